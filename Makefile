@@ -1,0 +1,49 @@
+# make demo    see it work          make lint    style and types       make warm    compile every kernel now
+# make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
+# ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14 python,$(shell command -v $(name) >/dev/null && $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+BUILD := 'hatchling>=1.27\neditables\n'
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint warm venv lock
+
+demo: $(VENV)/runtime.stamp
+	@$(BIN)/balefire demo $(ARGS)
+
+test: $(VENV)/development.stamp
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/development.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+warm: $(VENV)/runtime.stamp
+	@$(BIN)/balefire warm
+
+venv: $(VENV)/runtime.stamp
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Balefire needs Python 3.11 or newer; name it with make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# Exactly what the lock says, by hash, and nothing else; then this checkout itself, in place.
+$(VENV)/runtime.stamp: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/development.stamp: requirements-dev.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: $(VENV)/development.stamp
+	printf $(BUILD) | $(LOCK) --output-file requirements.txt
+	printf $(BUILD)'pytest-xdist\nuv\n' | $(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt

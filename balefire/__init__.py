@@ -1,0 +1,1 @@
+"""RUN: settings, the pipeline and the command line, on top of all other layers."""

@@ -1,0 +1,5 @@
+"""`python -m balefire`."""
+
+from balefire.cli import main
+
+main()

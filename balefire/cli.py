@@ -1,0 +1,32 @@
+"""The command line. What it prints for machines is a promise; what it says to people comes from the catalogues.
+
+The commands stand in `balefire/commands`, a file a subject; what is heavy is imported when a command runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from balefire.command import HELP, Globals
+from balefire.commands.about import protocols, schema, version, warm
+from balefire.commands.capture import demo, dissect, replay
+from balefire.commands.dashboard import dashboard
+from balefire.commands.explain import explain
+from balefire.commands.rulebook import rulebook
+from balefire.commands.tables import table_commands
+from records.wording import LANGUAGES, say
+
+
+@click.group(help=say("cli.help.balefire", HELP), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--settings", type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.settings", HELP))
+@click.option("--language", type=click.Choice(LANGUAGES), help=say("cli.option.language", HELP))
+@click.pass_context
+def main(context: click.Context, settings: Path | None, language: str | None) -> None:
+    """Remember what stood before the command's name."""
+    context.obj = Globals(settings, language)
+
+
+for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, schema, protocols, warm, version):
+    main.add_command(command)

@@ -1,0 +1,152 @@
+"""Captures: print what they hold (dissect), or take them the whole way (replay, demo)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import click
+import platformdirs
+
+from balefire.command import HELP, keeps, speaks
+from records.errors import InputError, UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from balefire.screen import Screen
+    from sensors.sources.pcap import Capture
+
+DEMO: Final = Path(__file__).parents[2] / "tests" / "captures" / "demo.pcap"
+PACKED: Final = 4  # how many times its size a compressed capture holds, roughly
+
+
+@click.command(help=say("cli.help.dissect", HELP))
+@click.argument("sources", nargs=-1, required=True, metavar="SRC…")
+@speaks
+def dissect(screen: Screen, sources: tuple[str, ...], as_json: bool) -> None:
+    """One line per operation; nothing is stored."""
+    (captures,) = _found(screen, sources)
+    from balefire.listing import heading, line
+    from records.nesting import iso
+    from sensors.listing import lines
+    from sensors.sources.pcap import open_capture
+
+    if not as_json:
+        screen.print(heading(screen.language))
+    for capture in captures:
+        if capture.error is not None:
+            screen.fail(capture.error)
+            continue
+        source = open_capture(capture)
+        try:
+            for operation in lines(source, capture.name):
+                operation["time"] = iso(cast("int", operation["time"]))
+                if as_json:
+                    screen.emit(operation)
+                else:
+                    screen.print(line(operation, screen.language))
+            if source.error is not None:
+                screen.fail(source.error)
+        finally:
+            source.close()
+
+
+@click.command(help=say("cli.help.replay", HELP))
+@click.argument("sources", nargs=-1, required=True, metavar="SRC…")
+@click.option("--learn", multiple=True, metavar="SRC", help=say("cli.option.learn", HELP))
+@click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
+@click.option("--observer", metavar="NAME", help=say("cli.option.observer", HELP))
+@click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
+@keeps
+@speaks
+def replay(
+    screen: Screen, sources: tuple[str, ...], learn: tuple[str, ...], site: str | None, observer: str | None, rules: tuple[Path, ...], as_json: bool
+) -> None:
+    """The whole way: what was seen, what is wrong, what was not seen."""
+    settings = screen.settings
+    rules = rules or ((settings.rules,) if settings.rules else ())
+    _check(screen, rules)
+    captures, taught = _found(screen, sources, learn)
+    _replay(
+        screen,
+        as_json,
+        captures=captures,
+        learn=taught,
+        observer=observer or settings.observer,
+        site=site or settings.site,
+        rules=rules,
+    )
+
+
+@click.command(help=say("cli.help.demo", HELP))
+@speaks
+def demo(screen: Screen, as_json: bool) -> None:
+    """The bundled capture, into a store of its own that is made anew each time."""
+    if not DEMO.is_file():
+        raise UsageError("demo", file=DEMO)
+    place = platformdirs.user_data_path("balefire") / "demo"
+    shutil.rmtree(place, ignore_errors=True)
+    screen.store = str(place)
+    (captures,) = _found(screen, (str(DEMO),))
+    _replay(screen, as_json, captures=captures)
+    if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
+        from balefire.commands.dashboard import serve
+
+        serve(screen, screen.settings.dashboard.port)
+
+
+def _check(screen: Screen, rules: Sequence[Path]) -> None:
+    """Say which of the user's rules cannot be loaded: without them the replay goes on."""
+    from balefire.commands.rulebook import told
+    from detectors.lint import lint
+
+    for path in rules:
+        for problem in lint(path).problems:
+            if problem.blocks:
+                screen.note(screen.say("cli.error", problem=told(problem, screen.language)))
+                screen.worse(3)
+
+
+def _found(screen: Screen, *groups: Sequence[str]) -> list[list[Capture]]:
+    """The captures of each group. How kernels run is chosen by their size, before anything that compiles is imported."""
+    if sum(group.count("-") for group in groups) > 1:
+        raise UsageError("stdin_twice")
+    from sensors.engine.mode import choose
+    from sensors.sources.pcap import find
+
+    found = [find(group) for group in groups]
+    for group, captures in zip(groups, found, strict=True):
+        if captures.left_out:
+            screen.note(screen.say("cli.left_out", count=len(captures.left_out), first=captures.left_out[0]))
+        if group and not captures:
+            screen.fail(InputError("no_captures", folder=", ".join(group)))
+    choose(sum(capture.size * (PACKED if capture.name.endswith(".gz") else 1) for captures in found for capture in captures))
+    return [list(captures) for captures in found]
+
+
+def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
+    """Replay into the store, then tell machines the summary, or people what it means."""
+    from balefire.pipeline import Plan, Replay
+    from balefire.summary import tell
+    from records.store import open_store
+
+    store = open_store(screen.store, write=True)
+    try:
+        with screen.progress() as progress:
+            done = Replay(Plan(language=screen.language, **plan), store, progress)
+            summary = done.run()
+    finally:
+        store.close()
+    for error in done.errors:
+        screen.fail(error)
+    if done.conflicts:
+        screen.note(screen.say("cli.conflicts", count=len(done.conflicts), first=done.conflicts[0]))
+        screen.worse(3)
+    if as_json:
+        screen.emit(summary)
+    else:
+        tell(screen, done, summary)

@@ -1,0 +1,36 @@
+"""The dashboard, served on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from balefire.command import HELP, keeps, speaks
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+
+
+@click.command(help=say("cli.help.dashboard", HELP))
+@keeps
+@click.option("--port", type=click.IntRange(1, 65535), help=say("cli.option.port", HELP))
+@speaks
+def dashboard(screen: Screen, port: int | None, as_json: bool) -> None:
+    """Serve the pages until Ctrl-C."""
+    serve(screen, port or screen.settings.dashboard.port, as_json)
+
+
+def serve(screen: Screen, port: int, as_json: bool = False) -> None:
+    """Serve the store's pages on 127.0.0.1 until Ctrl-C; before that, say where."""
+    from dashboards.serve import serve as listen
+    from records.store import open_store
+
+    open_store(screen.store).close()  # what is wrong with the store is said here, not on an empty page
+    address = f"http://127.0.0.1:{port}"
+    if as_json:
+        screen.emit({"address": address, "store": screen.store})
+    else:
+        screen.note(screen.say("cli.dashboard", address=address))
+    listen(screen.store, port, screen.language, screen.settings.rules)

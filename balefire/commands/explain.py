@@ -1,0 +1,102 @@
+"""One alert or finding, told whole: what, why, what would have been normal, what to do, and where the packets are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from balefire.command import HELP, keeps, speaks
+from records.errors import UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from records.model import Text
+    from records.store.contract import Store
+
+PACKETS: Final = 200
+Row = dict[str, Any]
+
+
+class UnknownError(UsageError):
+    """No alert or finding has this id, or several have: a negative result."""
+
+    status = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What there is to tell. `told` is the alert or finding, `strongest` the finding that gives it its severity (itself, for a finding)."""
+
+    kind: str
+    told: Row
+    strongest: Row
+    normal: Text | None
+    respond: list[Text]
+    packets: list[Row]
+
+
+@click.command(help=say("cli.help.explain", HELP))
+@click.argument("identity", metavar="ID")
+@keeps
+@speaks
+def explain(screen: Screen, identity: str, as_json: bool) -> None:
+    """Tell one alert or finding."""
+    from records.store import open_store
+
+    store = open_store(screen.store)
+    try:
+        story = _story(store, identity, screen)
+        if as_json:
+            screen.emit(_object(story))
+        else:
+            from balefire.story import tell_story
+
+            tell_story(screen, store, story)
+    finally:
+        store.close()
+
+
+def _story(store: Store, identity: str, screen: Screen) -> Story:
+    kind, found = _one(store, identity)
+    told = store.get(kind, found) or {}
+    findings = [told] if kind == "finding" else [row for each in told["findings"] if (row := store.get("finding", each))]
+    strongest = max(findings, key=lambda row: (row["severity"], -row["time"]), default=told)
+    from detectors.discovery import Setup, detectors
+
+    rules = (screen.settings.rules,) if screen.settings.rules else ()
+    judge = next((detector for detector in detectors(Setup(rules)) if detector.name == strongest.get("detector")), None)
+    packets = [packet for row in findings for packet in _listed(row, "packets")]
+    return Story(kind, told, strongest, judge.normal(strongest) if judge else None, judge.respond(strongest) if judge else [], packets[:PACKETS])
+
+
+def _one(store: Store, identity: str) -> tuple[str, str]:
+    """Table and id of the one record that the prefix means; an alert comes before a finding that has the same id."""
+    found = store.find(identity) if identity else []
+    exact = [each for each in found if each[1] == identity]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if found:
+        raise UnknownError("ambiguous", id=identity, ids=", ".join(name for _table, name in found))
+    raise UnknownError("unknown_id", id=identity)
+
+
+def _object(story: Story) -> Row:
+    from records.nesting import nest
+
+    told = dict(story.told)
+    if story.kind == "alert":  # an alert has the score of its strongest finding
+        told |= {name: story.strongest.get(name) for name in ("score", "terms")}
+    return nest(told) | {
+        "normal": {"en": story.normal.en, "zh": story.normal.zh} if story.normal else None,
+        "respond": [{"en": step.en, "zh": step.zh} for step in story.respond],
+        "evidence": {"packets": story.packets, "kept": 0},  # where they are; keeping them is not there yet
+    }
+
+
+def _listed(row: Row, name: str) -> list[Row]:
+    """The objects that a field holds, none where it is absent."""
+    held: list[Row] | None = row[name]
+    return held or []

@@ -1,0 +1,67 @@
+"""Rules: lint and test what a person wrote."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from balefire.command import HELP, speaks
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from detectors.rulebook.problems import Problem
+
+
+@click.group("rules", help=say("cli.help.rules", HELP))
+def rulebook() -> None:
+    """Hold the commands about rules."""
+
+
+@rulebook.command(help=say("cli.help.lint", HELP))
+@click.argument("path", type=click.Path(path_type=Path))
+@speaks
+def lint(screen: Screen, path: Path, as_json: bool) -> None:
+    """Say what is wrong with rules, where, and what to do."""
+    from detectors.lint import lint as check
+
+    report = check(path)
+    if report.problems:
+        screen.worse(1)
+    if as_json:
+        screen.emit({"rules": report.rules, "problems": [problem.row(screen.language) for problem in report.problems]})
+        return
+    for problem in report.problems:
+        screen.print(told(problem, screen.language))
+    screen.print(screen.say("cli.rules.lint", rules=report.rules, problems=len(report.problems)))
+
+
+@rulebook.command(help=say("cli.help.test", HELP))
+@click.argument("path", type=click.Path(path_type=Path))
+@speaks
+def test(screen: Screen, path: Path, as_json: bool) -> None:
+    """Run the cases that rules carry. A rule that cannot be loaded has failed, whatever its cases would have given."""
+    from detectors.lint import lint as check
+    from detectors.lint import test as run
+
+    report = run(path)
+    unloaded = [problem for problem in check(path).problems if problem.blocks]
+    if report.failed or unloaded:
+        screen.worse(1)
+    for problem in unloaded:
+        screen.note(told(problem, screen.language))
+    if as_json:
+        screen.emit({"rules": report.rules, "cases": report.cases, "failed": [asdict(failure) for failure in report.failed]})
+        return
+    for failure in report.failed:
+        screen.print(screen.say("cli.rules.failed", **asdict(failure)))
+    screen.print(screen.say("cli.rules.test", rules=report.rules, cases=report.cases, failed=len(report.failed)))
+
+
+def told(problem: Problem, language: str) -> str:
+    """Where, what, and what to do about it, on one line."""
+    row = problem.row(language)
+    return f"{row['file']}:{row['line']}: {row['message']} {row['advice']} [{row['check']}]"

@@ -1,0 +1,118 @@
+"""One command a table of the store: rows that match, one page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from balefire.command import HELP, keeps, speaks
+from records.schema import TABLES
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from balefire.screen import Screen
+    from records.query import Query
+    from records.store.contract import Store
+
+COMMANDS: Final = {
+    "activities": "activity",
+    "points": "point",
+    "findings": "finding",
+    "alerts": "alert",
+    "incidents": "incident",
+    "assets": "asset",
+    "coverage": "coverage",
+}
+PAGE: Final = 50_000  # rows at a time for machines, so that a long list needs little memory
+SCREENFUL: Final = 50
+
+
+def table_commands() -> list[click.Command]:
+    """The seven commands that list rows."""
+    return [_command(name, table) for name, table in COMMANDS.items()]
+
+
+def _command(name: str, table: str) -> click.Command:
+    def run(screen: Screen, as_json: bool, sort: str, limit: int | None, after: str, **asked: str | None) -> None:
+        query = _query(table, sort, after, **asked)
+        from records.store import open_store
+
+        store = open_store(screen.store)
+        try:
+            if as_json:
+                _lines(screen, store, table, query, limit)
+            else:
+                _page(screen, store, table, query, limit or SCREENFUL)
+        finally:
+            store.close()
+
+    options = (
+        click.option("--since", metavar="T", help=say("cli.option.since", HELP)),
+        click.option("--until", metavar="T", help=say("cli.option.until", HELP)),
+        click.option("--where", metavar="SEARCH", help=say("cli.option.where", HELP)),
+        click.option("--sort", default="", metavar="[-]FIELD", help=say("cli.option.sort", HELP)),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N", help=say("cli.option.limit", HELP)),
+        click.option("--after", default="", metavar="ID", help=say("cli.option.after", HELP)),
+    )
+    made = speaks(run)
+    for option in (keeps, *reversed(options)):
+        made = option(made)
+    return click.command(name, help=say(f"cli.help.{name}", HELP))(made)
+
+
+def _query(table: str, sort: str, after: str, since: str | None, until: str | None, where: str | None) -> Query:
+    from balefire.times import moment
+    from records.query import Query
+    from records.search import field_of, parse
+
+    kind = TABLES[table]
+    if sort:
+        newest_first = "-" if sort.startswith("-") else ""
+        sort = newest_first + field_of(kind, sort.removeprefix("-")).name
+    return Query(
+        since=moment(since) if since else None,
+        until=moment(until) if until else None,
+        where=parse(where, kind) if where else None,
+        sort=sort,
+        after=after,
+    )
+
+
+def _lines(screen: Screen, store: Store, table: str, query: Query, limit: int | None) -> None:
+    from records.nesting import rows
+
+    for page in _pages(store, table, query, limit):
+        for row in rows(table, page):
+            screen.emit(row)
+
+
+def _pages(store: Store, table: str, query: Query, limit: int | None) -> Iterator[pa.Table]:
+    """Pages of the asked rows, each after the last row of the one before."""
+    left = limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        page = store.read(table, replace(query, limit=size))
+        yield page
+        if page.num_rows < size:
+            return
+        left = None if left is None else left - page.num_rows
+        query = replace(query, after=page.column("id")[-1].as_py())
+
+
+def _page(screen: Screen, store: Store, table: str, query: Query, limit: int) -> None:
+    from balefire.rows import flat, shown
+
+    rows = flat(table, store.read(table, replace(query, limit=limit)))
+    if not rows:
+        screen.note(screen.say("cli.nothing"))
+        return
+    screen.print(shown(table, rows, screen.language))
+    total = store.count(table, query)
+    if total > len(rows):
+        screen.note(screen.say("cli.more", shown=len(rows), total=f"{total:,}", after=rows[-1]["id"]))

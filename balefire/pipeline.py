@@ -1,0 +1,191 @@
+"""The whole flow on one screen: captures → sensor → detectors → alerts → store."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from balefire.tally import Tally, input_row
+from detectors import alerts
+from detectors.discovery import Setup, detectors
+from records.errors import BalefireError, StoreError
+from records.model import SEVERITIES, Alert, Asset, Batch, Finding, severity_word
+from records.schema import SCHEMA_VERSION
+from records.store.contract import Commit
+from sensors.sensor import Sensor
+from sensors.sources.pcap import open_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from detectors.detector import Detector
+    from records.store.contract import Store
+    from sensors.sources.pcap import Capture
+
+COMMIT_ROWS: Final = 200_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones."""
+
+    captures: Sequence[Capture]
+    learn: Sequence[Capture] = ()
+    observer: str | None = None
+    site: str | None = None
+    rules: tuple[Path, ...] = ()
+    language: str = "en"
+
+    def observer_of(self, capture: Capture) -> str:
+        """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""
+        return self.observer or f"capture-{capture.sha256[:12]}"
+
+    def identity(self) -> str:
+        """The same inputs under the same names have the same identity, wherever the files lie."""
+        parts = [self.observer or "", self.site or "", *(c.sha256 for c in self.captures), "learn", *(c.sha256 for c in self.learn)]
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What the next commit will hold."""
+
+    batches: list[Batch] = field(default_factory=list[Batch])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    def rows(self) -> int:
+        """Rows that wait."""
+        return sum(batch.activities.num_rows + batch.points.num_rows for batch in self.batches)
+
+    def batch(self) -> Batch:
+        """All of them as one."""
+        each = self.batches or [Batch()]
+        return Batch(*(pa.concat_tables([getattr(batch, name) for batch in each]) for name in ("activities", "points", "coverage")))
+
+
+class Replay:
+    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, `errors` of inputs, `conflicts` of identities."""
+
+    def __init__(self, plan: Plan, store: Store, progress: Callable[[str, int], None] | None = None) -> None:
+        self.plan = plan
+        self.store = store
+        self.progress = progress
+        self.alerts: dict[str, Alert] = {}
+        self.assets: dict[str, Asset] = {}
+        self.findings: set[str] = set()
+        self.errors: list[BalefireError] = []
+        self.conflicts: list[str] = []
+        self.tally = Tally()
+        self._files: dict[str, str] = {}
+        self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
+
+    def run(self) -> dict[str, Any]:
+        """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
+        started = time.monotonic()
+        self._learn()
+        judges: dict[str, list[Detector]] = {}
+        inputs: list[dict[str, Any]] = []
+        for capture in self.plan.captures:
+            observer = self.plan.observer_of(capture)
+            self._files[observer] = capture.name
+            if observer not in judges:  # captures of one observer are one history
+                judges[observer] = self._judges()
+            inputs.append(self._capture(capture, Sensor(observer, self.plan.site, capture.name), judges[observer]))
+        return self._summary(inputs, time.monotonic() - started)
+
+    def _learn(self) -> None:
+        """Teach fresh detectors; what they know then replaces what the store kept."""
+        if not self.plan.learn:
+            return
+        taught = detectors(Setup(self.plan.rules))
+        for capture in self.plan.learn:
+            sensor = Sensor(self.plan.observer_of(capture), self.plan.site, capture.name)
+            for batch in self._listen(capture, sensor):
+                for detector in taught:
+                    detector.learn(batch)
+        self.store.write(Commit(state={detector.name: state for detector in taught if (state := detector.state())}))
+
+    def _judges(self) -> list[Detector]:
+        """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
+        fresh = detectors(Setup(self.plan.rules, self._files))
+        for detector in fresh:
+            if learned := self.store.state(detector.name):
+                try:
+                    detector.restore(learned)
+                except ValueError:
+                    raise StoreError("store.state", detector=detector.name) from None
+        return fresh
+
+    def _capture(self, capture: Capture, sensor: Sensor, judges: list[Detector]) -> dict[str, Any]:
+        """One capture, in bounded commits; its entry of `inputs`."""
+        before = len(self.errors)
+        waiting = Waiting()
+        for batch in self._listen(capture, sensor):
+            waiting.batches.append(batch)
+            waiting.findings += [finding for judge in judges for finding in judge.judge(batch)]
+            self.tally.count(batch)
+            if waiting.rows() >= COMMIT_ROWS:
+                self._commit(waiting)
+                waiting = Waiting()
+        self._commit(waiting, sensor.assets())
+        self.tally.add(sensor.totals)
+        error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
+        return input_row(capture, sensor.totals, error)
+
+    def _listen(self, capture: Capture, sensor: Sensor) -> Iterator[Batch]:
+        """What a capture gives; its error, if it has one, is kept and everything before it is delivered."""
+        if capture.error is not None:
+            self.errors.append(capture.error)
+            return
+        source = open_capture(capture)
+        try:
+            for batch in sensor.listen(source):
+                yield batch
+                if self.progress:
+                    self.progress(capture.name, sensor.totals.packets)
+            if source.error is not None:
+                self.errors.append(source.error)
+        finally:
+            source.close()
+
+    def _commit(self, waiting: Waiting, assets: tuple[Asset, ...] = ()) -> None:
+        """Findings fold into alerts, and all of it is written together or not at all."""
+        keys = {finding.key for finding in waiting.findings}
+        known = sorted(self.store.alerts_of(keys), key=lambda alert: (alert.first, alert.id))
+        folded = alerts.fold(waiting.findings, known)
+        written = self.store.write(Commit(waiting.batch(), tuple(waiting.findings), tuple(folded), assets))
+        self.conflicts += written.conflicts
+        self.assets |= {asset.id: asset for asset in assets}
+        self.findings |= {finding.id for finding in waiting.findings}
+        self.alerts |= {alert.id: alert for alert in (*known, *folded) if not self.findings.isdisjoint(alert.findings)}
+        own = alerts.fold(waiting.findings, [alert for alert in self._own.values() if alert.key in keys])
+        self._own |= {alert.id: alert for alert in own}
+
+    def _summary(self, inputs: list[dict[str, Any]], elapsed: float) -> dict[str, Any]:
+        words = [severity_word(alert.severity) for alert in self._own.values()]
+        tally = self.tally
+        return {
+            "schema": SCHEMA_VERSION,
+            "run": self.plan.identity(),
+            "inputs": inputs,
+            "packets": tally.sums["packets"],
+            "messages": tally.sums["messages"],
+            "operations": tally.sums["operations"],
+            "activities": tally.activities,
+            "points": tally.points,
+            "findings": len(self.findings),
+            "alerts": {word: words.count(word) for word, _least in SEVERITIES},
+            "protocols": tally.by_protocol(),
+            "access": dict(sorted(tally.access.items())),
+            "effects": dict(sorted(tally.effects.items())),
+            "coverage": tally.coverage(),
+            "assets": len(self.assets),
+            "elapsed_s": round(elapsed, 3),
+            "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        }

@@ -1,0 +1,122 @@
+"""Stored rows as people read them: a few columns a table, the newest schema names out of sight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from balefire.screen import cut, severity_text, table
+from balefire.times import shown as shown_time
+from records.model import severity_word
+from records.nesting import values
+from records.schema import TABLES
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+Row = dict[str, Any]
+ID: Final = 12  # shown digits of an identity; any prefix that is unique works
+
+
+def flat(name: str, page: pa.Table) -> list[Row]:
+    """Rows as flat columns, dates as nanoseconds."""
+    columns = {field.name: values(page.column(field.name), field.type) for field in TABLES[name].fields}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def place(row: Row, side: str) -> str:
+    """Name or address of a side of an activity, with its unit where it has one."""
+    name = row.get(f"{side}.asset.name") or row.get(f"{side}.ip") or row.get(f"{side}.mac") or "–"
+    unit = row.get("ot.unit")
+    return f"{name} · {unit}" if side == "destination" and unit is not None else str(name)
+
+
+def thing(row: Row) -> str:
+    """What an operation is about: `holding_register 40–49`."""
+    space, name, first, last = (row.get(f"ot.object.{part}") for part in ("space", "name", "first", "last"))
+    span = "" if first is None else str(first) if last in (None, first) else f"{first}–{last}"
+    return " ".join(str(part) for part in (space, name, span) if part)
+
+
+def _number(name: str) -> Callable[[Row, str], object]:
+    return lambda row, _language: "" if row[name] is None else f"{row[name]:,}"
+
+
+def _value(name: str) -> Callable[[Row, str], object]:
+    return lambda row, _language: "" if row[name] is None else f"{row[name]:g}"
+
+
+def _plain(name: str) -> Callable[[Row, str], object]:
+    return lambda row, _language: row[name]
+
+
+def _many(name: str) -> Callable[[Row, str], object]:
+    return lambda row, _language: " ".join(row[name] or ())
+
+
+def _time(name: str) -> Callable[[Row, str], object]:
+    return lambda row, language: shown_time(row[name], language)
+
+
+def _side(name: str) -> Callable[[Row, str], object]:
+    return lambda row, _language: place(row, name)
+
+
+def _severity(row: Row, language: str) -> object:
+    return severity_text(severity_word(row["severity"]), language)
+
+
+def _outcome(row: Row, language: str) -> object:
+    return row["ot.error"] or say(f"outcome.{row['event.outcome'] or 'unknown'}", language)
+
+
+def _device(row: Row, _language: str) -> object:
+    return " ".join(str(row[name]) for name in ("vendor", "model", "firmware") if row[name])
+
+
+# fmt: off
+COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], ...]]] = {
+    "activity": (
+        ("time", False, _time("@timestamp")), ("source", False, _side("source")), ("destination", False, _side("destination")),
+        ("action", False, _plain("event.action")), ("object", False, lambda row, _language: thing(row)), ("count", True, _number("ot.count")),
+        ("outcome", False, _outcome), ("access", False, lambda row, language: say(f"access.{row['ot.access']}", language)),
+    ),
+    "point": (
+        ("time", False, _time("@timestamp")), ("destination", False, _side("destination")), ("object", False, lambda row, _language: thing(row)),
+        ("first", True, _value("ot.point.first")), ("min", True, _value("ot.point.min")), ("max", True, _value("ot.point.max")),
+        ("last", True, _value("ot.point.last")), ("changes", True, _number("ot.point.changes")),
+    ),
+    "finding": (
+        ("time", False, _time("time")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),
+        ("source", False, _plain("source.ip")), ("destination", False, _plain("destination.ip")), ("rule", False, _plain("rule")),
+        ("id", False, lambda row, _language: row["id"][:ID]),
+    ),
+    "alert": (
+        ("last_seen", False, _time("last")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),
+        ("findings", True, _number("count")), ("status", False, lambda row, language: say(f"status.{row['status']}", language)),
+        ("id", False, lambda row, _language: row["id"][:ID]),
+    ),
+    "incident": (
+        ("last_seen", False, _time("last")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),
+        ("id", False, lambda row, _language: row["id"][:ID]),
+    ),
+    "asset": (
+        ("name", False, _plain("name")), ("addresses", False, _many("addresses")), ("device", False, _device), ("role", False, _plain("role")),
+        ("first_seen", False, _time("first")), ("last_seen", False, _time("last")),
+    ),
+    "coverage": (
+        ("time", False, _time("@timestamp")), ("observer", False, _plain("observer.name")), ("packets", True, _number("packets")),
+        ("grade", True, lambda row, language: cut(row["grade"], language)), ("lost", True, _number("lost")), ("gaps", True, _number("gaps")),
+        ("undecoded", True, _number("undecoded_bytes")), ("late", True, _number("late")), ("one_sided", True, _number("one_sided")),
+    ),
+}
+# fmt: on
+
+
+def shown(name: str, rows: list[Row], language: str) -> Any:
+    """The rows of a table as people read them."""
+    wanted = COLUMNS[name]
+    headings = [(say(f"cli.column.{column}", language), numbers) for column, numbers, _cell in wanted]
+    return table(headings, ([cell(row, language) for _column, _numbers, cell in wanted] for row in rows))

@@ -1,0 +1,151 @@
+"""Two ways out: data on stdout (JSON or tables), words and progress on stderr.
+
+Everything stored or captured is hostile: it passes `clean` before it reaches a terminal, and is never read as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+    from balefire.settings import Settings
+    from records.errors import BalefireError
+
+WIDTH: Final = 100
+# Fill colours that hold on light and dark grounds alike; shape and word always stand beside them.
+SEVERITY: Final = {"critical": ("⬢", "bold red"), "high": ("▲", "dark_orange"), "medium": ("◆", "yellow"), "low": ("●", "blue")}
+LOOKING: Final = ("read", "report", "identify", "session", "diagnose")
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_INVISIBLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def clean(text: object) -> str:
+    """Text with every character that could steer a terminal, or turn the reading direction, made visible as an escape."""
+    # U+200B stays: Chinese headlines carry it where they may break
+    return "".join(
+        character if unicodedata.category(character) not in _INVISIBLE or character == "\u200b" else character.encode("unicode_escape").decode()
+        for character in str(text)
+    )
+
+
+def to_json(value: object) -> str:
+    """One line of JSON; control and direction characters stay escaped, so that a terminal shows them harmlessly."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.encode("utf-8", "backslashreplace").decode())
+
+
+def cut(share: float | None, language: str) -> str:
+    """A percentage, cut to one digit and never rounded up: 99.98 does not read as 100."""
+    if share is None:
+        return "–"
+    digits = Decimal(repr(float(share))).quantize(Decimal("0.1"), ROUND_DOWN)
+    return f"{digits}%" if language == "zh" else f"{digits} %"
+
+
+@dataclass
+class Screen:
+    """How a command speaks: its language, its settings, and the exit status so far (the highest counts)."""
+
+    settings: Settings
+    language: str
+    store: str
+    status: int = 0
+
+    @cached_property
+    def out(self) -> Console:
+        """Where people read data."""
+        return _console(stderr=False)
+
+    @cached_property
+    def err(self) -> Console:
+        """Where words and progress go."""
+        return _console(stderr=True)
+
+    def say(self, key: str, **values: object) -> str:
+        """A text in the reader's language."""
+        return say(key, self.language, **values)
+
+    def count(self, key: str, number: int) -> str:
+        """A text that English has in two forms: `key.one` and `key.many`."""
+        return self.say(f"{key}.{'one' if number == 1 else 'many'}", count=f"{number:,}")
+
+    def print(self, part: RenderableType) -> None:
+        """A line of cleaned text, however long, or something rich draws."""
+        if isinstance(part, str):
+            click.echo(clean(part))
+        else:
+            self.out.print(part)
+
+    def emit(self, value: object) -> None:
+        """One object, or one line of a list, for machines."""
+        click.echo(to_json(value))
+
+    def note(self, text: str) -> None:
+        """A line for people on stderr."""
+        click.echo(clean(text), err=True)
+
+    def fail(self, error: BalefireError) -> None:
+        """Say what was wrong, and go on: the exit status tells it at the end."""
+        self.note(self.say("cli.error", problem=error.text(self.language)))
+        self.worse(error.status)
+
+    def worse(self, status: int) -> None:
+        """Remember the highest exit status."""
+        self.status = max(self.status, status)
+
+    @contextmanager
+    def progress(self) -> Generator[Callable[[str, int], None] | None]:
+        """A line on stderr that tells how far a replay is, where somebody is watching."""
+        if not self.err.is_terminal:
+            yield None
+            return
+        with self.err.status(self.say("cli.progress.start")) as status:
+            yield lambda name, packets: status.update(clean(self.say("cli.progress.packets", name=name, packets=f"{packets:,}")))
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() else 160
+    return Console(stderr=stderr, width=wide, highlight=False, markup=False, emoji=False)
+
+
+def severity_text(word: str, language: str) -> Text:
+    """Shape, word and colour of a severity."""
+    from rich.text import Text
+
+    shape, style = SEVERITY[word]
+    return Text(f"{shape} {say(f'severity.{word}', language)}", style)
+
+
+def table(columns: Iterable[tuple[str, bool]], rows: Iterable[Iterable[object]]) -> Any:
+    """A quiet table: a hairline below the headings and white space between columns. A column is its heading and whether it holds numbers."""
+    from rich.box import Box
+    from rich.table import Table
+    from rich.text import Text
+
+    hairline = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+    made = Table(box=hairline, pad_edge=False, show_edge=False, header_style="dim", border_style="dim")
+    for heading, numbers in columns:
+        made.add_column(Text(heading), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(clean("" if cell is None else cell)) for cell in row))
+    return made

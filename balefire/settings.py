@@ -1,0 +1,128 @@
+"""What a user may set: one typed TOML file, overruled by the environment (`BALEFIRE_…`), overruled by the command line.
+
+The file is `--settings` or `BALEFIRE_SETTINGS`, else `balefire.toml` in the working directory, else the one in the user's configuration directory.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, cast
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from records.errors import UsageError
+
+NAME: Final = "balefire.toml"
+PREFIX: Final = "BALEFIRE_"
+
+
+def _language(value: object) -> object:
+    """A locale's name (`zh_CN.UTF-8`) stands for its language, as in the environment."""
+    return value[:2].lower() if isinstance(value, str) else value
+
+
+class Dashboard(BaseModel):
+    """How the dashboard is served."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    port: int = Field(default=8501, ge=1, le=65535)
+
+
+class Settings(BaseSettings):
+    """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    store: str = ""
+    language: Annotated[Literal["en", "zh"] | None, BeforeValidator(_language)] = None
+    site: str | None = None
+    observer: str | None = None
+    rules: Path | None = None
+    dashboard: Dashboard = Dashboard()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what the file says (given as arguments); no `.env` and no secrets directory."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+    def store_place(self) -> str:
+        """Where the store is: as set, else a directory under the user's data directory."""
+        return self.store or str(platformdirs.user_data_path("balefire") / "store")
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings in force. Raises UsageError naming file, key and remedy."""
+    file = path or _found()
+    values = _read(file) if file else {}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise _explained(error, file, values) from None
+    except ValueError as error:  # pydantic-settings: an environment variable that should hold JSON does not
+        raise UsageError("settings.environment", problem=str(error)) from None
+
+
+def _found() -> Path | None:
+    if named := os.environ.get(PREFIX + "SETTINGS"):
+        return Path(named)
+    places = (Path(NAME), platformdirs.user_config_path("balefire") / NAME)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError("settings.missing", file=file) from None
+    except OSError as error:
+        raise UsageError("settings.unreadable", file=file, problem=error.strerror or "") from None
+    except UnicodeDecodeError as error:
+        raise UsageError("settings.encoding", file=file, at=error.start) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError("settings.syntax", file=file, problem=error) from None  # tomllib's message names line and column
+
+
+def _explained(error: ValidationError, file: Path | None, values: dict[str, Any]) -> UsageError:
+    """The first problem in words: an unknown key with the nearest valid one, or a value of the wrong type."""
+    problem = error.errors(include_url=False)[0]
+    path = [str(part) for part in problem["loc"]]
+    where = str(file) if file and _given(values, path) else PREFIX + "__".join(path).upper()
+    if problem["type"] == "extra_forbidden":
+        known = list(Dashboard.model_fields if path[:-1] == ["dashboard"] else Settings.model_fields)
+        near = difflib.get_close_matches(path[-1], known, 1, cutoff=0)
+        return UsageError("settings.unknown", file=where, setting=".".join(path), nearest=".".join([*path[:-1], near[0] if near else known[0]]))
+    key = ".".join(path[:2] if path[0] == "dashboard" else path[:1])
+    return UsageError("settings.wrong", file=where, setting=key, value=repr(problem["input"]), kind=_wanted(key))
+
+
+def _given(values: dict[str, Any], path: list[str]) -> bool:
+    """Whether the file (not the environment) holds this key."""
+    if os.environ.get(PREFIX + "__".join(path).upper()):
+        return False
+    inner: object = values
+    for part in path[:2]:
+        if not isinstance(inner, dict):
+            return True
+        if part not in inner:
+            return inner is not values
+        inner = cast("dict[str, object]", inner)[part]
+    return True
+
+
+def _wanted(key: str) -> str:
+    """What a key's value must be, in the notation of TOML."""
+    return {"language": '"en" | "zh"', "dashboard": "[dashboard]", "dashboard.port": "1–65535"}.get(key, '"…"')

@@ -1,0 +1,89 @@
+"""One alert or finding as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from balefire.rows import place, thing
+from balefire.screen import clean, severity_text
+from balefire.summary import command, grid, indented, prose, section
+from balefire.times import shown, span
+from records.model import severity_word
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from balefire.commands.explain import Row, Story
+    from balefire.screen import Screen
+    from records.store.contract import Store
+
+ACTIVITIES = 8
+
+
+def tell_story(screen: Screen, store: Store, story: Story) -> None:
+    """Title, reason, score, what would have been normal, first steps, activities, packets, and where to go on."""
+    from rich.text import Text
+
+    told, language = story.told, screen.language
+    title = Text.assemble(severity_text(severity_word(told["severity"]), language), f" {told['severity']}  ", (clean(told[f"title.{language}"]), "bold"))
+    first, last = (told["first"], told["last"]) if story.kind == "alert" else (told["time"], told["end"])
+    facts = [span(first, last, language) + " UTC", *(told["techniques"] or ()), told["id"]]
+    if story.kind == "alert":
+        facts.insert(1, screen.count("cli.summary.findings", told["count"]))
+    parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim")), Text(), indented(prose(told[f"reason.{language}"]))]
+    parts += _terms(screen, story.strongest)
+    if story.normal:
+        parts += [section(screen.say("cli.story.normal")), indented(prose(getattr(story.normal, language)))]
+    if story.respond:
+        parts.append(section(screen.say("cli.story.respond")))
+        parts += [indented(prose(f"{number}. {getattr(step, language)}")) for number, step in enumerate(story.respond, 1)]
+    parts += _activities(screen, store, story.strongest)
+    parts += _packets(screen, story)
+    for part in parts:
+        screen.print(part)
+
+
+def _terms(screen: Screen, finding: Row) -> list[RenderableType]:
+    """The named parts of the score, which add up."""
+    from rich.text import Text
+
+    sums = grid(2, numbers=(0,))
+    for term in finding.get("terms") or ():
+        sums.add_row(f"{term['value']:+g}", clean(_named(term, screen.language)))
+    sums.add_row(Text(f"{finding.get('score', 0):g}", "bold"), Text(screen.say("cli.story.score"), "bold"))
+    return [section(screen.say("cli.story.terms")), indented(sums)]
+
+
+def _named(term: dict[str, Any], language: str) -> str:
+    name: Any = term["name"]
+    return str(name[language] if isinstance(name, dict) else name)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _activities(screen: Screen, store: Store, finding: Row) -> list[RenderableType]:
+    found = [row for each in (finding.get("activities") or ())[:ACTIVITIES] if (row := store.get("activity", each))]
+    if not found:
+        return []
+    done = grid(4)
+    for row in found:
+        cells = (shown(row["@timestamp"], screen.language), f"{place(row, 'source')} → {place(row, 'destination')}", row["event.action"], thing(row))
+        done.add_row(*(clean(cell) for cell in cells))
+    return [section(screen.say("cli.story.activities"), screen.say("cli.story.of", shown=len(found), total=len(finding["activities"]))), indented(done)]
+
+
+def _packets(screen: Screen, story: Story) -> list[RenderableType]:
+    """Where the packets are, and how to look at the alert's activities."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    if story.packets:
+        files: dict[str, list[str]] = {}
+        for packet in story.packets:
+            files.setdefault(str(packet["file"]), []).append(str(packet["packet"]))
+        parts.append(section(screen.say("cli.story.packets")))
+        parts += [indented(Text(f"{clean(file)}: {', '.join(numbers[:20])}{' …' if len(numbers) > 20 else ''}")) for file, numbers in files.items()]
+    source = story.strongest.get("source.ip")
+    if source:
+        quoted = f'"{source}"' if ":" in source else source
+        parts.append(section(screen.say("cli.summary.next")))
+        parts.append("    " + command(screen, "activities", "--where", f"source.ip:{quoted}"))
+    return parts

@@ -1,0 +1,215 @@
+"""What a replay tells a person: what was seen, what is wrong, how much was not seen, where to look next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from balefire.rows import ID
+from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
+from balefire.times import span
+from records.effects import EFFECTS
+from records.model import severity_word
+from records.nesting import period
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from balefire.pipeline import Replay
+    from balefire.screen import Screen
+    from records.model import Alert, Asset
+
+ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
+ALERTS: Final = 12
+BAR: Final = 32
+_CLOSING: Final = "，。；：！？、）》」』”’"
+# What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
+_PIECES: Final = re.compile(rf"(?:[^\s\u2e80-\uffef]+|[\u2e80-\uffef])[{_CLOSING}]*\s*|\s+")
+ACCESS_STYLE: Final = {"write": "green", "command": "magenta", "program": "magenta", "unknown": "yellow"}
+
+
+def tell(screen: Screen, done: Replay, summary: dict[str, Any]) -> None:
+    """The whole summary of a replay."""
+    parts = [*_head(screen, summary), *_seen(screen, done, summary), *_wrong(screen, done), *_unseen(screen, summary), *_next(screen, done)]
+    for part in parts:
+        screen.print(part)
+
+
+def section(title: str, note: str = "") -> RenderableType:
+    """A heading with its note, and room above it."""
+    from rich.text import Text
+
+    return Text.assemble("\n", (title, "bold"), ("  " + clean(note) if note else "", "dim"))
+
+
+def prose(text: str, width: int = WIDTH - 2) -> RenderableType:
+    """A text in lines of at most `width` cells. Rich breaks at spaces only, and would tear Chinese apart at the few it has."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    lines = [""]
+    for piece in _PIECES.findall(clean(text)):
+        if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return Text("\n".join(line.rstrip() for line in lines), no_wrap=True, overflow="fold")
+
+
+def indented(content: RenderableType, left: int = 2) -> RenderableType:
+    """Content below a heading, never wider than a page of text."""
+    from rich.constrain import Constrain
+    from rich.padding import Padding
+
+    return Constrain(Padding(content, (0, 0, 0, left), expand=False), WIDTH)
+
+
+def _head(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
+    from rich.text import Text
+
+    inputs = summary["inputs"]
+    names = [str(each["path"]).rsplit("/", 1)[-1] for each in inputs]
+    what = names[0] if len(names) == 1 else screen.count("cli.summary.captures", len(names))
+    facts = [clean(what), screen.count("cli.summary.packets", summary["packets"])]
+    times = [period(each[end]) for each in inputs for end in ("first", "last") if each[end]]
+    known = [time[0] for time in times if time]
+    if known:
+        facts.append(span(min(known), max(known), screen.language) + " UTC")
+    return [Text.assemble(("Balefire", "bold"), "  ", " · ".join(facts))]
+
+
+def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[RenderableType]:
+    """Assets, protocols, and operations by access: who looks is grey and thin, who acts is full and coloured."""
+    from rich.text import Text
+
+    protocols = summary["protocols"]
+    spoken = [
+        Text(screen.say("cli.summary.protocol", name=_title(name), messages=f"{counts['messages']:,}", operations=f"{counts['operations']:,}"))
+        for name, counts in sorted(protocols.items(), key=lambda item: -item[1]["operations"])
+    ]
+    parts: list[RenderableType] = [section(screen.say("cli.summary.seen"), screen.count("cli.summary.assets", summary["assets"]))]
+    parts.append(indented(_assets(list(done.assets.values()))))
+    if summary["assets"] > ASSETS:
+        parts.append(indented(Text(screen.say("cli.summary.more", count=summary["assets"] - ASSETS), "dim")))
+    parts += [Text(), *(indented(each) for each in spoken or [Text(screen.say("cli.summary.no_protocol"))]), Text()]
+    if summary["access"]:
+        parts.append(indented(_access(screen, summary["access"])))
+    return parts
+
+
+def _title(name: str) -> str:
+    from sensors.protocol import protocols
+
+    return next((protocol.title for protocol in protocols() if protocol.name == name), name)
+
+
+def _assets(assets: list[Asset]) -> RenderableType:
+    listed = grid(4)
+    for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
+        device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
+        addresses = [address for address in asset.addresses if address != asset.name]
+        listed.add_row(*(clean(cell) for cell in (asset.name, " ".join(addresses[:2]), asset.role or "", device)))
+    return listed
+
+
+def _access(screen: Screen, access: dict[str, int]) -> RenderableType:
+    from rich.text import Text
+
+    bars = grid(3, numbers=(1,))
+    most = max(access.values())
+    for name, count in sorted(access.items(), key=lambda item: (item[0] not in LOOKING, -item[1])):
+        looks = name in LOOKING
+        bar = Text(("▁" if looks else "█") * max(1, round(count / most * BAR)), "dim" if looks else ACCESS_STYLE.get(name, "cyan"))
+        bars.add_row(Text(screen.say(f"access.{name}"), "" if looks else "bold"), f"{count:,}", bar)
+    return bars
+
+
+def _wrong(screen: Screen, done: Replay) -> list[RenderableType]:
+    """Alerts, gravest first, each with its reason in words."""
+    from rich.text import Text
+
+    ordered = _ordered(done)
+    words = [severity_word(alert.severity) for alert in ordered]
+    counts = [f"{words.count(word)} {screen.say(f'severity.{word}')}" for word in ("critical", "high", "medium", "low") if word in words]
+    parts = [section(screen.say("cli.summary.wrong"), " · ".join(counts))]
+    if not ordered:
+        return [*parts, indented(Text(screen.say("cli.summary.quiet")))]
+    parts += [indented(_alert(screen, alert)) for alert in ordered[:ALERTS]]
+    if len(ordered) > ALERTS:
+        parts.append(indented(Text(screen.say("cli.summary.more", count=len(ordered) - ALERTS), "dim")))
+    return parts
+
+
+def _ordered(done: Replay) -> list[Alert]:
+    return sorted(done.alerts.values(), key=lambda alert: (-alert.severity, alert.first, alert.id))
+
+
+def _alert(screen: Screen, alert: Alert) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    title, reason = (clean(getattr(text, screen.language)) for text in (alert.title, alert.reason))
+    count = screen.count("cli.summary.findings", alert.count)
+    head = Text.assemble(severity_text(severity_word(alert.severity), screen.language), f" {alert.severity}  ", (title, "bold"), (f" · {count}", "dim"))
+    return Group(head, Padding(prose(reason, WIDTH - 8), (0, 0, 0, 4), expand=False))
+
+
+def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
+    """The grade, and everything that was missed, by name; nothing is left out because it is zero except the zeros themselves."""
+    from rich.text import Text
+
+    coverage = summary["coverage"]
+    grade = coverage["grade"]
+    note = screen.say("cli.summary.grade", grade=cut(grade, screen.language)) if grade is not None else screen.say("cli.summary.no_grade")
+    parts = [section(screen.say("cli.summary.unseen"), note)]
+    missed = [
+        screen.count(f"cli.missed.{name}", coverage[name]) for name in ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided") if coverage[name]
+    ]
+    if missed:
+        parts.append(indented(Text(" · ".join(missed))))
+    elif grade is not None:
+        parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
+    return parts
+
+
+def _next(screen: Screen, done: Replay) -> list[RenderableType]:
+    """Commands to type, with identities that exist."""
+    from rich.text import Text
+
+    ordered = _ordered(done)
+    acting = sorted({effect.access for effect in EFFECTS if done.tally.access[effect.access] and effect.access not in LOOKING})
+    commands: list[tuple[str, str]] = []
+    if ordered:
+        commands.append((command(screen, "explain", ordered[0].id[:ID]), screen.say("cli.next.explain")))
+        commands.append((command(screen, "alerts"), screen.say("cli.next.alerts")))
+    if acting:
+        search = f"ot.access:({' OR '.join(acting)})" if len(acting) > 1 else f"ot.access:{acting[0]}"
+        commands.append((command(screen, "activities", "--where", search), screen.say("cli.next.acting")))
+    commands.append((command(screen, "dashboard"), screen.say("cli.next.dashboard")))
+    parts = [section(screen.say("cli.summary.next"))]
+    for typed, why in commands:
+        parts += [indented(Text(why, "dim")), f"    {typed}"]  # never wrapped: it is to be pasted
+    return parts
+
+
+def command(screen: Screen, *words: str) -> str:
+    """A command line that can be pasted; the store is named where it is not the usual one."""
+    typed = shlex.join(["balefire", *words])
+    if screen.store == screen.settings.store_place():
+        return typed
+    home, quoted = str(Path.home()) + "/", shlex.quote(screen.store)
+    return f"{typed} --store {'~/' + quoted.removeprefix(home) if quoted.startswith(home) else quoted}"
+
+
+def grid(columns: int, numbers: Sequence[int] = ()) -> Any:
+    """Columns with white space between them; those in `numbers` stand right."""
+    from rich.table import Table
+
+    made = Table.grid(padding=(0, 2))
+    for column in range(columns):
+        made.add_column(justify="right" if column in numbers else "left")
+    return made

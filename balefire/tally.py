@@ -1,0 +1,74 @@
+"""What a replay adds up over its captures: the counts of CLI.md's replay summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from records.nesting import iso
+
+if TYPE_CHECKING:
+    from records.model import Batch
+    from sensors.sensor import Totals
+    from sensors.sources.pcap import Capture
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over captures. Nothing here depends on what the store held before."""
+
+    activities: int = 0
+    points: int = 0
+    sums: Counter[str] = field(default_factory=Counter[str])
+    access: Counter[str] = field(default_factory=Counter[str])
+    effects: Counter[str] = field(default_factory=Counter[str])
+    protocols: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    judged: float = 0.0
+    grades: list[float] = field(default_factory=list[float])
+
+    def count(self, batch: Batch) -> None:
+        """Rows that were released."""
+        self.activities += batch.activities.num_rows
+        self.points += batch.points.num_rows
+
+    def add(self, totals: Totals) -> None:
+        """One capture that has ended."""
+        for name in ("packets", "bytes", "messages", "operations", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided"):
+            self.sums[name] += getattr(totals, name)
+        self.access.update(totals.access)
+        self.effects.update(totals.effects)
+        for name, protocol in totals.protocols.items():
+            counts = self.protocols.setdefault(name, Counter(messages=0, operations=0, undecoded_bytes=0))
+            counts.update(messages=protocol.messages, operations=protocol.operations, undecoded_bytes=protocol.undecoded_bytes)
+        if totals.packets:
+            self.grades.append(totals.grade)
+            self.judged += totals.grade * totals.bytes
+
+    def grade(self) -> float | None:
+        """The captures' grades weighted by their bytes; None where no packet was seen, for nothing can be said then."""
+        if len(self.grades) < 2:
+            return self.grades[0] if self.grades else None
+        return min(max(self.grades), max(min(self.grades), self.judged / max(self.sums["bytes"], 1)))
+
+    def coverage(self) -> dict[str, Any]:
+        """What was not seen."""
+        names = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided")
+        return {"grade": self.grade(), **{name: self.sums[name] for name in names}}
+
+    def by_protocol(self) -> dict[str, dict[str, int]]:
+        """Counts of each protocol, by name."""
+        return {name: dict(self.protocols[name]) for name in sorted(self.protocols)}
+
+
+def input_row(capture: Capture, totals: Totals, error: str | None) -> dict[str, Any]:
+    """One entry of `inputs`. Times are null where no packet was read."""
+    return {
+        "path": capture.path,
+        "sha256": capture.sha256,
+        "packets": totals.packets,
+        "bytes": totals.bytes,
+        "first": iso(totals.first) if totals.packets and totals.first is not None else None,
+        "last": iso(totals.last) if totals.packets and totals.last is not None else None,
+        "error": error,
+    }

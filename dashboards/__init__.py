@@ -1,0 +1,1 @@
+"""SHOW: from the store to people. Imports nothing of balefire."""

@@ -1,0 +1,27 @@
+"""Navigation only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards.page import language
+from records.wording import say
+
+HERE = Path(__file__).parent
+STYLE = (HERE / "kit" / "page.css").read_text("utf-8")
+
+code = language()
+st.set_page_config(page_title="Balefire", page_icon=str(HERE / "logo" / "mark.svg"), layout="wide", menu_items={"About": say("dashboard.about", code)})
+st.html(f"<style>{STYLE}</style>")
+chosen = st.navigation(
+    [
+        st.Page("views/situation.py", title=say("dashboard.page.situation", code), default=True),
+        st.Page("views/alerts.py", title=say("dashboard.page.alerts", code), url_path="alerts"),
+        st.Page("views/alert.py", title=say("dashboard.page.alert", code), url_path="alert", visibility="hidden"),
+    ],
+    position="top",
+)
+st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
+chosen.run()

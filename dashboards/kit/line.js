@@ -1,0 +1,6 @@
+// Where, and up to when.
+export default function ({ data, parentElement }) {
+  const root = blank(parentElement, "line")
+  root.title = data.since
+  root.append(...(data.place ? [el("b", "", data.place), " · "] : []), el("span", "muted", data.until))
+}

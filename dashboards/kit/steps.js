@@ -1,0 +1,11 @@
+// What would have been normal, the technique, the first steps.
+export default function ({ data, parentElement }) {
+  const root = blank(parentElement, "steps")
+  root.append(heading(data.normalTitle), el("p", data.normal ? "prose" : "prose muted", data.normal || data.normalNone))
+  root.append(heading(data.techniqueTitle))
+  for (const [code, name] of data.techniques) root.append(el("p", "technique", null, el("b", "mono", code), el("span", "", name)))
+  if (!data.techniques.length) root.append(el("p", "prose muted", data.techniqueNone))
+  root.append(heading(data.stepsTitle, data.stepsNote))
+  if (data.steps.length) root.append(el("ol", "", null, ...data.steps.map(step => el("li", "", null, phrase("span", "", step)))))
+  else root.append(el("p", "prose muted", data.stepsNone))
+}

@@ -1,0 +1,140 @@
+"""What every page shares: the store, the language, the period, the line at the top. What a reader chose stays in the address, so a link says it all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboards import kit, queries
+from dashboards.formats import Clock, zone_named
+from records.errors import BalefireError, StoreError
+from records.store import open_store
+from records.wording import LANGUAGES, say
+
+if TYPE_CHECKING:
+    from dashboards.queries import Span
+    from records.store.contract import Store
+
+PERIODS: Final = (*queries.PERIODS, "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One run of a page: what it reads from, for whom, and which period."""
+
+    store: Store
+    language: str
+    clock: Clock
+    whole: Span
+    period: str
+
+    @property
+    def span(self) -> Span:
+        """The chosen period."""
+        return queries.span_of(self.whole, self.period)
+
+    def say(self, key: str, **values: object) -> str:
+        """The dashboard's text of this key in the reader's language."""
+        return say(f"dashboard.{key}", self.language, **values)
+
+    def count(self, key: str, number: int, **values: object) -> str:
+        """A text that English has in two forms: `key.one` and `key.many`."""
+        return self.say(f"{key}.{'one' if number == 1 else 'many'}", **values)
+
+    def address(self, path: str, **more: str) -> str:
+        """A relative link to a page that keeps language and period."""
+        return f"{path}?{urlencode({**kept_parameters(), **more})}"
+
+
+def language() -> str:
+    """The language of the address, else the one the dashboard was started with, else the browser's."""
+    asked = st.query_params.get("lang") or os.environ.get("BALEFIRE_LANGUAGE") or st.context.locale or "en"
+    return asked[:2].lower() if asked[:2].lower() in LANGUAGES else "en"
+
+
+def kept_parameters() -> dict[str, str]:
+    """What every link carries on."""
+    return {name: st.query_params[name] for name in ("lang", "range") if name in st.query_params}
+
+
+def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
+    """A segmented control whose value stands in the address by its code (a translated label would be dead in the other language)."""
+    key = f"choice_{name}"
+
+    def chosen() -> None:
+        st.query_params[name] = st.session_state[key]
+
+    asked = st.query_params.get(name, default)
+    st.session_state[key] = asked if asked in options else default
+    st.segmented_control(label, list(options), key=key, format_func=lambda code: options[code], required=True, label_visibility="collapsed", on_change=chosen)
+    return str(st.session_state[key])
+
+
+@st.cache_resource(show_spinner=False)
+def _opened(where: str) -> Store:
+    return open_store(where)
+
+
+def _store(where: str) -> Store | None:
+    """The store, or None where there is none yet. It is only ever read here: a place without a store stays without one."""
+    try:
+        return _opened(where)
+    except StoreError as error:
+        if error.key == "store.missing":
+            return None
+        raise
+
+
+def begin() -> Page:
+    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do."""
+    code = language()
+    kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
+    where = os.environ.get("BALEFIRE_STORE", "")
+    try:
+        store = _store(where)
+        whole = queries.extent(store) if store else None
+        if store is not None and whole is not None:
+            return _line(store, code, whole)
+    except BalefireError as error:
+        _nothing(code, "store", error.text(code))
+    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}")
+
+
+def _line(store: Store, code: str, whole: Span) -> Page:
+    clock = Clock(zone_named(st.context.timezone), code)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="line"):
+        slot = st.container(width="stretch")
+        periods = {name: say(f"dashboard.period.{name}", code) for name in PERIODS}
+        period = choice("range", say("dashboard.line.period", code), periods, queries.default_period(whole))
+        language_switch(code)
+    page = Page(store, code, clock, whole, period)
+    with slot:
+        until = page.say(f"line.until_{period}", moment=clock.moment(whole.until - 1))
+        kit.draw("line", {"place": " · ".join(queries.sites(store, page.span)), "until": until, "since": clock.moment(page.span.since)}, "line_text")
+    return page
+
+
+def language_switch(code: str) -> None:
+    """EN or 中文."""
+    choice("lang", say("dashboard.line.language", code), {"en": "EN", "zh": "中文"}, code)
+
+
+def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
+    """A page that has nothing to show says why, and ends."""
+    with st.container(horizontal=True, horizontal_alignment="right", key="line"):
+        language_switch(code)
+    texts = {name: say(f"dashboard.{state}.{name}", code) for name in ("tag", "sentence")}
+    kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "headline")
+    if command:
+        st.code(command, language=None)
+    st.stop()
+
+
+def text_of(row: dict[str, Any], name: str, language: str) -> str:
+    """A stored text in the reader's language, in English where there is none."""
+    return str(row.get(f"{name}.{language}") or row.get(f"{name}.en") or "")

@@ -1,0 +1,279 @@
+"""What the pages ask of the store, as pandas frames of plain values (times in nanoseconds). Every question is bounded, whatever the store holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pandas as pd
+import pyarrow as pa
+
+from dashboards.formats import DAY, HOUR, MINUTE
+from records.model import severity_word
+from records.query import Histogram, Query, Terms
+from records.schema import ALERT
+from records.search import And, Condition, Match, Not, Or, Range, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from records.store.contract import Store
+
+PERIODS: Final = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY, "7d": 7 * DAY}
+WEEK: Final = 7 * DAY
+OPEN: Final = Not(Match("status", "closed"))
+_BUCKETS: Final = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
+_MOST_BARS: Final = 100
+_MOST_WINDOWS: Final = 1440
+_MOST_ALERTS: Final = 500
+_MOST_ACTIVITIES: Final = 200
+LEVELS: Final = ("critical", "high", "medium", "low")
+COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """[since, until) in nanoseconds."""
+
+    since: int
+    until: int
+
+    @property
+    def length(self) -> int:
+        """Nanoseconds."""
+        return self.until - self.since
+
+    def query(self, where: Condition | None = None, sort: str = "", limit: int | None = None) -> Query:
+        """A query of this span."""
+        return Query(since=self.since, until=self.until, where=where, sort=sort, limit=limit)
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """Arrow rows as a frame of plain values: absent is None, dates are nanoseconds, lists are lists."""
+    columns: dict[str, list[Any]] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        columns[name] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def rows(data: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of such a frame."""
+    return cast("list[dict[str, Any]]", data.to_dict("records"))
+
+
+def extent(store: Store) -> Span | None:
+    """From the oldest coverage to just after the newest packet, or None where the store is empty."""
+    newest = store.newest()
+    if newest is None:
+        return None
+    oldest = frame(store.read("coverage", Query(sort="@timestamp", limit=1)))
+    return Span(min(newest, int(oldest["@timestamp"].iloc[0])) if len(oldest) else newest, newest + 1)
+
+
+def default_period(whole: Span) -> str:
+    """24 h, or the shortest period that shows all there is."""
+    return next((code for code in ("1h", "8h") if PERIODS[code] >= whole.length), "24h")
+
+
+def span_of(whole: Span, period: str) -> Span:
+    """The period before the newest packet; "all" is everything there is."""
+    return Span(whole.until - PERIODS[period], whole.until) if period in PERIODS else whole
+
+
+def interval_of(span: Span) -> int:
+    """The bucket that cuts the span in at most 100 bars."""
+    return next((bucket for bucket in _BUCKETS if span.length <= bucket * _MOST_BARS), 365 * DAY)
+
+
+def alerts_over_time(store: Store, span: Span) -> pd.DataFrame:
+    """Alerts by the time of their last finding: columns time, critical, high, medium, low; a row a bucket that has any."""
+    found = frame(store.histogram("alert", span.query(), Histogram(interval_of(span), by="severity")))
+    if found.empty:
+        return pd.DataFrame(columns=["time", *LEVELS])
+    found["level"] = [severity_word(int(severity or 0)) for severity in found["by"]]
+    wide = found.assign(total=found["total"].astype("int64")).pivot_table(index="time", columns="level", values="total", aggfunc="sum", fill_value=0)
+    return wide.reindex(columns=list(LEVELS), fill_value=0).reset_index()
+
+
+def open_by_level(store: Store, span: Span) -> dict[str, int]:
+    """Alerts of the span that are not closed, by level."""
+    found = frame(store.terms("alert", span.query(OPEN), Terms(("severity",), size=101)))
+    counts = dict.fromkeys(LEVELS, 0)
+    for row in rows(found):
+        counts[severity_word(int(row["severity"] or 0))] += int(row["total"])
+    return counts
+
+
+def worst_alert(store: Store, span: Span) -> dict[str, Any] | None:
+    """The open alert with the highest severity, the newest of several."""
+    found = frame(store.read("alert", span.query(OPEN, "-severity", 100)))
+    return rows(found.sort_values(["severity", "last"], ascending=False).head(1))[0] if len(found) else None
+
+
+def assets_at_risk(store: Store, span: Span, most: int = 6) -> pd.DataFrame:
+    """Assets of the worst 500 open alerts: columns asset (identity), name, role, severity, alerts; worst first."""
+    found = frame(store.read("alert", span.query(OPEN, "-severity", _MOST_ALERTS)))
+    names = ["asset", "severity", "alerts"]
+    if found.empty:
+        return pd.DataFrame(columns=[*names, "name", "role"])
+    each = found[["assets", "severity"]].explode("assets").dropna(subset=["assets"])
+    each["severity"] = each["severity"].astype("int64")
+    risk = each.groupby("assets")["severity"].agg(["max", "count"]).reset_index()
+    risk.columns = pd.Index(names)
+    risk = risk.sort_values(["severity", "alerts", "asset"], ascending=[False, False, True]).head(most)
+    known = [store.get("asset", str(asset)) or {} for asset in risk["asset"]]
+    called = [str(about.get("name") or asset) for about, asset in zip(known, risk["asset"], strict=True)]
+    return risk.assign(name=called, role=[str(about.get("role") or "") for about in known])
+
+
+def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str, str]:
+    """The names of these assets; an asset that is not stored is called by its identity."""
+    return {identity: str((store.get("asset", identity) or {}).get("name") or identity) for identity in identities[:most]}
+
+
+def activity_by_access(store: Store, span: Span) -> dict[str, int]:
+    """Operations by access."""
+    found = frame(store.terms("activity", span.query(), Terms(("ot.access",), size=20, total="ot.count")))
+    return {str(row["ot.access"]): int(row["total"] or 0) for row in rows(found) if row["ot.access"]}
+
+
+def week_earlier(whole: Span, span: Span) -> Span | None:
+    """The same span a week earlier, or None where the store does not reach back so far."""
+    earlier = Span(span.since - WEEK, span.until - WEEK)
+    return earlier if whole.since <= earlier.since else None
+
+
+def coverage(store: Store, span: Span) -> dict[str, int]:
+    """Sums of the coverage counters over the span."""
+    bucket = max(DAY, span.length)
+    return {name: _sum(store.histogram("coverage", span.query(), Histogram(bucket, total=name))) for name in COUNTERS}
+
+
+def _sum(table: pa.Table) -> int:
+    return sum(int(total or 0) for total in table.column("total").to_pylist())
+
+
+def grade(sums: dict[str, int]) -> float | None:
+    """The share of payload that could be judged, in per cent; None where there was none."""
+    payload = sums["decoded_bytes"] + sums["undecoded_bytes"] + sums["lost"]
+    return 100 * sums["decoded_bytes"] / payload if payload else None
+
+
+def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[str]:
+    """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first."""
+    found = frame(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200)))
+    totals: dict[str, int] = {}
+    for row in rows(found):
+        for part in json.loads(row["undecoded"] or "[]"):
+            totals[str(part["name"])] = totals.get(str(part["name"]), 0) + int(part["bytes"])
+    return sorted(totals, key=lambda name: (-totals[name], name))[:most]
+
+
+def sites(store: Store, span: Span) -> list[str]:
+    """Names of the sites that were observed, most seen first, at most three."""
+    return [str(row["observer.site"]) for row in rows(frame(store.terms("coverage", span.query(), Terms(("observer.site",), size=3)))) if row["observer.site"]]
+
+
+def sensors(store: Store, span: Span, most: int = 8) -> dict[str, str]:
+    """The sensors with most windows in the span, and how to call them: a capture that was given no name by its file."""
+    found = rows(frame(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=4 * most))))
+    names: dict[str, str] = {}
+    for row in found:
+        name = str(row["observer.name"] or "")
+        if name and len(names) < most:
+            names.setdefault(name, str(row["file"]) if name.startswith("capture-") and row["file"] else name)
+    return dict(sorted(names.items(), key=lambda item: item[1]))
+
+
+def blindness(store: Store, span: Span, names: Iterable[str]) -> dict[str, list[Span]]:
+    """Sensor → when it saw no packet, to the minute (for more than a day, to 1/1440 of the span)."""
+    names = list(names)
+    step = max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
+    where = Or(tuple(Match("observer.name", name) for name in names))
+    starts: dict[str, list[int]] = {name: [] for name in names}
+    for row in rows(frame(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets")))):
+        if row["total"] and row["by"] in starts:
+            starts[row["by"]].append(int(row["time"]))
+    return {name: _gaps(sorted(starts[name]), step, span) for name in names}
+
+
+def _gaps(starts: list[int], step: int, span: Span) -> list[Span]:
+    """The parts of the span outside the buckets that begin at `starts`."""
+    gaps: list[Span] = []
+    at = span.since
+    for start in [*starts, span.until]:
+        if start > at:
+            gaps.append(Span(at, start))
+        at = max(at, start + step)
+    return gaps
+
+
+def search(text: str, levels: list[str], only_open: bool) -> Condition:
+    """What the list of alerts is narrowed to. Raises UsageError for a text that does not parse."""
+    parts: list[Condition] = [parse(text, ALERT)]
+    if only_open:
+        parts.append(OPEN)
+    if levels:
+        parts.append(Or(tuple(_level(level) for level in levels)))
+    return And(tuple(parts))
+
+
+def _level(level: str) -> Condition:
+    low = {"critical": 80, "high": 60, "medium": 40, "low": 0}[level]
+    return Range("severity", low=low, high={80: None, 60: 79, 40: 59, 0: 39}[low])
+
+
+def alerts(store: Store, span: Span, where: Condition, limit: int) -> tuple[pd.DataFrame, int]:
+    """The worst `limit` alerts of the span, the newest first among equals, and how many there are."""
+    found = frame(store.read("alert", span.query(where, "-severity", min(limit, _MOST_ALERTS))))
+    return found.sort_values(["severity", "last"], ascending=False, kind="stable"), store.count("alert", span.query(where))
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One alert: its worst (of equals first) finding, and that finding's activities. Rows are plain; JSON fields are decoded."""
+
+    alert: dict[str, Any]
+    finding: dict[str, Any] | None
+    activities: pd.DataFrame
+    activity_count: int
+
+
+def detail(store: Store, identity: str) -> Detail | None:
+    """The alert of this identity, or of the one alert or finding whose identity begins so; None where there is none."""
+    alert = store.get("alert", identity) or _begun(store, identity)
+    if alert is None:
+        return None
+    span = Span(int(alert["first"]), int(alert["last"]) + 1)
+    found = frame(store.read("finding", span.query(Match("key", str(alert["key"])), "-severity", 100)))
+    if found.empty:
+        return Detail(alert, None, pd.DataFrame(), 0)
+    worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]).head(1))[0]
+    finding = store.get("finding", str(worst["id"])) or worst
+    named = [str(name) for name in finding["activities"] or []]
+    return Detail(alert, finding, _activities(store, finding, named[:_MOST_ACTIVITIES]), len(named))
+
+
+def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
+    if len(prefix) < 4:
+        return None
+    found = store.find(prefix)
+    alerts_found = [identity for table, identity in found if table == "alert"]
+    if len(alerts_found) == 1:
+        return store.get("alert", alerts_found[0])
+    if len(found) != 1:
+        return None
+    finding = store.get("finding", found[0][1])
+    of_key = store.alerts_of([str(finding["key"])]) if finding else []
+    match = next((alert for alert in of_key if finding and finding["id"] in alert.findings), None)
+    return store.get("alert", match.id) if match else None
+
+
+def _activities(store: Store, finding: dict[str, Any], identities: list[str]) -> pd.DataFrame:
+    """These activities by time. They lie about the finding's own time, which spares the store from looking everywhere."""
+    if not identities:
+        return pd.DataFrame()
+    span = Span(int(finding["time"]) - DAY, int(finding["end"]) + DAY)
+    return frame(store.read("activity", span.query(Or(tuple(Match("id", identity) for identity in identities)), "@timestamp", len(identities))))

@@ -1,0 +1,183 @@
+"""One alert: what happened and why it is odd, how the score comes about, what to do first, the activities and packets behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboards import kit, queries
+from dashboards.advice import Advice, advice
+from dashboards.formats import number
+from dashboards.page import Page, begin, text_of
+from dashboards.reference import object_words
+from records.errors import BalefireError
+from records.model import severity_word
+from records.nesting import period
+from records.wording import catalogue, say
+
+if TYPE_CHECKING:
+    from dashboards.queries import Detail
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
+        st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name != "id"})
+    identity = st.query_params.get("id", "")
+    st.session_state["alert_shown"] = identity
+    found = queries.detail(page.store, identity) if identity else None
+    if found is None:
+        reason = page.say("alert.missing_reason", id=identity)
+        words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": reason}
+        kit.draw("headline", {"level": "none", "plain": True, **words}, "headline")
+        return
+    headline(page, found)
+    st.space("small")
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        waterfall(page, found)
+    with right:
+        steps(page, found)
+    activities(page, found)
+    packets(page, found)
+
+
+def headline(page: Page, found: Detail) -> None:
+    """Severity, score, times, then title and reason."""
+    alert, finding = found.alert, found.finding
+    level, count = severity_word(int(alert["severity"])), int(alert["count"])
+    meta = [(number(int(alert["severity"])), page.say("alert.of")), ("", when(page, alert)), ("", page.count("alert.findings", count, count=number(count)))]
+    if finding and finding["observer.name"]:
+        meta.append(("", page.say("alert.seen_by", sensor=finding["observer.name"])))
+    meta += [("", page.say(f"status.{alert['status']}")), ("", str(alert["id"])[:12])]
+    words = {"tag": page.say(f"severity.{level}"), "sentence": text_of(alert, "title", page.language), "reason": text_of(alert, "reason", page.language)}
+    kit.draw("headline", {"level": level, "plain": True, "meta": meta, **words}, "headline")
+
+
+def when(page: Page, alert: dict[str, Any]) -> str:
+    """First and last finding to the second."""
+    clock, (first, last) = page.clock, (int(alert["first"]), int(alert["last"]))
+    words = [f"{clock.short_day(time)} {clock.second(time)}" for time in (first, last)]
+    return page.say("alert.once" if first == last else "alert.span", first=words[0], last=words[1], offset=clock.offset(last))
+
+
+def waterfall(page: Page, found: Detail) -> None:
+    """The terms of the worst finding, adding up to its score."""
+    finding = found.finding
+    if finding is None:
+        kit.draw("table", {"title": page.say("score.title_none"), "note": "", "head": [], "rows": [], "empty": page.say("score.none")}, "waterfall")
+        return
+    stored: list[dict[str, Any]] = finding["terms"] or []
+    terms = [(str(term["name"].get(page.language) or term["name"]["en"]), float(term["value"])) for term in stored]
+    total = sum(value for _, value in terms)
+    data = {
+        "title": page.say("score.title", score=number(round(total, 1))),
+        "note": page.say("score.note" if int(found.alert["count"]) == 1 else "score.note_worst"),
+        "terms": [{"name": name, "value": value, "text": _signed(value)} for name, value in terms],
+        "severity": severity_word(int(finding["severity"])),
+        "total": page.say("score.total"),
+        "sum": number(round(total, 1)),
+        "steps": [[40, "medium"], [60, "high"], [80, "critical"]],
+        "foot": _foot(page, total, float(finding["score"])),
+    }
+    kit.draw("waterfall", data, "waterfall")
+
+
+def _foot(page: Page, total: float, score: float) -> str:
+    """What has to be said about a sum: that it is not the stored score, or that the severity is its clamp."""
+    if abs(total - score) > 0.05:
+        return page.say("score.mismatch", sum=number(round(total, 1)), score=number(round(score, 1)))
+    return "" if 0 <= score <= 100 else page.say("score.clamped", score=number(round(score, 1)))
+
+
+def _signed(value: float) -> str:
+    return ("+" if value >= 0 else "−") + number(abs(round(value, 1)))
+
+
+def steps(page: Page, found: Detail) -> None:
+    """What would have been normal, the techniques by name, the first steps."""
+    finding, language = found.finding, page.language
+    known, missing = told_by(page, finding)
+    normal = (known.normal.zh if language == "zh" else known.normal.en) if known and known.normal else ""
+    told = [text.zh if language == "zh" else text.en for text in known.respond] if known else []
+    source = str((finding or {}).get("rule") or (finding or {}).get("detector") or "")
+    codes: list[str] = found.alert["techniques"] or []
+    data = {
+        "normalTitle": page.say("steps.normal"),
+        "normal": normal,
+        "normalNone": missing,
+        "techniqueTitle": page.say("steps.technique"),
+        "techniques": [[code, say(f"technique.{code}", language) if f"technique.{code}" in catalogue() else ""] for code in codes],
+        "techniqueNone": page.say("steps.technique_none"),
+        "stepsTitle": page.say("steps.first"),
+        "stepsNote": page.say("steps.from", source=source) if source and told else "",
+        "steps": told,
+        "stepsNone": missing,
+    }
+    kit.draw("steps", data, "steps")
+
+
+def told_by(page: Page, finding: dict[str, Any] | None) -> tuple[Advice | None, str]:
+    """The detector's advice, and what to say where there is none: a rule that is gone, or rules that cannot be read."""
+    try:
+        known = advice(finding) if finding else None
+    except BalefireError as error:
+        return None, error.text(page.language)
+    return known, page.say("steps.none" if known or finding is None else "steps.rule_gone")
+
+
+def activities(page: Page, found: Detail) -> None:
+    """The activities that the finding is about."""
+    head = [page.say(f"activity.{name}") for name in ("time", "access", "from", "to", "action", "object", "outcome")]
+    lines = [_activity(page, row) for row in queries.rows(found.activities)]
+    note = page.count("activity.count", len(lines), count=number(len(lines))) if lines else ""
+    if lines and found.activity_count > len(lines):
+        note = page.say("activity.cut", shown=number(len(lines)), total=number(found.activity_count))
+    kit.draw("table", {"title": page.say("activity.title"), "note": note, "head": head, "rows": lines, "empty": page.say("activity.none")}, "activities")
+
+
+def _activity(page: Page, row: dict[str, Any]) -> list[Any]:
+    time, access = int(row["@timestamp"]), str(row["ot.access"] or "unknown")
+    outcome = str(row["event.outcome"] or "unknown")
+    count = f" × {number(int(row['ot.count']))}" if (row["ot.count"] or 1) > 1 else ""
+    return [
+        {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}.{time % 1_000_000_000 // 1_000_000:03d}", "kind": "mono"},
+        {"text": page.say(f"access.{access}"), "access": access},
+        _party(row, "source"),
+        _party(row, "destination"),
+        f"{row['event.action'] or ''}{count}",
+        object_words(row, page.language),
+        page.say(f"outcome.{outcome}") + (f": {row['ot.error']}" if row["ot.error"] else ""),
+    ]
+
+
+def _party(row: dict[str, Any], side: str) -> str:
+    """The asset's name then, with its address; else what address is known."""
+    address, name = row[f"{side}.ip"] or row[f"{side}.mac"] or "", row[f"{side}.asset.name"]
+    return f"{name} ({address})" if name and address and name != address else str(name or address)
+
+
+def packets(page: Page, found: Detail) -> None:
+    """Where the packets are: capture, number, time."""
+    stored: list[dict[str, Any]] = (found.finding or {}).get("packets") or []
+    head = [page.say(f"packet.{name}") for name in ("file", "number", "time")]
+    lines = [_packet(page, packet) for packet in stored]
+    note = page.count("packet.count", len(lines), count=number(len(lines))) if lines else ""
+    kit.draw(
+        "table", {"title": page.say("packet.title"), "note": note, "head": head, "rows": lines, "empty": page.say("packet.none"), "narrow": True}, "packets"
+    )
+
+
+def _packet(page: Page, packet: dict[str, Any]) -> list[dict[str, str]]:
+    texts = (("mono", str(packet["file"])), ("number", str(packet["packet"])), ("mono", _when(page, packet["time"])))
+    return [{"kind": kind, "text": text} for kind, text in texts]
+
+
+def _when(page: Page, time: object) -> str:
+    """A packet's time, stored as ISO text."""
+    found = period(str(time))
+    return f"{page.clock.short_day(found[0])} {page.clock.micro(found[0])}" if found else str(time)
+
+
+show(begin())

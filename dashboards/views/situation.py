@@ -1,0 +1,217 @@
+"""Situation: what is wrong, where, what was done to the plant, and what was not seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import kit, queries
+from dashboards.formats import DAY, duration, number, share_missed, share_seen, size
+from dashboards.page import Page, begin, kept_parameters
+from records.effects import ACCESSES
+from records.model import severity_word
+
+if TYPE_CHECKING:
+    from dashboards.queries import Span
+
+TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    if "id" in st.query_params:
+        del st.query_params["id"]
+    names = queries.sensors(page.store, page.span)
+    blind = {names[name]: gaps for name, gaps in queries.blindness(page.store, page.span, names).items()}
+    sums = queries.coverage(page.store, page.span)
+    acts = queries.activity_by_access(page.store, page.span)
+    headline(page, blind, sums, acts)
+    left, right = st.columns([1.9, 1], gap="large")
+    with left:
+        timeline(page, blind)
+    with right:
+        risk(page)
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        access(page, acts)
+    with right:
+        unseen(page, blind, sums)
+
+
+def headline(page: Page, blind: dict[str, list[Span]], sums: dict[str, int], acts: dict[str, int]) -> None:
+    """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
+    counts = queries.open_by_level(page.store, page.span)
+    level = next((name for name, count in counts.items() if count), "none")
+    worst = queries.worst_alert(page.store, page.span)
+    if worst:
+        since = page.clock.minute(int(worst["first"]))
+        why = page.count(f"why.{level}", counts[level], count=number(counts[level]), since=f"{page.clock.short_day(int(worst['first']))} {since}")
+        sentence = str(worst[f"title.{page.language}"] or worst["title.en"])
+    else:
+        why = _coverage_words(page, sums)
+        sentence = quiet(page, blind)
+    data = {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence, "facts": facts(page, counts, blind, sums, acts)}
+    kit.draw("headline", data, "headline")
+    if worst and st.button(page.say("open_alert", id=str(worst["id"])[:8]), type="primary"):
+        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(worst["id"])})
+
+
+def quiet(page: Page, blind: dict[str, list[Span]]) -> str:
+    """A quiet period names what was blind; it never congratulates."""
+    if page.span.since < page.whole.since:
+        return page.say("quiet.short", duration=duration(page.whole.length, page.language))
+    name, longest = _blindest(page, blind)
+    return page.say("quiet.blind", sensor=name, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")
+
+
+def _blind_totals(page: Page, blind: dict[str, list[Span]]) -> dict[str, int]:
+    """How long each sensor saw nothing since the store begins; before that, nothing was recorded at all."""
+    return {name: sum(max(0, gap.until - max(gap.since, page.whole.since)) for gap in gaps) for name, gaps in blind.items()}
+
+
+def _blindest(page: Page, blind: dict[str, list[Span]]) -> tuple[str, int]:
+    totals = _blind_totals(page, blind)
+    name = max(totals, key=lambda sensor: totals[sensor], default="")
+    return name, totals.get(name, 0)
+
+
+def _coverage_words(page: Page, sums: dict[str, int]) -> str:
+    grade = queries.grade(sums)
+    return page.say("coverage_none") if grade is None else page.say("at_coverage", share=share_seen(grade, page.language))
+
+
+def facts(page: Page, counts: dict[str, int], blind: dict[str, list[Span]], sums: dict[str, int], acts: dict[str, int]) -> list[tuple[str, str]]:
+    """At most five: open alerts, what acted on the plant, blindness, coverage."""
+    total = sum(counts.values())
+    found = [(page.say("fact.items", count=number(total)), page.count("fact.alerts", total))]
+    for name in ("program", "command", "write"):
+        if acts.get(name) and len(found) < 3:
+            found.append((page.say("fact.times", count=number(acts[name])), page.count(f"fact.{name}", acts[name])))
+    if len(found) == 1:
+        found.append((page.say("fact.times", count="0"), page.say("fact.acts")))
+    sensor, longest = _blindest(page, blind)
+    if longest:
+        found.append((page.say("fact.blind", duration=duration(longest, page.language)), page.say("fact.blind_on", sensor=label_of(sensor))))
+    grade = queries.grade(sums)
+    if grade is None:
+        return [*found, (page.say("fact.unknown"), page.say("fact.no_payload"))]
+    return [*found, (share_seen(grade, page.language), page.say("fact.coverage"))]
+
+
+def label_of(sensor: str) -> str:
+    """A sensor's name, short enough to stand beside a chart."""
+    return sensor if len(sensor) <= 24 else sensor[:23] + "…"
+
+
+def timeline(page: Page, blind: dict[str, list[Span]]) -> None:
+    """Alerts over time by severity; beneath, on the same axis, what the sensors saw."""
+    interval, span, clock = queries.interval_of(page.span), page.span, page.clock
+    bars: list[dict[str, Any]] = []
+    for row in queries.rows(queries.alerts_over_time(page.store, span)):
+        time = int(row["time"])
+        counts = {level: int(row[level]) for level in queries.LEVELS}
+        words = page.say("and").join(f"{page.say(f'severity.{level}')} {number(count)}" for level, count in counts.items() if count)
+        bars.append({"time": time // 1_000_000, "text": f"{clock.short_day(time)} {clock.minute(time)}: {words}", **counts})
+    sensors = [{"name": label_of(name), "blind": [_blind_mark(page, gap) for gap in gaps]} for name, gaps in blind.items()]
+    data = {
+        "title": page.say("timeline.title", interval=duration(interval, page.language)),
+        "note": page.say("timeline.note"),
+        "since": span.since // 1_000_000,
+        "until": span.until // 1_000_000,
+        "interval": interval // 1_000_000,
+        "bars": bars,
+        "ticks": ticks(page),
+        "empty": page.say("timeline.empty"),
+        "words": {level: page.say(f"severity.{level}") for level in queries.LEVELS},
+        "coverageTitle": page.say("timeline.coverage"),
+        "coverageNote": page.say("timeline.hatched"),
+        "sensors": sensors,
+    }
+    kit.draw("timeline", data, "timeline")
+
+
+def _blind_mark(page: Page, gap: Span) -> dict[str, Any]:
+    text = page.say("timeline.blind", since=page.clock.minute(gap.since), until=page.clock.minute(gap.until), duration=duration(gap.length, page.language))
+    return {"since": gap.since // 1_000_000, "until": gap.until // 1_000_000, "text": text}
+
+
+def ticks(page: Page) -> list[dict[str, Any]]:
+    """Marks of the time axis at round local times; midnight shows the date."""
+    span, clock = page.span, page.clock
+    step = next((seconds for seconds in TICKS if span.length <= seconds * 1_000_000_000 * 9), 31536000) * 1_000_000_000
+    shift = int((clock.local(span.since).utcoffset() or clock.local(0) - clock.local(0)).total_seconds()) * 1_000_000_000
+    marks: list[dict[str, Any]] = []
+    at = ((span.since + shift) // step + 1) * step - shift
+    while at < span.until:
+        midnight = (at + shift) % DAY == 0
+        marks.append({"time": at // 1_000_000, "text": clock.short_day(at) if midnight else clock.minute(at), "day": midnight})
+        at += step
+    return marks
+
+
+def risk(page: Page) -> None:
+    """Assets with open alerts, worst first."""
+    found: list[dict[str, Any]] = []
+    for row in queries.rows(queries.assets_at_risk(page.store, page.span)):
+        score, alerts = int(row["severity"]), int(row["alerts"])
+        words = page.count("risk.alerts", alerts, count=number(alerts))
+        found.append({"name": row["name"], "role": row["role"], "score": score, "severity": severity_word(score), "alerts": words})
+    kit.draw("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
+
+
+def access(page: Page, acts: dict[str, int]) -> None:
+    """Operations by access, against the same span a week earlier where the store knows it."""
+    earlier = queries.week_earlier(page.whole, page.span)
+    was = queries.activity_by_access(page.store, earlier) if earlier else None
+    names = [name for name in ACCESSES if acts.get(name) or (was and was.get(name))]
+    found = [_access_row(page, name, acts.get(name, 0), None if was is None else was.get(name, 0)) for name in names]
+    note = page.say("access.note" if was is not None else "access.note_alone")
+    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if was is not None else "", "keyScale": page.say("access.scale")}
+    kit.draw("access", {"title": page.say("access.title"), "note": note, "rows": found, "empty": page.say("access.empty"), **keys}, "access")
+
+
+def _access_row(page: Page, name: str, now: int, was: int | None) -> dict[str, Any]:
+    percent = round(100 * (now - was) / was) if was else None
+    change = "" if was is None else page.say("access.new")
+    if percent is not None:
+        change = page.say("access.same") if abs(percent) < 3 else page.say("access.change", percent=f"{'+' if percent > 0 else '−'}{abs(percent)}")
+    return {
+        "access": name,
+        "name": page.say(f"access.{name}"),
+        "now": now,
+        "was": was,
+        "nowText": number(now),
+        "wasText": "" if was is None else number(was),
+        "change": change,
+        "strange": was is not None and now > 0 and (percent is None or abs(percent) > 50),
+    }
+
+
+def unseen(page: Page, blind: dict[str, list[Span]], sums: dict[str, int]) -> None:
+    """What was not seen or not understood. A line only for what happened, and coverage always."""
+    language, lines = page.language, list[tuple[str, str]]()
+    grade = queries.grade(sums)
+    if grade is not None and grade < 100:
+        lines.append((share_missed(100 - grade, language), page.say("unseen.share")))
+    blind_time = _blind_totals(page, blind)
+    if page.span.since < page.whole.since:
+        lines.append((duration(page.whole.since - page.span.since, language), page.say("unseen.before", moment=page.clock.moment(page.whole.since))))
+    longest = sorted(blind_time, key=lambda name: -blind_time[name])[:3]
+    lines += [(duration(blind_time[name], language), page.say("unseen.blind", sensor=name)) for name in longest if blind_time[name]]
+    if sums["lost"] or sums["gaps"]:
+        lines.append((size(sums["lost"], language), page.say("unseen.lost", gaps=number(sums["gaps"]))))
+    if sums["undecoded_bytes"]:
+        ports = queries.undecoded_ports(page.store, page.span)
+        words = page.say("unseen.undecoded_on", ports=page.say("and").join(ports)) if ports else page.say("unseen.undecoded")
+        lines.append((size(sums["undecoded_bytes"], language), words))
+    for name in ("one_sided", "late", "truncated", "jumps", "shed"):
+        if sums[name]:
+            lines.append((number(sums[name]), page.count(f"unseen.{name}", sums[name])))
+    if not lines:
+        lines.append(("0", page.say("unseen.nothing" if grade is not None else "unseen.no_payload")))
+    note = page.say("unseen.note", share=share_seen(grade, language)) if grade is not None else page.say("coverage_none")
+    kit.draw("unseen", {"title": page.say("unseen.title"), "note": note, "rows": lines}, "unseen")
+
+
+show(begin())

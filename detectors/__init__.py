@@ -1,0 +1,1 @@
+"""JUDGE: activities to findings to alerts. Imports only records and sensors."""

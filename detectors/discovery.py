@@ -1,0 +1,32 @@
+"""Every detector of `detectors.methods`: one file each, found here, listed nowhere."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from detectors.detector import Detector
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What detectors are built with. `rules`: files and directories beside Balefire's own; `files`: the capture's name by observer."""
+
+    rules: tuple[Path, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def detectors(setup: Setup | None = None) -> list[Detector]:
+    """Every detector, newly built, in the order of their names. Each module has `build(setup) -> Detector`."""
+    import detectors.methods as package
+
+    chosen = setup or Setup()
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    builders = [cast("Callable[[Setup], Detector]", importlib.import_module(f"{package.__name__}.{name}").build) for name in names]
+    return [build(chosen) for build in builders]

@@ -1,0 +1,44 @@
+"""Rule files checked and tried: what `balefire rules lint` and `balefire rules test` give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from detectors.rulebook.load import Failure, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from detectors.rulebook.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the linter found. `rules` counts rule files, loaded or not; `Problem.blocks` tells those that keep a rule from being loaded."""
+
+    rules: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What the tests inside rules gave."""
+
+    __test__ = False  # pytest takes a class of this name for one of its own
+
+    rules: int
+    cases: int
+    failed: tuple[Failure, ...]
+
+
+def lint(path: Path) -> Report:
+    """Check a rule file, or every one in a directory. Raises UsageError for a path that does not exist."""
+    book = load([path])
+    return Report(book.files, book.problems)
+
+
+def test(path: Path) -> TestReport:
+    """Run the tests inside the rules. A rule whose detection does not parse has no cases to run: lint says why."""
+    book = load([path])
+    return TestReport(book.files, book.cases, book.failures)

@@ -1,0 +1,153 @@
+"""Who did what to what, in words: a sentence in each language from an activity's columns and the wording of its effect."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from records.effects import EFFECTS, NUMBER
+from records.model import Text
+from records.wording import LANGUAGES, catalogue, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Row = dict[str, Any]
+
+# What a row must bring along to be put into words.
+COLUMNS: Final = (
+    "source.ip", "source.mac", "source.asset.name", "destination.ip", "destination.mac", "destination.asset.name", "network.protocol", "event.action",
+    "event.outcome", "ot.effect", "ot.access", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.object.count",
+    "ot.error", "ot.count", "ot.value", "ot.anomaly",
+)  # fmt: skip
+_ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time", "diagnose"})
+
+
+@cache
+def references() -> Mapping[str, Mapping[str, int]]:
+    """By protocol and address space, the number that engineers give the first address: 40001 for a Modbus holding register."""
+    from sensors.protocol import protocols
+
+    return {protocol.name: protocol.reference for protocol in protocols()}
+
+
+def _or(key: str, language: str, default: str) -> str:
+    """The catalogue's text, or the plain word of a protocol that the catalogue does not know."""
+    return say(key, language) if key in catalogue() else default.replace("_", " ")
+
+
+def who(row: Row, side: str, language: str) -> str:
+    """A host by its asset's name and address, or by what there is of them."""
+    address = row.get(f"{side}.ip") or row.get(f"{side}.mac")
+    name = row.get(f"{side}.asset.name")
+    if name and address and name != address:
+        return say("detectors.phrase.named", language, name=name, address=address)
+    return str(name or address or say("detectors.phrase.nobody", language))
+
+
+def deed(effect: str, language: str) -> str:
+    """What an effect asks for, as it stands after "asked … to"."""
+    known = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])]
+    return _or(f"detectors.deed.{effect}", language, getattr(known, language))
+
+
+def notation(reference: int | None, address: int) -> str:
+    """An address as on engineers' screens: holding register 17 is 40018, and 410000 where five digits are not enough."""
+    if reference is None:
+        return str(address)
+    area = reference // 10000
+    return f"{area}{address + 1:04d}" if address < 9999 else f"{area}{address + 1:05d}"
+
+
+def thing(row: Row, language: str) -> str:
+    """The object that was meant: "register 40018", "coils 00001–00008", a name; empty where there is none."""
+    if row.get("ot.object.name"):
+        return str(row["ot.object.name"])
+    first, last, space = row.get("ot.object.first"), row.get("ot.object.last"), row.get("ot.object.space")
+    if first is None:
+        return ""
+    reference = references().get(str(row.get("network.protocol")), {}).get(str(space))
+    numbers = notation(reference, first) if last is None or last == first else f"{notation(reference, first)}–{notation(reference, last)}"
+    key = f"detectors.space.{space}"
+    if key in catalogue():
+        return say(key, language, numbers=numbers)
+    return f"{str(space).replace('_', ' ')} {numbers}" if space else numbers
+
+
+def number(value: float | None) -> str:
+    """A number without needless digits; a typographic minus as on screens."""
+    return "" if value is None else f"{value:.10g}".replace("-", "−")
+
+
+def error(row: Row, language: str) -> str:
+    """The error that the device answered, in words."""
+    name = row.get("ot.error")
+    return _or(f"detectors.error.{name}", language, str(name)) if name else say("detectors.phrase.no_error", language)
+
+
+def sentence(row: Row, language: str) -> str:
+    """What was done and what became of it: "10.0.0.9 asked PLC-7 (10.0.0.5), unit 3, to write values: register 40018. The device carried it out."."""
+    effect, access = str(row.get("ot.effect") or "unknown"), str(row.get("ot.access") or "unknown")
+    form = "unknown" if effect == "unknown" else "sent" if access == "report" else "asked"
+    target = who(row, "destination", language)
+    if row.get("ot.unit") is not None:
+        target = say("detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
+    what = say(
+        f"detectors.phrase.{form}",
+        language,
+        source=who(row, "source", language),
+        target=target,
+        deed=deed(effect, language),
+        action=row.get("event.action") or say("detectors.phrase.unnamed", language),
+    )
+    return what + _details(row, language) + _ending(row, access, language)
+
+
+def _details(row: Row, language: str) -> str:
+    parts: list[str] = []
+    if meant := thing(row, language):
+        parts.append(say("detectors.phrase.object", language, object=meant))
+    if row.get("ot.value") is not None:
+        parts.append(say("detectors.phrase.value", language, value=number(row["ot.value"])))
+    if (row.get("ot.object.count") or 1) > 1:
+        parts.append(say("detectors.phrase.ranges", language, count=row["ot.object.count"]))
+    if (row.get("ot.count") or 1) > 1:
+        parts.append(say("detectors.phrase.times", language, count=row["ot.count"]))
+    return "".join(parts) + say("detectors.phrase.stop", language)
+
+
+def _ending(row: Row, access: str, language: str) -> str:
+    outcome = row.get("event.outcome")
+    ends: list[str] = []
+    if outcome == "failure":
+        ends.append(say("detectors.phrase.refused", language, error=error(row, language)))
+    elif outcome == "success" and access != "report":
+        ends.append(say("detectors.phrase.done" if access in _ACTING else "detectors.phrase.answered", language))
+    elif outcome == "unknown" and access != "report":
+        ends.append(say("detectors.phrase.silent", language))
+    if odd := row.get("ot.anomaly"):
+        words = [_or(f"detectors.anomaly.{name}", language, name) for name in odd]
+        ends.append(say("detectors.phrase.malformed", language, words=say("detectors.phrase.comma", language).join(words)))
+    return "".join(ends)
+
+
+def placeholders(row: Row, language: str) -> dict[str, str]:
+    """What a rule's texts may name."""
+    absent = say("detectors.phrase.absent", language)
+    return {
+        "action": str(row.get("event.action") or absent),
+        "count": str(row.get("ot.count") or 1),
+        "destination": who(row, "destination", language),
+        "effect": deed(str(row.get("ot.effect") or "unknown"), language),
+        "error": error(row, language),
+        "object": thing(row, language) or absent,
+        "protocol": str(row.get("network.protocol") or absent),
+        "source": who(row, "source", language),
+        "unit": absent if row.get("ot.unit") is None else str(row["ot.unit"]),
+        "value": number(row.get("ot.value")) or absent,
+    }
+
+
+def both(row: Row) -> Text:
+    """The sentence in both languages."""
+    return Text(*(sentence(row, language) for language in LANGUAGES))

@@ -1,0 +1,136 @@
+"""The tests inside a rule: each case states only what differs from a valid activity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pyarrow as pa
+
+from detectors.rulebook.problems import Fault, nearest
+from records.effects import EFFECTS, NUMBER
+from records.schema import ACTIVITY, arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from records.schema import Field
+
+_START: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+# A minute of ordinary polling: what every rule must be silent about.
+DEFAULT: Final[dict[str, Any]] = {
+    "id": "case",
+    "@timestamp": _START,
+    "event.action": "read_holding_registers",
+    "event.outcome": "success",
+    "source.ip": "10.10.1.10",
+    "source.mac": "00:1b:1b:00:01:10",
+    "destination.ip": "10.10.1.20",
+    "destination.mac": "00:80:f4:00:01:20",
+    "destination.port": 502,
+    "network.transport": "tcp",
+    "network.protocol": "modbus",
+    "observer.name": "case",
+    "ot.effect": "value.read",
+    "ot.code": "3",
+    "ot.unit": 1,
+    "ot.object.space": "holding_register",
+    "ot.object.first": 0,
+    "ot.object.last": 9,
+    "ot.object.count": 1,
+    "ot.count": 60,
+    "ot.bytes": 2460,
+    "ot.interval.mean": 1.0,
+    "ot.interval.deviation": 0.01,
+    "ot.rtt": 0.004,
+    "ot.anomaly": [],
+    "ot.fragment": 0,
+    "ot.packet.first": 1,
+    "ot.packet.last": 120,
+}
+# What says how polling looks and would be untrue of another effect.
+_OF_POLLING: Final = ("event.action", "ot.code", "ot.object.space", "ot.object.first", "ot.object.last", "ot.count", "ot.bytes", "ot.interval.mean",
+                      "ot.interval.deviation", "ot.packet.last")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test of a rule: its name ("fires 1"), whether the rule is to fire, and the whole activity."""
+
+    name: str
+    fires: bool
+    activity: Mapping[str, Any]
+
+
+def case_activity(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The valid activity that differs from ordinary polling as stated (flat or nested names). Raises Fault."""
+    changes = {field.name: _typed(field, value) for field, value in _flat("", stated)}
+    activity = dict(DEFAULT)
+    effect = changes.get("ot.effect", DEFAULT["ot.effect"])
+    if effect != DEFAULT["ot.effect"]:
+        activity |= dict.fromkeys(_OF_POLLING) | {"event.action": effect, "ot.count": 1, "ot.bytes": 24, "ot.packet.last": 2}
+    known = EFFECTS[NUMBER[effect]] if effect in NUMBER else EFFECTS[-1]
+    activity |= {"ot.access": known.access, "ot.grouped": not known.own} | changes
+    started = cast("datetime", activity["@timestamp"])
+    ended = started + timedelta(seconds=59 if activity["ot.grouped"] else 0)
+    return {"event.start": started, "event.end": ended} | activity
+
+
+def activity_table(activities: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Activities as the table that a detector gets."""
+    schema: Any = arrow_schema(ACTIVITY)  # the stubs leave a field's type open
+    columns: list[pa.Array[Any]] = [pa.array([row.get(field.name) for row in activities], field.type) for field in schema]
+    return pa.table(columns, schema=schema)
+
+
+def _flat(prefix: str, stated: Mapping[str, Any]) -> list[tuple[Field, Any]]:
+    found: list[tuple[Field, Any]] = []
+    for key, value in stated.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        field = ACTIVITY.field(name)
+        if field is not None:
+            found.append((field, value))
+        elif isinstance(value, dict):
+            found += _flat(name, cast("dict[str, Any]", value))
+        else:
+            raise Fault("field", name=name, nearest=nearest(name, ACTIVITY.names))
+    return found
+
+
+def _typed(field: Field, value: Any) -> Any:
+    if value is None:
+        return None
+    if field.many:
+        values: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        return [_single(field, one) for one in values]
+    return _single(field, value)
+
+
+def _single(field: Field, value: Any) -> Any:
+    plain = not isinstance(value, (bool, dict, list))
+    if field.type == "boolean" and isinstance(value, bool):
+        return value
+    if field.type == "long" and isinstance(value, int) and plain and -(2**63) <= value < 2**63:
+        return value
+    if field.type == "double" and isinstance(value, (int, float)) and plain:
+        return float(value)
+    if field.type == "date":
+        return _moment(field, value)
+    if field.type in {"keyword", "ip", "text"} and plain and value is not None:
+        return str(value)
+    raise Fault("case-value", name=field.name, type=field.type, value=str(cast("object", value)))
+
+
+def _moment(field: Field, value: Any) -> datetime:
+    try:
+        if isinstance(value, datetime):
+            moment = value
+        elif isinstance(value, date):
+            moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        else:
+            moment = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise Fault("case-value", name=field.name, type=field.type, value=str(value)) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,154 @@
+"""Activities as a rule sees them: one column at a time, each distinct text once, so that a pattern runs over distinct values and not over rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from records.schema import ACTIVITY, arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from records.schema import Field
+
+Mask = npt.NDArray[np.bool_]
+
+TEXTS: Final = frozenset({"keyword", "ip", "text", "json"})
+NUMBERS: Final = frozenset({"long", "double"})
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A column of texts. `codes` points into `values`, -1 for absent; `rows` tells the row of each code where a row has many, else None."""
+
+    values: pa.Array[Any]
+    codes: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64] | None
+    height: int
+
+    def lift(self, hits: Mask) -> Mask:
+        """Rows with any value that is hit, from the hits among the distinct values."""
+        return self.gather(np.append(hits, False)[self.codes])
+
+    def gather(self, elements: Mask) -> Mask:
+        """Rows with any element that is hit."""
+        if self.rows is None:
+            return elements
+        mask = np.zeros(self.height, dtype=np.bool_)
+        mask[self.rows[elements]] = True
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A column of numbers, booleans or dates (nanoseconds); `numbers` is 0 where `present` is False."""
+
+    numbers: npt.NDArray[Any]
+    present: Mask
+
+
+class Frame:
+    """A table of activities with what was already worked out about its columns. Made for one call and thrown away."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.height = table.num_rows
+        self._words: dict[str, Words] = {}
+        self._numbers: dict[str, Numbers] = {}
+        self._addresses: dict[str, npt.NDArray[np.str_]] = {}
+        self._masks: dict[tuple[str, str], Mask] = {}
+
+    def nothing(self) -> Mask:
+        """No row."""
+        return np.zeros(self.height, dtype=np.bool_)
+
+    def once(self, field: str, what: str, work: Callable[[], Mask]) -> Mask:
+        """The mask that `work` gives, worked out once a frame: rules ask the same things."""
+        known = self._masks.get((field, what))
+        if known is None:
+            known = self._masks[field, what] = work()
+        return known
+
+    def words(self, field: Field) -> Words:
+        """The texts of a column."""
+        if field.name not in self._words:
+            self._words[field.name] = self._encode(field)
+        return self._words[field.name]
+
+    def addresses(self, field: Field) -> npt.NDArray[np.str_]:
+        """The distinct values of a column of addresses, in a form that sorts as addresses do."""
+        if field.name not in self._addresses:
+            texts = cast("list[str]", self.words(field).values.to_pylist())
+            self._addresses[field.name] = np.array([sortable(text) for text in texts], dtype=np.str_)
+        return self._addresses[field.name]
+
+    def numbers(self, field: Field) -> Numbers:
+        """The numbers of a column."""
+        if field.name not in self._numbers:
+            self._numbers[field.name] = self._figures(field)
+        return self._numbers[field.name]
+
+    def present(self, field: Field) -> Mask:
+        """Rows that have the field."""
+        if field.many or field.type in TEXTS:
+            words = self.words(field)
+            return words.gather(words.codes >= 0)
+        return self.numbers(field).present
+
+    def part(self, field: Field, part: str) -> Numbers:
+        """A part of a date in UTC: minute, hour, day, iso_week, month or year."""
+        column = self._column(field)
+        function = cast("Callable[[pa.Array[Any]], pa.Array[Any]]", getattr(pc, part))
+        return Numbers(_numpy(function(column).fill_null(0)), _numpy(column.is_valid()))
+
+    def _column(self, field: Field) -> pa.Array[Any]:
+        if field.name not in self.table.column_names:
+            return pa.array([None] * self.height, _arrow_type(field))
+        column = self.table.column(field.name).combine_chunks()
+        wanted = _arrow_type(field)
+        return column if column.type == wanted else column.cast(wanted)
+
+    def _encode(self, field: Field) -> Words:
+        column, rows = self._column(field), None
+        if field.many:
+            rows = _numpy(pc.list_parent_indices(column))
+            column = pc.list_flatten(column)
+        encoded = cast("pa.DictionaryArray[Any, Any]", pc.dictionary_encode(column))
+        codes = _numpy(encoded.indices.cast(pa.int64()).fill_null(-1))
+        return Words(encoded.dictionary, codes, rows, self.height)
+
+    def _figures(self, field: Field) -> Numbers:
+        column = self._column(field)
+        present = _numpy(column.is_valid())
+        if field.type == "date":
+            column = column.cast(pa.int64())
+        absent: Any = False if field.type == "boolean" else 0
+        return Numbers(_numpy(column.fill_null(absent)), present)
+
+
+@lru_cache(maxsize=64)
+def _arrow_type(field: Field) -> pa.DataType:
+    schema: Any = arrow_schema(ACTIVITY)  # the stubs leave a field's type open
+    return schema.field(field.name).type
+
+
+def _numpy(array: Any) -> npt.NDArray[Any]:
+    return cast("npt.NDArray[Any]", array.to_numpy(zero_copy_only=False))
+
+
+@lru_cache(maxsize=65536)
+def sortable(text: str) -> str:
+    """An address as "4" or "6" and its octets in hexadecimal: text order is address order, the families stay apart. Empty for what is none."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    return f"{address.version}{address.packed.hex()}"

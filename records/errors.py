@@ -1,0 +1,39 @@
+"""Errors about what a user gave: each names place and fix in the reader's language, and carries its exit status."""
+
+from __future__ import annotations
+
+from records.wording import say
+
+
+class BalefireError(Exception):
+    """Something a person can mend. `key` names a text `error.<key>` of the catalogues, `values` fill it in."""
+
+    status = 3
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+    def text(self, language: str) -> str:
+        """The whole message in `language` ("en" or "zh")."""
+        return say(f"error.{self.key}", language, **self.values)
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+
+class InputError(BalefireError):
+    """Some input was bad or cut off; the rest is done (exit status 3)."""
+
+
+class UsageError(BalefireError):
+    """Usage, settings, a search that does not parse, a path that does not exist (exit status 2)."""
+
+    status = 2
+
+
+class StoreError(BalefireError):
+    """The store failed (exit status 4)."""
+
+    status = 4

@@ -1,0 +1,135 @@
+"""What a person may look at, as frozen records; everything that repeats stays in columns (`Batch`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from records.schema import ACTIVITY, COVERAGE, POINT, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SEVERITIES: Final = (("critical", 80), ("high", 60), ("medium", 40), ("low", 0))
+
+
+def severity_word(severity: int) -> str:
+    """low below 40, medium from 40, high from 60, critical from 80."""
+    return next(word for word, least in SEVERITIES if severity >= least)
+
+
+def _empty(name: str) -> pa.Table:
+    table = {"activity": ACTIVITY, "point": POINT, "coverage": COVERAGE}[name]
+    return arrow_schema(table).empty_table()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the engine released, in the order of release: Arrow tables with the columns of `records.schema`."""
+
+    activities: pa.Table = field(default_factory=lambda: _empty("activity"))
+    points: pa.Table = field(default_factory=lambda: _empty("point"))
+    coverage: pa.Table = field(default_factory=lambda: _empty("coverage"))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One named part of a score; `name` is a text in each language. The values of a finding's terms add up to its score."""
+
+    en: str
+    zh: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PacketRef:
+    """Where a packet can be found: name of the capture, number from 1, time in nanoseconds."""
+
+    file: str
+    packet: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text in both languages."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a detector found. Times are nanoseconds; `normal` is what would have been normal, `respond` the first steps."""
+
+    id: str
+    key: str
+    detector: str
+    rule: str
+    time: int
+    end: int
+    terms: tuple[Term, ...]
+    title: Text
+    reason: Text
+    source: str | None
+    destination: str | None
+    effects: tuple[str, ...]
+    techniques: tuple[str, ...]
+    activities: tuple[str, ...]
+    assets: tuple[str, ...]
+    packets: tuple[PacketRef, ...]
+    observer: str
+    site: str | None
+
+    @property
+    def score(self) -> float:
+        """Sum of the terms."""
+        return sum(term.value for term in self.terms)
+
+    @property
+    def severity(self) -> int:
+        """The score clamped to 0–100."""
+        return max(0, min(100, round(self.score)))
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Findings of one key, folded. `status` is open, acknowledged or closed; `closed` is when it was closed, nanoseconds."""
+
+    id: str
+    key: str
+    status: str
+    severity: int
+    title: Text
+    reason: Text
+    first: int
+    last: int
+    findings: tuple[str, ...]
+    assets: tuple[str, ...]
+    techniques: tuple[str, ...]
+    closed: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Distinct findings."""
+        return len(self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A device or host; `sources` names where each fact comes from. Times are nanoseconds."""
+
+    id: str
+    name: str
+    addresses: tuple[str, ...]
+    first: int
+    last: int
+    vendor: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    role: str | None = None
+    zone: str | None = None
+    level: int | None = None
+    sources: tuple[str, ...] = ()
+    site: str | None = None

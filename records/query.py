@@ -1,0 +1,43 @@
+"""One small query object for every store: time range, search, sort, page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from records.search import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to read from one table.
+
+    `since` and `until` are nanoseconds since the epoch, [since, until) by the table's time column. `sort` is a field name, with "-" before it for
+    newest first; ties go by id in the same direction. `after` is the id of the last row of the page before, under the same sort. `limit` None means all.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    where: Condition | None = None
+    sort: str = ""
+    limit: int | None = None
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts per time bucket: buckets of `interval` nanoseconds aligned to the epoch, split by `by`, summing `total` (rows where empty)."""
+
+    interval: int
+    by: str = ""
+    total: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The `size` most frequent combinations of `fields`, by the sum of `total` (rows where empty)."""
+
+    fields: tuple[str, ...]
+    size: int = 10
+    total: str = ""

@@ -1,0 +1,259 @@
+"""The fields of everything that is recorded: one table each, the one source of Arrow and pandas types, rule-field checks, JSON names and docs.
+
+Names follow the Elastic Common Schema; industrial fields stand under `ot.`. Columns are flat and dotted (`ot.object.first`); JSON is nested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column. `type`: keyword, ip, text, long, double, date, boolean or json (a JSON text, shown as what it holds); `many`: a list of it."""
+
+    name: str
+    type: str
+    en: str
+    zh: str
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A kind of record. `time` is the column that `since`, `until` and the default sort mean."""
+
+    name: str
+    time: str
+    fields: tuple[Field, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(field.name for field in self.fields)
+
+    def field(self, name: str) -> Field | None:
+        """The field of this name, ignoring case, or None."""
+        return _by_name(self).get(name.casefold())
+
+
+@cache
+def _by_name(table: Table) -> dict[str, Field]:
+    return {field.name.casefold(): field for field in table.fields}
+
+
+def _asset_context(side: str, en: str, zh: str) -> tuple[Field, ...]:
+    return (
+        Field(f"{side}.asset.id", "keyword", f"asset of the {en}", f"{zh}资产编号"),
+        Field(f"{side}.asset.name", "keyword", f"name of the {en}'s asset then", f"当时的{zh}资产名称"),
+        Field(f"{side}.asset.role", "keyword", f"role of the {en}'s asset then", f"当时的{zh}资产角色"),
+        Field(f"{side}.asset.zone", "keyword", f"zone of the {en}'s asset then", f"当时的{zh}资产区域"),
+        Field(f"{side}.asset.level", "long", f"Purdue level of the {en}'s asset then", f"当时的{zh}资产普渡层级"),
+    )
+
+
+_OBSERVER = (
+    Field("observer.name", "keyword", "sensor or capture that saw it", "看到它的探针或抓包"),
+    Field("observer.site", "keyword", "site of the observer", "探针所在站点"),
+)
+_SPAN = (
+    Field("@timestamp", "date", "time of the event; of a grouped row its first", "事件时间；分组行为首次时间"),
+    Field("event.start", "date", "first packet time", "首包时间"),
+    Field("event.end", "date", "last packet time", "末包时间"),
+)
+
+# fmt: off
+ACTIVITY: Final = Table("activity", "@timestamp", (
+    Field("id", "keyword", "identity: a hash of observer, window, key and fragment", "标识：探针、时间窗、键与片段的散列"),
+    *_SPAN,
+    Field("event.action", "keyword", "name of the operation in its protocol", "操作在其协议中的名称"),
+    Field("event.outcome", "keyword", "success, failure, or unknown where no answer was seen", "成功、失败，或未见应答（unknown）"),
+    Field("source.ip", "ip", "address of who asked or spoke", "发起方地址"),
+    Field("source.mac", "keyword", "MAC address of who asked or spoke", "发起方 MAC 地址"),
+    Field("source.port", "long", "port of who asked, on rows of their own", "发起方端口（仅单独成行者）"),
+    Field("destination.ip", "ip", "address of who was asked or spoken to", "对象地址"),
+    Field("destination.mac", "keyword", "MAC address of who was asked", "对象 MAC 地址"),
+    Field("destination.port", "long", "port that was asked", "对象端口"),
+    Field("network.transport", "keyword", "tcp, udp …", "传输层协议"),
+    Field("network.protocol", "keyword", "industrial protocol", "工业协议"),
+    Field("network.vlan.id", "long", "VLAN identifier", "VLAN 编号"),
+    *_OBSERVER,
+    Field("ot.effect", "keyword", "what it does to the plant, of the closed list of effects", "对装置的作用（封闭列表）"),
+    Field("ot.access", "keyword", "kind of access: read, write, command, program …", "访问类别"),
+    Field("ot.code", "keyword", "function code path in decimal, most general first", "功能码路径（十进制）"),
+    Field("ot.unit", "long", "unit, station or common address inside the destination", "单元或站地址"),
+    Field("ot.object.space", "keyword", "address space: coil, holding_register …", "地址空间"),
+    Field("ot.object.name", "keyword", "name of the object, where the protocol has names", "对象名称"),
+    Field("ot.object.first", "long", "first address as on the wire, zero-based", "首地址（线上值，从零起）"),
+    Field("ot.object.last", "long", "last address as on the wire", "末地址（线上值）"),
+    Field("ot.object.count", "long", "distinct ranges that this row stands for", "本行代表的不同区间数"),
+    Field("ot.error", "keyword", "error that the device answered", "设备返回的错误"),
+    Field("ot.count", "long", "operations that this row stands for", "本行代表的操作次数"),
+    Field("ot.bytes", "long", "bytes of the messages", "报文字节数"),
+    Field("ot.interval.mean", "double", "mean time between operations, seconds", "操作平均间隔（秒）"),
+    Field("ot.interval.deviation", "double", "standard deviation of that time, seconds", "间隔标准差（秒）"),
+    Field("ot.rtt", "double", "time to the answer (mean), seconds", "应答时间（均值，秒）"),
+    Field("ot.value", "double", "the value, where there is a single one", "数值（仅单值）"),
+    Field("ot.anomaly", "keyword", "what is malformed or out of turn", "畸形或时序异常", many=True),
+    Field("ot.grouped", "boolean", "true where the row stands for a window, not for one operation", "是否为时间窗分组行"),
+    Field("ot.fragment", "long", "0, or the number of a later fragment of the same window", "同一时间窗的片段序号"),
+    Field("ot.packet.first", "long", "number of the first packet in its capture, from 1", "首包序号（从 1 起）"),
+    Field("ot.packet.last", "long", "number of the last packet in its capture", "末包序号"),
+    *_asset_context("source", "source", "发起方"),
+    *_asset_context("destination", "destination", "对象"),
+))
+
+POINT: Final = Table("point", "@timestamp", (
+    Field("id", "keyword", "identity: a hash of observer, window, point and fragment", "标识：探针、时间窗、点位与片段的散列"),
+    *_SPAN,
+    *_OBSERVER,
+    Field("destination.ip", "ip", "device that holds the point", "点位所在设备"),
+    Field("network.protocol", "keyword", "industrial protocol", "工业协议"),
+    Field("ot.unit", "long", "unit inside the device", "设备内单元"),
+    Field("ot.object.space", "keyword", "address space", "地址空间"),
+    Field("ot.object.first", "long", "address as on the wire, zero-based", "地址（线上值，从零起）"),
+    Field("ot.point.min", "double", "smallest value in the window", "时间窗内最小值"),
+    Field("ot.point.max", "double", "largest value in the window", "时间窗内最大值"),
+    Field("ot.point.first", "double", "first value in the window", "时间窗内首值"),
+    Field("ot.point.last", "double", "last value in the window", "时间窗内末值"),
+    Field("ot.point.changes", "long", "how often the value changed", "数值变化次数"),
+    Field("ot.point.count", "long", "how often the value was seen", "数值出现次数"),
+    Field("ot.fragment", "long", "0, or the number of a later fragment of the same window", "同一时间窗的片段序号"),
+))
+
+FINDING: Final = Table("finding", "time", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("key", "keyword", "what it is about: findings of one key fold into one alert", "归并键"),
+    Field("detector", "keyword", "detector that found it", "检测器"),
+    Field("rule", "keyword", "rule that found it", "规则"),
+    Field("time", "date", "time of the first activity", "首个活动时间"),
+    Field("end", "date", "time of the last activity", "最后活动时间"),
+    Field("severity", "long", "score clamped to 0–100; medium from 40, high from 60, critical from 80", "严重度 0–100"),
+    Field("score", "double", "sum of the terms", "各项之和"),
+    Field("terms", "json", "named terms that add up to the score: name, value", "得分项"),
+    Field("title.en", "text", "title in English", "英文标题"),
+    Field("title.zh", "text", "title in Chinese", "中文标题"),
+    Field("reason.en", "text", "reason in words, English", "英文说明"),
+    Field("reason.zh", "text", "reason in words, Chinese", "中文说明"),
+    Field("source.ip", "ip", "address of who asked or spoke", "发起方地址"),
+    Field("destination.ip", "ip", "address of who was asked or spoken to", "对象地址"),
+    Field("effects", "keyword", "effects of the activities", "作用", many=True),
+    Field("techniques", "keyword", "ATT&CK for ICS techniques", "ATT&CK for ICS 技术", many=True),
+    Field("activities", "keyword", "identities of the activities", "活动标识", many=True),
+    Field("assets", "keyword", "assets concerned", "相关资产", many=True),
+    Field("packets", "json", "packets: file, packet, time", "数据包"),
+    *_OBSERVER,
+))
+
+ALERT: Final = Table("alert", "last", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("key", "keyword", "key of its findings", "归并键"),
+    Field("status", "keyword", "open, acknowledged or closed", "状态"),
+    Field("severity", "long", "highest severity of its findings", "最高严重度"),
+    Field("title.en", "text", "title in English", "英文标题"),
+    Field("title.zh", "text", "title in Chinese", "中文标题"),
+    Field("reason.en", "text", "reason in words, English", "英文说明"),
+    Field("reason.zh", "text", "reason in words, Chinese", "中文说明"),
+    Field("first", "date", "first finding", "首次发现"),
+    Field("last", "date", "last finding", "最近发现"),
+    Field("count", "long", "number of distinct findings", "发现数"),
+    Field("findings", "keyword", "identities of the findings", "发现标识", many=True),
+    Field("assets", "keyword", "assets concerned", "相关资产", many=True),
+    Field("techniques", "keyword", "ATT&CK for ICS techniques", "ATT&CK for ICS 技术", many=True),
+    Field("closed", "date", "when it was closed", "关闭时间"),
+))
+
+INCIDENT: Final = Table("incident", "last", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("status", "keyword", "open or closed", "状态"),
+    Field("severity", "long", "highest severity of its alerts", "最高严重度"),
+    Field("title.en", "text", "title in English", "英文标题"),
+    Field("title.zh", "text", "title in Chinese", "中文标题"),
+    Field("first", "date", "first alert", "首个告警"),
+    Field("last", "date", "last alert", "最近告警"),
+    Field("alerts", "keyword", "identities of the alerts", "告警标识", many=True),
+    Field("assets", "keyword", "assets concerned", "相关资产", many=True),
+    Field("techniques", "keyword", "ATT&CK for ICS techniques", "ATT&CK for ICS 技术", many=True),
+))
+
+ASSET: Final = Table("asset", "last", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("name", "keyword", "name", "名称"),
+    Field("addresses", "keyword", "IP and MAC addresses", "地址", many=True),
+    Field("vendor", "keyword", "vendor", "厂商"),
+    Field("model", "keyword", "model", "型号"),
+    Field("firmware", "keyword", "firmware version", "固件版本"),
+    Field("serial", "keyword", "serial number", "序列号"),
+    Field("role", "keyword", "role from behaviour and identity", "角色"),
+    Field("zone", "keyword", "zone", "区域"),
+    Field("level", "long", "Purdue level", "普渡层级"),
+    Field("first", "date", "first seen", "首次出现"),
+    Field("last", "date", "last seen", "最近出现"),
+    Field("sources", "keyword", "where the facts come from", "信息来源", many=True),
+    Field("observer.site", "keyword", "site", "站点"),
+))
+
+COVERAGE: Final = Table("coverage", "@timestamp", (
+    Field("id", "keyword", "identity: a hash of observer and window", "标识"),
+    *_SPAN,
+    *_OBSERVER,
+    Field("file", "keyword", "name of the capture", "抓包文件名"),
+    Field("packets", "long", "packets seen", "数据包数"),
+    Field("bytes", "long", "bytes on the wire", "线上字节数"),
+    Field("grade", "double", "0–100: share of payload that could be judged, cut, never rounded up", "覆盖度 0–100（只舍不入）"),
+    Field("lost", "long", "bytes known to be missing", "已知缺失字节"),
+    Field("gaps", "long", "gaps in streams", "流中缺口数"),
+    Field("undecoded_bytes", "long", "payload bytes that no dissector understood", "未解析字节"),
+    Field("decoded_bytes", "long", "payload bytes that a dissector understood", "已解析字节"),
+    Field("late", "long", "packets too late for their window", "迟到数据包"),
+    Field("truncated", "long", "packets cut by the snap length", "被截断的数据包"),
+    Field("one_sided", "long", "conversations seen in one direction only", "单向会话"),
+    Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
+    Field("shed", "long", "rows shed under overload", "过载丢弃行"),
+    Field("undecoded", "json", "undecoded bytes by transport and port: name, bytes", "按端口的未解析字节"),
+))
+
+REPORT: Final = Table("report", "until", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("period", "keyword", "daily, weekly, monthly or quarterly", "周期"),
+    Field("since", "date", "start of the period", "开始"),
+    Field("until", "date", "end of the period", "结束"),
+    Field("files", "keyword", "files that were made", "文件", many=True),
+))
+# fmt: on
+
+TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, INCIDENT, ASSET, COVERAGE, REPORT)}
+
+
+@cache
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Arrow (and Parquet) schema of a table; dates are nanoseconds UTC."""
+    import pyarrow as pa
+
+    types: dict[str, pa.DataType] = {
+        "keyword": pa.string(),
+        "text": pa.string(),
+        "ip": pa.string(),
+        "json": pa.string(),
+        "long": pa.int64(),
+        "double": pa.float64(),
+        "boolean": pa.bool_(),
+        "date": pa.timestamp("ns", tz="UTC"),
+    }
+    return pa.schema([pa.field(f.name, pa.list_(types[f.type]) if f.many else types[f.type]) for f in table.fields])
+
+
+def pandas_types(table: Table) -> dict[str, pd.ArrowDtype]:
+    """The pandas type of each column: Arrow-backed, so that absent stays absent."""
+    import pandas as pd
+
+    fields = cast("list[Any]", list(arrow_schema(table)))  # Arrow's stubs do not know the type of a schema's field
+    return {field.name: pd.ArrowDtype(field.type) for field in fields}

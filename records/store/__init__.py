@@ -1,0 +1,20 @@
+"""KEEP: one contract, one store so far. `open_store` is the way in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from records.store.contract import Store
+
+
+def open_store(where: str, write: bool = False) -> Store:
+    """The store at `where`, a directory; it is made where `write` and it is not there. Raises UsageError, StoreError."""
+    if where.casefold().startswith(("http://", "https://")):
+        raise UsageError("store.url", where=where)
+    from records.store.embedded import EmbeddedStore  # DuckDB is slow to import, and only stores need it
+
+    return EmbeddedStore(Path(where).expanduser(), write)

@@ -1,0 +1,119 @@
+"""The three forms of a table's rows: as the schema says, as they lie in Parquet and DuckDB, and as JSON documents in SQLite.
+
+Stored rows carry their dates without a time zone (always UTC; DuckDB's zoned dates would need the machine's zone) and, beside each address, a hidden
+sortable form of it, so that a network is a range.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import json
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pyarrow as pa
+import pyarrow.json
+
+from records.nesting import values
+from records.schema import TABLES, arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from records.schema import Table
+
+SORTABLE: Final = ".sort"
+DATE: Final = pa.timestamp("ns")
+
+
+def address_key(text: str) -> str | None:
+    """An address as 32 hexadecimal digits that sort as addresses do (IPv4 as IPv6-mapped), or None."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = int(address) + (0xFFFF << 32 if address.version == 4 else 0)
+    return f"{mapped:032x}"
+
+
+@cache
+def arrow_types(table: Table) -> dict[str, Any]:
+    """The Arrow type of each column. Untyped on purpose: Arrow's stubs do not know the type of a schema's field."""
+    return {field.name: field.type for field in cast("list[Any]", list(arrow_schema(table)))}
+
+
+@cache
+def _dated(table: Table, date: Any) -> pa.Schema:
+    """The schema with its dates as another type."""
+    dates = {field.name for field in table.fields if field.type == "date"}
+    fields: list[Any] = [pa.field(name, date if name in dates else kind) for name, kind in arrow_types(table).items()]
+    return pa.schema(fields)
+
+
+def conform(table: Table, data: pa.Table) -> pa.Table:
+    """The same rows with exactly the schema's columns and types; a column that is missing is unknown."""
+    schema = arrow_schema(table)
+    if data.schema.equals(schema):
+        return data
+    columns: dict[str, Any] = {
+        name: data.column(name).cast(kind) if name in data.column_names else pa.nulls(data.num_rows, kind) for name, kind in arrow_types(table).items()
+    }
+    return pa.table(columns, schema=schema)
+
+
+def stored(table: Table, data: pa.Table) -> pa.Table:
+    """Rows of the schema's form in their stored form."""
+    data = conform(table, data).cast(_dated(table, DATE))
+    for field in table.fields:
+        if field.type == "ip":
+            data = data.append_column(field.name + SORTABLE, _sortable(data.column(field.name)))
+    return data
+
+
+def shown(table: Table, data: pa.Table) -> pa.Table:
+    """Stored rows, hidden columns or not, in the schema's form."""
+    return data.select(list(table.names)).cast(_dated(table, DATE)).cast(arrow_schema(table))
+
+
+def _sortable(column: Any) -> Any:
+    coded: Any = column.combine_chunks().dictionary_encode()  # each distinct address is read once
+    keys: Any = pa.array([None if text is None else address_key(text) for text in coded.dictionary.to_pylist()], pa.string())
+    return keys.take(coded.indices)
+
+
+def flat(table: Table, data: pa.Table) -> list[dict[str, Any]]:
+    """Rows of the schema's form as flat Python rows: dates as nanoseconds, JSON as text."""
+    columns = [values(data.column(field.name), field.type) for field in table.fields]
+    return [dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def document(table: Table, row: Mapping[str, Any]) -> str:
+    """A flat row as one line of JSON, the same for the same facts."""
+    return json.dumps({name: _finite(row.get(name)) for name in table.names}, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def from_documents(table: Table, bodies: Iterable[str]) -> pa.Table:
+    """Documents as rows of the schema's form."""
+    lines = [body.encode() for body in bodies]
+    schema = arrow_schema(table)
+    if not lines:
+        return schema.empty_table()
+    block = max(1 << 20, 2 * max(map(len, lines)))  # Arrow refuses a line longer than its block
+    parsed: Any = pyarrow.json.read_json(
+        io.BytesIO(b"\n".join(lines)),
+        read_options=pyarrow.json.ReadOptions(block_size=block),
+        parse_options=pyarrow.json.ParseOptions(explicit_schema=_dated(table, pa.int64()), unexpected_field_behavior="ignore"),
+    )
+    return parsed.select(schema.names).cast(schema)
+
+
+def decoded(row: Mapping[str, Any], table: str) -> dict[str, Any]:
+    """A flat row with its JSON fields decoded."""
+    texts = {field.name for field in TABLES[table].fields if field.type == "json"}
+    return {name: json.loads(value) if name in texts and value is not None else value for name, value in row.items()}

@@ -1,0 +1,88 @@
+"""What every store does. One battery of tests (`tests/test_store.py`) runs over every store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from records.model import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from records.model import Alert, Asset, Finding
+    from records.query import Histogram, Query, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is written together or not at all: rows released since the last commit, what was found in them, and the detectors' state."""
+
+    batch: Batch = field(default_factory=Batch)
+    findings: tuple[Finding, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    state: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a commit changed: rows that were new, rows that were there already, and identities that came with another content (`table/id`)."""
+
+    new: int = 0
+    known: int = 0
+    conflicts: tuple[str, ...] = ()
+
+
+class Store(Protocol):
+    """A place where records are kept. Writing an identity that is there changes nothing; another content under it is reported, never stored."""
+
+    def write(self, commit: Commit) -> Written:
+        """Write one commit, atomically. Raises StoreError: disk full, store in use by another writer, newer version."""
+        ...
+
+    def read(self, table: str, query: Query) -> pa.Table:
+        """Rows of a table (its schema's columns) that match, sorted, one page."""
+        ...
+
+    def get(self, table: str, identity: str) -> dict[str, Any] | None:
+        """One row as flat columns (json fields decoded, dates as nanoseconds), or None."""
+        ...
+
+    def find(self, prefix: str) -> list[tuple[str, str]]:
+        """(table, id) of the alerts and findings whose id starts with `prefix`, at most 3."""
+        ...
+
+    def count(self, table: str, query: Query) -> int:
+        """How many rows match; limit and page do not count."""
+        ...
+
+    def histogram(self, table: str, query: Query, histogram: Histogram) -> pa.Table:
+        """Columns time (bucket start), by (where asked), total; a row counts once for each of its different values of a field with many."""
+        ...
+
+    def terms(self, table: str, query: Query, terms: Terms) -> pa.Table:
+        """The asked fields and total, most frequent first, ties by the fields' values. Rows that know none of the fields do not count."""
+        ...
+
+    def newest(self) -> int | None:
+        """Newest packet time in the store, nanoseconds: "last 24 hours" ends here where nothing is live."""
+        ...
+
+    def alerts_of(self, keys: Iterable[str]) -> list[Alert]:
+        """The stored alerts of these finding keys."""
+        ...
+
+    def state(self, name: str) -> bytes | None:
+        """What a detector saved under its name, or None."""
+        ...
+
+    def retire(self, before: int) -> int:
+        """Drop what is older: whole periods whose end and last write are both before this time (nanoseconds); how many rows went."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and locks."""
+        ...

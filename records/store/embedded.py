@@ -1,0 +1,380 @@
+"""The embedded store: one directory with Parquet files by event day and one SQLite database, DuckDB as the query engine over both.
+
+A commit is visible when its SQLite transaction is; a file that the manifest does not name does not count. One process writes, any number read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pyarrow as pa
+
+from records.errors import StoreError, UsageError
+from records.query import Query
+from records.schema import TABLES, arrow_schema
+from records.search import Match, field_of
+from records.store import parquet
+from records.store.columns import arrow_types, conform, decoded, document, flat, from_documents, shown, stored
+from records.store.contract import Written
+from records.store.engine import FILES, ROWS, Engine
+from records.store.manifest import NAME, Document, Manifest, guard
+from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset
+from records.store.sql import Statement, sort_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from records.model import Alert
+    from records.query import Histogram, Terms
+    from records.schema import Table
+    from records.store.contract import Commit
+
+IN_PARQUET: Final = ("activity", "point")
+_EXPIRING: Final = ("finding", "alert", "incident", "coverage")
+_LOCK: Final = "lock"
+_SHORT: Final = 10_000  # rows of a page that is read in two steps
+
+
+class EmbeddedStore:
+    """`records.store.contract.Store` in one directory."""
+
+    def __init__(self, path: Path, write: bool = False) -> None:
+        self.path = path.absolute()
+        self._lock: int | None = None
+        self._writing = threading.Lock()
+        self._documents: dict[str, tuple[int | None, pa.Table]] = {}
+        with guard(self.path):
+            _check_place(self.path, write)
+            if write:
+                self._lock = _locked(self.path)
+        try:
+            self._manifest = Manifest(self.path, write)
+        except BaseException:
+            self._unlock()
+            raise
+        self._engine = Engine(self.path)
+        if write:
+            with guard(self.path):
+                parquet.sweep(self.path, self._manifest, time.time())
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def close(self) -> None:
+        """Let go of files and locks."""
+        self._engine.close()
+        self._manifest.close()
+        self._unlock()
+
+    # reading
+
+    def read(self, table: str, query: Query) -> pa.Table:
+        """Rows of a table (its schema's columns) that match, sorted, one page."""
+        kind = _table(table)
+        return self._reading(lambda: shown(kind, self._page(kind, query)))
+
+    def _page(self, kind: Table, query: Query) -> pa.Table:
+        by, descending = sort_field(kind, query)
+        mark = self._mark(kind, query) if query.after else None
+        by_time = by.name == kind.time
+        if mark and by_time:
+            query = _narrowed(query, mark[0], descending)
+        statement, rows = self._source(kind, query)
+        if rows is not None or not by_time or not 0 < (query.limit or 0) <= _SHORT:
+            return self._engine.query(statement.rows(query, mark), statement.values, rows)
+        # The page's identities first, from few columns; then only its own time is read in full: ten times as fast.
+        found = self._engine.query(statement.rows(query, mark, (kind.time, "id")), statement.values)
+        if not found.num_rows:
+            return stored(kind, arrow_schema(kind).empty_table())
+        low, high = parquet.span(kind, found)
+        query = Query(since=low, until=high + 1, sort=query.sort)
+        statement, rows = self._source(kind, query)
+        return self._engine.query(statement.rows(query, only=cast("list[str]", found.column("id").to_pylist())), statement.values, rows)
+
+    def _mark(self, kind: Table, query: Query) -> tuple[Any]:
+        statement, rows = self._source(kind, Query())
+        found = self._engine.query(statement.mark(query), statement.values, rows).column(0).to_pylist()
+        if not found:
+            raise UsageError("store.after", identity=query.after, table=kind.name)
+        return (found[0],)
+
+    def get(self, table: str, identity: str) -> dict[str, Any] | None:
+        """One row as flat columns (json fields decoded, dates as nanoseconds), or None."""
+        kind = _table(table)
+        if table not in IN_PARQUET:
+            bodies = self._manifest.bodies_of(table, "id", [identity])
+            return decoded(json.loads(bodies[identity]), table) if bodies else None
+        page = self.read(table, Query(where=Match("id", identity)))
+        return next((decoded(row, table) for row in flat(kind, page) if row["id"] == identity), None)
+
+    def find(self, prefix: str) -> list[tuple[str, str]]:
+        """(table, id) of the alerts and findings whose id starts with `prefix`, at most 3."""
+        return [(table, name) for table in ("alert", "finding") for name in self._manifest.starting(table, prefix, 3)][:3]
+
+    def count(self, table: str, query: Query) -> int:
+        """How many rows match; limit and page do not count."""
+        kind = _table(table)
+        return cast("int", self._result(kind, query, lambda statement: statement.count(query)).column(0)[0].as_py())
+
+    def histogram(self, table: str, query: Query, histogram: Histogram) -> pa.Table:
+        """Columns time (bucket start), by (where asked), total."""
+        kind = _table(table)
+        by = [pa.field("by", _element(kind, histogram.by))] if histogram.by else []
+        schema = pa.schema([pa.field("time", pa.timestamp("ns", "UTC")), *by, pa.field("total", _total(kind, histogram.total))])
+        return self._result(kind, query, lambda statement: statement.histogram(query, histogram)).cast(schema)
+
+    def terms(self, table: str, query: Query, terms: Terms) -> pa.Table:
+        """The asked fields and total, most frequent first, ties by the fields' values."""
+        kind = _table(table)
+        fields = [field_of(kind, name) for name in terms.fields]
+        schema = pa.schema([*(pa.field(f.name, _element(kind, f.name)) for f in fields), pa.field("total", _total(kind, terms.total))])
+        return self._result(kind, query, lambda statement: statement.terms(query, terms)).cast(schema)
+
+    def newest(self) -> int | None:
+        """Newest packet time in the store, nanoseconds."""
+        return self._manifest.number("newest")
+
+    def alerts_of(self, keys: Iterable[str]) -> list[Alert]:
+        """The stored alerts of these finding keys, by id."""
+        bodies = self._manifest.bodies_of("alert", "key", sorted(set(keys)))
+        return [alert_from(json.loads(bodies[name])) for name in sorted(bodies)]
+
+    def state(self, name: str) -> bytes | None:
+        """What a detector saved under its name, or None."""
+        return self._manifest.state(name)
+
+    def _result(self, kind: Table, query: Query, text: Callable[[Statement], str]) -> pa.Table:
+        def result() -> pa.Table:
+            statement, rows = self._source(kind, query)
+            return self._engine.query(text(statement), statement.values, rows)
+
+        return self._reading(result)
+
+    def _reading(self, result: Callable[[], pa.Table]) -> pa.Table:
+        """A reader that was slower than the grace of retired files begins again, once."""
+        with guard(self.path):
+            try:
+                return result()
+            except FileNotFoundError:
+                pass
+            try:
+                return result()
+            except FileNotFoundError as error:
+                raise StoreError("store.corrupt", path=self.path, reason=error) from error
+
+    def _source(self, kind: Table, query: Query) -> tuple[Statement, pa.Table | None]:
+        """What to read from: the files that overlap the query's time, or the documents as Arrow rows."""
+        if kind.name not in IN_PARQUET:
+            return Statement(kind, ROWS), self._rows(kind, query)
+        files = self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
+        if not files:
+            return Statement(kind, ROWS), stored(kind, arrow_schema(kind).empty_table())
+        statement = Statement(kind, FILES)
+        statement.values["files"] = self._engine.files([file.name for file in files])
+        return statement, None
+
+    def _rows(self, kind: Table, query: Query) -> pa.Table:
+        """Documents as stored rows; a whole table is kept until it changes."""
+        version = self._manifest.number(f"version.{kind.name}")
+        kept = self._documents.get(kind.name)
+        if kept and kept[0] == version:
+            return kept[1]
+        rows = stored(kind, from_documents(kind, self._manifest.bodies(kind.name, query.since, query.until)))
+        if query.since is None and query.until is None:
+            self._documents[kind.name] = (version, rows)
+        return rows
+
+    # writing
+
+    def write(self, commit: Commit) -> Written:
+        """Write one commit, atomically."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        made: list[str] = []
+        with self._writing, guard(self.path):
+            try:
+                written, days = self._write(commit, made)
+            except BaseException:
+                parquet.discard(self.path, made)
+                raise
+            with contextlib.suppress(StoreError, OSError):  # the commit stands; what is not tidied now is tidied next time
+                self._tidy(days)
+        return written
+
+    def _write(self, commit: Commit, made: list[str]) -> tuple[Written, dict[str, set[int]]]:
+        now = time.time_ns()
+        batches = {"activity": commit.batch.activities, "point": commit.batch.points}
+        sifted = {name: parquet.sift(self._engine, self._manifest, TABLES[name], rows) for name, rows in batches.items() if rows.num_rows}
+        files = [file for name, rows in sifted.items() for file in parquet.write_days(self.path, TABLES[name], rows.new, now, made)]
+        new, known = sum(s.new.num_rows for s in sifted.values()), sum(s.known for s in sifted.values())
+        conflicts = [name for s in sifted.values() for name in s.conflicts]
+        once = {"finding": [finding_row(finding) for finding in commit.findings], "coverage": flat_coverage(commit)}
+        with self._manifest.transaction():
+            self._manifest.add_files(files)
+            for name, rows in once.items():
+                fresh, same, others = self._sift_documents(name, rows)
+                self._put(name, fresh, now)
+                new, known = new + len(fresh), known + same
+                conflicts += others
+            self._put_changed("alert", [alert_row(alert) for alert in commit.alerts], now)
+            self._put_changed("asset", self._merged(commit), now)
+            self._manifest.set_state(commit.state)
+            self._set_newest(commit)
+        days: dict[str, set[int]] = {}
+        for file in files:
+            days.setdefault(file.kind, set()).add(file.day)
+        return Written(new, known, tuple(conflicts)), days
+
+    def _sift_documents(self, name: str, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, list[str]]:
+        """(rows that are new, how many are there already, identities with another content)"""
+        kind = TABLES[name]
+        bodies = self._manifest.bodies_of(name, "id", {row["id"] for row in rows})
+        fresh: list[dict[str, Any]] = []
+        known, conflicts = 0, list[str]()
+        for row in rows:
+            body = document(kind, row)
+            there = bodies.setdefault(row["id"], "")
+            if not there:
+                bodies[row["id"]] = body
+                fresh.append(row)
+            elif there == body:
+                known += 1
+            else:
+                conflicts.append(f"{name}/{row['id']}")
+        return fresh, known, conflicts
+
+    def _merged(self, commit: Commit) -> list[dict[str, Any]]:
+        bodies = self._manifest.bodies_of("asset", "id", {asset.id for asset in commit.assets})
+        rows: dict[str, dict[str, Any]] = {name: json.loads(body) for name, body in bodies.items()}
+        for asset in commit.assets:
+            row = asset_row(asset)
+            rows[asset.id] = merged_asset(rows[asset.id], row) if asset.id in rows else row
+        return list(rows.values())
+
+    def _put(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
+        if not rows:
+            return
+        kind = TABLES[name]
+        self._manifest.put(Document(name, row["id"], row[kind.time], row.get("key"), now, document(kind, row)) for row in rows)
+        self._changed(name)
+
+    def _put_changed(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
+        bodies = self._manifest.bodies_of(name, "id", {row["id"] for row in rows})
+        self._put(name, [row for row in rows if bodies.get(row["id"]) != document(TABLES[name], row)], now)
+
+    def _changed(self, name: str) -> None:
+        self._manifest.set_number(f"version.{name}", (self._manifest.number(f"version.{name}") or 0) + 1)
+
+    def _set_newest(self, commit: Commit) -> None:
+        batch = commit.batch
+        times = [newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage)]
+        known = [moment for moment in (self._manifest.number("newest"), *times) if moment is not None]
+        if known:
+            self._manifest.set_number("newest", max(known))
+
+    def _tidy(self, days: dict[str, set[int]]) -> None:
+        for name, which in days.items():
+            parquet.compact(self.path, self._manifest, TABLES[name], which)
+        if self._manifest.file_names(retired=True):
+            parquet.sweep(self.path, self._manifest, time.time())
+
+    def retire(self, before: int) -> int:
+        """Drop whole days (and documents) whose end and last write are both before this time; how many rows went."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        dropped = 0
+        with self._writing, self._manifest.transaction():
+            for name in IN_PARQUET:
+                files = self._manifest.files(name, None, before)
+                lasting = {file.day for file in files if max((file.day + 1) * parquet.DAY, file.written) >= before}
+                old = [file for file in files if file.day not in lasting]
+                with guard(self.path):
+                    for file in old:
+                        os.utime(self.path / file.name)
+                self._manifest.retire_files(file.name for file in old)
+                dropped += sum(file.rows for file in old)
+            for name in _EXPIRING:
+                if gone := self._manifest.drop_older(name, before):
+                    self._changed(name)
+                    dropped += gone
+        return dropped
+
+
+def _narrowed(query: Query, mark: int, descending: bool) -> Query:
+    """The same page of rows sorted by time, without the times before it."""
+    if descending:
+        return replace(query, until=mark + 1 if query.until is None else min(query.until, mark + 1))
+    return replace(query, since=mark if query.since is None else max(query.since, mark))
+
+
+def flat_coverage(commit: Commit) -> list[dict[str, Any]]:
+    """The coverage rows of a commit as flat rows."""
+    kind = TABLES["coverage"]
+    return flat(kind, conform(kind, commit.batch.coverage))
+
+
+def newest_of(rows: pa.Table) -> int | None:
+    """The last packet time of a batch's table, or its last row's where that is not known."""
+    times = [value for name in ("event.end", "@timestamp") if name in rows.column_names for value in [_latest(rows.column(name))] if value is not None]
+    return max(times, default=None)
+
+
+def _latest(column: Any) -> int | None:
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute
+    latest: int | None = compute.max(column.cast("int64")).as_py()
+    return latest
+
+
+def _table(name: str) -> Table:
+    if name not in TABLES:
+        raise UsageError("store.table", table=name, tables=", ".join(TABLES))
+    return TABLES[name]
+
+
+def _element(kind: Table, name: str) -> pa.DataType:
+    """The Arrow type of one value of a field."""
+    known = field_of(kind, name)
+    whole = arrow_types(kind)[known.name]
+    return whole.value_type if known.many else whole
+
+
+def _total(kind: Table, name: str) -> pa.DataType:
+    return pa.float64() if name and field_of(kind, name).type == "double" else pa.int64()
+
+
+def _check_place(path: Path, write: bool) -> None:
+    """Raises StoreError unless there is a store at `path`, or, to write, room for one."""
+    if path.exists() and not path.is_dir():
+        raise StoreError("store.not_a_store", path=path)
+    if not path.is_dir():
+        if not write:
+            raise StoreError("store.missing", path=path)
+        path.mkdir(parents=True, exist_ok=True)
+    found = {entry.name for entry in path.iterdir()}
+    if NAME not in found and found - {_LOCK, "lost+found"}:
+        raise StoreError("store.not_a_store", path=path)
+    if NAME not in found and not write:
+        raise StoreError("store.missing", path=path)
+
+
+def _locked(path: Path) -> int:
+    """The lock that makes this the only writer; it ends with the process, however that ends."""
+    handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StoreError("store.in_use", path=path) from error
+    return handle

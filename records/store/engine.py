@@ -1,0 +1,74 @@
+"""DuckDB in memory as the query engine: over Parquet files of one store and over Arrow tables. It reads nothing else and downloads nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from records.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+ROWS: Final = "arrow_rows"
+FILES: Final = "read_parquet($files, hive_partitioning = false)"  # a folder above the store may be called `id=3`
+
+
+class Engine:
+    """One DuckDB database; every query has a cursor of its own, so threads may share the engine."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._folder: int | None = None
+        self._root = str(path)
+        if any(letter in self._root for letter in "*?["):  # DuckDB would read these as patterns
+            self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            self._root = f"/proc/self/fd/{self._folder}"
+        self._db = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "temp_directory": f"{tempfile.gettempdir()}/balefire-{secrets.token_hex(8)}",  # made when needed, nobody can prepare it
+                "python_enable_replacements": False,
+            },
+        )
+        self._db.execute("SET parquet_metadata_cache = true")
+        self._db.execute("SET allowed_directories = $folders", {"folders": [f"{self._root}/"]})
+        self._db.execute("SET enable_external_access = false")
+
+    def files(self, names: Sequence[str]) -> list[str]:
+        """Files of the store as DuckDB has to be told them."""
+        return [f"{self._root}/{name}" for name in names]
+
+    def query(self, sql: str, values: Mapping[str, Any], rows: pa.Table | None = None) -> pa.Table:
+        """The result; `rows` can be named in the text as ROWS. Raises StoreError, or FileNotFoundError for a Parquet file that is not there."""
+        with self._db.cursor() as cursor:
+            if rows is not None:
+                cursor.register(ROWS, rows)
+            try:
+                return cursor.sql(sql, params=dict(values)).to_arrow_table()
+            except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+                if "No files found" in str(error) or "No such file" in str(error):
+                    raise FileNotFoundError(str(error)) from error
+                raise StoreError("store.corrupt", path=self._path, reason=_first_line(error)) from error
+            except duckdb.Error as error:
+                raise StoreError("store.failed", path=self._path, reason=_first_line(error)) from error
+
+    def close(self) -> None:
+        """Let go of memory and the folder."""
+        self._db.close()
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,239 @@
+"""The SQLite side of the embedded store: which Parquet files count, the documents that may change, detector state. A commit is its transaction."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from records.errors import StoreError
+from records.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+NAME: Final = "store.sqlite"
+_TABLES: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE file (name TEXT PRIMARY KEY, kind TEXT NOT NULL, day INTEGER NOT NULL, rows INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
+                   written INTEGER NOT NULL, retired INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX file_time ON file (kind, retired, low);
+CREATE TABLE document (kind TEXT NOT NULL, id TEXT NOT NULL, time INTEGER, key TEXT, written INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id));
+CREATE INDEX document_time ON document (kind, time);
+CREATE INDEX document_key ON document (kind, key);
+CREATE TABLE state (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One Parquet file: path below the store, table, event day (days since the epoch), rows, first and last time, when it was last written."""
+
+    name: str
+    kind: str
+    day: int
+    rows: int
+    low: int
+    high: int
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One row of a table that is kept as JSON."""
+
+    kind: str
+    id: str
+    time: int
+    key: str | None
+    written: int
+    body: str
+
+
+@contextmanager
+def guard(path: Path) -> Generator[None]:
+    """Failures of disk and database as StoreErrors that name the store."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _database_error(path, error) from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error):
+            raise StoreError("store.full", path=path) from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise StoreError("store.permission", path=path, reason=error) from error
+        raise StoreError("store.failed", path=path, reason=error) from error
+
+
+def _database_error(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError("store.full", path=path)
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
+        return StoreError("store.permission", path=path, reason=error)
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreError("store.corrupt", path=path, reason=f"{NAME}: {error}")
+    if code == sqlite3.SQLITE_IOERR and _is_full(path):
+        return StoreError("store.full", path=path)
+    return StoreError("store.failed", path=path, reason=f"{NAME}: {error}")
+
+
+def _is_full(path: Path) -> bool:
+    space = os.statvfs(path)
+    return space.f_bavail * space.f_frsize < 1 << 16
+
+
+class Manifest:
+    """One connection, shared by threads one at a time. It stays open: the last one to close moves the log into the database, which costs."""
+
+    def __init__(self, path: Path, write: bool) -> None:
+        self.path = path
+        self._write = write
+        self._lock = threading.RLock()
+        self._frozen = False
+        with guard(path):
+            self._db = self._connect()
+            try:
+                self._check()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        # A log that cannot be made (read-only medium, another owner) is not needed where nobody writes.
+        self._frozen = not self._write and not os.access(self.path, os.W_OK) and not self._log().exists()
+        mode = "rwc" if self._write else "ro&immutable=1" if self._frozen else "ro"
+        location = (self.path / NAME).absolute().as_uri()
+        return sqlite3.connect(f"{location}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+
+    def _log(self) -> Path:
+        return self.path / f"{NAME}-wal"
+
+    def _check(self) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            raise StoreError("store.newer", path=self.path, found=found, known=SCHEMA_VERSION)
+        if not self._write and not found:
+            raise StoreError("store.missing", path=self.path)
+        if self._write:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            if not found:
+                self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        else:
+            self._db.execute("SELECT count(*) FROM file").fetchone()  # a damaged file shows here, not in the middle of a page
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Everything inside happens, or nothing."""
+        with self._lock, guard(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _all(self, sql: str, values: Iterable[Any] = ()) -> list[Any]:
+        with self._lock, guard(self.path):
+            if self._frozen and self._log().exists():
+                self._db.close()
+                self._db = self._connect()
+            return self._db.execute(sql, tuple(values)).fetchall()
+
+    def _run(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._lock, guard(self.path):
+            self._db.executemany(sql, rows)
+
+    # files
+
+    def files(self, kind: str, low: int | None = None, high: int | None = None) -> list[File]:
+        """The files that count, by time, where they overlap [low, high]."""
+        columns = "name, kind, day, rows, low, high, written"
+        sql = f"SELECT {columns} FROM file WHERE kind = ? AND NOT retired AND high >= ? AND low <= ? ORDER BY low, name"  # noqa: S608 - the columns above
+        span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
+        return [File(*row) for row in self._all(sql, (kind, *span))]
+
+    def file_names(self, *, retired: bool) -> set[str]:
+        """Names of the files that count, or of those that are retired and not yet deleted."""
+        return {row[0] for row in self._all("SELECT name FROM file WHERE retired = ?", (int(retired),))}
+
+    def add_files(self, files: Iterable[File]) -> None:
+        """Files that count from this transaction on."""
+        rows = [(f.name, f.kind, f.day, f.rows, f.low, f.high, f.written) for f in files]
+        self._run("INSERT INTO file (name, kind, day, rows, low, high, written) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def retire_files(self, names: Iterable[str]) -> None:
+        """Files that no longer count; they stay on disk for readers that have begun."""
+        self._run("UPDATE file SET retired = 1 WHERE name = ?", [(name,) for name in names])
+
+    def forget_files(self, names: Iterable[str]) -> None:
+        """Retired files that are deleted."""
+        self._run("DELETE FROM file WHERE name = ? AND retired", [(name,) for name in names])
+
+    # documents
+
+    def bodies(self, kind: str, low: int | None = None, high: int | None = None) -> list[str]:
+        """The documents of a table, where low <= time < high."""
+        if low is None and high is None:
+            return [row[0] for row in self._all("SELECT body FROM document WHERE kind = ?", (kind,))]
+        span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
+        return [row[0] for row in self._all("SELECT body FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, *span))]
+
+    def bodies_of(self, kind: str, column: str, wanted: Iterable[str]) -> dict[str, str]:
+        """Documents by identity, whose `column` ("id" or "key") is one of these."""
+        found: dict[str, str] = {}
+        names = list(wanted)
+        for start in range(0, len(names), 500):
+            part = names[start : start + 500]
+            marks = ",".join("?" * len(part))
+            where = "key" if column == "key" else "id"
+            found |= dict(self._all(f"SELECT id, body FROM document WHERE kind = ? AND {where} IN ({marks})", (kind, *part)))  # noqa: S608 - marks only
+        return found
+
+    def put(self, documents: Iterable[Document]) -> None:
+        """Insert or replace documents."""
+        rows = [(d.kind, d.id, d.time, d.key, d.written, d.body) for d in documents]
+        self._run("INSERT OR REPLACE INTO document (kind, id, time, key, written, body) VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def drop_older(self, kind: str, before: int) -> int:
+        """Delete documents whose time and last write are before; how many there were."""
+        with self._lock, guard(self.path):
+            return self._db.execute("DELETE FROM document WHERE kind = ? AND max(time, written) < ?", (kind, before)).rowcount
+
+    def starting(self, kind: str, prefix: str, limit: int) -> list[str]:
+        """Identities that start so."""
+        sql = "SELECT id FROM document WHERE kind = ? AND id >= ? AND substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
+        return [row[0] for row in self._all(sql, (kind, prefix, len(prefix), prefix, limit))]
+
+    # the rest
+
+    def number(self, name: str) -> int | None:
+        """A number kept under a name."""
+        rows = self._all("SELECT value FROM meta WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def set_number(self, name: str, value: int) -> None:
+        """Keep a number under a name."""
+        self._run("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", [(name, value)])
+
+    def state(self, name: str) -> bytes | None:
+        """A detector's state."""
+        rows = self._all("SELECT body FROM state WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def set_state(self, states: dict[str, bytes]) -> None:
+        """Keep detectors' states."""
+        self._run("INSERT OR REPLACE INTO state (name, body) VALUES (?, ?)", list(states.items()))

@@ -1,0 +1,101 @@
+"""Findings, alerts and assets as rows of their tables, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from records.model import Alert, Text
+from records.nesting import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from records.model import Asset, Finding
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """A finding as a flat row."""
+    return {
+        "id": finding.id,
+        "key": finding.key,
+        "detector": finding.detector,
+        "rule": finding.rule,
+        "time": finding.time,
+        "end": finding.end,
+        "severity": finding.severity,
+        "score": float(finding.score),
+        "terms": _json([{"name": {"en": term.en, "zh": term.zh}, "value": term.value} for term in finding.terms]),
+        "title.en": finding.title.en,
+        "title.zh": finding.title.zh,
+        "reason.en": finding.reason.en,
+        "reason.zh": finding.reason.zh,
+        "source.ip": finding.source,
+        "destination.ip": finding.destination,
+        "effects": list(finding.effects),
+        "techniques": list(finding.techniques),
+        "activities": list(finding.activities),
+        "assets": list(finding.assets),
+        "packets": _json([{"file": packet.file, "packet": packet.packet, "time": iso(packet.time)} for packet in finding.packets]),
+        "observer.name": finding.observer,
+        "observer.site": finding.site,
+    }
+
+
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """An alert as a flat row."""
+    return {
+        "id": alert.id,
+        "key": alert.key,
+        "status": alert.status,
+        "severity": alert.severity,
+        "title.en": alert.title.en,
+        "title.zh": alert.title.zh,
+        "reason.en": alert.reason.en,
+        "reason.zh": alert.reason.zh,
+        "first": alert.first,
+        "last": alert.last,
+        "count": alert.count,
+        "findings": list(alert.findings),
+        "assets": list(alert.assets),
+        "techniques": list(alert.techniques),
+        "closed": alert.closed,
+    }
+
+
+def alert_from(row: Mapping[str, Any]) -> Alert:
+    """The alert of a flat row."""
+    return Alert(
+        id=row["id"],
+        key=row["key"],
+        status=row["status"],
+        severity=row["severity"],
+        title=Text(row["title.en"], row["title.zh"]),
+        reason=Text(row["reason.en"], row["reason.zh"]),
+        first=row["first"],
+        last=row["last"],
+        findings=tuple(row["findings"]),
+        assets=tuple(row["assets"]),
+        techniques=tuple(row["techniques"]),
+        closed=row.get("closed"),
+    )
+
+
+def asset_row(asset: Asset) -> dict[str, Any]:
+    """An asset as a flat row."""
+    row = asdict(asset)
+    row["observer.site"] = row.pop("site")
+    return row | {"addresses": sorted(set(asset.addresses)), "sources": sorted(set(asset.sources))}
+
+
+def merged_asset(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Two rows of one asset as one: facts of the one seen last win, known facts win over unknown, so that a replay changes nothing."""
+    older, newer = (given, known) if given["last"] < known["last"] else (known, given)
+    merged = {name: newer[name] if newer[name] is not None else older.get(name) for name in newer}
+    merged |= {name: sorted({*known[name], *given[name]}) for name in ("addresses", "sources")}
+    return merged | {"first": min(known["first"], given["first"]), "last": max(known["last"], given["last"])}

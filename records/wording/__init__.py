@@ -1,0 +1,52 @@
+"""Message catalogues: every text a person may read, in every layer, in every language.
+
+One TOML file a layer; a table a text, with one entry a language, so that a missing translation is seen where it is missing:
+
+    [alerts.title]
+    en = "Alerts"
+    zh = "告警"
+
+Placeholders are `str.format` fields filled with plain values.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, cast
+
+LANGUAGES: Final = ("en", "zh")
+
+
+def _flatten(prefix: str, table: dict[str, Any], into: dict[str, dict[str, str]]) -> None:
+    if all(isinstance(value, str) for value in table.values()):
+        into[prefix] = cast("dict[str, str]", table)
+        return
+    for name, value in table.items():
+        _flatten(f"{prefix}.{name}" if prefix else name, cast("dict[str, Any]", value), into)
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """Every text by key: `{"alerts.title": {"en": …, "zh": …}}`."""
+    texts: dict[str, dict[str, str]] = {}
+    for file in sorted(files(__name__).iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".toml"):
+            _flatten("", tomllib.loads(file.read_text("utf-8")), texts)
+    return texts
+
+
+def say(key: str, language: str, **values: object) -> str:
+    """The text `key` in `language`, filled in. Raises KeyError for a key that no catalogue has: tests find those."""
+    text = catalogue()[key][language]
+    return text.format(**values) if values else text
+
+
+def locale_language() -> str:
+    """The language the environment asks for: Chinese for a zh locale, else English."""
+    for name in ("BALEFIRE_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"

@@ -1,0 +1,1 @@
+"""TELL: from the store to regulators. Imports only records, sensors and detectors."""

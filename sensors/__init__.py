@@ -1,0 +1,1 @@
+"""LISTEN: from the wire to activities. Imports only records."""

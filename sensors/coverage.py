@@ -1,0 +1,154 @@
+"""What was not seen, counted like everything else: one row an observer and window of the clock, and the totals of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from records.schema import COVERAGE, arrow_schema
+from sensors.engine.tables import WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
+FRAGMENT: Final = 256
+COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed")
+
+
+def grade(decoded: int, undecoded: int, lost: int, packets: int) -> float:
+    """0–100: the share of payload octets that could be judged, cut to one decimal, never rounded up. Nothing seen at all is 0."""
+    whole = decoded + undecoded + lost
+    if whole == 0:
+        return 100.0 if packets else 0.0
+    return math.floor(decoded * 1000 / whole) / 10
+
+
+def port_name(transport: int, port: int) -> str:
+    """What undecoded octets are counted by: `tcp/4840`, `ip/47`, `ethertype/0x88b8`."""
+    if transport < 0:
+        return f"ethertype/0x{port:04x}" if port >= 0 else "other"
+    name = _TRANSPORTS.get(transport % FRAGMENT, f"ip/{transport % FRAGMENT}")
+    if transport >= FRAGMENT:
+        return f"{name}/fragment"
+    return f"{name}/{port}" if port >= 0 else name
+
+
+@dataclass(slots=True)
+class ProtocolTotals:
+    """What a run saw of one protocol."""
+
+    messages: int = 0
+    operations: int = 0
+    undecoded_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run saw and did not see. Times are nanoseconds."""
+
+    packets: int = 0
+    bytes: int = 0
+    first: int | None = None
+    last: int | None = None
+    messages: int = 0
+    operations: int = 0
+    decoded_bytes: int = 0
+    undecoded_bytes: int = 0
+    lost: int = 0
+    gaps: int = 0
+    late: int = 0
+    truncated: int = 0
+    one_sided: int = 0
+    jumps: int = 0
+    shed: int = 0
+    protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
+    undecoded: dict[str, int] = field(default_factory=dict[str, int])
+    access: dict[str, int] = field(default_factory=dict[str, int])
+    effects: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def grade(self) -> float:
+        """The share of payload that could be judged, 0–100."""
+        return grade(self.decoded_bytes, self.undecoded_bytes, self.lost, self.packets)
+
+
+class CoverageLog:
+    """Coverage rows of one observer, a row a window."""
+
+    def __init__(self, observer: str, site: str | None, file: str) -> None:
+        self.observer, self.site, self.file = observer, site, file
+        self.totals = Totals()
+        self._rows: list[dict[str, Any]] = []
+
+    def close_window(self, streams: Any, undecoded: Any, one_sided: int, jumps: int) -> None:
+        """Take a window's counters and zero them."""
+        count = {name: int(streams[name]) for name in COUNTED}
+        if count["packets"] == 0 and not one_sided:
+            return
+        by_port = {port_name(int(row.transport), int(row.port)): int(row.octets) for row in undecoded if row.octets}
+        window = int(streams.window) * WINDOW
+        self._count(count, by_port, one_sided, jumps)
+        identity = hashlib.blake2b(f"{self.observer}\x1fcoverage\x1f{window}".encode(), digest_size=10).hexdigest()
+        self._rows.append({
+            "id": identity, "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
+            "observer.name": self.observer, "observer.site": self.site, "file": self.file,
+            "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
+            "grade": grade(count["decoded"], count["undecoded"], count["lost"], count["packets"]),
+            "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
+            "one_sided": one_sided, "jumps": jumps, "shed": count["shed"],
+            "undecoded": json.dumps([{"name": name, "bytes": octets} for name, octets in sorted(by_port.items(), key=lambda item: (-item[1], item[0]))]),
+        })  # fmt: skip
+        for name in COUNTED:
+            streams[name] = 0
+        undecoded.octets[:] = 0
+
+    def _count(self, count: dict[str, int], by_port: dict[str, int], one_sided: int, jumps: int) -> None:
+        totals = self.totals
+        totals.packets += count["packets"]
+        totals.bytes += count["octets"]
+        totals.decoded_bytes += count["decoded"]
+        totals.undecoded_bytes += count["undecoded"]
+        totals.lost += count["lost"]
+        totals.gaps += count["gaps"]
+        totals.late += count["late"]
+        totals.truncated += count["truncated"]
+        totals.shed += count["shed"]
+        totals.one_sided += one_sided
+        totals.jumps += jumps
+        for name, octets in by_port.items():
+            totals.undecoded[name] = totals.undecoded.get(name, 0) + octets
+
+    def take(self) -> pa.Table:
+        """The rows since the last call."""
+        rows, self._rows = self._rows, []
+        schema = arrow_schema(COVERAGE)
+        return pa.table({f.name: pa.array([row.get(f.name) for row in rows], f.type) for f in schema}, schema=schema)
+
+
+def merge(parts: Iterable[Totals]) -> Totals:
+    """The totals of several runs together."""
+    whole = Totals()
+    for part in parts:
+        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided",
+                     "jumps", "shed"):  # fmt: skip
+            setattr(whole, name, getattr(whole, name) + getattr(part, name))
+        times = [time for time in (whole.first, part.first) if time is not None]
+        whole.first = min(times) if times else None
+        times = [time for time in (whole.last, part.last) if time is not None]
+        whole.last = max(times) if times else None
+        for name, totals in part.protocols.items():
+            into = whole.protocols.setdefault(name, ProtocolTotals())
+            into.messages += totals.messages
+            into.operations += totals.operations
+            into.undecoded_bytes += totals.undecoded_bytes
+        for field_name in ("undecoded", "access", "effects"):
+            into_counts: dict[str, int] = getattr(whole, field_name)
+            for name, count in getattr(part, field_name).items():
+                into_counts[name] = into_counts.get(name, 0) + count
+    return whole

@@ -1,0 +1,86 @@
+"""How a byte stream falls into messages: the protocols' framings as one table, and the kernels that read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensors.engine.octets import inline, kernel, u8, u16be, u16le, u32be, u32le
+from sensors.engine.tables import FRAMING, table
+from sensors.protocol import BY_SEGMENT, LITTLE
+
+if TYPE_CHECKING:
+    from sensors.protocol import Protocol
+
+
+def framing_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
+    """(framings, known octets [framing, 256], ports [tcp or udp, 65536] → framing or -1) of these protocols."""
+    total = sum(len(protocol.framings) for protocol in protocols)
+    framings = table(max(total, 1), FRAMING)
+    known = np.zeros((max(total, 1), 256), np.uint8)
+    ports = np.full((2, 65536), -1, np.int64)
+    row = 0
+    for number, protocol in enumerate(protocols):
+        for kind, registered in ((0, protocol.tcp), (1, protocol.udp)):
+            ports[kind, list(registered)] = row
+        for variant, framing in enumerate(protocol.framings):
+            length = framing.length
+            framings[row] = (
+                (number, framing.kind, framing.header, length.at, length.octets, length.order == LITTLE, framing.add)
+                + framing.magic[:2]
+                + (framing.magic[2], framing.least, framing.most, framing.code_at, variant)
+            )
+            known[row, sorted(framing.known)] = 1
+            row += 1
+    return framings[:total], known[:total], ports
+
+
+@inline
+def crc16(memory: Any, at: int, end: int, row: Any) -> int:
+    """CRC-16 of Modbus over [at, end), as it stands on the wire (low octet first) when read little endian."""
+    crc = 0xFFFF
+    for i in range(at, end):
+        crc ^= u8(memory, i, end, row)
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
+
+
+@kernel
+def message_length(memory: Any, at: int, end: int, framing: Any, row: Any) -> int:
+    """Length of the message that begins at `at`, whose header is there; -1 where it does not fit the framing."""
+    if framing.mask and u16be(memory, at + framing.magic_at, end, row) & framing.mask != framing.magic:
+        return -1
+    place = at + framing.length_at
+    if framing.length_octets == 1:
+        told = u8(memory, place, end, row)
+    elif framing.length_octets == 2:
+        told = u16le(memory, place, end, row) if framing.little else u16be(memory, place, end, row)
+    else:
+        told = u32le(memory, place, end, row) if framing.little else u32be(memory, place, end, row)
+    told += framing.add
+    return told if framing.least <= told <= framing.most else -1
+
+
+@kernel
+def fits(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, row: Any) -> bool:
+    """Do whole messages of this framing fill [at, end) exactly? That is how content is recognised, on any port."""
+    framing = framings[number]
+    if framing.kind == BY_SEGMENT:
+        length = end - at
+        if length < framing.least or length > framing.most:
+            return False
+        return crc16(memory, at, end - 2, row) == u16le(memory, end - 2, end, row)
+    if at >= end:
+        return False
+    while at < end:
+        if at + framing.header > end:
+            return False
+        length = message_length(memory, at, end, framing, row)
+        if length < 0 or at + length > end:
+            return False
+        if framing.code_at >= 0 and known[number, u8(memory, at + framing.code_at, end, row)] == 0:
+            return False
+        at += length
+    return True

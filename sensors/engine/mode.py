@@ -1,0 +1,57 @@
+"""Compiled or interpreted: decided once in a process, before any kernel is imported.
+
+Kernels compiled by numba are cached in a directory whose name is a digest of all kernels' sources, so that an edited table never meets old code. A small
+capture is run interpreted where nothing is compiled yet: a first look must not wait for a compiler.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+SMALL_OCTETS: Final = 16 << 20  # captures up to this size are sooner read interpreted (50 µs a packet) than compiled (20 s)
+
+
+@cache
+def cache_directory() -> Path:
+    """Where compiled kernels are kept; a temporary directory where the user's cache cannot be written."""
+    digest = hashlib.blake2b(f"{sys.version}{version('numba')}".encode(), digest_size=8)
+    for package in ("sensors.engine", "sensors.protocols", "sensors.sources"):
+        for file in sorted(files(package).iterdir(), key=lambda entry: entry.name):
+            if file.name.endswith(".py"):
+                digest.update(file.read_bytes())
+    place = Path(platformdirs.user_cache_dir("balefire")) / "kernels" / digest.hexdigest()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ".writable").touch()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="balefire-kernels-"))
+    return place
+
+
+def choose(octets: int) -> None:
+    """Run interpreted if the input is small and nothing is compiled. Call before importing anything that imports kernels."""
+    if octets <= SMALL_OCTETS and not (cache_directory() / "warm").exists():
+        os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+
+def warm() -> None:
+    """Compile every kernel, so that no replay waits. Old versions' kernels are removed."""
+    os.environ.pop("NUMBA_DISABLE_JIT", None)
+    from sensors.warming import compile_all
+
+    compile_all()
+    (cache_directory() / "warm").touch()
+    for other in cache_directory().parent.iterdir():
+        if other != cache_directory():
+            shutil.rmtree(other, ignore_errors=True)

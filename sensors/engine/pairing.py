@@ -1,0 +1,337 @@
+"""Requests and responses to operations: an answer gets its request's object, a request its answer, its round-trip time or the word that none was seen.
+
+An operation leaves when it is answered or after one second of packet time; the order in which it leaves depends on packets alone. A request that left
+unanswered is remembered, so that a late answer still has an address.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
+from sensors.engine.tables import (
+    AFTER_GAP, BIT, BROKEN, CUT, CUT_ANOMALY, PENDING, REQUEST, RESPONSE, SECOND, TEXT, table,
+)  # fmt: skip
+from sensors.protocol import protocols
+
+PATIENCE: Final = SECOND  # how long an operation waits for its answer
+MEMORY: Final = 60 * SECOND  # how long a request that left is remembered
+RING: Final = 1 << 14  # requests remembered
+KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
+KEPT_SAMPLES: Final = 1 << 14
+
+WAITING: Final = 1
+LEFT: Final = 2
+ANSWERED: Final = 3
+
+
+def code_table() -> tuple[Any, Any, list[tuple[int, str]]]:
+    """(sorted keys, function rows [effect], names): the functions of every protocol, to be looked up by protocol << 60 | packed code."""
+    from records.effects import NUMBER
+    from sensors.engine.tables import pack_code
+
+    rows: list[tuple[int, int, str]] = []
+    for number, protocol in enumerate(protocols()):
+        for path, function in protocol.functions.items():
+            code = pack_code(*(int(part) for part in path.split("/")))
+            rows.append((_code_key(number, code), NUMBER[function.effect], function.name))
+    rows.sort()
+    keys = np.array([key for key, _, _ in rows], np.int64)
+    effects = np.array([effect for _, effect, _ in rows], np.int64)
+    return keys, effects, [(key, name) for key, _, name in rows]
+
+
+def _code_key(protocol: int, code: int) -> int:
+    return mix(protocol, code)
+
+
+@inline
+def _function(protocol: int, code: int, keys: Any) -> int:
+    """Row of the function table, -1 for a code that no table has."""
+    wanted = mix(protocol, code)
+    low, high = 0, len(keys)
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(keys) and keys[low] == wanted else -1
+
+
+@entry
+def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, effects: Any, unknown: int) -> None:
+    """What an operation has from its message and from its protocol's table of functions."""
+    operations, messages, keys, effects = borrow(operations), borrow(messages), borrow(keys), borrow(effects)
+    for i in range(start, count):
+        operation = operations[i]
+        message = messages[operation.message]
+        operation.connection, operation.conversation = message.connection, message.conversation
+        operation.port, operation.protocol = message.port, message.protocol
+        operation.clock = message.clock
+        operation.expired = 0
+        if operation.role == RESPONSE:
+            operation.answer_time, operation.answer_packet = message.time, message.packet
+            operation.time, operation.packet = -1, -1
+        else:
+            operation.time, operation.packet = message.time, message.packet
+            operation.answer_time, operation.answer_packet = -1, -1
+        operation.function = _function(operation.protocol, operation.code, keys)
+        if operation.effect < 0:
+            operation.effect = effects[operation.function] if operation.function >= 0 else unknown
+        if message.marks & CUT and message.marks & BROKEN == 0:
+            operation.anomaly = CUT_ANOMALY  # what the capture left out is no fault of the sender
+
+
+@inline
+def _key(operation: Any) -> int:
+    return mix(operation.connection, operation.transaction << 4 | operation.sidedness)
+
+
+@inline
+def _copy_row(target: Any, source: Any) -> None:
+    """Every field of an operation."""
+    target.message, target.connection, target.conversation, target.port = source.message, source.connection, source.conversation, source.port
+    target.protocol, target.role, target.outcome, target.short = source.protocol, source.role, source.outcome, source.short
+    target.sidedness, target.expired, target.time, target.packet = source.sidedness, source.expired, source.time, source.packet
+    target.answer_time, target.answer_packet, target.clock = source.answer_time, source.answer_packet, source.clock
+    target.transaction, target.code, target.function, target.effect = source.transaction, source.code, source.function, source.effect
+    target.unit, target.space, target.first, target.last = source.unit, source.space, source.first, source.last
+    target.distinct, target.value, target.error, target.anomaly = source.distinct, source.value, source.error, source.anomaly
+    target.octets, target.sample, target.samples = source.octets, source.sample, source.samples
+    target.answer_sample, target.answer_samples = source.answer_sample, source.answer_samples
+
+
+@inline
+def _copy_sample(target: Any, source: Any) -> None:
+    target.space, target.first, target.count, target.offset = source.space, source.first, source.count, source.offset
+    target.octets, target.encoding, target.value = source.octets, source.encoding, source.value
+
+
+@inline
+def _keep(memory: Any, kept_at: int, pending: Any, operation: Any, samples: Any, kept: Any, pairs: Any) -> None:
+    """Copy the values of a request that waits: the arena's bytes are gone with the next batch."""
+    total = 0
+    for i in range(operation.sample, operation.sample + operation.samples):
+        total += samples[i].octets
+    if operation.samples > len(kept) or total > KEPT_OCTETS:
+        pending.samples = 0
+        return
+    if pairs.kept % KEPT_OCTETS + total > KEPT_OCTETS:
+        pairs.kept += KEPT_OCTETS - pairs.kept % KEPT_OCTETS
+    pending.kept_octets = pairs.kept
+    pending.kept = pairs.kept_samples
+    for i in range(operation.samples):
+        sample = kept[pairs.kept_samples % len(kept)]
+        _copy_sample(sample, samples[operation.sample + i])
+        place = kept_at + pairs.kept % KEPT_OCTETS
+        copy(memory, place, sample.offset, sample.octets)
+        sample.offset = place
+        pairs.kept += sample.octets
+        pairs.kept_samples += 1
+
+
+@inline
+def _give_samples(done: Any, pending: Any, kept: Any, told: Any, pairs: Any) -> None:
+    """The samples of a request that leaves, as far as they are still kept."""
+    done.sample = pairs.samples
+    count = pending.samples
+    if count and (pairs.kept_samples - pending.kept > len(kept) or pairs.kept - pending.kept_octets > KEPT_OCTETS):
+        pairs.shed += count
+        count = 0
+    for i in range(count):
+        _copy_sample(told[pairs.samples], kept[(pending.kept + i) % len(kept)])
+        pairs.samples += 1
+    done.samples = count
+    done.answer_sample, done.answer_samples = pairs.samples, 0
+
+
+@inline
+def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs: Any, mismatch: int) -> None:
+    """The values of an answer, which has its addresses from the request."""
+    done.answer_sample = pairs.samples
+    asked = done.last - done.first + 1
+    for i in range(answer.sample, answer.sample + answer.samples):
+        sample = told[pairs.samples]
+        _copy_sample(sample, samples[i])
+        pairs.samples += 1
+        if sample.first >= 0:
+            continue
+        sample.first = done.first
+        if sample.space < 0:
+            sample.space = done.space
+        if done.first < 0 or sample.encoding == TEXT:
+            continue
+        if (sample.encoding == BIT and (asked + 7) // 8 != sample.octets) or (sample.encoding != BIT and sample.count != asked):
+            done.anomaly |= mismatch
+        sample.count = min(sample.count, asked)
+    done.answer_samples = pairs.samples - done.answer_sample
+
+
+@inline
+def _leave(pending: Any, release: int, kept: Any, done_table: Any, told: Any, pairs: Any) -> None:
+    """A request leaves unanswered."""
+    done = done_table[pairs.done]
+    pairs.done += 1
+    _copy_row(done, pending)
+    _give_samples(done, pending, kept, told, pairs)
+    done.clock, done.expired = release, 1
+    pending.state = LEFT
+
+
+@inline
+def _answer(pending: Any, answer: Any, samples: Any, kept: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
+    """A request leaves with its answer; where it has left before, the answer leaves alone, with the request's object."""
+    done = done_table[pairs.done]
+    pairs.done += 1
+    late = pending.state == LEFT
+    _copy_row(done, pending)
+    if late:
+        done.samples, done.sample, done.packet, done.role = 0, pairs.samples, -1, RESPONSE
+        done.anomaly = bits[done.protocol, 3]
+        done.octets = 0
+    else:
+        _give_samples(done, pending, kept, told, pairs)
+    done.answer_time, done.answer_packet, done.clock = answer.answer_time, answer.answer_packet, answer.clock
+    done.outcome, done.error = answer.outcome, answer.error
+    done.anomaly |= answer.anomaly
+    done.octets += answer.octets
+    done.expired = 0
+    if answer.code != done.code and answer.outcome == 1:
+        done.anomaly |= bits[done.protocol, 0]
+    if answer.first >= 0:
+        if done.first < 0:
+            done.first, done.last, done.space = answer.first, answer.last, answer.space
+        elif answer.first != done.first or answer.last != done.last:
+            done.anomaly |= bits[done.protocol, 1]
+    _give_answer_samples(done, answer, samples, told, pairs, bits[done.protocol, 2])
+    if answer.value == answer.value and not done.value == done.value:  # noqa: PLR0124, SIM201  (not NaN)
+        done.value = answer.value
+    pending.state = ANSWERED
+
+
+@inline
+def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
+    """An operation that waits for nothing, or an answer whose request was not seen: out of turn only where the request could have been seen."""
+    done = done_table[pairs.done]
+    pairs.done += 1
+    _copy_row(done, operation)
+    done.sample = pairs.samples
+    for i in range(operation.sample, operation.sample + operation.samples):
+        _copy_sample(told[pairs.samples], samples[i])
+        pairs.samples += 1
+    if operation.role == RESPONSE:
+        done.answer_sample, done.answer_samples = done.sample, done.samples
+        done.samples = 0
+        done.time = done.answer_time
+        if message.peered and message.marks & (AFTER_GAP | BROKEN) == 0:
+            done.anomaly |= bits[done.protocol, 4]
+    else:
+        done.answer_sample, done.answer_samples = pairs.samples, 0
+
+
+@inline
+def _find(key: int, ring: Any, index: Any) -> int:
+    """Position in the ring of the newest request with this key, -1 where there is none; buckets of four."""
+    base = key & (len(index) - 1) & ~3
+    for i in range(base, base + 4):
+        position = index[i]
+        if position >= 0 and ring[position % len(ring)].key == key:
+            return int(position)
+    return -1
+
+
+@inline
+def _enter(key: int, position: int, ring: Any, index: Any) -> None:
+    base = key & (len(index) - 1) & ~3
+    best = base
+    for i in range(base, base + 4):
+        if index[i] >= 0 and ring[index[i] % len(ring)].key == key:
+            best = i
+            break
+        if index[i] < index[best]:
+            best = i
+    index[best] = position
+
+
+@kernel
+def _advance(now: int, ring: Any, kept: Any, done: Any, told: Any, pairs: Any) -> None:
+    """Let go of what has waited long enough, oldest first."""
+    while pairs.release < pairs.head:
+        pending = ring[pairs.release % len(ring)]
+        if pending.state == WAITING:
+            if pending.deadline > now or pairs.done >= len(done) or pairs.samples + pending.samples > len(told):
+                return
+            _leave(pending, pending.deadline, kept, done, told, pairs)
+        pairs.release += 1
+
+
+@entry
+def pair(
+    memory: Any, kept_at: int, start: int, count: int, now: int, operations: Any, messages: Any, samples: Any,
+    ring: Any, index: Any, kept: Any, done: Any, told: Any, pairs_table: Any, bits_table: Any,
+) -> int:  # fmt: skip
+    """Pair operations[start:count], then let time go on to `now`; returns the next operation, `count` + 1 when all is done. Stops where `done` is full."""
+    memory, operations, messages, samples, ring, index = borrow(memory), borrow(operations), borrow(messages), borrow(samples), borrow(ring), borrow(index)
+    kept, done, told, pairs_table, bits_table = borrow(kept), borrow(done), borrow(told), borrow(pairs_table), borrow(bits_table)
+    pairs = pairs_table[0]
+    for i in range(start, count):
+        operation = operations[i]
+        protocol = operation.protocol
+        _advance(operation.clock, ring, kept, done, told, pairs)
+        if pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
+            return i
+        waits = operation.transaction >= 0 and operation.role != 2
+        position = _find(_key(operation), ring, index) if waits else -1
+        if position >= 0 and ring[position % len(ring)].connection != operation.connection:
+            position = -1
+        if operation.role == RESPONSE:
+            if position >= 0 and ring[position % len(ring)].state != ANSWERED and ring[position % len(ring)].deadline + MEMORY > operation.clock:
+                _answer(ring[position % len(ring)], operation, samples, kept, done, told, pairs, bits_table)
+            else:
+                _alone(operation, messages[operation.message], samples, done, told, pairs, bits_table)
+            continue
+        if not waits or operation.role != REQUEST:
+            _alone(operation, messages[operation.message], samples, done, told, pairs, bits_table)
+            continue
+        reused = position >= 0 and ring[position % len(ring)].state == WAITING
+        if pairs.head - pairs.release >= len(ring):  # more open requests than are remembered: the oldest leaves early
+            pending = ring[pairs.release % len(ring)]
+            if pending.state == WAITING:
+                _leave(pending, operation.clock, kept, done, told, pairs)
+                pairs.shed += 1
+            pairs.release += 1
+        pending = ring[pairs.head % len(ring)]
+        _copy_row(pending, operation)
+        pending.deadline, pending.state, pending.key = operation.clock + PATIENCE, WAITING, _key(operation)
+        pending.kept, pending.kept_octets = pairs.kept_samples, pairs.kept
+        if reused:
+            pending.anomaly |= bits_table[protocol, 5]
+        if operation.samples:
+            _keep(memory, kept_at, pending, operation, samples, kept, pairs)
+        _enter(pending.key, pairs.head, ring, index)
+        pairs.head += 1
+    _advance(now, ring, kept, done, told, pairs)
+    return count + 1 if pairs.done + 2 <= len(done) else count
+
+
+ANOMALY_BITS: Final = ("function_mismatch", "echo_mismatch", "quantity_mismatch", "late_response", "unsolicited", "reused_transaction")
+
+
+def anomaly_bits() -> Any:
+    """[protocol, anomaly of pairing] → its bit, 0 where a protocol has no name for it."""
+    bits = np.zeros((max(len(protocols()), 1), len(ANOMALY_BITS)), np.int64)
+    for number, protocol in enumerate(protocols()):
+        for column, name in enumerate(ANOMALY_BITS):
+            if name in protocol.anomalies:
+                bits[number, column] = 1 << protocol.anomalies.index(name)
+    return bits
+
+
+def pairing_tables() -> tuple[Any, Any, Any]:
+    """(ring, index, kept samples) of an engine."""
+    from sensors.engine.tables import SAMPLE
+
+    return table(RING, PENDING), np.full(4 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)

@@ -1,0 +1,143 @@
+"""The tables of the engine: one aligned record dtype each, dtype = schema. Kernels get them as arguments.
+
+Whole numbers are i8 wherever kernels calculate with them, so that compiled and interpreted runs do the same arithmetic; small codes are u1.
+Times are nanoseconds since the epoch; packet numbers count from 1 in their capture; an absent number is -1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+
+def _record(**fields: str) -> np.dtype[np.void]:
+    return np.dtype(list(fields.items()), align=True)
+
+
+# fmt: off
+PACKET: Final = _record(
+    time="i8", number="i8", at="i8", captured="i8", wire="i8", interface="i8", linktype="i8",  # filled by the source
+    clock="i8",                                                # highest plausible time up to and with this packet
+    source="i8", target="i8", source_port="i8", target_port="i8",  # host numbers (-1: not IP) and ports (-1: none)
+    transport="i8", tcp_flags="i8", sequence="i8", acknowledge="i8",
+    payload="i8", length="i8", whole="i8",                     # offset in memory, octets captured, octets on the wire
+    source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8", fragment="u1", short="u1",
+)
+HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", asks="u1", answers="u1")
+CLOCK: Final = _record(now="i8", suspects="i8", jumps="i8", hosts="i8", hosts_full="i8")
+FLOW: Final = _record(  # one direction of a connection
+    source="i8", target="i8", source_port="i8", target_port="i8", transport="i8", peer="i8", connection="i8", conversation="i8",
+    source_mac="i8", target_mac="i8", vlan="i8",
+    used="u1", side="u1", started="u1", framing="i8", tries="i8", torn="u1",  # framing: -1 undecided, -2 unknown
+    expected="i8", waiting="i8", waiting_count="i8",           # next sequence number; slots of segments out of order
+    carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8",  # a message that is not complete yet
+    first="i8", last="i8", packets="i8", payloads="i8", messages="i8",
+)
+SLOT: Final = _record(after="i8", length="i8", sequence="i8")
+STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
+    flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
+    packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
+)
+UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
+CONVERSATION: Final = _record(
+    source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
+)
+FRAMING: Final = _record(
+    protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8", magic_at="i8", magic="i8", mask="i8", least="i8", most="i8",
+    code_at="i8", number="i8",
+)
+MESSAGE: Final = _record(
+    offset="i8", length="i8", time="i8", clock="i8", packet="i8", flow="i8", connection="i8", conversation="i8", port="i8",
+    protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
+    marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
+)
+OPERATION: Final = _record(
+    message="i8", connection="i8", conversation="i8", port="i8", protocol="u1", role="u1", outcome="u1", short="u1", sidedness="u1", expired="u1",
+    time="i8", packet="i8", answer_time="i8", answer_packet="i8", clock="i8",
+    transaction="i8",                                          # what a response shares with its request, within the connection; -1: nothing is awaited
+    code="i8", function="i8", effect="i8",                     # packed code path; row of the function table; effect number
+    unit="i8", space="i8", first="i8", last="i8", distinct="i8",
+    value="f8", error="i8", anomaly="i8", octets="i8",
+    sample="i8", samples="i8", answer_sample="i8", answer_samples="i8",  # its rows of the sample table, asked and answered
+)
+SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire
+    space="i8", first="i8", count="i8", offset="i8", octets="i8", encoding="i8", value="f8",
+)
+PENDING: Final = _record(  # a request that waits for its answer
+    deadline="i8", state="u1", key="i8", kept="i8", kept_octets="i8",
+    **{name: str(OPERATION.fields[name][0].str) for name in OPERATION.names or () if OPERATION.fields},
+)
+PAIRS: Final = _record(head="i8", release="i8", tail="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", shed="i8")
+GROUP: Final = _record(  # an activity in the making; also what is released
+    conversation="i8", code="i8", function="i8", effect="i8", unit="i8", space="i8", first="i8", last="i8", outcome="i8", error="i8", anomaly="i8",
+    window="i8", kind="i8",                                    # kind: GROUPED, OWN, SWEPT, COUNTER
+    count="i8", rows="i8", distinct="i8", octets="i8", fragment="i8", ordinal="i8", port="i8",
+    start="i8", end="i8", first_packet="i8", last_packet="i8",
+    interval="f8", square="f8", rtt="f8", answered="i8", value="f8", source_role="i8", target_role="i8", hash="i8",
+)
+GROUPS: Final = _record(groups="i8", released="i8", closed="i8", due="i8", flushes="i8", unseen="i8")
+BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", block="i8", window="i8")
+POINTS: Final = _record(blocks="i8", rows="i8", late="i8", shed="i8", due="i8")
+POINT: Final = _record(count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8", known="u1")
+POINT_ROW: Final = _record(
+    host="i8", unit="i8", protocol="i8", space="i8", address="i8", window="i8", fragment="i8",
+    count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8",
+)
+# fmt: on
+
+# marks of a message
+CARRIED: Final = 1  # completed in a slot from several segments
+CUT: Final = 2  # longer than a slot or cut by the snap length: only its beginning is there
+AFTER_GAP: Final = 4  # the first after bytes were lost
+BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of the segment
+
+# roles of an operation
+REQUEST: Final = 0
+RESPONSE: Final = 1
+REPORT: Final = 2  # nobody asked
+
+# outcomes
+UNANSWERED: Final = 0
+SUCCESS: Final = 1
+FAILURE: Final = 2
+
+# encodings of samples
+BIT: Final = 1  # least significant bit of each octet first
+U8: Final = 2
+U16BE: Final = 3
+TEXT: Final = 4  # `octets` bytes of text; `first` is what it names
+VALUE: Final = 5  # the value stands in the row
+
+# kinds of groups
+GROUPED: Final = 0
+OWN: Final = 1
+SWEPT: Final = 2  # stands for more ranges than are told one by one
+COUNTER: Final = 3  # counts ranges; never released
+
+# anomalies that the engine itself sees: bits above those of the protocols
+PROTOCOL_BITS: Final = 32
+ENGINE_ANOMALIES: Final = ("cut",)
+CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
+
+SECOND: Final = 1_000_000_000
+WINDOW: Final = 60 * SECOND
+LATENESS: Final = 2 * SECOND
+FOREVER: Final = 1 << 62
+
+
+def table(rows: int, dtype: np.dtype[np.void]) -> Any:
+    """A zeroed table of `rows` rows whose fields read as attributes, compiled or interpreted."""
+    return np.zeros(rows, dtype).view(np.recarray)
+
+
+def pack_code(*path: int) -> int:
+    """A code path of up to three numbers (each below 2**20 - 1) as one number that sorts like the path."""
+    first, second, third = (*path, -1, -1)[:3]
+    return (first + 1) << 40 | (second + 1) << 20 | (third + 1)
+
+
+def code_path(code: int) -> str:
+    """A packed code path as text: `43/14`; empty where there is none."""
+    parts = (code >> 40, code >> 20 & 0xFFFFF, code & 0xFFFFF)
+    return "/".join(str(part - 1) for part in parts if part)

@@ -1,0 +1,82 @@
+"""Assets: the ends of industrial conversations, with what their identity operations said of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from records.model import Asset
+from sensors.activities import mac_text, role_text
+from sensors.engine.grouping import ANSWERS, ASKS
+from sensors.engine.tables import SUCCESS, TEXT
+from sensors.protocol import protocols
+
+if TYPE_CHECKING:
+    from sensors.activities import Naming
+
+MOST_TEXT: Final = 128  # characters of a fact that are kept
+
+
+class Inventory:
+    """What one engine learnt of the hosts in industrial conversations."""
+
+    def __init__(self, site: str | None) -> None:
+        self.site = site
+        self._seen: dict[int, tuple[int, int]] = {}
+        self._macs: dict[int, set[int]] = {}
+        self._facts: dict[int, dict[str, str]] = {}
+        self._sources: dict[int, set[str]] = {}
+
+    def note(self, rows: Any, conversations: Any) -> None:
+        """Released groups: who was there, from when to when."""
+        for number in np.unique(rows.conversation).tolist():
+            part = rows[rows.conversation == number]
+            start, end = int(part.start.min()), int(part.end.max())
+            talk = conversations[number]
+            for host, mac in ((int(talk.source), int(talk.source_mac)), (int(talk.target), int(talk.target_mac))):
+                first, last = self._seen.get(host, (start, end))
+                self._seen[host] = min(first, start), max(last, end)
+                self._sources.setdefault(host, set()).add(protocols()[int(talk.protocol)].name)
+                if mac >= 0:
+                    self._macs.setdefault(host, set()).add(mac)
+
+    def identify(self, memory: Any, done: Any, told: Any, conversations: Any) -> None:
+        """Texts that devices told about themselves."""
+        for row in np.flatnonzero(told.encoding == TEXT).tolist():
+            sample = told[row]
+            operation = done[int(np.searchsorted(done.answer_sample, row, side="right")) - 1]
+            protocol = protocols()[int(operation.protocol)]
+            fact = protocol.identity.get(int(sample.first))
+            if fact is None or operation.outcome != SUCCESS:
+                continue
+            octets = bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)])
+            text = octets.decode("utf-8", "replace").strip("\0 ")[:MOST_TEXT]
+            host = int(conversations[int(operation.conversation)].target)
+            self._facts.setdefault(host, {})[fact] = text
+            self._sources.setdefault(host, set()).add(f"{protocol.name}:identity")
+
+    def assets(self, naming: Naming, hosts: Any) -> tuple[Asset, ...]:
+        """Every asset, by address."""
+        found: list[Asset] = []
+        for host, (first, last) in self._seen.items():
+            facts = self._facts.get(host, {})
+            macs = (mac_text(mac) or "" for mac in sorted(self._macs.get(host, ())))
+            role = int(hosts[host].asks) * ASKS + int(hosts[host].answers) * ANSWERS
+            address = naming.host(host)
+            found.append(
+                Asset(
+                    id=naming.assets[host],
+                    name=address,
+                    addresses=(address, *macs),
+                    first=first,
+                    last=last,
+                    vendor=facts.get("vendor"),
+                    model=facts.get("model"),
+                    firmware=facts.get("firmware"),
+                    role=role_text(role),
+                    sources=tuple(sorted(self._sources.get(host, ()))),
+                    site=self.site,
+                )
+            )
+        return tuple(sorted(found, key=lambda asset: asset.name))

@@ -1,0 +1,109 @@
+"""What a protocol is: one record of data and one `dissect`. One file a protocol in `sensors/protocols`, found by discovery.
+
+`dissect(memory, messages, count, operations, used, samples, sampled) -> (used, sampled)` reads `count` messages and appends rows to operations and
+samples; it returns the new fill of both. The engine calls it with room for `operations_each` operations and `samples_each` samples a message.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+Dissect = Callable[..., tuple[int, int]]
+
+BIG, LITTLE = 0, 1
+BY_LENGTH: Final = 0  # a length field in the header tells where a message ends
+BY_SEGMENT: Final = 1  # a message is a whole segment that ends in its own CRC-16 (Modbus RTU carried by TCP)
+
+
+@dataclass(frozen=True, slots=True)
+class LengthField:
+    """Where a message tells its length: offset in the header, octets (1, 2 or 4) and byte order."""
+
+    at: int
+    octets: int
+    order: int = BIG
+
+
+def u8(at: int) -> LengthField:
+    """A length of one octet at offset `at`."""
+    return LengthField(at, 1)
+
+
+def u16be(at: int) -> LengthField:
+    """A length of two octets, big endian, at offset `at`."""
+    return LengthField(at, 2)
+
+
+def u16le(at: int) -> LengthField:
+    """A length of two octets, little endian, at offset `at`."""
+    return LengthField(at, 2, LITTLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a byte stream falls into messages. `header`: octets needed to know the length; message length = length field + `add`.
+
+    `magic` = (offset, sixteen-bit big-endian value, mask); recognition by content looks for one of `known` octets at `code_at`.
+    `least` and `most` bound the whole message.
+    """
+
+    header: int = 0
+    length: LengthField = LengthField(0, 2)
+    add: int = 0
+    magic: tuple[int, int, int] = (0, 0, 0)
+    least: int = 1
+    most: int = 65535
+    kind: int = BY_LENGTH
+    code_at: int = -1
+    known: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a protocol: its name and its effect (`records.effects`)."""
+
+    name: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One protocol. `functions` maps a code path ("3", "43/14") to name and effect; `anomalies` names the bits of an operation's anomaly, lowest first.
+
+    `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens.
+    `identity` tells which fact of an asset (vendor, model, firmware, serial) a text sample of this number is.
+    """
+
+    name: str
+    title: str
+    spec: str
+    framings: tuple[Framing, ...]
+    functions: Mapping[str, Function]
+    dissect: Dissect
+    tcp: tuple[int, ...] = ()
+    udp: tuple[int, ...] = ()
+    over: tuple[str, int] | None = None
+    spaces: tuple[str, ...] = ()
+    reference: Mapping[str, int] = field(default_factory=dict[str, int])
+    anomalies: tuple[str, ...] = ()
+    errors: Mapping[int, str] = field(default_factory=dict[int, str])
+    identity: Mapping[int, str] = field(default_factory=dict[int, str])
+    operations_each: int = 1
+    samples_each: int = 1
+
+
+@cache
+def protocols() -> tuple[Protocol, ...]:
+    """Every protocol of `sensors.protocols`, by name."""
+    import sensors.protocols as package
+
+    found: list[Protocol] = []
+    for module in pkgutil.iter_modules(package.__path__):
+        loaded: Any = importlib.import_module(f"{package.__name__}.{module.name}")
+        found += [value for value in vars(loaded).values() if isinstance(value, Protocol)]
+    return tuple(sorted(found, key=lambda protocol: protocol.name))

@@ -1,0 +1,277 @@
+"""The loop: source to batch of packets, messages, operations, activities. Every table is made once and bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from records.effects import EFFECTS, UNKNOWN
+from records.model import Batch
+from sensors.activities import Naming
+from sensors.coverage import CoverageLog, ProtocolTotals, Totals
+from sensors.engine import flows as streaming
+from sensors.engine import grouping, link, pairing, points
+from sensors.engine.framing import framing_tables
+from sensors.engine.octets import plain
+from sensors.engine.tables import (
+    BLOCK, CLOCK, CONVERSATION, FLOW, FOREVER, GROUP, GROUPS, HOST, MESSAGE, OPERATION, PACKET, PAIRS, POINT, POINT_ROW, POINTS, SAMPLE, SLOT, STREAMS,
+    UNDECODED, WINDOW, table,
+)  # fmt: skip
+from sensors.inventory import Inventory
+from sensors.protocol import protocols
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from records.model import Asset
+    from sensors.source import Source
+
+SLOTS: Final = 1024
+SLOTS_END: Final = SLOTS * streaming.SLOT_OCTETS
+ARENA: Final = SLOTS_END + pairing.KEPT_OCTETS
+BATCH: Final = 1 << 20
+MOST_FLOWS: Final = 1 << 16
+MOST_HOSTS: Final = 1 << 16
+MOST_CONVERSATIONS: Final = 1 << 14
+MESSAGES: Final = 1 << 15
+PART: Final = 1 << 12  # messages dissected at a time
+GROUP_ROWS: Final = 1 << 15
+BLOCKS: Final = 1 << 12
+RELEASE_ROWS: Final = 1 << 16  # rows handed on at a time
+
+
+class Sensor:
+    """One capture, or one set of live interfaces, through the engine. Feed it one source; read `totals` and `assets()` at the end."""
+
+    def __init__(self, observer: str, site: str | None = None, file: str = "", batch: int = BATCH) -> None:
+        self.observer, self.site = observer, site
+        self._make_tables(batch)
+        self._coverage = CoverageLog(observer, site, file)
+        self.naming = Naming(observer, site, self.hosts, self.conversations)
+        self._inventory = Inventory(site)
+        self._released: list[Any] = []
+        self._points: list[Any] = []
+        self._jumps = 0
+        self._window_open = False
+
+    def _make_tables(self, batch: int) -> None:
+        self.arena = np.zeros(ARENA + batch, np.uint8)
+        self.memory = plain(self.arena)
+        self.packets = table(batch // 76 + 16, PACKET)
+        self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), np.full(4 * MOST_HOSTS, -1, np.int64), table(1, CLOCK)
+        self.flows, self.flow_index = table(MOST_FLOWS, FLOW), np.full(4 * MOST_FLOWS, -1, np.int64)
+        self.slots, self.streams = table(SLOTS, SLOT), table(1, STREAMS)
+        self.slots.after = np.arange(1, SLOTS + 1)
+        self.slots.after[-1] = -1
+        self.streams.free_slots, self.streams.done_slot, self.streams.free_flow = SLOTS, -1, -1
+        self.framings, self.known, self.ports = framing_tables(protocols())
+        self.messages, self.undecoded = table(MESSAGES, MESSAGE), table(256, UNDECODED)
+        self.conversations, self.conversation_index = table(MOST_CONVERSATIONS, CONVERSATION), np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
+        each = max((protocol.operations_each for protocol in protocols()), default=1)
+        samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
+        self.operations, self.samples = table(PART * each, OPERATION), table(PART * samples_each, SAMPLE)
+        self.keys, self.effects, _ = pairing.code_table()
+        self.ring, self.ring_index, self.kept = pairing.pairing_tables()
+        self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
+        self.done, self.told = table(4 * PART, OPERATION), table(16 * PART, SAMPLE)
+        self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), np.full(4 * GROUP_ROWS, -1, np.int64), table(1, GROUPS)
+        self.counters.due, self.counters.closed = FOREVER, -WINDOW
+        self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
+        self.own = np.array([effect.own for effect in EFFECTS], np.uint8)
+        self.by_effect = np.zeros(len(EFFECTS), np.int64)
+        self.blocks, self.block_index, self.point_counters = table(BLOCKS, BLOCK), np.full(4 * BLOCKS, -1, np.int64), table(1, POINTS)
+        self.point_counters.due = FOREVER
+        self.points = table(BLOCKS * points.BLOCK_POINTS, POINT)
+        self.point_rows = table(BLOCKS * points.BLOCK_POINTS + 8 * 65536, POINT_ROW)
+        self.scratch = table(1, MESSAGE_SCRATCH)
+        self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
+        self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
+
+    @property
+    def totals(self) -> Totals:
+        """What was seen and not seen so far."""
+        totals = self._coverage.totals
+        totals.messages, totals.operations = int(self._messages_of.sum()), int(self.by_effect.sum())
+        for number, protocol in enumerate(protocols()):
+            if self._messages_of[number]:
+                totals.protocols[protocol.name] = ProtocolTotals(int(self._messages_of[number]), int(self._operations_of[number]), self._broken(protocol.name))
+        for effect, count in zip(EFFECTS, self.by_effect.tolist(), strict=True):
+            if count:
+                totals.effects[effect.name] = count
+        totals.access = {}
+        for effect, count in zip(EFFECTS, self.by_effect.tolist(), strict=True):
+            if count:
+                totals.access[effect.access] = totals.access.get(effect.access, 0) + count
+        return totals
+
+    def _broken(self, name: str) -> int:
+        """Undecoded octets on the registered ports of a protocol."""
+        protocol = next(protocol for protocol in protocols() if protocol.name == name)
+        ports = [f"tcp/{port}" for port in protocol.tcp] + [f"udp/{port}" for port in protocol.udp]
+        return sum(self._coverage.totals.undecoded.get(port, 0) for port in ports)
+
+    def assets(self) -> tuple[Asset, ...]:
+        """The ends of industrial conversations so far."""
+        return self._inventory.assets(self.naming, self.hosts)
+
+    def listen(self, source: Source) -> Iterator[Batch]:
+        """Everything the source has; the last batch holds all that was left."""
+        while count := source.batch(self.arena, ARENA, self.packets):
+            self._packets(count)
+            if sum(len(rows) for rows in self._released) + sum(len(rows) for rows in self._points) > RELEASE_ROWS:
+                yield self._take()
+        self._finish()
+        yield self._take()
+
+    def _packets(self, count: int) -> None:
+        link.decode(self.memory, count, self.packets, self.hosts, self.host_index, self.clock)
+        times = self.packets.time[:count]
+        totals = self._coverage.totals
+        totals.first = int(times.min()) if totals.first is None else min(totals.first, int(times.min()))
+        totals.last = int(times.max()) if totals.last is None else max(totals.last, int(times.max()))
+        streams, at = self.streams[0], 0
+        while at < count:
+            window = int(self.packets[at].clock) // WINDOW
+            if window != streams.window:
+                self._close_coverage(0)
+                streams.window = window
+            at, why = streaming.follow(
+                self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
+                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
+            )  # fmt: skip
+            self._messages(int(self.packets[max(at - 1, 0)].clock))
+            if why == streaming.FULL_FLOWS:
+                self._age_flows()
+            elif why == streaming.FULL_CONVERSATIONS:
+                self._forget_conversations()
+
+    def _messages(self, now: int) -> None:
+        """Messages to operations to activities; then the slots are free again."""
+        count = int(self.streams[0].messages)
+        for first in range(0, count, PART):
+            self._part(self.messages[first : min(first + PART, count)], now if first + PART >= count else 0)
+        if count == 0:
+            self._operations(0, self.messages, now)
+        streaming.free_slots(self.slots, self.streams)
+
+    def _part(self, part: Any, now: int) -> None:
+        used = sampled = 0
+        present = np.unique(part.protocol).tolist()
+        for number in present:
+            places = np.flatnonzero(part.protocol == number)
+            rows = part if len(present) == 1 else part[places]
+            before = used
+            used, sampled = protocols()[number].dissect(self.memory, rows, len(rows), self.operations, used, self.samples, sampled)
+            self._messages_of[number] += len(rows)
+            self._operations_of[number] += used - before
+            if len(present) > 1:
+                self.operations.message[before:used] = places[self.operations.message[before:used]]
+        if len(present) > 1:
+            self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
+        pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN)
+        self._operations(used, part, now)
+
+    def _operations(self, count: int, messages: Any, now: int) -> None:
+        at = 0
+        while at <= count:
+            at = pairing.pair(
+                self.memory, SLOTS_END, at, count, now, self.operations, messages, self.samples,
+                self.ring, self.ring_index, self.kept, self.done, self.told, self.pairs, self.bits,
+            )  # fmt: skip
+            self._group()
+        if now:
+            self._close_until(now)
+
+    def _group(self) -> None:
+        pairs = self.pairs[0]
+        count, at = int(pairs.done), 0
+        self._see(self.done[:count], self.told[: int(pairs.samples)])
+        while at < count:
+            at = grouping.group(
+                at, count, self.done, self.own, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters,
+                self.hosts, self.conversations,
+            )  # fmt: skip
+            self._drain()
+        at = 0
+        while at < count:
+            at = points.collect(
+                self.memory, at, count, self.done, self.told, self.conversations, self.blocks, self.block_index, self.points, self.point_rows,
+                self.point_counters, self.scratch,
+            )  # fmt: skip
+            self._drain_points()
+        pairs.done = pairs.samples = 0
+
+    def _see(self, done: Any, told: Any) -> None:
+        """Operations with their answers, before they are counted into groups."""
+        self._inventory.identify(self.memory, done, told, self.conversations)
+
+    def _close_until(self, now: int) -> None:
+        grouping.pass_time(now, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        self._drain()
+        points.pass_time(now, self.blocks, self.points, self.point_rows, self.point_counters)
+        self._drain_points()
+
+    def _drain(self) -> None:
+        counters = self.counters[0]
+        if counters.released:
+            rows = self.rows[: int(counters.released)].copy()
+            self._inventory.note(rows, self.conversations)
+            self._released.append(rows)
+            counters.released = 0
+
+    def _drain_points(self) -> None:
+        counters = self.point_counters[0]
+        if counters.rows:
+            self._points.append(self.point_rows[: int(counters.rows)].copy())
+            counters.rows = 0
+
+    def _close_coverage(self, one_sided: int) -> None:
+        jumps = int(self.clock[0].jumps) - self._jumps
+        self._jumps += jumps
+        self._coverage.close_window(self.streams[0], self.undecoded, one_sided, jumps)
+
+    def _finish(self) -> None:
+        """The input ends: what waits is delivered, every window closes."""
+        last = self.packets[0]
+        last.clock = last.time = max(int(self.clock[0].now), 0)
+        last.number = self._coverage.totals.packets + int(self.streams[0].packets)
+        at = 0
+        while at < self.streams[0].flows:
+            at = streaming.finish(
+                self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
+                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
+            )  # fmt: skip
+            self._messages(int(last.clock))
+        self._operations(0, self.messages, FOREVER - 1)
+        flows = self.flows[: int(self.streams[0].flows)]
+        self._close_coverage(int(((flows.peer < 0) & (flows.payloads > 0) & (flows.used == 1) & (flows.framing >= 0)).sum()))
+
+    def _take(self) -> Batch:
+        released, self._released = self._released, []
+        told, self._points = self._points, []
+        return Batch(
+            activities=self.naming.activities(np.concatenate(released).view(np.recarray) if released else self.rows[:0]),
+            points=self.naming.points(np.concatenate(told).view(np.recarray) if told else self.point_rows[:0]),
+            coverage=self._coverage.take(),
+        )
+
+    def _age_flows(self) -> None:
+        """Make room: the flows that were silent longest go first, those of no known protocol before the others."""
+        flows = self.flows
+        count = int(self.streams[0].flows)
+        order = np.lexsort((flows.last[:count], flows.framing[:count] >= 0, flows.used[:count] == 0))
+        gone = order[: count // 4]
+        streaming.forget(np.sort(gone), flows, self.flow_index, self.slots, self.streams)
+
+    def _forget_conversations(self) -> None:
+        """Too many conversations: release everything that names one, then number them anew."""
+        self._operations(0, self.messages, FOREVER - 1)
+        self.streams[0].conversations = 0
+        self.conversation_index[:] = -1
+        self.flows.conversation[:] = -1
+        self.counters[0].flushes += 1
+        self.counters[0].closed = int(self.clock[0].now) // WINDOW * WINDOW - 2 * WINDOW
+
+
+MESSAGE_SCRATCH: Final = np.dtype([("short", "u1")], align=True)

@@ -1,0 +1,174 @@
+"""Captures: pcap and pcapng files, compressed with gzip or not, directories of them, and what comes through a pipe.
+
+The formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Finding captures needs no kernels: how those run is decided by what was found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from records.errors import BalefireError, InputError, UsageError
+from sensors.sources.files import Spool, beginning, open_stream
+from sensors.sources.formats import look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sensors.sources.reader import CaptureSource
+
+HEAD: Final = 4 << 20  # the first packet is looked for in so many octets
+STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture that was given or found.
+
+    `path` as given ("-" for standard input); `sha256` and `size` of the file as given, empty and 0 where it cannot be read (what is no capture has no
+    hash); `first` the time of its first packet in nanoseconds since the epoch; `error` why it cannot be read at all. Its bytes lie in `file` as long as
+    this object lives.
+    """
+
+    path: str
+    name: str
+    sha256: str
+    first: int | None = None
+    error: BalefireError | None = None
+    size: int = 0
+    spool: Spool | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def file(self) -> str:
+        """The path to open: of a pipe, that of its spool, which this process alone may open."""
+        return self.spool.file if self.spool else self.path
+
+
+class Found(list[Capture]):
+    """Captures in the order of their first packets, those without any last. `left_out` are the files of directories that are no captures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out: list[str] = []
+
+
+def find(paths: Sequence[str]) -> Found:
+    """The captures that `paths` name: files, directories with all below them, "-" for standard input.
+
+    Raises UsageError for a path that does not exist. What is wrong with a file stands in its `error`.
+    """
+    found = Found()
+    for path in paths:
+        if path == STDIN:
+            found.append(_piped(path))
+        elif _is_directory(path):
+            _search(path, found)
+        else:
+            found.append(_capture(path))
+    found.sort(key=lambda capture: (capture.first is None, capture.first or 0, capture.path))
+    return found
+
+
+def open_capture(capture: Capture) -> CaptureSource:
+    """A source of the packets of `capture`; what cannot be opened is a source with an `error` and no packets."""
+    from sensors.sources.reader import CaptureSource
+
+    return CaptureSource(capture)
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name no file can have
+        raise UsageError("capture.missing", file=path) from None
+    except OSError:
+        return False  # it is there, and reading it says what is wrong
+
+
+def _search(folder: str, found: Found) -> None:
+    """All captures below `folder`. A file there that is no capture is left out, one that cannot be read is an error like any other."""
+    failures: list[OSError] = []
+    for path in _files(folder, failures):
+        try:
+            regular = stat.S_ISREG(Path(path).stat().st_mode)  # a pipe or a device would be read for ever
+        except OSError:
+            regular = False
+        capture = _capture(path) if regular else None
+        if capture is None or (capture.error is not None and capture.error.key in {"capture.unknown", "capture.empty"}):
+            found.left_out.append(path)
+        else:
+            found.append(capture)
+    found.extend(_bad(str(failure.filename), _unreadable(str(failure.filename), failure)) for failure in failures)
+
+
+def _files(folder: str, failures: list[OSError]) -> Iterator[str]:
+    for place, folders, files in os.walk(folder, onerror=failures.append):
+        folders.sort()
+        yield from (str(Path(place) / name) for name in sorted(files))
+
+
+def _capture(path: str) -> Capture:
+    """Look at one file."""
+    try:
+        if stat.S_ISFIFO(Path(path).stat().st_mode):
+            return _piped(path)
+        return _look(path, path, None)
+    except InputError as error:
+        return _bad(path, error)
+    except OSError as error:
+        return _bad(path, _unreadable(path, error))
+
+
+def _piped(path: str) -> Capture:
+    """Spool what comes through a pipe, and look at that."""
+    try:
+        if path != STDIN:
+            with Path(path).open("rb") as pipe:
+                spool = Spool(path, pipe)
+        elif sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
+            raise InputError("capture.empty", file=path)
+        else:
+            spool = Spool(path, sys.stdin.buffer)
+        return _look(path, spool.file, spool)
+    except InputError as error:
+        return _bad(path, error)
+    except OSError as error:
+        return _bad(path, _unreadable(path, error))
+
+
+def _look(path: str, file: str, spool: Spool | None) -> Capture:
+    """Take the file's measure; its beginning says what it is. Raises OSError."""
+    stream = open_stream(file)
+    try:
+        head = beginning(stream, HEAD)
+        damaged = stream.damaged
+    finally:
+        stream.close()
+    first, problem = None, None
+    try:
+        if damaged and not head:
+            raise InputError("capture.gzip", file=path, offset=0, packet=1)
+        first = look(head, path)
+    except InputError as error:
+        problem = error
+    if problem is not None and problem.key == "capture.unknown":
+        digest = ""  # whatever it is, it may be large
+    elif spool:
+        digest = spool.sha256
+    else:
+        with Path(file).open("rb", buffering=0) as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return Capture(path, Path(path).name, digest, first, problem, Path(file).stat().st_size, spool)
+
+
+def _bad(path: str, error: BalefireError) -> Capture:
+    return Capture(path, Path(path).name, "", error=error)
+
+
+def _unreadable(path: str, error: OSError) -> InputError:
+    return InputError("capture.unreadable", file=path, reason=error.strerror or str(error))

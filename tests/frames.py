@@ -1,0 +1,54 @@
+"""Tables of activities from what differs, and rules from what matters, for tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from detectors.rulebook.cases import activity_table, case_activity
+from records.effects import EFFECTS
+from records.model import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+
+def activities(*rows: Mapping[str, Any]) -> pa.Table:
+    """Valid activities that differ from ordinary polling as stated (flat or nested names); ids follow the order of the rows."""
+    return activity_table([{**case_activity(row), "id": row.get("id", f"activity-{number:04d}")} for number, row in enumerate(rows)])
+
+
+def sparse(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Activities that hold what is stated (flat names) and nothing else."""
+    return activity_table(list(rows))
+
+
+def polling(minutes: int = 30) -> Batch:
+    """A quiet plant: a master and a display that read, a device that reports, keep-alives, and the operator's own set points."""
+    rows: list[dict[str, Any]] = []
+    for minute in range(minutes):
+        at = {"@timestamp": f"2026-03-02T{10 + minute // 60:02d}:{minute % 60:02d}:00Z"}
+        for device in range(1, 6):
+            rows.append({**at, "destination.ip": f"10.10.1.{20 + device}"})
+            rows.append({**at, "destination.ip": f"10.10.1.{20 + device}", "source.ip": "10.10.1.11", "ot.object.space": "coil", "ot.code": "1"})
+        rows.append({**at, "ot.effect": "value.report", "network.protocol": "dnp3", "event.outcome": "unknown"})
+        rows.append({**at, "ot.effect": "test"})
+        rows.append({**at, "ot.effect": "value.write", "ot.object.space": "holding_register", "ot.object.first": 17, "ot.value": 12.5})
+        rows.append({**at, "ot.effect": "output.operate", "ot.object.space": "coil", "ot.object.first": 3, "ot.value": 1.0})
+        rows.append({**at, "ot.anomaly": ["late_response"]})
+        rows.append({**at, "event.outcome": "unknown", "ot.unit": 0})
+    return Batch(activities=activities(*rows))
+
+
+def hostile() -> Batch:
+    """Every effect once, carried out, refused and unanswered, among polling: enough for every rule to have something to say."""
+    rows: list[dict[str, Any]] = []
+    for number, effect in enumerate(EFFECTS):
+        for outcome, error in (("success", None), ("failure", "illegal_function"), ("unknown", None)):
+            rows.append({"ot.effect": effect.name, "event.outcome": outcome, "ot.error": error, "ot.unit": number % 3, "source.ip": "10.10.1.99"})
+        rows.append({"destination.ip": f"10.10.1.{20 + number % 5}"})
+    rows.append({"ot.object.count": 300})
+    rows.append({"ot.anomaly": ["bad_length"]})
+    rows.append({"ot.effect": "output.operate", "source.ip": "203.0.113.9", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
+    return Batch(activities=activities(*rows))

@@ -1,0 +1,235 @@
+"""What every protocol has to stand, whatever it is: helpers for `test_protocols` and for the test file of each protocol.
+
+A protocol's test file, `tests/test_<name>.py`, holds EXAMPLES: messages that together bring up every function of its table.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import json
+import math
+import mmap
+import random
+import sys
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import numpy as np
+
+from records.effects import EFFECTS
+from sensors.engine.octets import view
+from sensors.engine.tables import BIT, MESSAGE, OPERATION, SAMPLE, TEXT, U8, U16BE, VALUE, code_path, table
+from sensors.protocol import Protocol, protocols
+
+OWNED: Final = (
+    "message", "role", "outcome", "short", "sidedness", "transaction", "code", "effect", "unit", "space", "first", "last", "distinct", "value", "error",
+    "anomaly", "octets", "sample", "samples", "answer_sample", "answer_samples",
+)  # fmt: skip
+PAD: Final = 64
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as the engine hands it on."""
+
+    data: bytes
+    side: int = 0
+    framing: int = 0
+    marks: int = 0
+
+    def but(self, data: bytes, marks: int = 0) -> Message:
+        """The same with other octets."""
+        return Message(data, self.side, self.framing, marks)
+
+
+@dataclass(frozen=True)
+class Values:
+    """A run of values: numbers, or one piece of text."""
+
+    space: str
+    first: int
+    values: tuple[float | bytes, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operation in words."""
+
+    message: int
+    role: int
+    outcome: int
+    short: int
+    sidedness: int
+    transaction: int
+    code: str
+    action: str
+    effect: str
+    unit: int
+    space: str
+    first: int
+    last: int
+    distinct: int
+    value: float | None
+    error: int
+    anomalies: tuple[str, ...]
+    octets: int
+    samples: tuple[Values, ...] = field(default=())
+
+
+def examples(protocol: Protocol) -> tuple[Message, ...]:
+    """The messages of the protocol's own test file."""
+    return importlib.import_module(f"tests.test_{protocol.name}").EXAMPLES
+
+
+def _junk(rows: int, dtype: np.dtype[np.void], fill: int) -> Any:
+    made = table(rows, dtype)
+    made.view(np.uint8)[:] = fill
+    return made
+
+
+def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = None) -> tuple[list[Row], Any, Any]:
+    """Dissect messages between octets of `fill`, in tables full of `fill`. Returns the rows in words, and both tables."""
+    size = sum(len(message.data) + PAD for message in given) + PAD
+    memory = np.full(size, fill, np.uint8) if arena is None else arena
+    messages = table(len(given), MESSAGE)
+    at = PAD if arena is None else 0
+    for row, message in zip(messages, given, strict=True):
+        memory[at : at + len(message.data)] = np.frombuffer(message.data, np.uint8)
+        row["offset"], row["length"], row["side"], row["framing"], row["marks"] = at, len(message.data), message.side, message.framing, message.marks
+        at += len(message.data) + (PAD if arena is None else 0)
+    operations = _junk(len(given) * protocol.operations_each, OPERATION, fill)
+    samples = _junk(len(given) * protocol.samples_each, SAMPLE, fill)
+    used, sampled = protocol.dissect(view(memory), messages, len(given), operations, 0, samples, 0)
+    check_tables(protocol, messages, operations[:used], samples[:sampled])
+    return [_row(protocol, memory, operation, samples) for operation in operations[:used]], operations[:used], samples[:sampled]
+
+
+def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: Any) -> None:
+    """What holds for the rows of every protocol."""
+    taken = 0
+    for operation in operations:
+        message = messages[operation["message"]]
+        assert operation["role"] in (0, 1, 2)
+        assert operation["outcome"] == 0 or operation["role"] != 0
+        assert operation["space"] in range(-1, len(protocol.spaces))
+        assert operation["transaction"] >= -1
+        assert operation["unit"] >= -1
+        assert operation["last"] >= operation["first"] >= -1
+        assert operation["distinct"] >= 1
+        assert operation["effect"] in range(-1, len(EFFECTS))
+        assert 0 <= operation["anomaly"] < 1 << len(protocol.anomalies)
+        assert operation["octets"] == message["length"]
+        assert (operation["answer_sample"], operation["answer_samples"]) == (0, 0)
+        assert 0 <= operation["samples"] <= protocol.samples_each
+        assert operation["samples"] == 0 or operation["sample"] == taken, "samples stand in the order of their operations"
+        taken += operation["samples"]
+        for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]:
+            assert sample["space"] in range(len(protocol.spaces))
+            assert sample["count"] >= 1
+            assert sample["first"] >= -1
+            assert message["offset"] <= sample["offset"]
+            assert sample["octets"] >= 0
+            assert sample["offset"] + sample["octets"] <= message["offset"] + message["length"], "a value outside of its message"
+            assert sample["encoding"] in (BIT, U8, U16BE, TEXT, VALUE)
+            if sample["encoding"] == U16BE:
+                assert sample["octets"] == 2 * sample["count"]
+            elif sample["encoding"] == BIT:
+                assert sample["octets"] == (sample["count"] + 7) // 8
+    assert taken == len(samples)
+    assert list(operations["message"]) == sorted(operations["message"])
+    assert set(operations["message"]) == set(range(len(messages))), "silence is no answer to a message"
+
+
+def _row(protocol: Protocol, memory: Any, operation: Any, samples: Any) -> Row:
+    path = code_path(int(operation["code"]))
+    function = protocol.functions.get(path)
+    effect = EFFECTS[int(operation["effect"])].name if operation["effect"] >= 0 else function.effect if function else "unknown"
+    value = float(operation["value"])
+    said: dict[str, Any] = {name.name: int(operation[name.name]) for name in fields(Row) if name.name in OWNED and name.name not in ("value", "code")}
+    said |= {
+        "code": path,
+        "action": function.name if function else f"function_{path.replace('/', '_')}" if path else "",
+        "effect": effect,
+        "space": protocol.spaces[int(operation["space"])] if operation["space"] >= 0 else "",
+        "value": None if math.isnan(value) else value,
+        "anomalies": tuple(name for bit, name in enumerate(protocol.anomalies) if operation["anomaly"] >> bit & 1),
+        "samples": tuple(
+            _values(protocol, memory, sample) for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]
+        ),
+    }  # fmt: skip
+    return Row(**said)
+
+
+def _values(protocol: Protocol, memory: Any, sample: Any) -> Values:
+    octets = bytes(memory[sample["offset"] : sample["offset"] + sample["octets"]])
+    count, encoding = int(sample["count"]), int(sample["encoding"])
+    values: tuple[float | bytes, ...]
+    if encoding == VALUE:
+        values = (float(sample["value"]),)
+    elif encoding == TEXT:
+        values = (octets,)
+    elif encoding == BIT:
+        values = tuple(float(octets[i // 8] >> i % 8 & 1) for i in range(count))
+    elif encoding == U16BE:
+        values = tuple(float(int.from_bytes(octets[i : i + 2])) for i in range(0, 2 * count, 2))
+    else:
+        values = tuple(float(octet) for octet in octets)
+    return Values(protocol.spaces[int(sample["space"])], int(sample["first"]), values)
+
+
+def told(protocol: Protocol, given: list[Message]) -> list[Row]:
+    """The rows of these messages, which depend neither on what lies around them nor on what the tables held."""
+    first, second = run(protocol, given, 0x00), run(protocol, given, 0xFF)
+    assert first[0] == second[0], "the rows depend on octets outside of the messages or on what the tables held before"
+    for name in OWNED:
+        assert np.array_equal(first[1][name], second[1][name], equal_nan=name == "value"), f"{name} is not set in every row"
+    return first[0]
+
+
+def mutants(protocol: Protocol, count: int, seed: int) -> list[Message]:
+    """Examples with some octets changed, cut short or drawn out, and plain noise, on either side, in every framing, with any mark."""
+    dice = random.Random(seed)
+    made: list[Message] = []
+    seeds = examples(protocol)
+    for _ in range(count):
+        source = dice.choice(seeds)
+        data = bytearray(source.data if dice.random() < 0.8 else dice.randbytes(dice.randrange(1, 300)))
+        for _ in range(dice.randrange(4)):
+            data[dice.randrange(len(data))] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
+        if dice.random() < 0.3:
+            data = data[: dice.randrange(1, len(data) + 1)]
+        if dice.random() < 0.2:
+            data += dice.randbytes(dice.randrange(20))
+        odd = dice.random() < 0.3
+        side = dice.randrange(2) if odd else source.side
+        framing = dice.randrange(len(protocol.framings)) if odd else source.framing
+        made.append(Message(bytes(data), side, framing, dice.randrange(16) if odd else source.marks))
+    return made
+
+
+def digest(protocol: Protocol, seed: int) -> str:
+    """A fingerprint of what a protocol says to a long list of good and bad messages."""
+    rows = run(protocol, [*examples(protocol), *mutants(protocol, 500, seed)])[0]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def at_the_edge(protocol: Protocol, given: list[Message]) -> None:
+    """Dissect each message where it ends at a page that nobody may read: one octet too far kills the process."""
+    page = mmap.PAGESIZE
+    ground = mmap.mmap(-1, 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(ground))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    assert libc.mprotect(start + page, page, 0) == 0
+    readable = np.frombuffer(ground, np.uint8)
+    for message in given:
+        run(protocol, [message], arena=readable[page - len(message.data) : page])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "edge":
+        for one in protocols():
+            at_the_edge(one, [*examples(one), *mutants(one, 2000, 7)])
+    json.dump({one.name: digest(one, 7) for one in protocols()}, sys.stdout)

@@ -1,0 +1,231 @@
+"""What `balefire` prints for machines, held against CLI.md: exactly these keys."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from records.nesting import iso, period
+from records.schema import TABLES
+from tests.cli import DEMO, Row, balefire, lines, one, program
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
+
+# fmt: off
+DISSECT = [
+    "file", "packet", "response_packet", "time", "protocol", "over", "source", "destination", "unit", "code", "action", "access", "effect", "object",
+    "values", "outcome", "error", "rtt_us", "anomaly",
+]
+REPLAY = [
+    "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "access", "effects",
+    "coverage", "assets", "elapsed_s", "peak_mib",
+]
+FINDING = [
+    "id", "detector", "rule", "time", "end", "severity", "score", "terms", "title", "source", "destination", "effects", "techniques", "activities",
+    "packets",
+]
+ALERT = [
+    "id", "key", "status", "severity", "title", "first", "last", "count", "findings", "assets", "techniques",
+]
+ASSET = [
+    "id", "name", "addresses", "vendor", "model", "firmware", "serial", "role", "zone", "level", "first", "last", "sources",
+]
+# fmt: on
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stores") / "store"
+
+
+@pytest.fixture(scope="module")
+def summary(place: Path) -> Row:
+    return one("replay", DEMO, "--store", place)
+
+
+@pytest.fixture(scope="module")
+def store(place: Path, summary: Row) -> Path:
+    assert summary
+    return place
+
+
+def test_dissect() -> None:
+    operations = lines("dissect", DEMO)
+    assert operations
+    for operation in operations:
+        assert list(operation) == DISSECT
+        assert set(operation["source"]) == set(operation["destination"]) == {"ip", "mac", "port"}
+        assert operation["object"] is None or set(operation["object"]) == {"space", "name", "first", "last"}
+        assert TIME.fullmatch(operation["time"])
+    packets = [operation["packet"] for operation in operations]
+    assert min(packets) >= 1
+
+
+def test_replay(summary: Row) -> None:
+    assert list(summary) == REPLAY
+    (given,) = summary["inputs"]
+    assert list(given) == ["path", "sha256", "packets", "bytes", "first", "last", "error"]
+    assert given["path"] == str(DEMO)
+    assert given["error"] is None
+    assert TIME.fullmatch(given["first"])
+    assert list(summary["alerts"]) == ["critical", "high", "medium", "low"]
+    assert all(list(counts) == ["messages", "operations", "undecoded_bytes"] for counts in summary["protocols"].values())
+    assert list(summary["coverage"]) == ["grade", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided"]
+    assert 0 <= summary["coverage"]["grade"] <= 100
+    assert summary["operations"] == sum(summary["access"].values()) == sum(summary["effects"].values())
+    assert summary["findings"] > 0
+    assert summary["packets"] == given["packets"] <= 5000
+
+
+def test_replaying_again_changes_nothing(store: Path, summary: Row) -> None:
+    before = [lines(name, "--store", store) for name in ("activities", "points", "findings", "alerts", "assets", "coverage")]
+    again = one("replay", DEMO, "--store", store)
+    assert {name: again[name] for name in REPLAY[:-2]} == {name: summary[name] for name in REPLAY[:-2]}
+    assert [lines(name, "--store", store) for name in ("activities", "points", "findings", "alerts", "assets", "coverage")] == before
+
+
+def test_standard_input_gives_the_same(tmp_path: Path, summary: Row) -> None:
+    result = program("replay", "-", "--store", tmp_path / "s", "--json", stdin=DEMO.read_bytes())
+    assert result.returncode == 0, result.stderr
+    piped = json.loads(result.stdout)
+    assert piped["inputs"][0]["path"] == "-"
+    counted = ("run", "packets", "messages", "operations", "activities", "points", "findings", "alerts", "coverage", "assets")
+    assert {name: piped[name] for name in counted} == {name: summary[name] for name in counted}
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "least"),
+    [
+        ("activities", "activity", 1),
+        ("points", "point", 1),
+        ("findings", "finding", 1),
+        ("alerts", "alert", 1),
+        ("incidents", "incident", 0),
+        ("assets", "asset", 1),
+        ("coverage", "coverage", 1),
+    ],
+)
+def test_lists_have_the_names_of_the_schema(store: Path, name: str, table: str, least: int) -> None:
+    rows = lines(name, "--store", store)
+    assert len(rows) >= least
+    branches = list(dict.fromkeys(field.split(".")[0] for field in TABLES[table].names))
+    for row in rows:
+        assert list(row) == branches
+    times = [row["id"] for row in rows]
+    assert len(set(times)) == len(times)
+
+
+@pytest.mark.parametrize(("name", "keys"), [("findings", FINDING), ("alerts", ALERT), ("assets", ASSET)])
+def test_lists_have_the_keys_that_were_promised(store: Path, name: str, keys: list[str]) -> None:
+    for row in lines(name, "--store", store):
+        assert set(keys) <= set(row)
+
+
+def test_default_order_is_time_then_id(store: Path) -> None:
+    rows = [(row["@timestamp"], row["id"]) for row in lines("activities", "--store", store)]
+    assert rows == sorted(rows)
+
+
+def test_pages_join_to_the_whole(store: Path) -> None:
+    for sort in ((), ("--sort", "-ot.count"), ("--sort", "destination.ip")):
+        whole = [row["id"] for row in lines("activities", "--store", store, *sort)]
+        paged: list[str] = []
+        while page := [row["id"] for row in lines("activities", "--store", store, *sort, "--limit", 7, *(("--after", paged[-1]) if paged else ()))]:
+            paged += page
+        assert paged == whole
+
+
+def test_since_is_in_and_until_is_out(store: Path) -> None:
+    times = sorted({row["@timestamp"] for row in lines("activities", "--store", store)})
+    middle = times[len(times) // 2]
+    later = lines("activities", "--store", store, "--since", middle)
+    earlier = lines("activities", "--store", store, "--until", middle)
+    assert min(row["@timestamp"] for row in later) == middle
+    assert max(row["@timestamp"] for row in earlier) < middle
+    assert len(later) + len(earlier) == len(lines("activities", "--store", store))
+
+
+def test_a_time_without_offset_is_utc(store: Path) -> None:
+    first = lines("activities", "--store", store, "--limit", 1)[0]["@timestamp"]
+    low = period(first)
+    assert low
+    shifted = iso(low[0] + 8 * 3600 * 10**9)[:-1] + "+08:00"
+    assert lines("activities", "--store", store, "--since", first) == lines("activities", "--store", store, "--since", shifted)
+
+
+def test_where(store: Path, summary: Row) -> None:
+    acting = lines("activities", "--store", store, "--where", "ot.access:(write OR command)")
+    assert sum(row["ot"]["count"] for row in acting) == summary["access"]["write"] + summary["access"]["command"]
+    assert {row["ot"]["access"] for row in acting} == {"write", "command"}
+
+
+def test_terms_add_up_to_the_score(store: Path) -> None:
+    for finding in lines("findings", "--store", store):
+        assert sum(term["value"] for term in finding["terms"]) == pytest.approx(finding["score"])
+        assert finding["severity"] == max(0, min(100, round(finding["score"])))
+        assert all(set(packet) == {"file", "packet", "time"} and packet["file"] == DEMO.name for packet in finding["packets"])
+
+
+def test_explain_an_alert(store: Path) -> None:
+    for alert in lines("alerts", "--store", store):
+        told = one("explain", alert["id"], "--store", store)
+        assert {name: told[name] for name in alert} == alert
+        assert {"normal", "respond", "evidence"} <= set(told)
+        assert set(told["normal"]) == {"en", "zh"}
+        assert all(set(step) == {"en", "zh"} for step in told["respond"])
+        assert sum(term["value"] for term in told["terms"]) == pytest.approx(told["score"])
+        assert max(0, min(100, round(told["score"]))) == alert["severity"]
+        assert told["evidence"]["packets"]
+
+
+def test_explain_a_finding_by_the_beginning_of_its_id(store: Path) -> None:
+    finding = lines("findings", "--store", store, "--limit", 1)[0]
+    told = one("explain", finding["id"][:10], "--store", store)
+    assert {name: told[name] for name in finding} == finding
+
+
+def test_schema() -> None:
+    rows = lines("schema")
+    assert {(row["table"], row["name"]) for row in rows} == {(table.name, name) for table in TABLES.values() for name in table.names}
+    assert all(set(row) >= {"table", "name", "type", "search", "meaning"} for row in rows)
+
+
+def test_protocols() -> None:
+    (modbus,) = [row for row in lines("protocols") if row["name"] == "modbus"]
+    assert modbus["tcp"] == [502]
+    assert {"code": "5", "action": "write_single_coil", "effect": "output.operate", "access": "command"} in modbus["functions"]
+
+
+def test_version() -> None:
+    assert set(one("version")) >= {"version", "schema", "python"}
+
+
+def test_rules() -> None:
+    linted = one("rules", "lint", "rules")
+    assert linted["problems"] == []
+    assert linted["rules"] >= 12
+    tested = one("rules", "test", "rules")
+    assert list(tested) == ["rules", "cases", "failed"]
+    assert tested["failed"] == []
+    assert tested["cases"] >= 2 * tested["rules"]
+
+
+def test_learning_is_neither_stored_nor_judged(tmp_path: Path) -> None:
+    learned = one("replay", DEMO, "--learn", DEMO, "--store", tmp_path / "learned")
+    plain = one("replay", DEMO, "--store", tmp_path / "plain")
+    assert [given["path"] for given in learned["inputs"]] == [str(DEMO)]
+    assert learned["activities"] == plain["activities"]
+    assert lines("activities", "--store", tmp_path / "learned") == lines("activities", "--store", tmp_path / "plain")
+
+
+def test_site_and_observer_are_taken(tmp_path: Path) -> None:
+    one("replay", DEMO, "--store", tmp_path / "s", "--site", "North", "--observer", "tap-1")
+    assert {(row["observer"]["name"], row["observer"]["site"]) for row in lines("activities", "--store", tmp_path / "s")} == {("tap-1", "North")}
+
+
+def test_help_of_every_command() -> None:
+    listed = re.findall(r"^  (\w+) ", balefire("--help").stdout.split("Commands:")[1], re.MULTILINE)
+    assert {"dissect", "replay", "explain", "rules", "dashboard", "demo", "warm"} <= set(listed)
+    for name in listed:
+        assert balefire(name, "--help").exit_code == 0

@@ -1,0 +1,173 @@
+"""The battery that every detector passes, and the words of findings."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.discovery import Setup, detectors
+from detectors.phrases import notation
+from detectors.rulebook.techniques import TECHNIQUES
+from records.model import Batch
+from tests.frames import activities, hostile, polling
+
+if TYPE_CHECKING:
+    from detectors.detector import Detector
+    from records.model import Finding
+
+NAMES = [detector.name for detector in detectors()]
+HOSTILE, POLLING = hostile(), polling()
+
+
+def built(name: str) -> Detector:
+    detector = next(one for one in detectors(Setup(files={"case": "plant.pcap"})) if one.name == name)
+    detector.learn(POLLING)
+    return detector
+
+
+DETECTORS = {name: built(name) for name in NAMES}
+
+
+def fresh(name: str) -> Detector:
+    """A detector that has learned and judged nothing; built once, since its rules are read from files."""
+    detector = DETECTORS[name]
+    detector.restore(CLEAN[name])
+    return detector
+
+
+CLEAN = {name: detector.state() for name, detector in DETECTORS.items()}
+
+
+def pieces(batch: Batch, cuts: list[int]) -> list[Batch]:
+    height = batch.activities.num_rows
+    edges = [0, *sorted(min(cut, height) for cut in cuts), height]
+    return [Batch(activities=batch.activities.slice(start, end - start)) for start, end in pairwise(edges)]
+
+
+def judged(detector: Detector, batches: list[Batch]) -> list[Finding]:
+    return [finding for batch in batches for finding in detector.judge(batch)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=25)
+@given(cuts=st.lists(st.integers(0, HOSTILE.activities.num_rows), max_size=8))
+def test_any_cut_of_the_input_gives_the_same_findings(name: str, cuts: list[int]) -> None:
+    assert judged(fresh(name), pieces(HOSTILE, cuts)) == judged(fresh(name), [HOSTILE])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_row_at_a_time_gives_the_same_findings(name: str) -> None:
+    rows = list(range(HOSTILE.activities.num_rows))
+    assert judged(fresh(name), pieces(HOSTILE, rows)) == judged(fresh(name), [HOSTILE])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=10)
+@given(cut=st.integers(0, HOSTILE.activities.num_rows))
+def test_state_saved_and_restored_gives_the_same_findings(name: str, cut: int) -> None:
+    whole = judged(fresh(name), [HOSTILE])
+    first, second = pieces(HOSTILE, [cut])
+    detector = fresh(name)
+    before = detector.judge(first)
+    saved = detector.state()
+    detector.restore(CLEAN[name])
+    detector.restore(saved)
+    assert before + detector.judge(second) == whole
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_fires_on_an_attack_and_is_silent_on_polling(name: str) -> None:
+    assert judged(fresh(name), [HOSTILE])
+    assert judged(fresh(name), [POLLING]) == []
+    assert judged(fresh(name), [Batch()]) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_refuses_a_state_that_is_not_its_own(name: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        DETECTORS[name].restore(b"\x00not a state")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_findings_are_whole(name: str) -> None:
+    found = judged(fresh(name), [HOSTILE])
+    rows = {row["id"]: row for row in HOSTILE.activities.select(["id", "ot.packet.first"]).to_pylist()}
+    assert len({finding.id for finding in found}) == len(found)
+    for finding in found:
+        assert re.fullmatch(r"[0-9a-f]{20}", finding.id)
+        assert finding.detector == name
+        assert finding.score == sum(term.value for term in finding.terms)
+        assert finding.severity == max(0, min(100, round(finding.score)))
+        assert finding.time <= finding.end
+        assert set(finding.activities) <= set(rows)
+        assert set(finding.techniques) <= TECHNIQUES
+        assert finding.techniques
+        assert finding.packets[0].file == "plant.pcap"
+        assert finding.packets[0].packet == rows[finding.activities[0]]["ot.packet.first"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_are_plain_in_both_languages(name: str) -> None:
+    for finding in judged(fresh(name), [HOSTILE]):
+        texts = [finding.title, finding.reason, *finding.terms, *DETECTORS[name].respond({"rule": finding.rule})]
+        for text in texts:
+            assert not re.search(r"suspicious|!|！|可疑|[{}]|None", f"{text.en} {text.zh}"), text
+            assert re.search(r"[一-鿿]", text.zh), text
+            assert not re.search(r"[一-鿿]", text.en), text
+
+
+def reason_of(**stated: object) -> tuple[str, str, str]:
+    row = {key.replace("__", "."): value for key, value in stated.items()}
+    finding = DETECTORS["rules"].judge(Batch(activities=activities(row)))[0]
+    return finding.title.en, finding.reason.en, finding.reason.zh
+
+
+def test_a_finding_says_who_did_what_to_what() -> None:
+    named = {"destination__asset__name": "PLC-7", "ot__effect": "output.operate", "ot__object__space": "coil", "ot__object__first": 17, "ot__value": 1.0}
+    title, english, chinese = reason_of(source__ip="203.0.113.9", **named)
+    assert title == "203.0.113.9, an address outside the private ranges, acted on PLC-7 (10.10.1.20)"
+    assert english == (
+        "203.0.113.9 asked PLC-7 (10.10.1.20), unit 1, to operate an output: coil 00018, value 1. The device carried it out. "
+        "Who controls a plant sits in its control network; a public address means a way in from outside."
+    )
+    assert chinese.startswith("203.0.113.9 要求 PLC-7（10.10.1.20）（单元 1） 操作输出：线圈 00018，数值 1。设备已执行。控制装置的主机")
+
+
+def test_a_refusal_and_silence_are_told_apart() -> None:
+    refused = reason_of(
+        ot__effect="value.write", event__outcome="failure", ot__error="illegal_data_address", ot__object__space="holding_register", ot__object__first=17
+    )
+    assert "to write values: register 40018. The device refused it: it does not have the address." in refused[1]
+    assert "No answer was seen." in reason_of(ot__effect="cpu.stop", event__outcome="unknown")[1]
+
+
+def test_addresses_are_written_as_engineers_write_them() -> None:
+    assert [notation(40001, 17), notation(1, 0), notation(40001, 9998), notation(40001, 9999), notation(None, 17)] == [
+        "40018", "00001", "49999", "410000", "17",
+    ]  # fmt: skip
+
+
+def test_terms_follow_what_became_of_the_request() -> None:
+    def score(outcome: str) -> list[float]:
+        finding = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "program.download", "event.outcome": outcome})))[0]
+        return [term.value for term in finding.terms]
+
+    assert score("success") == [65, 8]
+    assert score("unknown") == [65, -5]
+    found = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "program.download", "event.outcome": "failure"})))
+    assert {finding.rule: [term.value for term in finding.terms] for finding in found} == {"program-downloaded": [65, -15], "write-refused": [25]}
+
+
+def test_a_rule_answers_for_a_stored_finding() -> None:
+    rules = DETECTORS["rules"]
+    normal = rules.normal({"rule": "controller-stopped"})
+    assert normal is not None
+    assert "announced maintenance" in normal.en
+    assert rules.respond({"rule": "controller-stopped"})
+    assert rules.normal({"rule": "gone"}) is None
+    assert rules.respond({"rule": "gone"}) == []

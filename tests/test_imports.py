@@ -1,0 +1,68 @@
+"""Imports point one way, names shadow nothing, and nothing outside the tests sends a packet."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("records", "sensors", "detectors", "reports", "dashboards", "balefire")
+SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+
+# Stacks of the tests' plants: scapy is GPL-2.0-only and c104 GPL-3.0, the others speak where Balefire only listens.
+TEST_ONLY = {"scapy", "c104", "cpppo", "pymodbus", "hypothesis", "pytest", "playwright"}
+SENDING_MODULES = {"socket", "socketserver", "asyncio", "requests", "httpx", "aiohttp", "smtplib", "ftplib", "urllib3", "paramiko"}
+SENDING_SUBMODULES = {"urllib.request", "http.client", "xmlrpc.client"}
+SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "sr", "sr1", "srp", "connect_ex", "create_connection", "urlopen"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, dotted module) of every import, at whatever depth, type checking or not."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}:{node.lineno}: imports are absolute"
+            yield node.lineno, node.module or ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    layer = LAYERS.index(path.relative_to(ROOT).parts[0])
+    above = set(LAYERS[layer + 1 :]) | {"tests"}
+    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in above]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_imports_what_only_tests_may(path: Path) -> None:
+    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in TEST_ONLY]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_sends(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in SENDING_MODULES or module in SENDING_SUBMODULES]
+    for node in ast.walk(tree):
+        called = node.func if isinstance(node, ast.Call) else None
+        name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+        if name in SENDING_CALLS:
+            wrong.append(f"{name_of(path)}:{getattr(node, 'lineno', 0)}: {name}()")
+    assert not wrong
+
+
+def test_no_leaf_name_shadows_a_package() -> None:
+    """Streamlit puts a page's folder on sys.path: a leaf named like a package would be imported in its place."""
+    taken = {module.split(".")[0] for path in SOURCES for _line, module in imports(path)} | set(LAYERS) | {"rules", "tests"}
+    leaves = [path for path in SOURCES if path.stem not in {"__init__", "__main__"}]
+    assert not [name_of(path) for path in leaves if path.stem in taken]
+
+
+def test_every_directory_is_a_package() -> None:
+    assert not [name_of(path) for path in SOURCES if not (path.parent / "__init__.py").exists()]

@@ -1,0 +1,125 @@
+"""The battery that every protocol passes, found by discovery: nothing here knows a protocol by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from records.effects import NUMBER
+from sensors.engine.octets import INTERPRETED
+from sensors.engine.tables import BROKEN, CUT, pack_code
+from sensors.protocol import Protocol, protocols
+from tests.protocol_battery import Message, digest, examples, mutants, told
+
+every = pytest.mark.parametrize("protocol", protocols(), ids=lambda protocol: protocol.name)
+WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+PLACE = Path(__file__).parent
+
+
+def _paths(protocol: Protocol) -> list[tuple[int, ...]]:
+    return [tuple(int(part) for part in path.split("/")) for path in protocol.functions]
+
+
+@every
+def test_its_tables_are_in_order(protocol: Protocol) -> None:
+    assert WORD.fullmatch(protocol.name)
+    assert protocol.title
+    assert protocol.spec
+    assert protocol.framings
+    assert (PLACE / f"test_{protocol.name}.py").is_file()
+    for path, function in protocol.functions.items():
+        assert re.fullmatch(r"\d+(/\d+){0,2}", path), path
+        assert WORD.fullmatch(function.name), path
+        assert function.effect in NUMBER, path
+    assert len({pack_code(*path) for path in _paths(protocol)}) == len(protocol.functions)
+    names = [function.name for function in protocol.functions.values()]
+    assert len(set(names)) == len(names), "two functions of one name"
+    for word in (*protocol.spaces, *protocol.anomalies, *protocol.errors.values()):
+        assert WORD.fullmatch(word)
+    assert len(set(protocol.anomalies)) == len(protocol.anomalies) <= 32
+    assert set(protocol.reference) <= set(protocol.spaces)
+    for framing in protocol.framings:
+        assert 0 < framing.least <= framing.most
+        assert framing.header >= framing.length.at + framing.length.octets or framing.header == 0
+    assert 0 < protocol.operations_each <= 64
+    assert 0 <= protocol.samples_each <= 256
+
+
+@every
+def test_every_known_function_renders(protocol: Protocol) -> None:
+    seen = {row.code: row for row in told(protocol, list(examples(protocol)))}
+    missing = set(protocol.functions) - set(seen)
+    assert not missing, "functions that no example brings up"
+    for path, function in protocol.functions.items():
+        assert seen[path].action == function.name
+
+
+@every
+def test_the_examples_are_well_formed(protocol: Protocol) -> None:
+    assert [row for row in told(protocol, list(examples(protocol))) if row.anomalies or row.short] == []
+
+
+@every
+@pytest.mark.parametrize("marks", [0, CUT, BROKEN])
+def test_truncation_at_every_octet_is_safe(protocol: Protocol, marks: int) -> None:
+    for message in examples(protocol):
+        cuts = [message.but(message.data[:length], marks) for length in range(len(message.data))]
+        told(protocol, cuts)
+
+
+@every
+def test_a_cut_message_says_nothing_else_than_the_whole_one(protocol: Protocol) -> None:
+    for message in examples(protocol):
+        whole = told(protocol, [message])
+        for length in range(len(message.data)):
+            for row, full in zip(told(protocol, [message.but(message.data[:length], CUT)]), whole, strict=False):
+                assert row.anomalies == ()
+                assert row.unit in (-1, full.unit)
+                assert full.code.startswith(row.code)
+                assert row.first == -1 or full.first <= row.first <= full.last
+
+
+@every
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 1), st.integers(0, 15)), min_size=1, max_size=8), st.data())
+def test_random_octets_are_safe(protocol: Protocol, noise: list[tuple[bytes, int, int]], data: st.DataObject) -> None:
+    framing = data.draw(st.integers(0, len(protocol.framings) - 1))
+    told(protocol, [Message(octets, side, framing, marks) for octets, side, marks in noise])
+
+
+@every
+def test_mutated_messages_are_safe(protocol: Protocol) -> None:
+    told(protocol, mutants(protocol, 300 if INTERPRETED else 3000, 1))
+
+
+@every
+def test_what_a_message_says_does_not_depend_on_its_neighbours(protocol: Protocol) -> None:
+    made = mutants(protocol, 300, 2)
+    together = told(protocol, made)
+    alone = [row for message in made for row in told(protocol, [message])]
+    assert [(row.code, row.first, row.last, row.anomalies, row.samples) for row in together] == [
+        (row.code, row.first, row.last, row.anomalies, row.samples) for row in alone
+    ]
+
+
+@pytest.mark.skipif(INTERPRETED, reason="needs the compiled kernels to compare with")
+def test_compiled_and_interpreted_say_the_same() -> None:
+    interpreted = subprocess.run(
+        [sys.executable, "-m", "tests.protocol_battery", "digest"],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, cwd=PLACE.parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(interpreted.stdout) == {protocol.name: digest(protocol, 7) for protocol in protocols()}
+
+
+@pytest.mark.skipif(INTERPRETED, reason="plain Python checks its own bounds")
+def test_no_octet_is_read_past_the_end() -> None:
+    run = subprocess.run([sys.executable, "-m", "tests.protocol_battery", "edge"], cwd=PLACE.parent, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, f"a kernel read past the end of the arena: {run.returncode} {run.stderr}"

@@ -1,0 +1,117 @@
+"""Settings: one typed file, the environment above it, and errors that name file, key and remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from balefire.settings import load
+from records.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SETTINGS", "STORE", "LANGUAGE", "SITE", "OBSERVER", "RULES", "DASHBOARD__PORT"):
+        monkeypatch.delenv(f"BALEFIRE_{name}", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def written(place: Path, text: str) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, "utf-8")
+    return place
+
+
+def problem(text: str, place: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        load(written(place, text))
+    assert caught.value.status == 2
+    assert caught.value.text("zh")
+    return str(caught.value)
+
+
+def test_without_a_file_everything_has_a_default(tmp_path: Path) -> None:
+    settings = load()
+    assert settings.language is None
+    assert settings.dashboard.port == 8501
+    assert settings.store_place() == str(tmp_path / "data" / "balefire" / "store")
+
+
+def test_the_nearest_file_counts(tmp_path: Path) -> None:
+    written(tmp_path / "config" / "balefire" / "balefire.toml", 'site = "user"')
+    assert load().site == "user"
+    written(tmp_path / "balefire.toml", 'site = "here"')
+    assert load().site == "here"
+    assert load(written(tmp_path / "named.toml", 'site = "named"')).site == "named"
+
+
+def test_a_file_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALEFIRE_SETTINGS", str(written(tmp_path / "far" / "b.toml", 'store = "s"')))
+    assert load().store_place() == "s"
+
+
+def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path / "b.toml", 'language = "en"\nobserver = "tap-1"\n[dashboard]\nport = 9000\n')
+    monkeypatch.setenv("BALEFIRE_LANGUAGE", "zh_CN.UTF-8")
+    monkeypatch.setenv("BALEFIRE_DASHBOARD__PORT", "9001")
+    settings = load(file)
+    assert (settings.language, settings.observer, settings.dashboard.port) == ("zh", "tap-1", 9001)
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    told = problem('langage = "zh"', tmp_path / "b.toml")
+    assert str(tmp_path / "b.toml") in told
+    assert "“langage”" in told
+    assert "“language”" in told
+
+
+def test_an_unknown_key_of_a_table_names_the_nearest(tmp_path: Path) -> None:
+    told = problem("[dashboard]\nprt = 1", tmp_path / "b.toml")
+    assert "“dashboard.prt”" in told
+    assert "“dashboard.port”" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "kind"),
+    [
+        ("store = 7", "store", '"…"'),
+        ('language = "fr"', "language", '"en" | "zh"'),
+        ('dashboard = "x"', "dashboard", "[dashboard]"),
+        ('[dashboard]\nport = "web"', "dashboard.port", "1–65535"),
+        ("[dashboard]\nport = 70000", "dashboard.port", "1–65535"),
+        ("site = []", "site", '"…"'),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, text: str, key: str, kind: str) -> None:
+    told = problem(text, tmp_path / "b.toml")
+    assert str(tmp_path / "b.toml") in told
+    assert f"“{key}”" in told
+    assert kind in told
+
+
+def test_a_wrong_value_in_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALEFIRE_LANGUAGE", "fr")
+    with pytest.raises(UsageError, match="BALEFIRE_LANGUAGE"):
+        load()
+
+
+def test_bad_toml_names_line_and_column(tmp_path: Path) -> None:
+    assert "line 2, column 9" in problem('site = "a"\nstore = \n', tmp_path / "b.toml")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.toml"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_directory_is_not_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    file = tmp_path / "b.toml"
+    file.write_bytes(b'site = "\xff"')
+    with pytest.raises(UsageError, match="UTF-8"):
+        load(file)

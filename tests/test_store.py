@@ -1,0 +1,331 @@
+"""What every store does: one battery over all of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pytest
+
+from records.errors import UsageError
+from records.model import Alert, Asset, Batch, Finding, PacketRef, Term, Text
+from records.query import Histogram, Query, Terms
+from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
+from records.search import And, Match, Or, Range, parse
+from records.store import open_store
+from records.store.contract import Commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from records.store.contract import Store
+
+NOON = 1795348800000000000  # 2026-11-22T12:00:00Z
+SECOND = 10**9
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+Opener = "Callable[[bool], Store]"
+
+
+def rows_of(table: Table, rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=arrow_schema(table))
+
+
+def activity(number: int, time: int = NOON, **facts: Any) -> dict[str, Any]:
+    named = {name.replace("__", "."): value for name, value in facts.items()}
+    return {"id": f"a{number:04}", "@timestamp": time, "event.end": time + 5, "ot.count": 1} | named
+
+
+def activities(*rows: dict[str, Any]) -> Commit:
+    return Commit(Batch(activities=rows_of(ACTIVITY, list(rows))))
+
+
+def finding(number: int, time: int = NOON, title: str = "First write to this unit", **facts: Any) -> Finding:
+    base = Finding(
+        id=f"f{number}",
+        key="novelty/10.0.0.5",
+        detector="novelty",
+        rule="novelty",
+        time=time,
+        end=time + 1,
+        terms=(Term("first write", "首次写入", 38.5), Term("out of range", "超出范围", 24.0)),
+        title=Text(title, "首次写入该单元"),
+        reason=Text("…", "…"),
+        source="10.0.0.9",
+        destination="10.0.0.5",
+        effects=("value.write",),
+        techniques=("T0836",),
+        activities=("a0001",),
+        assets=("plc-1",),
+        packets=(PacketRef("x.pcap", 7, time),),
+        observer="sensor",
+        site=None,
+    )
+    return replace(base, **facts)
+
+
+def alert(number: int, **facts: Any) -> Alert:
+    base = Alert(f"al{number}", f"key{number}", "open", 62, Text("t", "题"), Text("r", "因"), NOON, NOON + 1, ("f1",), ("plc-1",), ("T0836",))
+    return replace(base, **facts)
+
+
+def ids(table: pa.Table) -> list[str]:
+    return cast("list[str]", table.column("id").to_pylist())
+
+
+@pytest.fixture(params=["embedded"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[bool], Store]]:
+    """Opens the same store again and again; `True` to write."""
+    assert request.param == "embedded"
+    opened: list[Store] = []
+
+    def again(write: bool) -> Store:
+        for store in opened if write else []:
+            store.close()
+        opened.append(open_store(str(tmp_path / "store"), write))
+        return opened[-1]
+
+    yield again
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(opener: Callable[[bool], Store]) -> Store:
+    return opener(True)
+
+
+def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
+    return {name: store.read(name, Query()).to_pylist() for name in TABLES}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_empty(store: Store, name: str) -> None:
+    assert store.read(name, Query()).schema.equals(arrow_schema(TABLES[name]))
+    assert store.read(name, Query(limit=5, sort="-id")).num_rows == 0
+    assert store.count(name, Query()) == 0
+    assert store.get(name, "x") is None
+    assert store.histogram(name, Query(), Histogram(HOUR)).num_rows == 0
+    assert store.newest() is None
+    assert store.find("") == []
+    assert store.state("x") is None
+
+
+def test_rows_come_back_as_they_were(store: Store) -> None:
+    row = dict.fromkeys(ACTIVITY.names) | activity(1, NOON + 1, source__ip="fe80::1", ot__value=-0.5, ot__grouped=False, ot__anomaly=["short", "x"])
+    point = dict.fromkeys(POINT.names) | {"id": "p", "@timestamp": NOON + 7, "ot.point.min": math.inf, "ot.object.first": 2**62}
+    cover = dict.fromkeys(COVERAGE.names) | {"id": "c", "@timestamp": NOON, "event.end": NOON + HOUR, "grade": 97.25, "undecoded": '[{"name": "tcp/1"}]'}
+    written = store.write(Commit(Batch(rows_of(ACTIVITY, [row]), rows_of(POINT, [point]), rows_of(COVERAGE, [cover]))))
+    assert (written.new, written.known, written.conflicts) == (3, 0, ())
+    for table, given in ((ACTIVITY, row), (POINT, point), (COVERAGE, cover)):
+        read = store.read(table.name, Query())
+        assert read.equals(rows_of(table, [given])), table.name
+    got = store.get("coverage", "c")
+    assert got
+    assert (got["undecoded"], got["@timestamp"], got["file"]) == ([{"name": "tcp/1"}], NOON, None)
+    assert store.get("activity", "a0001") == row
+    assert store.newest() == NOON + HOUR
+
+
+def test_findings_alerts_assets(store: Store, opener: Callable[[bool], Store]) -> None:
+    asset = Asset("plc-1", "PLC 1", ("10.0.0.5",), NOON, NOON + 5, vendor="Ours", sources=("modbus",))
+    store.write(Commit(findings=(finding(1),), alerts=(alert(1), alert(2)), assets=(asset,), state={"novelty": b"\0\xff"}))
+    later = Asset("plc-1", "PLC 1", ("00:11",), NOON - 9, NOON + 1, vendor="Old", model="M", sources=("arp",))
+    store.write(Commit(alerts=(alert(1, status="closed", closed=NOON),), assets=(later,)))
+    for reader in (store, opener(False)):
+        got = reader.get("finding", "f1")
+        assert got
+        assert (got["severity"], got["score"], sum(term["value"] for term in got["terms"])) == (62, 62.5, 62.5)
+        assert got["packets"] == [{"file": "x.pcap", "packet": 7, "time": "2026-11-22T12:00:00.000000000Z"}]
+        assert reader.alerts_of(["key1", "none"]) == [alert(1, status="closed", closed=NOON)]
+        assert len(reader.alerts_of(["key2", "key1"])) == 2
+        known = reader.get("asset", "plc-1")
+        assert known
+        assert (known["first"], known["last"], known["vendor"], known["model"]) == (NOON - 9, NOON + 5, "Ours", "M")
+        assert (known["addresses"], known["sources"]) == (["00:11", "10.0.0.5"], ["arp", "modbus"])
+        assert reader.find("al") == [("alert", "al1"), ("alert", "al2")]
+        assert reader.find("f1") == [("finding", "f1")]
+        assert reader.find("f%") == []
+        assert reader.state("novelty") == b"\0\xff"
+
+
+def full_commit() -> Commit:
+    rows = [activity(n, NOON + n * 7 * HOUR, source__ip=f"10.0.0.{n % 3}", ot__value=float("nan") if n % 5 == 0 else n / 3) for n in range(20)]
+    cover = [{"id": f"c{n}", "@timestamp": NOON + n, "event.end": NOON + n} for n in range(3)]
+    points = [{"id": f"p{n}", "@timestamp": NOON + n} for n in range(3)]
+    batch = Batch(rows_of(ACTIVITY, rows), rows_of(POINT, points), rows_of(COVERAGE, cover))
+    asset = Asset("plc-1", "PLC 1", ("10.0.0.5",), NOON, NOON + 5)
+    return Commit(batch, (finding(1), finding(2)), (alert(1),), (asset,), {"x": b"1"})
+
+
+def test_writing_twice_changes_nothing(store: Store) -> None:
+    first = store.write(full_commit())
+    before = everything(store)
+    second = store.write(full_commit())
+    assert (first.new, first.known) == (28, 0)
+    assert (second.new, second.known, second.conflicts) == (0, 28, ())
+    assert repr(everything(store)) == repr(before)  # repr: NaN is not itself
+
+
+def test_another_content_is_reported_and_not_stored(store: Store) -> None:
+    store.write(full_commit())
+    before = repr(everything(store))
+    other = activity(3, NOON + 21 * HOUR, source__ip="10.0.0.77", ot__value=1.0)
+    cover = rows_of(COVERAGE, [{"id": "c1", "@timestamp": NOON, "lost": 5}])
+    written = store.write(Commit(Batch(activities=rows_of(ACTIVITY, [other]), coverage=cover), (finding(1, title="Another"),)))
+    assert (written.new, written.known) == (0, 0)
+    assert sorted(written.conflicts) == ["activity/a0003", "coverage/c1", "finding/f1"]
+    assert repr(everything(store)) == before
+
+
+def test_one_identity_twice_in_a_commit(store: Store) -> None:
+    written = store.write(activities(activity(1), activity(1), activity(2), activity(1, ot__count=2)))
+    assert (written.new, written.known, written.conflicts) == (2, 1, ("activity/a0001",))
+    assert ids(store.read("activity", Query())) == ["a0001", "a0002"]
+    assert store.count("activity", Query(where=Match("ot.count", 2))) == 0
+
+
+def test_a_commit_with_known_and_new_rows(store: Store) -> None:
+    store.write(activities(*(activity(n, NOON + n) for n in range(5))))
+    written = store.write(activities(*(activity(n, NOON + n) for n in range(3, 8))))
+    assert (written.new, written.known) == (3, 2)
+    assert store.count("activity", Query()) == 8
+
+
+@pytest.mark.parametrize(
+    "sort", ["", "-", "-@timestamp", "ot.unit", "-ot.unit", "source.ip", "-source.ip", "event.action", "id", "-id", "-ot.value", "ot.grouped"]
+)
+def test_pages_join_up(store: Store, sort: str) -> None:
+    def row(n: int) -> dict[str, Any]:
+        facts = {
+            "ot__unit": n % 4 or None,
+            "source__ip": f"10.0.0.{n % 12}",
+            "ot__value": n % 3 / 2 if n % 5 else None,
+            "ot__grouped": [True, False, None][n % 3],
+        }
+        return activity(n, NOON + n // 3 * 20 * HOUR, event__action="Write" if n % 2 else "read", **facts)
+
+    for start in range(0, 30, 10):
+        store.write(activities(*(row(n) for n in range(start, start + 10))))
+    whole = ids(store.read("activity", Query(sort=sort)))
+    pages: list[str] = []
+    while page := ids(store.read("activity", Query(sort=sort, limit=7, after=pages[-1] if pages else ""))):
+        pages += page
+    assert pages == whole
+    assert sorted(pages) == [f"a{n:04}" for n in range(30)]
+
+
+def test_addresses_sort_as_addresses_and_absent_last(store: Store) -> None:
+    addresses = ["10.0.0.10", "10.0.0.9", None, "fe80::1", "9.255.0.0"]
+    store.write(activities(*(activity(n, source__ip=address) for n, address in enumerate(addresses))))
+    for sort, order in (
+        ("source.ip", ["9.255.0.0", "10.0.0.9", "10.0.0.10", "fe80::1", None]),
+        ("-source.ip", ["fe80::1", "10.0.0.10", "10.0.0.9", "9.255.0.0", None]),
+    ):
+        assert store.read("activity", Query(sort=sort)).column("source.ip").to_pylist() == order
+
+
+def test_time_is_half_open(store: Store) -> None:
+    store.write(activities(*(activity(n, NOON + n) for n in range(4))))
+    assert ids(store.read("activity", Query(since=NOON + 1, until=NOON + 3))) == ["a0001", "a0002"]
+    assert store.count("activity", Query(since=NOON + 4)) == store.count("activity", Query(until=NOON)) == 0
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("ot.access:WRITE", [1, 2]),
+        ("event.action:write_multiple*", [2]),
+        ("event.action:write?single", [1]),
+        ('event.action:"write*"', []),
+        ("source.ip:10.0.0.0/24", [0, 1]),
+        ('source.ip:"fe80::/10"', [2]),
+        ("NOT source.ip:10.0.0.0/24", [2, 3]),
+        ("source.ip:[10.0.0.9 TO 10.0.0.10]", [0, 1]),
+        ("ot.anomaly:short", [1, 2]),
+        ("-ot.anomaly:*", [0, 3]),
+        ("-ot.anomaly:short", [0, 3]),
+        ("ot.anomaly:s*", [1, 2]),
+        ("ot.value:>0.5", [2]),
+        ("ot.grouped:true", [3]),
+        ("写*", [3]),
+        ("10.0.0.9 write", [1]),
+        ("@timestamp:2026-11-22", [0, 1]),
+        ("@timestamp:[2026-11-23 TO *]", [2, 3]),
+        ("network.protocol:100%_x", [3]),
+        ("ot.unit:[1 TO 3} OR ot.unit:9", [1, 2, 3]),
+    ],
+)
+def test_searches(store: Store, search: str, found: list[int]) -> None:
+    rows = [
+        activity(0, NOON, source__ip="10.0.0.10", ot__access="read", ot__unit=3, ot__anomaly=[]),
+        activity(
+            1, NOON + 1, source__ip="10.0.0.9", ot__access="write", event__action="write_single", ot__anomaly=["short", "long"], ot__value=0.5, ot__unit=1
+        ),
+        activity(2, NOON + DAY, source__ip="fe80::1", ot__access="Write", event__action="Write_Multiple", ot__anomaly=["SHORT"], ot__value=0.75, ot__unit=2),
+        activity(3, NOON + DAY, network__protocol="100%_x", ot__grouped=True, ot__object__name="写入阀门", ot__unit=9),
+    ]
+    store.write(activities(*rows))
+    query = Query(where=parse(search, ACTIVITY))
+    assert ids(store.read("activity", query)) == [f"a{n:04}" for n in found]
+    assert store.count("activity", query) == len(found)
+
+
+def test_many_alternatives(store: Store) -> None:
+    store.write(activities(*(activity(n) for n in range(5))))
+    wanted = Or(tuple(Match("id", f"a{n:04}") for n in range(3, 3000)))
+    assert ids(store.read("activity", Query(where=wanted))) == ["a0003", "a0004"]
+
+
+def test_histogram(store: Store) -> None:
+    rows = [activity(n, NOON + n * HOUR, ot__access="read" if n % 2 else "write", ot__count=n, ot__rtt=0.5) for n in range(4)]
+    store.write(activities(*rows))
+    plain = store.histogram("activity", Query(), Histogram(2 * HOUR))
+    assert (plain.column("time").cast(pa.int64()).to_pylist(), plain.column("total").to_pylist()) == ([NOON, NOON + 2 * HOUR], [2, 2])
+    split = store.histogram("activity", Query(since=NOON + HOUR), Histogram(DAY, "ot.access", "ot.count"))
+    assert split.select(["by", "total"]).to_pylist() == [{"by": "read", "total": 4}, {"by": "write", "total": 2}]
+    assert store.histogram("activity", Query(), Histogram(DAY, total="ot.rtt")).column("total").to_pylist() == [2.0]
+    assert store.histogram("activity", Query(where=Match("ot.access", "none")), Histogram(DAY, "ot.anomaly")).column_names == ["time", "by", "total"]
+
+
+def test_terms(store: Store) -> None:
+    rows = [activity(n, source__ip=f"10.0.0.{n % 3}", ot__count=1 + n, ot__anomaly=["x", "y"] if n < 2 else []) for n in range(6)]
+    store.write(activities(*rows, activity(9)))
+    top = store.terms("activity", Query(), Terms(("source.ip",), 2, "ot.count"))
+    assert top.to_pylist() == [{"source.ip": "10.0.0.2", "total": 9}, {"source.ip": "10.0.0.1", "total": 7}]
+    ties = store.terms("activity", Query(), Terms(("ot.anomaly", "source.ip"), 9))
+    assert ties.slice(0, 3).to_pylist() == [
+        {"ot.anomaly": None, "source.ip": "10.0.0.2", "total": 2},
+        {"ot.anomaly": "x", "source.ip": "10.0.0.0", "total": 1},
+        {"ot.anomaly": "x", "source.ip": "10.0.0.1", "total": 1},
+    ]
+    assert store.terms("activity", Query(), Terms(("ot.anomaly",))).column("total").to_pylist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("table", "query", "key"),
+    [
+        ("nothing", Query(), "store.table"),
+        ("activity", Query(sort="-ot.anomaly"), "store.sort"),
+        ("finding", Query(sort="terms"), "store.sort"),
+        ("activity", Query(sort="-ot.vlaue"), "search.field_near"),
+        ("activity", Query(where=Match("x.y", 1)), "search.field"),
+        ("activity", Query(after="none"), "store.after"),
+    ],
+)
+def test_wrong_questions(store: Store, table: str, query: Query, key: str) -> None:
+    store.write(activities(activity(1)))
+    with pytest.raises(UsageError) as caught:
+        store.read(table, query)
+    assert caught.value.key == key
+
+
+def test_hostile_values_stay_values(store: Store) -> None:
+    nasty = "'; DROP TABLE x; -- \" $p0 \x00 \u202e"
+    store.write(Commit(Batch(rows_of(ACTIVITY, [activity(1, event__action=nasty)])), (finding(1, title=nasty, source="not an address"),)))
+    assert store.read("activity", Query(where=Match("event.action", nasty))).column("event.action").to_pylist() == [nasty]
+    assert ids(store.read("finding", Query(where=And((Match("title.en", "drop table"), Match("title.en", nasty)))))) == ["f1"]
+    assert store.count("finding", Query(where=Range("source.ip", "0.0.0.0", "255.255.255.255"))) == 0

@@ -1,0 +1,318 @@
+"""What only the embedded store has: files, processes, disks that fill up."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from records.errors import BalefireError, StoreError, UsageError
+from records.query import Query
+from records.schema import SCHEMA_VERSION
+from records.search import Match
+from records.store import open_store
+from records.store.contract import Commit
+from records.store.parquet import FILES_A_DAY, GRACE
+from tests.require import need
+from tests.test_store import DAY, NOON, activities, activity, finding, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from records.store.contract import Store
+    from records.store.embedded import EmbeddedStore
+
+ROOT = Path(__file__).parents[1]
+ROWS_A_COMMIT = 50
+WRITER = f"""
+import sys
+from tests.test_store import NOON, activities, activity, finding
+from records.store import open_store
+from records.store.contract import Commit
+store = open_store(sys.argv[1], True)
+done = store.count("finding", __import__("records.query").query.Query())
+print("ready", flush=True)
+for number in range(done, done + int(sys.argv[2])):
+    rows = [activity(number * {ROWS_A_COMMIT} + n, NOON + number * 10**9) for n in range({ROWS_A_COMMIT})]
+    commit = activities(*rows)
+    store.write(Commit(commit.batch, (finding(number),)))
+print("done", flush=True)
+"""
+
+
+def writer(path: Path, commits: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(path), str(commits)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def embedded(path: Path) -> Iterator[EmbeddedStore]:
+    from records.store.embedded import EmbeddedStore
+
+    store = EmbeddedStore(path, True)
+    yield store
+    store.close()
+
+
+def error(where: Path | str, write: bool = False) -> BalefireError:
+    with pytest.raises(BalefireError) as caught:
+        open_store(str(where), write)
+    assert str(where) in str(caught.value)
+    assert caught.value.text("zh")
+    return caught.value
+
+
+def files(path: Path) -> set[str]:
+    return {str(found.relative_to(path)) for found in path.rglob("*") if "parquet" in found.name}
+
+
+def whole_commits(store: Store) -> int:
+    """How many commits a reader sees; each is whole."""
+    findings = store.count("finding", Query())
+    rows = store.count("activity", Query())
+    assert rows >= findings * ROWS_A_COMMIT  # a commit may come between the two questions
+    assert rows % ROWS_A_COMMIT == 0
+    assert store.read("activity", Query(limit=1, sort="-@timestamp")).num_rows == min(1, rows)
+    return rows // ROWS_A_COMMIT
+
+
+def test_reading_while_another_process_writes(path: Path) -> None:
+    process = writer(path, 40)
+    assert process.stdout
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        reader = open_store(str(path))
+        seen = [whole_commits(reader)]
+        assert error(path, write=True).key == "store.in_use"
+        while process.poll() is None:
+            seen.append(whole_commits(reader))
+        assert process.returncode == 0
+    assert seen == sorted(seen)
+    assert whole_commits(reader) == 40
+    assert len(set(seen)) > 2
+    reader.close()
+
+
+def test_a_killed_writer_leaves_whole_commits(path: Path) -> None:
+    chance = random.Random(1)
+    commits = 0
+    for _ in range(3):
+        process = writer(path, 10_000)
+        assert process.stdout
+        with process:
+            process.stdout.readline()
+            time.sleep(0.05 + chance.random() * 0.5)
+            process.send_signal(signal.SIGKILL)
+        reader = open_store(str(path))
+        now = whole_commits(reader)
+        assert now >= commits
+        assert reader.count("finding", Query()) == now
+        commits = now
+        reader.close()
+    assert commits > 0
+    with_garbage = files(path)
+    store = open_store(str(path), True)
+    assert files(path) <= with_garbage
+    assert not [name for name in files(path) if name.endswith(".tmp")]
+    assert whole_commits(store) == commits
+    store.close()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mounted = (
+        os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], check=False, capture_output=True).returncode == 0
+    )
+    need("tmpfs", mounted, "mounting a small tmpfs needs root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_keeps_whole_commits(tiny_disk: Path) -> None:
+    path = tiny_disk / "store"
+    store = open_store(str(path), True)
+    number = 0
+
+    def fill() -> None:
+        nonlocal number
+        while number < 400:
+            rows = [activity(number * ROWS_A_COMMIT + n, NOON + number * DAY, event__action=os.urandom(200).hex()) for n in range(ROWS_A_COMMIT)]
+            store.write(Commit(activities(*rows).batch, (finding(number),)))
+            number += 1
+
+    with pytest.raises(StoreError) as caught:
+        fill()
+    assert caught.value.key == "store.full"
+    assert whole_commits(store) == number
+    assert len(files(path)) == number
+    assert store.count("finding", Query()) == number
+    store.close()
+    again = open_store(str(path))
+    assert whole_commits(again) == number
+    again.close()
+
+
+def test_places_that_are_no_stores(path: Path, tmp_path: Path) -> None:
+    assert error(path).key == "store.missing"
+    assert not path.exists()
+    tmp_path.joinpath("file").write_text("x")
+    assert error(tmp_path / "file").key == "store.not_a_store"
+    assert error(tmp_path, write=True).key == "store.not_a_store"
+    path.mkdir()
+    assert error(path).key == "store.missing"
+    with pytest.raises(UsageError):
+        open_store("HTTPS://elastic:9200")
+
+
+def test_a_newer_store(path: Path) -> None:
+    open_store(str(path), True).close()
+    with sqlite3.connect(path / "store.sqlite") as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 6}")
+    db.close()
+    for write in (False, True):
+        failure = error(path, write)
+        assert failure.key == "store.newer"
+        assert str(SCHEMA_VERSION) in str(failure)
+        assert str(SCHEMA_VERSION + 6) in str(failure)
+
+
+def test_a_damaged_database(path: Path) -> None:
+    store = open_store(str(path), True)
+    store.write(activities(activity(1)))
+    store.close()
+    path.joinpath("store.sqlite").write_bytes(b"not a database, " * 4096)
+    assert error(path).key == "store.corrupt"
+    assert error(path, write=True).key == "store.corrupt"
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "gone"])
+def test_a_damaged_file(path: Path, damage: str) -> None:
+    store = open_store(str(path), True)
+    store.write(activities(*(activity(n) for n in range(2000))))
+    (file,) = path.glob("activity/*.parquet")
+    content = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2] if damage == "cut" else b"\xa5" * len(content))
+    with pytest.raises(StoreError) as caught:
+        store.read("activity", Query())
+    assert caught.value.key == "store.corrupt"
+    assert file.name in str(caught.value)
+    store.close()
+
+
+def test_a_reader_does_not_write(path: Path, embedded: EmbeddedStore) -> None:
+    reader = open_store(str(path))
+    with pytest.raises(StoreError):
+        reader.write(Commit())
+    reader.close()
+    embedded.write(activities(activity(1)))
+
+
+def test_a_path_full_of_signs(tmp_path: Path) -> None:
+    place = tmp_path / "a [b] *? 'c' 厂" / "id=3"
+    store = open_store(str(place), True)
+    store.write(activities(activity(1)))
+    store.write(activities(activity(1), activity(2)))
+    assert store.count("activity", Query()) == 2
+    store.close()
+
+
+def test_threads_share_a_store(embedded: EmbeddedStore) -> None:
+    embedded.write(activities(*(activity(n) for n in range(100))))
+    counts: list[int] = []
+    threads = [threading.Thread(target=lambda: counts.extend(embedded.count("activity", Query()) for _ in range(5))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [100] * 40
+
+
+def aged(path: Path, names: set[str]) -> None:
+    for name in names:
+        os.utime(path / name, (time.time() - GRACE - 5, time.time() - GRACE - 5))
+
+
+def test_compaction_keeps_rows_and_readers(path: Path, embedded: EmbeddedStore) -> None:
+    late = open_store(str(path))
+    for n in range(FILES_A_DAY):
+        embedded.write(activities(activity(n, NOON + n)))
+    before = files(path)
+    assert len(before) == FILES_A_DAY
+    embedded.write(activities(activity(FILES_A_DAY, NOON)))
+    live = {file.name for file in embedded._manifest.files("activity")}  # pyright: ignore[reportPrivateUsage] - which files count is the point here
+    assert len(live) < FILES_A_DAY
+    assert before <= files(path)  # retired, still there for readers
+    assert late.count("activity", Query()) == embedded.count("activity", Query()) == FILES_A_DAY + 1
+    assert ids(embedded.read("activity", Query()))[:2] == ["a0000", f"a{FILES_A_DAY:04}"]
+    assert embedded.write(activities(activity(3, NOON + 3))).known == 1
+    aged(path, files(path) - live)
+    embedded.write(activities(activity(99, NOON + DAY)))
+    assert files(path) & before <= live
+    assert late.count("activity", Query()) == FILES_A_DAY + 2
+    late.close()
+
+
+def test_garbage_goes_with_the_next_writer(path: Path) -> None:
+    store = open_store(str(path), True)
+    store.write(activities(activity(1)))
+    kept = files(path)
+    store.close()
+    for name in ("activity/2026-01-01-0.parquet", "activity/x.parquet.tmp"):
+        (path / name).write_bytes(b"half")
+    reader = open_store(str(path))
+    assert reader.count("activity", Query()) == 1
+    reader.close()
+    open_store(str(path), True).close()
+    assert files(path) == kept
+
+
+def test_retention(path: Path, embedded: EmbeddedStore) -> None:
+    now = time.time_ns()
+    embedded.write(activities(*(activity(n, now - n * DAY) for n in range(4))))
+    embedded.write(Commit(findings=(finding(1, now - 3 * DAY),)))
+    assert embedded.retire(now - DAY) == 0  # old events, written just now
+    assert embedded.retire(time.time_ns() + 2 * DAY) == 5
+    assert embedded.count("activity", Query()) == embedded.count("finding", Query()) == 0
+    assert files(path)
+    aged(path, files(path))
+    embedded.write(activities(activity(9, now)))
+    assert len(files(path)) == 1
+
+
+def test_only_near_files_are_read_for_a_commit(path: Path, embedded: EmbeddedStore) -> None:
+    embedded.write(activities(activity(1, NOON)))
+    (file,) = path.glob("activity/*.parquet")
+    file.write_bytes(b"unreadable")
+    assert embedded.write(activities(activity(2, NOON + DAY))).new == 1
+    with pytest.raises(StoreError):
+        embedded.write(activities(activity(3, NOON)))
+    assert len(files(path)) == 2
+
+
+def test_documents_are_read_again_when_they_change(path: Path, embedded: EmbeddedStore) -> None:
+    reader = open_store(str(path))
+    counts: list[Any] = []
+    for n in range(3):
+        embedded.write(Commit(findings=(finding(n),)))
+        counts.append((reader.count("finding", Query()), reader.count("finding", Query(where=Match("id", f"f{n}")))))
+    assert counts == [(1, 1), (2, 1), (3, 1)]
+    reader.close()

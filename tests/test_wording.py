@@ -1,0 +1,131 @@
+"""Every text exists in both languages with the same placeholders; every text asked for exists, and none is left over."""
+
+import ast
+import re
+import string
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from records.wording import LANGUAGES, catalogue
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("records", "sensors", "detectors", "reports", "dashboards", "balefire")
+SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
+FILES = sorted((ROOT / "records" / "wording").glob("*.toml"))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def keys(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    if all(isinstance(value, str) for value in table.values()):
+        yield prefix
+        return
+    for name, value in table.items():
+        yield from keys(value, f"{prefix}.{name}" if prefix else name)
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _literal, name, _spec, _conversion in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("key", sorted(catalogue()))
+def test_both_languages_say_the_same(key: str) -> None:
+    texts = catalogue()[key]
+    assert set(texts) == set(LANGUAGES)
+    assert all(texts.values())
+    assert placeholders(texts["en"]) == placeholders(texts["zh"])
+    assert all(name.isidentifier() for name in placeholders(texts["en"])), "placeholders are plain names"
+
+
+def test_no_text_stands_in_two_files() -> None:
+    found: dict[str, str] = {}
+    for file in FILES:
+        for key in keys(tomllib.loads(file.read_text("utf-8"))):
+            assert key not in found, f"{key} in {found[key]} and {file.name}"
+            found[key] = file.name
+
+
+def error_classes() -> set[str]:
+    """Names of BalefireError and everything derived from it."""
+    bases = {
+        node.name: {ast.unparse(base).split(".")[-1] for base in node.bases}
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"BalefireError"}
+    while more := {name for name, above in bases.items() if above & found} - found:
+        found |= more
+    return found
+
+
+def pattern(node: ast.expr) -> str | None:
+    """A regular expression of the texts that an expression can be; None where it is not spelled out."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.escape(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+" for part in node.values)
+    return None
+
+
+def spelled(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from spelled(node.body)
+        yield from spelled(node.orelse)
+    elif found := pattern(node):
+        yield found
+
+
+def calls() -> Iterator[tuple[str, str, bool, list[str]]]:
+    """(place, name called, whether as a method, patterns of its text arguments) of every call."""
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+                method = isinstance(node.func, ast.Attribute)
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", name, method, [text for argument in node.args for text in spelled(argument)][:1]
+
+
+def asked() -> Iterator[tuple[str, str]]:
+    """(place, pattern of the key) of every text asked for by `say(…)` or by an error. A method `say` may put its layer's name before the key."""
+    errors = error_classes()
+    for place, name, method, texts in calls():
+        if name == "say":
+            yield from ((place, rf"(.+\.)?{text}" if method else text) for text in texts)
+        elif name in errors:
+            yield from ((place, rf"error\.{text}") for text in texts)
+
+
+def test_every_text_asked_for_exists() -> None:
+    missing = [f"{place}: {key}" for place, key in asked() if not any(re.fullmatch(key, known) for known in catalogue())]
+    assert not missing
+
+
+def mentioned() -> Iterator[str]:
+    """Patterns of every string in the sources that could name a text, whoever passes it on to `say`."""
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Constant):
+                text = pattern(node)
+            elif isinstance(node, ast.JoinedStr) and not any(isinstance(part, ast.FormattedValue) and ast.unparse(part.value) == "key" for part in node.values):
+                text = pattern(node)  # f"dashboard.{key}" passes on what its callers mention
+            else:
+                continue
+            if text and re.match(r"\w+(\\\.|$)", text):
+                yield rf"(error\.)?{text}" + (r"(\..+)?" if ".+" in text else "")
+    for _place, name, method, texts in calls():
+        yield from (rf"(.+\.)?{text}(\..+)?" for text in texts if method and (name == "say" or re.match(r"\w+\\\.", text)))
+
+
+def test_no_text_is_left_over() -> None:
+    patterns = [re.compile(text) for text in sorted(set(mentioned()))]
+    unused = [key for key in catalogue() if not any(each.fullmatch(key) for each in patterns)]
+    assert not unused
