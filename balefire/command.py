@@ -6,17 +6,19 @@ import functools
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from balefire.screen import Screen, clean
-from records.errors import BalefireError
+from records.errors import BalefireError, UsageError
 from records.wording import LANGUAGES, locale_language, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from records.store.contract import Store
 
 HELP: Final = locale_language()  # click wants its help texts while modules are imported, before any option is read
 
@@ -69,6 +71,15 @@ def _ended(screen: Screen, function: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return 130
     return screen.status
+
+
+def opened(screen: Screen) -> Store:
+    """The store, to read from. A path that does not exist is a slip of the caller's, not a failure of the store."""
+    from records.store import open_store
+
+    if "://" not in screen.store and not Path(screen.store).expanduser().exists():
+        raise UsageError("store.missing", path=screen.store)
+    return open_store(screen.store)
 
 
 def keeps(function: Callable[..., None]) -> Callable[..., None]:

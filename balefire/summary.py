@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -137,7 +139,8 @@ def _wrong(screen: Screen, done: Replay) -> list[RenderableType]:
     parts = [section(screen.say("cli.summary.wrong"), " · ".join(counts))]
     if not ordered:
         return [*parts, indented(Text(screen.say("cli.summary.quiet")))]
-    parts += [indented(_alert(screen, alert)) for alert in ordered[:ALERTS]]
+    wide = max(severity_text(word, screen.language).cell_len for word in words)
+    parts += [indented(_alert(screen, alert, wide)) for alert in ordered[:ALERTS]]
     if len(ordered) > ALERTS:
         parts.append(indented(Text(screen.say("cli.summary.more", count=len(ordered) - ALERTS), "dim")))
     return parts
@@ -147,14 +150,16 @@ def _ordered(done: Replay) -> list[Alert]:
     return sorted(done.alerts.values(), key=lambda alert: (-alert.severity, alert.first, alert.id))
 
 
-def _alert(screen: Screen, alert: Alert) -> RenderableType:
+def _alert(screen: Screen, alert: Alert, wide: int) -> RenderableType:
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
 
     title, reason = (clean(getattr(text, screen.language)) for text in (alert.title, alert.reason))
     count = screen.count("cli.summary.findings", alert.count)
-    head = Text.assemble(severity_text(severity_word(alert.severity), screen.language), f" {alert.severity}  ", (title, "bold"), (f" · {count}", "dim"))
+    severity = severity_text(severity_word(alert.severity), screen.language)
+    severity.pad_right(max(0, wide - severity.cell_len))
+    head = Text.assemble(severity, f" {alert.severity:>3}  ", (title, "bold"), (f" · {count}", "dim"))
     return Group(head, Padding(prose(reason, WIDTH - 8), (0, 0, 0, 4), expand=False))
 
 
@@ -198,11 +203,19 @@ def _next(screen: Screen, done: Replay) -> list[RenderableType]:
 
 def command(screen: Screen, *words: str) -> str:
     """A command line that can be pasted; the store is named where it is not the usual one."""
-    typed = shlex.join(["balefire", *words])
+    typed = shlex.join([_program(), *words])
     if screen.store == screen.settings.store_place():
         return typed
     home, quoted = str(Path.home()) + "/", shlex.quote(screen.store)
     return f"{typed} --store {'~/' + quoted.removeprefix(home) if quoted.startswith(home) else quoted}"
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where the shell finds it, else by its path."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name != "balefire" or shutil.which("balefire"):
+        return "balefire"
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
 def grid(columns: int, numbers: Sequence[int] = ()) -> Any:

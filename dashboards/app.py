@@ -6,12 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards.page import language
+from dashboards.page import language, remember
 from records.wording import say
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "kit" / "page.css").read_text("utf-8")
 
+remember("lang", "range")
 code = language()
 st.set_page_config(page_title="Balefire", page_icon=str(HERE / "logo" / "mark.svg"), layout="wide", menu_items={"About": say("dashboard.about", code)})
 st.html(f"<style>{STYLE}</style>")

@@ -51,6 +51,16 @@ class Page:
         return f"{path}?{urlencode({**kept_parameters(), **more})}"
 
 
+def remember(*names: str) -> None:
+    """Navigation drops the address's parameters: what this session chose before is put back."""
+    kept: dict[str, str] = st.session_state.setdefault("kept", {})
+    for name in names:
+        if name in st.query_params:
+            kept[name] = st.query_params[name]
+        elif name in kept:
+            st.query_params[name] = kept[name]
+
+
 def language() -> str:
     """The language of the address, else the one the dashboard was started with, else the browser's."""
     asked = st.query_params.get("lang") or os.environ.get("BALEFIRE_LANGUAGE") or st.context.locale or "en"
@@ -92,6 +102,7 @@ def _store(where: str) -> Store | None:
 
 def begin() -> Page:
     """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do."""
+    remember("lang", "range")
     code = language()
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")

@@ -100,7 +100,7 @@ def alerts_over_time(store: Store, span: Span) -> pd.DataFrame:
 def open_by_level(store: Store, span: Span) -> dict[str, int]:
     """Alerts of the span that are not closed, by level."""
     found = frame(store.terms("alert", span.query(OPEN), Terms(("severity",), size=101)))
-    counts = dict.fromkeys(LEVELS, 0)
+    counts: dict[str, int] = dict.fromkeys((*LEVELS,), 0)
     for row in rows(found):
         counts[severity_word(int(row["severity"] or 0))] += int(row["total"])
     return counts
@@ -252,7 +252,7 @@ def detail(store: Store, identity: str) -> Detail | None:
         return Detail(alert, None, pd.DataFrame(), 0)
     worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]).head(1))[0]
     finding = store.get("finding", str(worst["id"])) or worst
-    named = [str(name) for name in finding["activities"] or []]
+    named: list[str] = finding["activities"] or []
     return Detail(alert, finding, _activities(store, finding, named[:_MOST_ACTIVITIES]), len(named))
 
 

@@ -10,13 +10,32 @@ from records.effects import EFFECTS, UNKNOWN
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import flows as streaming
 from sensors.engine import grouping, link, pairing, points
+from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import (
-    BLOCK, CLOCK, CONVERSATION, FLOW, FOREVER, GROUP, GROUPS, HOST, MESSAGE, OPERATION, PACKET, PAIRS, POINT, POINT_ROW, POINTS, SAMPLE, SLOT, STREAMS,
-    UNDECODED, WINDOW, table,
+    BLOCK,
+    CLOCK,
+    CONVERSATION,
+    FLOW,
+    FOREVER,
+    GROUP,
+    GROUPS,
+    HOST,
+    MESSAGE,
+    OPERATION,
+    PACKET,
+    PAIRS,
+    POINT,
+    POINT_ROW,
+    POINTS,
+    SAMPLE,
+    SLOT,
+    STREAMS,
+    UNDECODED,
+    WINDOW,
+    table,
 )  # fmt: skip
 from sensors.inventory import Inventory
 from sensors.protocol import protocols
@@ -246,6 +265,18 @@ class Sensor:
         self._operations(0, self.messages, FOREVER - 1)
         flows = self.flows[: int(self.streams[0].flows)]
         self._close_coverage(int(((flows.peer < 0) & (flows.payloads > 0) & (flows.used == 1) & (flows.framing >= 0)).sum()))
+
+    def exercise(self) -> None:
+        """Call every kernel on nothing, so that it compiles."""
+        pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN)
+        grouping.group(
+            0, 0, self.done, self.own, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations
+        )
+        points.collect(
+            self.memory, 0, 0, self.done, self.told, self.conversations, self.blocks, self.block_index, self.points, self.point_rows,
+            self.point_counters, self.scratch,
+        )  # fmt: skip
+        streaming.forget(np.zeros(0, np.int64), self.flows, self.flow_index, self.slots, self.streams)
 
     def _take(self) -> Batch:
         released, self._released = self._released, []

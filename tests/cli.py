@@ -1,10 +1,15 @@
 """Running `balefire` in tests: in this process where that is enough, as a program where the process itself matters."""
 
+import atexit
 import json
 import os
+import shutil
+import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +59,26 @@ def program(*words: object, stdin: bytes | None = None, environment: Mapping[str
         check=False,
         timeout=120,
     )
+
+
+@cache
+def stored() -> tuple[Path, Row]:
+    """A store that holds the demo capture, and the summary of its replay; made once for all tests, so change nothing in it."""
+    place = Path(tempfile.mkdtemp(prefix="balefire-test-")) / "store"
+    atexit.register(shutil.rmtree, place.parent, ignore_errors=True)
+    return place, one("replay", DEMO, "--store", place)
+
+
+@cache
+def _beginning(packets: int) -> bytes:
+    content, at = DEMO.read_bytes(), 24
+    for _ in range(packets):
+        at += 16 + int(struct.unpack_from("<I", content, at + 8)[0])
+    return content[:at]
+
+
+def short(folder: Path, packets: int = 200) -> Path:
+    """The first packets of the demo capture, for tests to which it is all the same."""
+    file = folder / "short.pcap"
+    file.write_bytes(_beginning(packets))
+    return file

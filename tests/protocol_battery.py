@@ -19,7 +19,6 @@ from typing import Any, Final
 import numpy as np
 
 from records.effects import EFFECTS
-from sensors.engine.octets import view
 from sensors.engine.tables import BIT, MESSAGE, OPERATION, SAMPLE, TEXT, U8, U16BE, VALUE, code_path, table
 from sensors.protocol import Protocol, protocols
 
@@ -101,7 +100,7 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
         at += len(message.data) + (PAD if arena is None else 0)
     operations = _junk(len(given) * protocol.operations_each, OPERATION, fill)
     samples = _junk(len(given) * protocol.samples_each, SAMPLE, fill)
-    used, sampled = protocol.dissect(view(memory), messages, len(given), operations, 0, samples, 0)
+    used, sampled = protocol.dissect(memory, messages, len(given), operations, 0, samples, 0)
     check_tables(protocol, messages, operations[:used], samples[:sampled])
     return [_row(protocol, memory, operation, samples) for operation in operations[:used]], operations[:used], samples[:sampled]
 

@@ -2,13 +2,14 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from records.nesting import iso, period
 from records.schema import TABLES
-from tests.cli import DEMO, Row, balefire, lines, one, program
+from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, short, stored
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
@@ -35,19 +36,13 @@ ASSET = [
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("stores") / "store"
+def store() -> Path:
+    return stored()[0]
 
 
 @pytest.fixture(scope="module")
-def summary(place: Path) -> Row:
-    return one("replay", DEMO, "--store", place)
-
-
-@pytest.fixture(scope="module")
-def store(place: Path, summary: Row) -> Path:
-    assert summary
-    return place
+def summary() -> Row:
+    return stored()[1]
 
 
 def test_dissect() -> None:
@@ -212,15 +207,16 @@ def test_rules() -> None:
 
 
 def test_learning_is_neither_stored_nor_judged(tmp_path: Path) -> None:
-    learned = one("replay", DEMO, "--learn", DEMO, "--store", tmp_path / "learned")
-    plain = one("replay", DEMO, "--store", tmp_path / "plain")
-    assert [given["path"] for given in learned["inputs"]] == [str(DEMO)]
+    capture = short(tmp_path)
+    learned = one("replay", capture, "--learn", DEMO, "--store", tmp_path / "learned")
+    plain = one("replay", capture, "--store", tmp_path / "plain")
+    assert [given["path"] for given in learned["inputs"]] == [str(capture)]
     assert learned["activities"] == plain["activities"]
     assert lines("activities", "--store", tmp_path / "learned") == lines("activities", "--store", tmp_path / "plain")
 
 
 def test_site_and_observer_are_taken(tmp_path: Path) -> None:
-    one("replay", DEMO, "--store", tmp_path / "s", "--site", "North", "--observer", "tap-1")
+    one("replay", short(tmp_path), "--store", tmp_path / "s", "--site", "North", "--observer", "tap-1")
     assert {(row["observer"]["name"], row["observer"]["site"]) for row in lines("activities", "--store", tmp_path / "s")} == {("tap-1", "North")}
 
 
@@ -229,3 +225,44 @@ def test_help_of_every_command() -> None:
     assert {"dissect", "replay", "explain", "rules", "dashboard", "demo", "warm"} <= set(listed)
     for name in listed:
         assert balefire(name, "--help").exit_code == 0
+
+
+def told(language: str, data: Path) -> str:
+    """What `balefire demo` tells a person."""
+    result = program("demo", "--language", language, environment={"XDG_DATA_HOME": str(data)})
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == b""
+    return result.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "headings"), [("en", ["What was seen", "What is wrong", "How much was not seen"]), ("zh", ["看到了什么", "有什么问题", "有多少没有看到"])]
+)
+def test_demo_tells_a_person(tmp_path: Path, language: str, headings: list[str]) -> None:
+    words = told(language, tmp_path)
+    assert [words.index(heading) for heading in headings] == sorted(words.index(heading) for heading in headings)
+    commands = re.findall(r"^    (?:\S*/)?balefire (.+)$", words, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        typed = shlex.split(command)
+        if typed[0] != "dashboard":
+            assert balefire(*typed).exit_code == 0, command
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_what_the_readme_shows_is_so(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command in it runs, and every line of the output in it is printed."""
+    readme = (ROOT / name).read_text("utf-8")
+    words = told("zh" if "zh" in name else "en", tmp_path)
+    printed = {line.strip() for line in words.splitlines() if "--store" not in line}
+    shown = [line.strip() for line in readme.split("<!-- demo -->")[1].split("```")[1].splitlines()[1:] if "--store" not in line]
+    assert len(shown) > 10
+    assert [line for line in shown if line not in printed] == [], "paste the output of `make demo` anew"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("BALEFIRE_STORE", str(tmp_path / "balefire" / "demo"))
+    commands = re.findall(r"^balefire ([^#\n]+)", readme, re.MULTILINE)
+    assert len(commands) >= 5
+    for command in commands:
+        typed = shlex.split(command)
+        if typed[0] not in {"dashboard", "demo", "warm"}:
+            assert balefire(*typed).exit_code == 0, command

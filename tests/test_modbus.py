@@ -236,7 +236,7 @@ def test_broadcast_on_a_serial_line_awaits_nothing() -> None:
         ("03 0000 007E", ASK, ("bad_count",)),
         ("03 FFFF 0002", ASK, ("bad_count",)),
         ("0F 0000 07B1 F7" + "00" * 247, ASK, ("bad_count",)),
-        ("10 0000 007C F8" + "00" * 248, ASK, ("bad_count",)),
+        ("10 0000 007C F8" + "00" * 248, ASK, ("bad_count", "bad_length")),
         ("03 0000", ASK, ("short",)),
         ("03", ASK, ("short",)),
         ("03 0000 0001 00", ASK, ("trailing_bytes",)),
@@ -282,6 +282,13 @@ def test_wrong_headers() -> None:
     assert only(Message(good + b"\0")).anomalies == ("bad_length", "trailing_bytes")
     assert only(Message(good[:-1])).anomalies == ("bad_length", "short")
     assert only(Message(rtu("03 0000 0001").data[:-1] + b"\0", framing=1)).anomalies == ("bad_crc",)
+
+
+def test_only_schneiders_function_is_longer_than_the_specification_allows() -> None:
+    assert MODBUS.framings[0].most == 1030
+    assert asked("5A" + "00" * 1022).anomalies == ()
+    assert asked("41" + "00" * 252).anomalies == ()
+    assert asked("41" + "00" * 253).anomalies == ("bad_length",)
 
 
 def test_broken_framing_is_one_row_that_claims_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The rulebook: matching agrees with a slow and simple evaluator, and the linter says what is wrong, where, and what to do."""
+"""Matching agrees with a slow and simple evaluator, modifier by modifier and rule by rule."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import operator
 import re
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.lint import lint
-from detectors.lint import test as run_tests
 from detectors.rulebook.detection import detection
-from detectors.rulebook.document import LARGEST, Document, read
+from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
-from detectors.rulebook.load import load, load_text
-from records.errors import UsageError
-from records.schema import ACTIVITY
 from tests.frames import sparse
 
 Row = dict[str, Any]
@@ -159,7 +153,7 @@ def written(condition: Any) -> str:
 
 TEXT = st.text("aAbB.\\éÉ值\n|(", max_size=5)
 SIGMA_TEXT = st.text("aAbB*?.\\éÉ值\n|(", max_size=4)
-REGEX = st.sampled_from(["a.b", "^A", "[ab]+", r"(a|b)\.", "É", "b.*a", r"a{2}", "值|A", r"^$"])
+REGEX = st.sampled_from(["a.b", "^A", "[ab]+", r"(a|b)\.", "É", "b.*a", r"a{2}", "值|A", "^a?b"])
 ADDRESS = st.sampled_from(["10.0.0.1", "10.0.0.200", "10.1.0.1", "192.168.5.5", "203.0.113.9", "2001:db8::1", "2001:db8:0:1::9", "::1", "fe80::a"])
 NETWORK = st.sampled_from(["10.0.0.0/8", "10.0.0.0/25", "10.0.0.1/32", "0.0.0.0/0", "2001:db8::/32", "2001:db8::/64", "::/0", "::1/128"])
 NUMBER = st.integers(-3, 3)
@@ -284,201 +278,3 @@ def test_fields_are_found_whatever_their_case() -> None:
 def test_numbers_are_compared_exactly() -> None:
     rows = ({"ot.count": 2**53}, {"ot.count": 2**53 + 1})
     assert matches({"sel": {"ot.count|gt": 2**53}, "condition": "sel"}, *rows) == [False, True]
-
-
-# ---- the linter ---------------------------------------------------------------------------------------------------------------------------------
-
-GOOD = """\
-title: Stop
-title_zh: 停止
-id: stop
-description: Why.
-description_zh: 原因。
-tags:
-  - attack.t0858
-logsource:
-  product: balefire
-detection:
-  sel:
-    ot.effect: cpu.stop
-  condition: sel
-level: high
-misses:
-  - en: Much.
-    zh: 很多。
-respond:
-  - en: Ask.
-    zh: 询问。
-tests:
-  fires:
-    - ot: {effect: cpu.stop}
-  quiet:
-    - {}
-"""
-
-
-def checks(text: str, name: str = "stop.yml") -> list[tuple[int, str]]:
-    _, problems = load_text(text, name)
-    for one in problems:
-        for words in (one.message, one.advice):
-            assert words.en
-            assert re.search(r"[一-鿿]", words.zh)
-    return [(one.line, one.check) for one in problems]
-
-
-def test_a_good_rule_has_no_problem() -> None:
-    rule, problems = load_text(GOOD, "stop.yml")
-    assert problems == []
-    assert rule is not None
-    assert (rule.id, rule.level, rule.techniques, rule.key) == ("stop", "high", ("T0858",), ("source.ip", "destination.ip"))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "check"),
-    [
-        ("ot.effect: cpu.stop\n  c", "ot.efect: cpu.stop\n  c", 12, "field"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect: cpu.halt\n  c", 12, "closed-list"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect:\n      - cpu.stop\n      - cpu.halt\n  c", 14, "closed-list"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|re: ^cpux\n  c", 12, "closed-list"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|re: '(?=a)'\n  c", 12, "regex"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|starts: cpu\n  c", 12, "modifier"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|contains: 3\n  c", 12, "modifier-use"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|cased|base64: stop\n  c", 12, "modifier-use"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|gt: 3\n  c", 12, "number-on-text"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect: yes\n  c", 12, "truth-on-text"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect: 2026-01-01\n  c", 12, "value"),
-        ("ot.effect: cpu.stop\n  c", "ot.unit: one\n  c", 12, "text-on-number"),
-        ("ot.effect: cpu.stop\n  c", "ot.unit|re: one\n  c", 12, "text-on-number"),
-        ("ot.effect: cpu.stop\n  c", "ot.unit: 99999999999999999999\n  c", 12, "number-size"),
-        ("ot.effect: cpu.stop\n  c", "ot.unit|hour: 3\n  c", 12, "part-of-date"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|cidr: 10.0.0.0/8\n  c", 12, "network"),
-        ("ot.effect: cpu.stop\n  c", "source.ip|cidr: 10.0.0.1/8\n  c", 12, "modifier-use"),
-        ("ot.effect: cpu.stop\n  c", "ot.unit|fieldref: ot.effect\n  c", 12, "field-reference"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|fieldref: ot.anomaly\n  c", 12, "field-reference"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect|expand: '%lab%'\n  c", 12, "placeholder"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect: []\n  c", 12, "empty"),
-        ("ot.effect: cpu.stop\n  c", "'|startswith': cpu\n  c", 12, "keyword"),
-        ("ot.effect: cpu.stop\n  c", "OT.effect: cpu.stop\n  c", 12, "reference-form"),
-        ("    ot.effect: cpu.stop\n  c", "    - ot.effect: cpu.stop\n    - word\n  c", 11, "mixed"),
-        ("condition: sel", "condition: sel and", 13, "condition"),
-        ("condition: sel", "condition: sel and other", 13, "condition"),
-        ("condition: sel", "condition: 2 of sel*", 13, "condition"),
-        ("condition: sel", "condition: sel | count() > 5", 13, "aggregate"),
-        ("condition: sel", "more:\n    ot.unit: 1\n  condition: sel", 15, "unused"),
-        ("  condition: sel", "  nothing: sel", 10, "detection"),
-        ("id: stop", "id: Stop it", 3, "id"),
-        ("id: stop", "id: halt", 3, "file-name"),
-        ("product: balefire", "product: windows", 8, "logsource"),
-        ("level: high", "level: severe", 14, "level"),
-        ("level: high", "level: high\nstatus: new", 15, "status"),
-        ("level: high", "level: high\nautor: me", 15, "unknown-key"),
-        ("level: high", "level: high\nlevel: low", 15, "duplicate-key"),
-        ("title: Stop\n", "", 1, "title"),
-        ("title_zh: 停止\n", "", 1, "title-zh"),
-        ("title: Stop", "title: Stop {who}", 1, "text-placeholder"),
-        ("title: Stop", "title: Stop {source.ip}", 1, "text-placeholder"),
-        ("title: Stop", "title: Stop {source!r}", 1, "text-placeholder"),
-        ("  - attack.t0858", "  - attack.t9999", 7, "technique"),
-        ("  - attack.t0858", "  - attack.execution", 6, "no-technique"),
-        ("misses:\n  - en: Much.\n    zh: 很多。\n", "", 1, "misses"),
-        ("respond:\n  - en: Ask.\n    zh: 询问。\n", "", 1, "respond"),
-        ("  - en: Ask.\n    zh: 询问。\n", "  - en: Ask.\n", 19, "both-languages"),
-        ("tests:\n  fires:\n    - ot: {effect: cpu.stop}\n  quiet:\n    - {}\n", "", 1, "tests"),
-        ("  quiet:\n    - {}\n", "", 21, "tests"),
-        ("    - ot: {effect: cpu.stop}", "    - ot: {effect: cpu.start}", 23, "case"),
-        ("    - {}", "    - ot.effect: cpu.stop", 25, "case"),
-        ("    - {}", "    - cpu.stop", 25, "case-form"),
-        ("    - {}", "    - ot.efect: cpu.stop", 25, "field"),
-        ("    - {}", "    - source.port: 1\n      ot:\n        unit: one", 27, "case-value"),
-        ("level: high", "level: high\nscore:\n  - when: {ot.unit: 1}\n    value: x\n    en: a\n    zh: 一", 16, "score"),
-        ("level: high", "level: high\nscore:\n  - when:\n      ot.unix: 1\n    value: 1\n    en: a\n    zh: 一", 17, "field"),
-        ("level: high", "level: high\nkey: [ot.units]", 15, "field"),
-        ("detection:", "correlation:\n  type: event_count\ndetection:", 10, "correlation"),
-        ("    zh: 询问。", "    zh: &a 询问。\n  - *a", 21, "alias"),
-        ("level: high", "level: [high", 15, "yaml"),
-    ],
-)
-def test_the_linter_says_what_is_wrong_and_where(old: str, new: str, line: int, check: str) -> None:
-    assert old in GOOD
-    assert (line, check) in checks(GOOD.replace(old, new, 1))
-
-
-def test_rules_on_protocols_are_advised_against() -> None:
-    text = GOOD.replace("ot.effect: cpu.stop\n  c", "ot.code: '5'\n  c").replace("- ot: {effect: cpu.stop}", "- ot: {code: '5'}")
-    assert checks(text) == [(12, "protocol")]
-    assert load_text(text, "stop.yml")[0] is not None
-
-
-def test_a_rule_on_ordinary_polling_is_not_loaded() -> None:
-    text = (
-        GOOD.replace("ot.effect: cpu.stop\n  c", "ot.access: read\n  c")
-        .replace("effect: cpu.stop", "effect: value.read")
-        .replace("- {}", "- ot: {effect: test}")
-    )
-    assert (10, "polling") in checks(text)
-
-
-ODD_FILES = [
-    b"", b"- 1", b"a: b: c", b"\xff\xfe", b"[" * 5000, b"{a: " * 60 + b"1" + b"}" * 60, b"a: !!python/name:os.system", b"x: 1\n---\ny: 2",
-    b"? [1]\n: 2", b"1: 2", b"a: 2026-99-99", b"# " + b"x" * LARGEST,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("content", ODD_FILES, ids=range(len(ODD_FILES)))
-def test_no_file_is_too_odd_to_be_told_about(content: bytes) -> None:
-    assert read(content).faults or checks(content.decode(), "odd.yml")
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.integers(0, GOOD.count("\n") - 1), st.integers(0, 30), st.text("[]{}:-|*&!%@#'\" \n0aé", max_size=6))
-def test_no_damage_to_a_rule_raises(line: int, column: int, odd: str) -> None:
-    lines = list[str](GOOD.split("\n"))
-    lines[line] = lines[line][:column] + odd + lines[line][column:]
-    load_text("\n".join(lines), "stop.yml")
-
-
-VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.dates()),
-    lambda part: st.one_of(st.lists(part, max_size=3), st.dictionaries(st.one_of(st.text(max_size=4), st.integers()), part, max_size=3)),
-    max_leaves=6,
-)
-KEYS = st.one_of(st.sampled_from([*ACTIVITY.names, "condition", "sel"]), st.text("ab|_", max_size=4))
-ODD_KEYS = st.tuples(KEYS, st.sampled_from(["", "|re", "|cidr", "|exists", "|all", "|base64offset", "|expand", "|fieldref", "|hour", "|windash|contains"])).map(
-    "".join
-)
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.dictionaries(st.sampled_from(["sel", "b"]), st.one_of(VALUES, st.dictionaries(ODD_KEYS, VALUES, max_size=3))), VALUES)
-def test_no_detection_raises(names: dict[str, Any], condition: Any) -> None:
-    for wanted in (condition, "1 of them"):
-        found = detection(Document({"detection": {**names, "condition": wanted}}))
-        assert found.faults or found.match
-        if found.match:
-            found.match(Frame(sparse([{"ot.unit": 1}])))
-
-
-def test_one_bad_rule_does_not_keep_the_others_out(tmp_path: Path) -> None:
-    (tmp_path / "stop.yml").write_text(GOOD, "utf-8")
-    (tmp_path / "bad.yml").write_text("title: [", "utf-8")
-    (tmp_path / "twice").mkdir()
-    (tmp_path / "twice" / "stop.yml").write_text(GOOD, "utf-8")
-    book = load([tmp_path])
-    assert [rule.id for rule in book.rules] == ["stop"]
-    assert [(Path(one.file).parent.name, one.check, one.rule) for one in book.problems] == [(tmp_path.name, "yaml", ""), ("twice", "duplicate-id", "stop")]
-
-
-def test_lint_and_test_of_a_path(tmp_path: Path) -> None:
-    file = tmp_path / "stop.yml"
-    file.write_text(GOOD.replace("- {}", "- ot.effect: cpu.stop"), "utf-8")
-    report = lint(file)
-    assert report.rules == 1
-    assert report.problems[0].row("en") == {
-        "file": str(file), "line": 25, "rule": "stop", "check": "case", "message": "The case quiet 1 should be quiet and is fires.",
-        "advice": "Either the detection or the case is wrong; a rule that fails its own tests is not loaded.",
-    }  # fmt: skip
-    tried = run_tests(tmp_path)
-    assert (tried.rules, tried.cases) == (1, 2)
-    assert [(one.rule, one.case, one.expected, one.got) for one in tried.failed] == [("stop", "quiet 1", "quiet", "fires")]
-    with pytest.raises(UsageError):
-        lint(tmp_path / "gone")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from balefire.command import HELP, keeps, speaks
+from balefire.command import HELP, keeps, opened, speaks
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ def dashboard(screen: Screen, port: int | None, as_json: bool) -> None:
 def serve(screen: Screen, port: int, as_json: bool = False) -> None:
     """Serve the store's pages on 127.0.0.1 until Ctrl-C; before that, say where."""
     from dashboards.serve import serve as listen
-    from records.store import open_store
 
-    open_store(screen.store).close()  # what is wrong with the store is said here, not on an empty page
+    opened(screen).close()  # what is wrong with the store is said here, not on an empty page
     address = f"http://127.0.0.1:{port}"
     if as_json:
         screen.emit({"address": address, "store": screen.store})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from balefire.command import HELP, keeps, speaks
+from balefire.command import HELP, keeps, opened, speaks
 from records.errors import UsageError
 from records.wording import say
 
@@ -44,9 +44,7 @@ class Story:
 @speaks
 def explain(screen: Screen, identity: str, as_json: bool) -> None:
     """Tell one alert or finding."""
-    from records.store import open_store
-
-    store = open_store(screen.store)
+    store = opened(screen)
     try:
         story = _story(store, identity, screen)
         if as_json:

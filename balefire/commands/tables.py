@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from balefire.command import HELP, keeps, speaks
+from balefire.command import HELP, keeps, opened, speaks
 from records.schema import TABLES
 from records.wording import say
 
@@ -41,9 +41,7 @@ def table_commands() -> list[click.Command]:
 def _command(name: str, table: str) -> click.Command:
     def run(screen: Screen, as_json: bool, sort: str, limit: int | None, after: str, **asked: str | None) -> None:
         query = _query(table, sort, after, **asked)
-        from records.store import open_store
-
-        store = open_store(screen.store)
+        store = opened(screen)
         try:
             if as_json:
                 _lines(screen, store, table, query, limit)

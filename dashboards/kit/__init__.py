@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
+from streamlit.components.v2 import component
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ def _text(name: str) -> str:
 
 @cache
 def _component(name: str) -> ComponentRenderer:
-    return st.components.v2.component(f"balefire_{name}", js=_text("base.js") + _text(f"{name}.js"), css=_text("base.css") + _text(f"{name}.css"))
+    return component(f"balefire_{name}", js=_text("base.js") + _text(f"{name}.js"), css=_text("base.css") + _text(f"{name}.css"))
 
 
 def draw(name: str, data: dict[str, Any], key: str) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.formats import number
-from dashboards.page import Page, begin, choice, kept_parameters, text_of
+from dashboards.page import Page, begin, choice, kept_parameters, remember, text_of
 from records.errors import UsageError
 from records.model import severity_word
 
@@ -23,6 +23,7 @@ MARKS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●"}
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
+    remember("q", "level", "status")
     where = narrowed(page)
     if where is None:
         return

@@ -10,10 +10,10 @@ import pyarrow as pa
 from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelector, SigmaCondition
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.modifiers import modifier_mapping
-from sigma.rule import SigmaDetectionItem, SigmaDetections
+from sigma.rule import SigmaDetectionItem, SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
 from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, SigmaType
 
-from detectors.rulebook.match import Predicate, field_named, hits, keyword, leaf, pattern, regular, tree
+from detectors.rulebook.match import Predicate, check_pattern, field_named, hits, keyword, leaf, pattern, regular, tree
 from detectors.rulebook.problems import Fault, nearest
 from records.effects import ACCESSES, EFFECTS
 
@@ -119,6 +119,8 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> None:
     try:
         if not isinstance(value, _PLAIN):
             raise Fault("value", value=type(value).__name__)
+        if key and "re" in key.split("|")[1:] and isinstance(value, str):
+            check_pattern(value)  # before pySigma does: its RE2 writes to stderr
         item = SigmaDetectionItem.from_mapping(key, value)
         for one in item.value:
             _try(item.field, one, found)

@@ -64,7 +64,7 @@ def _fill(document: Document, content: str) -> None:
             document.faults.append((1, Fault("not-a-rule")))
             return
         _walk(document, node, ())
-        construct: Any = loader.construct_document  # pyright: ignore[reportUnknownMemberType]  # the stubs leave the node's type open
+        construct = cast("Any", loader).construct_document  # the stubs leave the node's type open
         document.data = construct(node)
     finally:
         loader.dispose()

@@ -121,7 +121,7 @@ class Frame:
         if field.many:
             rows = _numpy(pc.list_parent_indices(column))
             column = pc.list_flatten(column)
-        encoded = cast("pa.DictionaryArray[Any, Any]", pc.dictionary_encode(column))
+        encoded = cast("Any", column).dictionary_encode()  # the stubs leave its types open
         codes = _numpy(encoded.indices.cast(pa.int64()).fill_null(-1))
         return Words(encoded.dictionary, codes, rows, self.height)
 

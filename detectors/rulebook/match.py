@@ -47,6 +47,7 @@ Predicate = Callable[[Frame], Mask]
 KEYWORD_FIELDS: Final = tuple(field for field in ACTIVITY.fields if field.type in TEXTS and field.name != "id")
 LONGEST: Final = 2**63
 
+_SAMPLE: Final = pa.array([""])
 _SPECIAL: Final = frozenset(r"\.+*?()|[]{}^$")
 _COMPARE: Final[dict[CompareOperators, Callable[[Any, Any], Any]]] = {
     CompareOperators.LT: np.less,
@@ -143,14 +144,17 @@ def _pattern_part(part: str | SpecialChars | Placeholder) -> str:
 
 
 def regular(value: SigmaRegularExpression) -> str:
-    """The RE2 pattern of a regular expression with its flags. Raises Fault where RE2 does not take it."""
+    """The RE2 pattern of a regular expression with its flags."""
     for part in value.regexp.s:
         if isinstance(part, Placeholder):
             raise Fault("placeholder", name=part.name)
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
-    wanted = (f"(?{flags})" if flags else "") + str(value.regexp)
-    hits(pa.array([""]), wanted)
-    return wanted
+    return (f"(?{flags})" if flags else "") + str(value.regexp)
+
+
+def check_pattern(wanted: str) -> None:
+    """Raises Fault where RE2 does not take a pattern: now, and not when traffic comes."""
+    hits(_SAMPLE, wanted)
 
 
 def hits(values: pa.Array[Any], wanted: str) -> Mask:
@@ -164,6 +168,7 @@ def hits(values: pa.Array[Any], wanted: str) -> Mask:
 def _search(field: Field, wanted: str) -> Predicate:
     if field.type not in TEXTS:
         raise Fault("text-on-number", name=field.name, type=field.type)
+    check_pattern(wanted)
 
     def match(frame: Frame) -> Mask:
         words = frame.words(field)

@@ -26,11 +26,12 @@ def framing_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
             ports[kind, list(registered)] = row
         for variant, framing in enumerate(protocol.framings):
             length = framing.length
+            at, value, mask = framing.magic
+            little = length.order == LITTLE
             framings[row] = (
-                (number, framing.kind, framing.header, length.at, length.octets, length.order == LITTLE, framing.add)
-                + framing.magic[:2]
-                + (framing.magic[2], framing.least, framing.most, framing.code_at, variant)
-            )
+                number, framing.kind, framing.header, length.at, length.octets, little, framing.add, at, value, mask,
+                framing.least, framing.most, framing.code_at, variant,
+            )  # fmt: skip
             known[row, sorted(framing.known)] = 1
             row += 1
     return framings[:total], known[:total], ports

@@ -23,7 +23,7 @@ LAST_WINDOW: Final = FOREVER // WINDOW * WINDOW
 def _hash(operation: Any, kind: int, window: int) -> int:
     whole = mix(operation.conversation << 16 ^ operation.effect << 8 ^ operation.outcome << 4 ^ kind, operation.code)
     whole = mix(whole, mix(operation.error, window // WINDOW) ^ operation.anomaly)
-    if kind == GROUPED or kind == OWN:  # noqa: PLR1714  (compiles to less)
+    if kind in (GROUPED, OWN):
         whole = mix(whole, mix(operation.first, operation.last) ^ mix(operation.unit, operation.space))
     return whole
 
@@ -34,7 +34,7 @@ def _same(group: Any, operation: Any, kind: int, window: int) -> bool:
         return False
     if group.window != window or group.outcome != operation.outcome or group.error != operation.error or group.anomaly != operation.anomaly:
         return False
-    if kind == SWEPT or kind == COUNTER:  # noqa: PLR1714  (compiles to less)
+    if kind in (SWEPT, COUNTER):
         return True
     return group.first == operation.first and group.last == operation.last and group.unit == operation.unit and group.space == operation.space
 
@@ -268,4 +268,4 @@ def group(
 @entry
 def pass_time(now: int, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any, hosts: Any, conversations: Any) -> None:
     """Close every window whose time is up at `now`; `released` has room for all groups."""
-    close_until(now, False, groups, index, released, seen, counters_table[0], hosts, conversations)  # noqa: FBT003
+    close_until(now, False, groups, index, released, seen, counters_table[0], hosts, conversations)

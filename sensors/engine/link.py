@@ -162,7 +162,7 @@ def _transport(memory: Any, packet: Any, at: int, whole: int) -> None:
             return
         start = at + 8
         told = u16be(memory, at + 4, end, packet)
-        if 8 <= told and at + told < whole:
+        if told >= 8 and at + told < whole:
             whole = at + told
     if packet.fragment == 0 and packet.transport in (6, 17):
         packet.source_port = u16be(memory, at, end, packet)

@@ -12,7 +12,17 @@ import numpy as np
 
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import (
-    AFTER_GAP, BIT, BROKEN, CUT, CUT_ANOMALY, PENDING, REQUEST, RESPONSE, SECOND, TEXT, table,
+    AFTER_GAP,
+    BIT,
+    BROKEN,
+    CUT,
+    CUT_ANOMALY,
+    PENDING,
+    REQUEST,
+    RESPONSE,
+    SECOND,
+    TEXT,
+    table,
 )  # fmt: skip
 from sensors.protocol import protocols
 
@@ -207,7 +217,7 @@ def _answer(pending: Any, answer: Any, samples: Any, kept: Any, done_table: Any,
         elif answer.first != done.first or answer.last != done.last:
             done.anomaly |= bits[done.protocol, 1]
     _give_answer_samples(done, answer, samples, told, pairs, bits[done.protocol, 2])
-    if answer.value == answer.value and not done.value == done.value:  # noqa: PLR0124, SIM201  (not NaN)
+    if answer.value == answer.value and not done.value == done.value:  # noqa: SIM201  (not NaN)
         done.value = answer.value
     pending.state = ANSWERED
 

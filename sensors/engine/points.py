@@ -176,4 +176,4 @@ def collect(
 @entry
 def pass_time(now: int, blocks: Any, points: Any, rows: Any, counters_table: Any) -> None:
     """End the windows of blocks whose time is up at `now`."""
-    close_points(now, False, blocks, points, rows, counters_table[0])  # noqa: FBT003
+    close_points(now, False, blocks, points, rows, counters_table[0])

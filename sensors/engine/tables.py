@@ -44,8 +44,8 @@ CONVERSATION: Final = _record(
     source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
 )
 FRAMING: Final = _record(
-    protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8", magic_at="i8", magic="i8", mask="i8", least="i8", most="i8",
-    code_at="i8", number="i8",
+    protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8",
+    magic_at="i8", magic="i8", mask="i8", least="i8", most="i8", code_at="i8", number="i8",
 )
 MESSAGE: Final = _record(
     offset="i8", length="i8", time="i8", clock="i8", packet="i8", flow="i8", connection="i8", conversation="i8", port="i8",

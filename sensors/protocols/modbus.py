@@ -123,6 +123,8 @@ FORMS: Final = plain(_forms)
 
 MBAP: Final = 0
 LEAST_RTU, MOST_RTU = 4, 256
+MOST_MBAP, MOST_UNITY = 260, 1030  # the specification's bound, and that of Schneider's own function, seen in captures
+UNITY: Final = 90
 RESTART, DELIMITER, LAST_COUNTER, LAST_TEST = 1, 3, 18, 20  # sub-functions of function 8
 MOST_WRITTEN_WITH_READ: Final = 121
 SAMPLES: Final = 8
@@ -519,6 +521,8 @@ def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, 
             continue
         at, end = read_header(memory, message, row)
         code = u8(memory, at, end, row)
+        if message.length > MOST_MBAP and code & 0x7F != UNITY:
+            row.anomaly |= BAD_LENGTH
         read, done = row, end
         if row.short == 0:
             if code & 0x7F == 23 and (code == 23 or row.role == RESPONSE):
@@ -543,7 +547,7 @@ MODBUS: Final = Protocol(
     spec="MODBUS Application Protocol Specification V1.1b3; MODBUS Messaging on TCP/IP Implementation Guide V1.0b",
     framings=(
         Framing(
-            header=6, length=length_u16be(4), add=6, magic=(2, 0, 0xFFFF), least=8, most=260, code_at=7,
+            header=6, length=length_u16be(4), add=6, magic=(2, 0, 0xFFFF), least=8, most=MOST_UNITY, code_at=7,
             known=frozenset(int(path.split("/")[0]) | failed for path in FUNCTIONS for failed in (0, 0x80)),
         ),
         Framing(kind=BY_SEGMENT, least=LEAST_RTU, most=MOST_RTU, code_at=1),

@@ -35,6 +35,7 @@ class Seen:
     exception: int | None = None
     sub: int | None = None
     values: tuple[float, ...] | None = None
+    space: str | None = None
     also: tuple[int, int] | None = None  # function 23: first and quantity of what is written
 
 
@@ -93,6 +94,7 @@ def _two(row: dict[str, Any], also: tuple[int, int] | None) -> Iterator[Seen]:
     common: dict[str, Any] = {
         "unit": row["unit"], "first": first, "quantity": None if first is None else last - first + 1, "sub": path[1] if len(path) > 1 else None,
         "values": tuple(value for value in row["values"] if not isinstance(value, str)), "also": also,
+        "space": row["object"]["space"],
     }  # fmt: skip
     if row["packet"] is not None:
         yield Seen(row["packet"], False, *ends, function=path[0], exception=0, **common)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FIELDS: Final = (
     "frame.number", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "mbtcp.unit_id", "modbus.func_code", "modbus.exception_code",
-    "modbus.reference_num", "modbus.bit_cnt", "modbus.word_cnt", "modbus.readref", "modbus.readwordcnt", "modbus.writeref", "modbus.writewordcnt",
+    "modbus.reference_num", "modbus.bit_cnt", "modbus.word_cnt", "modbus.read_reference_num", "modbus.read_word_cnt", "modbus.write_reference_num", "modbus.write_word_cnt",
     "modbus.diagnostic_code", "modbus.mei",
 )  # fmt: skip
 RANGES: Final = {1: "bit_cnt", 2: "bit_cnt", 3: "word_cnt", 4: "word_cnt", 15: "bit_cnt", 16: "word_cnt"}

@@ -122,8 +122,10 @@ def story() -> tuple[Finding, list[dict[str, Any]]]:
     )
     title = Text("Chlorine set point on PLC-7 written by a station that never wrote it", "从未写过该点的工程师站改写了 PLC-7 的加氯设定值")
     reason = Text(
-        "ENG-WS-2 (10.20.3.42) set register 40040 of PLC-7, the chlorine set point, from 0.85 to 4.60 mg/L and switched dosing to manual. In 90 days only HMI-3 has written this register, and never above 0.95 mg/L.",
-        "ENG-WS-2（10.20.3.42）把 PLC-7 的寄存器 40040（加氯设定值）由 0.85 改为 4.60 mg/L，并把加药切换为手动。90 天内只有 HMI-3 写过此寄存器，且从未高于 0.95 mg/L。",
+        "ENG-WS-2 (10.20.3.42) set register 40040 of PLC-7, the chlorine set point, from 0.85 to 4.60 mg/L and switched dosing to manual. "
+        "In 90 days only HMI-3 has written this register, and never above 0.95 mg/L.",
+        "ENG-WS-2（10.20.3.42）把 PLC-7 的寄存器 40040（加氯设定值）由 0.85 改为 4.60 mg/L，并把加药切换为手动。"
+        "90 天内只有 HMI-3 写过此寄存器，且从未高于 0.95 mg/L。",
     )
     packets = tuple(PacketRef("night.pcap", 7200 + n, start + n * 24_000_113_000) for n in range(5))
     return finding(STORY, start, terms, title, reason, activities=tuple(row["id"] for row in acts), packets=packets, end=start + 48 * MINUTE), acts

@@ -1,0 +1,75 @@
+"""Kernels as plain Python: the same source, for a first look that waits for no compiler, for debugging and for coverage of lines."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+_MASK: Final = (1 << 64) - 1
+
+
+def kernel(function: Kernel) -> Kernel:
+    """A function over tables; plain Python in this run."""
+    return function
+
+
+inline = kernel
+
+
+def entry(function: Kernel) -> Kernel:
+    """A kernel that is called from outside: its tables reach it as plain memory, whose fields and items are plain numbers (ten times as fast)."""
+
+    def call(*arguments: Any) -> Any:
+        return function(*(plain(argument) for argument in arguments))
+
+    return cast("Kernel", wraps(function)(call))
+
+
+@cache
+def _structure(dtype: np.dtype[Any]) -> type[ctypes.Structure]:
+    kinds = {"i8": ctypes.c_int64, "f8": ctypes.c_double, "u1": ctypes.c_uint8}
+    return type("Row", (ctypes.Structure,), {"_fields_": [(name, kinds[dtype[name].str[1:]]) for name in dtype.names or ()]})
+
+
+def plain(argument: Any) -> Any:
+    """The same memory as a ctypes array of structures, or as a memoryview."""
+    if not isinstance(argument, np.ndarray):
+        return argument
+    array: np.ndarray[Any, Any] = argument
+    if array.dtype.names is None:
+        return memoryview(array)
+    kind = _structure(array.dtype) * len(array)
+    return kind.from_buffer(array) if len(array) else kind()
+
+
+def octet(memory: Any, at: int) -> int:
+    """One octet, unchecked."""
+    return memory[at]
+
+
+def fill(numbers: Any, value: int) -> None:
+    """Set every number."""
+    np.asarray(numbers)[...] = value
+
+
+def mix(first: int, second: int) -> int:
+    """A hash of two numbers, 0 … 2**63-1: the same compiled and interpreted."""
+    mixed = (first * 0x9E3779B97F4A7C15 ^ second * 0xC2B2AE3D27D4EB4F) & _MASK
+    mixed ^= mixed >> 29
+    mixed = mixed * 0xBF58476D1CE4E5B9 & _MASK
+    return (mixed ^ mixed >> 32) >> 1
+
+
+def copy(memory: Any, target: int, source: int, octets: int) -> None:
+    """Move octets inside the arena; every caller has checked both ends."""
+    memory[target : target + octets] = bytes(memory[source : source + octets])
+
+
+def borrow(array: Any) -> Any:
+    """The same array."""
+    return array

@@ -1,0 +1,181 @@
+"""Both pages from the real server in a real browser: what appears, what is refused, and that nothing leaves this machine."""
+
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards import serve
+from tests.browser import waterworks
+from tests.browser.waterworks import HOSTILE, STORY
+from tests.require import need
+
+pytestmark = pytest.mark.browser
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+HEADS = {"en": "Chlorine set point on PLC-7 written by a station that never wrote it", "zh": "从未写过该点的工程师站改写了 PLC-7 的加氯设定值"}
+# Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
+PROBES = re.compile(r"/alerts?/_stcore/(health|host-config)$")
+
+
+@dataclass
+class Visit:
+    """A page and everything that happened on it that should not."""
+
+    page: Page
+    base: str
+    faults: list[str] = field(default_factory=list[str])
+
+    def open(self, path: str) -> None:
+        """Go there and wait until the script has run."""
+        self.page.goto(self.base + path)
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
+    home = tmp_path_factory.mktemp("home")
+    waterworks.fill(home / "store")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    quiet = {**serve.environment(str(home / "store")), "HOME": str(home)}
+    quiet.pop("BALEFIRE_LANGUAGE", None)
+    with (home / "log").open("wb") as log, subprocess.Popen(serve.command(port), cwd=home, env=quiet, stdout=log, stderr=log) as process:
+        try:
+            _wait(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = monotonic() + 60
+    while monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            sleep(0.1)
+        else:
+            return
+    pytest.fail("the dashboard did not start")
+
+
+@pytest.fixture
+def visit(browser: Browser, base: str) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Asia/Shanghai", locale="en-GB")
+    seen = Visit(context.new_page(), base)
+    own = (base, base.replace("http", "ws"), "data:", "blob:")
+    seen.page.on(
+        "console", lambda said: seen.faults.append(said.text) if said.type in {"error", "warning"} and not PROBES.search(said.location["url"]) else None
+    )
+    seen.page.on("pageerror", lambda error: seen.faults.append(str(error)))
+    seen.page.on("request", lambda request: None if request.url.startswith(own) else seen.faults.append(f"left this machine: {request.url}"))
+    seen.page.on("dialog", lambda dialog: seen.faults.append(f"dialog: {dialog.message}"))
+    yield seen
+    context.close()
+    assert seen.faults == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_situation(visit: Visit, language: str) -> None:
+    visit.open(f"/?lang={language}")
+    expect(visit.page.locator("h1")).to_have_text(HEADS[language])
+    expect(visit.page.get_by_text({"en": "Red warning · level I", "zh": "红色预警"}[language]).first).to_be_visible()
+    expect(visit.page.get_by_text("22 Nov 2026, 03:12 (UTC+8)" if language == "en" else "2026-11-22 03:12（UTC+8）")).to_be_visible()
+    expect(visit.page.locator(".timeline .blind")).to_have_count(1)
+    assert visit.page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]
+    assert visit.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor") == "rgb(251, 251, 249)", (
+        "the theme is in force"
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_from_the_list_to_the_alert_and_back(visit: Visit, language: str) -> None:
+    visit.open(f"/alerts?lang={language}")
+    visit.page.get_by_text(HEADS[language]).click()
+    expect(visit.page.locator("h1")).to_have_text(HEADS[language])
+    expect(visit.page).to_have_url(re.compile(rf"/alert\?.*id=a{STORY}"))
+    expect(visit.page.locator(".waterfall .sum .number")).to_have_text("91")
+    expect(visit.page.get_by_text({"en": "Modify Parameter", "zh": "修改参数"}[language])).to_be_visible()
+    expect(visit.page.get_by_text("umas_download")).to_be_visible()
+    visit.page.get_by_test_id("stTopNavLink").get_by_text({"en": "Alerts", "zh": "告警"}[language]).click()
+    expect(visit.page.locator(".queue .row").nth(1)).to_contain_text(HEADS[language])
+
+
+def test_a_link_to_one_alert_says_it_all(visit: Visit) -> None:
+    visit.open(f"/alerts?lang=zh&range=7d&id=a{STORY}")
+    expect(visit.page.locator("h1")).to_have_text(HEADS["zh"])
+    expect(visit.page).to_have_url(re.compile(r"/alert\?.*range=7d"))
+
+
+def test_the_language_switch_stands_in_the_address(visit: Visit) -> None:
+    visit.open("/")
+    visit.page.get_by_text("中文", exact=True).click()
+    expect(visit.page.locator("h1")).to_have_text(HEADS["zh"])
+    expect(visit.page).to_have_url(re.compile("lang=zh"))
+    visit.page.get_by_text("8 小时", exact=True).click()
+    expect(visit.page).to_have_url(re.compile("range=8h"))
+    expect(visit.page.get_by_text("之前的 8 小时")).to_be_visible()
+
+
+def test_a_hostile_title_is_text(visit: Visit) -> None:
+    visit.open("/alerts?lang=en")
+    expect(visit.page.locator(".queue .title", has_text=HOSTILE)).to_be_visible()
+    visit.open("/alert?lang=en&id=a" + "e" * 32)
+    expect(visit.page.locator("h1")).to_have_text(HOSTILE)
+    visit.open("/?lang=en")
+    expect(visit.page.locator(".risk b", has_text=HOSTILE)).to_be_visible()
+    assert visit.page.locator("img[src=x]").count() == 0
+    assert visit.page.title() != "owned"
+
+
+def test_a_hostile_search_is_answered_in_place(visit: Visit) -> None:
+    visit.open("/alerts?lang=en")
+    box = visit.page.get_by_role("textbox")
+    box.fill(f'aset:"{HOSTILE}"')
+    box.press("Enter")
+    expect(visit.page.get_by_text("Did you mean assets")).to_be_visible()
+    box.fill("severity:>=80")
+    box.press("Enter")
+    expect(visit.page.locator(".queue .row")).to_have_count(2)
+    assert "q=severity" in visit.page.url
+
+
+def test_dark_follows_the_reader(browser: Browser, base: str) -> None:
+    context = browser.new_context(color_scheme="dark")
+    seen = Visit(context.new_page(), base)
+    seen.open("/?lang=en")
+    expect(seen.page.locator("h1")).to_be_visible()
+    assert seen.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor") == "rgb(18, 23, 27)"
+    context.close()
+
+
+def test_only_this_machine_is_answered(base: str) -> None:
+    port = int(base.rsplit(":", 1)[1])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the address others would reach us at
+        except OSError:
+            pytest.skip("no network: there is no other address to try")
+        address = probe.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("no other address to try")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, port), 2)

@@ -1,0 +1,297 @@
+"""What the pages ask of a real store, how they write numbers and times, and both pages run without a browser."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import formats, queries, serve
+from dashboards.queries import Span
+from dashboards.reference import object_words
+from records.errors import UsageError
+from records.schema import ACTIVITY
+from records.store import open_store
+from records.store.contract import Store
+from records.wording import LANGUAGES
+from tests.browser import waterworks
+from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
+
+VIEWS = Path(queries.__file__).parent / "views"
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("full") / "store"
+    waterworks.fill(where)
+    return where
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("little") / "store"
+    waterworks.fill_little(where)
+    return where
+
+
+@pytest.fixture
+def store(full: Path) -> Iterator[Store]:
+    opened = open_store(str(full))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def day(store: Store) -> Span:
+    whole = queries.extent(store)
+    assert whole
+    return queries.span_of(whole, "24h")
+
+
+def test_the_period_ends_with_the_newest_packet(store: Store) -> None:
+    whole = queries.extent(store)
+    assert whole
+    assert store.newest() == whole.until - 1
+    assert [queries.span_of(whole, code).length for code in ("1h", "8h", "24h", "7d")] == [HOUR, 8 * HOUR, 24 * HOUR, 168 * HOUR]
+    assert queries.span_of(whole, "all") == whole
+
+
+@pytest.mark.parametrize(("length", "period"), [(MINUTE, "1h"), (HOUR, "1h"), (2 * HOUR, "8h"), (9 * HOUR, "24h"), (900 * HOUR, "24h")])
+def test_little_data_is_shown_close_up(length: int, period: str) -> None:
+    assert queries.default_period(Span(NOW - length, NOW)) == period
+
+
+def test_bars_add_up_to_the_alerts(store: Store, day: Span) -> None:
+    bars = queries.alerts_over_time(store, day)
+    assert list(bars.columns) == ["time", *queries.LEVELS]
+    assert int(bars[list(queries.LEVELS)].to_numpy().sum()) == store.count("alert", day.query())
+    assert len(bars) <= 101
+
+
+def test_open_alerts_by_level(store: Store, day: Span) -> None:
+    counts = queries.open_by_level(store, day)
+    assert counts["critical"] == 1
+    assert sum(counts.values()) == store.count("alert", day.query(queries.OPEN))
+    worst = queries.worst_alert(store, day)
+    assert worst
+    assert worst["id"] == f"a{STORY}"
+
+
+def test_assets_at_risk_have_names_worst_first(store: Store, day: Span) -> None:
+    risk = queries.rows(queries.assets_at_risk(store, day))
+    assert (risk[0]["name"], risk[0]["severity"]) == ("PLC-7", 91)
+    assert [row["severity"] for row in risk] == sorted((row["severity"] for row in risk), reverse=True)
+
+
+def test_activity_counts_operations_not_rows(store: Store, day: Span) -> None:
+    acts = queries.activity_by_access(store, day)
+    assert acts["write"] == 2
+    assert acts["command"] == 4 * 26
+
+
+def test_coverage_is_the_sum_of_its_rows(store: Store, day: Span) -> None:
+    sums = queries.coverage(store, day)
+    assert sums["late"] == 12
+    grade = queries.grade(sums)
+    assert grade
+    assert 99 < grade < 100
+    assert queries.undecoded_ports(store, day) == ["tcp/102"]
+    assert queries.grade(dict.fromkeys(queries.COUNTERS, 0)) is None
+
+
+def test_blindness_is_where_no_packet_was_seen(store: Store, day: Span) -> None:
+    blind = queries.blindness(store, day, queries.sensors(store, day))
+    assert [gap.length for gap in blind["SPAN-2"] if gap.since > day.since + MINUTE] == [4 * MINUTE]
+    assert all(gap.length < MINUTE for gap in blind["SPAN-1"])
+
+
+def test_what_came_before_a_store_is_blind_too(little: Path) -> None:
+    opened = open_store(str(little))
+    whole = queries.extent(opened)
+    assert whole
+    span = queries.span_of(whole, "1h")
+    assert queries.sensors(opened, span) == {"capture-0123456789ab": "first.pcap"}
+    blind = queries.blindness(opened, span, ["capture-0123456789ab", "never-heard"])
+    assert blind["never-heard"] == [span]
+    assert queries.week_earlier(whole, span) is None
+    opened.close()
+
+
+def test_the_list_is_narrowed_by_search_level_and_status(store: Store, day: Span) -> None:
+    every, total = queries.alerts(store, day, queries.search("", [], False), 50)
+    assert total == len(every) == 42
+    high, _ = queries.alerts(store, day, queries.search("techniques:T0801", ["high"], True), 50)
+    assert {"high"} == {queries.severity_word(int(value)) for value in high["severity"]}
+    assert all(row["techniques"] == ["T0801"] and row["status"] != "closed" for row in queries.rows(high))
+    page, total = queries.alerts(store, day, queries.search("", [], False), 3)
+    assert (len(page), total, page["severity"].iloc[0]) == (3, 42, 91)
+    with pytest.raises(UsageError, match="assets"):
+        queries.search("aset:PLC-7", [], True)
+
+
+@pytest.mark.parametrize("identity", [f"a{STORY}", f"a{STORY}"[:8], STORY[:9]])
+def test_an_alert_is_found_by_its_identity_or_the_beginning_of_it(store: Store, identity: str) -> None:
+    found = queries.detail(store, identity)
+    assert found
+    assert found.finding
+    assert found.alert["id"] == f"a{STORY}"
+    assert sum(term["value"] for term in found.finding["terms"]) == found.finding["score"] == 91
+    assert list(found.activities["ot.access"]) == ["identify", "write", "write", "program"]
+
+
+@pytest.mark.parametrize("identity", ["", "a", "nope", "%", "' OR 1=1 --"])
+def test_an_identity_nobody_has_is_not_found(store: Store, identity: str) -> None:
+    assert queries.detail(store, identity) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "en", "zh"),
+    [
+        (97.4, "97.4 %", "97.4%"),
+        (99.98, "99.98 %", "99.98%"),
+        (99.999, "99.99 %", "99.99%"),
+        (97.49, "97.4 %", "97.4%"),
+        (100.0, "100 %", "100%"),
+        (0.0, "0 %", "0%"),
+    ],
+)
+def test_coverage_is_cut_never_rounded_up(value: float, en: str, zh: str) -> None:
+    assert (formats.share_seen(value, "en"), formats.share_seen(value, "zh")) == (en, zh)
+
+
+def test_what_is_missing_is_never_less_than_it_is() -> None:
+    assert [formats.share_missed(value, "en") for value in (0.001, 0.02, 2.51, 100.0)] == ["0.01 %", "0.02 %", "2.6 %", "100 %"]
+
+
+def test_numbers_sizes_and_durations() -> None:
+    assert [formats.number(value) for value in (48210, -3, 24.5)] == ["48,210", "−3", "24.5"]
+    assert [formats.size(value, "en") for value in (512, 1_403, 13_080_000)] == ["512 B", "1.4 kB", "13.1 MB"]
+    lengths = (0, 40 * 10**9, 26 * MINUTE, 111 * MINUTE, 76 * HOUR)
+    assert [formats.duration(length, "en") for length in lengths] == ["0 s", "40 s", "26 min", "1 h 51 min", "3 d 4 h"]
+    assert formats.duration(111 * MINUTE, "zh") == "1 小时 51 分钟"
+
+
+def test_times_in_both_languages() -> None:
+    english, chinese = formats.Clock(ZoneInfo("Asia/Shanghai"), "en"), formats.Clock(ZoneInfo("Asia/Shanghai"), "zh")
+    assert english.moment(NOW) == "22 Nov 2026, 03:12 (UTC+8)"
+    assert chinese.moment(NOW) == "2026-11-22 03:12（UTC+8）"
+    assert english.micro(NOW + 113_999) == "03:12:00.000 113"
+    assert formats.Clock(ZoneInfo("Asia/Kolkata"), "en").offset(NOW) == "UTC+5:30"
+    assert formats.zone_named("Not/AZone") is UTC
+
+
+def test_objects_have_the_reference_notation_where_there_is_one() -> None:
+    row: dict[str, Any] = dict.fromkeys(ACTIVITY.names)
+    modbus = {**row, "network.protocol": "modbus", "ot.object.space": "holding_register", "ot.object.first": 39, "ot.object.last": 42, "ot.unit": 1}
+    assert object_words(modbus, "en") == "holding register 39–42 (40040–40043), unit 1"
+    assert object_words({**modbus, "ot.object.space": "coil", "ot.object.last": 39, "ot.unit": None}, "zh") == "线圈 39 (00040)"
+    assert object_words({**row, "ot.object.name": "DB1.DBX0"}, "en") == "DB1.DBX0"
+
+
+def test_the_server_is_private_and_told_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = serve.environment("store", "zh")
+    assert (told["BALEFIRE_STORE"], told["BALEFIRE_LANGUAGE"]) == (str(tmp_path / "store"), "zh")
+    words = serve.command(8601)
+    assert words[words.index("--server.address") + 1] == "127.0.0.1"
+    assert words[words.index("--browser.gatherUsageStats") + 1] == "false"
+    assert (serve.HERE / ".streamlit" / "config.toml").is_file(), "Streamlit reads the configuration beside the script it runs"
+
+
+def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> str:
+    """One page without a browser, and every text it sends to one."""
+    monkeypatch.setenv("BALEFIRE_STORE", str(store))
+    page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return "\n".join(text for element in leaves(page.main) for text in texts(element.proto))
+
+
+def leaves(block: Any) -> Iterator[Any]:
+    """Every element of a block, however deep."""
+    for child in block.children.values():
+        if hasattr(child, "children"):
+            yield from leaves(child)
+        else:
+            yield child
+
+
+def texts(message: Any) -> Iterator[str]:
+    """Every text of a protocol message; what components are sent is JSON, written out so that other than ASCII can be read."""
+    for _field, value in message.ListFields():
+        parts: list[Any] = [value] if isinstance(value, str | bytes) or not isinstance(value, Sequence) else list(cast("Sequence[Any]", value))
+        for part in parts:
+            if isinstance(part, str):
+                yield json.dumps(json.loads(part), ensure_ascii=False) if part.startswith("{") else part
+            elif hasattr(part, "ListFields"):
+                yield from texts(part)
+
+
+HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_situation(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    sent = run("situation", full, monkeypatch, lang=language)
+    for text in (HEADS[language], {"en": "Red warning · level I", "zh": "红色预警"}[language], "tcp/102", "SPAN-2"):
+        assert text in sent
+    assert "NaN" not in sent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_alerts(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    sent = run("alerts", full, monkeypatch, lang=language, q="severity:>=60")
+    assert HEADS[language] in sent
+    assert {"en": "HMI-2 repeats read 3", "zh": "HMI-2 重复读取 3"}[language] in sent
+    assert {"en": "HMI-2 repeats read 1", "zh": "HMI-2 重复读取 1"}[language] + '"' not in sent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_alert(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    sent = run("alert", full, monkeypatch, lang=language, id=f"a{STORY}")
+    technique, packet, terms = (
+        {"en": "Modify Parameter", "zh": "修改参数"}[language],
+        "night.pcap",
+        {"en": "Outside the maintenance window", "zh": "不在检修窗口内"}[language],
+    )
+    for text in (HEADS[language], "T0836", technique, packet, terms, "40040–40043", "umas_download"):
+        assert text in sent
+
+
+def test_a_search_that_does_not_parse_is_said_in_place(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Did you mean assets" in run("alerts", full, monkeypatch, lang="en", q="aset:PLC-7")
+
+
+def test_an_unknown_alert_is_said_in_place(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no alert of this identity" in run("alert", full, monkeypatch, lang="en", id="nope")
+
+
+@pytest.mark.parametrize("view", ["situation", "alerts", "alert"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str, language: str) -> None:
+    assert "balefire replay FILE" in run(view, tmp_path / "nothing", monkeypatch, lang=language)
+    assert not (tmp_path / "nothing").exists(), "reading makes no store"
+
+
+def test_a_store_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.txt").write_text("not ours", "utf-8")
+    assert "cannot be read" in run("situation", tmp_path, monkeypatch, lang="en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_little_data(little: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    sent = run("situation", little, monkeypatch, lang=language)
+    for text in (
+        {"en": "No open alert in this period", "zh": "本时段没有未关闭的告警"}[language],
+        {"en": "No warning", "zh": "无预警"}[language],
+        "99.96",
+        "first.pcap",
+    ):
+        assert text in sent
+    assert {"en": "No alert here matches", "zh": "没有符合条件的告警"}[language] in run("alerts", little, monkeypatch, lang=language)
