@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from balefire.rows import place, thing
 from balefire.screen import clean, severity_text
-from balefire.summary import command, grid, indented, prose, section
+from balefire.summary import Prose, command, grid, indented, section
 from balefire.times import shown, span
 from records.model import severity_word
 
@@ -30,13 +30,13 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
     facts = [span(first, last, language) + " UTC", *(told["techniques"] or ()), told["id"]]
     if story.kind == "alert":
         facts.insert(1, screen.count("cli.summary.findings", told["count"]))
-    parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim")), Text(), indented(prose(told[f"reason.{language}"]))]
+    parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim")), Text(), indented(Prose(told[f"reason.{language}"]))]
     parts += _terms(screen, story.strongest)
     if story.normal:
-        parts += [section(screen.say("cli.story.normal")), indented(prose(getattr(story.normal, language)))]
+        parts += [section(screen.say("cli.story.normal")), indented(Prose(getattr(story.normal, language)))]
     if story.respond:
         parts.append(section(screen.say("cli.story.respond")))
-        parts += [indented(prose(f"{number}. {getattr(step, language)}")) for number, step in enumerate(story.respond, 1)]
+        parts += [indented(Prose(f"{number}. {getattr(step, language)}")) for number, step in enumerate(story.respond, 1)]
     parts += _activities(screen, store, story.strongest)
     parts += _packets(screen, story)
     for part in parts:

@@ -19,7 +19,7 @@ from records.nesting import period
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from balefire.pipeline import Replay
     from balefire.screen import Screen
@@ -48,17 +48,28 @@ def section(title: str, note: str = "") -> RenderableType:
     return Text.assemble("\n", (title, "bold"), ("  " + clean(note) if note else "", "dim"))
 
 
-def prose(text: str, width: int = WIDTH - 2) -> RenderableType:
-    """A text in lines of at most `width` cells. Rich breaks at spaces only, and would tear Chinese apart at the few it has."""
-    from rich.cells import cell_len
-    from rich.text import Text
+class Prose:
+    """A text in lines as wide as there is room. Rich breaks at spaces only, and would tear Chinese apart at the few it has."""
 
-    lines = [""]
-    for piece in _PIECES.findall(clean(text)):
-        if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
-            lines.append("")
-        lines[-1] += piece if lines[-1] else piece.lstrip()
-    return Text("\n".join(line.rstrip() for line in lines), no_wrap=True, overflow="fold")
+    def __init__(self, text: str) -> None:
+        self.pieces: list[str] = _PIECES.findall(clean(text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines, for rich."""
+        from rich.text import Text
+
+        yield from (Text(line, no_wrap=True, overflow="fold") for line in self.lines(options.max_width))
+
+    def lines(self, width: int) -> list[str]:
+        """The lines of at most `width` cells each, a longer word aside."""
+        from rich.cells import cell_len
+
+        lines = [""]
+        for piece in self.pieces:
+            if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
+                lines.append("")
+            lines[-1] += piece if lines[-1] else piece.lstrip()
+        return [line.rstrip() for line in lines]
 
 
 def indented(content: RenderableType, left: int = 2) -> RenderableType:
@@ -160,7 +171,7 @@ def _alert(screen: Screen, alert: Alert, wide: int) -> RenderableType:
     severity = severity_text(severity_word(alert.severity), screen.language)
     severity.pad_right(max(0, wide - severity.cell_len))
     head = Text.assemble(severity, f" {alert.severity:>3}  ", (title, "bold"), (f" · {count}", "dim"))
-    return Group(head, Padding(prose(reason, WIDTH - 8), (0, 0, 0, 4), expand=False))
+    return Group(head, Padding(Prose(reason), (0, 0, 0, 4)))
 
 
 def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:

@@ -10,6 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     import pyarrow as pa
 
@@ -257,3 +259,13 @@ def pandas_types(table: Table) -> dict[str, pd.ArrowDtype]:
 
     fields = cast("list[Any]", list(arrow_schema(table)))  # Arrow's stubs do not know the type of a schema's field
     return {field.name: pd.ArrowDtype(field.type) for field in fields}
+
+
+def arrow_table(table: Table, columns: Mapping[str, Any], rows: int) -> pa.Table:
+    """A table of these columns (arrays or sequences of `rows` items) with the schema's types; columns that are not given are absent."""
+    import pyarrow as pa
+
+    schema: Any = arrow_schema(table)
+    array: Any = pa.array
+    nothing = [None] * rows
+    return pa.table({field.name: array(columns.get(field.name, nothing), field.type) for field in schema}, schema=schema)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from records.effects import EFFECTS
-from records.schema import ACTIVITY, POINT, arrow_schema
+from records.schema import ACTIVITY, POINT, arrow_table
 from sensors.engine.grouping import ANSWERS, ASKS
 from sensors.engine.pairing import code_table
 from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, code_path
@@ -63,6 +63,7 @@ def action_name(code: int, function: int) -> str:
     return "function_" + code_path(code).replace("/", "_") if code else "malformed"
 
 
+_array: Any = pa.array  # its types are unfinished
 FUNCTION_NAMES: Final = [name for _, name in code_table()[2]]
 
 
@@ -87,9 +88,7 @@ class Naming:
         """Released groups as activities."""
         columns = self._conversation_columns(rows) | self._operation_columns(rows) | self._counted_columns(rows)
         columns["id"] = self._identities(rows, columns)
-        schema = arrow_schema(ACTIVITY)
-        nothing = [None] * len(rows)
-        return pa.table({field.name: pa.array(columns.get(field.name, nothing), field.type) for field in schema}, schema=schema)
+        return arrow_table(ACTIVITY, columns, len(rows))
 
     def _conversation_columns(self, rows: Any) -> dict[str, Any]:
         wanted, place = np.unique(rows.conversation, return_inverse=True)
@@ -108,7 +107,7 @@ class Naming:
             "source.asset.id": [self.assets[number] for number in source],
             "destination.asset.id": [self.assets[number] for number in target],
         }
-        columns = {name: _spread(values, place) for name, values in named.items()}
+        columns: dict[str, Any] = {name: _spread(values, place) for name, values in named.items()}
         columns["source.asset.name"], columns["destination.asset.name"] = columns["source.ip"], columns["destination.ip"]
         columns["source.asset.role"] = _named(rows.source_role, role_text)
         columns["destination.asset.role"] = _named(rows.target_role, role_text)
@@ -190,8 +189,7 @@ class Naming:
         key = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.first", "ot.fragment")
         parts = [*(_plain(columns[name]) for name in key), rows.window.tolist()]
         columns["id"] = [_identity(self.observer, "point", *row) for row in zip(*parts, strict=True)]
-        schema = arrow_schema(POINT)
-        return pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema=schema)
+        return arrow_table(POINT, columns, count)
 
 
 def space_name(protocol: int, space: int) -> str | None:
@@ -205,25 +203,28 @@ def _identity(*parts: object) -> str:
 
 
 def _plain(column: Any) -> list[Any]:
-    return column.tolist() if isinstance(column, np.ndarray) else column.to_pylist() if isinstance(column, pa.Array) else column
+    for convert in ("to_pylist", "tolist"):
+        if hasattr(column, convert):
+            return getattr(column, convert)()
+    return column
 
 
-def _present(numbers: Any) -> pa.Array:
+def _present(numbers: Any) -> Any:
     """Numbers as they are, absent where negative."""
-    return pa.array(np.asarray(numbers), mask=np.asarray(numbers) < 0)
+    return _array(np.asarray(numbers), mask=np.asarray(numbers) < 0)
 
 
-def _spread(values: Sequence[Any], place: Any, kind: pa.DataType | None = None) -> pa.Array:
-    return pa.array(values, kind).take(pa.array(place))
+def _spread(values: Sequence[Any], place: Any, kind: Any = None) -> Any:
+    return _array(values, kind).take(_array(place))
 
 
-def _named(numbers: Any, name: Callable[[int], Any]) -> pa.Array:
+def _named(numbers: Any, name: Callable[[int], Any]) -> Any:
     """A name for each number, asked once for each distinct one."""
     distinct, place = np.unique(np.asarray(numbers), return_inverse=True)
     return _spread([name(int(number)) for number in distinct], place)
 
 
-def _named_pairs(first: Any, second: Any, name: Callable[[int, int], Any], kind: pa.DataType | None = None) -> pa.Array:
+def _named_pairs(first: Any, second: Any, name: Callable[[int, int], Any], kind: Any = None) -> Any:
     """A name for each pair of numbers, asked once for each distinct one."""
     pairs = np.rec.fromarrays([np.asarray(first), np.asarray(second)])
     distinct, place = np.unique(pairs, return_inverse=True)

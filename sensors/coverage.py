@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
-from records.schema import COVERAGE, arrow_schema
+from records.schema import COVERAGE, arrow_table
 from sensors.engine.tables import WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pyarrow as pa
 
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
 FRAGMENT: Final = 256
@@ -127,8 +127,7 @@ class CoverageLog:
     def take(self) -> pa.Table:
         """The rows since the last call."""
         rows, self._rows = self._rows, []
-        schema = arrow_schema(COVERAGE)
-        return pa.table({f.name: pa.array([row.get(f.name) for row in rows], f.type) for f in schema}, schema=schema)
+        return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))
 
 
 def merge(parts: Iterable[Totals]) -> Totals:

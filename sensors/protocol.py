@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Final, cast
 
 Dissect = Callable[..., tuple[int, int]]
 
@@ -104,6 +104,6 @@ def protocols() -> tuple[Protocol, ...]:
 
     found: list[Protocol] = []
     for module in pkgutil.iter_modules(package.__path__):
-        loaded: Any = importlib.import_module(f"{package.__name__}.{module.name}")
-        found += [value for value in vars(loaded).values() if isinstance(value, Protocol)]
+        loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+        found += [value for value in cast("dict[str, object]", vars(loaded)).values() if isinstance(value, Protocol)]
     return tuple(sorted(found, key=lambda protocol: protocol.name))

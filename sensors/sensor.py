@@ -175,8 +175,8 @@ class Sensor:
         streaming.free_slots(self.slots, self.streams)
 
     def _part(self, part: Any, now: int) -> None:
-        used = sampled = 0
-        present = np.unique(part.protocol).tolist()
+        used, sampled = 0, 0
+        present: list[int] = np.unique(part.protocol).tolist()
         for number in present:
             places = np.flatnonzero(part.protocol == number)
             rows = part if len(present) == 1 else part[places]

@@ -1,8 +1,12 @@
-"""Running `balefire` in tests: in this process where that is enough, as a program where the process itself matters."""
+"""Running `balefire` in tests: in this process where that is enough, as a program where the process itself matters.
+
+`python -m tests.cli` pastes what the demo prints now into both READMEs; `tests/test_cli.py` says when that is due.
+"""
 
 import atexit
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -82,3 +86,21 @@ def short(folder: Path, packets: int = 200) -> Path:
     file = folder / "short.pcap"
     file.write_bytes(_beginning(packets))
     return file
+
+
+def paste(readme: Path, language: str) -> None:
+    """Put the output of the demo, and the id of its gravest alert, where the README shows them."""
+    with tempfile.TemporaryDirectory() as home:
+        done = program("demo", "--language", language, environment={"HOME": home, "XDG_DATA_HOME": f"{home}/.local/share"})
+    lines = [line.rstrip() for line in done.stdout.decode().splitlines()]
+    found = re.search(r"balefire explain ([0-9a-f]+)", "\n".join(lines))
+    assert found
+    before, after = readme.read_text("utf-8").split("<!-- demo -->")
+    rest = after.split("```", 2)[2]
+    rest = re.sub(r"^balefire explain [0-9a-f]+", f"balefire explain {found[1]}", rest, flags=re.MULTILINE)
+    readme.write_text("\n".join([f"{before}<!-- demo -->", "```", *lines, f"```{rest}"]), "utf-8")
+
+
+if __name__ == "__main__":
+    paste(ROOT / "README.md", "en")
+    paste(ROOT / "README.zh.md", "zh")

@@ -257,7 +257,7 @@ def test_what_the_readme_shows_is_so(tmp_path: Path, name: str, monkeypatch: pyt
     printed = {line.strip() for line in words.splitlines() if "--store" not in line}
     shown = [line.strip() for line in readme.split("<!-- demo -->")[1].split("```")[1].splitlines()[1:] if "--store" not in line]
     assert len(shown) > 10
-    assert [line for line in shown if line not in printed] == [], "paste the output of `make demo` anew"
+    assert [line for line in shown if line not in printed] == [], "python -m tests.cli pastes the output anew"
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("BALEFIRE_STORE", str(tmp_path / "balefire" / "demo"))
     commands = re.findall(r"^balefire ([^#\n]+)", readme, re.MULTILINE)

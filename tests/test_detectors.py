@@ -130,7 +130,7 @@ def reason_of(**stated: object) -> tuple[str, str, str]:
 def test_a_finding_says_who_did_what_to_what() -> None:
     named = {"destination__asset__name": "PLC-7", "ot__effect": "output.operate", "ot__object__space": "coil", "ot__object__first": 17, "ot__value": 1.0}
     title, english, chinese = reason_of(source__ip="203.0.113.9", **named)
-    assert title == "203.0.113.9, an address outside the private ranges, acted on PLC-7 (10.10.1.20)"
+    assert title == "203.0.113.9, an address outside the private ranges, sent PLC-7 (10.10.1.20) a write or command"
     assert english == (
         "203.0.113.9 asked PLC-7 (10.10.1.20), unit 1, to operate an output: coil 00018, value 1. The device carried it out. "
         "Who controls a plant sits in its control network; a public address means a way in from outside."

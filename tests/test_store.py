@@ -218,6 +218,17 @@ def test_pages_join_up(store: Store, sort: str) -> None:
     assert sorted(pages) == [f"a{n:04}" for n in range(30)]
 
 
+@pytest.mark.parametrize("short", [0, 10_000])
+def test_long_pages(store: Store, short: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages too long to be read by identity come out the same."""
+    monkeypatch.setattr("records.store.embedded._SHORT", short)
+    store.write(activities(*(activity(n, NOON + n // 4 * DAY, ot__unit=n % 2) for n in range(40))))
+    where = Match("ot.unit", 1)
+    page = ids(store.read("activity", Query(where=where, sort="-@timestamp", limit=7, after="a0031")))
+    assert page == [f"a{n:04}" for n in range(29, 15, -2)]
+    assert ids(store.read("activity", Query(since=NOON + DAY, where=where, limit=3))) == ["a0005", "a0007", "a0009"]
+
+
 def test_addresses_sort_as_addresses_and_absent_last(store: Store) -> None:
     addresses = ["10.0.0.10", "10.0.0.9", None, "fe80::1", "9.255.0.0"]
     store.write(activities(*(activity(n, source__ip=address) for n, address in enumerate(addresses))))

@@ -13,5 +13,5 @@ export default function ({ data, parentElement }) {
     root.append(el("div", "row", null, el("span", "", row.name), track, el("span", "number", row.nowText), el("span", "number muted", row.wasText), el("span", "small " + (row.strange ? "strange" : "muted"), row.change)))
   }
   if (!data.rows.length) root.append(el("p", "row muted small none", data.empty))
-  else root.append(el("div", "key muted small", null, el("i"), el("span", "", data.keyNow), ...(data.keyWas ? [el("u"), el("span", "", data.keyWas)] : []), el("span", "", data.keyScale)))
+  else root.append(el("div", "key muted small", null, ...(data.keyWas ? [el("i"), el("span", "", data.keyNow), el("u"), el("span", "", data.keyWas)] : []), el("span", "", data.keyScale)))
 }

@@ -1,5 +1,5 @@
 // Alerts over time as bars by severity, and beneath on the same axis a ribbon a sensor: a neutral bar where it saw packets, hatched where it saw none.
-const RIGHT = 6, HEIGHT = 164, ROW = 17, LEAST = 9
+const RIGHT = 6, HEIGHT = 164, ROW = 17, LEAST = 9, SEEN = 4
 const ORDER = ["critical", "high", "medium", "low"]
 
 export default function ({ data, parentElement }) {
@@ -72,6 +72,12 @@ function ribbons(data, width) {
       const from = x(blind.since), wide = Math.max(LEAST, x(blind.until) - from), mark = svg("rect", { x: Math.min(from, width - RIGHT - wide) + .5, y: y + .5, width: Math.max(1, wide - 1), height: 12, class: "blind" })
       mark.append(svg("title", {}, blind.text))
       picture.append(mark)
+    }
+    let until = data.since // what was seen for a moment only must not vanish beside what was not
+    for (const blind of [...sensor.blind, { since: data.until, until: data.until }]) {
+      const from = x(until), wide = x(blind.since) - from
+      if (wide > 0 && wide < SEEN) picture.append(svg("rect", { x: Math.min(from, width - RIGHT - SEEN), y, width: SEEN, height: 13, class: "moment" }))
+      until = blind.until
     }
   })
   return picture

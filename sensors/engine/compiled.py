@@ -1,11 +1,11 @@
-# pyright: basic, reportAttributeAccessIssue=false, reportCallIssue=false  (numba and llvmlite have no types)
-"""Kernels compiled by numba, cached on disk in the directory that `mode` names."""
+# pyright: basic
+"""Kernels compiled by numba, cached on disk in the directory that `mode` names. numba has no types: they stop at this file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 def kernel(function: Kernel) -> Kernel:
     """A function over tables that is compiled when it is first called."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return cast("Kernel", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 entry = kernel
@@ -29,7 +29,7 @@ entry = kernel
 
 def inline(function: Kernel) -> Kernel:
     """A small kernel that becomes part of its caller."""
-    return numba.njit(forceinline=True, error_model="numpy")(function)
+    return cast("Kernel", numba.njit(forceinline=True, error_model="numpy")(function))
 
 
 def plain(argument: Any) -> Any:
@@ -76,5 +76,5 @@ def _borrow(typing: Any, array: Any) -> Any:  # noqa: ARG001  (the compiler's co
     return array(array), generate
 
 
-borrow: Callable[[Any], Any] = _borrow
+borrow: Callable[[Any], Any] = cast("Callable[[Any], Any]", _borrow)
 """The same array without its owner, so that records taken from it are not reference-counted; the caller keeps it alive (halves the run time)."""

@@ -38,9 +38,9 @@ def _structure(dtype: np.dtype[Any]) -> type[ctypes.Structure]:
 
 def plain(argument: Any) -> Any:
     """The same memory as a ctypes array of structures, or as a memoryview."""
-    if not isinstance(argument, np.ndarray):
+    if not hasattr(argument, "dtype"):
         return argument
-    array: np.ndarray[Any, Any] = argument
+    array: Any = argument
     if array.dtype.names is None:
         return memoryview(array)
     kind = _structure(array.dtype) * len(array)

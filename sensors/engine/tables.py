@@ -66,7 +66,7 @@ SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as o
 )
 PENDING: Final = _record(  # a request that waits for its answer
     deadline="i8", state="u1", key="i8", kept="i8", kept_octets="i8",
-    **{name: str(OPERATION.fields[name][0].str) for name in OPERATION.names or () if OPERATION.fields},
+    **{name: OPERATION[name].str for name in OPERATION.names or ()},
 )
 PAIRS: Final = _record(head="i8", release="i8", tail="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", shed="i8")
 GROUP: Final = _record(  # an activity in the making; also what is released
