@@ -70,10 +70,11 @@ def duration(nanoseconds: int, language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Packet times in the reader's time zone and language."""
+    """Packet times in the reader's time zone and language; `year` is the year that goes without saying."""
 
     zone: tzinfo
     language: str
+    year: int = 0
 
     def local(self, time: int) -> datetime:
         """The moment as a local time (whole seconds)."""
@@ -93,8 +94,10 @@ class Clock:
         return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" if self.language == "en" else f"{at:%Y-%m-%d}"
 
     def short_day(self, time: int) -> str:
-        """`22 Nov`, `11-22`."""
+        """`22 Nov`, `11-22`; with its year where that is another one."""
         at = self.local(time)
+        if self.year and at.year != self.year:
+            return self.day(time)
         return f"{at.day} {_MONTHS[at.month - 1]}" if self.language == "en" else f"{at:%m-%d}"
 
     def minute(self, time: int) -> str:

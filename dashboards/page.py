@@ -117,7 +117,8 @@ def begin() -> Page:
 
 
 def _line(store: Store, code: str, whole: Span) -> Page:
-    clock = Clock(zone_named(st.context.timezone), code)
+    zone = zone_named(st.context.timezone)
+    clock = Clock(zone, code, Clock(zone, code).local(whole.until - 1).year)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="line"):
         slot = st.container(width="stretch")
         periods = {name: say(f"dashboard.period.{name}", code) for name in PERIODS}

@@ -16,8 +16,6 @@ from records.schema import ALERT
 from records.search import And, Condition, Match, Not, Or, Range, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from records.store.contract import Store
 
 PERIODS: Final = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY, "7d": 7 * DAY}
@@ -28,6 +26,8 @@ _MOST_BARS: Final = 100
 _MOST_WINDOWS: Final = 1440
 _MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
+_MOST_FINDINGS: Final = 100
+_MOST_SENSORS: Final = 8
 LEVELS: Final = ("critical", "high", "medium", "low")
 COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed")
 
@@ -139,10 +139,10 @@ def activity_by_access(store: Store, span: Span) -> dict[str, int]:
     return {str(row["ot.access"]): int(row["total"] or 0) for row in rows(found) if row["ot.access"]}
 
 
-def week_earlier(whole: Span, span: Span) -> Span | None:
-    """The same span a week earlier, or None where the store does not reach back so far."""
+def week_earlier(store: Store, span: Span) -> Span | None:
+    """The same span a week earlier, or None where nothing was seen then: unknown is not zero."""
     earlier = Span(span.since - WEEK, span.until - WEEK)
-    return earlier if whole.since <= earlier.since else None
+    return earlier if store.count("coverage", earlier.query()) else None
 
 
 def coverage(store: Store, span: Span) -> dict[str, int]:
@@ -176,27 +176,51 @@ def sites(store: Store, span: Span) -> list[str]:
     return [str(row["observer.site"]) for row in rows(frame(store.terms("coverage", span.query(), Terms(("observer.site",), size=3)))) if row["observer.site"]]
 
 
-def sensors(store: Store, span: Span, most: int = 8) -> dict[str, str]:
-    """The sensors with most windows in the span, and how to call them: a capture that was given no name by its file."""
-    found = rows(frame(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=4 * most))))
-    names: dict[str, str] = {}
-    for row in found:
-        name = str(row["observer.name"] or "")
-        if name and len(names) < most:
-            names.setdefault(name, str(row["file"]) if name.startswith("capture-") and row["file"] else name)
-    return dict(sorted(names.items(), key=lambda item: item[1]))
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One observer: how to call it, whether it is a capture that was given no name (then its file names it), and when it saw no packet."""
+
+    label: str
+    capture: bool
+    blind: tuple[Span, ...]
+
+    def blind_time(self, whole: Span, span: Span) -> int:
+        """Nanoseconds without packets since the store begins. Before a capture begins and after it ends it is not blind, only over."""
+        gaps = [gap for gap in self.blind if not self.capture or span.since < gap.since < gap.until < span.until]
+        return sum(max(0, gap.until - max(gap.since, whole.since)) for gap in gaps)
 
 
-def blindness(store: Store, span: Span, names: Iterable[str]) -> dict[str, list[Span]]:
-    """Sensor → when it saw no packet, to the minute (for more than a day, to 1/1440 of the span)."""
-    names = list(names)
-    step = max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
+def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
+    """The eight observers with most windows in the span by their names, and how many there are (a hundred at most)."""
+    labels: dict[str, str] = {}
+    for row in rows(frame(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=100)))):
+        if name := str(row["observer.name"] or ""):
+            labels.setdefault(name, str(row["file"]) if name.startswith("capture-") and row["file"] else name)
+    chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
+    blind = blindness(store, span, chosen)
+    return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)
+
+
+def unseen_by_all(store: Store, span: Span) -> int:
+    """Nanoseconds of the span in which no observer saw a packet."""
+    step = _step(span)
+    seen = rows(frame(store.histogram("coverage", span.query(), Histogram(step, total="packets"))))
+    return sum(gap.length for gap in _gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span))
+
+
+def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span]]:
+    """Observer → when it saw no packet, to the minute (for more than a day, to 1/1440 of the span)."""
+    step = _step(span)
     where = Or(tuple(Match("observer.name", name) for name in names))
     starts: dict[str, list[int]] = {name: [] for name in names}
     for row in rows(frame(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets")))):
         if row["total"] and row["by"] in starts:
             starts[row["by"]].append(int(row["time"]))
     return {name: _gaps(sorted(starts[name]), step, span) for name in names}
+
+
+def _step(span: Span) -> int:
+    return max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
 
 
 def _gaps(starts: list[int], step: int, span: Span) -> list[Span]:
@@ -233,12 +257,17 @@ def alerts(store: Store, span: Span, where: Condition, limit: int) -> tuple[pd.D
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One alert: its worst (of equals first) finding, and that finding's activities. Rows are plain; JSON fields are decoded."""
+    """One alert: its worst (of equals first) finding, and the activities and packets of its 100 worst findings, 200 of each at most.
+
+    Rows are plain; JSON fields are decoded. `findings` and `activity_count` are how many there would be.
+    """
 
     alert: dict[str, Any]
     finding: dict[str, Any] | None
+    findings: int
     activities: pd.DataFrame
     activity_count: int
+    packets: list[dict[str, Any]]
 
 
 def detail(store: Store, identity: str) -> Detail | None:
@@ -247,13 +276,15 @@ def detail(store: Store, identity: str) -> Detail | None:
     if alert is None:
         return None
     span = Span(int(alert["first"]), int(alert["last"]) + 1)
-    found = frame(store.read("finding", span.query(Match("key", str(alert["key"])), "-severity", 100)))
+    found = frame(store.read("finding", span.query(Match("key", str(alert["key"])), "-severity", _MOST_FINDINGS)))
     if found.empty:
-        return Detail(alert, None, pd.DataFrame(), 0)
-    worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]).head(1))[0]
-    finding = store.get("finding", str(worst["id"])) or worst
-    named: list[str] = finding["activities"] or []
-    return Detail(alert, finding, _activities(store, finding, named[:_MOST_ACTIVITIES]), len(named))
+        return Detail(alert, None, 0, pd.DataFrame(), 0, [])
+    worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]))
+    named = list(dict.fromkeys(str(name) for row in worst for name in row["activities"] or []))
+    packets: list[dict[str, Any]] = [packet for row in worst for packet in json.loads(row["packets"] or "[]")]
+    about = Span(min(int(row["time"]) for row in worst) - DAY, max(int(row["end"]) for row in worst) + DAY)
+    activities = _activities(store, about, named[:_MOST_ACTIVITIES])
+    return Detail(alert, store.get("finding", str(worst[0]["id"])), len(worst), activities, len(named), packets[:_MOST_ACTIVITIES])
 
 
 def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
@@ -271,9 +302,7 @@ def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
     return store.get("alert", match.id) if match else None
 
 
-def _activities(store: Store, finding: dict[str, Any], identities: list[str]) -> pd.DataFrame:
-    """These activities by time. They lie about the finding's own time, which spares the store from looking everywhere."""
-    if not identities:
-        return pd.DataFrame()
-    span = Span(int(finding["time"]) - DAY, int(finding["end"]) + DAY)
-    return frame(store.read("activity", span.query(Or(tuple(Match("id", identity) for identity in identities)), "@timestamp", len(identities))))
+def _activities(store: Store, about: Span, identities: list[str]) -> pd.DataFrame:
+    """These activities by time. They lie about the findings' own times, which spares the store from looking everywhere."""
+    where = Or(tuple(Match("id", identity) for identity in identities))
+    return frame(store.read("activity", about.query(where, "@timestamp", len(identities)))) if identities else pd.DataFrame()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from records.model import Asset
-from sensors.activities import mac_text, role_text
+from sensors.activities import mac_text, role_text, space_name
 from sensors.engine.grouping import ANSWERS, ASKS
 from sensors.engine.tables import SUCCESS, TEXT
 from sensors.protocol import protocols
@@ -47,7 +47,7 @@ class Inventory:
             sample = told[row]
             operation = done[int(np.searchsorted(done.answer_sample, row, side="right")) - 1]
             protocol = protocols()[int(operation.protocol)]
-            fact = protocol.identity.get(int(sample.first))
+            fact = protocol.identity.get((space_name(int(operation.protocol), int(sample.space)) or "", int(sample.first)))
             if fact is None or operation.outcome != SUCCESS:
                 continue
             octets = bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)])

@@ -26,6 +26,7 @@ class Listing(Sensor):
         self.lines: list[dict[str, object]] = []
 
     def _see(self, done: Any, told: Any) -> None:
+        super()._see(done, told)
         self.lines += [self._line(operation, told) for operation in done]
 
     def _line(self, operation: Any, told: Any) -> dict[str, object]:

@@ -76,7 +76,7 @@ class Protocol:
     """One protocol. `functions` maps a code path ("3", "43/14") to name and effect; `anomalies` names the bits of an operation's anomaly, lowest first.
 
     `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens.
-    `identity` tells which fact of an asset (vendor, model, firmware, serial) a text sample of this number is.
+    `identity` tells which fact of an asset (vendor, model, firmware, serial) a text of this space and number is.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Protocol:
     reference: Mapping[str, int] = field(default_factory=dict[str, int])
     anomalies: tuple[str, ...] = ()
     errors: Mapping[int, str] = field(default_factory=dict[int, str])
-    identity: Mapping[int, str] = field(default_factory=dict[int, str])
+    identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     operations_each: int = 1
     samples_each: int = 1
 

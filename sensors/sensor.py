@@ -183,7 +183,6 @@ class Sensor:
             before = used
             used, sampled = protocols()[number].dissect(self.memory, rows, len(rows), self.operations, used, self.samples, sampled)
             self._messages_of[number] += len(rows)
-            self._operations_of[number] += used - before
             if len(present) > 1:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
         if len(present) > 1:
@@ -223,6 +222,7 @@ class Sensor:
 
     def _see(self, done: Any, told: Any) -> None:
         """Operations with their answers, before they are counted into groups."""
+        self._operations_of += np.bincount(done.protocol, minlength=len(self._operations_of))
         self._inventory.identify(self.memory, done, told, self.conversations)
 
     def _close_until(self, now: int) -> None:

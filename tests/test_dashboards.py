@@ -104,20 +104,25 @@ def test_coverage_is_the_sum_of_its_rows(store: Store, day: Span) -> None:
 
 
 def test_blindness_is_where_no_packet_was_seen(store: Store, day: Span) -> None:
-    blind = queries.blindness(store, day, queries.sensors(store, day))
-    assert [gap.length for gap in blind["SPAN-2"] if gap.since > day.since + MINUTE] == [4 * MINUTE]
-    assert all(gap.length < MINUTE for gap in blind["SPAN-1"])
+    whole = queries.extent(store)
+    assert whole
+    (first, second), known = queries.sensors(store, day)
+    assert (first.label, second.label, known) == ("SPAN-1", "SPAN-2", 2)
+    assert [gap.length for gap in second.blind if gap.since > day.since + MINUTE] == [4 * MINUTE]
+    assert [sensor.blind_time(whole, day) // MINUTE for sensor in (first, second)] == [0, 4]
+    assert queries.unseen_by_all(store, day) < MINUTE
 
 
-def test_what_came_before_a_store_is_blind_too(little: Path) -> None:
+def test_before_a_capture_begins_it_is_not_blind_but_nothing_was_seen(little: Path) -> None:
     opened = open_store(str(little))
     whole = queries.extent(opened)
     assert whole
     span = queries.span_of(whole, "1h")
-    assert queries.sensors(opened, span) == {"capture-0123456789ab": "first.pcap"}
-    blind = queries.blindness(opened, span, ["capture-0123456789ab", "never-heard"])
-    assert blind["never-heard"] == [span]
-    assert queries.week_earlier(whole, span) is None
+    (sensor,), _ = queries.sensors(opened, span)
+    assert (sensor.label, sensor.blind_time(whole, span)) == ("first.pcap", 0)
+    assert queries.unseen_by_all(opened, span) // MINUTE == 58
+    assert queries.blindness(opened, span, ["never-heard"]) == {"never-heard": [span]}
+    assert queries.week_earlier(opened, span) is None
     opened.close()
 
 
@@ -182,6 +187,7 @@ def test_times_in_both_languages() -> None:
     assert english.micro(NOW + 113_999) == "03:12:00.000 113"
     assert formats.Clock(ZoneInfo("Asia/Kolkata"), "en").offset(NOW) == "UTC+5:30"
     assert formats.zone_named("Not/AZone") is UTC
+    assert [formats.Clock(UTC, "en", year).short_day(NOW) for year in (2026, 2027)] == ["21 Nov", "21 Nov 2026"]
 
 
 def test_objects_have_the_reference_notation_where_there_is_one() -> None:

@@ -134,6 +134,8 @@ def activities(page: Page, found: Detail) -> None:
     note = page.count("activity.count", len(lines), count=number(len(lines))) if lines else ""
     if lines and found.activity_count > len(lines):
         note = page.say("activity.cut", shown=number(len(lines)), total=number(found.activity_count))
+    if found.findings < int(found.alert["count"]):
+        note += page.say("activity.comma") + page.say("activity.of_worst", findings=number(found.findings))
     kit.draw("table", {"title": page.say("activity.title"), "note": note, "head": head, "rows": lines, "empty": page.say("activity.none")}, "activities")
 
 
@@ -160,9 +162,8 @@ def _party(row: dict[str, Any], side: str) -> str:
 
 def packets(page: Page, found: Detail) -> None:
     """Where the packets are: capture, number, time."""
-    stored: list[dict[str, Any]] = (found.finding or {}).get("packets") or []
     head = [page.say(f"packet.{name}") for name in ("file", "number", "time")]
-    lines = [_packet(page, packet) for packet in stored]
+    lines = [_packet(page, packet) for packet in found.packets]
     note = page.count("packet.count", len(lines), count=number(len(lines))) if lines else ""
     kit.draw(
         "table", {"title": page.say("packet.title"), "note": note, "head": head, "rows": lines, "empty": page.say("packet.none"), "narrow": True}, "packets"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import kit, queries
-from dashboards.formats import DAY, duration, number, share_missed, share_seen, size
+from dashboards.formats import DAY, MINUTE, SECOND, duration, number, share_missed, share_seen, size
 from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
 from records.model import severity_word
 
 if TYPE_CHECKING:
-    from dashboards.queries import Span
+    from dashboards.formats import Clock
+    from dashboards.queries import Sensor, Span
 
 TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
 
@@ -22,24 +24,23 @@ def show(page: Page) -> None:
     """The whole page."""
     if "id" in st.query_params:
         del st.query_params["id"]
-    names = queries.sensors(page.store, page.span)
-    blind = {names[name]: gaps for name, gaps in queries.blindness(page.store, page.span, names).items()}
+    sensors, known = queries.sensors(page.store, page.span)
     sums = queries.coverage(page.store, page.span)
     acts = queries.activity_by_access(page.store, page.span)
-    headline(page, blind, sums, acts)
+    headline(page, sensors, sums, acts)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
-        timeline(page, blind)
+        timeline(page, sensors, known)
     with right:
         risk(page)
     left, right = st.columns([1, 1], gap="large")
     with left:
         access(page, acts)
     with right:
-        unseen(page, blind, sums)
+        unseen(page, sensors, sums)
 
 
-def headline(page: Page, blind: dict[str, list[Span]], sums: dict[str, int], acts: dict[str, int]) -> None:
+def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
     level = next((name for name, count in counts.items() if count), "none")
@@ -50,30 +51,31 @@ def headline(page: Page, blind: dict[str, list[Span]], sums: dict[str, int], act
         sentence = str(worst[f"title.{page.language}"] or worst["title.en"])
     else:
         why = _coverage_words(page, sums)
-        sentence = quiet(page, blind)
-    data = {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence, "facts": facts(page, counts, blind, sums, acts)}
+        sentence = quiet(page, sensors)
+    data = {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence, "facts": facts(page, counts, sensors, sums, acts)}
     kit.draw("headline", data, "headline")
     if worst and st.button(page.say("open_alert", id=str(worst["id"])[:8]), type="primary"):
         st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(worst["id"])})
+    outside = page.store.count("alert", queries.Query(where=queries.OPEN)) - sum(counts.values())
+    if outside and not worst and st.button(page.count("outside", outside, count=number(outside))):
+        st.query_params["range"] = "all"
+        st.rerun()
 
 
-def quiet(page: Page, blind: dict[str, list[Span]]) -> str:
+def quiet(page: Page, sensors: list[Sensor]) -> str:
     """A quiet period names what was blind; it never congratulates."""
-    if page.span.since < page.whole.since:
-        return page.say("quiet.short", duration=duration(page.whole.length, page.language))
-    name, longest = _blindest(page, blind)
-    return page.say("quiet.blind", sensor=name, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")
+    missed = queries.unseen_by_all(page.store, page.span)
+    if missed >= 2 * MINUTE:
+        words = {"seen": duration(page.span.length - missed, page.language), "span": duration(page.span.length, page.language)}
+        return page.say("quiet.short", **words)
+    sensor, longest = _blindest(page, sensors)
+    return page.say("quiet.blind", sensor=sensor, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")
 
 
-def _blind_totals(page: Page, blind: dict[str, list[Span]]) -> dict[str, int]:
-    """How long each sensor saw nothing since the store begins; before that, nothing was recorded at all."""
-    return {name: sum(max(0, gap.until - max(gap.since, page.whole.since)) for gap in gaps) for name, gaps in blind.items()}
-
-
-def _blindest(page: Page, blind: dict[str, list[Span]]) -> tuple[str, int]:
-    totals = _blind_totals(page, blind)
-    name = max(totals, key=lambda sensor: totals[sensor], default="")
-    return name, totals.get(name, 0)
+def _blindest(page: Page, sensors: list[Sensor]) -> tuple[str, int]:
+    times = [(sensor.blind_time(page.whole, page.span), sensor.label) for sensor in sensors]
+    longest, label = max(times, default=(0, ""))
+    return label, longest
 
 
 def _coverage_words(page: Page, sums: dict[str, int]) -> str:
@@ -81,7 +83,7 @@ def _coverage_words(page: Page, sums: dict[str, int]) -> str:
     return page.say("coverage_none") if grade is None else page.say("at_coverage", share=share_seen(grade, page.language))
 
 
-def facts(page: Page, counts: dict[str, int], blind: dict[str, list[Span]], sums: dict[str, int], acts: dict[str, int]) -> list[tuple[str, str]]:
+def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> list[tuple[str, str]]:
     """At most five: open alerts, what acted on the plant, blindness, coverage."""
     total = sum(counts.values())
     found = [(page.say("fact.items", count=number(total)), page.count("fact.alerts", total))]
@@ -90,7 +92,7 @@ def facts(page: Page, counts: dict[str, int], blind: dict[str, list[Span]], sums
             found.append((page.say("fact.times", count=number(acts[name])), page.count(f"fact.{name}", acts[name])))
     if len(found) == 1:
         found.append((page.say("fact.times", count="0"), page.say("fact.acts")))
-    sensor, longest = _blindest(page, blind)
+    sensor, longest = _blindest(page, sensors)
     if longest:
         found.append((page.say("fact.blind", duration=duration(longest, page.language)), page.say("fact.blind_on", sensor=label_of(sensor))))
     grade = queries.grade(sums)
@@ -104,7 +106,7 @@ def label_of(sensor: str) -> str:
     return sensor if len(sensor) <= 24 else sensor[:23] + "…"
 
 
-def timeline(page: Page, blind: dict[str, list[Span]]) -> None:
+def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
     """Alerts over time by severity; beneath, on the same axis, what the sensors saw."""
     interval, span, clock = queries.interval_of(page.span), page.span, page.clock
     bars: list[dict[str, Any]] = []
@@ -113,7 +115,8 @@ def timeline(page: Page, blind: dict[str, list[Span]]) -> None:
         counts = {level: int(row[level]) for level in queries.LEVELS}
         words = page.say("and").join(f"{page.say(f'severity.{level}')} {number(count)}" for level, count in counts.items() if count)
         bars.append({"time": time // 1_000_000, "text": f"{clock.short_day(time)} {clock.minute(time)}: {words}", **counts})
-    sensors = [{"name": label_of(name), "blind": [_blind_mark(page, gap) for gap in gaps]} for name, gaps in blind.items()]
+    ribbons = [{"name": label_of(sensor.label), "blind": [_blind_mark(page, gap) for gap in sensor.blind]} for sensor in sensors]
+    note = page.say("timeline.hatched") + (page.say("timeline.some", shown=len(sensors), known=known) if known > len(sensors) else "")
     data = {
         "title": page.say("timeline.title", interval=duration(interval, page.language)),
         "note": page.say("timeline.note"),
@@ -125,8 +128,8 @@ def timeline(page: Page, blind: dict[str, list[Span]]) -> None:
         "empty": page.say("timeline.empty"),
         "words": {level: page.say(f"severity.{level}") for level in queries.LEVELS},
         "coverageTitle": page.say("timeline.coverage"),
-        "coverageNote": page.say("timeline.hatched"),
-        "sensors": sensors,
+        "coverageNote": note,
+        "sensors": ribbons,
     }
     kit.draw("timeline", data, "timeline")
 
@@ -137,17 +140,20 @@ def _blind_mark(page: Page, gap: Span) -> dict[str, Any]:
 
 
 def ticks(page: Page) -> list[dict[str, Any]]:
-    """Marks of the time axis at round local times; midnight shows the date."""
+    """Marks of the time axis at round local times; midnight shows the date, and years stand alone."""
     span, clock = page.span, page.clock
-    step = next((seconds for seconds in TICKS if span.length <= seconds * 1_000_000_000 * 9), 31536000) * 1_000_000_000
-    shift = int((clock.local(span.since).utcoffset() or clock.local(0) - clock.local(0)).total_seconds()) * 1_000_000_000
-    marks: list[dict[str, Any]] = []
-    at = ((span.since + shift) // step + 1) * step - shift
-    while at < span.until:
-        midnight = (at + shift) % DAY == 0
-        marks.append({"time": at // 1_000_000, "text": clock.short_day(at) if midnight else clock.minute(at), "day": midnight})
-        at += step
-    return marks
+    if span.length > 400 * DAY:
+        first, last = clock.local(span.since).year + 1, clock.local(span.until).year
+        years = [datetime(year, 1, 1, tzinfo=clock.zone) for year in range(first, last + 1, 1 + (last - first) // 12)]
+        return [{"time": int(year.timestamp()) * 1000, "text": f"{year.year}", "day": True} for year in years]
+    step = next((seconds for seconds in TICKS if span.length <= seconds * SECOND * 9), TICKS[-1]) * SECOND
+    shift = int((clock.local(span.since).utcoffset() or timedelta()).total_seconds()) * SECOND
+    start = ((span.since + shift) // step + 1) * step - shift
+    return [_tick(clock, at, (at + shift) % DAY == 0) for at in range(start, span.until, step)]
+
+
+def _tick(clock: Clock, at: int, midnight: bool) -> dict[str, Any]:
+    return {"time": at // 1_000_000, "text": clock.short_day(at) if midnight else clock.minute(at), "day": midnight}
 
 
 def risk(page: Page) -> None:
@@ -162,7 +168,7 @@ def risk(page: Page) -> None:
 
 def access(page: Page, acts: dict[str, int]) -> None:
     """Operations by access, against the same span a week earlier where the store knows it."""
-    earlier = queries.week_earlier(page.whole, page.span)
+    earlier = queries.week_earlier(page.store, page.span)
     was = queries.activity_by_access(page.store, earlier) if earlier else None
     names = [name for name in ACCESSES if acts.get(name) or (was and was.get(name))]
     found = [_access_row(page, name, acts.get(name, 0), None if was is None else was.get(name, 0)) for name in names]
@@ -188,17 +194,16 @@ def _access_row(page: Page, name: str, now: int, was: int | None) -> dict[str, A
     }
 
 
-def unseen(page: Page, blind: dict[str, list[Span]], sums: dict[str, int]) -> None:
+def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     """What was not seen or not understood. A line only for what happened, and coverage always."""
     language, lines = page.language, list[tuple[str, str]]()
     grade = queries.grade(sums)
     if grade is not None and grade < 100:
         lines.append((share_missed(100 - grade, language), page.say("unseen.share")))
-    blind_time = _blind_totals(page, blind)
-    if page.span.since < page.whole.since:
-        lines.append((duration(page.whole.since - page.span.since, language), page.say("unseen.before", moment=page.clock.moment(page.whole.since))))
-    longest = sorted(blind_time, key=lambda name: -blind_time[name])[:3]
-    lines += [(duration(blind_time[name], language), page.say("unseen.blind", sensor=name)) for name in longest if blind_time[name]]
+    if (missed := queries.unseen_by_all(page.store, page.span)) >= 2 * MINUTE:
+        lines.append((duration(missed, language), page.say("unseen.by_all")))
+    blind = [(sensor.blind_time(page.whole, page.span), sensor.label) for sensor in sensors]
+    lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:3] if time]
     if sums["lost"] or sums["gaps"]:
         lines.append((size(sums["lost"], language), page.say("unseen.lost", gaps=number(sums["gaps"]))))
     if sums["undecoded_bytes"]:

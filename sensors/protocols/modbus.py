@@ -560,7 +560,7 @@ MODBUS: Final = Protocol(
     reference=REFERENCE,
     anomalies=ANOMALIES,
     errors=ERRORS,
-    identity={0: "vendor", 1: "model", 2: "firmware"},
+    identity={("identity", 0): "vendor", ("identity", 1): "model", ("identity", 2): "firmware"},
     operations_each=2,
     samples_each=SAMPLES,
 )  # fmt: skip

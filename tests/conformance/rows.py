@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -102,10 +101,6 @@ def _two(row: dict[str, Any], also: tuple[int, int] | None) -> Iterator[Seen]:
         yield Seen(row["response_packet"], True, *ends[2:], *ends[:2], function=path[0] | (0x80 if exception else 0), exception=exception, **common)
 
 
-def _said(ours: Seen, columns: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(getattr(ours, name) for name in columns)
-
-
 def _columns(theirs: Seen) -> tuple[str, ...]:
     return tuple(name for name, value in asdict(theirs).items() if value is not None)
 
@@ -115,20 +110,41 @@ def _agree(theirs: Seen, ours: Seen) -> bool:
 
 
 def compare(theirs: list[Seen], ours: list[Seen]) -> list[Disagreement]:
-    """Row by row in order. A baseline that names packets is compared packet by packet, others by the longest common run."""
+    """Row by row in order. A baseline that names packets is compared packet by packet, others by the alignment that agrees in most columns."""
     if theirs and theirs[0].packet is not None:
         return _by_packet(theirs, ours)
-    by_shape = _columns(theirs[0]) if theirs else ()
-    if any(_columns(row) != by_shape for row in theirs):
-        by_shape = ("answer", "source_port", "target_port", "function")
-    matcher = difflib.SequenceMatcher(None, [_said(row, by_shape) for row in theirs], [_said(row, by_shape) for row in ours], autojunk=False)
     found: list[Disagreement] = []
-    for kind, a, b, c, d in matcher.get_opcodes():
-        pairs = list(zip(range(a, b), range(c, d), strict=False))
-        found += [Disagreement(i, theirs[i], ours[j]) for i, j in pairs if kind != "equal" or not _agree(theirs[i], ours[j])]
-        found += [Disagreement(i, theirs[i], None) for i in range(a + len(pairs), b)]
-        found += [Disagreement(a, None, ours[j]) for j in range(c + len(pairs), d)]
+    at, to = 0, 0
+    for i, j in [*_aligned(theirs, ours), (len(theirs), len(ours))]:
+        left, right = theirs[at:i], ours[to:j]
+        for n, row in enumerate(left):
+            other = next((one for one in right if (one.answer, one.function) == (row.answer, row.function) or row.function is None), None)
+            if other is not None:
+                right.remove(other)
+            found.append(Disagreement(at + n, row, other))
+        found += [Disagreement(at, None, one) for one in right]
+        at, to = i + 1, j + 1
     return found
+
+
+def _aligned(theirs: list[Seen], ours: list[Seen]) -> list[tuple[int, int]]:
+    """Pairs of rows that agree, in the order of both; of all such alignments the one with most columns (the rows are few: a table of all pairs)."""
+    best = [[0] * (len(ours) + 1) for _ in range(len(theirs) + 1)]
+    for i in range(len(theirs) - 1, -1, -1):
+        for j in range(len(ours) - 1, -1, -1):
+            both = best[i + 1][j + 1] + len(_columns(theirs[i])) if _agree(theirs[i], ours[j]) else 0
+            best[i][j] = max(both, best[i + 1][j], best[i][j + 1])
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    while i < len(theirs) and j < len(ours):
+        if _agree(theirs[i], ours[j]) and best[i][j] == best[i + 1][j + 1] + len(_columns(theirs[i])):
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
 
 
 def _by_packet(theirs: list[Seen], ours: list[Seen]) -> list[Disagreement]:
