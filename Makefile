@@ -1,5 +1,6 @@
 # make demo    see it work          make lint    style and types       make warm    compile every kernel now
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
+# make bench CAPTURE=FILE   packets a second against tshark
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml - --universal --python-version 3.11
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint warm venv lock
+.PHONY: demo test lint bench warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -23,6 +24,9 @@ lint: $(VENV)/development.stamp
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+
+bench: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.bench $(CAPTURE)
 
 warm: $(VENV)/runtime.stamp
 	@$(BIN)/balefire warm

@@ -55,8 +55,7 @@ def _terms(screen: Screen, finding: Row) -> list[RenderableType]:
 
 
 def _named(term: dict[str, Any], language: str) -> str:
-    name: Any = term["name"]
-    return str(name[language] if isinstance(name, dict) else name)  # pyright: ignore[reportUnknownArgumentType]
+    return str(term["title"][language])
 
 
 def _activities(screen: Screen, store: Store, finding: Row) -> list[RenderableType]:

@@ -23,7 +23,7 @@ WEEK: Final = 7 * DAY
 OPEN: Final = Not(Match("status", "closed"))
 _BUCKETS: Final = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
 _MOST_BARS: Final = 100
-_MOST_WINDOWS: Final = 1440
+_MOST_WINDOWS: Final = 7 * 1440
 _MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
@@ -142,7 +142,7 @@ def activity_by_access(store: Store, span: Span) -> dict[str, int]:
 def week_earlier(store: Store, span: Span) -> Span | None:
     """The same span a week earlier, or None where nothing was seen then: unknown is not zero."""
     earlier = Span(span.since - WEEK, span.until - WEEK)
-    return earlier if store.count("coverage", earlier.query()) else None
+    return earlier if span.length <= WEEK and store.count("coverage", earlier.query()) else None
 
 
 def coverage(store: Store, span: Span) -> dict[str, int]:
@@ -202,14 +202,15 @@ def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
 
 
 def unseen_by_all(store: Store, span: Span) -> int:
-    """Nanoseconds of the span in which no observer saw a packet."""
+    """Nanoseconds of the span in which no observer saw a packet; where the span is long, never less than what its windows (a minute each) leave."""
     step = _step(span)
     seen = rows(frame(store.histogram("coverage", span.query(), Histogram(step, total="packets"))))
-    return sum(gap.length for gap in _gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span))
+    between = sum(gap.length for gap in _gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span))
+    return max(between, span.length - store.count("coverage", span.query(Range("packets", low=1))) * MINUTE)
 
 
 def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span]]:
-    """Observer → when it saw no packet, to the minute (for more than a day, to 1/1440 of the span)."""
+    """Observer → when it saw no packet, to the minute (for more than a week, to 1/10080 of the span)."""
     step = _step(span)
     where = Or(tuple(Match("observer.name", name) for name in names))
     starts: dict[str, list[int]] = {name: [] for name in names}
@@ -280,7 +281,8 @@ def detail(store: Store, identity: str) -> Detail | None:
     if found.empty:
         return Detail(alert, None, 0, pd.DataFrame(), 0, [])
     worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]))
-    named = list(dict.fromkeys(str(name) for row in worst for name in row["activities"] or []))
+    lists: list[list[str]] = [row["activities"] or [] for row in worst]
+    named = list(dict.fromkeys(name for each in lists for name in each))
     packets: list[dict[str, Any]] = [packet for row in worst for packet in json.loads(row["packets"] or "[]")]
     about = Span(min(int(row["time"]) for row in worst) - DAY, max(int(row["end"]) for row in worst) + DAY)
     activities = _activities(store, about, named[:_MOST_ACTIVITIES])

@@ -34,6 +34,7 @@ def command(port: int) -> list[str]:
         "server.headless": "true",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        "logger.hideWelcomeMessage": "true",  # the command line has said where already
     }
     return [sys.executable, "-m", "streamlit", "run", str(HERE / "app.py"), *(word for name, value in flags.items() for word in (f"--{name}", value))]
 

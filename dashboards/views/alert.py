@@ -69,7 +69,7 @@ def waterfall(page: Page, found: Detail) -> None:
         kit.draw("table", {"title": page.say("score.title_none"), "note": "", "head": [], "rows": [], "empty": page.say("score.none")}, "waterfall")
         return
     stored: list[dict[str, Any]] = finding["terms"] or []
-    terms = [(str(term["name"].get(page.language) or term["name"]["en"]), float(term["value"])) for term in stored]
+    terms = [(str(term["title"].get(page.language) or term["name"]), float(term["value"])) for term in stored]
     total = sum(value for _, value in terms)
     data = {
         "title": page.say("score.title", score=number(round(total, 1))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,7 +55,8 @@ def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict
         sentence = quiet(page, sensors)
     data = {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence, "facts": facts(page, counts, sensors, sums, acts)}
     kit.draw("headline", data, "headline")
-    if worst and st.button(page.say("open_alert", id=str(worst["id"])[:8]), type="primary"):
+    short = re.sub(r"\W", "", str(worst["id"]))[:8] if worst else ""  # a label is Markdown, and what is stored is hostile
+    if worst and st.button(page.say("open_alert", id=short), type="primary"):
         st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(worst["id"])})
     outside = page.store.count("alert", queries.Query(where=queries.OPEN)) - sum(counts.values())
     if outside and not worst and st.button(page.count("outside", outside, count=number(outside))):
@@ -66,7 +68,10 @@ def quiet(page: Page, sensors: list[Sensor]) -> str:
     """A quiet period names what was blind; it never congratulates."""
     missed = queries.unseen_by_all(page.store, page.span)
     if missed >= 2 * MINUTE:
-        words = {"seen": duration(page.span.length - missed, page.language), "span": duration(page.span.length, page.language)}
+        words = {
+            "seen": duration(page.span.length - missed, page.language),
+            "span": page.say(f"period.{page.period}") if page.period in queries.PERIODS else duration(page.span.length, page.language),
+        }
         return page.say("quiet.short", **words)
     sensor, longest = _blindest(page, sensors)
     return page.say("quiet.blind", sensor=sensor, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")

@@ -30,7 +30,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "end": finding.end,
         "severity": finding.severity,
         "score": float(finding.score),
-        "terms": _json([{"name": {"en": term.en, "zh": term.zh}, "value": term.value} for term in finding.terms]),
+        "terms": _json([{"name": term.en, "title": {"en": term.en, "zh": term.zh}, "value": term.value} for term in finding.terms]),
         "title.en": finding.title.en,
         "title.zh": finding.title.zh,
         "reason.en": finding.reason.en,

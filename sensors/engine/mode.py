@@ -39,10 +39,17 @@ def cache_directory() -> Path:
     return place
 
 
+_small: list[bool] = []  # what `choose` said last
+
+
 def choose(octets: int) -> None:
-    """Run interpreted if the input is small and nothing is compiled. Call before importing anything that imports kernels."""
-    if octets <= SMALL_OCTETS and not (cache_directory() / "warm").exists():
-        os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+    """Run interpreted if the input is small and nothing is compiled. Has its say before anything imports kernels; afterwards it changes nothing."""
+    _small.append(octets <= SMALL_OCTETS and not (cache_directory() / "warm").exists())
+
+
+def interpreted() -> bool:
+    """Do kernels of this process run as plain Python?"""
+    return os.environ.get("NUMBA_DISABLE_JIT") == "1" or (bool(_small) and _small[-1])
 
 
 def warm() -> None:

@@ -5,10 +5,11 @@ Every read knows the end of its message: past it, it returns 0 and marks the row
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
-INTERPRETED: Final = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+from sensors.engine.mode import interpreted
+
+INTERPRETED: Final = interpreted()
 
 if INTERPRETED:
     from sensors.engine.interpreted import borrow, copy, entry, fill, inline, kernel, mix, octet, plain

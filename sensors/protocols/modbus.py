@@ -120,7 +120,6 @@ for _form in _FORMS:
 FORMS: Final = plain(_forms)
 
 
-
 MBAP: Final = 0
 LEAST_RTU, MOST_RTU = 4, 256
 MOST_MBAP, MOST_UNITY = 260, 1030  # the specification's bound, and that of Schneider's own function, seen in captures

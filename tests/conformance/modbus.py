@@ -105,7 +105,9 @@ def points(rows: Rows) -> list[Seen]:
         if message.answer and not message.exception and message.first is not None:
             for number, value in enumerate(message.values or ()):
                 last[message.source, message.source_port, message.unit, message.space, message.first + number] = value
-    made = [Seen(source=host, source_port=port, unit=unit, space=space, first=first, values=(value,)) for (host, port, unit, space, first), value in last.items()]
+    made = [
+        Seen(source=host, source_port=port, unit=unit, space=space, first=first, values=(value,)) for (host, port, unit, space, first), value in last.items()
+    ]
     return sorted(made, key=lambda point: repr(replace(point, values=tuple(int(value) for value in point.values or ()))))
 
 

@@ -82,8 +82,9 @@ def detailed(path: Path) -> list[Seen]:
 def mask_writes(path: Path) -> list[Seen]:
     """modbus_mask_write_register.log: a row a message."""
     return [
-        Seen(answer=row["is_orig"] == "F", unit=int(row["unit"]), function=_function(row["func"]), first=int(row["address"]), **_ends(row, row["is_orig"] == "F"))
+        Seen(answer=answer, unit=int(row["unit"]), function=_function(row["func"]), first=int(row["address"]), **_ends(row, answer))
         for row in log(path)
+        for answer in (row["is_orig"] == "F",)
     ]  # fmt: skip
 
 
