@@ -8,19 +8,25 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
+import itertools
 import json
 import math
 import mmap
 import random
+import struct
 import sys
+import tempfile
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from records.effects import EFFECTS
 from sensors.engine.tables import BIT, MESSAGE, OPERATION, SAMPLE, TEXT, U8, U16BE, VALUE, code_path, table
+from sensors.listing import lines
 from sensors.protocol import Protocol, protocols
+from sensors.sources.pcap import find, open_capture
 
 OWNED: Final = (
     "message", "role", "outcome", "short", "sidedness", "transaction", "code", "effect", "unit", "space", "first", "last", "distinct", "value", "error",
@@ -225,6 +231,60 @@ def at_the_edge(protocol: Protocol, given: list[Message]) -> None:
     readable = np.frombuffer(ground, np.uint8)
     for message in given:
         run(protocol, [message], arena=readable[page - len(message.data) : page])
+
+
+Segment = tuple[int, int, bytes]  # side, offset in its stream, octets
+
+
+def capture(segments: list[Segment], port: int, counts: tuple[int, int]) -> bytes:
+    """A classic capture of one TCP connection: handshake, these segments a millisecond apart, and an end after `counts` octets each way."""
+    start = (0xFFFFFF80, 1000)  # one stream wraps around
+    made: list[bytes] = []
+
+    def frame(side: int, at: int, flags: int, data: bytes, other: int) -> None:
+        host = (bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2)))
+        ports = (40000, port)
+        sequence, acknowledge = (start[side] + at) & 0xFFFFFFFF, (start[1 - side] + other) & 0xFFFFFFFF
+        tcp = struct.pack("!HHIIBBHHH", ports[side], ports[1 - side], sequence, acknowledge, 80, flags, 8192, 0, 0) + data
+        ip = struct.pack("!BBHHHBBH4s4s", 69, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0, host[side], host[1 - side])
+        packet = bytes((2, 0, 0, 0, 0, 1 + side, 2, 0, 0, 0, 0, 2 - side, 8, 0)) + ip + tcp
+        made.append(struct.pack("<IIII", 1_700_000_000, len(made) * 10, len(packet), len(packet)) + packet)
+
+    frame(0, -1, 2, b"", 0)
+    frame(1, -1, 18, b"", 0)
+    frame(0, 0, 16, b"", 0)
+    for side, at, data in segments:
+        frame(side, at, 24, data, 0)
+    frame(0, counts[0], 17, b"", counts[1])
+    frame(1, counts[1], 17, b"", counts[0] + 1)
+    return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(made)
+
+
+def streamed(protocol: Protocol, segments: list[Segment], counts: tuple[int, int]) -> list[dict[str, Any]]:
+    """What the engine lists of these segments, without what depends on where packets begin."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stream.pcap"
+        path.write_bytes(capture(segments, protocol.tcp[0], counts))
+        (found,) = find([str(path)])
+        source = open_capture(found)
+        try:
+            rows = list(lines(source, ""))
+        finally:
+            source.close()
+    places = ("packet", "response_packet", "time", "rtt_us")
+    return [{name: value for name, value in row.items() if name not in places} for row in rows]
+
+
+def streams(protocol: Protocol) -> tuple[bytes, bytes]:
+    """The well-formed examples of the first framing, each way one after the other."""
+    sides = [[message.data for message in examples(protocol) if message.side == side and message.framing == 0] for side in (0, 1)]
+    return b"".join(sides[0]), b"".join(sides[1])
+
+
+def cut(stream: bytes, side: int, places: list[int]) -> list[Segment]:
+    """One stream in segments that begin at these places."""
+    edges = sorted({0, len(stream), *(place % len(stream) for place in places), *range(0, len(stream), 1400)})
+    return [(side, at, stream[at:end]) for at, end in itertools.pairwise(edges)]
 
 
 if __name__ == "__main__":

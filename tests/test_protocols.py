@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random  # noqa: TC003  (hypothesis reads the annotation)
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from records.effects import NUMBER
 from sensors.engine.octets import INTERPRETED
 from sensors.engine.tables import BROKEN, CUT, pack_code
 from sensors.protocol import Protocol, protocols
-from tests.protocol_battery import Message, digest, examples, mutants, told
+from tests.protocol_battery import Message, Segment, cut, digest, examples, mutants, streamed, streams, told
 
 every = pytest.mark.parametrize("protocol", protocols(), ids=lambda protocol: protocol.name)
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -108,6 +109,63 @@ def test_what_a_message_says_does_not_depend_on_its_neighbours(protocol: Protoco
     assert [(row.code, row.first, row.last, row.anomalies, row.samples) for row in together] == [
         (row.code, row.first, row.last, row.anomalies, row.samples) for row in alone
     ]
+
+
+carried = pytest.mark.parametrize("protocol", [one for one in protocols() if one.tcp and one.over is None], ids=lambda protocol: protocol.name)
+few = settings(max_examples=25, deadline=None)
+PLACES = st.lists(st.integers(0, 1 << 16), max_size=40)
+
+
+def _whole(protocol: Protocol) -> tuple[list[Segment], tuple[int, int]]:
+    """Both streams, a message a segment."""
+    segments: list[Segment] = []
+    ends = [0, 0]
+    for message in examples(protocol):
+        if message.framing == 0:
+            segments.append((message.side, ends[message.side], message.data))
+            ends[message.side] += len(message.data)
+    return sorted(segments, key=lambda segment: segment[0]), (ends[0], ends[1])
+
+
+@carried
+@few
+@given(PLACES, PLACES)
+def test_any_segmentation_gives_the_same_operations(protocol: Protocol, asked: list[int], answered: list[int]) -> None:
+    segments, counts = _whole(protocol)
+    first, second = streams(protocol)
+    assert streamed(protocol, [*cut(first, 0, asked), *cut(second, 1, answered)], counts) == streamed(protocol, segments, counts)
+
+
+@carried
+@few
+@given(PLACES, st.randoms(use_true_random=False))
+def test_reordering_and_duplication_give_the_same_operations(protocol: Protocol, places: list[int], dice: Random) -> None:
+    segments, counts = _whole(protocol)
+    first, second = streams(protocol)
+    given_: list[Segment] = []
+    for side, stream in enumerate((first, second)):
+        pieces = cut(stream, side, places)
+        for at in range(0, len(pieces), 4):  # never further than the window of segments that wait
+            part = [*pieces[at : at + 4], *dice.sample(pieces[at : at + 4], 1)]
+            dice.shuffle(part)
+            given_ += part
+    assert streamed(protocol, given_, counts) == streamed(protocol, segments, counts)
+
+
+@carried
+@few
+@given(st.integers(0, 1 << 16))
+def test_a_stream_that_ends_early_gives_the_operations_until_there(protocol: Protocol, place: int) -> None:
+    segments, counts = _whole(protocol)
+    stream, _ = streams(protocol)
+    end = place % len(stream)
+    asked = [segment for segment in segments if segment[0] == 0]
+    whole = streamed(protocol, asked, counts)
+    early = streamed(protocol, [(0, at, data[: end - at]) for _, at, data in asked if at < end], (end, 0))
+    complete = [row for row in early if row["code"] is not None]
+    assert complete == whole[: len(complete)]
+    assert len(complete) >= len([at for _, at, data in asked if at + len(data) <= end])
+    assert len(early) - len(complete) <= 1, "what is left of a message is told once"
 
 
 @pytest.mark.skipif(INTERPRETED, reason="needs the compiled kernels to compare with")

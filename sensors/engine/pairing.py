@@ -6,10 +6,12 @@ unanswered is remembered, so that a late answer still has an address.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
+from sensors.engine.interpreted import mix as plain_mix
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import (
     AFTER_GAP,
@@ -37,6 +39,7 @@ LEFT: Final = 2
 ANSWERED: Final = 3
 
 
+@cache
 def code_table() -> tuple[Any, Any, list[tuple[int, str]]]:
     """(sorted keys, function rows [effect], names): the functions of every protocol, to be looked up by protocol << 60 | packed code."""
     from records.effects import NUMBER
@@ -46,15 +49,11 @@ def code_table() -> tuple[Any, Any, list[tuple[int, str]]]:
     for number, protocol in enumerate(protocols()):
         for path, function in protocol.functions.items():
             code = pack_code(*(int(part) for part in path.split("/")))
-            rows.append((_code_key(number, code), NUMBER[function.effect], function.name))
+            rows.append((plain_mix(number, code), NUMBER[function.effect], function.name))
     rows.sort()
     keys = np.array([key for key, _, _ in rows], np.int64)
     effects = np.array([effect for _, effect, _ in rows], np.int64)
     return keys, effects, [(key, name) for key, _, name in rows]
-
-
-def _code_key(protocol: int, code: int) -> int:
-    return mix(protocol, code)
 
 
 @inline

@@ -190,7 +190,7 @@ KNOWN: Final = (
           "The message names no record (octet count 0). icsnpp prints quantity 0 without an address; ours says neither, and bad_count."),
     Known("icsnpp detailed", EXAMPLE, _nothing(24), 1,
           "icsnpp's quantity is how many values the queue held (0, and ours lists none); the object of ours is the one address of the queue."),
-    Known("tshark", PART2, _nothing(1, 2, 3, 4, 15, 16), 6,
+    Known("tshark", PART2, _nothing(1, 2, 3, 4, 15, 16, 23), 7,
           "The request asks for 0 values (malformed on purpose). An object has no empty range: ours names the one address, and says bad_count."),
     *(Known(tool, IPAL, _coil_6, count, "IPAL counts coils from 1 in function 15 and from 0 in function 1: the wire and tshark have reference number 5.")
       for tool, count in (("ipal", 2), ("ipal snapshot", 2), ("ipal state", 1), ("ipal extractor", 1))),
