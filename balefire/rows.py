@@ -9,7 +9,7 @@ from balefire.times import shown as shown_time
 from records.model import severity_word
 from records.nesting import values
 from records.schema import TABLES
-from records.wording import say
+from records.wording import role_words, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,8 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("id", False, lambda row, _language: row["id"][:ID]),
     ),
     "asset": (
-        ("name", False, _plain("name")), ("addresses", False, _many("addresses")), ("device", False, _device), ("role", False, _plain("role")),
+        ("name", False, _plain("name")), ("addresses", False, _many("addresses")), ("device", False, _device),
+        ("role", False, lambda row, language: role_words(row["role"], language)),
         ("first_seen", False, _time("first")), ("last_seen", False, _time("last")),
     ),
     "coverage": (

@@ -33,10 +33,10 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
     parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim")), Text(), indented(Prose(told[f"reason.{language}"]))]
     parts += _terms(screen, story.strongest)
     if story.normal:
-        parts += [section(screen.say("cli.story.normal")), indented(Prose(getattr(story.normal, language)))]
+        parts += [section(screen.say("cli.story.normal")), indented(Prose(story.normal[language]))]
     if story.respond:
         parts.append(section(screen.say("cli.story.respond")))
-        parts += [indented(Prose(f"{number}. {getattr(step, language)}")) for number, step in enumerate(story.respond, 1)]
+        parts += [indented(Prose(f"{number}. {step[language]}")) for number, step in enumerate(story.respond, 1)]
     parts += _activities(screen, store, story.strongest)
     parts += _packets(screen, story)
     for part in parts:

@@ -15,6 +15,7 @@ from balefire.times import span
 from records.effects import EFFECTS
 from records.model import severity_word
 from records.nesting import period
+from records.wording import role_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
         for name, counts in sorted(protocols.items(), key=lambda item: -item[1]["operations"])
     ]
     parts: list[RenderableType] = [section(screen.say("cli.summary.seen"), screen.count("cli.summary.assets", summary["assets"]))]
-    parts.append(indented(_assets(list(done.assets.values()))))
+    parts.append(indented(_assets(screen, list(done.assets.values()))))
     if summary["assets"] > ASSETS:
         parts.append(indented(Text(screen.say("cli.summary.more", count=summary["assets"] - ASSETS), "dim")))
     parts += [Text(), *(indented(each) for each in spoken or [Text(screen.say("cli.summary.no_protocol"))]), Text()]
@@ -119,12 +120,12 @@ def _title(name: str) -> str:
     return next((protocol.title for protocol in protocols() if protocol.name == name), name)
 
 
-def _assets(assets: list[Asset]) -> RenderableType:
+def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
     listed = grid(4)
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
         device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
         addresses = [address for address in asset.addresses if address != asset.name]
-        listed.add_row(*(clean(cell) for cell in (asset.name, " ".join(addresses[:2]), asset.role or "", device)))
+        listed.add_row(*(clean(cell) for cell in (asset.name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device)))
     return listed
 
 

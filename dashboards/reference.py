@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
+from detectors.phrases import notation, references
 from records.wording import catalogue, say
-
-MODBUS_BASES: Final = {"coil": 1, "discrete_input": 10001, "input_register": 30001, "holding_register": 40001}
 
 
 def object_words(row: dict[str, Any], language: str) -> str:
@@ -17,9 +16,10 @@ def object_words(row: dict[str, Any], language: str) -> str:
         key = f"dashboard.space.{space}"
         parts.append(say(key, language) if key in catalogue() else str(space).replace("_", " "))
     if first is not None:
-        parts.append(_range(int(first), int(last if last is not None else first)))
-        if base := MODBUS_BASES.get(str(space)) if row["network.protocol"] == "modbus" else None:
-            parts.append(f"({_range(int(first) + base, int(last if last is not None else first) + base, 5)})")
+        ends = int(first), int(last if last is not None else first)
+        parts.append(_range(*(str(end) for end in ends)))
+        if base := references().get(str(row["network.protocol"]), {}).get(str(space)):
+            parts.append(f"({_range(*(notation(base, end) for end in ends))})")
     if row["ot.object.name"]:
         parts.append(str(row["ot.object.name"]))
     words = " ".join(parts)
@@ -29,5 +29,5 @@ def object_words(row: dict[str, Any], language: str) -> str:
     return f"{words}{say('dashboard.activity.comma', language)}{unit}" if words else unit
 
 
-def _range(first: int, last: int, width: int = 1) -> str:
-    return f"{first:0{width}d}" if first == last else f"{first:0{width}d}–{last:0{width}d}"
+def _range(first: str, last: str) -> str:
+    return first if first == last else f"{first}–{last}"

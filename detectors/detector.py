@@ -1,11 +1,11 @@
-"""The contract of a detector: learn, judge, explain, state. One file a detector in `detectors/methods`, found by discovery."""
+"""The contract of a detector: learn, judge, state. One file a detector in `detectors/methods`, found by discovery."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from records.model import Batch, Finding, Text
+    from records.model import Batch, Finding
 
 
 class Detector(Protocol):
@@ -21,15 +21,10 @@ class Detector(Protocol):
         ...
 
     def judge(self, batch: Batch) -> list[Finding]:
-        """The findings of these rows, in the order of the rows. Rows are Arrow tables with the columns of the schema."""
-        ...
+        """The findings of these rows, in the order of the rows, each with its reason, what would have been normal and the first steps.
 
-    def normal(self, finding: dict[str, object]) -> Text | None:
-        """What would have been normal, for a stored finding (flat columns)."""
-        ...
-
-    def respond(self, finding: dict[str, object]) -> list[Text]:
-        """First steps, for a stored finding."""
+        Rows are Arrow tables with the columns of the schema.
+        """
         ...
 
     def state(self) -> bytes:

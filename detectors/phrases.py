@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.effects import EFFECTS, NUMBER
 from records.model import Text
-from records.wording import LANGUAGES, catalogue, say
+from records.wording import LANGUAGES, catalogue, say, say_or
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,6 @@ def references() -> Mapping[str, Mapping[str, int]]:
     return {protocol.name: protocol.reference for protocol in protocols()}
 
 
-def _or(key: str, language: str, default: str) -> str:
-    """The catalogue's text, or the plain word of a protocol that the catalogue does not know."""
-    return say(key, language) if key in catalogue() else default.replace("_", " ")
-
-
 def who(row: Row, side: str, language: str) -> str:
     """A host by its asset's name and address, or by what there is of them."""
     address = row.get(f"{side}.ip") or row.get(f"{side}.mac")
@@ -48,13 +43,15 @@ def who(row: Row, side: str, language: str) -> str:
 def deed(effect: str, language: str) -> str:
     """What an effect asks for, as it stands after "asked … to"."""
     known = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])]
-    return _or(f"detectors.deed.{effect}", language, getattr(known, language))
+    return say_or(f"detectors.deed.{effect}", language, getattr(known, language))
 
 
 def notation(reference: int | None, address: int) -> str:
-    """An address as on engineers' screens: holding register 17 is 40018, and 410000 where five digits are not enough."""
+    """An address as on engineers' screens: holding register 17 is 40018, and 410000 where five digits are not enough; record 2 of file 4 is 4/2."""
     if reference is None:
         return str(address)
+    if reference < 0:
+        return "/".join(str(part) for part in divmod(address, -reference))
     area = reference // 10000
     return f"{area}{address + 1:04d}" if address < 9999 else f"{area}{address + 1:05d}"
 
@@ -82,7 +79,7 @@ def number(value: float | None) -> str:
 def error(row: Row, language: str) -> str:
     """The error that the device answered, in words."""
     name = row.get("ot.error")
-    return _or(f"detectors.error.{name}", language, str(name)) if name else say("detectors.phrase.no_error", language)
+    return say_or(f"detectors.error.{name}", language, str(name)) if name else say("detectors.phrase.no_error", language)
 
 
 def sentence(row: Row, language: str) -> str:
@@ -126,7 +123,7 @@ def _ending(row: Row, access: str, language: str) -> str:
     elif outcome == "unknown" and access != "report":
         ends.append(say("detectors.phrase.silent", language))
     if odd := row.get("ot.anomaly"):
-        words = [_or(f"detectors.anomaly.{name}", language, name) for name in odd]
+        words = [say_or(f"detectors.anomaly.{name}", language, name) for name in odd]
         ends.append(say("detectors.phrase.malformed", language, words=say("detectors.phrase.comma", language).join(words)))
     return "".join(ends)
 

@@ -80,6 +80,8 @@ class Finding:
     packets: tuple[PacketRef, ...]
     observer: str
     site: str | None
+    normal: Text | None = None
+    respond: tuple[Text, ...] = ()
 
     @property
     def score(self) -> float:

@@ -31,11 +31,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A kind of record. `time` is the column that `since`, `until` and the default sort mean."""
+    """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
+
+    `labels`: names of captures, a field or a key of a field's objects (`packets.file`). They are shown and are no part of the content: the same capture
+    under another name says the same.
+    """
 
     name: str
     time: str
     fields: tuple[Field, ...]
+    labels: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,6 +150,9 @@ FINDING: Final = Table("finding", "time", (
     Field("title.zh", "text", "title in Chinese", "中文标题"),
     Field("reason.en", "text", "reason in words, English", "英文说明"),
     Field("reason.zh", "text", "reason in words, Chinese", "中文说明"),
+    Field("normal.en", "text", "what would have been normal, English", "正常情形（英文）"),
+    Field("normal.zh", "text", "what would have been normal, Chinese", "正常情形（中文）"),
+    Field("respond", "json", "first steps: en, zh", "首要处置步骤"),
     Field("source.ip", "ip", "address of who asked or spoke", "发起方地址"),
     Field("destination.ip", "ip", "address of who was asked or spoken to", "对象地址"),
     Field("effects", "keyword", "effects of the activities", "作用", many=True),
@@ -153,7 +161,7 @@ FINDING: Final = Table("finding", "time", (
     Field("assets", "keyword", "assets concerned", "相关资产", many=True),
     Field("packets", "json", "packets: file, packet, time", "数据包"),
     *_OBSERVER,
-))
+), labels=("packets.file",))
 
 ALERT: Final = Table("alert", "last", (
     Field("id", "keyword", "identity", "标识"),
@@ -221,7 +229,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
     Field("undecoded", "json", "undecoded bytes by transport and port: name, bytes", "按端口的未解析字节"),
-))
+), labels=("file",))
 
 REPORT: Final = Table("report", "until", (
     Field("id", "keyword", "identity", "标识"),

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from records.effects import EFFECTS
 from records.schema import ACTIVITY, POINT, arrow_table
-from sensors.engine.grouping import ANSWERS, ASKS
+from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
 from sensors.engine.pairing import code_table
 from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, code_path
 from sensors.protocol import Protocol, protocols
@@ -36,8 +36,8 @@ def mac_text(mac: int) -> str | None:
 
 
 def role_text(role: int) -> str | None:
-    """What a host was seen doing: it answers, or it asks."""
-    return "controller" if role & ANSWERS else "client" if role & ASKS else None
+    """What a host was seen doing: it answers, it programs or tries out, or it asks."""
+    return "controller" if role & ANSWERS else "engineering" if role & ENGINEERS else "client" if role & ASKS else None
 
 
 def asset_id(site: str | None, address: str) -> str:
@@ -91,16 +91,18 @@ class Naming:
         return arrow_table(ACTIVITY, columns, len(rows))
 
     def _conversation_columns(self, rows: Any) -> dict[str, Any]:
-        wanted, place = np.unique(rows.conversation, return_inverse=True)
-        talks = [self._conversations[int(number)] for number in wanted]
+        wanted, place = np.unique(2 * rows.conversation + rows.report, return_inverse=True)
+        talks = [self._conversations[int(number) >> 1] for number in wanted]
+        turned = [int(number) & 1 == 1 for number in wanted]  # reports: the one who was to be asked spoke
         own = rows.ordinal > 0
-        source, target = [int(talk.source) for talk in talks], [int(talk.target) for talk in talks]
+        ends = [((talk.source, talk.source_mac), (talk.target, talk.target_mac)) for talk in talks]
+        ends = [tuple(reversed(pair)) if turn else pair for pair, turn in zip(ends, turned, strict=True)]
+        source, target = [int(one[0]) for one, _ in ends], [int(other[0]) for _, other in ends]
         named: dict[str, list[Any]] = {
             "source.ip": [self.host(number) for number in source],
             "destination.ip": [self.host(number) for number in target],
-            "source.mac": [mac_text(int(talk.source_mac)) for talk in talks],
-            "destination.mac": [mac_text(int(talk.target_mac)) for talk in talks],
-            "destination.port": [int(talk.port) for talk in talks],
+            "source.mac": [mac_text(int(one[1])) for one, _ in ends],
+            "destination.mac": [mac_text(int(other[1])) for _, other in ends],
             "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk in talks],
             "network.protocol": [protocols()[int(talk.protocol)].name for talk in talks],
             "network.vlan.id": [None if talk.vlan < 0 else int(talk.vlan) for talk in talks],
@@ -109,9 +111,13 @@ class Naming:
         }
         columns: dict[str, Any] = {name: _spread(values, place) for name, values in named.items()}
         columns["source.asset.name"], columns["destination.asset.name"] = columns["source.ip"], columns["destination.ip"]
-        columns["source.asset.role"] = _named(rows.source_role, role_text)
-        columns["destination.asset.role"] = _named(rows.target_role, role_text)
-        columns["source.port"] = pa.array(rows.port, mask=~own | (rows.port < 0))
+        report = rows.report == 1
+        served = np.array([int(talk.port) for talk in talks], np.int64)[place]
+        asked_from = np.where(own, rows.port, -1)
+        columns["source.port"] = _present(np.where(report, served, asked_from))
+        columns["destination.port"] = _present(np.where(report, asked_from, served))
+        columns["source.asset.role"] = _named(np.where(report, rows.target_role, rows.source_role), role_text)
+        columns["destination.asset.role"] = _named(np.where(report, rows.source_role, rows.target_role), role_text)
         columns["observer.name"] = [self.observer] * len(rows)
         columns["observer.site"] = [self.site] * len(rows)
         return columns
@@ -160,10 +166,11 @@ class Naming:
             "ot.code", "ot.effect", "ot.unit", "ot.object.space", "ot.object.first", "ot.object.last", "event.outcome", "ot.error",
         )  # fmt: skip
         own = rows.ordinal > 0
+        columns = columns | {"destination.port": self._conversations.port[rows.conversation]}  # the port that serves, whoever spoke
         parts = [
             *(_plain(columns[name]) for name in key),
             rows.anomaly.tolist(),
-            np.where(rows.kind == OWN, GROUPED, rows.kind).tolist(),
+            (np.where(rows.kind == OWN, GROUPED, rows.kind) + 16 * rows.report).tolist(),
             rows.window.tolist(),
             rows.fragment.tolist(),
             np.where(own, rows.start, 0).tolist(),

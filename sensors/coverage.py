@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
 FRAGMENT: Final = 256
-COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed")
+COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps")
 
 
 def grade(decoded: int, undecoded: int, lost: int, packets: int) -> float:
@@ -86,14 +86,14 @@ class CoverageLog:
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
 
-    def close_window(self, streams: Any, undecoded: Any, one_sided: int, jumps: int) -> None:
+    def close_window(self, streams: Any, undecoded: Any, one_sided: int) -> None:
         """Take a window's counters and zero them."""
         count = {name: int(streams[name]) for name in COUNTED}
         if count["packets"] == 0 and not one_sided:
             return
         by_port = {port_name(int(row.transport), int(row.port)): int(row.octets) for row in undecoded if row.octets}
         window = int(streams.window) * WINDOW
-        self._count(count, by_port, one_sided, jumps)
+        self._count(count, by_port, one_sided)
         identity = hashlib.blake2b(f"{self.observer}\x1fcoverage\x1f{window}".encode(), digest_size=10).hexdigest()
         self._rows.append({
             "id": identity, "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
@@ -101,14 +101,14 @@ class CoverageLog:
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
             "grade": grade(count["decoded"], count["undecoded"], count["lost"], count["packets"]),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
-            "one_sided": one_sided, "jumps": jumps, "shed": count["shed"],
+            "one_sided": one_sided, "jumps": count["jumps"], "shed": count["shed"],
             "undecoded": json.dumps([{"name": name, "bytes": octets} for name, octets in sorted(by_port.items(), key=lambda item: (-item[1], item[0]))]),
         })  # fmt: skip
         for name in COUNTED:
             streams[name] = 0
         undecoded.octets[:] = 0
 
-    def _count(self, count: dict[str, int], by_port: dict[str, int], one_sided: int, jumps: int) -> None:
+    def _count(self, count: dict[str, int], by_port: dict[str, int], one_sided: int) -> None:
         totals = self.totals
         totals.packets += count["packets"]
         totals.bytes += count["octets"]
@@ -120,7 +120,7 @@ class CoverageLog:
         totals.truncated += count["truncated"]
         totals.shed += count["shed"]
         totals.one_sided += one_sided
-        totals.jumps += jumps
+        totals.jumps += count["jumps"]
         for name, octets in by_port.items():
             totals.undecoded[name] = totals.undecoded.get(name, 0) + octets
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from records.model import Asset
 from sensors.activities import mac_text, role_text, space_name
-from sensors.engine.grouping import ANSWERS, ASKS
 from sensors.engine.tables import SUCCESS, TEXT
 from sensors.protocol import protocols
 
@@ -62,7 +61,6 @@ class Inventory:
         for host, (first, last) in self._seen.items():
             facts = self._facts.get(host, {})
             macs = (mac_text(mac) or "" for mac in sorted(self._macs.get(host, ())))
-            role = int(hosts[host].asks) * ASKS + int(hosts[host].answers) * ANSWERS
             address = naming.host(host)
             found.append(
                 Asset(
@@ -74,7 +72,7 @@ class Inventory:
                     vendor=facts.get("vendor"),
                     model=facts.get("model"),
                     firmware=facts.get("firmware"),
-                    role=role_text(role),
+                    role=role_text(int(hosts[host].role)),
                     sources=tuple(sorted(self._sources.get(host, ()))),
                     site=self.site,
                 )

@@ -49,7 +49,8 @@ class Framing:
     """How a byte stream falls into messages. `header`: octets needed to know the length; message length = length field + `add`.
 
     `magic` = (offset, sixteen-bit big-endian value, mask); recognition by content looks for one of `known` octets at `code_at`.
-    `least` and `most` bound the whole message.
+    `least` and `most` bound the whole message. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs of
+    (octets that are always there, offset of the octet that counts further ones or -1).
     """
 
     header: int = 0
@@ -61,6 +62,7 @@ class Framing:
     kind: int = BY_LENGTH
     code_at: int = -1
     known: frozenset[int] = frozenset()
+    shapes: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict[int, tuple[tuple[int, int], ...]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Function:
 class Protocol:
     """One protocol. `functions` maps a code path ("3", "43/14") to name and effect; `anomalies` names the bits of an operation's anomaly, lowest first.
 
-    `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens.
+    `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens;
+    a negative one splits numbers in two (-100000: 400002 is 4/2).
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text of this space and number is.
     """
 

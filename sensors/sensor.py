@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
-from records.effects import EFFECTS, UNKNOWN
+from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import grouping, link, pairing, points
+from sensors.engine import delivery, grouping, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -47,17 +48,23 @@ if TYPE_CHECKING:
     from sensors.source import Source
 
 SLOTS: Final = 1024
-SLOTS_END: Final = SLOTS * streaming.SLOT_OCTETS
+SLOTS_END: Final = SLOTS * delivery.SLOT_OCTETS
 ARENA: Final = SLOTS_END + pairing.KEPT_OCTETS
 BATCH: Final = 1 << 20
 MOST_FLOWS: Final = 1 << 16
 MOST_HOSTS: Final = 1 << 16
 MOST_CONVERSATIONS: Final = 1 << 14
-MESSAGES: Final = 1 << 15
+MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 PART: Final = 1 << 12  # messages dissected at a time
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
 RELEASE_ROWS: Final = 1 << 16  # rows handed on at a time
+
+
+def traits(effect: Effect) -> int:
+    """What grouping has to know of an effect."""
+    engineers = grouping.ENGINEERS if effect.access in ("program", "configure", "file") and effect.technique else 0
+    return engineers | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
 
 
 class Sensor:
@@ -70,8 +77,9 @@ class Sensor:
         self.naming = Naming(observer, site, self.hosts, self.conversations)
         self._inventory = Inventory(site)
         self._released: list[Any] = []
+        self._named: list[pa.Table] = []
         self._points: list[Any] = []
-        self._jumps = 0
+        self._shed = 0
         self._window_open = False
 
     def _make_tables(self, batch: int) -> None:
@@ -97,7 +105,7 @@ class Sensor:
         self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), np.full(4 * GROUP_ROWS, -1, np.int64), table(1, GROUPS)
         self.counters.due, self.counters.closed = FOREVER, -WINDOW
         self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
-        self.own = np.array([effect.own for effect in EFFECTS], np.uint8)
+        self.traits = np.array([traits(effect) for effect in EFFECTS], np.int64)
         self.by_effect = np.zeros(len(EFFECTS), np.int64)
         self.blocks, self.block_index, self.point_counters = table(BLOCKS, BLOCK), np.full(4 * BLOCKS, -1, np.int64), table(1, POINTS)
         self.point_counters.due = FOREVER
@@ -164,6 +172,8 @@ class Sensor:
                 self._age_flows()
             elif why == streaming.FULL_CONVERSATIONS:
                 self._forget_conversations()
+            elif why == streaming.FULL_SLOTS:
+                self._shed_slots()
 
     def _messages(self, now: int) -> None:
         """Messages to operations to activities; then the slots are free again."""
@@ -176,7 +186,7 @@ class Sensor:
 
     def _part(self, part: Any, now: int) -> None:
         used, sampled = 0, 0
-        present: list[int] = np.unique(part.protocol).tolist()
+        present: list[int] = np.flatnonzero(np.bincount(part.protocol)).tolist()
         for number in present:
             places = np.flatnonzero(part.protocol == number)
             rows = part if len(present) == 1 else part[places]
@@ -191,6 +201,11 @@ class Sensor:
         self._operations(used, part, now)
 
     def _operations(self, count: int, messages: Any, now: int) -> None:
+        self._pair(count, messages, now)
+        if now:
+            self._close_until(now)
+
+    def _pair(self, count: int, messages: Any, now: int) -> None:
         at = 0
         while at <= count:
             at = pairing.pair(
@@ -198,8 +213,6 @@ class Sensor:
                 self.ring, self.ring_index, self.kept, self.done, self.told, self.pairs, self.bits,
             )  # fmt: skip
             self._group()
-        if now:
-            self._close_until(now)
 
     def _group(self) -> None:
         pairs = self.pairs[0]
@@ -207,7 +220,7 @@ class Sensor:
         self._see(self.done[:count], self.told[: int(pairs.samples)])
         while at < count:
             at = grouping.group(
-                at, count, self.done, self.own, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters,
+                at, count, self.done, self.traits, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters,
                 self.hosts, self.conversations,
             )  # fmt: skip
             self._drain()
@@ -246,15 +259,15 @@ class Sensor:
             counters.rows = 0
 
     def _close_coverage(self, one_sided: int) -> None:
-        jumps = int(self.clock[0].jumps) - self._jumps
-        self._jumps += jumps
-        self._coverage.close_window(self.streams[0], self.undecoded, one_sided, jumps)
+        shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen)
+        self.streams[0].shed += shed - self._shed
+        self._shed = shed
+        self._coverage.close_window(self.streams[0], self.undecoded, one_sided)
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""
-        last = self.packets[0]
+        last = self.packets[0]  # what is delivered keeps the time and the number of its own packet
         last.clock = last.time = max(int(self.clock[0].now), 0)
-        last.number = self._coverage.totals.packets + int(self.streams[0].packets)
         at = 0
         while at < self.streams[0].flows:
             at = streaming.finish(
@@ -270,19 +283,22 @@ class Sensor:
         """Call every kernel on nothing, so that it compiles."""
         pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN)
         grouping.group(
-            0, 0, self.done, self.own, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations
+            0, 0, self.done, self.traits, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations
         )
         points.collect(
             self.memory, 0, 0, self.done, self.told, self.conversations, self.blocks, self.block_index, self.points, self.point_rows,
             self.point_counters, self.scratch,
         )  # fmt: skip
-        streaming.forget(np.zeros(0, np.int64), self.flows, self.flow_index, self.slots, self.streams)
+        grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        streaming.relieve(np.zeros(0, np.int64), self.flows, self.slots, self.undecoded, self.streams)
+        streaming.forget(np.zeros(0, np.int64), self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _take(self) -> Batch:
-        released, self._released = self._released, []
+        self._name()
+        named, self._named = self._named, []
         told, self._points = self._points, []
         return Batch(
-            activities=self.naming.activities(np.concatenate(released).view(np.recarray) if released else self.rows[:0]),
+            activities=pa.concat_tables(named) if named else self.naming.activities(self.rows[:0]),
             points=self.naming.points(np.concatenate(told).view(np.recarray) if told else self.point_rows[:0]),
             coverage=self._coverage.take(),
         )
@@ -292,17 +308,30 @@ class Sensor:
         flows = self.flows
         count = int(self.streams[0].flows)
         order = np.lexsort((flows.last[:count], flows.framing[:count] >= 0, flows.used[:count] == 0))
-        gone = order[: count // 4]
-        streaming.forget(np.sort(gone), flows, self.flow_index, self.slots, self.streams)
+        gone = order[: max(count // 4, 1)]
+        streaming.forget(np.sort(gone), flows, self.flow_index, self.slots, self.undecoded, self.streams)
+
+    def _shed_slots(self) -> None:
+        """Too many messages are begun and not ended: those that were silent longest are given up."""
+        flows = self.flows[: int(self.streams[0].flows)]
+        crowded = np.flatnonzero((flows.used == 1) & ((flows.carry_length > 0) | (flows.waiting_count > 0)))
+        oldest = crowded[np.argsort(flows.last[crowded], kind="stable")]
+        streaming.relieve(oldest[: max(len(oldest) // 4, 1)], self.flows, self.slots, self.undecoded, self.streams)
 
     def _forget_conversations(self) -> None:
-        """Too many conversations: release everything that names one, then number them anew."""
-        self._operations(0, self.messages, FOREVER - 1)
+        """Too many conversations: release and name everything that has one, then number them anew."""
+        self._pair(0, self.messages, FOREVER - 1)
+        grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        self._drain()
+        self._name()
         self.streams[0].conversations = 0
         self.conversation_index[:] = -1
         self.flows.conversation[:] = -1
-        self.counters[0].flushes += 1
-        self.counters[0].closed = int(self.clock[0].now) // WINDOW * WINDOW - 2 * WINDOW
+
+    def _name(self) -> None:
+        rows, self._released = self._released, []
+        if rows:
+            self._named.append(self.naming.activities(np.concatenate(rows).view(np.recarray)))
 
 
 MESSAGE_SCRATCH: Final = np.dtype([("short", "u1")], align=True)

@@ -80,6 +80,39 @@ def test_replaying_again_changes_nothing(store: Path, summary: Row) -> None:
     assert [lines(name, "--store", store) for name in ("activities", "points", "findings", "alerts", "assets", "coverage")] == before
 
 
+TABLE_COMMANDS = ("activities", "points", "findings", "alerts", "assets", "coverage")
+
+
+def test_the_name_of_a_capture_is_no_part_of_what_it_says(tmp_path: Path) -> None:
+    first, renamed = short(tmp_path), tmp_path / "renamed.pcap"
+    renamed.write_bytes(first.read_bytes())
+    demo = tmp_path / "demo.pcap"
+    demo.write_bytes(DEMO.read_bytes())
+    other = tmp_path / "other.pcap"
+    other.write_bytes(DEMO.read_bytes())
+    store = tmp_path / "store"
+    one("replay", demo, "--store", store)
+    before = [lines(name, "--store", store) for name in TABLE_COMMANDS]
+    one("replay", other, "--store", store)
+    assert [lines(name, "--store", store) for name in TABLE_COMMANDS] == before  # the first name stays
+    one("replay", first, renamed, "--store", store)
+
+
+def test_a_rule_of_ones_own_is_explained_without_its_file(tmp_path: Path) -> None:
+    own = tmp_path / "rules"
+    own.mkdir()
+    text = (ROOT / "rules" / "configuration" / "file-written.yml").read_text("utf-8")
+    text = text.replace("id: file-written", "id: our-file").replace("Files are written by the engineering station or a recipe server.", "Ours.")
+    (own / "our-file.yml").write_text(text, "utf-8")
+    store = tmp_path / "store"
+    one("replay", DEMO, "--rules", own, "--store", store)
+    (own / "our-file.yml").unlink()
+    told = one("explain", lines("findings", "--where", "rule:our-file", "--store", store)[0]["id"], "--store", store)
+    assert told["normal"] == {"en": "Ours.", "zh": "文件由工程师站或配方服务器写入。"}
+    assert told["respond"][0]["en"].startswith("Have the file read back")
+    assert "Ours." in balefire("explain", told["id"], "--store", store).stdout
+
+
 def test_standard_input_gives_the_same(tmp_path: Path, summary: Row) -> None:
     result = program("replay", "-", "--store", tmp_path / "s", "--json", stdin=DEMO.read_bytes())
     assert result.returncode == 0, result.stderr

@@ -114,7 +114,7 @@ def test_findings_are_whole(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_words_are_plain_in_both_languages(name: str) -> None:
     for finding in judged(fresh(name), [HOSTILE]):
-        texts = [finding.title, finding.reason, *finding.terms, *DETECTORS[name].respond({"rule": finding.rule})]
+        texts = [finding.title, finding.reason, *finding.terms, *finding.respond, *([finding.normal] if finding.normal else [])]
         for text in texts:
             assert not re.search(r"suspicious|!|！|可疑|[{}]|None", f"{text.en} {text.zh}"), text
             assert re.search(r"[一-鿿]", text.zh), text
@@ -163,11 +163,8 @@ def test_terms_follow_what_became_of_the_request() -> None:
     assert {finding.rule: [term.value for term in finding.terms] for finding in found} == {"program-downloaded": [65, -15], "write-refused": [25]}
 
 
-def test_a_rule_answers_for_a_stored_finding() -> None:
-    rules = DETECTORS["rules"]
-    normal = rules.normal({"rule": "controller-stopped"})
-    assert normal is not None
-    assert "announced maintenance" in normal.en
-    assert rules.respond({"rule": "controller-stopped"})
-    assert rules.normal({"rule": "gone"}) is None
-    assert rules.respond({"rule": "gone"}) == []
+def test_a_finding_carries_what_its_rule_says() -> None:
+    (found,) = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "cpu.stop"})))
+    assert found.normal is not None
+    assert "announced maintenance" in found.normal.en
+    assert found.respond[0].en.startswith("Ask the shift")

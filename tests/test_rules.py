@@ -168,7 +168,6 @@ def test_a_good_rule_has_no_problem() -> None:
         ("title: Stop", "title: Stop {source.ip}", 1, "text-placeholder"),
         ("title: Stop", "title: Stop {source!r}", 1, "text-placeholder"),
         ("  - attack.t0858", "  - attack.t9999", 7, "technique"),
-        ("  - attack.t0858", "  - attack.execution", 6, "no-technique"),
         ("misses:\n  - en: Much.\n    zh: 很多。\n", "", 1, "misses"),
         ("respond:\n  - en: Ask.\n    zh: 询问。\n", "", 1, "respond"),
         ("  - en: Ask.\n    zh: 询问。\n", "  - en: Ask.\n", 19, "both-languages"),
@@ -190,6 +189,46 @@ def test_a_good_rule_has_no_problem() -> None:
 def test_the_linter_says_what_is_wrong_and_where(old: str, new: str, line: int, check: str) -> None:
     assert old in GOOD
     assert (line, check) in checks(GOOD.replace(old, new, 1))
+
+
+def test_a_rule_has_a_technique_by_its_tags_or_by_its_effects() -> None:
+    untagged = GOOD.replace("tags:\n  - attack.t0858\n", "")
+    assert checks(untagged) == []
+    bare = untagged.replace("ot.effect: cpu.stop", "ot.effect: test").replace("effect: cpu.stop", "effect: test")
+    assert checks(bare) == [(1, "no-technique")]
+    assert checks(bare.replace("logsource:", "tags:\n  - attack.execution\nlogsource:")) == [(6, "no-technique")]
+
+
+@pytest.mark.parametrize(
+    ("stated", "rule", "techniques"),
+    [
+        ({"ot.effect": "file.write"}, "file-written", ("T0867",)),
+        ({"ot.effect": "file.delete"}, "file-written", ("T0809",)),
+        ({"ot.effect": "cpu.start"}, "controller-restarted", ("T0858",)),
+        ({"ot.effect": "firmware.mode"}, "firmware-written", ("T0800",)),
+        ({"ot.effect": "value.write", "ot.unit": 0, "event.outcome": "unknown"}, "written-to-all-units", ("T0836", "T0855")),
+        ({"ot.effect": "value.write", "source.ip": "203.0.113.9"}, "outside-command", ("T0836", "T0883")),
+        ({"ot.effect": "unknown", "event.outcome": "failure"}, "unknown-function-refused", ("T0888",)),
+        ({"ot.anomaly": ["bad_length"]}, "malformed-traffic", ("T0814",)),
+    ],
+)
+def test_techniques_are_the_effects_and_the_tags(stated: dict[str, object], rule: str, techniques: tuple[str, ...]) -> None:
+    (judge,) = [one for one in detectors() if one.name == "rules"]
+    found = {finding.rule: finding.techniques for finding in judge.judge(Batch(activities=activities(stated)))}
+    assert found[rule] == techniques
+
+
+@pytest.mark.parametrize(("ranges", "refused", "fires"), [(300, False, True), (250, False, False), (300, True, True), (250, True, False)])
+def test_a_sweep_of_addresses_on_the_wire(tmp_path: Path, ranges: int, refused: bool, fires: bool) -> None:
+    """The sensor tells the first 256 ranges of a minute one by one; the rule has to fire on what is left."""
+    talk = Talk()
+    for number in range(ranges):
+        talk.time = START + number * 100 * MS
+        talk.ask(mbap(number, read(number * 2, 2)), mbap(number, error(3) if refused else registers(1, 2)))
+    replay = one("replay", save(talk.packets, tmp_path / "sweep.pcap"), "--store", tmp_path / "store")
+    assert replay["operations"] == ranges
+    found = [row["rule"] for row in lines("findings", "--store", tmp_path / "store")]
+    assert ("address-sweep" in found) == fires
 
 
 def test_rules_on_protocols_are_advised_against() -> None:

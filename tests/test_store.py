@@ -181,6 +181,17 @@ def test_another_content_is_reported_and_not_stored(store: Store) -> None:
     assert repr(everything(store)) == before
 
 
+def test_another_name_of_the_capture_is_no_other_content(store: Store) -> None:
+    store.write(full_commit())
+    before = repr(everything(store))
+    renamed = replace(finding(1), packets=(PacketRef("renamed.pcap", 7, NOON),))
+    written = store.write(Commit(findings=(renamed,)))
+    assert (written.new, written.known, written.conflicts) == (0, 1, ())
+    assert repr(everything(store)) == before
+    moved = replace(finding(1), packets=(PacketRef("x.pcap", 8, NOON),))
+    assert store.write(Commit(findings=(moved,))).conflicts == ("finding/f1",)
+
+
 def test_one_identity_twice_in_a_commit(store: Store) -> None:
     written = store.write(activities(activity(1), activity(1), activity(2), activity(1, ot__count=2)))
     assert (written.new, written.known, written.conflicts) == (2, 1, ("activity/a0001",))

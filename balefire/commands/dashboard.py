@@ -32,4 +32,4 @@ def serve(screen: Screen, port: int, as_json: bool = False) -> None:
         screen.emit({"address": address, "store": screen.store})
     else:
         screen.note(screen.say("cli.dashboard", address=address))
-    listen(screen.store, port, screen.language, screen.settings.rules)
+    listen(screen.store, port, screen.language)

@@ -9,11 +9,10 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from records.errors import UsageError
-from records.wording import say
+from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
-    from records.model import Text
     from records.store.contract import Store
 
 PACKETS: Final = 200
@@ -33,9 +32,18 @@ class Story:
     kind: str
     told: Row
     strongest: Row
-    normal: Text | None
-    respond: list[Text]
     packets: list[Row]
+
+    @property
+    def normal(self) -> Row | None:
+        """What would have been normal, by language; None where nobody said."""
+        words = {language: self.strongest.get(f"normal.{language}") for language in LANGUAGES}
+        return words if any(words.values()) else None
+
+    @property
+    def respond(self) -> list[Row]:
+        """The first steps, each by language."""
+        return _listed(self.strongest, "respond")
 
 
 @click.command(help=say("cli.help.explain", HELP))
@@ -46,7 +54,7 @@ def explain(screen: Screen, identity: str, as_json: bool) -> None:
     """Tell one alert or finding."""
     store = opened(screen)
     try:
-        story = _story(store, identity, screen)
+        story = _story(store, identity)
         if as_json:
             screen.emit(_object(story))
         else:
@@ -57,17 +65,13 @@ def explain(screen: Screen, identity: str, as_json: bool) -> None:
         store.close()
 
 
-def _story(store: Store, identity: str, screen: Screen) -> Story:
+def _story(store: Store, identity: str) -> Story:
     kind, found = _one(store, identity)
     told = store.get(kind, found) or {}
     findings = [told] if kind == "finding" else [row for each in told["findings"] if (row := store.get("finding", each))]
     strongest = max(findings, key=lambda row: (row["severity"], -row["time"]), default=told)
-    from detectors.discovery import Setup, detectors
-
-    rules = (screen.settings.rules,) if screen.settings.rules else ()
-    judge = next((detector for detector in detectors(Setup(rules)) if detector.name == strongest.get("detector")), None)
     packets = [packet for row in findings for packet in _listed(row, "packets")]
-    return Story(kind, told, strongest, judge.normal(strongest) if judge else None, judge.respond(strongest) if judge else [], packets[:PACKETS])
+    return Story(kind, told, strongest, packets[:PACKETS])
 
 
 def _one(store: Store, identity: str) -> tuple[str, str]:
@@ -88,13 +92,13 @@ def _object(story: Story) -> Row:
     if story.kind == "alert":  # an alert has the score of its strongest finding
         told |= {name: story.strongest.get(name) for name in ("score", "terms")}
     return nest(told) | {
-        "normal": {"en": story.normal.en, "zh": story.normal.zh} if story.normal else None,
-        "respond": [{"en": step.en, "zh": step.zh} for step in story.respond],
+        "normal": story.normal,
+        "respond": story.respond,
         "evidence": {"packets": story.packets, "kept": 0},  # where they are; keeping them is not there yet
     }
 
 
 def _listed(row: Row, name: str) -> list[Row]:
     """The objects that a field holds, none where it is absent."""
-    held: list[Row] | None = row[name]
+    held: list[Row] | None = row.get(name)
     return held or []

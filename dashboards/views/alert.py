@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboards import kit, queries
-from dashboards.advice import Advice, advice
 from dashboards.formats import number
 from dashboards.page import Page, begin, text_of
 from dashboards.reference import object_words
-from records.errors import BalefireError
 from records.model import severity_word
 from records.nesting import period
 from records.wording import catalogue, say
@@ -98,33 +96,23 @@ def _signed(value: float) -> str:
 def steps(page: Page, found: Detail) -> None:
     """What would have been normal, the techniques by name, the first steps."""
     finding, language = found.finding, page.language
-    known, missing = told_by(page, finding)
-    normal = (known.normal.zh if language == "zh" else known.normal.en) if known and known.normal else ""
-    told = [text.zh if language == "zh" else text.en for text in known.respond] if known else []
-    source = str((finding or {}).get("rule") or (finding or {}).get("detector") or "")
+    known = finding or {}
+    told = [str(step[language]) for step in known.get("respond") or ()]
+    source = str(known.get("rule") or known.get("detector") or "")
     codes: list[str] = found.alert["techniques"] or []
     data = {
         "normalTitle": page.say("steps.normal"),
-        "normal": normal,
-        "normalNone": missing,
+        "normal": known.get(f"normal.{language}") or "",
+        "normalNone": page.say("steps.none"),
         "techniqueTitle": page.say("steps.technique"),
         "techniques": [[code, say(f"technique.{code}", language) if f"technique.{code}" in catalogue() else ""] for code in codes],
         "techniqueNone": page.say("steps.technique_none"),
         "stepsTitle": page.say("steps.first"),
         "stepsNote": page.say("steps.from", source=source) if source and told else "",
         "steps": told,
-        "stepsNone": missing,
+        "stepsNone": page.say("steps.none"),
     }
     kit.draw("steps", data, "steps")
-
-
-def told_by(page: Page, finding: dict[str, Any] | None) -> tuple[Advice | None, str]:
-    """The detector's advice, and what to say where there is none: a rule that is gone, or rules that cannot be read."""
-    try:
-        known = advice(finding) if finding else None
-    except BalefireError as error:
-        return None, error.text(page.language)
-    return known, page.say("steps.none" if known or finding is None else "steps.rule_gone")
 
 
 def activities(page: Page, found: Detail) -> None:

@@ -13,6 +13,7 @@ from dashboards.formats import DAY, MINUTE, SECOND, duration, number, share_miss
 from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
 from records.model import severity_word
+from records.wording import role_words
 
 if TYPE_CHECKING:
     from dashboards.formats import Clock
@@ -167,7 +168,7 @@ def risk(page: Page) -> None:
     for row in queries.rows(queries.assets_at_risk(page.store, page.span)):
         score, alerts = int(row["severity"]), int(row["alerts"])
         words = page.count("risk.alerts", alerts, count=number(alerts))
-        found.append({"name": row["name"], "role": row["role"], "score": score, "severity": severity_word(score), "alerts": words})
+        found.append({"name": row["name"], "role": role_words(row["role"], page.language), "score": score, "severity": severity_word(score), "alerts": words})
     kit.draw("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 
 

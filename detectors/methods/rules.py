@@ -12,8 +12,8 @@ from detectors.phrases import COLUMNS, both, placeholders
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.rule import Rule, fill
+from detectors.rulebook.techniques import techniques_of
 from detectors.scoring import Scorer
-from records.effects import EFFECTS, NUMBER
 from records.model import Batch, Finding, PacketRef, Text
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ class Rules:
     def __init__(self, book: Rulebook, files: Mapping[str, str]) -> None:
         self.book = book
         self._files = files
-        self._rules = {rule.id: rule for rule in book.rules}
 
     def learn(self, batch: Batch) -> None:
         """Rules do not learn."""
@@ -53,16 +52,6 @@ class Rules:
         frame = Frame(batch.activities)
         found = [(row, place, finding) for place, rule in enumerate(self.book.rules) for row, finding in self._found(rule, frame)]
         return [finding for _, _, finding in sorted(found, key=lambda one: one[:2])]
-
-    def normal(self, finding: dict[str, object]) -> Text | None:
-        """What the rule says would have been normal."""
-        rule = self._rules.get(str(finding.get("rule")))
-        return rule.normal if rule else None
-
-    def respond(self, finding: dict[str, object]) -> list[Text]:
-        """The rule's first steps."""
-        rule = self._rules.get(str(finding.get("rule")))
-        return list(rule.respond) if rule else []
 
     def state(self) -> bytes:
         """Nothing: every activity is judged by itself."""
@@ -99,12 +88,14 @@ class Rules:
             source=row["source.ip"],
             destination=row["destination.ip"],
             effects=(effect,) if effect else (),
-            techniques=rule.techniques or _technique(effect),
+            techniques=tuple(dict.fromkeys((*techniques_of(effect), *rule.techniques))),
             activities=(row["id"],),
             assets=tuple(dict.fromkeys(asset for side in ("source", "destination") if (asset := row[f"{side}.asset.id"]))),
             packets=self._packets(row),
             observer=row["observer.name"] or "",
             site=row["observer.site"],
+            normal=rule.normal,
+            respond=rule.respond,
         )
 
     def _packets(self, row: Row) -> tuple[PacketRef, ...]:
@@ -130,11 +121,6 @@ def _key_part(row: Row, name: str) -> str:
     if value is None and name.endswith(".ip"):
         value = row.get(name.removesuffix("ip") + "mac")
     return "" if value is None else str(value)
-
-
-def _technique(effect: str | None) -> tuple[str, ...]:
-    known = EFFECTS[NUMBER[effect]].technique if effect in NUMBER else ""
-    return (known,) if known else ()
 
 
 def _rows(table: pa.Table, rows: npt.NDArray[np.intp], wanted: frozenset[str] | set[str]) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from detectors.rulebook.document import Document, read
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, Problem, nearest, problem
 from detectors.rulebook.rule import LEVELS, Adjustment, Rule, check_placeholders
-from detectors.rulebook.techniques import TECHNIQUES
+from detectors.rulebook.techniques import TECHNIQUES, techniques_of
 from records.errors import UsageError
 from records.model import Text
 from records.schema import ACTIVITY
@@ -167,6 +167,7 @@ def _rule(reading: _Reading) -> Rule | None:
         normal=_text(reading, data["normal"], "normal") if "normal" in data else None,
         cases=tuple(_cases(reading)),
     )
+    _nameless(reading, rule)
     if found.match is not None and rule.cases:
         _try_cases(reading, rule)
     return rule
@@ -235,18 +236,22 @@ def _texts(reading: _Reading, key: str) -> Iterator[Text]:
 
 def _techniques(reading: _Reading) -> Iterator[str]:
     tags = reading.document.data.get("tags")
-    found = 0
     for index, tag in enumerate(cast("list[Any]", tags) if isinstance(tags, list) else []):
         name = str(tag).casefold()
         if not name.startswith("attack.t"):
             continue
-        found += 1
         technique = name.removeprefix("attack.").upper()
         if technique in TECHNIQUES:
             yield technique
         else:
             reading.fault(Fault("technique", name=tag), "tags", index)
-    if not found:
+
+
+def _nameless(reading: _Reading, rule: Rule) -> None:
+    """A finding that would show no technique: the rule has no tag, and what fires it has none of its own."""
+    named = rule.techniques or any(fault.check == "technique" for _, fault in reading.faults)
+    bare = [case for case in rule.cases if case.fires and not techniques_of(case.activity["ot.effect"])]
+    if bare and not named:
         reading.fault(Fault("no-technique"), "tags")
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from records.effects import EFFECTS, NUMBER
+
 TECHNIQUES: Final = frozenset({
     "T0800", "T0801", "T0802", "T0803", "T0804", "T0805", "T0806", "T0807", "T0809", "T0811", "T0812", "T0813", "T0814", "T0815", "T0816", "T0817",
     "T0819", "T0820", "T0821", "T0822", "T0823", "T0826", "T0827", "T0828", "T0829", "T0830", "T0831", "T0832", "T0834", "T0835", "T0836", "T0837",
@@ -12,3 +14,9 @@ TECHNIQUES: Final = frozenset({
     "T1691.001", "T1691.002", "T1692", "T1692.001", "T1692.002", "T1693", "T1693.001", "T1693.002", "T1694", "T1694.001", "T1694.002", "T1695",
     "T1695.001", "T1695.002", "T1695.003",
 })  # fmt: skip
+
+
+def techniques_of(effect: str | None) -> tuple[str, ...]:
+    """The technique that an effect is, whatever rule sees it; none where looking is all that is done."""
+    known = EFFECTS[NUMBER[effect]].technique if effect in NUMBER else ""
+    return (known,) if known else ()

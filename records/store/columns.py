@@ -94,6 +94,16 @@ def document(table: Table, row: Mapping[str, Any]) -> str:
     return json.dumps({name: _finite(row.get(name)) for name in table.names}, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
+def content(table: Table, body: str) -> dict[str, Any]:
+    """What a document says, without the labels of its captures: two of one identity conflict only where these differ."""
+    row = decoded(json.loads(body), table.name)
+    for label in table.labels:
+        name, _, key = label.rpartition(".")
+        for holder in (row.get(name) or () if name else (row,)):
+            holder.pop(key, None)
+    return row
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -21,7 +21,7 @@ from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
 from records.store import parquet
-from records.store.columns import arrow_types, conform, decoded, document, flat, from_documents, shown, stored
+from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
 from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import NAME, Document, Manifest, guard
@@ -250,7 +250,7 @@ class EmbeddedStore:
             if not there:
                 bodies[row["id"]] = body
                 fresh.append(row)
-            elif there == body:
+            elif there == body or content(kind, there) == content(kind, body):
                 known += 1
             else:
                 conflicts.append(f"{name}/{row['id']}")

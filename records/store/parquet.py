@@ -60,7 +60,7 @@ def sift(engine: Engine, manifest: Manifest, table: Table, rows: pa.Table) -> Si
     known = engine.query(f"SELECT id FROM {ROWS} WHERE id IN (SELECT s.id FROM {source})", near, rows)  # noqa: S608 - schema names
     if not known.num_rows:
         return Sifted(rows, twice, conflicts)
-    same = " AND ".join(f"n.{quote(name)} IS NOT DISTINCT FROM s.{quote(name)}" for name in table.names)
+    same = " AND ".join(f"n.{quote(name)} IS NOT DISTINCT FROM s.{quote(name)}" for name in table.names if name not in table.labels)
     differ = f"SELECT n.id FROM {ROWS} n JOIN (SELECT * FROM {source}) s ON n.id = s.id WHERE NOT ({same})"  # noqa: S608 - schema names
     others = [str(value) for value in engine.query(differ, near, rows).column("id").to_pylist()]
     new = rows.filter(_compute.invert(_compute.is_in(rows.column("id"), value_set=known.column("id").combine_chunks())))

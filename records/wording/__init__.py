@@ -44,6 +44,16 @@ def say(key: str, language: str, **values: object) -> str:
     return text.format(**values) if values else text
 
 
+def say_or(key: str, language: str, word: str) -> str:
+    """The text `key`, or the plain word of a protocol or a user that no catalogue knows."""
+    return say(key, language) if key in catalogue() else word.replace("_", " ")
+
+
+def role_words(role: str | None, language: str) -> str:
+    """An asset's role in words; empty where it is not known."""
+    return say_or(f"role.{role}", language, role) if role else ""
+
+
 def locale_language() -> str:
     """The language the environment asks for: Chinese for a zh locale, else English."""
     for name in ("BALEFIRE_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from sensors.engine.framing import fits
 from sensors.engine.octets import inline, kernel, mix
+from sensors.protocol import BY_SEGMENT
 
 TRIES: Final = 8  # segments that recognition looks at
 UNDECIDED: Final = -1
 UNKNOWN: Final = -2
+NOT_LIKELY: Final = -1
 
 
 @inline
@@ -84,7 +86,9 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.source, flow.target, flow.transport = packet.source, packet.target, packet.transport
     flow.source_port, flow.target_port = packet.source_port, packet.target_port
     flow.source_mac, flow.target_mac, flow.vlan = packet.source_mac, packet.target_mac, packet.vlan
-    flow.used, flow.started, flow.torn, flow.tries = 1, 0, 0, 0
+    flow.used, flow.started, flow.ended, flow.torn, flow.tries = 1, 0, 0, 0, 0
+    flow.likely = 0
+    flow.began = flow.acknowledged = -1
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
     flow.packets = flow.payloads = flow.messages = 0
@@ -94,7 +98,9 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     if peer >= 0:
         other = flows[peer]
         other.peer = number
-        flow.side, flow.connection, flow.framing = 1 - other.side, other.connection, other.framing
+        flow.side, flow.connection = 1 - other.side, other.connection
+        if other.framing >= 0:
+            flow.framing, flow.tries = other.framing, other.tries
     else:
         flow.side = _side(packet, ports)
         streams.connections += 1
@@ -103,29 +109,55 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     return int(number)
 
 
+@kernel
+def renew(flow: Any, connection: int) -> None:
+    """Forget what was recognised: the ports are used again."""
+    flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
+    flow.started, flow.ended, flow.torn = 0, 0, 0
+    flow.began = flow.acknowledged = -1
+
+
 @inline
 def server_port(flow: Any) -> int:
     """The port that serves: what is not understood is counted by it."""
     return flow.target_port if flow.side == 0 else flow.source_port
 
 
+@inline
+def _settle(flow: Any, framing: int, tries: int, framings: Any) -> None:
+    """This framing from now on. Nothing may be carried that began in another one."""
+    if flow.framing >= 0 and framings[flow.framing].protocol != framings[framing].protocol:
+        flow.conversation = -1
+    flow.framing, flow.tries = framing, tries
+
+
 @kernel
 def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any, framings: Any, known: Any, ports: Any) -> None:
-    """Decide the framing of a flow and its peer: by content first, then by port; UNKNOWN after TRIES segments."""
+    """Decide the framing of a flow and its peer: by content first, then by port, which content may still overrule; UNKNOWN after TRIES segments."""
+    found, tries = -1, TRIES
+    registered = ports[1 if flow.transport == 17 else 0, server_port(flow)]
     for candidate in range(len(framings)):
-        if fits(memory, at, end, candidate, framings, known, packet):
-            flow.framing = candidate
+        fit = fits(memory, at, end, candidate, framings, known, packet)
+        if framings[candidate].kind == BY_SEGMENT and registered < 0:  # others end in the same checksum: both sides must fit from their first octet on
+            fit = fit and flow.likely == 0
+            flow.likely = candidate + 1 if fit else NOT_LIKELY
+            fit = fit and flow.peer >= 0 and flows[flow.peer].likely == candidate + 1
+        if fit:
+            found = candidate
             break
-    if flow.framing == UNDECIDED:
+    if found < 0:
         flow.tries += 1
-        kind = 1 if flow.transport == 17 else 0
-        registered = ports[kind, server_port(flow)]
-        if registered >= 0:
-            flow.framing = registered
-        elif flow.tries >= TRIES:
-            flow.framing = UNKNOWN
-    if flow.peer >= 0 and flow.framing >= 0:
-        flows[flow.peer].framing = flow.framing
+        tries = flow.tries
+        if flow.framing != UNDECIDED:
+            return
+        found = registered
+        if found < 0:
+            if tries >= TRIES:
+                flow.framing = UNKNOWN
+            return
+    _settle(flow, found, tries, framings)
+    if flow.peer >= 0 and flows[flow.peer].carry_length == 0:
+        _settle(flows[flow.peer], found, tries, framings)
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -10,15 +10,17 @@ from sensors.engine.octets import inline, kernel, u8, u16be, u16le, u32be, u32le
 from sensors.engine.tables import FRAMING, table
 from sensors.protocol import BY_SEGMENT, LITTLE
 
+SHAPES: Final = 2  # lengths that a code may have: of a request and of its answer
+
 if TYPE_CHECKING:
     from sensors.protocol import Protocol
 
 
 def framing_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
-    """(framings, known octets [framing, 256], ports [tcp or udp, 65536] → framing or -1) of these protocols."""
+    """(framings, known codes [framing, 256, 1 + SHAPES], ports [tcp or udp, 65536] → framing or -1) of these protocols."""
     total = sum(len(protocol.framings) for protocol in protocols)
     framings = table(max(total, 1), FRAMING)
-    known = np.zeros((max(total, 1), 256), np.uint8)
+    known = np.zeros((max(total, 1), 256, 1 + SHAPES), np.int64)
     ports = np.full((2, 65536), -1, np.int64)
     row = 0
     for number, protocol in enumerate(protocols):
@@ -30,14 +32,16 @@ def framing_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
             little = length.order == LITTLE
             framings[row] = (
                 number, framing.kind, framing.header, length.at, length.octets, little, framing.add, at, value, mask,
-                framing.least, framing.most, framing.code_at, variant,
+                framing.least, framing.most, framing.code_at if framing.known else -1, variant,
             )  # fmt: skip
-            known[row, sorted(framing.known)] = 1
+            known[row, sorted(framing.known), 0] = 1
+            for code, shapes in framing.shapes.items():
+                known[row, code, 1 : 1 + len(shapes)] = [fixed << 8 | counted + 1 for fixed, counted in shapes]
             row += 1
     return framings[:total], known[:total], ports
 
 
-@inline
+@kernel
 def crc16(memory: Any, at: int, end: int, row: Any) -> int:
     """CRC-16 of Modbus over [at, end), as it stands on the wire (low octet first) when read little endian."""
     crc = 0xFFFF
@@ -64,6 +68,18 @@ def message_length(memory: Any, at: int, end: int, framing: Any, row: Any) -> in
     return told if framing.least <= told <= framing.most else -1
 
 
+@inline
+def _shaped(memory: Any, at: int, end: int, number: int, framing: Any, known: Any, row: Any) -> bool:
+    """Has the segment a length that its code can have? Other protocols end in the same checksum."""
+    code = u8(memory, at + framing.code_at, end, row)
+    for i in range(1, 1 + SHAPES):
+        shape = known[number, code, i]
+        counted = (shape & 255) - 1
+        if shape and end - at == (shape >> 8) + (u8(memory, at + counted, end, row) if 0 <= counted < end - at else 0):
+            return True
+    return False
+
+
 @kernel
 def fits(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, row: Any) -> bool:
     """Do whole messages of this framing fill [at, end) exactly? That is how content is recognised, on any port."""
@@ -72,7 +88,9 @@ def fits(memory: Any, at: int, end: int, number: int, framings: Any, known: Any,
         length = end - at
         if length < framing.least or length > framing.most:
             return False
-        return crc16(memory, at, end - 2, row) == u16le(memory, end - 2, end, row)
+        if framing.code_at >= 0 and known[number, u8(memory, at + framing.code_at, end, row), 0] == 0:
+            return False
+        return _shaped(memory, at, end, number, framing, known, row) and crc16(memory, at, end - 2, row) == u16le(memory, end - 2, end, row)
     if at >= end:
         return False
     while at < end:
@@ -81,7 +99,7 @@ def fits(memory: Any, at: int, end: int, number: int, framings: Any, known: Any,
         length = message_length(memory, at, end, framing, row)
         if length < 0 or at + length > end:
             return False
-        if framing.code_at >= 0 and known[number, u8(memory, at + framing.code_at, end, row)] == 0:
+        if framing.code_at >= 0 and known[number, u8(memory, at + framing.code_at, end, row), 0] == 0:
             return False
         at += length
     return True

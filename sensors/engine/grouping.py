@@ -9,19 +9,29 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix
-from sensors.engine.tables import COUNTER, FOREVER, GROUPED, LATENESS, OWN, SWEPT, WINDOW
+from sensors.engine.tables import COUNTER, FAILURE, FOREVER, GROUPED, LATENESS, OWN, REPORT, SWEPT, WINDOW
 
 MOST_OWN: Final = 64  # rows of their own of one key in a window; the rest is grouped
 MOST_RANGES: Final = 256  # ranges of one reader, action and window that are told one by one
 ASKS: Final = 1
 ANSWERS: Final = 2
+ENGINEERS: Final = 4  # has programmed, configured or tried out a device
+# bits of `traits`, an effect each; ENGINEERS is one of them
+ITS_OWN: Final = 1  # a row each
+TRIES: Final = 2  # engineers, where it fails
 PROBES: Final = 32
 LAST_WINDOW: Final = FOREVER // WINDOW * WINDOW
 
 
 @inline
+def _report(operation: Any) -> int:
+    """1 where nobody asked: then the one who was asked otherwise is who spoke."""
+    return 1 if operation.role == REPORT else 0
+
+
+@inline
 def _hash(operation: Any, kind: int, window: int) -> int:
-    whole = mix(operation.conversation << 16 ^ operation.effect << 8 ^ operation.outcome << 4 ^ kind, operation.code)
+    whole = mix(operation.conversation << 16 ^ operation.effect << 8 ^ operation.outcome << 4 ^ _report(operation) << 3 ^ kind, operation.code)
     whole = mix(whole, mix(operation.error, window // WINDOW) ^ operation.anomaly)
     if kind in (GROUPED, OWN):
         whole = mix(whole, mix(operation.first, operation.last) ^ mix(operation.unit, operation.space))
@@ -32,7 +42,13 @@ def _hash(operation: Any, kind: int, window: int) -> int:
 def _same(group: Any, operation: Any, kind: int, window: int) -> bool:
     if group.conversation != operation.conversation or group.code != operation.code or group.effect != operation.effect or group.kind != kind:
         return False
-    if group.window != window or group.outcome != operation.outcome or group.error != operation.error or group.anomaly != operation.anomaly:
+    if (
+        group.window != window
+        or group.report != _report(operation)
+        or group.outcome != operation.outcome
+        or group.error != operation.error
+        or group.anomaly != operation.anomaly
+    ):
         return False
     if kind in (SWEPT, COUNTER):
         return True
@@ -68,7 +84,7 @@ def _begin(operation: Any, kind: int, window: int, place: int, groups: Any, inde
     group.unit, group.space = (-1, -1) if swept else (operation.unit, operation.space)
     group.first, group.last = (-1, -1) if swept else (operation.first, operation.last)
     group.outcome, group.error, group.anomaly = operation.outcome, operation.error, operation.anomaly
-    group.window, group.kind, group.hash = window, kind, _hash(operation, kind, window)
+    group.window, group.kind, group.hash, group.report = window, kind, _hash(operation, kind, window), _report(operation)
     group.count = group.rows = group.distinct = group.octets = group.answered = 0
     group.interval = group.square = group.rtt = 0.0
     group.fragment = counters.flushes
@@ -80,16 +96,17 @@ def _begin(operation: Any, kind: int, window: int, place: int, groups: Any, inde
 
 
 @inline
-def _add(group: Any, operation: Any, time: int, packet: int, hosts: Any, conversations: Any) -> None:
+def _add(group: Any, operation: Any, time: int, packet: int) -> None:
     """Count an operation into a group: running mean and square of the intervals (Welford)."""
     if group.count == 0:
         group.start, group.first_packet, group.value = time, packet, operation.value
         group.end, group.last_packet = time, packet
     else:
-        step = float(time - group.end)
+        step = float(time - group.before)
         off = step - group.interval
         group.interval += off / group.count
         group.square += off * (step - group.interval)
+    group.before = time
     group.count += 1
     group.octets += operation.octets
     if time > group.end:
@@ -102,20 +119,27 @@ def _add(group: Any, operation: Any, time: int, packet: int, hosts: Any, convers
     if operation.answer_time >= 0 and operation.packet >= 0:
         group.rtt += (float(operation.answer_time - time) - group.rtt) / (group.answered + 1)
         group.answered += 1
-    conversation = conversations[group.conversation]
-    if operation.role != 2:
-        hosts[conversation.source].asks = 1
-        if operation.answer_time >= 0:
-            hosts[conversation.target].answers = 1
+
+
+@inline
+def _cast(operation: Any, traits: int, hosts: Any, conversations: Any) -> None:
+    """What this operation says of the roles of both ends. Functions that a device does not know are tried out by nobody who only operates it."""
+    if operation.role == REPORT:
+        return
+    conversation = conversations[operation.conversation]
+    hosts[conversation.source].role |= ASKS
+    if traits & ENGINEERS or (traits & TRIES and operation.outcome == FAILURE):
+        hosts[conversation.source].role |= ENGINEERS
+    if operation.answer_time >= 0:
+        hosts[conversation.target].role |= ANSWERS
 
 
 @inline
 def _roles(row: Any, hosts: Any, conversations: Any) -> None:
     """The roles of both ends as known when the row leaves."""
     conversation = conversations[row.conversation]
-    source, target = hosts[conversation.source], hosts[conversation.target]
-    row.source_role = source.asks * ASKS + source.answers * ANSWERS
-    row.target_role = target.asks * ASKS + target.answers * ANSWERS
+    row.source_role = hosts[conversation.source].role
+    row.target_role = hosts[conversation.target].role
 
 
 @inline
@@ -128,7 +152,7 @@ def _release(group: Any, released: Any, counters: Any, hosts: Any, conversations
     row.count, row.rows, row.distinct, row.octets = group.count, group.rows, group.distinct, group.octets
     row.fragment, row.ordinal, row.port, row.start, row.end = group.fragment, group.ordinal, group.port, group.start, group.end
     row.first_packet, row.last_packet, row.value = group.first_packet, group.last_packet, group.value
-    row.interval, row.square, row.rtt, row.answered = group.interval, group.square, group.rtt, group.answered
+    row.interval, row.square, row.rtt, row.answered, row.report = group.interval, group.square, group.rtt, group.answered, group.report
     _roles(row, hosts, conversations)
     return row
 
@@ -137,11 +161,11 @@ def _release(group: Any, released: Any, counters: Any, hosts: Any, conversations
 def _own(operation: Any, group: Any, time: int, packet: int, released: Any, counters: Any, hosts: Any, conversations: Any) -> None:
     """A row of its own, told by its time and by how many of its key came before it in the window."""
     if group.rows >= MOST_OWN:
-        _add(group, operation, time, packet, hosts, conversations)
+        _add(group, operation, time, packet)
         return
     kept = group.count
     group.count = 0
-    _add(group, operation, time, packet, hosts, conversations)
+    _add(group, operation, time, packet)
     group.rows += 1
     group.ordinal, group.port = group.rows, operation.port
     row = _release(group, released, counters, hosts, conversations)
@@ -232,13 +256,24 @@ def close_until(now: int, strictly: bool, groups: Any, index: Any, released: Any
     counters.closed = max(counters.closed, (now - LATENESS - (1 if strictly else 0)) // WINDOW * WINDOW - WINDOW)
 
 
+@kernel
+def flush(groups: Any, index: Any, released: Any, seen: Any, counters: Any, hosts: Any, conversations: Any) -> None:
+    """Release every group before its time, for want of room; what follows in their windows is their next fragment."""
+    closed = counters.closed
+    close(LAST_WINDOW, groups, index, released, seen, counters, hosts, conversations)
+    counters.closed = closed
+    counters.flushes += 1
+    _forget_ranges(0, seen)
+    _forget_ranges(1, seen)
+
+
 @entry
 def group(
-    start: int, count: int, done: Any, own: Any, by_effect: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
+    start: int, count: int, done: Any, traits: Any, by_effect: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
     hosts: Any, conversations: Any,
 ) -> int:  # fmt: skip
     """Count done[start:count] into groups; returns the next one, `count` when all are done. Stops where there is no room for what may be released."""
-    done, own, by_effect, groups, index, released = borrow(done), borrow(own), borrow(by_effect), borrow(groups), borrow(index), borrow(released)
+    done, traits, by_effect, groups, index, released = borrow(done), borrow(traits), borrow(by_effect), borrow(groups), borrow(index), borrow(released)
     seen, counters_table, hosts, conversations = borrow(seen), borrow(counters_table), borrow(hosts), borrow(conversations)
     counters = counters_table[0]
     for i in range(start, count):
@@ -247,21 +282,20 @@ def group(
             return i
         close_until(operation.clock, operation.expired == 1, groups, index, released, seen, counters, hosts, conversations)
         if counters.groups + 3 > len(groups):
-            close(LAST_WINDOW, groups, index, released, seen, counters, hosts, conversations)
-            counters.flushes += 1
-            counters.closed = operation.clock // WINDOW * WINDOW - 2 * WINDOW
+            flush(groups, index, released, seen, counters, hosts, conversations)
         time = operation.time if operation.time >= 0 else operation.answer_time
         packet = operation.packet if operation.packet >= 0 else operation.answer_packet
         window = time // WINDOW * WINDOW
         by_effect[operation.effect] += 1
-        if own[operation.effect]:
+        _cast(operation, traits[operation.effect], hosts, conversations)
+        if traits[operation.effect] & ITS_OWN:
             found = _find(operation, OWN, window, groups, index)
             if found < 0:
                 found = _begin(operation, OWN, window, -1 - found, groups, index, counters)
             _own(operation, groups[found], time, packet, released, counters, hosts, conversations)
         else:
             found = _grouped(operation, window, groups, index, seen, counters)
-            _add(groups[found], operation, time, packet, hosts, conversations)
+            _add(groups[found], operation, time, packet)
     return count
 
 
@@ -269,3 +303,9 @@ def group(
 def pass_time(now: int, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any, hosts: Any, conversations: Any) -> None:
     """Close every window whose time is up at `now`; `released` has room for all groups."""
     close_until(now, False, groups, index, released, seen, counters_table[0], hosts, conversations)
+
+
+@entry
+def clear(groups: Any, index: Any, released: Any, seen: Any, counters_table: Any, hosts: Any, conversations: Any) -> None:
+    """Release every group: the numbers in them change their meaning."""
+    flush(groups, index, released, seen, counters_table[0], hosts, conversations)

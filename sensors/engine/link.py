@@ -21,7 +21,7 @@ def _tell_time(packet: Any, clock: Any) -> None:
         clock.now = time
         clock.suspects = 0
     elif time > clock.now:
-        clock.jumps += 1 if clock.suspects == 0 else 0
+        packet.jump = 1 if clock.suspects == 0 else 0
         clock.suspects += 1
         if clock.suspects >= BELIEVED:
             clock.now = time
@@ -45,11 +45,10 @@ def _host(family: int, a: int, b: int, c: int, d: int, hosts: Any, index: Any, c
         found = index[slot]
     number = clock.hosts
     if number >= len(hosts):
-        clock.hosts_full += 1
         return -1
     host = hosts[number]
     host.family, host.a, host.b, host.c, host.d = family, a, b, c, d
-    host.asks, host.answers = 0, 0
+    host.role = 0
     index[slot] = number
     clock.hosts = number + 1
     return int(number)
@@ -130,6 +129,7 @@ def _ipv6(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any)
     whole = at + 40 + total if total else packet.at + packet.wire
     following = u8(memory, at + 6, end, packet)
     at += 40
+    start = at
     for _ in range(8):
         if following in (0, 43, 60):
             following = u8(memory, at, end, packet)
@@ -140,7 +140,7 @@ def _ipv6(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any)
         else:
             break
     packet.transport = following
-    return at, whole
+    return start if packet.short else at, whole
 
 
 @inline
@@ -150,7 +150,7 @@ def _transport(memory: Any, packet: Any, at: int, whole: int) -> None:
     if packet.transport == 6 and packet.fragment == 0:
         header = (u8(memory, at + 12, end, packet) >> 4) * 4
         if header < 20 or at + 20 > end:
-            packet.short = 1
+            packet.short, packet.whole = 1, max(whole - at - 20, 0)
             return
         packet.sequence = u32be(memory, at + 4, end, packet)
         packet.acknowledge = u32be(memory, at + 8, end, packet)
@@ -158,7 +158,7 @@ def _transport(memory: Any, packet: Any, at: int, whole: int) -> None:
         start = at + header
     elif packet.transport == 17 and packet.fragment == 0:
         if at + 8 > end:
-            packet.short = 1
+            packet.short, packet.whole = 1, max(whole - at - 8, 0)
             return
         start = at + 8
         told = u16be(memory, at + 4, end, packet)
@@ -179,7 +179,7 @@ def _clear(packet: Any) -> None:
     packet.transport = packet.vlan = packet.source_mac = packet.target_mac = -1
     packet.tcp_flags = packet.sequence = packet.acknowledge = 0
     packet.length = packet.whole = packet.ethertype = 0
-    packet.fragment = packet.short = 0
+    packet.fragment = packet.short = packet.jump = 0
 
 
 @entry
@@ -200,6 +200,6 @@ def decode(memory: Any, count: int, packets: Any, hosts: Any, index: Any, clocks
             at, whole = _ipv6(memory, packet, at, hosts, index, clock)
         if packet.transport >= 0 and packet.short == 0:
             _transport(memory, packet, at, whole)
-        elif packet.short == 0:
+        else:  # not IP, or its header is cut or makes no sense: what it would have told of is there all the same
             packet.whole = max(packet.at + packet.wire - at, 0)
-            packet.length = max(packet.at + packet.captured - at, 0)
+            packet.length = 0 if packet.short else max(packet.at + packet.captured - at, 0)

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -20,6 +21,8 @@ from typing import Final
 import platformdirs
 
 SMALL_OCTETS: Final = 16 << 20  # captures up to this size are sooner read interpreted (50 µs a packet) than compiled (20 s)
+
+UNUSED_S: Final = 7 * 24 * 3600
 
 
 @cache
@@ -53,12 +56,12 @@ def interpreted() -> bool:
 
 
 def warm() -> None:
-    """Compile every kernel, so that no replay waits. Old versions' kernels are removed."""
+    """Compile every kernel, so that no replay waits. Kernels of other versions go when nobody has used them for a week."""
     os.environ.pop("NUMBA_DISABLE_JIT", None)
     from sensors.warming import compile_all
 
     compile_all()
     (cache_directory() / "warm").touch()
     for other in cache_directory().parent.iterdir():
-        if other != cache_directory():
+        if other != cache_directory() and (other / ".writable").stat().st_mtime < time.time() - UNUSED_S:
             shutil.rmtree(other, ignore_errors=True)

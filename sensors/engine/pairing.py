@@ -23,6 +23,7 @@ from sensors.engine.tables import (
     REQUEST,
     RESPONSE,
     SECOND,
+    SUCCESS,
     TEXT,
     table,
 )  # fmt: skip
@@ -126,6 +127,7 @@ def _keep(memory: Any, kept_at: int, pending: Any, operation: Any, samples: Any,
     for i in range(operation.sample, operation.sample + operation.samples):
         total += samples[i].octets
     if operation.samples > len(kept) or total > KEPT_OCTETS:
+        pairs.shed += pending.samples
         pending.samples = 0
         return
     if pairs.kept % KEPT_OCTETS + total > KEPT_OCTETS:
@@ -159,7 +161,7 @@ def _give_samples(done: Any, pending: Any, kept: Any, told: Any, pairs: Any) -> 
 
 @inline
 def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs: Any, mismatch: int) -> None:
-    """The values of an answer, which has its addresses from the request."""
+    """The values of an answer, which has its addresses from the request. `mismatch` is what it is called where there are not as many as asked for."""
     done.answer_sample = pairs.samples
     asked = done.last - done.first + 1
     for i in range(answer.sample, answer.sample + answer.samples):
@@ -199,7 +201,9 @@ def _answer(pending: Any, answer: Any, samples: Any, kept: Any, done_table: Any,
     _copy_row(done, pending)
     if late:
         done.samples, done.sample, done.packet, done.role = 0, pairs.samples, -1, RESPONSE
-        done.anomaly = bits[done.protocol, 3]
+        done.time, done.conversation = answer.answer_time, answer.conversation
+        # where the clock jumped or tables were full, it left early and its answer is in time
+        done.anomaly = bits[done.protocol, 3] if answer.answer_time - pending.time >= PATIENCE else 0
         done.octets = 0
     else:
         _give_samples(done, pending, kept, told, pairs)
@@ -208,17 +212,25 @@ def _answer(pending: Any, answer: Any, samples: Any, kept: Any, done_table: Any,
     done.anomaly |= answer.anomaly
     done.octets += answer.octets
     done.expired = 0
-    if answer.code != done.code and answer.outcome == 1:
+    whole = done.anomaly & CUT_ANOMALY == 0  # what the capture left out cannot be compared
+    if answer.code != done.code and answer.outcome == SUCCESS and whole:
         done.anomaly |= bits[done.protocol, 0]
     if answer.first >= 0:
         if done.first < 0:
             done.first, done.last, done.space = answer.first, answer.last, answer.space
-        elif answer.first != done.first or answer.last != done.last:
+        elif (answer.first != done.first or answer.last != done.last) and whole:
             done.anomaly |= bits[done.protocol, 1]
-    _give_answer_samples(done, answer, samples, told, pairs, bits[done.protocol, 2])
+    _give_answer_samples(done, answer, samples, told, pairs, bits[done.protocol, 2] if whole else 0)
     if answer.value == answer.value and not done.value == done.value:  # noqa: SIM201  (not NaN)
         done.value = answer.value
     pending.state = ANSWERED
+
+
+@inline
+def _remembered(pending: Any, answer: Any) -> bool:
+    """May this be its answer? By the clock, or, where that jumped, by their own times."""
+    waited = min(answer.clock - pending.deadline + PATIENCE, answer.answer_time - pending.time)
+    return pending.state != ANSWERED and waited < PATIENCE + MEMORY
 
 
 @inline
@@ -266,15 +278,18 @@ def _enter(key: int, position: int, ring: Any, index: Any) -> None:
 
 
 @kernel
-def _advance(now: int, ring: Any, kept: Any, done: Any, told: Any, pairs: Any) -> None:
-    """Let go of what has waited long enough, oldest first."""
+def _advance(now: int, ring: Any, kept: Any, done: Any, told: Any, pairs: Any) -> bool:
+    """Let go of what has waited long enough, oldest first; false where there is no room for all of it."""
     while pairs.release < pairs.head:
         pending = ring[pairs.release % len(ring)]
         if pending.state == WAITING:
-            if pending.deadline > now or pairs.done >= len(done) or pairs.samples + pending.samples > len(told):
-                return
+            if pending.deadline > now:
+                return True
+            if pairs.done >= len(done) or pairs.samples + pending.samples > len(told):
+                return False
             _leave(pending, pending.deadline, kept, done, told, pairs)
         pairs.release += 1
+    return True
 
 
 @entry
@@ -289,15 +304,15 @@ def pair(
     for i in range(start, count):
         operation = operations[i]
         protocol = operation.protocol
-        _advance(operation.clock, ring, kept, done, told, pairs)
-        if pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
+        advanced = _advance(operation.clock, ring, kept, done, told, pairs)
+        if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
             return i
         waits = operation.transaction >= 0 and operation.role != 2
         position = _find(_key(operation), ring, index) if waits else -1
         if position >= 0 and ring[position % len(ring)].connection != operation.connection:
             position = -1
         if operation.role == RESPONSE:
-            if position >= 0 and ring[position % len(ring)].state != ANSWERED and ring[position % len(ring)].deadline + MEMORY > operation.clock:
+            if position >= 0 and _remembered(ring[position % len(ring)], operation):
                 _answer(ring[position % len(ring)], operation, samples, kept, done, told, pairs, bits_table)
             else:
                 _alone(operation, messages[operation.message], samples, done, told, pairs, bits_table)
@@ -322,8 +337,7 @@ def pair(
             _keep(memory, kept_at, pending, operation, samples, kept, pairs)
         _enter(pending.key, pairs.head, ring, index)
         pairs.head += 1
-    _advance(now, ring, kept, done, told, pairs)
-    return count + 1 if pairs.done + 2 <= len(done) else count
+    return count + 1 if _advance(now, ring, kept, done, told, pairs) else count
 
 
 ANOMALY_BITS: Final = ("function_mismatch", "echo_mismatch", "quantity_mismatch", "late_response", "unsolicited", "reused_transaction")

@@ -32,7 +32,7 @@ def _find_block(host: int, unit: int, protocol: int, space: int, number: int, bl
     index[place] = row
     block = blocks[row]
     block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number
-    block.window = NEVER
+    block.window = block.closed = NEVER
     return int(row)
 
 
@@ -56,7 +56,7 @@ def _flush(number: int, blocks: Any, points: Any, rows: Any, counters: Any) -> N
         if point.count > 0:
             point.known = 1
         point.count = point.changes = 0
-    block.window = NEVER
+    block.closed, block.window = block.window, NEVER
 
 
 @inline
@@ -76,8 +76,10 @@ def _note(point: Any, value: float, time: int) -> None:
 
 @inline
 def _late(block: Any, address: int, point: Any, value: float, time: int, rows: Any, counters: Any) -> None:
-    """A value whose window the block has left: a row of its own where it differs, so that nothing is told twice."""
-    if value == point.final:
+    """A value whose window the block has left, or whose time is not believed: a row of its own where it differs, so that nothing is told twice."""
+    if point.known == 0 and point.count == 0:
+        point.known, point.final = 1, value
+    elif value == point.final:
         return
     counters.late += 1
     row = rows[counters.rows]
@@ -101,8 +103,10 @@ def _value(memory: Any, sample: Any, i: int, scratch: Any) -> float:
 
 @kernel
 def _take(
-    memory: Any, sample: Any, host: int, unit: int, protocol: int, time: int, blocks: Any, index: Any, points: Any, rows: Any, counters: Any, scratch: Any
-) -> None:
+    memory: Any, sample: Any, host: int, unit: int, protocol: int, time: int, clock: int,
+    blocks: Any, index: Any, points: Any, rows: Any, counters: Any, scratch: Any,
+) -> None:  # fmt: skip
+    """The values of one sample, of a time that may be ahead of the clock where it is not believed."""
     window = time // WINDOW * WINDOW
     i = 0
     count = 1 if sample.encoding == VALUE else sample.count
@@ -115,7 +119,7 @@ def _take(
             i += here
             continue
         block = blocks[number]
-        if block.window != window and block.window < window:
+        if max(block.window, block.closed) < window <= clock:
             if block.window != NEVER:
                 _flush(number, blocks, points, rows, counters)
             block.window = window
@@ -132,19 +136,19 @@ def _take(
 
 @kernel
 def close_points(now: int, strictly: bool, blocks: Any, points: Any, rows: Any, counters: Any) -> None:
-    """End the windows of blocks whose time is up at `now`, in the order in which the blocks began."""
-    if counters.due > now or (counters.due == now and strictly):
-        return
-    counters.due = FOREVER
-    for number in range(counters.blocks):
-        window = blocks[number].window
-        if window == NEVER:
-            continue
-        up = window + WINDOW + LATENESS
-        if up < now or (up == now and not strictly):
-            _flush(number, blocks, points, rows, counters)
-        else:
-            counters.due = min(counters.due, up)
+    """End the windows of blocks whose time is up at `now`, window by window, in the order in which the blocks began."""
+    while counters.due < now or (counters.due == now and not strictly):
+        due = counters.due
+        counters.due = FOREVER
+        for number in range(counters.blocks):
+            window = blocks[number].window
+            if window == NEVER:
+                continue
+            up = window + WINDOW + LATENESS
+            if up <= due:
+                _flush(number, blocks, points, rows, counters)
+            else:
+                counters.due = min(counters.due, up)
 
 
 @entry
@@ -169,7 +173,7 @@ def collect(
         for j in range(operation.samples + operation.answer_samples):
             row = operation.sample + j if j < operation.samples else operation.answer_sample + j - operation.samples
             if told[row].first >= 0 and told[row].space >= 0 and told[row].encoding != TEXT:
-                _take(memory, told[row], host, operation.unit, operation.protocol, time, blocks, index, points, rows, counters, scratch)
+                _take(memory, told[row], host, operation.unit, operation.protocol, time, operation.clock, blocks, index, points, rows, counters, scratch)
     return count
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.flows import UNDECIDED, converse, enter_flow, find_flow, new_flow, recognise, server_port, signed
-from sensors.engine.framing import message_length
+from sensors.engine.delivery import SLOT_OCTETS, abandon, count_undecoded, deliver, drop_carry, free_later, take_slot, tear
+from sensors.engine.flows import enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
-from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, LATENESS, WINDOW
-from sensors.protocol import BY_SEGMENT
+from sensors.engine.tables import LATENESS, WINDOW
 
-SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
 MAX_WAITING: Final = 8  # segments out of order that one direction may hold
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 NO_PORT: Final = -1
@@ -21,21 +19,7 @@ LARGEST_ROOM: Final = (2 * MAX_WAITING + 1) * SLOT_OCTETS // 4 + 4  # messages t
 NO_ROOM: Final = 0
 FULL_FLOWS: Final = -1
 FULL_CONVERSATIONS: Final = -2
-
-
-@inline
-def _take_slot(slots: Any, streams: Any) -> int:
-    slot = streams.free_slot
-    streams.free_slot = slots[slot].after
-    streams.free_slots -= 1
-    return int(slot)
-
-
-@inline
-def _free_later(slot: int, slots: Any, streams: Any) -> None:
-    """Messages may point into the slot until this batch is dissected."""
-    slots[slot].after = streams.done_slot
-    streams.done_slot = slot
+FULL_SLOTS: Final = -3
 
 
 @entry
@@ -52,145 +36,28 @@ def free_slots(slots: Any, streams_table: Any) -> None:
 
 
 @inline
-def _undecoded(octets: int, transport: int, port: int, table: Any, streams: Any) -> None:
-    """Count octets nobody understood, by transport and port; the last row takes what finds no other."""
-    if octets <= 0:
-        return
-    streams.undecoded += octets
-    last = len(table) - 1
-    for i in range(len(table)):
-        row = table[i]
-        if (row.transport == transport and row.port == port) or row.octets == 0 or i == last:
-            if row.octets == 0:
-                row.transport, row.port = (transport, port) if i < last else (-1, -1)
-            row.octets += octets
-            break
-
-
-@kernel
-def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, flows: Any, framings: Any, messages: Any, streams: Any) -> None:
-    message = messages[streams.messages]
-    streams.messages += 1
-    framing = framings[flow.framing]
-    message.offset, message.length, message.time, message.clock = offset, length, packet.time, packet.clock
-    message.packet, message.flow, message.connection, message.conversation = packet.number, number, flow.connection, flow.conversation
-    message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side
-    message.port = flow.source_port if flow.side == 0 else flow.target_port
-    message.marks = flags | (AFTER_GAP if flow.torn else 0)
-    message.peered = 1 if flow.peer >= 0 and flows[flow.peer].payloads > 0 else 0
-    flow.torn = 0
-    flow.messages += 1
-    if flags & BROKEN == 0:
-        streams.decoded += length
+def _nearest(flow: Any, slots: Any) -> int:
+    """How far ahead the first of the waiting segments is."""
+    distance = 1 << 40
+    slot = flow.waiting
+    while slot >= 0:
+        distance = min(distance, signed(slots[slot].sequence - flow.expected))
+        slot = slots[slot].after
+    return distance
 
 
 @inline
-def _drop_carry(flow: Any, slots: Any, streams: Any) -> None:
-    if flow.carry_length > 0:
-        _free_later(flow.carry_slot, slots, streams)
-        flow.carry_length = 0
-
-
-@kernel
-def _complete(
-    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any
-) -> int:
-    """Add to the carried message only the octets it needs; returns where the next one begins, `end` where none does."""
-    flow = flows[number]
-    framing = framings[flow.framing]
-    slot = flow.carry_slot * SLOT_OCTETS
-    take = min(flow.carry_need - flow.carry_length, end - at)
-    room = min(take, SLOT_OCTETS - flow.carry_length)
-    if room > 0:
-        copy(memory, slot + flow.carry_length, at, room)
-    flow.carry_length += take
-    at += take
-    if flow.carry_length < flow.carry_need:
-        return at
-    if flow.carry_known == 0:
-        flow.carry_need = message_length(memory, slot, slot + flow.carry_length, framing, packet)
-        flow.carry_known = 1
-        if flow.carry_need < 0:
-            _emit(packet, flow, number, slot, flow.carry_length, CARRIED | BROKEN, flows, framings, messages, streams)
-            _undecoded(flow.carry_length + end - at, flow.transport, server_port(flow), undecoded, streams)
-            _drop_carry(flow, slots, streams)
-            return end
-    if flow.carry_need <= flow.carry_length:
-        cut = CUT if flow.carry_length > SLOT_OCTETS else 0
-        _emit(packet, flow, number, slot, min(flow.carry_length, SLOT_OCTETS), CARRIED | cut, flows, framings, messages, streams)
-        _drop_carry(flow, slots, streams)
-    return at
-
-
-@kernel
-def _feed(memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
-    """Octets [at, end) of one direction, in sequence, to messages; what is not complete waits in a slot."""
-    flow = flows[number]
-    framing = framings[flow.framing]
-    if framing.kind == BY_SEGMENT:
-        _emit(packet, flow, number, at, min(end - at, framing.most), 0 if end - at <= framing.most else CUT, flows, framings, messages, streams)
-        return
-    while at < end:
-        if flow.carry_length > 0:
-            at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
-            continue
-        length = message_length(memory, at, end, framing, packet) if end - at >= framing.header else 0
-        if length < 0:
-            _emit(packet, flow, number, at, end - at, BROKEN, flows, framings, messages, streams)
-            _undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
-            return
-        if 0 < length <= end - at:
-            _emit(packet, flow, number, at, length, 0, flows, framings, messages, streams)
-            at += length
-        else:
-            flow.carry_slot = _take_slot(slots, streams)
-            flow.carry_length = end - at
-            flow.carry_known = 1 if length > 0 else 0
-            flow.carry_need = length if length > 0 else framing.header
-            copy(memory, flow.carry_slot * SLOT_OCTETS, at, min(end - at, SLOT_OCTETS))
-            return
-
-
-@kernel
-def _tear(packet: Any, number: int, lost: int, flows: Any, slots: Any, framings: Any, messages: Any, streams: Any) -> None:
-    """Octets of this direction are missing: what was begun is shown as cut, the next message begins anew."""
-    flow = flows[number]
-    if flow.carry_length > 0:
-        if flow.framing >= 0 and flow.carry_known:
-            slot = flow.carry_slot * SLOT_OCTETS
-            _emit(packet, flow, number, slot, min(flow.carry_length, SLOT_OCTETS), CARRIED | CUT, flows, framings, messages, streams)
-        _drop_carry(flow, slots, streams)
-    flow.torn = 1
-    if lost > 0:
-        streams.lost += lost
-        streams.gaps += 1
-
-
-@kernel
-def _abandon(packet: Any, number: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
-    """The sender ended in the middle of a message: its length was wrong."""
-    flow = flows[number]
-    if flow.carry_length > 0:
-        _emit(packet, flow, number, flow.carry_slot * SLOT_OCTETS, min(flow.carry_length, SLOT_OCTETS), CARRIED | BROKEN, flows, framings, messages, streams)
-        _undecoded(flow.carry_length, flow.transport, server_port(flow), undecoded, streams)
-        _drop_carry(flow, slots, streams)
-
-
-@kernel
-def _deliver(
-    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
-) -> None:  # fmt: skip
-    """Octets in sequence: recognise, then frame, or count as undecoded."""
-    flow = flows[number]
-    if flow.framing == UNDECIDED:
-        recognise(memory, packet, flow, at, end, flows, framings, known, ports)
-    if flow.framing < 0:
-        _undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
-        return
-    if flow.conversation < 0:
-        converse(flow, framings, conversations, conversation_index, streams)
-    _feed(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
+def _take_waiting(flow: Any, distance: int, slots: Any) -> int:
+    """Take the segment that is so far ahead out of the list."""
+    before, slot = -1, flow.waiting
+    while signed(slots[slot].sequence - flow.expected) != distance:
+        before, slot = slot, slots[slot].after
+    if before < 0:
+        flow.waiting = slots[slot].after
+    else:
+        slots[before].after = slots[slot].after
+    flow.waiting_count -= 1
+    return int(slot)
 
 
 @kernel
@@ -198,73 +65,121 @@ def _drain_waiting(
     memory: Any, packet: Any, number: int, force: bool, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
 ) -> None:  # fmt: skip
-    """Deliver waiting segments that are next; `force`: the hole before them is lost, go on behind it."""
+    """Deliver waiting segments that are next, of their own time; `force`: the hole before them is lost, go on behind it."""
     flow = flows[number]
+    time, own_number = packet.time, packet.number
     while flow.waiting_count > 0:
-        best, before_best, before, distance = -1, -1, -1, 1 << 40
-        slot = flow.waiting
-        while slot >= 0:
-            ahead = signed(slots[slot].sequence - flow.expected)
-            if ahead < distance:
-                best, before_best, distance = slot, before, ahead
-            before = slot
-            slot = slots[slot].after
+        distance = _nearest(flow, slots)
         if distance > 0:
             if not force:
-                return
+                break
             force = False
-            _tear(packet, number, distance, flows, slots, framings, messages, streams)
-            flow.expected = slots[best].sequence
+            tear(packet, number, distance, flows, slots, framings, messages, undecoded, streams)
+            flow.expected = (flow.expected + distance) & 0xFFFFFFFF
             distance = 0
-        if before_best < 0:
-            flow.waiting = slots[best].after
-        else:
-            slots[before_best].after = slots[best].after
-        flow.waiting_count -= 1
+        best = _take_waiting(flow, distance, slots)
         fresh = slots[best].length + distance
         if fresh > 0:
             start = best * SLOT_OCTETS - distance
-            _deliver(memory, packet, number, start, start + fresh, flows, slots, framings, known, ports,
+            packet.time, packet.number = slots[best].time, slots[best].packet
+            deliver(memory, packet, number, start, start + fresh, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+            packet.time, packet.number = time, own_number
             flow.expected = (flow.expected + fresh) & 0xFFFFFFFF
-        _free_later(best, slots, streams)
+        free_later(best, slots, streams)
+
+
+@kernel
+def _acknowledge(
+    memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+) -> None:  # fmt: skip
+    """The receiver has octets of this direction that this sensor never saw: they are lost."""
+    flow = flows[number]
+    behind = signed(packet.acknowledge - flow.expected)
+    while behind > 0 and flow.waiting_count > 0:
+        lost = min(behind, _nearest(flow, slots))
+        if lost > 0:
+            tear(packet, number, lost, flows, slots, framings, messages, undecoded, streams)
+            flow.expected = (flow.expected + lost) & 0xFFFFFFFF
+        _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
+                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+        behind = signed(packet.acknowledge - flow.expected)
 
 
 @inline
-def _wait(memory: Any, packet: Any, flow: Any, slots: Any, streams: Any) -> None:
-    slot = _take_slot(slots, streams)
+def _waits(flow: Any, sequence: int, length: int, slots: Any) -> bool:
+    """Does this segment wait already?"""
+    slot = flow.waiting
+    while slot >= 0:
+        if slots[slot].sequence == sequence and slots[slot].length >= length:
+            return True
+        slot = slots[slot].after
+    return False
+
+
+@inline
+def _wait(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, streams: Any) -> None:
+    slot = take_slot(slots, streams)
     copy(memory, slot * SLOT_OCTETS, packet.payload, packet.length)
-    slots[slot].sequence, slots[slot].length, slots[slot].after = packet.sequence, packet.length, flow.waiting
+    slots[slot].sequence, slots[slot].length, slots[slot].after = sequence, packet.length, flow.waiting
+    slots[slot].time, slots[slot].packet = packet.time, packet.number
     flow.waiting = slot
     flow.waiting_count += 1
     streams.reordered += 1
 
 
-@inline
-def _begin(packet: Any, number: int, flows: Any, slots: Any, streams: Any) -> None:
-    """A handshake: this direction starts anew, and with a new connection so does what was recognised."""
+@kernel
+def _end(
+    memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+) -> None:  # fmt: skip
+    """Nothing more comes in this direction: deliver what waits, show what was begun."""
+    while flows[number].waiting_count > 0:
+        _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
+                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+    tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+
+
+@kernel
+def _begin(
+    memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+) -> None:  # fmt: skip
+    """A handshake: this direction starts anew, and with a new connection so do both."""
     flow = flows[number]
-    _drop_carry(flow, slots, streams)
-    while flow.waiting >= 0:
-        slot = flow.waiting
-        flow.waiting = slots[slot].after
-        _free_later(slot, slots, streams)
-    flow.waiting_count = 0
-    flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
-    flow.torn = 0
-    if packet.tcp_flags & 16 == 0:
-        if flow.started:
+    first = packet.tcp_flags & 16 == 0
+    if flow.started:
+        _end(memory, packet, number, flows, slots, framings, known, ports,
+             messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+        if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
             streams.connections += 1
-            flow.connection = streams.connections
-            flow.framing, flow.tries = UNDECIDED, 0
-            flow.conversation = -1
+            renew(flow, streams.connections)
             if flow.peer >= 0:
-                peer = flows[flow.peer]
-                peer.connection, peer.framing, peer.tries, peer.conversation = flow.connection, UNDECIDED, 0, -1
-        flow.side = 0
-        if flow.peer >= 0:
-            flows[flow.peer].side = 1
-    flow.started = 1
+                _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
+                     messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                renew(flows[flow.peer], streams.connections)
+    flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
+    flow.started, flow.ended, flow.torn = 1, 0, 0
+    flow.side, flow.conversation = 0 if first else 1, -1
+    if flow.peer >= 0:
+        peer = flows[flow.peer]
+        peer.side, peer.conversation = 1 - flow.side, -1
+        if not first and peer.started == 0:  # its SYN was not seen
+            peer.started, peer.expected = 1, packet.acknowledge
+
+
+@inline
+def _finished(packet: Any, number: int, behind: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """FIN or RST: the ports may be used again; where nothing is missing (`behind` is 0), a message that was begun stays unfinished."""
+    flow = flows[number]
+    flow.ended = 1
+    if packet.tcp_flags & 4 and flow.peer >= 0:
+        flows[flow.peer].ended = 1
+    if flow.waiting_count == 0 and behind == 0:
+        abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+        if packet.tcp_flags & 1:
+            flow.expected = (flow.expected + 1) & 0xFFFFFFFF
 
 
 @kernel
@@ -274,50 +189,64 @@ def _segment(
 ) -> None:  # fmt: skip
     """One TCP segment."""
     flow = flows[number]
-    if flow.peer >= 0 and packet.tcp_flags & 16:
-        peer = flows[flow.peer]
-        if peer.waiting_count > 0 and signed(packet.acknowledge - peer.expected) > 0:
-            # the receiver acknowledged octets that this sensor never saw
-            _drain_waiting(memory, packet, flow.peer, True, flows, slots, framings, known, ports,
-                           messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
     sequence, whole, length = packet.sequence, packet.whole, packet.length
     if packet.tcp_flags & 2:
-        if flow.started == 0 or flow.expected != ((sequence + 1) & 0xFFFFFFFF):
-            _begin(packet, number, flows, slots, streams)
+        if flow.started == 0 or flow.ended or flow.began != (sequence + 1) & 0xFFFFFFFF:
+            _begin(memory, packet, number, flows, slots, framings, known, ports,
+                   messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
         sequence = (sequence + 1) & 0xFFFFFFFF
-    if whole == 0:
-        if packet.tcp_flags & FIN_OR_RST and flow.waiting_count == 0:
-            _abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
-        return
+    if packet.tcp_flags & 16:
+        flow.acknowledged = packet.acknowledge
+        if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
+            _acknowledge(memory, packet, flow.peer, flows, slots, framings, known, ports,
+                         messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
     if flow.started == 0:
+        if whole == 0:
+            return
         flow.started = 1
         flow.expected = sequence
     ahead = signed(sequence - flow.expected)
-    if ahead > 0 and ahead < FAR and length == whole and length <= SLOT_OCTETS and flow.waiting_count < MAX_WAITING:
-        _wait(memory, packet, flow, slots, streams)
+    if whole == 0:
+        if packet.tcp_flags & FIN_OR_RST:
+            _finished(packet, number, ahead, flows, slots, framings, messages, undecoded, streams)
         return
-    if ahead > 0 and flow.waiting_count > 0:
-        _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
-                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-        ahead = signed(sequence - flow.expected)
-    if ahead > -FAR and ahead + whole <= 0:
+    if ahead >= FAR or ahead <= -FAR:
+        _end(memory, packet, number, flows, slots, framings, known, ports,
+             messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+        streams.gaps += 1
+        flow.expected = sequence
+        ahead = 0
+    while ahead > 0:
+        if _waits(flow, sequence, length, slots):
+            streams.repeated += 1
+            return
+        if length == whole and length <= SLOT_OCTETS and flow.waiting_count < MAX_WAITING:
+            _wait(memory, packet, flow, sequence, slots, streams)
+            return
+        if flow.waiting_count > 0 and _nearest(flow, slots) < ahead:
+            _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
+                           messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+            ahead = signed(sequence - flow.expected)
+        else:
+            tear(packet, number, ahead, flows, slots, framings, messages, undecoded, streams)
+            flow.expected = sequence
+            ahead = 0
+    if ahead + whole <= 0:
         streams.repeated += 1
         return
-    if ahead > 0 or ahead <= -FAR:
-        _tear(packet, number, ahead if 0 < ahead < FAR else 0, flows, slots, framings, messages, streams)
-        ahead = 0
     if length + ahead > 0:
-        _deliver(memory, packet, number, packet.payload - ahead, packet.payload + length, flows, slots, framings, known, ports,
+        deliver(memory, packet, number, packet.payload - ahead, packet.payload + length, flows, slots, framings, known, ports,
                  messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
     flow.expected = (sequence + whole) & 0xFFFFFFFF
-    if length < whole:
-        _undecoded(whole - length, flow.transport, server_port(flow), undecoded, streams)
-        _tear(packet, number, 0, flows, slots, framings, messages, streams)
+    missing = whole - max(length, -ahead)
+    if missing > 0:
+        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+        count_undecoded(missing, flow.transport, server_port(flow), undecoded, streams)
     if flow.waiting_count > 0:
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
                        messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-    if packet.tcp_flags & FIN_OR_RST and flow.waiting_count == 0:
-        _abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+    if packet.tcp_flags & FIN_OR_RST:
+        _finished(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
 
 
 @inline
@@ -326,19 +255,22 @@ def _datagram(
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
 ) -> None:  # fmt: skip
     flow = flows[number]
-    _deliver(memory, packet, number, packet.payload, packet.payload + packet.length, flows, slots, framings, known, ports,
+    deliver(memory, packet, number, packet.payload, packet.payload + packet.length, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-    _abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
-    _undecoded(packet.whole - packet.length, flow.transport, server_port(flow), undecoded, streams)
+    if packet.length < packet.whole:
+        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+        count_undecoded(packet.whole - packet.length, flow.transport, server_port(flow), undecoded, streams)
+    else:
+        abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
 
 
 @inline
 def _other(packet: Any, undecoded: Any, streams: Any) -> None:
     """What has no ports: other IP protocols, fragments, and frames that are not IP, by EtherType (ARP carries no payload)."""
     if packet.source >= 0 and packet.transport >= 0:
-        _undecoded(packet.whole, packet.transport + (256 if packet.fragment else 0), NO_PORT, undecoded, streams)
+        count_undecoded(packet.whole, packet.transport + (256 if packet.fragment else 0), NO_PORT, undecoded, streams)
     elif packet.ethertype != 0x0806:
-        _undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
+        count_undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
 
 
 @entry
@@ -356,8 +288,10 @@ def follow(
         if packet.clock // WINDOW != streams.window:
             return i, NO_ROOM
         room = packet.length // 4 + LARGEST_ROOM
-        if streams.messages + room > len(messages) or streams.free_slots < 4 * MAX_WAITING:
+        if streams.messages + room > len(messages):
             return i, NO_ROOM
+        if streams.free_slots < 4 * MAX_WAITING:
+            return i, NO_ROOM if streams.done_slot >= 0 else FULL_SLOTS
         if streams.conversations + 2 >= len(conversations):
             return i, FULL_CONVERSATIONS
         number = -1
@@ -373,6 +307,9 @@ def follow(
             streams.truncated += 1
         if (packet.time // WINDOW + 1) * WINDOW <= packet.clock - LATENESS:
             streams.late += 1
+        streams.jumps += packet.jump
+        if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
+            streams.shed += 1
         if number < 0:
             _other(packet, undecoded, streams)
             continue
@@ -401,34 +338,48 @@ def finish(
         if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING:
             return number
         if flows[number].used:
-            while flows[number].waiting_count > 0:
-                _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
-                               messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-            _tear(packet, number, 0, flows, slots, framings, messages, streams)
+            _end(memory, packet, number, flows, slots, framings, known, ports,
+                 messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
     return int(streams.flows)
 
 
+@kernel
+def _let_go(flow: Any, slots: Any, undecoded: Any, streams: Any) -> None:
+    """Give up what is carried and what waits in a flow, counted."""
+    octets = flow.carry_length
+    drop_carry(flow, slots, streams)
+    while flow.waiting >= 0:
+        slot = flow.waiting
+        octets += slots[slot].length
+        flow.waiting = slots[slot].after
+        free_later(slot, slots, streams)
+    flow.waiting_count, flow.torn = 0, 1
+    count_undecoded(octets, flow.transport, server_port(flow), undecoded, streams)
+    streams.shed += 1
+
+
 @entry
-def forget(gone: Any, flows: Any, index: Any, slots: Any, streams_table: Any) -> None:
-    """Let go of these flows (sorted numbers) and what waits in them, counted; the index is made anew."""
+def relieve(crowded: Any, flows: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
+    """Free the slots of these flows."""
+    for k in range(len(crowded)):
+        _let_go(flows[crowded[k]], slots, undecoded, streams_table[0])
+
+
+@entry
+def forget(gone: Any, flows: Any, index: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
+    """Let go of these flows (sorted numbers) and what waits in them; the index is made anew."""
     streams = streams_table[0]
     for k in range(len(gone)):
         number = gone[k]
         flow = flows[number]
         if flow.used == 0:
             continue
-        _drop_carry(flow, slots, streams)
-        while flow.waiting >= 0:
-            slot = flow.waiting
-            flow.waiting = slots[slot].after
-            _free_later(slot, slots, streams)
-        flow.waiting_count = 0
+        _let_go(flow, slots, undecoded, streams)
         if flow.peer >= 0:
             flows[flow.peer].peer = -1
         flow.used = 0
         flow.peer = streams.free_flow
         streams.free_flow = number
-        streams.shed += 1
     fill(index, -1)
     for number in range(streams.flows):
         if flows[number].used:

@@ -22,22 +22,25 @@ PACKET: Final = _record(
     source="i8", target="i8", source_port="i8", target_port="i8",  # host numbers (-1: not IP) and ports (-1: none)
     transport="i8", tcp_flags="i8", sequence="i8", acknowledge="i8",
     payload="i8", length="i8", whole="i8",                     # offset in memory, octets captured, octets on the wire
-    source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8", fragment="u1", short="u1",
+    source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8", fragment="u1", short="u1", jump="u1",
 )
-HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", asks="u1", answers="u1")
-CLOCK: Final = _record(now="i8", suspects="i8", jumps="i8", hosts="i8", hosts_full="i8")
+HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8")
+CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
 FLOW: Final = _record(  # one direction of a connection
     source="i8", target="i8", source_port="i8", target_port="i8", transport="i8", peer="i8", connection="i8", conversation="i8",
     source_mac="i8", target_mac="i8", vlan="i8",
-    used="u1", side="u1", started="u1", framing="i8", tries="i8", torn="u1",  # framing: -1 undecided, -2 unknown
-    expected="i8", waiting="i8", waiting_count="i8",           # next sequence number; slots of segments out of order
-    carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8",  # a message that is not complete yet
+    used="u1", side="u1", started="u1", ended="u1", framing="i8", tries="i8", likely="i8", torn="u1",
+    # framing: -1 undecided, -2 unknown; tries: TRIES once content decided; likely: a framing that one side fits
+    began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
+    waiting="i8", waiting_count="i8",                          # slots of segments out of order
+    carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8", carry_time="i8", carry_packet="i8",  # a message that is not complete yet
     first="i8", last="i8", packets="i8", payloads="i8", messages="i8",
 )
-SLOT: Final = _record(after="i8", length="i8", sequence="i8")
+SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
+    jumps="i8",
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
 CONVERSATION: Final = _record(
@@ -74,10 +77,10 @@ GROUP: Final = _record(  # an activity in the making; also what is released
     window="i8", kind="i8",                                    # kind: GROUPED, OWN, SWEPT, COUNTER
     count="i8", rows="i8", distinct="i8", octets="i8", fragment="i8", ordinal="i8", port="i8",
     start="i8", end="i8", first_packet="i8", last_packet="i8",
-    interval="f8", square="f8", rtt="f8", answered="i8", value="f8", source_role="i8", target_role="i8", hash="i8",
+    before="i8", interval="f8", square="f8", rtt="f8", answered="i8", value="f8", source_role="i8", target_role="i8", report="i8", hash="i8",
 )
 GROUPS: Final = _record(groups="i8", released="i8", closed="i8", due="i8", flushes="i8", unseen="i8")
-BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", block="i8", window="i8")
+BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", block="i8", window="i8", closed="i8")  # its open window; the last that it left
 POINTS: Final = _record(blocks="i8", rows="i8", late="i8", shed="i8", due="i8")
 POINT: Final = _record(count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8", known="u1")
 POINT_ROW: Final = _record(

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from records.effects import NUMBER
+from sensors.engine.framing import crc16
 from sensors.engine.octets import borrow, entry, inline, kernel, plain, u8, u16be, u16le
 from sensors.engine.tables import BIT, BROKEN, CUT, FAILURE, REQUEST, RESPONSE, SUCCESS, TEXT, U16BE, UNANSWERED, VALUE, table
 from sensors.protocol import BY_SEGMENT, Framing, Function, Protocol
@@ -68,7 +69,8 @@ WRONG_PROTOCOL_ID, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BYTE_COUNT_MISM
 
 SPACES: Final = ("coil", "discrete_input", "input_register", "holding_register", "file", "fifo", "diagnostic", "identity", "server_id")
 COIL, DISCRETE, INPUT, HOLDING, FILE, FIFO, DIAGNOSTIC, IDENTITY, SERVER_ID = range(9)
-REFERENCE: Final = {"coil": 1, "discrete_input": 10001, "input_register": 30001, "holding_register": 40001}
+FILES: Final = 100_000
+REFERENCE: Final = {"coil": 1, "discrete_input": 10001, "input_register": 30001, "holding_register": 40001, "file": -FILES}
 
 # How the body of a message is laid out; what follows it is trailing.
 OPAQUE: Final = 0           # not described: to the end of the message
@@ -124,6 +126,12 @@ MBAP: Final = 0
 LEAST_RTU, MOST_RTU = 4, 256
 MOST_MBAP, MOST_UNITY = 260, 1030  # the specification's bound, and that of Schneider's own function, seen in captures
 UNITY: Final = 90
+_ANSWERED: Final = (5, 2)  # unit, code, octet count, values, CRC
+RTU_SHAPES: Final = {
+    **dict.fromkeys((1, 2, 3, 4), ((8, -1), _ANSWERED)), **dict.fromkeys((5, 6, 8), ((8, -1),)), 7: ((4, -1), (5, -1)), 11: ((4, -1), (8, -1)),
+    12: ((4, -1), _ANSWERED), 15: ((9, 6), (8, -1)), 16: ((9, 6), (8, -1)), 17: ((4, -1), _ANSWERED), 20: (_ANSWERED,), 21: (_ANSWERED,), 22: ((10, -1),),
+    23: ((13, 10), _ANSWERED), **{code | 0x80: ((5, -1),) for code in (1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43)},
+}  # fmt: skip
 RESTART, DELIMITER, LAST_COUNTER, LAST_TEST = 1, 3, 18, 20  # sub-functions of function 8
 MOST_WRITTEN_WITH_READ: Final = 121
 SAMPLES: Final = 8
@@ -131,7 +139,6 @@ NOTHING: Final = float("nan")
 VALUE_WRITE: Final = NUMBER["value.write"]
 READ_IDENTIFICATION, ONE_OBJECT = 14, 4
 FILE_TYPE: Final = 6
-FILES: Final = 100_000
 
 
 @kernel
@@ -433,17 +440,6 @@ def read_body(memory: Any, at: int, end: int, code: int, row: Any, read: Any, sa
 
 
 @kernel
-def crc16(memory: Any, at: int, end: int, row: Any) -> int:
-    """CRC-16 of Modbus over a serial line."""
-    crc = 0xFFFF
-    for place in range(at, end):
-        crc ^= u8(memory, place, end, row)
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
-
-
-@kernel
 def read_header(memory: Any, message: Any, row: Any) -> tuple[int, int]:
     """Unit and transaction; returns where the function code stands and where the message ends."""
     at, end, whole = message.offset, message.offset + message.length, message.marks & CUT == 0
@@ -549,7 +545,7 @@ MODBUS: Final = Protocol(
             header=6, length=length_u16be(4), add=6, magic=(2, 0, 0xFFFF), least=8, most=MOST_UNITY, code_at=7,
             known=frozenset(int(path.split("/")[0]) | failed for path in FUNCTIONS for failed in (0, 0x80)),
         ),
-        Framing(kind=BY_SEGMENT, least=LEAST_RTU, most=MOST_RTU, code_at=1),
+        Framing(kind=BY_SEGMENT, least=LEAST_RTU, most=MOST_RTU, code_at=1, known=frozenset(RTU_SHAPES), shapes=RTU_SHAPES),
     ),
     functions=FUNCTIONS,
     dissect=dissect,

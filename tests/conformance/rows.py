@@ -148,15 +148,23 @@ def _aligned(theirs: list[Seen], ours: list[Seen]) -> list[tuple[int, int]]:
 
 
 def _by_packet(theirs: list[Seen], ours: list[Seen]) -> list[Disagreement]:
+    """Within a packet, rows that agree belong together, then rows of one function and direction."""
     mine: dict[int, list[Seen]] = defaultdict(list)
     for message in ours:
         mine[message.packet or 0].append(message)
     found: list[Disagreement] = []
+    left: list[tuple[int, Seen]] = []
     for place, message in enumerate(theirs):
         here = mine[message.packet or 0]
-        match = next((one for one in here if _agree(message, one)), None) or next(iter(here), None)
+        match = next((one for one in here if _agree(message, one)), None)
+        if match is None:
+            left.append((place, message))
+        else:
+            here.remove(match)
+    for place, message in left:
+        here = mine[message.packet or 0]
+        match = next((one for one in here if (one.answer, one.function) == (message.answer, message.function)), None)
         if match is not None:
             here.remove(match)
-        if match is None or not _agree(message, match):
-            found.append(Disagreement(place, message, match))
+        found.append(Disagreement(place, message, match))
     return found + [Disagreement(-1, None, one) for rest in mine.values() for one in rest]

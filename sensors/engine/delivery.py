@@ -1,0 +1,227 @@
+"""Octets in sequence to messages: recognise, then frame. What is begun and not complete is carried in a slot of the arena."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
+from sensors.engine.framing import message_length
+from sensors.engine.octets import copy, inline, kernel
+from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT
+from sensors.protocol import BY_SEGMENT
+
+SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
+
+
+@inline
+def take_slot(slots: Any, streams: Any) -> int:
+    """A free slot; `follow` sees to it that there is one."""
+    slot = streams.free_slot
+    streams.free_slot = slots[slot].after
+    streams.free_slots -= 1
+    return int(slot)
+
+
+@inline
+def free_later(slot: int, slots: Any, streams: Any) -> None:
+    """Messages may point into the slot until this batch is dissected."""
+    slots[slot].after = streams.done_slot
+    streams.done_slot = slot
+
+
+@inline
+def count_undecoded(octets: int, transport: int, port: int, table: Any, streams: Any) -> None:
+    """Count octets nobody understood, by transport and port; the last row takes what finds no other."""
+    if octets <= 0:
+        return
+    streams.undecoded += octets
+    last = len(table) - 1
+    for i in range(len(table)):
+        row = table[i]
+        if (row.transport == transport and row.port == port) or row.octets == 0 or i == last:
+            if row.octets == 0:
+                row.transport, row.port = (transport, port) if i < last else (-1, -1)
+            row.octets += octets
+            break
+
+
+@kernel
+def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, flows: Any, framings: Any, messages: Any, streams: Any) -> None:
+    message = messages[streams.messages]
+    streams.messages += 1
+    framing = framings[flow.framing]
+    message.offset, message.length, message.time, message.clock = offset, length, packet.time, packet.clock
+    message.packet, message.flow, message.connection, message.conversation = packet.number, number, flow.connection, flow.conversation
+    message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side
+    message.port = flow.source_port if flow.side == 0 else flow.target_port
+    message.marks = flags | (AFTER_GAP if flow.torn else 0)
+    message.peered = 0
+    if flow.peer >= 0:
+        peer = flows[flow.peer]  # where octets of its are missing, what this message answers may be among them
+        missed = peer.torn or (flow.acknowledged >= 0 and (peer.started == 0 or signed(flow.acknowledged - peer.expected) > 0))
+        message.peered = 1 if peer.payloads > 0 and not missed else 0
+    flow.torn = 0
+    flow.messages += 1
+    if flags & BROKEN == 0:
+        streams.decoded += length
+
+
+@inline
+def drop_carry(flow: Any, slots: Any, streams: Any) -> None:
+    """Carry nothing any more."""
+    if flow.carry_length > 0:
+        free_later(flow.carry_slot, slots, streams)
+        flow.carry_length = 0
+
+
+@kernel
+def _show_carried(packet: Any, number: int, flags: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """What is carried becomes a message as it stands, of the time of its last octets."""
+    flow = flows[number]
+    there = min(flow.carry_length, SLOT_OCTETS)
+    _emit(packet, flow, number, flow.carry_slot * SLOT_OCTETS, there, CARRIED | flags, flows, framings, messages, streams)
+    message = messages[streams.messages - 1]
+    message.time, message.packet = flow.carry_time, flow.carry_packet
+    count_undecoded(flow.carry_length if flags & BROKEN else flow.carry_length - there, flow.transport, server_port(flow), undecoded, streams)
+    drop_carry(flow, slots, streams)
+
+
+@kernel
+def _complete(
+    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any
+) -> int:
+    """Add to the carried message only the octets it needs; returns where the next one begins, `end` where none does."""
+    flow = flows[number]
+    framing = framings[flow.framing]
+    slot = flow.carry_slot * SLOT_OCTETS
+    take = min(flow.carry_need - flow.carry_length, end - at)
+    room = min(take, SLOT_OCTETS - flow.carry_length)
+    if room > 0:
+        copy(memory, slot + flow.carry_length, at, room)
+    flow.carry_length += take
+    flow.carry_time, flow.carry_packet = packet.time, packet.number
+    at += take
+    if flow.carry_length < flow.carry_need:
+        return at
+    if flow.carry_known == 0:
+        flow.carry_need = message_length(memory, slot, slot + flow.carry_length, framing, packet)
+        flow.carry_known = 1
+        if flow.carry_need < 0:
+            _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
+            count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
+            return end
+    if flow.carry_need <= flow.carry_length:
+        cut = CUT if flow.carry_length > SLOT_OCTETS else 0
+        _show_carried(packet, number, cut, flows, slots, framings, messages, undecoded, streams)
+    return at
+
+
+@kernel
+def _feed(memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """Octets [at, end) of one direction, in sequence, to messages; what is not complete waits in a slot."""
+    flow = flows[number]
+    framing = framings[flow.framing]
+    if framing.kind == BY_SEGMENT:
+        _emit(packet, flow, number, at, min(end - at, framing.most), 0 if end - at <= framing.most else CUT, flows, framings, messages, streams)
+        count_undecoded(end - at - framing.most, flow.transport, server_port(flow), undecoded, streams)
+        return
+    while at < end:
+        if flow.carry_length > 0:
+            at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
+            continue
+        length = message_length(memory, at, end, framing, packet) if end - at >= framing.header else 0
+        if length < 0:
+            _emit(packet, flow, number, at, end - at, BROKEN, flows, framings, messages, streams)
+            count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
+            return
+        if 0 < length <= end - at:
+            _emit(packet, flow, number, at, length, 0, flows, framings, messages, streams)
+            at += length
+        else:
+            flow.carry_slot = take_slot(slots, streams)
+            flow.carry_length = end - at
+            flow.carry_known = 1 if length > 0 else 0
+            flow.carry_need = length if length > 0 else framing.header
+            flow.carry_time, flow.carry_packet = packet.time, packet.number
+            copy(memory, flow.carry_slot * SLOT_OCTETS, at, min(end - at, SLOT_OCTETS))
+            return
+
+
+@kernel
+def tear(packet: Any, number: int, lost: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """Octets of this direction are missing: what was begun is shown as cut, the next message begins anew."""
+    flow = flows[number]
+    if flow.carry_length > 0 and flow.framing >= 0 and flow.carry_known:
+        _show_carried(packet, number, CUT, flows, slots, framings, messages, undecoded, streams)
+    elif flow.carry_length > 0:
+        count_undecoded(flow.carry_length, flow.transport, server_port(flow), undecoded, streams)
+        drop_carry(flow, slots, streams)
+    flow.torn = 1
+    if lost > 0:
+        streams.lost += lost
+        streams.gaps += 1
+
+
+@kernel
+def abandon(packet: Any, number: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """The sender ended in the middle of a message: its length was wrong."""
+    flow = flows[number]
+    if flow.carry_length > 0 and flow.framing < 0:
+        _give_up(flow, slots, undecoded, streams)
+    elif flow.carry_length > 0:
+        _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
+
+
+@kernel
+def _give_up(flow: Any, slots: Any, undecoded: Any, streams: Any) -> None:
+    """What was kept until the other side would confirm it is not what it seemed."""
+    count_undecoded(flow.carry_length, flow.transport, server_port(flow), undecoded, streams)
+    drop_carry(flow, slots, streams)
+
+
+@kernel
+def _keep(memory: Any, packet: Any, flow: Any, at: int, end: int, slots: Any, streams: Any) -> None:
+    """A segment that is likely a message: kept whole until the other side's first one confirms it."""
+    flow.carry_slot = take_slot(slots, streams)
+    flow.carry_length = flow.carry_need = end - at
+    flow.carry_known = 1
+    flow.carry_time, flow.carry_packet = packet.time, packet.number
+    copy(memory, flow.carry_slot * SLOT_OCTETS, at, end - at)
+
+
+@kernel
+def _confirm(
+    packet: Any, flow: Any, flows: Any, slots: Any, framings: Any, messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any
+) -> None:
+    """This side is recognised: so is what the other side's kept segment was."""
+    peer = flows[flow.peer]
+    if peer.likely != flow.framing + 1:
+        _give_up(peer, slots, undecoded, streams)
+        return
+    peer.framing, peer.tries = flow.framing, flow.tries
+    converse(peer, framings, conversations, conversation_index, streams)
+    _show_carried(packet, flow.peer, 0, flows, slots, framings, messages, undecoded, streams)
+
+
+@kernel
+def deliver(
+    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+) -> None:  # fmt: skip
+    """Octets in sequence: recognise, then frame, or count as undecoded."""
+    flow = flows[number]
+    if flow.framing == UNDECIDED and flow.carry_length > 0:
+        _give_up(flow, slots, undecoded, streams)
+    if flow.framing == UNDECIDED or (0 < flow.tries < TRIES and flow.carry_length == 0):
+        recognise(memory, packet, flow, at, end, flows, framings, known, ports)
+        if flow.framing >= 0 and flow.peer >= 0 and flows[flow.peer].framing == UNDECIDED and flows[flow.peer].carry_length > 0:
+            _confirm(packet, flow, flows, slots, framings, messages, conversations, conversation_index, undecoded, streams)
+    if flow.framing < 0 and flow.likely > 0 and flow.transport == 6 and end - at <= SLOT_OCTETS:
+        _keep(memory, packet, flow, at, end, slots, streams)
+        return
+    if flow.framing < 0:
+        count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
+        return
+    if flow.conversation < 0:
+        converse(flow, framings, conversations, conversation_index, streams)
+    _feed(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)

@@ -1,0 +1,70 @@
+"""The same answer however the kernels run and however the input is cut."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.engine.octets import INTERPRETED
+from sensors.listing import lines
+from sensors.sensor import Sensor
+from sensors.sources.pcap import find, open_capture
+from tests.wire import hard, save, watch
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "tests" / "captures" / "demo.pcap"
+SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_link.py", "test_coverage.py")
+
+
+def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
+    """A fingerprint of all that is said of a capture."""
+    (capture,) = find([str(path)])
+    source = open_capture(capture)
+    sensor = Sensor("observer", batch=batch)
+    told = list(sensor.listen(source))
+    rows: dict[str, list[Any]] = {name: [row for part in told for row in getattr(part, name).to_pylist()] for name in ("activities", "points", "coverage")}
+    rows["assets"] = list(sensor.assets())
+    rows["lines"] = list(lines(open_capture(capture), "file"))
+    rows["totals"] = [sensor.totals]
+    return {name: f"{len(part)} {hashlib.sha256(repr(part).encode()).hexdigest()}" for name, part in rows.items()}
+
+
+def test_compiled_and_interpreted_say_the_same(tmp_path: Path) -> None:
+    captures = [DEMO, *(save(hard(seed), tmp_path / f"{seed}.pcap") for seed in range(4))]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0" if INTERPRETED else "1"}
+    words = [sys.executable, "-m", "tests.test_modes", *map(str, captures)]
+    other = subprocess.run(words, capture_output=True, cwd=ROOT, env=environment, check=True, timeout=250)
+    assert json.loads(other.stdout) == [digest(path) for path in captures]
+
+
+@pytest.mark.parametrize("batch", [700, 4096, 50_000])
+def test_any_batch(batch: int) -> None:
+    assert digest(DEMO, batch) == digest(DEMO)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("batch", "each"), [(1 << 20, 1), (1 << 20, 7), (1000, 1 << 30), (20_000, 100)])
+def test_any_cut_of_a_hard_capture(seed: int, batch: int, each: int) -> None:
+    packets = hard(seed, 30)
+    assert watch(packets, batch, each).tables == watch(packets).tables
+
+
+@pytest.mark.skipif(INTERPRETED, reason="they run interpreted already")
+def test_the_same_tests_interpreted() -> None:
+    """In a process of its own, with fewer examples."""
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not captures"]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "BALEFIRE_EXAMPLES": "5"}
+    subjects = [str(ROOT / "tests" / name) for name in SUBJECTS]
+    done = subprocess.run([*words, *subjects], capture_output=True, cwd=ROOT, env=environment, check=False, timeout=250)
+    assert done.returncode == 0, done.stdout.decode()[-4000:]
+
+
+if __name__ == "__main__":
+    json.dump([digest(Path(word)) for word in sys.argv[1:]], sys.stdout)
