@@ -135,7 +135,7 @@ def test_a_finding_says_who_did_what_to_what() -> None:
         "203.0.113.9 asked PLC-7 (10.10.1.20), unit 1, to operate an output: coil 00018, value 1. The device carried it out. "
         "Who controls a plant sits in its control network; a public address means a way in from outside."
     )
-    assert chinese.startswith("203.0.113.9 要求 PLC-7（10.10.1.20）（单元 1） 操作输出：线圈 00018，数值 1。设备已执行。控制装置的主机")
+    assert chinese.startswith("203.0.113.9 要求 PLC-7（10.10.1.20） 单元 1 操作输出：线圈 00018，数值 1。设备已执行。控制装置的主机")
 
 
 def test_a_refusal_and_silence_are_told_apart() -> None:

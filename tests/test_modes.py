@@ -29,9 +29,12 @@ def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
     source = open_capture(capture)
     sensor = Sensor("observer", batch=batch)
     told = list(sensor.listen(source))
+    source.close()
     rows: dict[str, list[Any]] = {name: [row for part in told for row in getattr(part, name).to_pylist()] for name in ("activities", "points", "coverage")}
     rows["assets"] = list(sensor.assets())
-    rows["lines"] = list(lines(open_capture(capture), "file"))
+    again = open_capture(capture)
+    rows["lines"] = list(lines(again, "file"))
+    again.close()
     rows["totals"] = [sensor.totals]
     return {name: f"{len(part)} {hashlib.sha256(repr(part).encode()).hexdigest()}" for name, part in rows.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -136,7 +137,7 @@ def reference(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     for (window, point), values in sorted(windows.items(), key=lambda item: item[0][0]):
         numbers = [value for _, value in values]
         chain = [known[point], *numbers] if point in known else numbers
-        changes = sum(a != b for a, b in zip(chain, chain[1:], strict=False))
+        changes = sum(a != b for a, b in pairwise(chain))
         if point not in known or changes:
             times = [time for time, _ in values]
             rows.append((window, point, times[0], times[-1], min(numbers), max(numbers), numbers[0], numbers[-1], changes, len(numbers)))

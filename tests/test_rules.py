@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.discovery import detectors
 from detectors.lint import lint
 from detectors.lint import test as run_tests
 from detectors.rulebook.detection import detection
@@ -18,8 +19,12 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, load_text, own_rules
 from records.effects import EFFECTS
 from records.errors import UsageError
+from records.model import Batch
 from records.schema import ACTIVITY
-from tests.frames import hostile, polling, sparse
+from tests.cli import lines, one
+from tests.frames import activities, hostile, polling, sparse
+from tests.wire import MS, START, Talk, error, mbap, registers, save
+from tests.wire import read as reading
 
 if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
@@ -108,11 +113,11 @@ tests:
 
 def checks(text: str, name: str = "stop.yml") -> list[tuple[int, str]]:
     _, problems = load_text(text, name)
-    for one in problems:
-        for words in (one.message, one.advice):
+    for found in problems:
+        for words in (found.message, found.advice):
             assert words.en
             assert re.search(r"[一-鿿]", words.zh)
-    return [(one.line, one.check) for one in problems]
+    return [(found.line, found.check) for found in problems]
 
 
 def test_a_good_rule_has_no_problem() -> None:
@@ -213,7 +218,7 @@ def test_a_rule_has_a_technique_by_its_tags_or_by_its_effects() -> None:
     ],
 )
 def test_techniques_are_the_effects_and_the_tags(stated: dict[str, object], rule: str, techniques: tuple[str, ...]) -> None:
-    (judge,) = [one for one in detectors() if one.name == "rules"]
+    (judge,) = [each for each in detectors() if each.name == "rules"]
     found = {finding.rule: finding.techniques for finding in judge.judge(Batch(activities=activities(stated)))}
     assert found[rule] == techniques
 
@@ -224,7 +229,7 @@ def test_a_sweep_of_addresses_on_the_wire(tmp_path: Path, ranges: int, refused: 
     talk = Talk()
     for number in range(ranges):
         talk.time = START + number * 100 * MS
-        talk.ask(mbap(number, read(number * 2, 2)), mbap(number, error(3) if refused else registers(1, 2)))
+        talk.ask(mbap(number, reading(number * 2, 2)), mbap(number, error(3) if refused else registers(1, 2)))
     replay = one("replay", save(talk.packets, tmp_path / "sweep.pcap"), "--store", tmp_path / "store")
     assert replay["operations"] == ranges
     found = [row["rule"] for row in lines("findings", "--store", tmp_path / "store")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,7 +63,7 @@ def dialogue(numbers: Sequence[Sequence[int]]) -> Spoken:
 def pieces(data: bytes, dice: random.Random, most: int) -> list[tuple[int, bytes]]:
     """Where each piece begins, and what it is."""
     cuts = sorted({0, len(data), *(dice.randrange(len(data) + 1) for _ in range(dice.randrange(most)))})
-    return [(a, data[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [(a, data[a:b]) for a, b in pairwise(cuts)]
 
 
 def straight(spoken: Spoken) -> list[dict[str, Any]]:
@@ -171,7 +172,7 @@ def test_the_stream_may_end_anywhere(numbers: list[list[int]], seed: int) -> Non
     assert seen.payload == end, "octets that are neither judged nor counted"
     for line in seen.lines[complete:]:
         assert line["outcome"] == "unknown" or line["anomaly"] == ["cut"]
-    assert len(seen.lines) <= sum(EXCHANGES[number][2] for burst in numbers for number in burst)
+    assert len(seen.lines) <= 1 + sum(EXCHANGES[number][2] for burst in numbers for number in burst)  # a cut answer may not tell whose it is
 
 
 def answered_before(numbers: Sequence[Sequence[int]], end: int) -> int:
@@ -413,7 +414,7 @@ def test_recognised_by_content_on_any_port(port: int) -> None:
     seen = watch(serial.packets)
     assert [(line["action"], line["unit"]) for line in seen.lines] == [("read_holding_registers", 9), ("write_single_register", 1)]
     assert not seen.anomalies
-    assert seen.totals.undecoded_bytes == 0
+    assert seen.totals.undecoded_bytes == (0 if port == 502 else 8), "elsewhere both sides must have spoken"
 
 
 def test_recognised_in_datagrams() -> None:

@@ -59,7 +59,7 @@ def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: 
     if flow.peer >= 0:
         peer = flows[flow.peer]  # where octets of its are missing, what this message answers may be among them
         missed = peer.torn or (flow.acknowledged >= 0 and (peer.started == 0 or signed(flow.acknowledged - peer.expected) > 0))
-        message.peered = 1 if peer.payloads > 0 and not missed else 0
+        message.peered = 1 if peer.messages > 0 and not missed else 0
     flow.torn = 0
     flow.messages += 1
     if flags & BROKEN == 0:

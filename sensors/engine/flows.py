@@ -113,7 +113,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
 def renew(flow: Any, connection: int) -> None:
     """Forget what was recognised: the ports are used again."""
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
-    flow.started, flow.ended, flow.torn = 0, 0, 0
+    flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = -1
 
 

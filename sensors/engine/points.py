@@ -7,33 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import borrow, entry, inline, kernel, mix, u8, u16be
+from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, u8, u16be
 from sensors.engine.tables import BIT, FOREVER, LATENESS, REPORT, SUCCESS, TEXT, U16BE, VALUE, WINDOW
 from sensors.engine.tables import U8 as U8_ENCODING
 
 BLOCK_POINTS: Final = 64
 NEVER: Final = -1
-
-
-@kernel
-def _find_block(host: int, unit: int, protocol: int, space: int, number: int, blocks: Any, index: Any, counters: Any) -> int:
-    """Row of this block, made where it is new; -1 where the table is full."""
-    last = len(index) - 1
-    place = mix(mix(host, unit << 8 | protocol), number << 8 | space) & last
-    while index[place] >= 0:
-        block = blocks[index[place]]
-        if block.block == number and block.unit == unit and block.host == host and block.space == space and block.protocol == protocol:
-            return int(index[place])
-        place = (place + 1) & last
-    row = counters.blocks
-    if row >= len(blocks):
-        return -1
-    counters.blocks = row + 1
-    index[place] = row
-    block = blocks[row]
-    block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number
-    block.window = block.closed = NEVER
-    return int(row)
 
 
 @inline
@@ -52,11 +31,68 @@ def _flush(number: int, blocks: Any, points: Any, rows: Any, counters: Any) -> N
     for i in range(BLOCK_POINTS):
         point = points[number * BLOCK_POINTS + i]
         if point.count > 0 and (point.known == 0 or point.changes > 0):
-            _tell(block, block.block * BLOCK_POINTS + i, point, block.window, 0, rows, counters)
+            _tell(block, block.block * BLOCK_POINTS + i, point, block.window, block.fragment, rows, counters)
         if point.count > 0:
             point.known = 1
         point.count = point.changes = 0
     block.closed, block.window = block.window, NEVER
+
+
+@inline
+def _block_place(host: int, unit: int, protocol: int, space: int, number: int, last: int) -> int:
+    return mix(mix(host, unit << 8 | protocol), number << 8 | space) & last
+
+
+@kernel
+def _forget_oldest(blocks: Any, index: Any, points: Any, rows: Any, counters: Any) -> int:
+    """Make room: the block that was silent longest is told and forgotten, and counted; returns its row."""
+    oldest = 0
+    for number in range(len(blocks)):
+        if blocks[number].used < blocks[oldest].used:
+            oldest = number
+    if blocks[oldest].window != NEVER:
+        _flush(oldest, blocks, points, rows, counters)
+    for i in range(oldest * BLOCK_POINTS, (oldest + 1) * BLOCK_POINTS):
+        points[i].known = 0
+    counters.shed += 1
+    fill(index, -1)
+    last = len(index) - 1
+    for number in range(len(blocks)):
+        block = blocks[number]
+        place = _block_place(block.host, block.unit, block.protocol, block.space, block.block, last)
+        while index[place] >= 0:
+            place = (place + 1) & last
+        if number != oldest:
+            index[place] = number
+    return oldest
+
+
+@kernel
+def _find_block(host: int, unit: int, protocol: int, space: int, number: int, blocks: Any, index: Any, points: Any, rows: Any, counters: Any) -> int:
+    """Row of this block, made where it is new."""
+    last = len(index) - 1
+    place = _block_place(host, unit, protocol, space, number, last)
+    while index[place] >= 0:
+        block = blocks[index[place]]
+        if block.block == number and block.unit == unit and block.host == host and block.space == space and block.protocol == protocol:
+            return int(index[place])
+        place = (place + 1) & last
+    row = counters.blocks
+    if row < len(blocks):
+        counters.blocks = row + 1
+    else:
+        row = _forget_oldest(blocks, index, points, rows, counters)
+        place = _block_place(host, unit, protocol, space, number, last)
+        while index[place] >= 0:
+            place = (place + 1) & last
+    index[place] = row
+    block = blocks[row]
+    block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number
+    block.window = block.closed = NEVER
+    if counters.shed > 0:  # it may have been here before, in this very window
+        counters.late += 1
+    block.fragment = counters.late if counters.shed > 0 else 0
+    return int(row)
 
 
 @inline
@@ -112,13 +148,10 @@ def _take(
     count = 1 if sample.encoding == VALUE else sample.count
     while i < count:
         address = sample.first + i
-        number = _find_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, blocks, index, counters)
+        number = _find_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, blocks, index, points, rows, counters)
         here = min(count - i, BLOCK_POINTS - address % BLOCK_POINTS)
-        if number < 0:
-            counters.shed += here
-            i += here
-            continue
         block = blocks[number]
+        block.used = clock
         if max(block.window, block.closed) < window <= clock:
             if block.window != NEVER:
                 _flush(number, blocks, points, rows, counters)
