@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import ID
 from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
+from balefire.tally import MISSED
 from balefire.times import span
 from records.effects import EFFECTS
 from records.model import severity_word
@@ -183,9 +184,7 @@ def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
     grade = coverage["grade"]
     note = screen.say("cli.summary.grade", grade=cut(grade, screen.language)) if grade is not None else screen.say("cli.summary.no_grade")
     parts = [section(screen.say("cli.summary.unseen"), note)]
-    missed = [
-        screen.count(f"cli.missed.{name}", coverage[name]) for name in ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided") if coverage[name]
-    ]
+    missed = [screen.count(f"cli.missed.{name}", coverage[name]) for name in MISSED if coverage[name]]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
     elif grade is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from records.nesting import iso
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from records.model import Batch
     from sensors.sensor import Totals
     from sensors.sources.pcap import Capture
+
+
+MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps")  # the keys of `coverage` beside its grade
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class Tally:
 
     def add(self, totals: Totals) -> None:
         """One capture that has ended."""
-        for name in ("packets", "bytes", "messages", "operations", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided"):
+        for name in ("packets", "bytes", "messages", "operations", *MISSED):
             self.sums[name] += getattr(totals, name)
         self.access.update(totals.access)
         self.effects.update(totals.effects)
@@ -53,8 +56,7 @@ class Tally:
 
     def coverage(self) -> dict[str, Any]:
         """What was not seen."""
-        names = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided")
-        return {"grade": self.grade(), **{name: self.sums[name] for name in names}}
+        return {"grade": self.grade(), **{name: self.sums[name] for name in MISSED}}
 
     def by_protocol(self) -> dict[str, dict[str, int]]:
         """Counts of each protocol, by name."""

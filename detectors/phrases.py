@@ -76,10 +76,24 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}".replace("-", "−")
 
 
+def _word(key: str, name: str, language: str) -> str | None:
+    """A name of the engine or of a protocol in words; what has only a number is told by it: function_43_14, exception_9. None: there are none."""
+    kind, _, rest = name.partition("_")
+    if kind in {"function", "exception"} and rest.replace("_", "").isdecimal():
+        return say(f"detectors.numbered.{kind}", language, number=rest.replace("_", "/"))
+    return say(key, language) if key in catalogue() else None
+
+
+def action(row: Row, language: str) -> str:
+    """The operation's name as its protocol has it; in words where it has none."""
+    name = row.get("event.action")
+    return _word(f"detectors.action.{name}", str(name), language) or str(name) if name else say("detectors.phrase.unnamed", language)
+
+
 def error(row: Row, language: str) -> str:
     """The error that the device answered, in words."""
     name = row.get("ot.error")
-    return say_or(f"detectors.error.{name}", language, str(name)) if name else say("detectors.phrase.no_error", language)
+    return _word(f"detectors.error.{name}", str(name), language) or str(name).replace("_", " ") if name else say("detectors.phrase.no_error", language)
 
 
 def sentence(row: Row, language: str) -> str:
@@ -95,7 +109,7 @@ def sentence(row: Row, language: str) -> str:
         source=who(row, "source", language),
         target=target,
         deed=deed(effect, language),
-        action=row.get("event.action") or say("detectors.phrase.unnamed", language),
+        action=action(row, language),
     )
     return what + _details(row, language) + _ending(row, access, language)
 
@@ -132,7 +146,7 @@ def placeholders(row: Row, language: str) -> dict[str, str]:
     """What a rule's texts may name."""
     absent = say("detectors.phrase.absent", language)
     return {
-        "action": str(row.get("event.action") or absent),
+        "action": action(row, language) if row.get("event.action") else absent,
         "count": str(row.get("ot.count") or 1),
         "destination": who(row, "destination", language),
         "effect": deed(str(row.get("ot.effect") or "unknown"), language),

@@ -80,7 +80,6 @@ class Sensor:
         self._named: list[pa.Table] = []
         self._points: list[Any] = []
         self._shed = 0
-        self._window_open = False
 
     def _make_tables(self, batch: int) -> None:
         self.arena = np.zeros(ARENA + batch, np.uint8)
@@ -123,12 +122,10 @@ class Sensor:
         for number, protocol in enumerate(protocols()):
             if self._messages_of[number]:
                 totals.protocols[protocol.name] = ProtocolTotals(int(self._messages_of[number]), int(self._operations_of[number]), self._broken(protocol.name))
+        totals.access, totals.effects = {}, {}
         for effect, count in zip(EFFECTS, self.by_effect.tolist(), strict=True):
             if count:
                 totals.effects[effect.name] = count
-        totals.access = {}
-        for effect, count in zip(EFFECTS, self.by_effect.tolist(), strict=True):
-            if count:
                 totals.access[effect.access] = totals.access.get(effect.access, 0) + count
         return totals
 

@@ -10,6 +10,7 @@ import pytest
 from records.nesting import iso, period
 from records.schema import TABLES
 from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, short, stored
+from tests.wire import SECOND, START, Talk, mbap, read, registers, save
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
@@ -66,7 +67,7 @@ def test_replay(summary: Row) -> None:
     assert TIME.fullmatch(given["first"])
     assert list(summary["alerts"]) == ["critical", "high", "medium", "low"]
     assert all(list(counts) == ["messages", "operations", "undecoded_bytes"] for counts in summary["protocols"].values())
-    assert list(summary["coverage"]) == ["grade", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided"]
+    assert list(summary["coverage"]) == ["grade", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps"]
     assert 0 <= summary["coverage"]["grade"] <= 100
     assert summary["operations"] == sum(summary["access"].values()) == sum(summary["effects"].values())
     assert summary["findings"] > 0
@@ -78,6 +79,24 @@ def test_replaying_again_changes_nothing(store: Path, summary: Row) -> None:
     again = one("replay", DEMO, "--store", store)
     assert {name: again[name] for name in REPLAY[:-2]} == {name: summary[name] for name in REPLAY[:-2]}
     assert [lines(name, "--store", store) for name in ("activities", "points", "findings", "alerts", "assets", "coverage")] == before
+
+
+def test_what_was_shed_and_jumps_of_time_are_told(tmp_path: Path) -> None:
+    """A clock that leaps by a year in the middle is counted, and said to people in both languages."""
+    talk = Talk()
+    for at in (0, SECOND, 2 * SECOND):
+        talk.time = START + at
+        talk.ask(mbap(at // SECOND, read(0, 1)), mbap(at // SECOND, registers(5)))
+    packets = [*talk.packets[:2], talk.packets[2].at(talk.packets[2].time + 365 * 86_400 * SECOND), *talk.packets[3:]]
+    capture = save(packets, tmp_path / "leap.pcap")
+    coverage = one("replay", capture, "--store", tmp_path / "s")["coverage"]
+    assert coverage["shed"] == 0
+    assert coverage["jumps"] > 0
+    for language, words in (("en", "jump"), ("zh", "时间跳变")):
+        told = balefire("replay", capture, "--store", tmp_path / "s", "--language", language).stdout
+        assert words in told
+        assert "row shed" not in told
+        assert "因表满" not in told
 
 
 TABLE_COMMANDS = ("activities", "points", "findings", "alerts", "assets", "coverage")

@@ -1,12 +1,14 @@
 """What the pages ask of a real store, how they write numbers and times, and both pages run without a browser."""
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -14,12 +16,14 @@ from dashboards import formats, queries, serve
 from dashboards.queries import Span
 from dashboards.reference import object_words
 from records.errors import UsageError
-from records.schema import ACTIVITY
+from records.model import Batch
+from records.schema import ACTIVITY, COVERAGE, arrow_schema
 from records.store import open_store
-from records.store.contract import Store
+from records.store.contract import Commit, Store
 from records.wording import LANGUAGES
 from tests.browser import waterworks
 from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
+from tests.cli import lines, stored
 
 VIEWS = Path(queries.__file__).parent / "views"
 
@@ -267,6 +271,26 @@ def test_alert(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> No
         {"en": "Outside the maintenance window", "zh": "不在检修窗口内"}[language],
     )
     for text in (HEADS[language], "T0836", technique, packet, terms, "40040–40043", "umas_download"):
+        assert text in sent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_finding_says_of_normal_and_of_first_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    where = shutil.copytree(stored()[0], tmp_path / "store")  # a page keeps its store open
+    (alert,) = lines("alerts", "--where", "key:device-silenced*", "--store", where)
+    sent = run("alert", where, monkeypatch, lang=language, id=alert["id"])
+    for text in ({"en": "when a line is commissioned", "zh": "仅用于线路调试"}[language], {"en": "Tell the shift", "zh": "告知当班人员"}[language]):
+        assert text in sent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_was_shed_and_jumps_of_time_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    row = {"id": "c", "@timestamp": NOW, "event.end": NOW, "observer.name": "s", "packets": 9, "decoded_bytes": 100, "shed": 3, "jumps": 1}
+    writer = open_store(str(tmp_path / "store"), write=True)
+    writer.write(Commit(Batch(coverage=pa.Table.from_pylist([row], schema=arrow_schema(COVERAGE)))))
+    writer.close()
+    sent = run("situation", tmp_path / "store", monkeypatch, lang=language, range="all")
+    for text in ({"en": "rows shed", "zh": "过载被丢弃"}[language], {"en": "jump of time", "zh": "时间跳变"}[language]):
         assert text in sent
 
 

@@ -138,6 +138,27 @@ def test_a_finding_says_who_did_what_to_what() -> None:
     assert chinese.startswith("203.0.113.9 要求 PLC-7（10.10.1.20） 单元 1 操作输出：线圈 00018，数值 1。设备已执行。控制装置的主机")
 
 
+@pytest.mark.parametrize(
+    ("stated", "english", "chinese"),
+    [
+        ({"ot.effect": "unknown", "event.action": "malformed", "ot.anomaly": ["bad_length"]}, "(a malformed message)", "（畸形报文）"),
+        ({"ot.effect": "unknown", "event.action": "function_43_14", "event.outcome": "failure"}, "(function 43/14)", "（功能码 43/14）"),
+        ({"ot.effect": "cpu.stop", "ot.error": "exception_9", "event.outcome": "failure"}, "refused it: exception 9.", "设备拒绝：异常码 9。"),
+    ],
+)
+def test_names_that_the_engine_makes_are_told_in_words(stated: dict[str, object], english: str, chinese: str) -> None:
+    reason = DETECTORS["rules"].judge(Batch(activities=activities(stated)))[0].reason
+    assert english in reason.en
+    assert chinese in reason.zh
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chinese_sentences_hold_no_english_words(name: str) -> None:
+    for finding in judged(fresh(name), [HOSTILE]):
+        for text in (finding.title, finding.reason):
+            assert not re.search(r"[A-Za-z]{3,}", text.zh.replace("（unknown）", "")), text.zh  # what a protocol itself calls an operation stays
+
+
 def test_a_refusal_and_silence_are_told_apart() -> None:
     refused = reason_of(
         ot__effect="value.write", event__outcome="failure", ot__error="illegal_data_address", ot__object__space="holding_register", ot__object__first=17

@@ -19,7 +19,7 @@ from sensors.engine import pairing
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.require import need
-from tests.wire import EXAMPLES_EACH, EXCHANGES, MS, SECOND, SERVER, START, Packet, Seen, Talk, ethernet, hard, mbap, read, registers, said, watch, write
+from tests.wire import EXAMPLES_EACH, EXCHANGES, MS, SECOND, SERVER, START, Feed, Packet, Seen, Talk, ethernet, hard, mbap, read, registers, said, watch, write
 
 MINUTE = 60 * SECOND
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "captures"
@@ -109,7 +109,7 @@ def test_late_packets_are_fragments_of_their_own_window() -> None:
     assert [row(a, "ot.count", "ot.fragment") for a in seen.activities] == [(2, 0), (1, 1), (1, 2)]
     assert {ns(a["@timestamp"]) // MINUTE for a in seen.activities} == {START // MINUTE}
     assert seen.totals.late == 4
-    assert [row(c, "packets", "late") for c in seen.coverage] == [(3, 0), (5, 2), (2, 2)] or sum(c["late"] for c in seen.coverage) == 4
+    assert sum(c["late"] for c in seen.coverage) == 4
 
 
 def test_late_fragments_leave_with_the_next_window_that_closes() -> None:
@@ -253,6 +253,19 @@ def test_what_was_seen_before_does_not_change_identities() -> None:
     assert alone < {a["id"] for a in watch([*before, *packets]).activities}
 
 
+def test_who_spoke_unasked_is_the_source() -> None:
+    sensor = Sensor("observer")
+    list(sensor.listen(Feed(talk_at((0, *READ), (SECOND, *WRITE)))))
+    rows = sensor.rows[:2].copy()
+    asked = sensor.naming.activities(rows).to_pylist()
+    rows.report = 1
+    told_unasked = sensor.naming.activities(rows).to_pylist()
+    for one, other in zip(asked, told_unasked, strict=True):
+        for name in ("ip", "mac", "asset.id", "asset.role", "port"):
+            assert (one[f"source.{name}"], one[f"destination.{name}"]) == (other[f"destination.{name}"], other[f"source.{name}"])
+        assert one["id"] != other["id"]
+
+
 LIMITS = {
     "flows": {"MOST_FLOWS": 4},
     "hosts": {"MOST_HOSTS": 4},
@@ -275,7 +288,7 @@ def test_full_tables_lose_nothing(name: str, seed: int, monkeypatch: pytest.Monk
     for limit, value in LIMITS[name].items():
         monkeypatch.setattr(sensors.sensor if hasattr(sensors.sensor, limit) else pairing, limit, value)
     tight = watch(packets)
-    assert tight.tables == watch(packets, each=1).tables or name in ("flows", "all")
+    assert tight.tables == watch(packets, each=1).tables, "what is shed does not depend on batches"
     if name in ("groups", "blocks", "parts", "released", "kept"):
         assert said(tight.lines, "values") == said(free.lines, "values")
     if name in ("hosts", "blocks", "ring", "kept", "flows"):
@@ -326,6 +339,7 @@ def test_every_capture_there_is() -> None:
         for name in ("activities", "points", "coverage"):
             identities = [identity for batch in told for identity in getattr(batch, name)["id"].to_pylist()]
             assert len(set(identities)) == len(identities), (capture.path, name)
-        assert sum(sum(batch.activities["ot.count"].to_pylist()) for batch in told) == sensor.totals.operations, capture.path
+        counts: list[int] = [int(count or 0) for batch in told for count in batch.activities["ot.count"].to_pylist()]
+        assert sum(counts) == sensor.totals.operations, capture.path
         assert sum(totals.operations for totals in sensor.totals.protocols.values()) == sensor.totals.operations, capture.path
         assert sensor.totals.packets == source.packets, capture.path

@@ -74,9 +74,10 @@ def test_tags(vlans: tuple[int, ...], ends: tuple[str, str]) -> None:
     assert said(watch(outer).lines) == said(seen.lines)
 
 
-def test_vlans_and_machines_keep_conversations_apart() -> None:
+def test_a_packet_seen_on_two_vlans_is_told_once() -> None:
+    """A switch that mirrors routed traffic shows it before and behind the router."""
     packets = [packet for n in (1, 2) for packet in Talk(vlans=(n,), time=START + n * MS).ask(REQUEST).packets]
-    assert [row["network.vlan.id"] for row in watch(packets).activities] == [1, 2] or len(watch(packets).activities) == 1
+    assert [row["network.vlan.id"] for row in watch(packets).activities] == [1]
 
 
 EXTENSIONS = [
@@ -102,7 +103,7 @@ def test_fragments_are_counted() -> None:
     ]
     seen = watch(packets)
     assert seen.lines == []
-    assert seen.totals.undecoded == {"tcp/fragment": len(body) + 64, "ip/44/fragment": 8 + len(body)} or seen.totals.undecoded_bytes == 2 * len(body) + 72
+    assert seen.totals.undecoded == {"tcp/fragment": len(body) + 64, "ip/44/fragment": 8 + len(body)}
 
 
 def test_what_is_not_ip() -> None:

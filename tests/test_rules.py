@@ -236,6 +236,23 @@ def test_a_sweep_of_addresses_on_the_wire(tmp_path: Path, ranges: int, refused: 
     assert ("address-sweep" in found) == fires
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ot.effect: cpu.stop\n  c", "ot.effect|cased|base64: stop\n  c"),
+        ("  condition: sel", f"  condition: {'sel or ' * 400}sel"),
+        ("title: Stop", "title: Stop\n[a, b]: c"),
+        ("level: high", f"level: {'[' * 40}{']' * 40}"),
+    ],
+)
+def test_what_the_linter_says_itself_is_in_the_readers_language(old: str, new: str) -> None:
+    assert old in GOOD
+    _, problems = load_text(GOOD.replace(old, new, 1), "stop.yml")
+    assert any(re.search(r"[一-鿿]", found.message.zh.partition("：")[2] or found.message.zh) for found in problems)
+    for found in problems:
+        assert not re.search(r"comes last|characters|plain word|deeper", found.message.zh)
+
+
 def test_rules_on_protocols_are_advised_against() -> None:
     text = GOOD.replace("ot.effect: cpu.stop\n  c", "ot.code: '5'\n  c").replace("- ot: {effect: cpu.stop}", "- ot: {code: '5'}")
     assert checks(text) == [(12, "protocol")]

@@ -198,7 +198,7 @@ def test_loss_is_counted_and_what_follows_is_seen(numbers: list[int], seed: int)
         last = transaction == len(numbers)
         there = [last or dice.random() < 0.7, last or dice.random() < 0.7]
         for side in (0, 1):
-            data = mbap(transaction, EXCHANGES[number][side])
+            data = mbap(transaction, EXCHANGES[number][0] if side == 0 else EXCHANGES[number][1])
             packet = talk.put(side, data)
             kept += [packet] if there[side] else []
             lost += 0 if there[side] else len(data)
@@ -414,7 +414,7 @@ def test_recognised_by_content_on_any_port(port: int) -> None:
     seen = watch(serial.packets)
     assert [(line["action"], line["unit"]) for line in seen.lines] == [("read_holding_registers", 9), ("write_single_register", 1)]
     assert not seen.anomalies
-    assert seen.totals.undecoded_bytes == (0 if port == 502 else 8), "elsewhere both sides must have spoken"
+    assert seen.totals.undecoded_bytes == 0
 
 
 def test_recognised_in_datagrams() -> None:
@@ -431,9 +431,7 @@ def test_recognised_in_datagrams() -> None:
         datagram(mbap(5, read(3, 1)), 50000, 502, there, START + 5000),
     ]
     seen = watch(packets)
-    assert [(line["packet"], line["anomaly"]) for line in seen.lines] == [(1, []), (3, ["bad_length"]), (4, []), (5, ["cut"]), (6, [])] or (
-        sorted((line["packet"], tuple(line["anomaly"])) for line in seen.lines) == [(1, ()), (3, ("bad_length",)), (4, ()), (5, ("cut",)), (6, ())]
-    )
+    assert sorted((line["packet"], tuple(line["anomaly"])) for line in seen.lines) == [(1, ()), (3, ("bad_length",)), (4, ()), (5, ("cut",)), (6, ())]
     assert seen.totals.undecoded == {"udp/502": 10 + 4}
 
 

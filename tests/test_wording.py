@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from records.wording import LANGUAGES, catalogue
+from sensors.engine.tables import ENGINE_ANOMALIES
+from sensors.protocol import protocols
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("records", "sensors", "detectors", "reports", "dashboards", "balefire")
@@ -129,3 +131,12 @@ def test_no_text_is_left_over() -> None:
     patterns = [re.compile(text) for text in sorted(set(mentioned()))]
     unused = [key for key in catalogue() if not any(each.fullmatch(key) for each in patterns)]
     assert not unused
+
+
+def test_every_word_of_a_protocol_has_its_wording() -> None:
+    for protocol in protocols():
+        wanted = [f"anomaly.{name}" for name in (*protocol.anomalies, *ENGINE_ANOMALIES)]
+        wanted += [f"space.{name}" for name in protocol.spaces]
+        wanted += [f"error.{name}" for name in protocol.errors.values()]
+        assert [key for key in wanted if f"detectors.{key}" not in catalogue()] == []
+        assert [name for name in protocol.spaces if f"dashboard.space.{name}" not in catalogue()] == []

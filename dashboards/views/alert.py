@@ -10,6 +10,7 @@ from dashboards import kit, queries
 from dashboards.formats import number
 from dashboards.page import Page, begin, text_of
 from dashboards.reference import object_words
+from detectors.phrases import action, error
 from records.model import severity_word
 from records.nesting import period
 from records.wording import catalogue, say
@@ -136,9 +137,9 @@ def _activity(page: Page, row: dict[str, Any]) -> list[Any]:
         {"text": page.say(f"access.{access}"), "access": access},
         _party(row, "source"),
         _party(row, "destination"),
-        f"{row['event.action'] or ''}{count}",
+        f"{action(row, page.language) if row['event.action'] else ''}{count}",
         object_words(row, page.language),
-        page.say(f"outcome.{outcome}") + (f": {row['ot.error']}" if row["ot.error"] else ""),
+        page.say(f"outcome.{outcome}") + (page.say("activity.error", error=error(row, page.language)) if row["ot.error"] else ""),
     ]
 
 

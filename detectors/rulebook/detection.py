@@ -14,7 +14,7 @@ from sigma.rule import SigmaDetectionItem, SigmaDetections  # pyright: ignore[re
 from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, SigmaType
 
 from detectors.rulebook.match import Predicate, check_pattern, field_named, hits, keyword, leaf, pattern, regular, tree
-from detectors.rulebook.problems import Fault, nearest
+from detectors.rulebook.problems import Fault, nearest, text
 from records.effects import ACCESSES, EFFECTS
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _modifiers(name: str, modifiers: list[str]) -> None:
         if modifier not in modifier_mapping:
             raise Fault("modifier", name=modifier, nearest=nearest(modifier, modifier_mapping))
     if "cased" in modifiers and FORGETFUL & set(modifiers[modifiers.index("cased") :]):
-        raise Fault("modifier-use", detail="cased comes last")
+        raise Fault("modifier-use", detail=text("detectors.detail.cased"))
     if not name and {"startswith", "endswith", "fieldref", "exists", "cidr"} & set(modifiers):
         raise Fault("keyword")
 
@@ -174,7 +174,7 @@ def _condition(names: dict[str, Any], line: int, found: Found) -> None:
 
 def _checked(condition: Any) -> str:
     if not isinstance(condition, str) or len(condition) > LONGEST_CONDITION:
-        raise Fault("condition", detail=f"a text of at most {LONGEST_CONDITION} characters is expected")
+        raise Fault("condition", detail=text("detectors.detail.condition", most=LONGEST_CONDITION))
     if "|" in condition:
         raise Fault("aggregate")
     return condition

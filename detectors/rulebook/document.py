@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from detectors.rulebook.problems import Fault
+from detectors.rulebook.problems import Fault, text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
 DEEPEST: Final = 24
@@ -16,6 +16,10 @@ Path = tuple[str | int, ...]
 
 # The C loader is some ten times faster; both give the same nodes and marks.
 _Loader: Final = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+class _Deep(Exception):  # noqa: N818 - never leaves this file
+    """More levels than a rule needs."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ def read(content: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         document.faults.append((line, Fault("yaml", detail=error.problem or error.context or "?")))
+    except _Deep:
+        document.faults.append((1, Fault("yaml", detail=text("detectors.detail.deep", most=DEEPEST))))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         document.faults.append((1, Fault("yaml", detail=str(error).splitlines()[0] if str(error) else type(error).__name__)))
     return document
@@ -76,7 +82,7 @@ def _line(event: yaml.Event) -> int:
 
 def _walk(document: Document, node: yaml.Node, path: Path) -> None:
     if len(path) > DEEPEST:
-        raise ValueError(f"nested deeper than {DEEPEST}")
+        raise _Deep
     if isinstance(node, yaml.MappingNode):
         _walk_mapping(document, node, path)
     elif isinstance(node, yaml.SequenceNode):
@@ -89,7 +95,7 @@ def _walk_mapping(document: Document, node: yaml.MappingNode, path: Path) -> Non
     for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            document.faults.append((line, Fault("yaml", detail="a key must be a plain word")))
+            document.faults.append((line, Fault("yaml", detail=text("detectors.detail.key"))))
             continue
         place = (*path, str(key.value))
         if place in document.lines:

@@ -18,7 +18,12 @@ ADVICE: Final = frozenset({"title-zh", "misses", "respond", "technique", "no-tec
 
 def text(key: str, **values: object) -> Text:
     """The catalogue's text `key` in both languages, filled in."""
-    return Text(*(say(key, language, **values) for language in LANGUAGES))
+    return Text(*(say(key, language, **_in(language, values)) for language in LANGUAGES))
+
+
+def _in(language: str, values: dict[str, object]) -> dict[str, object]:
+    """The values, those that are texts themselves in this language."""
+    return {name: getattr(value, language) if isinstance(value, Text) else value for name, value in values.items()}
 
 
 class Fault(Exception):  # noqa: N818 - the fault is in the text that was read

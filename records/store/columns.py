@@ -99,7 +99,7 @@ def content(table: Table, body: str) -> dict[str, Any]:
     row = decoded(json.loads(body), table.name)
     for label in table.labels:
         name, _, key = label.rpartition(".")
-        for holder in (row.get(name) or () if name else (row,)):
+        for holder in row.get(name) or () if name else (row,):
             holder.pop(key, None)
     return row
 
