@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from balefire.command import HELP, Globals
+from balefire.command import HELP, Globals, Program
 from balefire.commands.about import protocols, schema, version, warm
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
@@ -19,7 +19,7 @@ from balefire.commands.tables import table_commands
 from records.wording import LANGUAGES, say
 
 
-@click.group(help=say("cli.help.balefire", HELP), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Program, help=say("cli.help.balefire", HELP), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--settings", type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.settings", HELP))
 @click.option("--language", type=click.Choice(LANGUAGES), help=say("cli.option.language", HELP))
 @click.pass_context

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import io
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from balefire.screen import Screen, clean
+from balefire.screen import OutputError, Screen, clean
 from records.errors import BalefireError, UsageError
 from records.wording import LANGUAGES, locale_language, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from records.store.contract import Store
 
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 HELP: Final = locale_language()  # click wants its help texts while modules are imported, before any option is read
 
 
@@ -29,6 +33,53 @@ class Globals:
 
     settings: Path | None = None
     language: str | None = None
+
+
+class Program(click.Group):
+    """The whole command line: however a command ends, it ends in the same way."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run. What standard output cannot show is escaped, and an output that the caller closed is one that nobody reads."""
+        if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open for as long as the program runs
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read what stands before the command's name; `--help` prints here."""
+        with _ending():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _ending():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _ending() -> Generator[None]:
+    """How the program ends where no command can tell: click would call each of these a failure."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        _unread()
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        failed, spoken = OutputError("output", reason=error.strerror or str(error)), locale_language()
+        click.echo(clean(say("cli.error", spoken, problem=failed.text(spoken))), err=True)
+        _unread()
+        sys.exit(failed.status)
+
+
+def _unread() -> None:
+    """Let what is still buffered go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def speaks(function: Callable[..., None]) -> Callable[..., None]:
@@ -63,11 +114,13 @@ def _ended(screen: Screen, function: Callable[[], None]) -> int:
     """Run a command to its end and tell its exit status."""
     try:
         function()
-        sys.stdout.flush()
+    except OutputError as error:
+        screen.fail(error)
+        _unread()
     except BalefireError as error:
         screen.fail(error)
     except BrokenPipeError:  # whoever read our output has seen enough: that is no fault
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _unread()
     except KeyboardInterrupt:
         return 130
     return screen.status

@@ -81,6 +81,8 @@ class Replay:
         self.findings: set[str] = set()
         self.errors: list[BalefireError] = []
         self.conflicts: list[str] = []
+        self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
+        self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
         self._files: dict[str, str] = {}
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
@@ -91,13 +93,23 @@ class Replay:
         self._learn()
         judges: dict[str, list[Detector]] = {}
         inputs: list[dict[str, Any]] = []
+        read: dict[str, str] = {}
         for capture in self.plan.captures:
+            if first := read.get(capture.sha256):
+                self.repeated.append((capture.path, first))
+                inputs.append(input_row(capture, Totals(), None))
+                continue
+            if capture.error is None:
+                read[capture.sha256] = capture.path
             observer = self.plan.observer_of(capture)
             self._files[observer] = capture.name
             if observer not in judges:  # captures of one observer are one history
                 judges[observer] = self._judges()
-            inputs.append(self._capture(capture, Sensor(observer, self.plan.site, capture.name), judges[observer]))
+            inputs.append(self._capture(capture, self._sensor(capture), judges[observer]))
         return self._summary(inputs, time.monotonic() - started)
+
+    def _sensor(self, capture: Capture) -> Sensor:
+        return Sensor(self.plan.observer_of(capture), self.plan.site, capture.name, capture=capture.sha256 if self.plan.observer else "")
 
     def _learn(self) -> None:
         """Teach fresh detectors; what they know then replaces what the store kept."""
@@ -105,11 +117,13 @@ class Replay:
             return
         taught = detectors(Setup(self.plan.rules))
         for capture in self.plan.learn:
-            sensor = Sensor(self.plan.observer_of(capture), self.plan.site, capture.name)
+            sensor = self._sensor(capture)
             for batch in self._listen(capture, sensor):
                 for detector in taught:
                     detector.learn(batch)
-        self.store.write(Commit(state={detector.name: state for detector in taught if (state := detector.state())}))
+        states = {detector.name: state for detector in taught if (state := detector.state())}
+        self.taught = bool(states)
+        self.store.write(Commit(state=states))
 
     def _judges(self) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.screen import cut, severity_text, table
+from balefire.screen import clean, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
 from records.nesting import values
@@ -53,7 +53,9 @@ def _plain(name: str) -> Callable[[Row, str], object]:
 
 
 def _many(name: str) -> Callable[[Row, str], object]:
-    return lambda row, _language: " ".join(row[name] or ())
+    from rich.text import Text
+
+    return lambda row, _language: Text("\n".join(clean(each) for each in row[name] or ()))
 
 
 def _time(name: str) -> Callable[[Row, str], object]:

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import unicodedata
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from functools import cached_property
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from records.errors import BalefireError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -26,14 +27,20 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from balefire.settings import Settings
-    from records.errors import BalefireError
 
 WIDTH: Final = 100
+WHOLE: Final = 100  # cells of the longest text that is kept in one piece
 # Fill colours that hold on light and dark grounds alike; shape and word always stand beside them.
 SEVERITY: Final = {"critical": ("⬢", "bold red"), "high": ("▲", "dark_orange"), "medium": ("◆", "yellow"), "low": ("●", "blue")}
 LOOKING: Final = ("read", "report", "identify", "session", "diagnose")
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _INVISIBLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+class OutputError(BalefireError):
+    """What was to be read cannot be written: a full disk behind `>`."""
+
+    status = 4
 
 
 def clean(text: object) -> str:
@@ -45,9 +52,9 @@ def clean(text: object) -> str:
     )
 
 
-def to_json(value: object) -> str:
+def to_json(value: object, *, ascii_only: bool = False) -> str:
     """One line of JSON; control and direction characters stay escaped, so that a terminal shows them harmlessly."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(", ", ": "))
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.encode("utf-8", "backslashreplace").decode())
 
 
@@ -88,18 +95,21 @@ class Screen:
 
     def print(self, part: RenderableType) -> None:
         """A line of cleaned text, however long, or something rich draws."""
-        if isinstance(part, str):
-            click.echo(clean(part))
-        else:
-            self.out.print(part)
+        with _written():
+            if isinstance(part, str):
+                click.echo(clean(part), sys.stdout)
+            else:
+                self.out.print(part)
 
     def emit(self, value: object) -> None:
         """One object, or one line of a list, for machines."""
-        click.echo(to_json(value))
+        with _written():
+            click.echo(to_json(value, ascii_only="utf" not in sys.stdout.encoding.lower()), sys.stdout)
 
     def note(self, text: str) -> None:
         """A line for people on stderr."""
-        click.echo(clean(text), err=True)
+        with suppress(OSError):  # there is nobody left to tell
+            click.echo(clean(text), sys.stderr)
 
     def fail(self, error: BalefireError) -> None:
         """Say what was wrong, and go on: the exit status tells it at the end."""
@@ -120,12 +130,29 @@ class Screen:
             yield lambda name, packets: status.update(clean(self.say("cli.progress.packets", name=name, packets=f"{packets:,}")))
 
 
+@contextmanager
+def _written() -> Generator[None]:
+    """What standard output refuses is a fault; that its reader has gone is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError("output", reason=error.strerror or str(error)) from None
+
+
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
+    class Piped(Console):
+        """Rich ends the program where a pipe closes; how this one ends is decided in one place."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() else 160
-    return Console(stderr=stderr, width=wide, highlight=False, markup=False, emoji=False)
+    return Piped(stderr=stderr, width=wide, highlight=False, markup=False, emoji=False)
 
 
 def severity_text(word: str, language: str) -> Text:
@@ -144,8 +171,11 @@ def table(columns: Iterable[tuple[str, bool]], rows: Iterable[Iterable[object]])
 
     hairline = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
     made = Table(box=hairline, pad_edge=False, show_edge=False, header_style="dim", border_style="dim")
-    for heading, numbers in columns:
-        made.add_column(Text(heading), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(clean("" if cell is None else cell)) for cell in row))
+    filled = [[cell if isinstance(cell, Text) else Text(clean("" if cell is None else cell)) for cell in row] for row in rows]
+    for place, (heading, numbers) in enumerate(columns):
+        # an address or identity is never torn while a column of words can give way
+        whole = all(" " not in row[place].plain and row[place].cell_len <= WHOLE for row in filled)
+        made.add_column(Text(heading), justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
+    for row in filled:
+        made.add_row(*row)
     return made

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from records.store.contract import Store
 
-ACTIVITIES = 8
+ACTIVITIES = 12
 
 
 def tell_story(screen: Screen, store: Store, story: Story) -> None:
@@ -37,7 +37,7 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
     if story.respond:
         parts.append(section(screen.say("cli.story.respond")))
         parts += [indented(Prose(f"{number}. {step[language]}")) for number, step in enumerate(story.respond, 1)]
-    parts += _activities(screen, store, story.strongest)
+    parts += _activities(screen, store, story.activities)
     parts += _packets(screen, story)
     for part in parts:
         screen.print(part)
@@ -58,15 +58,16 @@ def _named(term: dict[str, Any], language: str) -> str:
     return str(term["title"][language])
 
 
-def _activities(screen: Screen, store: Store, finding: Row) -> list[RenderableType]:
-    found = [row for each in (finding.get("activities") or ())[:ACTIVITIES] if (row := store.get("activity", each))]
+def _activities(screen: Screen, store: Store, activities: list[str]) -> list[RenderableType]:
+    """The first of them, in the order of time."""
+    found = [row for each in activities[:ACTIVITIES] if (row := store.get("activity", each))]
     if not found:
         return []
     done = grid(4)
-    for row in found:
+    for row in sorted(found, key=lambda row: (row["@timestamp"], row["ot.packet.first"] or 0)):
         cells = (shown(row["@timestamp"], screen.language), f"{place(row, 'source')} → {place(row, 'destination')}", row["event.action"], thing(row))
         done.add_row(*(clean(cell) for cell in cells))
-    return [section(screen.say("cli.story.activities"), screen.say("cli.story.of", shown=len(found), total=len(finding["activities"]))), indented(done)]
+    return [section(screen.say("cli.story.activities"), screen.say("cli.story.of", shown=len(found), total=f"{len(activities):,}")), indented(done)]
 
 
 def _packets(screen: Screen, story: Story) -> list[RenderableType]:

@@ -86,7 +86,8 @@ def _head(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
     from rich.text import Text
 
     inputs = summary["inputs"]
-    names = [str(each["path"]).rsplit("/", 1)[-1] for each in inputs]
+    by_content = {each["sha256"] or each["path"]: str(each["path"]).rsplit("/", 1)[-1] for each in reversed(inputs)}
+    names = list(by_content.values())
     what = names[0] if len(names) == 1 else screen.count("cli.summary.captures", len(names))
     facts = [clean(what), screen.count("cli.summary.packets", summary["packets"])]
     times = [period(each[end]) for each in inputs for end in ("first", "last") if each[end]]
@@ -122,7 +123,7 @@ def _title(name: str) -> str:
 
 
 def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
-    listed = grid(4)
+    listed = grid(4, whole=(0, 1))
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
         device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
         addresses = [address for address in asset.addresses if address != asset.name]
@@ -224,16 +225,18 @@ def command(screen: Screen, *words: str) -> str:
 def _program() -> str:
     """How this program is called from here: by its name where the shell finds it, else by its path."""
     called = Path(sys.argv[0]).absolute()
-    if called.name != "balefire" or shutil.which("balefire"):
+    if called.name != "balefire":  # python -m balefire: the program lies beside the interpreter
+        called = Path(sys.executable).with_name("balefire")
+    if shutil.which("balefire") or not called.exists():
         return "balefire"
     return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
-def grid(columns: int, numbers: Sequence[int] = ()) -> Any:
-    """Columns with white space between them; those in `numbers` stand right."""
+def grid(columns: int, numbers: Sequence[int] = (), whole: Sequence[int] = ()) -> Any:
+    """Columns with white space between them; those in `numbers` stand right, those in `whole` stay in one piece while another can give way."""
     from rich.table import Table
 
     made = Table.grid(padding=(0, 2))
     for column in range(columns):
-        made.add_column(justify="right" if column in numbers else "left")
+        made.add_column(justify="right" if column in numbers else "left", overflow="fold", no_wrap=column in whole)
     return made

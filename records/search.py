@@ -86,7 +86,10 @@ MAX_LENGTH: Final = 4000
 MAX_WORDS: Final = 200
 MAX_DEPTH: Final = 40
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"|\\.'
-_LENIENT: Final = re.compile(rf"{_QUOTED}|(?<![^\s()])(?:and|or|not)(?![^\s()])|(?<=\s)to(?=\s)|(?<=[<>=])-\d[\w.]*", re.IGNORECASE | re.DOTALL)
+_SIGNS: Final = {"&&": " AND ", "||": " OR ", "!": "NOT "}
+_LENIENT: Final = re.compile(
+    rf"{_QUOTED}|&&|\|\||(?<![^\s()])!(?=\S)|(?<![^\s()])(?:and|or|not)(?![^\s()])|(?<=\s)to(?=\s)|(?<=[<>=])-\d[\w.]*", re.IGNORECASE | re.DOTALL
+)
 _CLOCK: Final = re.compile(r"(?<=T\d\d):\d\d(?::\d\d)?", re.IGNORECASE)
 _COLON: Final = re.compile(r"[^\s:()\[\]{}]*::|[^\s:()\[\]{}]+:[^\s:()\[\]{}]+:|[\[{][^\]}]*:")
 _NAME: Final = re.compile(r"[@A-Za-z_][\w.@-]*")
@@ -100,16 +103,17 @@ def parse(text: str, table: Table) -> Condition:
         raise UsageError("search.length", length=len(text), limit=MAX_LENGTH)
     if not text.strip():
         return EVERYTHING
-    _refuse_colons(text)
-    return _Reader(table).read(_tree(_LENIENT.sub(_lenient, text)), None, 0)
+    words = _LENIENT.sub(_lenient, text)
+    _refuse_colons(words)
+    return _Reader(table).read(_tree(words), None, 0)
 
 
 def _lenient(found: re.Match[str]) -> str:
-    """Operators in any case, and a negative number after a comparison, which Lucene's grammar does not know."""
+    """Operators in any case and as signs, and a negative number after a comparison, which Lucene's grammar does not know."""
     word = found[0]
     if word[0] in '"\\':
         return word
-    return f'"{word}"' if word[0] == "-" else word.upper()
+    return _SIGNS.get(word) or (f'"{word}"' if word[0] == "-" else word.upper())
 
 
 def _refuse_colons(text: str) -> None:

@@ -70,8 +70,8 @@ FUNCTION_NAMES: Final = [name for _, name in code_table()[2]]
 class Naming:
     """Numbers of one engine to names; hosts and conversations are named once, when they first appear."""
 
-    def __init__(self, observer: str, site: str | None, hosts: Any, conversations: Any) -> None:
-        self.observer, self.site = observer, site
+    def __init__(self, observer: str, site: str | None, origin: str, hosts: Any, conversations: Any) -> None:
+        self.observer, self.site, self._origin = observer, site, origin
         self._hosts, self._conversations = hosts, conversations
         self.addresses: list[str] = []
         self.assets: list[str] = []
@@ -177,7 +177,7 @@ class Naming:
             np.where(own, rows.port, 0).tolist(),
             rows.ordinal.tolist(),
         ]
-        return [_identity(self.observer, *row) for row in zip(*parts, strict=True)]
+        return [_identity(self._origin, *row) for row in zip(*parts, strict=True)]
 
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""
@@ -195,7 +195,7 @@ class Naming:
         }  # fmt: skip
         key = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.first", "ot.fragment")
         parts = [*(_plain(columns[name]) for name in key), rows.window.tolist()]
-        columns["id"] = [_identity(self.observer, "point", *row) for row in zip(*parts, strict=True)]
+        columns["id"] = [_identity(self._origin, "point", *row) for row in zip(*parts, strict=True)]
         return arrow_table(POINT, columns, count)
 
 

@@ -81,8 +81,8 @@ class Totals:
 class CoverageLog:
     """Coverage rows of one observer, a row a window."""
 
-    def __init__(self, observer: str, site: str | None, file: str) -> None:
-        self.observer, self.site, self.file = observer, site, file
+    def __init__(self, observer: str, site: str | None, file: str, origin: str) -> None:
+        self.observer, self.site, self.file, self._origin = observer, site, file, origin
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
 
@@ -94,7 +94,7 @@ class CoverageLog:
         by_port = {port_name(int(row.transport), int(row.port)): int(row.octets) for row in undecoded if row.octets}
         window = int(streams.window) * WINDOW
         self._count(count, by_port, one_sided)
-        identity = hashlib.blake2b(f"{self.observer}\x1fcoverage\x1f{window}".encode(), digest_size=10).hexdigest()
+        identity = hashlib.blake2b(f"{self._origin}\x1fcoverage\x1f{window}".encode(), digest_size=10).hexdigest()
         self._rows.append({
             "id": identity, "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
             "observer.name": self.observer, "observer.site": self.site, "file": self.file,

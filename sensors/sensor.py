@@ -53,7 +53,7 @@ ARENA: Final = SLOTS_END + pairing.KEPT_OCTETS
 BATCH: Final = 1 << 20
 MOST_FLOWS: Final = 1 << 16
 MOST_HOSTS: Final = 1 << 16
-MOST_CONVERSATIONS: Final = 1 << 14
+MOST_CONVERSATIONS: Final = 1 << 16
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 PART: Final = 1 << 12  # messages dissected at a time
 GROUP_ROWS: Final = 1 << 15
@@ -68,13 +68,17 @@ def traits(effect: Effect) -> int:
 
 
 class Sensor:
-    """One capture, or one set of live interfaces, through the engine. Feed it one source; read `totals` and `assets()` at the end."""
+    """One capture, or one set of live interfaces, through the engine. Feed it one source; read `totals` and `assets()` at the end.
 
-    def __init__(self, observer: str, site: str | None = None, file: str = "", batch: int = BATCH) -> None:
+    `capture` tells captures of one named observer apart (a digest of each): a window that two of them share is two rows, and nothing is lost.
+    """
+
+    def __init__(self, observer: str, site: str | None = None, file: str = "", batch: int = BATCH, capture: str = "") -> None:
         self.observer, self.site = observer, site
         self._make_tables(batch)
-        self._coverage = CoverageLog(observer, site, file)
-        self.naming = Naming(observer, site, self.hosts, self.conversations)
+        origin = f"{observer}\x1f{capture}" if capture else observer
+        self._coverage = CoverageLog(observer, site, file, origin)
+        self.naming = Naming(observer, site, origin, self.hosts, self.conversations)
         self._inventory = Inventory(site)
         self._released: list[Any] = []
         self._named: list[pa.Table] = []
@@ -195,6 +199,7 @@ class Sensor:
         if len(present) > 1:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
         pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN)
+        delivery.disown(used, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
         self._operations(used, part, now)
 
     def _operations(self, count: int, messages: Any, now: int) -> None:
@@ -279,6 +284,7 @@ class Sensor:
     def exercise(self) -> None:
         """Call every kernel on nothing, so that it compiles."""
         pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN)
+        delivery.disown(0, self.operations, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         grouping.group(
             0, 0, self.done, self.traits, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations
         )

@@ -144,3 +144,20 @@ def test_any_text_parses_or_says_why(text: str) -> None:
         except UsageError as error:
             said = str(error)
         assert said != "nothing"
+
+
+@pytest.mark.parametrize(
+    ("signs", "words"),
+    [
+        ("ot.access:write && ot.unit:1", "ot.access:write AND ot.unit:1"),
+        ("ot.access:write||ot.access:command", "ot.access:write OR ot.access:command"),
+        ("!ot.access:read", "NOT ot.access:read"),
+        ("!(ot.unit:1 && write)", "NOT (ot.unit:1 AND write)"),
+    ],
+)
+def test_operators_as_signs(signs: str, words: str) -> None:
+    assert parse(signs, ACTIVITY) == parse(words, ACTIVITY)
+
+
+def test_signs_inside_quotes_are_text() -> None:
+    assert parse('event.action:"a && !b"', ACTIVITY) == Match("event.action", "a && !b")

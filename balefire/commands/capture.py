@@ -100,15 +100,19 @@ def demo(screen: Screen, as_json: bool) -> None:
 
 
 def _check(screen: Screen, rules: Sequence[Path]) -> None:
-    """Say which of the user's rules cannot be loaded: without them the replay goes on."""
+    """Say which of the user's rules cannot be loaded, for the replay goes on without them, and which stand in the place of bundled ones."""
+    if not rules:
+        return
     from balefire.commands.rulebook import told
-    from detectors.lint import lint
+    from detectors.rulebook.load import load, own_rules
 
-    for path in rules:
-        for problem in lint(path).problems:
-            if problem.blocks:
-                screen.note(screen.say("cli.error", problem=told(problem, screen.language)))
-                screen.worse(3)
+    book = load((own_rules(), *rules))
+    for problem in book.problems:
+        if problem.blocks:
+            screen.note(screen.say("cli.error", problem=told(problem, screen.language)))
+            screen.worse(3)
+    for rule in book.replacing:
+        screen.note(screen.say("cli.rules.replaced", file=rule.file, rule=rule.id))
 
 
 def _found(screen: Screen, *groups: Sequence[str]) -> list[list[Capture]]:
@@ -141,6 +145,10 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
             summary = done.run()
     finally:
         store.close()
+    if done.plan.learn and not done.taught:
+        screen.note(screen.say("cli.untaught"))
+    for repeated, first in done.repeated:
+        screen.note(screen.say("cli.repeated", path=repeated, first=first))
     for error in done.errors:
         screen.fail(error)
     if done.conflicts:

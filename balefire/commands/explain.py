@@ -32,7 +32,14 @@ class Story:
     kind: str
     told: Row
     strongest: Row
+    findings: list[Row]
     packets: list[Row]
+
+    @property
+    def activities(self) -> list[str]:
+        """Identities of everything that was done, of all findings: those of the strongest first, then in the order of time."""
+        ordered = sorted(self.findings, key=lambda row: (row["id"] != self.strongest["id"], row["time"], row["id"]))
+        return list(dict.fromkeys(each for row in ordered for each in row.get("activities") or ()))
 
     @property
     def normal(self) -> Row | None:
@@ -70,8 +77,9 @@ def _story(store: Store, identity: str) -> Story:
     told = store.get(kind, found) or {}
     findings = [told] if kind == "finding" else [row for each in told["findings"] if (row := store.get("finding", each))]
     strongest = max(findings, key=lambda row: (row["severity"], -row["time"]), default=told)
-    packets = [packet for row in findings for packet in _listed(row, "packets")]
-    return Story(kind, told, strongest, packets[:PACKETS])
+    named = {(packet["file"], packet["packet"]): packet for row in findings for packet in _listed(row, "packets")}
+    packets = sorted(named.values(), key=lambda packet: (packet["time"], packet["file"], packet["packet"]))
+    return Story(kind, told, strongest, findings, packets[:PACKETS])
 
 
 def _one(store: Store, identity: str) -> tuple[str, str]:

@@ -31,6 +31,7 @@ COMMANDS: Final = {
 }
 PAGE: Final = 50_000  # rows at a time for machines, so that a long list needs little memory
 SCREENFUL: Final = 50
+JUDGED: Final = ("finding", "alert", "incident")
 
 
 def table_commands() -> list[click.Command]:
@@ -108,9 +109,22 @@ def _page(screen: Screen, store: Store, table: str, query: Query, limit: int) ->
 
     rows = flat(table, store.read(table, replace(query, limit=limit)))
     if not rows:
-        screen.note(screen.say("cli.nothing"))
+        screen.note(" ".join([screen.say("cli.nothing"), *_reach(screen, store, table, query)]))
         return
     screen.print(shown(table, rows, screen.language))
     total = store.count(table, query)
     if total > len(rows):
         screen.note(screen.say("cli.more", shown=len(rows), total=f"{total:,}", after=rows[-1]["id"]))
+
+
+def _reach(screen: Screen, store: Store, table: str, query: Query) -> list[str]:
+    """That nothing was found holds for what was seen: the coverage of the period that was asked for."""
+    if table not in JUDGED:
+        return []
+    from balefire.screen import cut
+    from dashboards.queries import Span, coverage, grade
+
+    newest = store.newest()
+    until = query.until if query.until is not None else (newest or 0) + 1
+    share = grade(coverage(store, Span(query.since or 0, until)))
+    return [screen.say("cli.uncovered") if share is None else screen.say("cli.covered", grade=cut(share, screen.language))]

@@ -55,6 +55,7 @@ class Rulebook:
     files: int
     cases: int
     failures: tuple[Failure, ...]
+    replacing: tuple[Rule, ...] = ()  # rules of a user that stand in the place of a bundled one of the same id
 
 
 @dataclass(slots=True)
@@ -82,15 +83,16 @@ def own_rules() -> Path:
 
 
 def load(paths: Iterable[Path]) -> Rulebook:
-    """The rules of these files and directories. Raises UsageError for a path that does not exist."""
+    """The rules of these files and directories; one of a user takes the place of a bundled one. Raises UsageError for a path that does not exist."""
     rules: dict[str, Rule] = {}
+    bundled: dict[str, Rule] = {}
     problems: list[Problem] = []
     failures: list[Failure] = []
     cases = count = 0
-    for file in _files(paths):
+    for own, file in _sorted_out(paths):
         rule, reading = _load(file)
         count += 1
-        if reading.id in rules:
+        if reading.id in rules and (own or reading.id not in bundled or rules[reading.id] is not bundled[reading.id]):
             reading.fault(Fault("duplicate-id", name=reading.id, file=rules[reading.id].file), "id")
             rule = None
         found = reading.problems()
@@ -99,8 +101,11 @@ def load(paths: Iterable[Path]) -> Rulebook:
         cases += reading.cases
         if rule is not None and not any(one.blocks for one in found):
             rules[rule.id] = rule
+            if own:
+                bundled[rule.id] = rule
     ordered = tuple(rules[name] for name in sorted(rules))
-    return Rulebook(ordered, tuple(problems), count, cases, tuple(failures))
+    replacing = tuple(rule for rule in ordered if rule.id in bundled and rule is not bundled[rule.id])
+    return Rulebook(ordered, tuple(problems), count, cases, tuple(failures), replacing)
 
 
 def load_text(content: str, name: str) -> tuple[Rule | None, list[Problem]]:
@@ -108,6 +113,17 @@ def load_text(content: str, name: str) -> tuple[Rule | None, list[Problem]]:
     rule, reading = _parse(name, content.encode())
     problems = reading.problems()
     return (None if any(one.blocks for one in problems) else rule), problems
+
+
+def _sorted_out(paths: Iterable[Path]) -> Iterator[tuple[bool, Path]]:
+    """Every file once, and whether it is one of Balefire's own."""
+    home = own_rules().resolve()
+    seen: set[Path] = set()
+    for file in _files(paths):
+        place = file.resolve()
+        if place not in seen:
+            seen.add(place)
+            yield place.is_relative_to(home), file
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

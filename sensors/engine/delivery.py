@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
 from sensors.engine.framing import message_length
-from sensors.engine.octets import copy, inline, kernel
-from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT
+from sensors.engine.octets import borrow, copy, entry, inline, kernel
+from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE
 from sensors.protocol import BY_SEGMENT
 
 SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
@@ -225,3 +225,20 @@ def deliver(
     if flow.conversation < 0:
         converse(flow, framings, conversations, conversation_index, streams)
     _feed(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
+
+
+@entry
+def disown(count: int, operations: Any, messages: Any, conversations: Any, unknown: int, undecoded: Any, streams_table: Any) -> None:
+    """Messages whose framing was understood and whose meaning was not are no coverage: their octets count as undecoded. Refusals are understood."""
+    operations, messages, conversations = borrow(operations), borrow(messages), borrow(conversations)
+    undecoded, streams_table = borrow(undecoded), borrow(streams_table)
+    streams = streams_table[0]
+    before = -1
+    for i in range(count):
+        operation = operations[i]
+        message = messages[operation.message]
+        if operation.effect == unknown and operation.outcome != FAILURE and message.marks & BROKEN == 0 and operation.message != before:
+            conversation = conversations[message.conversation]
+            streams.decoded -= message.length
+            count_undecoded(message.length, conversation.transport, conversation.port, undecoded, streams)
+        before = operation.message
