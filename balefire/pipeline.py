@@ -17,6 +17,7 @@ from records.errors import BalefireError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, severity_word
 from records.schema import SCHEMA_VERSION
 from records.store.contract import Commit
+from sensors.coverage import Totals
 from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
 

@@ -1,14 +1,18 @@
 """What `balefire` prints for machines, held against CLI.md: exactly these keys."""
 
+import io
 import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from balefire.screen import table
 from records.nesting import iso, period
 from records.schema import TABLES
+from tests import test_demo
 from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, short, stored
 from tests.wire import SECOND, START, Talk, mbap, read, registers, save
 
@@ -232,6 +236,21 @@ def test_explain_a_finding_by_the_beginning_of_its_id(store: Path) -> None:
     assert {name: told[name] for name in finding} == finding
 
 
+def test_explain_tells_what_every_finding_was_about(store: Path) -> None:
+    """An alert is told with the activities of all its findings, in the order of time, and its packets in theirs."""
+    for alert in lines("alerts", "--store", store):
+        findings = [one("explain", finding, "--store", store) for finding in alert["findings"]]
+        done = {activity for finding in findings for activity in finding["activities"]}
+        words = balefire("explain", alert["id"], "--store", store).stdout
+        assert f"What was done  {min(12, len(done))} of {len(done)}\n" in words
+        told = words.split("What was done")[1].split("Packets")[0].splitlines()[1:]
+        times = [found[0] for line in told if (found := re.search(r"\d\d:\d\d:\d\d", line))]
+        assert len(times) == min(12, len(done))
+        assert times == sorted(times)
+        packets = [packet["packet"] for packet in one("explain", alert["id"], "--store", store)["evidence"]["packets"]]
+        assert packets == sorted(set(packets))
+
+
 def test_schema() -> None:
     rows = lines("schema")
     assert {(row["table"], row["name"]) for row in rows} == {(table.name, name) for table in TABLES.values() for name in table.names}
@@ -265,6 +284,45 @@ def test_learning_is_neither_stored_nor_judged(tmp_path: Path) -> None:
     assert [given["path"] for given in learned["inputs"]] == [str(capture)]
     assert learned["activities"] == plain["activities"]
     assert lines("activities", "--store", tmp_path / "learned") == lines("activities", "--store", tmp_path / "plain")
+
+
+def test_that_nothing_learns_is_said(tmp_path: Path) -> None:
+    capture = short(tmp_path)
+    for language, words in (("en", "no detector learns yet"), ("zh", "还没有会学习的检测器")):
+        told = balefire("replay", capture, "--learn", capture, "--store", tmp_path / "s", "--language", language)
+        assert told.exit_code == 0
+        assert words in told.stderr
+        assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_capture_given_twice_counts_once(tmp_path: Path) -> None:
+    capture, renamed = short(tmp_path), tmp_path / "renamed.pcap"
+    renamed.write_bytes(capture.read_bytes())
+    plain = one("replay", capture, "--store", tmp_path / "once")
+    for second in (capture, renamed):
+        told = balefire("replay", capture, second, "--store", tmp_path / "twice", "--json")
+        summary = json.loads(told.stdout)
+        assert {name: summary[name] for name in REPLAY[3:-2]} == {name: plain[name] for name in REPLAY[3:-2]}
+        assert sorted(given["packets"] for given in summary["inputs"]) == [0, plain["packets"]]
+        assert {given["sha256"] for given in summary["inputs"]} == {plain["inputs"][0]["sha256"]}
+        assert "judged once" in told.stderr
+
+
+def test_no_alerts_comes_with_the_coverage(tmp_path: Path) -> None:
+    one("replay", short(tmp_path), "--store", tmp_path / "s")
+    assert lines("alerts", "--store", tmp_path / "s") == []
+    for language, words in (("en", "coverage 100.0 %"), ("zh", "覆盖度 100.0%")):
+        assert words in balefire("alerts", "--store", tmp_path / "s", "--language", language).stderr
+    assert "Coverage unknown" in balefire("alerts", "--store", tmp_path / "s", "--until", "1999-01-01").stderr
+    assert "overage" not in balefire("activities", "--store", tmp_path / "s", "--until", "1999-01-01").stderr
+
+
+def test_an_address_is_never_cut_while_there_is_room() -> None:
+    made = table([("Name", False), ("Addresses", False), ("Device", False)], [["pump", "02:ba:1e:02:00:66", "a device of many short words " * 3]])
+    console = Console(width=50, file=io.StringIO())
+    with console.capture() as printed:
+        console.print(made)
+    assert "02:ba:1e:02:00:66" in printed.get()
 
 
 def test_site_and_observer_are_taken(tmp_path: Path) -> None:
@@ -310,6 +368,9 @@ def test_what_the_readme_shows_is_so(tmp_path: Path, name: str, monkeypatch: pyt
     shown = [line.strip() for line in readme.split("<!-- demo -->")[1].split("```")[1].splitlines()[1:] if "--store" not in line]
     assert len(shown) > 10
     assert [line for line in shown if line not in printed] == [], "python -m tests.cli pastes the output anew"
+    assert 'export PATH="$PWD/.venv/bin:$PATH" BALEFIRE_STORE="$HOME/.local/share/balefire/demo"' in readme
+    missed = [[int(step) for step in re.findall(r"\d+", line.split("10.20.")[0])] for line in re.findall(r"^- \*\*(\d.*?)\*\*", readme, re.MULTILINE)]
+    assert sorted(step for steps in missed for step in steps) == sorted(step for step, _victim in test_demo.MISSES)
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("BALEFIRE_STORE", str(tmp_path / "balefire" / "demo"))
     commands = re.findall(r"^balefire ([^#\n]+)", readme, re.MULTILINE)

@@ -1,5 +1,6 @@
 """Bad input gets one clear line naming file, place and fix, the right exit status, and nothing is lost."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -187,6 +188,57 @@ def test_a_reader_that_stops_is_no_fault(store: Path) -> None:
 
     done = subprocess.run(["bash", "-c", script], capture_output=True, cwd=ROOT, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["alerts", "alerts --json", "explain", "--help", "alerts --help", "dissect", "replay --json", "version"])
+def test_an_output_that_is_full_is_one_line(store: Path, tmp_path: Path, words: str) -> None:
+    named, *rest = words.split()
+    given = {
+        "alerts": ["--store", store],
+        "explain": [lines("alerts", "--store", store)[0]["id"], "--store", store],
+        "dissect": [DEMO],
+        "replay": [short(tmp_path), "--store", tmp_path / "s"],
+    }.get(named, [])
+    with Path("/dev/full").open("w") as full:
+        typed = [sys.executable, "-m", "balefire", named, *map(str, given), *rest]
+        done = subprocess.run(typed, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert done.returncode == 4
+    assert done.stderr.decode().splitlines() == ["error: The output cannot be written: No space left on device."]
+
+
+def test_what_the_output_cannot_show_is_escaped(store: Path) -> None:
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    told = program("alerts", "--store", store, environment=ascii_only)
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert b"\\u25b2" in told.stdout
+    listed = program("alerts", "--json", "--store", store, environment=ascii_only)
+    assert [json.loads(line) for line in listed.stdout.splitlines()] == lines("alerts", "--store", store)
+
+
+@pytest.mark.parametrize("words", ["alerts", "alerts --json", "schema", "version", "--help", "alerts --help"])
+def test_every_command_ends_alike_where_its_reader_has_gone(store: Path, words: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    typed = [sys.executable, "-m", "balefire", *words.split()]
+    done = subprocess.run(typed, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, env={**os.environ, "BALEFIRE_STORE": str(store)}, check=False, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("when", ["balefire.settings.load", "records.store.open_store"])
+def test_an_interrupt_is_130(store: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def interrupted(*_given: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(when, interrupted)
+    result = balefire("alerts", "--store", store)
+    assert (result.exit_code, result.output) == (130, "")
+
+
+def test_a_hash_that_is_not_known_is_null(tmp_path: Path) -> None:
+    (tmp_path / "text.pcap").write_bytes(BAD["text.pcap"][0])
+    assert one("replay", tmp_path / "text.pcap", "--store", tmp_path / "s", status=3)["inputs"][0]["sha256"] is None
 
 
 def test_terminal_controls_never_reach_the_terminal(tmp_path: Path) -> None:

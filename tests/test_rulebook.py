@@ -6,6 +6,7 @@ import operator
 import re
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
+from detectors.rulebook.load import load, own_rules
+from tests.cli import balefire, short
 from tests.frames import sparse
 
 Row = dict[str, Any]
@@ -278,3 +281,25 @@ def test_fields_are_found_whatever_their_case() -> None:
 def test_numbers_are_compared_exactly() -> None:
     rows = ({"ot.count": 2**53}, {"ot.count": 2**53 + 1})
     assert matches({"sel": {"ot.count|gt": 2**53}, "condition": "sel"}, *rows) == [False, True]
+
+
+def test_a_rule_of_ones_own_takes_the_place_of_the_bundled_one(tmp_path: Path) -> None:
+    bundled = next(own_rules().rglob("file-written.yml"))
+    mine = tmp_path / bundled.name
+    mine.write_text(bundled.read_text("utf-8"), "utf-8")
+    book = load((own_rules(), tmp_path))
+    assert [rule.file for rule in book.rules if rule.id == "file-written"] == [str(mine)]
+    assert [rule.file for rule in book.replacing] == [str(mine)]
+    assert book.problems == ()
+    assert load((own_rules(), own_rules())).replacing == ()  # the bundled ones again are no one's own
+    told = balefire("replay", short(tmp_path), "--rules", tmp_path, "--store", tmp_path / "s")
+    assert told.exit_code == 0
+    assert told.stderr.splitlines() == [f"{mine}: rule “file-written” takes the place of the bundled one."]
+
+
+def test_a_rule_of_ones_own_that_is_wrong_leaves_the_bundled_one(tmp_path: Path) -> None:
+    (tmp_path / "file-written.yml").write_text("id: file-written\n", "utf-8")
+    book = load((own_rules(), tmp_path))
+    assert [Path(rule.file).is_relative_to(own_rules()) for rule in book.rules if rule.id == "file-written"] == [True]
+    assert book.replacing == ()
+    assert any(one.blocks for one in book.problems)
