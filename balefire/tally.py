@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from records.nesting import iso
+from sensors.coverage import grade
 
 if TYPE_CHECKING:
     from records.model import Batch
@@ -27,8 +28,6 @@ class Tally:
     access: Counter[str] = field(default_factory=Counter[str])
     effects: Counter[str] = field(default_factory=Counter[str])
     protocols: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    judged: float = 0.0
-    grades: list[float] = field(default_factory=list[float])
 
     def count(self, batch: Batch) -> None:
         """Rows that were released."""
@@ -37,22 +36,17 @@ class Tally:
 
     def add(self, totals: Totals) -> None:
         """One capture that has ended."""
-        for name in ("packets", "bytes", "messages", "operations", *MISSED):
+        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED):
             self.sums[name] += getattr(totals, name)
         self.access.update(totals.access)
         self.effects.update(totals.effects)
         for name, protocol in totals.protocols.items():
             counts = self.protocols.setdefault(name, Counter(messages=0, operations=0, undecoded_bytes=0))
             counts.update(messages=protocol.messages, operations=protocol.operations, undecoded_bytes=protocol.undecoded_bytes)
-        if totals.packets:
-            self.grades.append(totals.grade)
-            self.judged += totals.grade * totals.bytes
 
     def grade(self) -> float | None:
-        """The captures' grades weighted by their bytes; None where no packet was seen, for nothing can be said then."""
-        if len(self.grades) < 2:
-            return self.grades[0] if self.grades else None
-        return min(max(self.grades), max(min(self.grades), self.judged / max(self.sums["bytes"], 1)))
+        """The share of all captures' payload that could be judged; None where there was none."""
+        return grade(self.sums["decoded_bytes"], self.sums["undecoded_bytes"], self.sums["lost"])
 
     def coverage(self) -> dict[str, Any]:
         """What was not seen."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +11,6 @@ from records.schema import COVERAGE, arrow_table
 from sensors.engine.tables import WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pyarrow as pa
 
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
@@ -21,12 +18,10 @@ FRAGMENT: Final = 256
 COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps")
 
 
-def grade(decoded: int, undecoded: int, lost: int, packets: int) -> float:
-    """0–100: the share of payload octets that could be judged, cut to one decimal, never rounded up. Nothing seen at all is 0."""
+def grade(decoded: int, undecoded: int, lost: int) -> float | None:
+    """0–100: the share of payload octets that could be judged, cut to one decimal, never rounded up; None where no payload was seen at all."""
     whole = decoded + undecoded + lost
-    if whole == 0:
-        return 100.0 if packets else 0.0
-    return math.floor(decoded * 1000 / whole) / 10
+    return decoded * 1000 // whole / 10 if whole else None
 
 
 def port_name(transport: int, port: int) -> str:
@@ -73,9 +68,9 @@ class Totals:
     effects: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
-    def grade(self) -> float:
-        """The share of payload that could be judged, 0–100."""
-        return grade(self.decoded_bytes, self.undecoded_bytes, self.lost, self.packets)
+    def grade(self) -> float | None:
+        """The share of payload that could be judged, 0–100; None without payload."""
+        return grade(self.decoded_bytes, self.undecoded_bytes, self.lost)
 
 
 class CoverageLog:
@@ -99,7 +94,7 @@ class CoverageLog:
             "id": identity, "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
             "observer.name": self.observer, "observer.site": self.site, "file": self.file,
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
-            "grade": grade(count["decoded"], count["undecoded"], count["lost"], count["packets"]),
+            "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
             "one_sided": one_sided, "jumps": count["jumps"], "shed": count["shed"],
             "undecoded": json.dumps([{"name": name, "bytes": octets} for name, octets in sorted(by_port.items(), key=lambda item: (-item[1], item[0]))]),
@@ -128,26 +123,3 @@ class CoverageLog:
         """The rows since the last call."""
         rows, self._rows = self._rows, []
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))
-
-
-def merge(parts: Iterable[Totals]) -> Totals:
-    """The totals of several runs together."""
-    whole = Totals()
-    for part in parts:
-        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided",
-                     "jumps", "shed"):  # fmt: skip
-            setattr(whole, name, getattr(whole, name) + getattr(part, name))
-        times = [time for time in (whole.first, part.first) if time is not None]
-        whole.first = min(times) if times else None
-        times = [time for time in (whole.last, part.last) if time is not None]
-        whole.last = max(times) if times else None
-        for name, totals in part.protocols.items():
-            into = whole.protocols.setdefault(name, ProtocolTotals())
-            into.messages += totals.messages
-            into.operations += totals.operations
-            into.undecoded_bytes += totals.undecoded_bytes
-        for field_name in ("undecoded", "access", "effects"):
-            into_counts: dict[str, int] = getattr(whole, field_name)
-            for name, count in getattr(part, field_name).items():
-                into_counts[name] = into_counts.get(name, 0) + count
-    return whole
