@@ -71,7 +71,7 @@ PENDING: Final = _record(  # a request that waits for its answer
     deadline="i8", state="u1", key="i8", kept="i8", kept_octets="i8",
     **{name: OPERATION[name].str for name in OPERATION.names or ()},
 )
-PAIRS: Final = _record(head="i8", release="i8", tail="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", shed="i8")
+PAIRS: Final = _record(head="i8", release="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", shed="i8")
 GROUP: Final = _record(  # an activity in the making; also what is released
     conversation="i8", code="i8", function="i8", effect="i8", unit="i8", space="i8", first="i8", last="i8", outcome="i8", error="i8", anomaly="i8",
     window="i8", kind="i8",                                    # kind: GROUPED, OWN, SWEPT, COUNTER
