@@ -275,5 +275,6 @@ def arrow_table(table: Table, columns: Mapping[str, Any], rows: int) -> pa.Table
 
     schema: Any = arrow_schema(table)
     array: Any = pa.array
-    nothing = [None] * rows
-    return pa.table({field.name: array(columns.get(field.name, nothing), field.type) for field in schema}, schema=schema)
+    nothing: Any = pa.nulls
+    given = {field.name: array(columns[field.name], field.type) if field.name in columns else nothing(rows, field.type) for field in schema}
+    return pa.table(given, schema=schema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 from records.effects import EFFECTS
 from records.schema import ACTIVITY, POINT, arrow_table
 from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
+from sensors.engine.identity import DIGITS, WORDS, hash_rows, name_words
 from sensors.engine.pairing import code_table
 from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, code_path
 from sensors.protocol import Protocol, protocols
@@ -63,6 +65,7 @@ def action_name(code: int, function: int) -> str:
     return "function_" + code_path(code).replace("/", "_") if code else "malformed"
 
 
+ACTIVITY_TAG, POINT_TAG = 1, 2  # so that no activity has the identity of a point
 _array: Any = pa.array  # its types are unfinished
 FUNCTION_NAMES: Final = [name for _, name in code_table()[2]]
 
@@ -86,41 +89,45 @@ class Naming:
 
     def activities(self, rows: Any) -> pa.Table:
         """Released groups as activities."""
-        columns = self._conversation_columns(rows) | self._operation_columns(rows) | self._counted_columns(rows)
-        columns["id"] = self._identities(rows, columns)
+        talks, place = self._talks(rows)
+        columns = self._conversation_columns(rows, talks, place) | self._operation_columns(rows) | self._counted_columns(rows)
+        columns["id"] = self._activity_identities(rows, talks, place)
         return arrow_table(ACTIVITY, columns, len(rows))
 
-    def _conversation_columns(self, rows: Any) -> dict[str, Any]:
+    def _talks(self, rows: Any) -> tuple[list[tuple[Any, bool]], Any]:
+        """The conversations of these rows, each with whether it is turned round (reports: the one who was to be asked spoke), and which one each row has."""
         wanted, place = np.unique(2 * rows.conversation + rows.report, return_inverse=True)
-        talks = [self._conversations[int(number) >> 1] for number in wanted]
-        turned = [int(number) & 1 == 1 for number in wanted]  # reports: the one who was to be asked spoke
+        return [(self._conversations[number >> 1], number & 1 == 1) for number in wanted.tolist()], place
+
+    def _conversation_columns(self, rows: Any, talks: list[tuple[Any, bool]], place: Any) -> dict[str, Any]:
         own = rows.ordinal > 0
-        ends = [((talk.source, talk.source_mac), (talk.target, talk.target_mac)) for talk in talks]
-        ends = [tuple(reversed(pair)) if turn else pair for pair, turn in zip(ends, turned, strict=True)]
+        ends = [((talk.source, talk.source_mac), (talk.target, talk.target_mac)) for talk, _ in talks]
+        ends = [tuple(reversed(pair)) if turned else pair for pair, (_, turned) in zip(ends, talks, strict=True)]
         source, target = [int(one[0]) for one, _ in ends], [int(other[0]) for _, other in ends]
         named: dict[str, list[Any]] = {
             "source.ip": [self.host(number) for number in source],
             "destination.ip": [self.host(number) for number in target],
             "source.mac": [mac_text(int(one[1])) for one, _ in ends],
             "destination.mac": [mac_text(int(other[1])) for _, other in ends],
-            "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk in talks],
-            "network.protocol": [protocols()[int(talk.protocol)].name for talk in talks],
-            "network.vlan.id": [None if talk.vlan < 0 else int(talk.vlan) for talk in talks],
+            "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk, _ in talks],
+            "network.protocol": [protocols()[int(talk.protocol)].name for talk, _ in talks],
+            "network.vlan.id": [None if talk.vlan < 0 else int(talk.vlan) for talk, _ in talks],
             "source.asset.id": [self.assets[number] for number in source],
             "destination.asset.id": [self.assets[number] for number in target],
         }
         columns: dict[str, Any] = {name: _spread(values, place) for name, values in named.items()}
         columns["source.asset.name"], columns["destination.asset.name"] = columns["source.ip"], columns["destination.ip"]
         report = rows.report == 1
-        served = np.array([int(talk.port) for talk in talks], np.int64)[place]
+        served = np.array([int(talk.port) for talk, _ in talks], np.int64)[place]
         asked_from = np.where(own, rows.port, -1)
         columns["source.port"] = _present(np.where(report, served, asked_from))
         columns["destination.port"] = _present(np.where(report, asked_from, served))
         columns["source.asset.role"] = _named(np.where(report, rows.target_role, rows.source_role), role_text)
         columns["destination.asset.role"] = _named(np.where(report, rows.source_role, rows.target_role), role_text)
-        columns["observer.name"] = [self.observer] * len(rows)
-        columns["observer.site"] = [self.site] * len(rows)
-        return columns
+        return columns | self._observer_columns(len(rows))
+
+    def _observer_columns(self, count: int) -> dict[str, Any]:
+        return {"observer.name": pa.repeat(self.observer, count), "observer.site": pa.repeat(pa.scalar(self.site, pa.string()), count)}
 
     def _operation_columns(self, rows: Any) -> dict[str, Any]:
         protocol = self._conversations.protocol[rows.conversation]
@@ -131,7 +138,7 @@ class Naming:
             "ot.access": _named(rows.effect, lambda effect: EFFECTS[effect].access),
             "ot.code": _named(rows.code, code_path),
             "ot.unit": _present(rows.unit),
-            "ot.object.space": _named_pairs(protocol, rows.space, space_name),
+            "ot.object.space": _spread(_space_names(), _space_number(protocol, rows.space)),
             "ot.object.first": _present(rows.first),
             "ot.object.last": _present(rows.last),
             "ot.object.count": pa.array(rows.distinct, mask=rows.distinct <= 0),
@@ -159,61 +166,89 @@ class Naming:
             "ot.packet.last": rows.last_packet,
         }
 
-    def _identities(self, rows: Any, columns: dict[str, Any]) -> list[str]:
+    def _activity_identities(self, rows: Any, talks: list[tuple[Any, bool]], place: Any) -> Any:
         """hash(observer, window, key, fragment); a row of its own adds its time, port and ordinal. Names, not numbers: tables differ between runs."""
-        key = (
-            "source.ip", "source.mac", "destination.ip", "destination.mac", "destination.port", "network.transport", "network.protocol", "network.vlan.id",
-            "ot.code", "ot.effect", "ot.unit", "ot.object.space", "ot.object.first", "ot.object.last", "event.outcome", "ot.error",
-        )  # fmt: skip
         own = rows.ordinal > 0
-        columns = columns | {"destination.port": self._conversations.port[rows.conversation]}  # the port that serves, whoever spoke
-        parts = [
-            *(_plain(columns[name]) for name in key),
-            rows.anomaly.tolist(),
-            (np.where(rows.kind == OWN, GROUPED, rows.kind) + 16 * rows.report).tolist(),
-            rows.window.tolist(),
-            rows.fragment.tolist(),
-            np.where(own, rows.start, 0).tolist(),
-            np.where(own, rows.port, 0).tolist(),
-            rows.ordinal.tolist(),
-        ]
-        return [_identity(self._origin, *row) for row in zip(*parts, strict=True)]
+        words = np.zeros((len(rows), WORDS), np.int64)
+        words[:, 0:2] = np.array([self._talk_words(talk) for talk, _ in talks], np.int64).reshape(-1, 2)[place]
+        words[:, 2] = rows.outcome | np.where(rows.kind == OWN, GROUPED, rows.kind) << 8 | rows.report << 16 | ACTIVITY_TAG << 24
+        words[:, 3] = _effect_words()[rows.effect]
+        words[:, 4] = _space_words()[_space_number(self._conversations.protocol[rows.conversation], rows.space)]
+        words[:, 5], words[:, 6], words[:, 7], words[:, 8] = rows.code, rows.unit, rows["first"], rows["last"]
+        words[:, 9], words[:, 10], words[:, 11], words[:, 12] = rows.error, rows.anomaly, rows.window, rows.fragment
+        words[:, 13] = np.where(own, rows.start, 0)
+        words[:, 14] = np.where(own, rows.port, 0)
+        words[:, 15] = rows.ordinal
+        return _identities(words)
+
+    def _talk_words(self, talk: Any) -> tuple[int, int]:
+        ends = (self.host(int(talk.source)), int(talk.source_mac), self.host(int(talk.target)), int(talk.target_mac))
+        return name_words(self._origin, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan))
 
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""
-        count = len(rows)
+        wanted, place = np.unique(rows.host, return_inverse=True)
+        addresses = [self.host(number) for number in wanted.tolist()]
+        space = _space_number(rows.protocol, rows.space)
         columns: dict[str, Any] = {
             "@timestamp": rows.start, "event.start": rows.start, "event.end": rows.end,
-            "observer.name": [self.observer] * count, "observer.site": [self.site] * count,
-            "destination.ip": _named(rows.host, self.host),
-            "network.protocol": _named(rows.protocol, lambda number: protocols()[number].name),
+            "destination.ip": _spread(addresses, place),
+            "network.protocol": _spread([protocol.name for protocol in protocols()], rows.protocol),
             "ot.unit": _present(rows.unit),
-            "ot.object.space": _named_pairs(rows.protocol, rows.space, space_name),
+            "ot.object.space": _spread(_space_names(), space),
             "ot.object.first": rows.address,
             "ot.point.min": rows.low, "ot.point.max": rows.high, "ot.point.first": rows.initial, "ot.point.last": rows.final,
             "ot.point.changes": rows.changes, "ot.point.count": rows["count"], "ot.fragment": rows.fragment,
         }  # fmt: skip
-        key = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.first", "ot.fragment")
-        parts = [*(_plain(columns[name]) for name in key), rows.window.tolist()]
-        columns["id"] = [_identity(self._origin, "point", *row) for row in zip(*parts, strict=True)]
-        return arrow_table(POINT, columns, count)
+        words = np.zeros((len(rows), WORDS), np.int64)
+        words[:, 0:2] = np.array([name_words(self._origin, address) for address in addresses], np.int64).reshape(-1, 2)[place]
+        words[:, 2] = POINT_TAG << 24
+        words[:, 3] = _space_words()[space]
+        words[:, 4], words[:, 5], words[:, 6], words[:, 7] = rows.unit, rows.address, rows.window, rows.fragment
+        columns["id"] = _identities(words)
+        return arrow_table(POINT, columns | self._observer_columns(len(rows)), len(rows))
+
+
+def _identities(words: Any) -> Any:
+    """The identities of rows of words, as text."""
+    text = np.empty((len(words), DIGITS), np.uint8)
+    hash_rows(words, text)
+    buffer: Any = pa.py_buffer
+    return pa.StringArray.from_buffers(len(words), buffer(np.arange(len(words) + 1, dtype=np.int32) * DIGITS), buffer(text))
+
+
+@cache
+def _effect_words() -> Any:
+    return np.array([name_words(effect.name)[0] for effect in EFFECTS], np.int64)
+
+
+@cache
+def _most_spaces() -> int:
+    """The largest number of spaces that a protocol has, and one for none."""
+    return 1 + max((len(protocol.spaces) for protocol in protocols()), default=0)
+
+
+@cache
+def _space_names() -> list[str | None]:
+    """Names of address spaces by `_space_number`."""
+    return [space_name(protocol, space) for protocol in range(len(protocols())) for space in range(-1, _most_spaces() - 1)]
+
+
+@cache
+def _space_words() -> Any:
+    """What stands for a protocol and its space in identities, by `_space_number`."""
+    names = [protocol.name for protocol in protocols() for _ in range(_most_spaces())]
+    return np.array([name_words(protocol, space)[0] for protocol, space in zip(names, _space_names(), strict=True)], np.int64)
+
+
+def _space_number(protocol: Any, space: Any) -> Any:
+    return protocol * _most_spaces() + space + 1
 
 
 def space_name(protocol: int, space: int) -> str | None:
     """Name of an address space of a protocol."""
     names = protocols()[protocol].spaces
     return names[space] if 0 <= space < len(names) else None
-
-
-def _identity(*parts: object) -> str:
-    return hashlib.blake2b("\x1f".join("" if part is None else str(part) for part in parts).encode(), digest_size=10).hexdigest()
-
-
-def _plain(column: Any) -> list[Any]:
-    for convert in ("to_pylist", "tolist"):
-        if hasattr(column, convert):
-            return getattr(column, convert)()
-    return column
 
 
 def _present(numbers: Any) -> Any:
@@ -233,6 +268,8 @@ def _named(numbers: Any, name: Callable[[int], Any]) -> Any:
 
 def _named_pairs(first: Any, second: Any, name: Callable[[int, int], Any], kind: Any = None) -> Any:
     """A name for each pair of numbers, asked once for each distinct one."""
-    pairs = np.rec.fromarrays([np.asarray(first), np.asarray(second)])
-    distinct, place = np.unique(pairs, return_inverse=True)
-    return _spread([name(int(a), int(b)) for a, b in distinct.tolist()], place, kind or pa.string())
+    ones, one = np.unique(np.asarray(first), return_inverse=True)
+    others, other = np.unique(np.asarray(second), return_inverse=True)
+    distinct, place = np.unique(one * len(others) + other, return_inverse=True)
+    pairs = ((int(ones[number // len(others)]), int(others[number % len(others)])) for number in distinct.tolist())
+    return _spread([name(a, b) for a, b in pairs], place, kind or pa.string())

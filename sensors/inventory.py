@@ -8,7 +8,7 @@ import numpy as np
 
 from records.model import Asset
 from sensors.activities import mac_text, role_text, space_name
-from sensors.engine.tables import SUCCESS, TEXT
+from sensors.engine.tables import FOREVER, SUCCESS, TEXT
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ class Inventory:
 
     def note(self, rows: Any, conversations: Any) -> None:
         """Released groups: who was there, from when to when."""
-        for number in np.unique(rows.conversation).tolist():
-            part = rows[rows.conversation == number]
-            start, end = int(part.start.min()), int(part.end.max())
+        numbers, place = np.unique(rows.conversation, return_inverse=True)
+        starts, ends = np.full(len(numbers), FOREVER), np.full(len(numbers), -1)
+        np.minimum.at(starts, place, rows.start)
+        np.maximum.at(ends, place, rows.end)
+        for number, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
             talk = conversations[number]
             for host, mac in ((int(talk.source), int(talk.source_mac)), (int(talk.target), int(talk.target_mac))):
                 first, last = self._seen.get(host, (start, end))

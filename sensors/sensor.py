@@ -80,9 +80,8 @@ class Sensor:
         self._coverage = CoverageLog(observer, site, file, origin)
         self.naming = Naming(observer, site, origin, self.hosts, self.conversations)
         self._inventory = Inventory(site)
-        self._released: list[Any] = []
-        self._named: list[pa.Table] = []
-        self._points: list[Any] = []
+        self._activities: list[pa.Table] = []
+        self._points: list[pa.Table] = []
         self._shed = 0
 
     def _make_tables(self, batch: int) -> None:
@@ -102,7 +101,7 @@ class Sensor:
         samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
         self.operations, self.samples = table(PART * each, OPERATION), table(PART * samples_each, SAMPLE)
         self.keys, self.effects, _ = pairing.code_table()
-        self.ring, self.ring_index, self.kept = pairing.pairing_tables()
+        self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
         self.done, self.told = table(4 * PART, OPERATION), table(16 * PART, SAMPLE)
         self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), np.full(4 * GROUP_ROWS, -1, np.int64), table(1, GROUPS)
@@ -112,8 +111,10 @@ class Sensor:
         self.by_effect = np.zeros(len(EFFECTS), np.int64)
         self.blocks, self.block_index, self.point_counters = table(BLOCKS, BLOCK), np.full(4 * BLOCKS, -1, np.int64), table(1, POINTS)
         self.point_counters.due = FOREVER
-        self.points = table(BLOCKS * points.BLOCK_POINTS, POINT)
-        self.point_rows = table(BLOCKS * points.BLOCK_POINTS + 8 * 65536, POINT_ROW)
+        each_point = BLOCKS * points.BLOCK_POINTS
+        self.points, self.values = table(each_point, POINT), np.zeros(points.BLOCK_POINTS)
+        self.finals, self.counts, self.ends = np.zeros(each_point), np.zeros(each_point, np.int64), np.zeros(each_point, np.int64)
+        self.point_rows = table(each_point + 8 * 65536, POINT_ROW)
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
@@ -147,7 +148,7 @@ class Sensor:
         """Everything the source has; the last batch holds all that was left."""
         while count := source.batch(self.arena, ARENA, self.packets):
             self._packets(count)
-            if sum(len(rows) for rows in self._released) + sum(len(rows) for rows in self._points) > RELEASE_ROWS:
+            if self._activities or self._points or self.counters[0].released + self.point_counters[0].rows > RELEASE_ROWS:
                 yield self._take()
         self._finish()
         yield self._take()
@@ -212,7 +213,7 @@ class Sensor:
         while at <= count:
             at = pairing.pair(
                 self.memory, SLOTS_END, at, count, now, self.operations, messages, self.samples,
-                self.ring, self.ring_index, self.kept, self.done, self.told, self.pairs, self.bits,
+                self.ring, self.asked, self.ring_index, self.kept, self.done, self.told, self.pairs, self.bits,
             )  # fmt: skip
             self._group()
 
@@ -222,43 +223,49 @@ class Sensor:
         self._see(self.done[:count], self.told[: int(pairs.samples)])
         while at < count:
             at = grouping.group(
-                at, count, self.done, self.traits, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters,
+                at, count, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
                 self.hosts, self.conversations,
             )  # fmt: skip
-            self._drain()
+            if at < count:
+                self._drain()
         at = 0
         while at < count:
             at = points.collect(
-                self.memory, at, count, self.done, self.told, self.conversations, self.blocks, self.block_index, self.points, self.point_rows,
-                self.point_counters, self.scratch,
+                self.memory, at, count, self.done, self.told, self.conversations,
+                self.blocks, self.block_index, self.points, self.finals, self.counts, self.ends,
+                self.point_rows, self.point_counters, self.values, self.scratch,
             )  # fmt: skip
-            self._drain_points()
-        pairs.done = pairs.samples = 0
+            if at < count:
+                self._drain_points()
+        pairs.done = pairs.samples = pairs.texts = 0
 
     def _see(self, done: Any, told: Any) -> None:
         """Operations with their answers, before they are counted into groups."""
-        self._operations_of += np.bincount(done.protocol, minlength=len(self._operations_of))
-        self._inventory.identify(self.memory, done, told, self.conversations)
+        if self.pairs[0].texts:
+            self._inventory.identify(self.memory, done, told, self.conversations)
 
     def _close_until(self, now: int) -> None:
+        """Close every window whose time is up at `now`; all groups and points must find room among the released rows."""
+        if self.counters[0].released > RELEASE_ROWS:
+            self._drain()
         grouping.pass_time(now, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
-        self._drain()
-        points.pass_time(now, self.blocks, self.points, self.point_rows, self.point_counters)
-        self._drain_points()
+        if self.point_counters[0].rows > RELEASE_ROWS:
+            self._drain_points()
+        points.pass_time(now, self.blocks, self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)
 
     def _drain(self) -> None:
-        counters = self.counters[0]
-        if counters.released:
-            rows = self.rows[: int(counters.released)].copy()
+        """Name the released groups: their rows are free again."""
+        rows = self.rows[: int(self.counters[0].released)]
+        if len(rows):
             self._inventory.note(rows, self.conversations)
-            self._released.append(rows)
-            counters.released = 0
+            self._activities.append(self.naming.activities(rows))
+            self.counters[0].released = 0
 
     def _drain_points(self) -> None:
-        counters = self.point_counters[0]
-        if counters.rows:
-            self._points.append(self.point_rows[: int(counters.rows)].copy())
-            counters.rows = 0
+        rows = self.point_rows[: int(self.point_counters[0].rows)]
+        if len(rows):
+            self._points.append(self.naming.points(rows))
+            self.point_counters[0].rows = 0
 
     def _close_coverage(self, one_sided: int) -> None:
         shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen)
@@ -286,25 +293,23 @@ class Sensor:
         pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN)
         delivery.disown(0, self.operations, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         grouping.group(
-            0, 0, self.done, self.traits, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations
-        )
+            0, 0, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
+            self.hosts, self.conversations,
+        )  # fmt: skip
         points.collect(
-            self.memory, 0, 0, self.done, self.told, self.conversations, self.blocks, self.block_index, self.points, self.point_rows,
-            self.point_counters, self.scratch,
+            self.memory, 0, 0, self.done, self.told, self.conversations, self.blocks, self.block_index,
+            self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters, self.values, self.scratch,
         )  # fmt: skip
         grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
         streaming.relieve(np.zeros(0, np.int64), self.flows, self.slots, self.undecoded, self.streams)
         streaming.forget(np.zeros(0, np.int64), self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _take(self) -> Batch:
-        self._name()
-        named, self._named = self._named, []
-        told, self._points = self._points, []
-        return Batch(
-            activities=pa.concat_tables(named) if named else self.naming.activities(self.rows[:0]),
-            points=self.naming.points(np.concatenate(told).view(np.recarray) if told else self.point_rows[:0]),
-            coverage=self._coverage.take(),
-        )
+        self._drain()
+        self._drain_points()
+        activities, self._activities = self._activities or [self.naming.activities(self.rows[:0])], []
+        told, self._points = self._points or [self.naming.points(self.point_rows[:0])], []
+        return Batch(activities=pa.concat_tables(activities), points=pa.concat_tables(told), coverage=self._coverage.take())
 
     def _age_flows(self) -> None:
         """Make room: the flows that were silent longest go first, those of no known protocol before the others."""
@@ -324,17 +329,12 @@ class Sensor:
     def _forget_conversations(self) -> None:
         """Too many conversations: release and name everything that has one, then number them anew."""
         self._pair(0, self.messages, FOREVER - 1)
+        self._drain()
         grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
         self._drain()
-        self._name()
         self.streams[0].conversations = 0
         self.conversation_index[:] = -1
         self.flows.conversation[:] = -1
-
-    def _name(self) -> None:
-        rows, self._released = self._released, []
-        if rows:
-            self._named.append(self.naming.activities(np.concatenate(rows).view(np.recarray)))
 
 
 MESSAGE_SCRATCH: Final = np.dtype([("short", "u1")], align=True)

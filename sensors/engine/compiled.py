@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -14,6 +15,7 @@ from sensors.engine.mode import cache_directory
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_directory()))
 import numba
 from llvmlite import ir
+from numba import types
 from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -37,10 +39,28 @@ def plain(argument: Any) -> Any:
     return argument
 
 
-@inline
-def octet(memory: Any, at: int) -> int:
-    """One octet, unchecked."""
-    return np.int64(memory[at])  # pyright: ignore[reportReturnType]
+def _load(octets: int, little: bool) -> Callable[[Any, int], int]:
+    """An unchecked, unaligned read of so many octets at a place: one load. Only `octets` may use it."""
+
+    @intrinsic
+    def load(typing: Any, memory: Any, at: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            word = ir.IntType(8 * octets)
+            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), word.as_pointer())
+            loaded = builder.load(place, align=1)
+            if octets > 1 and little != (sys.byteorder == "little"):
+                loaded = builder.bswap(loaded)
+            return builder.zext(loaded, ir.IntType(64))
+
+        return types.int64(memory, types.int64), generate
+
+    return cast("Callable[[Any, int], int]", load)
+
+
+octet = _load(1, little=True)
+load16be, load32be = _load(2, little=False), _load(4, little=False)
+load16le, load32le = _load(2, little=True), _load(4, little=True)
 
 
 @kernel

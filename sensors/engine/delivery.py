@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
 from sensors.engine.framing import message_length
-from sensors.engine.octets import borrow, copy, entry, inline, kernel
+from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE
 from sensors.protocol import BY_SEGMENT
 
+PROBES: Final = 32  # rows that are looked at for a port
 SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
 
 
@@ -29,27 +30,31 @@ def free_later(slot: int, slots: Any, streams: Any) -> None:
     streams.done_slot = slot
 
 
-@inline
+@kernel
 def count_undecoded(octets: int, transport: int, port: int, table: Any, streams: Any) -> None:
     """Count octets nobody understood, by transport and port; the last row takes what finds no other."""
     if octets <= 0:
         return
     streams.undecoded += octets
     last = len(table) - 1
-    for i in range(len(table)):
-        row = table[i]
-        if (row.transport == transport and row.port == port) or row.octets == 0 or i == last:
-            if row.octets == 0:
-                row.transport, row.port = (transport, port) if i < last else (-1, -1)
+    place = mix(transport, port) % last
+    for _ in range(PROBES):
+        row = table[place]
+        if row.octets == 0:
+            row.transport, row.port = transport, port
+        if row.transport == transport and row.port == port:
             row.octets += octets
-            break
+            return
+        place = (place + 1) % last
+    table[last].transport = table[last].port = -1
+    table[last].octets += octets
 
 
-@kernel
-def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, flows: Any, framings: Any, messages: Any, streams: Any) -> None:
+@inline
+def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, framing: Any, flows: Any, messages: Any, streams: Any) -> None:
+    """One more message."""
     message = messages[streams.messages]
     streams.messages += 1
-    framing = framings[flow.framing]
     message.offset, message.length, message.time, message.clock = offset, length, packet.time, packet.clock
     message.packet, message.flow, message.connection, message.conversation = packet.number, number, flow.connection, flow.conversation
     message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side
@@ -64,6 +69,29 @@ def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: 
     flow.messages += 1
     if flags & BROKEN == 0:
         streams.decoded += length
+
+
+@kernel
+def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, flows: Any, framings: Any, messages: Any, streams: Any) -> None:
+    emit(packet, flow, number, offset, length, flags, framings[flow.framing], flows, messages, streams)
+
+
+@inline
+def settled(flow: Any) -> bool:
+    """Is it decided what this flow is, and is it something known? Then its octets need no more than `whole_messages`."""
+    return flow.framing >= 0 and flow.conversation >= 0 and flow.carry_length == 0 and (flow.tries == 0 or flow.tries >= TRIES)
+
+
+@inline
+def whole_messages(memory: Any, packet: Any, flow: Any, number: int, at: int, end: int, framing: Any, flows: Any, messages: Any, streams: Any) -> int:
+    """The messages that begin at `at` and are whole; returns where something else begins, `end` where nothing does: nearly always."""
+    while at + framing.header <= end:
+        length = message_length(memory, at, end, framing, packet)
+        if length <= 0 or length > end - at:
+            break
+        emit(packet, flow, number, at, length, 0, framing, flows, messages, streams)
+        at += length
+    return at
 
 
 @inline
@@ -129,15 +157,13 @@ def _feed(memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, 
         if flow.carry_length > 0:
             at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
             continue
+        at = whole_messages(memory, packet, flow, number, at, end, framing, flows, messages, streams)
         length = message_length(memory, at, end, framing, packet) if end - at >= framing.header else 0
         if length < 0:
             _emit(packet, flow, number, at, end - at, BROKEN, flows, framings, messages, streams)
             count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
             return
-        if 0 < length <= end - at:
-            _emit(packet, flow, number, at, length, 0, flows, framings, messages, streams)
-            at += length
-        else:
+        if at < end:
             flow.carry_slot = take_slot(slots, streams)
             flow.carry_length = end - at
             flow.carry_known = 1 if length > 0 else 0

@@ -26,7 +26,7 @@ def _key(source: int, target: int, source_port: int, target_port: int, transport
     return mix(source << 24 ^ target, source_port << 32 | target_port << 8 | transport)
 
 
-@kernel
+@inline
 def find_flow(source: int, target: int, source_port: int, target_port: int, transport: int, flows: Any, index: Any) -> int:
     """The flow of this direction, or -1."""
     last = len(index) - 1

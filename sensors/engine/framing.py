@@ -52,7 +52,7 @@ def crc16(memory: Any, at: int, end: int, row: Any) -> int:
     return crc
 
 
-@kernel
+@inline
 def message_length(memory: Any, at: int, end: int, framing: Any, row: Any) -> int:
     """Length of the message that begins at `at`, whose header is there; -1 where it does not fit the framing."""
     if framing.mask and u16be(memory, at + framing.magic_at, end, row) & framing.mask != framing.magic:

@@ -269,12 +269,13 @@ def flush(groups: Any, index: Any, released: Any, seen: Any, counters: Any, host
 
 @entry
 def group(
-    start: int, count: int, done: Any, traits: Any, by_effect: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
+    start: int, count: int, done: Any, traits: Any, by_effect: Any, by_protocol: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
     hosts: Any, conversations: Any,
 ) -> int:  # fmt: skip
     """Count done[start:count] into groups; returns the next one, `count` when all are done. Stops where there is no room for what may be released."""
-    done, traits, by_effect, groups, index, released = borrow(done), borrow(traits), borrow(by_effect), borrow(groups), borrow(index), borrow(released)
-    seen, counters_table, hosts, conversations = borrow(seen), borrow(counters_table), borrow(hosts), borrow(conversations)
+    done, traits, by_effect, by_protocol, groups = borrow(done), borrow(traits), borrow(by_effect), borrow(by_protocol), borrow(groups)
+    index, released, seen, counters_table = borrow(index), borrow(released), borrow(seen), borrow(counters_table)
+    hosts, conversations = borrow(hosts), borrow(conversations)
     counters = counters_table[0]
     for i in range(start, count):
         operation = done[i]
@@ -287,6 +288,7 @@ def group(
         packet = operation.packet if operation.packet >= 0 else operation.answer_packet
         window = time // WINDOW * WINDOW
         by_effect[operation.effect] += 1
+        by_protocol[operation.protocol] += 1
         _cast(operation, traits[operation.effect], hosts, conversations)
         if traits[operation.effect] & ITS_OWN:
             found = _find(operation, OWN, window, groups, index)

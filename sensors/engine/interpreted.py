@@ -32,7 +32,7 @@ def entry(function: Kernel) -> Kernel:
 
 @cache
 def _structure(dtype: np.dtype[Any]) -> type[ctypes.Structure]:
-    kinds = {"i8": ctypes.c_int64, "f8": ctypes.c_double, "u1": ctypes.c_uint8}
+    kinds = {"i8": ctypes.c_int64, "i4": ctypes.c_int32, "f8": ctypes.c_double, "u1": ctypes.c_uint8}
     return type("Row", (ctypes.Structure,), {"_fields_": [(name, kinds[dtype[name].str[1:]]) for name in dtype.names or ()]})
 
 
@@ -50,6 +50,26 @@ def plain(argument: Any) -> Any:
 def octet(memory: Any, at: int) -> int:
     """One octet, unchecked."""
     return memory[at]
+
+
+def load16be(memory: Any, at: int) -> int:
+    """Two octets, big endian, unchecked; as the three below."""
+    return memory[at] << 8 | memory[at + 1]
+
+
+def load32be(memory: Any, at: int) -> int:
+    """Four octets, big endian."""
+    return int.from_bytes(memory[at : at + 4], "big")
+
+
+def load16le(memory: Any, at: int) -> int:
+    """Two octets, little endian."""
+    return memory[at + 1] << 8 | memory[at]
+
+
+def load32le(memory: Any, at: int) -> int:
+    """Four octets, little endian."""
+    return int.from_bytes(memory[at : at + 4], "little")
 
 
 def fill(numbers: Any, value: int) -> None:

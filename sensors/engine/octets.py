@@ -12,12 +12,13 @@ from sensors.engine.mode import interpreted
 INTERPRETED: Final = interpreted()
 
 if INTERPRETED:
-    from sensors.engine.interpreted import borrow, copy, entry, fill, inline, kernel, mix, octet, plain
+    from sensors.engine.interpreted import borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
 else:
-    from sensors.engine.compiled import borrow, copy, entry, fill, inline, kernel, mix, octet, plain
+    from sensors.engine.compiled import borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
 
 __all__ = [
-    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "octet", "plain", "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
+    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "numbers16be", "octet", "plain",
+    "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
 ]  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def u16be(memory: Any, at: int, end: int, row: Any) -> int:
     if at < 0 or at + 2 > end or end > len(memory):
         row.short = 1
         return 0
-    return octet(memory, at) << 8 | octet(memory, at + 1)
+    return load16be(memory, at)
 
 
 @inline
@@ -45,7 +46,7 @@ def u16le(memory: Any, at: int, end: int, row: Any) -> int:
     if at < 0 or at + 2 > end or end > len(memory):
         row.short = 1
         return 0
-    return octet(memory, at + 1) << 8 | octet(memory, at)
+    return load16le(memory, at)
 
 
 @inline
@@ -54,7 +55,7 @@ def u32be(memory: Any, at: int, end: int, row: Any) -> int:
     if at < 0 or at + 4 > end or end > len(memory):
         row.short = 1
         return 0
-    return octet(memory, at) << 24 | octet(memory, at + 1) << 16 | octet(memory, at + 2) << 8 | octet(memory, at + 3)
+    return load32be(memory, at)
 
 
 @inline
@@ -63,10 +64,22 @@ def u32le(memory: Any, at: int, end: int, row: Any) -> int:
     if at < 0 or at + 4 > end or end > len(memory):
         row.short = 1
         return 0
-    return octet(memory, at + 3) << 24 | octet(memory, at + 2) << 16 | octet(memory, at + 1) << 8 | octet(memory, at)
+    return load32le(memory, at)
 
 
 @inline
 def u48be(memory: Any, at: int, end: int, row: Any) -> int:
     """Six octets, big endian: a MAC address."""
     return u16be(memory, at, end, row) << 32 | u32be(memory, at + 2, end, row)
+
+
+@inline
+def numbers16be(memory: Any, at: int, end: int, row: Any, values: Any, count: int) -> None:
+    """`count` numbers of two octets, big endian, into `values`: checked once."""
+    if at < 0 or at + 2 * count > end or end > len(memory) or count > len(values):
+        row.short = 1
+        for i in range(min(count, len(values))):
+            values[i] = 0.0
+        return
+    for i in range(count):
+        values[i] = float(load16be(memory, at + 2 * i))

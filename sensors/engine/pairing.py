@@ -12,16 +12,18 @@ from typing import Any, Final
 import numpy as np
 
 from sensors.engine.interpreted import mix as plain_mix
-from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
+from sensors.engine.octets import borrow, copy, entry, inline, mix
 from sensors.engine.tables import (
     AFTER_GAP,
     BIT,
     BROKEN,
     CUT,
     CUT_ANOMALY,
+    OPERATION,
     PENDING,
-    REQUEST,
+    REPORT,
     RESPONSE,
+    SAMPLE,
     SECOND,
     SUCCESS,
     TEXT,
@@ -96,48 +98,27 @@ def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, 
 
 
 @inline
-def _key(operation: Any) -> int:
-    return mix(operation.connection, operation.transaction << 4 | operation.sidedness)
-
-
-@inline
-def _copy_row(target: Any, source: Any) -> None:
-    """Every field of an operation."""
-    target.message, target.connection, target.conversation, target.port = source.message, source.connection, source.conversation, source.port
-    target.protocol, target.role, target.outcome, target.short = source.protocol, source.role, source.outcome, source.short
-    target.sidedness, target.expired, target.time, target.packet = source.sidedness, source.expired, source.time, source.packet
-    target.answer_time, target.answer_packet, target.clock = source.answer_time, source.answer_packet, source.clock
-    target.transaction, target.code, target.function, target.effect = source.transaction, source.code, source.function, source.effect
-    target.unit, target.space, target.first, target.last = source.unit, source.space, source.first, source.last
-    target.distinct, target.value, target.error, target.anomaly = source.distinct, source.value, source.error, source.anomaly
-    target.octets, target.sample, target.samples = source.octets, source.sample, source.samples
-    target.answer_sample, target.answer_samples = source.answer_sample, source.answer_samples
-
-
-@inline
 def _copy_sample(target: Any, source: Any) -> None:
     target.space, target.first, target.count, target.offset = source.space, source.first, source.count, source.offset
     target.octets, target.encoding, target.value = source.octets, source.encoding, source.value
 
 
 @inline
-def _keep(memory: Any, kept_at: int, pending: Any, operation: Any, samples: Any, kept: Any, pairs: Any) -> None:
+def _keep(memory: Any, kept_at: int, asked: Any, operation: Any, samples: Any, kept: Any, pairs: Any) -> None:
     """Copy the values of a request that waits: the arena's bytes are gone with the next batch."""
     total = 0
     for i in range(operation.sample, operation.sample + operation.samples):
         total += samples[i].octets
     if operation.samples > len(kept) or total > KEPT_OCTETS:
-        pairs.shed += pending.samples
-        pending.samples = 0
+        pairs.shed += asked.samples
+        asked.samples = 0
         return
-    if pairs.kept % KEPT_OCTETS + total > KEPT_OCTETS:
-        pairs.kept += KEPT_OCTETS - pairs.kept % KEPT_OCTETS
-    pending.kept_octets = pairs.kept
-    pending.kept = pairs.kept_samples
+    if (pairs.kept & KEPT_OCTETS - 1) + total > KEPT_OCTETS:
+        pairs.kept = (pairs.kept | KEPT_OCTETS - 1) + 1
     for i in range(operation.samples):
-        sample = kept[pairs.kept_samples % len(kept)]
+        sample = kept[pairs.kept_samples & len(kept) - 1]
         _copy_sample(sample, samples[operation.sample + i])
-        place = kept_at + pairs.kept % KEPT_OCTETS
+        place = kept_at + (pairs.kept & KEPT_OCTETS - 1)
         copy(memory, place, sample.offset, sample.octets)
         sample.offset = place
         pairs.kept += sample.octets
@@ -148,12 +129,12 @@ def _keep(memory: Any, kept_at: int, pending: Any, operation: Any, samples: Any,
 def _give_samples(done: Any, pending: Any, kept: Any, told: Any, pairs: Any) -> None:
     """The samples of a request that leaves, as far as they are still kept."""
     done.sample = pairs.samples
-    count = pending.samples
+    count = done.samples
     if count and (pairs.kept_samples - pending.kept > len(kept) or pairs.kept - pending.kept_octets > KEPT_OCTETS):
         pairs.shed += count
         count = 0
     for i in range(count):
-        _copy_sample(told[pairs.samples], kept[(pending.kept + i) % len(kept)])
+        _copy_sample(told[pairs.samples], kept[pending.kept + i & len(kept) - 1])
         pairs.samples += 1
     done.samples = count
     done.answer_sample, done.answer_samples = pairs.samples, 0
@@ -168,6 +149,8 @@ def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs:
         sample = told[pairs.samples]
         _copy_sample(sample, samples[i])
         pairs.samples += 1
+        if sample.encoding == TEXT:
+            pairs.texts += 1
         if sample.first >= 0:
             continue
         sample.first = done.first
@@ -182,28 +165,30 @@ def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs:
 
 
 @inline
-def _leave(pending: Any, release: int, kept: Any, done_table: Any, told: Any, pairs: Any) -> None:
+def _leave(position: int, release: int, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, pairs: Any) -> None:
     """A request leaves unanswered."""
+    row = position & len(ring) - 1
+    done_table[pairs.done] = asked[row]
     done = done_table[pairs.done]
     pairs.done += 1
-    _copy_row(done, pending)
-    _give_samples(done, pending, kept, told, pairs)
+    _give_samples(done, ring[row], kept, told, pairs)
     done.clock, done.expired = release, 1
-    pending.state = LEFT
+    ring[row].state = LEFT
 
 
 @inline
-def _answer(pending: Any, answer: Any, samples: Any, kept: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
+def _answer(position: int, answer: Any, samples: Any, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
     """A request leaves with its answer; where it has left before, the answer leaves alone, with the request's object."""
+    pending = ring[position & len(ring) - 1]
+    done_table[pairs.done] = asked[position & len(ring) - 1]
     done = done_table[pairs.done]
     pairs.done += 1
-    late = pending.state == LEFT
-    _copy_row(done, pending)
-    if late:
+    if pending.state == LEFT:
+        waited = answer.answer_time - done.time
         done.samples, done.sample, done.packet, done.role = 0, pairs.samples, -1, RESPONSE
         done.time, done.conversation = answer.answer_time, answer.conversation
         # where the clock jumped or tables were full, it left early and its answer is in time
-        done.anomaly = bits[done.protocol, 3] if answer.answer_time - pending.time >= PATIENCE else 0
+        done.anomaly = bits[done.protocol, 3] if waited >= PATIENCE else 0
         done.octets = 0
     else:
         _give_samples(done, pending, kept, told, pairs)
@@ -227,22 +212,24 @@ def _answer(pending: Any, answer: Any, samples: Any, kept: Any, done_table: Any,
 
 
 @inline
-def _remembered(pending: Any, answer: Any) -> bool:
+def _remembered(pending: Any, asked: Any, answer: Any) -> bool:
     """May this be its answer? By the clock, or, where that jumped, by their own times."""
-    waited = min(answer.clock - pending.deadline + PATIENCE, answer.answer_time - pending.time)
+    waited = min(answer.clock - pending.deadline + PATIENCE, answer.answer_time - asked.time)
     return pending.state != ANSWERED and waited < PATIENCE + MEMORY
 
 
 @inline
 def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
     """An operation that waits for nothing, or an answer whose request was not seen: out of turn only where the request could have been seen."""
+    done_table[pairs.done] = operation
     done = done_table[pairs.done]
     pairs.done += 1
-    _copy_row(done, operation)
     done.sample = pairs.samples
     for i in range(operation.sample, operation.sample + operation.samples):
         _copy_sample(told[pairs.samples], samples[i])
         pairs.samples += 1
+        if samples[i].encoding == TEXT:
+            pairs.texts += 1
     if operation.role == RESPONSE:
         done.answer_sample, done.answer_samples = done.sample, done.samples
         done.samples = 0
@@ -259,7 +246,7 @@ def _find(key: int, ring: Any, index: Any) -> int:
     base = key & (len(index) - 1) & ~3
     for i in range(base, base + 4):
         position = index[i]
-        if position >= 0 and ring[position % len(ring)].key == key:
+        if position >= 0 and ring[position & len(ring) - 1].key == key:
             return int(position)
     return -1
 
@@ -269,7 +256,7 @@ def _enter(key: int, position: int, ring: Any, index: Any) -> None:
     base = key & (len(index) - 1) & ~3
     best = base
     for i in range(base, base + 4):
-        if index[i] >= 0 and ring[index[i] % len(ring)].key == key:
+        if index[i] >= 0 and ring[index[i] & len(ring) - 1].key == key:
             best = i
             break
         if index[i] < index[best]:
@@ -277,67 +264,79 @@ def _enter(key: int, position: int, ring: Any, index: Any) -> None:
     index[best] = position
 
 
-@kernel
-def _advance(now: int, ring: Any, kept: Any, done: Any, told: Any, pairs: Any) -> bool:
+@inline
+def _advance(now: int, ring: Any, asked: Any, kept: Any, done: Any, told: Any, pairs: Any) -> bool:
     """Let go of what has waited long enough, oldest first; false where there is no room for all of it."""
     while pairs.release < pairs.head:
-        pending = ring[pairs.release % len(ring)]
-        if pending.state == WAITING:
-            if pending.deadline > now:
+        row = pairs.release & len(ring) - 1
+        if ring[row].state == WAITING:
+            if ring[row].deadline > now:
                 return True
-            if pairs.done >= len(done) or pairs.samples + pending.samples > len(told):
+            if pairs.done >= len(done) or pairs.samples + asked[row].samples > len(told):
                 return False
-            _leave(pending, pending.deadline, kept, done, told, pairs)
+            _leave(pairs.release, ring[row].deadline, ring, asked, kept, done, told, pairs)
         pairs.release += 1
     return True
+
+
+@inline
+def _ask(
+    memory: Any, kept_at: int, operation: Any, key: int, anomaly: int, samples: Any, ring: Any, asked: Any, index: Any, kept: Any, pairs: Any,
+) -> None:  # fmt: skip
+    """A request waits for its answer."""
+    row = pairs.head & len(ring) - 1
+    pending = ring[row]
+    asked[row] = operation
+    asked[row].anomaly |= anomaly
+    pending.deadline, pending.state, pending.key, pending.connection = operation.clock + PATIENCE, WAITING, key, operation.connection
+    pending.kept, pending.kept_octets = pairs.kept_samples, pairs.kept
+    if operation.samples:
+        _keep(memory, kept_at, asked[row], operation, samples, kept, pairs)
+    _enter(key, pairs.head, ring, index)
+    pairs.head += 1
 
 
 @entry
 def pair(
     memory: Any, kept_at: int, start: int, count: int, now: int, operations: Any, messages: Any, samples: Any,
-    ring: Any, index: Any, kept: Any, done: Any, told: Any, pairs_table: Any, bits_table: Any,
+    ring: Any, asked: Any, index: Any, kept: Any, done: Any, told: Any, pairs_table: Any, bits: Any,
 ) -> int:  # fmt: skip
     """Pair operations[start:count], then let time go on to `now`; returns the next operation, `count` + 1 when all is done. Stops where `done` is full."""
-    memory, operations, messages, samples, ring, index = borrow(memory), borrow(operations), borrow(messages), borrow(samples), borrow(ring), borrow(index)
-    kept, done, told, pairs_table, bits_table = borrow(kept), borrow(done), borrow(told), borrow(pairs_table), borrow(bits_table)
+    memory, operations, messages, samples, ring, asked = borrow(memory), borrow(operations), borrow(messages), borrow(samples), borrow(ring), borrow(asked)
+    index, kept, done, told, pairs_table, bits = borrow(index), borrow(kept), borrow(done), borrow(told), borrow(pairs_table), borrow(bits)
     pairs = pairs_table[0]
-    for i in range(start, count):
+    for i in range(start, count + 1):
+        last = i == count
+        advanced = _advance(now if last else operations[i].clock, ring, asked, kept, done, told, pairs)
+        if last:
+            return count + 1 if advanced else count
         operation = operations[i]
-        protocol = operation.protocol
-        advanced = _advance(operation.clock, ring, kept, done, told, pairs)
         if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
             return i
-        waits = operation.transaction >= 0 and operation.role != 2
-        position = _find(_key(operation), ring, index) if waits else -1
-        if position >= 0 and ring[position % len(ring)].connection != operation.connection:
+        waits = operation.transaction >= 0 and operation.role != REPORT
+        key, position = 0, -1
+        if waits:
+            key = mix(operation.connection, operation.transaction << 4 | operation.sidedness)
+            position = _find(key, ring, index)
+        if position >= 0 and ring[position & len(ring) - 1].connection != operation.connection:
             position = -1
-        if operation.role == RESPONSE:
-            if position >= 0 and _remembered(ring[position % len(ring)], operation):
-                _answer(ring[position % len(ring)], operation, samples, kept, done, told, pairs, bits_table)
-            else:
-                _alone(operation, messages[operation.message], samples, done, told, pairs, bits_table)
-            continue
-        if not waits or operation.role != REQUEST:
-            _alone(operation, messages[operation.message], samples, done, told, pairs, bits_table)
-            continue
-        reused = position >= 0 and ring[position % len(ring)].state == WAITING
-        if pairs.head - pairs.release >= len(ring):  # more open requests than are remembered: the oldest leaves early
-            pending = ring[pairs.release % len(ring)]
-            if pending.state == WAITING:
-                _leave(pending, operation.clock, kept, done, told, pairs)
-                pairs.shed += 1
-            pairs.release += 1
-        pending = ring[pairs.head % len(ring)]
-        _copy_row(pending, operation)
-        pending.deadline, pending.state, pending.key = operation.clock + PATIENCE, WAITING, _key(operation)
-        pending.kept, pending.kept_octets = pairs.kept_samples, pairs.kept
-        if reused:
-            pending.anomaly |= bits_table[protocol, 5]
-        if operation.samples:
-            _keep(memory, kept_at, pending, operation, samples, kept, pairs)
-        _enter(pending.key, pairs.head, ring, index)
-        pairs.head += 1
-    return count + 1 if _advance(now, ring, kept, done, told, pairs) else count
+        if operation.role == RESPONSE and position >= 0:
+            row = position & len(ring) - 1
+            if not _remembered(ring[row], asked[row], operation):
+                position = -1
+        if operation.role == RESPONSE and position >= 0:
+            _answer(position, operation, samples, ring, asked, kept, done, told, pairs, bits)
+        elif operation.role == RESPONSE or not waits:
+            _alone(operation, messages[operation.message], samples, done, told, pairs, bits)
+        else:
+            if pairs.head - pairs.release >= len(ring):  # more open requests than are remembered: the oldest leaves early
+                if ring[pairs.release & len(ring) - 1].state == WAITING:
+                    _leave(pairs.release, operation.clock, ring, asked, kept, done, told, pairs)
+                    pairs.shed += 1
+                pairs.release += 1
+            reused = position >= 0 and ring[position & len(ring) - 1].state == WAITING
+            _ask(memory, kept_at, operation, key, bits[operation.protocol, 5] if reused else 0, samples, ring, asked, index, kept, pairs)
+    return count
 
 
 ANOMALY_BITS: Final = ("function_mismatch", "echo_mismatch", "quantity_mismatch", "late_response", "unsolicited", "reused_transaction")
@@ -353,8 +352,6 @@ def anomaly_bits() -> Any:
     return bits
 
 
-def pairing_tables() -> tuple[Any, Any, Any]:
-    """(ring, index, kept samples) of an engine."""
-    from sensors.engine.tables import SAMPLE
-
-    return table(RING, PENDING), np.full(4 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)
+def pairing_tables() -> tuple[Any, Any, Any, Any]:
+    """(ring, what its requests ask, index, kept samples) of an engine; the number of rows of each is a power of two."""
+    return table(RING, PENDING), table(RING, OPERATION), np.full(4 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)

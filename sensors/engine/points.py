@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, u8, u16be
+from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, numbers16be, u8
 from sensors.engine.tables import BIT, FOREVER, LATENESS, REPORT, SUCCESS, TEXT, U16BE, VALUE, WINDOW
 from sensors.engine.tables import U8 as U8_ENCODING
 
@@ -16,25 +16,28 @@ NEVER: Final = -1
 
 
 @inline
-def _tell(block: Any, address: int, point: Any, window: int, fragment: int, rows: Any, counters: Any) -> None:
+def _tell(block: Any, address: int, point: Any, final: float, count: int, end: int, rows: Any, counters: Any) -> None:
     row = rows[counters.rows]
     counters.rows += 1
     row.host, row.unit, row.protocol, row.space, row.address = block.host, block.unit, block.protocol, block.space, address
-    row.window, row.fragment, row.count, row.changes = window, fragment, point.count, point.changes
-    row.start, row.end, row.low, row.high, row.initial, row.final = point.start, point.end, point.low, point.high, point.initial, point.final
+    row.window, row.fragment, row.count, row.changes = block.window, block.fragment, count, point.changes
+    row.start, row.end, row.low, row.high, row.initial, row.final = point.start, end, point.low, point.high, point.initial, final
 
 
 @kernel
-def _flush(number: int, blocks: Any, points: Any, rows: Any, counters: Any) -> None:
+def _flush(number: int, blocks: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> None:
     """End the window of a block: tell what is new or has changed."""
     block = blocks[number]
-    for i in range(BLOCK_POINTS):
-        point = points[number * BLOCK_POINTS + i]
-        if point.count > 0 and (point.known == 0 or point.changes > 0):
-            _tell(block, block.block * BLOCK_POINTS + i, point, block.window, block.fragment, rows, counters)
-        if point.count > 0:
-            point.known = 1
-        point.count = point.changes = 0
+    base = number * BLOCK_POINTS
+    for i in range(base, base + BLOCK_POINTS):
+        if counts[i] == 0:
+            continue
+        point = points[i]
+        if point.known == 0 or point.changes > 0:
+            _tell(block, block.block * BLOCK_POINTS + i - base, point, finals[i], counts[i], ends[i], rows, counters)
+        point.known = 1
+        point.changes = 0
+        counts[i] = 0
     block.closed, block.window = block.window, NEVER
 
 
@@ -44,14 +47,14 @@ def _block_place(host: int, unit: int, protocol: int, space: int, number: int, l
 
 
 @kernel
-def _forget_oldest(blocks: Any, index: Any, points: Any, rows: Any, counters: Any) -> int:
+def _forget_oldest(blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> int:
     """Make room: the block that was silent longest is told and forgotten, and counted; returns its row."""
     oldest = 0
     for number in range(len(blocks)):
         if blocks[number].used < blocks[oldest].used:
             oldest = number
     if blocks[oldest].window != NEVER:
-        _flush(oldest, blocks, points, rows, counters)
+        _flush(oldest, blocks, points, finals, counts, ends, rows, counters)
     for i in range(oldest * BLOCK_POINTS, (oldest + 1) * BLOCK_POINTS):
         points[i].known = 0
     counters.shed += 1
@@ -67,24 +70,35 @@ def _forget_oldest(blocks: Any, index: Any, points: Any, rows: Any, counters: An
     return oldest
 
 
-@kernel
-def _find_block(host: int, unit: int, protocol: int, space: int, number: int, blocks: Any, index: Any, points: Any, rows: Any, counters: Any) -> int:
-    """Row of this block, made where it is new."""
+@inline
+def _is(block: Any, host: int, unit: int, protocol: int, space: int, number: int) -> bool:
+    return block.block == number and block.unit == unit and block.host == host and block.space == space and block.protocol == protocol
+
+
+@inline
+def _find_block(host: int, unit: int, protocol: int, space: int, number: int, blocks: Any, index: Any) -> int:
+    """Row of this block, or -1 - (place in the index) where there is none."""
     last = len(index) - 1
     place = _block_place(host, unit, protocol, space, number, last)
     while index[place] >= 0:
-        block = blocks[index[place]]
-        if block.block == number and block.unit == unit and block.host == host and block.space == space and block.protocol == protocol:
+        if _is(blocks[index[place]], host, unit, protocol, space, number):
             return int(index[place])
         place = (place + 1) & last
+    return -1 - place
+
+
+@kernel
+def _new_block(
+    host: int, unit: int, protocol: int, space: int, number: int, place: int,
+    blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any,
+) -> int:  # fmt: skip
+    """A row for this block."""
     row = counters.blocks
     if row < len(blocks):
         counters.blocks = row + 1
     else:
-        row = _forget_oldest(blocks, index, points, rows, counters)
-        place = _block_place(host, unit, protocol, space, number, last)
-        while index[place] >= 0:
-            place = (place + 1) & last
+        row = _forget_oldest(blocks, index, points, finals, counts, ends, rows, counters)
+        place = -1 - _find_block(host, unit, protocol, space, number, blocks, index)
     index[place] = row
     block = blocks[row]
     block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number
@@ -96,26 +110,27 @@ def _find_block(host: int, unit: int, protocol: int, space: int, number: int, bl
 
 
 @inline
-def _note(point: Any, value: float, time: int) -> None:
-    if point.count == 0:
+def _note(i: int, value: float, time: int, points: Any, finals: Any, counts: Any, ends: Any) -> None:
+    point = points[i]
+    if counts[i] == 0:
         point.start, point.initial, point.low, point.high = time, value, value, value
-        if point.known and value != point.final:
+        if point.known and value != finals[i]:
             point.changes += 1
-    elif value != point.final:
+    elif value != finals[i]:
         point.changes += 1
         point.low = min(point.low, value)
         point.high = max(point.high, value)
-    point.count += 1
-    point.final = value
-    point.end = time
+    counts[i] += 1
+    finals[i] = value
+    ends[i] = time
 
 
 @inline
-def _late(block: Any, address: int, point: Any, value: float, time: int, rows: Any, counters: Any) -> None:
+def _late(block: Any, address: int, i: int, value: float, time: int, points: Any, finals: Any, counts: Any, rows: Any, counters: Any) -> None:
     """A value whose window the block has left, or whose time is not believed: a row of its own where it differs, so that nothing is told twice."""
-    if point.known == 0 and point.count == 0:
-        point.known, point.final = 1, value
-    elif value == point.final:
+    if points[i].known == 0 and counts[i] == 0:
+        points[i].known, finals[i] = 1, value
+    elif value == finals[i]:
         return
     counters.late += 1
     row = rows[counters.rows]
@@ -126,49 +141,70 @@ def _late(block: Any, address: int, point: Any, value: float, time: int, rows: A
 
 
 @inline
-def _value(memory: Any, sample: Any, i: int, scratch: Any) -> float:
+def _values(memory: Any, sample: Any, start: int, count: int, values: Any, scratch: Any) -> None:
+    """Values start … start + count of a sample."""
     end = sample.offset + sample.octets
     if sample.encoding == U16BE:
-        return float(u16be(memory, sample.offset + 2 * i, end, scratch))
-    if sample.encoding == BIT:
-        return float(u8(memory, sample.offset + (i >> 3), end, scratch) >> (i & 7) & 1)
-    if sample.encoding == U8_ENCODING:
-        return float(u8(memory, sample.offset + i, end, scratch))
-    return float(sample.value)
+        numbers16be(memory, sample.offset + 2 * start, end, scratch, values, count)
+    elif sample.encoding == BIT:
+        for i in range(count):
+            values[i] = float(u8(memory, sample.offset + (start + i >> 3), end, scratch) >> (start + i & 7) & 1)
+    elif sample.encoding == U8_ENCODING:
+        for i in range(count):
+            values[i] = float(u8(memory, sample.offset + start + i, end, scratch))
+    else:
+        values[0] = sample.value
 
 
-@kernel
+@inline
+def _same(base: int, count: int, values: Any, finals: Any, counts: Any) -> bool:
+    """Have all these points been seen in this window, and with these values?"""
+    differ = 0
+    for i in range(count):
+        differ += (values[i] != finals[base + i]) + (counts[base + i] == 0)
+    return differ == 0
+
+
+@inline
 def _take(
     memory: Any, sample: Any, host: int, unit: int, protocol: int, time: int, clock: int,
-    blocks: Any, index: Any, points: Any, rows: Any, counters: Any, scratch: Any,
+    blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any, values: Any, scratch: Any,
 ) -> None:  # fmt: skip
     """The values of one sample, of a time that may be ahead of the clock where it is not believed."""
     window = time // WINDOW * WINDOW
-    i = 0
+    done = 0
     count = 1 if sample.encoding == VALUE else sample.count
-    while i < count:
-        address = sample.first + i
-        number = _find_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, blocks, index, points, rows, counters)
-        here = min(count - i, BLOCK_POINTS - address % BLOCK_POINTS)
+    while done < count:
+        address = sample.first + done
+        here = min(count - done, BLOCK_POINTS - (address & BLOCK_POINTS - 1))
+        number = _find_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, blocks, index)
+        if number < 0:
+            number = _new_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, -1 - number,
+                                blocks, index, points, finals, counts, ends, rows, counters)  # fmt: skip
         block = blocks[number]
         block.used = clock
         if max(block.window, block.closed) < window <= clock:
             if block.window != NEVER:
-                _flush(number, blocks, points, rows, counters)
+                _flush(number, blocks, points, finals, counts, ends, rows, counters)
             block.window = window
             counters.due = min(counters.due, window + WINDOW + LATENESS)
-        for k in range(i, i + here):
-            value = _value(memory, sample, k, scratch)
-            point = points[number * BLOCK_POINTS + (sample.first + k) % BLOCK_POINTS]
-            if block.window == window:
-                _note(point, value, time)
-            else:
-                _late(block, sample.first + k, point, value, time, rows, counters)
-        i += here
+        base = number * BLOCK_POINTS + (address & BLOCK_POINTS - 1)
+        _values(memory, sample, done, here, values, scratch)
+        if block.window != window:
+            for i in range(here):
+                _late(block, address + i, base + i, values[i], time, points, finals, counts, rows, counters)
+        elif _same(base, here, values, finals, counts):
+            for i in range(base, base + here):
+                counts[i] += 1
+                ends[i] = time
+        else:
+            for i in range(here):
+                _note(base + i, values[i], time, points, finals, counts, ends)
+        done += here
 
 
-@kernel
-def close_points(now: int, strictly: bool, blocks: Any, points: Any, rows: Any, counters: Any) -> None:
+@inline
+def close_points(now: int, strictly: bool, blocks: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> None:
     """End the windows of blocks whose time is up at `now`, window by window, in the order in which the blocks began."""
     while counters.due < now or (counters.due == now and not strictly):
         due = counters.due
@@ -179,38 +215,42 @@ def close_points(now: int, strictly: bool, blocks: Any, points: Any, rows: Any, 
                 continue
             up = window + WINDOW + LATENESS
             if up <= due:
-                _flush(number, blocks, points, rows, counters)
+                _flush(number, blocks, points, finals, counts, ends, rows, counters)
             else:
                 counters.due = min(counters.due, up)
 
 
 @entry
 def collect(
-    memory: Any, start: int, count: int, done: Any, told: Any, conversations: Any, blocks: Any, index: Any, points: Any, rows: Any, counters_table: Any,
-    scratch_table: Any,
+    memory: Any, start: int, count: int, done: Any, told: Any, conversations: Any,
+    blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters_table: Any, values: Any, scratch_table: Any,
 ) -> int:  # fmt: skip
-    """Take the values of done[start:count]; returns the next one, `count` when all are done. Written values count once the device agreed."""
+    """Take the values of done[start:count]; returns the next one, `count` when all are done. Written values count once the device agreed.
+
+    `finals`, `counts` and `ends` are columns beside the rows of `points`: what every value touches stands together. `values` has room for a block.
+    """
     memory, done, told, conversations, blocks = borrow(memory), borrow(done), borrow(told), borrow(conversations), borrow(blocks)
-    index, points, rows, counters_table, scratch_table = borrow(index), borrow(points), borrow(rows), borrow(counters_table), borrow(scratch_table)
+    index, points, finals, counts, ends, rows = borrow(index), borrow(points), borrow(finals), borrow(counts), borrow(ends), borrow(rows)
+    counters_table, values, scratch_table = borrow(counters_table), borrow(values), borrow(scratch_table)
     counters, scratch = counters_table[0], scratch_table[0]
     for i in range(start, count):
         operation = done[i]
         if counters.rows + counters.blocks * BLOCK_POINTS + 4 * 65536 > len(rows):
             return i
-        close_points(operation.clock, operation.expired == 1, blocks, points, rows, counters)
+        close_points(operation.clock, operation.expired == 1, blocks, points, finals, counts, ends, rows, counters)
         if operation.outcome != SUCCESS and operation.role != REPORT:
             continue
-        conversation = conversations[operation.conversation]
-        host = conversation.target  # whose values they are, asked or told unasked
+        host = conversations[operation.conversation].target  # whose values they are, asked or told unasked
         time = operation.answer_time if operation.answer_time >= 0 else operation.time
         for j in range(operation.samples + operation.answer_samples):
-            row = operation.sample + j if j < operation.samples else operation.answer_sample + j - operation.samples
-            if told[row].first >= 0 and told[row].space >= 0 and told[row].encoding != TEXT:
-                _take(memory, told[row], host, operation.unit, operation.protocol, time, operation.clock, blocks, index, points, rows, counters, scratch)
+            sample = told[operation.sample + j if j < operation.samples else operation.answer_sample + j - operation.samples]
+            if sample.first >= 0 and sample.space >= 0 and sample.encoding != TEXT:
+                _take(memory, sample, host, operation.unit, operation.protocol, time, operation.clock,
+                      blocks, index, points, finals, counts, ends, rows, counters, values, scratch)  # fmt: skip
     return count
 
 
 @entry
-def pass_time(now: int, blocks: Any, points: Any, rows: Any, counters_table: Any) -> None:
+def pass_time(now: int, blocks: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters_table: Any) -> None:
     """End the windows of blocks whose time is up at `now`."""
-    close_points(now, False, blocks, points, rows, counters_table[0])
+    close_points(now, False, blocks, points, finals, counts, ends, rows, counters_table[0])

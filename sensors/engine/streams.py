@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.delivery import SLOT_OCTETS, abandon, count_undecoded, deliver, drop_carry, free_later, take_slot, tear
+from sensors.engine.delivery import SLOT_OCTETS, abandon, count_undecoded, deliver, drop_carry, free_later, settled, take_slot, tear, whole_messages
 from sensors.engine.flows import enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
 from sensors.engine.tables import LATENESS, WINDOW
+from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 8  # segments out of order that one direction may hold
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 NO_PORT: Final = -1
 FIN_OR_RST: Final = 5
+HANDSHAKE: Final = 7  # FIN, SYN, RST
 LARGEST_ROOM: Final = (2 * MAX_WAITING + 1) * SLOT_OCTETS // 4 + 4  # messages that waiting segments may become
 
 # why `follow` stopped
@@ -250,18 +252,29 @@ def _segment(
 
 
 @inline
+def _follows(packet: Any, flow: Any, flows: Any) -> bool:
+    """Is this segment whole and the next one, and does nothing wait in either direction? Nearly every one is: the others take the long way."""
+    return (
+        packet.sequence == flow.expected
+        and packet.length == packet.whole
+        and packet.tcp_flags & HANDSHAKE == 0
+        and flow.started == 1
+        and flow.waiting_count == 0
+        and (flow.peer < 0 or flows[flow.peer].waiting_count == 0)
+    )
+
+
+@kernel
 def _datagram(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
 ) -> None:  # fmt: skip
+    """A datagram that the capture cut."""
     flow = flows[number]
     deliver(memory, packet, number, packet.payload, packet.payload + packet.length, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-    if packet.length < packet.whole:
-        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
-        count_undecoded(packet.whole - packet.length, flow.transport, server_port(flow), undecoded, streams)
-    else:
-        abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+    tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+    count_undecoded(packet.whole - packet.length, flow.transport, server_port(flow), undecoded, streams)
 
 
 @inline
@@ -271,6 +284,19 @@ def _other(packet: Any, undecoded: Any, streams: Any) -> None:
         count_undecoded(packet.whole, packet.transport + (256 if packet.fragment else 0), NO_PORT, undecoded, streams)
     elif packet.ethertype != 0x0806:
         count_undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
+
+
+@inline
+def _count(packet: Any, streams: Any) -> None:
+    streams.packets += 1
+    streams.octets += packet.wire
+    streams.jumps += packet.jump
+    if packet.captured < packet.wire:
+        streams.truncated += 1
+    if packet.time < packet.clock - LATENESS and (packet.time // WINDOW + 1) * WINDOW <= packet.clock - LATENESS:
+        streams.late += 1
+    if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
+        streams.shed += 1
 
 
 @entry
@@ -283,46 +309,53 @@ def follow(
     framings, messages, conversations = borrow(framings), borrow(messages), borrow(conversations)
     conversation_index, undecoded, streams_table = borrow(conversation_index), borrow(undecoded), borrow(streams_table)
     streams = streams_table[0]
+    begins, ends = streams.window * WINDOW, (streams.window + 1) * WINDOW
     for i in range(start, count):
         packet = packets[i]
-        if packet.clock // WINDOW != streams.window:
+        if packet.clock >= ends or packet.clock < begins:
             return i, NO_ROOM
-        room = packet.length // 4 + LARGEST_ROOM
-        if streams.messages + room > len(messages):
+        if streams.messages + packet.length // 4 + LARGEST_ROOM > len(messages):
             return i, NO_ROOM
         if streams.free_slots < 4 * MAX_WAITING:
             return i, NO_ROOM if streams.done_slot >= 0 else FULL_SLOTS
         if streams.conversations + 2 >= len(conversations):
             return i, FULL_CONVERSATIONS
         number = -1
-        if packet.source >= 0 and packet.target >= 0 and packet.source_port >= 0:
+        if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0:
             number = find_flow(packet.source, packet.target, packet.source_port, packet.target_port, packet.transport, flows, index)
             if number < 0:
                 number = new_flow(packet, flows, index, streams, ports)
                 if number < 0:
                     return i, FULL_FLOWS
-        streams.packets += 1
-        streams.octets += packet.wire
-        if packet.captured < packet.wire:
-            streams.truncated += 1
-        if (packet.time // WINDOW + 1) * WINDOW <= packet.clock - LATENESS:
-            streams.late += 1
-        streams.jumps += packet.jump
-        if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
-            streams.shed += 1
+        _count(packet, streams)
         if number < 0:
             _other(packet, undecoded, streams)
             continue
         flow = flows[number]
         flow.packets += 1
         flow.last = packet.clock
-        flow.payloads += 1 if packet.whole > 0 else 0
+        if packet.whole > 0:
+            flow.payloads += 1
+        at, end = packet.payload, packet.payload + packet.length
         if packet.transport == 6:
-            _segment(memory, packet, number, flows, slots, framings, known, ports,
-                     messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-        elif packet.whole > 0:
+            if not _follows(packet, flow, flows):
+                _segment(memory, packet, number, flows, slots, framings, known, ports,
+                         messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                continue
+            if packet.tcp_flags & 16:
+                flow.acknowledged = packet.acknowledge
+            flow.expected = (flow.expected + packet.whole) & 0xFFFFFFFF
+        elif packet.length < packet.whole:
             _datagram(memory, packet, number, flows, slots, framings, known, ports,
                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+            continue
+        if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
+            at = whole_messages(memory, packet, flow, number, at, end, framings[flow.framing], flows, messages, streams)
+        if at < end:
+            deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
+                    messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+            if packet.transport != 6:
+                abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
     return count, NO_ROOM
 
 

@@ -1,6 +1,6 @@
 """The tables of the engine: one aligned record dtype each, dtype = schema. Kernels get them as arguments.
 
-Whole numbers are i8 wherever kernels calculate with them, so that compiled and interpreted runs do the same arithmetic; small codes are u1.
+Whole numbers are i8, or i4 where they are small and rows are copied often; compiled and interpreted runs calculate with 64 bits either way. Small codes are u1.
 Times are nanoseconds since the epoch; packet numbers count from 1 in their capture; an absent number is -1.
 """
 
@@ -56,22 +56,23 @@ MESSAGE: Final = _record(
     marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
 )
 OPERATION: Final = _record(
-    message="i8", connection="i8", conversation="i8", port="i8", protocol="u1", role="u1", outcome="u1", short="u1", sidedness="u1", expired="u1",
     time="i8", packet="i8", answer_time="i8", answer_packet="i8", clock="i8",
+    connection="i8",
     transaction="i8",                                          # what a response shares with its request, within the connection; -1: nothing is awaited
-    code="i8", function="i8", effect="i8",                     # packed code path; row of the function table; effect number
-    unit="i8", space="i8", first="i8", last="i8", distinct="i8",
-    value="f8", error="i8", anomaly="i8", octets="i8",
-    sample="i8", samples="i8", answer_sample="i8", answer_samples="i8",  # its rows of the sample table, asked and answered
+    code="i8",                                                 # packed code path
+    unit="i8", first="i8", last="i8", distinct="i8",
+    value="f8", error="i8", anomaly="i8",
+    message="i4", conversation="i4", port="i4", function="i4", effect="i4", space="i4", octets="i4",  # row of the function table; effect number
+    sample="i4", samples="i4", answer_sample="i4", answer_samples="i4",  # its rows of the sample table, asked and answered
+    protocol="u1", role="u1", outcome="u1", short="u1", sidedness="u1", expired="u1",
 )
 SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire
     space="i8", first="i8", count="i8", offset="i8", octets="i8", encoding="i8", value="f8",
 )
-PENDING: Final = _record(  # a request that waits for its answer
-    deadline="i8", state="u1", key="i8", kept="i8", kept_octets="i8",
-    **{name: OPERATION[name].str for name in OPERATION.names or ()},
+PENDING: Final = _record(  # a request that waits for its answer; what it asks stands in the same row of a table of operations
+    deadline="i8", key="i8", connection="i8", kept="i8", kept_octets="i8", state="u1",
 )
-PAIRS: Final = _record(head="i8", release="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", shed="i8")
+PAIRS: Final = _record(head="i8", release="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", texts="i8", shed="i8")
 GROUP: Final = _record(  # an activity in the making; also what is released
     conversation="i8", code="i8", function="i8", effect="i8", unit="i8", space="i8", first="i8", last="i8", outcome="i8", error="i8", anomaly="i8",
     window="i8", kind="i8",                                    # kind: GROUPED, OWN, SWEPT, COUNTER
@@ -82,7 +83,7 @@ GROUP: Final = _record(  # an activity in the making; also what is released
 GROUPS: Final = _record(groups="i8", released="i8", closed="i8", due="i8", flushes="i8", unseen="i8")
 BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", block="i8", window="i8", closed="i8", fragment="i8", used="i8")
 POINTS: Final = _record(blocks="i8", rows="i8", late="i8", shed="i8", due="i8")
-POINT: Final = _record(count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8", known="u1")
+POINT: Final = _record(changes="i8", start="i8", low="f8", high="f8", initial="f8", known="u1")
 POINT_ROW: Final = _record(
     host="i8", unit="i8", protocol="i8", space="i8", address="i8", window="i8", fragment="i8",
     count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8",
