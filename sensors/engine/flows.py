@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.framing import fits
-from sensors.engine.octets import inline, kernel, mix
+from sensors.engine.octets import inline, kernel, mix, number_of, tag_fits, tagged
 from sensors.protocol import BY_SEGMENT
 
 TRIES: Final = 8  # segments that recognition looks at
@@ -30,20 +30,21 @@ def _key(source: int, target: int, source_port: int, target_port: int, transport
 def find_flow(source: int, target: int, source_port: int, target_port: int, transport: int, flows: Any, index: Any) -> int:
     """The flow of this direction, or -1."""
     last = len(index) - 1
-    place = _key(source, target, source_port, target_port, transport) & last
-    number = index[place]
-    while number >= 0:
-        flow = flows[number]
-        if (
-            flow.source == source
-            and flow.target == target
-            and flow.source_port == source_port
-            and flow.target_port == target_port
-            and flow.transport == transport
-        ):
-            return int(number)
+    hashed = _key(source, target, source_port, target_port, transport)
+    place = hashed & last
+    while index[place] >= 0:
+        if tag_fits(index[place], hashed):
+            number = number_of(index[place])
+            flow = flows[number]
+            if (
+                flow.source == source
+                and flow.target == target
+                and flow.source_port == source_port
+                and flow.target_port == target_port
+                and flow.transport == transport
+            ):
+                return number
         place = (place + 1) & last
-        number = index[place]
     return -1
 
 
@@ -52,10 +53,11 @@ def enter_flow(number: int, flows: Any, index: Any) -> None:
     """Put a flow into the hash index."""
     flow = flows[number]
     last = len(index) - 1
-    place = _key(flow.source, flow.target, flow.source_port, flow.target_port, flow.transport) & last
+    hashed = _key(flow.source, flow.target, flow.source_port, flow.target_port, flow.transport)
+    place = hashed & last
     while index[place] >= 0:
         place = (place + 1) & last
-    index[place] = number
+    index[place] = tagged(hashed, number)
 
 
 @inline

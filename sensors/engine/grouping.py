@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix
+from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, tag_fits, tagged
 from sensors.engine.tables import COUNTER, FAILURE, FOREVER, GROUPED, LATENESS, OWN, REPORT, SWEPT, WINDOW
 
 MOST_OWN: Final = 64  # rows of their own of one key in a window; the rest is grouped
@@ -59,10 +59,11 @@ def _same(group: Any, operation: Any, kind: int, window: int) -> bool:
 def _find(operation: Any, kind: int, window: int, groups: Any, index: Any) -> int:
     """The group of this operation, or -1 - (place in the index) where there is none."""
     last = len(index) - 1
-    place = _hash(operation, kind, window) & last
+    hashed = _hash(operation, kind, window)
+    place = hashed & last
     while index[place] >= 0:
-        if _same(groups[index[place]], operation, kind, window):
-            return int(index[place])
+        if tag_fits(index[place], hashed) and _same(groups[number_of(index[place])], operation, kind, window):
+            return number_of(index[place])
         place = (place + 1) & last
     return -1 - place
 
@@ -77,14 +78,15 @@ def _note_due(window: int, counters: Any) -> None:
 def _begin(operation: Any, kind: int, window: int, place: int, groups: Any, index: Any, counters: Any) -> int:
     number = counters.groups
     counters.groups += 1
-    index[place] = number
+    hashed = _hash(operation, kind, window)
+    index[place] = tagged(hashed, number)
     group = groups[number]
     group.conversation, group.code, group.function, group.effect = operation.conversation, operation.code, operation.function, operation.effect
     swept = kind in (SWEPT, COUNTER)
     group.unit, group.space = (-1, -1) if swept else (operation.unit, operation.space)
     group.first, group.last = (-1, -1) if swept else (operation.first, operation.last)
     group.outcome, group.error, group.anomaly = operation.outcome, operation.error, operation.anomaly
-    group.window, group.kind, group.hash, group.report = window, kind, _hash(operation, kind, window), _report(operation)
+    group.window, group.kind, group.hash, group.report = window, kind, hashed, _report(operation)
     group.count = group.rows = group.distinct = group.octets = group.answered = 0
     group.interval = group.square = group.rtt = 0.0
     group.fragment = counters.flushes
@@ -242,7 +244,7 @@ def close(window: int, groups: Any, index: Any, released: Any, seen: Any, counte
         place = groups[kept].hash & last
         while index[place] >= 0:
             place = (place + 1) & last
-        index[place] = kept
+        index[place] = tagged(groups[kept].hash, kept)
         kept += 1
     counters.groups = kept
     _forget_ranges(window // WINDOW & 1, seen)

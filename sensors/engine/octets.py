@@ -10,6 +10,7 @@ from typing import Any, Final
 from sensors.engine.mode import interpreted
 
 INTERPRETED: Final = interpreted()
+LOWER_HALF: Final = 0xFFFFFFFF
 
 if INTERPRETED:
     from sensors.engine.interpreted import borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
@@ -17,9 +18,27 @@ else:
     from sensors.engine.compiled import borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
 
 __all__ = [
-    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "numbers16be", "octet", "plain",
+    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "number_of", "numbers16be", "octet", "plain", "tag_fits", "tagged",
     "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
 ]  # fmt: skip
+
+
+@inline
+def tagged(hashed: int, number: int) -> int:
+    """An entry of a hash index: a row's number with the upper half of its hash, so that other rows are passed over without being touched."""
+    return hashed & ~LOWER_HALF | number
+
+
+@inline
+def tag_fits(found: int, hashed: int) -> bool:
+    """May this entry, which is there (>= 0), be of this hash?"""
+    return (found ^ hashed) <= LOWER_HALF
+
+
+@inline
+def number_of(found: int) -> int:
+    """The row of an entry."""
+    return found & LOWER_HALF
 
 
 @inline

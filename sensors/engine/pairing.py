@@ -34,6 +34,8 @@ from sensors.protocol import protocols
 PATIENCE: Final = SECOND  # how long an operation waits for its answer
 MEMORY: Final = 60 * SECOND  # how long a request that left is remembered
 RING: Final = 1 << 14  # requests remembered
+BUCKET: Final = 8  # numbers: four entries
+BUCKETS_EACH: Final = 16  # of a connection: 64 requests may be open
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
 KEPT_SAMPLES: Final = 1 << 14
 
@@ -241,27 +243,40 @@ def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: An
 
 
 @inline
-def _find(key: int, ring: Any, index: Any) -> int:
-    """Position in the ring of the newest request with this key, -1 where there is none; buckets of four."""
-    base = key & (len(index) - 1) & ~3
-    for i in range(base, base + 4):
-        position = index[i]
-        if position >= 0 and ring[position & len(ring) - 1].key == key:
-            return int(position)
+def _bucket(connection: int, key: int, index: Any) -> int:
+    """Where four entries of (key, position) begin, one line of the cache; what a connection has open lies in few of them."""
+    return (mix(connection, 0) + (key & BUCKETS_EACH - 1)) * BUCKET & len(index) - 1
+
+
+@inline
+def _find(key: int, bucket: int, index: Any) -> int:
+    """Position in the ring of the newest request with this key, -1 where there is none."""
+    for i in range(bucket, bucket + BUCKET, 2):
+        if index[i] == key and index[i + 1] >= 0:
+            return int(index[i + 1])
     return -1
 
 
 @inline
-def _enter(key: int, position: int, ring: Any, index: Any) -> None:
-    base = key & (len(index) - 1) & ~3
-    best = base
-    for i in range(base, base + 4):
-        if index[i] >= 0 and ring[index[i] & len(ring) - 1].key == key:
+def _enter(key: int, position: int, bucket: int, index: Any) -> None:
+    """Remember a request; where its bucket is full the oldest one is forgotten."""
+    best = bucket
+    for i in range(bucket, bucket + BUCKET, 2):
+        if index[i] == key and index[i + 1] >= 0:
             best = i
             break
-        if index[i] < index[best]:
+        if index[i + 1] < index[best + 1]:
             best = i
-    index[best] = position
+    index[best] = key
+    index[best + 1] = position
+
+
+@inline
+def _forget(position: int, bucket: int, index: Any) -> None:
+    """An answered request makes room."""
+    for i in range(bucket, bucket + BUCKET, 2):
+        if index[i + 1] == position:
+            index[i + 1] = -1
 
 
 @inline
@@ -281,7 +296,7 @@ def _advance(now: int, ring: Any, asked: Any, kept: Any, done: Any, told: Any, p
 
 @inline
 def _ask(
-    memory: Any, kept_at: int, operation: Any, key: int, anomaly: int, samples: Any, ring: Any, asked: Any, index: Any, kept: Any, pairs: Any,
+    memory: Any, kept_at: int, operation: Any, key: int, bucket: int, anomaly: int, samples: Any, ring: Any, asked: Any, index: Any, kept: Any, pairs: Any,
 ) -> None:  # fmt: skip
     """A request waits for its answer."""
     row = pairs.head & len(ring) - 1
@@ -292,7 +307,7 @@ def _ask(
     pending.kept, pending.kept_octets = pairs.kept_samples, pairs.kept
     if operation.samples:
         _keep(memory, kept_at, asked[row], operation, samples, kept, pairs)
-    _enter(key, pairs.head, ring, index)
+    _enter(key, pairs.head, bucket, index)
     pairs.head += 1
 
 
@@ -314,18 +329,22 @@ def pair(
         if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
             return i
         waits = operation.transaction >= 0 and operation.role != REPORT
-        key, position = 0, -1
+        key, bucket, position = 0, 0, -1
         if waits:
             key = mix(operation.connection, operation.transaction << 4 | operation.sidedness)
-            position = _find(key, ring, index)
-        if position >= 0 and ring[position & len(ring) - 1].connection != operation.connection:
-            position = -1
+            bucket = _bucket(operation.connection, key, index)
+            position = _find(key, bucket, index)
+        if position >= 0:
+            pending = ring[position & len(ring) - 1]
+            if pending.key != key or pending.connection != operation.connection:  # another request has its row since
+                position = -1
         if operation.role == RESPONSE and position >= 0:
             row = position & len(ring) - 1
             if not _remembered(ring[row], asked[row], operation):
                 position = -1
         if operation.role == RESPONSE and position >= 0:
             _answer(position, operation, samples, ring, asked, kept, done, told, pairs, bits)
+            _forget(position, bucket, index)
         elif operation.role == RESPONSE or not waits:
             _alone(operation, messages[operation.message], samples, done, told, pairs, bits)
         else:
@@ -335,7 +354,7 @@ def pair(
                     pairs.shed += 1
                 pairs.release += 1
             reused = position >= 0 and ring[position & len(ring) - 1].state == WAITING
-            _ask(memory, kept_at, operation, key, bits[operation.protocol, 5] if reused else 0, samples, ring, asked, index, kept, pairs)
+            _ask(memory, kept_at, operation, key, bucket, bits[operation.protocol, 5] if reused else 0, samples, ring, asked, index, kept, pairs)
     return count
 
 
@@ -354,4 +373,4 @@ def anomaly_bits() -> Any:
 
 def pairing_tables() -> tuple[Any, Any, Any, Any]:
     """(ring, what its requests ask, index, kept samples) of an engine; the number of rows of each is a power of two."""
-    return table(RING, PENDING), table(RING, OPERATION), np.full(4 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)
+    return table(RING, PENDING), table(RING, OPERATION), np.full(8 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, numbers16be, u8
+from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, numbers16be, tag_fits, tagged, u8
 from sensors.engine.tables import BIT, FOREVER, LATENESS, REPORT, SUCCESS, TEXT, U16BE, VALUE, WINDOW
 from sensors.engine.tables import U8 as U8_ENCODING
 
@@ -42,8 +42,8 @@ def _flush(number: int, blocks: Any, points: Any, finals: Any, counts: Any, ends
 
 
 @inline
-def _block_place(host: int, unit: int, protocol: int, space: int, number: int, last: int) -> int:
-    return mix(mix(host, unit << 8 | protocol), number << 8 | space) & last
+def _block_hash(host: int, unit: int, protocol: int, space: int, number: int) -> int:
+    return mix(mix(host, unit << 8 | protocol), number << 8 | space)
 
 
 @kernel
@@ -62,11 +62,12 @@ def _forget_oldest(blocks: Any, index: Any, points: Any, finals: Any, counts: An
     last = len(index) - 1
     for number in range(len(blocks)):
         block = blocks[number]
-        place = _block_place(block.host, block.unit, block.protocol, block.space, block.block, last)
+        hashed = _block_hash(block.host, block.unit, block.protocol, block.space, block.block)
+        place = hashed & last
         while index[place] >= 0:
             place = (place + 1) & last
         if number != oldest:
-            index[place] = number
+            index[place] = tagged(hashed, number)
     return oldest
 
 
@@ -79,10 +80,11 @@ def _is(block: Any, host: int, unit: int, protocol: int, space: int, number: int
 def _find_block(host: int, unit: int, protocol: int, space: int, number: int, blocks: Any, index: Any) -> int:
     """Row of this block, or -1 - (place in the index) where there is none."""
     last = len(index) - 1
-    place = _block_place(host, unit, protocol, space, number, last)
+    hashed = _block_hash(host, unit, protocol, space, number)
+    place = hashed & last
     while index[place] >= 0:
-        if _is(blocks[index[place]], host, unit, protocol, space, number):
-            return int(index[place])
+        if tag_fits(index[place], hashed) and _is(blocks[number_of(index[place])], host, unit, protocol, space, number):
+            return number_of(index[place])
         place = (place + 1) & last
     return -1 - place
 
@@ -99,7 +101,7 @@ def _new_block(
     else:
         row = _forget_oldest(blocks, index, points, finals, counts, ends, rows, counters)
         place = -1 - _find_block(host, unit, protocol, space, number, blocks, index)
-    index[place] = row
+    index[place] = tagged(_block_hash(host, unit, protocol, space, number), row)
     block = blocks[row]
     block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number
     block.window = block.closed = NEVER
@@ -157,12 +159,19 @@ def _values(memory: Any, sample: Any, start: int, count: int, values: Any, scrat
 
 
 @inline
-def _same(base: int, count: int, values: Any, finals: Any, counts: Any) -> bool:
+def _same(count: int, values: Any, finals: Any, counts: Any) -> bool:
     """Have all these points been seen in this window, and with these values?"""
     differ = 0
     for i in range(count):
-        differ += (values[i] != finals[base + i]) + (counts[base + i] == 0)
+        differ += (values[i] != finals[i]) + (counts[i] == 0)
     return differ == 0
+
+
+@inline
+def _repeat(count: int, time: int, counts: Any, ends: Any) -> None:
+    for i in range(count):
+        counts[i] += 1
+        ends[i] = time
 
 
 @inline
@@ -193,10 +202,8 @@ def _take(
         if block.window != window:
             for i in range(here):
                 _late(block, address + i, base + i, values[i], time, points, finals, counts, rows, counters)
-        elif _same(base, here, values, finals, counts):
-            for i in range(base, base + here):
-                counts[i] += 1
-                ends[i] = time
+        elif _same(here, values, finals[base : base + here], counts[base : base + here]):
+            _repeat(here, time, counts[base : base + here], ends[base : base + here])
         else:
             for i in range(here):
                 _note(base + i, values[i], time, points, finals, counts, ends)
