@@ -21,9 +21,16 @@ from numba.extending import intrinsic
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
+def _for_any_constant(dispatcher: Any) -> Any:
+    """Compile once for all numbers: a call with a constant would otherwise compile a kernel of its own (a fifth of all compiling)."""
+    resolve = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda arguments, named: resolve(tuple(types.unliteral(argument) for argument in arguments), named)
+    return dispatcher
+
+
 def kernel(function: Kernel) -> Kernel:
     """A function over tables that is compiled when it is first called."""
-    return cast("Kernel", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast("Kernel", _for_any_constant(numba.njit(cache=True, nogil=True, error_model="numpy")(function)))
 
 
 entry = kernel
@@ -31,7 +38,7 @@ entry = kernel
 
 def inline(function: Kernel) -> Kernel:
     """A small kernel that becomes part of its caller."""
-    return cast("Kernel", numba.njit(forceinline=True, error_model="numpy")(function))
+    return cast("Kernel", _for_any_constant(numba.njit(forceinline=True, error_model="numpy")(function)))
 
 
 def plain(argument: Any) -> Any:

@@ -141,7 +141,7 @@ READ_IDENTIFICATION, ONE_OBJECT = 14, 4
 FILE_TYPE: Final = 6
 
 
-@kernel
+@inline
 def open_row(row: Any, index: int, message: Any, sampled: int) -> None:
     """Give every field of a new row that is a protocol's to set its value for "nothing said"."""
     answer = message.side == 1
@@ -185,7 +185,7 @@ def add_values(memory: Any, at: int, end: int, row: Any, samples: Any, first: in
     return at + octets
 
 
-@kernel
+@inline
 def read_range(memory: Any, at: int, end: int, row: Any, most: int) -> int:
     """Address and quantity; returns the quantity."""
     first = u16be(memory, at, end, row)
@@ -197,7 +197,7 @@ def read_range(memory: Any, at: int, end: int, row: Any, most: int) -> int:
     return quantity
 
 
-@kernel
+@inline
 def read_values(memory: Any, at: int, end: int, row: Any, samples: Any, bits: int) -> int:
     """The answer to a read. How many bits of the last octet count only the request knows."""
     octets = u8(memory, at, end, row)
@@ -402,7 +402,7 @@ def read_short(memory: Any, at: int, end: int, row: Any, samples: Any, shape: in
     return at + 1 + octets
 
 
-@kernel
+@inline
 def read_body(memory: Any, at: int, end: int, code: int, row: Any, read: Any, samples: Any) -> int:
     """What follows the function code, into `row` (function 23: the write) and `read` (function 23: the read, else the same row); returns its end."""
     form = FORMS[code]
@@ -439,7 +439,7 @@ def read_body(memory: Any, at: int, end: int, code: int, row: Any, read: Any, sa
     return read_short(memory, at, end, row, samples, shape)
 
 
-@kernel
+@inline
 def read_header(memory: Any, message: Any, row: Any) -> tuple[int, int]:
     """Unit and transaction; returns where the function code stands and where the message ends."""
     at, end, whole = message.offset, message.offset + message.length, message.marks & CUT == 0
@@ -476,7 +476,7 @@ def read_broken(memory: Any, message: Any, row: Any) -> None:
     row.short = 0
 
 
-@kernel
+@inline
 def read_message(memory: Any, row: Any, read: Any, samples: Any, at: int, end: int, code: int) -> int:
     """Function code and body, or exception; returns its end."""
     row.code = (code + 1) << 40
@@ -491,7 +491,7 @@ def read_message(memory: Any, row: Any, read: Any, samples: Any, at: int, end: i
     return read_body(memory, at + 1, end, code, row, read, samples)
 
 
-@kernel
+@inline
 def close_both(write: Any, read: Any, cut: bool, over: bool) -> None:
     """Finish the row, or both rows of function 23: the anomalies of a message are those of all its rows."""
     write.short = read.short = write.short | read.short
