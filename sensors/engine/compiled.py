@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -33,7 +34,14 @@ def kernel(function: Kernel) -> Kernel:
     return cast("Kernel", _for_any_constant(numba.njit(cache=True, nogil=True, error_model="numpy")(function)))
 
 
-entry = kernel
+def entry(function: Kernel) -> Kernel:
+    """A kernel that is called from outside. Tables reach the dispatcher as bare arrays, whose types it knows at sight (four times as fast a call)."""
+    dispatcher = kernel(function)
+
+    def call(*arguments: Any) -> Any:
+        return dispatcher(*[np.asarray(argument) if isinstance(argument, np.ndarray) else argument for argument in arguments])
+
+    return cast("Kernel", wraps(function)(call))
 
 
 def inline(function: Kernel) -> Kernel:
