@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import delivery, grouping, link, pairing, points
+from sensors.engine import delivery, grouping, history, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -23,6 +23,7 @@ from sensors.engine.tables import (
     FOREVER,
     GROUP,
     GROUPS,
+    HISTORY,
     HOST,
     MESSAGE,
     OPERATION,
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 1024
 SLOTS_END: Final = SLOTS * delivery.SLOT_OCTETS
-ARENA: Final = SLOTS_END + pairing.KEPT_OCTETS
+HISTORY_AT: Final = SLOTS_END + pairing.KEPT_OCTETS
+ARENA: Final = HISTORY_AT + history.OCTETS
 BATCH: Final = 1 << 20
 MOST_FLOWS: Final = 1 << 16
 MOST_HOSTS: Final = 1 << 16
@@ -94,6 +96,8 @@ class Sensor:
         self.slots.after = np.arange(1, SLOTS + 1)
         self.slots.after[-1] = -1
         self.streams.free_slots, self.streams.done_slot, self.streams.free_flow = SLOTS, -1, -1
+        self.histories = table(history.HISTORIES, HISTORY)
+        self.histories.flow = -1
         self.framings, self.known, self.ports = framing_tables(protocols())
         self.messages, self.undecoded = table(MESSAGES, MESSAGE), table(256, UNDECODED)
         self.conversations, self.conversation_index = table(MOST_CONVERSATIONS, CONVERSATION), np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
@@ -167,7 +171,7 @@ class Sensor:
                 streams.window = window
             at, why = streaming.follow(
                 self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
+                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
             )  # fmt: skip
             self._messages(int(self.packets[max(at - 1, 0)].clock))
             if why == streaming.FULL_FLOWS:
@@ -199,7 +203,7 @@ class Sensor:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
         if len(present) > 1:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
-        pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN)
+        pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
         delivery.disown(used, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
         self._operations(used, part, now)
 
@@ -281,7 +285,7 @@ class Sensor:
         while at < self.streams[0].flows:
             at = streaming.finish(
                 self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
+                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
             )  # fmt: skip
             self._messages(int(last.clock))
         self._operations(0, self.messages, FOREVER - 1)
@@ -290,7 +294,7 @@ class Sensor:
 
     def exercise(self) -> None:
         """Call every kernel on nothing, so that it compiles."""
-        pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN)
+        pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
         delivery.disown(0, self.operations, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         grouping.group(
             0, 0, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
@@ -302,7 +306,7 @@ class Sensor:
         )  # fmt: skip
         grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
         streaming.relieve(np.zeros(0, np.int64), self.flows, self.slots, self.undecoded, self.streams)
-        streaming.forget(np.zeros(0, np.int64), self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
+        streaming.forget(np.zeros(0, np.int64), 0, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _take(self) -> Batch:
         self._drain()
@@ -312,12 +316,16 @@ class Sensor:
         return Batch(activities=pa.concat_tables(activities), points=pa.concat_tables(told), coverage=self._coverage.take())
 
     def _age_flows(self) -> None:
-        """Make room: the flows that were silent longest go first, those of no known protocol before the others."""
-        flows = self.flows
-        count = int(self.streams[0].flows)
-        order = np.lexsort((flows.last[:count], flows.framing[:count] >= 0, flows.used[:count] == 0))
-        gone = order[: max(count // 4, 1)]
-        streaming.forget(np.sort(gone), flows, self.flow_index, self.slots, self.undecoded, self.streams)
+        """Make room: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
+
+        Among equals those that were silent longest.
+        """
+        flows, now = self.flows[: int(self.streams[0].flows)], int(self.clock[0].now)
+        over = (flows.used == 0) | (flows.ended == 1) | (now - flows.last >= streaming.IDLE)
+        known = flows.framing >= 0
+        order = np.lexsort((flows.last, np.where(over, 0, 1 + known + (known & (flows.acts == 1)))))
+        gone = np.sort(order[: max(len(flows) // 4, 1)])
+        streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _shed_slots(self) -> None:
         """Too many messages are begun and not ended: those that were silent longest are given up."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
-from sensors.engine.framing import message_length
+from sensors.engine.framing import fits, message_length
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
-from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE
+from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP
 from sensors.protocol import BY_SEGMENT
 
 PROBES: Final = 32  # rows that are looked at for a port
@@ -83,13 +83,15 @@ def settled(flow: Any) -> bool:
 
 
 @inline
-def whole_messages(memory: Any, packet: Any, flow: Any, number: int, at: int, end: int, framing: Any, flows: Any, messages: Any, streams: Any) -> int:
+def whole_messages(
+    memory: Any, packet: Any, flow: Any, number: int, at: int, end: int, marks: int, framing: Any, flows: Any, messages: Any, streams: Any
+) -> int:
     """The messages that begin at `at` and are whole; returns where something else begins, `end` where nothing does: nearly always."""
     while at + framing.header <= end:
         length = message_length(memory, at, end, framing, packet)
         if length <= 0 or length > end - at:
             break
-        emit(packet, flow, number, at, length, 0, framing, flows, messages, streams)
+        emit(packet, flow, number, at, length, marks, framing, flows, messages, streams)
         at += length
     return at
 
@@ -145,7 +147,17 @@ def _complete(
 
 
 @kernel
-def _feed(memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+def _resume(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, packet: Any) -> int:
+    """Behind a hole: where whole messages begin again that fill the segment, `end` where none do."""
+    while at < end and not fits(memory, at, end, number, framings, known, packet):
+        at += 1
+    return at
+
+
+@kernel
+def _feed(
+    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, messages: Any, undecoded: Any, streams: Any
+) -> None:
     """Octets [at, end) of one direction, in sequence, to messages; what is not complete waits in a slot."""
     flow = flows[number]
     framing = framings[flow.framing]
@@ -157,13 +169,14 @@ def _feed(memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, 
         if flow.carry_length > 0:
             at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
             continue
-        at = whole_messages(memory, packet, flow, number, at, end, framing, flows, messages, streams)
+        at = whole_messages(memory, packet, flow, number, at, end, 0, framing, flows, messages, streams)
         length = message_length(memory, at, end, framing, packet) if end - at >= framing.header else 0
         if length < 0:
-            _emit(packet, flow, number, at, end - at, BROKEN, flows, framings, messages, streams)
-            count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
-            return
-        if at < end:
+            next_one = _resume(memory, at + 1, end, flow.framing, framings, known, packet) if flow.torn else end
+            _emit(packet, flow, number, at, next_one - at, BROKEN, flows, framings, messages, streams)
+            count_undecoded(next_one - at, flow.transport, server_port(flow), undecoded, streams)
+            at = next_one
+        elif at < end:
             flow.carry_slot = take_slot(slots, streams)
             flow.carry_length = end - at
             flow.carry_known = 1 if length > 0 else 0
@@ -250,7 +263,19 @@ def deliver(
         return
     if flow.conversation < 0:
         converse(flow, framings, conversations, conversation_index, streams)
-    _feed(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
+    _feed(memory, packet, number, at, end, flows, slots, framings, known, messages, undecoded, streams)
+
+
+@kernel
+def show_overlap(memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """Octets that come again, and differ: which of the two versions the receiver took nobody can tell, so this one is shown as well."""
+    flow = flows[number]
+    streams.overlaps += 1
+    if framings[flow.framing].kind != BY_SEGMENT:
+        at = whole_messages(memory, packet, flow, number, at, end, OVERLAP, framings[flow.framing], flows, messages, streams)
+    if at < end:
+        _emit(packet, flow, number, at, end - at, BROKEN | OVERLAP, flows, framings, messages, streams)
+        count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
 
 
 @entry

@@ -89,7 +89,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.source_port, flow.target_port = packet.source_port, packet.target_port
     flow.source_mac, flow.target_mac, flow.vlan = packet.source_mac, packet.target_mac, packet.vlan
     flow.used, flow.started, flow.ended, flow.torn, flow.tries = 1, 0, 0, 0, 0
-    flow.likely = 0
+    flow.likely = flow.acts = 0
     flow.began = flow.acknowledged = -1
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0

@@ -86,8 +86,9 @@ def mix(first: int, second: int) -> int:
 
 
 def copy(memory: Any, target: int, source: int, octets: int) -> None:
-    """Move octets inside the arena; every caller has checked both ends."""
-    memory[target : target + octets] = bytes(memory[source : source + octets])
+    """Move octets inside the arena; nothing where either end is not in it."""
+    if octets > 0 and min(target, source) >= 0 and max(target, source) + octets <= len(memory):
+        memory[target : target + octets] = bytes(memory[source : source + octets])
 
 
 def borrow(array: Any) -> Any:

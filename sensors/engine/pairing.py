@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sensors.engine.grouping import ITS_OWN
 from sensors.engine.interpreted import mix as plain_mix
 from sensors.engine.octets import borrow, copy, entry, inline, mix
 from sensors.engine.tables import (
@@ -20,6 +21,8 @@ from sensors.engine.tables import (
     CUT,
     CUT_ANOMALY,
     OPERATION,
+    OVERLAP,
+    OVERLAP_ANOMALY,
     PENDING,
     REPORT,
     RESPONSE,
@@ -76,9 +79,10 @@ def _function(protocol: int, code: int, keys: Any) -> int:
 
 
 @entry
-def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, effects: Any, unknown: int) -> None:
-    """What an operation has from its message and from its protocol's table of functions."""
+def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, effects: Any, unknown: int, traits: Any, flows: Any) -> None:
+    """What an operation has from its message and from its protocol's table of functions. Flows on which somebody acts are marked."""
     operations, messages, keys, effects = borrow(operations), borrow(messages), borrow(keys), borrow(effects)
+    traits, flows = borrow(traits), borrow(flows)
     for i in range(start, count):
         operation = operations[i]
         message = messages[operation.message]
@@ -97,6 +101,13 @@ def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, 
             operation.effect = effects[operation.function] if operation.function >= 0 else unknown
         if message.marks & CUT and message.marks & BROKEN == 0:
             operation.anomaly = CUT_ANOMALY  # what the capture left out is no fault of the sender
+        if message.marks & OVERLAP:
+            operation.anomaly |= OVERLAP_ANOMALY
+        if traits[operation.effect] & ITS_OWN:
+            flow = flows[message.flow]
+            flow.acts = 1
+            if flow.peer >= 0:
+                flows[flow.peer].acts = 1
 
 
 @inline

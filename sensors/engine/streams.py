@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.delivery import SLOT_OCTETS, abandon, count_undecoded, deliver, drop_carry, free_later, settled, take_slot, tear, whole_messages
+from sensors.engine.delivery import (
+    SLOT_OCTETS,
+    abandon,
+    count_undecoded,
+    deliver,
+    drop_carry,
+    free_later,
+    settled,
+    show_overlap,
+    take_slot,
+    tear,
+    whole_messages,
+)
 from sensors.engine.flows import enter_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.history import contradicts, remember
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
-from sensors.engine.tables import LATENESS, WINDOW
+from sensors.engine.tables import LATENESS, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 8  # segments out of order that one direction may hold
+IDLE: Final = 300 * SECOND  # a flow that was silent so long is over
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 NO_PORT: Final = -1
 FIN_OR_RST: Final = 5
@@ -62,10 +76,29 @@ def _take_waiting(flow: Any, distance: int, slots: Any) -> int:
     return int(slot)
 
 
+@inline
+def _keep_up(memory: Any, number: int, flow: Any, at: int, end: int, histories: Any, place: int) -> None:
+    """These octets are delivered: the next ones are expected, and these remembered where it is known what they are."""
+    if flow.framing >= 0 and end > at:
+        remember(memory, place, number, flow, flow.expected, at, end, histories)
+    flow.expected = (flow.expected + end - at) & 0xFFFFFFFF
+
+
+@kernel
+def _compare(
+    memory: Any, packet: Any, number: int, sequence: int, at: int, end: int, flows: Any, framings: Any, messages: Any, undecoded: Any, streams: Any,
+    histories: Any, place: int,
+) -> None:  # fmt: skip
+    """Octets [at, end) come again. A keep-alive repeats one octet, whatever it is (RFC 9293, 3.8.4)."""
+    flow = flows[number]
+    if flow.framing >= 0 and end - at > 1 and contradicts(memory, place, number, flow, sequence, at, end, histories):
+        show_overlap(memory, packet, number, at, end, flows, framings, messages, undecoded, streams)
+
+
 @kernel
 def _drain_waiting(
     memory: Any, packet: Any, number: int, force: bool, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
     """Deliver waiting segments that are next, of their own time; `force`: the hole before them is lost, go on behind it."""
     flow = flows[number]
@@ -84,17 +117,18 @@ def _drain_waiting(
         if fresh > 0:
             start = best * SLOT_OCTETS - distance
             packet.time, packet.number = slots[best].time, slots[best].packet
+            _compare(memory, packet, number, slots[best].sequence, best * SLOT_OCTETS, start, flows, framings, messages, undecoded, streams, histories, place)
             deliver(memory, packet, number, start, start + fresh, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             packet.time, packet.number = time, own_number
-            flow.expected = (flow.expected + fresh) & 0xFFFFFFFF
+            _keep_up(memory, number, flow, start, start + fresh, histories, place)
         free_later(best, slots, streams)
 
 
 @kernel
 def _acknowledge(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
     """The receiver has octets of this direction that this sensor never saw: they are lost."""
     flow = flows[number]
@@ -105,7 +139,7 @@ def _acknowledge(
             tear(packet, number, lost, flows, slots, framings, messages, undecoded, streams)
             flow.expected = (flow.expected + lost) & 0xFFFFFFFF
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
-                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                       messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         behind = signed(packet.acknowledge - flow.expected)
 
 
@@ -134,32 +168,41 @@ def _wait(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, stream
 @kernel
 def _end(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
-    """Nothing more comes in this direction: deliver what waits, show what was begun."""
+    """Nothing more comes in this direction: deliver what waits, show what was begun, count what the receiver has and nobody here saw."""
     while flows[number].waiting_count > 0:
         _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
-                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-    tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+                       messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+    tear(packet, number, _missing(flows[number], flows), flows, slots, framings, messages, undecoded, streams)
+
+
+@inline
+def _missing(flow: Any, flows: Any) -> int:
+    """Octets at the end of a direction that its receiver acknowledged; a single one is the FIN."""
+    if flow.peer < 0 or flow.started == 0 or flows[flow.peer].acknowledged < 0:
+        return 0
+    missing = signed(flows[flow.peer].acknowledged - flow.expected)
+    return missing if 1 < missing < FAR else 0
 
 
 @kernel
 def _begin(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
     """A handshake: this direction starts anew, and with a new connection so do both."""
     flow = flows[number]
     first = packet.tcp_flags & 16 == 0
     if flow.started:
         _end(memory, packet, number, flows, slots, framings, known, ports,
-             messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+             messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
             streams.connections += 1
             renew(flow, streams.connections)
             if flow.peer >= 0:
                 _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
-                     messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
                 renew(flows[flow.peer], streams.connections)
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
     flow.started, flow.ended, flow.torn = 1, 0, 0
@@ -187,7 +230,7 @@ def _finished(packet: Any, number: int, behind: int, flows: Any, slots: Any, fra
 @kernel
 def _segment(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
     """One TCP segment."""
     flow = flows[number]
@@ -195,13 +238,13 @@ def _segment(
     if packet.tcp_flags & 2:
         if flow.started == 0 or flow.ended or flow.began != (sequence + 1) & 0xFFFFFFFF:
             _begin(memory, packet, number, flows, slots, framings, known, ports,
-                   messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                   messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         sequence = (sequence + 1) & 0xFFFFFFFF
     if packet.tcp_flags & 16:
         flow.acknowledged = packet.acknowledge
         if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
             _acknowledge(memory, packet, flow.peer, flows, slots, framings, known, ports,
-                         messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                         messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if flow.started == 0:
         if whole == 0:
             return
@@ -214,7 +257,7 @@ def _segment(
         return
     if ahead >= FAR or ahead <= -FAR:
         _end(memory, packet, number, flows, slots, framings, known, ports,
-             messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+             messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         streams.gaps += 1
         flow.expected = sequence
         ahead = 0
@@ -227,18 +270,22 @@ def _segment(
             return
         if flow.waiting_count > 0 and _nearest(flow, slots) < ahead:
             _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
-                           messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                           messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
             ahead = signed(sequence - flow.expected)
         else:
             tear(packet, number, ahead, flows, slots, framings, messages, undecoded, streams)
             flow.expected = sequence
             ahead = 0
+    fresh = packet.payload - ahead
+    _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages, undecoded, streams,
+             histories, place)  # fmt: skip
     if ahead + whole <= 0:
         streams.repeated += 1
         return
     if length + ahead > 0:
-        deliver(memory, packet, number, packet.payload - ahead, packet.payload + length, flows, slots, framings, known, ports,
+        deliver(memory, packet, number, fresh, packet.payload + length, flows, slots, framings, known, ports,
                  messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+        _keep_up(memory, number, flow, fresh, packet.payload + length, histories, place)
     flow.expected = (sequence + whole) & 0xFFFFFFFF
     missing = whole - max(length, -ahead)
     if missing > 0:
@@ -246,7 +293,7 @@ def _segment(
         count_undecoded(missing, flow.transport, server_port(flow), undecoded, streams)
     if flow.waiting_count > 0:
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
-                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                       messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & FIN_OR_RST:
         _finished(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
 
@@ -302,7 +349,7 @@ def _count(packet: Any, streams: Any) -> None:
 @entry
 def follow(
     memory: Any, start: int, count: int, packets: Any, flows: Any, index: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any, histories: Any, place: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Follow packets[start:count]; returns (next packet, why it stopped): NO_ROOM also where all are done or a window of the clock begins."""
     memory, packets, flows, index, slots = borrow(memory), borrow(packets), borrow(flows), borrow(index), borrow(slots)
@@ -340,17 +387,17 @@ def follow(
         if packet.transport == 6:
             if not _follows(packet, flow, flows):
                 _segment(memory, packet, number, flows, slots, framings, known, ports,
-                         messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                         messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
                 continue
             if packet.tcp_flags & 16:
                 flow.acknowledged = packet.acknowledge
-            flow.expected = (flow.expected + packet.whole) & 0xFFFFFFFF
+            _keep_up(memory, number, flow, at, end, histories, place)
         elif packet.length < packet.whole:
             _datagram(memory, packet, number, flows, slots, framings, known, ports,
                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             continue
         if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
-            at = whole_messages(memory, packet, flow, number, at, end, framings[flow.framing], flows, messages, streams)
+            at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
         if at < end:
             deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
                     messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
@@ -362,7 +409,7 @@ def follow(
 @entry
 def finish(
     memory: Any, start: int, packets: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any, histories: Any, place: int,
 ) -> int:  # fmt: skip
     """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
     streams = streams_table[0]
@@ -371,9 +418,16 @@ def finish(
         if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING:
             return number
         if flows[number].used:
+            streams.half_open += half_open(flows[number])
             _end(memory, packet, number, flows, slots, framings, known, ports,
-                 messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     return int(streams.flows)
+
+
+@inline
+def half_open(flow: Any) -> int:
+    """1 where somebody opened a connection and nobody answered."""
+    return 1 if flow.transport == 6 and flow.side == 0 and flow.began >= 0 and flow.peer < 0 and flow.payloads == 0 else 0
 
 
 @kernel
@@ -388,7 +442,6 @@ def _let_go(flow: Any, slots: Any, undecoded: Any, streams: Any) -> None:
         free_later(slot, slots, streams)
     flow.waiting_count, flow.torn = 0, 1
     count_undecoded(octets, flow.transport, server_port(flow), undecoded, streams)
-    streams.shed += 1
 
 
 @entry
@@ -396,11 +449,12 @@ def relieve(crowded: Any, flows: Any, slots: Any, undecoded: Any, streams_table:
     """Free the slots of these flows."""
     for k in range(len(crowded)):
         _let_go(flows[crowded[k]], slots, undecoded, streams_table[0])
+        streams_table[0].shed += 1
 
 
 @entry
-def forget(gone: Any, flows: Any, index: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
-    """Let go of these flows (sorted numbers) and what waits in them; the index is made anew."""
+def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
+    """Let go of these flows (sorted numbers) and what waits in them; the index is made anew. Those that had not ended yet are counted as shed."""
     streams = streams_table[0]
     for k in range(len(gone)):
         number = gone[k]
@@ -408,8 +462,12 @@ def forget(gone: Any, flows: Any, index: Any, slots: Any, undecoded: Any, stream
         if flow.used == 0:
             continue
         _let_go(flow, slots, undecoded, streams)
+        if flow.ended == 0 and now - flow.last < IDLE:
+            streams.shed += 1
+        streams.half_open += half_open(flow)
         if flow.peer >= 0:
             flows[flow.peer].peer = -1
+            flows[flow.peer].ended |= flow.ended
         flow.used = 0
         flow.peer = streams.free_flow
         streams.free_flow = number

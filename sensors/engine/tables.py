@@ -29,18 +29,19 @@ CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
 FLOW: Final = _record(  # one direction of a connection
     source="i8", target="i8", source_port="i8", target_port="i8", transport="i8", peer="i8", connection="i8", conversation="i8",
     source_mac="i8", target_mac="i8", vlan="i8",
-    used="u1", side="u1", started="u1", ended="u1", framing="i8", tries="i8", likely="i8", torn="u1",
+    used="u1", side="u1", started="u1", ended="u1", acts="u1", framing="i8", tries="i8", likely="i8", torn="u1",
     # framing: -1 undecided, -2 unknown; tries: TRIES once content decided; likely: a framing that one side fits
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
     waiting="i8", waiting_count="i8",                          # slots of segments out of order
     carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8", carry_time="i8", carry_packet="i8",  # a message that is not complete yet
     first="i8", last="i8", packets="i8", payloads="i8", messages="i8",
 )
+HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # sequence numbers of what a ring holds
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
-    jumps="i8",
+    jumps="i8", overlaps="i8", half_open="i8",
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
 CONVERSATION: Final = _record(
@@ -95,6 +96,7 @@ CARRIED: Final = 1  # completed in a slot from several segments
 CUT: Final = 2  # longer than a slot or cut by the snap length: only its beginning is there
 AFTER_GAP: Final = 4  # the first after bytes were lost
 BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of the segment
+OVERLAP: Final = 16  # octets that were delivered before, and differ now
 
 # roles of an operation
 REQUEST: Final = 0
@@ -121,8 +123,9 @@ COUNTER: Final = 3  # counts ranges; never released
 
 # anomalies that the engine itself sees: bits above those of the protocols
 PROTOCOL_BITS: Final = 32
-ENGINE_ANOMALIES: Final = ("cut",)
+ENGINE_ANOMALIES: Final = ("cut", "overlap")
 CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
+OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND
