@@ -16,6 +16,7 @@ import pytest
 
 from records.errors import BalefireError
 from sensors.protocol import protocols
+from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.fuzz import corpus
 from tests.fuzz.hunting import DIGESTS, ROOT, Hunt, has_atheris, hunt, hunt_readers
@@ -23,6 +24,8 @@ from tests.fuzz.readers import reference
 from tests.fuzz.targets import EACH, targets
 from tests.require import need
 from tests.test_sources import Pcap, pcapng, read
+from tests.wire import ACK, CLIENT, FIN, SERVER, SYN, Feed, Packet, Talk, mbap, registers
+from tests.wire import read as question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +102,7 @@ PLANTED: Final = {
         ("SIGSEGV", "SIGBUS"), COMPILED_OWN,
     ),
     "past a table": ("engine/link.py", "link.decode", "for i in range(count):", "for i in range(count + 1):", ("SIGSEGV", "SIGBUS"), COMPILED_OWN),
+    "before a table": ("engine/link.py", "link.decode", "packet = packets[i]", "packet = packets[i - 1]", ("IndexError: row -1",), INTERPRETED_OWN),
     "past the message": (
         "protocols/modbus.py", "dissect.modbus", "error = u8(memory, at + 1, end, row)", "error = u8(memory, at + 1, len(memory), row)",
         ("AssertionError: operations: ",), INTERPRETED_OWN,
@@ -144,6 +148,43 @@ def test_an_unplanted_copy_passes(name: str, tmp_path: Path) -> None:
     done = hunt(target, SEED, tmp_path / "findings", 200, environment=environment, folder=copied(tmp_path / "copy", file, old, old))
     assert done.findings == []
     assert done.inputs == 200 * EACH
+
+
+# ── what it found ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ends(packets: list[Packet]) -> set[tuple[str, str, int]]:
+    rows = [row for batch in Sensor("observer").listen(Feed(packets, each=1)) for row in batch.activities.to_pylist()]
+    return {(row["source.ip"], row["destination.ip"], row["destination.port"]) for row in rows}
+
+
+def test_what_was_begun_before_a_handshake_keeps_its_conversation() -> None:
+    talk = Talk()
+    talk.put(1, mbap(1, registers(*range(20)))[:12])
+    talk.put(0, b"", SYN)  # of this side nothing was seen before
+    talk.put(1, b"", FIN | ACK)
+    assert ends(talk.packets) == {(CLIENT, SERVER, 502)}
+
+
+def test_what_was_begun_before_the_other_side_turns_out_to_serve_keeps_its_conversation() -> None:
+    talk = Talk()
+    talk.put(1, mbap(1, registers(*range(20)))[:12])
+    talk.put(1, b"", FIN | ACK)
+    turned = Talk()
+    turned.put(1, mbap(1, registers(*range(20)))[:12])
+    turned.put(0, b"", SYN | ACK)
+    turned.put(1, b"", FIN | ACK)
+    assert ends(turned.packets) == ends(talk.packets) == {(CLIENT, SERVER, 502)}
+
+
+def test_what_is_begun_when_conversations_are_numbered_anew_is_shed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensors.sensor.MOST_CONVERSATIONS", 32)
+    talk = Talk()
+    talk.put(0, mbap(1, question(0, 1))[:8])
+    others = [Talk(f"10.0.3.{n}", client_port=50000 + n, time=talk.time).ask(mbap(1, question(0, 1)), mbap(1, registers(5))).packets for n in range(40)]
+    talk.put(0, b"", FIN | ACK)
+    seen = ends([talk.packets[0], *(packet for pair in others for packet in pair), talk.packets[1]])
+    assert seen == {(f"10.0.3.{n}", SERVER, 502) for n in range(40)}
 
 
 # ── captures ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,29 @@ from sensors.engine.tables import PACKET, table
 from sensors.protocol import Protocol, protocols
 from sensors.sources.pcap import find, open_capture
 from tests.protocol_battery import Message, examples
-from tests.wire import Feed, Packet, hard
+from tests.wire import (
+    ETHERNET,
+    EXCHANGES,
+    NULL,
+    RAW,
+    SLL,
+    SLL2,
+    START,
+    Feed,
+    Packet,
+    Talk,
+    ethernet,
+    hard,
+    ipv4,
+    ipv6,
+    mbap,
+    read,
+    registers,
+    rtu,
+    udp,
+    write,
+    write_many,
+)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SHARED: Final = ROOT.parent / "shared" / "captures"
@@ -46,24 +68,58 @@ def captures() -> tuple[tuple[Path, tuple[str, ...]], ...]:
 @cache
 def packets(path: Path) -> tuple[Packet, ...]:
     """The packets of a capture."""
-    (found,) = find([str(path)])
-    source = open_capture(found)
+    (capture,) = find([str(path)])
+    source = open_capture(capture)
     memory, rows = np.zeros(1 << 20, np.uint8), table(MOST_PACKETS, PACKET)
-    read: list[Packet] = []
-    while len(read) < MOST_PACKETS and (count := source.batch(memory, 0, rows)):
+    found: list[Packet] = []
+    while len(found) < MOST_PACKETS and (count := source.batch(memory, 0, rows)):
         for row in rows[:count]:
             data = memory[row.at : row.at + min(row.captured, LONGEST)].tobytes()
-            read.append(Packet(data, int(row.time), int(row.linktype), int(row.wire)))
+            found.append(Packet(data, int(row.time), int(row.linktype), int(row.wire)))
     source.close()
-    return tuple(read)
+    return tuple(found)
+
+
+def _datagrams() -> list[Packet]:
+    """Over UDP, and behind extension headers of IPv6."""
+    made: list[Packet] = []
+    for number, (request, answer, _) in enumerate(EXCHANGES):
+        for body in (udp(mbap(number, request), 40000, 502), udp(mbap(number, answer), 502, 40000)):
+            made.append(Packet(ethernet(ipv4(body, protocol=17)), START + number))
+            behind = ipv6(body, "fd00::1", "fd00::2", 17, ((0, bytes(6)), (60, bytes(14)), *(((44, bytes(6)),) if number % 4 == 0 else ())))
+            made.append(Packet(ethernet(behind, ethertype=0x86DD), START + number))
+    return made
+
+
+def _rtu(linktype: int) -> list[Packet]:
+    """Messages of the serial line over TCP, which the other side confirms, on a link of this type."""
+    talk = Talk(port=5020, linktype=linktype).open()
+    for request, answer, _ in EXCHANGES[:12]:
+        talk.ask(rtu(request), rtu(answer))
+    return talk.close().packets
+
+
+def _crowded() -> list[Packet]:
+    """More ranges read, rows of their own, values kept and headers begun than are told one by one."""
+    talk = Talk().open()
+    for first in range(0, 600, 30):
+        talk.put(0, b"".join(mbap(number, read(number, 1)) for number in range(first, first + 30)))
+        talk.put(1, b"".join(mbap(number, registers(number)) for number in range(first, first + 20)))
+        talk.ask(*(b"".join(mbap(number, write(7, number)) for number in range(first, first + 30)),) * 2)
+    for number in range(80):
+        talk.ask(mbap(number, write_many(number, *range(100))))
+        talk.put(0, mbap(number, read(0, 1))[:3])
+        talk.put(0, (mbap(number, read(0, 1)) if number % 2 else bytes(20))[3:])
+    return talk.close().packets
 
 
 @cache
 def seeds() -> tuple[tuple[Packet, ...], ...]:
-    """Captures to mutate: those of protocols we know, then all others, then a generated one."""
+    """Captures to mutate: generated ones, those of protocols we know, then all others."""
     known = {protocol.name for protocol in protocols()}
     listed = sorted(captures(), key=lambda capture: not known & set(capture[1]))
-    return (tuple(hard(1)), *(read for path, _ in listed if (read := packets(path))))
+    ours = (hard(1), _datagrams(), *(_rtu(linktype) for linktype in (ETHERNET, NULL, RAW, SLL, SLL2)), _crowded())
+    return (*map(tuple, ours), *(found for path, _ in listed if (found := packets(path))))
 
 
 @cache
@@ -73,7 +129,7 @@ def messages(name: str) -> tuple[Message, ...]:
     found: dict[Message, None] = dict.fromkeys(examples(protocol))
     if not captures():
         return tuple(found)
-    given: list[Packet] = [*hard(1)]
+    given = [*hard(1)]
     for path, names in captures():
         if name in names and len(given) < MOST_SEARCHED:
             given += packets(path)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
+from sensors.engine import interpreted
 from sensors.engine.octets import plain
 from sensors.sensor import Sensor
 
@@ -44,6 +46,29 @@ def guard(owner: Any, ends: bool) -> int:
         elif id(value) in moved:
             setattr(owner, name, moved[id(value)])
     return len(moved)
+
+
+@cache
+def _strict(rows: Any) -> Any:
+    """This kind of array, without Python's negative indices."""
+
+    def item(self: Any, at: int) -> Any:
+        if at < 0:
+            raise IndexError(f"row {at}")
+        return rows.__getitem__(self, at)
+
+    return type("Strict", (rows,), {"_length_": rows._length_, "_type_": rows._type_, "__getitem__": item})
+
+
+def refuse_negative() -> None:
+    """From now on, a negative row number raises in an interpreted kernel. Python and numba take it from the end of the table, where no page guards."""
+    plainly: Any = interpreted.plain
+
+    def strictly(argument: Any) -> Any:
+        made = plainly(argument)
+        return _strict(made.__class__).from_buffer(argument) if hasattr(made, "_length_") and len(argument) else made
+
+    interpreted.plain = strictly
 
 
 class GuardedSensor(Sensor):

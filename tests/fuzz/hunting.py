@@ -21,8 +21,8 @@ from random import Random
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-DIGESTS: Final = 24  # cases whose rows are compared, compiled against interpreted
-HANGS: Final = 200  # seconds of one case, a cold compiler's among them
+DIGESTS: Final = 60  # cases whose rows are compared, compiled against interpreted
+HANGS: Final = 300  # seconds of one case, a cold compiler's among them
 MOST_FINDINGS: Final = 5  # of one target
 PROGRESS: Final = struct.Struct("<q")
 
@@ -63,8 +63,10 @@ def dice(target: str, seed: int, number: int) -> Random:
 
 def work(target: str, seed: int, first: int, cases: int, seconds: float, progress: Path) -> dict[str, Any]:
     """Run cases from number `first` on, in this process; ends early where one shows something that does not end the process."""
+    from tests.fuzz.guarded import refuse_negative
     from tests.fuzz.targets import targets
 
+    refuse_negative()
     one = targets()[target]
     inputs, number, digests, failure = 0, first, list[str](), ""
     with suppress(Exception):  # kernels are compiled, or taken from where they are kept, when they first run

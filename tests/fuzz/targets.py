@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 
 from sensors import sensor as sensors_sensor
-from sensors.engine import link
+from sensors.engine import link, pairing
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, HOST, MESSAGE, OPERATION, PACKET, SAMPLE, table
 from sensors.protocol import Protocol, protocols
@@ -37,11 +37,12 @@ FILLS: Final = (0x00, 0xFF)
 GAP: Final = 64
 EACH: Final = 64  # packets or messages of a case
 
-# a sensor so small that every table gets full
+# sensors so small that every table gets full; groups are fewer than ranges are told one by one, or more
 SMALL: Final = {
     "SLOTS": 64, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 14, "PART": 1 << 9, "GROUP_ROWS": 64, "BLOCKS": 8,
     "RELEASE_ROWS": 1 << 10,
 }  # fmt: skip
+SMALL_PAIRING: Final = {"RING": 32, "KEPT_SAMPLES": 16}
 ROOM: Final = 1 << 16
 
 
@@ -318,6 +319,8 @@ def _told(given: list[Packet], fill: int, ends: bool) -> tuple[GuardedSensor, li
     source = Edge(given, fill, sensor)
     batches = list(sensor.listen(source))
     rows = [[row for batch in batches for row in getattr(batch, name).to_pylist()] for name in ("activities", "points", "coverage")]
+    for table_rows in rows:
+        assert len({row["id"] for row in table_rows}) == len(table_rows), "one identity twice"
     sound(sensor)
     assert int(sensor.streams[0].free_slots) == len(sensor.slots), "slots that are in use when all is over"
     totals = sensor.totals
@@ -338,7 +341,9 @@ def _compared() -> tuple[str, ...]:
 def _sensor(case: Case) -> tuple[int, str]:
     given, ends = [unpacked(row) for row in case], _ends(case)
     assert vars(sensors_sensor).keys() >= SMALL.keys(), "the bounds of the tables have other names now"
-    with patch.dict(vars(sensors_sensor), SMALL):
+    assert vars(pairing).keys() >= SMALL_PAIRING.keys(), "the bounds of the tables have other names now"
+    groups = {"GROUP_ROWS": 1 << 10} if len(case) % 2 else {}
+    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING):
         first, rows = _told(given, FILLS[0], ends)
         if len(case) % 4 == 0:
             second, again = _told(given, FILLS[1], ends)
