@@ -98,10 +98,12 @@ def write(target: str, seed: int, number: int, file: Path) -> None:
 
 
 def replay(files: list[Path]) -> int:
-    """Run kept cases in this process, where a debugger can look at it."""
+    """Run kept cases in this process, where a debugger can look at it; what an interpreted run found needs NUMBA_DISABLE_JIT=1 again."""
+    from tests.fuzz.guarded import refuse_negative
     from tests.fuzz.readers import ROOM
     from tests.fuzz.targets import targets
 
+    refuse_negative()
     for file in files:
         content = file.read_bytes()
         if content[:2] == b'{"':
