@@ -340,6 +340,8 @@ class Sensor:
         self._drain()
         grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
         self._drain()
+        begun = np.flatnonzero((self.flows.used == 1) & (self.flows.carry_length > 0))  # their messages would have no conversation
+        streaming.relieve(begun, self.flows, self.slots, self.undecoded, self.streams)
         self.streams[0].conversations = 0
         self.conversation_index[:] = -1
         self.flows.conversation[:] = -1

@@ -1,0 +1,84 @@
+"""Arrays between pages that nobody may touch: one octet too far ends the process instead of reading or spoiling what happens to lie there."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from sensors.engine import interpreted
+from sensors.engine.octets import plain
+from sensors.sensor import Sensor
+
+GUARD: Final = 1 << 20  # on either side: a stride of several rows does not get over it
+_PROT_NONE: Final = 0
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+
+def guarded(array: Any, ends: bool) -> Any:
+    """A copy of `array` that ends right before such pages or, where `ends` is false, begins right behind them."""
+    pages = -(-max(array.nbytes, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
+    ground = mmap.mmap(-1, pages + 2 * GUARD)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(ground))
+    for place in (start, start + GUARD + pages):
+        if _libc.mprotect(place, GUARD, _PROT_NONE):
+            raise OSError(ctypes.get_errno(), "mprotect")
+    at = GUARD + (pages - array.nbytes if ends else 0)
+    moved: Any = np.frombuffer(ground, array.dtype, array.size, at).reshape(array.shape)
+    if array.reshape(-1).view(np.uint8).any():  # zeros need not be copied, and large tables are zeros
+        moved[...] = array
+    return moved.view(type(array))
+
+
+def guard(owner: Any, ends: bool) -> int:
+    """Move every table that is an attribute of `owner` to such a place; returns how many."""
+    attributes: dict[str, Any] = {**vars(owner)}
+    moved: dict[int, Any] = {id(value): guarded(value, ends) for value in attributes.values() if type(value) in (np.ndarray, np.recarray)}
+    for name, value in attributes.items():
+        assert not isinstance(value, ctypes.Array), f"{name} is a table that would stay where it is"
+        if type(value) is memoryview and id(value.obj) in moved:
+            setattr(owner, name, plain(moved[id(value.obj)]))
+        elif id(value) in moved:
+            setattr(owner, name, moved[id(value)])
+    return len(moved)
+
+
+@cache
+def _strict(rows: Any) -> Any:
+    """This kind of array, without Python's negative indices."""
+
+    def item(self: Any, at: int) -> Any:
+        if at < 0:
+            raise IndexError(f"row {at}")
+        return rows.__getitem__(self, at)
+
+    return type("Strict", (rows,), {"_length_": rows._length_, "_type_": rows._type_, "__getitem__": item})
+
+
+def refuse_negative() -> None:
+    """From now on, a negative row number raises in an interpreted kernel. Python and numba take it from the end of the table, where no page guards."""
+    plainly: Any = interpreted.plain
+
+    def strictly(argument: Any) -> Any:
+        made = plainly(argument)
+        return _strict(made.__class__).from_buffer(argument) if hasattr(made, "_length_") and len(argument) else made
+
+    interpreted.plain = strictly
+
+
+class GuardedSensor(Sensor):
+    """A sensor all of whose tables lie between such pages."""
+
+    def __init__(self, batch: int, ends: bool) -> None:
+        self._ends = ends
+        super().__init__("observer", "site", "file", batch=batch)
+
+    def _make_tables(self, batch: int) -> None:
+        super()._make_tables(batch)
+        tables = guard(self, self._ends)
+        assert tables > 20, "the tables of the sensor are elsewhere now"

@@ -1,0 +1,354 @@
+"""What is fuzzed: every kernel that reads bytes, one by one and all together in a sensor.
+
+A case is what a target makes of its dice and can be written to a file; to run a case is to find that nothing is wrong with it. Two things are looked
+for: a read or write outside of a table ends the process (`guarded`); a read outside of its own packet or message, which stays inside the arena, shows in
+rows that depend on what lies around it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import astuple, dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+from zlib import crc32
+
+import numpy as np
+
+from sensors import sensor as sensors_sensor
+from sensors.engine import link, pairing
+from sensors.engine.octets import plain
+from sensors.engine.tables import CLOCK, HOST, MESSAGE, OPERATION, PACKET, SAMPLE, table
+from sensors.protocol import Protocol, protocols
+from tests.fuzz import corpus, mutate, readers
+from tests.fuzz.guarded import GuardedSensor, guarded
+from tests.protocol_battery import OWNED, Message, check_tables
+from tests.wire import Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from records.errors import BalefireError
+
+Case = list[Any]  # what JSON can hold
+FILLS: Final = (0x00, 0xFF)
+GAP: Final = 64
+EACH: Final = 64  # packets or messages of a case
+
+# sensors so small that every table gets full; groups are fewer than ranges are told one by one, or more
+SMALL: Final = {
+    "SLOTS": 64, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 14, "PART": 1 << 9, "GROUP_ROWS": 64, "BLOCKS": 8,
+    "RELEASE_ROWS": 1 << 10,
+}  # fmt: skip
+SMALL_PAIRING: Final = {"RING": 32, "KEPT_SAMPLES": 16}
+ROOM: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """`make` gives a case, `run` executes it; how many inputs that were, and a digest of what came of them."""
+
+    name: str
+    make: Callable[[Random], Case]
+    run: Callable[[Case], tuple[int, str]]
+
+
+@cache
+def targets() -> dict[str, Target]:
+    """Every target by name; protocols join by themselves."""
+    made = [
+        Target("link.decode", _make_packets, _decode),
+        *(Target(f"dissect.{one.name}", partial(_make_messages, one), partial(_dissect, one)) for one in protocols()),
+        Target("reader", readers.make, readers.run_guarded),
+        Target("sensor", _make_capture, _sensor),
+    ]
+    return {target.name: target for target in made}
+
+
+def _ends(case: Case) -> bool:
+    """On which side the tables of this case have their pages: mostly behind them, the same each time."""
+    return crc32(repr(case[0]).encode()) % 4 != 0
+
+
+def same(first: Any, second: Any, what: str) -> None:
+    """Two tables are equal, octet by octet."""
+    for name in first.dtype.names or ():
+        a, b = np.ascontiguousarray(first[name]), np.ascontiguousarray(second[name])
+        if a.tobytes() != b.tobytes():
+            row = int(np.flatnonzero((a != b) & ~((a != a) & (b != b)))[0]) if not np.array_equal(a, b, equal_nan=a.dtype.kind == "f") else -1
+            raise AssertionError(f"{what}: {name} of row {row} is {a[row]} or {b[row]}, by what lies around it")
+
+
+def digest(*tables: Any) -> str:
+    """A fingerprint of rows that is the same compiled and interpreted."""
+    made = hashlib.blake2b(digest_size=8)
+    for rows in tables:
+        for name in rows.dtype.names or ():
+            column = np.ascontiguousarray(rows[name])
+            made.update(np.where(np.isnan(column), np.nan, column).tobytes() if column.dtype.kind == "f" else column.tobytes())
+    return made.hexdigest()
+
+
+# ── one packet: link, network and transport headers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _make_packets(dice: Random) -> Case:
+    seeds = corpus.seeds()
+    made: list[Packet] = []
+    while len(made) < EACH:
+        seed = seeds[int(len(seeds) * dice.random() ** 2)]
+        made += mutate.packets(seed, dice, EACH) if seed else []
+    return [packed(packet) for packet in made[:EACH]]
+
+
+def packed(packet: Packet) -> Case:
+    """As JSON holds it."""
+    return [packet.data.hex(), *astuple(packet)[1:]]
+
+
+def unpacked(row: Case) -> Packet:
+    """The packet again."""
+    return Packet(bytes.fromhex(row[0]), *row[1:])
+
+
+def _fill_packets(rows: Any, given: list[Packet], places: list[int], first: int = 1) -> None:
+    rows.time, rows.number = [packet.time for packet in given], range(first, first + len(given))
+    rows["at"], rows.captured = places, [len(packet.data) for packet in given]
+    rows.wire = [max(packet.wire, len(packet.data)) for packet in given]
+    rows.interface, rows.linktype = 0, [packet.linktype for packet in given]
+
+
+def _decoded(memory: Any, packets: Any, hosts: Any, index: Any, clock: Any) -> None:
+    link.decode(plain(memory), len(packets), packets, hosts, index, clock)
+    for name in ("length", "whole"):
+        assert (packets[name] >= 0).all(), f"{name} is negative"
+    there = packets.length > 0
+    assert (packets.payload >= packets["at"])[there].all(), "a payload before its packet"
+    assert (packets.payload + packets.length <= packets["at"] + packets.captured)[there].all(), "a payload that is longer than its packet"
+
+
+def _hosts(rows: int, ends: bool) -> tuple[Any, Any, Any]:
+    return guarded(table(rows, HOST), ends), guarded(np.full(4 * rows, -1, np.int64), ends), guarded(table(1, CLOCK), ends)
+
+
+def _put(memory: Any, data: bytes, ends: bool) -> Any:
+    """Room for exactly this, at the page."""
+    tight = memory[len(memory) - len(data) :] if ends else memory[: len(data)]
+    tight[:] = np.frombuffer(data, np.uint8)
+    return tight
+
+
+def _scatter(given: list[bytes], fill: int, ends: bool) -> tuple[Any, list[int]]:
+    """All of these with gaps of `fill` around them, and where they lie."""
+    places, at = list[int](), GAP
+    for data in given:
+        places.append(at)
+        at += len(data) + GAP
+    memory = np.full(at, fill, np.uint8)
+    for data, place in zip(given, places, strict=True):
+        memory[place : place + len(data)] = np.frombuffer(data, np.uint8)
+    return guarded(memory, ends), places
+
+
+def _decode(case: Case) -> tuple[int, str]:
+    given, ends = [unpacked(row) for row in case], _ends(case)
+    alone = _decode_alone(given, ends)
+    tables: list[Any] = []
+    for fill in FILLS:
+        memory, places = _scatter([packet.data for packet in given], fill, ends)
+        packets = guarded(table(len(given), PACKET), ends)
+        _fill_packets(packets, given, places)
+        _decoded(memory, packets, *_hosts(32, ends))
+        tables.append(packets)
+    same(tables[0], tables[1], "packets")
+    told = digest(tables[0])
+    tables[0].payload -= tables[0]["at"]
+    tables[0]["at"] = 0
+    same(alone, tables[0], "packets at the edge")
+    return len(given), told
+
+
+def _decode_alone(given: list[Packet], ends: bool) -> Any:
+    """Each packet alone, in memory and a table that are not one octet larger."""
+    memory, packets, hosts = guarded(np.zeros(1 << 16, np.uint8), ends), guarded(table(1, PACKET), ends), _hosts(32, ends)
+    found = table(len(given), PACKET)
+    for number, packet in enumerate(given):
+        _fill_packets(packets, [packet], [0], number + 1)
+        _decoded(_put(memory, packet.data, ends), packets, *hosts)
+        found[number] = packets[0]
+    return found
+
+
+# ── one message: the dissectors ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _make_messages(protocol: Protocol, dice: Random) -> Case:
+    seeds = corpus.messages(protocol.name)
+    made: Case = []
+    for _ in range(EACH):
+        seed, other = dice.choice(seeds), dice.choice(seeds)
+        data = mutate.octets(seed.data, dice, other.data) if dice.random() < 0.95 else dice.randbytes(dice.randrange(1, 300))
+        odd = dice.random() < 0.2
+        side = dice.randrange(2) if odd else seed.side
+        framing = dice.randrange(len(protocol.framings)) if odd else seed.framing
+        made.append([data.hex(), side, framing, dice.randrange(16) if odd else seed.marks])
+    return made
+
+
+def _fill_messages(rows: Any, given: list[Message], places: list[int]) -> None:
+    rows.offset, rows.length = places, [len(message.data) for message in given]
+    rows.side, rows.framing, rows.marks = ([getattr(message, name) for message in given] for name in ("side", "framing", "marks"))
+
+
+def _junk(rows: int, dtype: Any, fill: int, ends: bool) -> Any:
+    made = guarded(table(rows, dtype), ends)
+    made.view(np.uint8)[:] = fill
+    return made
+
+
+def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) -> tuple[Any, Any, Any]:
+    memory, places = _scatter([message.data for message in given], fill, ends)
+    messages = guarded(table(len(given), MESSAGE), ends)
+    _fill_messages(messages, given, places)
+    operations = _junk(len(given) * protocol.operations_each, OPERATION, fill, ends)
+    samples = _junk(len(given) * protocol.samples_each, SAMPLE, fill, ends)
+    used, sampled = protocol.dissect(plain(memory), messages, len(given), operations, 0, samples, 0)
+    return messages, operations[:used], samples[:sampled]
+
+
+def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
+    given, ends = [Message(bytes.fromhex(row[0]), *row[1:]) for row in case], _ends(case)
+    alone = _dissect_alone(protocol, given, ends)
+    (messages, operations, samples), (_, again, again_samples) = (_dissected(protocol, given, fill, ends) for fill in FILLS)
+    assert len(operations) == len(again), "operations that depend on what lies around their messages"
+    assert len(samples) == len(again_samples), "samples that depend on what lies around their messages"
+    owned = operations[list(OWNED)]
+    same(owned, again[list(OWNED)], "operations")
+    same(samples, again_samples, "samples")
+    check_tables(protocol, messages, operations, samples)
+    assert len(alone) == len(operations), "other operations at the edge"
+    names = [name for name in OWNED if name not in ("message", "sample")]
+    same(alone[names], operations[names], "operations at the edge")
+    return len(given), digest(owned, samples)
+
+
+def _dissect_alone(protocol: Protocol, given: list[Message], ends: bool) -> Any:
+    """Each message alone, in memory and tables that are not one octet larger."""
+    memory, messages = guarded(np.zeros(1 << 16, np.uint8), ends), guarded(table(1, MESSAGE), ends)
+    operations, samples = guarded(table(protocol.operations_each, OPERATION), ends), guarded(table(protocol.samples_each, SAMPLE), ends)
+    found: list[Any] = []
+    for message in given:
+        _fill_messages(messages, [message], [0])
+        used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, 1, operations, 0, samples, 0)
+        found.append(operations[:used].copy())
+    return np.concatenate(found)
+
+
+# ── a capture: the whole sensor ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Edge:
+    """Packets as a source, some at a time. The last one of a batch ends with the arena; all others lie in gaps of `fill`, as does what nobody wrote to."""
+
+    def __init__(self, packets: list[Packet], fill: int, sensor: GuardedSensor) -> None:
+        self.name = "edge"
+        self.error: BalefireError | None = None
+        self.whole = 0
+        self._packets, self._fill, self._sensor = packets, fill, sensor
+        self._next = self._last = 0
+        sensor.arena[:] = fill
+
+    def batch(self, memory: Any, start: int, packets: Any) -> int:
+        """See `sensors.source.Source`."""
+        self.whole += int(packets.whole[: self._last].sum())
+        if self._next % 3 == 0:
+            sound(self._sensor)
+        given: list[Packet] = []
+        end = room = len(memory)
+        places: list[int] = []
+        while self._next + len(given) < len(self._packets) and len(given) < min(1 + self._next % 7, len(packets)):
+            packet = self._packets[self._next + len(given)]
+            if end - len(packet.data) - GAP < start:
+                break
+            given.append(packet)
+            places.append(end - len(packet.data))
+            end -= len(packet.data) + GAP
+        assert given or self._next == len(self._packets), "a packet that is larger than the arena"
+        np.asarray(memory)[start:room] = self._fill
+        for packet, at in zip(given, places, strict=True):
+            np.asarray(memory)[at : at + len(packet.data)] = np.frombuffer(packet.data, np.uint8)
+        if given:
+            _fill_packets(packets[: len(given)], given, places, self._next + 1)
+        self._next += len(given)
+        self._last = len(given)
+        return len(given)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def sound(sensor: Any) -> None:
+    """What always holds between two batches: no slot is lost or used twice, no counter is negative."""
+    after, streams = sensor.slots.after.tolist(), sensor.streams[0]
+    flows = sensor.flows[: int(streams.flows)]
+    held: list[int] = []
+    chains = [int(streams.free_slot), int(streams.done_slot), *flows.waiting[(flows.used == 1) & (flows.waiting_count > 0)].tolist()]
+    for slot in chains:
+        while slot >= 0:
+            held.append(slot)
+            assert len(held) <= len(after), "slots in a circle"
+            slot = after[slot]
+    held += flows.carry_slot[(flows.used == 1) & (flows.carry_length > 0)].tolist()
+    assert sorted(held) == list(range(len(after))), "slots that are lost or used twice"
+    for name in ("messages", "free_slots", "packets", "octets", "undecoded", "lost", "gaps", "late", "truncated", "repeated", "reordered", "shed", "jumps"):
+        assert streams[name] >= 0, f"streams.{name} is negative"
+    assert (flows.carry_length >= 0).all()
+    assert (flows.carry_need >= flows.carry_length)[flows.carry_length > 0].all(), "more is carried than the message needs"
+
+
+def _make_capture(dice: Random) -> Case:
+    seeds = corpus.seeds()
+    seed = seeds[int(len(seeds) * dice.random() ** 3)]
+    return [packed(packet) for packet in mutate.packets(seed or seeds[0], dice, dice.choice((EACH, EACH, EACH, 6 * EACH)))]
+
+
+def _told(given: list[Packet], fill: int, ends: bool) -> tuple[GuardedSensor, list[list[dict[str, Any]]]]:
+    sensor = GuardedSensor(ROOM, ends)
+    source = Edge(given, fill, sensor)
+    batches = list(sensor.listen(source))
+    rows = [[row for batch in batches for row in getattr(batch, name).to_pylist()] for name in ("activities", "points", "coverage")]
+    for table_rows in rows:
+        assert len({row["id"] for row in table_rows}) == len(table_rows), "one identity twice"
+    sound(sensor)
+    assert int(sensor.streams[0].free_slots) == len(sensor.slots), "slots that are in use when all is over"
+    totals = sensor.totals
+    assert sum(row["packets"] for row in rows[2]) == totals.packets == len(given), "packets that coverage does not count"
+    assert sum(row["ot.count"] for row in rows[0]) == totals.operations, "operations that no activity counts"
+    assert totals.decoded_bytes >= 0
+    assert totals.undecoded_bytes >= 0
+    assert totals.decoded_bytes + totals.undecoded_bytes <= source.whole, "octets that were counted twice"
+    return sensor, rows
+
+
+@cache
+def _compared() -> tuple[str, ...]:
+    """Tables that last: those of a batch are made anew."""
+    return ("hosts", "flows", "conversations", "streams", "groups", "blocks", "undecoded")
+
+
+def _sensor(case: Case) -> tuple[int, str]:
+    given, ends = [unpacked(row) for row in case], _ends(case)
+    assert vars(sensors_sensor).keys() >= SMALL.keys(), "the bounds of the tables have other names now"
+    assert vars(pairing).keys() >= SMALL_PAIRING.keys(), "the bounds of the tables have other names now"
+    groups = {"GROUP_ROWS": 1 << 10} if len(case) % 2 else {}
+    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING):
+        first, rows = _told(given, FILLS[0], ends)
+        if len(case) % 4 == 0:
+            second, again = _told(given, FILLS[1], ends)
+            for one, other in zip(rows, again, strict=True):
+                assert one == other, "activities, points or coverage that depend on what lies around packets"
+            for name in _compared():
+                same(getattr(first, name), getattr(second, name), name)
+    return 1, hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()
