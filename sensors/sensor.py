@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import delivery, grouping, link, pairing, points
+from sensors.engine import character, delivery, grouping, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -97,6 +97,7 @@ class Sensor:
         self.streams.free_slots, self.streams.done_slot, self.streams.free_flow = SLOTS, -1, -1
         self.framings, self.known, self.ports = framing_tables(protocols())
         self.messages, self.undecoded = table(MESSAGES, MESSAGE), table(256, UNDECODED)
+        self.characters, self.bins = character.character_tables()
         self.conversations, self.conversation_index = table(MOST_CONVERSATIONS, CONVERSATION), np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
         each = max((protocol.operations_each for protocol in protocols()), default=1)
         samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
@@ -160,6 +161,7 @@ class Sensor:
         totals.last = int(times.max()) if totals.last is None else max(totals.last, int(times.max()))
         streams, at = self.streams[0], 0
         while at < count:
+            start = at
             window = int(self.packets[at].clock) // WINDOW
             if window != streams.window:
                 self._close_coverage(0)
@@ -168,6 +170,7 @@ class Sensor:
                 self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
                 self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
             )  # fmt: skip
+            character.characterise(self.memory, start, at, self.packets, int(streams.window), self.flows, self.characters, self.bins)
             self._messages(int(self.packets[max(at - 1, 0)].clock))
             if why == streaming.FULL_FLOWS:
                 self._age_flows()
@@ -264,7 +267,14 @@ class Sensor:
         shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
-        self._coverage.close_window(self.streams[0], self.undecoded, one_sided)
+        self._settle(np.arange(int(self.streams[0].flows)))
+        self._coverage.close_window(self.streams[0], self.undecoded, self.characters, self.bins, one_sided)
+
+    def _settle(self, numbers: Any) -> None:
+        """These flows are about to go, or their window is."""
+        window = int(self.streams[0].window)
+        here = numbers[self.flows.unknown_window[numbers] == window]
+        character.settle(here, window, self.flows, self.characters)
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""
@@ -293,6 +303,7 @@ class Sensor:
             self.point_counters, self.scratch,
         )  # fmt: skip
         grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        character.settle(np.zeros(0, np.int64), 0, self.flows, self.characters)
         streaming.relieve(np.zeros(0, np.int64), self.flows, self.slots, self.undecoded, self.streams)
         streaming.forget(np.zeros(0, np.int64), self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
@@ -312,6 +323,7 @@ class Sensor:
         count = int(self.streams[0].flows)
         order = np.lexsort((flows.last[:count], flows.framing[:count] >= 0, flows.used[:count] == 0))
         gone = order[: max(count // 4, 1)]
+        self._settle(np.sort(gone))
         streaming.forget(np.sort(gone), flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _shed_slots(self) -> None:

@@ -323,6 +323,7 @@ def follow(
         elif packet.whole > 0:
             _datagram(memory, packet, number, flows, slots, framings, known, ports,
                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+        packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
 
 

@@ -23,6 +23,7 @@ PACKET: Final = _record(
     transport="i8", tcp_flags="i8", sequence="i8", acknowledge="i8",
     payload="i8", length="i8", whole="i8",                     # offset in memory, octets captured, octets on the wire
     source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8", fragment="u1", short="u1", jump="u1",
+    flow="i8", port="i8",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
 )
 HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8")
 CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
@@ -35,6 +36,8 @@ FLOW: Final = _record(  # one direction of a connection
     waiting="i8", waiting_count="i8",                          # slots of segments out of order
     carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8", carry_time="i8", carry_packet="i8",  # a message that is not complete yet
     first="i8", last="i8", packets="i8", payloads="i8", messages="i8",
+    unknown="i8", unknown_window="i8", unknown_here="i8", character="i8",  # packets not recognised: all, the window last counted in, those in it, its row
+    before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
 )
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
@@ -43,6 +46,11 @@ STREAMS: Final = _record(  # counters of the stream kernels; those of the window
     jumps="i8",
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
+CHARACTER: Final = _record(  # what the packets are like that no protocol was recognised in, of one transport and port and window
+    transport="i8", port="i8", packets="i8", octets="i8",
+    conversations="i8", begun="i8",                            # pairs of ends that spoke, and those of them that did so for the first time
+    cyclic="i8", period="f8",                                  # packets of flows with even intervals, and the sum of these packets' mean intervals
+)
 CONVERSATION: Final = _record(
     source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
 )
