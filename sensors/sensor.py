@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, delivery, grouping, link, pairing, points
+from sensors.engine import character, delivery, grouping, layers, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -98,10 +98,15 @@ class Sensor:
         self.framings, self.known, self.ports = framing_tables(protocols())
         self.messages, self.undecoded = table(MESSAGES, MESSAGE), table(256, UNDECODED)
         self.characters, self.bins = character.character_tables()
-        self.conversations, self.conversation_index = table(MOST_CONVERSATIONS, CONVERSATION), np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
+        self.messages.unit = self.messages.transaction = -1
+        self._make_layers()
+        self.conversation_index = np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
         each = max((protocol.operations_each for protocol in protocols()), default=1)
         samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
-        self.operations, self.samples = table(PART * each, OPERATION), table(PART * samples_each, SAMPLE)
+        most, most_samples = layers.room(protocols(), "operations_each"), layers.room(protocols(), "samples_each")
+        self.operations, self.samples = table(max(PART * each, most), OPERATION), table(max(PART * samples_each, most_samples), SAMPLE)
+        self.part = min(PART, len(self.operations) // most, len(self.samples) // max(most_samples, 1))
+        self.layered, self.origins = table(self.part + len(self.operations), MESSAGE), np.zeros(self.part + len(self.operations), np.int64)
         self.keys, self.effects, _ = pairing.code_table()
         self.ring, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
@@ -118,6 +123,12 @@ class Sensor:
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
+
+    def _make_layers(self) -> None:
+        """Protocols over others, each with conversations of its own behind those of streams."""
+        self.layers, self.layer_framings, self.layer_known = layers.layer_tables(protocols())
+        self.conversations = table(MOST_CONVERSATIONS * (1 + int(self.layers.rank.max(initial=0))), CONVERSATION)
+        self.talks = self.conversations[:MOST_CONVERSATIONS]
 
     @property
     def totals(self) -> Totals:
@@ -168,7 +179,7 @@ class Sensor:
                 streams.window = window
             at, why = streaming.follow(
                 self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
+                self.messages, self.talks, self.conversation_index, self.undecoded, self.streams,
             )  # fmt: skip
             character.characterise(self.memory, start, at, self.packets, int(streams.window), self.flows, self.characters, self.bins)
             self._messages(int(self.packets[max(at - 1, 0)].clock))
@@ -182,8 +193,8 @@ class Sensor:
     def _messages(self, now: int) -> None:
         """Messages to operations to activities; then the slots are free again."""
         count = int(self.streams[0].messages)
-        for first in range(0, count, PART):
-            self._part(self.messages[first : min(first + PART, count)], now if first + PART >= count else 0)
+        for first in range(0, count, self.part):
+            self._part(self.messages[first : min(first + self.part, count)], now if first + self.part >= count else 0)
         if count == 0:
             self._operations(0, self.messages, now)
         streaming.free_slots(self.slots, self.streams)
@@ -201,9 +212,36 @@ class Sensor:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
         if len(present) > 1:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
+        if len(self.layers) and (self.operations.payload[:used] >= 0).any():
+            part, used = self._hand_on(part, used, sampled)
         pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN)
         delivery.disown(used, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
         self._operations(used, part, now)
+
+    def _hand_on(self, part: Any, used: int, sampled: int) -> tuple[Any, int]:
+        """Messages inside messages: their operations stand in the place of those that carried them."""
+        filled = len(part)
+        self.layered[:filled] = part
+        for _ in range(layers.PASSES):
+            first = filled
+            filled = layers.hand_on(
+                self.memory, used, self.operations, self.layered, filled, self.origins, len(self.talks), self.conversations,
+                self.layers, self.layer_framings, self.layer_known, self.scratch,
+            )  # fmt: skip
+            if filled == first:
+                break
+            present: list[int] = np.unique(self.layered.protocol[first:filled]).tolist()
+            after = used
+            for number in present:
+                places = first + np.flatnonzero(self.layered.protocol[first:filled] == number)
+                before = after
+                after, sampled = protocols()[number].dissect(
+                    self.memory, self.layered[places], len(places), self.operations, before, self.samples, sampled
+                )  # fmt: skip
+                self.operations.message[before:after] = places[self.operations.message[before:after]]
+                self._messages_of[number] += len(places)
+            used = layers.settle(self.operations, used, after, self.origins)
+        return self.layered[:filled], used
 
     def _operations(self, count: int, messages: Any, now: int) -> None:
         self._pair(count, messages, now)
@@ -284,7 +322,7 @@ class Sensor:
         while at < self.streams[0].flows:
             at = streaming.finish(
                 self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams,
+                self.messages, self.talks, self.conversation_index, self.undecoded, self.streams,
             )  # fmt: skip
             self._messages(int(last.clock))
         self._operations(0, self.messages, FOREVER - 1)
@@ -294,6 +332,10 @@ class Sensor:
     def exercise(self) -> None:
         """Call every kernel on nothing, so that it compiles."""
         pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN)
+        layers.hand_on(
+            self.memory, 0, self.operations, self.layered, 0, self.origins, len(self.talks), self.conversations,
+            self.layers, self.layer_framings, self.layer_known, self.scratch,
+        )  # fmt: skip
         delivery.disown(0, self.operations, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         grouping.group(
             0, 0, self.done, self.traits, self.by_effect, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ class Unknown:
         counts = np.array([count for count in self.bins[:BINS] if count], np.float64)
         shares = counts / sampled
         shown = float(-(shares * np.log2(shares)).sum())
-        return min(8.0, shown + (len(counts) - 1) / (2 * sampled * np.log(2)))
+        return min(8.0, shown + (len(counts) - 1) / (2 * sampled * math.log(2)))
 
     @property
     def printable(self) -> float | None:

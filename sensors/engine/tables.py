@@ -62,6 +62,7 @@ MESSAGE: Final = _record(
     offset="i8", length="i8", time="i8", clock="i8", packet="i8", flow="i8", connection="i8", conversation="i8", port="i8",
     protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
     marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
+    unit="i8", transaction="i8",                               # what the protocol below said of them (-1: nothing, or there is none below)
 )
 OPERATION: Final = _record(
     message="i8", connection="i8", conversation="i8", port="i8", protocol="u1", role="u1", outcome="u1", short="u1", sidedness="u1", expired="u1",
@@ -71,7 +72,9 @@ OPERATION: Final = _record(
     unit="i8", space="i8", first="i8", last="i8", distinct="i8",
     value="f8", error="i8", anomaly="i8", octets="i8",
     sample="i8", samples="i8", answer_sample="i8", answer_samples="i8",  # its rows of the sample table, asked and answered
+    payload="i8", payload_length="i8", selector="i8",          # octets of another protocol (-1: none), and what tells of which
 )
+LAYER: Final = _record(lower="i8", selector="i8", upper="i8", rank="i8", framing="i8")  # a protocol over another; framing: -1 takes what no other takes
 SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire
     space="i8", first="i8", count="i8", offset="i8", octets="i8", encoding="i8", value="f8",
 )
