@@ -110,18 +110,21 @@ class CoverageLog:
         for name in COUNTED:
             streams[name] = 0
         undecoded.octets[:] = 0
-        characters[:] = np.zeros(1, characters.dtype)
-        bins[:] = 0
+        used = characters.packets > 0
+        bins[used] = 0
+        characters[used] = np.zeros(1, characters.dtype)
 
     def _unknown(self, undecoded: Any, characters: Any, bins: Any) -> dict[str, Unknown]:
         """What was not understood in a window, by name; it is added to the totals, where a conversation counts once however many windows it spans."""
-        unknown = {port_name(int(row.transport), int(row.port)): Unknown(int(row.octets)) for row in undecoded if row.octets}
+        unknown = {port_name(transport, port): Unknown(octets) for transport, port, octets in undecoded[undecoded.octets > 0].tolist()}
         begun = dict.fromkeys(unknown, 0)
-        for row, counts in zip(characters, bins, strict=True):
+        used: list[int] = np.flatnonzero(characters.packets).tolist()
+        for number in used:
+            row = characters[number]
             name = port_name(int(row.transport), int(row.port))
-            if row.packets and name in unknown:  # the rest was understood after all, or sent twice
+            if name in unknown:  # the rest was understood after all, or sent twice
                 begun[name] = int(row.begun)
-                unknown[name].add(Unknown(0, int(row.packets), int(row.conversations), int(row.cyclic), float(row.period), counts.tolist()))
+                unknown[name].add(Unknown(0, int(row.packets), int(row.conversations), int(row.cyclic), float(row.period), bins[number].tolist()))
         for name, each in unknown.items():
             self.totals.unknown.setdefault(name, Unknown()).add(replace(each, conversations=begun[name]))
         return unknown
