@@ -13,10 +13,12 @@ import sensors.sensor
 from sensors.engine.character import BINS, LENGTHS, SAMPLED_EVERY, SAMPLED_FIRST, SAMPLED_OCTETS
 from sensors.sensor import Sensor
 from sensors.unknown import Unknown, worst_first
-from tests.wire import ACK, MS, SECOND, START, SYN, Feed, Packet, Talk, ethernet, hard, ipv4, mbap, read, registers, tcp, udp, watch
+from tests.cli import balefire, lines, one
+from tests.wire import ACK, MS, SECOND, START, SYN, Feed, Packet, Talk, ethernet, hard, ipv4, mbap, read, registers, save, tcp, udp, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 HTTP: Final = b"GET /status HTTP/1.1\r\nHost: plant.example\r\nAccept: text/html\r\n\r\n"
 
@@ -222,6 +224,24 @@ def test_worst_first() -> None:
 
     told = worst_first({"tcp/443": unknown(10_000), "tcp/5007": unknown(320, 10), "udp/53": unknown(500), "udp/5353": unknown(500)})
     assert [(row["name"], row["guess"]) for row in told] == [("tcp/5007", "cyclic"), ("tcp/443", None), ("udp/53", None), ("udp/5353", None)]
+
+
+def test_a_replay_tells_blind_spots_worst_first(tmp_path: Path) -> None:
+    """To people with a word in their language, to machines the worst ones and how many more."""
+    dice = random.Random(9)
+    packets = [*sent(telegrams(50), port=5007), *sent([dice.randbytes(1400) for _ in range(20)], port=443)]
+    packets += [Packet(ethernet(ipv4(udp(bytes(9), 60000, port), protocol=17)), START + port) for port in range(1000, 1030)]
+    capture, store = save(packets, tmp_path / "unknown.pcap"), tmp_path / "store"
+    unknown = one("replay", capture, "--store", store)["unknown"]
+    assert ([row["name"] for row in unknown["worst"][:2]], len(unknown["worst"]), unknown["more"]) == (["tcp/5007", "tcp/443"], 20, 12)
+    (row,) = lines("coverage", "--store", store)
+    assert [(part["name"], part["guess"]) for part in row["undecoded"][:2]] == [("tcp/5007", "cyclic"), ("tcp/443", "encrypted")]
+    for language, words in (
+        ("en", ("perhaps industrial", "every 0.1 s", "encrypted", "and 26 more")),
+        ("zh", ("可能是工业协议", "每 0.1 秒", "加密", "另有 26 个")),
+    ):
+        told = balefire("replay", capture, "--store", store, "--language", language).stdout
+        assert all(word in told for word in words), told
 
 
 def counts(packets: Sequence[Packet]) -> Iterator[Any]:
