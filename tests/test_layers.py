@@ -118,6 +118,9 @@ SCENES: Final[dict[str, Callable[[], list[Packet]]]] = {
     "deep": lambda: asked(*((carry(carry(carry(carry(LOOK[:2] + inside)))), b"") for inside in (b"\0\1\1", b"\0\2\1"))),
     "told apart": lambda: asked(*((carry(bytes([first]) + LOOK[1:], 9), b"") for first in (0x32, 0x72, 0x11))),
     "nobody": lambda: asked((carry(LOOK, 8), carry(LOOKED, 8))),
+    "three clients": lambda: [
+        packet for last in (7, 8, 9) for packet in Talk(f"10.0.0.{last}", time=START + last).ask(unity(1, LOOK), unity(1, carry(LOOKED))).packets
+    ],
     "silent": lambda: asked((b"\0\x05\x01", b"\0\x05\x01"), (LOOK, LOOKED)),
     "strange": lambda: asked((STRANGE, STRANGE)),
     "unpaired": lambda: asked((LOOK, b"")),
@@ -182,6 +185,11 @@ def test_conversations_are_of_their_own_protocol() -> None:
         (protocol, CLIENT, SERVER, 502) for protocol in ("modbus", "toy")
     }
     assert sum(row["ot.count"] for row in activities if row["network.protocol"] == "toy") == 120
+
+
+def test_each_pair_of_ends_has_its_own() -> None:
+    found = sorted((row["network.protocol"], row["source.ip"], row["destination.ip"]) for row in scene("three clients")["activities"])
+    assert found == [("toy", f"10.0.0.{last}", SERVER) for last in (7, 8, 9)]
 
 
 @pytest.mark.parametrize("name", ["by 1", "by 5", "by 999"])
