@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
 ALERTS: Final = 12
+BLIND_SPOTS: Final = 6
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -190,7 +191,22 @@ def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
         parts.append(indented(Text(" · ".join(missed))))
     elif grade is not None:
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    return parts
+    return [*parts, *_blind_spots(screen, summary["unknown"])]
+
+
+def _blind_spots(screen: Screen, unknown: dict[str, Any]) -> list[RenderableType]:
+    """What was not understood, worst first, each with the word for what it may be."""
+    from rich.text import Text
+
+    worst = unknown["worst"][:BLIND_SPOTS]
+    listed = grid(4, numbers=(1,), whole=(0, 1))
+    for each in worst:
+        guess = screen.say(f"character.{each['guess'] or 'little'}")
+        period = screen.say("cli.summary.period", period=f"{each['period']:.3g}") if each["period"] is not None else ""
+        listed.add_row(each["name"], screen.count("cli.summary.bytes", each["bytes"]), Text(guess, "bold yellow" if each["guess"] == "cyclic" else ""), period)
+    more = len(unknown["worst"]) - len(worst) + unknown["more"]
+    parts: list[RenderableType] = [indented(listed)] if worst else []
+    return [*parts, indented(Text(screen.say("cli.summary.more", count=more), "dim"))] if more else parts
 
 
 def _next(screen: Screen, done: Replay) -> list[RenderableType]:

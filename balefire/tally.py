@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.nesting import iso
 from sensors.coverage import grade
+from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
     from records.model import Batch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps")  # the keys of `coverage` beside its grade
+UNKNOWN: Final = 20  # blind spots that are told one by one
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Tally:
     access: Counter[str] = field(default_factory=Counter[str])
     effects: Counter[str] = field(default_factory=Counter[str])
     protocols: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
 
     def count(self, batch: Batch) -> None:
         """Rows that were released."""
@@ -40,6 +43,8 @@ class Tally:
             self.sums[name] += getattr(totals, name)
         self.access.update(totals.access)
         self.effects.update(totals.effects)
+        for name, each in totals.unknown.items():
+            self.unknown.setdefault(name, Unknown()).add(each)
         for name, protocol in totals.protocols.items():
             counts = self.protocols.setdefault(name, Counter(messages=0, operations=0, undecoded_bytes=0))
             counts.update(messages=protocol.messages, operations=protocol.operations, undecoded_bytes=protocol.undecoded_bytes)
@@ -51,6 +56,11 @@ class Tally:
     def coverage(self) -> dict[str, Any]:
         """What was not seen."""
         return {"grade": self.grade(), **{name: self.sums[name] for name in MISSED}}
+
+    def blind_spots(self) -> dict[str, Any]:
+        """What was not understood, worst first, and how many more there are."""
+        ordered = worst_first(self.unknown)
+        return {"worst": ordered[:UNKNOWN], "more": len(ordered[UNKNOWN:])}
 
     def by_protocol(self) -> dict[str, dict[str, int]]:
         """Counts of each protocol, by name."""

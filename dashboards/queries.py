@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -161,14 +162,15 @@ def grade(sums: dict[str, int]) -> float | None:
     return 100 * sums["decoded_bytes"] / payload if payload else None
 
 
-def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[str]:
-    """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first."""
+def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, str | None]]:
+    """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first, and what most of it looks like."""
     found = frame(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200)))
-    totals: dict[str, int] = {}
+    totals: dict[str, Counter[str | None]] = {}
     for row in rows(found):
         for part in json.loads(row["undecoded"] or "[]"):
-            totals[str(part["name"])] = totals.get(str(part["name"]), 0) + int(part["bytes"])
-    return sorted(totals, key=lambda name: (-totals[name], name))[:most]
+            totals.setdefault(str(part["name"]), Counter())[part.get("guess")] += int(part["bytes"])
+    ordered = sorted(totals, key=lambda name: (-totals[name].total(), name))
+    return [(name, max(totals[name], key=lambda guess: (totals[name][guess], guess or ""))) for name in ordered[:most]]
 
 
 def sites(store: Store, span: Span) -> list[str]:

@@ -228,7 +228,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("one_sided", "long", "conversations seen in one direction only", "单向会话"),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
-    Field("undecoded", "json", "undecoded bytes by transport and port: name, bytes", "按端口的未解析字节"),
+    Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, printable, lengths, period, guess …", "按端口的未解析内容及特征"),
 ), labels=("file",))
 
 REPORT: Final = Table("report", "until", (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from records.schema import COVERAGE, arrow_table
 from sensors.engine.tables import WINDOW
+from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +66,7 @@ class Totals:
     jumps: int = 0
     shed: int = 0
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
-    undecoded: dict[str, int] = field(default_factory=dict[str, int])
+    unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
     access: dict[str, int] = field(default_factory=dict[str, int])
     effects: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -71,6 +74,11 @@ class Totals:
     def grade(self) -> float | None:
         """The share of payload that could be judged, 0–100; None without payload."""
         return grade(self.decoded_bytes, self.undecoded_bytes, self.lost)
+
+    @property
+    def undecoded(self) -> dict[str, int]:
+        """Undecoded octets by transport and port."""
+        return {name: each.bytes for name, each in self.unknown.items()}
 
 
 class CoverageLog:
@@ -81,14 +89,14 @@ class CoverageLog:
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
 
-    def close_window(self, streams: Any, undecoded: Any, one_sided: int) -> None:
+    def close_window(self, streams: Any, undecoded: Any, characters: Any, bins: Any, one_sided: int) -> None:
         """Take a window's counters and zero them."""
         count = {name: int(streams[name]) for name in COUNTED}
         if count["packets"] == 0 and not one_sided:
             return
-        by_port = {port_name(int(row.transport), int(row.port)): int(row.octets) for row in undecoded if row.octets}
+        unknown = self._unknown(undecoded, characters, bins)
         window = int(streams.window) * WINDOW
-        self._count(count, by_port, one_sided)
+        self._count(count, one_sided)
         identity = hashlib.blake2b(f"{self._origin}\x1fcoverage\x1f{window}".encode(), digest_size=10).hexdigest()
         self._rows.append({
             "id": identity, "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
@@ -97,13 +105,31 @@ class CoverageLog:
             "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
             "one_sided": one_sided, "jumps": count["jumps"], "shed": count["shed"],
-            "undecoded": json.dumps([{"name": name, "bytes": octets} for name, octets in sorted(by_port.items(), key=lambda item: (-item[1], item[0]))]),
+            "undecoded": json.dumps(worst_first(unknown)),
         })  # fmt: skip
         for name in COUNTED:
             streams[name] = 0
         undecoded.octets[:] = 0
+        used = characters.packets > 0
+        bins[used] = 0
+        characters[used] = np.zeros(1, characters.dtype)
 
-    def _count(self, count: dict[str, int], by_port: dict[str, int], one_sided: int) -> None:
+    def _unknown(self, undecoded: Any, characters: Any, bins: Any) -> dict[str, Unknown]:
+        """What was not understood in a window, by name; it is added to the totals, where a conversation counts once however many windows it spans."""
+        unknown = {port_name(transport, port): Unknown(octets) for transport, port, octets in undecoded[undecoded.octets > 0].tolist()}
+        begun = dict.fromkeys(unknown, 0)
+        used: list[int] = np.flatnonzero(characters.packets).tolist()
+        for number in used:
+            row = characters[number]
+            name = port_name(int(row.transport), int(row.port))
+            if name in unknown:  # the rest was understood after all, or sent twice
+                begun[name] = int(row.begun)
+                unknown[name].add(Unknown(0, int(row.packets), int(row.conversations), int(row.cyclic), float(row.period), bins[number].tolist()))
+        for name, each in unknown.items():
+            self.totals.unknown.setdefault(name, Unknown()).add(replace(each, conversations=begun[name]))
+        return unknown
+
+    def _count(self, count: dict[str, int], one_sided: int) -> None:
         totals = self.totals
         totals.packets += count["packets"]
         totals.bytes += count["octets"]
@@ -116,8 +142,6 @@ class CoverageLog:
         totals.shed += count["shed"]
         totals.one_sided += one_sided
         totals.jumps += count["jumps"]
-        for name, octets in by_port.items():
-            totals.undecoded[name] = totals.undecoded.get(name, 0) + octets
 
     def take(self) -> pa.Table:
         """The rows since the last call."""

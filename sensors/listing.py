@@ -44,7 +44,7 @@ class Listing(Sensor):
             "response_packet": _some(operation.answer_packet),
             "time": int(operation.time if operation.time >= 0 else operation.answer_time),
             "protocol": protocol.name,
-            "over": protocol.over[0] if protocol.over else None,
+            "over": protocol.over[0] if protocol.over and operation.conversation >= len(self.talks) else None,
             "source": source,
             "destination": destination,
             "unit": _some(operation.unit),

@@ -18,6 +18,7 @@ Dissect = Callable[..., tuple[int, int]]
 BIG, LITTLE = 0, 1
 BY_LENGTH: Final = 0  # a length field in the header tells where a message ends
 BY_SEGMENT: Final = 1  # a message is a whole segment that ends in its own CRC-16 (Modbus RTU carried by TCP)
+BY_PAYLOAD: Final = 2  # a message is what the protocol below hands on
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class Function:
 class Protocol:
     """One protocol. `functions` maps a code path ("3", "43/14") to name and effect; `anomalies` names the bits of an operation's anomaly, lowest first.
 
+    `over` = (protocol below, selector): messages are what that one hands on under this selector. Of several over one selector, the first takes a payload
+    whose framing fits; one without framings takes the rest. With no port of its own, such a protocol is not looked for in streams.
+    A lower protocol sets `payload`, `payload_length` and `selector` of an operation that carries another's message (-1, 0, -1 where none does); the upper one
+    finds unit and transaction of that operation in its message. Operations of the upper one stand in place of the lower one's.
     `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens;
     a negative one splits numbers in two (-100000: 400002 is 4/2).
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text of this space and number is.

@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import delivery, grouping, history, link, pairing, points
+from sensors.engine import character, delivery, grouping, history, layers, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -100,10 +100,16 @@ class Sensor:
         self.histories.flow = -1
         self.framings, self.known, self.ports = framing_tables(protocols())
         self.messages, self.undecoded = table(MESSAGES, MESSAGE), table(256, UNDECODED)
-        self.conversations, self.conversation_index = table(MOST_CONVERSATIONS, CONVERSATION), np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
+        self.characters, self.bins = character.character_tables()
+        self.messages.unit = self.messages.transaction = -1
+        self._make_layers()
+        self.conversation_index = np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
         each = max((protocol.operations_each for protocol in protocols()), default=1)
         samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
-        self.operations, self.samples = table(PART * each, OPERATION), table(PART * samples_each, SAMPLE)
+        most, most_samples = layers.room(protocols(), "operations_each"), layers.room(protocols(), "samples_each")
+        self.operations, self.samples = table(max(PART * each, most), OPERATION), table(max(PART * samples_each, most_samples), SAMPLE)
+        self.part = min(PART, len(self.operations) // most, len(self.samples) // max(most_samples, 1))
+        self.layered, self.origins = table(self.part + len(self.operations), MESSAGE), np.zeros(self.part + len(self.operations), np.int64)
         self.keys, self.effects, _ = pairing.code_table()
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
@@ -122,6 +128,12 @@ class Sensor:
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
+
+    def _make_layers(self) -> None:
+        """Protocols over others, each with conversations of its own behind those of streams."""
+        self.layers, self.layer_framings, self.layer_known = layers.layer_tables(protocols())
+        self.conversations = table(MOST_CONVERSATIONS * (1 + int(self.layers.rank.max(initial=0))), CONVERSATION)
+        self.talks = self.conversations[:MOST_CONVERSATIONS]
 
     @property
     def totals(self) -> Totals:
@@ -165,14 +177,16 @@ class Sensor:
         totals.last = int(times.max()) if totals.last is None else max(totals.last, int(times.max()))
         streams, at = self.streams[0], 0
         while at < count:
+            start = at
             window = int(self.packets[at].clock) // WINDOW
             if window != streams.window:
                 self._close_coverage(0)
                 streams.window = window
             at, why = streaming.follow(
                 self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
+                self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
             )  # fmt: skip
+            character.characterise(self.memory, start, at, self.packets, int(streams.window), self.flows, self.characters, self.bins)
             self._messages(int(self.packets[max(at - 1, 0)].clock))
             if why == streaming.FULL_FLOWS:
                 self._age_flows()
@@ -184,8 +198,8 @@ class Sensor:
     def _messages(self, now: int) -> None:
         """Messages to operations to activities; then the slots are free again."""
         count = int(self.streams[0].messages)
-        for first in range(0, count, PART):
-            self._part(self.messages[first : min(first + PART, count)], now if first + PART >= count else 0)
+        for first in range(0, count, self.part):
+            self._part(self.messages[first : min(first + self.part, count)], now if first + self.part >= count else 0)
         if count == 0:
             self._operations(0, self.messages, now)
         streaming.free_slots(self.slots, self.streams)
@@ -203,9 +217,36 @@ class Sensor:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
         if len(present) > 1:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
+        if len(self.layers) and (self.operations.payload[:used] >= 0).any():
+            part, used = self._hand_on(part, used, sampled)
         pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
         delivery.disown(used, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
         self._operations(used, part, now)
+
+    def _hand_on(self, part: Any, used: int, sampled: int) -> tuple[Any, int]:
+        """Messages inside messages: their operations stand in the place of those that carried them."""
+        filled = len(part)
+        self.layered[:filled] = part
+        for _ in range(layers.PASSES):
+            first = filled
+            filled = layers.hand_on(
+                self.memory, used, self.operations, self.layered, filled, self.origins, len(self.talks), self.conversations,
+                self.layers, self.layer_framings, self.layer_known, self.scratch,
+            )  # fmt: skip
+            if filled == first:
+                break
+            present: list[int] = np.unique(self.layered.protocol[first:filled]).tolist()
+            after = used
+            for number in present:
+                places = first + np.flatnonzero(self.layered.protocol[first:filled] == number)
+                before = after
+                after, sampled = protocols()[number].dissect(
+                    self.memory, self.layered[places], len(places), self.operations, before, self.samples, sampled
+                )  # fmt: skip
+                self.operations.message[before:after] = places[self.operations.message[before:after]]
+                self._messages_of[number] += len(places)
+            used = layers.settle(self.operations, used, after, self.origins)
+        return self.layered[:filled], used
 
     def _operations(self, count: int, messages: Any, now: int) -> None:
         self._pair(count, messages, now)
@@ -275,7 +316,14 @@ class Sensor:
         shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
-        self._coverage.close_window(self.streams[0], self.undecoded, one_sided)
+        self._settle(np.arange(int(self.streams[0].flows)))
+        self._coverage.close_window(self.streams[0], self.undecoded, self.characters, self.bins, one_sided)
+
+    def _settle(self, numbers: Any) -> None:
+        """These flows are about to go, or their window is."""
+        window = int(self.streams[0].window)
+        here = numbers[self.flows.unknown_window[numbers] == window]
+        character.settle(here, window, self.flows, self.characters)
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""
@@ -285,7 +333,7 @@ class Sensor:
         while at < self.streams[0].flows:
             at = streaming.finish(
                 self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.conversations, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
+                self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
             )  # fmt: skip
             self._messages(int(last.clock))
         self._operations(0, self.messages, FOREVER - 1)
@@ -295,6 +343,10 @@ class Sensor:
     def exercise(self) -> None:
         """Call every kernel on nothing, so that it compiles."""
         pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
+        layers.hand_on(
+            self.memory, 0, self.operations, self.layered, 0, self.origins, len(self.talks), self.conversations,
+            self.layers, self.layer_framings, self.layer_known, self.scratch,
+        )  # fmt: skip
         delivery.disown(0, self.operations, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         grouping.group(
             0, 0, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
@@ -305,6 +357,7 @@ class Sensor:
             self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters, self.values, self.scratch,
         )  # fmt: skip
         grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        character.settle(np.zeros(0, np.int64), 0, self.flows, self.characters)
         streaming.relieve(np.zeros(0, np.int64), self.flows, self.slots, self.undecoded, self.streams)
         streaming.forget(np.zeros(0, np.int64), 0, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
@@ -325,6 +378,7 @@ class Sensor:
         known = flows.framing >= 0
         order = np.lexsort((flows.last, np.where(over, 0, 1 + known + (known & (flows.acts == 1)))))
         gone = np.sort(order[: max(len(flows) // 4, 1)])
+        self._settle(gone)
         streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _shed_slots(self) -> None:

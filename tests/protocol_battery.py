@@ -30,7 +30,7 @@ from sensors.sources.pcap import find, open_capture
 
 OWNED: Final = (
     "message", "role", "outcome", "short", "sidedness", "transaction", "code", "effect", "unit", "space", "first", "last", "distinct", "value", "error",
-    "anomaly", "octets", "sample", "samples", "answer_sample", "answer_samples",
+    "anomaly", "octets", "sample", "samples", "answer_sample", "answer_samples", "payload", "payload_length", "selector",
 )  # fmt: skip
 PAD: Final = 64
 
@@ -102,6 +102,7 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
     at = PAD if arena is None else 0
     for row, message in zip(messages, given, strict=True):
         memory[at : at + len(message.data)] = np.frombuffer(message.data, np.uint8)
+        row["unit"] = row["transaction"] = -1
         row["offset"], row["length"], row["side"], row["framing"], row["marks"] = at, len(message.data), message.side, message.framing, message.marks
         at += len(message.data) + (PAD if arena is None else 0)
     operations = _junk(len(given) * protocol.operations_each, OPERATION, fill)
@@ -130,6 +131,10 @@ def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: An
         assert 0 <= operation["samples"] <= protocol.samples_each
         assert operation["samples"] == 0 or operation["sample"] == taken, "samples stand in the order of their operations"
         taken += operation["samples"]
+        assert (operation["payload"] < 0) == (operation["selector"] < 0)
+        assert operation["payload"] < 0 or message["offset"] <= operation["payload"] <= message["offset"] + message["length"]
+        assert operation["payload"] >= 0 or operation["payload_length"] == 0
+        assert operation["payload"] + operation["payload_length"] <= message["offset"] + message["length"], "a payload outside of its message"
         for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]:
             assert sample["space"] in range(len(protocol.spaces))
             assert sample["count"] >= 1

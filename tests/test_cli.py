@@ -25,7 +25,7 @@ DISSECT = [
 ]
 REPLAY = [
     "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "access", "effects",
-    "coverage", "assets", "elapsed_s", "peak_mib",
+    "coverage", "unknown", "assets", "elapsed_s", "peak_mib",
 ]
 FINDING = [
     "id", "detector", "rule", "time", "end", "severity", "score", "terms", "title", "source", "destination", "effects", "techniques", "activities",

@@ -103,7 +103,7 @@ def test_coverage_is_the_sum_of_its_rows(store: Store, day: Span) -> None:
     grade = queries.grade(sums)
     assert grade
     assert 99 < grade < 100
-    assert queries.undecoded_ports(store, day) == ["tcp/102"]
+    assert queries.undecoded_ports(store, day) == [("tcp/102", "cyclic")]
     assert queries.grade(dict.fromkeys(queries.COUNTERS, 0)) is None
 
 

@@ -12,7 +12,7 @@ import pytest
 from sensors.engine.octets import INTERPRETED
 from sensors.engine.tables import BROKEN, CUT, FAILURE, REQUEST, RESPONSE, SUCCESS, UNANSWERED
 from sensors.protocols.modbus import FUNCTIONS, MODBUS
-from tests.protocol_battery import Message, Row, Values, told
+from tests.protocol_battery import PAD, Message, Row, Values, run, told
 
 ASK, ANSWER = 0, 1
 
@@ -221,6 +221,14 @@ def test_unknown_functions_render() -> None:
             assert (row.action, row.effect, row.anomalies) == (f"function_{code}", "unknown", ())
     assert asked("08 0063 0000").action == "function_8_99"
     assert asked("2B 63").action == "function_43_99"
+
+
+def test_function_90_hands_on_what_it_carries() -> None:
+    given = [mbap("5A 00 02"), mbap("5A 00 FE 01", ANSWER), mbap("DA 01", ANSWER), mbap("DA 01"), mbap("03 0000 0001"), mbap("5A")]
+    _, operations, _ = run(MODBUS, given)
+    assert [(int(row.payload_length), int(row.selector)) for row in operations] == [(2, 90), (3, 90), (0, -1), (0, -1), (0, -1), (0, 90)]
+    start = PAD + 8  # behind the header and the function code of the first
+    assert operations.payload.tolist()[:2] == [start, start + len(given[0].data) + PAD]
 
 
 def test_broadcast_on_a_serial_line_awaits_nothing() -> None:

@@ -16,11 +16,12 @@ from sensors.engine.octets import INTERPRETED
 from sensors.listing import lines
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
+from tests.test_character import noisy
 from tests.wire import hard, save, watch
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "captures" / "demo.pcap"
-SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_link.py", "test_coverage.py")
+SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_link.py", "test_coverage.py", "test_character.py")
 
 
 def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
@@ -40,7 +41,7 @@ def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
 
 
 def test_compiled_and_interpreted_say_the_same(tmp_path: Path) -> None:
-    captures = [DEMO, *(save(hard(seed), tmp_path / f"{seed}.pcap") for seed in range(4))]
+    captures = [DEMO, save(noisy(4), tmp_path / "noisy.pcap"), *(save(hard(seed), tmp_path / f"{seed}.pcap") for seed in range(4))]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "0" if INTERPRETED else "1"}
     words = [sys.executable, "-m", "tests.test_modes", *map(str, captures)]
     other = subprocess.run(words, capture_output=True, cwd=ROOT, env=environment, check=True, timeout=250)

@@ -13,7 +13,7 @@ from dashboards.formats import DAY, MINUTE, SECOND, duration, number, share_miss
 from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
 from records.model import severity_word
-from records.wording import role_words
+from records.wording import role_words, say
 
 if TYPE_CHECKING:
     from dashboards.formats import Clock
@@ -214,7 +214,8 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
         lines.append((size(sums["lost"], language), page.say("unseen.lost", gaps=number(sums["gaps"]))))
     if sums["undecoded_bytes"]:
         ports = queries.undecoded_ports(page.store, page.span)
-        words = page.say("unseen.undecoded_on", ports=page.say("and").join(ports)) if ports else page.say("unseen.undecoded")
+        named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", language)) if guess else port for port, guess in ports]
+        words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         lines.append((size(sums["undecoded_bytes"], language), words))
     for name in ("one_sided", "late", "truncated", "jumps", "shed"):
         if sums[name]:

@@ -94,6 +94,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
     flow.packets = flow.payloads = flow.messages = 0
+    flow.unknown, flow.unknown_window = 0, -1
     flow.first = packet.time
     peer = find_flow(packet.target, packet.source, packet.target_port, packet.source_port, packet.transport, flows, index)
     flow.peer = peer

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from sensors.protocol import Protocol
 
 
-def framing_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
-    """(framings, known codes [framing, 256, 1 + SHAPES], ports [tcp or udp, 65536] → framing or -1) of these protocols."""
+def framing_tables(protocols: tuple[Protocol, ...], upper: bool = False) -> tuple[Any, Any, Any]:
+    """(framings, known codes [framing, 256, 1 + SHAPES], ports [tcp or udp, 65536] → framing or -1) of the protocols on streams, or of those over another."""
     total = sum(len(protocol.framings) for protocol in protocols)
     framings = table(max(total, 1), FRAMING)
     known = np.zeros((max(total, 1), 256, 1 + SHAPES), np.int64)
     ports = np.full((2, 65536), -1, np.int64)
     row = 0
     for number, protocol in enumerate(protocols):
+        if not (protocol.over if upper else protocol.over is None or protocol.tcp or protocol.udp):
+            continue
         for kind, registered in ((0, protocol.tcp), (1, protocol.udp)):
             ports[kind, list(registered)] = row
         for variant, framing in enumerate(protocol.framings):
@@ -38,7 +40,7 @@ def framing_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
             for code, shapes in framing.shapes.items():
                 known[row, code, 1 : 1 + len(shapes)] = [fixed << 8 | counted + 1 for fixed, counted in shapes]
             row += 1
-    return framings[:total], known[:total], ports
+    return framings[:row], known[:row], ports
 
 
 @kernel

@@ -178,6 +178,7 @@ def _clear(packet: Any) -> None:
     packet.source_port = packet.target_port = -1
     packet.transport = packet.vlan = packet.source_mac = packet.target_mac = -1
     packet.tcp_flags = packet.sequence = packet.acknowledge = 0
+    packet.flow = packet.port = -1
     packet.length = packet.whole = packet.ethertype = 0
     packet.fragment = packet.short = packet.jump = 0
 

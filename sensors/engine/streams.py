@@ -386,26 +386,25 @@ def follow(
         flow.last = packet.clock
         if packet.whole > 0:
             flow.payloads += 1
-        at, end = packet.payload, packet.payload + packet.length
-        if packet.transport == 6:
-            if not _follows(packet, flow, flows):
-                _segment(memory, packet, number, flows, slots, framings, known, ports,
-                         messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
-                continue
-            if packet.tcp_flags & 16:
-                flow.acknowledged = packet.acknowledge
-            _keep_up(memory, number, flow, at, end, histories, place)
-        elif packet.length < packet.whole:
+        if packet.transport == 6 and not _follows(packet, flow, flows):
+            _segment(memory, packet, number, flows, slots, framings, known, ports,
+                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+        elif packet.transport != 6 and packet.length < packet.whole:
             _datagram(memory, packet, number, flows, slots, framings, known, ports,
                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-            continue
-        if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
-            at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
-        if at < end:
-            deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
-                    messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-            if packet.transport != 6:
-                abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+        else:
+            at, end = packet.payload, packet.payload + packet.length
+            if packet.transport == 6:
+                flow.acknowledged = packet.acknowledge if packet.tcp_flags & 16 else flow.acknowledged
+                _keep_up(memory, number, flow, at, end, histories, place)
+            if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
+                at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
+            if at < end:
+                deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
+                        messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+                if packet.transport != 6:
+                    abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+        packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
 
 

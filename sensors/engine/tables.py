@@ -23,6 +23,7 @@ PACKET: Final = _record(
     transport="i8", tcp_flags="i8", sequence="i8", acknowledge="i8",
     payload="i8", length="i8", whole="i8",                     # offset in memory, octets captured, octets on the wire
     source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8", fragment="u1", short="u1", jump="u1",
+    flow="i8", port="i8",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
 )
 HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8")
 CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
@@ -35,6 +36,8 @@ FLOW: Final = _record(  # one direction of a connection
     waiting="i8", waiting_count="i8",                          # slots of segments out of order
     carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8", carry_time="i8", carry_packet="i8",  # a message that is not complete yet
     first="i8", last="i8", packets="i8", payloads="i8", messages="i8",
+    unknown="i8", unknown_window="i8", unknown_here="i8", character="i8",  # packets not recognised: all, the window last counted in, those in it, its row
+    before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
 )
 HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # sequence numbers of what a ring holds
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
@@ -44,6 +47,11 @@ STREAMS: Final = _record(  # counters of the stream kernels; those of the window
     jumps="i8", overlaps="i8", half_open="i8",
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
+CHARACTER: Final = _record(  # what the packets are like that no protocol was recognised in, of one transport and port and window
+    transport="i8", port="i8", packets="i8", octets="i8",
+    conversations="i8", begun="i8",                            # pairs of ends that spoke, and those of them that did so for the first time
+    cyclic="i8", period="f8",                                  # packets of flows with even intervals, and the sum of these packets' mean intervals
+)
 CONVERSATION: Final = _record(
     source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
 )
@@ -55,6 +63,7 @@ MESSAGE: Final = _record(
     offset="i8", length="i8", time="i8", clock="i8", packet="i8", flow="i8", connection="i8", conversation="i8", port="i8",
     protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
     marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
+    unit="i8", transaction="i8",                               # what the protocol below said of them (-1: nothing, or there is none below)
 )
 OPERATION: Final = _record(
     time="i8", packet="i8", answer_time="i8", answer_packet="i8", clock="i8",
@@ -64,9 +73,11 @@ OPERATION: Final = _record(
     unit="i8", first="i8", last="i8", distinct="i8",
     value="f8", error="i8", anomaly="i8",
     message="i4", conversation="i4", port="i4", function="i4", effect="i4", space="i4", octets="i4",  # row of the function table; effect number
+    payload="i4", payload_length="i4", selector="i4",          # octets of another protocol (-1: none), and what tells of which
     sample="i4", samples="i4", answer_sample="i4", answer_samples="i4",  # its rows of the sample table, asked and answered
     protocol="u1", role="u1", outcome="u1", short="u1", sidedness="u1", expired="u1",
 )
+LAYER: Final = _record(lower="i8", selector="i8", upper="i8", rank="i8", framing="i8")  # a protocol over another; framing: -1 takes what no other takes
 SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire
     space="i8", first="i8", count="i8", offset="i8", octets="i8", encoding="i8", value="f8",
 )

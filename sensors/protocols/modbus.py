@@ -152,6 +152,7 @@ def open_row(row: Any, index: int, message: Any, sampled: int) -> None:
     row.transaction, row.unit = -1, -1
     row.space, row.first, row.last, row.distinct, row.value = -1, -1, -1, 1, NOTHING
     row.sample, row.samples, row.answer_sample, row.answer_samples = sampled, 0, 0, 0
+    row.payload, row.payload_length, row.selector = -1, 0, -1
 
 
 @inline
@@ -488,6 +489,8 @@ def read_message(memory: Any, row: Any, read: Any, samples: Any, at: int, end: i
         if row.short == 0:
             row.error = error
         return at + 2
+    if code == UNITY:
+        row.payload, row.payload_length, row.selector = at + 1, end - at - 1, UNITY
     return read_body(memory, at + 1, end, code, row, read, samples)
 
 

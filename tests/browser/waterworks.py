@@ -35,7 +35,7 @@ def coverage(name: str, since: int, until: int, **more: Any) -> list[dict[str, A
         {**base, **zero, **more, "id": f"{name}-{time}", "@timestamp": time, "event.start": time, "event.end": time + MINUTE - 1}
         for time in range(since, until, MINUTE)
     ]
-    return [{**row, "undecoded": '[{"name":"tcp/102","bytes":20}]'} for row in rows]
+    return [{**row, "undecoded": '[{"name":"tcp/102","bytes":20,"guess":"cyclic"}]'} for row in rows]
 
 
 def activity(number: int, time: int, access: str, **more: Any) -> dict[str, Any]:

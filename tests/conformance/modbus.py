@@ -40,8 +40,8 @@ def captures() -> list[str]:
 
 
 def others() -> list[str]:
-    """Every other capture: none of them may hold Modbus."""
-    found = [path for path in SHARED.rglob("*") if path.suffix in (".pcap", ".pcapng", ".cap")]
+    """Every other capture, packed ones too: none of them may hold Modbus."""
+    found = [path for path in SHARED.rglob("*") if path.name.endswith((".pcap", ".pcapng", ".cap", ".pcap.zip"))]
     return sorted({str(path.relative_to(SHARED)) for path in found} - set(captures()))
 
 

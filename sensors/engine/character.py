@@ -1,0 +1,140 @@
+"""What is not understood still has a character: how many packets, how long, how often, and which octets. Packets that no protocol was recognised in are
+counted by transport and serving port, by IP protocol or by EtherType; of octets a sample is enough.
+
+Whether a packet counts, and whether it is sampled, depends on its flow alone: however a capture is cut into batches, the counts are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from sensors.engine.octets import borrow, entry, inline, kernel, u8
+from sensors.engine.tables import CHARACTER, table
+
+CHARACTERS: Final = 256  # rows; the last one takes what finds no other
+BINS: Final = 256  # of each row: how often each octet was sampled …
+LENGTHS: Final = (16, 64, 256, 512, 1024, 1460)  # … and behind them how many payloads were at most so long, and longer ones
+ARP: Final = 0x0806
+SAMPLED_FIRST: Final = 64  # packets of a flow that are sampled one by one …
+SAMPLED_EVERY: Final = 16  # … and then each of so many
+SAMPLED_OCTETS: Final = 512  # of a packet
+LEAST_INTERVALS: Final = 4  # that can be called even
+EVEN: Final = 0.1  # coefficient of variation below which they are
+
+
+def character_tables() -> tuple[Any, Any]:
+    """(characters, their bins [row, BINS + lengths]) of an engine."""
+    return table(CHARACTERS, CHARACTER), np.zeros((CHARACTERS, BINS + len(LENGTHS) + 1), np.int64)
+
+
+@kernel
+def _row(transport: int, port: int, characters: Any) -> int:
+    """The row of this transport and port; the last one where the table is full."""
+    last = len(characters) - 1
+    for number in range(last):
+        row = characters[number]
+        if row.packets == 0:
+            row.transport, row.port = transport, port
+            return number
+        if row.transport == transport and row.port == port:
+            return number
+    characters[last].transport = characters[last].port = -1
+    return last
+
+
+@inline
+def _sample(memory: Any, packet: Any, number: int, bins: Any) -> None:
+    end = packet.payload + packet.length
+    for at in range(packet.payload, min(end, packet.payload + SAMPLED_OCTETS)):
+        bins[number, u8(memory, at, end, packet)] += 1
+
+
+@inline
+def _is_sampled(before: int) -> bool:
+    return before < SAMPLED_FIRST or before % SAMPLED_EVERY == 0
+
+
+@inline
+def _count(packet: Any, number: int, characters: Any, bins: Any) -> None:
+    row = characters[number]
+    row.packets += 1
+    row.octets += packet.whole
+    step = 0
+    while step < len(LENGTHS) and packet.whole > LENGTHS[step]:
+        step += 1
+    bins[number, BINS + step] += 1
+
+
+@inline
+def _meet(flow: Any, packet: Any, window: int, flows: Any, characters: Any) -> None:
+    """The first packet of a flow in this window."""
+    flow.character = _row(packet.transport, packet.port, characters)
+    flow.unknown_window, flow.unknown_here, flow.intervals, flow.interval, flow.square = window, 0, 0, 0.0, 0.0
+    row = characters[flow.character]
+    if flow.peer < 0 or flows[flow.peer].unknown_window != window:
+        row.conversations += 1
+    if flow.unknown == 0 and (flow.peer < 0 or flows[flow.peer].unknown == 0):
+        row.begun += 1
+
+
+@inline
+def _time(flow: Any, time: int) -> None:
+    """One more interval, where it is not the first packet: running mean and square (Welford)."""
+    if flow.unknown > 0:
+        flow.intervals += 1
+        step = float(time - flow.before)
+        off = step - flow.interval
+        flow.interval += off / flow.intervals
+        flow.square += off * (step - flow.interval)
+    flow.before = time
+
+
+@inline
+def _without_flow(memory: Any, packet: Any, characters: Any, bins: Any) -> None:
+    """What has no ports: other IP protocols, fragments, and frames that are not IP, by EtherType (ARP carries no payload). As `streams` counts them."""
+    named = packet.source >= 0 and packet.transport >= 0
+    if not named and packet.ethertype == ARP:
+        return
+    number = _row(packet.transport + (256 if packet.fragment else 0), -1, characters) if named else _row(-1, packet.ethertype, characters)
+    if _is_sampled(characters[number].packets):
+        _sample(memory, packet, number, bins)
+    _count(packet, number, characters, bins)
+
+
+@entry
+def characterise(memory: Any, start: int, count: int, packets: Any, window: int, flows: Any, characters: Any, bins: Any) -> None:
+    """Count packets[start:count], which `follow` has seen and which are of one window, as far as nothing was recognised in them."""
+    memory, packets, flows, characters, bins = borrow(memory), borrow(packets), borrow(flows), borrow(characters), borrow(bins)
+    for i in range(start, count):
+        packet = packets[i]
+        if packet.whole <= 0:
+            continue
+        if packet.flow < 0:
+            if packet.source_port < 0 or packet.source < 0 or packet.target < 0:
+                _without_flow(memory, packet, characters, bins)
+            continue
+        flow = flows[packet.flow]
+        if flow.unknown_window != window:
+            _meet(flow, packet, window, flows, characters)
+        _time(flow, packet.time)
+        if _is_sampled(flow.unknown):
+            _sample(memory, packet, flow.character, bins)
+        flow.unknown += 1
+        flow.unknown_here += 1
+        _count(packet, flow.character, characters, bins)
+
+
+@entry
+def settle(gone: Any, window: int, flows: Any, characters: Any) -> None:
+    """These flows say nothing more in this window: were their packets cyclic?"""
+    flows, characters = borrow(flows), borrow(characters)
+    for k in range(len(gone)):
+        flow = flows[gone[k]]
+        if flow.used == 0 or flow.unknown_window != window or flow.intervals < LEAST_INTERVALS or flow.interval <= 0.0:
+            continue
+        if flow.square < EVEN * EVEN * flow.interval * flow.interval * (flow.intervals - 1):
+            row = characters[flow.character]
+            row.cyclic += flow.unknown_here
+            row.period += flow.interval * flow.unknown_here
