@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 
-MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps")  # the keys of `coverage` beside its grade
+# the keys of `coverage` beside its grade and the tunnels: what was missed, and what was seen otherwise than it came
+MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps", "unfinished", "bad_fragments", "rejected")
+MENDED: Final = ("duplicates", "fragments", "bad_checksums")
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class Tally:
     sums: Counter[str] = field(default_factory=Counter[str])
     access: Counter[str] = field(default_factory=Counter[str])
     effects: Counter[str] = field(default_factory=Counter[str])
+    tunnels: Counter[str] = field(default_factory=Counter[str])
     protocols: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
 
     def count(self, batch: Batch) -> None:
@@ -36,10 +39,11 @@ class Tally:
 
     def add(self, totals: Totals) -> None:
         """One capture that has ended."""
-        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED):
+        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED, *MENDED):
             self.sums[name] += getattr(totals, name)
         self.access.update(totals.access)
         self.effects.update(totals.effects)
+        self.tunnels.update(totals.tunnels)
         for name, protocol in totals.protocols.items():
             counts = self.protocols.setdefault(name, Counter(messages=0, operations=0, undecoded_bytes=0))
             counts.update(messages=protocol.messages, operations=protocol.operations, undecoded_bytes=protocol.undecoded_bytes)
@@ -50,7 +54,7 @@ class Tally:
 
     def coverage(self) -> dict[str, Any]:
         """What was not seen."""
-        return {"grade": self.grade(), **{name: self.sums[name] for name in MISSED}}
+        return {"grade": self.grade(), **{name: self.sums[name] for name in (*MISSED, *MENDED)}, "tunnels": dict(sorted(self.tunnels.items()))}
 
     def by_protocol(self) -> dict[str, dict[str, int]]:
         """Counts of each protocol, by name."""

@@ -92,6 +92,8 @@ ACTIVITY: Final = Table("activity", "@timestamp", (
     Field("network.transport", "keyword", "tcp, udp …", "传输层协议"),
     Field("network.protocol", "keyword", "industrial protocol", "工业协议"),
     Field("network.vlan.id", "long", "VLAN identifier", "VLAN 编号"),
+    Field("network.tunnel.type", "keyword", "outermost tunnel that carried it: gre, gtpu, vxlan …", "承载它的最外层隧道：gre、gtpu、vxlan 等"),
+    Field("network.tunnel.id", "long", "its TEID, VNI, key, session or innermost label", "其 TEID、VNI、密钥、会话或最内层标签"),
     *_OBSERVER,
     Field("ot.effect", "keyword", "what it does to the plant, of the closed list of effects", "对装置的作用（封闭列表）"),
     Field("ot.access", "keyword", "kind of access: read, write, command, program …", "访问类别"),
@@ -228,6 +230,13 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("one_sided", "long", "conversations seen in one direction only", "单向会话"),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
+    Field("duplicates", "long", "frames left out: copies that came over the other way of a redundant network", "冗余网络中已去除的重复帧"),
+    Field("fragments", "long", "datagrams put together from fragments", "由分片重组的数据报"),
+    Field("unfinished", "long", "datagrams given up: not all of their fragments came in time", "因分片未及时到齐而放弃的数据报"),
+    Field("bad_fragments", "long", "datagrams given up: their fragments contradict each other", "因分片相互矛盾而放弃的数据报"),
+    Field("bad_checksums", "long", "packets with a wrong checksum of IP, TCP or UDP", "IP、TCP 或 UDP 校验和错误的数据包"),
+    Field("rejected", "long", "those of them not believed: their sender's are right otherwise", "其中不予采信者：其发送方的其他校验和均正确"),
+    Field("tunnels", "json", "packets inside tunnels, by kind: name, packets", "各类隧道内的数据包"),
     Field("undecoded", "json", "undecoded bytes by transport and port: name, bytes", "按端口的未解析字节"),
 ), labels=("file",))
 

@@ -13,7 +13,7 @@ from records.effects import EFFECTS
 from records.schema import ACTIVITY, POINT, arrow_table
 from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
 from sensors.engine.pairing import code_table
-from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, code_path
+from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, TUNNELS, code_path
 from sensors.protocol import Protocol, protocols
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Naming:
             "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk in talks],
             "network.protocol": [protocols()[int(talk.protocol)].name for talk in talks],
             "network.vlan.id": [None if talk.vlan < 0 else int(talk.vlan) for talk in talks],
+            "network.tunnel.type": [TUNNELS[int(talk.tunnel)] or None for talk in talks],
+            "network.tunnel.id": [None if talk.tunnel_id < 0 else int(talk.tunnel_id) for talk in talks],
             "source.asset.id": [self.assets[number] for number in source],
             "destination.asset.id": [self.assets[number] for number in target],
         }
@@ -177,7 +179,8 @@ class Naming:
             np.where(own, rows.port, 0).tolist(),
             rows.ordinal.tolist(),
         ]
-        return [_identity(self._origin, *row) for row in zip(*parts, strict=True)]
+        tunnels = zip(_plain(columns["network.tunnel.type"]), _plain(columns["network.tunnel.id"]), strict=True)  # part of the key where there is one
+        return [_identity(self._origin, *row, *(tunnel if tunnel[0] else ())) for row, tunnel in zip(zip(*parts, strict=True), tunnels, strict=True)]
 
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""

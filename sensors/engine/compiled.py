@@ -66,6 +66,44 @@ def copy(memory: Any, target: int, source: int, octets: int) -> None:
 
 
 @intrinsic
+def _word(typing: Any, memory: Any, at: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
+    """Eight octets as one number, in the order of this machine, unchecked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        octets: Any = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(octets, [arguments[1]]), ir.IntType(64).as_pointer())
+        return builder.load(place, align=1)
+
+    return numba.uint64(memory, numba.int64), generate
+
+
+@inline
+def _halves(total: Any) -> Any:
+    return (total & np.uint64(0xFFFF)) + (total >> np.uint64(16))
+
+
+@inline
+def add16(memory: Any, at: int, octets: int) -> int:
+    """Sum of big-endian sixteen-bit words modulo 0xFFFF, unchecked; an odd octet at the end is the upper half of a word.
+
+    Such a sum is the same in either order of octets, once they are swapped; so it is added up by whole words. Eight octets before `at` are readable.
+    """
+    total = np.uint64(0)
+    end = at + octets
+    while at + 8 <= end:
+        word = _word(memory, at)
+        total += (word & np.uint64(0xFFFFFFFF)) + (word >> np.uint64(32))
+        at += 8
+    rest = np.uint64(8 * (at + 7 - end))  # the last octets, without those before them
+    word = _word(memory, end - 8) >> rest >> np.uint64(8)
+    total += (word & np.uint64(0xFFFFFFFF)) + (word >> np.uint64(32))
+    total = (total & np.uint64(0xFFFFFFFF)) + (total >> np.uint64(32))
+    total = _halves(_halves(_halves(total)))
+    swapped = (total << np.uint64(8) | total >> np.uint64(8)) & np.uint64(0xFFFF)
+    return np.int64(0 if swapped == np.uint64(0xFFFF) else swapped)  # pyright: ignore[reportReturnType]
+
+
+@intrinsic
 def _borrow(typing: Any, array: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         value: Any = context.make_array(signature.args[0])(context, builder, arguments[0])

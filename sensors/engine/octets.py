@@ -12,12 +12,12 @@ from sensors.engine.mode import interpreted
 INTERPRETED: Final = interpreted()
 
 if INTERPRETED:
-    from sensors.engine.interpreted import borrow, copy, entry, fill, inline, kernel, mix, octet, plain
+    from sensors.engine.interpreted import add16, borrow, copy, entry, fill, inline, kernel, mix, octet, plain
 else:
-    from sensors.engine.compiled import borrow, copy, entry, fill, inline, kernel, mix, octet, plain
+    from sensors.engine.compiled import add16, borrow, copy, entry, fill, inline, kernel, mix, octet, plain
 
 __all__ = [
-    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "octet", "plain", "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
+    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "octet", "plain", "sum16", "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
 ]  # fmt: skip
 
 
@@ -70,3 +70,12 @@ def u32le(memory: Any, at: int, end: int, row: Any) -> int:
 def u48be(memory: Any, at: int, end: int, row: Any) -> int:
     """Six octets, big endian: a MAC address."""
     return u16be(memory, at, end, row) << 32 | u32be(memory, at + 2, end, row)
+
+
+@inline
+def sum16(memory: Any, at: int, end: int, row: Any) -> int:
+    """Sum of the big-endian sixteen-bit words of [at, end) modulo 0xFFFF: 0 where a right Internet checksum (RFC 1071) is among them."""
+    if at < 8 or at > end or end > len(memory):  # add16 takes eight octets at a time, up to `end`
+        row.short = 1
+        return 0
+    return add16(memory, at, end - at)
