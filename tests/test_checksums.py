@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def test_sums() -> None:
     dice = random.Random(1)
     row = plain(table(1, PACKET))[0]
+    memory = np.zeros(0, np.uint8)
     for octets in (*range(40), 130, 1500, 65535):
         data = dice.randbytes(octets)
         memory = np.frombuffer(b"\xff" * 9 + data + b"\xff" * 9, np.uint8).copy()

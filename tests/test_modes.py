@@ -20,7 +20,17 @@ from tests.wire import hard, save, watch
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "captures" / "demo.pcap"
-SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_link.py", "test_coverage.py")
+SUBJECTS = (
+    "test_streams.py",
+    "test_grouping.py",
+    "test_points.py",
+    "test_link.py",
+    "test_coverage.py",
+    "test_tunnels.py",
+    "test_fragments.py",
+    "test_redundancy.py",
+    "test_checksums.py",
+)
 
 
 def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:

@@ -66,15 +66,17 @@ def copy(memory: Any, target: int, source: int, octets: int) -> None:
 
 
 @intrinsic
-def _word(typing: Any, memory: Any, at: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
-    """Eight octets as one number, in the order of this machine, unchecked."""
-
+def _load(typing: Any, memory: Any, at: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         octets: Any = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         place = builder.bitcast(builder.gep(octets, [arguments[1]]), ir.IntType(64).as_pointer())
         return builder.load(place, align=1)
 
     return numba.uint64(memory, numba.int64), generate
+
+
+_word: Callable[[Any, Any], Any] = cast("Callable[[Any, Any], Any]", _load)
+"""Eight octets as one number, little endian as this machine is, unchecked."""
 
 
 @inline
