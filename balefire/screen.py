@@ -89,9 +89,9 @@ class Screen:
         """A text in the reader's language."""
         return say(key, self.language, **values)
 
-    def count(self, key: str, number: int) -> str:
+    def count(self, key: str, number: int, **values: object) -> str:
         """A text that English has in two forms: `key.one` and `key.many`."""
-        return self.say(f"{key}.{'one' if number == 1 else 'many'}", count=f"{number:,}")
+        return self.say(f"{key}.{'one' if number == 1 else 'many'}", count=f"{number:,}", **values)
 
     def print(self, part: RenderableType) -> None:
         """A line of cleaned text, however long, or something rich draws."""

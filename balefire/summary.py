@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import ID
 from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
-from balefire.tally import MISSED
+from balefire.tally import MENDED, MISSED
 from balefire.times import span
 from records.effects import EFFECTS
 from records.model import severity_word
@@ -114,7 +114,14 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
     parts += [Text(), *(indented(each) for each in spoken or [Text(screen.say("cli.summary.no_protocol"))]), Text()]
     if summary["access"]:
         parts.append(indented(_access(screen, summary["access"])))
-    return parts
+    mended = _mended(screen, summary["coverage"])
+    return [*parts, Text(), indented(Text(" · ".join(mended), "dim"))] if mended else parts
+
+
+def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:
+    """What the link layer undid, so that the rest could be seen: tunnels, fragments, second copies."""
+    tunnels = [screen.count("cli.summary.tunnelled", count, tunnel=screen.say(f"tunnel.{name}")) for name, count in coverage["tunnels"].items()]
+    return tunnels + [screen.count(f"cli.summary.{name}", coverage[name]) for name in MENDED if coverage[name]]
 
 
 def _title(name: str) -> str:

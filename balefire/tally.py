@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 
-MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps")  # the keys of `coverage` beside its grade
+# the keys of `coverage` beside its grade and the tunnels: what was missed, and what was seen otherwise than it came
+MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps", "unfinished", "bad_fragments", "rejected", "half_open")
+MENDED: Final = ("duplicates", "fragments", "bad_checksums", "overlaps")
 UNKNOWN: Final = 20  # blind spots that are told one by one
 
 
@@ -29,6 +31,7 @@ class Tally:
     sums: Counter[str] = field(default_factory=Counter[str])
     access: Counter[str] = field(default_factory=Counter[str])
     effects: Counter[str] = field(default_factory=Counter[str])
+    tunnels: Counter[str] = field(default_factory=Counter[str])
     protocols: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
 
@@ -39,12 +42,13 @@ class Tally:
 
     def add(self, totals: Totals) -> None:
         """One capture that has ended."""
-        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED):
+        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED, *MENDED):
             self.sums[name] += getattr(totals, name)
         self.access.update(totals.access)
         self.effects.update(totals.effects)
         for name, each in totals.unknown.items():
             self.unknown.setdefault(name, Unknown()).add(each)
+        self.tunnels.update(totals.tunnels)
         for name, protocol in totals.protocols.items():
             counts = self.protocols.setdefault(name, Counter(messages=0, operations=0, undecoded_bytes=0))
             counts.update(messages=protocol.messages, operations=protocol.operations, undecoded_bytes=protocol.undecoded_bytes)
@@ -55,7 +59,7 @@ class Tally:
 
     def coverage(self) -> dict[str, Any]:
         """What was not seen."""
-        return {"grade": self.grade(), **{name: self.sums[name] for name in MISSED}}
+        return {"grade": self.grade(), **{name: self.sums[name] for name in (*MISSED, *MENDED)}, "tunnels": dict(sorted(self.tunnels.items()))}
 
     def blind_spots(self) -> dict[str, Any]:
         """What was not understood, worst first, and how many more there are."""

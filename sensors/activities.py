@@ -15,7 +15,7 @@ from records.schema import ACTIVITY, POINT, arrow_table
 from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
 from sensors.engine.identity import DIGITS, WORDS, hash_rows, name_words
 from sensors.engine.pairing import code_table
-from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, code_path
+from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, TUNNELS, code_path
 from sensors.protocol import Protocol, protocols
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class Naming:
             "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk, _ in talks],
             "network.protocol": [protocols()[int(talk.protocol)].name for talk, _ in talks],
             "network.vlan.id": [None if talk.vlan < 0 else int(talk.vlan) for talk, _ in talks],
+            "network.tunnel.type": [TUNNELS[int(talk.tunnel)] or None for talk, _ in talks],
+            "network.tunnel.id": [None if talk.tunnel_id < 0 else int(talk.tunnel_id) for talk, _ in talks],
             "source.asset.id": [self.assets[number] for number in source],
             "destination.asset.id": [self.assets[number] for number in target],
         }
@@ -183,7 +185,8 @@ class Naming:
 
     def _talk_words(self, talk: Any) -> tuple[int, int]:
         ends = (self.host(int(talk.source)), int(talk.source_mac), self.host(int(talk.target)), int(talk.target_mac))
-        return name_words(self._origin, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan))
+        tunnel = (TUNNELS[int(talk.tunnel)], int(talk.tunnel_id)) if talk.tunnel else ()
+        return name_words(self._origin, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan), *tunnel)
 
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from records.schema import COVERAGE, arrow_table
-from sensors.engine.tables import WINDOW
+from sensors.engine.tables import TUNNELS, WINDOW
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LLC: Final = 4  # in place of an EtherType: IEEE 802.2
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
 FRAGMENT: Final = 256
-COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps")
+# counters that have the same name everywhere
+ODDITIES: Final = ("duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open")
+COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", *ODDITIES, *TUNNELS[1:])
 
 
 def grade(decoded: int, undecoded: int, lost: int) -> float | None:
@@ -29,6 +32,8 @@ def grade(decoded: int, undecoded: int, lost: int) -> float | None:
 
 def port_name(transport: int, port: int) -> str:
     """What undecoded octets are counted by: `tcp/4840`, `ip/47`, `ethertype/0x88b8`."""
+    if transport < 0 and port == LLC:
+        return "llc"
     if transport < 0:
         return f"ethertype/0x{port:04x}" if port >= 0 else "other"
     name = _TRANSPORTS.get(transport % FRAGMENT, f"ip/{transport % FRAGMENT}")
@@ -65,6 +70,15 @@ class Totals:
     one_sided: int = 0
     jumps: int = 0
     shed: int = 0
+    duplicates: int = 0
+    fragments: int = 0
+    unfinished: int = 0
+    bad_fragments: int = 0
+    bad_checksums: int = 0
+    rejected: int = 0
+    overlaps: int = 0
+    half_open: int = 0
+    tunnels: dict[str, int] = field(default_factory=dict[str, int])
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
     unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
     access: dict[str, int] = field(default_factory=dict[str, int])
@@ -106,6 +120,8 @@ class CoverageLog:
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
             "one_sided": one_sided, "jumps": count["jumps"], "shed": count["shed"],
             "undecoded": json.dumps(worst_first(unknown)),
+            **{name: count[name] for name in ODDITIES},
+            "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
         })  # fmt: skip
         for name in COUNTED:
             streams[name] = 0
@@ -142,6 +158,11 @@ class CoverageLog:
         totals.shed += count["shed"]
         totals.one_sided += one_sided
         totals.jumps += count["jumps"]
+        for name in ODDITIES:
+            setattr(totals, name, getattr(totals, name) + count[name])
+        for name in TUNNELS[1:]:
+            if count[name]:
+                totals.tunnels[name] = totals.tunnels.get(name, 0) + count[name]
 
     def take(self) -> pa.Table:
         """The rows since the last call."""

@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, delivery, grouping, history, layers, link, pairing, points
+from sensors.engine import character, delivery, fragments, grouping, history, layers, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -33,6 +33,7 @@ from sensors.engine.tables import (
     POINT_ROW,
     POINTS,
     SAMPLE,
+    SIGHTING,
     SLOT,
     STREAMS,
     UNDECODED,
@@ -51,10 +52,12 @@ if TYPE_CHECKING:
 SLOTS: Final = 1024
 SLOTS_END: Final = SLOTS * delivery.SLOT_OCTETS
 HISTORY_AT: Final = SLOTS_END + pairing.KEPT_OCTETS
-ARENA: Final = HISTORY_AT + history.OCTETS
+FRAGMENTS_AT: Final = HISTORY_AT + history.OCTETS
+ARENA: Final = FRAGMENTS_AT + fragments.OCTETS
 BATCH: Final = 1 << 20
 MOST_FLOWS: Final = 1 << 16
 MOST_HOSTS: Final = 1 << 16
+SIGHTINGS: Final = 1 << 14  # frames of redundant networks that are remembered
 MOST_CONVERSATIONS: Final = 1 << 16
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 PART: Final = 1 << 12  # messages dissected at a time
@@ -89,7 +92,10 @@ class Sensor:
     def _make_tables(self, batch: int) -> None:
         self.arena = np.zeros(ARENA + batch, np.uint8)
         self.memory = plain(self.arena)
-        self.packets = table(batch // 76 + 16, PACKET)
+        self.packets, self.outer = table(batch // 76 + 16, PACKET), table(1, PACKET)
+        self.datagrams, self.units, self.buffers, self.assembly = fragments.fragment_tables(FRAGMENTS_AT)
+        self.sightings = table(SIGHTINGS, SIGHTING)
+        self.sightings.time = -1
         self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), np.full(4 * MOST_HOSTS, -1, np.int64), table(1, CLOCK)
         self.flows, self.flow_index = table(MOST_FLOWS, FLOW), np.full(4 * MOST_FLOWS, -1, np.int64)
         self.slots, self.streams = table(SLOTS, SLOT), table(1, STREAMS)
@@ -169,13 +175,26 @@ class Sensor:
         self._finish()
         yield self._take()
 
+    def decode(self, start: int, count: int) -> int:
+        """The headers of packets[start:count]; returns the next packet where those before must be dissected first."""
+        return link.decode(
+            self.memory, start, count, self.packets, self.outer, self.hosts, self.host_index, self.clock,
+            self.datagrams, self.units, self.buffers, self.assembly, self.sightings,
+        )  # fmt: skip
+
     def _packets(self, count: int) -> None:
-        link.decode(self.memory, count, self.packets, self.hosts, self.host_index, self.clock)
         times = self.packets.time[:count]
         totals = self._coverage.totals
         totals.first = int(times.min()) if totals.first is None else min(totals.first, int(times.min()))
         totals.last = int(times.max()) if totals.last is None else max(totals.last, int(times.max()))
-        streams, at = self.streams[0], 0
+        at = 0
+        while at < count:
+            decoded = self.decode(at, count)
+            self._follow(at, decoded)
+            at = decoded
+
+    def _follow(self, at: int, count: int) -> None:
+        streams = self.streams[0]
         while at < count:
             start = at
             window = int(self.packets[at].clock) // WINDOW
@@ -337,6 +356,7 @@ class Sensor:
             )  # fmt: skip
             self._messages(int(last.clock))
         self._operations(0, self.messages, FOREVER - 1)
+        fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         flows = self.flows[: int(self.streams[0].flows)]
         self._close_coverage(int(((flows.peer < 0) & (flows.payloads > 0) & (flows.used == 1) & (flows.framing >= 0)).sum()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,8 +94,10 @@ def test_one_sided_connections_are_counted_where_they_matter() -> None:
 
 
 def test_rows_add_up_to_the_totals() -> None:
-    seen = watch(hard(1))
-    for name in ("packets", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", "undecoded_bytes", "decoded_bytes"):
+    damaged = [replace(packet, data=packet.data[:-1] + b"\x55") if n % 9 == 0 and len(packet.data) > 60 else packet for n, packet in enumerate(hard(1))]
+    seen = watch(damaged)
+    assert seen.totals.rejected > 0
+    for name in ("packets", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", "undecoded_bytes", "decoded_bytes", "bad_checksums", "rejected"):
         assert sum(row[name] for row in seen.coverage) == getattr(seen.totals, name), name
     assert sum(row["bytes"] for row in seen.coverage) == seen.totals.bytes
     total: dict[str, int] = {}

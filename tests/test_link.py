@@ -48,9 +48,7 @@ def decoded(*packets: Packet) -> Any:
     """The rows of these packets."""
     sensor = Sensor("link")
     count = Feed(packets).batch(sensor.arena, len(sensor.arena) - (1 << 20), sensor.packets)
-    from sensors.engine import link as engine
-
-    engine.decode(sensor.memory, count, sensor.packets, sensor.hosts, sensor.host_index, sensor.clock)
+    assert sensor.decode(0, count) == count
     return sensor.packets[:count]
 
 
@@ -84,6 +82,8 @@ EXTENSIONS = [
     [(0, bytes(6))],
     [(60, bytes(14))],
     [(0, bytes(6)), (43, bytes(22)), (60, bytes(6))],
+    [(44, bytes(6))],  # a fragment that is the whole datagram
+    [(135, bytes(6)), (0, bytes(6)), (44, bytes(6)), (60, bytes(6))],
 ]
 
 
@@ -94,23 +94,57 @@ def test_headers_between(extensions: list[tuple[int, bytes]]) -> None:
     assert [line["object"]["first"] for line in seen.lines] == [0]
 
 
-def test_fragments_are_counted() -> None:
-    body = tcp(REQUEST, 40000, 502, 1)
-    packets = [
-        Packet(ethernet(ipv4(body, fragment=0x2000))),
-        Packet(ethernet(ipv4(bytes(64), fragment=8))),
-        Packet(ethernet(ipv6(body, "fd00::1", "fd00::2", 6, [(44, bytes(6))]), ethertype=0x86DD)),
-    ]
-    seen = watch(packets)
-    assert seen.lines == []
-    assert seen.totals.undecoded == {"tcp/fragment": len(body) + 64, "ip/44/fragment": 8 + len(body)}
-
-
 def test_what_is_not_ip() -> None:
     packets = [Packet(ethernet(bytes(46), ethertype=kind)) for kind in (0x0806, 0x88B8, 0x88B8, 0x8892)]
     seen = watch(packets)
     assert seen.totals.undecoded == {"ethertype/0x88b8": 92, "ethertype/0x8892": 46}
     assert seen.totals.packets == 4
+
+
+@pytest.mark.parametrize("kind", [0x88B8, 0x88BA, 0x8892, 0x88A4, 0x88AB, 0x88CD, 0x88CC, 0x88F7, 0x88E3])
+@pytest.mark.parametrize("vlans", [(), (5,), (2, 3)])
+def test_industrial_ethernet_is_handed_on(kind: int, vlans: tuple[int, ...]) -> None:
+    packet = Packet(ethernet(bytes(range(80)), ethertype=kind, vlans=vlans))
+    (row,) = decoded(packet)
+    assert (row.ethertype, row.source, row.target, row.transport) == (kind, -1, -1, -1)
+    assert row.payload - row["at"] == 14 + 4 * len(vlans)
+    assert (row.length, row.whole) == (80, 80)
+    assert watch([packet]).totals.undecoded == {f"ethertype/0x{kind:04x}": 80}
+
+
+@pytest.mark.parametrize("order", ["<I", ">I"])
+@pytest.mark.parametrize("linktype", [NULL, 108])
+def test_address_families(order: str, linktype: int) -> None:
+    """A loopback's family is in the order of the machine that captured, and IPv6 has another number on each."""
+    four, six = ipv4(tcp(REQUEST, 40000, 502, 1)), ipv6(tcp(REQUEST, 40000, 502, 1), "fd00::1", "fd00::2")
+    for family, body in ((2, four), (10, six), (24, six), (28, six), (30, six)):
+        (row,) = decoded(Packet(struct.pack(order, family) + body, linktype=linktype))
+        assert (row.ethertype, row.whole, row.target_port) == (0x0800 if family == 2 else 0x86DD, len(REQUEST), 502)
+    for family, body in ((7, four), (2, six), (30, four), (0x12345678, four)):
+        assert watch([Packet(struct.pack(order, family) + body, linktype=linktype)]).lines == []
+
+
+def test_the_loopback_of_linux_has_no_address() -> None:
+    body = ipv4(tcp(REQUEST, 40000, 502, 1))
+    first = struct.pack(">HHH", 0, 772, 6) + bytes(8) + b"\x08\0" + body
+    second = struct.pack(">HHIHBB", 0x0800, 0, 1, 772, 0, 6) + bytes(8) + body
+    for data, linktype in ((first, SLL), (second, SLL2)):
+        (row,) = decoded(Packet(data, linktype=linktype))
+        assert (row.source_mac, row.ethertype, row.whole) == (-1, 0x0800, len(REQUEST))
+
+
+def test_lengths_in_place_of_ethertypes() -> None:
+    inner = ipv4(tcp(REQUEST, 40000, 502, 1))
+    snap = b"\xaa\xaa\x03\0\0\0\x08\0" + inner
+    (row,) = decoded(Packet(ethernet(snap, ethertype=len(snap))))
+    assert (row.ethertype, row.whole, row.target_port) == (0x0800, len(REQUEST), 502)
+    spanning_tree = b"\x42\x42\x03" + bytes(35)
+    packet = Packet(ethernet(spanning_tree, ethertype=38))
+    (row,) = decoded(packet)
+    assert (row.whole, row.length) == (38, 38), "padding is none of it"
+    assert watch([packet, Packet(ethernet(b"\xf0\xf0\x03", ethertype=3))]).totals.undecoded == {"llc": 38 + 3}
+    cooked = struct.pack(">HHH", 0, 1, 6) + bytes(8) + b"\0\x04" + spanning_tree
+    assert watch([Packet(cooked, linktype=SLL)]).totals.undecoded == {"llc": 38}
 
 
 def test_padding_is_no_payload() -> None:
@@ -216,10 +250,8 @@ def test_every_field_of_a_packet_is_set() -> None:
     for fill in (0, 0xFF):
         sensor.packets.view(np.uint8)[:] = fill
         sensor.hosts.view(np.uint8)[:], sensor.host_index[:], sensor.clock.view(np.uint8)[:] = 0, -1, 0
-        from sensors.engine import link as engine
-
         count = Feed(rows).batch(sensor.arena, len(sensor.arena) - (1 << 20), sensor.packets)
-        engine.decode(sensor.memory, count, sensor.packets, sensor.hosts, sensor.host_index, sensor.clock)
+        assert sensor.decode(0, count) == count
         told.append([[int(row[name]) for name in PACKET.names or ()] for row in sensor.packets[:count]])
     assert told[0] == told[1]
 

@@ -21,7 +21,18 @@ from tests.wire import hard, save, watch
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "captures" / "demo.pcap"
-SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_link.py", "test_coverage.py", "test_character.py")
+SUBJECTS = (
+    "test_streams.py",
+    "test_grouping.py",
+    "test_points.py",
+    "test_link.py",
+    "test_coverage.py",
+    "test_tunnels.py",
+    "test_fragments.py",
+    "test_redundancy.py",
+    "test_checksums.py",
+    "test_character.py",
+)
 
 
 def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +76,11 @@ def straight(spoken: Spoken) -> list[dict[str, Any]]:
     return said(seen.lines)
 
 
-def carried(spoken: Spoken, dice: random.Random, most: int, disorder: bool, twice: bool, sequences: tuple[int, int] = (1000, 2000)) -> list[Packet]:
+def carried(
+    spoken: Spoken, dice: random.Random, most: int, disorder: bool, twice: bool, sequences: tuple[int, int] = (1000, 2000), port: int = 40000
+) -> list[Packet]:
     """The same in pieces."""
-    talk = Talk(sequences=list(sequences)).open()
+    talk = Talk(sequences=list(sequences), client_port=port).open()
     for side, data in spoken:
         first = talk.sequences[side]
         parts = pieces(data, dice, most)
@@ -141,9 +142,7 @@ def test_connections_do_not_mix(several: list[list[list[int]]], seed: int) -> No
     dice = random.Random(seed)
     talks: list[list[Packet]] = []
     for number, numbers in enumerate(several):
-        packets = carried(dialogue(numbers), dice, 8, disorder=True, twice=False)
-        shifted = 0x9C40 + number
-        talks.append([Packet(packet.data.replace(b"\x9c\x40", struct.pack(">H", shifted), 1), packet.time) for packet in packets])
+        talks.append(carried(dialogue(numbers), dice, 8, disorder=True, twice=False, port=0x9C40 + number))
     mixed: list[Packet] = []
     waiting = [list(talk) for talk in talks]
     while any(waiting):

@@ -1,4 +1,4 @@
-"""Packets and capture files made by hand: a small writer for tests. Lengths are right, checksums are zero: a passive sensor does not look at them."""
+"""Packets and capture files made by hand: a small writer for tests. Lengths and checksums are right."""
 
 from __future__ import annotations
 
@@ -53,6 +53,20 @@ def mac(address: str) -> bytes:
     return b"\x02\x00" + ipaddress.ip_address(address).packed[-4:]
 
 
+def sum16(data: bytes) -> int:
+    """The Internet checksum of these octets."""
+    return 0xFFFF - (int.from_bytes(data + bytes(len(data) & 1)) % 0xFFFF or (0xFFFF if any(data) else 0))
+
+
+def checked(payload: bytes, ends: bytes, protocol: int) -> bytes:
+    """A segment or datagram with its checksum, where it has none yet and is long enough to have one."""
+    at = {6: 16, 17: 6}.get(protocol, len(payload))
+    if len(payload) < at + 2 or payload[at : at + 2] != b"\0\0":
+        return payload
+    told = sum16(ends + struct.pack(">II", len(payload), protocol) + payload) or 0xFFFF
+    return payload[:at] + struct.pack(">H", told) + payload[at + 2 :]
+
+
 def tcp(payload: bytes, source: int, target: int, sequence: int, acknowledge: int = 0, flags: int = PUSH | ACK, options: bytes = b"") -> bytes:
     """A segment."""
     head = struct.pack(">HHIIBBHHH", source, target, sequence & 0xFFFFFFFF, acknowledge & 0xFFFFFFFF, (20 + len(options)) << 2, flags, 8192, 0, 0)
@@ -65,13 +79,16 @@ def udp(payload: bytes, source: int, target: int) -> bytes:
 
 
 def ipv4(
-    payload: bytes, source: str = CLIENT, target: str = SERVER, protocol: int = 6, total: int | None = None, fragment: int = 0, options: bytes = b""
-) -> bytes:
+    payload: bytes, source: str = CLIENT, target: str = SERVER, protocol: int = 6, total: int | None = None, fragment: int = 0, options: bytes = b"",
+    number: int = 1,
+) -> bytes:  # fmt: skip
     """A packet of IPv4. `fragment`: flags and offset; `total`: another length than the right one."""
     header = 20 + len(options)
     length = header + len(payload) if total is None else total
-    head = struct.pack(">BBHHHBBH", 0x40 | header // 4, 0, length, 1, fragment, 64, protocol, 0)
-    return head + ipaddress.IPv4Address(source).packed + ipaddress.IPv4Address(target).packed + options + payload
+    ends = ipaddress.IPv4Address(source).packed + ipaddress.IPv4Address(target).packed
+    head = struct.pack(">BBHHHBBH", 0x40 | header // 4, 0, length, number, fragment, 64, protocol, 0) + ends + options
+    head = head[:10] + struct.pack(">H", sum16(head)) + head[12:]
+    return head + (payload if fragment else checked(payload, ends, protocol))
 
 
 def ipv6(payload: bytes, source: str, target: str, protocol: int = 6, extensions: Sequence[tuple[int, bytes]] = ()) -> bytes:
@@ -81,7 +98,8 @@ def ipv6(payload: bytes, source: str, target: str, protocol: int = 6, extensions
         bytes([following, 0 if number == 44 else (len(body) - 6) // 8]) + body for (number, body), following in zip(extensions, kinds[1:], strict=True)
     )
     head = struct.pack(">IHBB", 6 << 28, len(between) + len(payload), kinds[0], 64)
-    return head + ipaddress.IPv6Address(source).packed + ipaddress.IPv6Address(target).packed + between + payload
+    ends = ipaddress.IPv6Address(source).packed + ipaddress.IPv6Address(target).packed
+    return head + ends + between + checked(payload, ends, protocol)
 
 
 def ethernet(payload: bytes, source: str = CLIENT, target: str = SERVER, ethertype: int = 0x0800, vlans: Sequence[int] = (), outer: int = 0x8100) -> bytes:

@@ -76,7 +76,7 @@ def _load(octets: int, little: bool) -> Callable[[Any, int], int]:
 
 octet = _load(1, little=True)
 load16be, load32be = _load(2, little=False), _load(4, little=False)
-load16le, load32le = _load(2, little=True), _load(4, little=True)
+load16le, load32le, load64le = _load(2, little=True), _load(4, little=True), _load(8, little=True)
 
 
 @kernel
@@ -111,6 +111,38 @@ def copy(memory: Any, target: int, source: int, octets: int) -> None:
     """Move octets inside the arena; nothing where either end is not in it."""
     if octets > 0 and min(target, source) >= 0 and max(target, source) + octets <= len(memory):
         _move(memory, target, source, octets)
+
+
+@inline
+def _word(memory: Any, at: int) -> Any:
+    """Eight octets as one number, little endian, unchecked."""
+    return np.uint64(load64le(memory, at))
+
+
+@inline
+def _halves(total: Any) -> Any:
+    return (total & np.uint64(0xFFFF)) + (total >> np.uint64(16))
+
+
+@inline
+def add16(memory: Any, at: int, octets: int) -> int:
+    """Sum of big-endian sixteen-bit words modulo 0xFFFF, unchecked; an odd octet at the end is the upper half of a word.
+
+    Such a sum is the same in either order of octets, once they are swapped; so it is added up by whole words. Eight octets before `at` are readable.
+    """
+    total = np.uint64(0)
+    end = at + octets
+    while at + 8 <= end:
+        word = _word(memory, at)
+        total += (word & np.uint64(0xFFFFFFFF)) + (word >> np.uint64(32))
+        at += 8
+    rest = np.uint64(8 * (at + 7 - end))  # the last octets, without those before them
+    word = _word(memory, end - 8) >> rest >> np.uint64(8)
+    total += (word & np.uint64(0xFFFFFFFF)) + (word >> np.uint64(32))
+    total = (total & np.uint64(0xFFFFFFFF)) + (total >> np.uint64(32))
+    total = _halves(_halves(_halves(total)))
+    swapped = (total << np.uint64(8) | total >> np.uint64(8)) & np.uint64(0xFFFF)
+    return np.int64(0 if swapped == np.uint64(0xFFFF) else swapped)  # pyright: ignore[reportReturnType]
 
 
 @intrinsic

@@ -238,7 +238,7 @@ def _confirm(
         _give_up(peer, slots, undecoded, streams)
         return
     peer.framing, peer.tries = flow.framing, flow.tries
-    converse(peer, framings, conversations, conversation_index, streams)
+    converse(peer, flows, framings, conversations, conversation_index, streams)
     _show_carried(packet, flow.peer, 0, flows, slots, framings, messages, undecoded, streams)
 
 
@@ -262,7 +262,7 @@ def deliver(
         count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
         return
     if flow.conversation < 0:
-        converse(flow, framings, conversations, conversation_index, streams)
+        converse(flow, flows, framings, conversations, conversation_index, streams)
     _feed(memory, packet, number, at, end, flows, slots, framings, known, messages, undecoded, streams)
 
 

@@ -22,15 +22,15 @@ def signed(difference: int) -> int:
 
 
 @inline
-def _key(source: int, target: int, source_port: int, target_port: int, transport: int) -> int:
-    return mix(source << 24 ^ target, source_port << 32 | target_port << 8 | transport)
+def _key(source: int, target: int, source_port: int, target_port: int, transport: int, realm: int) -> int:
+    return mix(source << 24 ^ target ^ realm, source_port << 32 | target_port << 8 | transport)
 
 
 @inline
-def find_flow(source: int, target: int, source_port: int, target_port: int, transport: int, flows: Any, index: Any) -> int:
+def find_flow(source: int, target: int, source_port: int, target_port: int, transport: int, realm: int, flows: Any, index: Any) -> int:
     """The flow of this direction, or -1."""
     last = len(index) - 1
-    hashed = _key(source, target, source_port, target_port, transport)
+    hashed = _key(source, target, source_port, target_port, transport, realm)
     place = hashed & last
     while index[place] >= 0:
         if tag_fits(index[place], hashed):
@@ -42,6 +42,7 @@ def find_flow(source: int, target: int, source_port: int, target_port: int, tran
                 and flow.source_port == source_port
                 and flow.target_port == target_port
                 and flow.transport == transport
+                and flow.realm == realm
             ):
                 return number
         place = (place + 1) & last
@@ -53,7 +54,7 @@ def enter_flow(number: int, flows: Any, index: Any) -> None:
     """Put a flow into the hash index."""
     flow = flows[number]
     last = len(index) - 1
-    hashed = _key(flow.source, flow.target, flow.source_port, flow.target_port, flow.transport)
+    hashed = _key(flow.source, flow.target, flow.source_port, flow.target_port, flow.transport, flow.realm)
     place = hashed & last
     while index[place] >= 0:
         place = (place + 1) & last
@@ -88,6 +89,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.source, flow.target, flow.transport = packet.source, packet.target, packet.transport
     flow.source_port, flow.target_port = packet.source_port, packet.target_port
     flow.source_mac, flow.target_mac, flow.vlan = packet.source_mac, packet.target_mac, packet.vlan
+    flow.tunnel, flow.tunnel_id, flow.realm = packet.tunnel, packet.tunnel_id, packet.realm
     flow.used, flow.started, flow.ended, flow.torn, flow.tries = 1, 0, 0, 0, 0
     flow.likely = flow.acts = 0
     flow.began = flow.acknowledged = -1
@@ -96,7 +98,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.packets = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
     flow.first = packet.time
-    peer = find_flow(packet.target, packet.source, packet.target_port, packet.source_port, packet.transport, flows, index)
+    peer = find_flow(packet.target, packet.source, packet.target_port, packet.source_port, packet.transport, packet.realm, flows, index)
     flow.peer = peer
     if peer >= 0:
         other = flows[peer]
@@ -164,21 +166,23 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
 
 
 @kernel
-def converse(flow: Any, framings: Any, conversations: Any, index: Any, streams: Any) -> None:
-    """Number the conversation of a flow: client, server, server's port, protocol, VLAN and MAC addresses. Its reports keep the same one."""
+def converse(flow: Any, flows: Any, framings: Any, conversations: Any, index: Any, streams: Any) -> None:
+    """Number the conversation of a flow: client, server, server's port, protocol, VLAN, tunnel and MAC addresses. Its reports keep the same one."""
     ask = flow.side == 0
     source, target = (flow.source, flow.target) if ask else (flow.target, flow.source)
     source_mac, target_mac = (flow.source_mac, flow.target_mac) if ask else (flow.target_mac, flow.source_mac)
     protocol = framings[flow.framing].protocol
     port = server_port(flow)
+    towards = flow if ask or flow.peer < 0 else flows[flow.peer]  # a tunnel may have another number each way: that of the requests counts
     last = len(index) - 1
-    hashed = mix(mix(source << 24 ^ target, port << 16 | protocol << 8 | flow.transport), mix(source_mac, target_mac) ^ flow.vlan)
+    hashed = mix(mix(source << 24 ^ target, port << 16 | protocol << 8 | flow.transport), mix(source_mac, target_mac) ^ flow.vlan ^ towards.tunnel_id << 13)
     place = hashed & last
     while index[place] >= 0:
         row = conversations[index[place]]
         if (
             row.source == source and row.target == target and row.port == port and row.transport == flow.transport and row.protocol == protocol
             and row.vlan == flow.vlan and row.source_mac == source_mac and row.target_mac == target_mac
+            and row.tunnel == towards.tunnel and row.tunnel_id == towards.tunnel_id
         ):  # fmt: skip
             flow.conversation = index[place]
             return
@@ -186,6 +190,7 @@ def converse(flow: Any, framings: Any, conversations: Any, index: Any, streams: 
     row = conversations[streams.conversations]
     row.source, row.target, row.port, row.transport, row.protocol, row.vlan = source, target, port, flow.transport, protocol, flow.vlan
     row.source_mac, row.target_mac = source_mac, target_mac
+    row.tunnel, row.tunnel_id = towards.tunnel, towards.tunnel_id
     index[place] = streams.conversations
     flow.conversation = streams.conversations
     streams.conversations += 1

@@ -91,6 +91,11 @@ def copy(memory: Any, target: int, source: int, octets: int) -> None:
         memory[target : target + octets] = bytes(memory[source : source + octets])
 
 
+def add16(memory: Any, at: int, octets: int) -> int:
+    """Sum of big-endian sixteen-bit words modulo 0xFFFF, unchecked; an odd octet at the end is the upper half of a word."""
+    return (int.from_bytes(memory[at : at + octets], "big") << 8 * (octets & 1)) % 0xFFFF
+
+
 def borrow(array: Any) -> Any:
     """The same array."""
     return array

@@ -13,12 +13,12 @@ INTERPRETED: Final = interpreted()
 LOWER_HALF: Final = 0xFFFFFFFF
 
 if INTERPRETED:
-    from sensors.engine.interpreted import borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
+    from sensors.engine.interpreted import add16, borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
 else:
-    from sensors.engine.compiled import borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
+    from sensors.engine.compiled import add16, borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
 
 __all__ = [
-    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "number_of", "numbers16be", "octet", "plain", "tag_fits", "tagged",
+    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "number_of", "numbers16be", "octet", "plain", "sum16", "tag_fits", "tagged",
     "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
 ]  # fmt: skip
 
@@ -102,3 +102,12 @@ def numbers16be(memory: Any, at: int, end: int, row: Any, values: Any, count: in
         return
     for i in range(count):
         values[i] = float(load16be(memory, at + 2 * i))
+
+
+@inline
+def sum16(memory: Any, at: int, end: int, row: Any) -> int:
+    """Sum of the big-endian sixteen-bit words of [at, end) modulo 0xFFFF: 0 where a right Internet checksum (RFC 1071) is among them."""
+    if at < 8 or at > end or end > len(memory):  # add16 takes eight octets at a time, up to `end`
+        row.short = 1
+        return 0
+    return add16(memory, at, end - at)

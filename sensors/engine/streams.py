@@ -19,14 +19,14 @@ from sensors.engine.delivery import (
 )
 from sensors.engine.flows import enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
+from sensors.engine.link import NO_PORT, note
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
-from sensors.engine.tables import LATENESS, SECOND, WINDOW
+from sensors.engine.tables import ASIDE, LATENESS, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 8  # segments out of order that one direction may hold
 IDLE: Final = 300 * SECOND  # a flow that was silent so long is over
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
-NO_PORT: Final = -1
 FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
 LARGEST_ROOM: Final = (2 * MAX_WAITING + 1) * SLOT_OCTETS // 4 + 4  # messages that waiting segments may become
@@ -329,9 +329,9 @@ def _datagram(
 
 @inline
 def _other(packet: Any, undecoded: Any, streams: Any) -> None:
-    """What has no ports: other IP protocols, fragments, and frames that are not IP, by EtherType (ARP carries no payload)."""
+    """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload)."""
     if packet.source >= 0 and packet.transport >= 0:
-        count_undecoded(packet.whole, packet.transport + (256 if packet.fragment else 0), NO_PORT, undecoded, streams)
+        count_undecoded(packet.whole, packet.transport, NO_PORT, undecoded, streams)
     elif packet.ethertype != 0x0806:
         count_undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
 
@@ -371,13 +371,17 @@ def follow(
         if streams.conversations + 2 >= len(conversations):
             return i, FULL_CONVERSATIONS
         number = -1
-        if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0:
-            number = find_flow(packet.source, packet.target, packet.source_port, packet.target_port, packet.transport, flows, index)
+        if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0 and packet.marks & ASIDE == 0:
+            number = find_flow(packet.source, packet.target, packet.source_port, packet.target_port, packet.transport, packet.realm, flows, index)
             if number < 0:
                 number = new_flow(packet, flows, index, streams, ports)
                 if number < 0:
                     return i, FULL_FLOWS
         _count(packet, streams)
+        if packet.marks:
+            note(packet, undecoded, streams)
+        if packet.marks & ASIDE:
+            continue
         if number < 0:
             _other(packet, undecoded, streams)
             continue

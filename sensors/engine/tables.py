@@ -22,14 +22,26 @@ PACKET: Final = _record(
     source="i8", target="i8", source_port="i8", target_port="i8",  # host numbers (-1: not IP) and ports (-1: none)
     transport="i8", tcp_flags="i8", sequence="i8", acknowledge="i8",
     payload="i8", length="i8", whole="i8",                     # offset in memory, octets captured, octets on the wire
-    source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8", fragment="u1", short="u1", jump="u1",
+    end="i8", edge="i8",                                       # where the innermost frame or datagram ends: as captured, and on the wire
+    source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8",
+    tunnel="i8", tunnel_id="i8", realm="i8",                   # outermost tunnel and its VNI, TEID …; realm: of addresses (RFC 2663), 0: the outer one
+    forgone="i8", forgone_transport="i8",                      # octets of fragments that are given up with this packet
+    marks="i8", fragment="u1", short="u1", jump="u1",          # marks: DUPLICATE …; fragment: 1 until its datagram is whole
     flow="i8", port="i8",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
 )
-HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8")
+HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8", right="i8", wrong="i8")  # right, wrong: checksums of what it sent
+DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
+    state="i8", source="i8", target="i8", identification="i8", transport="i8", realm="i8",
+    began="i8", touched="i8",                                  # clock of its first and last fragment
+    total="i8", highest="i8", units="i8", octets="i8",         # its length (-1: not known yet), what is there: its end, units of eight octets, octets
+    buffer="i8",
+)
+ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
+SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8")  # a frame that was sent over two ways
 CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
 FLOW: Final = _record(  # one direction of a connection
     source="i8", target="i8", source_port="i8", target_port="i8", transport="i8", peer="i8", connection="i8", conversation="i8",
-    source_mac="i8", target_mac="i8", vlan="i8",
+    source_mac="i8", target_mac="i8", vlan="i8", tunnel="i8", tunnel_id="i8", realm="i8",
     used="u1", side="u1", started="u1", ended="u1", acts="u1", framing="i8", tries="i8", likely="i8", torn="u1",
     # framing: -1 undecided, -2 unknown; tries: TRIES once content decided; likely: a framing that one side fits
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
@@ -45,6 +57,8 @@ STREAMS: Final = _record(  # counters of the stream kernels; those of the window
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
     jumps="i8", overlaps="i8", half_open="i8",
+    duplicates="i8", bad_checksums="i8", rejected="i8", fragments="i8", unfinished="i8", bad_fragments="i8",
+    gre="i8", erspan="i8", vxlan="i8", gtpu="i8", pppoe="i8", mpls="i8", ipip="i8",  # packets in each kind of tunnel
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
 CHARACTER: Final = _record(  # what the packets are like that no protocol was recognised in, of one transport and port and window
@@ -54,6 +68,7 @@ CHARACTER: Final = _record(  # what the packets are like that no protocol was re
 )
 CONVERSATION: Final = _record(
     source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
+    tunnel="i8", tunnel_id="i8",
 )
 FRAMING: Final = _record(
     protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8",
@@ -113,6 +128,23 @@ OVERLAP: Final = 16  # octets that were delivered before, and differ now
 REQUEST: Final = 0
 RESPONSE: Final = 1
 REPORT: Final = 2  # nobody asked
+
+# marks of a packet
+DUPLICATE: Final = 1  # seen before, on the other way of a redundant network
+BAD_CHECKSUM: Final = 2
+REJECTED: Final = 4  # its receiver will not believe it either
+HELD: Final = 8  # a fragment; what it holds comes with the packet that completes its datagram, or is counted when that is given up
+REASSEMBLED: Final = 16
+UNFINISHED: Final = 32  # with this packet a datagram is given up: its time is over
+CROWDED: Final = 64  # … or for room
+BAD_FRAGMENT: Final = 128  # … or its fragments contradict each other
+TUNNELLED: Final = 256
+ROUTED: Final = 512  # an IPv6 routing header is still to change the address that checksums cover
+ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
+
+# kinds of tunnels
+TUNNELS: Final = ("", "gre", "erspan", "vxlan", "gtpu", "pppoe", "mpls", "ipip")
+GRE, ERSPAN, VXLAN, GTPU, PPPOE, MPLS, IPIP = range(1, 8)
 
 # outcomes
 UNANSWERED: Final = 0

@@ -1,0 +1,51 @@
+"""Frames sent over two ways (IEC 62439-3, HSR and PRP): the second copy is recognised by its source and sequence number."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sensors.engine.octets import inline, kernel, mix, u16be
+from sensors.engine.tables import DUPLICATE
+
+MILLISECOND: Final = 1_000_000
+ENTRY_FORGET: Final = 400 * MILLISECOND  # how long a sequence number is remembered
+SUFFIX: Final = 0x88FB  # ends a redundancy control trailer
+TRAILER: Final = 6
+WAYS: Final = 4  # rows that one hash may lie in
+
+
+@kernel
+def sight(packet: Any, sequence: int, sightings: Any) -> None:
+    """Mark the packet as duplicate if its source sent this number just before; else remember it in place of the oldest."""
+    mac, time = packet.source_mac, packet.time
+    first = mix(mac, sequence) & (len(sightings) - WAYS)
+    oldest = first
+    for place in range(first, first + WAYS):
+        row = sightings[place]
+        if row.mac == mac and row.sequence == sequence and row.time >= 0:
+            if abs(time - row.time) < ENTRY_FORGET:
+                packet.marks |= DUPLICATE
+                return
+            oldest = place
+            break
+        if row.time < sightings[oldest].time:
+            oldest = place
+    row = sightings[oldest]
+    row.mac, row.sequence, row.time = mac, sequence, time
+
+
+@kernel
+def read_trailer(memory: Any, packet: Any, sightings: Any) -> None:
+    """A frame that ends like one of PRP: where length and network fit too, the trailer is no payload."""
+    at = packet.edge - TRAILER
+    told = u16be(memory, at + 2, packet.end, packet)
+    headers = 14 + (4 if packet.ethertype == 0x8100 else 0)
+    if told >> 12 in (0xA, 0xB) and told & 0xFFF == packet.wire - headers:
+        sight(packet, u16be(memory, at, packet.end, packet), sightings)
+        packet.edge = packet.end = at
+
+
+@inline
+def ends_redundant(memory: Any, packet: Any) -> bool:
+    """Does a whole frame end in the suffix of a trailer?"""
+    return packet.captured == packet.wire and packet.wire >= 14 + TRAILER and u16be(memory, packet.end - 2, packet.end, packet) == SUFFIX
