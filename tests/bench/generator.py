@@ -45,7 +45,7 @@ def _random(template: Template, *name: object) -> Random:
 
 
 def _modbus(template: Template) -> None:
-    plcs = [modbus.Plc(_random(template, address)) for address in PLCS]
+    plcs = [modbus.Plc(f"{template.seed}/{address}") for address in PLCS]
     for number, (master, period, writes) in enumerate(MASTERS):
         for place, (address, plc) in enumerate(zip(PLCS, plcs, strict=True)):
             random = _random(template, master, address)
@@ -79,7 +79,11 @@ def _scada(template: Template) -> None:
 
 def generate(seed: int, packets: int, file: Path) -> dict[str, Any]:
     """Write a capture, and its truth beside it. Returns the truth."""
-    repetition = Repetition(record(seed, packets))
+    return save(Repetition(record(seed, packets)), seed, packets, file)
+
+
+def save(repetition: Repetition, seed: int, packets: int, file: Path) -> dict[str, Any]:
+    """The same of what was recorded already."""
     with file.open("wb") as opened:
         _write(repetition, packets, opened)
     truth = {"seed": seed, **repetition.truth(packets)}

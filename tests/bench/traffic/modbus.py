@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.bench.traffic.template import ACK, MILLISECOND, PROTOCOLS, RST, SECOND, WAVE, Connection, Message, Place, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from random import Random
 
     from tests.bench.traffic.template import Template
 
@@ -44,7 +44,7 @@ class Word(NamedTuple):
 class Plc:
     """Its registers: most never change, some move slowly or in steps, some at every poll."""
 
-    random: Random
+    name: str  # rolls the dice
     blocks: dict[tuple[int, int, int], tuple[bytes, list[Word]]] = field(default_factory=dict[tuple[int, int, int], tuple[bytes, list[Word]]])
     registers: dict[tuple[int, int], int | Value] = field(default_factory=dict[tuple[int, int], "int | Value"])
 
@@ -52,13 +52,14 @@ class Plc:
         """What stands in a register: a constant, or how it changes."""
         key = (code, address)
         if key not in self.registers:
-            chance, base = self.random.random(), self.random.randrange(4000, 40000)
+            random = Random(f"{self.name}/{code}/{address}")
+            chance, base = random.random(), random.randrange(4000, 40000)
             if code == 3 and address in SET_POINTS:
-                self.registers[key] = Value(WAVE, base, shape=STAIRS, amplitude=1000, unit=200 * MILLISECOND, time=self.random.randrange(800) * SECOND)
+                self.registers[key] = Value(WAVE, base, shape=STAIRS, amplitude=1000, unit=200 * MILLISECOND, time=random.randrange(800) * SECOND)
             elif chance < 0.04:
-                self.registers[key] = Value(WAVE, base, shape=SINE, amplitude=3000, unit=50 * MILLISECOND, time=self.random.randrange(200) * SECOND)
+                self.registers[key] = Value(WAVE, base, shape=SINE, amplitude=3000, unit=50 * MILLISECOND, time=random.randrange(200) * SECOND)
             elif chance < 0.06:
-                self.registers[key] = Value(WAVE, base, shape=RAMP, amplitude=2000, unit=2 * SECOND, time=self.random.randrange(8000) * SECOND)
+                self.registers[key] = Value(WAVE, base, shape=RAMP, amplitude=2000, unit=2 * SECOND, time=random.randrange(8000) * SECOND)
             else:
                 self.registers[key] = 0 if chance < 0.4 else base
         return self.registers[key]
@@ -76,7 +77,8 @@ class Plc:
         """The octets of a range of coils or discrete inputs."""
         key = (code, first, count)
         if key not in self.blocks:
-            self.blocks[key] = self.random.getrandbits(count).to_bytes((count + 7) // 8, "little"), []
+            bits = Random(f"{self.name}/{key}").getrandbits(count)
+            self.blocks[key] = bits.to_bytes((count + 7) // 8, "little"), []
         return self.blocks[key][0]
 
 
