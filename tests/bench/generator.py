@@ -79,11 +79,7 @@ def _scada(template: Template) -> None:
 
 def generate(seed: int, packets: int, file: Path) -> dict[str, Any]:
     """Write a capture, and its truth beside it. Returns the truth."""
-    return save(Repetition(record(seed, packets)), seed, packets, file)
-
-
-def save(repetition: Repetition, seed: int, packets: int, file: Path) -> dict[str, Any]:
-    """The same of what was recorded already."""
+    repetition = Repetition(record(seed, packets))
     with file.open("wb") as opened:
         _write(repetition, packets, opened)
     truth = {"seed": seed, **repetition.truth(packets)}

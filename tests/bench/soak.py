@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -37,10 +38,11 @@ def main() -> None:
         truth = Path(folder, "truth.json")
         generator = [sys.executable, "-m", "tests.bench.generator", "--seed", str(chosen.seed), "--packets", str(chosen.packets), "--truth", str(truth), "-"]
         replay = [sys.executable, "-m", "balefire", "replay", "-", "--observer", "soak", "--store", f"{folder}/store", "--json"]
-        start = time.monotonic()
         source = subprocess.Popen(generator, stdout=subprocess.PIPE)
-        reader = subprocess.Popen(replay, stdin=source.stdout, stdout=out)
         assert source.stdout
+        select.select([source.stdout], [], [])  # it records its minute first
+        start = time.monotonic()
+        reader = subprocess.Popen(replay, stdin=source.stdout, stdout=out)
         source.stdout.close()
         sizes: list[float] = []
         while reader.poll() is None:
