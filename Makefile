@@ -1,7 +1,7 @@
 # make demo    see it work          make lint    style and types       make warm    compile every kernel now
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
-# make bench CAPTURE=FILE   packets a second against tshark
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
+# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make soak    memory over 100M packets
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
 SHELL := /bin/bash
@@ -11,11 +11,11 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 SECONDS := 600
-SEED = $(shell date +%s)
+STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench fuzz warm venv lock
+.PHONY: demo test lint bench soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -28,11 +28,14 @@ lint: $(VENV)/development.stamp
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 
-bench: $(VENV)/development.stamp
-	@$(BIN)/python -m tests.bench $(CAPTURE)
+bench: $(VENV)/bench.stamp
+	@$(BIN)/python -m tests.bench $(STREAM) $(ARGS)
+
+soak: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.bench.soak $(STREAM) $(ARGS)
 
 fuzz: $(VENV)/development.stamp
-	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(or $(SEED),$(shell date +%s)) $(ARGS)
 
 warm: $(VENV)/runtime.stamp
 	@$(BIN)/balefire warm
@@ -54,6 +57,12 @@ $(VENV)/development.stamp: requirements-dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+# The other tools that a benchmark compares with; nothing else needs them.
+$(VENV)/bench.stamp: requirements-bench.txt | $(VENV)/development.stamp
+	$(PIP) install --require-hashes -r requirements-bench.txt
+	@touch $@
+
 lock: $(VENV)/development.stamp
 	printf $(BUILD) | $(LOCK) --output-file requirements.txt
 	printf $(BUILD)'pytest-xdist\nuv\n' | $(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	printf '' | $(LOCK) --extra bench --constraint requirements-dev.txt --output-file requirements-bench.txt

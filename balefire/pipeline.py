@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 
     from detectors.detector import Detector
     from records.store.contract import Store
+    from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
 COMMIT_ROWS: Final = 200_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_S: Final = 5.0  # and, of what goes on without end, as often as this, where it pauses sooner
+PAUSED_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class Replay:
             waiting.batches.append(batch)
             waiting.findings += [finding for judge in judges for finding in judge.judge(batch)]
             self.tally.count(batch)
-            if waiting.rows() >= COMMIT_ROWS:
+            if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS):
                 self._commit(waiting)
                 waiting = Waiting()
         self._commit(waiting, sensor.assets())
@@ -160,7 +163,7 @@ class Replay:
             return
         source = open_capture(capture)
         try:
-            for batch in sensor.listen(source):
+            for batch in sensor.listen(source, _due(capture.pipe) if capture.pipe else None):
                 yield batch
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)
@@ -205,3 +208,18 @@ class Replay:
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
+
+
+def _due(pipe: Pipe) -> Callable[[], bool]:
+    """Is it time to hand on what was released? Asked after every batch of a pipe."""
+    last = 0.0
+
+    def due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < (COMMIT_S if pipe.ready() else PAUSED_S):
+            return False
+        last = now
+        return True
+
+    return due

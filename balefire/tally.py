@@ -75,7 +75,7 @@ def input_row(capture: Capture, totals: Totals, error: str | None) -> dict[str, 
     """One entry of `inputs`. Times are null where no packet was read."""
     return {
         "path": capture.path,
-        "sha256": capture.sha256 or None,
+        "sha256": capture.content or None,
         "packets": totals.packets,
         "bytes": totals.bytes,
         "first": iso(totals.first) if totals.packets and totals.first is not None else None,

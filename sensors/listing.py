@@ -94,7 +94,7 @@ def _some(number: Any) -> int | None:
 def lines(source: Source, file: str) -> Iterator[dict[str, object]]:
     """One object an operation, a request with its response, in the order in which they were answered or given up. `time` is nanoseconds."""
     listing = Listing(file)
-    for _ in listing.listen(source):
+    for _ in listing.listen(source, lambda: bool(listing.lines)):
         yield from _taken(listing)
     yield from _taken(listing)
 

@@ -44,7 +44,7 @@ from sensors.inventory import Inventory
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from records.model import Asset
     from sensors.source import Source
@@ -166,11 +166,12 @@ class Sensor:
         """The ends of industrial conversations so far."""
         return self._inventory.assets(self.naming, self.hosts)
 
-    def listen(self, source: Source) -> Iterator[Batch]:
-        """Everything the source has; the last batch holds all that was left."""
+    def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
+        """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
         while count := source.batch(self.arena, ARENA, self.packets):
             self._packets(count)
-            if self._activities or self._points or self.counters[0].released + self.point_counters[0].rows > RELEASE_ROWS:
+            waiting = self.counters[0].released + self.point_counters[0].rows
+            if self._activities or self._points or waiting > RELEASE_ROWS or (due and due()):
                 yield self._take()
         self._finish()
         yield self._take()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,7 +17,7 @@ from records.errors import InputError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from balefire.screen import Screen
     from sensors.sources.pcap import Capture
@@ -29,7 +31,7 @@ PACKED: Final = 4  # how many times its size a compressed capture holds, roughly
 @speaks
 def dissect(screen: Screen, sources: tuple[str, ...], as_json: bool) -> None:
     """One line per operation; nothing is stored."""
-    (captures,) = _found(screen, sources)
+    (captures,) = _found(screen, sources, live=sources == ("-",))
     from balefire.listing import heading, line
     from records.nesting import iso
     from sensors.listing import lines
@@ -41,8 +43,7 @@ def dissect(screen: Screen, sources: tuple[str, ...], as_json: bool) -> None:
         if capture.error is not None:
             screen.fail(capture.error)
             continue
-        source = open_capture(capture)
-        try:
+        with closing(open_capture(capture)) as source, _stoppable(captures):
             for operation in lines(source, capture.name):
                 operation["time"] = iso(cast("int", operation["time"]))
                 if as_json:
@@ -51,8 +52,6 @@ def dissect(screen: Screen, sources: tuple[str, ...], as_json: bool) -> None:
                     screen.print(line(operation, screen.language))
             if source.error is not None:
                 screen.fail(source.error)
-        finally:
-            source.close()
 
 
 @click.command(help=say("cli.help.replay", HELP))
@@ -70,13 +69,14 @@ def replay(
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     _check(screen, rules)
-    captures, taught = _found(screen, sources, learn)
+    observer = observer or settings.observer
+    captures, taught = _found(screen, sources, learn, live=sources == ("-",) and observer is not None)
     _replay(
         screen,
         as_json,
         captures=captures,
         learn=taught,
-        observer=observer or settings.observer,
+        observer=observer,
         site=site or settings.site,
         rules=rules,
     )
@@ -99,6 +99,27 @@ def demo(screen: Screen, as_json: bool) -> None:
         serve(screen, screen.settings.dashboard.port)
 
 
+@contextmanager
+def _stoppable(captures: Sequence[Capture]) -> Generator[None]:
+    """What has no end is ended by SIGINT or SIGTERM: all before it counts. The second signal does what it always does."""
+    pipes = [capture.pipe for capture in captures if capture.pipe]
+    before = {number: signal.getsignal(number) for number in ((signal.SIGINT, signal.SIGTERM) if pipes else ())}
+
+    def stop(*_: object) -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for pipe in pipes:
+            pipe.stop()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _check(screen: Screen, rules: Sequence[Path]) -> None:
     """Say which of the user's rules cannot be loaded, for the replay goes on without them, and which stand in the place of bundled ones."""
     if not rules:
@@ -115,14 +136,17 @@ def _check(screen: Screen, rules: Sequence[Path]) -> None:
         screen.note(screen.say("cli.rules.replaced", file=rule.file, rule=rule.id))
 
 
-def _found(screen: Screen, *groups: Sequence[str]) -> list[list[Capture]]:
-    """The captures of each group. How kernels run is chosen by their size, before anything that compiles is imported."""
+def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[list[Capture]]:
+    """The captures of each group; the first is standard input alone, read as it comes, where that is `live`.
+
+    How kernels run is chosen by their size, before anything that compiles is imported.
+    """
     if sum(group.count("-") for group in groups) > 1:
         raise UsageError("stdin_twice")
     from sensors.engine.mode import choose
-    from sensors.sources.pcap import find
+    from sensors.sources.pcap import find, listen
 
-    found = [find(group) for group in groups]
+    found = [listen() if live and group is groups[0] else find(group) for group in groups]
     for group, captures in zip(groups, found, strict=True):
         if captures.left_out:
             screen.note(screen.say("cli.left_out", count=len(captures.left_out), first=captures.left_out[0]))
@@ -140,8 +164,8 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
 
     store = open_store(screen.store, write=True)
     try:
-        with screen.progress() as progress:
-            done = Replay(Plan(language=screen.language, **plan), store, progress)
+        done = Replay(Plan(language=screen.language, **plan), store)
+        with screen.progress() as done.progress, _stoppable(done.plan.captures):
             summary = done.run()
     finally:
         store.close()

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import select
 import shutil
 import tempfile
+import time
 import weakref
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from records.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import WriteableBuffer
 
 GZIP: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20
 PIECE: Final = 1 << 16  # compressed bytes at a time
 RESERVE: Final = 256 << 20  # what a spool leaves free on the disk, for the store lives there too
+SALT: Final = 1 << 16  # octets that tell a capture from others while the rest of it is still to come
+PATIENCE_S: Final = 1.0  # nobody waits longer for them once there is a packet
+WAKE_S: Final = 0.1  # how often a silent pipe asks whether it is to stop
 
 
 class Stream(Protocol):
-    """Bytes in order. `damaged` is set where they ended because the compressed data is cut off or corrupt."""
+    """Bytes in order. `damaged` is set where they ended because the compressed data is cut off or corrupt, `stopped` where somebody ended them."""
 
     damaged: bool
+
+    @property
+    def stopped(self) -> bool:
+        """Did somebody end it before its end?"""
+        ...
+
+    def ready(self) -> bool:
+        """Can more be had, or the end be seen, without waiting for whoever writes it?"""
+        ...
 
     def readinto(self, room: memoryview) -> int:
         """Fill `room` from its front. Returns how many octets, 0 at the end. Raises OSError."""
@@ -38,8 +58,17 @@ class Plain:
 
     damaged = False
 
-    def __init__(self, file: str) -> None:
-        self._file = Path(file).open("rb", buffering=0)  # noqa: SIM115  (open until `close`)
+    def __init__(self, file: io.RawIOBase) -> None:
+        self._file = file
+
+    @property
+    def stopped(self) -> bool:
+        """Did somebody end it before its end?"""
+        return _stopped(self._file)
+
+    def ready(self) -> bool:
+        """Only a pipe makes one wait."""
+        return _ready(self._file)
 
     def readinto(self, room: memoryview) -> int:
         """Straight from the file into `room`."""
@@ -53,13 +82,22 @@ class Plain:
 class Inflated:
     """What is compressed in a gzip file, all its members. `gzip.GzipFile` loses what it had decompressed when it meets damage; this does not."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: io.RawIOBase) -> None:
         self.damaged = False
-        self._file = Path(file).open("rb", buffering=0)  # noqa: SIM115  (open until `close`)
+        self._file = file
         self._inflate = zlib.decompressobj(31)
         self._over = False
         self._input = b""
         self._ready = memoryview(b"")
+
+    @property
+    def stopped(self) -> bool:
+        """Did somebody end it before its end?"""
+        return _stopped(self._file)
+
+    def ready(self) -> bool:
+        """What was read may still wait to be decompressed."""
+        return bool(self._ready) or bool(self._input) or _ready(self._file)
 
     def readinto(self, room: memoryview) -> int:
         """The next bytes, as many as one step gives."""
@@ -118,9 +156,14 @@ def _until_damage(inflate: Any, compressed: bytes) -> bytes:
 
 def open_stream(file: str) -> Stream:
     """The bytes of `file`, decompressed where it begins like gzip, whatever its name. Raises OSError."""
-    with Path(file).open("rb", buffering=0) as opened:
-        compressed = opened.read(len(GZIP)) == GZIP
-    return Inflated(file) if compressed else Plain(file)
+    opened = Path(file).open("rb", buffering=0)  # noqa: SIM115  (open until the stream is closed)
+    head = opened.read(len(GZIP))
+    opened.seek(0)
+    return _stream(opened, head)
+
+
+def _stream(file: io.RawIOBase, head: bytes) -> Stream:
+    return Inflated(file) if head[: len(GZIP)] == GZIP else Plain(file)
 
 
 def beginning(stream: Stream, octets: int) -> bytes:
@@ -131,6 +174,125 @@ def beginning(stream: Stream, octets: int) -> bytes:
         while have < octets and (got := stream.readinto(room[have:])):
             have += got
     return bytes(buffer[:have])
+
+
+class Pipe(io.RawIOBase):
+    """What comes through a pipe, as it comes; nothing is kept.
+
+    `head` is its beginning, which is read again from the front, with all that `begun` wants to see; `salt` is the digest of that. `sha256` is that of
+    all that was read.
+    """
+
+    def __init__(self, file: BinaryIO, begun: Callable[[Stream], bool]) -> None:
+        super().__init__()
+        self._file: Any = getattr(file, "raw", file)
+        self._waits = _has_number(self._file)
+        self._digest = hashlib.sha256()
+        self.stopped = self._over = False
+        self.head = self._rest = self._beginning(begun)
+        self.salt = hashlib.sha256(self.head).hexdigest()
+
+    def _beginning(self, begun: Callable[[Stream], bool]) -> bytes:
+        """So many octets; fewer where the pipe ends, or where it has begun and they do not come at once."""
+        head, until = b"", float("inf")
+        while len(head) < SALT and not self._over and self._wait(until - time.monotonic()):
+            head += self._take(SALT - len(head))
+            if until == float("inf") and begun(_stream(_Octets(head), head)):
+                until = time.monotonic() + PATIENCE_S
+        return head
+
+    def _take(self, octets: int) -> bytes:
+        room = bytearray(octets)
+        return bytes(room[: self._receive(memoryview(room))])
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait until there is something to read, or the end; False where that took too long or somebody said stop."""
+        if not self._waits:
+            return not self.stopped
+        until = time.monotonic() + seconds
+        while not self.stopped:
+            left = until - time.monotonic()
+            if select.select([self._file], [], [], max(min(left, WAKE_S), 0))[0]:
+                return True
+            if left <= 0:
+                return False
+        return False
+
+    def _receive(self, room: memoryview) -> int:
+        """What is there, up to the room; waits where nothing is. 0 at the end."""
+        got = self._file.readinto(room) or 0 if self._wait(float("inf")) else 0
+        self._over = self._over or not got
+        self._digest.update(room[:got])
+        return got
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, room: WriteableBuffer, /) -> int:
+        """The beginning once more, then what comes."""
+        view = memoryview(room).cast("B")
+        if not self._rest:
+            return 0 if self._over else self._receive(view)
+        octets = min(len(view), len(self._rest))
+        view[:octets] = self._rest[:octets]
+        self._rest = self._rest[octets:]
+        return octets
+
+    def ready(self) -> bool:
+        """Can more be had, or the end be seen, without waiting?"""
+        return bool(self._rest) or self._over or self._wait(0)
+
+    def stop(self) -> None:
+        """Let it end here, at the latest after a moment; a signal handler may call this."""
+        self.stopped = True
+
+    @property
+    def short(self) -> bool:
+        """Is the beginning all there is?"""
+        return self._over
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was read so far."""
+        return self._digest.hexdigest()
+
+    def stream(self) -> Stream:
+        """The bytes, decompressed where they begin like gzip."""
+        return _stream(self, self.head)
+
+    def beginning(self) -> Stream:
+        """The same of its beginning alone."""
+        return _stream(_Octets(self.head), self.head)
+
+
+class _Octets(io.RawIOBase):
+    """Octets in memory as a file."""
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__()
+        self._octets = io.BytesIO(octets)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: WriteableBuffer, /) -> int:
+        return self._octets.readinto(room)
+
+
+def _has_number(file: Any) -> bool:
+    try:
+        return file.fileno() >= 0
+    except OSError:  # not a file of the operating system
+        return False
+
+
+def _stopped(file: io.RawIOBase) -> bool:
+    return isinstance(file, Pipe) and file.stopped
+
+
+def _ready(file: io.RawIOBase) -> bool:
+    return not isinstance(file, Pipe) or file.ready()
 
 
 class Spool:

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError, InputError, UsageError
-from sensors.sources.files import Spool, beginning, open_stream
+from sensors.sources.files import Pipe, Spool, beginning, open_stream
 from sensors.sources.formats import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sensors.sources.files import Stream
     from sensors.sources.reader import CaptureSource
 
 HEAD: Final = 4 << 20  # the first packet is looked for in so many octets
 STDIN: Final = "-"
+ENDLESS: Final = 1 << 62  # octets of what has no known end
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Capture:
 
     `path` as given ("-" for standard input); `sha256` and `size` of the file as given, empty and 0 where it cannot be read (what is no capture has no
     hash); `first` the time of its first packet in nanoseconds since the epoch; `error` why it cannot be read at all. Its bytes lie in `file` as long as
-    this object lives.
+    this object lives; of a `pipe` that is read as it comes they can be had once, and its `sha256` and `size` are those of its beginning.
     """
 
     path: str
@@ -42,11 +44,21 @@ class Capture:
     error: BalefireError | None = None
     size: int = 0
     spool: Spool | None = field(default=None, repr=False, compare=False)
+    pipe: Pipe | None = field(default=None, repr=False, compare=False)
 
     @property
     def file(self) -> str:
         """The path to open: of a pipe, that of its spool, which this process alone may open."""
         return self.spool.file if self.spool else self.path
+
+    @property
+    def content(self) -> str:
+        """The hash of all that was read of it."""
+        return self.pipe.sha256 if self.pipe else self.sha256
+
+    def open(self) -> Stream:
+        """Its bytes, decompressed. Raises OSError."""
+        return self.pipe.stream() if self.pipe else open_stream(self.file)
 
 
 class Found(list[Capture]):
@@ -71,6 +83,22 @@ def find(paths: Sequence[str]) -> Found:
         else:
             found.append(_capture(path))
     found.sort(key=lambda capture: (capture.first is None, capture.first or 0, capture.path))
+    return found
+
+
+def listen() -> Found:
+    """Standard input as a capture that is read as it comes, for as long as it goes on."""
+    found = Found()
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
+        found.append(_bad(STDIN, InputError("capture.empty", file=STDIN)))
+        return found
+    try:
+        pipe = Pipe(sys.stdin.buffer, lambda stream: _first(stream, STDIN, whole=False)[0] is not None)
+        first, problem = _first(pipe.beginning(), STDIN, whole=pipe.short)
+        digest = "" if problem is not None and problem.key == "capture.unknown" else pipe.salt
+        found.append(Capture(STDIN, STDIN, digest, first, problem, len(pipe.head) if pipe.short else ENDLESS, pipe=pipe))
+    except OSError as error:
+        found.append(_bad(STDIN, _unreadable(STDIN, error)))
     return found
 
 
@@ -143,19 +171,7 @@ def _piped(path: str) -> Capture:
 
 def _look(path: str, file: str, spool: Spool | None) -> Capture:
     """Take the file's measure; its beginning says what it is. Raises OSError."""
-    stream = open_stream(file)
-    try:
-        head = beginning(stream, HEAD)
-        damaged = stream.damaged
-    finally:
-        stream.close()
-    first, problem = None, None
-    try:
-        if damaged and not head:
-            raise InputError("capture.gzip", file=path, offset=0, packet=1)
-        first = look(head, path)
-    except InputError as error:
-        problem = error
+    first, problem = _first(open_stream(file), path)
     if problem is not None and problem.key == "capture.unknown":
         digest = ""  # whatever it is, it may be large
     elif spool:
@@ -164,6 +180,21 @@ def _look(path: str, file: str, spool: Spool | None) -> Capture:
         with Path(file).open("rb", buffering=0) as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return Capture(path, Path(path).name, digest, first, problem, Path(file).stat().st_size, spool)
+
+
+def _first(stream: Stream, path: str, whole: bool = True) -> tuple[int | None, InputError | None]:
+    """The time of the first packet near the beginning, and why it is no capture. Raises OSError."""
+    try:
+        head = beginning(stream, HEAD)
+        damaged = stream.damaged and whole
+    finally:
+        stream.close()
+    try:
+        if damaged and not head:
+            raise InputError("capture.gzip", file=path, offset=0, packet=1)
+        return look(head, path), None
+    except InputError as error:
+        return None, error
 
 
 def _bad(path: str, error: BalefireError) -> Capture:

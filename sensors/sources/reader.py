@@ -13,7 +13,7 @@ import numpy as np
 from records.errors import InputError
 from sensors.engine.octets import borrow, entry, inline, u16be, u16le, u32be, u32le
 from sensors.engine.tables import table
-from sensors.sources.files import beginning, open_stream
+from sensors.sources.files import beginning
 from sensors.sources.formats import (
     CLASSIC,
     ENHANCED,
@@ -205,7 +205,7 @@ class CaptureSource:
         self._stream: Stream | None = None
         self._blocks = False
         try:
-            self._stream = open_stream(capture.file)
+            self._stream = capture.open()
             self._begin(self._stream)
         except OSError as error:
             self._end("capture.unreadable", reason=error.strerror or str(error))
@@ -236,7 +236,7 @@ class CaptureSource:
         room = min(most, max(len(packets) << 11, 1 << 16))  # more than the rows can take would only be kept and moved again
         while not self._over and len(packets):
             try:
-                copied, end = self._fill(arena, start, start + room)
+                copied, end, last = self._fill(arena, start, start + room)
             except OSError as error:
                 self._end("capture.unreadable", reason=error.strerror or str(error))
                 break
@@ -250,9 +250,9 @@ class CaptureSource:
                 return int(walk.row)
             if walk.stop == BROKEN:
                 self._end("capture.corrupt")
-            elif not self._skip and end < start + room:
+            elif not self._skip and last:
                 self._finish()
-            elif not self._skip and walk.at == start and room == most:
+            elif not self._skip and walk.at == start and end == start + most:
                 self._end("capture.corrupt")
             room = most
         return 0
@@ -263,8 +263,11 @@ class CaptureSource:
         if self._stream is not None:
             self._stream.close()
 
-    def _fill(self, arena: memoryview, start: int, end: int) -> tuple[int, int]:
-        """Bring what is kept and then what follows in the file into arena[start:end]. Returns how much was kept, and where all of it ends."""
+    def _fill(self, arena: memoryview, start: int, end: int) -> tuple[int, int, bool]:
+        """Bring what is kept and then what follows in the file into arena[start:end]: of a pipe, what has come, or the next that comes.
+
+        Returns how much was kept, where all of it ends, and whether the file does, too.
+        """
         stream = self._stream
         assert stream is not None  # noqa: S101  (where there is none, all is over)
         while self._skip:
@@ -273,15 +276,18 @@ class CaptureSource:
             passed = passed or stream.readinto(arena[start : min(end, start + self._skip)])
             self._skip -= passed
             if not passed:
-                return 0, start
+                return 0, start, True
             if not self._skip:
                 self._offset += self._block
         copied = min(len(self._rest) - self._taken, end - start)
         at = start + copied
         arena[start:at] = self._rest[self._taken : self._taken + copied]
-        while at < end and (got := stream.readinto(arena[at:end])):
+        while at < end:
+            got = stream.readinto(arena[at:end])
             at += got
-        return copied, at
+            if not got or not stream.ready():
+                return copied, at, not got
+        return copied, at, False
 
     def _index(self, memory: Any, start: int, end: int, packets: Any) -> None:
         """Run the kernel, and read the headers where it stops at one."""
@@ -350,7 +356,9 @@ class CaptureSource:
     def _finish(self) -> None:
         """The file has ended: well, or inside a record."""
         stream = self._stream
-        if stream is not None and stream.damaged:
+        if stream is not None and stream.stopped:
+            self._end("capture.stopped")
+        elif stream is not None and stream.damaged:
             self._end("capture.gzip")
         elif self._skip or len(self._rest) > self._taken:
             self._end("capture.cut")

@@ -1,0 +1,70 @@
+"""`make soak`: an endless stream through standard input, and how much memory the replay has while it goes on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.bench.generator import SEED
+
+EVERY_S: Final = 1.0
+GROWTH: Final = 1.05  # from the second quarter to the last: more than this is not flat
+
+
+def resident(process: int) -> float:
+    """MiB of a process that are in memory now; 0 where it has gone."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
+
+
+def main() -> None:
+    """Stream, watch, tell."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--packets", type=int, default=100_000_000)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="balefire-soak-") as folder, Path(folder, "summary").open("w+", encoding="utf-8") as out:
+        truth = Path(folder, "truth.json")
+        generator = [sys.executable, "-m", "tests.bench.generator", "--seed", str(chosen.seed), "--packets", str(chosen.packets), "--truth", str(truth), "-"]
+        replay = [sys.executable, "-m", "balefire", "replay", "-", "--observer", "soak", "--store", f"{folder}/store", "--json"]
+        source = subprocess.Popen(generator, stdout=subprocess.PIPE)
+        assert source.stdout
+        select.select([source.stdout], [], [])  # it records its minute first
+        start = time.monotonic()
+        reader = subprocess.Popen(replay, stdin=source.stdout, stdout=out)
+        source.stdout.close()
+        sizes: list[float] = []
+        while reader.poll() is None:
+            sizes.append(resident(reader.pid))
+            time.sleep(EVERY_S)
+        source.wait()
+        seconds = time.monotonic() - start
+        out.seek(0)
+        summary = json.load(out)
+        expected = json.loads(truth.read_text("utf-8"))
+    tell(summary, expected, [size for size in sizes if size], seconds)
+
+
+def tell(summary: dict[str, object], truth: dict[str, object], sizes: list[float], seconds: float) -> None:
+    """Memory over time, and whether it is flat."""
+    if summary["packets"] != truth["packets"]:
+        sys.exit(f"no figures: {summary['packets']} packets, truth {truth['packets']}")
+    marks = [sizes[len(sizes) * tenth // 10] for tenth in range(10)] + sizes[-1:]
+    print("MiB at each tenth:", " ".join(f"{size:.0f}" for size in marks))
+    early, late = max(sizes[len(sizes) // 4 : len(sizes) // 2]), max(sizes[3 * len(sizes) // 4 :])
+    print(f"{summary['packets']:,} packets in {seconds:.0f} s, peak {summary['peak_mib']} MiB; {'flat' if late <= early * GROWTH else 'growing'}")
+
+
+if __name__ == "__main__":
+    main()
