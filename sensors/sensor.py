@@ -96,8 +96,8 @@ class Sensor:
         self.datagrams, self.units, self.buffers, self.assembly = fragments.fragment_tables(FRAGMENTS_AT)
         self.sightings = table(SIGHTINGS, SIGHTING)
         self.sightings.time = -1
-        self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), np.full(4 * MOST_HOSTS, -1, np.int64), table(1, CLOCK)
-        self.flows, self.flow_index = table(MOST_FLOWS, FLOW), np.full(4 * MOST_FLOWS, -1, np.int64)
+        self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), np.full(2 * MOST_HOSTS, -1, np.int64), table(1, CLOCK)
+        self.flows, self.flow_index = table(MOST_FLOWS, FLOW), np.full(2 * MOST_FLOWS, -1, np.int64)
         self.slots, self.streams = table(SLOTS, SLOT), table(1, STREAMS)
         self.slots.after = np.arange(1, SLOTS + 1)
         self.slots.after[-1] = -1

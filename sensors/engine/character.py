@@ -93,11 +93,11 @@ def _time(flow: Any, time: int) -> None:
 
 @inline
 def _without_flow(memory: Any, packet: Any, characters: Any, bins: Any) -> None:
-    """What has no ports: other IP protocols, fragments, and frames that are not IP, by EtherType (ARP carries no payload). As `streams` counts them."""
+    """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload). As `streams` counts them."""
     named = packet.source >= 0 and packet.transport >= 0
     if not named and packet.ethertype == ARP:
         return
-    number = _row(packet.transport + (256 if packet.fragment else 0), -1, characters) if named else _row(-1, packet.ethertype, characters)
+    number = _row(packet.transport, -1, characters) if named else _row(-1, packet.ethertype, characters)
     if _is_sampled(characters[number].packets):
         _sample(memory, packet, number, bins)
     _count(packet, number, characters, bins)
@@ -129,7 +129,7 @@ def characterise(memory: Any, start: int, count: int, packets: Any, window: int,
 @entry
 def settle(gone: Any, window: int, flows: Any, characters: Any) -> None:
     """These flows say nothing more in this window: were their packets cyclic?"""
-    flows, characters = borrow(flows), borrow(characters)
+    gone, flows, characters = borrow(gone), borrow(flows), borrow(characters)
     for k in range(len(gone)):
         flow = flows[gone[k]]
         if flow.used == 0 or flow.unknown_window != window or flow.intervals < LEAST_INTERVALS or flow.interval <= 0.0:

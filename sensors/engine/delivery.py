@@ -10,7 +10,6 @@ from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP
 from sensors.protocol import BY_SEGMENT
 
-PROBES: Final = 32  # rows that are looked at for a port
 SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
 
 
@@ -37,15 +36,15 @@ def count_undecoded(octets: int, transport: int, port: int, table: Any, streams:
         return
     streams.undecoded += octets
     last = len(table) - 1
-    place = mix(transport, port) % last
-    for _ in range(PROBES):
+    place = mix(transport, port) & last
+    for _ in range(last + 1):
         row = table[place]
-        if row.octets == 0:
+        if row.octets == 0 and place < last:
             row.transport, row.port = transport, port
-        if row.transport == transport and row.port == port:
+        if row.transport == transport and row.port == port and place < last:
             row.octets += octets
             return
-        place = (place + 1) % last
+        place = (place + 1) & last
     table[last].transport = table[last].port = -1
     table[last].octets += octets
 

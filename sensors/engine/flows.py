@@ -97,7 +97,6 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.carry_slot, flow.carry_length = -1, 0
     flow.packets = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
-    flow.first = packet.time
     peer = find_flow(packet.target, packet.source, packet.target_port, packet.source_port, packet.transport, packet.realm, flows, index)
     flow.peer = peer
     if peer >= 0:

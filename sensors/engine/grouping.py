@@ -306,10 +306,14 @@ def group(
 @entry
 def pass_time(now: int, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any, hosts: Any, conversations: Any) -> None:
     """Close every window whose time is up at `now`; `released` has room for all groups."""
+    groups, index, released, seen = borrow(groups), borrow(index), borrow(released), borrow(seen)
+    counters_table, hosts, conversations = borrow(counters_table), borrow(hosts), borrow(conversations)
     close_until(now, False, groups, index, released, seen, counters_table[0], hosts, conversations)
 
 
 @entry
 def clear(groups: Any, index: Any, released: Any, seen: Any, counters_table: Any, hosts: Any, conversations: Any) -> None:
     """Release every group: the numbers in them change their meaning."""
+    groups, index, released, seen = borrow(groups), borrow(index), borrow(released), borrow(seen)
+    counters_table, hosts, conversations = borrow(counters_table), borrow(hosts), borrow(conversations)
     flush(groups, index, released, seen, counters_table[0], hosts, conversations)

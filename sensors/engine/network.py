@@ -7,7 +7,7 @@ from typing import Any, Final
 from sensors.engine.checksums import doubt
 from sensors.engine.fragments import assemble
 from sensors.engine.frames import IPV4, IPV6
-from sensors.engine.octets import inline, kernel, mix, sum16, u8, u16be, u32be
+from sensors.engine.octets import inline, kernel, mix, number_of, sum16, tag_fits, tagged, u8, u16be, u32be
 from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
 
 MAX_EXTENSIONS: Final = 8
@@ -20,21 +20,21 @@ UNKNOWN_SUM: Final = -1  # not to be checked
 def _host(family: int, a: int, b: int, c: int, d: int, hosts: Any, index: Any, clock: Any) -> int:
     """Number of this address, -1 where the table is full."""
     last = len(index) - 1
-    slot = mix(mix(a << 3 ^ family, b), mix(c, d)) & last
-    found = index[slot]
-    while found >= 0:
-        host = hosts[found]
-        if host.d == d and host.c == c and host.b == b and host.a == a and host.family == family:
-            return int(found)
+    hashed = mix(d, family) if family == 4 else mix(mix(a << 3 ^ family, b), mix(c, d))
+    slot = hashed & last
+    while index[slot] >= 0:
+        if tag_fits(index[slot], hashed):
+            host = hosts[number_of(index[slot])]
+            if host.d == d and host.c == c and host.b == b and host.a == a and host.family == family:
+                return number_of(index[slot])
         slot = (slot + 1) & last
-        found = index[slot]
     number = clock.hosts
     if number >= len(hosts):
         return -1
     host = hosts[number]
     host.family, host.a, host.b, host.c, host.d = family, a, b, c, d
     host.role = host.right = host.wrong = 0
-    index[slot] = number
+    index[slot] = tagged(hashed, number)
     clock.hosts = number + 1
     return int(number)
 

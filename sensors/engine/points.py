@@ -260,4 +260,6 @@ def collect(
 @entry
 def pass_time(now: int, blocks: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters_table: Any) -> None:
     """End the windows of blocks whose time is up at `now`."""
+    blocks, points, finals, counts = borrow(blocks), borrow(points), borrow(finals), borrow(counts)
+    ends, rows, counters_table = borrow(ends), borrow(rows), borrow(counters_table)
     close_points(now, False, blocks, points, finals, counts, ends, rows, counters_table[0])

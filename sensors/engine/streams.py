@@ -17,7 +17,7 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import enter_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import UNKNOWN, enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
@@ -41,6 +41,7 @@ FULL_SLOTS: Final = -3
 @entry
 def free_slots(slots: Any, streams_table: Any) -> None:
     """The messages of the last call are dissected: their slots are free again."""
+    slots, streams_table = borrow(slots), borrow(streams_table)
     streams = streams_table[0]
     while streams.done_slot >= 0:
         slot = streams.done_slot
@@ -358,6 +359,7 @@ def follow(
     memory, packets, flows, index, slots = borrow(memory), borrow(packets), borrow(flows), borrow(index), borrow(slots)
     framings, messages, conversations = borrow(framings), borrow(messages), borrow(conversations)
     conversation_index, undecoded, streams_table = borrow(conversation_index), borrow(undecoded), borrow(streams_table)
+    known, ports, histories = borrow(known), borrow(ports), borrow(histories)
     streams = streams_table[0]
     begins, ends = streams.window * WINDOW, (streams.window + 1) * WINDOW
     for i in range(start, count):
@@ -403,7 +405,9 @@ def follow(
                 _keep_up(memory, number, flow, at, end, histories, place)
             if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
                 at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
-            if at < end:
+            if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
+                count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
+            elif at < end:
                 deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
                         messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
                 if packet.transport != 6:
@@ -418,6 +422,9 @@ def finish(
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any, histories: Any, place: int,
 ) -> int:  # fmt: skip
     """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
+    memory, packets, flows, slots, framings, known = borrow(memory), borrow(packets), borrow(flows), borrow(slots), borrow(framings), borrow(known)
+    ports, messages, conversations, conversation_index = borrow(ports), borrow(messages), borrow(conversations), borrow(conversation_index)
+    undecoded, streams_table, histories = borrow(undecoded), borrow(streams_table), borrow(histories)
     streams = streams_table[0]
     packet = packets[0]
     for number in range(start, streams.flows):
@@ -453,6 +460,7 @@ def _let_go(flow: Any, slots: Any, undecoded: Any, streams: Any) -> None:
 @entry
 def relieve(crowded: Any, flows: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
     """Free the slots of these flows."""
+    crowded, flows, slots, undecoded, streams_table = borrow(crowded), borrow(flows), borrow(slots), borrow(undecoded), borrow(streams_table)
     for k in range(len(crowded)):
         _let_go(flows[crowded[k]], slots, undecoded, streams_table[0])
         streams_table[0].shed += 1
@@ -461,6 +469,8 @@ def relieve(crowded: Any, flows: Any, slots: Any, undecoded: Any, streams_table:
 @entry
 def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
     """Let go of these flows (sorted numbers) and what waits in them; the index is made anew. Those that had not ended yet are counted as shed."""
+    gone, flows, index, slots = borrow(gone), borrow(flows), borrow(index), borrow(slots)
+    undecoded, streams_table = borrow(undecoded), borrow(streams_table)
     streams = streams_table[0]
     for k in range(len(gone)):
         number = gone[k]

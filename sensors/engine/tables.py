@@ -16,18 +16,18 @@ def _record(**fields: str) -> np.dtype[np.void]:
 
 
 # fmt: off
-PACKET: Final = _record(
-    time="i8", number="i8", at="i8", captured="i8", wire="i8", interface="i8", linktype="i8",  # filled by the source
+PACKET: Final = _record(  # three lines of the cache
+    time="i8", number="i8", wire="i8", at="i4", captured="i4", interface="i4", linktype="i4",  # filled by the source
     clock="i8",                                                # highest plausible time up to and with this packet
-    source="i8", target="i8", source_port="i8", target_port="i8",  # host numbers (-1: not IP) and ports (-1: none)
-    transport="i8", tcp_flags="i8", sequence="i8", acknowledge="i8",
-    payload="i8", length="i8", whole="i8",                     # offset in memory, octets captured, octets on the wire
-    end="i8", edge="i8",                                       # where the innermost frame or datagram ends: as captured, and on the wire
-    source_mac="i8", target_mac="i8", vlan="i8", ethertype="i8",
-    tunnel="i8", tunnel_id="i8", realm="i8",                   # outermost tunnel and its VNI, TEID …; realm: of addresses (RFC 2663), 0: the outer one
-    forgone="i8", forgone_transport="i8",                      # octets of fragments that are given up with this packet
-    marks="i8", fragment="u1", short="u1", jump="u1",          # marks: DUPLICATE …; fragment: 1 until its datagram is whole
-    flow="i8", port="i8",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
+    sequence="i8", acknowledge="i8", whole="i8",               # whole: octets of payload on the wire
+    edge="i8", end="i4", payload="i4", length="i4",            # end of the innermost frame or datagram on the wire and as captured; payload as captured
+    source="i4", target="i4", source_port="i4", target_port="i4",  # host numbers (-1: not IP) and ports (-1: none)
+    transport="i4", tcp_flags="i4", vlan="i4", ethertype="i4", tunnel="i4",
+    source_mac="i8", target_mac="i8",
+    tunnel_id="i8", realm="i8",                                # outermost tunnel's VNI, TEID …; realm: of addresses (RFC 2663), 0: the outer one
+    forgone="i8", forgone_transport="i4",                      # octets of fragments that are given up with this packet
+    flow="i4", port="i4",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
+    marks="i4", fragment="u1", short="u1", jump="u1",          # marks: DUPLICATE …; fragment: 1 until its datagram is whole
 )
 HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8", right="i8", wrong="i8")  # right, wrong: checksums of what it sent
 DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
@@ -40,16 +40,17 @@ ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in pro
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8")  # a frame that was sent over two ways
 CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
 FLOW: Final = _record(  # one direction of a connection
-    source="i8", target="i8", source_port="i8", target_port="i8", transport="i8", peer="i8", connection="i8", conversation="i8",
-    source_mac="i8", target_mac="i8", vlan="i8", tunnel="i8", tunnel_id="i8", realm="i8",
-    used="u1", side="u1", started="u1", ended="u1", acts="u1", framing="i8", tries="i8", likely="i8", torn="u1",
-    # framing: -1 undecided, -2 unknown; tries: TRIES once content decided; likely: a framing that one side fits
+    source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
+    used="u1", side="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
+    framing="i4", tries="i4", likely="i4",                     # -1 undecided, -2 unknown; TRIES once content decided; a framing that one side fits
+    peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
+    connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
-    waiting="i8", waiting_count="i8",                          # slots of segments out of order
-    carry_slot="i8", carry_length="i8", carry_need="i8", carry_known="i8", carry_time="i8", carry_packet="i8",  # a message that is not complete yet
-    first="i8", last="i8", packets="i8", payloads="i8", messages="i8",
-    unknown="i8", unknown_window="i8", unknown_here="i8", character="i8",  # packets not recognised: all, the window last counted in, those in it, its row
+    carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
+    character="i4", last="i8", packets="i8", payloads="i8", messages="i8",
+    unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
+    source_mac="i8", target_mac="i8", vlan="i4", tunnel="i4", tunnel_id="i8",
 )
 HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # sequence numbers of what a ring holds
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
@@ -75,7 +76,7 @@ FRAMING: Final = _record(
     magic_at="i8", magic="i8", mask="i8", least="i8", most="i8", code_at="i8", number="i8",
 )
 MESSAGE: Final = _record(
-    offset="i8", length="i8", time="i8", clock="i8", packet="i8", flow="i8", connection="i8", conversation="i8", port="i8",
+    time="i8", clock="i8", packet="i8", connection="i8", offset="i4", length="i4", flow="i4", conversation="i4", port="i4",
     protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
     marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
     unit="i8", transaction="i8",                               # what the protocol below said of them (-1: nothing, or there is none below)

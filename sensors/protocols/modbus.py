@@ -509,7 +509,7 @@ def close_both(write: Any, read: Any, cut: bool, over: bool) -> None:
 @entry
 def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int) -> tuple[int, int]:
     """Append the operations and values of `count` messages; returns the new fill of both tables (`sensors.protocol`)."""
-    messages, operations, samples = borrow(messages), borrow(operations), borrow(samples)
+    memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
     for index in range(count):
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
