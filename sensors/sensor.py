@@ -14,6 +14,7 @@ from sensors.coverage import CoverageLog, ProtocolTotals, Totals
 from sensors.engine import character, delivery, fragments, grouping, history, layers, link, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
+from sensors.engine.interpreted import rows
 from sensors.engine.octets import plain
 from sensors.engine.tables import (
     BLOCK,
@@ -134,6 +135,13 @@ class Sensor:
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
+        self.clock.first = FOREVER
+
+    def _bind(self) -> None:
+        """The rows that the loop itself reads and sets."""
+        self._packet = rows(self.packets)
+        (self._streams,), (self._pairs,), (self._counters,) = rows(self.streams), rows(self.pairs), rows(self.counters)
+        (self._point_counters,), (self._clock,) = rows(self.point_counters), rows(self.clock)
 
     def _make_layers(self) -> None:
         """Protocols over others, each with conversations of its own behind those of streams."""
@@ -145,6 +153,8 @@ class Sensor:
     def totals(self) -> Totals:
         """What was seen and not seen so far."""
         totals = self._coverage.totals
+        if self.clock[0].first != FOREVER:
+            totals.first, totals.last = int(self.clock[0].first), int(self.clock[0].last)
         totals.messages, totals.operations = int(self._messages_of.sum()), int(self.by_effect.sum())
         for number, protocol in enumerate(protocols()):
             if self._messages_of[number]:
@@ -168,9 +178,10 @@ class Sensor:
 
     def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
         """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
+        self._bind()
         while count := source.batch(self.arena, ARENA, self.packets):
             self._packets(count)
-            waiting = self.counters[0].released + self.point_counters[0].rows
+            waiting = self._counters.released + self._point_counters.rows
             if self._activities or self._points or waiting > RELEASE_ROWS or (due and due()):
                 yield self._take()
         self._finish()
@@ -184,10 +195,6 @@ class Sensor:
         )  # fmt: skip
 
     def _packets(self, count: int) -> None:
-        times = self.packets.time[:count]
-        totals = self._coverage.totals
-        totals.first = int(times.min()) if totals.first is None else min(totals.first, int(times.min()))
-        totals.last = int(times.max()) if totals.last is None else max(totals.last, int(times.max()))
         at = 0
         while at < count:
             decoded = self.decode(at, count)
@@ -195,19 +202,16 @@ class Sensor:
             at = decoded
 
     def _follow(self, at: int, count: int) -> None:
-        streams = self.streams[0]
+        streams = self._streams
         while at < count:
             start = at
-            window = int(self.packets[at].clock) // WINDOW
+            window = self._packet[at].clock // WINDOW
             if window != streams.window:
                 self._close_coverage(0)
                 streams.window = window
-            at, why = streaming.follow(
-                self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
-            )  # fmt: skip
-            character.characterise(self.memory, start, at, self.packets, int(streams.window), self.flows, self.characters, self.bins)
-            self._messages(int(self.packets[max(at - 1, 0)].clock))
+            at, why = self._stream(at, count)
+            character.characterise(self.memory, start, at, self.packets, streams.window, self.flows, self.characters, self.bins)
+            self._messages(self._packet[max(at - 1, 0)].clock)
             if why == streaming.FULL_FLOWS:
                 self._age_flows()
             elif why == streaming.FULL_CONVERSATIONS:
@@ -215,9 +219,15 @@ class Sensor:
             elif why == streaming.FULL_SLOTS:
                 self._shed_slots()
 
+    def _stream(self, at: int, count: int) -> tuple[int, int]:
+        return streaming.follow(
+            self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
+            self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
+        )  # fmt: skip
+
     def _messages(self, now: int) -> None:
         """Messages to operations to activities; then the slots are free again."""
-        count = int(self.streams[0].messages)
+        count = self._streams.messages
         for first in range(0, count, self.part):
             self._part(self.messages[first : min(first + self.part, count)], now if first + self.part >= count else 0)
         if count == 0:
@@ -229,19 +239,22 @@ class Sensor:
         present: list[int] = np.flatnonzero(np.bincount(part.protocol)).tolist()
         for number in present:
             places = np.flatnonzero(part.protocol == number)
-            rows = part if len(present) == 1 else part[places]
+            chosen = part if len(present) == 1 else part[places]
             before = used
-            used, sampled = protocols()[number].dissect(self.memory, rows, len(rows), self.operations, used, self.samples, sampled)
-            self._messages_of[number] += len(rows)
+            used, sampled = protocols()[number].dissect(self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled)
+            self._messages_of[number] += len(chosen)
             if len(present) > 1:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
         if len(present) > 1:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
         if len(self.layers) and (self.operations.payload[:used] >= 0).any():
             part, used = self._hand_on(part, used, sampled)
+        self._annotate(used, part)
+        self._operations(used, part, now)
+
+    def _annotate(self, used: int, part: Any) -> None:
         pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
         delivery.disown(used, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
-        self._operations(used, part, now)
 
     def _hand_on(self, part: Any, used: int, sampled: int) -> tuple[Any, int]:
         """Messages inside messages: their operations stand in the place of those that carried them."""
@@ -249,10 +262,7 @@ class Sensor:
         self.layered[:filled] = part
         for _ in range(layers.PASSES):
             first = filled
-            filled = layers.hand_on(
-                self.memory, used, self.operations, self.layered, filled, self.origins, len(self.talks), self.conversations,
-                self.layers, self.layer_framings, self.layer_known, self.scratch,
-            )  # fmt: skip
+            filled = self._lift(used, filled)
             if filled == first:
                 break
             present: list[int] = np.unique(self.layered.protocol[first:filled]).tolist()
@@ -267,6 +277,12 @@ class Sensor:
                 self._messages_of[number] += len(places)
             used = layers.settle(self.operations, used, after, self.origins)
         return self.layered[:filled], used
+
+    def _lift(self, used: int, filled: int) -> int:
+        return layers.hand_on(
+            self.memory, used, self.operations, self.layered, filled, self.origins, len(self.talks), self.conversations,
+            self.layers, self.layer_framings, self.layer_known, self.scratch,
+        )  # fmt: skip
 
     def _operations(self, count: int, messages: Any, now: int) -> None:
         self._pair(count, messages, now)
@@ -283,54 +299,63 @@ class Sensor:
             self._group()
 
     def _group(self) -> None:
-        pairs = self.pairs[0]
-        count, at = int(pairs.done), 0
-        self._see(self.done[:count], self.told[: int(pairs.samples)])
+        pairs = self._pairs
+        count, at = pairs.done, 0
+        self._see(self.done[:count], self.told[: pairs.samples])
         while at < count:
-            at = grouping.group(
-                at, count, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
-                self.hosts, self.conversations,
-            )  # fmt: skip
+            at = self._count_groups(at, count)
             if at < count:
                 self._drain()
         at = 0
         while at < count:
-            at = points.collect(
-                self.memory, at, count, self.done, self.told, self.conversations,
-                self.blocks, self.block_index, self.points, self.finals, self.counts, self.ends,
-                self.point_rows, self.point_counters, self.values, self.scratch,
-            )  # fmt: skip
+            at = self._collect(at, count)
             if at < count:
                 self._drain_points()
         pairs.done = pairs.samples = pairs.texts = 0
 
+    def _count_groups(self, at: int, count: int) -> int:
+        return grouping.group(
+            at, count, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
+            self.hosts, self.conversations,
+        )  # fmt: skip
+
+    def _clear_groups(self) -> None:
+        grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+
+    def _collect(self, at: int, count: int) -> int:
+        return points.collect(
+            self.memory, at, count, self.done, self.told, self.conversations,
+            self.blocks, self.block_index, self.points, self.finals, self.counts, self.ends,
+            self.point_rows, self.point_counters, self.values, self.scratch,
+        )  # fmt: skip
+
     def _see(self, done: Any, told: Any) -> None:
         """Operations with their answers, before they are counted into groups."""
-        if self.pairs[0].texts:
+        if self._pairs.texts:
             self._inventory.identify(self.memory, done, told, self.conversations)
 
     def _close_until(self, now: int) -> None:
         """Close every window whose time is up at `now`; all groups and points must find room among the released rows."""
-        if self.counters[0].released > RELEASE_ROWS:
+        if self._counters.released > RELEASE_ROWS:
             self._drain()
         grouping.pass_time(now, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
-        if self.point_counters[0].rows > RELEASE_ROWS:
+        if self._point_counters.rows > RELEASE_ROWS:
             self._drain_points()
         points.pass_time(now, self.blocks, self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)
 
     def _drain(self) -> None:
         """Name the released groups: their rows are free again."""
-        rows = self.rows[: int(self.counters[0].released)]
-        if len(rows):
-            self._inventory.note(rows, self.conversations)
-            self._activities.append(self.naming.activities(rows))
-            self.counters[0].released = 0
+        released = self.rows[: self._counters.released]
+        if len(released):
+            self._inventory.note(released, self.conversations)
+            self._activities.append(self.naming.activities(released))
+            self._counters.released = 0
 
     def _drain_points(self) -> None:
-        rows = self.point_rows[: int(self.point_counters[0].rows)]
-        if len(rows):
-            self._points.append(self.naming.points(rows))
-            self.point_counters[0].rows = 0
+        told = self.point_rows[: self._point_counters.rows]
+        if len(told):
+            self._points.append(self.naming.points(told))
+            self._point_counters.rows = 0
 
     def _close_coverage(self, one_sided: int) -> None:
         shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen)
@@ -351,36 +376,34 @@ class Sensor:
         last.clock = last.time = max(int(self.clock[0].now), 0)
         at = 0
         while at < self.streams[0].flows:
-            at = streaming.finish(
-                self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
-                self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
-            )  # fmt: skip
+            at = self._end_streams(at)
             self._messages(int(last.clock))
         self._operations(0, self.messages, FOREVER - 1)
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         flows = self.flows[: int(self.streams[0].flows)]
         self._close_coverage(int(((flows.peer < 0) & (flows.payloads > 0) & (flows.used == 1) & (flows.framing >= 0)).sum()))
 
-    def exercise(self) -> None:
-        """Call every kernel on nothing, so that it compiles."""
-        pairing.annotate(0, 0, self.operations, self.messages, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
-        layers.hand_on(
-            self.memory, 0, self.operations, self.layered, 0, self.origins, len(self.talks), self.conversations,
-            self.layers, self.layer_framings, self.layer_known, self.scratch,
+    def _end_streams(self, at: int) -> int:
+        return streaming.finish(
+            self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
+            self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
         )  # fmt: skip
-        delivery.disown(0, self.operations, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
-        grouping.group(
-            0, 0, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
-            self.hosts, self.conversations,
-        )  # fmt: skip
-        points.collect(
-            self.memory, 0, 0, self.done, self.told, self.conversations, self.blocks, self.block_index,
-            self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters, self.values, self.scratch,
-        )  # fmt: skip
-        grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
-        character.settle(np.zeros(0, np.int64), 0, self.flows, self.characters)
-        streaming.relieve(np.zeros(0, np.int64), self.flows, self.slots, self.undecoded, self.streams)
-        streaming.forget(np.zeros(0, np.int64), 0, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
+
+    def exercises(self) -> tuple[Callable[[], object], ...]:
+        """Calls of every kernel on nothing, so that it compiles; each of them compiles others."""
+        self._bind()
+        none = np.zeros(0, np.int64)
+        return (
+            lambda: self._stream(0, 0),
+            lambda: self._end_streams(0),
+            lambda: (self.decode(0, 0), fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)),
+            lambda: self._pair(0, self.messages, 0),
+            lambda: (self._count_groups(0, 0), self._close_until(0), self._clear_groups(), self.naming.points(self.point_rows[:1])),
+            lambda: (self._collect(0, 0), self._annotate(0, self.messages)),
+            lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
+            lambda: (self._lift(0, 0), streaming.free_slots(self.slots, self.streams)),
+            lambda: (self._relieve(none), self._forget(none, 0)),
+        )
 
     def _take(self) -> Batch:
         self._drain()
@@ -400,23 +423,30 @@ class Sensor:
         order = np.lexsort((flows.last, np.where(over, 0, 1 + known + (known & (flows.acts == 1)))))
         gone = np.sort(order[: max(len(flows) // 4, 1)])
         self._settle(gone)
+        self._forget(gone, now)
+
+    def _forget(self, gone: Any, now: int) -> None:
         streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
+
+    def _relieve(self, crowded: Any) -> None:
+        """Give up what waits in these flows."""
+        streaming.relieve(crowded, self.flows, self.slots, self.undecoded, self.streams)
 
     def _shed_slots(self) -> None:
         """Too many messages are begun and not ended: those that were silent longest are given up."""
         flows = self.flows[: int(self.streams[0].flows)]
         crowded = np.flatnonzero((flows.used == 1) & ((flows.carry_length > 0) | (flows.waiting_count > 0)))
         oldest = crowded[np.argsort(flows.last[crowded], kind="stable")]
-        streaming.relieve(oldest[: max(len(oldest) // 4, 1)], self.flows, self.slots, self.undecoded, self.streams)
+        self._relieve(oldest[: max(len(oldest) // 4, 1)])
 
     def _forget_conversations(self) -> None:
         """Too many conversations: release and name everything that has one, then number them anew."""
         self._pair(0, self.messages, FOREVER - 1)
         self._drain()
-        grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        self._clear_groups()
         self._drain()
         begun = np.flatnonzero((self.flows.used == 1) & (self.flows.carry_length > 0))  # their messages would have no conversation
-        streaming.relieve(begun, self.flows, self.slots, self.undecoded, self.streams)
+        self._relieve(begun)
         self.streams[0].conversations = 0
         self.conversation_index[:] = -1
         self.flows.conversation[:] = -1

@@ -37,6 +37,7 @@ NO_PORT: Final = -1
 @inline
 def _tell_time(packet: Any, clock: Any) -> None:
     time = packet.time
+    clock.first, clock.last = min(clock.first, time), max(clock.last, time)
     if clock.now == 0 or (time > clock.now and time - clock.now <= JUMP):
         clock.now = time
         clock.suspects = 0

@@ -38,7 +38,7 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
 )
 ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8")  # a frame that was sent over two ways
-CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8")
+CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8", first="i8", last="i8")  # first and last: times as they are
 FLOW: Final = _record(  # one direction of a connection
     source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
     used="u1", side="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
