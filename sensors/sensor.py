@@ -376,18 +376,12 @@ class Sensor:
         last.clock = last.time = max(int(self.clock[0].now), 0)
         at = 0
         while at < self.streams[0].flows:
-            at = self._end_streams(at)
+            at, _ = self._stream(at, streaming.ENDING)
             self._messages(int(last.clock))
         self._operations(0, self.messages, FOREVER - 1)
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         flows = self.flows[: int(self.streams[0].flows)]
         self._close_coverage(int(((flows.peer < 0) & (flows.payloads > 0) & (flows.used == 1) & (flows.framing >= 0)).sum()))
-
-    def _end_streams(self, at: int) -> int:
-        return streaming.finish(
-            self.memory, at, self.packets, self.flows, self.slots, self.framings, self.known, self.ports,
-            self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
-        )  # fmt: skip
 
     def exercises(self) -> tuple[Callable[[], object], ...]:
         """Calls of every kernel on nothing, so that it compiles; each of them compiles others."""
@@ -395,7 +389,6 @@ class Sensor:
         none = np.zeros(0, np.int64)
         return (
             lambda: self._stream(0, 0),
-            lambda: self._end_streams(0),
             lambda: (self.decode(0, 0), fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)),
             lambda: self._pair(0, self.messages, 0),
             lambda: (self._count_groups(0, 0), self._close_until(0), self._clear_groups(), self.naming.points(self.point_rows[:1])),

@@ -27,7 +27,7 @@ def compile_all() -> None:
     tasks = [("kernel", number) for number in range(len(sensor.exercises()))]
     tasks += [("protocol", number) for number in range(len(protocols()))]
     with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_compile, [("reader", 0), *tasks]))
+        list(pool.map(_compile, [*tasks, ("reader", 0)]))
 
 
 def _compile(task: tuple[str, int]) -> None:

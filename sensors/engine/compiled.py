@@ -8,7 +8,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 
@@ -19,21 +19,45 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import CPUCodeLibrary
 from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+_njit: Any = numba.njit
+_NO_WRAPPERS: Final = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # nobody calls it from Python
 
 
-def _for_any_constant(dispatcher: Any) -> Any:
-    """Compile once for all numbers: a call with a constant would otherwise compile a kernel of its own (a fifth of all compiling)."""
+_inner: list[object] = []  # kernels that are compiled for others at this moment
+_optimize: Any = CPUCodeLibrary._optimize_final_module
+
+
+def _optimize_once(library: Any) -> None:
+    """What is linked into an entry is optimised there, with all else; on its own as well would take a third more time to compile."""
+    if not _inner:
+        _optimize(library)
+
+
+setattr(CPUCodeLibrary, "_optimize_final_module", _optimize_once)  # noqa: B010  (its type says that nobody may)
+
+
+def _linked(dispatcher: Any) -> Any:
+    """A function that others call. It is compiled once for all numbers: a call with a constant would otherwise compile a function of its own."""
     resolve = dispatcher.get_call_template
-    dispatcher.get_call_template = lambda arguments, named: resolve(tuple(types.unliteral(argument) for argument in arguments), named)
+
+    def resolve_once(arguments: Any, named: Any) -> Any:
+        _inner.append(dispatcher)
+        try:
+            return resolve(tuple(types.unliteral(argument) for argument in arguments), named)
+        finally:
+            _inner.pop()
+
+    dispatcher.get_call_template = resolve_once
     return dispatcher
 
 
 def kernel(function: Kernel) -> Kernel:
-    """A function over tables that is compiled when it is first called."""
-    return cast("Kernel", _for_any_constant(numba.njit(cache=True, nogil=True, error_model="numpy")(function)))
+    """A function over tables that is compiled for the entry that calls it, and kept with that."""
+    return cast("Kernel", _linked(_njit(error_model="numpy", **_NO_WRAPPERS)(function)))
 
 
 _bare: dict[int, tuple[weakref.ref[Any], Any]] = {}
@@ -52,7 +76,7 @@ def _unclothed(argument: Any) -> Any:
 
 def entry(function: Kernel) -> Kernel:
     """A kernel that is called from outside. Tables reach the dispatcher as bare arrays, whose types it knows at sight (four times as fast a call)."""
-    dispatcher = kernel(function)
+    dispatcher: Any = _njit(cache=True, nogil=True, error_model="numpy")(function)
 
     def call(*arguments: Any) -> Any:
         return dispatcher(*map(_unclothed, arguments))
@@ -62,7 +86,7 @@ def entry(function: Kernel) -> Kernel:
 
 def inline(function: Kernel) -> Kernel:
     """A small kernel that becomes part of its caller."""
-    return cast("Kernel", _for_any_constant(numba.njit(forceinline=True, error_model="numpy")(function)))
+    return cast("Kernel", _linked(_njit(forceinline=True, error_model="numpy", **_NO_WRAPPERS)(function)))
 
 
 def plain(argument: Any) -> Any:

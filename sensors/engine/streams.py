@@ -31,6 +31,8 @@ FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
 LARGEST_ROOM: Final = (2 * MAX_WAITING + 1) * SLOT_OCTETS // 4 + 4  # messages that waiting segments may become
 
+ENDING: Final = -1
+
 # why `follow` stopped
 NO_ROOM: Final = 0
 FULL_FLOWS: Final = -1
@@ -350,17 +352,47 @@ def _count(packet: Any, streams: Any) -> None:
         streams.shed += 1
 
 
+@inline
+def half_open(flow: Any) -> int:
+    """1 where somebody opened a connection and nobody answered."""
+    return 1 if flow.transport == 6 and flow.side == 0 and flow.began >= 0 and flow.peer < 0 and flow.payloads == 0 else 0
+
+
+@inline
+def _finish(
+    memory: Any, start: int, packets: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
+) -> int:  # fmt: skip
+    """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
+    packet = packets[0]
+    for number in range(start, streams.flows):
+        if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING:
+            return number
+        if flows[number].used:
+            streams.half_open += half_open(flows[number])
+            _end(memory, packet, number, flows, slots, framings, known, ports,
+                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+    return int(streams.flows)
+
+
 @entry
 def follow(
     memory: Any, start: int, count: int, packets: Any, flows: Any, index: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any, histories: Any, place: int,
 ) -> tuple[int, int]:  # fmt: skip
-    """Follow packets[start:count]; returns (next packet, why it stopped): NO_ROOM also where all are done or a window of the clock begins."""
+    """Follow packets[start:count]; returns (next packet, why it stopped): NO_ROOM also where all are done or a window of the clock begins.
+
+    Where `count` is ENDING the input ends: what still waits is delivered, from flow `start` on; returns (next flow, NO_ROOM). One kernel, for most of
+    compiling is the delivery that both need.
+    """
     memory, packets, flows, index, slots = borrow(memory), borrow(packets), borrow(flows), borrow(index), borrow(slots)
     framings, messages, conversations = borrow(framings), borrow(messages), borrow(conversations)
     conversation_index, undecoded, streams_table = borrow(conversation_index), borrow(undecoded), borrow(streams_table)
     known, ports, histories = borrow(known), borrow(ports), borrow(histories)
     streams = streams_table[0]
+    if count == ENDING:
+        return _finish(memory, start, packets, flows, slots, framings, known, ports,
+                       messages, conversations, conversation_index, undecoded, streams, histories, place), NO_ROOM  # fmt: skip
     begins, ends = streams.window * WINDOW, (streams.window + 1) * WINDOW
     for i in range(start, count):
         packet = packets[i]
@@ -414,33 +446,6 @@ def follow(
                     abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
         packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
-
-
-@entry
-def finish(
-    memory: Any, start: int, packets: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any, histories: Any, place: int,
-) -> int:  # fmt: skip
-    """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
-    memory, packets, flows, slots, framings, known = borrow(memory), borrow(packets), borrow(flows), borrow(slots), borrow(framings), borrow(known)
-    ports, messages, conversations, conversation_index = borrow(ports), borrow(messages), borrow(conversations), borrow(conversation_index)
-    undecoded, streams_table, histories = borrow(undecoded), borrow(streams_table), borrow(histories)
-    streams = streams_table[0]
-    packet = packets[0]
-    for number in range(start, streams.flows):
-        if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING:
-            return number
-        if flows[number].used:
-            streams.half_open += half_open(flows[number])
-            _end(memory, packet, number, flows, slots, framings, known, ports,
-                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
-    return int(streams.flows)
-
-
-@inline
-def half_open(flow: Any) -> int:
-    """1 where somebody opened a connection and nobody answered."""
-    return 1 if flow.transport == 6 and flow.side == 0 and flow.began >= 0 and flow.peer < 0 and flow.payloads == 0 else 0
 
 
 @kernel

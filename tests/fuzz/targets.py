@@ -120,8 +120,8 @@ def _fill_packets(rows: Any, given: list[Packet], places: list[int], first: int 
     rows.interface, rows.linktype = 0, [packet.linktype for packet in given]
 
 
-def _decoded(memory: Any, packets: Any, hosts: Any, index: Any, clock: Any) -> None:
-    link.decode(plain(memory), len(packets), packets, hosts, index, clock)
+def _decoded(memory: Any, packets: Any, tables: tuple[Any, ...]) -> None:
+    assert link.decode(plain(memory), 0, len(packets), packets, *tables) == len(packets)
     for name in ("length", "whole"):
         assert (packets[name] >= 0).all(), f"{name} is negative"
     there = packets.length > 0
