@@ -97,23 +97,22 @@ class Replay:
         self._learn()
         judges: dict[str, list[Detector]] = {}
         inputs: list[dict[str, Any]] = []
-        read: dict[str, str] = {}
-        for capture in self.plan.captures:
-            if first := read.get(capture.sha256):
-                self.repeated.append((capture.path, first))
+        for number, capture in enumerate(self.plan.captures):
+            if first := _same(capture, self.plan.captures[:number]):
+                self.repeated.append((capture.path, first.path))
                 inputs.append(input_row(capture, Totals(), None))
                 continue
-            if capture.error is None:
-                read[capture.sha256] = capture.path
-            observer = self.plan.observer_of(capture)
-            self._files[observer] = capture.name
-            if observer not in judges:  # captures of one observer are one history
-                judges[observer] = self._judges()
-            inputs.append(self._capture(capture, self._sensor(capture), judges[observer]))
+            history = self.plan.observer or capture.path
+            if history not in judges:  # captures of one observer are one history
+                judges[history] = self._judges()
+            inputs.append(self._capture(capture, self._sensor(capture), judges[history]))
         return self._summary(inputs, time.monotonic() - started)
 
     def _sensor(self, capture: Capture) -> Sensor:
-        return Sensor(self.plan.observer_of(capture), self.plan.site, capture.name, capture=capture.sha256 if self.plan.observer else "")
+        def observer() -> str:
+            return self.plan.observer_of(capture)
+
+        return Sensor(observer, self.plan.site, capture.name, capture=(lambda: capture.sha256) if self.plan.observer else "")
 
     def _learn(self) -> None:
         """Teach fresh detectors; what they know then replaces what the store kept."""
@@ -145,6 +144,7 @@ class Replay:
         before = len(self.errors)
         waiting = Waiting()
         for batch in self._listen(capture, sensor):
+            self._files[self.plan.observer_of(capture)] = capture.name
             waiting.batches.append(batch)
             waiting.findings += [finding for judge in judges for finding in judge.judge(batch)]
             self.tally.count(batch)
@@ -208,6 +208,11 @@ class Replay:
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
+
+
+def _same(capture: Capture, earlier: Sequence[Capture]) -> Capture | None:
+    """The capture before this one that holds the same, if there is one; digests are waited for only where sizes are equal."""
+    return next((other for other in earlier if other.error is None and (other.size, other.sha256) == (capture.size, capture.sha256)), None)
 
 
 def _due(pipe: Pipe) -> Callable[[], bool]:

@@ -21,6 +21,8 @@ from sensors.protocol import Protocol, protocols
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sensors.origin import Origin
+
 OUTCOMES: Final = ("unknown", "success", "failure")
 TRANSPORTS: Final = {1: "icmp", 6: "tcp", 17: "udp", -1: ""}
 
@@ -73,8 +75,8 @@ FUNCTION_NAMES: Final = [name for _, name in code_table()[2]]
 class Naming:
     """Numbers of one engine to names; hosts and conversations are named once, when they first appear."""
 
-    def __init__(self, observer: str, site: str | None, origin: str, hosts: Any, conversations: Any) -> None:
-        self.observer, self.site, self._origin = observer, site, origin
+    def __init__(self, origin: Origin, hosts: Any, conversations: Any) -> None:
+        self._origin = origin
         self._hosts, self._conversations = hosts, conversations
         self.addresses: list[str] = []
         self.assets: list[str] = []
@@ -84,7 +86,7 @@ class Naming:
         while len(self.addresses) <= number:
             text = address_text(self._hosts[len(self.addresses)])
             self.addresses.append(text)
-            self.assets.append(asset_id(self.site, text))
+            self.assets.append(asset_id(self._origin.site, text))
         return self.addresses[number]
 
     def activities(self, rows: Any) -> pa.Table:
@@ -129,7 +131,7 @@ class Naming:
         return columns | self._observer_columns(len(rows))
 
     def _observer_columns(self, count: int) -> dict[str, Any]:
-        return {"observer.name": pa.repeat(self.observer, count), "observer.site": pa.repeat(pa.scalar(self.site, pa.string()), count)}
+        return {"observer.name": pa.repeat(self._origin.observer, count), "observer.site": pa.repeat(pa.scalar(self._origin.site, pa.string()), count)}
 
     def _operation_columns(self, rows: Any) -> dict[str, Any]:
         protocol = self._conversations.protocol[rows.conversation]
@@ -186,7 +188,7 @@ class Naming:
     def _talk_words(self, talk: Any) -> tuple[int, int]:
         ends = (self.host(int(talk.source)), int(talk.source_mac), self.host(int(talk.target)), int(talk.target_mac))
         tunnel = (TUNNELS[int(talk.tunnel)], int(talk.tunnel_id)) if talk.tunnel else ()
-        return name_words(self._origin, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan), *tunnel)
+        return name_words(self._origin.salt, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan), *tunnel)
 
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""
@@ -204,7 +206,7 @@ class Naming:
             "ot.point.changes": rows.changes, "ot.point.count": rows["count"], "ot.fragment": rows.fragment,
         }  # fmt: skip
         words = np.zeros((len(rows), WORDS), np.int64)
-        words[:, 0:2] = np.array([name_words(self._origin, address) for address in addresses], np.int64).reshape(-1, 2)[place]
+        words[:, 0:2] = np.array([name_words(self._origin.salt, address) for address in addresses], np.int64).reshape(-1, 2)[place]
         words[:, 2] = POINT_TAG << 24
         words[:, 3] = _space_words()[space]
         words[:, 4], words[:, 5], words[:, 6], words[:, 7] = rows.unit, rows.address, rows.window, rows.fragment

@@ -16,6 +16,8 @@ from sensors.unknown import Unknown, worst_first
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sensors.origin import Origin
+
 LLC: Final = 4  # in place of an EtherType: IEEE 802.2
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
 FRAGMENT: Final = 256
@@ -98,8 +100,8 @@ class Totals:
 class CoverageLog:
     """Coverage rows of one observer, a row a window."""
 
-    def __init__(self, observer: str, site: str | None, file: str, origin: str) -> None:
-        self.observer, self.site, self.file, self._origin = observer, site, file, origin
+    def __init__(self, origin: Origin, file: str) -> None:
+        self._origin, self.file = origin, file
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
 
@@ -111,10 +113,9 @@ class CoverageLog:
         unknown = self._unknown(undecoded, characters, bins)
         window = int(streams.window) * WINDOW
         self._count(count, one_sided)
-        identity = hashlib.blake2b(f"{self._origin}\x1fcoverage\x1f{window}".encode(), digest_size=10).hexdigest()
         self._rows.append({
-            "id": identity, "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
-            "observer.name": self.observer, "observer.site": self.site, "file": self.file,
+            "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
+            "file": self.file,
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
             "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
@@ -167,4 +168,7 @@ class CoverageLog:
     def take(self) -> pa.Table:
         """The rows since the last call."""
         rows, self._rows = self._rows, []
+        for row in rows:
+            identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}".encode(), digest_size=10).hexdigest()
+            row |= {"id": identity, "observer.name": self._origin.observer, "observer.site": self._origin.site}
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))

@@ -42,12 +42,14 @@ from sensors.engine.tables import (
     table,
 )  # fmt: skip
 from sensors.inventory import Inventory
+from sensors.origin import Origin
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from records.model import Asset
+    from sensors.origin import Name
     from sensors.source import Source
 
 SLOTS: Final = 1024
@@ -79,12 +81,11 @@ class Sensor:
     `capture` tells captures of one named observer apart (a digest of each): a window that two of them share is two rows, and nothing is lost.
     """
 
-    def __init__(self, observer: str, site: str | None = None, file: str = "", batch: int = BATCH, capture: str = "") -> None:
-        self.observer, self.site = observer, site
+    def __init__(self, observer: Name, site: str | None = None, file: str = "", batch: int = BATCH, capture: Name = "") -> None:
         self._make_tables(batch)
-        origin = f"{observer}\x1f{capture}" if capture else observer
-        self._coverage = CoverageLog(observer, site, file, origin)
-        self.naming = Naming(observer, site, origin, self.hosts, self.conversations)
+        origin = Origin(observer, site, capture)
+        self._coverage = CoverageLog(origin, file)
+        self.naming = Naming(origin, self.hosts, self.conversations)
         self._inventory = Inventory(site)
         self._activities: list[pa.Table] = []
         self._points: list[pa.Table] = []

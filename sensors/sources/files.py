@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import tempfile
+import threading
 import time
 import weakref
 import zlib
@@ -293,6 +294,52 @@ def _stopped(file: io.RawIOBase) -> bool:
 
 def _ready(file: io.RawIOBase) -> bool:
     return not isinstance(file, Pipe) or file.ready()
+
+
+class Digest:
+    """SHA-256 of a file, reckoned in a thread while other things go on; files one after another."""
+
+    def __init__(self, file: str) -> None:
+        self._file, self._told, self._done = file, "", threading.Event()
+        with _hashing.lock:
+            _hashing.files.append(self)
+            if len(_hashing.files) == 1:
+                threading.Thread(target=_hash_all, name="digests", daemon=True).start()
+
+    def reckon(self) -> None:
+        """Read the file. One that cannot be read has no digest; what reads it says why."""
+        try:
+            with Path(self._file).open("rb", buffering=0) as opened:
+                self._told = hashlib.file_digest(opened, "sha256").hexdigest()
+        except OSError:
+            pass
+        finally:
+            self._done.set()
+
+    def __str__(self) -> str:
+        self._done.wait()
+        return self._told
+
+
+class _Hashing:
+    """Digests that are wanted; the first is being reckoned."""
+
+    def __init__(self) -> None:
+        self.lock, self.files = threading.Lock(), list[Digest]()
+
+
+_hashing: Final = _Hashing()
+
+
+def _hash_all() -> None:
+    wanted = _hashing.files[0]
+    while True:
+        wanted.reckon()
+        with _hashing.lock:
+            _hashing.files.pop(0)
+            if not _hashing.files:
+                return
+            wanted = _hashing.files[0]
 
 
 class Spool:

@@ -5,7 +5,6 @@ The formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Finding captur
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError, InputError, UsageError
-from sensors.sources.files import Pipe, Spool, beginning, open_stream
+from sensors.sources.files import Digest, Pipe, Spool, beginning, open_stream
 from sensors.sources.formats import look
 
 if TYPE_CHECKING:
@@ -32,14 +31,15 @@ ENDLESS: Final = 1 << 62  # octets of what has no known end
 class Capture:
     """One capture that was given or found.
 
-    `path` as given ("-" for standard input); `sha256` and `size` of the file as given, empty and 0 where it cannot be read (what is no capture has no
-    hash); `first` the time of its first packet in nanoseconds since the epoch; `error` why it cannot be read at all. Its bytes lie in `file` as long as
-    this object lives; of a `pipe` that is read as it comes they can be had once, and its `sha256` and `size` are those of its beginning.
+    `path` as given ("-" for standard input); `digest` and `size` of the file as given, empty and 0 where it cannot be read (what is no capture has no
+    hash), the digest may still be reckoned; `first` the time of its first packet in nanoseconds since the epoch; `error` why it cannot be read at all.
+    Its bytes lie in `file` as long as this object lives; of a `pipe` that is read as it comes they can be had once, and its digest and `size` are those
+    of its beginning.
     """
 
     path: str
     name: str
-    sha256: str
+    digest: str | Digest
     first: int | None = None
     error: BalefireError | None = None
     size: int = 0
@@ -50,6 +50,11 @@ class Capture:
     def file(self) -> str:
         """The path to open: of a pipe, that of its spool, which this process alone may open."""
         return self.spool.file if self.spool else self.path
+
+    @property
+    def sha256(self) -> str:
+        """Its digest, waited for where it has to be."""
+        return str(self.digest)
 
     @property
     def content(self) -> str:
@@ -172,13 +177,9 @@ def _piped(path: str) -> Capture:
 def _look(path: str, file: str, spool: Spool | None) -> Capture:
     """Take the file's measure; its beginning says what it is. Raises OSError."""
     first, problem = _first(open_stream(file), path)
-    if problem is not None and problem.key == "capture.unknown":
-        digest = ""  # whatever it is, it may be large
-    elif spool:
-        digest = spool.sha256
-    else:
-        with Path(file).open("rb", buffering=0) as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    digest: str | Digest = ""
+    if problem is None or problem.key != "capture.unknown":  # whatever that is, it may be large
+        digest = spool.sha256 if spool else Digest(file)
     return Capture(path, Path(path).name, digest, first, problem, Path(file).stat().st_size, spool)
 
 
