@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from balefire.ahead import ahead
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
@@ -102,10 +103,7 @@ class Replay:
                 self.repeated.append((capture.path, first.path))
                 inputs.append(input_row(capture, Totals(), None))
                 continue
-            history = self.plan.observer or capture.path
-            if history not in judges:  # captures of one observer are one history
-                judges[history] = self._judges()
-            inputs.append(self._capture(capture, self._sensor(capture), judges[history]))
+            inputs.append(self._capture(capture, self._sensor(capture), judges))
         return self._summary(inputs, time.monotonic() - started)
 
     def _sensor(self, capture: Capture) -> Sensor:
@@ -139,14 +137,17 @@ class Replay:
                     raise StoreError("store.state", detector=detector.name) from None
         return fresh
 
-    def _capture(self, capture: Capture, sensor: Sensor, judges: list[Detector]) -> dict[str, Any]:
-        """One capture, in bounded commits; its entry of `inputs`."""
+    def _capture(self, capture: Capture, sensor: Sensor, judges: dict[str, list[Detector]]) -> dict[str, Any]:
+        """One capture, in bounded commits; its entry of `inputs`. The engine is ahead while what it gave is judged and stored."""
         before = len(self.errors)
         waiting = Waiting()
-        for batch in self._listen(capture, sensor):
+        history = self.plan.observer or capture.path
+        for batch in ahead(lambda check: self._listen(capture, sensor, check)):
             self._files[self.plan.observer_of(capture)] = capture.name
+            if history not in judges:  # captures of one observer are one history
+                judges[history] = self._judges()
             waiting.batches.append(batch)
-            waiting.findings += [finding for judge in judges for finding in judge.judge(batch)]
+            waiting.findings += [finding for judge in judges[history] for finding in judge.judge(batch)]
             self.tally.count(batch)
             if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS):
                 self._commit(waiting)
@@ -156,14 +157,20 @@ class Replay:
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)
 
-    def _listen(self, capture: Capture, sensor: Sensor) -> Iterator[Batch]:
-        """What a capture gives; its error, if it has one, is kept and everything before it is delivered."""
+    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None) -> Iterator[Batch]:
+        """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
         if capture.error is not None:
             self.errors.append(capture.error)
             return
         source = open_capture(capture)
+        due = _due(capture.pipe) if capture.pipe else lambda: False
+
+        def asked() -> bool:
+            check()
+            return due()
+
         try:
-            for batch in sensor.listen(source, _due(capture.pipe) if capture.pipe else None):
+            for batch in sensor.listen(source, asked):
                 yield batch
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)

@@ -1,0 +1,68 @@
+"""What one thread makes and another uses: kernels hold no lock of the interpreter, so the engine goes on while what it gave is judged and stored."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Item = TypeVar("Item")
+
+TURN_S: Final = 0.0005  # a kernel that returns waits no longer than this for its turn; Python's default would be ten batches
+PAUSE_S: Final = 0.05  # between looks at whether to stop
+
+
+class UnwantedError(Exception):
+    """Nobody wants more."""
+
+
+def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1) -> Iterator[Item]:
+    """The items of `make(check)`, which runs in a thread, at most `most` items ahead; what it raises is raised here.
+
+    `check` raises UnwantedError when the items are no longer wanted; `make` calls it as often as it can.
+    """
+    handed: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(most)
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise UnwantedError
+
+    def hand(item: Item | None, error: BaseException | None) -> None:
+        while True:
+            check()
+            try:
+                return handed.put((item, error), timeout=PAUSE_S)
+            except queue.Full:
+                pass
+
+    def run() -> None:
+        try:
+            for item in make(check):
+                hand(item, None)
+            hand(None, StopIteration())
+        except UnwantedError:
+            pass
+        except BaseException as error:
+            hand(None, error)
+
+    turn = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_S)
+    thread = threading.Thread(target=run, name="engine", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = handed.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # pyright: ignore[reportReturnType]  # there is an item where there is no error
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(turn)
