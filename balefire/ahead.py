@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 Item = TypeVar("Item")
 
@@ -20,7 +20,7 @@ class UnwantedError(Exception):
     """Nobody wants more."""
 
 
-def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1) -> Iterator[Item]:
+def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1) -> Generator[Item]:
     """The items of `make(check)`, which runs in a thread, at most `most` items ahead; what it raises is raised here.
 
     `check` raises UnwantedError when the items are no longer wanted; `make` calls it as often as it can.

@@ -1,0 +1,72 @@
+"""One thread makes, another uses."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from balefire.ahead import ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def engines() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+def test_all_items_come_in_order() -> None:
+    assert list(ahead(lambda _check: iter(range(1000)))) == list(range(1000))
+    assert engines() == []
+
+
+def test_what_goes_wrong_comes_after_what_came_before() -> None:
+    def make(_check: Callable[[], None]) -> Iterator[int]:
+        yield 1
+        raise OSError("no more")
+
+    items = ahead(make)
+    assert next(items) == 1
+    with pytest.raises(OSError, match="no more"):
+        next(items)
+    assert engines() == []
+
+
+def test_it_is_only_so_far_ahead() -> None:
+    made: list[int] = []
+
+    def make(_check: Callable[[], None]) -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    items = ahead(make, most=2)
+    next(items)
+    time.sleep(0.3)
+    assert len(made) <= 4
+    assert list(items) == list(range(1, 100))
+
+
+def test_nobody_wants_more() -> None:
+    ended = threading.Event()
+
+    def make(check: Callable[[], None]) -> Iterator[int]:
+        try:
+            yield 1
+            while True:
+                time.sleep(0.001)
+                check()
+        finally:
+            ended.set()
+
+    turn = sys.getswitchinterval()
+    items = ahead(make)
+    assert next(items) == 1
+    items.close()
+    assert ended.is_set()
+    assert engines() == []
+    assert sys.getswitchinterval() == turn
