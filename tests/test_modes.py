@@ -72,12 +72,12 @@ def test_any_cut_of_a_hard_capture(seed: int, batch: int, each: int) -> None:
 
 
 @pytest.mark.skipif(INTERPRETED, reason="they run interpreted already")
-def test_the_same_tests_interpreted() -> None:
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_the_same_tests_interpreted(subject: str) -> None:
     """In a process of its own, with fewer examples."""
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not captures", "-k", "not full_tables and not largest"]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "BALEFIRE_EXAMPLES": "4"}
-    subjects = [str(ROOT / "tests" / name) for name in SUBJECTS]
-    done = subprocess.run([*words, *subjects], capture_output=True, cwd=ROOT, env=environment, check=False, timeout=250)
+    done = subprocess.run([*words, str(ROOT / "tests" / subject)], capture_output=True, cwd=ROOT, env=environment, check=False, timeout=250)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
 
 
