@@ -13,15 +13,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from records.errors import BalefireError, StoreError, UsageError
 from records.query import Query
-from records.schema import SCHEMA_VERSION
+from records.schema import ACTIVITY, SCHEMA_VERSION
 from records.search import Match
 from records.store import open_store
+from records.store.columns import stored
 from records.store.contract import Commit
-from records.store.parquet import FILES_A_DAY, GRACE
+from records.store.parquet import FILES_A_DAY, GRACE, compact, write_days
 from tests.require import need
 from tests.test_store import DAY, NOON, activities, activity, finding, ids
 
@@ -269,6 +272,34 @@ def test_compaction_keeps_rows_and_readers(path: Path, embedded: EmbeddedStore) 
     assert files(path) & before <= live
     assert late.count("activity", Query()) == FILES_A_DAY + 2
     late.close()
+
+
+def test_compaction_takes_little_memory(path: Path, embedded: EmbeddedStore) -> None:
+    """Of files that overlap, with rows of one and the same time: Arrow holds some rows of each, not all at once, and nothing is lost."""
+    manifest = embedded._manifest  # pyright: ignore[reportPrivateUsage] - files are made without the store's sifting, for speed
+    files, rows = FILES_A_DAY + 4, 25_000
+    for n in range(files):
+        columns = {
+            "id": pa.array([f"a{number * files + n:020}" for number in range(rows)]),
+            "@timestamp": pa.array([NOON + number // 100 for number in range(rows)], pa.int64()).cast(pa.timestamp("ns", "UTC")),
+            "event.action": pa.array([f"action {n}" * 20] * rows),
+        }
+        with manifest.transaction():
+            manifest.add_files(write_days(path, ACTIVITY, stored(ACTIVITY, pa.table(columns)), 0, []))
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    try:
+        compact(path, manifest, ACTIVITY, {NOON // DAY})
+    finally:
+        pa.set_memory_pool(before)
+    (merged,) = manifest.files("activity")
+    parquet: Any = pyarrow.parquet
+    found = parquet.read_table(path / merged.name, columns=["id"])
+    assert merged.rows == files * rows
+    assert found.column("id").to_pylist() == [f"a{number:020}" for number in range(files * rows)]
+    assert (merged.low, merged.high) == (NOON, NOON + (rows - 1) // 100)
+    assert 0 < (pool.max_memory() or 0) < 180 << 20
 
 
 def test_garbage_goes_with_the_next_writer(path: Path) -> None:

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
+from records.schema import arrow_schema
 from records.store.columns import SORTABLE, stored
 from records.store.engine import FILES, ROWS
 from records.store.manifest import File
 from records.store.sql import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from records.schema import Table
@@ -32,6 +34,9 @@ FILES_A_DAY: Final = 16
 LARGE: Final = 1_000_000  # rows; larger files are not merged again
 GRACE: Final = 15 * 60  # seconds that a retired file stays for readers that have begun
 ROW_GROUP: Final = 131_072
+MERGED_GROUP: Final = ROW_GROUP // 8  # smaller, as it is in memory beside all else of a replay
+PART: Final = 2048  # rows of a file that are in memory while files are merged
+BUFFER: Final = 1 << 14  # octets of each of its columns that are read at once
 _compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial; used in this file only
 _parquet: Any = pyarrow.parquet
 
@@ -101,28 +106,38 @@ def write_days(root: Path, table: Table, rows: pa.Table, written: int, made: lis
     """Write stored rows as one file a day. Names go to `made` before anything is on disk, so that a failure can be undone."""
     if not rows.num_rows:
         return []
-    order = _compute.sort_indices(rows, sort_keys=[(table.time, "ascending"), ("id", "ascending")])
-    rows = rows.take(order)
+    rows = _sorted(table, rows)
     times = rows.column(table.time).cast(pa.int64()).to_numpy()
     days = times // DAY
     starts = [0, *(int(at) + 1 for at in (days[1:] != days[:-1]).nonzero()[0]), rows.num_rows]
     files: list[File] = []
     for start, end in itertools.pairwise(starts):
         day = int(days[start])
-        name = f"{table.name}/{datetime.fromtimestamp(day * 86400, UTC):%Y-%m-%d}-{secrets.token_hex(8)}.parquet"
+        name = _named(table, day)
         made.append(name)
-        _write(root, name, table, rows.slice(start, end - start))
+        _write(root, name, table, [rows.slice(start, end - start)])
         files.append(File(name, table.name, day, end - start, int(times[start]), int(times[end - 1]), written))
     _sync(root / table.name)
     return files
 
 
-def _write(root: Path, name: str, table: Table, rows: pa.Table) -> None:
+def _sorted(table: Table, rows: pa.Table) -> pa.Table:
+    return rows.take(_compute.sort_indices(rows, sort_keys=[(table.time, "ascending"), ("id", "ascending")]))
+
+
+def _named(table: Table, day: int) -> str:
+    return f"{table.name}/{datetime.fromtimestamp(day * 86400, UTC):%Y-%m-%d}-{secrets.token_hex(8)}.parquet"
+
+
+def _write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> None:
+    """Write sorted rows, a part at a time."""
     path, beside = root / name, root / f"{name}.tmp"
     path.parent.mkdir(exist_ok=True)
     repeated = [f.name for f in table.fields if f.type in {"keyword", "ip"} and not f.many and f.name != "id"]
     repeated += [f.name + SORTABLE for f in table.fields if f.type == "ip"]
-    _parquet.write_table(rows, beside, compression="zstd", use_dictionary=repeated, row_group_size=ROW_GROUP)
+    with _parquet.ParquetWriter(beside, stored(table, arrow_schema(table).empty_table()).schema, compression="zstd", use_dictionary=repeated) as writer:
+        for part in parts:
+            writer.write_table(part, row_group_size=ROW_GROUP)
     _sync(beside)
     beside.rename(path)
 
@@ -144,29 +159,86 @@ def discard(root: Path, names: list[str]) -> None:
 
 
 def compact(root: Path, manifest: Manifest, table: Table, days: set[int]) -> None:
-    """Merge the small files of these days where there are many. A file larger than all smaller ones together stays: each row is rewritten seldom."""
+    """Merge the small files of these days where there are many. A file larger than all smaller ones together stays: each row is rewritten seldom.
+
+    The memory that it takes depends on the number of files, not on their rows.
+    """
     for day in sorted(days):
         files = [file for file in manifest.files(table.name, day * DAY, (day + 1) * DAY - 1) if file.day == day]
         small = _worth_merging(files)
         if not small:
             continue
-        made: list[str] = []
+        low, high = min(file.low for file in small), max(file.high for file in small)
+        merged = File(_named(table, day), table.name, day, sum(file.rows for file in small), low, high, max(file.written for file in small))
         try:
-            rows = pa.concat_tables([_read(root / file.name) for file in small])
-            merged = write_days(root, table, rows, max(file.written for file in small), made)
+            _write(root, merged.name, table, _gathered(_in_order(root, table, small)))
+            _sync(root / table.name)
             for file in small:
                 os.utime(root / file.name)  # the time from which readers have their grace
             with manifest.transaction():
                 manifest.retire_files(file.name for file in small)
-                manifest.add_files(merged)
+                manifest.add_files([merged])
         except BaseException:
-            discard(root, made)
+            discard(root, [merged.name])
             raise
 
 
-def _read(path: Path) -> pa.Table:
-    with _parquet.ParquetFile(path) as file:
-        return cast("pa.Table", file.read())
+def _gathered(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in parts of a row group each."""
+    held: list[pa.Table] = []
+    for part in parts:
+        held.append(part)
+        if sum(each.num_rows for each in held) >= MERGED_GROUP:
+            rows = pa.concat_tables(held)
+            yield rows.slice(0, MERGED_GROUP)
+            held = [rows.slice(MERGED_GROUP)]
+    if any(each.num_rows for each in held):
+        yield pa.concat_tables(held)
+
+
+def _in_order(root: Path, table: Table, files: list[File]) -> Iterator[pa.Table]:
+    """The rows of sorted files as one sorted sequence, a part at a time. A file is opened when its time has come."""
+    waiting = sorted(files, key=lambda file: file.low, reverse=True)
+    runs: list[_Run] = []
+    while runs or waiting:
+        if not runs:
+            runs.append(_Run(root / waiting.pop().name, table))
+        bound = min(run.last for run in runs)
+        while waiting and waiting[-1].low <= bound[0]:
+            runs.append(_Run(root / waiting.pop().name, table))
+            bound = min(bound, runs[-1].last)
+        yield _sorted(table, pa.concat_tables([run.until(bound) for run in runs]))
+        runs = [run for run in runs if run.rows.num_rows or run.read()]
+
+
+class _Run:
+    """A sorted file from which the next rows have been read; `last` is the time and identity of the last of them."""
+
+    def __init__(self, path: Path, table: Table) -> None:
+        self._table = table
+        self._file = _parquet.ParquetFile(path, buffer_size=BUFFER)
+        self._parts = self._file.iter_batches(PART, use_threads=False)
+        self.read()
+
+    def read(self) -> bool:
+        """The next rows; False where there are none."""
+        part = next(self._parts, None)
+        if part is None:
+            self._file.close()
+            return False
+        self.rows = pa.Table.from_batches([part])
+        self.times = self.rows.column(self._table.time).cast(pa.int64()).to_numpy()
+        self.last = int(self.times[-1]), str(self.rows.column("id")[-1])
+        return True
+
+    def until(self, bound: tuple[int, str]) -> pa.Table:
+        """Take the rows up to and with this time and identity."""
+        time, name = bound
+        before, behind = (int(self.times.searchsorted(time, side)) for side in ("left", "right"))
+        ties = _compute.less_equal(self.rows.column("id").slice(before, behind - before), name)
+        count = before + (_compute.sum(ties).as_py() or 0)
+        taken, self.rows, self.times = self.rows.slice(0, count), self.rows.slice(count), self.times[count:]
+        return taken
 
 
 def _worth_merging(files: list[File]) -> list[File]:

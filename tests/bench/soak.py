@@ -11,12 +11,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.bench.generator import SEED
 
-EVERY_S: Final = 1.0
-GROWTH: Final = 1.05  # from the second quarter to the last: more than this is not flat
+EVERY_S: Final = 0.2
+GROWTH: Final = 1.1  # from the highest of the first quarter to that of the second half: more than this is not flat
+MOST_MIB: Final = 500.0  # at any time
 
 
 def resident(process: int) -> float:
@@ -56,14 +57,24 @@ def main() -> None:
     tell(summary, expected, [size for size in sizes if size], seconds)
 
 
-def tell(summary: dict[str, object], truth: dict[str, object], sizes: list[float], seconds: float) -> None:
-    """Memory over time, and whether it is flat."""
+def judged(sizes: list[float], peak: float) -> tuple[float, float, list[str]]:
+    """The highest of the first quarter and of the second half, and what is wrong with them and with the peak of all."""
+    early, late = max(sizes[: len(sizes) // 4 + 1]), max(sizes[len(sizes) // 2 :])
+    wrong = [f"grows more than {GROWTH:g} times"] if late > early * GROWTH else []
+    return early, late, wrong + ([f"peak above {MOST_MIB:.0f} MiB"] if peak > MOST_MIB else [])
+
+
+def tell(summary: dict[str, Any], truth: dict[str, Any], sizes: list[float], seconds: float) -> None:
+    """Memory over time, and whether it is flat and little."""
     if summary["packets"] != truth["packets"]:
         sys.exit(f"no figures: {summary['packets']} packets, truth {truth['packets']}")
     marks = [sizes[len(sizes) * tenth // 10] for tenth in range(10)] + sizes[-1:]
     print("MiB at each tenth:", " ".join(f"{size:.0f}" for size in marks))
-    early, late = max(sizes[len(sizes) // 4 : len(sizes) // 2]), max(sizes[3 * len(sizes) // 4 :])
-    print(f"{summary['packets']:,} packets in {seconds:.0f} s, peak {summary['peak_mib']} MiB; {'flat' if late <= early * GROWTH else 'growing'}")
+    early, late, wrong = judged(sizes, summary["peak_mib"])
+    print(f"{summary['packets']:,} packets in {seconds:.0f} s; peak {summary['peak_mib']} MiB, {early:.0f} in the first quarter, {late:.0f} in the second half")
+    if wrong:
+        sys.exit("; ".join(wrong))
+    print("flat")
 
 
 if __name__ == "__main__":
