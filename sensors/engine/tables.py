@@ -46,6 +46,7 @@ FLOW: Final = _record(  # one direction of a connection
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
+    closing="i8",                                              # that of its FIN
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", packets="i8", payloads="i8", messages="i8",
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
