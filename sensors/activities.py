@@ -85,7 +85,17 @@ class Naming:
             text = address_text(self._hosts[len(self.addresses)])
             self.addresses.append(text)
             self.assets.append(asset_id(self.site, text))
-        return self.addresses[number]
+        return self.addresses[number] or self._rename(number)
+
+    def _rename(self, number: int) -> str:
+        text = address_text(self._hosts[number])
+        self.addresses[number], self.assets[number] = text, asset_id(self.site, text)
+        return text
+
+    def forget(self, gone: Any) -> None:
+        """These host numbers get other addresses."""
+        for number in gone[gone < len(self.addresses)].tolist():
+            self.addresses[number] = ""
 
     def activities(self, rows: Any) -> pa.Table:
         """Released groups as activities."""

@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, delivery, fragments, grouping, history, layers, link, pairing, points
+from sensors.engine import character, delivery, fragments, grouping, history, layers, link, network, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
@@ -135,7 +135,7 @@ class Sensor:
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
-        self.clock.first = FOREVER
+        self.clock.first, self.clock.free_host, self.point_counters.free_block = FOREVER, -1, -1
 
     def _bind(self) -> None:
         """The rows that the loop itself reads and sets."""
@@ -200,6 +200,8 @@ class Sensor:
             decoded = self.decode(at, count)
             self._follow(at, decoded)
             at = decoded
+            if at < count and self._clock.crowded and self._clock.now >= self._clock.patience:
+                self._forget_hosts()
 
     def _follow(self, at: int, count: int) -> None:
         streams = self._streams
@@ -213,7 +215,7 @@ class Sensor:
             character.characterise(self.memory, start, at, self.packets, streams.window, self.flows, self.characters, self.bins)
             self._messages(self._packet[max(at - 1, 0)].clock)
             if why == streaming.FULL_FLOWS:
-                self._age_flows()
+                self._age_flows(self._packet[at].clock)
             elif why == streaming.FULL_CONVERSATIONS:
                 self._forget_conversations()
             elif why == streaming.FULL_SLOTS:
@@ -395,7 +397,7 @@ class Sensor:
             lambda: (self._collect(0, 0), self._annotate(0, self.messages)),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
             lambda: (self._lift(0, 0), streaming.free_slots(self.slots, self.streams)),
-            lambda: (self._relieve(none), self._forget(none, 0)),
+            lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )
 
     def _take(self) -> Batch:
@@ -405,21 +407,51 @@ class Sensor:
         told, self._points = self._points or [self.naming.points(self.point_rows[:0])], []
         return Batch(activities=pa.concat_tables(activities), points=pa.concat_tables(told), coverage=self._coverage.take())
 
-    def _age_flows(self) -> None:
-        """Make room: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
+    def _age_flows(self, now: int) -> None:
+        """Make room at this time, which is not that of packets further on in the batch: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
 
         Among equals those that were silent longest.
         """
-        flows, now = self.flows[: int(self.streams[0].flows)], int(self.clock[0].now)
-        over = (flows.used == 0) | (flows.ended == 1) | (now - flows.last >= streaming.IDLE)
+        used = np.flatnonzero(self.flows.used == 1)
+        flows = self.flows[used]
+        over = (flows.ended == 1) | (now - flows.last >= streaming.IDLE)
         known = flows.framing >= 0
         order = np.lexsort((flows.last, np.where(over, 0, 1 + known + (known & (flows.acts == 1)))))
-        gone = np.sort(order[: max(len(flows) // 4, 1)])
+        gone = np.sort(used[order[: max(len(used) // 4, 1)]])
         self._settle(gone)
         self._forget(gone, now)
 
     def _forget(self, gone: Any, now: int) -> None:
         streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
+
+    def _forget_hosts(self) -> None:
+        """The table of hosts is full: those go that nothing refers to, a quarter of them at least; flows and conversations give way for that.
+
+        Assets stay. Where they leave too little room, the next try is a window away, and packets with further addresses are counted as shed.
+        """
+        self._drain_points()
+        gone = self._unused_hosts()
+        for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations):
+            if len(gone) < len(self.hosts) // 4:
+                make_room()
+                gone = self._unused_hosts()
+        self.naming.forget(gone)
+        self._free_hosts(gone)
+        self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= len(self.hosts) // 4 else WINDOW)
+
+    def _free_hosts(self, gone: Any) -> None:
+        network.forget_hosts(gone, self.hosts, self.host_index, self.clock)
+
+    def _unused_hosts(self) -> Any:
+        """Hosts of no flow, conversation, value, datagram in fragments and asset."""
+        used = self.hosts.family == network.UNUSED
+        flows, talks = self.flows[self.flows.used == 1], self.talks[: self._streams.conversations]
+        datagrams = self.datagrams[self.datagrams.state != 0]
+        blocks = self.blocks[: self._point_counters.blocks]
+        for numbers in (flows.source, flows.target, talks.source, talks.target, datagrams.source, datagrams.target, blocks.host):
+            used[numbers[numbers >= 0]] = True
+        used[self._inventory.hosts] = True
+        return np.flatnonzero(~used)
 
     def _relieve(self, crowded: Any) -> None:
         """Give up what waits in these flows."""

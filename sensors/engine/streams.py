@@ -198,6 +198,13 @@ def _missing(flow: Any, flows: Any) -> int:
     return missing if 1 < missing < FAR else 0
 
 
+@inline
+def half_open(flow: Any) -> int:
+    """1 where somebody opened a connection and nobody answered."""
+    opened = flow.transport == 6 and flow.side == 0 and flow.began >= 0
+    return 1 if opened and flow.peer < 0 and flow.acknowledged < 0 and flow.payloads == 0 else 0
+
+
 @kernel
 def _begin(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -211,6 +218,7 @@ def _begin(
              messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
             streams.connections += 1
+            streams.half_open += half_open(flow)
             renew(flow, streams.connections)
             if flow.peer >= 0:
                 _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
@@ -361,12 +369,6 @@ def _count(packet: Any, streams: Any) -> None:
         streams.late += 1
     if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
         streams.shed += 1
-
-
-@inline
-def half_open(flow: Any) -> int:
-    """1 where somebody opened a connection and nobody answered."""
-    return 1 if flow.transport == 6 and flow.side == 0 and flow.began >= 0 and flow.peer < 0 and flow.payloads == 0 else 0
 
 
 @inline
