@@ -81,16 +81,14 @@ class Naming:
 
     def host(self, number: int) -> str:
         """Address of a host number."""
-        while len(self.addresses) <= number:
-            text = address_text(self._hosts[len(self.addresses)])
-            self.addresses.append(text)
-            self.assets.append(asset_id(self.site, text))
-        return self.addresses[number] or self._rename(number)
-
-    def _rename(self, number: int) -> str:
-        text = address_text(self._hosts[number])
-        self.addresses[number], self.assets[number] = text, asset_id(self.site, text)
-        return text
+        if number >= len(self.addresses):
+            more = [""] * (number + 1 - len(self.addresses))
+            self.addresses += more
+            self.assets += more
+        if not self.addresses[number]:
+            text = address_text(self._hosts[number])
+            self.addresses[number], self.assets[number] = text, asset_id(self.site, text)
+        return self.addresses[number]
 
     def forget(self, gone: Any) -> None:
         """These host numbers get other addresses."""

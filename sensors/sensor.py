@@ -408,9 +408,9 @@ class Sensor:
         return Batch(activities=pa.concat_tables(activities), points=pa.concat_tables(told), coverage=self._coverage.take())
 
     def _age_flows(self, now: int) -> None:
-        """Make room at this time, which is not that of packets further on in the batch: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
+        """Make room: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
 
-        Among equals those that were silent longest.
+        Among equals those that were silent longest. `now` is the time of the packet that finds no room: the clock is further on, at the end of the batch.
         """
         used = np.flatnonzero(self.flows.used == 1)
         flows = self.flows[used]
@@ -425,19 +425,19 @@ class Sensor:
         streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
 
     def _forget_hosts(self) -> None:
-        """The table of hosts is full: those go that nothing refers to, a quarter of them at least; flows and conversations give way for that.
+        """The table of hosts is full: those go that nothing refers to; where they are few, flows and conversations give way.
 
         Assets stay. Where they leave too little room, the next try is a window away, and packets with further addresses are counted as shed.
         """
         self._drain_points()
-        gone = self._unused_hosts()
+        gone, enough = self._unused_hosts(), max(len(self.hosts) // 8, 1)
         for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations):
-            if len(gone) < len(self.hosts) // 4:
+            if len(gone) < enough:
                 make_room()
                 gone = self._unused_hosts()
         self.naming.forget(gone)
         self._free_hosts(gone)
-        self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= len(self.hosts) // 4 else WINDOW)
+        self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)
 
     def _free_hosts(self, gone: Any) -> None:
         network.forget_hosts(gone, self.hosts, self.host_index, self.clock)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import sensors.sensor
-from sensors.engine import points
 from tests.wire import (
     ACK,
     FIN,
@@ -27,9 +26,9 @@ from tests.wire import (
     hard,
     ipv4,
     mbap,
+    pcap,
     read,
     registers,
-    save,
     tcp,
     udp,
     watch,
@@ -98,17 +97,14 @@ def test_a_flood_is_shed_exactly_and_an_actor_stays() -> None:
     half = mbap(2, write(4, 2))
     actor.put(0, half[:5])
     actor.time = START + (FLOOD + 20) * MS
-    actor.put(0, half[5:]).time
+    actor.put(0, half[5:])
     actor.put(1, half)
     packets = merged(actor.packets, syns(FLOOD, START + 10 * MS))
     seen = watch(packets)
     written = [line for line in seen.lines if line["action"] == "write_single_register"]
     assert [(line["values"], line["outcome"], line["anomaly"]) for line in written] == [([1], "success", []), ([2], "success", [])]
     assert seen.totals.half_open == FLOOD
-    remaining = 2 + FLOOD
-    while remaining > FLOWS:  # a quarter at a time
-        remaining -= FLOWS // 4
-    assert FLOOD + 2 - FLOWS <= seen.totals.shed < FLOOD + 2 - FLOWS + FLOWS // 4
+    assert seen.totals.shed == FLOWS // 4 * -(-(FLOOD + 2 - FLOWS) // (FLOWS // 4)), "a quarter at a time, of flows none of which had ended"
     for each in (1, 7):
         assert watch(packets, each=each).tables == seen.tables
 
@@ -181,7 +177,7 @@ def test_new_addresses_are_seen_after_a_flood_of_them(monkeypatch: pytest.Monkey
     assert sorted(line["values"][0] for line in written if line["source"]["ip"] == "10.0.0.1") == list(range(40))
     assert [line["values"] for line in written if line["source"]["ip"] == "10.200.0.1"] == [[7]]
     assert {(row["source.ip"], row["destination.ip"]) for row in seen.activities} == {("10.0.0.1", "10.0.0.2"), ("10.200.0.1", "10.200.0.2")}
-    assert {row["ot.device.ip"] if "ot.device.ip" in row else None for row in seen.points} <= {None, "10.0.0.2", "10.200.0.2"}
+    assert {row["destination.ip"] for row in seen.points} == {"10.0.0.2", "10.200.0.2"}
     assert 600 < seen.totals.half_open <= 640
     for each in (1, 7):
         assert watch(packets, each=each).tables == seen.tables
@@ -206,14 +202,10 @@ def test_a_sweep_of_values_forgets_a_quarter_at_a_time(monkeypatch: pytest.Monke
         first = 64 * (n + 1)
         talk.ask(mbap(2 * n + 1, read(first, 1)), mbap(2 * n + 1, registers(n)))
     seen = watch(talk.packets)
-    told = {row["ot.object.first"]: row for row in seen.points} if seen.points and "ot.object.first" in seen.points[0] else {}
-    assert len(seen.points) == 201
-    if told:
-        assert len(told) == 201
-    # 201 blocks; the table is full at 16, and then again after every four
-    assert seen.totals.shed == 4 * -(-(201 - 16) // 4)
+    told = {row["ot.object.first"]: (row["ot.point.first"], row["ot.point.last"], row["ot.point.count"]) for row in seen.points}
+    assert told == {0: (7, 7, 200)} | {64 * (n + 1): (n, n, 1) for n in range(200)}
+    assert seen.totals.shed == 4 * -(-(201 - 16) // 4), "the table is full with 16 blocks, and then again with every fourth"
     assert watch(talk.packets, each=1).tables == seen.tables
-    assert points.BLOCK_POINTS == 64
 
 
 # ---------------------------------------------------------------- floods in full
@@ -231,54 +223,69 @@ def flood(count: int, each: np.ndarray[Any, Any], fields: dict[int, tuple[str, A
     return made
 
 
-def polling(seconds: float, path: Path) -> tuple[np.ndarray[Any, Any], int]:
-    """Records of a connection that polls ten times a second, and how many operations it has."""
+def polling(seconds: int) -> list[Packet]:
+    """A connection that writes ten times a second."""
     talk = Talk("172.16.0.1", "172.16.0.2").open()
-    count = int(seconds * 10)
-    for n in range(count):
+    for n in range(10 * seconds):
         talk.time = START + n * SECOND // 10
         talk.ask(mbap(n, write(n % 60, n % 60)), mbap(n, write(n % 60, n % 60)))
-    whole = save(talk.packets, path).read_bytes()
-    return np.frombuffer(whole, np.uint8), count
+    return talk.packets
 
 
-def replay(path: Path, records: list[np.ndarray[Any, Any]], tmp_path: Path) -> dict[str, Any]:
-    """What a compiled replay says of these records: `path` begins with a header and the polling connection; they are merged by time."""
-    head = path.read_bytes()
-    header, own = head[:24], np.frombuffer(head[24:], np.uint8)
-    chunks: list[tuple[int, bytes]] = []
-    at = 0
-    while at < len(own):
-        seconds, rest, captured, _ = np.frombuffer(own[at : at + 16].tobytes(), "<u4").tolist()
-        chunks.append((seconds * SECOND + rest, own[at : at + 16 + captured].tobytes()))
-        at += 16 + captured
+def replay(floods: list[np.ndarray[Any, Any]], own: list[Packet], tmp_path: Path) -> dict[str, Any]:
+    """What a compiled replay says of a flood and of a connection amid it."""
+    path = tmp_path / "flood.pcap"
+    times = floods[0]["s"].astype(np.int64) * SECOND + floods[0]["ns"]
+    places = np.searchsorted(times, [packet.time for packet in own]).tolist()
     with path.open("wb") as out:
-        out.write(header)
-        times = records[0]["s"].astype(np.int64) * SECOND + records[0]["ns"]
+        out.write(pcap([]))
         before = 0
-        for time, record in chunks:
-            here = int(np.searchsorted(times, time))
-            for part in range(before, here):
-                pass
-            out.write(_interleaved(records, before, here))
-            before = here
-            out.write(record)
-        out.write(_interleaved(records, before, len(times)))
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"} | {"XDG_CONFIG_HOME": str(tmp_path)}
-    ran = subprocess.run(
-        [sys.executable, "-m", "balefire", "replay", str(path), "--json", "--store", str(tmp_path / "store")],
-        env=environment, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
-    assert ran.returncode in (0, 1), ran.stderr
+        for packet, place in zip(own, places, strict=True):
+            out.write(beside(floods, before, place))
+            out.write(pcap([packet])[24:])
+            before = place
+        out.write(beside(floods, before, len(times)))
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+    words = [sys.executable, "-m", "balefire", "replay", str(path), "--json", "--store", str(tmp_path / "store")]
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=280)
+    assert ran.returncode in (0, 1) and ran.stdout, ran.stderr
     return json.loads(ran.stdout)
 
 
-def _interleaved(records: list[np.ndarray[Any, Any]], first: int, last: int) -> bytes:
-    """The records of one place in all lists one after the other: the packets of one connection."""
-    width = sum(each.itemsize for each in records)
-    block = np.empty((last - first, width), np.uint8)
-    at = 0
-    for each in records:
-        block[:, at : at + each.itemsize] = np.ascontiguousarray(each[first:last]).view(np.uint8).reshape(last - first, each.itemsize)
-        at += each.itemsize
-    return block.tobytes()
+def beside(floods: list[np.ndarray[Any, Any]], first: int, last: int) -> bytes:
+    """Records first … last of each, one of every flood after the other: the packets of a connection."""
+    return np.concatenate([each[first:last].view(np.uint8).reshape(last - first, each.itemsize) for each in floods], axis=1).tobytes()
+
+
+def bounded(summary: dict[str, Any], polls: list[Packet], flows: int) -> None:
+    """Memory and time are, and whoever acted all the while was seen all the while."""
+    assert summary["peak_mib"] < MOST_MIB
+    assert summary["elapsed_s"] < MOST_SECONDS
+    assert summary["access"]["write"] == (len(polls) - 3) // 2
+    assert summary["coverage"]["lost"] == summary["coverage"]["overlaps"] == 0
+    print(flows, summary["peak_mib"], summary["elapsed_s"], summary["coverage"])
+
+
+def frame_of(payload: bytes, protocol: int, source: str, target: str) -> np.ndarray[Any, Any]:
+    """A frame whose checksums are left out, as a network card fills them in."""
+    made = np.frombuffer(ethernet(ipv4(payload, source, target, protocol), source, target), np.uint8).copy()
+    made[24:26] = 0
+    return made
+
+
+SOURCE_AT, PORT_AT, TARGET_AT = 26, 34, 30  # in a frame without VLAN
+STEP: Final = 20_000
+
+
+def test_a_flood_of_openings(tmp_path: Path) -> None:
+    """A SYN flood to the server of a plant, every one from another address."""
+    numbers = np.arange(SIZE)
+    base = frame_of(tcp(b"", 1024, 502, 1000, 0, SYN), 6, "10.0.0.0", "172.16.0.2")
+    polls = polling(SIZE * STEP // SECOND)
+    records = flood(SIZE, base, {SOURCE_AT: (">u4", 0x0A000000 + numbers), PORT_AT: (">u2", 1024 + numbers % 60000), 50: (">u2", np.zeros(SIZE))}, STEP)
+    summary = replay([records], polls, tmp_path)
+    bounded(summary, polls, SIZE)
+    coverage = summary["coverage"]
+    assert summary["packets"] == SIZE + len(polls)
+    assert coverage["half_open"] + coverage["shed"] >= SIZE
+    assert coverage["half_open"] >= SIZE * 0.99
