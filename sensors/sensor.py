@@ -412,11 +412,10 @@ class Sensor:
 
         Among equals those that were silent longest. `now` is the time of the packet that finds no room: the clock is further on, at the end of the batch.
         """
-        used = np.flatnonzero(self.flows.used == 1)
-        flows = self.flows[used]
-        over = (flows.ended == 1) | (now - flows.last >= streaming.IDLE)
-        known = flows.framing >= 0
-        order = np.lexsort((flows.last, np.where(over, 0, 1 + known + (known & (flows.acts == 1)))))
+        flows, used = self.flows, np.flatnonzero(self.flows.used == 1)
+        last, known = flows.last[used], flows.framing[used] >= 0
+        over = (flows.ended[used] == 1) | (now - last >= streaming.IDLE)
+        order = np.lexsort((last, np.where(over, 0, 1 + known + (known & (flows.acts[used] == 1)))))
         gone = np.sort(used[order[: max(len(used) // 4, 1)]])
         self._settle(gone)
         self._forget(gone, now)
@@ -445,10 +444,10 @@ class Sensor:
     def _unused_hosts(self) -> Any:
         """Hosts of no flow, conversation, value, datagram in fragments and asset."""
         used = self.hosts.family == network.UNUSED
-        flows, talks = self.flows[self.flows.used == 1], self.talks[: self._streams.conversations]
-        datagrams = self.datagrams[self.datagrams.state != 0]
-        blocks = self.blocks[: self._point_counters.blocks]
-        for numbers in (flows.source, flows.target, talks.source, talks.target, datagrams.source, datagrams.target, blocks.host):
+        flows, talks, blocks = self.flows, self.talks[: self._streams.conversations], self.blocks[: self._point_counters.blocks]
+        live, open_ones = flows.used == 1, self.datagrams.state != 0
+        of_datagrams = self.datagrams.source[open_ones], self.datagrams.target[open_ones]
+        for numbers in (flows.source[live], flows.target[live], talks.source, talks.target, blocks.host, *of_datagrams):
             used[numbers[numbers >= 0]] = True
         used[self._inventory.hosts] = True
         return np.flatnonzero(~used)

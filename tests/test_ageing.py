@@ -227,7 +227,7 @@ def polling(seconds: int) -> list[Packet]:
     """A connection that writes ten times a second."""
     talk = Talk("172.16.0.1", "172.16.0.2").open()
     for n in range(10 * seconds):
-        talk.time = START + n * SECOND // 10
+        talk.time = START + (n + 1) * SECOND // 10
         talk.ask(mbap(n, write(n % 60, n % 60)), mbap(n, write(n % 60, n % 60)))
     return talk.packets
 
@@ -247,8 +247,9 @@ def replay(floods: list[np.ndarray[Any, Any]], own: list[Packet], tmp_path: Path
         out.write(beside(floods, before, len(times)))
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
     words = [sys.executable, "-m", "balefire", "replay", str(path), "--json", "--store", str(tmp_path / "store")]
+    words = ["sh", "-c", '"$@"; exit $?', "sh", *words]  # a process begins with the peak of the one that it was forked from: here a small one
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=280)
-    assert ran.returncode in (0, 1) and ran.stdout, ran.stderr
+    assert ran.stdout, ran.stderr
     return json.loads(ran.stdout)
 
 
@@ -257,13 +258,12 @@ def beside(floods: list[np.ndarray[Any, Any]], first: int, last: int) -> bytes:
     return np.concatenate([each[first:last].view(np.uint8).reshape(last - first, each.itemsize) for each in floods], axis=1).tobytes()
 
 
-def bounded(summary: dict[str, Any], polls: list[Packet], flows: int) -> None:
+def bounded(summary: dict[str, Any], polls: list[Packet]) -> None:
     """Memory and time are, and whoever acted all the while was seen all the while."""
     assert summary["peak_mib"] < MOST_MIB
     assert summary["elapsed_s"] < MOST_SECONDS
     assert summary["access"]["write"] == (len(polls) - 3) // 2
     assert summary["coverage"]["lost"] == summary["coverage"]["overlaps"] == 0
-    print(flows, summary["peak_mib"], summary["elapsed_s"], summary["coverage"])
 
 
 def frame_of(payload: bytes, protocol: int, source: str, target: str) -> np.ndarray[Any, Any]:
@@ -274,7 +274,8 @@ def frame_of(payload: bytes, protocol: int, source: str, target: str) -> np.ndar
 
 
 SOURCE_AT, PORT_AT, TARGET_AT = 26, 34, 30  # in a frame without VLAN
-STEP: Final = 20_000
+STEP: Final = 20_000  # nanoseconds
+FIRST: Final = 10 << 24  # 10.0.0.0
 
 
 def test_a_flood_of_openings(tmp_path: Path) -> None:
@@ -282,10 +283,44 @@ def test_a_flood_of_openings(tmp_path: Path) -> None:
     numbers = np.arange(SIZE)
     base = frame_of(tcp(b"", 1024, 502, 1000, 0, SYN), 6, "10.0.0.0", "172.16.0.2")
     polls = polling(SIZE * STEP // SECOND)
-    records = flood(SIZE, base, {SOURCE_AT: (">u4", 0x0A000000 + numbers), PORT_AT: (">u2", 1024 + numbers % 60000), 50: (">u2", np.zeros(SIZE))}, STEP)
-    summary = replay([records], polls, tmp_path)
-    bounded(summary, polls, SIZE)
+    summary = replay([flood(SIZE, base, {SOURCE_AT: (">u4", FIRST + numbers), PORT_AT: (">u2", 1024 + numbers % 60000)}, STEP)], polls, tmp_path)
+    bounded(summary, polls)
     coverage = summary["coverage"]
     assert summary["packets"] == SIZE + len(polls)
-    assert coverage["half_open"] + coverage["shed"] >= SIZE
-    assert coverage["half_open"] >= SIZE * 0.99
+    crowded = SIZE - coverage["half_open"]  # those that found the table of hosts full, whereupon it had room again: counted as shed like the rows
+    assert 0 <= crowded <= SIZE // 8192
+    assert SIZE - sensors.sensor.MOST_FLOWS <= coverage["shed"] <= SIZE
+
+
+def test_a_flood_of_short_connections(tmp_path: Path) -> None:
+    """From more hosts than the table has rows, of a protocol that nobody knows: opened, answered, some octets, closed."""
+    count = SIZE // 4 if SIZE < 1_000_000 else SIZE
+    numbers = np.arange(count)
+    source, port = (">u4", FIRST + numbers % 200_000), (">u2", 1024 + numbers // 200_000)
+    there, back = {SOURCE_AT: source, PORT_AT: port}, {TARGET_AT: source, PORT_AT + 2: port}
+    ends = ("10.0.0.0", "172.16.0.3")
+    talk = (
+        (frame_of(tcp(b"", 1024, 9999, 1000, 0, SYN), 6, *ends), there),
+        (frame_of(tcp(b"", 9999, 1024, 2000, 1001, SYN | ACK), 6, *reversed(ends)), back),
+        (frame_of(tcp(b"what this is, nobody", 1024, 9999, 1001, 2001), 6, *ends), there),
+        (frame_of(tcp(b"", 1024, 9999, 1021, 2001, FIN | ACK), 6, *ends), there),
+    )
+    polls = polling(max(count * STEP // SECOND, 1))
+    summary = replay([flood(count, frame, fields, STEP) for frame, fields in talk], polls, tmp_path)
+    bounded(summary, polls)
+    coverage = summary["coverage"]
+    assert coverage["half_open"] == 0
+    assert coverage["shed"] <= 4 * count // 4096, "they had all ended"
+    assert coverage["undecoded_bytes"] == 20 * count
+
+
+def test_a_flood_of_datagrams(tmp_path: Path) -> None:
+    count = SIZE // 4 if SIZE < 1_000_000 else SIZE
+    numbers = np.arange(count)
+    base = frame_of(udp(b"what this is, nobody", 1024, 9999), 17, "10.0.0.0", "172.16.0.3")
+    polls = polling(max(count * STEP // SECOND, 1))
+    summary = replay([flood(count, base, {SOURCE_AT: (">u4", FIRST + numbers), PORT_AT: (">u2", 1024 + numbers % 60000)}, STEP)], polls, tmp_path)
+    bounded(summary, polls)
+    coverage = summary["coverage"]
+    assert coverage["undecoded_bytes"] == 20 * count
+    assert max(count - sensors.sensor.MOST_FLOWS, 0) <= coverage["shed"] <= count
