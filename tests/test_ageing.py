@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import sensors.sensor
+from balefire.tally import MENDED, MISSED
+from records.wording import say
+from tests.cli import balefire, one
 from tests.wire import (
     ACK,
     FIN,
@@ -29,6 +32,7 @@ from tests.wire import (
     pcap,
     read,
     registers,
+    save,
     tcp,
     udp,
     watch,
@@ -58,7 +62,8 @@ def client(number: int) -> str:
 def syns(count: int, since: int, step: int = MS) -> list[Packet]:
     """Connections that are opened and nobody answers."""
     return [
-        Packet(ethernet(ipv4(tcp(b"", 1024 + n % 60000, 502, 1000, 0, SYN), client(n), "10.0.0.9"), client(n), "10.0.0.9"), since + n * step) for n in range(count)
+        Packet(ethernet(ipv4(tcp(b"", 1024 + n % 60000, 502, 1000, 0, SYN), client(n), "10.0.0.9"), client(n), "10.0.0.9"), since + n * step)
+        for n in range(count)
     ]
 
 
@@ -206,6 +211,32 @@ def test_a_sweep_of_values_forgets_a_quarter_at_a_time(monkeypatch: pytest.Monke
     assert told == {0: (7, 7, 200)} | {64 * (n + 1): (n, n, 1) for n in range(200)}
     assert seen.totals.shed == 4 * -(-(201 - 16) // 4), "the table is full with 16 blocks, and then again with every fourth"
     assert watch(talk.packets, each=1).tables == seen.tables
+
+
+def test_every_counter_is_said_in_both_languages(tmp_path: Path) -> None:
+    """In the rows, in the JSON and, where it is not zero, in the words of the summary."""
+    talk = Talk().open().ask(mbap(1, read(0, 1)), mbap(1, registers(1))).ask(mbap(2, write(3, 1)))
+    talk.packets.append(talk.segment(0, mbap(2, write(3, 9)), talk.sequences[0] - 12))
+    odd = save([*talk.packets, *syns(3, START + SECOND)], tmp_path / "odd.pcap")
+    plain = save(Talk().open().ask(mbap(1, write(3, 1)), mbap(1, write(3, 1))).packets, tmp_path / "plain.pcap")
+    coverage = one("replay", odd, "--store", tmp_path / "json")["coverage"]
+    assert (coverage["overlaps"], coverage["half_open"]) == (1, 3)
+    assert set(coverage) >= {*MISSED, *MENDED}
+    for language, words in (("en", ("never answered", "other bytes")), ("zh", ("半开连接 3 个", "内容不同的报文段 1 个"))):
+        said = [
+            "".join(balefire("replay", path, "--store", tmp_path / f"{path.stem}-{language}", "--language", language).stdout.split()) for path in (odd, plain)
+        ]
+        for word in words:
+            assert word.replace(" ", "") in said[0]
+            assert word.replace(" ", "") not in said[1]
+
+
+def test_every_counter_has_words() -> None:
+    keys = [f"cli.missed.{name}" for name in MISSED] + [f"cli.summary.{name}" for name in MENDED]
+    for key in keys:
+        for number in ("one", "many"):
+            assert "7" in say(f"{key}.{number}", "en", count=7)
+            assert "7" in say(f"{key}.{number}", "zh", count=7)
 
 
 # ---------------------------------------------------------------- floods in full

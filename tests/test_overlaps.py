@@ -9,7 +9,7 @@ import pytest
 
 from sensors.engine.history import HISTORY
 from sensors.engine.streams import MAX_WAITING
-from tests.wire import ACK, FIN, PUSH, RST, SECOND, Packet, Seen, Talk, mbap, read, registers, said, watch, write
+from tests.wire import ACK, FIN, RST, SECOND, Packet, Seen, Talk, mbap, read, registers, watch, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +120,8 @@ def test_two_segments_wait_and_differ(sequences: Sequence[int], longer: bool) ->
     talk.packets.append(talk.segment(0, before, start))
     talk.lose(0, len(before + HARMLESS + after))
     seen = seen_anyhow(talk.ask(mbap(9, write(5, 3))).packets)
-    assert sorted(told(seen)) == sorted([([5], []), ([1], []), ([999], ["overlap"]), ([3], []), *([([2], [])] if longer else [])])
+    expected: list[tuple[Any, ...]] = [([5], []), ([1], []), ([999], ["overlap"]), ([3], [])]
+    assert sorted(told(seen)) == sorted([*expected, ([2], [])] if longer else expected)
     assert overlapping(seen) == 1
 
 
@@ -224,6 +225,23 @@ def test_behind_a_hole_the_last_message_may_go_on_in_the_next_segment() -> None:
     seen = seen_anyhow(talk.ask(mbap(5, write(4, 4))).packets)
     assert [values for values, anomaly in told(seen) if not anomaly] == [[2], [3], [4]]
     assert seen.payload + seen.totals.lost == sum((12 + 11, 12, 12, 12, 12))
+
+
+LARGE: Final = 60000
+
+
+@pytest.mark.parametrize(("data", "found"), [
+    (bytes(LARGE), 0),  # nothing that could begin
+    (b"\xff" + mbap(1, b"\x07") * (LARGE // 8) + b"\xff", LARGE // 8),  # from every one on thousands fit, and the last octet does not
+    ((mbap(1, b"\x07") * 3 + b"\xff") * (LARGE // 25), 0),  # never as many as are believed
+], ids=["nothing", "all", "few"])  # fmt: skip
+def test_the_search_behind_a_hole_takes_few_steps_an_octet(data: bytes, found: int) -> None:
+    talk = begun()
+    talk.lose(0, 5)
+    talk.put(0, data)
+    seen = watch([*talk.packets, talk.segment(1, b"", talk.sequences[1], ACK)])
+    assert len([line for line in seen.lines if line["action"] == "read_exception_status"]) >= found
+    assert seen.payload == 12 + 11 + len(data)
 
 
 # ---------------------------------------------------------------- loss at the end
