@@ -83,11 +83,19 @@ class Naming:
 
     def host(self, number: int) -> str:
         """Address of a host number."""
-        while len(self.addresses) <= number:
-            text = address_text(self._hosts[len(self.addresses)])
-            self.addresses.append(text)
-            self.assets.append(asset_id(self._origin.site, text))
+        if number >= len(self.addresses):
+            more = [""] * (number + 1 - len(self.addresses))
+            self.addresses += more
+            self.assets += more
+        if not self.addresses[number]:
+            text = address_text(self._hosts[number])
+            self.addresses[number], self.assets[number] = text, asset_id(self._origin.site, text)
         return self.addresses[number]
+
+    def forget(self, gone: Any) -> None:
+        """These host numbers get other addresses."""
+        for number in gone[gone < len(self.addresses)].tolist():
+            self.addresses[number] = ""
 
     def activities(self, rows: Any) -> pa.Table:
         """Released groups as activities."""

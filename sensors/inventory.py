@@ -42,6 +42,11 @@ class Inventory:
                 if mac >= 0:
                     self._macs.setdefault(host, set()).add(mac)
 
+    @property
+    def hosts(self) -> list[int]:
+        """The numbers of all assets."""
+        return list(self._seen.keys() | self._facts.keys())
+
     def identify(self, memory: Any, done: Any, told: Any, conversations: Any) -> None:
         """Texts that devices told about themselves."""
         for row in np.flatnonzero(told.encoding == TEXT).tolist():

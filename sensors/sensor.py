@@ -11,7 +11,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, delivery, fragments, grouping, history, layers, link, pairing, points
+from sensors.engine import character, delivery, fragments, grouping, history, layers, link, network, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
@@ -136,7 +136,7 @@ class Sensor:
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
-        self.clock.first = FOREVER
+        self.clock.first, self.clock.free_host, self.point_counters.free_block = FOREVER, -1, -1
 
     def _bind(self) -> None:
         """The rows that the loop itself reads and sets."""
@@ -201,6 +201,8 @@ class Sensor:
             decoded = self.decode(at, count)
             self._follow(at, decoded)
             at = decoded
+            if at < count and self._clock.crowded and self._clock.now >= self._clock.patience:
+                self._forget_hosts()
 
     def _follow(self, at: int, count: int) -> None:
         streams = self._streams
@@ -214,7 +216,7 @@ class Sensor:
             character.characterise(self.memory, start, at, self.packets, streams.window, self.flows, self.characters, self.bins)
             self._messages(self._packet[max(at - 1, 0)].clock)
             if why == streaming.FULL_FLOWS:
-                self._age_flows()
+                self._age_flows(self._packet[at].clock)
             elif why == streaming.FULL_CONVERSATIONS:
                 self._forget_conversations()
             elif why == streaming.FULL_SLOTS:
@@ -396,7 +398,7 @@ class Sensor:
             lambda: (self._collect(0, 0), self._annotate(0, self.messages)),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
             lambda: (self._lift(0, 0), streaming.free_slots(self.slots, self.streams)),
-            lambda: (self._relieve(none), self._forget(none, 0)),
+            lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )
 
     def _take(self) -> Batch:
@@ -406,21 +408,50 @@ class Sensor:
         told, self._points = self._points or [self.naming.points(self.point_rows[:0])], []
         return Batch(activities=pa.concat_tables(activities), points=pa.concat_tables(told), coverage=self._coverage.take())
 
-    def _age_flows(self) -> None:
+    def _age_flows(self, now: int) -> None:
         """Make room: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
 
-        Among equals those that were silent longest.
+        Among equals those that were silent longest. `now` is the time of the packet that finds no room: the clock is further on, at the end of the batch.
         """
-        flows, now = self.flows[: int(self.streams[0].flows)], int(self.clock[0].now)
-        over = (flows.used == 0) | (flows.ended == 1) | (now - flows.last >= streaming.IDLE)
-        known = flows.framing >= 0
-        order = np.lexsort((flows.last, np.where(over, 0, 1 + known + (known & (flows.acts == 1)))))
-        gone = np.sort(order[: max(len(flows) // 4, 1)])
+        flows, used = self.flows, np.flatnonzero(self.flows.used == 1)
+        last, known = flows.last[used], flows.framing[used] >= 0
+        over = (flows.ended[used] == 1) | (now - last >= streaming.IDLE)
+        order = np.lexsort((last, np.where(over, 0, 1 + known + (known & (flows.acts[used] == 1)))))
+        gone = np.sort(used[order[: max(len(used) // 4, 1)]])
         self._settle(gone)
         self._forget(gone, now)
 
     def _forget(self, gone: Any, now: int) -> None:
         streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
+
+    def _forget_hosts(self) -> None:
+        """The table of hosts is full: those go that nothing refers to; where they are few, flows and conversations give way.
+
+        Assets stay. Where they leave too little room, the next try is a window away, and packets with further addresses are counted as shed.
+        """
+        self._drain_points()
+        gone, enough = self._unused_hosts(), max(len(self.hosts) // 8, 1)
+        for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations):
+            if len(gone) < enough:
+                make_room()
+                gone = self._unused_hosts()
+        self.naming.forget(gone)
+        self._free_hosts(gone)
+        self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)
+
+    def _free_hosts(self, gone: Any) -> None:
+        network.forget_hosts(gone, self.hosts, self.host_index, self.clock)
+
+    def _unused_hosts(self) -> Any:
+        """Hosts of no flow, conversation, value, datagram in fragments and asset."""
+        used = self.hosts.family == network.UNUSED
+        flows, talks, blocks = self.flows, self.talks[: self._streams.conversations], self.blocks[: self._point_counters.blocks]
+        live, open_ones = flows.used == 1, self.datagrams.state != 0
+        of_datagrams = self.datagrams.source[open_ones], self.datagrams.target[open_ones]
+        for numbers in (flows.source[live], flows.target[live], talks.source, talks.target, blocks.host, *of_datagrams):
+            used[numbers[numbers >= 0]] = True
+        used[self._inventory.hosts] = True
+        return np.flatnonzero(~used)
 
     def _relieve(self, crowded: Any) -> None:
         """Give up what waits in these flows."""

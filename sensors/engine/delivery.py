@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
-from sensors.engine.framing import fits, message_length
-from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
+from sensors.engine.framing import message_length
+from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
 from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP
 from sensors.protocol import BY_SEGMENT
 
+BELIEVED: Final = 4  # messages one behind the other that are not by chance
 SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
 
 
@@ -145,10 +146,28 @@ def _complete(
     return at
 
 
+@inline
+def _in_step(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, packet: Any) -> bool:
+    """Does a whole message begin here, and what may be others behind it, of which the last goes on in the next segment?"""
+    framing = framings[number]
+    for whole in range(BELIEVED):
+        if whole > 0 and at + framing.header > end:
+            return True
+        length = message_length(memory, at, end, framing, packet) if at + framing.header <= end else -1
+        if length <= 0:
+            return False
+        if framing.code_at >= 0 and at + framing.code_at < end and known[number, u8(memory, at + framing.code_at, end, packet), 0] == 0:
+            return False
+        if length > end - at:
+            return whole > 0
+        at += length
+    return True
+
+
 @kernel
 def _resume(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, packet: Any) -> int:
-    """Behind a hole: where whole messages begin again that fill the segment, `end` where none do."""
-    while at < end and not fits(memory, at, end, number, framings, known, packet):
+    """Behind what does not fit: where messages begin again, `end` where none do. Few steps an octet, whatever the octets are."""
+    while at < end and not _in_step(memory, at, end, number, framings, known, packet):
         at += 1
     return at
 
@@ -164,6 +183,7 @@ def _feed(
         _emit(packet, flow, number, at, min(end - at, framing.most), 0 if end - at <= framing.most else CUT, flows, framings, messages, streams)
         count_undecoded(end - at - framing.most, flow.transport, server_port(flow), undecoded, streams)
         return
+    searched = False
     while at < end:
         if flow.carry_length > 0:
             at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
@@ -171,7 +191,8 @@ def _feed(
         at = whole_messages(memory, packet, flow, number, at, end, 0, framing, flows, messages, streams)
         length = message_length(memory, at, end, framing, packet) if end - at >= framing.header else 0
         if length < 0:
-            next_one = _resume(memory, at + 1, end, flow.framing, framings, known, packet) if flow.torn else end
+            next_one = end if searched else _resume(memory, at + 1, end, flow.framing, framings, known, packet)
+            searched = True  # once a segment: every piece is a message, for which there must be room
             _emit(packet, flow, number, at, next_one - at, BROKEN, flows, framings, messages, streams)
             count_undecoded(next_one - at, flow.transport, server_port(flow), undecoded, streams)
             at = next_one

@@ -70,7 +70,8 @@ def decode(
     memory: Any, start: int, count: int, packets: Any, outer: Any, hosts: Any, index: Any, clocks: Any,
     datagrams: Any, units: Any, buffers: Any, assemblies: Any, sightings: Any,
 ) -> int:  # fmt: skip
-    """Fill the rest of packets[start:count] from the bytes; returns the next packet where datagrams that are whole leave no room for further ones.
+    """Fill the rest of packets[start:count] from the bytes; returns the next packet where datagrams that are whole leave no room for further ones,
+    or an address found none.
 
     What the call before put together is taken for dissected. New addresses get host numbers, at most as many as `hosts` has rows.
     """
@@ -79,7 +80,7 @@ def decode(
     clock, assembly = clocks[0], assemblies[0]
     release(buffers, assembly)
     for i in range(start, count):
-        if assembly.free < ENOUGH:
+        if assembly.free < ENOUGH or (clock.crowded and clock.now >= clock.patience):
             return i
         packet = packets[i]
         _clear(packet)

@@ -7,20 +7,26 @@ from typing import Any, Final
 from sensors.engine.checksums import doubt
 from sensors.engine.fragments import assemble
 from sensors.engine.frames import IPV4, IPV6
-from sensors.engine.octets import inline, kernel, mix, number_of, sum16, tag_fits, tagged, u8, u16be, u32be
+from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, sum16, tag_fits, tagged, u8, u16be, u32be
 from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
 
 MAX_EXTENSIONS: Final = 8
 TCP: Final = 6
 UDP: Final = 17
+UNUSED: Final = 0  # family of a row without an address
 UNKNOWN_SUM: Final = -1  # not to be checked
+
+
+@inline
+def _address_hash(family: int, a: int, b: int, c: int, d: int) -> int:
+    return mix(d, family) if family == 4 else mix(mix(a << 3 ^ family, b), mix(c, d))
 
 
 @inline
 def _host(family: int, a: int, b: int, c: int, d: int, hosts: Any, index: Any, clock: Any) -> int:
     """Number of this address, -1 where the table is full."""
     last = len(index) - 1
-    hashed = mix(d, family) if family == 4 else mix(mix(a << 3 ^ family, b), mix(c, d))
+    hashed = _address_hash(family, a, b, c, d)
     slot = hashed & last
     while index[slot] >= 0:
         if tag_fits(index[slot], hashed):
@@ -28,15 +34,40 @@ def _host(family: int, a: int, b: int, c: int, d: int, hosts: Any, index: Any, c
             if host.d == d and host.c == c and host.b == b and host.a == a and host.family == family:
                 return number_of(index[slot])
         slot = (slot + 1) & last
-    number = clock.hosts
-    if number >= len(hosts):
+    number = clock.free_host
+    if number >= 0:
+        clock.free_host = hosts[number].a
+    elif clock.hosts < len(hosts):
+        number = clock.hosts
+        clock.hosts = number + 1
+    else:
+        clock.crowded = 1
         return -1
     host = hosts[number]
     host.family, host.a, host.b, host.c, host.d = family, a, b, c, d
     host.role = host.right = host.wrong = 0
     index[slot] = tagged(hashed, number)
-    clock.hosts = number + 1
     return int(number)
+
+
+@entry
+def forget_hosts(gone: Any, hosts: Any, index: Any, clocks: Any) -> None:
+    """Let go of these addresses, which nothing refers to; the index is made anew."""
+    gone, hosts, index, clocks = borrow(gone), borrow(hosts), borrow(index), borrow(clocks)
+    clock = clocks[0]
+    for k in range(len(gone)):
+        host = hosts[gone[k]]
+        host.family, host.a = UNUSED, clock.free_host
+        clock.free_host = gone[k]
+    fill(index, -1)
+    last = len(index) - 1
+    for number in range(clock.hosts):
+        host = hosts[number]
+        if host.family != UNUSED:
+            slot = _address_hash(host.family, host.a, host.b, host.c, host.d) & last
+            while index[slot] >= 0:
+                slot = (slot + 1) & last
+            index[slot] = tagged(_address_hash(host.family, host.a, host.b, host.c, host.d), number)
 
 
 @inline

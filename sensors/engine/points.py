@@ -47,28 +47,52 @@ def _block_hash(host: int, unit: int, protocol: int, space: int, number: int) ->
 
 
 @kernel
-def _forget_oldest(blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> int:
-    """Make room: the block that was silent longest is told and forgotten, and counted; returns its row."""
-    oldest = 0
+def _used_before(time: int, blocks: Any) -> int:
+    """How many blocks were used before this time."""
+    count = 0
     for number in range(len(blocks)):
-        if blocks[number].used < blocks[oldest].used:
-            oldest = number
-    if blocks[oldest].window != NEVER:
-        _flush(oldest, blocks, points, finals, counts, ends, rows, counters)
-    for i in range(oldest * BLOCK_POINTS, (oldest + 1) * BLOCK_POINTS):
-        points[i].known = 0
-    counters.shed += 1
+        count += 1 if blocks[number].used < time else 0
+    return count
+
+
+@kernel
+def _forget_oldest(blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> None:
+    """Make room: the quarter of the blocks that was silent longest, of equals those with the lowest numbers, is told and forgotten, and counted."""
+    quarter = max(len(blocks) // 4, 1)
+    early, late = 0, FOREVER
+    while early < late:  # the latest time before which no more than a quarter was used
+        middle = (early + late + 1) // 2
+        if _used_before(middle, blocks) <= quarter:
+            early = middle
+        else:
+            late = middle - 1
+    equals = quarter - _used_before(early, blocks)
     fill(index, -1)
     last = len(index) - 1
     for number in range(len(blocks)):
         block = blocks[number]
+        if block.used < early or (block.used == early and equals > 0):
+            equals -= 1 if block.used == early else 0
+            _forget(number, blocks, points, finals, counts, ends, rows, counters)
+            continue
         hashed = _block_hash(block.host, block.unit, block.protocol, block.space, block.block)
         place = hashed & last
         while index[place] >= 0:
             place = (place + 1) & last
-        if number != oldest:
-            index[place] = tagged(hashed, number)
-    return oldest
+        index[place] = tagged(hashed, number)
+
+
+@kernel
+def _forget(number: int, blocks: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> None:
+    """Tell a block; its row is free."""
+    block = blocks[number]
+    if block.window != NEVER:
+        _flush(number, blocks, points, finals, counts, ends, rows, counters)
+    for i in range(number * BLOCK_POINTS, (number + 1) * BLOCK_POINTS):
+        points[i].known = 0
+    block.host, block.block = NEVER, counters.free_block
+    counters.free_block = number
+    counters.shed += 1
 
 
 @inline
@@ -95,12 +119,15 @@ def _new_block(
     blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any,
 ) -> int:  # fmt: skip
     """A row for this block."""
-    row = counters.blocks
-    if row < len(blocks):
-        counters.blocks = row + 1
-    else:
-        row = _forget_oldest(blocks, index, points, finals, counts, ends, rows, counters)
+    if counters.free_block < 0 and counters.blocks == len(blocks):
+        _forget_oldest(blocks, index, points, finals, counts, ends, rows, counters)
         place = -1 - _find_block(host, unit, protocol, space, number, blocks, index)
+    row = counters.free_block
+    if row >= 0:
+        counters.free_block = blocks[row].block
+    else:
+        row = counters.blocks
+        counters.blocks = row + 1
     index[place] = tagged(_block_hash(host, unit, protocol, space, number), row)
     block = blocks[row]
     block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number

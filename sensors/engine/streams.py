@@ -20,7 +20,7 @@ from sensors.engine.delivery import (
 from sensors.engine.flows import UNKNOWN, enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
 from sensors.engine.link import NO_PORT, note
-from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
+from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, octet
 from sensors.engine.tables import ASIDE, LATENESS, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
@@ -67,16 +67,18 @@ def _nearest(flow: Any, slots: Any) -> int:
 
 @inline
 def _take_waiting(flow: Any, distance: int, slots: Any) -> int:
-    """Take the segment that is so far ahead out of the list."""
-    before, slot = -1, flow.waiting
-    while signed(slots[slot].sequence - flow.expected) != distance:
-        before, slot = slot, slots[slot].after
+    """Take the segment that is so far ahead out of the list; of several the one that came first."""
+    before, last, slot, found = -1, -1, flow.waiting, -1
+    while slot >= 0:  # the last one of the list came first
+        if signed(slots[slot].sequence - flow.expected) == distance:
+            before, found = last, slot
+        last, slot = slot, slots[slot].after
     if before < 0:
-        flow.waiting = slots[slot].after
+        flow.waiting = slots[found].after
     else:
-        slots[before].after = slots[slot].after
+        slots[before].after = slots[found].after
     flow.waiting_count -= 1
-    return int(slot)
+    return int(found)
 
 
 @inline
@@ -116,15 +118,15 @@ def _drain_waiting(
             flow.expected = (flow.expected + distance) & 0xFFFFFFFF
             distance = 0
         best = _take_waiting(flow, distance, slots)
-        fresh = slots[best].length + distance
+        first, fresh = best * SLOT_OCTETS, slots[best].length + distance
+        start, end = first - distance, first + slots[best].length
+        packet.time, packet.number = slots[best].time, slots[best].packet
+        _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages, undecoded, streams, histories, place)
         if fresh > 0:
-            start = best * SLOT_OCTETS - distance
-            packet.time, packet.number = slots[best].time, slots[best].packet
-            _compare(memory, packet, number, slots[best].sequence, best * SLOT_OCTETS, start, flows, framings, messages, undecoded, streams, histories, place)
-            deliver(memory, packet, number, start, start + fresh, flows, slots, framings, known, ports,
+            deliver(memory, packet, number, start, end, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-            packet.time, packet.number = time, own_number
-            _keep_up(memory, number, flow, start, start + fresh, histories, place)
+            _keep_up(memory, number, flow, start, end, histories, place)
+        packet.time, packet.number = time, own_number
         free_later(best, slots, streams)
 
 
@@ -147,12 +149,16 @@ def _acknowledge(
 
 
 @inline
-def _waits(flow: Any, sequence: int, length: int, slots: Any) -> bool:
-    """Does this segment wait already?"""
+def _waits(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any) -> bool:
+    """Does this segment wait already, with these octets?"""
     slot = flow.waiting
     while slot >= 0:
-        if slots[slot].sequence == sequence and slots[slot].length >= length:
-            return True
+        if slots[slot].sequence == sequence and slots[slot].length >= packet.length:
+            same = 0
+            while same < packet.length and octet(memory, slot * SLOT_OCTETS + same) == octet(memory, packet.payload + same):
+                same += 1
+            if same == packet.length:
+                return True
         slot = slots[slot].after
     return False
 
@@ -182,11 +188,21 @@ def _end(
 
 @inline
 def _missing(flow: Any, flows: Any) -> int:
-    """Octets at the end of a direction that its receiver acknowledged; a single one is the FIN."""
+    """Octets at the end of a direction that its receiver acknowledged; without its FIN a single one may be that."""
     if flow.peer < 0 or flow.started == 0 or flows[flow.peer].acknowledged < 0:
         return 0
-    missing = signed(flows[flow.peer].acknowledged - flow.expected)
+    acknowledged = flows[flow.peer].acknowledged
+    if flow.closing >= 0 and signed(acknowledged - flow.closing) > 0:
+        acknowledged = flow.closing
+    missing = signed(acknowledged - flow.expected)
     return missing if 1 < missing < FAR else 0
+
+
+@inline
+def half_open(flow: Any) -> int:
+    """1 where somebody opened a connection and nobody answered."""
+    opened = flow.transport == 6 and flow.side == 0 and flow.began >= 0
+    return 1 if opened and flow.peer < 0 and flow.acknowledged < 0 and flow.payloads == 0 else 0
 
 
 @kernel
@@ -202,13 +218,14 @@ def _begin(
              messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
             streams.connections += 1
+            streams.half_open += half_open(flow)
             renew(flow, streams.connections)
             if flow.peer >= 0:
                 _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
                 renew(flows[flow.peer], streams.connections)
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
-    flow.started, flow.ended, flow.torn = 1, 0, 0
+    flow.started, flow.ended, flow.torn, flow.closing = 1, 0, 0, -1
     flow.side, flow.conversation = 0 if first else 1, -1
     if flow.peer >= 0:
         peer = flows[flow.peer]
@@ -246,6 +263,8 @@ def _segment(
             _begin(memory, packet, number, flows, slots, framings, known, ports,
                    messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         sequence = (sequence + 1) & 0xFFFFFFFF
+    if packet.tcp_flags & 1:
+        flow.closing = (sequence + whole) & 0xFFFFFFFF
     if packet.tcp_flags & 16:
         flow.acknowledged = packet.acknowledge
         if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
@@ -268,7 +287,7 @@ def _segment(
         flow.expected = sequence
         ahead = 0
     while ahead > 0:
-        if _waits(flow, sequence, length, slots):
+        if _waits(memory, packet, flow, sequence, slots):
             streams.repeated += 1
             return
         if length == whole and length <= SLOT_OCTETS and flow.waiting_count < MAX_WAITING:
@@ -350,12 +369,6 @@ def _count(packet: Any, streams: Any) -> None:
         streams.late += 1
     if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
         streams.shed += 1
-
-
-@inline
-def half_open(flow: Any) -> int:
-    """1 where somebody opened a connection and nobody answered."""
-    return 1 if flow.transport == 6 and flow.side == 0 and flow.began >= 0 and flow.peer < 0 and flow.payloads == 0 else 0
 
 
 @inline

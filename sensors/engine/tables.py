@@ -38,7 +38,9 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
 )
 ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8")  # a frame that was sent over two ways
-CLOCK: Final = _record(now="i8", suspects="i8", hosts="i8", first="i8", last="i8")  # first and last: times as they are
+CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
+    now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
+)
 FLOW: Final = _record(  # one direction of a connection
     source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
     used="u1", side="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
@@ -46,6 +48,7 @@ FLOW: Final = _record(  # one direction of a connection
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
+    closing="i8",                                              # that of its FIN
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", packets="i8", payloads="i8", messages="i8",
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
@@ -110,7 +113,7 @@ GROUP: Final = _record(  # an activity in the making; also what is released
 )
 GROUPS: Final = _record(groups="i8", released="i8", closed="i8", due="i8", flushes="i8", unseen="i8")
 BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", block="i8", window="i8", closed="i8", fragment="i8", used="i8")
-POINTS: Final = _record(blocks="i8", rows="i8", late="i8", shed="i8", due="i8")
+POINTS: Final = _record(blocks="i8", free_block="i8", rows="i8", late="i8", shed="i8", due="i8")
 POINT: Final = _record(changes="i8", start="i8", low="f8", high="f8", initial="f8", known="u1")
 POINT_ROW: Final = _record(
     host="i8", unit="i8", protocol="i8", space="i8", address="i8", window="i8", fragment="i8",
