@@ -69,9 +69,12 @@ def _unclothed(argument: Any) -> Any:
         return argument
     number = id(argument)
     kept = _bare.get(number)
-    if kept is None or kept[0]() is not argument:
-        kept = _bare[number] = weakref.ref(argument, lambda _, forget=_bare.pop: forget(number, None)), np.asarray(argument)
-    return kept[1]
+    if kept is not None and kept[0]() is argument:
+        return kept[1]
+    bare = np.asarray(argument)
+    if bare.base is not argument:  # a part of a table would be kept by it
+        _bare[number] = weakref.ref(argument, lambda _, forget=_bare.pop: forget(number, None)), bare
+    return bare
 
 
 def entry(function: Kernel) -> Kernel:
