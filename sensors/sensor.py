@@ -378,6 +378,8 @@ class Sensor:
         while at < self.streams[0].flows:
             at, _ = self._stream(at, streaming.ENDING)
             self._messages(int(last.clock))
+            if self.streams[0].conversations + 2 >= len(self.talks):
+                self._forget_conversations()
         self._operations(0, self.messages, FOREVER - 1)
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         flows = self.flows[: int(self.streams[0].flows)]

@@ -209,6 +209,29 @@ def test_what_is_begun_when_conversations_are_numbered_anew_is_shed(monkeypatch:
     assert seen == {(f"10.0.3.{n}", SERVER, 502) for n in range(40)}
 
 
+def test_what_differs_when_conversations_are_numbered_anew_keeps_its_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensors.sensor.MOST_CONVERSATIONS", 32)
+    talk = Talk().open().ask(mbap(1, question(0, 1)), mbap(1, registers(5))).ask(mbap(2, question(0, 1)), mbap(2, registers(5)))
+    others = [Talk(f"10.0.3.{n}", client_port=50000 + n, time=talk.time).ask(mbap(1, question(0, 1)), mbap(1, registers(5))).packets for n in range(40)]
+    again = talk.segment(0, mbap(1, question(7, 1)), talk.sequences[0] - 12)
+    rows = [
+        row
+        for batch in Sensor("observer").listen(Feed([*talk.packets, *(packet for pair in others for packet in pair), again], each=1))
+        for row in batch.activities.to_pylist()
+    ]
+    assert [(row["source.ip"], row["destination.ip"]) for row in rows if "overlap" in (row["ot.anomaly"] or ())] == [(CLIENT, SERVER)]
+
+
+def test_what_waits_when_the_input_ends_finds_room_for_its_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensors.sensor.MOST_CONVERSATIONS", 32)
+    waiting: list[Packet] = []
+    for n in range(60):
+        talk = Talk(f"10.0.3.{n}", client_port=50000 + n).open()
+        talk.lose(0, 5).put(0, mbap(1, question(0, 1)))
+        waiting += talk.packets
+    assert len(ends(waiting)) == 60
+
+
 # ── captures ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -17,7 +17,7 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import UNKNOWN, enter_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import UNKNOWN, converse, enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel
@@ -89,12 +89,14 @@ def _keep_up(memory: Any, number: int, flow: Any, at: int, end: int, histories: 
 
 @kernel
 def _compare(
-    memory: Any, packet: Any, number: int, sequence: int, at: int, end: int, flows: Any, framings: Any, messages: Any, undecoded: Any, streams: Any,
-    histories: Any, place: int,
+    memory: Any, packet: Any, number: int, sequence: int, at: int, end: int, flows: Any, framings: Any, messages: Any,
+    conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
     """Octets [at, end) come again. A keep-alive repeats one octet, whatever it is (RFC 9293, 3.8.4)."""
     flow = flows[number]
     if flow.framing >= 0 and end - at > 1 and contradicts(memory, place, number, flow, sequence, at, end, histories):
+        if flow.conversation < 0:  # numbered anew since
+            converse(flow, flows, framings, conversations, conversation_index, streams)
         show_overlap(memory, packet, number, at, end, flows, framings, messages, undecoded, streams)
 
 
@@ -120,7 +122,8 @@ def _drain_waiting(
         if fresh > 0:
             start = best * SLOT_OCTETS - distance
             packet.time, packet.number = slots[best].time, slots[best].packet
-            _compare(memory, packet, number, slots[best].sequence, best * SLOT_OCTETS, start, flows, framings, messages, undecoded, streams, histories, place)
+            _compare(memory, packet, number, slots[best].sequence, best * SLOT_OCTETS, start, flows, framings, messages,
+                     conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
             deliver(memory, packet, number, start, start + fresh, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             packet.time, packet.number = time, own_number
@@ -283,8 +286,8 @@ def _segment(
             flow.expected = sequence
             ahead = 0
     fresh = packet.payload - ahead
-    _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages, undecoded, streams,
-             histories, place)  # fmt: skip
+    _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages,
+             conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if ahead + whole <= 0:
         streams.repeated += 1
         return
@@ -366,7 +369,7 @@ def _finish(
     """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
     packet = packets[0]
     for number in range(start, streams.flows):
-        if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING:
+        if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING or streams.conversations + 2 >= len(conversations):
             return number
         if flows[number].used:
             streams.half_open += half_open(flows[number])
