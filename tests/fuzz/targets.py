@@ -167,7 +167,7 @@ class Decoder:
         buffer: Any = (packets.payload - FRAGMENTS_AT) // fragments.LARGEST
         assert (buffer[whole] >= 0).all(), "a datagram before the buffers"
         assert (buffer[whole] < fragments.BUFFERS).all(), "a datagram behind the buffers"
-        assert (end <= packets.end)[whole].all(), "a payload behind its datagram"
+        assert (end <= packets.end)[there & whole].all(), "a payload behind its datagram"
         assert (packets.end <= FRAGMENTS_AT + (buffer + 1) * fragments.LARGEST)[whole].all(), "a datagram that is longer than its buffer"
         assert (self.buffers[buffer[whole]] == fragments.READY).all(), "a datagram in a buffer that is free"
         return [memory[row.payload : row.end].tobytes() for row in packets[whole]]
@@ -210,8 +210,9 @@ def _scatter(given: list[bytes], fill: int) -> tuple[Any, list[int]]:
 def _relative(packets: Any) -> None:
     """Places as they are wherever a packet lies, and whichever buffer its datagram has."""
     whole = packets.marks & REASSEMBLED != 0
-    buffers: Any = (packets.payload - FRAGMENTS_AT) // fragments.LARGEST
-    ground: Any = np.where(whole, FRAGMENTS_AT + buffers * fragments.LARGEST, packets["at"])
+    where: Any = np.where  # its type is unknown over tables
+    buffers = (packets.payload - FRAGMENTS_AT) // fragments.LARGEST
+    ground = where(whole, FRAGMENTS_AT + buffers * fragments.LARGEST, packets["at"])
     for name in ("payload", "end", "edge"):
         packets[name] -= ground
     packets["at"] = 0
