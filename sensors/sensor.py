@@ -39,6 +39,7 @@ from sensors.engine.tables import (
     STREAMS,
     UNDECODED,
     WINDOW,
+    index,
     table,
 )  # fmt: skip
 from sensors.inventory import Inventory
@@ -98,8 +99,8 @@ class Sensor:
         self.datagrams, self.units, self.buffers, self.assembly = fragments.fragment_tables(FRAGMENTS_AT)
         self.sightings = table(SIGHTINGS, SIGHTING)
         self.sightings.time = -1
-        self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), np.full(2 * MOST_HOSTS, -1, np.int64), table(1, CLOCK)
-        self.flows, self.flow_index = table(MOST_FLOWS, FLOW), np.full(2 * MOST_FLOWS, -1, np.int64)
+        self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), index(MOST_HOSTS), table(1, CLOCK)
+        self.flows, self.flow_index = table(MOST_FLOWS, FLOW), index(MOST_FLOWS)
         self.slots, self.streams = table(SLOTS, SLOT), table(1, STREAMS)
         self.slots.after = np.arange(1, SLOTS + 1)
         self.slots.after[-1] = -1
@@ -111,7 +112,7 @@ class Sensor:
         self.characters, self.bins = character.character_tables()
         self.messages.unit = self.messages.transaction = -1
         self._make_layers()
-        self.conversation_index = np.full(4 * MOST_CONVERSATIONS, -1, np.int64)
+        self.conversation_index = index(MOST_CONVERSATIONS)
         each = max((protocol.operations_each for protocol in protocols()), default=1)
         samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
         most, most_samples = layers.room(protocols(), "operations_each"), layers.room(protocols(), "samples_each")
@@ -122,12 +123,12 @@ class Sensor:
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
         self.done, self.told = table(4 * PART, OPERATION), table(16 * PART, SAMPLE)
-        self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), np.full(4 * GROUP_ROWS, -1, np.int64), table(1, GROUPS)
+        self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), index(GROUP_ROWS), table(1, GROUPS)
         self.counters.due, self.counters.closed = FOREVER, -WINDOW
         self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
         self.traits = np.array([traits(effect) for effect in EFFECTS], np.int64)
         self.by_effect = np.zeros(len(EFFECTS), np.int64)
-        self.blocks, self.block_index, self.point_counters = table(BLOCKS, BLOCK), np.full(4 * BLOCKS, -1, np.int64), table(1, POINTS)
+        self.blocks, self.block_index, self.point_counters = table(BLOCKS, BLOCK), index(BLOCKS), table(1, POINTS)
         self.point_counters.due = FOREVER
         each_point = BLOCKS * points.BLOCK_POINTS
         self.points, self.values = table(each_point, POINT), np.zeros(points.BLOCK_POINTS)
@@ -381,6 +382,8 @@ class Sensor:
         while at < self.streams[0].flows:
             at, _ = self._stream(at, streaming.ENDING)
             self._messages(int(last.clock))
+            if self.streams[0].conversations + 2 >= len(self.talks):
+                self._forget_conversations()
         self._operations(0, self.messages, FOREVER - 1)
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         flows = self.flows[: int(self.streams[0].flows)]

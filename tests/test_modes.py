@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -79,6 +80,39 @@ def test_the_same_tests_interpreted(subject: str) -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "BALEFIRE_EXAMPLES": "4"}
     done = subprocess.run([*words, str(ROOT / "tests" / subject)], capture_output=True, cwd=ROOT, env=environment, check=False, timeout=250)
     assert done.returncode == 0, done.stdout.decode()[-4000:]
+
+
+def entries(*folders: str) -> dict[str, ast.FunctionDef]:
+    """Every kernel of these folders that is called from Python, by module and name: decorated with `entry`, or handed to it."""
+    found: dict[str, ast.FunctionDef] = {}
+    for file in sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        called = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "entry"]
+        handed = {ast.unparse(argument) for call in called for argument in call.args}
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef) and (node.name in handed or "entry" in map(ast.unparse, node.decorator_list)):
+                found[f"{'.'.join(file.relative_to(ROOT).with_suffix('').parts)}.{node.name}"] = node
+    return found
+
+
+def unborrowed(function: ast.FunctionDef) -> set[str]:
+    """Tables of an entry that its body does not borrow."""
+    tables = {argument.arg for argument in function.args.args if argument.annotation is not None and ast.unparse(argument.annotation) == "Any"}
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "borrow"]
+    return tables - {ast.unparse(argument) for call in calls for argument in call.args}
+
+
+def test_every_entry_borrows_every_table() -> None:
+    """What is not borrowed is counted at each use of a row, which costs as much as the work itself and changes no answer."""
+    found = entries("sensors", "tests/uppers")
+    assert len(found) > 20
+    assert {name: missing for name, function in found.items() if (missing := unborrowed(function))} == {}
+
+
+def test_what_is_not_borrowed_is_noticed() -> None:
+    function = ast.parse("def look(memory: Any, count: int, rows: Any) -> None:\n    rows = borrow(rows)").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert unborrowed(function) == {"memory"}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import UNKNOWN, enter_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import UNKNOWN, converse, enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, octet
@@ -91,12 +91,14 @@ def _keep_up(memory: Any, number: int, flow: Any, at: int, end: int, histories: 
 
 @kernel
 def _compare(
-    memory: Any, packet: Any, number: int, sequence: int, at: int, end: int, flows: Any, framings: Any, messages: Any, undecoded: Any, streams: Any,
-    histories: Any, place: int,
+    memory: Any, packet: Any, number: int, sequence: int, at: int, end: int, flows: Any, framings: Any, messages: Any,
+    conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
     """Octets [at, end) come again. A keep-alive repeats one octet, whatever it is (RFC 9293, 3.8.4)."""
     flow = flows[number]
     if flow.framing >= 0 and end - at > 1 and contradicts(memory, place, number, flow, sequence, at, end, histories):
+        if flow.conversation < 0:  # numbered anew since
+            converse(flow, flows, framings, conversations, conversation_index, streams)
         show_overlap(memory, packet, number, at, end, flows, framings, messages, undecoded, streams)
 
 
@@ -121,7 +123,8 @@ def _drain_waiting(
         first, fresh = best * SLOT_OCTETS, slots[best].length + distance
         start, end = first - distance, first + slots[best].length
         packet.time, packet.number = slots[best].time, slots[best].packet
-        _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages, undecoded, streams, histories, place)
+        _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages,
+                 conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if fresh > 0:
             deliver(memory, packet, number, start, end, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
@@ -302,8 +305,8 @@ def _segment(
             flow.expected = sequence
             ahead = 0
     fresh = packet.payload - ahead
-    _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages, undecoded, streams,
-             histories, place)  # fmt: skip
+    _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages,
+             conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if ahead + whole <= 0:
         streams.repeated += 1
         return
@@ -379,7 +382,7 @@ def _finish(
     """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
     packet = packets[0]
     for number in range(start, streams.flows):
-        if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING:
+        if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING or streams.conversations + 2 >= len(conversations):
             return number
         if flows[number].used:
             streams.half_open += half_open(flows[number])
@@ -445,9 +448,8 @@ def follow(
                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
         else:
             at, end = packet.payload, packet.payload + packet.length
-            if packet.transport == 6:
-                flow.acknowledged = packet.acknowledge if packet.tcp_flags & 16 else flow.acknowledged
-                _keep_up(memory, number, flow, at, end, histories, place)
+            if packet.tcp_flags & 16:
+                flow.acknowledged = packet.acknowledge
             if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
                 at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
             if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
@@ -457,6 +459,8 @@ def follow(
                         messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
                 if packet.transport != 6:
                     abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+            if packet.transport == 6:
+                _keep_up(memory, number, flow, packet.payload, end, histories, place)
         packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
 

@@ -195,3 +195,8 @@ def code_path(code: int) -> str:
     """A packed code path as text: `43/14`; empty where there is none."""
     parts = (code >> 40, code >> 20 & 0xFFFFF, code & 0xFFFFF)
     return "/".join(str(part - 1) for part in parts if part)
+
+
+def index(rows: int) -> Any:
+    """An empty hash index for so many rows: a power of two of entries, so that a mask takes a hash to a place, and at most half of them used."""
+    return np.full(1 << (2 * rows - 1).bit_length(), -1, np.int64)

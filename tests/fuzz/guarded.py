@@ -82,3 +82,4 @@ class GuardedSensor(Sensor):
         super()._make_tables(batch)
         tables = guard(self, self._ends)
         assert tables > 20, "the tables of the sensor are elsewhere now"
+        self.talks = self.conversations[: len(self.talks)]  # the first rows of that table

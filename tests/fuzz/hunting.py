@@ -16,6 +16,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -51,6 +52,7 @@ class Hunt:
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list[Finding])
     digests: list[str] = field(default_factory=list[str])
+    entries: set[str] = field(default_factory=set[str])  # kernels that it called
 
     def __str__(self) -> str:
         return f"{self.target:20} {self.inputs:>10,} inputs {self.cases:>8,} cases {self.seconds:>7.1f} s {len(self.findings)} findings"
@@ -61,8 +63,30 @@ def dice(target: str, seed: int, number: int) -> Random:
     return Random(f"{target}/{seed}/{number}")
 
 
+def record_entries() -> set[str]:
+    """Kernels that are called from now on, by module and name; before any of them is imported."""
+    from sensors.engine import octets
+
+    make: Any = octets.entry
+    called: set[str] = set()
+
+    def entry(function: Any) -> Any:
+        kernel = make(function)
+
+        @wraps(function)
+        def call(*arguments: Any) -> Any:
+            called.add(f"{function.__module__}.{function.__name__}")
+            return kernel(*arguments)
+
+        return call
+
+    octets.entry = entry
+    return called
+
+
 def work(target: str, seed: int, first: int, cases: int, seconds: float, progress: Path) -> dict[str, Any]:
     """Run cases from number `first` on, in this process; ends early where one shows something that does not end the process."""
+    entries = record_entries()
     from tests.fuzz.guarded import refuse_negative
     from tests.fuzz.targets import targets
 
@@ -86,7 +110,9 @@ def work(target: str, seed: int, first: int, cases: int, seconds: float, progres
             if number <= DIGESTS:
                 digests.append(digest)
     faulthandler.cancel_dump_traceback_later()
-    return {"inputs": inputs, "next": number, "digests": digests, "failure": failure, "seconds": time.monotonic() - began}
+    return {
+        "inputs": inputs, "next": number, "digests": digests, "failure": failure, "seconds": time.monotonic() - began, "entries": sorted(entries),
+    }  # fmt: skip
 
 
 def write(target: str, seed: int, number: int, file: Path) -> None:
@@ -157,6 +183,7 @@ def _read(ran: subprocess.CompletedProcess[str], progress: Path, done: Hunt) -> 
     report = json.loads(ran.stdout)
     done.inputs += report["inputs"]
     done.digests += report["digests"]
+    done.entries.update(report["entries"])
     done.cases, failure = report["next"], report["failure"]
     return failure.strip().splitlines()[-1] if failure else "", failure
 

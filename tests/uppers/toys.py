@@ -60,7 +60,7 @@ def read_carried(memory: Any, at: int, end: int, row: Any) -> None:
 @entry
 def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int) -> tuple[int, int]:
     """See `sensors.protocol`."""
-    messages, operations, samples = borrow(messages), borrow(operations), borrow(samples)
+    memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
     for index in range(count):
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
