@@ -50,6 +50,7 @@ def hostile() -> Batch:
         rows.append({"destination.ip": f"10.10.1.{20 + number % 5}"})
     rows.append({"ot.object.count": 300})
     rows.append({"ot.anomaly": ["bad_length"]})
+    rows.append({"ot.anomaly": ["overlap"]})
     rows.append({"ot.effect": "output.operate", "source.ip": "203.0.113.9", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
     rows.append({"ot.effect": "output.operate", "source.asset.role": "engineering", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
     return Batch(activities=activities(*rows))

@@ -102,7 +102,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     if peer >= 0:
         other = flows[peer]
         other.peer = number
-        flow.side, flow.connection = 1 - other.side, other.connection
+        flow.side, flow.connection, flow.acts = 1 - other.side, other.connection, other.acts
         if other.framing >= 0:
             flow.framing, flow.tries = other.framing, other.tries
     else:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sensors.engine.grouping import ITS_OWN
 from sensors.engine.interpreted import mix as plain_mix
-from sensors.engine.octets import borrow, copy, entry, inline, mix
+from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import (
     AFTER_GAP,
     BIT,
@@ -38,7 +38,7 @@ PATIENCE: Final = SECOND  # how long an operation waits for its answer
 MEMORY: Final = 60 * SECOND  # how long a request that left is remembered
 RING: Final = 1 << 14  # requests remembered
 BUCKET: Final = 8  # numbers: four entries
-BUCKETS_EACH: Final = 16  # of a connection: 64 requests may be open
+BUCKETS_EACH: Final = 16  # of a connection; further requests that are open at once lie elsewhere
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
 KEPT_SAMPLES: Final = 1 << 14
 
@@ -256,12 +256,17 @@ def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: An
 @inline
 def _bucket(connection: int, key: int, index: Any) -> int:
     """Where four entries of (key, position) begin, one line of the cache; what a connection has open lies in few of them."""
-    return (mix(connection, 0) + (key & BUCKETS_EACH - 1)) * BUCKET & len(index) - 1
+    return (mix(connection, 0) + (key & BUCKETS_EACH - 1)) * BUCKET & (len(index) >> 1) - 1
 
 
 @inline
-def _find(key: int, bucket: int, index: Any) -> int:
-    """Position in the ring of the newest request with this key, -1 where there is none."""
+def _spill(key: int, index: Any) -> int:
+    """Where an entry goes that finds no room there: the upper half of the index."""
+    return (len(index) >> 1) + (key * BUCKET & (len(index) >> 1) - 1)
+
+
+@inline
+def _look(key: int, bucket: int, index: Any) -> int:
     for i in range(bucket, bucket + BUCKET, 2):
         if index[i] == key and index[i + 1] >= 0:
             return int(index[i + 1])
@@ -269,25 +274,58 @@ def _find(key: int, bucket: int, index: Any) -> int:
 
 
 @inline
-def _enter(key: int, position: int, bucket: int, index: Any) -> None:
-    """Remember a request; where its bucket is full the oldest one is forgotten."""
-    best = bucket
+def _find(key: int, bucket: int, index: Any, pairs: Any) -> int:
+    """Position in the ring of the newest request with this key, -1 where there is none."""
+    found = _look(key, bucket, index)
+    return _look(key, _spill(key, index), index) if found < 0 and pairs.spilled > 0 else found
+
+
+@kernel
+def _room(key: int, bucket: int, ring: Any, index: Any) -> int:
+    """The entry for a request: that of its key, a free one, or one whose request waits no longer; -1 where all wait."""
+    free, over = -1, -1
     for i in range(bucket, bucket + BUCKET, 2):
-        if index[i] == key and index[i + 1] >= 0:
-            best = i
-            break
-        if index[i + 1] < index[best + 1]:
-            best = i
-    index[best] = key
-    index[best + 1] = position
+        if index[i + 1] < 0:
+            free = i
+        elif index[i] == key:
+            return i
+        else:
+            pending = ring[index[i + 1] & len(ring) - 1]
+            if (pending.key != index[i] or pending.state != WAITING) and (over < 0 or index[i + 1] < index[over + 1]):
+                over = i
+    return free if free >= 0 else over
+
+
+@kernel
+def _enter(key: int, position: int, bucket: int, ring: Any, index: Any, pairs: Any) -> None:
+    """Remember a request; where there is no room for it at all, the oldest one is forgotten."""
+    entered = _room(key, bucket, ring, index)
+    if entered < 0:
+        second = _spill(key, index)
+        entered = _room(key, second, ring, index)
+        if entered < 0:
+            entered = second
+            for i in range(second, second + BUCKET, 2):
+                if index[i + 1] < index[entered + 1]:
+                    entered = i
+        elif index[entered + 1] < 0:
+            pairs.spilled += 1
+    index[entered] = key
+    index[entered + 1] = position
 
 
 @inline
-def _forget(position: int, bucket: int, index: Any) -> None:
+def _forget(key: int, position: int, bucket: int, index: Any, pairs: Any) -> None:
     """An answered request makes room."""
     for i in range(bucket, bucket + BUCKET, 2):
         if index[i + 1] == position:
             index[i + 1] = -1
+            return
+    second = _spill(key, index)
+    for i in range(second, second + BUCKET, 2):
+        if index[i + 1] == position:
+            index[i + 1] = -1
+            pairs.spilled -= 1
 
 
 @inline
@@ -318,7 +356,7 @@ def _ask(
     pending.kept, pending.kept_octets = pairs.kept_samples, pairs.kept
     if operation.samples:
         _keep(memory, kept_at, asked[row], operation, samples, kept, pairs)
-    _enter(key, pairs.head, bucket, index)
+    _enter(key, pairs.head, bucket, ring, index, pairs)
     pairs.head += 1
 
 
@@ -344,7 +382,7 @@ def pair(
         if waits:
             key = mix(operation.connection, operation.transaction << 4 | operation.sidedness)
             bucket = _bucket(operation.connection, key, index)
-            position = _find(key, bucket, index)
+            position = _find(key, bucket, index, pairs)
         if position >= 0:
             pending = ring[position & len(ring) - 1]
             if pending.key != key or pending.connection != operation.connection:  # another request has its row since
@@ -355,7 +393,7 @@ def pair(
                 position = -1
         if operation.role == RESPONSE and position >= 0:
             _answer(position, operation, samples, ring, asked, kept, done, told, pairs, bits)
-            _forget(position, bucket, index)
+            _forget(key, position, bucket, index, pairs)
         elif operation.role == RESPONSE or not waits:
             _alone(operation, messages[operation.message], samples, done, told, pairs, bits)
         else:
@@ -384,4 +422,4 @@ def anomaly_bits() -> Any:
 
 def pairing_tables() -> tuple[Any, Any, Any, Any]:
     """(ring, what its requests ask, index, kept samples) of an engine; the number of rows of each is a power of two."""
-    return table(RING, PENDING), table(RING, OPERATION), np.full(8 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)
+    return table(RING, PENDING), table(RING, OPERATION), np.full(16 * RING, -1, np.int64), table(KEPT_SAMPLES, SAMPLE)
