@@ -19,7 +19,7 @@ import numpy as np
 from sensors import sensor as sensors_sensor
 from sensors.engine import fragments, layers, link, pairing
 from sensors.engine.octets import plain
-from sensors.engine.tables import CLOCK, CONVERSATION, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
+from sensors.engine.tables import CLOCK, CONVERSATION, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
 from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
@@ -136,6 +136,7 @@ class Decoder:
     def __init__(self, octets: int, fill: int, ends: bool) -> None:
         self.memory = guarded(np.full(PACKETS_AT + octets, fill, np.uint8), ends)
         self.outer, self.clock = guarded(table(1, PACKET), ends), guarded(table(1, CLOCK), ends)
+        self.clock.free_host, self.clock.patience = -1, FOREVER  # nobody makes room here: addresses that find no row have none
         self.hosts, self.index = guarded(table(HOSTS, HOST), ends), guarded(np.full(4 * HOSTS, -1, np.int64), ends)
         made = fragments.fragment_tables(FRAGMENTS_AT)
         self.datagrams, self.units, self.buffers, self.assembly = (guarded(one, ends) for one in made)
