@@ -37,6 +37,7 @@ from sensors.protocol import protocols
 PATIENCE: Final = SECOND  # how long an operation waits for its answer
 MEMORY: Final = 60 * SECOND  # how long a request that left is remembered
 RING: Final = 1 << 14  # requests remembered
+LOWER_HALF: Final = 0xFFFFFFFF
 BUCKET: Final = 8  # numbers: four entries
 BUCKETS_EACH: Final = 16  # of a connection; further requests that are open at once lie elsewhere
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
@@ -255,14 +256,17 @@ def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: An
 
 @inline
 def _bucket(connection: int, key: int, index: Any) -> int:
-    """Where four entries of (key, position) begin, one line of the cache; what a connection has open lies in few of them."""
-    return (mix(connection, 0) + (key & BUCKETS_EACH - 1)) * BUCKET & (len(index) >> 1) - 1
+    """Where four entries of (key, position) begin, one line of the cache; what a connection has open lies in few of them.
+
+    Halves of hashes: a sum or product that overflows is undefined where it is compiled.
+    """
+    return ((mix(connection, 0) & LOWER_HALF) + (key & BUCKETS_EACH - 1)) * BUCKET & (len(index) >> 1) - 1
 
 
 @inline
 def _spill(key: int, index: Any) -> int:
     """Where an entry goes that finds no room there: the upper half of the index."""
-    return (len(index) >> 1) + (key * BUCKET & (len(index) >> 1) - 1)
+    return (len(index) >> 1) + ((key & LOWER_HALF) * BUCKET & (len(index) >> 1) - 1)
 
 
 @inline
