@@ -240,21 +240,28 @@ class Sensor:
 
     def _part(self, part: Any, now: int) -> None:
         used, sampled = 0, 0
-        present: list[int] = np.flatnonzero(np.bincount(part.protocol)).tolist()
-        for number in present:
-            places = np.flatnonzero(part.protocol == number)
-            chosen = part if len(present) == 1 else part[places]
-            before = used
-            used, sampled = protocols()[number].dissect(self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled)
-            self._messages_of[number] += len(chosen)
-            if len(present) > 1:
-                self.operations.message[before:used] = places[self.operations.message[before:used]]
-        if len(present) > 1:
+        used, sampled, mixed = self._dissect(part, 0, used, sampled)
+        if mixed:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
         if len(self.layers) and (self.operations.payload[:used] >= 0).any():
             part, used = self._hand_on(part, used, sampled)
         self._annotate(used, part)
         self._operations(used, part, now)
+
+    def _dissect(self, messages: Any, first: int, used: int, sampled: int) -> tuple[int, int, bool]:
+        """Messages from `first` on, those of each protocol at once; the new fill of both tables, and whether operations are out of the order of messages."""
+        kinds = messages.protocol[first:]
+        present: list[int] = np.flatnonzero(np.bincount(kinds)).tolist()
+        for number in present:
+            whole = len(present) == 1 and first == 0
+            places = None if whole else first + np.flatnonzero(kinds == number)
+            chosen = messages if places is None else messages[places]
+            before = used
+            used, sampled = protocols()[number].dissect(self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled)
+            if places is not None:
+                self.operations.message[before:used] = places[self.operations.message[before:used]]
+            self._messages_of[number] += len(chosen)
+        return used, sampled, len(present) > 1
 
     def _annotate(self, used: int, part: Any) -> None:
         pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
@@ -269,16 +276,7 @@ class Sensor:
             filled = self._lift(used, filled)
             if filled == first:
                 break
-            present: list[int] = np.unique(self.layered.protocol[first:filled]).tolist()
-            after = used
-            for number in present:
-                places = first + np.flatnonzero(self.layered.protocol[first:filled] == number)
-                before = after
-                after, sampled = protocols()[number].dissect(
-                    self.memory, self.layered[places], len(places), self.operations, before, self.samples, sampled
-                )  # fmt: skip
-                self.operations.message[before:after] = places[self.operations.message[before:after]]
-                self._messages_of[number] += len(places)
+            after, sampled, _ = self._dissect(self.layered[:filled], first, used, sampled)
             used = layers.settle(self.operations, used, after, self.origins)
         return self.layered[:filled], used
 

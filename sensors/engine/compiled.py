@@ -63,7 +63,7 @@ def kernel(function: Kernel) -> Kernel:
 _bare: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
 
-def _unclothed(argument: Any) -> Any:
+def _bare_array(argument: Any) -> Any:
     """The array of a table without the class that lets Python read fields as attributes; made once, forgotten with the table."""
     if type(argument) is not np.recarray:
         return argument
@@ -82,7 +82,7 @@ def entry(function: Kernel) -> Kernel:
     dispatcher: Any = _njit(cache=True, nogil=True, error_model="numpy")(function)
 
     def call(*arguments: Any) -> Any:
-        return dispatcher(*map(_unclothed, arguments))
+        return dispatcher(*map(_bare_array, arguments))
 
     return cast("Kernel", wraps(function)(call))
 

@@ -1,5 +1,6 @@
 """Checked reads of bytes: the only way from a kernel to memory. Compiled by numba, or plain Python where NUMBA_DISABLE_JIT=1: the same source.
 
+Whole numbers are signed, and a sum or product of them that overflows is undefined where it is compiled: what is made of hashes is masked before.
 Every read knows the end of its message: past it, it returns 0 and marks the row `short`. `memory` is the arena; `row` any record with a `short` field.
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sensors.engine.grouping import ITS_OWN
 from sensors.engine.interpreted import mix as plain_mix
-from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix
+from sensors.engine.octets import LOWER_HALF, borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import (
     AFTER_GAP,
     BIT,
@@ -37,7 +37,6 @@ from sensors.protocol import protocols
 PATIENCE: Final = SECOND  # how long an operation waits for its answer
 MEMORY: Final = 60 * SECOND  # how long a request that left is remembered
 RING: Final = 1 << 14  # requests remembered
-LOWER_HALF: Final = 0xFFFFFFFF
 BUCKET: Final = 8  # numbers: four entries
 BUCKETS_EACH: Final = 16  # of a connection; further requests that are open at once lie elsewhere
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots

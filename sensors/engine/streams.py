@@ -167,7 +167,13 @@ def _waits(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any) -> bo
 
 
 @inline
-def _wait(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, streams: Any) -> None:
+def _held(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, streams: Any) -> bool:
+    """Does a segment that is ahead wait now, or did it already? False where it cannot: too long, cut, or too many wait."""
+    if _waits(memory, packet, flow, sequence, slots):
+        streams.repeated += 1
+        return True
+    if packet.length < packet.whole or packet.length > SLOT_OCTETS or flow.waiting_count >= MAX_WAITING:
+        return False
     slot = take_slot(slots, streams)
     copy(memory, slot * SLOT_OCTETS, packet.payload, packet.length)
     slots[slot].sequence, slots[slot].length, slots[slot].after = sequence, packet.length, flow.waiting
@@ -175,6 +181,7 @@ def _wait(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, stream
     flow.waiting = slot
     flow.waiting_count += 1
     streams.reordered += 1
+    return True
 
 
 @kernel
@@ -290,11 +297,7 @@ def _segment(
         flow.expected = sequence
         ahead = 0
     while ahead > 0:
-        if _waits(memory, packet, flow, sequence, slots):
-            streams.repeated += 1
-            return
-        if length == whole and length <= SLOT_OCTETS and flow.waiting_count < MAX_WAITING:
-            _wait(memory, packet, flow, sequence, slots, streams)
+        if _held(memory, packet, flow, sequence, slots, streams):
             return
         if flow.waiting_count > 0 and _nearest(flow, slots) < ahead:
             _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
@@ -375,6 +378,28 @@ def _count(packet: Any, streams: Any) -> None:
 
 
 @inline
+def _next(
+    memory: Any, packet: Any, number: int, flow: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
+) -> None:  # fmt: skip
+    """What nearly every packet is: the next segment, or a whole datagram. The long way is called only for what is not simply whole messages."""
+    at, end = packet.payload, packet.payload + packet.length
+    if packet.tcp_flags & 16:
+        flow.acknowledged = packet.acknowledge
+    if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
+        at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
+    if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
+        count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
+    elif at < end:
+        deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
+                messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+        if packet.transport != 6:
+            abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
+    if packet.transport == 6:
+        _keep_up(memory, number, flow, packet.payload, end, histories, place)
+
+
+@inline
 def _finish(
     memory: Any, start: int, packets: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
@@ -447,20 +472,8 @@ def follow(
             _datagram(memory, packet, number, flows, slots, framings, known, ports,
                       messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
         else:
-            at, end = packet.payload, packet.payload + packet.length
-            if packet.tcp_flags & 16:
-                flow.acknowledged = packet.acknowledge
-            if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
-                at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
-            if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
-                count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
-            elif at < end:
-                deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
-                        messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
-                if packet.transport != 6:
-                    abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
-            if packet.transport == 6:
-                _keep_up(memory, number, flow, packet.payload, end, histories, place)
+            _next(memory, packet, number, flow, flows, slots, framings, known, ports,
+                  messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
 
