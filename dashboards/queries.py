@@ -30,7 +30,8 @@ _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
 LEVELS: Final = ("critical", "high", "medium", "low")
-COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed")
+DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
+COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", *DOUBTFUL)
 
 
 @dataclass(frozen=True, slots=True)

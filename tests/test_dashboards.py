@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from balefire.tally import MISSED
 from dashboards import formats, queries, serve
 from dashboards.queries import Span
 from dashboards.reference import object_words
@@ -20,7 +21,7 @@ from records.model import Batch
 from records.schema import ACTIVITY, COVERAGE, arrow_schema
 from records.store import open_store
 from records.store.contract import Commit, Store
-from records.wording import LANGUAGES
+from records.wording import LANGUAGES, say
 from tests.browser import waterworks
 from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
 from tests.cli import lines, stored
@@ -325,3 +326,14 @@ def test_little_data(little: Path, monkeypatch: pytest.MonkeyPatch, language: st
     ):
         assert text in sent
     assert {"en": "No alert here matches", "zh": "没有符合条件的告警"}[language] in run("alerts", little, monkeypatch, lang=language)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_whatever_was_missed_has_words(language: str) -> None:
+    """A counter of coverage that the page does not know would be passed over in silence."""
+    shown = {"lost", "gaps", "undecoded_bytes"}  # told with their sizes
+    for name in {*MISSED, "overlaps"} - shown:
+        assert name in queries.COUNTERS
+        one, many = (say(f"dashboard.unseen.{name}.{form}", language) for form in ("one", "many"))
+        assert one
+        assert many
