@@ -206,11 +206,13 @@ def _blind_spots(screen: Screen, unknown: dict[str, Any]) -> list[RenderableType
     from rich.text import Text
 
     worst = unknown["worst"][:BLIND_SPOTS]
-    listed = grid(4, numbers=(1,), whole=(0, 1))
+    listed = grid(3, numbers=(1,), whole=(0, 1))
     for each in worst:
-        guess = screen.say(f"character.{each['guess'] or 'little'}")
-        period = screen.say("cli.summary.period", period=f"{each['period']:.3g}") if each["period"] is not None else ""
-        listed.add_row(each["name"], screen.count("cli.summary.bytes", each["bytes"]), Text(guess, "bold yellow" if each["guess"] == "cyclic" else ""), period)
+        cyclic = each["guess"] == "cyclic"  # of others, a few packets may be: that they are says nothing
+        guess = Text(screen.say(f"character.{each['guess'] or 'little'}"), "bold yellow" if cyclic else "")
+        if cyclic:
+            guess.append("  " + screen.say("cli.summary.period", period=f"{each['period']:.3g}"), "not bold default")
+        listed.add_row(each["name"], screen.count("cli.summary.bytes", each["bytes"]), guess)
     more = len(unknown["worst"]) - len(worst) + unknown["more"]
     parts: list[RenderableType] = [indented(listed)] if worst else []
     return [*parts, indented(Text(screen.say("cli.summary.more", count=more), "dim"))] if more else parts
