@@ -56,7 +56,7 @@ def _linked(dispatcher: Any) -> Any:
 
 
 def kernel(function: Kernel) -> Kernel:
-    """A function over tables that is compiled for the entry that calls it, and kept with that."""
+    """A function over tables that is compiled for the entry that calls it, and kept with that. Never called from Python: that would end the process."""
     return cast("Kernel", _linked(_njit(error_model="numpy", **_NO_WRAPPERS)(function)))
 
 
