@@ -270,8 +270,7 @@ class Sensor:
         held = int(self.joints[0].held)
         if held <= room // 2:
             octets: Any = LEAST_NEED + part.length
-            bounded: Any = np.where(_joins()[part.protocol], octets, np.minimum(most, octets))
-            return max(int(np.searchsorted(np.cumsum(bounded), room - held, side="right")), 1)
+            most, room = np.minimum(most + octets * _joins()[part.protocol], octets), room - held
         return max(int(np.searchsorted(np.cumsum(most), room, side="right")), 1)
 
     def _part(self, part: Any, now: int) -> None:
