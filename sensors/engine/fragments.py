@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from sensors.engine.delivery import count_undecoded
-from sensors.engine.octets import borrow, copy, entry, fill, kernel, octet, u8, u16be, u32be
+from sensors.engine.octets import borrow, copy, entry, fill, kernel, same_octets, u8, u16be, u32be
 from sensors.engine.tables import (
     ASSEMBLY,
     BAD_FRAGMENT,
@@ -160,9 +160,8 @@ def _fits(memory: Any, at: int, length: int, offset: int, last: bool, one: Any, 
         if units[first + i] == 0:
             continue
         known += 1
-        for k in range(i * UNIT, min(i * UNIT + UNIT, length)):
-            if octet(memory, at + k) != octet(memory, place + offset + k):
-                return False
+        if not same_octets(memory, at + i * UNIT, place + offset + i * UNIT, min(UNIT, length - i * UNIT)):
+            return False
     return one.identification < IPV6_NUMBERS or known == 0 or known == count  # IPv6 knows copies, and no other overlap
 
 
