@@ -474,17 +474,24 @@ class Sensor:
     def _forget_hosts(self) -> None:
         """The table of hosts is full: those go that nothing refers to; where they are few, flows and conversations give way.
 
-        Assets stay. Where they leave too little room, the next try is a window away, and packets with further addresses are counted as shed.
+        Then assets: those that only looked first, those that acted last, of equals those that were silent longest. Each is counted as shed.
         """
         self._drain_points()
         gone, enough = self._unused_hosts(), max(len(self.hosts) // 8, 1)
-        for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations):
+        for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations, lambda: self._forget_assets(enough)):
             if len(gone) < enough:
                 make_room()
                 gone = self._unused_hosts()
         self.naming.forget(gone)
         self._free_hosts(gone)
         self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)
+
+    def _forget_assets(self, count: int) -> None:
+        numbers = np.array(self._inventory.hosts, np.int64)
+        seen = np.array([self._inventory.last_seen(number) for number in numbers.tolist()], np.int64)
+        order = np.lexsort((seen, self.hosts.role[numbers] & ~grouping.ASKS))
+        self._inventory.forget(numbers[order[:count]].tolist())
+        self.streams[0].shed += min(count, len(numbers))
 
     def _free_hosts(self, gone: Any) -> None:
         network.forget_hosts(gone, self.hosts, self.host_index, self.clock)

@@ -131,11 +131,15 @@ def test_names_are_numbered_anew_where_there_is_no_room(said: dict[str, Any]) ->
 def test_contexts_are_bounded_and_the_one_silent_longest_gives_way() -> None:
     remembered, joints = contexts.context_tables(0)
     memory = memoryview(bytearray(contexts.OCTETS))
-    taken = entry(lambda rows, joint, held: [_held(rows, joint, held, number) for number in range(4 * contexts.CONTEXTS)])(remembered, joints, memory)
+    taken: list[int] = entry(_hold_many)(remembered, joints, memory)
     assert len(taken) == 4 * contexts.CONTEXTS
     assert int((remembered.tag == 1).sum()) <= contexts.CONTEXTS
     assert int(joints[0].held) == int(remembered.filled.sum())
     assert int(joints[0].shed) == len(taken) - int((remembered.tag == 1).sum())
+
+
+def _hold_many(rows: Any, joints: Any, memory: Any) -> list[int]:
+    return [_held(rows, joints, memory, number) for number in range(4 * contexts.CONTEXTS)]
 
 
 def _held(rows: Any, joints: Any, memory: Any, number: int) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.wire import ACK, PUSH, Packet, Seen, Talk, mbap, registers, watch, write
+from tests.wire import ACK, PUSH, SYN, Packet, Seen, Talk, mbap, registers, watch, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,3 +123,35 @@ def test_one_sided_conversations_are_counted_however_few_flows_are_kept(monkeypa
     assert watch(packets).totals.one_sided == 300
     monkeypatch.setattr(sensor, "MOST_FLOWS", 64)
     assert watch(packets).totals.one_sided == 300
+
+
+def hijack(talk: Talk, sequence: int) -> Packet:
+    """A forged beginning of a connection that is used."""
+    return talk.segment(0, b"", sequence, SYN, 0)
+
+
+@pytest.mark.parametrize("sequence", [1, 123_456, 1060, 0xFFFFFF00])
+@pytest.mark.parametrize("sides", [(0, 1), (0,)])
+def test_a_forged_beginning_moves_nothing(sequence: int, sides: tuple[int, ...]) -> None:
+    talk = begun()
+    for number in range(WRITES):
+        if number in (0, 7):
+            talk.packets.append(hijack(talk, sequence))
+        talk.ask(mbap(100 + number, write(100 + number, 1)), mbap(100 + number, write(100 + number, 1)))
+    port = struct.pack(">H", 40000)
+    packets = [packet for packet in talk.packets if (0 if packet.data[34:36] == port else 1) in sides]
+    seen = watch(packets)
+    assert {row["object"]["first"] for row in seen.lines} == {0, 1, 2, *range(100, 100 + WRITES)}
+    assert seen.totals.lost == seen.totals.undecoded_bytes == 0
+
+
+def test_ports_used_again_without_an_end_are_a_new_connection() -> None:
+    for seen_sides in ((0, 1), (0,)):
+        talk = begun()
+        talk.sequences = [5_000_000, 6_000_000]
+        talk.open().ask(mbap(200, write(200, 1)), mbap(200, write(200, 1)))
+        port = struct.pack(">H", 40000)
+        packets = [packet for packet in talk.packets if (0 if packet.data[34:36] == port else 1) in seen_sides]
+        seen = watch(packets)
+        assert {row["object"]["first"] for row in seen.lines} == {0, 1, 2, 200}
+        assert seen.totals.lost == seen.totals.undecoded_bytes == 0

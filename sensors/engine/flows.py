@@ -123,7 +123,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.tunnel, flow.tunnel_id, flow.realm = packet.tunnel, packet.tunnel_id, packet.realm
     flow.used, flow.started, flow.ended, flow.torn, flow.tries = 1, 0, 0, 0, 0
     flow.likely = flow.acts = 0
-    flow.began = flow.acknowledged = flow.closing = flow.hole_end = -1
+    flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
     flow.filling = 0
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
@@ -152,7 +152,7 @@ def renew(flow: Any, connection: int) -> None:
     """Forget what was recognised: the ports are used again."""
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0
-    flow.began = flow.acknowledged = flow.closing = flow.hole_end = -1
+    flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
     flow.filling = 0
 
 

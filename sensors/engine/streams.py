@@ -25,8 +25,9 @@ from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, sam
 from sensors.engine.tables import ASIDE, LATENESS, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
-MAX_WAITING: Final = 8  # segments out of order that one direction may hold
+MAX_WAITING: Final = 32  # segments out of order that one direction may hold
 IDLE: Final = 300 * SECOND  # a flow that was silent so long is over
+NEAR: Final = 1 << 16  # as far as a window reaches
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
@@ -104,6 +105,14 @@ def _compare(
         show_overlap(memory, packet, number, at, end, flows, framings, messages, undecoded, streams)
 
 
+@inline
+def _leave_filling(packet: Any, number: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """What comes next does not follow what came last into the hole."""
+    if flows[number].filling:
+        flows[number].filling = 0
+        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+
+
 @kernel
 def _drain_waiting(
     memory: Any, packet: Any, number: int, force: bool, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -129,6 +138,7 @@ def _drain_waiting(
         _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages,
                  conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if fresh > 0:
+            _leave_filling(packet, number, flows, slots, framings, messages, undecoded, streams)
             deliver(memory, packet, number, start, end, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             _keep_up(memory, number, flow, start, end, histories, place)
@@ -233,15 +243,16 @@ def _begin(
         _end(memory, packet, number, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
+            if flow.peer >= 0:
+                _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
+                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
             streams.connections += 1
             streams.half_open += half_open(flow)
             renew(flow, streams.connections)
             if flow.peer >= 0:
-                _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
-                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
                 renew(flows[flow.peer], streams.connections)
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
-    flow.started, flow.ended, flow.torn, flow.closing = 1, 0, 0, -1
+    flow.started, flow.ended, flow.torn, flow.closing, flow.reborn = 1, 0, 0, -1, -1
     flow.side, flow.conversation = 0 if first else 1, -1
     if flow.peer >= 0:
         peer = flows[flow.peer]
@@ -276,6 +287,9 @@ def _fill(
     first, last = in_hole(packet, flow, flows, sequence)
     if first >= last:
         return False
+    if first > 0 and contradicts(memory, place, number, flow, sequence, packet.payload, packet.payload + first, histories):
+        streams.overlaps += 1
+        first = 0  # what was there before may be the forged one
     if flow.filling == 0 or flow.hole_next != (sequence + first) & 0xFFFFFFFF:
         tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
     flow.filling = 1
@@ -289,6 +303,23 @@ def _fill(
 
 
 @kernel
+def _decide(
+    memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
+) -> None:  # fmt: skip
+    """Somebody began this connection anew while it was used. Do these octets belong to the new one, or was it forged?"""
+    flow = flows[number]
+    old, new = signed(packet.sequence - flow.expected), signed(packet.sequence - flow.reborn)
+    if -NEAR < old < NEAR or not 0 <= new < NEAR:
+        return
+    sequence, flags = packet.sequence, packet.tcp_flags
+    packet.sequence, packet.tcp_flags = (flow.reborn - 1) & 0xFFFFFFFF, 2
+    _begin(memory, packet, number, flows, slots, framings, known, ports,
+           messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+    packet.sequence, packet.tcp_flags = sequence, flags
+
+
+@kernel
 def _segment(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
@@ -298,9 +329,15 @@ def _segment(
     sequence, whole, length = packet.sequence, packet.whole, packet.length
     if packet.tcp_flags & 2:
         if flow.started == 0 or flow.ended or flow.began != (sequence + 1) & 0xFFFFFFFF:
+            if packet.tcp_flags & 16 == 0 and flow.started and flow.ended == 0 and flow.messages > 0:
+                flow.reborn = (sequence + 1) & 0xFFFFFFFF  # its receiver will ask back (RFC 5961, 4), and forgers do not answer
+                return
             _begin(memory, packet, number, flows, slots, framings, known, ports,
                    messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         sequence = (sequence + 1) & 0xFFFFFFFF
+    if flow.reborn >= 0 and whole > 0:
+        _decide(memory, packet, number, flows, slots, framings, known, ports,
+                messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & 1:
         flow.closing = (sequence + whole) & 0xFFFFFFFF
     if packet.tcp_flags & 16:
@@ -311,7 +348,7 @@ def _segment(
     if flow.started == 0:
         if whole == 0:
             return
-        flow.started = 1
+        flow.started = flow.torn = 1  # what came before it was not seen
         flow.expected = sequence
     ahead = signed(sequence - flow.expected)
     if whole == 0:
@@ -345,9 +382,7 @@ def _segment(
     if ahead + whole <= 0:
         streams.repeated += 1
         return
-    if flow.filling:
-        flow.filling = 0
-        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+    _leave_filling(packet, number, flows, slots, framings, messages, undecoded, streams)
     if length + ahead > 0:
         deliver(memory, packet, number, fresh, packet.payload + length, flows, slots, framings, known, ports,
                  messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
@@ -374,6 +409,7 @@ def _follows(packet: Any, flow: Any, flows: Any) -> bool:
         and packet.tcp_flags & HANDSHAKE == 0
         and flow.started == 1
         and flow.filling == 0
+        and flow.reborn < 0
         and flow.waiting_count == 0
         and (flow.peer < 0 or flows[flow.peer].waiting_count == 0)
     )
@@ -395,8 +431,8 @@ def _datagram(
 @inline
 def _other(packet: Any, undecoded: Any, streams: Any) -> None:
     """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload)."""
-    if packet.source >= 0 and packet.transport >= 0:
-        count_undecoded(packet.whole, packet.transport, NO_PORT, undecoded, streams)
+    if packet.transport >= 0:  # also of hosts that found no room
+        count_undecoded(packet.whole, packet.transport, max(packet.target_port, NO_PORT), undecoded, streams)
     elif packet.ethertype != 0x0806:
         count_undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
 

@@ -34,10 +34,10 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
     state="i8", source="i8", target="i8", identification="i8", transport="i8", realm="i8",
     began="i8", touched="i8",                                  # clock of its first and last fragment
     total="i8", highest="i8", units="i8", octets="i8",         # its length (-1: not known yet), what is there: its end, units of eight octets, octets
-    buffer="i8",
+    buffer="i8", content="i8", again="i8",                     # again: one with its number was whole just before; without all fragments it is nothing
 )
 ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
-SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8")  # a frame that was sent over two ways
+SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8", content="i8")  # a frame that was sent over two ways
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
@@ -48,7 +48,7 @@ FLOW: Final = _record(  # one direction of a connection
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
-    closing="i8",                                              # that of its FIN
+    closing="i8", reborn="i8",                                 # that of its FIN; the first of a connection in its place that nobody confirmed yet (-1: none)
     hole="i8", hole_end="i8", hole_clock="i8",                 # numbers that were passed over (end -1: none), and when last
     hole_next="i8", filling="u1",                              # 1 while they come after all, and the one behind those that came last
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
@@ -80,6 +80,7 @@ FRAMING: Final = _record(
     protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8",
     magic_at="i8", magic="i8", mask="i8", least="i8", most="i8", code_at="i8", number="i8",
     uncounted="i8", block="i8", check="i8",                    # of the octets told but the first `uncounted`, each begun block has so many more
+    large="i8", large_code="i8", large_mask="i8",              # longer ones are of this code alone
 )
 MESSAGE: Final = _record(
     time="i8", clock="i8", packet="i8", connection="i8", offset="i4", length="i4", flow="i4", conversation="i4", port="i4",
