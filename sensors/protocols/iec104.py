@@ -1,0 +1,638 @@
+"""IEC 60870-5-104:2006 (APCI: 5; k: 9.6) with the ASDUs of IEC 60870-5-101:2003 (7); those of IEC TS 60870-5-7 by name.
+
+One row a frame. The code path of an I format is type identification/cause of transmission, that of an S or U format its first control octet. A
+confirmation answers its activation, a termination is a row of its own; data of the station are reports. The common address is the unit, information
+object addresses are as on the wire. Commands stand in spaces of their own: their addresses need not be those of the information that comes back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from records.effects import NUMBER
+from sensors.engine.contexts import begin_text, context, end_text, put_number, put_octet
+from sensors.engine.dissecting import NOTHING, add_fact, add_run, add_value, open_row
+from sensors.engine.octets import borrow, entry, f32le, inline, kernel, plain, signed, u8, u16le, u24le, u32le
+from sensors.engine.tables import (
+    AFTER_GAP,
+    BROKEN,
+    CUT,
+    F32LE,
+    FAILURE,
+    I16LE,
+    I32LE,
+    LOW_BIT,
+    LOW_TWO,
+    REPORT,
+    REQUEST,
+    RESPONSE,
+    SECOND,
+    U16LE,
+    U32LE,
+    UNANSWERED,
+    table,
+)  # fmt: skip
+from sensors.protocol import Framing, Function, Protocol
+from sensors.protocol import u8 as length_u8
+
+# fmt: off
+ANOMALIES: Final = (
+    "bad_start", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "bad_cause", "bad_address", "bad_time", "bad_control",
+    "wrong_direction", "bad_sequence", "bad_acknowledgement", "window_exceeded", "not_started", "nonstandard_fields", "test_bit",
+    "unsolicited",                                                        # set by pairing
+)
+(BAD_START, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, BAD_CAUSE, BAD_ADDRESS, BAD_TIME, BAD_CONTROL,
+ WRONG_DIRECTION, BAD_SEQUENCE, BAD_ACKNOWLEDGEMENT, WINDOW_EXCEEDED, NOT_STARTED, NONSTANDARD, TEST_BIT) = (1 << bit for bit in range(17))
+NEGATIVE: Final = 1         # error of a negative confirmation, which says no more
+FILE_ERROR: Final = 16      # and on: errors of file transfer (5-101, 7.2.6.30)
+ERRORS: Final = {
+    NEGATIVE: "negative_confirmation", FILE_ERROR: "file_refused", FILE_ERROR + 1: "memory_space_unavailable", FILE_ERROR + 2: "checksum_failed",
+    FILE_ERROR + 3: "unexpected_service", FILE_ERROR + 4: "unexpected_file_name", FILE_ERROR + 5: "unexpected_section_name",
+    44: "unknown_type_identification", 45: "unknown_cause", 46: "unknown_common_address", 47: "unknown_object_address",
+}
+
+MEASURED: Final = ("overflow", "", "", "", "blocked", "substituted", "not_topical", "invalid")  # OV, BL, SB, NT, IV
+PROTECTED: Final = ("", "", "", "elapsed_time_invalid", *MEASURED[4:])
+PULSES: Final = ("", "short_pulse", "long_pulse", "persistent_output")
+LIMITS: Final = ("parameter", "threshold", "smoothing_factor", "low_limit", "high_limit")  # by kind of parameter (5-101, 7.2.6.24)
+QUALITIES: Final = {
+    "single_point": ("", *MEASURED[1:]), "double_point": ("", *MEASURED[1:]), "step_position": ("overflow", "transient", *MEASURED[2:]),
+    **dict.fromkeys(("bitstring", "normalized", "scaled", "short_float", "packed_single_points"), MEASURED),
+    "integrated_totals": ("", "", "", "", "", "carry", "adjusted", "invalid"),
+    **dict.fromkeys(("protection_event", "protection_start", "protection_output"), PROTECTED),
+    **dict.fromkeys(("single_command", "double_command", "regulating_step"), PULSES),
+}
+SPACES: Final = (
+    *QUALITIES, "elapsed_time", "set_point_normalized", "set_point_scaled", "set_point_float", "bitstring_command", *LIMITS,
+    "qualifier", "clock", "information_object", "file",
+)
+PLACE: Final = {name: number for number, name in enumerate(SPACES)}
+PARAMETER, ELAPSED, QUALIFIER, CLOCK, OBJECT, FILE = (
+    PLACE[name] for name in ("parameter", "elapsed_time", "qualifier", "clock", "information_object", "file")
+)
+
+OTHER, MONITOR, COMMAND, SYSTEM, PARAMETERS, FILES = range(6)                       # groups of types
+NONE, OCTET, STEP, NORMAL, SCALED, REAL, LONG, UNSIGNED, WORD = range(9)            # how the value of an element reads
+REFUSED: Final = (44, 45, 46, 47)
+TOLD: Final = (1, 2, 3, 5, 11, 12, *range(20, 42))
+DONE: Final = (6, 7, 8, 9, 10, *REFUSED)
+ONCE: Final = (6, 7, *REFUSED)
+LIMIT: Final = (6, 7, *range(20, 37), *REFUSED)
+FILED: Final = (3, 5, 13, *REFUSED)
+_TYPES: Final = {  # name: type without time tag, with CP24, with CP56; effect; group; causes; space; value, its mask; octets; qualifier at, mask; runs
+    "single_point_information": (1, 2, 30, "value.report", MONITOR, TOLD, "single_point", OCTET, 1, 1, 0, 0xF0, LOW_BIT),
+    "double_point_information": (3, 4, 31, "value.report", MONITOR, TOLD, "double_point", OCTET, 3, 1, 0, 0xF0, LOW_TWO),
+    "step_position_information": (5, 6, 32, "value.report", MONITOR, TOLD, "step_position", STEP, 0, 2, 1, 0xF1, 0),
+    "bitstring_of_32_bits": (7, 8, 33, "value.report", MONITOR, TOLD, "bitstring", UNSIGNED, 0, 5, 4, 0xF1, U32LE),
+    "measured_value_normalized": (9, 10, 34, "value.report", MONITOR, TOLD, "normalized", NORMAL, 0, 3, 2, 0xF1, 0),
+    "measured_value_scaled": (11, 12, 35, "value.report", MONITOR, TOLD, "scaled", SCALED, 0, 3, 2, 0xF1, I16LE),
+    "measured_value_short_float": (13, 14, 36, "value.report", MONITOR, TOLD, "short_float", REAL, 0, 5, 4, 0xF1, F32LE),
+    "integrated_totals": (15, 16, 37, "value.report", MONITOR, TOLD, "integrated_totals", LONG, 0, 5, 4, 0xE0, I32LE),
+    "protection_event": (0, 17, 38, "value.report", MONITOR, TOLD, "protection_event", OCTET, 3, 3, 0, 0xF8, 0),
+    "protection_start_events": (0, 18, 39, "value.report", MONITOR, TOLD, "protection_start", OCTET, 0x3F, 4, 1, 0xF8, 0),
+    "protection_output_circuit": (0, 19, 40, "value.report", MONITOR, TOLD, "protection_output", OCTET, 0x0F, 4, 1, 0xF8, 0),
+    "packed_single_points": (20, 0, 0, "value.report", MONITOR, TOLD, "packed_single_points", WORD, 0, 5, 4, 0xF1, U16LE),
+    "measured_value_normalized_without_quality": (21, 0, 0, "value.report", MONITOR, TOLD, "normalized", NORMAL, 0, 2, -1, 0, 0),
+    "security_statistics": (0, 0, 41, "value.report", MONITOR, TOLD, "information_object", NONE, 0, 7, -1, 0, 0),
+    "single_command": (45, 0, 58, "output.operate", COMMAND, DONE, "single_command", OCTET, 1, 1, 0, 0, 0),
+    "double_command": (46, 0, 59, "output.operate", COMMAND, DONE, "double_command", OCTET, 3, 1, 0, 0, 0),
+    "regulating_step_command": (47, 0, 60, "output.operate", COMMAND, DONE, "regulating_step", OCTET, 3, 1, 0, 0, 0),
+    "set_point_normalized": (48, 0, 61, "setpoint.write", COMMAND, DONE, "set_point_normalized", NORMAL, 0, 3, 2, 0, 0),
+    "set_point_scaled": (49, 0, 62, "setpoint.write", COMMAND, DONE, "set_point_scaled", SCALED, 0, 3, 2, 0, 0),
+    "set_point_short_float": (50, 0, 63, "setpoint.write", COMMAND, DONE, "set_point_float", REAL, 0, 5, 4, 0, 0),
+    "bitstring_command": (51, 0, 64, "value.write", COMMAND, DONE, "bitstring_command", UNSIGNED, 0, 4, -1, 0, 0),
+    "end_of_initialization": (70, 0, 0, "value.report", MONITOR, (4,), "qualifier", OCTET, 0x7F, 1, -1, 0, 0),
+    "interrogation": (100, 0, 0, "interrogation", SYSTEM, DONE, "qualifier", OCTET, 255, 1, -1, 0, 0),
+    "counter_interrogation": (101, 0, 0, "counter.interrogation", SYSTEM, DONE, "qualifier", OCTET, 255, 1, -1, 0, 0),
+    "read": (102, 0, 0, "value.read", SYSTEM, (5, *REFUSED), "information_object", NONE, 0, 0, -1, 0, 0),
+    "clock_synchronization": (0, 0, 103, "time.write", SYSTEM, (3, *ONCE), "clock", NONE, 0, 0, -1, 0, 0),
+    "test_command": (104, 0, 107, "test", SYSTEM, ONCE, "qualifier", WORD, 0, 2, -1, 0, 0),
+    "reset_process": (105, 0, 0, "cpu.reset", SYSTEM, ONCE, "qualifier", OCTET, 255, 1, -1, 0, 0),
+    "delay_acquisition": (106, 0, 0, "time.read", SYSTEM, (3, *ONCE), "qualifier", WORD, 0, 2, -1, 0, 0),
+    "parameter_normalized": (110, 0, 0, "configuration.write", PARAMETERS, LIMIT, "parameter", NORMAL, 0, 3, 2, 0, 0),
+    "parameter_scaled": (111, 0, 0, "configuration.write", PARAMETERS, LIMIT, "parameter", SCALED, 0, 3, 2, 0, 0),
+    "parameter_short_float": (112, 0, 0, "configuration.write", PARAMETERS, LIMIT, "parameter", REAL, 0, 5, 4, 0, 0),
+    "parameter_activation": (113, 0, 0, "configuration.write", PARAMETERS, DONE, "qualifier", OCTET, 255, 1, -1, 0, 0),
+    "file_ready": (120, 0, 0, "file.write", FILES, FILED, "file", NONE, 0, 6, 5, 0, 0),
+    "section_ready": (121, 0, 0, "file.write", FILES, FILED, "file", NONE, 0, 7, 6, 0, 0),
+    "call_or_select_file": (122, 0, 0, "file.read", FILES, FILED, "file", NONE, 0, 4, 3, 0, 0),
+    "last_section_or_segment": (123, 0, 0, "file.write", FILES, FILED, "file", NONE, 0, 5, 3, 0, 0),
+    "acknowledge_file_or_section": (124, 0, 0, "file.read", FILES, FILED, "file", NONE, 0, 4, 3, 0, 0),
+    "file_segment": (125, 0, 0, "file.write", FILES, FILED, "file", NONE, 0, 4, 3, 0, 0),  # and as many octets as its last one says
+    "file_directory": (0, 0, 126, "directory.read", FILES, FILED, "file", NONE, 0, 6, 5, 0, 0),
+    "query_log": (0, 0, 127, "file.read", FILES, FILED, "file", NONE, 0, 9, -1, 0, 0),
+}
+SECURITY: Final = {  # IEC TS 60870-5-7: what they hold is not described here
+    81: ("authentication_challenge", "credential.use"), 82: ("authentication_reply", "credential.use"), 83: ("aggressive_mode_request", "credential.use"),
+    84: ("session_key_status_request", "credential.use"), 85: ("session_key_status", "credential.use"), 86: ("session_key_change", "credential.use"),
+    87: ("authentication_error", "error.report"), 90: ("user_status_change", "credential.change"), 91: ("update_key_change_request", "credential.change"),
+    92: ("update_key_change_reply", "credential.change"), 93: ("update_key_change_symmetric", "credential.change"),
+    94: ("update_key_change_asymmetric", "credential.change"), 95: ("update_key_change_confirmation", "credential.change"),
+}
+SUPERVISE, START, START_DONE, STOP, STOP_DONE, PROBE, PROBE_DONE = 0x01, 0x07, 0x0B, 0x13, 0x23, 0x43, 0x83  # first control octets (5-104, 5.1)
+ACTIVATION, DEACTIVATION, DEACTIVATED, TERMINATION, SPONTANEOUS, REQUESTED = 6, 8, 9, 10, 3, 5
+READ, CLOCK_SYNCHRONIZATION, COUNTERS, INTERROGATION, TEST, RESET, DELAY, ACTIVATE = 102, 103, 101, 100, 104, 105, 106, 113
+READY, SECTION, CALL, LAST, ACKNOWLEDGE, SEGMENT, DIRECTORY = range(120, 127)
+
+_TAGS: Final = (("", 0), ("_with_time_tag", 3), ("_with_cp56time2a", 7))
+_forms: Final = table(256, np.dtype([(name, "i8") for name in (
+    "group", "causes", "space", "read", "mask", "size", "qualifier_at", "qualifier_mask", "run", "tag", "elapsed_at",
+)]))
+FUNCTIONS: Final = {
+    str(SUPERVISE): Function("supervisory", "test"),
+    str(START): Function("start_data_transfer", "session.open"), str(START_DONE): Function("start_data_transfer_confirmation", "session.open"),
+    str(STOP): Function("stop_data_transfer", "session.close"), str(STOP_DONE): Function("stop_data_transfer_confirmation", "session.close"),
+    str(PROBE): Function("test_frame", "test"), str(PROBE_DONE): Function("test_frame_confirmation", "test"),
+    **{f"{number}/*": Function(*one) for number, one in SECURITY.items()},
+}
+for _name, (*_numbers, _effect, _group, _causes, _space, _read, _mask, _size, _at, _qualified, _run) in _TYPES.items():
+    for _number, (_suffix, _octets) in zip(_numbers, _TAGS, strict=True):
+        if not _number:
+            continue
+        _tagged = _name + _suffix if _group in (MONITOR, COMMAND) or _number == 107 else _name
+        FUNCTIONS[f"{_number}/*"] = Function(_tagged, _effect)
+        if DEACTIVATION in _causes:
+            FUNCTIONS[f"{_number}/{DEACTIVATION}"] = Function(f"{_tagged}_deactivation", "output.cancel")
+            FUNCTIONS[f"{_number}/{TERMINATION}"] = Function(f"{_tagged}_termination", "value.report")
+        _forms[_number] = (_group, sum(1 << cause for cause in _causes), PLACE[_space], _read, _mask, _size + _octets, _at, _qualified, 0 if _octets else _run,
+                           _octets, _size - 2 if "protection" in _name else 0)
+FORMS: Final = plain(_forms)
+
+LAYOUTS: Final = (  # octets of cause, common address and object address; the standard's own first, then the likely ones
+    (2, 2, 3), (1, 1, 2), (2, 2, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3), (1, 2, 3), (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1),
+)
+_layouts: Final = table(len(LAYOUTS), np.dtype([(name, "i8") for name in ("cause", "unit", "address")]))
+for _row, _layout in enumerate(LAYOUTS):
+    _layouts[_row] = _layout
+LAYOUT: Final = plain(_layouts)
+# fmt: on
+
+MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement
+NUMBERS: Final = 0x7FFF
+BROADCAST: Final = 0xFFFF
+CONNECTION, ASKED = 10401, 10402  # tags of contexts
+PATIENCE: Final = 15 * SECOND  # t1
+STANDARD: Final = 1
+UNKNOWN, STARTED, STOPPED = 0, 1, 2
+LONGEST: Final = 127  # objects of an ASDU
+OUTPUT_SELECT, OUTPUT_CANCEL, VALUE_REPORT = NUMBER["output.select"], NUMBER["output.cancel"], NUMBER["value.report"]
+FREEZE, CLEAR, TIME_WRITE = NUMBER["counter.freeze"], NUMBER["diagnostics.reset"], NUMBER["time.write"]
+ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
+FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
+
+# What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
+# e the layouts that fit so far, a bit each; f whether data transfer is started. That of a command: a times asked, b times answered, c when last asked.
+
+
+@inline
+def number_at(memory: Any, at: int, end: int, octets: int, row: Any) -> int:
+    """A number of one to three octets, least significant first."""
+    if octets == 3:
+        return u24le(memory, at, end, row)
+    return u16le(memory, at, end, row) if octets == 2 else u8(memory, at, end, row)
+
+
+@kernel
+def acknowledge(talk: Any, side: int, received: int, row: Any) -> None:
+    """N(R): up to which the other side's I formats came. It neither goes back nor far ahead of what was sent; a little, where the capture lost some."""
+    sent, before = (talk.b, talk.c) if side == 0 else (talk.a, talk.d)
+    ahead = (received - sent) & NUMBERS
+    behind = (sent - received) & NUMBERS
+    if sent >= 0 and ahead > MOST_SENT and (behind > (sent - before) & NUMBERS if before >= 0 else behind > NUMBERS // 2):
+        row.anomaly |= BAD_ACKNOWLEDGEMENT
+    if side == 0:
+        talk.c = received
+    else:
+        talk.d = received
+
+
+@kernel
+def count_sent(talk: Any, message: Any, sent: int, row: Any) -> None:
+    """N(S) is one more than the last one; no more than k are without acknowledgement."""
+    expected, known = (talk.a, talk.d) if message.side == 0 else (talk.b, talk.c)
+    if message.marks & AFTER_GAP:
+        talk.f = UNKNOWN
+    elif expected >= 0 and sent != expected:
+        row.anomaly |= BAD_SEQUENCE
+    elif known >= 0 and (sent - known) & NUMBERS >= MOST_SENT and (sent - known) & NUMBERS < NUMBERS // 2:
+        row.anomaly |= WINDOW_EXCEEDED
+    if message.side == 0:
+        talk.a = (sent + 1) & NUMBERS
+    else:
+        talk.b = (sent + 1) & NUMBERS
+    if talk.f == STOPPED:
+        row.anomaly |= NOT_STARTED
+
+
+@kernel
+def fitting(memory: Any, at: int, end: int, form: Any, row: Any) -> int:
+    """Which layouts make this ASDU end where it ends, a bit each; addresses that nobody has do not count."""
+    qualifier, fits = u8(memory, at + 1, end, row), 0
+    count = qualifier & 0x7F
+    for number in range(len(LAYOUTS)):
+        layout = LAYOUT[number]
+        head = 2 + layout.cause + layout.unit
+        body = layout.address + count * form.size if qualifier & 0x80 else count * (layout.address + form.size)
+        if at + head + body != end or count == 0:
+            continue
+        unit = number_at(memory, at + 2 + layout.cause, end, layout.unit, row)
+        first = number_at(memory, at + head, end, layout.address, row)
+        if number == 0 or (unit != 0 and (first != 0 or form.group == SYSTEM or form.causes == 1 << 4)):
+            fits |= 1 << number
+    return fits
+
+
+@kernel
+def layout_of(memory: Any, at: int, end: int, kind: int, whole: bool, talk: Any, row: Any) -> int:
+    """How long the fields are on this connection: what made its ASDUs fit so far, the standard's own where any did."""
+    if talk.e == STANDARD:
+        return 0
+    form = FORMS[kind]
+    if whole and form.group != OTHER and kind != SEGMENT:
+        fits = fitting(memory, at, end, form, row)
+        if fits & STANDARD:
+            talk.e = STANDARD
+        elif talk.e == 0 or fits & talk.e:
+            talk.e = fits & talk.e if talk.e else fits
+    for number in range(len(LAYOUTS)):
+        if talk.e >> number & 1:
+            return number
+    return 0
+
+
+@kernel
+def nanoseconds(memory: Any, at: int, end: int, octets: int, now: int, row: Any) -> int:
+    """A time tag as nanoseconds since the epoch, as the device tells it; one without hours is near `now`. -1: it is invalid."""
+    within, minute = u16le(memory, at, end, row), u8(memory, at + 2, end, row)
+    time = (minute & 0x3F) * 60 * SECOND + within * 1_000_000
+    hour, day, month, year = 0, 1, 1, 70
+    if octets == 7:
+        hour, day = u8(memory, at + 3, end, row) & 0x1F, u8(memory, at + 4, end, row) & 0x1F
+        month, year = u8(memory, at + 5, end, row) & 0x0F, u8(memory, at + 6, end, row) & 0x7F
+    if row.short or minute & 0x80:
+        return -1
+    if within > 59_999 or minute & 0x3F > 59 or hour > 23 or day < 1 or day > 31 or month < 1 or month > 12 or year > 99:
+        row.anomaly |= BAD_TIME
+        return -1
+    if octets < 7:
+        time += now // (3600 * SECOND) * 3600 * SECOND
+        time += 3600 * SECOND if time < now - 1800 * SECOND else -3600 * SECOND if time > now + 1800 * SECOND else 0
+        return max(time, -1)
+    early = 1 if month < 3 else 0
+    years = year + (1900 if year >= 70 else 2000) - early
+    days = years * 365 + years // 4 - years // 100 + years // 400 + (153 * (month - 3 + 12 * early) + 2) // 5 + day - 1 - 719_468
+    return days * 86_400 * SECOND + hour * 3600 * SECOND + time
+
+
+@kernel
+def value_at(memory: Any, at: int, end: int, form: Any, row: Any) -> float:
+    """The value of an element."""
+    if form.read == OCTET:
+        return float(u8(memory, at, end, row) & form.mask)
+    if form.read == STEP:
+        return float(signed(u8(memory, at, end, row) & 0x7F, 7))
+    if form.read == NORMAL:
+        return signed(u16le(memory, at, end, row), 16) / 32768.0
+    if form.read == SCALED:
+        return float(signed(u16le(memory, at, end, row), 16))
+    if form.read == REAL:
+        return f32le(memory, at, end, row)
+    if form.read == LONG:
+        return float(signed(u32le(memory, at, end, row), 32))
+    return float(u32le(memory, at, end, row) if form.read == UNSIGNED else u16le(memory, at, end, row))
+
+
+@kernel
+def read_element(memory: Any, at: int, end: int, now: int, form: Any, address: int, point: bool, row: Any, samples: Any) -> None:
+    """One element that has its own row of samples: value, quality, time. What is no point's value is a fact of this message."""
+    value, stamp, quality = NOTHING, -1, -1
+    if form.read != NONE:
+        value = value_at(memory, at, end, form, row)
+    if form.qualifier_mask:
+        octet = u8(memory, at + form.qualifier_at, end, row)
+        quality = octet & form.qualifier_mask
+        if form.read == STEP:
+            quality |= u8(memory, at, end, row) >> 7 << 1
+    if form.tag:
+        stamp = nanoseconds(memory, at + form.size - form.tag, end, form.tag, now, row)
+    if form.space == CLOCK and stamp >= 0:
+        value = stamp / SECOND
+    row.value = value
+    if not value == value:  # noqa: SIM201  (not a number)
+        return
+    sample = add_value(row, samples, form.space, address, value) if point else add_fact(row, samples, form.space, address, value)
+    sample.quality, sample.stamp = quality, stamp
+    if form.elapsed_at and point:
+        sample = add_value(row, samples, ELAPSED, address, float(u16le(memory, at + form.elapsed_at, end, row)))
+        sample.stamp = stamp
+
+
+@kernel
+def read_objects(
+    memory: Any, at: int, end: int, now: int, form: Any, octets: int, qualifier: int, point: bool, row: Any, samples: Any,
+) -> int:  # fmt: skip
+    """The information objects of an ASDU, those with neighbouring addresses as one run; returns where they end."""
+    sequence, count = qualifier >> 7, qualifier & 0x7F
+    first = number_at(memory, at, end, octets, row)
+    at += octets * sequence
+    stride = form.size + octets * (1 - sequence)
+    there = min(count, max(end - at, 0) // stride) if stride else count
+    if count == 0:
+        row.anomaly |= BAD_COUNT
+    if there < count:
+        row.short = 1
+    if there < 1:
+        return at + stride * count
+    low, high, steady = first, first, True
+    for i in range(1, there):
+        address = first + i if sequence else number_at(memory, at + i * stride, end, octets, row)
+        low, high, steady = min(low, address), max(high, address), steady and address == first + i
+    if high >> 8 * octets:
+        row.anomaly |= BAD_ADDRESS
+    row.space, row.first, row.last, row.distinct = form.space, low, high, 1 if sequence else there
+    element = octets * (1 - sequence)
+    if form.run and point and steady and there > 1:
+        sample = add_run(row, samples, form.space, first, there, at, there * stride, form.run, stride)
+        sample.value_at, sample.quality_at = element, element + form.qualifier_at
+    else:
+        for i in range(there):
+            address = first + i if sequence else number_at(memory, at + i * stride, end, octets, row)
+            read_element(memory, at + i * stride + element, end, now, form, address, point, row, samples)
+        if there > 1:
+            row.value = NOTHING
+    return at + stride * count
+
+
+@kernel
+def ask(contexts: Any, joints: Any, message: Any, kind: int, address: int, row: Any) -> None:
+    """This awaits a confirmation; the same may be asked again before the first is confirmed, so requests are numbered."""
+    number = context(contexts, joints, ASKED, message.connection, kind << 40 | row.unit << 24 | address, message.clock)
+    asked = contexts[number]
+    if message.clock - asked.c > PATIENCE:
+        asked.b = asked.a
+    asked.a += 1
+    asked.c = message.clock
+    row.transaction = (number + 1) << 16 | asked.a & 0xFFFF
+
+
+@kernel
+def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, address: int, row: Any) -> bool:
+    """This confirms what was asked first and not confirmed yet; false where nothing was."""
+    number = context(contexts, joints, ASKED, message.connection, kind << 40 | unit << 24 | address, message.clock)
+    asked = contexts[number]
+    if asked.b >= asked.a:
+        return False
+    asked.b = asked.a if message.marks & AFTER_GAP else asked.b + 1  # of several, those before it may be lost
+    row.transaction = (number + 1) << 16 | asked.b & 0xFFFF
+    return True
+
+
+@kernel
+def read_command(memory: Any, at: int, end: int, kind: int, cause: int, form: Any, row: Any, samples: Any) -> None:
+    """What the qualifier of a command in control direction makes of it."""
+    octet = u8(memory, at + max(form.qualifier_at, 0), end, row)
+    if row.short:
+        return
+    if form.group == COMMAND:
+        if form.qualifier_at == 0:
+            if (form.mask == 3 and (octet & 3 == 0 or octet & 3 == 3)) or (form.mask == 1 and octet & 2):
+                row.anomaly |= BAD_VALUE
+            if row.samples and 0 < octet >> 2 & 0x1F < len(PULSES):
+                samples[row.sample].quality = 1 << (octet >> 2 & 0x1F)
+        if form.qualifier_at >= 0 and octet & 0x80 and cause == ACTIVATION:
+            row.effect = OUTPUT_SELECT
+    elif form.group == PARAMETERS and kind != ACTIVATE:
+        if 0 < octet & 0x3F < len(LIMITS):
+            row.space = PARAMETER + (octet & 0x3F)
+            for i in range(row.sample, row.sample + row.samples):
+                samples[i].space = row.space
+    elif kind == ACTIVATE and octet == 3 and cause in (ACTIVATION, DEACTIVATION):
+        row.effect = ENABLE if cause == ACTIVATION else DISABLE
+    elif kind == COUNTERS and octet >> 6 and cause == ACTIVATION:
+        row.effect = FREEZE
+    elif kind == RESET and octet == 2:
+        row.effect = CLEAR
+    elif kind == DELAY and cause == SPONTANEOUS:
+        row.effect = TIME_WRITE
+    elif kind == TEST and u16le(memory, at, end, row) != 0x55AA:
+        row.anomaly |= BAD_VALUE
+    if (kind == INTERROGATION and not 20 <= octet <= 36 and octet < 64) or (kind == RESET and octet == 0):
+        row.anomaly |= BAD_VALUE
+    if cause == DEACTIVATED:
+        row.effect = OUTPUT_CANCEL
+
+
+@kernel
+def read_file(memory: Any, at: int, end: int, message: Any, kind: int, cause: int, row: Any, samples: Any, contexts: Any, joints: Any) -> int:
+    """File transfer: name of file and section, lengths, and which of the two sides acts; returns the octets that a segment holds."""
+    name, address = u16le(memory, at, end, row), max(row.first, 0)
+    section = u8(memory, at + 2, end, row) if SECTION <= kind <= SEGMENT else 0
+    qualifier = u8(memory, at + FORMS[kind].qualifier_at, end, row) if kind <= DIRECTORY else 0
+    if row.short:
+        return 0
+    if kind != DIRECTORY:
+        place = begin_text(joints)
+        put_number(memory, joints, name)
+        if section:
+            put_octet(memory, joints, 47)
+            put_number(memory, joints, section)
+        end_text(row, place, joints)
+    if kind in (READY, SECTION):
+        row.value = float(u24le(memory, at + (2 if kind == READY else 3), end, row))
+        add_fact(row, samples, FILE, address, row.value)
+    doing, told = qualifier & 0x0F, 0
+    if message.side == 0:
+        if kind == CALL:
+            row.effect = FILE_DELETE if doing == 4 else DIRECTORY_READ if doing == 0 and cause == REQUESTED else FILE_READ
+            told = READY if doing == 1 else SECTION if doing == 2 else LAST if doing == 6 else DIRECTORY if doing == 0 else 0
+            if told:
+                ask(contexts, joints, message, told, address if told != DIRECTORY else 0, row)
+    else:
+        row.effect = VALUE_REPORT
+        if kind in (READY, SECTION, LAST, DIRECTORY) and answer(contexts, joints, message, kind, row.unit, address if kind != DIRECTORY else 0, row):
+            row.role = RESPONSE
+    refused = (kind in (READY, SECTION) and qualifier & 0x80) or (kind == ACKNOWLEDGE and doing in (2, 4)) or (kind == CALL and qualifier >> 4)
+    if refused and message.side == 1:
+        row.outcome, row.error = FAILURE, FILE_ERROR + (min(qualifier >> 4, 5) if kind in (CALL, ACKNOWLEDGE) else 0)
+    return qualifier if kind == SEGMENT else 0
+
+
+@kernel
+def take_part(message: Any, form: Any, cause: int, negative: int, row: Any) -> None:
+    """Who asks, who answers, who tells unasked."""
+    confirms = cause in (7, DEACTIVATED) or 44 <= cause <= 47
+    asks = form.group in (COMMAND, SYSTEM, PARAMETERS) and not confirms and cause != TERMINATION and not 20 <= cause <= 41
+    if message.side == 1:
+        if confirms or (form.group == MONITOR and cause == REQUESTED):
+            row.role = RESPONSE
+        else:
+            row.role = REPORT
+        if asks and cause != SPONTANEOUS:
+            row.anomaly |= WRONG_DIRECTION
+        if (confirms or cause == TERMINATION) and (negative or cause >= 44):
+            row.outcome, row.error = FAILURE, cause if cause >= 44 else NEGATIVE
+    elif form.group not in (OTHER, FILES) and not asks:
+        row.anomaly |= WRONG_DIRECTION
+    if form.group != OTHER and form.causes >> cause & 1 == 0:
+        row.anomaly |= BAD_CAUSE
+
+
+@kernel
+def pair_up(message: Any, kind: int, form: Any, cause: int, row: Any, contexts: Any, joints: Any) -> None:
+    """Number what awaits a confirmation, and find what this confirms; a station that was asked with all others may confirm unasked."""
+    address = max(row.first, 0)
+    if row.role == REQUEST and message.side == 0:
+        if form.group in (COMMAND, SYSTEM, PARAMETERS) and row.anomaly & WRONG_DIRECTION == 0 and not (kind == DELAY and cause == SPONTANEOUS):
+            ask(contexts, joints, message, kind, address, row)
+    elif row.role == RESPONSE and form.group != FILES:
+        asked = READ if form.group == MONITOR else kind
+        if not answer(contexts, joints, message, asked, row.unit, address, row):
+            answer(contexts, joints, message, asked, BROADCAST, address, row)
+
+
+@kernel
+def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any, samples: Any, contexts: Any, joints: Any) -> int:
+    """An ASDU; returns where it ends."""
+    kind, qualifier, octet = u8(memory, at, end, row), u8(memory, at + 1, end, row), u8(memory, at + 2, end, row)
+    if row.short:
+        return end
+    form, cause = FORMS[kind], octet & 0x3F
+    number = layout_of(memory, at, end, kind, message.marks & CUT == 0, talk, row)
+    layout = LAYOUT[number]
+    row.short = 0
+    row.code = (kind + 1) << 40 | (cause + 1) << 20
+    take_part(message, form, cause, octet & 0x40, row)
+    row.anomaly |= (NONSTANDARD if number else 0) | (TEST_BIT if octet & 0x80 else 0)
+    unit = number_at(memory, at + 2 + layout.cause, end, layout.unit, row)
+    if row.short:
+        return end
+    row.unit = BROADCAST if unit == 0xFF and layout.unit == 1 else unit
+    if unit == 0:
+        row.anomaly |= BAD_ADDRESS
+    body, done = at + 2 + layout.cause + layout.unit, end
+    if form.group == OTHER:
+        address = number_at(memory, body, end, layout.address, row)
+        if row.short == 0:
+            row.space, row.first, row.last = OBJECT, address, address
+        return end
+    acts = cause == ACTIVATION and row.role == REQUEST and octet & 0x80 == 0
+    selects = form.group == COMMAND and form.qualifier_at >= 0 and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
+    tells = (form.group == MONITOR or cause >= 20) and message.side == 1 and octet & 0x80 == 0 and form.space != QUALIFIER
+    point = tells or (acts and not selects and form.group in (COMMAND, PARAMETERS) and form.space != QUALIFIER)
+    row.short = 0
+    done = read_objects(memory, body, end, message.time, form, layout.address, qualifier, point, row, samples)
+    if form.group != MONITOR and form.group != FILES:
+        if qualifier != 1 and form.group != PARAMETERS:
+            row.anomaly |= BAD_COUNT
+        read_command(memory, body + layout.address, end, kind, cause, form, row, samples)
+    elif form.group == FILES and row.first >= 0:
+        done += read_file(memory, body + layout.address, end, message, kind, cause, row, samples, contexts, joints)
+    if (form.group == SYSTEM and kind != READ) or form.causes == 1 << 4:
+        if row.first > 0:
+            row.anomaly |= BAD_ADDRESS
+        else:
+            row.space, row.first, row.last = -1, -1, -1
+    if row.role != REPORT and row.short == 0:
+        pair_up(message, kind, form, cause, row, contexts, joints)
+    return done
+
+
+@kernel
+def read_unnumbered(message: Any, control: int, talk: Any, row: Any) -> None:
+    """STARTDT, STOPDT and TESTFR; either side may probe the other."""
+    row.code = (control + 1) << 40
+    asks = control in (START, STOP, PROBE)
+    asking = control if asks else START if control == START_DONE else STOP if control == STOP_DONE else PROBE
+    if not asks and control not in (START_DONE, STOP_DONE, PROBE_DONE):
+        row.anomaly |= BAD_CONTROL
+        row.role = REPORT if message.side == 1 else REQUEST
+        return
+    asker = message.side if asks else 1 - message.side
+    row.transaction = asking << 1 | asker
+    if asker == 1 and asking != PROBE:
+        row.anomaly |= WRONG_DIRECTION
+    if asks:
+        row.role, row.outcome = (REPORT if message.side == 1 else REQUEST), UNANSWERED
+    else:
+        row.role, row.outcome = RESPONSE, 1
+    if control in (START_DONE, STOP_DONE):
+        talk.f = STARTED if control == START_DONE else STOPPED
+
+
+@kernel
+def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, joints: Any) -> None:
+    """One frame."""
+    at, end, whole = message.offset, message.offset + message.length, message.marks & CUT == 0
+    first, second = u16le(memory, at + 2, end, row), u16le(memory, at + 4, end, row)
+    if message.side == 1:
+        row.role = REPORT
+    if row.short:
+        row.anomaly = SHORT if whole else 0
+        return
+    if u8(memory, at, end, row) != 0x68:
+        row.anomaly |= BAD_START
+    if whole and u8(memory, at + 1, end, row) + 2 != message.length:
+        row.anomaly |= BAD_LENGTH
+    talk = contexts[context(contexts, joints, CONNECTION, message.connection, 0, message.clock)]
+    if talk.fresh:
+        talk.fresh, talk.a, talk.b, talk.c, talk.d = 0, -1, -1, -1, -1
+        talk.f = STOPPED if first == 0 and second == 0 else UNKNOWN  # the very first I formats, and nobody started data transfer
+    control, done = first & 0xFF, at + 6
+    if control & 1 == 0:
+        count_sent(talk, message, first >> 1, row)
+        done = read_asdu(memory, at + 6, end, message, talk, row, samples, contexts, joints)
+    elif control & 3 == 1:
+        row.code = (SUPERVISE + 1) << 40
+    else:
+        read_unnumbered(message, control, talk, row)
+    if second & 1 or (control & 1 and first != control) or (control & 3 == 1 and control != 1) or (control & 3 == 3 and second):
+        row.anomaly |= BAD_CONTROL
+    elif control & 3 != 3:
+        acknowledge(talk, message.side, second >> 1, row)
+    if row.short and whole:
+        row.anomaly |= SHORT
+    elif done < end and whole:
+        row.anomaly |= TRAILING_BYTES
+
+
+@entry
+def dissect(
+    memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Append the operations and values of `count` messages; returns the new fill of both tables (`sensors.protocol`)."""
+    memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
+    contexts, joints = borrow(contexts), borrow(joints)
+    for index in range(count):
+        message, row = messages[index], operations[used]
+        open_row(row, index, message, sampled)
+        if message.marks & BROKEN:
+            row.anomaly = BAD_START if u8(memory, message.offset, message.offset + message.length, row) != 0x68 else BAD_LENGTH
+            row.short = 0
+        else:
+            read_apdu(memory, message, row, samples, contexts, joints)
+        sampled += row.samples
+        used += 1
+    return used, sampled
+
+
+IEC104: Final = Protocol(
+    name="iec104",
+    title="IEC 60870-5-104",
+    spec="IEC 60870-5-104:2006; IEC 60870-5-101:2003",
+    framings=(
+        Framing(
+            header=2, length=length_u8(1), add=2, magic=(0, 0x6800, 0xFF00), least=6, most=255, code_at=2,
+            known=frozenset((*range(0, 256, 2), SUPERVISE, START, START_DONE, STOP, STOP_DONE, PROBE, PROBE_DONE)),
+        ),
+    ),
+    functions=FUNCTIONS,
+    dissect=dissect,
+    tcp=(2404,),
+    spaces=SPACES,
+    qualities=QUALITIES,
+    anomalies=ANOMALIES,
+    errors=ERRORS,
+    samples_each=LONGEST,
+)  # fmt: skip
