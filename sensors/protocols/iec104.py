@@ -160,8 +160,8 @@ for _name, (*_numbers, _effect, _group, _causes, _space, _read, _mask, _size, _a
                            _octets, _size - 2 if "protection" in _name else 0)
 FORMS: Final = plain(_forms)
 
-LAYOUTS: Final = (  # octets of cause, common address and object address; the standard's own first, then the likely ones
-    (2, 2, 3), (1, 1, 2), (2, 2, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3), (1, 2, 3), (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1),
+LAYOUTS: Final = (  # octets of cause, common address and object address; the standard's own first, then as they are likely
+    (2, 2, 3), (1, 1, 2), (2, 2, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3), (1, 2, 3),
 )
 _layouts: Final = table(len(LAYOUTS), np.dtype([(name, "i8") for name in ("cause", "unit", "address")]))
 for _row, _layout in enumerate(LAYOUTS):
@@ -273,8 +273,10 @@ def nanoseconds(memory: Any, at: int, end: int, octets: int, now: int, row: Any)
         month, year = u8(memory, at + 5, end, row) & 0x0F, u8(memory, at + 6, end, row) & 0x7F
     if row.short or minute & 0x80:
         return -1
-    if within > 59_999 or minute & 0x3F > 59 or hour > 23 or day < 1 or day > 31 or month < 1 or month > 12 or year > 99:
+    if year > 99:  # of software that counts on from 1900
         row.anomaly |= BAD_TIME
+    if within > 59_999 or minute & 0x3F > 59 or hour > 23 or day < 1 or day > 31 or month < 1 or month > 12:
+        row.anomaly |= BAD_TIME if day or month or time else 0  # all zero: not set
         return -1
     if octets < 7:
         time += now // (3600 * SECOND) * 3600 * SECOND
@@ -335,12 +337,13 @@ def read_objects(
 ) -> int:  # fmt: skip
     """The information objects of an ASDU, those with neighbouring addresses as one run; returns where they end."""
     sequence, count = qualifier >> 7, qualifier & 0x7F
+    if count == 0:
+        row.anomaly |= BAD_COUNT
+        return at
     first = number_at(memory, at, end, octets, row)
     at += octets * sequence
     stride = form.size + octets * (1 - sequence)
     there = min(count, max(end - at, 0) // stride) if stride else count
-    if count == 0:
-        row.anomaly |= BAD_COUNT
     if there < count:
         row.short = 1
     if there < 1:
@@ -392,7 +395,7 @@ def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, addre
 @kernel
 def read_command(memory: Any, at: int, end: int, kind: int, cause: int, form: Any, row: Any, samples: Any) -> None:
     """What the qualifier of a command in control direction makes of it."""
-    octet = u8(memory, at + max(form.qualifier_at, 0), end, row)
+    octet = u8(memory, at + max(form.qualifier_at, 0), end, row) if kind != READ else 0
     if row.short:
         return
     if form.group == COMMAND:
