@@ -179,7 +179,7 @@ def read_element(memory: Any, at: int, end: int, now: int, form: Any, address: i
     if form.tag:
         stamp = nanoseconds(memory, at + form.size - form.tag, end, form.tag, now, row)
     if form.space == CLOCK and stamp >= 0:
-        value = stamp / SECOND
+        value = stamp // 1_000_000 / 1000.0
     row.value = value
     if not value == value:  # noqa: SIM201  (not a number)
         return
