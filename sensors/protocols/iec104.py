@@ -35,8 +35,9 @@ CONNECTION, ASKED = 10401, 10402  # tags of contexts
 PATIENCE: Final = 15 * SECOND  # t1
 STANDARD: Final = 1
 UNKNOWN, STARTED, STOPPED = 0, 1, 2
+NEVER, LATELY, ANSWERED = 0, 1, 2
 LONGEST: Final = 127  # objects of an ASDU
-OUTPUT_SELECT, OUTPUT_CANCEL, VALUE_REPORT = NUMBER["output.select"], NUMBER["output.cancel"], NUMBER["value.report"]
+OUTPUT_SELECT, OUTPUT_CANCEL, VALUE_REPORT, ERROR_REPORT = NUMBER["output.select"], NUMBER["output.cancel"], NUMBER["value.report"], NUMBER["error.report"]
 FREEZE, CLEAR, TIME_WRITE = NUMBER["counter.freeze"], NUMBER["diagnostics.reset"], NUMBER["time.write"]
 ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
@@ -240,15 +241,15 @@ def ask(contexts: Any, joints: Any, message: Any, kind: int, address: int, row: 
 
 
 @kernel
-def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, address: int, row: Any) -> bool:
-    """This confirms what was asked first and not confirmed yet; false where nothing was."""
+def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, address: int, row: Any) -> int:
+    """This confirms what was asked first and not confirmed yet: ANSWERED; LATELY where all of it is confirmed, NEVER where nothing was asked of late."""
     number = context(contexts, joints, ASKED, message.connection, kind << 40 | unit << 24 | address, message.clock)
     asked = contexts[number]
     if asked.b >= asked.a:
-        return False
+        return LATELY if asked.a > 0 and message.clock - asked.c <= PATIENCE else NEVER
     asked.b = asked.a if message.marks & AFTER_GAP else asked.b + 1  # of several, those before it may be lost
     row.transaction = (number + 1) << 16 | asked.b & 0xFFFF
-    return True
+    return ANSWERED
 
 
 @kernel
@@ -313,7 +314,8 @@ def read_file(memory: Any, at: int, end: int, message: Any, kind: int, cause: in
                 ask(contexts, joints, message, told, address if told != DIRECTORY else 0, row)
     else:
         row.effect = VALUE_REPORT
-        if kind in (READY, SECTION, LAST, DIRECTORY) and answer(contexts, joints, message, kind, row.unit, address if kind != DIRECTORY else 0, row):
+        about = address if kind != DIRECTORY else 0
+        if kind in (READY, SECTION, LAST, DIRECTORY) and answer(contexts, joints, message, kind, row.unit, about, row) == ANSWERED:
             row.role = RESPONSE
     refused = (kind in (READY, SECTION) and qualifier & 0x80) or (kind == ACKNOWLEDGE and doing in (2, 4)) or (kind == CALL and qualifier >> 4)
     if refused and message.side == 1:
@@ -325,12 +327,15 @@ def read_file(memory: Any, at: int, end: int, message: Any, kind: int, cause: in
 def take_part(message: Any, form: Any, cause: int, negative: int, row: Any) -> None:
     """Who asks, who answers, who tells unasked."""
     confirms = cause in (7, DEACTIVATED) or 44 <= cause <= 47
+    reads = form.space == OBJECT and cause == 7 and not negative  # the answer to a read is the value itself
     asks = form.group in (COMMAND, SYSTEM, PARAMETERS) and not confirms and cause != TERMINATION and not 20 <= cause <= 41
     if message.side == 1:
-        if confirms or (form.group == MONITOR and cause == REQUESTED):
+        if (confirms and not reads) or (form.group == MONITOR and cause == REQUESTED):
             row.role = RESPONSE
         else:
             row.role = REPORT
+        if reads:
+            row.effect = VALUE_REPORT
         if asks and cause != SPONTANEOUS:
             row.anomaly |= WRONG_DIRECTION
         if (confirms or cause == TERMINATION) and (negative or cause >= 44):
@@ -343,15 +348,21 @@ def take_part(message: Any, form: Any, cause: int, negative: int, row: Any) -> N
 
 @kernel
 def pair_up(message: Any, kind: int, form: Any, cause: int, row: Any, contexts: Any, joints: Any) -> None:
-    """Number what awaits a confirmation, and find what this confirms; a station that was asked with all others may confirm unasked."""
+    """Number what awaits a confirmation, and find what this confirms: what was asked of this station, or of all, of which each confirms it.
+
+    What further refuses, or confirms to one who asked all, is told by the station.
+    """
     address = max(row.first, 0)
     if row.role == REQUEST and message.side == 0:
         if form.group in (COMMAND, SYSTEM, PARAMETERS) and row.anomaly & WRONG_DIRECTION == 0 and not (kind == DELAY and cause == SPONTANEOUS):
             ask(contexts, joints, message, kind, address, row)
     elif row.role == RESPONSE and form.group != FILES:
         asked = READ if form.group == MONITOR else kind
-        if not answer(contexts, joints, message, asked, row.unit, address, row):
-            answer(contexts, joints, message, asked, BROADCAST, address, row)
+        own = answer(contexts, joints, message, asked, row.unit, address, row)
+        every = answer(contexts, joints, message, asked, BROADCAST, address, row) if own != ANSWERED else ANSWERED
+        if every == LATELY or (own == LATELY and every == NEVER and row.outcome == FAILURE):
+            row.role = REPORT
+            row.effect = ERROR_REPORT if row.outcome == FAILURE else VALUE_REPORT
 
 
 @kernel
