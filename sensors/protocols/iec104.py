@@ -18,11 +18,11 @@ from sensors.protocol import u8 as length_u8
 
 from sensors.codes.iec104 import (  # isort: skip
     ACKNOWLEDGE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH, BAD_SEQUENCE, BAD_START,
-    BAD_TIME, BAD_VALUE, CALL, CLOCK, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ELAPSED, ERRORS, FILE, FILE_ERROR, FILES, FORMS,
-    FUNCTIONS, INTERROGATION, LAST, LAYOUT, LAYOUTS, LIMITS, LONG, MONITOR, NEGATIVE, NONE, NONSTANDARD, NORMAL, NOT_STARTED, OBJECT, OCTET, OTHER,
-    PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION, SEGMENT, SHORT, SPACES,
-    SPONTANEOUS, START, START_DONE, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED, WINDOW_EXCEEDED,
-    WRONG_DIRECTION,
+    BAD_TIME, BAD_VALUE, CALL, CLOCK, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ELAPSED, ERRORS, FILE, FILES, FILE_ERROR, FORMS,
+    FUNCTIONS, INTERROGATION, LAST, LAYOUT, LAYOUTS, LIMITS, LONG, MONITOR, NEGATIVE, NONE, NONSTANDARD, NORMAL, NOT_STARTED, OBJECT, OCTET,
+    ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION,
+    SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED,
+    WINDOW_EXCEEDED, WRONG_DIRECTION,
 )  # fmt: skip
 from sensors.engine.tables import (  # isort: skip
     AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, UNANSWERED,
@@ -43,7 +43,8 @@ ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
 
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
-# e the layouts that fit so far, a bit each; f whether data transfer is started. That of a command: a times asked, b times answered, c when last asked.
+# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one.
+# That of a command: a times asked, b times answered, c when last asked.
 
 
 @inline
@@ -384,6 +385,11 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
     row.unit = BROADCAST if unit == 0xFF and layout.unit == 1 else unit
     if unit == 0:
         row.anomaly |= BAD_ADDRESS
+    if layout.cause == 2 and row.role == REQUEST and form.group in (COMMAND, SYSTEM, PARAMETERS):
+        originator = u8(memory, at + 3, end, row) + 1
+        if talk.g != 0 and talk.g != originator:  # another control centre behind the same one, or somebody who does not know its address
+            row.anomaly |= ORIGINATOR_CHANGED
+        talk.g = originator
     body, done = at + 2 + layout.cause + layout.unit, end
     if form.group == OTHER:
         address = number_at(memory, body, end, layout.address, row)
