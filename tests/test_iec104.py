@@ -434,6 +434,8 @@ def test_counters_of_a_connection() -> None:
     assert said(short(1, 0, 3), *burst) == [()] * 13 + [("window_exceeded",)] * 2
     after = frame(asdu(1, 3, "0A0000 01"), STATION, 9, 3, AFTER_GAP)
     assert said((1, 5, 3), after, (1, 10, 3)) == [(), (), ()]
+    receipt = short(1, STATION, 3)
+    assert said((1, 5, 3), receipt.but(receipt.data, AFTER_GAP), (1, 9, 3), (1, 11, 3)) == [(), (), (), ("bad_sequence",)]
 
 
 def test_another_originator_on_the_same_connection() -> None:

@@ -73,9 +73,7 @@ def acknowledge(talk: Any, side: int, received: int, row: Any) -> None:
 def count_sent(talk: Any, message: Any, sent: int, row: Any) -> None:
     """N(S) is one more than the last one; no more than k are without acknowledgement."""
     expected, known = (talk.a, talk.d) if message.side == 0 else (talk.b, talk.c)
-    if message.marks & AFTER_GAP:
-        talk.f = UNKNOWN
-    elif expected >= 0 and sent != expected:
+    if expected >= 0 and sent != expected:
         row.anomaly |= BAD_SEQUENCE
     elif known >= 0 and (sent - known) & NUMBERS >= MOST_SENT and (sent - known) & NUMBERS < NUMBERS // 2:
         row.anomaly |= WINDOW_EXCEEDED
@@ -458,6 +456,12 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if talk.fresh:
         talk.fresh, talk.a, talk.b, talk.c, talk.d = 0, -1, -1, -1, -1
         talk.f = STOPPED if first == 0 and second == 0 else UNKNOWN  # the very first I formats, and nobody started data transfer
+    if message.marks & AFTER_GAP:
+        talk.f = UNKNOWN
+        if message.side == 0:
+            talk.a = -1
+        else:
+            talk.b = -1
     control, done = first & 0xFF, at + 6
     if control & 1 == 0:
         count_sent(talk, message, first >> 1, row)
