@@ -239,6 +239,12 @@ def test_commands(kind: int) -> None:
     assert (row.role, row.effect, row.action) == (REPORT, "value.report", f"{FUNCTIONS[f'{kind}/*'].name}_termination")
 
 
+def test_a_select_does_not_hide_what_is_executed_beside_it() -> None:
+    for objects, count in (("0A0000 81 0B0000 01", 2), ("0A0000 81 0A0000 01", 2), ("0A0000 81 01", 0x82)):
+        row = asked(45, 6, objects, count=count)
+        assert (row.effect, row.anomalies) == ("output.operate", ("bad_count",))
+
+
 def test_the_length_of_a_pulse_qualifies_a_command() -> None:
     for octets, names in (("01", []), ("05", ["short_pulse"]), ("09", ["long_pulse"]), ("0D", ["persistent_output"])):
         (sample,) = samples_of(frame(asdu(45, 6, "941100" + octets), CLIENT))

@@ -263,8 +263,8 @@ def read_command(memory: Any, at: int, end: int, kind: int, cause: int, form: An
                 row.anomaly |= BAD_VALUE
             if row.samples and 0 < octet >> 2 & 0x1F < len(PULSES):
                 samples[row.sample].quality = 1 << (octet >> 2 & 0x1F)
-        if form.qualifier_at >= 0 and octet & 0x80 and cause == ACTIVATION:
-            row.effect = OUTPUT_SELECT
+        if form.qualifier_at >= 0 and octet & 0x80 and cause == ACTIVATION and row.distinct == 1 and row.first == row.last:
+            row.effect = OUTPUT_SELECT  # of several, which the standard does not allow, others may be executed
     elif form.group == PARAMETERS and kind != ACTIVATE:
         if 0 < octet & 0x3F < len(LIMITS):
             row.space = PARAMETER + (octet & 0x3F)
@@ -395,7 +395,9 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
             row.space, row.first, row.last = OBJECT, address, address
         return end
     acts = cause == ACTIVATION and row.role == REQUEST and octet & 0x80 == 0
-    selects = form.group == COMMAND and form.qualifier_at >= 0 and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
+    selects = (
+        form.group == COMMAND and form.qualifier_at >= 0 and qualifier & 0x7F == 1 and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
+    )
     tells = (form.group == MONITOR or cause >= 20) and message.side == 1 and octet & 0x80 == 0 and form.space != QUALIFIER
     point = tells or (acts and not selects and form.group in (COMMAND, PARAMETERS) and form.space != QUALIFIER)
     row.short = 0
