@@ -107,8 +107,10 @@ ERRORS: Final = {
     0x8204: "inconsistent_type", 0x8301: "insufficient_work_memory", 0x8302: "no_resources", 0x8304: "no_further_upload", 0x8305: "function_not_available",
     0x8401: "invalid_service_sequence", 0x8402: "wrong_object_state", 0x8404: "function_not_possible", 0x8500: "wrong_frames",
     0x8503: "service_cancelled", 0x8701: "object_address_error", 0x8702: "service_not_supported", 0x8703: "object_access_refused", 0x8704: "object_damaged",
-    0xD041: "illegal_szl_id", 0xD081: "not_permitted_in_mode", 0xD0A1: "not_permitted_at_level", 0xD201: "block_name_syntax", 0xD202: "function_parameter_syntax",
-    0xD205: "linked_block_in_ram", 0xD209: "block_not_on_module", 0xD20C: "priority_class_missing", 0xD20E: "no_further_block", 0xD210: "block_number_not_valid",
+    0xD041: "illegal_szl_id", 0xD081: "not_permitted_in_mode", 0xD0A1: "not_permitted_at_level", 0xD201: "block_name_syntax",
+    0xD202: "function_parameter_syntax",
+    0xD205: "linked_block_in_ram", 0xD209: "block_not_on_module", 0xD20C: "priority_class_missing", 0xD20E: "no_further_block",
+    0xD210: "block_number_not_valid",
     0xD240: "coordination_rules_violated", 0xD241: "protection_level_too_low", 0xD242: "fail_safe_block_protected", 0xD401: "information_not_available",
     0xD402: "information_function_not_available", 0xD405: "service_or_syntax_not_supported", 0xD406: "information_momentarily_not_available",
     0xD601: "password_syntax", 0xD602: "wrong_password", 0xD603: "already_legitimized", 0xD604: "already_enabled", 0xD605: "no_password_set",
@@ -122,7 +124,9 @@ AREAS: Final = {  # number on the wire: space, what stands before an address
     0x80: ("peripheral_input", "PI"),
     0: ("peripheral_output", "PQ"),                                        # as 0x80, where it is written
 }
-OTHERS: Final = ("counter", "timer", "block", "symbol", "nc_variable", "status_list", "module_identification", "component_identification", "operating_mode", "session")
+OTHERS: Final = (
+    "counter", "timer", "block", "symbol", "nc_variable", "status_list", "module_identification", "component_identification", "operating_mode", "session",
+)
 SPACES: Final = (*(f"{space}_{width}" for space, _ in AREAS.values() for width in WIDTHS), *OTHERS)
 COUNTER, TIMER, BLOCK, SYMBOL, NC_VARIABLE, STATUS_LIST, MODULE, COMPONENT, MODE, SESSION = (SPACES.index(name) for name in OTHERS)
 BIT_BLOCK: Final = 1_000_000  # of the addresses of bits: data block * BIT_BLOCK + bit

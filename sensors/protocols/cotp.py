@@ -1,8 +1,8 @@
 """COTP: RFC 1006 (TPKT) with ISO 8073 / ITU-T X.224 class 0, the transport of S7comm, S7comm-plus, IEC 61850 MMS and RDP.
 
 RFC 1006 clause 6 gives the packet, X.224 clause 13 the TPDUs. What DT carries is handed on under selector DATA, once its TSDU is whole (the EOT bit); what
-no protocol above takes is a row of its own, of unknown effect. The object of a connection request is the transport selector (TSAP) that it calls: in
-Siemens controllers a kind of connection, and rack and slot of the module.
+no protocol above takes is a row of its own, of unknown effect. References tell nothing where a TCP connection is one transport connection. The object of a
+connection request is the transport selector (TSAP) that it calls: in Siemens controllers a kind of connection, and rack and slot of the module.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ FUNCTIONS: Final = {
     "240": Function("data", "unknown"),                                    # an empty one is a test
     "240/114": Function("s7comm_plus", "unknown"),
     "112": Function("tpdu_error", "error.report"),
+    "22": Function("encrypted", "data.exchange"),                          # no TPDU: both went over to TLS, as RDP does
 }
 CAUSES: Final = 0x100  # causes of ER behind the reasons of DR
 ERRORS: Final = {
@@ -49,6 +50,8 @@ LEAST: Final = 7  # RFC 1006, clause 6
 CALLING, CALLED = 0xC1, 0xC2  # parameters of CR and CC
 PG, OP, BASIC = 1, 2, 3  # kinds of connection to a Siemens controller
 MOST_TEXT: Final = 64
+CONNECTING: Final = 0  # what a connection's request shares with its answer
+TLS: Final = 22
 TEST: Final = NUMBER["test"]
 
 
@@ -94,12 +97,12 @@ def read_tsap(memory: Any, at: int, octets: int, end: int, called: bool, row: An
 
 @kernel
 def read_connect(memory: Any, at: int, stop: int, row: Any, samples: Any, joints: Any) -> None:
-    """CR and CC: references, class and parameters. A confirmation is told by the reference of the request that it answers."""
-    target, source, kind = u16be(memory, at + 6, stop, row), u16be(memory, at + 8, stop, row), u8(memory, at + 10, stop, row)
+    """CR and CC: references, class and parameters."""
+    kind = u8(memory, at + 10, stop, row)
     if row.short:
         return
     asked = row.role != RESPONSE
-    row.transaction = source if asked else target
+    row.transaction = CONNECTING
     if kind >> 4 != 0:
         row.anomaly |= BAD_CLASS
     at += 11
@@ -121,14 +124,10 @@ def read_connect(memory: Any, at: int, stop: int, row: Any, samples: Any, joints
 @kernel
 def read_end(memory: Any, at: int, stop: int, kind: int, row: Any) -> None:
     """DR, DC and ER."""
-    target = u16be(memory, at + 6, stop, row)
-    if kind == DISCONNECTED:
-        u16be(memory, at + 8, stop, row)
+    reason = u8(memory, at + (10 if kind == DISCONNECT else 8 if kind == ERROR else 9), stop, row)
+    if row.short or row.role != RESPONSE or kind == DISCONNECTED:
         return
-    reason = u8(memory, at + (10 if kind == DISCONNECT else 8), stop, row)
-    if row.short or row.role != RESPONSE:
-        return
-    row.transaction, row.outcome = target, FAILURE
+    row.transaction, row.outcome = CONNECTING, FAILURE
     row.error = reason if kind == DISCONNECT else CAUSES + reason
 
 
@@ -222,6 +221,23 @@ def read_tpdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     return told
 
 
+@kernel
+def read_broken(memory: Any, message: Any, row: Any, contexts: Any, joints: Any) -> None:
+    """Octets that are no packet: those of TLS once it has begun."""
+    at, end = message.offset, message.offset + message.length
+    forget(message, contexts, joints)
+    record = u16be(memory, at, end, row)
+    number = find(contexts, TAG, message.connection, message.side)
+    if 0x1403 <= record <= 0x1703 and record & 255 == VERSION:
+        number = context(contexts, joints, TAG, message.connection, message.side, message.clock)
+        contexts[number].c = 1
+    if number >= 0 and contexts[number].c == 1:
+        row.code, row.role, row.outcome = (TLS + 1) << 40, REPORT, UNANSWERED
+    else:
+        row.anomaly = BAD_LENGTH if record >> 8 == VERSION else WRONG_VERSION
+    row.short = 0
+
+
 @entry
 def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
     """Append the operations of `count` packets; returns the new fill of both tables (`sensors.protocol`)."""
@@ -231,8 +247,7 @@ def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, 
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         if message.marks & BROKEN:
-            row.anomaly = BAD_LENGTH if u8(memory, message.offset, message.offset + message.length, row) == VERSION else WRONG_VERSION
-            row.short = 0
+            read_broken(memory, message, row, contexts, joints)
         elif not read_tpdu(memory, message, row, samples, contexts, joints):
             continue
         if row.short and message.marks & CUT == 0:

@@ -14,8 +14,34 @@ import numpy as np
 
 from records.effects import NUMBER
 from sensors.codes.s7comm import (
-    AREAS, BIT_BLOCK, BITS, BLOCK, BLOCK_TYPES, BYTE_BLOCK, BYTES, COMPONENT, COUNTER, COUNTS, DOUBLES, ERRORS, FUNCTIONS, MODE, MODULE, NC_VARIABLE, PI_SERVICES,
-    S5TIME, SESSION, SPACES, STATUS_LIST, SYMBOL, TIMER, TYPES, WIDTHS, fact, label, spelling,
+    AREAS,
+    BIT_BLOCK,
+    BITS,
+    BLOCK,
+    BLOCK_TYPES,
+    BYTE_BLOCK,
+    BYTES,
+    COMPONENT,
+    COUNTER,
+    COUNTS,
+    DOUBLES,
+    ERRORS,
+    FUNCTIONS,
+    MODE,
+    MODULE,
+    NC_VARIABLE,
+    PI_SERVICES,
+    S5TIME,
+    SESSION,
+    SPACES,
+    STATUS_LIST,
+    SYMBOL,
+    TIMER,
+    TYPES,
+    WIDTHS,
+    fact,
+    label,
+    spelling,
 )  # fmt: skip
 from sensors.engine.contexts import append, begin_text, context, drop, end_text, find, held, joined, put_number, put_octet
 from sensors.engine.dissecting import NOTHING, add_fact, add_run, add_text, add_value, open_row, sub_code
@@ -103,9 +129,8 @@ def slot(transaction: int) -> int:
 @kernel
 def read_any(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
     """An S7ANY item: type, count, data block, area and bit address. Returns type and count."""
-    kind, count, block, area, address = (
-        u8(memory, at + 3, end, row), u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row), u8(memory, at + 8, end, row), u24be(memory, at + 9, end, row),
-    )  # fmt: skip
+    kind, count, block = u8(memory, at + 3, end, row), u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
+    area, address = u8(memory, at + 8, end, row), u24be(memory, at + 9, end, row)
     if row.short:
         return 0
     family = FAMILIES[area]
@@ -202,6 +227,29 @@ def add_values(memory: Any, at: int, octets: int, end: int, row: Any, samples: A
 
 
 @inline
+def kind_of(size: int, octets: int) -> int:
+    """The type of one value whose address tells none, by its size in the data; 0 where that does not tell it."""
+    if size == 3 and octets == 1:
+        return 0x01
+    if size == 4:
+        return 0x02 if octets == 1 else 0x04 if octets == 2 else 0x06 if octets == 4 else 0
+    if size == 5:
+        return 0x05 if octets == 2 else 0x07 if octets == 4 else 0
+    return (0x07 if size == 6 else 0x08 if size == 7 else 0) if octets == 4 else 0
+
+
+@kernel
+def add_data(memory: Any, at: int, size: int, octets: int, end: int, row: Any, samples: Any, asked: int, most: int) -> None:
+    """The data of an item: values of the type and count that were asked for, or of a symbol."""
+    if asked == 0 and row.space in (SYMBOL, NC_VARIABLE):
+        asked = kind_of(size, octets) << 16 | 1
+    if asked >> 16:
+        add_values(memory, at, octets, end, row, samples, asked, most)
+    elif at + octets > end:
+        row.short = 1
+
+
+@inline
 def octets_of(size: int, length: int) -> int:
     """Of an item's data: of some sizes the length counts bits."""
     return (length + 7) >> 3 if 3 <= size <= 5 else length
@@ -224,10 +272,19 @@ def add_answer(memory: Any, at: int, end: int, row: Any, samples: Any, asked: in
     if good != GOOD:
         if row.role == RESPONSE:
             fail(row, good)
-    elif asked > 0:
-        add_values(memory, at + 4, octets, end, row, samples, asked, most)
-    elif at + 4 + octets > end:
-        row.short = 1
+    else:
+        add_data(memory, at + 4, size, octets, end, row, samples, asked, most)
+    return at + 4 + octets + (octets & 1)
+
+
+@kernel
+def add_written(memory: Any, at: int, end: int, row: Any, samples: Any, asked: int, most: int) -> int:
+    """One item that is written: as an answer, without a return code."""
+    size, length = u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
+    if row.short:
+        return end
+    octets = octets_of(size, length)
+    add_data(memory, at + 4, size, octets, end, row, samples, asked, most)
     return at + 4 + octets + (octets & 1)
 
 
@@ -263,7 +320,8 @@ def recall(message: Any, transaction: int, contexts: Any) -> int:
 
 @kernel
 def read_items(
-    memory: Any, index: int, message: Any, at: int, end: int, data: int, stop: int, items: int, write: bool, operations: Any, used: int, samples: Any, sampled: int,
+    memory: Any, index: int, message: Any, at: int, end: int, data: int, stop: int, items: int, write: bool, operations: Any, used: int, samples: Any,
+    sampled: int,
 ) -> int:  # fmt: skip
     """The items of a request from `at` on, with their values from `data` on where it writes; returns how many rows they are."""
     first = operations[used]
@@ -277,24 +335,10 @@ def read_items(
         asked = read_item(memory, at, end, row, write)
         at = next_item(memory, at, end, row)
         if write and row.short == 0:
-            data = add_answer_free(memory, data, stop, row, samples, asked, start + MOST_VALUES - sampled - (rows - part))
+            data = add_written(memory, data, stop, row, samples, asked, start + MOST_VALUES - sampled - (rows - part))
         sampled += row.samples
     operations[used + rows - 1].distinct += max(items - rows, 0)
     return rows
-
-
-@kernel
-def add_answer_free(memory: Any, at: int, end: int, row: Any, samples: Any, asked: int, most: int) -> int:
-    """One item that is written: as an answer, without a return code."""
-    size, length = u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
-    if row.short:
-        return end
-    octets = octets_of(size, length)
-    if asked > 0:
-        add_values(memory, at + 4, octets, end, row, samples, asked, most)
-    elif at + 4 + octets > end:
-        row.short = 1
-    return at + 4 + octets + (octets & 1)
 
 
 @kernel
@@ -481,6 +525,15 @@ def name_list(row: Any, named: int) -> None:
 
 
 @kernel
+def add_words(memory: Any, at: int, octets: int, end: int, row: Any, samples: Any, space: int, index: int) -> None:
+    """A text without what fills it up."""
+    while octets > 0 and u8(memory, at + octets - 1, end, row) in (0, 0x20):
+        octets -= 1
+    if octets > 0:
+        add_text(row, samples, space, index, at, octets)
+
+
+@kernel
 def read_records(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
     """The records of a list: what the controller is, or in which mode."""
     part, octets, records = row.first >> 16 & 0xFF, u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
@@ -496,11 +549,11 @@ def read_records(memory: Any, at: int, end: int, row: Any, samples: Any) -> None
             if index == FIRMWARE:
                 add_fact(row, samples, MODULE, index, float(u8(memory, at + 25, end, row) << 16 | u16be(memory, at + 26, end, row)))
             else:
-                add_text(row, samples, MODULE, index, at + 2, 20)
+                add_words(memory, at + 2, 20, end, row, samples, MODULE, index)
         elif part == IDENTITY_LIST and index == MANUFACTURER:
             add_fact(row, samples, COMPONENT, index, float(u16be(memory, at + 2, end, row)))
         elif part == IDENTITY_LIST and index <= SERIAL_RECORDS:
-            add_text(row, samples, COMPONENT, index, at + 2, octets - 2)
+            add_words(memory, at + 2, octets - 2, end, row, samples, COMPONENT, index)
         elif part == TRANSITION_LIST and row.samples == 0:
             row.value = float(u8(memory, at + 3, end, row) & 15)
             add_value(row, samples, MODE, 0, row.value)
@@ -531,6 +584,14 @@ def read_list(memory: Any, message: Any, at: int, end: int, unit: int, more: boo
         place, octets = joined(memory, contexts, number, joints)
         if place >= 0:
             read_records(memory, place, place + octets, row, samples)
+
+
+@inline
+def ask_for_more(message: Any, unit: int, row: Any, contexts: Any) -> None:
+    """The next data unit of a list that is not whole."""
+    number = find(contexts, TAG, message.connection, LIST_KEY | unit)
+    if number >= 0 and contexts[number].filled > 0:
+        name_list(row, contexts[number].a)
 
 
 @inline
@@ -588,7 +649,8 @@ def read_job(
 
 @kernel
 def read_ack(
-    memory: Any, index: int, message: Any, at: int, end: int, stop: int, error: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+    memory: Any, index: int, message: Any, at: int, end: int, stop: int, error: int, operations: Any, used: int, samples: Any, sampled: int,
+    contexts: Any, joints: Any,
 ) -> int:  # fmt: skip
     """An acknowledgement, with data or without; returns how many rows it is. One that fails fails all items of its request."""
     row = operations[used]
@@ -698,6 +760,8 @@ def read_user_data(
         row.short = 1
         return 1
     if octets == 0 or good != GOOD or row.outcome == FAILURE:
+        if group == CPU and second == 1 and long and row.role == REQUEST:
+            ask_for_more(message, u8(memory, at + 8, end, row), row, contexts)
         return 1
     if group == CYCLIC and second in (1, 5):
         row.effect = REPORT_VALUE if row.role == REPORT else -1
