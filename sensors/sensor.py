@@ -270,8 +270,7 @@ class Sensor:
         held = int(self.joints[0].held)
         if held <= room // 2:
             octets: Any = LEAST_NEED + part.length
-            most = np.where(_joins()[part.protocol], octets, np.minimum(most, octets))
-            room -= held
+            most, room = np.minimum(most + octets * _joins()[part.protocol], octets), room - held
         return max(int(np.searchsorted(np.cumsum(most), room, side="right")), 1)
 
     def _part(self, part: Any, now: int) -> None:
