@@ -200,7 +200,7 @@ def test_downloads() -> None:
         (user(4, 1, 8, "00"), "modify_variable", "value.write", "", 1),
         (user(4, 1, 12, "00"), "memory_reset", "program.delete", "", 1),
         (user(4, 3, 2, "3042"), "list_blocks_of_type", "directory.read", "SDB", 1),
-        (user(4, 6, 3, "00"), "function_7_6_3", "unknown", "", 1),  # the engine finds the entry for any
+        (user(4, 6, 3, "00"), "block_send_receive", "data.exchange", "", 1),
     ],
 )
 def test_what_acts(message: Message, action: str, effect: str, name: str, distinct: int) -> None:
