@@ -37,7 +37,7 @@ EXAMPLES = (
     tpkt("02 F0 80 72 01 00 00", ANSWER),
     tpkt("02 F0 80"),
     tpkt("02 F0 00", ANSWER),
-    Message(bytes.fromhex("16 0301 0004 01000000"), ASK, 1, BROKEN),
+    Message(bytes.fromhex("16 0301 0004 01000000"), ASK, 1, BROKEN),  # framing 1: not in the streams of the battery
     # RDP puts a cookie where parameters stand
     tpkt("0E E0 0000 0000 00 436F6F6B69653A20"),
 )

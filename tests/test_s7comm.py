@@ -30,7 +30,9 @@ def ack(parameter: str, data: str = "", error: int = 0, side: int = ANSWER, refe
     return Message(head + first + second, side)
 
 
-def user(kind: int, group: int, second: int, content: str | None = None, error: int = 0, side: int | None = None, series: int = 0, unit: int = 0, more: int = 0) -> Message:
+def user(
+    kind: int, group: int, second: int, content: str | None = None, error: int = 0, side: int | None = None, series: int = 0, unit: int = 0, more: int = 0
+) -> Message:
     """User data: kind 4 asks, 8 answers, 0 indicates."""
     long = kind in (0, 8) or unit
     head = bytes.fromhex("000112") + bytes([8 if long else 4, 0x12 if long else 0x11, kind << 4 | group, second, series])

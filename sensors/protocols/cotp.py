@@ -192,12 +192,30 @@ def read_data(memory: Any, message: Any, at: int, end: int, stop: int, row: Any,
     return True
 
 
+@kernel
+def read_other(memory: Any, message: Any, row: Any, contexts: Any, joints: Any) -> None:
+    """Octets that are no packet: those of TLS, once it has begun."""
+    at, end = message.offset, message.offset + message.length
+    forget(message, contexts, joints)
+    kind, version = u8(memory, at, end, row), u8(memory, at + 1, end, row)
+    number = find(contexts, TAG, message.connection, message.side)
+    if 0x14 <= kind <= 0x17 and (version == VERSION or row.short):
+        number = context(contexts, joints, TAG, message.connection, message.side, message.clock)
+        contexts[number].c = 1
+    if number >= 0 and contexts[number].c == 1:
+        row.code, row.role, row.outcome = (TLS + 1) << 40, REPORT, UNANSWERED
+    else:
+        row.anomaly = BAD_LENGTH if kind == VERSION else WRONG_VERSION
+    row.short = 0
+
+
 @inline
 def read_tpdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, joints: Any) -> bool:
     """One packet; true where its row is told."""
     at, end, whole = message.offset, message.offset + message.length, message.marks & CUT == 0
     if u8(memory, at, end, row) != VERSION and row.short == 0:
-        row.anomaly |= WRONG_VERSION
+        read_other(memory, message, row, contexts, joints)
+        return True
     if whole and u16be(memory, at + 2, end, row) != message.length:
         row.anomaly |= BAD_LENGTH
     header, kind = u8(memory, at + 4, end, row), u8(memory, at + 5, end, row) & 0xF0
@@ -221,23 +239,6 @@ def read_tpdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     return told
 
 
-@kernel
-def read_broken(memory: Any, message: Any, row: Any, contexts: Any, joints: Any) -> None:
-    """Octets that are no packet: those of TLS once it has begun."""
-    at, end = message.offset, message.offset + message.length
-    forget(message, contexts, joints)
-    record = u16be(memory, at, end, row)
-    number = find(contexts, TAG, message.connection, message.side)
-    if 0x1403 <= record <= 0x1703 and record & 255 == VERSION:
-        number = context(contexts, joints, TAG, message.connection, message.side, message.clock)
-        contexts[number].c = 1
-    if number >= 0 and contexts[number].c == 1:
-        row.code, row.role, row.outcome = (TLS + 1) << 40, REPORT, UNANSWERED
-    else:
-        row.anomaly = BAD_LENGTH if record >> 8 == VERSION else WRONG_VERSION
-    row.short = 0
-
-
 @entry
 def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
     """Append the operations of `count` packets; returns the new fill of both tables (`sensors.protocol`)."""
@@ -247,7 +248,7 @@ def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, 
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         if message.marks & BROKEN:
-            read_broken(memory, message, row, contexts, joints)
+            read_other(memory, message, row, contexts, joints)
         elif not read_tpdu(memory, message, row, samples, contexts, joints):
             continue
         if row.short and message.marks & CUT == 0:

@@ -656,7 +656,8 @@ def read_ack(
     row = operations[used]
     answers(row)
     kept = recall(message, row.transaction, contexts)
-    code = u8(memory, at, end, row) if end > at else contexts[kept].b if kept >= 0 else NAMELESS
+    named = u16be(memory, message.offset + 6, message.offset + message.length, row) > 0
+    code = u8(memory, at, end, row) if named else contexts[kept].b if kept >= 0 else NAMELESS
     if row.short:
         return 1
     row.code = (code + 1) << 40
@@ -667,7 +668,7 @@ def read_ack(
         rows = min(max(items, 1), MOST_ITEMS, message.length + 8)
         for part in range(1, rows):
             fail(open_item(operations, used, index, message, sampled, row, part), error)
-    elif code in (READ, WRITE) and end > at:
+    elif code in (READ, WRITE) and named:
         items = u8(memory, at + 1, end, row)
         if row.short == 0:
             rows = read_answers(memory, index, message, end, stop, items, kept, code, operations, used, samples, sampled, contexts, joints)
@@ -777,7 +778,7 @@ def read_message(memory: Any, index: int, message: Any, operations: Any, used: i
     """One PDU; returns how many rows it is."""
     row = operations[used]
     at, end = message.offset, message.offset + message.length
-    if u8(memory, at, end, row) != MAGIC:
+    if u8(memory, at, end, row) != MAGIC and row.short == 0:
         row.anomaly |= WRONG_PROTOCOL_ID
     kind, reference = u8(memory, at + 1, end, row), u16be(memory, at + 4, end, row)
     parameters, data = u16be(memory, at + 6, end, row), u16be(memory, at + 8, end, row)
