@@ -545,8 +545,8 @@ def read_records(memory: Any, at: int, end: int, row: Any, samples: Any) -> None
             row.short = 1
             return
         index = u16be(memory, at, end, row)
-        if part == PLANT_LIST and octets >= 28:
-            if index == FIRMWARE:
+        if part == PLANT_LIST and octets >= 22:
+            if index == FIRMWARE and octets >= 28:
                 add_fact(row, samples, MODULE, index, float(u8(memory, at + 25, end, row) << 16 | u16be(memory, at + 26, end, row)))
             else:
                 add_words(memory, at + 2, 20, end, row, samples, MODULE, index)
