@@ -171,7 +171,9 @@ def test_an_acknowledgement_that_refuses() -> None:
     ask, answer = rows(*START_UPLOAD_OB0)
     assert (answer.transaction, answer.outcome, S7COMM.errors[answer.error]) == (ask.transaction, FAILURE, "priority_class_missing")
     assert names(START_UPLOAD_OB0[0]) == ["OB0"]
-    assert (answer.action, answer.effect) == ("acknowledgement", "unknown"), "it names no function"
+    assert (answer.action, answer.effect) == ("start_upload", "program.upload"), "it names no function: that of its request"
+    assert only(START_UPLOAD_OB0[1]).action == "acknowledgement"
+    assert [row.code for row in rows(*COPY)] == ["40/6"] * 2
     answer = rows(*BLOCK_INFO)[1]
     assert (answer.code, answer.outcome, S7COMM.errors[answer.error]) == ("7/3/3", FAILURE, "block_not_on_module")
     assert names(BLOCK_INFO[0]) == ["DB0"]

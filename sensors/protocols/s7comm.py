@@ -301,12 +301,12 @@ def open_item(operations: Any, used: int, index: int, message: Any, sampled: int
 
 
 @kernel
-def remember(memory: Any, message: Any, transaction: int, code: int, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
+def remember(memory: Any, message: Any, row: Any, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
     """Keep what a request asks for until its answer comes."""
-    number = context(contexts, joints, TAG, message.connection, slot(transaction), message.clock)
+    number = context(contexts, joints, TAG, message.connection, slot(row.transaction), message.clock)
     drop(contexts, number, joints)
     waits = contexts[number]
-    waits.a, waits.b, waits.c = transaction + 1, code, items
+    waits.a, waits.b, waits.c = row.transaction + 1, row.code, items
     if end > at and not append(memory, contexts, number, joints, at, end - at):
         waits.a = 0
 
@@ -636,7 +636,7 @@ def read_job(
         if row.short:
             return 1
         rows = read_items(memory, index, message, at + 2, end, end, stop, items, code == WRITE, operations, used, samples, sampled)
-        remember(memory, message, row.transaction, code, items, at + 2, end if code == READ else 0, contexts, joints)
+        remember(memory, message, row, items, at + 2, end if code == READ else 0, contexts, joints)
         return rows
     if DOWNLOAD <= code <= END_UPLOAD:
         read_transfer(memory, message, code, at, end, row, contexts, joints)
@@ -644,6 +644,7 @@ def read_job(
         read_service(memory, at, end, row, joints)
     elif code == SETUP:
         read_setup(memory, at, end, row, samples)
+    remember(memory, message, row, 1, 0, 0, contexts, joints)
     return 1
 
 
@@ -657,10 +658,11 @@ def read_ack(
     answers(row)
     kept = recall(message, row.transaction, contexts)
     named = u16be(memory, message.offset + 6, message.offset + message.length, row) > 0
-    code = u8(memory, at, end, row) if named else contexts[kept].b if kept >= 0 else NAMELESS
+    code = u8(memory, at, end, row) if named else (contexts[kept].b >> 40) - 1 if kept >= 0 else NAMELESS
     if row.short:
         return 1
-    row.code = (code + 1) << 40
+    same = kept >= 0 and contexts[kept].b >> 40 == code + 1
+    row.code = contexts[kept].b if same else (code + 1) << 40  # which PI service it was, its request has told
     rows = 1
     if error != 0:
         fail(row, error)
@@ -693,7 +695,7 @@ def read_cyclic(
         return 1
     if row.role == REQUEST:
         rows = read_items(memory, index, message, at + 4, stop, stop, stop, items, False, operations, used, samples, sampled)
-        remember(memory, message, row.transaction, READ, items, at + 4, stop, contexts, joints)
+        remember(memory, message, row, items, at + 4, stop, contexts, joints)
         return rows
     if row.role == RESPONSE:
         kept = recall(message, row.transaction, contexts)
