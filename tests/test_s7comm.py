@@ -10,9 +10,10 @@ import pytest
 
 from sensors.codes.s7comm import FUNCTIONS, SPACES, label
 from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED
+from sensors.protocols.cotp import COTP
 from sensors.protocols.s7comm import S7COMM
 from tests.cli import lines
-from tests.protocol_battery import Message, Row, Values, told
+from tests.protocol_battery import Message, Row, Segment, Values, streamed, told
 from tests.require import need
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared" / "captures" / "conformance"
@@ -399,6 +400,44 @@ def test_spaces_are_areas_by_width() -> None:
     assert SPACES.index("data_block_bit") == 12
     assert len(set(SPACES)) == len(SPACES) == 42
     assert label("session", 1, 1) is None
+
+
+# ── over COTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def packets(message: Message, each: int) -> list[bytes]:
+    """A PDU in DTs of at most so many octets."""
+    parts = [message.data[at : at + each] for at in range(0, len(message.data), each)]
+    dts = [b"\2\xf0" + (b"\x80" if part is parts[-1] else b"\0") + part for part in parts]
+    return [b"\3\0" + (len(dt) + 4).to_bytes(2) + dt for dt in dts]
+
+
+def streamed_rows(given: list[tuple[int, bytes]]) -> list[tuple[str, str, str, list[float], str, tuple[str, ...]]]:
+    """What the engine says of a connection in which these segments are sent."""
+    ends, segments = [0, 0], list[Segment]()
+    for side, data in given:
+        segments.append((side, ends[side], data))
+        ends[side] += len(data)
+    found = streamed(COTP, segments, (ends[0], ends[1]))
+    return [
+        (row["protocol"], row["action"], row["object"]["name"] or "", row["values"], row["outcome"], tuple(row["anomaly"])) for row in found
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("each", [5, 11, 20, 1000])
+def test_a_pdu_in_several_tsdu_parts_is_one_message(each: int) -> None:
+    assert streamed_rows([(message.side, packet) for message in (READ_MANY, MANY) for packet in packets(message, each)]) == [
+        ("s7comm", "read_var", name, values, "success", ())
+        for name, values in (("DB1.DBX0.0", [1]), ("DB1.DBB20", [42]), ("P#DB1.DBX4.0 WORD 3", [1, 2, 3]), ("QD8", [1.0]))
+    ]
+
+
+def test_after_what_is_no_packet_the_next_one_is_read() -> None:
+    ask, answer = READ_REAL
+    given = [(0, packets(ask, 1000)[0]), (1, b"\0" * 60), (1, packets(answer, 1000)[0])]
+    found = streamed_rows(given)
+    assert ("s7comm", "read_var", "MD16", [0.0], "success", ()) in found
+    assert [row[5] for row in found if row[0] == "cotp"] == [("wrong_version",)]
 
 
 # ── captures of others ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

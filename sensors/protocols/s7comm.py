@@ -403,6 +403,7 @@ def read_ack(
             rows = read_answers(memory, index, message, end, stop, items, kept, code, operations, used, samples, sampled, contexts, joints)
     elif code == START_UPLOAD:
         read_transfer(memory, message, code, at, end, row, contexts, joints)
+        kept = recall(message, row.transaction, contexts)  # it may have given way
     elif code == SETUP:
         read_setup(memory, at, end, row, samples)
     if kept >= 0:
