@@ -86,6 +86,7 @@ class Row:
     error: int
     anomalies: tuple[str, ...]
     octets: int
+    name: str = ""
     samples: tuple[Values, ...] = field(default=())
 
 
@@ -202,6 +203,7 @@ def _row(protocol: Protocol, memory: Any, operation: Any, samples: Any) -> Row:
         "effect": effect,
         "space": protocol.spaces[int(operation["space"])] if operation["space"] >= 0 else "",
         "value": None if math.isnan(value) else value,
+        "name": bytes(memory[operation["name_at"] : operation["name_at"] + operation["name_octets"]]).decode("utf-8", "replace"),
         "anomalies": tuple(name for bit, name in enumerate(protocol.anomalies) if operation["anomaly"] >> bit & 1),
         "samples": tuple(
             _values(protocol, memory, sample) for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]
