@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from records.effects import NUMBER
+from sensors.engine import tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import table
 from sensors.protocol import Function
@@ -56,6 +57,8 @@ FUNCTIONS: Final = {
     "83/107": Function("write_tag_fragmented", "value.write"),
     "85/107": Function("get_instance_attribute_list", "tags.browse"),
     "76/108": Function("read_template", "tags.browse"),
+    "79/106": Function("read_program_memory", "program.upload"),          # not published, as seen in uploads
+    "76/109": Function("read_routine", "program.upload"),
     "76/114": Function("read_by_address", "value.read"),                  # as RSLinx and FactoryTalk poll; not published, as seen in captures
     "78/6": Function("forward_close", "session.close"),
     "82/6": Function("unconnected_send", "session.open"),                 # where what it carries cannot be told
@@ -87,8 +90,9 @@ EFFECTS_OF: Final = {
     142: ("mode.read", "mode.change"), 161: ("configuration.read", "firmware.write"), 245: ("configuration.read", "address.set"),
     246: ("diagnostics.read", "configuration.write"),
 }
-CREATED: Final = {104: "program.download", 106: "program.download", 109: "program.download", 112: "program.download", 107: "program.modify", 108: "program.modify"}
-DELETED: Final = {104: "program.delete", 106: "program.delete", 109: "program.delete", 112: "program.delete", 107: "program.modify", 55: "file.delete"}
+PROGRAM: Final = (104, 106, 109, 112)
+CREATED: Final = {**dict.fromkeys(PROGRAM, "program.download"), 107: "program.modify", 108: "program.modify"}
+DELETED: Final = {**dict.fromkeys(PROGRAM, "program.delete"), 107: "program.modify", 55: "file.delete"}
 
 GENERAL: Final = (
     "", "connection_failure", "resource_unavailable", "invalid_parameter_value", "path_segment_error", "path_destination_unknown", "partial_transfer",
@@ -153,7 +157,17 @@ def _effects() -> Any:
     return made
 
 
+def _types() -> tuple[Any, Any]:
+    """([type] → encoding, [type] → octets of a value); 0 where it is opaque."""
+    encodings, octets = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    for number, (name, size) in TYPES.items():
+        encodings[number], octets[number] = getattr(tables, name), size
+    return encodings, octets
+
+
 CLASSES: Final = plain(_effects())
+TYPE_ENCODINGS, TYPE_OCTETS = _types()
+NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if error > 255), np.int64)  # extended status << 8 | general status
 
 
 def vendor(number: int) -> str:
