@@ -15,6 +15,12 @@ from sensors.protocol import Function
 # Object classes that are looked at by number.
 IDENTITY, MESSAGE_ROUTER, ASSEMBLY, CONNECTION_MANAGER, PCCC, SYMBOL, TEMPLATE, MEMORY = 1, 2, 4, 6, 103, 107, 108, 114
 
+# Services that are looked at by number.
+GET_ALL, SET_ALL, GET_LIST, SET_LIST, RESET, CREATE, DELETE, PACKET, APPLY, GET_SINGLE, SET_SINGLE = 1, 2, 3, 4, 5, 8, 9, 10, 13, 14, 16
+RESTORE, GET_MEMBER, SET_MEMBER, REMOVE_MEMBER = 21, 24, 25, 27
+READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE = 76, 77, 78, 82, 83, 85
+EXECUTE, FORWARD_CLOSE, UNCONNECTED_SEND, FORWARD_OPEN, LARGE_FORWARD_OPEN = 75, 78, 82, 84, 91
+
 # fmt: off
 FUNCTIONS: Final = {
     "1/*": Function("get_attributes_all", "configuration.read"),          # effects of common services are those of the class, where CLASSES has it

@@ -1,8 +1,8 @@
 """Common Industrial Protocol over EtherNet/IP: ODVA Vol 1 (services, paths, connection manager), Rockwell 1756-PM020 (tags, symbol and template objects).
 
 One row a service: those of a multiple service packet have one each, numbered by `part`; what an unconnected send wraps stands in its place, with the last port
-of its route as unit. Objects are class << 36 | instance << 16 | attribute, 0: none. A tag is known by its name; a single index at its end is the address, others stand
-in the name. Replies tell no path: what was asked is remembered (`ASKED`). Class 0: not told. Structures and types without a size are opaque.
+of its route as unit. Objects are class << 36 | instance << 16 | attribute, 0: none. A tag is known by its name; a single index at its end is the address,
+others stand in the name. Replies tell no path: what was asked is remembered (`ASKED`). Class 0: not told. Structures and types without a size are opaque.
 """
 
 from __future__ import annotations
@@ -11,190 +11,88 @@ from typing import Any, Final
 
 from records.effects import NUMBER
 from sensors.codes.cip import (
-    ASSEMBLY, CLASS_NAMES, CLASSES, CONNECTION_MANAGER, ERRORS, FUNCTIONS, IDENTITY, MEMORY, MOST_CLASS, NAMED_EXTENDED, PCCC, PROGRAM, SYMBOL, TYPE_ENCODINGS,
-    TYPE_OCTETS, fact,
+    APPLY,
+    BROWSE,
+    CLASS_NAMES,
+    CLASSES,
+    CONNECTION_MANAGER,
+    CREATE,
+    DELETE,
+    ERRORS,
+    EXECUTE,
+    FORWARD_CLOSE,
+    FORWARD_OPEN,
+    FUNCTIONS,
+    GET_ALL,
+    GET_LIST,
+    GET_MEMBER,
+    GET_SINGLE,
+    IDENTITY,
+    LARGE_FORWARD_OPEN,
+    MEMORY,
+    MODIFY_TAG,
+    MOST_CLASS,
+    NAMED_EXTENDED,
+    PACKET,
+    PCCC,
+    PROGRAM,
+    READ_FRAGMENT,
+    READ_TAG,
+    REMOVE_MEMBER,
+    RESET,
+    RESTORE,
+    SET_ALL,
+    SET_LIST,
+    SET_MEMBER,
+    SET_SINGLE,
+    SYMBOL,
+    TYPE_ENCODINGS,
+    TYPE_OCTETS,
+    UNCONNECTED_SEND,
+    WRITE_FRAGMENT,
+    WRITE_TAG,
+    fact,
 )  # fmt: skip
-from sensors.engine.contexts import begin_text, context, end_text, put_number, put_octet, put_octets
+from sensors.codes.connections import connection_number, read_forward_close, read_forward_open
+from sensors.codes.epath import (
+    ADDRESSES,
+    ASSEMBLIES,
+    ATTRIBUTES,
+    BAD_PATH,
+    CLASS_BITS,
+    FACTS,
+    INSTANCE_BITS,
+    INSTANCES,
+    OCTETS_EACH,
+    SPACES,
+    port_end,
+    read_path,
+    segment_end,
+)  # fmt: skip
+from sensors.engine.contexts import context
 from sensors.engine.dissecting import add_fact, add_run, add_text, add_value, open_row
-from sensors.engine.octets import borrow, entry, f32le, f64le, i64le, inline, kernel, mix, signed, u8, u16be, u16le, u32le
-from sensors.engine.tables import (
-    BROKEN, CUT, F32LE, F64LE, FAILURE, I8, I16LE, I32LE, I64LE, LOW_BIT, RESPONSE, SECOND, U8, U16LE, U32LE, U64LE,
-)  # fmt: skip
+from sensors.engine.octets import borrow, entry, f32le, f64le, i64le, inline, kernel, signed, u8, u16be, u16le, u32le
+from sensors.engine.tables import BROKEN, CUT, F32LE, F64LE, FAILURE, I8, I16LE, I32LE, LOW_BIT, RESPONSE, SECOND, U8, U16LE, U32LE, U64LE
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
 from sensors.protocols.enip import CIP as SELECTOR
-from sensors.protocols.enip import OCTETS_EACH, read_identity, remember
+from sensors.protocols.enip import read_identity
 
 ANOMALIES: Final = (
     "short", "trailing_bytes", "bad_path", "bad_count", "bad_value", "service_mismatch", "wrong_direction", "too_many_services", "connection_mismatch",
     "quantity_mismatch", "unsolicited", "late_response",
 )  # fmt: skip
-SHORT, TRAILING_BYTES, BAD_PATH, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY, CONNECTION_MISMATCH, QUANTITY_MISMATCH = (
-    1 << bit for bit in range(10)
-)
-SPACES: Final = ("tag", "symbol", "object", "assembly", "memory", "identity")
-TAG, SYMBOLS, OBJECT, ASSEMBLIES, ADDRESSES, FACTS = range(6)
-
-GET_ALL, SET_ALL, GET_LIST, SET_LIST, RESET, CREATE, DELETE, PACKET, APPLY, GET_SINGLE, SET_SINGLE = 1, 2, 3, 4, 5, 8, 9, 10, 13, 14, 16
-RESTORE, GET_MEMBER, SET_MEMBER, REMOVE_MEMBER = 21, 24, 25, 27
-READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE = 76, 77, 78, 82, 83, 85
-EXECUTE, FORWARD_CLOSE, UNCONNECTED_SEND, FORWARD_OPEN, LARGE_FORWARD_OPEN = 75, 78, 82, 84, 91
+SHORT, TRAILING_BYTES, _, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY = (1 << bit for bit in range(8))
+CONNECTION_MISMATCH, QUANTITY_MISMATCH = 1 << 8, 1 << 9
 PARTIAL, EMBEDDED_ERROR, STRUCTURE = 6, 0x1E, 0x2A0
 PARTS: Final = 256  # services of a packet that are told
 SAMPLES: Final = 256
 MEMORY_OF: Final = 60 * SECOND  # how long a request is remembered
-CLASS_BITS, INSTANCE_BITS, INSTANCES, ATTRIBUTES = 36, 16, 0xFFFFF, 0xFFFF
 LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that are longer carry it, shorter ones ask for it
-UPLOAD, DOWNLOAD, RESERVE, CONFIGURE = (
-    NUMBER[name] for name in ("program.upload", "program.download", "session.reserve", "configuration.write")
-)
+UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
 
-# Contexts. ASKED, by connection of the transport and transaction << 8 | part, is what a request was about: a: service, b: class, c: instance, d: attribute,
-# e: first address, f: how many, g: space, h: unit, i: when, j: services of the packet that begins here.
-# While its path is read: e: last index, f: indices, g: those behind the last symbol, j: symbols, k and l: the last two connection points.
-# Of a forward open: e: number of the connection, f: transport class, k and l: assemblies to and from the target, d: octets agreed upon.
-# OPENED, by number of the connection and its originator: a and b: its numbers to and from the target, c: who is the target.
-ASKED, OPENED = 0xC1, 0xC2
-
-
-@kernel
-def read_logical(memory: Any, at: int, end: int, segment: int, row: Any, asked: Any) -> int:
-    """A logical segment of a path; returns its end, -1 where it is none that is known."""
-    kind, form = segment >> 2 & 7, segment & 3
-    if kind == 5:  # an electronic key: of what the device has to be
-        return at + 10 if segment == 0x34 and u8(memory, at + 1, end, row) == 4 else -1
-    if form == 0:
-        value, size = u8(memory, at + 1, end, row), 2
-    elif form == 1:
-        value, size = u16le(memory, at + 2, end, row), 4
-    else:
-        value, size = u32le(memory, at + 2, end, row), 6
-    if form == 3 or kind > 5:
-        return -1
-    if kind == 0:
-        asked.b, asked.c, asked.d, asked.k, asked.l = value, -1, -1, -1, -1
-    elif kind == 1 and asked.c < 0:
-        asked.c = value
-    elif kind in (1, 3):
-        asked.k, asked.l = asked.l, value
-    elif kind == 2:
-        asked.e = value
-        asked.f += 1
-        asked.g += 1
-    else:
-        asked.d = value
-    return at + size
-
-
-@kernel
-def port_end(memory: Any, at: int, end: int, segment: int, row: Any, asked: Any) -> int:
-    """The end of a port segment; a link address of one octet (a slot) is the unit."""
-    octets, place = 1, at + 1
-    if segment & 0x10:
-        octets, place = u8(memory, at + 1, end, row), at + 2
-    if segment & 15 == 15:
-        place += 2
-    slot = u8(memory, place, end, row)
-    asked.h = slot if octets == 1 and row.short == 0 else -1
-    place += octets
-    return place + (place - at & 1)
-
-
-@kernel
-def symbol(memory: Any, at: int, end: int, segment: int, row: Any) -> tuple[int, int, int]:
-    """(place, octets, end) of a symbol of a path; octets 0 where its characters are not of one octet, end -1 where it is not known."""
-    octets, place = segment & 31, at + 1
-    if segment == 0x91:
-        octets, place = u8(memory, at + 1, end, row), at + 2
-    elif octets == 0:
-        form = u8(memory, at + 1, end, row)
-        wide = form >> 5
-        size = 2 * (form & 31) if wide == 1 else 3 * (form & 31) if wide == 2 else 1 if form == 0xC6 else 2 if form == 0xC7 else -1
-        return at, 0, (at + 3 + size & ~1 if size >= 0 else -1) - (at & 1 if size & 1 else 0)
-    stop = place + octets
-    return place, octets, stop + (stop - at & 1)
-
-
-@kernel
-def segment_end(memory: Any, at: int, end: int, segment: int, row: Any, asked: Any) -> int:
-    """Read a segment of a path; returns its end, -1 where it is none that is known."""
-    kind = segment >> 5
-    if kind == 1:
-        return read_logical(memory, at, end, segment, row, asked)
-    if kind == 0:
-        return port_end(memory, at, end, segment, row, asked)
-    if kind == 2:  # network segment
-        return at + 2 + (2 * u8(memory, at + 1, end, row) if segment & 16 else 0)
-    if segment == 0x80:  # data
-        return at + 2 + 2 * u8(memory, at + 1, end, row)
-    if kind != 3 and segment != 0x91:
-        return -1
-    place, octets, stop = symbol(memory, at, end, segment, row)
-    if asked.j == 0 and place + octets <= end and octets > 0:
-        row.name_at, row.name_octets = place, octets
-    asked.j += 1
-    asked.g = 0
-    return stop
-
-
-@kernel
-def compose(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
-    """The name of a tag: its symbols, and the indices that are not its address."""
-    text, left = begin_text(joints), asked.f - (1 if asked.g == 1 else 0)
-    after_index = False
-    while at < end and row.short == 0:
-        segment = u8(memory, at, end, row)
-        stop = segment_end(memory, at, end, segment, row, asked)
-        if stop <= at:
-            break
-        if segment >> 2 == 10 and left > 0:
-            put_octet(memory, joints, 44 if after_index else 91)
-            put_number(memory, joints, asked.e)
-            left -= 1
-            after_index = left > 0 and stop < end and u8(memory, stop, end, row) >> 2 == 10
-            if not after_index:
-                put_octet(memory, joints, 93)
-        elif segment >> 5 == 3 or segment == 0x91:
-            place, octets, _ = symbol(memory, at, end, segment, row)
-            if begin_text(joints) > text:
-                put_octet(memory, joints, 46)
-            put_octets(memory, joints, place, max(min(octets, end - place), 0))
-        at = stop
-    end_text(row, text, joints)
-
-
-@kernel
-def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
-    """A path, and what it names: into the row and what is remembered of it."""
-    asked.b, asked.c, asked.d, asked.e, asked.f, asked.g, asked.j, asked.k, asked.l = -1, -1, -1, -1, 0, 0, 0, -1, -1
-    start = at
-    while at < end and row.short == 0:
-        stop = segment_end(memory, at, end, u8(memory, at, end, row), row, asked)
-        if stop <= at or stop > end:
-            row.anomaly |= BAD_PATH
-            break
-        at = stop
-    if row.short or row.anomaly & BAD_PATH:
-        row.name_at, row.name_octets = -1, 0
-        return
-    if asked.j > 0:
-        indices, behind, index, named = asked.f, asked.g, asked.e, asked.j
-        if named > 1 or indices > 1 or row.name_octets == 0:
-            compose(memory, start, end, row, asked, joints)
-        asked.b, asked.e, asked.g = SYMBOL, index if behind == 1 else 0, TAG
-    else:
-        index = max(asked.e, 0)
-        asked.g, asked.e = OBJECT, address(max(asked.b, 0), asked.c, asked.d) if asked.b >= 0 else -1
-        if asked.b == SYMBOL and asked.a in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT) and asked.c > 0:
-            asked.g, asked.e = SYMBOLS, asked.c * OCTETS_EACH + index
-        elif asked.b == ASSEMBLY and asked.d == 3 and asked.c >= 0:
-            asked.g, asked.e = ASSEMBLIES, asked.c * OCTETS_EACH
-    asked.f, asked.j = 1, 0
-
-
-@inline
-def address(kind: int, instance: int, attribute: int) -> int:
-    """The number of an object."""
-    return (kind & 0xFFFF) << CLASS_BITS | (max(instance, 0) & INSTANCES) << INSTANCE_BITS | max(attribute, 0) & ATTRIBUTES
+# Contexts, by connection of the transport and transaction << 8 | part: what a request was about. a: service, b: class, c: instance, d: attribute,
+# e: first address, f: how many, g: space, h: unit, i: when, j: services of the packet that begins here. Of a forward open or close, e: number of the connection.
+ASKED: Final = 0xC1
 
 
 @inline
@@ -365,98 +263,6 @@ def read_identity_attribute(memory: Any, at: int, end: int, attribute: int, row:
         add_value(row, samples, FACTS, attribute, u8(memory, at, end, row) if attribute == 8 else u16le(memory, at, end, row))
 
 
-@inline
-def connection_number(memory: Any, at: int, end: int, row: Any) -> int:
-    """The number of a connection: of its serial number, and its originator's vendor and serial number."""
-    return mix(u32le(memory, at, end, row), u32le(memory, at + 4, end, row)) & 0x3FFFFFFE | 1
-
-
-@kernel
-def read_connection_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
-    """Where a connection leads: an assembly each way, a tag or another object."""
-    unit = asked.h
-    asked.h = -1
-    read_path(memory, at, end, row, asked, joints)
-    asked.h = asked.h if asked.h >= 0 else unit
-    if row.short or row.anomaly:
-        return
-    asked.k = asked.l if asked.k < 0 else asked.k
-    row.unit = asked.h
-    row.space, row.first, row.last = asked.g, asked.e, asked.e
-    if asked.b == ASSEMBLY and asked.l >= 0:
-        row.space = ASSEMBLIES
-        row.first, row.last = min(asked.k, asked.l) * OCTETS_EACH, max(asked.k, asked.l) * OCTETS_EACH
-        row.distinct = 1 if asked.k == asked.l else 2
-
-
-@kernel
-def read_forward_open(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any, wide: bool) -> int:
-    """A connection to be opened: what is agreed upon is kept for the reply."""
-    known = connection_number(memory, at + 10, end, row)
-    if wide:
-        out, into, place = u32le(memory, at + 26, end, row), u32le(memory, at + 34, end, row), at + 38
-        kinds, sizes = out >> 29 & 3 | into >> 29 & 3, (out & 0xFFFF) << 16 | into & 0xFFFF
-    else:
-        out, into, place = u16le(memory, at + 26, end, row), u16le(memory, at + 32, end, row), at + 34
-        kinds, sizes = out >> 13 & 3 | into >> 13 & 3, (out & 0x1FF) << 16 | into & 0x1FF
-    transport, stop = u8(memory, place, end, row) & 15, place + 2 + 2 * u8(memory, place + 1, end, row)
-    if row.short:
-        return end
-    if stop > end:
-        row.short = 1
-    read_connection_path(memory, place + 2, min(stop, end), row, asked, joints)
-    asked.e, asked.f, asked.d, asked.b = known, transport, sizes, CONNECTION_MANAGER
-    if kinds == 0:
-        row.effect = CONFIGURE  # a null forward open changes the configuration
-    elif transport < 2 and sizes >> 16 > 2:
-        row.effect = RESERVE  # whoever sends outputs owns them; two octets are a heartbeat
-    return stop
-
-
-@kernel
-def read_forward_close(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> int:
-    """A connection to be closed."""
-    known, stop = connection_number(memory, at + 2, end, row), at + 12 + 2 * u8(memory, at + 10, end, row)
-    if row.short:
-        return end
-    if stop > end:
-        row.short = 1
-    read_connection_path(memory, at + 12, min(stop, end), row, asked, joints)
-    asked.e, asked.b = known, CONNECTION_MANAGER
-    return stop
-
-
-@kernel
-def opened(memory: Any, at: int, end: int, message: Any, row: Any, asked: Any, contexts: Any, joints: Any) -> None:
-    """A connection was opened: from now on, either side sends under its number."""
-    out, into, known = u32le(memory, at, end, row), u32le(memory, at + 4, end, row), connection_number(memory, at + 8, end, row)
-    if row.short:
-        return
-    if known != asked.e:
-        row.anomaly |= CONNECTION_MISMATCH
-        return
-    transport, outputs, inputs, unit, sizes = asked.f, asked.k, asked.l, asked.h, asked.d
-    kept = contexts[context(contexts, joints, OPENED, known, message.hearer, message.clock)]
-    kept.fresh = 0
-    kept.a, kept.b, kept.c = out, into, message.speaker
-    remember(contexts, joints, message.hearer, out, message.clock, known, transport, 0, outputs, unit, sizes >> 16)
-    remember(contexts, joints, message.speaker, into, message.clock, known, transport, 1, inputs, unit, sizes & 0xFFFF)
-
-
-@kernel
-def closed(memory: Any, at: int, end: int, message: Any, row: Any, contexts: Any, joints: Any) -> None:
-    """A connection was closed: its numbers mean nothing any more."""
-    known = connection_number(memory, at, end, row)
-    if row.short:
-        return
-    kept = contexts[context(contexts, joints, OPENED, known, message.hearer, message.clock)]
-    if kept.fresh == 0:
-        out, into, target = kept.a, kept.b, kept.c
-        kept.fresh = 1
-        remember(contexts, joints, message.hearer, out, message.clock, 0, 0, 0, -1, -1, 0)
-        remember(contexts, joints, target, into, message.clock, 0, 0, 0, -1, -1, 0)
-
-
 @kernel
 def read_pccc(memory: Any, at: int, end: int, row: Any) -> int:
     """Who asks, and a PCCC message, which is handed on."""
@@ -610,19 +416,17 @@ def read_reply(memory: Any, at: int, end: int, message: Any, part: int, row: Any
     elif kind == PCCC and service == EXECUTE:
         read_pccc(memory, at, end, row)
     elif known:
-        read_known(memory, at, end, message, service, kind, row, samples, asked, contexts, joints)
+        read_known(memory, at, end, service, kind, row, samples, asked)
 
 
 @kernel
-def read_known(
-    memory: Any, at: int, end: int, message: Any, service: int, kind: int, row: Any, samples: Any, asked: Any, contexts: Any, joints: Any,
-) -> None:  # fmt: skip
+def read_known(memory: Any, at: int, end: int, service: int, kind: int, row: Any, samples: Any, asked: Any) -> None:
     """The data of a reply that mean something only with its request."""
     if kind == CONNECTION_MANAGER:
-        if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN):
-            opened(memory, at, end, message, row, asked, contexts, joints)
-        elif service == FORWARD_CLOSE:
-            closed(memory, at, end, message, row, contexts, joints)
+        if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN, FORWARD_CLOSE):
+            place = at if service == FORWARD_CLOSE else at + 8
+            if connection_number(memory, place, end, row) != asked.e and row.short == 0:
+                row.anomaly |= CONNECTION_MISMATCH
     elif kind == IDENTITY and asked.c == 1 and service in (GET_ALL, GET_LIST, GET_SINGLE):
         if service == GET_ALL:
             octets = u8(memory, at + 14, end, row)

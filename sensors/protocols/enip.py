@@ -1,7 +1,7 @@
 """EtherNet/IP: ODVA Vol 2 (EtherNet/IP Adaptation of CIP), chapter 2: encapsulation, common packet format, and implicit I/O on UDP 2222 (class 0 and 1).
 
-One row a message. What CIP opened under a connection number is remembered (`remember`), so that connected messages and I/O data have their unit, transport
-class and assembly. Values of I/O are octets, numbered assembly * 65536 + place; sequence counts and run/idle headers are not among them.
+One row a message. What CIP opened under a connection number is remembered (`sensors.codes.connections`), so that connected messages and I/O data have their
+unit, transport class and assembly. Values of I/O are octets, numbered assembly * 65536 + place; sequence counts and run/idle headers are not among them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.codes.cip import fact
+from sensors.codes.connections import LINK, follow
+from sensors.codes.epath import OCTETS_EACH
 from sensors.engine.contexts import context
 from sensors.engine.dissecting import add_fact, add_run, add_text, add_value, open_row, sub_code
 from sensors.engine.octets import borrow, entry, inline, kernel, mix, u8, u16be, u16le, u32le
@@ -38,8 +40,15 @@ ERRORS: Final = {
 }
 # fmt: on
 ANOMALIES: Final = (
-    "bad_header", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "bad_item",
-    "unsolicited", "late_response",
+    "bad_header",
+    "bad_length",
+    "short",
+    "trailing_bytes",
+    "bad_count",
+    "bad_value",
+    "bad_item",
+    "unsolicited",
+    "late_response",
 )  # fmt: skip
 BAD_HEADER, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, BAD_ITEM = (1 << bit for bit in range(7))
 SPACES: Final = ("session", "identity", "connection", "output_assembly", "input_assembly", "run_mode")
@@ -53,23 +62,9 @@ MOST: Final = HEADER + 65511
 MOST_ITEMS: Final = 8
 STREAM: Final = 0
 CIP: Final = 1  # selector of what is handed on
-OCTETS_EACH: Final = 1 << 16  # addresses of an assembly
-LINK: Final = 0xE1  # contexts: an open CIP connection, by the host that sends on it and its number there
-# of such a context: a: number of the connection that both directions share, b: transport class, c: 0 to the target, 1 from it, d: assembly, e: unit,
-# f: 0 not known yet, 1 the data begin with a run/idle header, 2 they do not, g: octets that were agreed upon
 WITH_HEADER, WITHOUT_HEADER = 1, 2
 CONNECTED: Final = 1 << 46  # transactions of connected messages
 TRANSACTIONS: Final = CONNECTED - 1
-
-
-@kernel
-def remember(
-    contexts: Any, joints: Any, speaker: int, link: int, clock: int, number: int, kind: int, direction: int, assembly: int, unit: int, size: int,
-) -> None:  # fmt: skip
-    """A connection was opened (number > 0) or closed (0): what this host sends under this number is so."""
-    row = contexts[context(contexts, joints, LINK, speaker, link, clock)]
-    row.fresh = 0
-    row.a, row.b, row.c, row.d, row.e, row.f, row.g = number, kind, direction, assembly, unit, 0, size
 
 
 @kernel
@@ -152,6 +147,7 @@ def read_items(memory: Any, at: int, end: int, command: int, message: Any, row: 
             place = read_connected(memory, at, stop, message, row, link, contexts, joints) if kind == CONNECTED_DATA else at
             if place < stop:
                 row.payload, row.payload_length, row.selector = place, stop - place, CIP
+                follow(memory, place, stop, message, row, contexts, joints)
         elif kind in (IDENTITY_ITEM, SERVICES_ITEM):
             if read_item(memory, at, stop, kind, row, samples) != stop and row.short == 0:
                 row.anomaly |= BAD_ITEM
@@ -302,6 +298,8 @@ def dissect(
             read_io(memory, message, row, samples, contexts, joints)
         if row.short:
             row.anomaly |= SHORT
+            if message.marks & CUT == 0:  # said here, and not by what would stand in its place
+                row.payload, row.payload_length, row.selector = -1, 0, -1
         if message.marks & CUT:
             row.anomaly = 0
         sampled += row.samples
