@@ -38,14 +38,14 @@ def read_logical(memory: Any, at: int, end: int, segment: int, row: Any, asked: 
     kind, form = segment >> 2 & 7, segment & 3
     if kind == 5:  # an electronic key: of what the device has to be
         return at + 10 if segment == 0x34 and u8(memory, at + 1, end, row) == 4 else -1
+    if form == 3 or kind > 5:
+        return -1
     if form == 0:
         value, size = u8(memory, at + 1, end, row), 2
     elif form == 1:
         value, size = u16le(memory, at + 2, end, row), 4
     else:
         value, size = u32le(memory, at + 2, end, row), 6
-    if form == 3 or kind > 5:
-        return -1
     if kind == 0:
         asked.b, asked.c, asked.d, asked.k, asked.l = value, -1, -1, -1, -1
     elif kind == 1 and asked.c < 0:

@@ -91,7 +91,8 @@ LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that ar
 UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
 
 # Contexts, by connection of the transport and transaction << 8 | part: what a request was about. a: service, b: class, c: instance, d: attribute,
-# e: first address, f: how many, g: space, h: unit, i: when, j: services of the packet that begins here. Of a forward open or close, e: number of the connection.
+# e: first address, f: how many, g: space, h: unit, i: when, j: services of the packet that begins here, k: octets of a tag that are passed over.
+# Of a forward open or close, e: the connection.
 ASKED: Final = 0xC1
 
 
@@ -195,7 +196,7 @@ def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, ask
         return end
     if count == 0:
         row.anomaly |= BAD_COUNT
-    asked.f = max(count, 1)
+    asked.f, asked.k = max(count, 1), skipped
     row.last = row.first + asked.f - 1
     if kind == 0:
         return at
@@ -349,7 +350,7 @@ def unwrap(memory: Any, at: int, end: int, row: Any, asked: Any) -> tuple[int, i
     while route < min(stop, end) and row.short == 0:
         segment = u8(memory, route, end, row)
         after = port_end(memory, route, end, segment, row, asked) if segment >> 5 == 0 else segment_end(memory, route, end, segment, row, asked)
-        if after <= route:
+        if after <= route or after > stop:
             row.anomaly |= BAD_PATH
             break
         route = after
@@ -464,7 +465,7 @@ def read_parts(
     if first.short or count == 0 or (whole and at + 2 + 2 * count > end):
         return used, sampled
     start = sampled
-    for part in range(min(count, PARTS)):
+    for part in range(min(count, PARTS, message.length)):
         row = operations[used]
         open_row(row, index, message, sampled)
         row.part, row.unit = part, unit
@@ -556,12 +557,12 @@ def read_replies(
         known = asked.fresh == 0 and message.clock - asked.i < MEMORY_OF
         count, unit = (int(asked.j), int(asked.h)) if known else (0, int(message.unit))
         row.unit = unit
+        if row.short == 0 and row.outcome == FAILURE and data >= end and count > 0:
+            return fail_parts(index, message, count, operations, used, sampled, contexts, joints), sampled
         if row.short == 0:
             after, sampled_after = read_parts(memory, data, end, index, message, unit, operations, used, samples, sampled, contexts, joints)
             if after > used:
                 return after, sampled_after
-        if row.short == 0 and row.outcome == FAILURE and count > 0:
-            return fail_parts(index, message, count, operations, used, sampled, contexts, joints), sampled
         if message.marks & CUT == 0:
             set_code(row, PACKET, 2)
     else:
