@@ -144,13 +144,19 @@ PACKETS = (
     packet("cb 00 00 00 07 4d00 e0312b3d 46 00 63c5 00", head="8a 00 00 00"),
     packet(f"4c {TAG} 0100", f"4c {TAG} 0100"),
     answering("8a 00 08 00"),
+    asking("17 02 2001 2401"),
+    answering("8a 00 08 00"),
+    packet(f"4c {TAG} 0100"),
+    answering("8a 00 00 00 0000"),
     wrapped("4c 04 9106 464954323031 0100"),
     answering("cc 00 00 00 ca00 cdcc1c40"),
     wrapped("0e 03 2001 2401 300700", "15 08 31302e302e302e32 01 02"),
     wrapped("0e 03 2001 2401 3007", "01 00"),
     answering("d2 00 01 01 0402 00"),
 )
+LONE = (answering("d2 00 01 01 0402 00"),)
 EXAMPLES = (
+    *LONE,
     *(message for ask, reply in PAIRS for message in (asking(ask), answering(reply))),
     *PACKETS,
     asking("63 02 2002 2401"),

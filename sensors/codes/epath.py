@@ -85,7 +85,7 @@ def symbol(memory: Any, at: int, end: int, segment: int, row: Any) -> tuple[int,
         form = u8(memory, at + 1, end, row)
         wide = form >> 5
         size = 2 * (form & 31) if wide == 1 else 3 * (form & 31) if wide == 2 else 1 if form == 0xC6 else 2 if form == 0xC7 else -1
-        return at, 0, (at + 3 + size & ~1 if size >= 0 else -1) - (at & 1 if size & 1 else 0)
+        return at, 0, (at + 2 + size + (size & 1) if size >= 0 else -1)
     stop = place + octets
     return place, octets, stop + (stop - at & 1)
 

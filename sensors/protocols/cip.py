@@ -290,6 +290,7 @@ def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any
         return read_pccc(memory, at, end, row)
     elif kind == MEMORY and service == READ_TAG:
         first, count = u32le(memory, at, end, row), u16le(memory, at + 4, end, row)
+        row.space, row.first, row.last = -1, -1, -1
         if row.short == 0:
             asked.g, asked.e, asked.f = ADDRESSES, first, max(count, 1)
             row.space, row.first, row.last = ADDRESSES, first, first + 4 * asked.f - 1
@@ -359,9 +360,9 @@ def unwrap(memory: Any, at: int, end: int, row: Any, asked: Any) -> tuple[int, i
 
 
 @kernel
-def default_class(service: int, octets: int) -> int:
+def default_class(service: int, failed: bool, octets: int) -> int:
     """The class that a service of its own speaks for where a reply's request was not seen; 0: it does not tell."""
-    if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN) or (service == FORWARD_CLOSE and octets > 0):
+    if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN) or (octets > 0 and (service == FORWARD_CLOSE or (failed and service == UNCONNECTED_SEND))):
         return CONNECTION_MANAGER
     if service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE):
         return SYMBOL
@@ -406,8 +407,9 @@ def read_reply(memory: Any, at: int, end: int, message: Any, part: int, row: Any
         else:
             row.anomaly |= SERVICE_MISMATCH
             known = False
-    kind = max(asked.b, 0) if known else default_class(service, end - at)
-    set_code(row, service, kind)
+    kind = max(asked.b, 0) if known else default_class(service, row.outcome == FAILURE, end - at)
+    if known or message.marks & CUT == 0:
+        set_code(row, service, kind)
     if known:
         row.unit = asked.h
     if row.outcome == FAILURE or at >= end:
@@ -559,7 +561,7 @@ def read_replies(
         row.unit = unit
         if row.short == 0 and row.outcome == FAILURE and data >= end and count > 0:
             return fail_parts(index, message, count, operations, used, sampled, contexts, joints), sampled
-        if row.short == 0:
+        if row.short == 0 and (row.outcome != FAILURE or data < end):
             after, sampled_after = read_parts(memory, data, end, index, message, unit, operations, used, samples, sampled, contexts, joints)
             if after > used:
                 return after, sampled_after

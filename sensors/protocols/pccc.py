@@ -254,6 +254,8 @@ def read_function(memory: Any, at: int, end: int, function: int, row: Any, sampl
         if row.short:
             return end
         if function == 171:
+            row.space = -1 if end - at < 4 else row.space
+            row.first = row.last = -1 if end - at < 4 else asked.d
             return read_masked(memory, at, end, row, asked)
         if asked.f != end - at:
             row.anomaly |= BAD_COUNT
