@@ -126,9 +126,15 @@ CONNECTION: Final = {
     0x31C: "miscellaneous_connection_error", 0x31D: "redundant_connection_mismatch", 0x31E: "no_more_consumer_resources",
     0x31F: "no_connection_path_resources", 0x800: "network_link_offline", 0x810: "no_target_application_data", 0x811: "no_originator_application_data",
 }
+ENCAPSULATION: Final = 1 << 24  # errors of the protocol below, where it refuses to carry a message
+ENCAPSULATED: Final = {
+    1: "invalid_command", 2: "insufficient_memory", 3: "incorrect_data", 100: "invalid_session_handle", 101: "invalid_length",
+    105: "unsupported_protocol_revision", 106: "service_not_allowed_on_this_port",
+}
 EXTENDED: Final = {0x2104: "offset_beyond_end_of_tag", 0x2105: "access_beyond_end_of_object", 0x2107: "tag_type_mismatch"}    # of general status 255
 ERRORS: Final = {
     **{number: name for number, name in enumerate(GENERAL) if name}, 255: "general_error",
+    **{ENCAPSULATION | code: name for code, name in ENCAPSULATED.items()},
     **{code << 8 | 1: name for code, name in CONNECTION.items()}, **{code << 8 | 255: name for code, name in EXTENDED.items()},
 }
 
@@ -173,7 +179,7 @@ def _types() -> tuple[Any, Any]:
 
 CLASSES: Final = plain(_effects())
 TYPE_ENCODINGS, TYPE_OCTETS = _types()
-NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if error > 255), np.int64)  # extended status << 8 | general status
+NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if 255 < error < ENCAPSULATION), np.int64)  # extended status << 8 | general status
 
 
 def vendor(number: int) -> str:
