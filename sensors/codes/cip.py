@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -156,29 +156,20 @@ TYPES: Final = {
 MOST_CLASS: Final = 256
 
 
-def _effects() -> Any:
-    """[class] → effects of reading, changing, making and removing its objects; -1 where the table of functions tells."""
-    made = table(MOST_CLASS, np.dtype([(name, "i8") for name in ("read", "write", "make", "remove")]))
-    for name in made.dtype.names:
-        made[name][:] = -1
-    for number, (read, write) in EFFECTS_OF.items():
-        made[number] = (NUMBER[read], NUMBER[write], NUMBER[write], NUMBER[write])
-    for effects, name in ((CREATED, "make"), (DELETED, "remove")):
-        for number, effect in effects.items():
-            made[name][number] = NUMBER[effect]
-    return made
+_classes: Final = table(MOST_CLASS, np.dtype([(name, "i8") for name in ("read", "write", "make", "remove")]))
+for _name in ("read", "write", "make", "remove"):
+    _classes[_name][:] = -1
+for _class, (_read, _write) in EFFECTS_OF.items():
+    _classes[_class] = (NUMBER[_read], NUMBER[_write], NUMBER[_write], NUMBER[_write])
+for _effects, _name in ((CREATED, "make"), (DELETED, "remove")):
+    for _class, _effect in _effects.items():
+        _classes[_name][_class] = NUMBER[_effect]
+CLASSES: Final = plain(_classes)  # [class] → effects of reading, changing, making and removing its objects; -1 where the table of functions tells
 
-
-def _types() -> tuple[Any, Any]:
-    """([type] → encoding, [type] → octets of a value); 0 where it is opaque."""
-    encodings, octets = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    for number, (name, size) in TYPES.items():
-        encodings[number], octets[number] = getattr(tables, name), size
-    return encodings, octets
-
-
-CLASSES: Final = plain(_effects())
-TYPE_ENCODINGS, TYPE_OCTETS = _types()
+TYPE_ENCODINGS: Final = np.zeros(256, np.int64)
+TYPE_OCTETS: Final = np.zeros(256, np.int64)  # 0: opaque
+for _type, (_name, _size) in TYPES.items():
+    TYPE_ENCODINGS[_type], TYPE_OCTETS[_type] = getattr(tables, _name), _size
 NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if 255 < error < ENCAPSULATION), np.int64)  # extended status << 8 | general status
 
 
