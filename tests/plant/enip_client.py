@@ -3,19 +3,19 @@
 cpppo is GPL: it runs in a process of its own.
 """
 
+import importlib
 import json
 import sys
 from pathlib import Path
 from typing import Any, TypedDict
 
-from cpppo.server.enip.client import connector, parse_operations
-from pycomm3 import DINT, INT, REAL, SINT, LogixDriver
-
 from tests.plant.network import exact_checksums
 
+cpppo: Any = importlib.import_module("cpppo.server.enip.client")  # neither has types
+pycomm3: Any = importlib.import_module("pycomm3")
 SINGLE = ("Tank[0-4]", "Tank[3]=(INT)42", "Level[1]=(REAL)2.5", "Level[1]", "Count[2-4]=(DINT)1,2,3", "Motor[0]=(SINT)-5", "Motor[0]")
 PACKET = ("Tank[3]", "Tank[3]=(INT)43", "Level[1]", "Nobody[1]")
-TAGS = {"Tank": (INT, 10), "Level": (REAL, 4), "Count": (DINT, 20), "Motor": (SINT, 3)}
+TAGS = {"Tank": ("INT", 10), "Level": ("REAL", 4), "Count": ("DINT", 20), "Motor": ("SINT", 3)}
 
 
 class Deed(TypedDict):
@@ -31,30 +31,28 @@ class Deed(TypedDict):
 
 def by_cpppo(address: str, diary: list[Deed]) -> None:
     """Reads and writes one by one, in a packet, and in fragments."""
-    for words, more in ((SINGLE, {}), (PACKET, {"multiple": 250}), (("Count[0-19]",), {"fragment": True})):
-        with connector(host=address, port=44818, timeout=5) as connection:
-            operations: list[dict[str, Any]] = list(parse_operations(words, **({"fragment": True} if "fragment" in more else {})))
-            asked = [(word, dict(operation)) for word, operation in zip(words, operations, strict=True)]
-            for (word, _), (*_, status, value) in zip(asked, connection.synchronous(operations=operations, **more), strict=True):
+    for words, ways, of_parsing in ((SINGLE, {}, {}), (PACKET, {"multiple": 250}, {}), (("Count[0-19]",), {"fragment": True}, {"fragment": True})):
+        with cpppo.connector(host=address, port=44818, timeout=5) as connection:
+            operations = list(cpppo.parse_operations(words, **of_parsing))
+            for word, (*_, status, value) in zip(words, connection.synchronous(operations=operations, **ways), strict=True):
                 tag, _, written = word.partition("=")
                 name, _, span = tag.rstrip("]").partition("[")
                 first, _, last = span.partition("-")
-                values = [float(part) for part in written.rpartition(")")[2].split(",")] if written else value or []
-                kind = "write_tag" if written else "read_tag"
-                action = kind + ("_fragmented" if more.get("fragment") else "")
-                diary.append({"action": action, "name": name, "first": int(first), "last": int(last or first), "values": list(values), "done": status == 0})
+                values = [float(part) for part in written.rpartition(")")[2].split(",")] if written else list(value or [])
+                action = ("write_tag" if written else "read_tag") + ("_fragmented" if of_parsing else "")
+                diary.append({"action": action, "name": name, "first": int(first), "last": int(last or first), "values": values, "done": status == 0})
 
 
 def by_pycomm3(address: str, diary: list[Deed]) -> None:
     """Over a connection of its own: tags, the identity object and the network interface."""
-    driver: Any = LogixDriver(f"{address}/0", init_info=False, init_tags=False)
+    driver = pycomm3.LogixDriver(f"{address}/0", init_info=False, init_tags=False)
     driver.open()
     driver._info = {"revision": {"major": 20, "minor": 11}}
     driver._cfg["use_instance_ids"] = False
     driver._tags = {
         name: {
-            "tag_name": name, "dim": 1, "dimensions": [size, 0, 0], "data_type": kind.__name__, "data_type_name": kind.__name__, "tag_type": "atomic",
-            "type_class": kind, "instance_id": None, "alias": False, "external_access": "Read/Write",
+            "tag_name": name, "dim": 1, "dimensions": [size, 0, 0], "data_type": kind, "data_type_name": kind, "tag_type": "atomic",
+            "type_class": getattr(pycomm3, kind), "instance_id": None, "alias": False, "external_access": "Read/Write",
         }
         for name, (kind, size) in TAGS.items()
     }  # fmt: skip
@@ -64,10 +62,9 @@ def by_pycomm3(address: str, diary: list[Deed]) -> None:
         diary.append({"action": "read_tag", "name": name, "first": first, "last": first + count - 1, "values": values, "done": bool(read)})
     for connected in (True, False):
         for service, attribute in ((14, 7), (14, 1), (1, None)):
-            said = driver.generic_message(
-                service=service, class_code=1, instance=1, connected=connected, unconnected_send=not connected, name="identity",
-                **({} if attribute is None else {"attribute": attribute}), **({} if connected else {"route_path": True}),
-            )  # fmt: skip
+            about: dict[str, Any] = {} if attribute is None else {"attribute": attribute}
+            about |= {} if connected else {"route_path": True, "unconnected_send": True}
+            said = driver.generic_message(service=service, class_code=1, instance=1, connected=connected, name="identity", **about)
             action = "get_attributes_all" if attribute is None else "get_attribute_single"
             diary.append(
                 {"action": action, "name": f"identity 1{f'.{attribute}' if attribute else ''}", "first": -1, "last": -1, "values": [], "done": bool(said)}
