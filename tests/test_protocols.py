@@ -51,7 +51,7 @@ def test_its_tables_are_in_order(protocol: Protocol) -> None:
     for framing in protocol.framings:
         assert 0 < framing.least <= framing.most
         assert framing.header >= framing.length.at + framing.length.octets or framing.header == 0
-    assert 0 < protocol.operations_each <= 64
+    assert 0 < protocol.operations_each <= 256
     assert 0 <= protocol.samples_each <= 256
 
 

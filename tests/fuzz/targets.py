@@ -260,9 +260,14 @@ def _decode_alone(given: list[Packet], ends: bool) -> tuple[Any, list[bytes], An
 def _make_messages(protocol: Protocol, dice: Random) -> Case:
     seeds = corpus.messages(protocol.name)
     made: Case = []
+    at = 0
     for _ in range(EACH):
-        seed, other = dice.choice(seeds), dice.choice(seeds)
+        follows = dice.random() < 0.7  # what a message says may depend on those before it
+        at = (at + 1) % len(seeds) if follows else int(len(seeds) * dice.random() ** 2)
+        seed, other = seeds[at], dice.choice(seeds)
         data = mutate.octets(seed.data, dice, other.data) if dice.random() < 0.95 else dice.randbytes(dice.randrange(1, 300))
+        if follows and dice.random() < 0.7:
+            data = seed.data
         odd = dice.random() < 0.2
         side = dice.randrange(2) if odd else seed.side
         framing = dice.randrange(len(protocol.framings)) if odd else seed.framing
