@@ -251,7 +251,7 @@ def read_range(memory: Any, at: int, end: int, qualifier: int, row: Any) -> tupl
     octets = 1 << kind % 3
     if kind < 6 and prefix == 0:  # start and stop; those of virtual addresses from 3 on
         first, last = little(memory, at, end, octets, row), little(memory, at + octets, end, octets, row)
-        if last < first:
+        if last < first and row.short == 0:
             row.anomaly |= BAD_RANGE
         return at + 2 * octets, first, max(last - first + 1, 0)
     if kind == 6 and prefix == 0:
@@ -507,7 +507,7 @@ def begin_header(group: int, variation: int, first: int, count: int, index: int,
 
 
 @kernel
-def read_prefixed(memory: Any, at: int, end: int, row: Any, samples: Any, both: Any, group: int, variation: int, prefix: int, count: int, valued: bool) -> int:
+def read_prefixed(memory: Any, at: int, end: int, row: Any, group: int, variation: int, prefix: int, count: int, valued: bool) -> int:
     """Objects whose octets their prefixes tell, or a list of points without values; returns their end."""
     width = 1 << prefix - SIZED if prefix >= SIZED else 1 << prefix - 1
     if prefix >= SIZED and not valued:
@@ -539,7 +539,7 @@ def read_headers(memory: Any, at: int, end: int, index: int, message: Any, opera
         if row.short or at < 0:
             break
         prefix, aside = qualifier >> 4 & 7, group == AUTHENTICATION and function < AUTHENTICATE
-        valued = function in HOLDS_DATA or qualifier & 15 == FREE_FORMAT or group in (TIMES, AUTHENTICATION)
+        valued = function in HOLDS_DATA or qualifier & 15 == FREE_FORMAT or group == AUTHENTICATION or (group == TIMES and function != READ)
         if valued and function != WRITE and prefix < SIZED and group in (CROB, ANALOG_COMMAND) and 1 <= variation <= GROUP_ROWS[group].most - (group == CROB):
             at, used = read_controls(memory, at, end, index, message, operations, used, samples, both, group, variation, prefix, first, count, fresh)
             fresh = False
@@ -553,7 +553,7 @@ def read_headers(memory: Any, at: int, end: int, index: int, message: Any, opera
         if valued and count == ALL and group != CLASS:
             row.anomaly |= BAD_QUALIFIER
         if prefix >= SIZED or (prefix > 0 and not valued):
-            at = read_prefixed(memory, at, end, row, samples, both, group, variation, prefix, count, valued)
+            at = read_prefixed(memory, at, end, row, group, variation, prefix, count, valued)
         elif valued:
             at = read_objects(memory, at, end, row, samples, both, group, variation, prefix, first, count)
     return used
@@ -651,9 +651,9 @@ def read_response(memory: Any, at: int, end: int, index: int, message: Any, oper
             error = INDICATED_ERROR + bit - 8
     if error >= 0 and row.role == RESPONSE:
         for i in range(base, used):
-            operations[i].outcome = FAILURE
-            if operations[i].error < 0:
-                operations[i].error = error
+            row = operations[i]
+            if row.error < 0 and not (row.first >= 0 and row.space in CONTROLLED):  # an echo has a status of its own
+                row.outcome, row.error = FAILURE, error
     return used
 
 
