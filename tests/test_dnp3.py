@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sensors.codes.dnp3 import FUNCTIONS, GROUPS
-from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED, VALUE
+from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED, VALUE
 from sensors.protocols.dnp3 import DNP3
 from tests.protocol_battery import Message, Row, Values, run, told
 from tests.wire import START, Packet, Talk, ethernet, ipv4, udp, watch
@@ -107,6 +107,8 @@ EXAMPLES = (
     *(ask(body, number % 16) for number, body in enumerate(REQUESTS.values())),
     *(link(0x80 | function, b"", 0) for function in LINKS.values() if function & 0x40),
     *(link(function, b"", 1) for function in LINKS.values() if function & 0x40 == 0),
+    replace(link(0xC4, b"\x81" + bytes(20)), marks=AFTER_GAP),
+    replace(link(0xC3, b"\x81" + bytes(20)), marks=AFTER_GAP),
     link(0xC3, b"\xc1\xc1\x01\x3c\x02\x06"),
     captured(READ_CAPTURED, 0),
     captured(ANSWER_CAPTURED, 1),

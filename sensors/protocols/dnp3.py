@@ -603,7 +603,7 @@ def row_count(operations: Any, used: int) -> int:
 @kernel
 def tell_single(memory: Any, row: Any, samples: Any) -> None:
     """The only value of a row stands in it, and a report of one point is about that point."""
-    if row.samples != 1:
+    if row.samples != 1 or row.short:
         return
     sample = samples[row.sample]
     if sample.encoding == VALUE:
