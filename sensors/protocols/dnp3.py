@@ -290,7 +290,7 @@ def read_file(memory: Any, at: int, end: int, variation: int, row: Any) -> None:
         row.name_at, row.name_octets = at, end - at
     elif variation in (4, 5, 6):
         handle = u32le(memory, at, end, row)
-        if row.short == 0:
+        if row.short == 0 and handle > 0:
             row.first = row.last = handle
         if variation == 5:
             block = u32le(memory, at + 4, end, row)
