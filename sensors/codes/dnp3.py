@@ -228,10 +228,13 @@ GROUP_ROWS: Final = plain(_groups)
 
 
 def _crc_table() -> list[int]:
-    """CRC-16 of DNP (polynomial x16+x13+x12+x11+x10+x8+x6+x5+x2+1, reflected), octet by octet."""
+    """CRC-16 of DNP (polynomial x16+x13+x12+x11+x10+x8+x6+x5+x2+1, reflected) of an octet, and of one with one, two and three zeros behind it."""
     made = list(range(256))
     for _ in range(8):
         made = [crc >> 1 ^ 0xA6BC if crc & 1 else crc >> 1 for crc in made]
+    for place in range(256, 1024):
+        before = made[place - 256]
+        made.append(before >> 8 ^ made[before & 255])
     return made
 
 
