@@ -498,3 +498,24 @@ def test_points_have_quality_and_time() -> None:
     (row,) = [row for row in seen.points if row["ot.object.space"] == "analog_input"]
     assert (row["ot.object.first"], row["ot.point.last"], row["ot.point.quality"]) == (3, -1.0, ["online", "over_range"])
     assert round(row["ot.point.time"].timestamp() * 1000) == 0x0157B2B3C9
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_is_the_outstation_does_not_depend_on_who_connects(first: int) -> None:
+    """An outstation may call its master, and of datagrams from and to the same port the first one may come from either."""
+    given = [report("0201 17 01 07 81"), ask("01 3C02 06", 3), answer("0102 00 0000 81", 3)]
+    if first:
+        given = given[1:] + given[:1]
+    ends = {1: ("10.0.0.5", "10.0.0.1"), 0: ("10.0.0.1", "10.0.0.5")}
+    called = Talk("10.0.0.5", "10.0.0.1", 20000).open()
+    for message in given:
+        called.put(1 - message.side, message.data)
+    datagrams = [
+        Packet(ethernet(ipv4(udp(message.data, 20000, 20000), *ends[message.side], 17)), START + number * 1000) for number, message in enumerate(given)
+    ]
+    for packets in (called.close().packets, datagrams):
+        lines = {line["action"]: line for line in watch(packets).lines}
+        assert set(lines) == {"unsolicited_response", "read"}
+        assert (lines["unsolicited_response"]["source"]["ip"], lines["read"]["destination"]["ip"]) == ("10.0.0.5", "10.0.0.5")
+        assert lines["read"]["outcome"] == "success"
+        assert {row["destination.ip"] for row in watch(packets).points} == {"10.0.0.5"}

@@ -759,6 +759,7 @@ DNP3: Final = Protocol(
     framings=(
         Framing(
             header=3, length=length_u8(2), add=UNTOLD, blocks=(UNTOLD, BLOCK, 2), magic=(0, START, 0xFFFF), least=HEADER, most=292, code_at=3, known=CONTROLS,
+            facing=(3, MASTER_SPEAKS),
         ),
     ),
     functions=FUNCTIONS,
