@@ -34,6 +34,13 @@ def link(control: int, data: bytes = b"", side: int = 0, unit: int = OUTSTATION,
     return Message(header + crc(header) + b"".join(block + crc(block) for block in blocks), side)
 
 
+def repaired(data: bytes) -> bytes:
+    """A frame of these octets, whose length and CRCs are right."""
+    body = b"".join(data[at : at + 16] for at in range(10, len(data), 18))[:250]
+    header = b"\x05\x64" + bytes([5 + len(body)]) + data[3:8].ljust(5, b"\0")
+    return header + crc(header) + b"".join(body[at : at + 16] + crc(body[at : at + 16]) for at in range(0, len(body), 16))
+
+
 def ask(body: str, sequence: int = 0, unit: int = OUTSTATION, transport: int = 0xC0) -> Message:
     """A request: function and objects in hex."""
     return link(0xC4, bytes([transport, 0xC0 | sequence]) + bytes.fromhex(body), 0, unit)
@@ -386,6 +393,8 @@ GOOD = ask("01 3C02 06", 9)
         ([answer("1E09 00 0000 00")], ("unknown_object",)),
         ([ask("05" + CROB.format(0xC1, 0))], ("bad_value",)),
         ([ask("05" + CROB.format(0x07, 0))], ("bad_value",)),
+        ([report("0202 17 01 03 81 FFFFFFFFFFFF")], ("bad_value",)),
+        ([report("3301 07 01 FFFFFFFFFFFF 0203 17 01 03 81 0A00")], ("bad_value",)),
         ([link(0x44, bytes.fromhex("C0C0013C0206"))], ("bad_direction",)),
         ([link(0xC4, bytes.fromhex("C0C0810000"), 1)], ("bad_direction",)),
         ([link(0xC4, bytes.fromhex("C080013C0206"))], ("fragment_sequence",)),
