@@ -53,8 +53,9 @@ class Framing:
     `magic` = (offset, sixteen-bit big-endian value, mask); recognition by content looks for one of `known` octets at `code_at`.
     `least` and `most` bound the whole message; `large` = (length, code, mask): longer ones than this are of this code alone.
     `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`, is followed by `check` octets that are not
-    told. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs of
-    (octets that are always there, offset of the octet that counts further ones or -1).
+    told. `facing` = (offset, bits): set where the message goes to the one who is asked, whoever opened the connection, unless `answering` (set where that one
+    speaks, in messages that are so long) contradicts. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs
+    of (octets that are always there, offset of the octet that counts further ones or -1).
     """
 
     header: int = 0
@@ -66,6 +67,8 @@ class Framing:
     kind: int = BY_LENGTH
     code_at: int = -1
     blocks: tuple[int, int, int] = (0, 0, 0)
+    facing: tuple[int, int] = (0, 0)
+    answering: tuple[int, int] = (0, 0)
     large: tuple[int, int, int] = (0, 0, 0)
     known: frozenset[int] = frozenset()
     shapes: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict[int, tuple[tuple[int, int], ...]])
@@ -94,6 +97,7 @@ class Protocol:
     a negative one splits numbers in two (-100000: 400002 is 4/2).
     `label` says how engineers write the object from `first` to `last` of a space, where no name comes by wire: called once for each of them, not per packet.
     `qualities` names the bits of a space's quality, lowest first ("": not one).
+    `beside` names spaces of values that come with every answer, whatever was asked: they are points, and not listed with what an operation read or wrote.
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text or number of this space and place is; `fact` puts such a number in words.
     """
 
@@ -113,6 +117,7 @@ class Protocol:
     label: Callable[[str, int, int], str | None] | None = None
     qualities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    beside: frozenset[str] = frozenset()
     fact: Callable[[str, int, float], str] | None = None
     joins: bool = False
     operations_each: int = 1

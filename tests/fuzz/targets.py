@@ -24,7 +24,7 @@ from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
 from tests.fuzz.guarded import GuardedSensor, guarded
-from tests.protocol_battery import FEW, OWNED, REGION, Message, check_tables, room_for
+from tests.protocol_battery import FEW, OWNED, REGION, Message, check_tables, repairs, room_for
 from tests.uppers import toys
 from tests.wire import Packet
 
@@ -259,15 +259,18 @@ def _decode_alone(given: list[Packet], ends: bool) -> tuple[Any, list[bytes], An
 
 def _make_messages(protocol: Protocol, dice: Random) -> Case:
     seeds = corpus.messages(protocol.name)
+    repair = repairs(protocol)
     made: Case = []
     at = 0
     for _ in range(EACH):
-        follows = dice.random() < 0.7  # what a message says may depend on those before it
+        follows = dice.random() < 0.7  # what a message says may depend on those before it, or be the next part
         at = (at + 1) % len(seeds) if follows else int(len(seeds) * dice.random() ** 2)
         seed, other = seeds[at], dice.choice(seeds)
         data = mutate.octets(seed.data, dice, other.data) if dice.random() < 0.95 else dice.randbytes(dice.randrange(1, 300))
         if follows and dice.random() < 0.7:
             data = seed.data
+        elif repair and dice.random() < 0.7:
+            data = repair(data)
         odd = dice.random() < 0.2
         side = dice.randrange(2) if odd else seed.side
         framing = dice.randrange(len(protocol.framings)) if odd else seed.framing
