@@ -19,7 +19,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.codegen import CPUCodeLibrary
+from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -28,16 +28,38 @@ _NO_WRAPPERS: Final = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # 
 
 
 _inner: list[object] = []  # kernels that are compiled for others at this moment
-_optimize: Any = CPUCodeLibrary._optimize_final_module
+_finalize: Any = CPUCodeLibrary._finalize_final_module
+_set_env: Any = JITCPUCodegen.set_env
 
 
 def _optimize_once(library: Any) -> None:
-    """What is linked into an entry is optimised there, with all else; on its own as well would take a third more time to compile."""
+    """What is linked into an entry is optimised there, with all else; and once: the first round of two only makes references to objects easier to prune."""
     if not _inner:
-        _optimize(library)
+        passes, builder = library._codegen._module_pass_manager()
+        passes.run(library._final_module, builder)
 
 
-setattr(CPUCodeLibrary, "_optimize_final_module", _optimize_once)  # noqa: B010  (its type says that nobody may)
+def _finalize_once(library: Any) -> None:
+    """What is linked into an entry is never called from Python: no code of its own is generated for it, which took half of the time."""
+    if not _inner:
+        _finalize(library)
+        return
+    library._finalize_dynamic_globals()
+    library._finalized = True
+
+
+def _set_env_once(codegen: Any, name: str, environment: Any) -> None:
+    """… nor has it an environment of its own."""
+    if not _inner:
+        _set_env(codegen, name, environment)
+
+
+for _class, _name, _method in (
+    (CPUCodeLibrary, "_optimize_final_module", _optimize_once),
+    (CPUCodeLibrary, "_finalize_final_module", _finalize_once),
+    (JITCPUCodegen, "set_env", _set_env_once),
+):
+    setattr(_class, _name, _method)  # their types say that nobody may
 
 
 def _linked(dispatcher: Any) -> Any:
