@@ -9,8 +9,9 @@ import pytest
 from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, RESPONSE, SUCCESS
 from sensors.protocols.cip import CIP
 from sensors.protocols.enip import ENIP, label
+from sensors.sensor import Sensor
 from tests.protocol_battery import Message, Row, Values, run, told
-from tests.wire import CLIENT, SERVER, START, Packet, Talk, ethernet, ipv4, udp, watch
+from tests.wire import CLIENT, SERVER, START, Feed, Packet, Talk, ethernet, ipv4, udp, watch
 
 ASK, ANSWER = 0, 1
 SECOND = 1_000_000_000
@@ -41,6 +42,7 @@ def io(link: int, data: str, sequence: int = 1) -> bytes:
 
 # List identity as a 1756-ENBT/A tells it (suricata-verify, enip_test1.pcap), read by tshark: vendor 1, type 12, product 58, revision 4.03, serial 0x00524d8e.
 IDENTITY = "01000c002d000100 0002af120a0101a40000000000000000 01000c003a00040330008e4d5200 0b 313735362d454e42542f41 03"
+IDENTITY_OBJECT = IDENTITY[IDENTITY.index(" 01000c00") :]
 SERVICES = "0100 0001 1400 0100 2000 436f6d6d756e69636174696f6e730000"
 TRIAD = "0700 4d00 e0312b3d"
 SEGMENTS = "34 04 0100 0c00 3a00 04 03 01 03"  # an electronic key, and port 1 (backplane), slot 3
@@ -286,6 +288,19 @@ def test_an_answer_under_the_number_of_the_asking_side_finds_its_request() -> No
     talk.ask(pdu(112, unit("0e 03 2001 2401 3007", 0x80FE0005, 1), 7), pdu(112, unit("8e 00 00 00 03 414243", 0x80FE0005, 1), 7))
     line = watch(talk.packets).lines[-1]
     assert (line["unit"], line["outcome"], line["anomaly"]) == (3, "success", [])
+
+
+def test_who_a_device_is_comes_from_its_identity() -> None:
+    """By datagrams of list identity, and by the identity object."""
+    asked = Packet(ethernet(ipv4(udp(pdu(99), 40000, 44818), CLIENT, SERVER, 17), CLIENT, SERVER), START)
+    given = Packet(ethernet(ipv4(udp(pdu(99, IDENTITY), 44818, 40000), SERVER, CLIENT, 17), SERVER, CLIENT), START + 1000)
+    object_of = conversation().ask(pdu(111, rr("01 02 2001 2401"), 7), pdu(111, rr(f"81 00 00 00 {IDENTITY_OBJECT}"), 7))
+    for packets in ([asked, given], object_of.packets):
+        sensor = Sensor("observer", "site", "file")
+        assert list(sensor.listen(Feed(packets)))
+        (asset,) = [asset for asset in sensor.assets() if asset.model]
+        assert (asset.vendor, asset.model, asset.firmware, asset.serial) == ("Rockwell Automation/Allen-Bradley", "1756-ENBT/A", "4.3", "00524D8E")
+        assert asset.addresses[0] == SERVER
 
 
 def test_a_message_over_several_segments_and_a_gap_lose_nothing_that_follows() -> None:
