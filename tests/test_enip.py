@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,9 @@ from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, RESPONSE, SUCCES
 from sensors.protocols.cip import CIP
 from sensors.protocols.enip import ENIP, label
 from sensors.sensor import Sensor
+from tests.cli import lines
 from tests.protocol_battery import Message, Row, Values, run, told
+from tests.require import need
 from tests.wire import CLIENT, SERVER, START, Feed, Packet, Talk, ethernet, ipv4, udp, watch
 
 ASK, ANSWER = 0, 1
@@ -248,8 +253,8 @@ def test_io_is_of_the_connection_that_was_opened() -> None:
     talk.packets.append(datagram(io(0x80FE0005, "0300 01000000 0102"), CLIENT, SERVER, START + 9 * SECOND))
     seen = watch(talk.packets)
     assert seen.anomalies == []
-    lines = [(line["action"], line["effect"], line["unit"], line["object"]["name"], line["source"]["ip"]) for line in seen.lines if line["time"]]
-    assert lines == [
+    listed = [(line["action"], line["effect"], line["unit"], line["object"]["name"], line["source"]["ip"]) for line in seen.lines]
+    assert listed == [
         ("register_session", "session.open", None, None, CLIENT),
         ("forward_open", "session.reserve", 3, "assembly 100, 101", CLIENT),
         ("implicit_io_class_1", "data.exchange", 3, "assembly 101[0..1]", CLIENT),
@@ -267,8 +272,8 @@ def test_class_0_has_no_sequence_count_and_a_heartbeat_owns_nothing() -> None:
     talk = conversation().ask(pdu(111, rr(forward_open(0, "20 04 24 97 2c c0 2c 64", output=0x4800)), 7), pdu(111, rr(OPENED), 7))
     talk.packets.append(datagram(io(0x80FE0006, "0102"), SERVER, CLIENT, START + SECOND))
     talk.packets.append(datagram(io(0x80FE0005, ""), CLIENT, SERVER, START + SECOND + 1))
-    lines = watch(talk.packets).lines
-    assert [(line["action"], line["effect"], line["object"]["name"]) for line in lines[1:]] == [
+    listed = watch(talk.packets).lines
+    assert [(line["action"], line["effect"], line["object"]["name"]) for line in listed[1:]] == [
         ("forward_open", "session.open", "assembly 100, 192"),
         ("implicit_io_class_0", "data.exchange", "assembly 100[0..1]"),
         ("implicit_io_class_0", "data.exchange", "assembly 192[0]"),
@@ -321,3 +326,45 @@ def test_another_port_is_recognised_and_other_traffic_on_the_port_is_not() -> No
     assert [line["action"] for line in watch(talk.packets).lines] == ["register_session"]
     other = Talk(port=44818).open().ask(b"\xff\xff\0\1\0\0\x0b\x90\x16\x15\x35\xbe" * 4, b"\0\0\0\2\x8a\xd3\xd3\xfd" * 5)
     assert {line["action"] for line in watch(other.packets).lines} <= {"malformed"}
+
+
+# ── captures ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "captures" / "conformance"
+
+
+def captured(path: str) -> list[dict[str, Any]]:
+    need("captures", (SHARED / path).is_file(), "the shared captures are not beside the checkout")
+    return lines("dissect", SHARED / path)
+
+
+@pytest.mark.captures
+def test_tags_are_those_of_the_transcript() -> None:
+    """By `cip.ipal` of the same repository: each tag and the octets of its value."""
+    path = "fkie-cad+ipal_transcriber/misc/pcaps/cip.pcapng"
+    read = [(row["object"]["name"].split(":")[0], row["values"]) for row in captured(path) if row["protocol"] == "cip"]
+    told = [
+        pair
+        for line in (SHARED / "fkie-cad+ipal_transcriber/misc/ipal/cip.ipal").read_text("utf-8").splitlines()
+        if (row := json.loads(line))["activity"] == "inform"
+        for pair in row["data"].items()
+    ]
+    assert len(told) == 10
+    assert read == [(name, [struct.unpack("<f" if len(data) == 8 else "<h", bytes.fromhex(data))[0]]) for name, data in told]
+
+
+@pytest.mark.captures
+def test_what_was_done_to_a_micrologix() -> None:
+    """cip_only.pcap, as tshark tells it: two changes of mode and four bits written under a mask."""
+    rows = [row for row in captured("ITI+ICS-Security-Tools/pcaps/CIP/cip_only.pcap") if row["access"] not in ("read", "identify", "session", "diagnose")]
+    assert [(row["action"], row["effect"], row["values"] or None, row["outcome"]) for row in rows if row["action"] == "change_mode"] == [
+        ("change_mode", effect, None, "success") for effect in ("cpu.stop", "cpu.start")
+    ]
+    assert [row["object"]["name"] for row in rows if row["action"] == "protected_typed_logical_write_masked"] == ["#1:0/5", "#1:0/0", "#1:0/5", "#1:0/0"]
+
+
+@pytest.mark.captures
+def test_a_port_that_says_so_is_not_enough() -> None:
+    """toca-boca.pcap of nDPI: something else on UDP 44818."""
+    rows = captured("ntop+nDPI/tests/cfgs/default/pcap/toca-boca.pcap")
+    assert {(row["action"], *row["anomaly"]) for row in rows} == {("malformed", "bad_header")}

@@ -439,8 +439,6 @@ OTHERS = {
     "dnp3": bytes.fromhex("056405c001000004e92100000000"),
     "iec104": bytes.fromhex("680e0000020064010600010000000014"),
     "iec104 test": bytes.fromhex("680443000000"),
-    "enip": bytes.fromhex("6500040000000000000000000000000000000000000000000100000000"),
-    "enip identity": bytes.fromhex("630000000000000000000000000000000000000000000000"),
     "opc ua": b"HELF\x38\x00\x00\x00" + bytes(48),
     "http": b"GET /index.html HTTP/1.1\r\nHost: plant\r\n\r\n",
     "tls": bytes.fromhex("16030100050100000100"),
