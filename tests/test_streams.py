@@ -437,8 +437,6 @@ def test_recognised_in_datagrams() -> None:
 OTHERS = {
     "s7": bytes.fromhex("0300001902f08032010000ccc100080000f0000001000101e0"),
     "dnp3": bytes.fromhex("056405c001000004e92100000000"),
-    "enip": bytes.fromhex("6500040000000000000000000000000000000000000000000100000000"),
-    "enip identity": bytes.fromhex("630000000000000000000000000000000000000000000000"),
     "opc ua": b"HELF\x38\x00\x00\x00" + bytes(48),
     "http": b"GET /index.html HTTP/1.1\r\nHost: plant\r\n\r\n",
     "tls": bytes.fromhex("16030100050100000100"),
