@@ -68,8 +68,10 @@ SIGHTINGS: Final = 1 << 14  # frames of redundant networks that are remembered
 MOST_CONVERSATIONS: Final = 1 << 16
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 PART: Final = 1 << 12  # messages dissected at a time, where there is room for all that they may hold:
-OPERATIONS: Final = 2 * PART
-SAMPLES: Final = 8 * PART
+OPERATIONS: Final = 4 * PART
+SAMPLES: Final = 16 * PART
+OPERATION_OCTETS: Final = 2  # of a message, at least, for each operation
+SAMPLE_OCTETS: Final = 2
 LEAST_NEED: Final = 8  # rows of a message, however short it is
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
@@ -259,18 +261,18 @@ class Sensor:
     def _part_end(self, first: int, count: int) -> int:
         """Messages from `first` up to here are dissected together: as many as there is room for."""
         last = min(first + PART, count)
-        for each, room in ((self.most, OPERATIONS), (self.most_samples, SAMPLES)):
+        for each, octets, room in ((self.most, OPERATION_OCTETS, OPERATIONS), (self.most_samples, SAMPLE_OCTETS, SAMPLES)):
             part = self.messages[first:last]
             if len(part) * int(each[part.protocol].max()) > room:
-                last = first + self._fitting(part, each[part.protocol], room)
+                last = first + self._fitting(part, each[part.protocol], octets, room)
         return last
 
-    def _fitting(self, part: Any, most: Any, room: int) -> int:
-        """How many of these messages, of at most so many rows each, find room. None has more rows than octets, save for those that it completes."""
-        held = int(self.joints[0].held)
+    def _fitting(self, part: Any, most: Any, octets: int, room: int) -> int:
+        """How many of these messages, of at most so many rows each, find room. A row takes so many octets, of this message or of those that it completes."""
+        held = int(self.joints[0].held) // octets
         if held <= room // 2:
-            octets: Any = LEAST_NEED + part.length
-            most, room = np.minimum(most + octets * _joins()[part.protocol], octets), room - held
+            bound: Any = LEAST_NEED + part.length // octets
+            most, room = np.minimum(most + bound * _joins()[part.protocol], bound), room - held
         return max(int(np.searchsorted(np.cumsum(most), room, side="right")), 1)
 
     def _part(self, part: Any, now: int) -> None:

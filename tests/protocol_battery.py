@@ -28,7 +28,7 @@ from sensors.engine.encodings import STRIDES
 from sensors.engine.tables import BIT, FACT, LOW_TWO, MESSAGE, OPERATION, SAMPLE, TEXT, U16BE, VALUE, WITHOUT, code_path, table
 from sensors.listing import element_value, lines
 from sensors.protocol import Function, Protocol, protocols
-from sensors.sensor import LEAST_NEED
+from sensors.sensor import LEAST_NEED, OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.sources.pcap import find, open_capture
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _junk(rows: int, dtype: np.dtype[np.void], fill: int) -> Any:
     return made
 
 
-def room_for(given: list[Message], each: int) -> int:
+def room_for(given: list[Message], each: int, octets: int) -> int:
     """How many rows the engine has room for."""
-    return sum(min(each, LEAST_NEED + len(message.data)) for message in given)
+    return sum(min(each, LEAST_NEED + len(message.data) // octets) for message in given)
 
 
 def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = None, apart: bool = False) -> tuple[list[Row], Any, Any]:
@@ -132,8 +132,8 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
         at += len(message.data) + (PAD if arena is None else 0)
     joins = np.zeros(0 if arena is not None else REGION, np.uint8)
     memory = np.concatenate([memory, joins]) if len(joins) else memory
-    operations = _junk(room_for(given, protocol.operations_each), OPERATION, fill)
-    samples = _junk(room_for(given, protocol.samples_each), SAMPLE, fill)
+    operations = _junk(room_for(given, protocol.operations_each, OPERATION_OCTETS), OPERATION, fill)
+    samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill)
     remembered, joints = contexts.context_tables(size, *FEW)
     used, sampled = protocol.dissect(memory, messages, len(given), operations, 0, samples, 0, remembered, joints)
     check_tables(protocol, messages, operations[:used], samples[:sampled], joints)

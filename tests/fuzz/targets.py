@@ -21,7 +21,7 @@ from sensors.engine import contexts, fragments, layers, link, pairing
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, CONVERSATION, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
 from sensors.protocol import Protocol, protocols
-from sensors.sensor import MESSAGE_SCRATCH
+from sensors.sensor import MESSAGE_SCRATCH, OPERATION_OCTETS, SAMPLE_OCTETS
 from tests.fuzz import corpus, mutate, readers
 from tests.fuzz.guarded import GuardedSensor, guarded
 from tests.protocol_battery import FEW, OWNED, REGION, Message, check_tables, repairs, room_for
@@ -43,7 +43,7 @@ SIGHTINGS: Final = 16
 
 # sensors so small that every table gets full; groups are fewer than ranges are told one by one, or more
 SMALL: Final = {
-    "SLOTS": 64, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 14, "PART": 1 << 9, "GROUP_ROWS": 64, "BLOCKS": 8,
+    "SLOTS": 160, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16, "PART": 1 << 9, "OPERATIONS": 1 << 10, "SAMPLES": 1 << 12, "GROUP_ROWS": 64, "BLOCKS": 8,
     "SIGHTINGS": SIGHTINGS, "RELEASE_ROWS": 1 << 10,
 }  # fmt: skip
 SMALL_PAIRING: Final = {"RING": 32, "KEPT_SAMPLES": 16}
@@ -294,8 +294,8 @@ def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) 
     region = np.zeros(REGION, np.uint8)
     memory, messages = guarded(np.concatenate([scattered, region]), ends), guarded(table(len(given), MESSAGE), ends)
     _fill_messages(messages, given, places)
-    operations = _junk(room_for(given, protocol.operations_each), OPERATION, fill, ends)
-    samples = _junk(room_for(given, protocol.samples_each), SAMPLE, fill, ends)
+    operations = _junk(room_for(given, protocol.operations_each, OPERATION_OCTETS), OPERATION, fill, ends)
+    samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill, ends)
     remembered, joints = _contexts(len(scattered), ends)
     used, sampled = protocol.dissect(plain(memory), messages, len(given), operations, 0, samples, 0, remembered, joints)
     return messages, operations[:used], samples[:sampled], joints, bool((remembered.tag >= 0).any() or (joints.fill_at > joints.begin_at).any())
@@ -331,8 +331,8 @@ def _dissect_alone(protocol: Protocol, given: list[Message], ends: bool) -> Any:
     memory, messages = guarded(np.zeros(1 << 16, np.uint8), ends), guarded(table(1, MESSAGE), ends)
     found: list[Any] = []
     for message in given:
-        operations = guarded(table(room_for([message], protocol.operations_each), OPERATION), ends)
-        samples = guarded(table(room_for([message], protocol.samples_each), SAMPLE), ends)
+        operations = guarded(table(room_for([message], protocol.operations_each, OPERATION_OCTETS), OPERATION), ends)
+        samples = guarded(table(room_for([message], protocol.samples_each, SAMPLE_OCTETS), SAMPLE), ends)
         remembered, joints = _contexts(len(memory), ends)
         _fill_messages(messages, [message], [0])
         used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, 1, operations, 0, samples, 0, remembered, joints)
