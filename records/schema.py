@@ -128,6 +128,7 @@ POINT: Final = Table("point", "@timestamp", (
     Field("network.protocol", "keyword", "industrial protocol", "工业协议"),
     Field("ot.unit", "long", "unit inside the device", "设备内单元"),
     Field("ot.object.space", "keyword", "address space", "地址空间"),
+    Field("ot.object.name", "keyword", "name of the object, where the protocol has names", "对象名称"),
     Field("ot.object.first", "long", "address as on the wire, zero-based", "地址（线上值，从零起）"),
     Field("ot.point.min", "double", "smallest value in the window", "时间窗内最小值"),
     Field("ot.point.max", "double", "largest value in the window", "时间窗内最大值"),
@@ -135,6 +136,8 @@ POINT: Final = Table("point", "@timestamp", (
     Field("ot.point.last", "double", "last value in the window", "时间窗内末值"),
     Field("ot.point.changes", "long", "how often the value changed", "数值变化次数"),
     Field("ot.point.count", "long", "how often the value was seen", "数值出现次数"),
+    Field("ot.point.quality", "keyword", "what the device says of its last value: online, invalid …", "设备对末值的品质说明：在线、无效等", many=True),
+    Field("ot.point.time", "date", "time of the last value as the device tells it", "设备给出的末值时间"),
     Field("ot.fragment", "long", "0, or the number of a later fragment of the same window", "同一时间窗的片段序号"),
 ))
 

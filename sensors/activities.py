@@ -75,8 +75,9 @@ FUNCTION_NAMES: Final = [name for _, name in code_table()[2]]
 class Naming:
     """Numbers of one engine to names; hosts and conversations are named once, when they first appear."""
 
-    def __init__(self, origin: Origin, hosts: Any, conversations: Any) -> None:
+    def __init__(self, origin: Origin, hosts: Any, conversations: Any, names: Any, arena: Any) -> None:
         self._origin = origin
+        self._names, self._arena = names, arena
         self._hosts, self._conversations = hosts, conversations
         self.addresses: list[str] = []
         self.assets: list[str] = []
@@ -151,6 +152,7 @@ class Naming:
             "ot.code": _named(rows.code, code_path),
             "ot.unit": _present(rows.unit),
             "ot.object.space": _spread(_space_names(), _space_number(protocol, rows.space)),
+            "ot.object.name": self._object_names(protocol, rows.space, rows.name, rows.first, rows.last),
             "ot.object.first": _present(rows.first),
             "ot.object.last": _present(rows.last),
             "ot.object.count": pa.array(rows.distinct, mask=rows.distinct <= 0),
@@ -185,7 +187,7 @@ class Naming:
         words[:, 0:2] = np.array([self._talk_words(talk) for talk, _ in talks], np.int64).reshape(-1, 2)[place]
         words[:, 2] = rows.outcome | np.where(rows.kind == OWN, GROUPED, rows.kind) << 8 | rows.report << 16 | ACTIVITY_TAG << 24
         words[:, 3] = _effect_words()[rows.effect]
-        words[:, 4] = _space_words()[_space_number(self._conversations.protocol[rows.conversation], rows.space)]
+        words[:, 4] = _space_words()[_space_number(self._conversations.protocol[rows.conversation], rows.space)] ^ self._name_words(rows.name)
         words[:, 5], words[:, 6], words[:, 7], words[:, 8] = rows.code, rows.unit, rows["first"], rows["last"]
         words[:, 9], words[:, 10], words[:, 11], words[:, 12] = rows.error, rows.anomaly, rows.window, rows.fragment
         words[:, 13] = np.where(own, rows.start, 0)
@@ -198,6 +200,34 @@ class Naming:
         tunnel = (TUNNELS[int(talk.tunnel)], int(talk.tunnel_id)) if talk.tunnel else ()
         return name_words(self._origin.salt, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan), *tunnel)
 
+    def object_name(self, protocol: int, space: int, name: int, first: int, last: int) -> str | None:
+        """What the object is called: by wire, or as engineers write it."""
+        label = protocols()[protocol].label
+        if name >= 0:
+            return self._name(name)
+        return label(space_name(protocol, space) or "", first, last) if label and space >= 0 and first >= 0 else None
+
+    def _name(self, number: int) -> str:
+        at, octets = int(self._names[number].at), int(self._names[number].octets)
+        return bytes(self._arena[at : at + octets]).decode("utf-8", "replace")
+
+    def _name_words(self, names: Any) -> Any:
+        """What stands for names in identities."""
+        if not (names >= 0).any():
+            return 0
+        distinct, place = np.unique(names, return_inverse=True)
+        return np.array([name_words(self._name(number))[0] if number >= 0 else 0 for number in distinct.tolist()], np.int64)[place]
+
+    def _object_names(self, protocol: Any, space: Any, name: Any, first: Any, last: Any) -> Any:
+        """Of each row; asked once for each distinct object."""
+        asked = (name >= 0) | (_labelled()[protocol] & (space >= 0) & (first >= 0))
+        if not asked.any():
+            return pa.nulls(len(name), pa.string())
+        objects = np.stack([protocol, space, name, first, last], axis=1)
+        objects[~asked, 1:] = -1
+        distinct, place = np.unique(objects, axis=0, return_inverse=True)
+        return _spread([self.object_name(*one) for one in distinct.tolist()], place.reshape(-1), pa.string())
+
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""
         wanted, place = np.unique(rows.host, return_inverse=True)
@@ -209,14 +239,17 @@ class Naming:
             "network.protocol": _spread([protocol.name for protocol in protocols()], rows.protocol),
             "ot.unit": _present(rows.unit),
             "ot.object.space": _spread(_space_names(), space),
+            "ot.object.name": self._object_names(rows.protocol, rows.space, rows.name, rows.address, rows.address),
             "ot.object.first": rows.address,
             "ot.point.min": rows.low, "ot.point.max": rows.high, "ot.point.first": rows.initial, "ot.point.last": rows.final,
             "ot.point.changes": rows.changes, "ot.point.count": rows["count"], "ot.fragment": rows.fragment,
+            "ot.point.quality": _named_pairs(space, rows.quality, lambda space, bits: quality_names(*_spaces()[space], bits), pa.list_(pa.string())),
+            "ot.point.time": pa.array(rows.stamp, mask=rows.stamp < 0),
         }  # fmt: skip
         words = np.zeros((len(rows), WORDS), np.int64)
         words[:, 0:2] = np.array([name_words(self._origin.salt, address) for address in addresses], np.int64).reshape(-1, 2)[place]
         words[:, 2] = POINT_TAG << 24
-        words[:, 3] = _space_words()[space]
+        words[:, 3] = _space_words()[space] ^ self._name_words(rows.name)
         words[:, 4], words[:, 5], words[:, 6], words[:, 7] = rows.unit, rows.address, rows.window, rows.fragment
         columns["id"] = _identities(words)
         return arrow_table(POINT, columns | self._observer_columns(len(rows)), len(rows))
@@ -233,6 +266,25 @@ def _identities(words: Any) -> Any:
 @cache
 def _effect_words() -> Any:
     return np.array([name_words(effect.name)[0] for effect in EFFECTS], np.int64)
+
+
+@cache
+def _labelled() -> Any:
+    """Whose objects have labels."""
+    return np.array([protocol.label is not None for protocol in protocols()] or [False])
+
+
+def quality_names(protocol: Protocol | None, space: str | None, bits: int) -> list[str] | None:
+    """What is told of a value, by name; None where nothing is."""
+    if bits < 0 or protocol is None:
+        return None
+    return [name for bit, name in enumerate(protocol.qualities.get(space or "", ())) if name and bits >> bit & 1]
+
+
+@cache
+def _spaces() -> list[tuple[Protocol, str | None]]:
+    """(protocol, space) by `_space_number`."""
+    return [(protocol, space_name(number, space)) for number, protocol in enumerate(protocols()) for space in range(-1, _most_spaces() - 1)]
 
 
 @cache

@@ -8,11 +8,12 @@ import numpy as np
 
 from records.model import Asset
 from sensors.activities import mac_text, role_text, space_name
-from sensors.engine.tables import FOREVER, SUCCESS, TEXT
+from sensors.engine.tables import FACT, FOREVER, REPORT, SUCCESS, TEXT
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
     from sensors.activities import Naming
+    from sensors.protocol import Protocol
 
 MOST_TEXT: Final = 128  # characters of a fact that are kept
 
@@ -49,18 +50,25 @@ class Inventory:
 
     def identify(self, memory: Any, done: Any, told: Any, conversations: Any) -> None:
         """Texts that devices told about themselves."""
-        for row in np.flatnonzero(told.encoding == TEXT).tolist():
+        for row in np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT)).tolist():
             sample = told[row]
-            operation = done[int(np.searchsorted(done.answer_sample, row, side="right")) - 1]
+            operation = done[int(np.searchsorted(done.sample, row, side="right")) - 1]
             protocol = protocols()[int(operation.protocol)]
             fact = protocol.identity.get((space_name(int(operation.protocol), int(sample.space)) or "", int(sample.first)))
-            if fact is None or operation.outcome != SUCCESS:
+            if fact is None or (operation.outcome != SUCCESS and operation.role != REPORT):
                 continue
-            octets = bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)])
-            text = octets.decode("utf-8", "replace").strip("\0 ")[:MOST_TEXT]
+            text = self._words(memory, protocol, sample)[:MOST_TEXT]
             host = int(conversations[int(operation.conversation)].target)
             self._facts.setdefault(host, {})[fact] = text
             self._sources.setdefault(host, set()).add(f"{protocol.name}:identity")
+
+    @staticmethod
+    def _words(memory: Any, protocol: Protocol, sample: Any) -> str:
+        if sample.encoding == TEXT:
+            return bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)]).decode("utf-8", "replace").strip("\0 ")
+        if protocol.fact is None:
+            return f"{sample.value:.0f}"
+        return protocol.fact(protocol.spaces[int(sample.space)], int(sample.first), float(sample.value))
 
     def assets(self, naming: Naming, hosts: Any) -> tuple[Asset, ...]:
         """Every asset, by address."""
@@ -79,6 +87,7 @@ class Inventory:
                     vendor=facts.get("vendor"),
                     model=facts.get("model"),
                     firmware=facts.get("firmware"),
+                    serial=facts.get("serial"),
                     role=role_text(int(hosts[host].role)),
                     sources=tuple(sorted(self._sources.get(host, ()))),
                     site=self.site,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import struct
+from typing import TYPE_CHECKING, Any, Final
 
 from records.effects import EFFECTS
 from sensors.activities import OUTCOMES, action_name, anomaly_names, error_name, mac_text, space_name
-from sensors.engine.tables import BIT, REPORT, TEXT, U8, U16BE, VALUE, code_path
+from sensors.engine import tables
+from sensors.engine.tables import BIT, FACT, REPORT, TEXT, VALUE, code_path
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
 
@@ -54,7 +56,7 @@ class Listing(Sensor):
             "effect": effect.name,
             "object": {
                 "space": space_name(int(operation.protocol), int(operation.space)),
-                "name": None,
+                "name": self.naming.object_name(int(operation.protocol), int(operation.space), int(operation.name), int(operation.first), int(operation.last)),
                 "first": _some(operation.first),
                 "last": _some(operation.last),
             },
@@ -76,15 +78,38 @@ class Listing(Sensor):
     def _sample(self, sample: Any) -> list[object]:
         at, octets, count = int(sample.offset), int(sample.octets), int(sample.count)
         held = bytes(self.memory[at : at + octets])
-        if sample.encoding == VALUE:
-            return [] if math.isnan(sample.value) else [float(sample.value)]
-        if sample.encoding == U16BE:
-            return [int.from_bytes(held[2 * i : 2 * i + 2]) for i in range(min(count, octets // 2))]
+        if sample.encoding in (VALUE, FACT):
+            return [] if not math.isfinite(sample.value) else [float(sample.value)]
+        if sample.encoding == TEXT:
+            return [held.decode("utf-8", "replace")]
         if sample.encoding == BIT:
             return [held[i // 8] >> i % 8 & 1 for i in range(min(count, 8 * octets))]
-        if sample.encoding == U8:
-            return list(held[:count])
-        return [held.decode("utf-8", "replace")] if sample.encoding == TEXT else []
+        return [element_value(held, i * int(sample.stride) + int(sample.value_at), int(sample.encoding)) for i in range(count)]
+
+
+_FORMATS: Final = {
+    tables.U8: "B",
+    tables.I8: "b",
+    **{
+        getattr(tables, f"{kind}{bits}{order}"): sign + form
+        for order, sign in (("BE", ">"), ("LE", "<"))
+        for kind, bits, form in (("U", 16, "H"), ("I", 16, "h"), ("U", 32, "I"), ("I", 32, "i"), ("U", 64, "Q"), ("I", 64, "q"), ("F", 32, "f"), ("F", 64, "d"))
+    },
+    **dict.fromkeys((tables.TOP_BIT, tables.LOW_BIT, tables.LOW_TWO), "B"),
+}
+
+
+def element_value(held: bytes, at: int, encoding: int) -> float | None:
+    """One value of a run; None where its octets are not there, or are no number."""
+    size = struct.calcsize(_FORMATS[encoding])
+    if at + size > len(held):
+        return None
+    value = struct.unpack_from(_FORMATS[encoding], held, at)[0]
+    if encoding == tables.TOP_BIT:
+        return value >> 7
+    if encoding in (tables.LOW_BIT, tables.LOW_TWO):
+        return value & (1 if encoding == tables.LOW_BIT else 3)
+    return value if math.isfinite(value) else None
 
 
 def _some(number: Any) -> int | None:

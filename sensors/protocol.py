@@ -1,7 +1,8 @@
 """What a protocol is: one record of data and one `dissect`. One file a protocol in `sensors/protocols`, found by discovery.
 
-`dissect(memory, messages, count, operations, used, samples, sampled) -> (used, sampled)` reads `count` messages and appends rows to operations and
-samples; it returns the new fill of both. The engine calls it with room for `operations_each` operations and `samples_each` samples a message.
+`dissect(memory, messages, count, operations, used, samples, sampled, contexts, joints) -> (used, sampled)` reads `count` messages and appends rows to
+operations and samples; it returns the new fill of both. The engine calls it with room for `operations_each` operations and `samples_each` samples a message,
+but no more than one of each an octet. What it has to remember of a connection it keeps in `sensors.engine.contexts`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Framing:
     """How a byte stream falls into messages. `header`: octets needed to know the length; message length = length field + `add`.
 
     `magic` = (offset, sixteen-bit big-endian value, mask); recognition by content looks for one of `known` octets at `code_at`.
-    `least` and `most` bound the whole message. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs of
+    `least` and `most` bound the whole message. `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`,
+    is followed by `check` octets that are not told. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs of
     (octets that are always there, offset of the octet that counts further ones or -1).
     """
 
@@ -62,6 +64,7 @@ class Framing:
     most: int = 65535
     kind: int = BY_LENGTH
     code_at: int = -1
+    blocks: tuple[int, int, int] = (0, 0, 0)
     known: frozenset[int] = frozenset()
     shapes: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict[int, tuple[tuple[int, int], ...]])
 
@@ -76,15 +79,20 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One protocol. `functions` maps a code path ("3", "43/14") to name and effect; `anomalies` names the bits of an operation's anomaly, lowest first.
+    """One protocol. `functions` maps a code path ("3", "43/14"; "14/*": those that the table does not have) to name and effect.
+
+    `anomalies` names the bits of an operation's anomaly, lowest first.
 
     `over` = (protocol below, selector): messages are what that one hands on under this selector. Of several over one selector, the first takes a payload
     whose framing fits; one without framings takes the rest. With no port of its own, such a protocol is not looked for in streams.
+    With `joins`, messages may come in parts: those that only wait for others give no operation, and the last one's counts the octets of all.
     A lower protocol sets `payload`, `payload_length` and `selector` of an operation that carries another's message (-1, 0, -1 where none does); the upper one
     finds unit and transaction of that operation in its message. Operations of the upper one stand in place of the lower one's.
     `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens;
     a negative one splits numbers in two (-100000: 400002 is 4/2).
-    `identity` tells which fact of an asset (vendor, model, firmware, serial) a text of this space and number is.
+    `label` says how engineers write the object from `first` to `last` of a space, where no name comes by wire: called once for each of them, not per packet.
+    `qualities` names the bits of a space's quality, lowest first ("": not one).
+    `identity` tells which fact of an asset (vendor, model, firmware, serial) a text or number of this space and place is; `fact` puts such a number in words.
     """
 
     name: str
@@ -100,7 +108,11 @@ class Protocol:
     reference: Mapping[str, int] = field(default_factory=dict[str, int])
     anomalies: tuple[str, ...] = ()
     errors: Mapping[int, str] = field(default_factory=dict[int, str])
+    label: Callable[[str, int, int], str | None] | None = None
+    qualities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    fact: Callable[[str, int, float], str] | None = None
+    joins: bool = False
     operations_each: int = 1
     samples_each: int = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, delivery, fragments, grouping, history, layers, link, network, pairing, points
+from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, points
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
@@ -57,14 +58,19 @@ SLOTS: Final = 1024
 SLOTS_END: Final = SLOTS * delivery.SLOT_OCTETS
 HISTORY_AT: Final = SLOTS_END + pairing.KEPT_OCTETS
 FRAGMENTS_AT: Final = HISTORY_AT + history.OCTETS
-ARENA: Final = FRAGMENTS_AT + fragments.OCTETS
+CONTEXTS_AT: Final = FRAGMENTS_AT + fragments.OCTETS
+NAMES_AT: Final = CONTEXTS_AT + contexts.OCTETS
+ARENA: Final = NAMES_AT + names.OCTETS
 BATCH: Final = 1 << 20
 MOST_FLOWS: Final = 1 << 16
 MOST_HOSTS: Final = 1 << 16
 SIGHTINGS: Final = 1 << 14  # frames of redundant networks that are remembered
 MOST_CONVERSATIONS: Final = 1 << 16
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
-PART: Final = 1 << 12  # messages dissected at a time
+PART: Final = 1 << 12  # messages dissected at a time, where there is room for all that they may hold:
+OPERATIONS: Final = 2 * PART
+SAMPLES: Final = 8 * PART
+LEAST_NEED: Final = 8  # rows of a message, however short it is
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
 RELEASE_ROWS: Final = 1 << 16  # rows handed on at a time
@@ -74,6 +80,13 @@ def traits(effect: Effect) -> int:
     """What grouping has to know of an effect."""
     engineers = grouping.ENGINEERS if effect.access in ("program", "configure", "file") and effect.technique else 0
     return engineers | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
+
+
+@cache
+def _joins() -> Any:
+    """[protocol] → may a message of its come in parts, itself or that of a protocol over it?"""
+    above = {protocol.name: any(other.joins for other in protocols() if other.over and other.over[0] == protocol.name) for protocol in protocols()}
+    return np.array([protocol.joins or above[protocol.name] for protocol in protocols()] or [False])
 
 
 class Sensor:
@@ -86,7 +99,7 @@ class Sensor:
         self._make_tables(batch)
         origin = Origin(observer, site, capture)
         self._coverage = CoverageLog(origin, file)
-        self.naming = Naming(origin, self.hosts, self.conversations)
+        self.naming = Naming(origin, self.hosts, self.conversations, self.names, self.arena)
         self._inventory = Inventory(site)
         self._activities: list[pa.Table] = []
         self._points: list[pa.Table] = []
@@ -112,13 +125,15 @@ class Sensor:
         self.characters, self.bins = character.character_tables()
         self.messages.unit = self.messages.transaction = -1
         self._make_layers()
+        self.contexts, self.joints = contexts.context_tables(CONTEXTS_AT)
+        self.names, self.name_index, self.name_counters = names.name_tables(NAMES_AT)
         self.conversation_index = index(MOST_CONVERSATIONS)
-        each = max((protocol.operations_each for protocol in protocols()), default=1)
-        samples_each = max((protocol.samples_each for protocol in protocols()), default=1)
-        most, most_samples = layers.room(protocols(), "operations_each"), layers.room(protocols(), "samples_each")
-        self.operations, self.samples = table(max(PART * each, most), OPERATION), table(max(PART * samples_each, most_samples), SAMPLE)
-        self.part = min(PART, len(self.operations) // most, len(self.samples) // max(most_samples, 1))
-        self.layered, self.origins = table(self.part + len(self.operations), MESSAGE), np.zeros(self.part + len(self.operations), np.int64)
+        self.most, self.most_samples = layers.room(protocols(), "operations_each"), layers.room(protocols(), "samples_each")
+        self.operations, self.samples = (
+            table(OPERATIONS + int(self.most.max(initial=1)), OPERATION),
+            table(SAMPLES + int(self.most_samples.max(initial=1)), SAMPLE),
+        )
+        self.layered, self.origins = table(PART + len(self.operations), MESSAGE), np.zeros(PART + len(self.operations), np.int64)
         self.keys, self.effects, _ = pairing.code_table()
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
@@ -132,6 +147,7 @@ class Sensor:
         self.point_counters.due = FOREVER
         each_point = BLOCKS * points.BLOCK_POINTS
         self.points, self.values = table(each_point, POINT), np.zeros(points.BLOCK_POINTS)
+        self.points.quality = self.points.stamp = -1
         self.finals, self.counts, self.ends = np.zeros(each_point), np.zeros(each_point, np.int64), np.zeros(each_point, np.int64)
         self.point_rows = table(each_point + 8 * 65536, POINT_ROW)
         self.scratch = table(1, MESSAGE_SCRATCH)
@@ -231,21 +247,46 @@ class Sensor:
 
     def _messages(self, now: int) -> None:
         """Messages to operations to activities; then the slots are free again."""
-        count = self._streams.messages
-        for first in range(0, count, self.part):
-            self._part(self.messages[first : min(first + self.part, count)], now if first + self.part >= count else 0)
+        count, first = self._streams.messages, 0
+        while first < count:
+            last = self._part_end(first, count)
+            self._part(self.messages[first:last], now if last == count else 0)
+            first = last
         if count == 0:
             self._operations(0, self.messages, now)
         streaming.free_slots(self.slots, self.streams)
 
+    def _part_end(self, first: int, count: int) -> int:
+        """Messages from `first` up to here are dissected together: as many as there is room for."""
+        last = min(first + PART, count)
+        for each, room in ((self.most, OPERATIONS), (self.most_samples, SAMPLES)):
+            part = self.messages[first:last]
+            if len(part) * int(each[part.protocol].max()) > room:
+                last = first + self._fitting(part, each[part.protocol], room)
+        return last
+
+    def _fitting(self, part: Any, most: Any, room: int) -> int:
+        """How many of these messages, of at most so many rows each, find room. None has more rows than octets, save for those that it completes."""
+        held = int(self.joints[0].held)
+        if held <= room // 2:
+            octets: Any = LEAST_NEED + part.length
+            most, room = np.minimum(most + octets * _joins()[part.protocol], octets), room - held
+        return max(int(np.searchsorted(np.cumsum(most), room, side="right")), 1)
+
     def _part(self, part: Any, now: int) -> None:
         used, sampled = 0, 0
+        self.joints.fill_at = self.joints.begin_at
         used, sampled, mixed = self._dissect(part, 0, used, sampled)
         if mixed:
             self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
         if len(self.layers) and (self.operations.payload[:used] >= 0).any():
             part, used = self._hand_on(part, used, sampled)
-        self._annotate(used, part)
+        at = self._annotate(used, part)
+        while at < used:
+            self._pair(0, at, part, 0)
+            self._forget_names()
+            self.operations[: used - at] = self.operations[at:used].copy()
+            used, at = used - at, self._annotate(used - at, part)
         self._operations(used, part, now)
 
     def _dissect(self, messages: Any, first: int, used: int, sampled: int) -> tuple[int, int, bool]:
@@ -257,15 +298,22 @@ class Sensor:
             places = None if whole else first + np.flatnonzero(kinds == number)
             chosen = messages if places is None else messages[places]
             before = used
-            used, sampled = protocols()[number].dissect(self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled)
+            used, sampled = protocols()[number].dissect(
+                self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled, self.contexts, self.joints
+            )
             if places is not None:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
             self._messages_of[number] += len(chosen)
         return used, sampled, len(present) > 1
 
-    def _annotate(self, used: int, part: Any) -> None:
-        pairing.annotate(0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows)
-        delivery.disown(used, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
+    def _annotate(self, used: int, part: Any) -> int:
+        """Returns the next operation where there is no room for its name."""
+        done = pairing.annotate(
+            self.memory, 0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows,
+            self.names, self.name_index, self.name_counters,
+        )  # fmt: skip
+        delivery.disown(done, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
+        return done
 
     def _hand_on(self, part: Any, used: int, sampled: int) -> tuple[Any, int]:
         """Messages inside messages: their operations stand in the place of those that carried them."""
@@ -283,16 +331,15 @@ class Sensor:
     def _lift(self, used: int, filled: int) -> int:
         return layers.hand_on(
             self.memory, used, self.operations, self.layered, filled, self.origins, len(self.talks), self.conversations,
-            self.layers, self.layer_framings, self.layer_known, self.scratch,
+            self.layers, self.layer_framings, self.layer_known, self.scratch, self.joints,
         )  # fmt: skip
 
     def _operations(self, count: int, messages: Any, now: int) -> None:
-        self._pair(count, messages, now)
+        self._pair(0, count, messages, now)
         if now:
             self._close_until(now)
 
-    def _pair(self, count: int, messages: Any, now: int) -> None:
-        at = 0
+    def _pair(self, at: int, count: int, messages: Any, now: int) -> None:
         while at <= count:
             at = pairing.pair(
                 self.memory, SLOTS_END, at, count, now, self.operations, messages, self.samples,
@@ -360,7 +407,7 @@ class Sensor:
             self._point_counters.rows = 0
 
     def _close_coverage(self, one_sided: int) -> None:
-        shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen)
+        shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen + self.joints[0].shed)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
         self._settle(np.arange(int(self.streams[0].flows)))
@@ -394,9 +441,9 @@ class Sensor:
         return (
             lambda: self._stream(0, 0),
             lambda: (self.decode(0, 0), fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)),
-            lambda: self._pair(0, self.messages, 0),
+            lambda: self._pair(0, 0, self.messages, 0),
             lambda: (self._count_groups(0, 0), self._close_until(0), self._clear_groups(), self.naming.points(self.point_rows[:1])),
-            lambda: (self._collect(0, 0), self._annotate(0, self.messages)),
+            lambda: (self._collect(0, 0), self._annotate(0, self.messages), self._forget_named_points()),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
             lambda: (self._lift(0, 0), streaming.free_slots(self.slots, self.streams)),
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
@@ -465,12 +512,28 @@ class Sensor:
         oldest = crowded[np.argsort(flows.last[crowded], kind="stable")]
         self._relieve(oldest[: max(len(oldest) // 4, 1)])
 
-    def _forget_conversations(self) -> None:
-        """Too many conversations: release and name everything that has one, then number them anew."""
-        self._pair(0, self.messages, FOREVER - 1)
+    def _release_all(self) -> None:
+        """Whatever waits or is grouped leaves: numbers in it are about to change their meaning."""
+        self._pair(0, 0, self.messages, FOREVER - 1)
         self._drain()
         self._clear_groups()
         self._drain()
+
+    def _forget_names(self) -> None:
+        """Too many names: everything that has one is released, then they are numbered anew."""
+        self._release_all()
+        self._forget_named_points()
+        self._drain_points()
+        self.asked.name = -1
+        self.name_counters.names, self.name_counters.fill_at = 0, self.name_counters.place
+        self.name_index[:] = -1
+
+    def _forget_named_points(self) -> None:
+        points.forget_names(self.blocks, self.block_index, self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)
+
+    def _forget_conversations(self) -> None:
+        """Too many conversations: release and name everything that has one, then number them anew."""
+        self._release_all()
         begun = np.flatnonzero((self.flows.used == 1) & (self.flows.carry_length > 0))  # their messages would have no conversation
         self._relieve(begun)
         self.streams[0].conversations = 0

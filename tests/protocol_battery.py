@@ -23,14 +23,17 @@ from typing import Any, Final
 import numpy as np
 
 from records.effects import EFFECTS
-from sensors.engine.tables import BIT, MESSAGE, OPERATION, SAMPLE, TEXT, U8, U16BE, VALUE, code_path, table
-from sensors.listing import lines
+from sensors.engine import contexts
+from sensors.engine.encodings import STRIDES
+from sensors.engine.tables import BIT, FACT, LOW_TWO, MESSAGE, OPERATION, SAMPLE, TEXT, U16BE, VALUE, WITHOUT, code_path, table
+from sensors.listing import element_value, lines
 from sensors.protocol import Protocol, protocols
+from sensors.sensor import LEAST_NEED
 from sensors.sources.pcap import find, open_capture
 
 OWNED: Final = (
-    "message", "role", "outcome", "short", "sidedness", "transaction", "code", "effect", "unit", "space", "first", "last", "distinct", "value", "error",
-    "anomaly", "octets", "sample", "samples", "answer_sample", "answer_samples", "payload", "payload_length", "selector",
+    "message", "role", "outcome", "short", "part", "transaction", "code", "effect", "unit", "space", "first", "last", "distinct", "value", "error",
+    "anomaly", "octets", "name_at", "name_octets", "sample", "samples", "answer_sample", "answer_samples", "payload", "payload_length", "selector",
 )  # fmt: skip
 PAD: Final = 64
 
@@ -66,7 +69,7 @@ class Row:
     role: int
     outcome: int
     short: int
-    sidedness: int
+    part: int
     transaction: int
     code: str
     action: str
@@ -94,6 +97,11 @@ def _junk(rows: int, dtype: np.dtype[np.void], fill: int) -> Any:
     return made
 
 
+def room_for(given: list[Message], each: int) -> int:
+    """How many rows the engine has room for."""
+    return sum(min(each, LEAST_NEED + len(message.data)) for message in given)
+
+
 def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = None) -> tuple[list[Row], Any, Any]:
     """Dissect messages between octets of `fill`, in tables full of `fill`. Returns the rows in words, and both tables."""
     size = sum(len(message.data) + PAD for message in given) + PAD
@@ -105,16 +113,24 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
         row["unit"] = row["transaction"] = -1
         row["offset"], row["length"], row["side"], row["framing"], row["marks"] = at, len(message.data), message.side, message.framing, message.marks
         at += len(message.data) + (PAD if arena is None else 0)
-    operations = _junk(len(given) * protocol.operations_each, OPERATION, fill)
-    samples = _junk(len(given) * protocol.samples_each, SAMPLE, fill)
-    used, sampled = protocol.dissect(memory, messages, len(given), operations, 0, samples, 0)
-    check_tables(protocol, messages, operations[:used], samples[:sampled])
+    joins = np.zeros(0 if arena is not None else contexts.OCTETS, np.uint8)
+    memory = np.concatenate([memory, joins]) if len(joins) else memory
+    operations = _junk(room_for(given, protocol.operations_each), OPERATION, fill)
+    samples = _junk(room_for(given, protocol.samples_each), SAMPLE, fill)
+    remembered, joints = contexts.context_tables(size)
+    used, sampled = protocol.dissect(memory, messages, len(given), operations, 0, samples, 0, remembered, joints)
+    check_tables(protocol, messages, operations[:used], samples[:sampled], joints)
     return [_row(protocol, memory, operation, samples) for operation in operations[:used]], operations[:used], samples[:sampled]
 
 
-def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: Any) -> None:
+def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: Any, joints: Any) -> None:
     """What holds for the rows of every protocol."""
     taken = 0
+    joined = range(int(joints[0]["begin_at"]), int(joints[0]["fill_at"]) + 1)
+
+    def inside(message: Any, at: int, octets: int) -> bool:
+        return message["offset"] <= at <= at + octets <= message["offset"] + message["length"] or (at in joined and at + octets in joined)
+
     for operation in operations:
         message = messages[operation["message"]]
         assert operation["role"] in (0, 1, 2)
@@ -126,30 +142,37 @@ def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: An
         assert operation["distinct"] >= 1
         assert operation["effect"] in range(-1, len(EFFECTS))
         assert 0 <= operation["anomaly"] < 1 << len(protocol.anomalies)
-        assert operation["octets"] == message["length"]
+        assert operation["octets"] == message["length"] or (protocol.joins and operation["octets"] > message["length"])
+        assert operation["name_octets"] <= 0 or inside(message, int(operation["name_at"]), int(operation["name_octets"])), "a name outside of its message"
         assert (operation["answer_sample"], operation["answer_samples"]) == (0, 0)
         assert 0 <= operation["samples"] <= protocol.samples_each
         assert operation["samples"] == 0 or operation["sample"] == taken, "samples stand in the order of their operations"
         taken += operation["samples"]
         assert (operation["payload"] < 0) == (operation["selector"] < 0)
-        assert operation["payload"] < 0 or message["offset"] <= operation["payload"] <= message["offset"] + message["length"]
         assert operation["payload"] >= 0 or operation["payload_length"] == 0
-        assert operation["payload"] + operation["payload_length"] <= message["offset"] + message["length"], "a payload outside of its message"
+        assert operation["payload"] < 0 or inside(message, int(operation["payload"]), int(operation["payload_length"])), "a payload outside of its message"
         for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]:
             assert sample["space"] in range(len(protocol.spaces))
             assert sample["count"] >= 1
             assert sample["first"] >= -1
-            assert message["offset"] <= sample["offset"]
-            assert sample["octets"] >= 0
-            assert sample["offset"] + sample["octets"] <= message["offset"] + message["length"], "a value outside of its message"
-            assert sample["encoding"] in (BIT, U8, U16BE, TEXT, VALUE)
-            if sample["encoding"] == U16BE:
-                assert sample["octets"] == 2 * sample["count"]
-            elif sample["encoding"] == BIT:
+            assert sample["step"] >= 1
+            assert sample["stamp"] >= -1
+            if sample["encoding"] in (VALUE, FACT):
+                assert sample["count"] == 1
+                continue
+            assert sample["quality"] == -1, "a run has its qualities beside its values"
+            assert inside(message, int(sample["offset"]), int(sample["octets"])), "a value outside of its message"
+            assert BIT <= sample["encoding"] <= LOW_TWO
+            if sample["encoding"] == BIT:
                 assert sample["octets"] == (sample["count"] + 7) // 8
+            elif sample["encoding"] != TEXT:
+                element = int(sample["stride"])
+                assert sample["octets"] == element * sample["count"]
+                assert sample["value_at"] + STRIDES[sample["encoding"]] <= element
+                assert sample["quality_at"] == WITHOUT or sample["quality_at"] < element
     assert taken == len(samples)
     assert list(operations["message"]) == sorted(operations["message"])
-    assert set(operations["message"]) == set(range(len(messages))), "silence is no answer to a message"
+    assert protocol.joins or set(operations["message"]) == set(range(len(messages))), "silence is no answer to a message"
 
 
 def _row(protocol: Protocol, memory: Any, operation: Any, samples: Any) -> Row:
@@ -176,7 +199,7 @@ def _values(protocol: Protocol, memory: Any, sample: Any) -> Values:
     octets = bytes(memory[sample["offset"] : sample["offset"] + sample["octets"]])
     count, encoding = int(sample["count"]), int(sample["encoding"])
     values: tuple[float | bytes, ...]
-    if encoding == VALUE:
+    if encoding in (VALUE, FACT):
         values = (float(sample["value"]),)
     elif encoding == TEXT:
         values = (octets,)
@@ -185,7 +208,8 @@ def _values(protocol: Protocol, memory: Any, sample: Any) -> Values:
     elif encoding == U16BE:
         values = tuple(float(int.from_bytes(octets[i : i + 2])) for i in range(0, 2 * count, 2))
     else:
-        values = tuple(float(octet) for octet in octets)
+        numbers = (element_value(octets, i * int(sample["stride"]) + int(sample["value_at"]), encoding) for i in range(count))
+        values = tuple(float("nan") if number is None else float(number) for number in numbers)
     return Values(protocol.spaces[int(sample["space"])], int(sample["first"]), values)
 
 

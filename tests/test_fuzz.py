@@ -137,7 +137,7 @@ PLANTED: Final = {
         ("AssertionError: activities, points or coverage that depend",), INTERPRETED_OWN,
     ),
     "past what carries": (
-        "engine/layers.py", "layers.hand_on", " and end <= lower.offset + lower.length:", ":",
+        "engine/layers.py", "layers.hand_on", " and end <= lower.offset + lower.length", "",
         ("AssertionError: a message that is longer",), INTERPRETED_OWN,
     ),
 }  # fmt: skip

@@ -172,7 +172,7 @@ def test_single_values_stand_in_the_row() -> None:
 
 def test_function_23_writes_and_reads() -> None:
     write, read = told(MODBUS, [mbap(SPECIFIED["23"][0])])
-    assert [(row.code, row.effect, row.sidedness, row.space) for row in (write, read)] == [
+    assert [(row.code, row.effect, row.part, row.space) for row in (write, read)] == [
         ("23", "value.write", 0, "holding_register"),
         ("23", "value.read", 1, "holding_register"),
     ]
@@ -182,7 +182,7 @@ def test_function_23_writes_and_reads() -> None:
     write, read = told(MODBUS, [mbap(SPECIFIED["23"][1], ANSWER)])
     assert (write.samples, read.samples) == ((), (Values("holding_register", -1, (0xFE, 0xACD, 1, 3, 13, 255)),))
     refused = told(MODBUS, [mbap("97 02", ANSWER)])
-    assert [(row.code, row.sidedness, row.error, row.outcome, row.effect) for row in refused] == [
+    assert [(row.code, row.part, row.error, row.outcome, row.effect) for row in refused] == [
         ("23", 0, 2, FAILURE, "value.write"),
         ("23", 1, 2, FAILURE, "value.read"),
     ]

@@ -121,6 +121,30 @@ load16be, load32be = _load(2, little=False), _load(4, little=False)
 load16le, load32le, load64le = _load(2, little=True), _load(4, little=True), _load(8, little=True)
 
 
+def _real(octets: int) -> Callable[[int], float]:
+    """The IEEE 754 number of so many octets whose bits these are."""
+
+    @intrinsic
+    def real(typing: Any, bits: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+            word = builder.trunc(arguments[0], ir.IntType(32)) if octets == 4 else arguments[0]
+            number = builder.bitcast(word, ir.FloatType() if octets == 4 else ir.DoubleType())
+            return builder.fpext(number, ir.DoubleType()) if octets == 4 else number
+
+        return types.float64(types.int64), generate
+
+    return cast("Callable[[int], float]", real)
+
+
+real32, real64 = _real(4), _real(8)
+
+
+@inline
+def store8(memory: Any, at: int, octet: int) -> None:
+    """Set one octet, unchecked."""
+    memory[at] = octet
+
+
 @kernel
 def fill(numbers: Any, value: int) -> None:
     """Set every number."""

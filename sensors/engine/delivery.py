@@ -59,6 +59,7 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.packet, message.flow, message.connection, message.conversation = packet.number, number, flow.connection, flow.conversation
     message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side
     message.port = flow.source_port if flow.side == 0 else flow.target_port
+    message.speaker, message.hearer = flow.source, flow.target
     message.marks = flags | (AFTER_GAP if flow.torn else 0)
     message.peered = 0
     if flow.peer >= 0:

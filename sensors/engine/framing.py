@@ -34,7 +34,7 @@ def framing_tables(protocols: tuple[Protocol, ...], upper: bool = False) -> tupl
             little = length.order == LITTLE
             framings[row] = (
                 number, framing.kind, framing.header, length.at, length.octets, little, framing.add, at, value, mask,
-                framing.least, framing.most, framing.code_at if framing.known else -1, variant,
+                framing.least, framing.most, framing.code_at if framing.known else -1, variant, *framing.blocks,
             )  # fmt: skip
             known[row, sorted(framing.known), 0] = 1
             for code, shapes in framing.shapes.items():
@@ -66,6 +66,8 @@ def message_length(memory: Any, at: int, end: int, framing: Any, row: Any) -> in
         told = u16le(memory, place, end, row) if framing.little else u16be(memory, place, end, row)
     else:
         told = u32le(memory, place, end, row) if framing.little else u32be(memory, place, end, row)
+    if framing.block:
+        told += max(told - framing.uncounted + framing.block - 1, 0) // framing.block * framing.check
     told += framing.add
     return told if framing.least <= told <= framing.most else -1
 

@@ -34,7 +34,7 @@ def _hash(operation: Any, kind: int, window: int) -> int:
     whole = mix(operation.conversation << 16 ^ operation.effect << 8 ^ operation.outcome << 4 ^ _report(operation) << 3 ^ kind, operation.code)
     whole = mix(whole, mix(operation.error, window // WINDOW) ^ operation.anomaly)
     if kind in (GROUPED, OWN):
-        whole = mix(whole, mix(operation.first, operation.last) ^ mix(operation.unit, operation.space))
+        whole = mix(whole, mix(operation.first, operation.last) ^ mix(operation.unit << 20 ^ operation.name, operation.space))
     return whole
 
 
@@ -52,6 +52,8 @@ def _same(group: Any, operation: Any, kind: int, window: int) -> bool:
         return False
     if kind in (SWEPT, COUNTER):
         return True
+    if group.name != operation.name:
+        return False
     return group.first == operation.first and group.last == operation.last and group.unit == operation.unit and group.space == operation.space
 
 
@@ -85,6 +87,7 @@ def _begin(operation: Any, kind: int, window: int, place: int, groups: Any, inde
     swept = kind in (SWEPT, COUNTER)
     group.unit, group.space = (-1, -1) if swept else (operation.unit, operation.space)
     group.first, group.last = (-1, -1) if swept else (operation.first, operation.last)
+    group.name = -1 if swept else operation.name
     group.outcome, group.error, group.anomaly = operation.outcome, operation.error, operation.anomaly
     group.window, group.kind, group.hash, group.report = window, kind, hashed, _report(operation)
     group.count = group.rows = group.distinct = group.octets = group.answered = 0
@@ -149,7 +152,7 @@ def _release(group: Any, released: Any, counters: Any, hosts: Any, conversations
     row = released[counters.released]
     counters.released += 1
     row.conversation, row.code, row.function, row.effect = group.conversation, group.code, group.function, group.effect
-    row.unit, row.space, row.first, row.last = group.unit, group.space, group.first, group.last
+    row.unit, row.space, row.name, row.first, row.last = group.unit, group.space, group.name, group.first, group.last
     row.outcome, row.error, row.anomaly, row.window, row.kind = group.outcome, group.error, group.anomaly, group.window, group.kind
     row.count, row.rows, row.distinct, row.octets = group.count, group.rows, group.distinct, group.octets
     row.fragment, row.ordinal, row.port, row.start, row.end = group.fragment, group.ordinal, group.port, group.start, group.end
@@ -179,7 +182,7 @@ def _own(operation: Any, group: Any, time: int, packet: int, released: Any, coun
 @inline
 def _new_range(operation: Any, window: int, seen: Any, counters: Any) -> bool:
     """Is this unit and range new among those past the first ones? A bounded set of hashes; what it cannot hold is counted in `unseen`."""
-    whole = mix(_hash(operation, SWEPT, window), mix(operation.first, operation.last) ^ mix(operation.unit, operation.space)) | 1
+    whole = mix(_hash(operation, SWEPT, window), mix(operation.first, operation.last) ^ mix(operation.unit << 20 ^ operation.name, operation.space)) | 1
     half = window // WINDOW & 1  # two windows may be open: each has its own set
     place = whole & seen.shape[1] - 1
     for _ in range(PROBES):
@@ -199,7 +202,7 @@ def _grouped(operation: Any, window: int, groups: Any, index: Any, seen: Any, co
     found = _find(operation, GROUPED, window, groups, index)
     if found >= 0:
         return found
-    if operation.first < 0:
+    if operation.first < 0 and operation.name < 0:
         return _begin(operation, GROUPED, window, -1 - found, groups, index, counters)
     counter = _find(operation, COUNTER, window, groups, index)
     if counter < 0:
@@ -235,7 +238,7 @@ def close(window: int, groups: Any, index: Any, released: Any, seen: Any, counte
         if group.window <= window:
             if group.count > 0 and group.kind != COUNTER:
                 if group.kind != SWEPT:
-                    group.distinct = 1 if group.first >= 0 else 0
+                    group.distinct = 1 if group.first >= 0 or group.name >= 0 else 0
                 _release(group, released, counters, hosts, conversations)
             continue
         if kept != number:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, Final, TypeVar, cast
@@ -75,6 +76,21 @@ def load16le(memory: Any, at: int) -> int:
 def load32le(memory: Any, at: int) -> int:
     """Four octets, little endian."""
     return int.from_bytes(memory[at : at + 4], "little")
+
+
+def real32(bits: int) -> float:
+    """The IEEE 754 number of four octets whose bits these are."""
+    return struct.unpack("<f", struct.pack("<I", bits & 0xFFFFFFFF))[0]
+
+
+def real64(bits: int) -> float:
+    """The same of eight octets."""
+    return struct.unpack("<d", struct.pack("<Q", bits & _MASK))[0]
+
+
+def store8(memory: Any, at: int, octet: int) -> None:
+    """Set one octet, unchecked."""
+    memory[at] = octet
 
 
 def fill(numbers: Any, value: int) -> None:

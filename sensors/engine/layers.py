@@ -38,14 +38,14 @@ def layer_tables(protocols: tuple[Protocol, ...]) -> tuple[Any, Any, Any]:
     return layers, framings, known
 
 
-def room(protocols: tuple[Protocol, ...], each: str) -> int:
-    """Operations (`operations_each`) or samples (`samples_each`) that one message may come to, with all that is handed on."""
+def room(protocols: tuple[Protocol, ...], each: str) -> Any:
+    """[protocol] → operations (`operations_each`) or samples (`samples_each`) that one message may come to, with all that is handed on."""
 
     def of(protocol: Protocol, passes: int) -> int:
         above = [of(other, passes - 1) for other in protocols if passes and other.over and other.over[0] == protocol.name]
         return getattr(protocol, each) + protocol.operations_each * max(above, default=0)
 
-    return max((of(protocol, PASSES) for protocol in protocols), default=1)
+    return np.array([of(protocol, PASSES) for protocol in protocols], np.int64)
 
 
 @kernel
@@ -88,24 +88,26 @@ def _converse(message: Any, layer: Any, base: int, conversations: Any) -> None:
 @inline
 def _copy_message(target: Any, source: Any) -> None:
     target.time, target.clock, target.packet, target.flow, target.connection = source.time, source.clock, source.packet, source.flow, source.connection
+    target.speaker, target.hearer = source.speaker, source.hearer
     target.conversation, target.port, target.side, target.marks, target.peered = source.conversation, source.port, source.side, source.marks, source.peered
 
 
 @entry
 def hand_on(
     memory: Any, count: int, operations: Any, messages: Any, filled: int, origins: Any, base: int, conversations: Any,
-    layers: Any, framings: Any, known: Any, scratch: Any,
+    layers: Any, framings: Any, known: Any, scratch: Any, joints: Any,
 ) -> int:  # fmt: skip
     """What operations[:count] carry becomes messages[filled:]; returns the new fill. `origins` tells which operation each of them came from."""
     memory, operations, messages, origins, conversations = borrow(memory), borrow(operations), borrow(messages), borrow(origins), borrow(conversations)
-    layers, framings, known, scratch = borrow(layers), borrow(framings), borrow(known), borrow(scratch)
+    layers, framings, known, scratch, joints = borrow(layers), borrow(framings), borrow(known), borrow(scratch), borrow(joints)
     for i in range(count):
         operation = operations[i]
         if operation.payload < 0:
             continue
         lower = messages[operation.message]
         end = operation.payload + operation.payload_length
-        if operation.payload_length > 0 and operation.payload >= lower.offset and end <= lower.offset + lower.length:
+        within = operation.payload >= lower.offset and end <= lower.offset + lower.length
+        if operation.payload_length > 0 and (within or (operation.payload >= joints[0].begin_at and end <= joints[0].fill_at)):
             number = _upper(memory, operation, lower.protocol, lower.marks & CUT != 0, layers, framings, known, scratch[0])
             if number >= 0:
                 layer, message = layers[number], messages[filled]

@@ -14,13 +14,50 @@ INTERPRETED: Final = interpreted()
 LOWER_HALF: Final = 0xFFFFFFFF
 
 if INTERPRETED:
-    from sensors.engine.interpreted import add16, borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
+    from sensors.engine.interpreted import (
+        add16,
+        borrow,
+        copy,
+        entry,
+        fill,
+        inline,
+        kernel,
+        load16be,
+        load16le,
+        load32be,
+        load32le,
+        mix,
+        octet,
+        plain,
+        real32,
+        real64,
+        store8,
+    )  # fmt: skip
 else:
-    from sensors.engine.compiled import add16, borrow, copy, entry, fill, inline, kernel, load16be, load16le, load32be, load32le, mix, octet, plain
+    from sensors.engine.compiled import (
+        add16,
+        borrow,
+        copy,
+        entry,
+        fill,
+        inline,
+        kernel,
+        load16be,
+        load16le,
+        load32be,
+        load32le,
+        mix,
+        octet,
+        plain,
+        real32,
+        real64,
+        store8,
+    )  # fmt: skip
 
 __all__ = [
-    "INTERPRETED", "borrow", "copy", "entry", "fill", "inline", "kernel", "mix", "number_of", "numbers16be", "octet", "plain", "sum16", "tag_fits", "tagged",
-    "u8", "u16be", "u16le", "u32be", "u32le", "u48be",
+    "INTERPRETED", "borrow", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel", "mix", "number_of",
+    "numbers16be", "octet", "plain", "put", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le", "u48be",
+    "u48le",
 ]  # fmt: skip
 
 
@@ -91,6 +128,73 @@ def u32le(memory: Any, at: int, end: int, row: Any) -> int:
 def u48be(memory: Any, at: int, end: int, row: Any) -> int:
     """Six octets, big endian: a MAC address."""
     return u16be(memory, at, end, row) << 32 | u32be(memory, at + 2, end, row)
+
+
+@inline
+def u48le(memory: Any, at: int, end: int, row: Any) -> int:
+    """Six octets, little endian."""
+    return u32le(memory, at, end, row) | u16le(memory, at + 4, end, row) << 32
+
+
+@inline
+def u24be(memory: Any, at: int, end: int, row: Any) -> int:
+    """Three octets, big endian."""
+    return u8(memory, at, end, row) << 16 | u16be(memory, at + 1, end, row)
+
+
+@inline
+def u24le(memory: Any, at: int, end: int, row: Any) -> int:
+    """Three octets, little endian."""
+    return u16le(memory, at, end, row) | u8(memory, at + 2, end, row) << 16
+
+
+@inline
+def signed(number: int, bits: int) -> int:
+    """A number of so many bits (at most 32) as two's complement."""
+    return number - (1 << bits) if number >> bits - 1 & 1 else number
+
+
+@inline
+def i64be(memory: Any, at: int, end: int, row: Any) -> int:
+    """Eight octets, big endian, signed."""
+    return signed(u32be(memory, at, end, row), 32) << 32 | u32be(memory, at + 4, end, row)
+
+
+@inline
+def i64le(memory: Any, at: int, end: int, row: Any) -> int:
+    """Eight octets, little endian, signed."""
+    return signed(u32le(memory, at + 4, end, row), 32) << 32 | u32le(memory, at, end, row)
+
+
+@inline
+def f32be(memory: Any, at: int, end: int, row: Any) -> float:
+    """An IEEE 754 number of four octets, big endian."""
+    return real32(u32be(memory, at, end, row))
+
+
+@inline
+def f32le(memory: Any, at: int, end: int, row: Any) -> float:
+    """An IEEE 754 number of four octets, little endian."""
+    return real32(u32le(memory, at, end, row))
+
+
+@inline
+def f64be(memory: Any, at: int, end: int, row: Any) -> float:
+    """An IEEE 754 number of eight octets, big endian."""
+    return real64(i64be(memory, at, end, row))
+
+
+@inline
+def f64le(memory: Any, at: int, end: int, row: Any) -> float:
+    """An IEEE 754 number of eight octets, little endian."""
+    return real64(i64le(memory, at, end, row))
+
+
+@inline
+def put(memory: Any, at: int, octet: int) -> None:
+    """Set one octet of the arena; nothing where it is not in it."""
+    if 0 <= at < len(memory):
+        store8(memory, at, octet & 255)
 
 
 @inline

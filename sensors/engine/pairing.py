@@ -13,13 +13,16 @@ import numpy as np
 
 from sensors.engine.grouping import ITS_OWN
 from sensors.engine.interpreted import mix as plain_mix
+from sensors.engine.names import intern
 from sensors.engine.octets import LOWER_HALF, borrow, copy, entry, inline, kernel, mix
 from sensors.engine.tables import (
     AFTER_GAP,
+    ANY,
     BIT,
     BROKEN,
     CUT,
     CUT_ANOMALY,
+    FACT,
     OPERATION,
     OVERLAP,
     OVERLAP_ANOMALY,
@@ -42,6 +45,8 @@ BUCKETS_EACH: Final = 16  # of a connection; further requests that are open at o
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
 KEPT_SAMPLES: Final = 1 << 14
 
+NUMBER_MASK: Final = (1 << 20) - 1  # one number of a code path
+
 WAITING: Final = 1
 LEFT: Final = 2
 ANSWERED: Final = 3
@@ -56,7 +61,7 @@ def code_table() -> tuple[Any, Any, list[tuple[int, str]]]:
     rows: list[tuple[int, int, str]] = []
     for number, protocol in enumerate(protocols()):
         for path, function in protocol.functions.items():
-            code = pack_code(*(int(part) for part in path.split("/")))
+            code = pack_code(*(ANY if part == "*" else int(part) for part in path.split("/")))
             rows.append((plain_mix(number, code), NUMBER[function.effect], function.name))
     rows.sort()
     keys = np.array([key for key, _, _ in rows], np.int64)
@@ -78,14 +83,37 @@ def _function(protocol: int, code: int, keys: Any) -> int:
     return low if low < len(keys) and keys[low] == wanted else -1
 
 
+@kernel
+def _function_of_any(protocol: int, code: int, keys: Any) -> int:
+    """Row of the function that stands for every code that begins like this one, the longest beginning first."""
+    if code & NUMBER_MASK:
+        found = _function(protocol, code & ~NUMBER_MASK | ANY + 1, keys)
+        if found >= 0:
+            return found
+    second = code & NUMBER_MASK << 20
+    return _function(protocol, code >> 40 << 40 | ANY + 1 << 20, keys) if second else -1
+
+
 @entry
-def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, effects: Any, unknown: int, traits: Any, flows: Any) -> None:
-    """What an operation has from its message and from its protocol's table of functions. Flows on which somebody acts are marked."""
+def annotate(
+    memory: Any, start: int, count: int, operations: Any, messages: Any, keys: Any, effects: Any, unknown: int, traits: Any, flows: Any,
+    names: Any, name_index: Any, name_counters: Any,
+) -> int:  # fmt: skip
+    """What an operation has from its message and from its protocol's table of functions; returns the next one where there is no room for its name.
+
+    Flows on which somebody acts are marked.
+    """
+    memory, names, name_index, name_counters = borrow(memory), borrow(names), borrow(name_index), borrow(name_counters)
     operations, messages, keys, effects = borrow(operations), borrow(messages), borrow(keys), borrow(effects)
     traits, flows = borrow(traits), borrow(flows)
     for i in range(start, count):
         operation = operations[i]
         message = messages[operation.message]
+        operation.name = -1
+        if operation.name_octets > 0:
+            operation.name = intern(memory, operation.name_at, operation.name_octets, names, name_index, name_counters[0])
+            if operation.name < -1:
+                return i
         operation.connection, operation.conversation = message.connection, message.conversation
         operation.port, operation.protocol = message.port, message.protocol
         operation.clock = message.clock
@@ -97,6 +125,8 @@ def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, 
             operation.time, operation.packet = message.time, message.packet
             operation.answer_time, operation.answer_packet = -1, -1
         operation.function = _function(operation.protocol, operation.code, keys)
+        if operation.function < 0:
+            operation.function = _function_of_any(operation.protocol, operation.code, keys)
         if operation.effect < 0:
             operation.effect = effects[operation.function] if operation.function >= 0 else unknown
         if message.marks & CUT and message.marks & BROKEN == 0:
@@ -108,12 +138,14 @@ def annotate(start: int, count: int, operations: Any, messages: Any, keys: Any, 
             flow.acts = 1
             if flow.peer >= 0:
                 flows[flow.peer].acts = 1
+    return count
 
 
 @inline
 def _copy_sample(target: Any, source: Any) -> None:
     target.space, target.first, target.count, target.offset = source.space, source.first, source.count, source.offset
-    target.octets, target.encoding, target.value = source.octets, source.encoding, source.value
+    target.octets, target.encoding, target.value, target.stamp, target.quality = source.octets, source.encoding, source.value, source.stamp, source.quality
+    target.stride, target.step, target.value_at, target.quality_at = source.stride, source.step, source.value_at, source.quality_at
 
 
 @inline
@@ -162,7 +194,7 @@ def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs:
         sample = told[pairs.samples]
         _copy_sample(sample, samples[i])
         pairs.samples += 1
-        if sample.encoding == TEXT:
+        if sample.encoding in (TEXT, FACT):
             pairs.texts += 1
         if sample.first >= 0:
             continue
@@ -171,9 +203,9 @@ def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs:
             sample.space = done.space
         if done.first < 0 or sample.encoding == TEXT:
             continue
-        if (sample.encoding == BIT and (asked + 7) // 8 != sample.octets) or (sample.encoding != BIT and sample.count != asked):
+        if (sample.encoding == BIT and (asked + 7) // 8 != sample.octets) or (sample.encoding != BIT and sample.count * sample.step != asked):
             done.anomaly |= mismatch
-        sample.count = min(sample.count, asked)
+        sample.count = min(sample.count, (asked + sample.step - 1) // sample.step)
     done.answer_samples = pairs.samples - done.answer_sample
 
 
@@ -210,6 +242,8 @@ def _answer(position: int, answer: Any, samples: Any, ring: Any, asked: Any, kep
     done.anomaly |= answer.anomaly
     done.octets += answer.octets
     done.expired = 0
+    if done.name < 0:
+        done.name = answer.name
     whole = done.anomaly & CUT_ANOMALY == 0  # what the capture left out cannot be compared
     if answer.code != done.code and answer.outcome == SUCCESS and whole:
         done.anomaly |= bits[done.protocol, 0]
@@ -241,7 +275,7 @@ def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: An
     for i in range(operation.sample, operation.sample + operation.samples):
         _copy_sample(told[pairs.samples], samples[i])
         pairs.samples += 1
-        if samples[i].encoding == TEXT:
+        if samples[i].encoding in (TEXT, FACT):
             pairs.texts += 1
     if operation.role == RESPONSE:
         done.answer_sample, done.answer_samples = done.sample, done.samples
@@ -383,7 +417,7 @@ def pair(
         waits = operation.transaction >= 0 and operation.role != REPORT
         key, bucket, position = 0, 0, -1
         if waits:
-            key = mix(operation.connection, operation.transaction << 4 | operation.sidedness)
+            key = mix(operation.connection, operation.transaction << 8 | operation.part)
             bucket = _bucket(operation.connection, key, index)
             position = _find(key, bucket, index, pairs)
         if position >= 0:

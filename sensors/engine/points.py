@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sensors.engine.encodings import number_at
 from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, numbers16be, tag_fits, tagged, u8
-from sensors.engine.tables import BIT, FOREVER, LATENESS, REPORT, SUCCESS, TEXT, U16BE, VALUE, WINDOW
-from sensors.engine.tables import U8 as U8_ENCODING
+from sensors.engine.tables import BIT, FACT, FOREVER, LATENESS, REPORT, SUCCESS, TEXT, U16BE, VALUE, WINDOW, WITHOUT
 
 BLOCK_POINTS: Final = 64
 NEVER: Final = -1
@@ -19,8 +19,9 @@ NEVER: Final = -1
 def _tell(block: Any, address: int, point: Any, final: float, count: int, end: int, rows: Any, counters: Any) -> None:
     row = rows[counters.rows]
     counters.rows += 1
-    row.host, row.unit, row.protocol, row.space, row.address = block.host, block.unit, block.protocol, block.space, address
+    row.host, row.unit, row.protocol, row.space, row.name, row.address = block.host, block.unit, block.protocol, block.space, block.name, address
     row.window, row.fragment, row.count, row.changes = block.window, block.fragment, count, point.changes
+    row.quality, row.stamp = point.quality, point.stamp
     row.start, row.end, row.low, row.high, row.initial, row.final = point.start, end, point.low, point.high, point.initial, final
 
 
@@ -33,17 +34,17 @@ def _flush(number: int, blocks: Any, points: Any, finals: Any, counts: Any, ends
         if counts[i] == 0:
             continue
         point = points[i]
-        if point.known == 0 or point.changes > 0:
+        if point.known == 0 or point.changes > 0 or point.turned:
             _tell(block, block.block * BLOCK_POINTS + i - base, point, finals[i], counts[i], ends[i], rows, counters)
         point.known = 1
-        point.changes = 0
+        point.changes = point.turned = 0
         counts[i] = 0
     block.closed, block.window = block.window, NEVER
 
 
 @inline
-def _block_hash(host: int, unit: int, protocol: int, space: int, number: int) -> int:
-    return mix(mix(host, unit << 8 | protocol), number << 8 | space)
+def _block_hash(host: int, unit: int, protocol: int, space: int, name: int, number: int) -> int:
+    return mix(mix(host, unit << 8 | protocol), number << 8 ^ space ^ name << 32)
 
 
 @kernel
@@ -67,15 +68,24 @@ def _forget_oldest(blocks: Any, index: Any, points: Any, finals: Any, counts: An
         else:
             late = middle - 1
     equals = quarter - _used_before(early, blocks)
-    fill(index, -1)
-    last = len(index) - 1
-    for number in range(len(blocks)):
+    for number in range(len(blocks)):  # all are in use
         block = blocks[number]
         if block.used < early or (block.used == early and equals > 0):
             equals -= 1 if block.used == early else 0
             _forget(number, blocks, points, finals, counts, ends, rows, counters)
+    _index_anew(blocks, index, counters)
+
+
+@kernel
+def _index_anew(blocks: Any, index: Any, counters: Any) -> None:
+    """Enter every block that is in use."""
+    fill(index, -1)
+    last = len(index) - 1
+    for number in range(counters.blocks):
+        block = blocks[number]
+        if block.host == NEVER:
             continue
-        hashed = _block_hash(block.host, block.unit, block.protocol, block.space, block.block)
+        hashed = _block_hash(block.host, block.unit, block.protocol, block.space, block.name, block.block)
         place = hashed & last
         while index[place] >= 0:
             place = (place + 1) & last
@@ -89,25 +99,27 @@ def _forget(number: int, blocks: Any, points: Any, finals: Any, counts: Any, end
     if block.window != NEVER:
         _flush(number, blocks, points, finals, counts, ends, rows, counters)
     for i in range(number * BLOCK_POINTS, (number + 1) * BLOCK_POINTS):
-        points[i].known = 0
+        points[i].known = points[i].turned = 0
+        points[i].quality = points[i].stamp = -1
     block.host, block.block = NEVER, counters.free_block
     counters.free_block = number
     counters.shed += 1
 
 
 @inline
-def _is(block: Any, host: int, unit: int, protocol: int, space: int, number: int) -> bool:
-    return block.block == number and block.unit == unit and block.host == host and block.space == space and block.protocol == protocol
+def _is(block: Any, host: int, unit: int, protocol: int, space: int, name: int, number: int) -> bool:
+    same = block.block == number and block.unit == unit and block.host == host and block.space == space and block.protocol == protocol
+    return same and block.name == name
 
 
 @inline
-def _find_block(host: int, unit: int, protocol: int, space: int, number: int, blocks: Any, index: Any) -> int:
+def _find_block(host: int, unit: int, protocol: int, space: int, name: int, number: int, blocks: Any, index: Any) -> int:
     """Row of this block, or -1 - (place in the index) where there is none."""
     last = len(index) - 1
-    hashed = _block_hash(host, unit, protocol, space, number)
+    hashed = _block_hash(host, unit, protocol, space, name, number)
     place = hashed & last
     while index[place] >= 0:
-        if tag_fits(index[place], hashed) and _is(blocks[number_of(index[place])], host, unit, protocol, space, number):
+        if tag_fits(index[place], hashed) and _is(blocks[number_of(index[place])], host, unit, protocol, space, name, number):
             return number_of(index[place])
         place = (place + 1) & last
     return -1 - place
@@ -115,22 +127,22 @@ def _find_block(host: int, unit: int, protocol: int, space: int, number: int, bl
 
 @kernel
 def _new_block(
-    host: int, unit: int, protocol: int, space: int, number: int, place: int,
+    host: int, unit: int, protocol: int, space: int, name: int, number: int, place: int,
     blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any,
 ) -> int:  # fmt: skip
     """A row for this block."""
     if counters.free_block < 0 and counters.blocks == len(blocks):
         _forget_oldest(blocks, index, points, finals, counts, ends, rows, counters)
-        place = -1 - _find_block(host, unit, protocol, space, number, blocks, index)
+        place = -1 - _find_block(host, unit, protocol, space, name, number, blocks, index)
     row = counters.free_block
     if row >= 0:
         counters.free_block = blocks[row].block
     else:
         row = counters.blocks
         counters.blocks = row + 1
-    index[place] = tagged(_block_hash(host, unit, protocol, space, number), row)
+    index[place] = tagged(_block_hash(host, unit, protocol, space, name, number), row)
     block = blocks[row]
-    block.host, block.unit, block.protocol, block.space, block.block = host, unit, protocol, space, number
+    block.host, block.unit, block.protocol, block.space, block.name, block.block = host, unit, protocol, space, name, number
     block.window = block.closed = NEVER
     if counters.shed > 0:  # it may have been here before, in this very window
         counters.late += 1
@@ -164,25 +176,48 @@ def _late(block: Any, address: int, i: int, value: float, time: int, points: Any
     counters.late += 1
     row = rows[counters.rows]
     counters.rows += 1
-    row.host, row.unit, row.protocol, row.space, row.address = block.host, block.unit, block.protocol, block.space, address
+    row.host, row.unit, row.protocol, row.space, row.name, row.address = block.host, block.unit, block.protocol, block.space, block.name, address
     row.window, row.fragment, row.count, row.changes = time // WINDOW * WINDOW, counters.late, 1, 1
+    row.quality, row.stamp = points[i].quality, points[i].stamp
     row.start, row.end, row.low, row.high, row.initial, row.final = time, time, value, value, value, value
+
+
+@kernel
+def _numbers(memory: Any, sample: Any, start: int, end: int, count: int, values: Any, row: Any) -> None:
+    """Values of any encoding, one after the other."""
+    at = sample.offset + sample.stride * start + sample.value_at
+    for i in range(count):
+        values[i] = number_at(memory, at, end, sample.encoding, row)
+        at += sample.stride
+
+
+@kernel
+def _qualify(memory: Any, sample: Any, start: int, count: int, base: int, points: Any, scratch: Any) -> None:
+    """What the device says of its values; a quality that differs from the one before is told."""
+    end = sample.offset + sample.octets
+    for i in range(count):
+        point = points[base + i]
+        quality = sample.quality
+        if sample.quality_at != WITHOUT:
+            quality = u8(memory, sample.offset + sample.stride * (start + i) + sample.quality_at, end, scratch)
+        if point.known and quality != point.quality:
+            point.turned = 1
+        point.quality, point.stamp = quality, sample.stamp
 
 
 @inline
 def _values(memory: Any, sample: Any, start: int, count: int, values: Any, scratch: Any) -> None:
     """Values start … start + count of a sample."""
     end = sample.offset + sample.octets
-    if sample.encoding == U16BE:
+    if sample.encoding == U16BE and sample.stride == 2:
         numbers16be(memory, sample.offset + 2 * start, end, scratch, values, count)
     elif sample.encoding == BIT:
         for i in range(count):
             values[i] = float(u8(memory, sample.offset + (start + i >> 3), end, scratch) >> (start + i & 7) & 1)
-    elif sample.encoding == U8_ENCODING:
-        for i in range(count):
-            values[i] = float(u8(memory, sample.offset + start + i, end, scratch))
-    else:
+    elif sample.encoding == VALUE:
         values[0] = sample.value
+    else:
+        _numbers(memory, sample, start, end, count, values, scratch)
 
 
 @inline
@@ -203,19 +238,20 @@ def _repeat(count: int, time: int, counts: Any, ends: Any) -> None:
 
 @inline
 def _take(
-    memory: Any, sample: Any, host: int, unit: int, protocol: int, time: int, clock: int,
+    memory: Any, sample: Any, host: int, unit: int, protocol: int, name: int, time: int, clock: int,
     blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any, values: Any, scratch: Any,
 ) -> None:  # fmt: skip
     """The values of one sample, of a time that may be ahead of the clock where it is not believed."""
     window = time // WINDOW * WINDOW
     done = 0
     count = 1 if sample.encoding == VALUE else sample.count
+    qualified = sample.quality >= 0 or sample.quality_at != WITHOUT or sample.stamp >= 0
     while done < count:
-        address = sample.first + done
-        here = min(count - done, BLOCK_POINTS - (address & BLOCK_POINTS - 1))
-        number = _find_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, blocks, index)
+        address = sample.first + done * sample.step
+        here = min(count - done, BLOCK_POINTS - (address & BLOCK_POINTS - 1) if sample.step == 1 else 1)
+        number = _find_block(host, unit, protocol, sample.space, name, address // BLOCK_POINTS, blocks, index)
         if number < 0:
-            number = _new_block(host, unit, protocol, sample.space, address // BLOCK_POINTS, -1 - number,
+            number = _new_block(host, unit, protocol, sample.space, name, address // BLOCK_POINTS, -1 - number,
                                 blocks, index, points, finals, counts, ends, rows, counters)  # fmt: skip
         block = blocks[number]
         block.used = clock
@@ -226,6 +262,8 @@ def _take(
             counters.due = min(counters.due, window + WINDOW + LATENESS)
         base = number * BLOCK_POINTS + (address & BLOCK_POINTS - 1)
         _values(memory, sample, done, here, values, scratch)
+        if qualified:
+            _qualify(memory, sample, done, here, base, points, scratch)
         if block.window != window:
             for i in range(here):
                 _late(block, address + i, base + i, values[i], time, points, finals, counts, rows, counters)
@@ -278,8 +316,8 @@ def collect(
         time = operation.answer_time if operation.answer_time >= 0 else operation.time
         for j in range(operation.samples + operation.answer_samples):
             sample = told[operation.sample + j if j < operation.samples else operation.answer_sample + j - operation.samples]
-            if sample.first >= 0 and sample.space >= 0 and sample.encoding != TEXT:
-                _take(memory, sample, host, operation.unit, operation.protocol, time, operation.clock,
+            if sample.first >= 0 and sample.space >= 0 and sample.encoding not in (TEXT, FACT):
+                _take(memory, sample, host, operation.unit, operation.protocol, operation.name, time, operation.clock,
                       blocks, index, points, finals, counts, ends, rows, counters, values, scratch)  # fmt: skip
     return count
 
@@ -290,3 +328,15 @@ def pass_time(now: int, blocks: Any, points: Any, finals: Any, counts: Any, ends
     blocks, points, finals, counts = borrow(blocks), borrow(points), borrow(finals), borrow(counts)
     ends, rows, counters_table = borrow(ends), borrow(rows), borrow(counters_table)
     close_points(now, False, blocks, points, finals, counts, ends, rows, counters_table[0])
+
+
+@entry
+def forget_names(blocks: Any, index: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters_table: Any) -> None:
+    """Names get other numbers: tell and forget the blocks of points that have names. `rows` has room for all."""
+    blocks, index, points, finals = borrow(blocks), borrow(index), borrow(points), borrow(finals)
+    counts, ends, rows, counters_table = borrow(counts), borrow(ends), borrow(rows), borrow(counters_table)
+    counters = counters_table[0]
+    for number in range(counters.blocks):
+        if blocks[number].host != NEVER and blocks[number].name >= 0:
+            _forget(number, blocks, points, finals, counts, ends, rows, counters)
+    _index_anew(blocks, index, counters)

@@ -77,9 +77,11 @@ CONVERSATION: Final = _record(
 FRAMING: Final = _record(
     protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8",
     magic_at="i8", magic="i8", mask="i8", least="i8", most="i8", code_at="i8", number="i8",
+    uncounted="i8", block="i8", check="i8",                    # of the octets told but the first `uncounted`, each begun block has so many more
 )
 MESSAGE: Final = _record(
     time="i8", clock="i8", packet="i8", connection="i8", offset="i4", length="i4", flow="i4", conversation="i4", port="i4",
+    speaker="i4", hearer="i4",                                 # hosts
     protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
     marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
     unit="i8", transaction="i8",                               # what the protocol below said of them (-1: nothing, or there is none below)
@@ -92,32 +94,43 @@ OPERATION: Final = _record(
     unit="i8", first="i8", last="i8", distinct="i8",
     value="f8", error="i8", anomaly="i8",
     message="i4", conversation="i4", port="i4", function="i4", effect="i4", space="i4", octets="i4",  # row of the function table; effect number
+    name_at="i4", name_octets="i4", name="i4",                 # what the object is called on the wire (-1: not at all), and its number
     payload="i4", payload_length="i4", selector="i4",          # octets of another protocol (-1: none), and what tells of which
     sample="i4", samples="i4", answer_sample="i4", answer_samples="i4",  # its rows of the sample table, asked and answered
-    protocol="u1", role="u1", outcome="u1", short="u1", sidedness="u1", expired="u1",
+    protocol="u1", role="u1", outcome="u1", short="u1", part="u1", expired="u1",  # part: number of the row within its message
 )
 LAYER: Final = _record(lower="i8", selector="i8", upper="i8", rank="i8", framing="i8")  # a protocol over another; framing: -1 takes what no other takes
-SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire
-    space="i8", first="i8", count="i8", offset="i8", octets="i8", encoding="i8", value="f8",
+SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire, each at `value_at` in an element of `stride` octets
+    first="i8", value="f8", stamp="i8",                        # stamp: when, as the device tells (-1: it does not)
+    space="i4", count="i4", offset="i4", octets="i4", quality="i4",  # quality: bits that qualify the one value that stands in the row (-1: none)
+    encoding="u1", stride="u1", step="u1", value_at="u1", quality_at="u1",  # step: from address to address; quality_at: WITHOUT, or where in an element
 )
+CONTEXT: Final = _record(  # what a protocol remembers under two numbers; a … l are its own
+    tag="i8", first="i8", second="i8", used="i8", a="i8", b="i8", c="i8", d="i8", e="i8", f="i8", g="i8", h="i8", i="i8", j="i8", k="i8", l="i8",
+    filled="i4", fresh="u1",
+)
+JOINTS: Final = _record(begin_at="i8", fill_at="i8", end="i8", buffers="i8", held="i8", shed="i8")  # where what is joined goes next; where contexts keep octets
+NAME: Final = _record(at="i8", octets="i8")
+NAMES: Final = _record(names="i8", place="i8", fill_at="i8", end="i8", shed="i8")
 PENDING: Final = _record(  # a request that waits for its answer; what it asks stands in the same row of a table of operations
     deadline="i8", key="i8", connection="i8", kept="i8", kept_octets="i8", state="u1",
 )
 PAIRS: Final = _record(head="i8", release="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", texts="i8", shed="i8", spilled="i8")
 GROUP: Final = _record(  # an activity in the making; also what is released
-    conversation="i8", code="i8", function="i8", effect="i8", unit="i8", space="i8", first="i8", last="i8", outcome="i8", error="i8", anomaly="i8",
+    conversation="i8", code="i8", function="i8", effect="i8", unit="i8", space="i8", name="i8", first="i8", last="i8",
+    outcome="i8", error="i8", anomaly="i8",
     window="i8", kind="i8",                                    # kind: GROUPED, OWN, SWEPT, COUNTER
     count="i8", rows="i8", distinct="i8", octets="i8", fragment="i8", ordinal="i8", port="i8",
     start="i8", end="i8", first_packet="i8", last_packet="i8",
     before="i8", interval="f8", square="f8", rtt="f8", answered="i8", value="f8", source_role="i8", target_role="i8", report="i8", hash="i8",
 )
 GROUPS: Final = _record(groups="i8", released="i8", closed="i8", due="i8", flushes="i8", unseen="i8")
-BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", block="i8", window="i8", closed="i8", fragment="i8", used="i8")
+BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", name="i8", block="i8", window="i8", closed="i8", fragment="i8", used="i8")
 POINTS: Final = _record(blocks="i8", free_block="i8", rows="i8", late="i8", shed="i8", due="i8")
-POINT: Final = _record(changes="i8", start="i8", low="f8", high="f8", initial="f8", known="u1")
+POINT: Final = _record(changes="i8", start="i8", low="f8", high="f8", initial="f8", stamp="i8", quality="i4", turned="u1", known="u1")
 POINT_ROW: Final = _record(
-    host="i8", unit="i8", protocol="i8", space="i8", address="i8", window="i8", fragment="i8",
-    count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8",
+    host="i8", unit="i8", protocol="i8", space="i8", name="i8", address="i8", window="i8", fragment="i8",
+    count="i8", changes="i8", start="i8", end="i8", low="f8", high="f8", initial="f8", final="f8", quality="i8", stamp="i8",
 )
 # fmt: on
 
@@ -161,6 +174,10 @@ U8: Final = 2
 U16BE: Final = 3
 TEXT: Final = 4  # `octets` bytes of text; `first` is what it names
 VALUE: Final = 5  # the value stands in the row
+FACT: Final = 6  # a number in the row that tells about the asset, and is no point's
+I8, I16BE, U16LE, I16LE, U32BE, I32BE, U32LE, I32LE, U64BE, I64BE, U64LE, I64LE, F32BE, F32LE, F64BE, F64LE = range(7, 23)
+TOP_BIT, LOW_BIT, LOW_TWO = range(23, 26)  # bit 7, bit 0, bits 0 and 1 of an octet
+WITHOUT: Final = 255  # no quality stands beside the values
 
 # kinds of groups
 GROUPED: Final = 0
@@ -183,6 +200,9 @@ FOREVER: Final = 1 << 62
 def table(rows: int, dtype: np.dtype[np.void]) -> Any:
     """A zeroed table of `rows` rows whose fields read as attributes, compiled or interpreted."""
     return np.zeros(rows, dtype).view(np.recarray)
+
+
+ANY: Final = 0xFFFFE  # a number of a code path that stands for every one that a table of functions does not have
 
 
 def pack_code(*path: int) -> int:

@@ -11,9 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from records.effects import NUMBER
+from sensors.engine.dissecting import NOTHING, add_run, open_row, sub_code
 from sensors.engine.framing import crc16
 from sensors.engine.octets import borrow, entry, inline, kernel, plain, u8, u16be, u16le
-from sensors.engine.tables import BIT, BROKEN, CUT, FAILURE, REQUEST, RESPONSE, SUCCESS, TEXT, U16BE, UNANSWERED, VALUE, table
+from sensors.engine.tables import BIT, BROKEN, CUT, FAILURE, REQUEST, RESPONSE, TEXT, U16BE, VALUE, table
 from sensors.protocol import BY_SEGMENT, Framing, Function, Protocol
 from sensors.protocol import u16be as length_u16be
 
@@ -135,30 +136,9 @@ RTU_SHAPES: Final = {
 RESTART, DELIMITER, LAST_COUNTER, LAST_TEST = 1, 3, 18, 20  # sub-functions of function 8
 MOST_WRITTEN_WITH_READ: Final = 121
 SAMPLES: Final = 8
-NOTHING: Final = float("nan")
 VALUE_WRITE: Final = NUMBER["value.write"]
 READ_IDENTIFICATION, ONE_OBJECT = 14, 4
 FILE_TYPE: Final = 6
-
-
-@inline
-def open_row(row: Any, index: int, message: Any, sampled: int) -> None:
-    """Give every field of a new row that is a protocol's to set its value for "nothing said"."""
-    answer = message.side == 1
-    row.message, row.octets = index, message.length
-    row.role, row.outcome = (RESPONSE, SUCCESS) if answer else (REQUEST, UNANSWERED)
-    row.short, row.sidedness = 0, 0
-    row.code, row.effect, row.error, row.anomaly = 0, -1, -1, 0
-    row.transaction, row.unit = -1, -1
-    row.space, row.first, row.last, row.distinct, row.value = -1, -1, -1, 1, NOTHING
-    row.sample, row.samples, row.answer_sample, row.answer_samples = sampled, 0, 0, 0
-    row.payload, row.payload_length, row.selector = -1, 0, -1
-
-
-@inline
-def sub_code(row: Any, second: int) -> None:
-    """Add the second number of a code path."""
-    row.code |= (second + 1) << 20
 
 
 @kernel
@@ -166,10 +146,8 @@ def add_sample(row: Any, samples: Any, first: int, count: int, offset: int, octe
     """One run of values, in the address space of its operation."""
     if row.samples >= SAMPLES:
         return
-    sample = samples[row.sample + row.samples]
-    row.samples += 1
-    sample.space, sample.first, sample.count = row.space, first, count
-    sample.offset, sample.octets, sample.encoding, sample.value = offset, octets, encoding, value
+    sample = add_run(row, samples, row.space, first, count, offset, octets, encoding, 0)
+    sample.value = value
 
 
 @kernel
@@ -507,8 +485,9 @@ def close_both(write: Any, read: Any, cut: bool, over: bool) -> None:
 
 
 @entry
-def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int) -> tuple[int, int]:
+def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
     """Append the operations and values of `count` messages; returns the new fill of both tables (`sensors.protocol`)."""
+    contexts, joints = borrow(contexts), borrow(joints)
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
     for index in range(count):
         message, row = messages[index], operations[used]
@@ -532,7 +511,7 @@ def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, 
         sampled += max(row.samples, read.samples)
         used += 1
         if code & 0x7F == 23 and row.effect >= 0:
-            read.sidedness = 1
+            read.part = 1
             read.code, read.unit, read.transaction, read.space = row.code, row.unit, row.transaction, row.space
             read.error, read.outcome = row.error, row.outcome
             used += 1

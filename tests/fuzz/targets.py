@@ -17,14 +17,14 @@ from zlib import crc32
 import numpy as np
 
 from sensors import sensor as sensors_sensor
-from sensors.engine import fragments, layers, link, pairing
+from sensors.engine import contexts, fragments, layers, link, pairing
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, CONVERSATION, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
 from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
 from tests.fuzz.guarded import GuardedSensor, guarded
-from tests.protocol_battery import OWNED, Message, check_tables
+from tests.protocol_battery import OWNED, Message, check_tables, room_for
 from tests.uppers import toys
 from tests.wire import Packet
 
@@ -281,26 +281,35 @@ def _junk(rows: int, dtype: Any, fill: int, ends: bool) -> Any:
     return made
 
 
-def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) -> tuple[Any, Any, Any]:
+def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) -> tuple[Any, Any, Any, Any, bool]:
     scattered, places = _scatter([message.data for message in given], fill)
-    memory, messages = guarded(scattered, ends), guarded(table(len(given), MESSAGE), ends)
+    region = np.zeros(contexts.OCTETS, np.uint8)
+    memory, messages = guarded(np.concatenate([scattered, region]), ends), guarded(table(len(given), MESSAGE), ends)
     _fill_messages(messages, given, places)
-    operations = _junk(len(given) * protocol.operations_each, OPERATION, fill, ends)
-    samples = _junk(len(given) * protocol.samples_each, SAMPLE, fill, ends)
-    used, sampled = protocol.dissect(plain(memory), messages, len(given), operations, 0, samples, 0)
-    return messages, operations[:used], samples[:sampled]
+    operations = _junk(room_for(given, protocol.operations_each), OPERATION, fill, ends)
+    samples = _junk(room_for(given, protocol.samples_each), SAMPLE, fill, ends)
+    remembered, joints = _contexts(len(scattered), ends)
+    used, sampled = protocol.dissect(plain(memory), messages, len(given), operations, 0, samples, 0, remembered, joints)
+    return messages, operations[:used], samples[:sampled], joints, bool((remembered.tag >= 0).any() or (joints.fill_at > joints.begin_at).any())
+
+
+def _contexts(place: int, ends: bool) -> tuple[Any, Any]:
+    remembered, joints = contexts.context_tables(place)
+    return guarded(remembered, ends), guarded(joints, ends)
 
 
 def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
     given, ends = [Message(bytes.fromhex(row[0]), *row[1:]) for row in case], _ends(case)
     alone = _dissect_alone(protocol, given, ends)
-    (messages, operations, samples), (_, again, again_samples) = (_dissected(protocol, given, fill, ends) for fill in FILLS)
+    (messages, operations, samples, joints, remembers), (_, again, again_samples, *_) = (_dissected(protocol, given, fill, ends) for fill in FILLS)
     assert len(operations) == len(again), "operations that depend on what lies around their messages"
     assert len(samples) == len(again_samples), "samples that depend on what lies around their messages"
     owned = operations[list(OWNED)]
     same(owned, again[list(OWNED)], "operations")
     same(samples, again_samples, "samples")
-    check_tables(protocol, messages, operations, samples)
+    check_tables(protocol, messages, operations, samples, joints)
+    if remembers:  # one message alone says something else
+        return len(given), digest(owned, samples)
     assert len(alone) == len(operations), "other operations at the edge"
     carries = operations.payload >= 0
     operations.payload[carries] -= messages.offset[operations.message[carries]]
@@ -312,11 +321,13 @@ def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
 def _dissect_alone(protocol: Protocol, given: list[Message], ends: bool) -> Any:
     """Each message alone, in memory and tables that are not one octet larger."""
     memory, messages = guarded(np.zeros(1 << 16, np.uint8), ends), guarded(table(1, MESSAGE), ends)
-    operations, samples = guarded(table(protocol.operations_each, OPERATION), ends), guarded(table(protocol.samples_each, SAMPLE), ends)
     found: list[Any] = []
     for message in given:
+        operations = guarded(table(room_for([message], protocol.operations_each), OPERATION), ends)
+        samples = guarded(table(room_for([message], protocol.samples_each), SAMPLE), ends)
+        remembered, joints = _contexts(len(memory), ends)
         _fill_messages(messages, [message], [0])
-        used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, 1, operations, 0, samples, 0)
+        used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, 1, operations, 0, samples, 0, remembered, joints)
         found.append(operations[:used].copy())
     return np.concatenate(found)
 
@@ -359,12 +370,14 @@ def _handed_on(case: Case, fill: int, ends: bool) -> tuple[Any, Any, Any]:
         message.offset, message.length, message.protocol, message.marks = place, len(data) // 2, protocol, marks
         message.time, message.clock, message.packet, message.connection, message.flow = 1, 1, 1, 1, 1
         message.conversation, message.port, message.side, message.peered, message.framing = number % TALKS, 502, number % 2, 1, 0
+        message.speaker, message.hearer = number % 2, 1 - number % 2
     layered, framings, known = (guarded(one, ends) for one in _layer_tables())
     ranks = 1 + int(layered.rank.max())
     conversations, origins = guarded(table(TALKS * ranks, CONVERSATION), ends), guarded(np.zeros(2 * count, np.int64), ends)
     scratch = guarded(table(1, MESSAGE_SCRATCH), ends)
     filled: int = layers.hand_on(
         plain(guarded(scattered, ends)), count, operations, messages, count, origins, TALKS, conversations, layered, framings, known, scratch,
+        contexts.context_tables(len(scattered))[1],
     )  # fmt: skip
     assert (operations.payload < 0).all(), "what is handed on twice"
     above = messages[count:filled]

@@ -8,26 +8,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
+from sensors.engine.dissecting import add_run, open_row
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be
-from sensors.engine.tables import REQUEST, RESPONSE, SUCCESS, U16BE, UNANSWERED
+from sensors.engine.tables import REQUEST, U16BE
 from sensors.protocol import BY_PAYLOAD, Framing, Function, Protocol
 
 READ, BOTH, CARRY, SILENT = 1, 2, 3, 5
 FUNCTIONS: Final = {"1": Function("look", "value.read"), "2": Function("swap", "value.read"), "3": Function("carry", "test")}
 VALUE_WRITE: Final = NUMBER["value.write"]
-
-
-@kernel
-def open_row(row: Any, index: int, message: Any, sampled: int) -> None:
-    """Nothing is said yet."""
-    answer = message.side == 1
-    row.message, row.octets = index, message.length
-    row.role, row.outcome = (RESPONSE, SUCCESS) if answer else (REQUEST, UNANSWERED)
-    row.short, row.sidedness, row.code, row.effect, row.error, row.anomaly = 0, 0, 0, -1, -1, 0
-    row.transaction, row.unit = message.transaction, message.unit
-    row.space, row.first, row.last, row.distinct, row.value = -1, -1, -1, 1, float("nan")
-    row.sample, row.samples, row.answer_sample, row.answer_samples = sampled, 0, 0, 0
-    row.payload, row.payload_length, row.selector = -1, 0, -1
 
 
 @kernel
@@ -42,10 +30,7 @@ def read_look(memory: Any, at: int, end: int, row: Any, samples: Any) -> int:
     count = (end - at) // 2
     if count <= 0:
         return 0
-    sample = samples[row.sample]
-    sample.space, sample.first, sample.count, sample.value = 0, -1, count, 0.0
-    sample.offset, sample.octets, sample.encoding = at, 2 * count, U16BE
-    row.samples = 1
+    add_run(row, samples, 0, -1, count, at, 2 * count, U16BE, 0)
     return 1
 
 
@@ -58,8 +43,9 @@ def read_carried(memory: Any, at: int, end: int, row: Any) -> None:
 
 
 @entry
-def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int) -> tuple[int, int]:
+def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
     """See `sensors.protocol`."""
+    contexts, joints = borrow(contexts), borrow(joints)
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
     for index in range(count):
         message, row = messages[index], operations[used]
@@ -81,7 +67,7 @@ def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, 
             row.last, row.effect = row.first, VALUE_WRITE
             read = operations[used]
             open_row(read, index, message, sampled)
-            read.code, read.space, read.first, read.last, read.sidedness, read.short = row.code, 0, row.first, row.last, 1, row.short
+            read.code, read.space, read.first, read.last, read.part, read.short = row.code, 0, row.first, row.last, 1, row.short
             used += 1
     return used, sampled
 

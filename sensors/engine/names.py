@@ -1,0 +1,64 @@
+"""What objects are called on the wire: each name once, with a number by which operations are grouped. Bounded; identities never depend on the numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sensors.engine.octets import copy, inline, kernel, mix, number_of, octet, tag_fits, tagged
+from sensors.engine.tables import NAME, NAMES, table
+from sensors.engine.tables import index as new_index
+
+MOST_NAMES: Final = 1 << 15
+MOST_NAME: Final = 255  # octets; what is longer is told apart by these alone
+OCTETS: Final = 1 << 20
+
+
+def name_tables(place: int) -> tuple[Any, Any, Any]:
+    """(names, index, counters); their octets lie in the arena from `place` on."""
+    counters = table(1, NAMES)
+    counters.place = counters.fill_at = place
+    counters.end = place + OCTETS
+    return table(MOST_NAMES, NAME), new_index(MOST_NAMES), counters
+
+
+@kernel
+def _hash(memory: Any, at: int, octets: int) -> int:
+    hashed = octets
+    for i in range(at, at + octets):
+        hashed = mix(hashed, octet(memory, i))
+    return hashed
+
+
+@inline
+def _same(memory: Any, row: Any, at: int, octets: int) -> bool:
+    if row.octets != octets:
+        return False
+    same = 0
+    while same < octets and octet(memory, row.at + same) == octet(memory, at + same):
+        same += 1
+    return same == octets
+
+
+@kernel
+def intern(memory: Any, at: int, octets: int, names: Any, index: Any, counters: Any) -> int:
+    """The number of this name; -1 where there is none, -2 where there is no room for it."""
+    octets = min(octets, MOST_NAME)
+    if octets <= 0 or at < 0 or at + octets > len(memory):
+        return -1
+    last = len(index) - 1
+    hashed = _hash(memory, at, octets)
+    place = hashed & last
+    while index[place] >= 0:
+        if tag_fits(index[place], hashed) and _same(memory, names[number_of(index[place])], at, octets):
+            return number_of(index[place])
+        place = (place + 1) & last
+    if counters.names == len(names) or counters.fill_at + octets > counters.end:
+        return -2
+    number = int(counters.names)
+    row = names[number]
+    row.at, row.octets = counters.fill_at, octets
+    copy(memory, counters.fill_at, at, octets)
+    counters.fill_at += octets
+    counters.names += 1
+    index[place] = tagged(hashed, number)
+    return number
