@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zipfile import ZipFile
 
+from sensors.activities import space_name
 from sensors.listing import Listing
 from sensors.protocol import protocols
 from sensors.sources.pcap import find, open_capture
@@ -87,8 +88,8 @@ class Conformance:
         return frozenset(name for names in self.names.values() for name in names)
 
     def captures(self) -> list[str]:
-        """Every capture that holds the protocol."""
-        return [capture for capture, held in contents().items() if held & set(self.names)]
+        """Every capture that holds the protocol, those that are packed aside."""
+        return [capture for capture, held in contents().items() if held & set(self.names) and not capture.endswith(".zip")]
 
     def ports(self, capture: str) -> set[str]:
         """Where the protocol is at home, and where it is found in this capture."""
@@ -125,7 +126,9 @@ def contents() -> dict[str, frozenset[str]]:
 
 @cache
 def truths() -> dict[str, list[str]]:
-    """The ground truths that the index names, by capture."""
+    """The ground truths that the index names, by capture; none where there are no captures."""
+    if not (SHARED / "index.csv").is_file():
+        return {}
     with (SHARED / "index.csv").open(newline="") as file:
         return {row["capture"]: [truth for truth in row["ground_truth"].split(";") if truth] for row in csv.DictReader(file)}
 
@@ -146,6 +149,27 @@ class Heard:
     undecoded: dict[str, int]
 
 
+class Samples(NamedTuple):
+    """Values of neighbouring points that a message tells: address space, first address, values (None where one is no number)."""
+
+    space: str | None
+    first: int
+    values: tuple[Any, ...]
+
+
+class Hearing(Listing):
+    """Lines as printed, with the values that become points: `told` by the packet, `answered` by the response."""
+
+    def _line(self, operation: Any, told: Any) -> dict[str, object]:
+        ranges = {"told": (operation.sample, operation.samples), "answered": (operation.answer_sample, operation.answer_samples)}
+        return super()._line(operation, told) | {
+            name: [self._tells(int(operation.protocol), told[row]) for row in range(int(first), int(first + count))] for name, (first, count) in ranges.items()
+        }
+
+    def _tells(self, protocol: int, sample: Any) -> Samples:
+        return Samples(space_name(protocol, int(sample.space)), int(sample.first), tuple(self._sample(sample)))
+
+
 @cache
 def heard(capture: str) -> Heard:
     """Run a capture, once in a process."""
@@ -158,7 +182,7 @@ def heard(capture: str) -> Heard:
 
 def _hear(path: Path, keep: bool) -> Heard:
     (capture,) = find([str(path)])
-    listing, kept, operations = Listing(str(path)), Lines(), Counter[str]()
+    listing, kept, operations = Hearing(str(path)), Lines(), Counter[str]()
     source = open_capture(capture)
     try:
         for _ in listing.listen(source, lambda: bool(listing.lines)):

@@ -36,7 +36,12 @@ def answered(message: dict[str, Any]) -> bool:
     return message["activity"] in ("inform", "action")
 
 
+def states(path: Path) -> Iterator[dict[str, Any]]:
+    """The value of everything that has one, after each message."""
+    return (each["state"] for each in objects(path))
+
+
 def last_state(path: Path) -> dict[str, Any]:
     """The last value of everything that has one."""
-    *_, last = objects(path)
-    return last["state"]
+    *_, last = states(path)
+    return last
