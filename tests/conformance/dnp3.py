@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tests.conformance import ipal, others, tshark, zeek
 from tests.conformance.harness import Baseline, Conformance, Known, Lines, Samples, truths
@@ -56,7 +56,7 @@ def fragments(lines: Lines) -> list[Row]:
 
 
 def _fragment(key: tuple[Any, ...], of: list[tuple[dict[str, Any], bool]]) -> Row:
-    row = dict(zip(("packet", "source", "source_port", "target", "target_port", "unit", "function"), key, strict=True))
+    row: Row = dict(zip(("packet", "source", "source_port", "target", "target_port", "unit", "function"), key, strict=True))
     told: list[Samples] = [sample for line, answer in of for sample in line["answered" if answer else "told"]]
     indications = [int(sample.values[0]) for sample in told if sample.space == "internal_indications"]
     row["indications"] = indications[0] if indications else None
@@ -71,7 +71,8 @@ def _objects(what: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
     if what["space"] == "class":
         yield from (("class", number, number) for number in range(what["first"], what["last"] + 1))
     elif what["space"] is not None:
-        yield what["space"], *((-1, -1) if what["first"] is None else (what["first"], what["last"]))
+        first, last = (-1, -1) if what["first"] is None else (what["first"], what["last"])
+        yield what["space"], first, last
 
 
 def application(lines: Lines) -> list[Row]:
@@ -251,11 +252,11 @@ def transcript(path: Path) -> list[Row]:
     made: list[Row] = []
     for message in ipal.objects(path):
         row = ipal.ends(message) | {"function": message["type"]}
-        targets = message["data"].pop("Signal Target", [])
-        if isinstance(targets, list) and targets:
+        targets: list[str] | str = message["data"].pop("Signal Target", [])
+        if targets and not isinstance(targets, str):
             row["objects"] = tuple(sorted(_object(*(int(part) for part in target.split(":")[1:])) for target in targets))
         points = [(name, value) for name, value in message["data"].items() if name != "SEQ"]
-        row["points"] = tuple(sorted(_named(name)[1:] + (told,) for name, value in points for told in _values(name, value)))
+        row["points"] = tuple(sorted((*_named(name)[1:], told) for name, value in points for told in _values(name, value)))
         made.append(row)
     return made
 
@@ -274,7 +275,7 @@ def _values(name: str, value: Any) -> list[float]:
     """What was told of a point, one after the other; IPAL tells milliseconds as seconds."""
     if int(name.split(":")[-3]) in TIMES:
         return [round(1000 * float(value))]
-    return [float(one) for one in value] if isinstance(value, list) else [float(value)]
+    return [float(one) for one in cast("list[Any]", value)] if isinstance(value, list) else [float(value)]
 
 
 def state(path: Path) -> list[Row]:
@@ -350,9 +351,7 @@ def _dealt(frame: tshark.Frame) -> Iterator[Row]:
         source, target = int(left["src"].popleft()), int(left["dst"].popleft())
         row: Row = {"packet": frame.number, **frame.ends, "unit": target if int(control, 0) & 0x80 else source}
         link = int(control, 0) & 0x4F
-        if link not in (0x43, 0x44):
-            yield row | {"function": LINK + link}
-        elif not left["tr.fin"]:
+        if link not in (0x43, 0x44) or not left["tr.fin"]:
             yield row | {"function": LINK + link}
         elif left["tr.fin"].popleft() in ("1", "True") and left["al.func"]:
             row["function"] = int(left["al.func"].popleft())
@@ -452,13 +451,14 @@ KNOWN: Final = (
     *(Known(tool, EXAMPLE, _class_2, 1, "theirs",
             "A read of classes 0, 1 and 3 is one row of ours, whose object is a range: class 0 to 3.") for tool in ("icsnpp objects", "tshark")),
     Known("tshark", EXAMPLE, _wrapped, 6, "ours",
-          "A fragment whose transport segments wrap from sequence number 63 to 0 is one fragment (IEEE 1815-2012, 8.2.2.3). tshark does not put it together, and"
-          " takes its last segment together with a later one."),
+          "A fragment whose transport segments wrap from sequence number 63 to 0 is one fragment (IEEE 1815-2012, 8.2.2.3). tshark does not put it together,"
+          " and takes its last segment together with a later one."),
     Known("tshark", f"{_OPEN}/6.6.2.1/dump.pcap", _malformed, 4, "ours",
-          "Frames that do not begin with 05 64, sent on purpose: tshark sees no DNP3 in them; ours has a malformed row with bad_start (IEEE 1815-2012, 9.2.4.1.1)."),
+          "Frames that do not begin with 05 64, sent on purpose: tshark sees no DNP3 in them; ours has a malformed row with bad_start"
+          " (IEEE 1815-2012, 9.2.4.1.1)."),
     *(Known("tshark", f"{_OPEN}/{test}/dump.pcap", _malformed, count, "ours",
-            "Frames whose length is too small for what follows or whose CRC is wrong, sent on purpose: ours has a row for the frame and one for the octets behind"
-            " it, tshark at most one (IEEE 1815-2012, 9.2.4.1.2, 9.2.4.3).") for test, count in (("6.6.2.3", 2), ("6.6.2.4", 6))),
+            "Frames whose length is too small for what follows or whose CRC is wrong, sent on purpose: ours has a row for the frame and one for the octets"
+            " behind it, tshark at most one (IEEE 1815-2012, 9.2.4.1.2, 9.2.4.3).") for test, count in (("6.6.2.3", 2), ("6.6.2.4", 6))),
 )  # fmt: skip
 _VERDICTS: Final = [truth for capture in truths() for truth in truths()[capture] if truth.endswith("results.properties")]
 

@@ -115,7 +115,7 @@ def state(path: Path) -> list[Row]:
 # --- tshark: a frame of the network may hold several; values are dealt out by type ---
 
 FIELDS: Final = tuple(f"iec60870_104.{name}" for name in ("type", "utype")) + tuple(
-    f"iec60870_asdu.{name}" for name in ("typeid", "numix", "sq", "causetx", "nega", "addr", "ioa")
+    f"iec60870_asdu.{name}" for name in ("typeid", "numix", "causetx", "nega", "addr", "ioa")
 )
 VALUES: Final = {
     **dict.fromkeys((1, 2, 30), "siq.spi"), **dict.fromkeys((3, 4, 31), "diq.dpi"), **dict.fromkeys((5, 6, 32), "vti.v"),
@@ -141,7 +141,7 @@ def _dealt(frame: tshark.Frame) -> Iterator[Row]:
 
 
 def _asdu(left: dict[str, deque[str]]) -> Row:
-    kind, count, sequence, cause, negative, unit = (int(left[name].popleft(), 0) for name in FIELDS[2:8])
+    kind, count, cause, negative, unit = (int(left[name].popleft(), 0) for name in FIELDS[2:7])
     addresses = [int(left["iec60870_asdu.ioa"].popleft()) for _ in range(count)]
     values = [left[f"iec60870_asdu.{VALUES[kind]}"].popleft() for _ in range(count)] if kind in VALUES else None
     confirms, named = cause in CONFIRMATIONS, any(addresses)
@@ -173,11 +173,12 @@ def _differs(*types: int) -> Callable[[Disagreement], bool]:
 FIRST: Final = "conformance/parsitects+zeek-iec104/testing/Traces/first/iec104.pcap"
 KNOWN: Final = (
     *(Known(tool, capture, _differs(7, 33, 51), 8, "ours",
-            "tshark shows the four octets of a bitstring in the order of the wire, and IPAL takes it from tshark. Its first bit is the lowest of the first octet:"
-            " as a number, least significant octet first (IEC 60870-5-101:2003, 7.2.6.13 and 6.5).")
+            "tshark shows the four octets of a bitstring in the order of the wire, and IPAL takes it from tshark. Its first bit is the lowest of the first"
+            " octet: as a number, least significant octet first (IEC 60870-5-101:2003, 7.2.6.13 and 6.5).")
       for tool, capture in (("ipal", IPAL), ("ipal snapshot", IPAL), ("tshark", IPAL), ("tshark", FIRST))),
     *(Known(tool, IPAL, _differs(32), 1, "ours",
-            "A step position has seven bits with sign: 7F is -1, as tshark says, not 127 (IEC 60870-5-101:2003, 7.2.6.5).") for tool in ("ipal", "ipal snapshot")),
+            "A step position has seven bits with sign: 7F is -1, as tshark says, not 127 (IEC 60870-5-101:2003, 7.2.6.5).")
+      for tool in ("ipal", "ipal snapshot")),
 )  # fmt: skip
 
 IEC104: Final = Conformance(
