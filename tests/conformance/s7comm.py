@@ -294,7 +294,9 @@ def _mine(*path: int) -> Callable[[Disagreement], bool]:
     return lambda one: one.theirs is None and one.ours is not None and one.ours["function"] == path
 
 
-_REFUSED: Final = "An answer of kind Ack (2) has no function; icsnpp leaves it out. Ours has it as the answer of the request with its PDU reference, and its error."
+_REFUSED: Final = (
+    "An answer of kind Ack (2) has no function; icsnpp leaves it out. Ours has it as the answer of the request with its PDU reference, and its error."
+)
 KNOWN: Final = (
     Known("icsnpp s7comm", SNAP7, _mine(29), 1, "ours", _REFUSED),
     Known("icsnpp upload", SNAP7, _mine(29), 1, "ours", _REFUSED),
