@@ -126,8 +126,8 @@ def flows(lines: Lines) -> list[Row]:
 # --- Zeek ---
 
 CIP_LOG: Final = (
-    "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "is_orig", "source_h", "source_p", "destination_h", "destination_p", "sequence", "direction",
-    "service", "service_name", "status", "status_name", "extended", "extended_name", "class", "class_name", "instance", "attribute",
+    "ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "is_orig", "source_h", "source_p", "destination_h", "destination_p",
+    "sequence", "direction", "service", "service_name", "status", "status_name", "extended", "extended_name", "class", "class_name", "instance", "attribute",
 )  # fmt: skip
 ENIP_LOG: Final = (*CIP_LOG[:11], "command", "command_name", "length", "session", "status", "context", "options")
 

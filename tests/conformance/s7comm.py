@@ -50,7 +50,7 @@ def tpdus(lines: Lines) -> list[Row]:
     for (packet, source, source_port, target, target_port, protocol, path), answer, of in _sides(lines):
         row: Row = {"packet": packet, "source": source, "source_port": source_port, "target": target, "target_port": target_port, "lines": of}
         if protocol == "cotp":
-            kind = {0xE0: 0xD0, 0x80: 0xC0}.get(path[0], path[0]) if answer else path[0]
+            kind: int = {0xE0: 0xD0, 0x80: 0xC0}.get(path[0], path[0]) if answer else path[0]
             made.append(row | {"tpdu": kind >> 4})
             continue
         row |= {"tpdu": DATA, "answer": answer, "function": path}
@@ -189,11 +189,12 @@ def arkime(path: Path) -> list[Row]:
 
 AREAS: Final = {0x81: "input", 0x82: "output", 0x83: "memory", 0x84: "data_block", 0x1C: "counter", 0x1D: "timer"}
 SIZES: Final = {1: (1, "B"), 2: (1, "B"), 3: (1, "B"), 4: (2, ">H"), 5: (2, ">h"), 6: (4, ">I"), 7: (4, ">i"), 8: (4, ">f")}  # transport size: octets, format
-FIELDS: Final = tuple(
-    ["cotp.type", "cotp.eot", "tpkt.length", *(f"s7comm.header.{name}" for name in ("rosctr", "pduref", "errcls", "errcod")), "s7comm.param.errcod", "s7comm.param.func"]
-    + [f"s7comm.param.userdata.{name}" for name in ("funcgroup", "subfunc", "type")]
-    + [f"s7comm.param.item.{name}" for name in ("syntaxid", "area", "db", "address", "address.byte", "address.bit", "address.number", "transp_size", "length")]
-    + [f"s7comm.param.{name}" for name in ("itemcount",)] + ["s7comm.data.returncode", "s7comm.resp.data"]
+HEADER: Final = ("rosctr", "pduref", "errcls", "errcod")
+ITEM: Final = ("area", "db", "address.byte", "address.bit", "address.number", "transp_size", "length")
+FIELDS: Final = (
+    "cotp.type", "cotp.eot", "tpkt.length", *(f"s7comm.header.{name}" for name in HEADER), "s7comm.param.errcod", "s7comm.param.func",
+    *(f"s7comm.param.userdata.{name}" for name in ("funcgroup", "subfunc", "type")), *(f"s7comm.param.item.{name}" for name in ITEM),
+    "s7comm.param.itemcount", "s7comm.data.returncode", "s7comm.resp.data",
 )  # fmt: skip
 
 
