@@ -27,7 +27,7 @@ from sensors.engine import contexts
 from sensors.engine.encodings import STRIDES
 from sensors.engine.tables import BIT, FACT, LOW_TWO, MESSAGE, OPERATION, SAMPLE, TEXT, U16BE, VALUE, WITHOUT, code_path, table
 from sensors.listing import element_value, lines
-from sensors.protocol import Protocol, protocols
+from sensors.protocol import Function, Protocol, protocols
 from sensors.sensor import LEAST_NEED
 from sensors.sources.pcap import find, open_capture
 
@@ -83,6 +83,7 @@ class Row:
     error: int
     anomalies: tuple[str, ...]
     octets: int
+    name: str = ""
     samples: tuple[Values, ...] = field(default=())
 
 
@@ -102,12 +103,16 @@ def room_for(given: list[Message], each: int) -> int:
     return sum(min(each, LEAST_NEED + len(message.data)) for message in given)
 
 
-def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = None) -> tuple[list[Row], Any, Any]:
-    """Dissect messages between octets of `fill`, in tables full of `fill`. Returns the rows in words, and both tables."""
+def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = None, apart: bool = False) -> tuple[list[Row], Any, Any]:
+    """Dissect messages between octets of `fill`, in tables full of `fill`; of one connection or, `apart`, each of its own.
+
+    Returns the rows in words, and both tables.
+    """
     size = sum(len(message.data) + PAD for message in given) + PAD
     memory = np.full(size, fill, np.uint8) if arena is None else arena
     messages = table(len(given), MESSAGE)
     at = PAD if arena is None else 0
+    messages.connection = range(len(given)) if apart else 0
     for row, message in zip(messages, given, strict=True):
         memory[at : at + len(message.data)] = np.frombuffer(message.data, np.uint8)
         row["unit"] = row["transaction"] = -1
@@ -175,9 +180,16 @@ def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: An
     assert protocol.joins or set(operations["message"]) == set(range(len(messages))), "silence is no answer to a message"
 
 
+def function_of(protocol: Protocol, path: str) -> Function | None:
+    """The function of this code path: its own, or the one that stands for all that begin like it."""
+    parts = path.split("/")
+    beginnings = ("/".join([*parts[:count], "*"]) for count in range(len(parts) - 1, 0, -1))
+    return next((protocol.functions[name] for name in (path, *beginnings) if name in protocol.functions), None)
+
+
 def _row(protocol: Protocol, memory: Any, operation: Any, samples: Any) -> Row:
     path = code_path(int(operation["code"]))
-    function = protocol.functions.get(path)
+    function = function_of(protocol, path)
     effect = EFFECTS[int(operation["effect"])].name if operation["effect"] >= 0 else function.effect if function else "unknown"
     value = float(operation["value"])
     said: dict[str, Any] = {name.name: int(operation[name.name]) for name in fields(Row) if name.name in OWNED and name.name not in ("value", "code")}
@@ -187,6 +199,7 @@ def _row(protocol: Protocol, memory: Any, operation: Any, samples: Any) -> Row:
         "effect": effect,
         "space": protocol.spaces[int(operation["space"])] if operation["space"] >= 0 else "",
         "value": None if math.isnan(value) else value,
+        "name": bytes(memory[operation["name_at"] : operation["name_at"] + operation["name_octets"]]).decode("utf-8", "replace"),
         "anomalies": tuple(name for bit, name in enumerate(protocol.anomalies) if operation["anomaly"] >> bit & 1),
         "samples": tuple(
             _values(protocol, memory, sample) for sample in samples[operation["sample"] : operation["sample"] + operation["samples"]]
@@ -213,9 +226,9 @@ def _values(protocol: Protocol, memory: Any, sample: Any) -> Values:
     return Values(protocol.spaces[int(sample["space"])], int(sample["first"]), values)
 
 
-def told(protocol: Protocol, given: list[Message]) -> list[Row]:
+def told(protocol: Protocol, given: list[Message], apart: bool = False) -> list[Row]:
     """The rows of these messages, which depend neither on what lies around them nor on what the tables held."""
-    first, second = run(protocol, given, 0x00), run(protocol, given, 0xFF)
+    first, second = run(protocol, given, 0x00, apart=apart), run(protocol, given, 0xFF, apart=apart)
     assert first[0] == second[0], "the rows depend on octets outside of the messages or on what the tables held before"
     for name in OWNED:
         assert np.array_equal(first[1][name], second[1][name], equal_nan=name == "value"), f"{name} is not set in every row"

@@ -52,6 +52,19 @@ def context(contexts: Any, joints: Any, tag: int, first: int, second: int, clock
 
 
 @kernel
+def find(contexts: Any, tag: int, first: int, second: int) -> int:
+    """The context of these two numbers, -1 where there is none: none is made."""
+    start = (mix(first << 8 ^ tag, second) & LOWER_HALF) * BUCKET & len(contexts) - 1
+    for number in range(start, start + BUCKET):
+        row = contexts[number]
+        if row.tag == tag and row.first == first and row.second == second:
+            return number
+        if row.tag < 0:
+            return -1
+    return -1
+
+
+@kernel
 def append(memory: Any, contexts: Any, number: int, joints: Any, at: int, octets: int) -> bool:
     """Keep these octets behind those that the context holds; false where they are too many."""
     row = contexts[number]
@@ -61,6 +74,12 @@ def append(memory: Any, contexts: Any, number: int, joints: Any, at: int, octets
     row.filled += octets
     joints[0].held += octets
     return True
+
+
+@inline
+def held(contexts: Any, number: int, joints: Any) -> tuple[int, int]:
+    """(place, octets) of what the context holds, where it lies until more is added or it is dropped."""
+    return joints[0].buffers + number * HELD_OCTETS, int(contexts[number].filled)
 
 
 @kernel

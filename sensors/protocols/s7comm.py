@@ -1,0 +1,853 @@
+"""S7comm (protocol id 32h over COTP): the protocol of SIMATIC S7-300/400 and of what speaks it after them. It is not published: Siemens' manuals name its
+functions, areas and codes (System Software for S7-300/400, Volumes 1/2; Communication with SIMATIC), captures show its layout.
+
+An item of a read or write is a row each, `part` counts them. Addresses are data block * 100000 + byte, in spaces of bits data block * 1000000 + bit
+(`sensors.codes.s7comm`). An answer names no types: what was asked is kept until then. A controller asks for the blocks that are downloaded to it; such a row
+stays one of its client, who began it. PI services are told by name, the second number of their code path is ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from records.effects import NUMBER
+from sensors.codes.s7comm import (
+    AREAS,
+    BIT_BLOCK,
+    BITS,
+    BLOCK,
+    BLOCK_TYPES,
+    BYTE_BLOCK,
+    BYTES,
+    COMPONENT,
+    COUNTER,
+    COUNTS,
+    DOUBLES,
+    ERRORS,
+    FUNCTIONS,
+    MODE,
+    MODULE,
+    NC_VARIABLE,
+    PI_SERVICES,
+    S5TIME,
+    SESSION,
+    SPACES,
+    STATUS_LIST,
+    SYMBOL,
+    TIMER,
+    TYPES,
+    WIDTHS,
+    fact,
+    label,
+    spelling,
+)  # fmt: skip
+from sensors.engine.contexts import append, begin_text, context, drop, end_text, find, held, joined, put_number, put_octet
+from sensors.engine.dissecting import NOTHING, add_fact, add_run, add_text, add_value, open_row, sub_code
+from sensors.engine.encodings import number_at
+from sensors.engine.octets import borrow, entry, inline, kernel, plain, u8, u16be, u24be, u32be
+from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED, table
+from sensors.protocol import BY_PAYLOAD, Framing, Protocol
+
+ANOMALIES: Final = (
+    "wrong_protocol_id", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "quantity_mismatch",  # the last one by pairing too
+    "reused_transaction", "unsolicited", "late_response",
+)  # fmt: skip
+WRONG_PROTOCOL_ID, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, QUANTITY_MISMATCH = (1 << bit for bit in range(7))
+
+# fmt: off
+MAGIC: Final = 0x32
+JOB, ACK, ACK_DATA, USER_DATA = 1, 2, 3, 7
+READ, WRITE, DOWNLOAD, NEXT_BLOCK, DOWNLOADED, START_UPLOAD, UPLOAD, END_UPLOAD, PI, SETUP = 4, 5, 26, 27, 28, 29, 30, 31, 40, 240
+NAMELESS: Final = 255       # an acknowledgement whose request was not seen
+GOOD: Final = 0xFF          # return code of an item
+INDICATES, ASKS, ANSWERS = 0, 4, 8  # kinds of user data; those of NC are 1 less or 3 more
+CYCLIC, BLOCKS, CPU, CLOCK = 2, 3, 4, 7  # groups of user data
+VARIABLE, ANY, DATA_BLOCKS, SYMBOLIC = 0x12, 0x10, 0xB0, 0xB2  # how an item names what it is about
+NC_FIRST, NC_LAST = 0x82, 0x84
+PERIPHERY, OUTPUTS, COUNTERS, TIMERS = 0x80, 0x82, 0x1C, 0x1D
+INPUT_FAMILY, OUTPUT_FAMILY = 6, 7  # of the periphery
+FILE_NAME: Final = 9        # octets of a block's name: a letter, type, number, where it lies
+# fmt: on
+
+TAG: Final = 50
+SLOTS: Final = 16  # requests of a connection that are remembered at once
+SLOT_KEY, UPLOAD_KEY, CYCLIC_KEY, LIST_KEY = (number << 20 for number in range(1, 5))
+MOST_ITEMS: Final = 64  # rows of a message: the last one counts what follows
+MOST_VALUES: Final = 256
+MOST_RECORDS: Final = 16
+OPERATE, REPORT_VALUE, IDENTITY_READ, MODE_READ = (NUMBER[name] for name in ("output.operate", "value.report", "identity.read", "mode.read"))
+PLANT_LIST, IDENTITY_LIST, TRANSITION_LIST = 0x11, 0x1C, 0x24  # partial lists, whatever their extract
+FIRMWARE, SERIAL_RECORDS, MANUFACTURER = 7, 11, 9
+
+_families: Final = np.full(256, -1, np.int64)
+for _place, _area in enumerate(AREAS):
+    if _area:
+        _families[_area] = _place
+FAMILIES: Final = plain(_families)
+_types: Final = table(256, np.dtype([(name, "i8") for name in ("element", "octets", "encoding", "step")]))
+_types[:] = (BYTES, 1, TYPES[1][3], 1)
+for _type in TYPES:
+    _types[_type[0]] = _type[1:]
+FORMS: Final = plain(_types)
+_letters: Final = np.zeros((256, 4), np.int64)
+for _code, _name in BLOCK_TYPES.items():
+    _letters[_code, : len(_name)] = [ord(letter) for letter in _name]
+LETTERS: Final = plain(_letters)
+INSERT, DELETE, PROGRAM, _, COMPRESS, COPY = (spelling(name) for name in PI_SERVICES)
+COLD: Final = 0x43
+
+
+@inline
+def asks(row: Any) -> None:
+    """Whatever side it is from."""
+    row.role, row.outcome = REQUEST, UNANSWERED
+
+
+@inline
+def answers(row: Any) -> None:
+    """Whatever side it is from."""
+    row.role, row.outcome = RESPONSE, SUCCESS
+
+
+@inline
+def fail(row: Any, error: int) -> None:
+    """The answer is an error."""
+    row.outcome, row.error = FAILURE, error
+
+
+@inline
+def slot(transaction: int) -> int:
+    """Under which number a request of a connection is remembered: few of them, so that what is near stays near."""
+    return SLOT_KEY | transaction & 4 * SLOTS - 1
+
+
+# ── addresses and values ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@kernel
+def read_any(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
+    """An S7ANY item: type, count, data block, area and bit address. Returns type and count."""
+    kind, count, block = u8(memory, at + 3, end, row), u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
+    area, address = u8(memory, at + 8, end, row), u24be(memory, at + 9, end, row)
+    if row.short:
+        return 0
+    family = FAMILIES[area]
+    if area in (COUNTERS, TIMERS):
+        row.space, row.first, kind = (COUNTER, address, COUNTERS) if area == COUNTERS else (TIMER, address, TIMERS)
+    elif family >= 0:
+        form = FORMS[kind]
+        width = form.element if form.element <= DOUBLES else BYTES
+        row.space = (OUTPUT_FAMILY if write and family == INPUT_FAMILY else family) * len(WIDTHS) + width
+        numbered = block if area in (0x84, 0x85) else 0
+        if address < BIT_BLOCK // 2 + BIT_BLOCK // 20:
+            row.first = numbered * BIT_BLOCK + address if width == BITS else numbered * BYTE_BLOCK + (address >> 3)
+    form = FORMS[kind]
+    if row.first < 0:
+        row.anomaly |= BAD_VALUE if family >= 0 else 0
+    else:
+        row.last = row.first + max(count, 1) * (form.octets if form.element == BYTES else form.step) - 1
+    if count == 0:
+        row.anomaly |= BAD_COUNT
+    if write and area in (OUTPUTS, PERIPHERY):
+        row.effect = OPERATE
+    return kind << 16 | count
+
+
+@kernel
+def read_item(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
+    """What an item is about; returns its type and count, 0 where it tells none."""
+    octets, syntax = u8(memory, at + 1, end, row), u8(memory, at + 2, end, row)
+    if u8(memory, at, end, row) != VARIABLE and row.short == 0:
+        row.anomaly |= BAD_VALUE
+        return 0
+    if syntax == ANY:
+        if octets != 10:
+            row.anomaly |= BAD_LENGTH
+            return 0
+        return read_any(memory, at, end, row, write)
+    if syntax == DATA_BLOCKS:
+        areas, count = u8(memory, at + 3, end, row), u8(memory, at + 4, end, row)
+        block, place = u16be(memory, at + 5, end, row), u16be(memory, at + 7, end, row)
+        if row.short == 0:
+            row.space = FAMILIES[0x84] * len(WIDTHS) + BYTES
+            row.first, row.distinct = block * BYTE_BLOCK + place, max(areas, 1)
+            row.last = row.first + max(count, 1) - 1
+        return 2 << 16 | count if areas == 1 else 0
+    if syntax == SYMBOLIC:
+        symbol = u32be(memory, at + 8, end, row)
+        if row.short == 0:
+            row.space, row.first, row.last = SYMBOL, symbol, symbol
+    elif NC_FIRST <= syntax <= NC_LAST:
+        number = u8(memory, at + 3, end, row) << 40 | u32be(memory, at + 4, end, row) << 8 | u8(memory, at + 8, end, row)
+        if row.short == 0:
+            row.space, row.first, row.last = NC_VARIABLE, number, number
+    return 0
+
+
+@inline
+def decimal(word: int) -> int:
+    """Three digits of BCD."""
+    return (word >> 8 & 15) * 100 + (word >> 4 & 15) * 10 + (word & 15)
+
+
+@inline
+def duration(word: int) -> float:
+    """S5TIME in seconds: three digits of BCD and their base, from 10 ms to 10 s."""
+    base = word >> 12 & 3
+    return decimal(word) * (0.01 if base == 0 else 0.1 if base == 1 else 1.0 if base == 2 else 10.0)
+
+
+@kernel
+def add_values(memory: Any, at: int, octets: int, end: int, row: Any, samples: Any, asked: int, most: int) -> None:
+    """The values in `octets` octets, of this type and count, none past the end; at most `most` of timers and counters."""
+    kind, count = asked >> 16, asked & 0xFFFF
+    form = FORMS[kind]
+    there = min(octets, max(end - at, 0))
+    if there < octets:
+        row.short = 1
+    elif octets != count * form.octets:
+        row.anomaly |= QUANTITY_MISMATCH
+    element = 1 if form.element == BYTES else form.octets
+    number = min(there // element, count * form.octets // element)
+    if row.first < 0 or number <= 0:
+        return
+    if form.element >= COUNTS or kind == S5TIME:
+        for i in range(min(number, most)):
+            word = u16be(memory, at + 2 * i, end, row)
+            value = float(decimal(word)) if form.element == COUNTS else duration(word)
+            add_value(row, samples, row.space, row.first + i * form.step, value)
+            row.value = value if number == 1 else NOTHING
+        return
+    sample = add_run(row, samples, row.space, row.first, number, at, number * element, form.encoding, 0)
+    sample.step = form.step
+    if number == 1:
+        row.value = number_at(memory, at, end, form.encoding, row)
+
+
+@inline
+def kind_of(size: int, octets: int) -> int:
+    """The type of one value whose address tells none, by its size in the data; 0 where that does not tell it."""
+    if size == 3 and octets == 1:
+        return 0x01
+    if size == 4:
+        return 0x02 if octets == 1 else 0x04 if octets == 2 else 0x06 if octets == 4 else 0
+    if size == 5:
+        return 0x05 if octets == 2 else 0x07 if octets == 4 else 0
+    return (0x07 if size == 6 else 0x08 if size == 7 else 0) if octets == 4 else 0
+
+
+@kernel
+def add_data(memory: Any, at: int, size: int, octets: int, end: int, row: Any, samples: Any, asked: int, most: int) -> None:
+    """The data of an item: values of the type and count that were asked for, or of a symbol."""
+    if asked == 0 and row.space in (SYMBOL, NC_VARIABLE):
+        asked = kind_of(size, octets) << 16 | 1
+    if asked >> 16:
+        add_values(memory, at, octets, end, row, samples, asked, most)
+    elif at + octets > end:
+        row.short = 1
+
+
+@inline
+def octets_of(size: int, length: int) -> int:
+    """Of an item's data: of some sizes the length counts bits."""
+    return (length + 7) >> 3 if 3 <= size <= 5 else length
+
+
+@inline
+def next_item(memory: Any, at: int, end: int, row: Any) -> int:
+    """Where the item behind this one begins: an even number of octets further."""
+    octets = 2 + u8(memory, at + 1, end, row)
+    return at + octets + (octets & 1)
+
+
+@kernel
+def add_answer(memory: Any, at: int, end: int, row: Any, samples: Any, asked: int, most: int) -> int:
+    """One item of an answer: return code, size, length, values; returns where the next one begins."""
+    good, size, length = u8(memory, at, end, row), u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
+    if row.short:
+        return end
+    octets = octets_of(size, length)
+    if good != GOOD:
+        if row.role == RESPONSE:
+            fail(row, good)
+    else:
+        add_data(memory, at + 4, size, octets, end, row, samples, asked, most)
+    return at + 4 + octets + (octets & 1)
+
+
+@kernel
+def add_written(memory: Any, at: int, end: int, row: Any, samples: Any, asked: int, most: int) -> int:
+    """One item that is written: as an answer, without a return code."""
+    size, length = u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
+    if row.short:
+        return end
+    octets = octets_of(size, length)
+    add_data(memory, at + 4, size, octets, end, row, samples, asked, most)
+    return at + 4 + octets + (octets & 1)
+
+
+@kernel
+def open_item(operations: Any, used: int, index: int, message: Any, sampled: int, first: Any, part: int) -> Any:
+    """The row of a further item: what the first one says of the message."""
+    row = operations[used + part]
+    if part > 0:
+        open_row(row, index, message, sampled)
+        row.code, row.role, row.transaction, row.part, row.effect = first.code, first.role, first.transaction, part, first.effect
+        row.outcome = UNANSWERED if row.role != RESPONSE else SUCCESS
+        row.anomaly = first.anomaly & (BAD_LENGTH | TRAILING_BYTES | SHORT)
+    return row
+
+
+@kernel
+def remember(memory: Any, message: Any, transaction: int, code: int, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
+    """Keep what a request asks for until its answer comes."""
+    number = context(contexts, joints, TAG, message.connection, slot(transaction), message.clock)
+    drop(contexts, number, joints)
+    waits = contexts[number]
+    waits.a, waits.b, waits.c = transaction + 1, code, items
+    if end > at and not append(memory, contexts, number, joints, at, end - at):
+        waits.a = 0
+
+
+@inline
+def recall(message: Any, transaction: int, contexts: Any) -> int:
+    """The context of this request, -1 where it is not known."""
+    number = find(contexts, TAG, message.connection, slot(transaction))
+    return number if number >= 0 and contexts[number].a == transaction + 1 else -1
+
+
+@kernel
+def read_items(
+    memory: Any, index: int, message: Any, at: int, end: int, data: int, stop: int, items: int, write: bool, operations: Any, used: int, samples: Any,
+    sampled: int,
+) -> int:  # fmt: skip
+    """The items of a request from `at` on, with their values from `data` on where it writes; returns how many rows they are."""
+    first = operations[used]
+    start, rows = sampled, min(max(items, 1), MOST_ITEMS, message.length)
+    if items == 0:
+        first.anomaly |= BAD_COUNT
+        return 1
+    for part in range(rows):
+        row = open_item(operations, used, index, message, sampled, first, part)
+        row.effect = -1
+        asked = read_item(memory, at, end, row, write)
+        at = next_item(memory, at, end, row)
+        if write and row.short == 0:
+            data = add_written(memory, data, stop, row, samples, asked, start + MOST_VALUES - sampled - (rows - part))
+        sampled += row.samples
+    operations[used + rows - 1].distinct += max(items - rows, 0)
+    return rows
+
+
+@kernel
+def read_answers(
+    memory: Any, index: int, message: Any, at: int, stop: int, items: int, kept: int, code: int, operations: Any, used: int, samples: Any, sampled: int,
+    contexts: Any, joints: Any,
+) -> int:  # fmt: skip
+    """The items of an answer or report, each with its return code; `kept`: the context that holds what was asked (-1: none). Returns how many rows they are."""
+    first = operations[used]
+    start, rows = sampled, min(max(items, 1), MOST_ITEMS, message.length)
+    place, octets = (0, 0) if kept < 0 else held(contexts, kept, joints)
+    end = place + octets
+    if items == 0:
+        first.anomaly |= BAD_COUNT
+        return 1
+    for part in range(rows):
+        row = open_item(operations, used, index, message, sampled, first, part)
+        asked = 0
+        if place + 12 <= end and code == READ:
+            known = row.anomaly  # what is wrong with the request is told there
+            asked = read_item(memory, place, end, row, False)
+            place = next_item(memory, place, end, row)
+            row.anomaly, row.short = known, 0
+        if code == READ:
+            at = add_answer(memory, at, stop, row, samples, asked, start + MOST_VALUES - sampled - (rows - part))
+        else:
+            good = u8(memory, at, stop, row)
+            if good != GOOD and row.short == 0:
+                fail(row, good)
+            at += 1
+        sampled += row.samples
+    operations[used + rows - 1].distinct += max(items - rows, 0)
+    return rows
+
+
+# ── blocks ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@kernel
+def name_block(memory: Any, kind: int, number: int, row: Any, joints: Any) -> None:
+    """A block by type and number: OB1, DB12; a negative number is none."""
+    place = begin_text(joints)
+    for i in range(4):
+        if LETTERS[kind & 255, i] > 0:
+            put_octet(memory, joints, LETTERS[kind & 255, i])
+    if LETTERS[kind & 255, 0] == 0:
+        put_octet(memory, joints, kind >> 8 & 0x7F)
+        put_octet(memory, joints, kind & 0x7F)
+    row.space = BLOCK
+    if number >= 0:
+        put_number(memory, joints, number)
+        row.first = row.last = number
+    end_text(row, place, joints)
+
+
+@kernel
+def digits(memory: Any, at: int, end: int, row: Any) -> int:
+    """Five digits, -1 where they are none."""
+    number = 0
+    for i in range(5):
+        digit = u8(memory, at + i, end, row) - 48
+        if digit < 0 or digit > 9:
+            return -1
+        number = number * 10 + digit
+    return number
+
+
+@kernel
+def read_block(memory: Any, at: int, end: int, row: Any, joints: Any) -> int:
+    """Type and number of a block, seven octets; returns both as one number, -1 where they are not there."""
+    kind, number = u16be(memory, at, end, row), digits(memory, at + 2, end, row)
+    if row.short:
+        return -1
+    if number < 0:
+        row.anomaly |= BAD_VALUE
+    name_block(memory, kind, number, row, joints)
+    return kind << 20 | max(number, 0)
+
+
+@kernel
+def read_file(memory: Any, at: int, end: int, row: Any, joints: Any) -> int:
+    """The counted name of a file: a block, or as it is (NC). Returns the block."""
+    octets = u8(memory, at, end, row)
+    if at + 1 + octets > end:
+        row.short = 1
+    if row.short:
+        return -1
+    if octets == FILE_NAME:
+        return read_block(memory, at + 2, end, row, joints)
+    row.space, row.name_at, row.name_octets = BLOCK, at + 1, octets
+    return -1
+
+
+@kernel
+def read_transfer(memory: Any, message: Any, code: int, at: int, end: int, row: Any, contexts: Any, joints: Any) -> None:
+    """Uploads and downloads. Only the request that begins an upload names its block: it is kept until the upload ends, by the number of the upload."""
+    if code in (UPLOAD, END_UPLOAD) or (code == START_UPLOAD and row.role == RESPONSE):
+        upload = u32be(memory, at + 4, end, row)
+        if row.short:
+            return
+        if code == START_UPLOAD:
+            begun = find(contexts, TAG, message.connection, UPLOAD_KEY)
+            if begun >= 0 and contexts[begun].b == row.transaction:
+                block = contexts[begun].a
+                number = context(contexts, joints, TAG, message.connection, UPLOAD_KEY | 8 | upload & 7, message.clock)
+                contexts[number].a, contexts[number].b = block, upload
+            return
+        number = find(contexts, TAG, message.connection, UPLOAD_KEY | 8 | upload & 7)
+        if number >= 0 and contexts[number].b == upload and contexts[number].a >= 0:
+            name_block(memory, contexts[number].a >> 20, contexts[number].a & 0xFFFFF, row, joints)
+        return
+    block = read_file(memory, at + 8, end, row, joints)
+    if code == START_UPLOAD and block >= 0:
+        number = context(contexts, joints, TAG, message.connection, UPLOAD_KEY, message.clock)
+        contexts[number].a, contexts[number].b = block, row.transaction
+
+
+@kernel
+def spelled(memory: Any, at: int, octets: int, end: int, row: Any) -> int:
+    """Up to nine letters as one number (`sensors.codes.s7comm.spelling`), -1 where they are more or none."""
+    if octets > 9:
+        return -1
+    number = 0
+    for i in range(octets):
+        letter = u8(memory, at + i, end, row)
+        if letter > 0x7F:
+            return -1
+        number = number << 7 | letter
+    return number
+
+
+@kernel
+def read_service(memory: Any, at: int, end: int, row: Any, joints: Any) -> None:
+    """A PI service: its argument, and behind that its name."""
+    octets = u16be(memory, at + 8, end, row)
+    name_at = at + 10 + octets
+    named = u8(memory, name_at, end, row)
+    if name_at + 1 + named > end:
+        row.short = 1
+    if row.short:
+        return
+    word = spelled(memory, name_at + 1, named, end, row)
+    if word in (INSERT, DELETE):
+        sub_code(row, 1 if word == INSERT else 2)
+        blocks = u8(memory, at + 10, name_at, row)
+        if octets != 2 + 8 * blocks or blocks == 0:
+            row.anomaly |= BAD_COUNT
+        elif row.short == 0:
+            read_block(memory, at + 12, name_at, row, joints)
+            row.distinct = blocks
+    elif word == PROGRAM:
+        cold = octets > 0 and u8(memory, at + 10, name_at, row) == COLD
+        sub_code(row, 4 if cold else 3)
+    elif word in (COMPRESS, COPY):
+        sub_code(row, 5 if word == COMPRESS else 6)
+    elif named > 0:
+        row.name_at, row.name_octets = name_at + 1, named
+
+
+@kernel
+def read_setup(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
+    """Jobs at a time, asked and served, and length of a PDU: what is answered holds."""
+    for i in range(3):
+        number = u16be(memory, at + 2 + 2 * i, end, row)
+        if row.short:
+            return
+        add_fact(row, samples, SESSION, i, float(number))
+        if i == 2 and row.role == RESPONSE:
+            row.value = float(number)
+
+
+# ── system status lists, clock ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@kernel
+def name_list(row: Any, named: int) -> None:
+    """The object and the effect of reading a system status list (SZL): identifier << 16 | index."""
+    row.space, row.first, row.last = STATUS_LIST, named, named
+    part = named >> 16 & 0xFF
+    if 0x11 <= part <= 0x15 or part == IDENTITY_LIST:
+        row.effect = IDENTITY_READ
+    elif part == TRANSITION_LIST:
+        row.effect = MODE_READ
+
+
+@kernel
+def add_words(memory: Any, at: int, octets: int, end: int, row: Any, samples: Any, space: int, index: int) -> None:
+    """A text without what fills it up."""
+    while octets > 0 and u8(memory, at + octets - 1, end, row) in (0, 0x20):
+        octets -= 1
+    if octets > 0:
+        add_text(row, samples, space, index, at, octets)
+
+
+@kernel
+def read_records(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
+    """The records of a list: what the controller is, or in which mode."""
+    part, octets, records = row.first >> 16 & 0xFF, u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
+    at += 8
+    if octets < 4 or row.short:
+        return
+    for _ in range(min(records, MOST_RECORDS)):
+        if at + octets > end:
+            row.short = 1
+            return
+        index = u16be(memory, at, end, row)
+        if part == PLANT_LIST and octets >= 22:
+            if index == FIRMWARE and octets >= 28:
+                add_fact(row, samples, MODULE, index, float(u8(memory, at + 25, end, row) << 16 | u16be(memory, at + 26, end, row)))
+            else:
+                add_words(memory, at + 2, 20, end, row, samples, MODULE, index)
+        elif part == IDENTITY_LIST and index == MANUFACTURER:
+            add_fact(row, samples, COMPONENT, index, float(u16be(memory, at + 2, end, row)))
+        elif part == IDENTITY_LIST and index <= SERIAL_RECORDS:
+            add_words(memory, at + 2, octets - 2, end, row, samples, COMPONENT, index)
+        elif part == TRANSITION_LIST and row.samples == 0:
+            row.value = float(u8(memory, at + 3, end, row) & 15)
+            add_value(row, samples, MODE, 0, row.value)
+        at += octets
+
+
+@kernel
+def read_list(memory: Any, message: Any, at: int, end: int, unit: int, more: bool, row: Any, samples: Any, contexts: Any, joints: Any) -> None:
+    """A system status list, asked for or answered; a long one comes in several data units of one number."""
+    named = u32be(memory, at, end, row)
+    if row.short:
+        return
+    if row.role == REQUEST or (unit == 0 and not more):
+        name_list(row, named)
+        if row.role == RESPONSE:
+            read_records(memory, at, end, row, samples)
+        return
+    number = context(contexts, joints, TAG, message.connection, LIST_KEY | unit, message.clock)
+    waits = contexts[number]
+    if message.marks & (AFTER_GAP | CUT) or waits.filled >= waits.b:
+        drop(contexts, number, joints)
+    if waits.filled == 0:
+        waits.a, waits.b = named, 8 + u16be(memory, at + 4, end, row) * u16be(memory, at + 6, end, row)
+    name_list(row, waits.a)
+    if not append(memory, contexts, number, joints, at, end - at):
+        drop(contexts, number, joints)
+    elif not more:
+        place, octets = joined(memory, contexts, number, joints)
+        if place >= 0:
+            read_records(memory, place, place + octets, row, samples)
+
+
+@inline
+def ask_for_more(message: Any, unit: int, row: Any, contexts: Any) -> None:
+    """The next data unit of a list that is not whole."""
+    number = find(contexts, TAG, message.connection, LIST_KEY | unit)
+    if number >= 0 and contexts[number].filled > 0:
+        name_list(row, contexts[number].a)
+
+
+@inline
+def bcd(memory: Any, at: int, end: int, row: Any) -> int:
+    """Two digits."""
+    octet = u8(memory, at, end, row)
+    return (octet >> 4) * 10 + (octet & 15)
+
+
+@kernel
+def read_time(memory: Any, at: int, end: int, row: Any) -> None:
+    """Date and time in BCD: seconds since the epoch, by the controller's clock."""
+    year, month, day = bcd(memory, at + 2, end, row), bcd(memory, at + 3, end, row), bcd(memory, at + 4, end, row)
+    hour, minute, second = bcd(memory, at + 5, end, row), bcd(memory, at + 6, end, row), bcd(memory, at + 7, end, row)
+    if row.short:
+        return
+    if month < 1 or month > 12 or day < 1 or day > 31 or hour > 23 or minute > 59 or second > 59:
+        row.anomaly |= BAD_VALUE
+        return
+    years = (2000 if year < 90 else 1900) + year - (1 if month <= 2 else 0)  # of a calendar that begins in March
+    months = month + (9 if month <= 2 else -3)
+    days = years * 365 + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5 + day - 719469
+    row.value = float(days * 86400 + hour * 3600 + minute * 60 + second)
+
+
+# ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@kernel
+def read_job(
+    memory: Any, index: int, message: Any, at: int, end: int, stop: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+) -> int:  # fmt: skip
+    """A job: function and what it asks; returns how many rows it is."""
+    row = operations[used]
+    code = u8(memory, at, end, row)
+    asks(row)
+    if row.short:
+        return 1
+    row.code = (code + 1) << 40
+    if code in (READ, WRITE):
+        items = u8(memory, at + 1, end, row)
+        if row.short:
+            return 1
+        rows = read_items(memory, index, message, at + 2, end, end, stop, items, code == WRITE, operations, used, samples, sampled)
+        remember(memory, message, row.transaction, code, items, at + 2, end if code == READ else 0, contexts, joints)
+        return rows
+    if DOWNLOAD <= code <= END_UPLOAD:
+        read_transfer(memory, message, code, at, end, row, contexts, joints)
+    elif code == PI:
+        read_service(memory, at, end, row, joints)
+    elif code == SETUP:
+        read_setup(memory, at, end, row, samples)
+    return 1
+
+
+@kernel
+def read_ack(
+    memory: Any, index: int, message: Any, at: int, end: int, stop: int, error: int, operations: Any, used: int, samples: Any, sampled: int,
+    contexts: Any, joints: Any,
+) -> int:  # fmt: skip
+    """An acknowledgement, with data or without; returns how many rows it is. One that fails fails all items of its request."""
+    row = operations[used]
+    answers(row)
+    kept = recall(message, row.transaction, contexts)
+    named = u16be(memory, message.offset + 6, message.offset + message.length, row) > 0
+    code = u8(memory, at, end, row) if named else contexts[kept].b if kept >= 0 else NAMELESS
+    if row.short:
+        return 1
+    row.code = (code + 1) << 40
+    rows = 1
+    if error != 0:
+        fail(row, error)
+        items = contexts[kept].c if kept >= 0 else 1
+        rows = min(max(items, 1), MOST_ITEMS, message.length + 8)
+        for part in range(1, rows):
+            fail(open_item(operations, used, index, message, sampled, row, part), error)
+    elif code in (READ, WRITE) and named:
+        items = u8(memory, at + 1, end, row)
+        if row.short == 0:
+            rows = read_answers(memory, index, message, end, stop, items, kept, code, operations, used, samples, sampled, contexts, joints)
+    elif code == START_UPLOAD:
+        read_transfer(memory, message, code, at, end, row, contexts, joints)
+    elif code == SETUP:
+        read_setup(memory, at, end, row, samples)
+    if kept >= 0:
+        drop(contexts, kept, joints)
+        contexts[kept].a = 0
+    return rows
+
+
+@kernel
+def read_cyclic(
+    memory: Any, index: int, message: Any, at: int, stop: int, series: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+) -> int:  # fmt: skip
+    """Cyclic values: what is asked for, the first values, and those that follow by themselves; returns how many rows it is."""
+    row = operations[used]
+    items = u16be(memory, at, stop, row)
+    if row.short:
+        return 1
+    if row.role == REQUEST:
+        rows = read_items(memory, index, message, at + 4, stop, stop, stop, items, False, operations, used, samples, sampled)
+        remember(memory, message, row.transaction, READ, items, at + 4, stop, contexts, joints)
+        return rows
+    if row.role == RESPONSE:
+        kept = recall(message, row.transaction, contexts)
+        number = context(contexts, joints, TAG, message.connection, CYCLIC_KEY | series, message.clock)
+        drop(contexts, number, joints)
+        if kept >= 0:
+            place, octets = held(contexts, kept, joints)
+            append(memory, contexts, number, joints, place, octets)
+            drop(contexts, kept, joints)
+            contexts[kept].a = 0
+    number = find(contexts, TAG, message.connection, CYCLIC_KEY | series)
+    return read_answers(memory, index, message, at + 2, stop, items, number, READ, operations, used, samples, sampled, contexts, joints)
+
+
+@kernel
+def read_content(
+    memory: Any, message: Any, group: int, second: int, at: int, end: int, parameter: int, row: Any, samples: Any, contexts: Any, joints: Any
+) -> None:
+    """What user data is about, of the functions that are one row."""
+    if group == CPU and second == 1:
+        long = u8(memory, parameter + 3, end, row) >= 8
+        unit = u8(memory, parameter + 8, end, row) if long else 0
+        more = long and u8(memory, parameter + 9, end, row) != 0
+        read_list(memory, message, at, end, unit, more, row, samples, contexts, joints)
+    elif group == BLOCKS and row.role == REQUEST:
+        if second == 2:
+            kind = u16be(memory, at, end, row)
+            if row.short == 0:
+                name_block(memory, kind, -1, row, joints)
+        elif second == 3:
+            read_block(memory, at, end, row, joints)
+    elif group == CLOCK and second in (1, 2, 3, 4):
+        read_time(memory, at, end, row)
+
+
+@kernel
+def read_user_data(
+    memory: Any, index: int, message: Any, at: int, end: int, stop: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+) -> int:  # fmt: skip
+    """User data: group and subfunction, who speaks, the error, and the content; returns how many rows it is."""
+    row = operations[used]
+    row.code = (USER_DATA + 1) << 40
+    head, long, both, second = u24be(memory, at, end, row), u8(memory, at + 3, end, row) >= 8, u8(memory, at + 5, end, row), u8(memory, at + 6, end, row)
+    if row.short:
+        return 1
+    if head != 0x000112:
+        row.anomaly |= BAD_VALUE
+    group, kind = both & 15, both >> 4
+    row.code |= (group + 1) << 20 | (second + 1)
+    if kind in (ASKS, ASKS + 3):
+        asks(row)
+    elif kind in (ANSWERS, ANSWERS + 3):
+        answers(row)
+    else:
+        row.role, row.outcome, row.transaction = REPORT, UNANSWERED, -1
+        if kind not in (INDICATES, INDICATES + 3):
+            row.anomaly |= BAD_VALUE
+    error = u16be(memory, at + 10, end, row) if long and row.role == RESPONSE else 0
+    good, octets = u8(memory, end, stop, row) if stop > end else GOOD, u16be(memory, end + 2, stop, row) if stop > end else 0
+    if row.short:
+        return 1
+    if row.role == RESPONSE and (error != 0 or good not in (0, 0x0A, GOOD)):
+        fail(row, error if error != 0 else good)
+    if end + 4 + octets > stop and octets > 0:
+        row.short = 1
+        return 1
+    if octets == 0 or good != GOOD or row.outcome == FAILURE:
+        if group == CPU and second == 1 and long and row.role == REQUEST:
+            ask_for_more(message, u8(memory, at + 8, end, row), row, contexts)
+        return 1
+    if group == CYCLIC and second in (1, 5):
+        row.effect = REPORT_VALUE if row.role == REPORT else -1
+        return read_cyclic(
+            memory, index, message, end + 4, end + 4 + octets, u8(memory, at + 7, end, row), operations, used, samples, sampled, contexts, joints
+        )
+    read_content(memory, message, group, second, end + 4, end + 4 + octets, at, row, samples, contexts, joints)
+    return 1
+
+
+@kernel
+def read_message(memory: Any, index: int, message: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> int:
+    """One PDU; returns how many rows it is."""
+    row = operations[used]
+    at, end = message.offset, message.offset + message.length
+    if u8(memory, at, end, row) != MAGIC and row.short == 0:
+        row.anomaly |= WRONG_PROTOCOL_ID
+    kind, reference = u8(memory, at + 1, end, row), u16be(memory, at + 4, end, row)
+    parameters, data = u16be(memory, at + 6, end, row), u16be(memory, at + 8, end, row)
+    begin = at + (12 if kind in (ACK, ACK_DATA) else 10)
+    error = u16be(memory, at + 10, end, row) if kind in (ACK, ACK_DATA) else 0
+    if row.short or row.anomaly:
+        return 1
+    answered = kind in (ACK, ACK_DATA) or (kind == USER_DATA and u8(memory, begin + 5, end, row) >> 4 in (ANSWERS, ANSWERS + 3))
+    side = 1 - message.side if answered else message.side
+    row.transaction = reference << 2 | side << 1 | (1 if kind == USER_DATA else 0)
+    stop = begin + parameters + data
+    if message.marks & CUT == 0:
+        row.anomaly |= TRAILING_BYTES if stop < end else SHORT if stop > end else 0
+    last, stop = min(begin + parameters, end), min(stop, end)
+    row.short = 0
+    if kind == JOB:
+        return read_job(memory, index, message, begin, last, stop, operations, used, samples, sampled, contexts, joints)
+    if kind in (ACK, ACK_DATA):
+        return read_ack(memory, index, message, begin, last, stop, error, operations, used, samples, sampled, contexts, joints)
+    if kind == USER_DATA:
+        return read_user_data(memory, index, message, begin, last, stop, operations, used, samples, sampled, contexts, joints)
+    row.anomaly |= BAD_VALUE
+    row.transaction = -1
+    return 1
+
+
+@entry
+def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
+    """Append the operations and values of `count` PDUs; returns the new fill of both tables (`sensors.protocol`)."""
+    memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
+    contexts, joints = borrow(contexts), borrow(joints)
+    for index in range(count):
+        message = messages[index]
+        open_row(operations[used], index, message, sampled)
+        rows = 1
+        if message.marks & BROKEN:
+            operations[used].anomaly = BAD_LENGTH
+        else:
+            rows = read_message(memory, index, message, operations, used, samples, sampled, contexts, joints)
+        for i in range(used, used + rows):
+            row = operations[i]
+            if row.short:
+                row.anomaly |= SHORT
+            if message.marks & CUT:
+                row.anomaly &= ~SHORT
+            sampled += row.samples
+        used += rows
+    return used, sampled
+
+
+S7COMM: Final = Protocol(
+    name="s7comm",
+    title="S7comm",
+    spec="not published; System Software for S7-300/400, System and Standard Functions; RFC 1006",
+    framings=(Framing(kind=BY_PAYLOAD, magic=(0, MAGIC << 8, 0xFF00), least=10, code_at=1, known=frozenset({JOB, ACK, ACK_DATA, USER_DATA})),),
+    functions=FUNCTIONS,
+    dissect=dissect,
+    over=("cotp", 0xF0),
+    spaces=SPACES,
+    anomalies=ANOMALIES,
+    errors=ERRORS,
+    label=label,
+    identity={
+        ("module_identification", 1): "model",
+        ("module_identification", FIRMWARE): "firmware",
+        ("component_identification", 5): "serial",
+        ("component_identification", MANUFACTURER): "vendor",
+    },
+    fact=fact,
+    operations_each=MOST_ITEMS,
+    samples_each=MOST_VALUES,
+)
