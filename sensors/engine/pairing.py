@@ -33,6 +33,7 @@ from sensors.engine.tables import (
     SECOND,
     SUCCESS,
     TEXT,
+    UNANSWERED,
     table,
 )  # fmt: skip
 from sensors.protocol import protocols
@@ -414,7 +415,7 @@ def pair(
         operation = operations[i]
         if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
             return i
-        waits = operation.transaction >= 0 and operation.role != REPORT
+        waits = operation.transaction >= 0 and (operation.role < REPORT or (operation.role == REPORT and operation.outcome == UNANSWERED))
         key, bucket, position = 0, 0, -1
         if waits:
             key = mix(operation.connection, operation.transaction << 8 | operation.part)
