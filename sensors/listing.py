@@ -69,8 +69,11 @@ class Listing(Sensor):
 
     def _values(self, operation: Any, told: Any) -> list[object]:
         """What was answered, or, where the answer holds no values, what was written."""
+        protocol = int(operation.protocol)
+        beside = protocols()[protocol].beside
         for first, count in ((operation.answer_sample, operation.answer_samples), (operation.sample, operation.samples)):
-            values = [value for row in range(int(first), int(first + count)) for value in self._sample(told[row])]
+            samples = told[int(first) : int(first + count)]
+            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in self._sample(sample)]
             if values:
                 return values
         return []
