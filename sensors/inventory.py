@@ -55,7 +55,7 @@ class Inventory:
             operation = done[int(np.searchsorted(done.sample, row, side="right")) - 1]
             protocol = protocols()[int(operation.protocol)]
             fact = protocol.identity.get((space_name(int(operation.protocol), int(sample.space)) or "", int(sample.first)))
-            if fact is None or (operation.outcome != SUCCESS and operation.role != REPORT):
+            if fact is None or (operation.outcome != SUCCESS and operation.role < REPORT):
                 continue
             text = self._words(memory, protocol, sample)[:MOST_TEXT]
             host = int(conversations[int(operation.conversation)].target)

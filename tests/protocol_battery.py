@@ -138,7 +138,7 @@ def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: An
 
     for operation in operations:
         message = messages[operation["message"]]
-        assert operation["role"] in (0, 1, 2)
+        assert operation["role"] in (0, 1, 2, 3)
         assert operation["outcome"] == 0 or operation["role"] != 0
         assert operation["space"] in range(-1, len(protocol.spaces))
         assert operation["transaction"] >= -1

@@ -129,7 +129,7 @@ def _add(group: Any, operation: Any, time: int, packet: int) -> None:
 @inline
 def _cast(operation: Any, traits: int, hosts: Any, conversations: Any) -> None:
     """What this operation says of the roles of both ends. Functions that a device does not know are tried out by nobody who only operates it."""
-    if operation.role == REPORT:
+    if operation.role >= REPORT:
         return
     conversation = conversations[operation.conversation]
     hosts[conversation.source].role |= ASKS

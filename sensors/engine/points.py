@@ -310,7 +310,7 @@ def collect(
         if counters.rows + counters.blocks * BLOCK_POINTS + 4 * 65536 > len(rows):
             return i
         close_points(operation.clock, operation.expired == 1, blocks, points, finals, counts, ends, rows, counters)
-        if operation.outcome != SUCCESS and operation.role != REPORT:
+        if operation.outcome != SUCCESS and operation.role < REPORT:
             continue
         host = conversations[operation.conversation].target  # whose values they are, asked or told unasked
         time = operation.answer_time if operation.answer_time >= 0 else operation.time

@@ -144,7 +144,8 @@ OVERLAP: Final = 16  # octets that were delivered before, and differ now
 # roles of an operation
 REQUEST: Final = 0
 RESPONSE: Final = 1
-REPORT: Final = 2  # nobody asked
+REPORT: Final = 2  # nobody asked, and who is asked otherwise spoke
+TOLD: Final = 3  # nobody asked, and who asks otherwise spoke
 
 # marks of a packet
 DUPLICATE: Final = 1  # seen before, on the other way of a redundant network

@@ -1,0 +1,291 @@
+"""EtherNet/IP, message by message: encapsulation, the common packet format, implicit I/O; whole conversations with CIP and PCCC inside."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from sensors.engine.tables import BROKEN, CUT, FAILURE, RESPONSE, SUCCESS
+from sensors.protocols.enip import ENIP, label
+from tests.protocol_battery import Message, Row, Values, run, told
+from tests.wire import CLIENT, SERVER, START, Packet, Talk, ethernet, ipv4, udp, watch
+
+ASK, ANSWER = 0, 1
+SECOND = 1_000_000_000
+
+
+def pdu(command: int, body: str = "", session: int = 0, status: int = 0, context: int = 0x1122, options: int = 0) -> bytes:
+    """A message of the encapsulation protocol around data in hex."""
+    data = bytes.fromhex(body)
+    return struct.pack("<HHIIQI", command, len(data), session, status, context, options) + data
+
+
+def rr(cip: str) -> str:
+    """The data of SendRRData around a CIP message: interface, timeout, a null address and an unconnected item."""
+    return f"00000000 0800 0200 0000 0000 b200 {len(bytes.fromhex(cip)).to_bytes(2, 'little').hex()} {cip}"
+
+
+def unit(cip: str, link: int, sequence: int) -> str:
+    """The data of SendUnitData: a connected address, a sequence count and a CIP message."""
+    length = (len(bytes.fromhex(cip)) + 2).to_bytes(2, "little").hex()
+    return f"00000000 0000 0200 a100 0400 {link.to_bytes(4, 'little').hex()} b100 {length} {sequence.to_bytes(2, 'little').hex()} {cip}"
+
+
+def io(link: int, data: str, sequence: int = 1) -> bytes:
+    """A datagram of implicit I/O."""
+    octets = bytes.fromhex(data)
+    return struct.pack("<HHHIIHH", 2, 0x8002, 8, link, sequence, 0xB1, len(octets)) + octets
+
+
+# List identity as a 1756-ENBT/A tells it (suricata-verify, enip_test1.pcap), read by tshark: vendor 1, type 12, product 58, revision 4.03, serial 0x00524d8e.
+IDENTITY = "01000c002d000100 0002af120a0101a40000000000000000 01000c003a00040330008e4d5200 0b 313735362d454e42542f41 03"
+SERVICES = "0100 0001 1400 0100 2000 436f6d6d756e69636174696f6e730000"
+TRIAD = "0700 4d00 e0312b3d"
+SEGMENTS = "34 04 0100 0c00 3a00 04 03 01 03"  # an electronic key, and port 1 (backplane), slot 3
+
+
+def forward_open(transport: int, path: str, output: int = 0x4806, inputs: int = 0x2806) -> str:
+    """A forward open for an assembly each way; connection points in hex."""
+    octets = bytes.fromhex(path)
+    numbers = (0, 0, *struct.unpack("<HHI", bytes.fromhex(TRIAD)), 2, 0, 0, 0, 20000, output, 10000, inputs, transport, len(octets) // 2)
+    return "54 02 2006 2401" + struct.pack("<BBIIHHIBBBBIHIHBB", 7, 155, *numbers).hex() + octets.hex()
+
+
+OPENED = f"d4 00 00 00 0500fe80 0600fe80 {TRIAD} 204e0000 10270000 00 00"
+CLOSE = f"4e 02 2006 2401 07 9b {TRIAD} 00 00"
+CLOSED = f"ce 00 00 00 {TRIAD} 00 00"
+
+
+def connection(transport: int) -> tuple[Message, ...]:
+    """A connection is opened, used and closed."""
+    return (
+        Message(pdu(111, rr(forward_open(transport, SEGMENTS + "20 04 24 97 2c 65 2c 64")), 7, context=77)),
+        Message(pdu(111, rr(OPENED), 7, context=77), ANSWER),
+        Message(io(0x80FE0005, "0100 01000000 0102"), framing=1),
+        Message(io(0x80FE0006, "0100 0102"), ANSWER, framing=1),
+        Message(pdu(111, rr(CLOSE), 7, context=78)),
+        Message(pdu(111, rr(CLOSED), 7, context=78), ANSWER),
+    )
+
+
+EXAMPLES = (
+    Message(pdu(0, "0102")),
+    Message(pdu(4)),
+    Message(pdu(4, SERVICES), ANSWER),
+    Message(pdu(99)),
+    Message(pdu(99, IDENTITY), ANSWER),
+    Message(pdu(100)),
+    Message(pdu(100, "0000"), ANSWER),
+    Message(pdu(101, "0100 0000")),
+    Message(pdu(101, "0100 0000", 0x910AD0), ANSWER),
+    Message(pdu(102, "", 0x910AD0)),
+    Message(pdu(111, rr("0e 03 2001 2401 3007"), 0x910AD0)),
+    Message(pdu(111, rr("8e 00 00 00 0141"), 0x910AD0), ANSWER),
+    Message(pdu(112, unit("4c 04 9106 464954323031 0100", 0x3A7B78, 7), 0x910AD0)),
+    Message(pdu(112, unit("cc 00 00 00 ca00 00001c40", 0x7691B4EB, 7), 0x910AD0), ANSWER),
+    Message(pdu(114, "0001"), ANSWER),
+    Message(pdu(115, "0001")),
+    Message(pdu(101, "0100 0000", 0, 105), ANSWER),
+    Message(pdu(111, "00000000 0800 0300 0000 0000 b200 0200 0102 0080 1000 0002 08ae 0a000001 0000000000000000"), ANSWER),
+    Message(pdu(111, "01000000 0800 0102"), ASK),
+    Message(io(0x3A7B78, "0300 fdffffffffffffff0000"), framing=1),
+    Message(io(0x7691B4EB, "c6e4 01000000 fdffffffffffffff0000"), ANSWER, framing=1),
+    *connection(0),
+    *connection(1),
+)
+
+
+def only(message: Message) -> Row:
+    (row,) = told(ENIP, [message])
+    return row
+
+
+def test_every_command_has_a_name_and_says_nothing_wrong() -> None:
+    names = {row.code: row.action for row in told(ENIP, list(EXAMPLES))}
+    assert names == {
+        "0": "no_operation", "4": "list_services", "99": "list_identity", "100": "list_interfaces", "101": "register_session", "102": "unregister_session",
+        "111": "send_rr_data", "112": "send_unit_data", "114": "indicate_status", "115": "cancel", "32770": "implicit_io",
+        "32770/0": "implicit_io_class_0", "32770/1": "implicit_io_class_1",
+    }  # fmt: skip
+
+
+def test_list_identity_tells_the_facts_of_the_asset() -> None:
+    row = only(Message(pdu(99, IDENTITY), ANSWER))
+    assert (row.effect, row.role, row.outcome, row.value) == ("discovery.request", RESPONSE, SUCCESS, 3)
+    assert row.samples == (
+        Values("identity", 1, (1.0,)),
+        Values("identity", 2, (12.0,)),
+        Values("identity", 3, (58.0,)),
+        Values("identity", 4, (float(0x0403),)),
+        Values("identity", 5, (48.0,)),
+        Values("identity", 6, (float(0x00524D8E),)),
+        Values("identity", 7, (b"1756-ENBT/A",)),
+        Values("identity", 8, (3.0,)),
+    )
+    fact = ENIP.fact
+    assert fact is not None
+    assert [fact("identity", *pair) for pair in ((1, 1.0), (4, float(0x1400 | 11)), (6, float(0x00524D8E)), (1, 65000.0))] == [
+        "Rockwell Automation/Allen-Bradley", "20.11", "00524D8E", "vendor 65000",
+    ]  # fmt: skip
+
+
+def test_sessions() -> None:
+    asked, given, ended = (only(Message(data, side)) for data, side in ((pdu(101, "01000000"), 0), (pdu(101, "01000000", 7), 1), (pdu(102, "", 7), 0)))
+    assert (asked.effect, asked.first, asked.transaction) == ("session.open", -1, given.transaction)
+    assert (given.space, given.first, given.outcome) == ("session", 7, SUCCESS)
+    assert (ended.effect, ended.first, ended.transaction) == ("session.close", 7, -1)
+    refused = only(Message(pdu(101, "01000000", 0, 105), ANSWER))
+    assert (refused.outcome, refused.error, ENIP.errors[refused.error]) == (FAILURE, 105, "unsupported_protocol_revision")
+
+
+def test_transactions_are_told_by_the_senders_context_or_the_sequence_count() -> None:
+    bodies = [pdu(111, rr("0102"), context=context) for context in (1, 2, 1 << 40)]
+    bodies += [pdu(112, unit("0102", 9, sequence)) for sequence in (1, 2)]
+    assert len({row.transaction for row in told(ENIP, [Message(body) for body in bodies])}) == 5
+    assert len({row.transaction for row in told(ENIP, [Message(pdu(112, unit("0102", link, 5)), side) for link, side in ((9, 0), (10, 1))])}) == 1
+
+
+def test_cip_is_handed_on() -> None:
+    given = [Message(pdu(111, rr("0e 03 2001 2401 3007"))), Message(pdu(112, unit("4c00", 9, 1))), Message(pdu(111, "01000000 0800 0000"))]
+    _, operations, _ = run(ENIP, given)
+    assert [(int(row.payload_length), int(row.selector)) for row in operations] == [(8, 1), (2, 1), (0, -1)]
+
+
+def test_io_of_an_unknown_connection_names_its_number() -> None:
+    """cip_io.pcap of nDPI, read by tshark."""
+    row = only(Message(bytes.fromhex("020002800800787b3a00e8cb5e04b1000c000300fdffffffffffffff0000"), framing=1))
+    assert (row.code, row.effect, row.space, row.first, row.samples) == ("32770", "data.exchange", "connection", 0x003A7B78, ())
+
+
+@pytest.mark.parametrize(
+    ("data", "side", "anomaly"),
+    [
+        (pdu(4) + b"\0", ASK, ("bad_length", "trailing_bytes")),
+        (pdu(101, "01000000")[:-1], ASK, ("bad_length", "short")),
+        (pdu(101, "0100"), ASK, ("short",)),
+        (pdu(101, "02000000"), ASK, ("bad_value",)),
+        (pdu(101, "01000000 00"), ASK, ("trailing_bytes",)),
+        (pdu(99, "00"), ASK, ("trailing_bytes",)),
+        (pdu(99, status=1), ASK, ("bad_value",)),
+        (pdu(99, options=7), ASK, ("bad_value",)),
+        (pdu(99, IDENTITY.replace("01000c002d000100", "01000c002d000200")), ANSWER, ("bad_value",)),
+        (pdu(99, IDENTITY.replace("2d00", "2c00", 1)), ANSWER, ("short",)),
+        (pdu(99, IDENTITY.replace("2d00", "2e00", 1) + "00"), ANSWER, ("bad_item",)),
+        (pdu(99, IDENTITY + "00"), ANSWER, ("trailing_bytes",)),
+        (pdu(99, "0100 7700 0000"), ANSWER, ("bad_item",)),
+        (pdu(111, "00000000 0800 0900" + "00000000" * 8), ASK, ("bad_count",)),
+        (pdu(111, "00000000 0800 0100 b200 0400 0102"), ASK, ("short",)),
+        (pdu(112, "00000000 0000 0100 a100 0200 0102"), ASK, ("short",)),
+        (pdu(111, "00000000"), ASK, ("short",)),
+    ],
+)
+def test_malformed(data: bytes, side: int, anomaly: tuple[str, ...]) -> None:
+    assert set(only(Message(data, side)).anomalies) >= set(anomaly)
+    first, second = told(ENIP, [Message(data, side), Message(pdu(101, "01000000"))])
+    assert (second.code, second.anomalies) == ("101", ()), "the next one is read"
+    assert only(Message(data, side, marks=CUT)).anomalies == ()
+    assert first.message == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "anomaly"),
+    [
+        (io(1, "0102")[:-1], "short"),
+        (io(1, "0102") + b"\0", "trailing_bytes"),
+        (b"\1" + io(1, "0102")[1:], "bad_item"),
+        (io(1, "0102")[:14] + b"\xb2" + io(1, "0102")[15:], "bad_item"),
+        (io(1, "0102")[:12], "short"),
+    ],
+)
+def test_malformed_io(data: bytes, anomaly: str) -> None:
+    assert only(Message(data, framing=1)).anomalies == (anomaly,)
+
+
+def test_broken_framing_is_one_row_that_claims_nothing() -> None:
+    row = only(Message(b"GET / HTTP/1.1\r\n", marks=BROKEN))
+    assert (row.code, row.effect, row.transaction, row.anomalies) == ("", "unknown", -1, ("bad_header",))
+    assert only(Message(b"\2\0", framing=1, marks=BROKEN)).anomalies == ("bad_item",)
+
+
+def test_labels() -> None:
+    assert label("output_assembly", 101 << 16, (101 << 16) + 7) == "assembly 101[0..7]"
+    assert label("input_assembly", (100 << 16) + 4, (100 << 16) + 4) == "assembly 100[4]"
+    assert label("session", 1, 1) is None
+
+
+# ── whole conversations ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def datagram(payload: bytes, source: str, target: str, time: int, port: int = 2222) -> Packet:
+    return Packet(ethernet(ipv4(udp(payload, port, port), source, target, 17), source, target), time)
+
+
+def conversation() -> Talk:
+    return Talk(port=44818).open().ask(pdu(101, "01000000"), pdu(101, "01000000", 7))
+
+
+def test_io_is_of_the_connection_that_was_opened() -> None:
+    talk = conversation()
+    path = SEGMENTS + "20 04 24 97 2c 65 2c 64"
+    talk.ask(pdu(111, rr(forward_open(1, path)), 7), pdu(111, rr(OPENED), 7))
+    for number, (run_mode, value) in enumerate(((1, "0102"), (0, "0103"))):
+        talk.packets.append(datagram(io(0x80FE0005, f"{number:02x}00 0{run_mode}000000 {value}"), CLIENT, SERVER, START + (number + 1) * SECOND))
+        talk.packets.append(datagram(io(0x80FE0006, f"{number:02x}00 00000000 0{number}ff"), SERVER, CLIENT, START + (number + 1) * SECOND + 1))
+    talk.time = START + 4 * SECOND
+    talk.ask(pdu(111, rr(CLOSE), 7), pdu(111, rr(CLOSED), 7))
+    talk.packets.append(datagram(io(0x80FE0005, "0300 01000000 0102"), CLIENT, SERVER, START + 9 * SECOND))
+    seen = watch(talk.packets)
+    assert seen.anomalies == []
+    lines = [(line["action"], line["effect"], line["unit"], line["object"]["name"], line["source"]["ip"]) for line in seen.lines if line["time"]]
+    assert lines == [
+        ("register_session", "session.open", None, None, CLIENT),
+        ("forward_open", "session.reserve", 3, "assembly 100, 101", CLIENT),
+        ("implicit_io_class_1", "data.exchange", 3, "assembly 101[0..1]", CLIENT),
+        ("implicit_io_class_1", "data.exchange", 3, "assembly 100[0..5]", SERVER),
+        ("implicit_io_class_1", "data.exchange", 3, "assembly 101[0..1]", CLIENT),
+        ("implicit_io_class_1", "data.exchange", 3, "assembly 100[0..5]", SERVER),
+        ("forward_close", "session.close", None, None, CLIENT),
+        ("implicit_io", "data.exchange", None, None, CLIENT),
+    ]
+    points = {(row["ot.object.name"] or row["ot.object.space"], row["ot.point.first"], row["ot.point.last"]) for row in seen.points}
+    assert points >= {("assembly 101[0]", 1, 1), ("assembly 101[1]", 2, 3), ("run_mode", 1, 0), ("assembly 100[4]", 0, 1), ("assembly 100[5]", 255, 255)}
+
+
+def test_class_0_has_no_sequence_count_and_a_heartbeat_owns_nothing() -> None:
+    talk = conversation().ask(pdu(111, rr(forward_open(0, "20 04 24 97 2c c0 2c 64", output=0x4800)), 7), pdu(111, rr(OPENED), 7))
+    talk.packets.append(datagram(io(0x80FE0006, "0102"), SERVER, CLIENT, START + SECOND))
+    talk.packets.append(datagram(io(0x80FE0005, ""), CLIENT, SERVER, START + SECOND + 1))
+    lines = watch(talk.packets).lines
+    assert [(line["action"], line["effect"], line["object"]["name"]) for line in lines[1:]] == [
+        ("forward_open", "session.open", "assembly 100, 192"),
+        ("implicit_io_class_0", "data.exchange", "assembly 100[0..1]"),
+        ("implicit_io_class_0", "data.exchange", "assembly 192[0]"),
+    ]
+
+
+def test_connected_messages_have_the_unit_of_their_connection() -> None:
+    talk = conversation().ask(pdu(111, rr(forward_open(0xA3, "01 03 2002 2401")), 7), pdu(111, rr(OPENED), 7))
+    talk.ask(pdu(112, unit("0e 03 2001 2401 3007", 0x80FE0005, 1), 7), pdu(112, unit("8e 00 00 00 03 414243", 0x80FE0006, 1), 7))
+    line = watch(talk.packets).lines[-1]
+    assert (line["action"], line["effect"], line["unit"], line["values"], line["outcome"]) == ("get_attribute_single", "identity.read", 3, ["ABC"], "success")
+
+
+def test_a_message_over_several_segments_and_a_gap_lose_nothing_that_follows() -> None:
+    talk = conversation()
+    request = pdu(111, rr("4c 04 9106 464954323031 0100"), 7)
+    for piece in (request[:5], request[5:40], request[40:]):
+        talk.put(0, piece)
+    talk.put(1, pdu(111, rr("cc 00 00 00 ca00 cdcc1c40"), 7) + pdu(111, rr("cc 00 00 00 ca00 cdcc1c40"), 7)[:30])
+    talk.lose(1, 100).put(1, b"")
+    talk.put(0, pdu(111, rr("4c 04 9106 464954323031 0100"), 7, context=9))
+    talk.put(1, pdu(111, rr("cc 00 00 00 ca00 00001c40"), 7, context=9))
+    reads = [line for line in watch(talk.packets).lines if line["action"] == "read_tag"]
+    assert [(line["object"]["name"], line["values"]) for line in reads] == [("FIT201", [2.450000047683716]), ("FIT201", [2.4375])]
+
+
+def test_another_port_is_recognised_and_other_traffic_on_the_port_is_not() -> None:
+    talk = Talk(port=4000).open().ask(pdu(101, "01000000"), pdu(101, "01000000", 7))
+    assert [line["action"] for line in watch(talk.packets).lines] == ["register_session"]
+    other = Talk(port=44818).open().ask(b"\xff\xff\0\1\0\0\x0b\x90\x16\x15\x35\xbe" * 4, b"\0\0\0\2\x8a\xd3\xd3\xfd" * 5)
+    assert {line["action"] for line in watch(other.packets).lines} <= {"malformed"}
