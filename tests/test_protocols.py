@@ -163,16 +163,7 @@ def test_a_stream_that_ends_early_gives_the_operations_until_there(protocol: Pro
     whole = streamed(protocol, asked, counts)
     early = streamed(protocol, [(0, at, data[: end - at]) for _, at, data in asked if at < end], (end, 0))
     complete = [row for row in early if row["code"] is not None]
-<<<<<<< HEAD
-<<<<<<< HEAD
     assert not Counter(map(json.dumps, complete)) - Counter(map(json.dumps, whole))  # what waits for an answer leaves later than what does not
-=======
-    for row in complete:  # what waits for an answer leaves behind what does not
-        whole.remove(row)
->>>>>>> dnp3
-=======
-    assert not Counter(map(json.dumps, complete)) - Counter(map(json.dumps, whole))  # what waits for an answer leaves later than what does not
->>>>>>> enip
     assert len(complete) >= len([at for _, at, data in asked if at + len(data) <= end])
     assert len(early) - len(complete) <= 1, "what is left of a message is told once"
 

@@ -29,15 +29,7 @@ UNUSED_S: Final = 7 * 24 * 3600
 def cache_directory() -> Path:
     """Where compiled kernels are kept; a temporary directory where the user's cache cannot be written."""
     digest = hashlib.blake2b(f"{sys.version}{version('numba')}".encode(), digest_size=8)
-<<<<<<< HEAD
-<<<<<<< HEAD
     for package in ("sensors.engine", "sensors.codes", "sensors.protocols", "sensors.sources"):
-=======
-    for package in ("sensors.codes", "sensors.engine", "sensors.protocols", "sensors.sources"):
->>>>>>> dnp3
-=======
-    for package in ("sensors.engine", "sensors.codes", "sensors.protocols", "sensors.sources"):
->>>>>>> enip
         for file in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if file.name.endswith(".py"):
                 digest.update(file.read_bytes())

@@ -415,11 +415,7 @@ def pair(
         operation = operations[i]
         if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
             return i
-<<<<<<< HEAD
         waits = operation.transaction >= 0 and (operation.role < REPORT or (operation.role == REPORT and operation.outcome == UNANSWERED))
-=======
-        waits = operation.transaction >= 0 and operation.role < REPORT
->>>>>>> enip
         key, bucket, position = 0, 0, -1
         if waits:
             key = mix(operation.connection, operation.transaction << 8 | operation.part)
