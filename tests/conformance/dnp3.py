@@ -469,7 +469,7 @@ DNP3: Final = Conformance(
     baselines=BASELINES,
     tshark=lambda capture: (Baseline("tshark", capture, "", dealt, fragments),),
     known=KNOWN,
-    undecoded={f"{_OPEN}/{test}/dump.pcap": "Frames that are none, sent on purpose." for test in ("6.6.2.1", "6.6.2.3", "6.6.2.4")},
+    undecoded={f"{_OPEN}/{test}/dump.pcap": "Frames that are none, sent on purpose." for test in ("6.6.2.1", "6.6.2.2", "6.6.2.3", "6.6.2.4")},
     silent={
         **dict.fromkeys(_VERDICTS, "That the stack under test passed."),
         f"{_BTEST}/coverage": "How many kinds of events Zeek could have told.",

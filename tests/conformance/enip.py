@@ -326,7 +326,7 @@ _TWICE: Final = ("EIP/EIP-SoftwareUpload", "ETHERNET_IP/digitalbond_pcaps/CL5000
 
 ENIP: Final = Conformance(
     title="EtherNet/IP, CIP and PCCC",
-    names={"enip": ("enip",), "cip": ("cip",), "cip-io": ("enip",), "pccc": ("pccc",)},
+    names={"enip": OURS, "cip": ("cip",), "cip-io": ("enip",), "pccc": ("pccc",)},
     alike=("services", "service", "answer"),
     baselines=BASELINES,
     tshark=lambda capture: (Baseline("tshark", capture, "", dealt, packets),),

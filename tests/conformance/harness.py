@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 Lines = list[dict[str, Any]]
 
 SHARED: Final = Path(__file__).parents[3] / "shared" / "captures"
-# What the captures of attacks hold; the index lists the others.
-ATTACKS: Final = {"modbus-lemay": "modbus", "umas-lemorn1": "modbus,umas", "dnp3-qut": "dnp3", "s7-qut": "s7comm", "profinet-smehner": "profinet-dcp",
-                  "goose-kaitoray": "goose", "melsec-lemorn1": "melsec", "tristation-nozomi": "tristation"}  # fmt: skip
+# What the captures of attacks hold; the index lists the others. The two controls hold nothing that we look for.
+ATTACKS: Final = {
+    "modbus-lemay": "modbus", "umas-lemorn1": "modbus,umas", "dnp3-qut": "dnp3", "s7-qut": "s7comm", "profinet-smehner": "profinet-dcp",
+    "goose-kaitoray": "goose", "melsec-lemorn1": "melsec", "tristation-nozomi": "tristation",
+    "dnp3-qut/control-training-infrequent.pcap.zip": "goose", "s7-qut/control.attacker.pcap": "",
+}  # fmt: skip
 SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.zip")
 
 
@@ -67,9 +70,10 @@ class Known:
 class Conformance:
     """One protocol's comparison.
 
-    `names` says which of our protocols a name of the index asks for; `inside` names of the index under which those may be found too.
-    `silent` are ground truths of the index that say nothing which could be compared, with the reason; `undecoded` are captures of which more than a
-    twentieth stays undecoded on the protocol's ports, with the reason.
+    `names` says which of our protocols a name of the index asks for: one of them has operations (those of an upper protocol stand in place of the lower one's);
+    `inside` names of the index under which those may be found too. `alike`: columns that rows which differ have in common. `attacks` are folders of attack
+    captures that are compared, too. `silent` are ground truths of the index that say nothing which could be compared, with the reason; `undecoded` are
+    captures of which more than a twentieth stays undecoded on the protocol's ports, with the reason.
     """
 
     title: str
@@ -79,6 +83,7 @@ class Conformance:
     tshark: Callable[[str], tuple[Baseline, ...]]
     known: tuple[Known, ...] = ()
     inside: frozenset[str] = frozenset()
+    attacks: tuple[str, ...] = ()
     silent: Mapping[str, str] = field(default_factory=dict[str, str])
     undecoded: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -88,8 +93,11 @@ class Conformance:
         return frozenset(name for names in self.names.values() for name in names)
 
     def captures(self) -> list[str]:
-        """Every capture that holds the protocol, those that are packed aside."""
-        return [capture for capture, held in contents().items() if held & set(self.names) and not capture.endswith(".zip")]
+        """Every capture that holds the protocol."""
+        return [
+            capture for capture, held in contents().items() if held & set(self.names)
+            and (capture in truths() or Path(capture).parent.name in self.attacks)
+        ]  # fmt: skip
 
     def ports(self, capture: str) -> set[str]:
         """Where the protocol is at home, and where it is found in this capture."""
@@ -120,7 +128,8 @@ def contents() -> dict[str, frozenset[str]]:
     for path in SHARED.rglob("*"):
         name = str(path.relative_to(SHARED))
         if name.endswith(SUFFIXES) and name not in held:
-            held[name] = ATTACKS[path.relative_to(SHARED / "attacks").parts[0]]
+            place = path.relative_to(SHARED / "attacks")
+            held[name] = ATTACKS.get(str(place), ATTACKS[place.parts[0]])
     return {capture: frozenset(held[capture].split(",")) - {""} for capture in sorted(held)}
 
 

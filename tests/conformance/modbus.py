@@ -378,6 +378,7 @@ MODBUS: Final = Conformance(
     title="Modbus",
     names={"modbus": ("modbus",), "umas": ("modbus",)},
     alike=("answer", "function"),
+    attacks=("modbus-lemay", "umas-lemorn1"),
     baselines=BASELINES,
     tshark=lambda capture: (Baseline("tshark", capture, "", dealt, messages),),
     known=KNOWN,

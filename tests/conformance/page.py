@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conformance import tshark
@@ -50,15 +51,24 @@ def _summary(conformance: Conformance, results: list[Result]) -> str:
 
 
 def _section(conformance: Conformance, results: list[Result]) -> Iterator[str]:
-    yield "| baseline | compared columns | its rows | ours | agreed | explained |"
-    yield "|---|---|---|---|---|---|"
+    columns: dict[str, dict[str, None]] = defaultdict(dict)
+    for result in results:
+        columns[result.baseline.tool] |= dict.fromkeys(result.columns)
+    yield from ("| kind of baseline | compared columns |", "|---|---|")
+    yield from (f"| {tool} | {', '.join(named) or 'how many'} |" for tool, named in columns.items())
+    yield from ("", "| baseline | its rows | ours | agreed | explained | unexplained |", "|---|---|---|---|---|---|")
     for result in results:
         explained = sum(len(found) for _, found in result.explained)
-        yield f"| {result.baseline.name} | {', '.join(result.columns)} | {result.theirs} | {result.ours} | {result.agreed} | {explained} |"
+        yield f"| {result.baseline.name} | {result.theirs} | {result.ours} | {result.agreed} | {explained} | {len(result.unexplained)} |"
     yield from _known(results)
     if conformance.undecoded:
         yield from ("", "More than a twentieth stays undecoded on the protocol's ports:", "")
-        yield from (f"- {title(capture)}: {_share_undecoded(capture)}. {why}" for capture, why in conformance.undecoded.items())
+        yield from (f"- {title(capture)}: {_share_undecoded(conformance, capture)}. {why}" for capture, why in conformance.undecoded.items())
+    if conformance.silent:
+        yield from ("", "Ground truths of the index that say nothing which could be compared:", "")
+        for why in dict.fromkeys(conformance.silent.values()):
+            paths = [path for path, said in conformance.silent.items() if said == why]
+            yield f"- {len(paths)} such as {'/'.join(Path(paths[0]).parts[-2:])}: {why}"
 
 
 def _known(results: list[Result]) -> Iterator[str]:
@@ -74,6 +84,6 @@ def _known(results: list[Result]) -> Iterator[str]:
         yield f"| {sum(count for _, count, _ in found)} with {tools} | {right} | {why} |"
 
 
-def _share_undecoded(capture: str) -> str:
-    octets = sum(heard(capture).undecoded.values())
+def _share_undecoded(conformance: Conformance, capture: str) -> str:
+    octets = sum(heard(capture).undecoded.get(port, 0) for port in conformance.ports(capture))
     return f"{octets} octets, {share(octets, octets + heard(capture).decoded)}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 READ, WRITE, USERDATA, PI_SERVICE = 4, 5, 7, 40
 DATA: Final = 0x0F
+CONFIRMED: Final = {0xE0: 0xD0, 0x80: 0xC0}  # connection and disconnect: request, confirm
 EMPTY: Final = 7  # octets of a TPKT whose DT has no data
 SERVER: Final = 102
 BLOCKS: Final = {"System Data Block": "SDB", "Organization Block": "OB", "Data Block": "DB"}
@@ -50,7 +51,7 @@ def tpdus(lines: Lines) -> list[Row]:
     for (packet, source, source_port, target, target_port, protocol, path), answer, of in _sides(lines):
         row: Row = {"packet": packet, "source": source, "source_port": source_port, "target": target, "target_port": target_port, "lines": of}
         if protocol == "cotp":
-            kind: int = {0xE0: 0xD0, 0x80: 0xC0}.get(path[0], path[0]) if answer else path[0]
+            kind = CONFIRMED[path[0]] if answer and path[0] in CONFIRMED else path[0]
             made.append(row | {"tpdu": kind >> 4})
             continue
         row |= {"tpdu": DATA, "answer": answer, "function": path}
@@ -287,6 +288,7 @@ BASELINES: Final = (
     Baseline("arkime", f"{SYNTHETIC}.pcap", f"{SYNTHETIC}.test", arkime, sessions),
 )
 MADE_UP: Final = f"{SYNTHETIC}.pcap"
+PLUS: Final = "conformance/ITI+ICS-Security-Tools/pcaps/s7/S7-1200-Uploading-OB1-TIAV12.pcap"
 RDP: Final = "conformance/ntop+nDPI/tests/cfgs/default/pcap/rdp.pcap"
 
 
@@ -320,6 +322,11 @@ S7COMM: Final = Conformance(
     tshark=lambda capture: (Baseline("tshark", capture, "", dealt, tpdus),),
     known=KNOWN,
     inside=frozenset({"s7comm-plus", "mms"}),
+    undecoded={
+        PLUS: "S7comm-plus, which no protocol of ours decodes yet; its octets count as undecoded.",
+        MADE_UP: "One of its four sessions is S7comm-plus, and a PI service has no name.",
+        RDP: "RDP and TLS over COTP; their octets count as undecoded.",
+    },
     silent={
         "conformance/automayt+ICS-pcap/S7/s7comm_varservice_libnodavedemo_bench/conn.log": "The log names no service for the connections.",
         "conformance/automayt+ICS-pcap/S7/S7-1200-Uploading-OB1-TIAV12/conn.log": "The log names no service for the connection.",
