@@ -416,10 +416,11 @@ def test_recognised_by_content_on_any_port(port: int) -> None:
     assert seen.totals.undecoded_bytes == 0
 
 
-def test_recognised_in_datagrams() -> None:
-    def datagram(data: bytes, source: int, target: int, ends: tuple[str, str], time: int) -> Packet:
-        return Packet(ethernet(ipv4(udp(data, source, target), *ends, 17), *ends), time)
+def datagram(data: bytes, source: int, target: int, ends: tuple[str, str], time: int) -> Packet:
+    return Packet(ethernet(ipv4(udp(data, source, target), *ends, 17), *ends), time)
 
+
+def test_recognised_in_datagrams() -> None:
     there, back = ("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")
     packets = [
         datagram(mbap(1, read(0, 1)), 50000, 502, there, START),
@@ -432,6 +433,15 @@ def test_recognised_in_datagrams() -> None:
     seen = watch(packets)
     assert sorted((line["packet"], tuple(line["anomaly"])) for line in seen.lines) == [(1, ()), (3, ("bad_length",)), (4, ()), (5, ("cut",)), (6, ())]
     assert seen.totals.undecoded == {"udp/502": 10 + 4}
+
+
+@pytest.mark.parametrize(("port", "lines"), [(502, 3), (5055, 0)], ids=["to the port", "from the port"])
+def test_a_registered_port_says_whose_datagrams_do_not_fit_only_where_they_are_sent_to(port: int, lines: int) -> None:
+    """A client may have any port, the registered one of a protocol that it does not speak, too."""
+    client = 5055 if port == 502 else 502
+    there, back = ("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")
+    packets = [datagram(bytes([n]) * 30, *((client, port, there) if n % 2 else (port, client, back)), START + n * 1000) for n in range(1, 4)]
+    assert len(watch(packets).lines) == lines
 
 
 OTHERS = {
@@ -450,13 +460,15 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_protocols_are_not_recognised(name: str) -> None:
+def test_other_protocols_are_not_taken_for_ours(name: str) -> None:
     talk = Talk(port=9999).open()
     for _ in range(12):
         talk.ask(OTHERS[name], OTHERS[name])
     seen = watch(talk.packets)
-    assert seen.lines == []
-    assert seen.totals.undecoded == {"tcp/9999": 24 * len(OTHERS[name])}
+    ours = {"s7": {"cotp", "s7comm"}, "dnp3": {"dnp3"}, "iec104": {"iec104"}, "enip": {"enip"}}.get(name.split()[0], set[str]())
+    assert {line["protocol"] for line in seen.lines} <= ours
+    if not ours:
+        assert seen.totals.undecoded == {"tcp/9999": 24 * len(OTHERS[name])}
 
 
 def test_noise_is_not_recognised() -> None:
