@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from sensors.codes.s7comm import FUNCTIONS, SPACES, label
 from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED
+from sensors.protocols.cotp import COTP
 from sensors.protocols.s7comm import S7COMM
-from tests.protocol_battery import Message, Row, Values, told
+from tests.cli import lines
+from tests.protocol_battery import Message, Row, Segment, Values, streamed, told
+from tests.require import need
 
+SHARED: Final = Path(__file__).resolve().parents[2] / "shared" / "captures" / "conformance"
 ASK, ANSWER = 0, 1
 
 
@@ -171,7 +179,9 @@ def test_an_acknowledgement_that_refuses() -> None:
     ask, answer = rows(*START_UPLOAD_OB0)
     assert (answer.transaction, answer.outcome, S7COMM.errors[answer.error]) == (ask.transaction, FAILURE, "priority_class_missing")
     assert names(START_UPLOAD_OB0[0]) == ["OB0"]
-    assert (answer.action, answer.effect) == ("acknowledgement", "unknown"), "it names no function"
+    assert (answer.action, answer.effect) == ("start_upload", "program.upload"), "it names no function: that of its request"
+    assert only(START_UPLOAD_OB0[1]).action == "acknowledgement"
+    assert [row.code for row in rows(*COPY)] == ["40/6"] * 2
     answer = rows(*BLOCK_INFO)[1]
     assert (answer.code, answer.outcome, S7COMM.errors[answer.error]) == ("7/3/3", FAILURE, "block_not_on_module")
     assert names(BLOCK_INFO[0]) == ["DB0"]
@@ -390,3 +400,113 @@ def test_spaces_are_areas_by_width() -> None:
     assert SPACES.index("data_block_bit") == 12
     assert len(set(SPACES)) == len(SPACES) == 42
     assert label("session", 1, 1) is None
+
+
+# ── over COTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def packets(message: Message, each: int) -> list[bytes]:
+    """A PDU in DTs of at most so many octets."""
+    parts = [message.data[at : at + each] for at in range(0, len(message.data), each)]
+    dts = [b"\2\xf0" + (b"\x80" if part is parts[-1] else b"\0") + part for part in parts]
+    return [b"\3\0" + (len(dt) + 4).to_bytes(2) + dt for dt in dts]
+
+
+def streamed_rows(given: list[tuple[int, bytes]]) -> list[tuple[str, str, str, list[float], str, tuple[str, ...]]]:
+    """What the engine says of a connection in which these segments are sent."""
+    ends, segments = [0, 0], list[Segment]()
+    for side, data in given:
+        segments.append((side, ends[side], data))
+        ends[side] += len(data)
+    found = streamed(COTP, segments, (ends[0], ends[1]))
+    return [
+        (row["protocol"], row["action"], row["object"]["name"] or "", row["values"], row["outcome"], tuple(row["anomaly"])) for row in found
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("each", [5, 11, 20, 1000])
+def test_a_pdu_in_several_tsdu_parts_is_one_message(each: int) -> None:
+    assert streamed_rows([(message.side, packet) for message in (READ_MANY, MANY) for packet in packets(message, each)]) == [
+        ("s7comm", "read_var", name, values, "success", ())
+        for name, values in (("DB1.DBX0.0", [1]), ("DB1.DBB20", [42]), ("P#DB1.DBX4.0 WORD 3", [1, 2, 3]), ("QD8", [1.0]))
+    ]
+
+
+def test_after_what_is_no_packet_the_next_one_is_read() -> None:
+    ask, answer = READ_REAL
+    given = [(0, packets(ask, 1000)[0]), (1, b"\0" * 60), (1, packets(answer, 1000)[0])]
+    found = streamed_rows(given)
+    assert ("s7comm", "read_var", "MD16", [0.0], "success", ()) in found
+    assert [row[5] for row in found if row[0] == "cotp"] == [("wrong_version",)]
+
+
+# ── captures of others ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dissected(name: str) -> list[tuple[str, ...]]:
+    """Protocol, action, object, outcome and error of each operation of a capture."""
+    path = SHARED / name
+    need("captures", path.is_file(), f"no {path}")
+    rows = sorted(lines("dissect", path), key=lambda row: row["packet"] or row["response_packet"])
+    return [(row["protocol"], row["action"], row["object"]["name"] or "", row["outcome"], row["error"] or "") for row in rows]
+
+
+UPLOADED = [("start_upload", "SDB0", "success", ""), ("upload", "SDB0", "success", ""), ("end_upload", "SDB0", "success", "")]
+SESSION = [  # icsnpp-s7comm's snap7.pcap: a client of snap7 and a CPU 315-2 PN/DP, as its baseline and tshark 4.0 read it
+    ("setup_communication", "", "success", ""),
+    ("read_szl", "SZL W#16#0011, W#16#0000", "success", ""),
+    ("read_szl", "SZL W#16#001C, W#16#0000", "success", ""),
+    ("read_szl", "SZL W#16#001C, W#16#0000", "success", ""),
+    ("read_szl", "SZL W#16#0131, W#16#0001", "success", ""),
+    ("read_szl", "SZL W#16#0424, W#16#0000", "success", ""),
+    ("read_szl", "SZL W#16#0011, W#16#0000", "success", ""),
+    ("list_blocks", "", "success", ""),
+    *UPLOADED,
+    ("get_block_info", "DB0", "failure", "block_not_on_module"),
+    *UPLOADED * 3,
+    ("start_upload", "OB0", "failure", "priority_class_missing"),
+    ("read_clock", "", "success", ""),
+    ("set_clock", "", "success", ""),
+    ("write_var", "MD16", "success", ""),
+    ("read_var", "MD16", "success", ""),
+    ("write_var", "P#M0.0 WORD 16", "success", ""),
+    ("write_var", "P#I0.0 BYTE 16", "success", ""),
+    ("write_var", "P#Q0.0 BYTE 16", "success", ""),
+    ("write_var", "T0-T7", "failure", "access_denied"),
+    ("write_var", "C0-C7", "failure", "access_denied"),
+    *(("read_var", name, "success", "") for name in ("P#M0.0 BYTE 16", "P#I0.0 BYTE 16", "P#Q0.0 BYTE 16", "T0-T7", "C0-C7")),
+    ("plc_stop", "", "success", ""),
+    ("copy_ram_to_rom", "", "success", ""),
+    ("compress_memory", "", "success", ""),
+    ("cold_restart", "", "success", ""),
+]
+
+
+@pytest.mark.captures
+def test_a_session_with_a_controller() -> None:
+    assert dissected("cisagov+icsnpp-s7comm/tests/traces/snap7.pcap") == [("s7comm", *row) for row in SESSION]
+
+
+@pytest.mark.captures
+def test_the_identity_of_a_controller_whose_list_is_longer_than_a_pdu() -> None:
+    path = SHARED / "cisagov+icsnpp-s7comm/tests/traces/snap7.pcap"
+    need("captures", path.is_file(), f"no {path}")
+    told_of = [row["values"] for row in lines("dissect", path) if row["packet"] == 7]
+    # without plant identification, OEM copyright and location, which are empty; 42 is Siemens
+    assert told_of[0][:6] == ["S7300/ET200M station_1", "PLC_1", "Original Siemens Equipment", "S C-B1U393142011", "CPU 315-2 PN/DP", "MMC 4A1AC019"]
+    assert 42 in told_of[0]
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("ntop+nDPI/tests/cfgs/default/pcap/rdp.pcap", {"connection_request": 1, "encrypted": 10}),
+        ("ITI+ICS-Security-Tools/pcaps/s7/S7-1200-Uploading-OB1-TIAV12.pcap", {"connection_request": 1, "data": 43, "s7comm_plus": 88}),
+        ("ITI+ICS-Security-Tools/pcaps/IEC61850/MMS_-_Specific_Commands/iec61850_read.pcap", {"connection_request": 1, "data": 6}),
+    ],
+)
+def test_what_is_not_s7comm(name: str, counts: dict[str, int]) -> None:
+    found = dissected(name)
+    assert {row[0] for row in found} == {"cotp"}
+    assert Counter(row[1] for row in found) == counts

@@ -117,6 +117,12 @@ ERRORS: Final = {
     0xD801: "invalid_variable_address", 0xD804: "illegal_cycle_time", 0xD805: "too_many_cyclic_jobs", 0xDC01: "invalid_clock",
 }
 
+ANOMALIES: Final = (
+    "wrong_protocol_id", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "quantity_mismatch",  # the last one by pairing too
+    "reused_transaction", "unsolicited", "late_response",
+)  # fmt: skip
+WRONG_PROTOCOL_ID, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, QUANTITY_MISMATCH = (1 << bit for bit in range(7))
+
 # Address spaces: an area in each width, then what has no width.
 WIDTHS: Final = ("bit", "byte", "word", "double_word")
 AREAS: Final = {  # number on the wire: space, what stands before an address

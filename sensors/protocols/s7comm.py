@@ -10,65 +10,43 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from records.effects import NUMBER
+from sensors.codes.s7blocks import name_block, read_block, read_file, spelled
 from sensors.codes.s7comm import (
-    AREAS,
-    BIT_BLOCK,
-    BITS,
-    BLOCK,
-    BLOCK_TYPES,
-    BYTE_BLOCK,
-    BYTES,
+    ANOMALIES,
+    BAD_COUNT,
+    BAD_LENGTH,
+    BAD_VALUE,
     COMPONENT,
-    COUNTER,
-    COUNTS,
-    DOUBLES,
     ERRORS,
     FUNCTIONS,
     MODE,
     MODULE,
-    NC_VARIABLE,
     PI_SERVICES,
-    S5TIME,
     SESSION,
+    SHORT,
     SPACES,
     STATUS_LIST,
-    SYMBOL,
-    TIMER,
-    TYPES,
-    WIDTHS,
+    TRAILING_BYTES,
+    WRONG_PROTOCOL_ID,
     fact,
     label,
     spelling,
-)  # fmt: skip
-from sensors.engine.contexts import append, begin_text, context, drop, end_text, find, held, joined, put_number, put_octet
-from sensors.engine.dissecting import NOTHING, add_fact, add_run, add_text, add_value, open_row, sub_code
-from sensors.engine.encodings import number_at
-from sensors.engine.octets import borrow, entry, inline, kernel, plain, u8, u16be, u24be, u32be
-from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED, table
+)
+from sensors.codes.s7items import GOOD, add_answer, add_written, fail, next_item, read_item
+from sensors.engine.contexts import append, context, drop, find, held, joined
+from sensors.engine.dissecting import add_fact, add_text, add_value, open_row, sub_code
+from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16be, u24be, u32be
+from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
-
-ANOMALIES: Final = (
-    "wrong_protocol_id", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "quantity_mismatch",  # the last one by pairing too
-    "reused_transaction", "unsolicited", "late_response",
-)  # fmt: skip
-WRONG_PROTOCOL_ID, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, QUANTITY_MISMATCH = (1 << bit for bit in range(7))
 
 # fmt: off
 MAGIC: Final = 0x32
 JOB, ACK, ACK_DATA, USER_DATA = 1, 2, 3, 7
 READ, WRITE, DOWNLOAD, NEXT_BLOCK, DOWNLOADED, START_UPLOAD, UPLOAD, END_UPLOAD, PI, SETUP = 4, 5, 26, 27, 28, 29, 30, 31, 40, 240
 NAMELESS: Final = 255       # an acknowledgement whose request was not seen
-GOOD: Final = 0xFF          # return code of an item
 INDICATES, ASKS, ANSWERS = 0, 4, 8  # kinds of user data; those of NC are 1 less or 3 more
 CYCLIC, BLOCKS, CPU, CLOCK = 2, 3, 4, 7  # groups of user data
-VARIABLE, ANY, DATA_BLOCKS, SYMBOLIC = 0x12, 0x10, 0xB0, 0xB2  # how an item names what it is about
-NC_FIRST, NC_LAST = 0x82, 0x84
-PERIPHERY, OUTPUTS, COUNTERS, TIMERS = 0x80, 0x82, 0x1C, 0x1D
-INPUT_FAMILY, OUTPUT_FAMILY = 6, 7  # of the periphery
-FILE_NAME: Final = 9        # octets of a block's name: a letter, type, number, where it lies
 # fmt: on
 
 TAG: Final = 50
@@ -77,24 +55,10 @@ SLOT_KEY, UPLOAD_KEY, CYCLIC_KEY, LIST_KEY = (number << 20 for number in range(1
 MOST_ITEMS: Final = 64  # rows of a message: the last one counts what follows
 MOST_VALUES: Final = 256
 MOST_RECORDS: Final = 16
-OPERATE, REPORT_VALUE, IDENTITY_READ, MODE_READ = (NUMBER[name] for name in ("output.operate", "value.report", "identity.read", "mode.read"))
+REPORT_VALUE, IDENTITY_READ, MODE_READ = (NUMBER[name] for name in ("value.report", "identity.read", "mode.read"))
 PLANT_LIST, IDENTITY_LIST, TRANSITION_LIST = 0x11, 0x1C, 0x24  # partial lists, whatever their extract
 FIRMWARE, SERIAL_RECORDS, MANUFACTURER = 7, 11, 9
 
-_families: Final = np.full(256, -1, np.int64)
-for _place, _area in enumerate(AREAS):
-    if _area:
-        _families[_area] = _place
-FAMILIES: Final = plain(_families)
-_types: Final = table(256, np.dtype([(name, "i8") for name in ("element", "octets", "encoding", "step")]))
-_types[:] = (BYTES, 1, TYPES[1][3], 1)
-for _type in TYPES:
-    _types[_type[0]] = _type[1:]
-FORMS: Final = plain(_types)
-_letters: Final = np.zeros((256, 4), np.int64)
-for _code, _name in BLOCK_TYPES.items():
-    _letters[_code, : len(_name)] = [ord(letter) for letter in _name]
-LETTERS: Final = plain(_letters)
 INSERT, DELETE, PROGRAM, _, COMPRESS, COPY = (spelling(name) for name in PI_SERVICES)
 COLD: Final = 0x43
 
@@ -112,180 +76,12 @@ def answers(row: Any) -> None:
 
 
 @inline
-def fail(row: Any, error: int) -> None:
-    """The answer is an error."""
-    row.outcome, row.error = FAILURE, error
-
-
-@inline
 def slot(transaction: int) -> int:
     """Under which number a request of a connection is remembered: few of them, so that what is near stays near."""
     return SLOT_KEY | transaction & 4 * SLOTS - 1
 
 
-# ── addresses and values ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@kernel
-def read_any(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
-    """An S7ANY item: type, count, data block, area and bit address. Returns type and count."""
-    kind, count, block = u8(memory, at + 3, end, row), u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
-    area, address = u8(memory, at + 8, end, row), u24be(memory, at + 9, end, row)
-    if row.short:
-        return 0
-    family = FAMILIES[area]
-    if area in (COUNTERS, TIMERS):
-        row.space, row.first, kind = (COUNTER, address, COUNTERS) if area == COUNTERS else (TIMER, address, TIMERS)
-    elif family >= 0:
-        form = FORMS[kind]
-        width = form.element if form.element <= DOUBLES else BYTES
-        row.space = (OUTPUT_FAMILY if write and family == INPUT_FAMILY else family) * len(WIDTHS) + width
-        numbered = block if area in (0x84, 0x85) else 0
-        if address < BIT_BLOCK // 2 + BIT_BLOCK // 20:
-            row.first = numbered * BIT_BLOCK + address if width == BITS else numbered * BYTE_BLOCK + (address >> 3)
-    form = FORMS[kind]
-    if row.first < 0:
-        row.anomaly |= BAD_VALUE if family >= 0 else 0
-    else:
-        row.last = row.first + max(count, 1) * (form.octets if form.element == BYTES else form.step) - 1
-    if count == 0:
-        row.anomaly |= BAD_COUNT
-    if write and area in (OUTPUTS, PERIPHERY):
-        row.effect = OPERATE
-    return kind << 16 | count
-
-
-@kernel
-def read_item(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
-    """What an item is about; returns its type and count, 0 where it tells none."""
-    octets, syntax = u8(memory, at + 1, end, row), u8(memory, at + 2, end, row)
-    if u8(memory, at, end, row) != VARIABLE and row.short == 0:
-        row.anomaly |= BAD_VALUE
-        return 0
-    if syntax == ANY:
-        if octets != 10:
-            row.anomaly |= BAD_LENGTH
-            return 0
-        return read_any(memory, at, end, row, write)
-    if syntax == DATA_BLOCKS:
-        areas, count = u8(memory, at + 3, end, row), u8(memory, at + 4, end, row)
-        block, place = u16be(memory, at + 5, end, row), u16be(memory, at + 7, end, row)
-        if row.short == 0:
-            row.space = FAMILIES[0x84] * len(WIDTHS) + BYTES
-            row.first, row.distinct = block * BYTE_BLOCK + place, max(areas, 1)
-            row.last = row.first + max(count, 1) - 1
-        return 2 << 16 | count if areas == 1 else 0
-    if syntax == SYMBOLIC:
-        symbol = u32be(memory, at + 8, end, row)
-        if row.short == 0:
-            row.space, row.first, row.last = SYMBOL, symbol, symbol
-    elif NC_FIRST <= syntax <= NC_LAST:
-        number = u8(memory, at + 3, end, row) << 40 | u32be(memory, at + 4, end, row) << 8 | u8(memory, at + 8, end, row)
-        if row.short == 0:
-            row.space, row.first, row.last = NC_VARIABLE, number, number
-    return 0
-
-
-@inline
-def decimal(word: int) -> int:
-    """Three digits of BCD."""
-    return (word >> 8 & 15) * 100 + (word >> 4 & 15) * 10 + (word & 15)
-
-
-@inline
-def duration(word: int) -> float:
-    """S5TIME in seconds: three digits of BCD and their base, from 10 ms to 10 s."""
-    base = word >> 12 & 3
-    return decimal(word) * (0.01 if base == 0 else 0.1 if base == 1 else 1.0 if base == 2 else 10.0)
-
-
-@kernel
-def add_values(memory: Any, at: int, octets: int, end: int, row: Any, samples: Any, asked: int, most: int) -> None:
-    """The values in `octets` octets, of this type and count, none past the end; at most `most` of timers and counters."""
-    kind, count = asked >> 16, asked & 0xFFFF
-    form = FORMS[kind]
-    there = min(octets, max(end - at, 0))
-    if there < octets:
-        row.short = 1
-    elif octets != count * form.octets:
-        row.anomaly |= QUANTITY_MISMATCH
-    element = 1 if form.element == BYTES else form.octets
-    number = min(there // element, count * form.octets // element)
-    if row.first < 0 or number <= 0:
-        return
-    if form.element >= COUNTS or kind == S5TIME:
-        for i in range(min(number, most)):
-            word = u16be(memory, at + 2 * i, end, row)
-            value = float(decimal(word)) if form.element == COUNTS else duration(word)
-            add_value(row, samples, row.space, row.first + i * form.step, value)
-            row.value = value if number == 1 else NOTHING
-        return
-    sample = add_run(row, samples, row.space, row.first, number, at, number * element, form.encoding, 0)
-    sample.step = form.step
-    if number == 1:
-        row.value = number_at(memory, at, end, form.encoding, row)
-
-
-@inline
-def kind_of(size: int, octets: int) -> int:
-    """The type of one value whose address tells none, by its size in the data; 0 where that does not tell it."""
-    if size == 3 and octets == 1:
-        return 0x01
-    if size == 4:
-        return 0x02 if octets == 1 else 0x04 if octets == 2 else 0x06 if octets == 4 else 0
-    if size == 5:
-        return 0x05 if octets == 2 else 0x07 if octets == 4 else 0
-    return (0x07 if size == 6 else 0x08 if size == 7 else 0) if octets == 4 else 0
-
-
-@kernel
-def add_data(memory: Any, at: int, size: int, octets: int, end: int, row: Any, samples: Any, asked: int, most: int) -> None:
-    """The data of an item: values of the type and count that were asked for, or of a symbol."""
-    if asked == 0 and row.space in (SYMBOL, NC_VARIABLE):
-        asked = kind_of(size, octets) << 16 | 1
-    if asked >> 16:
-        add_values(memory, at, octets, end, row, samples, asked, most)
-    elif at + octets > end:
-        row.short = 1
-
-
-@inline
-def octets_of(size: int, length: int) -> int:
-    """Of an item's data: of some sizes the length counts bits."""
-    return (length + 7) >> 3 if 3 <= size <= 5 else length
-
-
-@inline
-def next_item(memory: Any, at: int, end: int, row: Any) -> int:
-    """Where the item behind this one begins: an even number of octets further."""
-    octets = 2 + u8(memory, at + 1, end, row)
-    return at + octets + (octets & 1)
-
-
-@kernel
-def add_answer(memory: Any, at: int, end: int, row: Any, samples: Any, asked: int, most: int) -> int:
-    """One item of an answer: return code, size, length, values; returns where the next one begins."""
-    good, size, length = u8(memory, at, end, row), u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
-    if row.short:
-        return end
-    octets = octets_of(size, length)
-    if good != GOOD:
-        if row.role == RESPONSE:
-            fail(row, good)
-    else:
-        add_data(memory, at + 4, size, octets, end, row, samples, asked, most)
-    return at + 4 + octets + (octets & 1)
-
-
-@kernel
-def add_written(memory: Any, at: int, end: int, row: Any, samples: Any, asked: int, most: int) -> int:
-    """One item that is written: as an answer, without a return code."""
-    size, length = u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
-    if row.short:
-        return end
-    octets = octets_of(size, length)
-    add_data(memory, at + 4, size, octets, end, row, samples, asked, most)
-    return at + 4 + octets + (octets & 1)
+# ── items ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @kernel
@@ -301,12 +97,12 @@ def open_item(operations: Any, used: int, index: int, message: Any, sampled: int
 
 
 @kernel
-def remember(memory: Any, message: Any, transaction: int, code: int, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
+def remember(memory: Any, message: Any, row: Any, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
     """Keep what a request asks for until its answer comes."""
-    number = context(contexts, joints, TAG, message.connection, slot(transaction), message.clock)
+    number = context(contexts, joints, TAG, message.connection, slot(row.transaction), message.clock)
     drop(contexts, number, joints)
     waits = contexts[number]
-    waits.a, waits.b, waits.c = transaction + 1, code, items
+    waits.a, waits.b, waits.c = row.transaction + 1, row.code, items
     if end > at and not append(memory, contexts, number, joints, at, end - at):
         waits.a = 0
 
@@ -378,61 +174,6 @@ def read_answers(
 
 
 @kernel
-def name_block(memory: Any, kind: int, number: int, row: Any, joints: Any) -> None:
-    """A block by type and number: OB1, DB12; a negative number is none."""
-    place = begin_text(joints)
-    for i in range(4):
-        if LETTERS[kind & 255, i] > 0:
-            put_octet(memory, joints, LETTERS[kind & 255, i])
-    if LETTERS[kind & 255, 0] == 0:
-        put_octet(memory, joints, kind >> 8 & 0x7F)
-        put_octet(memory, joints, kind & 0x7F)
-    row.space = BLOCK
-    if number >= 0:
-        put_number(memory, joints, number)
-        row.first = row.last = number
-    end_text(row, place, joints)
-
-
-@kernel
-def digits(memory: Any, at: int, end: int, row: Any) -> int:
-    """Five digits, -1 where they are none."""
-    number = 0
-    for i in range(5):
-        digit = u8(memory, at + i, end, row) - 48
-        if digit < 0 or digit > 9:
-            return -1
-        number = number * 10 + digit
-    return number
-
-
-@kernel
-def read_block(memory: Any, at: int, end: int, row: Any, joints: Any) -> int:
-    """Type and number of a block, seven octets; returns both as one number, -1 where they are not there."""
-    kind, number = u16be(memory, at, end, row), digits(memory, at + 2, end, row)
-    if row.short:
-        return -1
-    if number < 0:
-        row.anomaly |= BAD_VALUE
-    name_block(memory, kind, number, row, joints)
-    return kind << 20 | max(number, 0)
-
-
-@kernel
-def read_file(memory: Any, at: int, end: int, row: Any, joints: Any) -> int:
-    """The counted name of a file: a block, or as it is (NC). Returns the block."""
-    octets = u8(memory, at, end, row)
-    if at + 1 + octets > end:
-        row.short = 1
-    if row.short:
-        return -1
-    if octets == FILE_NAME:
-        return read_block(memory, at + 2, end, row, joints)
-    row.space, row.name_at, row.name_octets = BLOCK, at + 1, octets
-    return -1
-
-
-@kernel
 def read_transfer(memory: Any, message: Any, code: int, at: int, end: int, row: Any, contexts: Any, joints: Any) -> None:
     """Uploads and downloads. Only the request that begins an upload names its block: it is kept until the upload ends, by the number of the upload."""
     if code in (UPLOAD, END_UPLOAD) or (code == START_UPLOAD and row.role == RESPONSE):
@@ -454,20 +195,6 @@ def read_transfer(memory: Any, message: Any, code: int, at: int, end: int, row: 
     if code == START_UPLOAD and block >= 0:
         number = context(contexts, joints, TAG, message.connection, UPLOAD_KEY, message.clock)
         contexts[number].a, contexts[number].b = block, row.transaction
-
-
-@kernel
-def spelled(memory: Any, at: int, octets: int, end: int, row: Any) -> int:
-    """Up to nine letters as one number (`sensors.codes.s7comm.spelling`), -1 where they are more or none."""
-    if octets > 9:
-        return -1
-    number = 0
-    for i in range(octets):
-        letter = u8(memory, at + i, end, row)
-        if letter > 0x7F:
-            return -1
-        number = number << 7 | letter
-    return number
 
 
 @kernel
@@ -636,7 +363,7 @@ def read_job(
         if row.short:
             return 1
         rows = read_items(memory, index, message, at + 2, end, end, stop, items, code == WRITE, operations, used, samples, sampled)
-        remember(memory, message, row.transaction, code, items, at + 2, end if code == READ else 0, contexts, joints)
+        remember(memory, message, row, items, at + 2, end if code == READ else 0, contexts, joints)
         return rows
     if DOWNLOAD <= code <= END_UPLOAD:
         read_transfer(memory, message, code, at, end, row, contexts, joints)
@@ -644,6 +371,7 @@ def read_job(
         read_service(memory, at, end, row, joints)
     elif code == SETUP:
         read_setup(memory, at, end, row, samples)
+    remember(memory, message, row, 1, 0, 0, contexts, joints)
     return 1
 
 
@@ -657,10 +385,11 @@ def read_ack(
     answers(row)
     kept = recall(message, row.transaction, contexts)
     named = u16be(memory, message.offset + 6, message.offset + message.length, row) > 0
-    code = u8(memory, at, end, row) if named else contexts[kept].b if kept >= 0 else NAMELESS
+    code = u8(memory, at, end, row) if named else (contexts[kept].b >> 40) - 1 if kept >= 0 else NAMELESS
     if row.short:
         return 1
-    row.code = (code + 1) << 40
+    same = kept >= 0 and contexts[kept].b >> 40 == code + 1
+    row.code = contexts[kept].b if same else (code + 1) << 40  # which PI service it was, its request has told
     rows = 1
     if error != 0:
         fail(row, error)
@@ -674,6 +403,7 @@ def read_ack(
             rows = read_answers(memory, index, message, end, stop, items, kept, code, operations, used, samples, sampled, contexts, joints)
     elif code == START_UPLOAD:
         read_transfer(memory, message, code, at, end, row, contexts, joints)
+        kept = recall(message, row.transaction, contexts)  # it may have given way
     elif code == SETUP:
         read_setup(memory, at, end, row, samples)
     if kept >= 0:
@@ -693,7 +423,7 @@ def read_cyclic(
         return 1
     if row.role == REQUEST:
         rows = read_items(memory, index, message, at + 4, stop, stop, stop, items, False, operations, used, samples, sampled)
-        remember(memory, message, row.transaction, READ, items, at + 4, stop, contexts, joints)
+        remember(memory, message, row, items, at + 4, stop, contexts, joints)
         return rows
     if row.role == RESPONSE:
         kept = recall(message, row.transaction, contexts)

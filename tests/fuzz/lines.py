@@ -12,7 +12,7 @@ from tests.fuzz.hunting import dice
 from tests.fuzz.targets import targets
 
 SENSORS: Final = Path(__file__).resolve().parents[2] / "sensors"
-FOLDERS: Final = ("protocols", "engine")
+FOLDERS: Final = ("protocols", "codes", "engine")
 COMPILER: Final = ("compiled.py", "mode.py")  # what makes kernels is none
 SEED: Final = 1
 
