@@ -46,10 +46,11 @@ class Message:
     side: int = 0
     framing: int = 0
     marks: int = 0
+    time: int = 0
 
     def but(self, data: bytes, marks: int = 0) -> Message:
         """The same with other octets."""
-        return Message(data, self.side, self.framing, marks)
+        return Message(data, self.side, self.framing, marks, self.time)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
         memory[at : at + len(message.data)] = np.frombuffer(message.data, np.uint8)
         row["unit"] = row["transaction"] = -1
         row["offset"], row["length"], row["side"], row["framing"], row["marks"] = at, len(message.data), message.side, message.framing, message.marks
+        row["time"] = row["clock"] = message.time
         at += len(message.data) + (PAD if arena is None else 0)
     joins = np.zeros(0 if arena is not None else contexts.OCTETS, np.uint8)
     memory = np.concatenate([memory, joins]) if len(joins) else memory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -239,6 +239,12 @@ def test_commands(kind: int) -> None:
     assert (row.role, row.effect, row.action) == (REPORT, "value.report", f"{FUNCTIONS[f'{kind}/*'].name}_termination")
 
 
+def test_a_select_does_not_hide_what_is_executed_beside_it() -> None:
+    for objects, count in (("0A0000 81 0B0000 01", 2), ("0A0000 81 0A0000 01", 2), ("0A0000 81 01", 0x82)):
+        row = asked(45, 6, objects, count=count)
+        assert (row.effect, row.anomalies) == ("output.operate", ("bad_count",))
+
+
 def test_the_length_of_a_pulse_qualifies_a_command() -> None:
     for octets, names in (("01", []), ("05", ["short_pulse"]), ("09", ["long_pulse"]), ("0D", ["persistent_output"])):
         (sample,) = samples_of(frame(asdu(45, 6, "941100" + octets), CLIENT))
@@ -329,7 +335,21 @@ def test_confirmations_find_what_they_confirm() -> None:
     given = [frame(asdu(100, 6, "000000 14", unit=0xFFFF), 0, 0, 0), frame(asdu(100, 7, "000000 14", unit=9), 1, 0, 1)]
     every, station = told(IEC104, given)
     assert (every.unit, station.unit, station.transaction) == (0xFFFF, 9, every.transaction)
+    third = told(IEC104, [*given, frame(asdu(100, 7, "000000 14", unit=10), 1, 1, 1)])[2]
+    assert (third.role, third.effect, third.unit) == (REPORT, "value.report", 10), "the next station confirms what was asked of all"
     assert answered(45, 7, "010000 01").transaction == -1
+    given = [frame(asdu(45, 6, "010000 01"), 0, 0, 0), frame(asdu(45, 0x47, "010000 01"), 1, 0, 1), frame(asdu(45, 47, "010000 01"), 1, 1, 1)]
+    request, refusal, more = told(IEC104, given)
+    assert (refusal.role, refusal.transaction, refusal.error) == (RESPONSE, request.transaction, 1)
+    assert (more.role, more.effect, more.outcome, more.error) == (REPORT, "error.report", FAILURE, 47), "one stack refuses twice"
+
+
+def test_what_was_asked_long_ago_is_not_confirmed() -> None:
+    """Pairing numbers start anew once t1 is over, so one lost confirmation does not shift all later ones."""
+    ask, confirm = asdu(45, 6, "010000 01"), asdu(45, 7, "010000 01")
+    given = [frame(ask, 0, 1, 1), replace(frame(ask, 0, 2, 1), time=60 * 10**9), replace(frame(confirm, 1, 1, 3), time=60 * 10**9 + 1)]
+    first, late, confirmed = told(IEC104, given)
+    assert confirmed.transaction == late.transaction != first.transaction
 
 
 def test_the_test_bit_keeps_values_from_points() -> None:
@@ -420,6 +440,14 @@ def test_counters_of_a_connection() -> None:
     assert said(short(1, 0, 3), *burst) == [()] * 13 + [("window_exceeded",)] * 2
     after = frame(asdu(1, 3, "0A0000 01"), STATION, 9, 3, AFTER_GAP)
     assert said((1, 5, 3), after, (1, 10, 3)) == [(), (), ()]
+    receipt = short(1, STATION, 3)
+    assert said((1, 5, 3), receipt.but(receipt.data, AFTER_GAP), (1, 9, 3), (1, 11, 3)) == [(), (), (), ("bad_sequence",)]
+
+
+def test_another_originator_on_the_same_connection() -> None:
+    given = [frame(asdu(45, 6, "0A0000 01", originator=number), CLIENT, sent) for sent, number in enumerate((7, 7, 9, 9, 7), 5)]
+    assert [row.anomalies for row in told(IEC104, given)] == [(), (), ("originator_changed",), (), ("originator_changed",)]
+    assert [row.anomalies for row in told(IEC104, [given[0], frame(asdu(1, 3, "0A0000 01", originator=2), STATION)])] == [(), ()]
 
 
 def test_data_before_it_is_started() -> None:

@@ -447,8 +447,6 @@ def test_a_registered_port_says_whose_datagrams_do_not_fit_only_where_they_are_s
 OTHERS = {
     "s7": bytes.fromhex("0300001902f08032010000ccc100080000f0000001000101e0"),
     "dnp3": bytes.fromhex("056405c001000004e92100000000"),
-    "iec104": bytes.fromhex("680e0000020064010600010000000014"),
-    "iec104 test": bytes.fromhex("680443000000"),
     "enip": bytes.fromhex("6500040000000000000000000000000000000000000000000100000000"),
     "enip identity": bytes.fromhex("630000000000000000000000000000000000000000000000"),
     "opc ua": b"HELF\x38\x00\x00\x00" + bytes(48),

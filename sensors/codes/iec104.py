@@ -14,10 +14,11 @@ from sensors.protocol import Function
 ANOMALIES: Final = (
     "bad_start", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "bad_cause", "bad_address", "bad_time", "bad_control",
     "wrong_direction", "bad_sequence", "bad_acknowledgement", "window_exceeded", "not_started", "nonstandard_fields", "test_bit",
+    "originator_changed",
     "unsolicited",                                                        # set by pairing
 )
 (BAD_START, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, BAD_CAUSE, BAD_ADDRESS, BAD_TIME, BAD_CONTROL,
- WRONG_DIRECTION, BAD_SEQUENCE, BAD_ACKNOWLEDGEMENT, WINDOW_EXCEEDED, NOT_STARTED, NONSTANDARD, TEST_BIT) = (1 << bit for bit in range(17))
+ WRONG_DIRECTION, BAD_SEQUENCE, BAD_ACKNOWLEDGEMENT, WINDOW_EXCEEDED, NOT_STARTED, NONSTANDARD, TEST_BIT, ORIGINATOR_CHANGED) = (1 << bit for bit in range(18))
 NEGATIVE: Final = 1         # error of a negative confirmation, which says no more
 FILE_ERROR: Final = 16      # and on: errors of file transfer (5-101, 7.2.6.30)
 ERRORS: Final = {

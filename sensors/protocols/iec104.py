@@ -18,11 +18,11 @@ from sensors.protocol import u8 as length_u8
 
 from sensors.codes.iec104 import (  # isort: skip
     ACKNOWLEDGE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH, BAD_SEQUENCE, BAD_START,
-    BAD_TIME, BAD_VALUE, CALL, CLOCK, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ELAPSED, ERRORS, FILE, FILE_ERROR, FILES, FORMS,
-    FUNCTIONS, INTERROGATION, LAST, LAYOUT, LAYOUTS, LIMITS, LONG, MONITOR, NEGATIVE, NONE, NONSTANDARD, NORMAL, NOT_STARTED, OBJECT, OCTET, OTHER,
-    PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION, SEGMENT, SHORT, SPACES,
-    SPONTANEOUS, START, START_DONE, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED, WINDOW_EXCEEDED,
-    WRONG_DIRECTION,
+    BAD_TIME, BAD_VALUE, CALL, CLOCK, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ELAPSED, ERRORS, FILE, FILES, FILE_ERROR, FORMS,
+    FUNCTIONS, INTERROGATION, LAST, LAYOUT, LAYOUTS, LIMITS, LONG, MONITOR, NEGATIVE, NONE, NONSTANDARD, NORMAL, NOT_STARTED, OBJECT, OCTET,
+    ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION,
+    SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED,
+    WINDOW_EXCEEDED, WRONG_DIRECTION,
 )  # fmt: skip
 from sensors.engine.tables import (  # isort: skip
     AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, UNANSWERED,
@@ -43,7 +43,8 @@ ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
 
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
-# e the layouts that fit so far, a bit each; f whether data transfer is started. That of a command: a times asked, b times answered, c when last asked.
+# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one.
+# That of a command: a times asked, b times answered, c when last asked.
 
 
 @inline
@@ -72,9 +73,7 @@ def acknowledge(talk: Any, side: int, received: int, row: Any) -> None:
 def count_sent(talk: Any, message: Any, sent: int, row: Any) -> None:
     """N(S) is one more than the last one; no more than k are without acknowledgement."""
     expected, known = (talk.a, talk.d) if message.side == 0 else (talk.b, talk.c)
-    if message.marks & AFTER_GAP:
-        talk.f = UNKNOWN
-    elif expected >= 0 and sent != expected:
+    if expected >= 0 and sent != expected:
         row.anomaly |= BAD_SEQUENCE
     elif known >= 0 and (sent - known) & NUMBERS >= MOST_SENT and (sent - known) & NUMBERS < NUMBERS // 2:
         row.anomaly |= WINDOW_EXCEEDED
@@ -264,8 +263,8 @@ def read_command(memory: Any, at: int, end: int, kind: int, cause: int, form: An
                 row.anomaly |= BAD_VALUE
             if row.samples and 0 < octet >> 2 & 0x1F < len(PULSES):
                 samples[row.sample].quality = 1 << (octet >> 2 & 0x1F)
-        if form.qualifier_at >= 0 and octet & 0x80 and cause == ACTIVATION:
-            row.effect = OUTPUT_SELECT
+        if form.qualifier_at >= 0 and octet & 0x80 and cause == ACTIVATION and row.distinct == 1 and row.first == row.last:
+            row.effect = OUTPUT_SELECT  # of several, which the standard does not allow, others may be executed
     elif form.group == PARAMETERS and kind != ACTIVATE:
         if 0 < octet & 0x3F < len(LIMITS):
             row.space = PARAMETER + (octet & 0x3F)
@@ -384,6 +383,11 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
     row.unit = BROADCAST if unit == 0xFF and layout.unit == 1 else unit
     if unit == 0:
         row.anomaly |= BAD_ADDRESS
+    if layout.cause == 2 and row.role == REQUEST and form.group in (COMMAND, SYSTEM, PARAMETERS):
+        originator = u8(memory, at + 3, end, row) + 1
+        if talk.g != 0 and talk.g != originator:  # another control centre behind the same one, or somebody who does not know its address
+            row.anomaly |= ORIGINATOR_CHANGED
+        talk.g = originator
     body, done = at + 2 + layout.cause + layout.unit, end
     if form.group == OTHER:
         address = number_at(memory, body, end, layout.address, row)
@@ -391,7 +395,9 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
             row.space, row.first, row.last = OBJECT, address, address
         return end
     acts = cause == ACTIVATION and row.role == REQUEST and octet & 0x80 == 0
-    selects = form.group == COMMAND and form.qualifier_at >= 0 and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
+    selects = (
+        form.group == COMMAND and form.qualifier_at >= 0 and qualifier & 0x7F == 1 and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
+    )
     tells = (form.group == MONITOR or cause >= 20) and message.side == 1 and octet & 0x80 == 0 and form.space != QUALIFIER
     point = tells or (acts and not selects and form.group in (COMMAND, PARAMETERS) and form.space != QUALIFIER)
     row.short = 0
@@ -452,6 +458,12 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if talk.fresh:
         talk.fresh, talk.a, talk.b, talk.c, talk.d = 0, -1, -1, -1, -1
         talk.f = STOPPED if first == 0 and second == 0 else UNKNOWN  # the very first I formats, and nobody started data transfer
+    if message.marks & AFTER_GAP:
+        talk.f = UNKNOWN
+        if message.side == 0:
+            talk.a = -1
+        else:
+            talk.b = -1
     control, done = first & 0xFF, at + 6
     if control & 1 == 0:
         count_sent(talk, message, first >> 1, row)
