@@ -18,7 +18,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from sensors.listing import element_value, lines
 from sensors.protocol import Function, Protocol, protocols
 from sensors.sensor import LEAST_NEED
 from sensors.sources.pcap import find, open_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OWNED: Final = (
     "message", "role", "outcome", "short", "part", "transaction", "code", "effect", "unit", "space", "first", "last", "distinct", "value", "error",
@@ -91,6 +94,11 @@ class Row:
 def examples(protocol: Protocol) -> tuple[Message, ...]:
     """The messages of the protocol's own test file."""
     return importlib.import_module(f"tests.test_{protocol.name}").EXAMPLES
+
+
+def repairs(protocol: Protocol) -> Callable[[bytes], bytes] | None:
+    """What makes the checksums of changed octets right again, where the protocol's own test file has it (`repaired`): else a fuzz goes no deeper."""
+    return getattr(importlib.import_module(f"tests.test_{protocol.name}"), "repaired", None)
 
 
 def _junk(rows: int, dtype: np.dtype[np.void], fill: int) -> Any:

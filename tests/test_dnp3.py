@@ -34,6 +34,13 @@ def link(control: int, data: bytes = b"", side: int = 0, unit: int = OUTSTATION,
     return Message(header + crc(header) + b"".join(block + crc(block) for block in blocks), side)
 
 
+def repaired(data: bytes) -> bytes:
+    """A frame of these octets, whose length and CRCs are right."""
+    body = b"".join(data[at : at + 16] for at in range(10, len(data), 18))[:250]
+    header = b"\x05\x64" + bytes([5 + len(body)]) + data[3:8].ljust(5, b"\0")
+    return header + crc(header) + b"".join(body[at : at + 16] + crc(body[at : at + 16]) for at in range(0, len(body), 16))
+
+
 def ask(body: str, sequence: int = 0, unit: int = OUTSTATION, transport: int = 0xC0) -> Message:
     """A request: function and objects in hex."""
     return link(0xC4, bytes([transport, 0xC0 | sequence]) + bytes.fromhex(body), 0, unit)
@@ -386,6 +393,8 @@ GOOD = ask("01 3C02 06", 9)
         ([answer("1E09 00 0000 00")], ("unknown_object",)),
         ([ask("05" + CROB.format(0xC1, 0))], ("bad_value",)),
         ([ask("05" + CROB.format(0x07, 0))], ("bad_value",)),
+        ([report("0202 17 01 03 81 FFFFFFFFFFFF")], ("bad_value",)),
+        ([report("3301 07 01 FFFFFFFFFFFF 0203 17 01 03 81 0A00")], ("bad_value",)),
         ([link(0x44, bytes.fromhex("C0C0013C0206"))], ("bad_direction",)),
         ([link(0xC4, bytes.fromhex("C0C0810000"), 1)], ("bad_direction",)),
         ([link(0xC4, bytes.fromhex("C080013C0206"))], ("fragment_sequence",)),
@@ -498,3 +507,24 @@ def test_points_have_quality_and_time() -> None:
     (row,) = [row for row in seen.points if row["ot.object.space"] == "analog_input"]
     assert (row["ot.object.first"], row["ot.point.last"], row["ot.point.quality"]) == (3, -1.0, ["online", "over_range"])
     assert round(row["ot.point.time"].timestamp() * 1000) == 0x0157B2B3C9
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_is_the_outstation_does_not_depend_on_who_connects(first: int) -> None:
+    """An outstation may call its master, and of datagrams from and to the same port the first one may come from either."""
+    given = [report("0201 17 01 07 81"), ask("01 3C02 06", 3), answer("0102 00 0000 81", 3)]
+    if first:
+        given = given[1:] + given[:1]
+    ends = {1: ("10.0.0.5", "10.0.0.1"), 0: ("10.0.0.1", "10.0.0.5")}
+    called = Talk("10.0.0.5", "10.0.0.1", 20000).open()
+    for message in given:
+        called.put(1 - message.side, message.data)
+    datagrams = [
+        Packet(ethernet(ipv4(udp(message.data, 20000, 20000), *ends[message.side], 17)), START + number * 1000) for number, message in enumerate(given)
+    ]
+    for packets in (called.close().packets, datagrams):
+        lines = {line["action"]: line for line in watch(packets).lines}
+        assert set(lines) == {"unsolicited_response", "read"}
+        assert (lines["unsolicited_response"]["source"]["ip"], lines["read"]["destination"]["ip"]) == ("10.0.0.5", "10.0.0.5")
+        assert lines["read"]["outcome"] == "success"
+        assert {row["destination.ip"] for row in watch(packets).points} == {"10.0.0.5"}

@@ -57,8 +57,8 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     streams.messages += 1
     message.offset, message.length, message.time, message.clock = offset, length, packet.time, packet.clock
     message.packet, message.flow, message.connection, message.conversation = packet.number, number, flow.connection, flow.conversation
-    message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side
-    message.port = flow.source_port if flow.side == 0 else flow.target_port
+    message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side ^ flow.turned
+    message.port = flow.source_port if flow.side == flow.turned else flow.target_port
     message.speaker, message.hearer = flow.source, flow.target
     message.marks = flags | (AFTER_GAP if flow.torn else 0)
     message.peered = 0
@@ -264,6 +264,19 @@ def _confirm(
 
 
 @kernel
+def _face(memory: Any, packet: Any, flow: Any, at: int, end: int, framing: Any, flows: Any) -> None:
+    """Who is asked, where messages tell: an outstation may have opened the connection, and of datagrams nobody knows who was first."""
+    if framing.facing == 0 or end - at < framing.header or message_length(memory, at, end, framing, packet) < 0:
+        return
+    if flow.peer >= 0 and flows[flow.peer].conversation >= 0:
+        return
+    asks = u8(memory, at + framing.facing_at, end, packet) & framing.facing != 0
+    flow.turned = 1 if asks == (flow.side == 1) else 0
+    if flow.peer >= 0:
+        flows[flow.peer].turned = flow.turned
+
+
+@kernel
 def deliver(
     memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any,
@@ -283,6 +296,7 @@ def deliver(
         count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
         return
     if flow.conversation < 0:
+        _face(memory, packet, flow, at, end, framings[flow.framing], flows)
         converse(flow, flows, framings, conversations, conversation_index, streams)
     _feed(memory, packet, number, at, end, flows, slots, framings, known, messages, undecoded, streams)
 

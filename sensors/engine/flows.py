@@ -102,11 +102,11 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     if peer >= 0:
         other = flows[peer]
         other.peer = number
-        flow.side, flow.connection, flow.acts = 1 - other.side, other.connection, other.acts
+        flow.side, flow.connection, flow.acts, flow.turned = 1 - other.side, other.connection, other.acts, other.turned
         if other.framing >= 0:
             flow.framing, flow.tries = other.framing, other.tries
     else:
-        flow.side = _side(packet, ports)
+        flow.side, flow.turned = _side(packet, ports), 0
         streams.connections += 1
         flow.connection = streams.connections
     enter_flow(number, flows, index)
@@ -117,7 +117,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
 def renew(flow: Any, connection: int) -> None:
     """Forget what was recognised: the ports are used again."""
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
-    flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0
+    flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = flow.closing = -1
 
 
@@ -168,11 +168,11 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
 @kernel
 def converse(flow: Any, flows: Any, framings: Any, conversations: Any, index: Any, streams: Any) -> None:
     """Number the conversation of a flow: client, server, server's port, protocol, VLAN, tunnel and MAC addresses. Its reports keep the same one."""
-    ask = flow.side == 0
+    ask = flow.side == flow.turned
     source, target = (flow.source, flow.target) if ask else (flow.target, flow.source)
     source_mac, target_mac = (flow.source_mac, flow.target_mac) if ask else (flow.target_mac, flow.source_mac)
     protocol = framings[flow.framing].protocol
-    port = server_port(flow)
+    port = flow.target_port if ask else flow.source_port
     towards = flow if ask or flow.peer < 0 else flows[flow.peer]  # a tunnel may have another number each way: that of the requests counts
     last = len(index) - 1
     hashed = mix(mix(source << 24 ^ target, port << 16 | protocol << 8 | flow.transport), mix(source_mac, target_mac) ^ flow.vlan ^ towards.tunnel_id << 13)

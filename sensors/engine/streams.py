@@ -236,13 +236,13 @@ def _begin(
                 renew(flows[flow.peer], streams.connections)
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
     flow.started, flow.ended, flow.torn, flow.closing = 1, 0, 0, -1
-    flow.side, flow.conversation = 0 if first else 1, -1
+    flow.side, flow.turned, flow.conversation = 0 if first else 1, 0, -1
     if flow.peer >= 0:
         peer = flows[flow.peer]
         if peer.side == flow.side:  # it was taken for the other side: what it has begun is of the conversation before
             if peer.carry_length > 0:
                 tear(packet, flow.peer, 0, flows, slots, framings, messages, undecoded, streams)
-            peer.side, peer.conversation = 1 - flow.side, -1
+            peer.side, peer.turned, peer.conversation = 1 - flow.side, 0, -1
         if not first and peer.started == 0:  # its SYN was not seen
             peer.started, peer.expected = 1, packet.acknowledge
 

@@ -43,7 +43,7 @@ CLOCK: Final = _record(  # first and last: times as they are; crowded: an addres
 )
 FLOW: Final = _record(  # one direction of a connection
     source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
-    used="u1", side="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
+    used="u1", side="u1", turned="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
     framing="i4", tries="i4", likely="i4",                     # -1 undecided, -2 unknown; TRIES once content decided; a framing that one side fits
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
@@ -77,6 +77,7 @@ CONVERSATION: Final = _record(
 FRAMING: Final = _record(
     protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8",
     magic_at="i8", magic="i8", mask="i8", least="i8", most="i8", code_at="i8", number="i8",
+    facing_at="i8", facing="i8",                               # octet and its bits that are set in what is said to the one who is asked
     uncounted="i8", block="i8", check="i8",                    # of the octets told but the first `uncounted`, each begun block has so many more
 )
 MESSAGE: Final = _record(

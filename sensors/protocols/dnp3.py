@@ -75,6 +75,7 @@ MOST_ROWS, SAMPLES = 64, 255
 TAG_BITS, MOST_TAG = 40, 255
 CONTROLLED: Final = (SPACE["binary_output"], SPACE["analog_output"])
 MILLISECOND: Final = 1_000_000
+LATEST: Final = 4_102_444_800_000  # milliseconds: no clock is beyond the year 2100
 
 # What is remembered in a context, of a master and an outstation on a connection; the outstation's frames that wait for their last one have one of their own.
 # `a`: sequence number that the next segment has to have, + 1 (0: none waits); `b`: octets of the frames that wait; `j`: their anomalies.
@@ -357,6 +358,16 @@ def read_packed(memory: Any, at: int, end: int, row: Any, samples: Any, both: An
 
 
 @kernel
+def stamp_at(memory: Any, at: int, end: int, row: Any) -> int:
+    """A time of six octets as nanoseconds, -1 where it is none."""
+    milliseconds = u48le(memory, at, end, row)
+    if milliseconds <= LATEST:
+        return milliseconds * MILLISECOND
+    row.anomaly |= BAD_VALUE
+    return -1
+
+
+@kernel
 def read_value(memory: Any, at: int, end: int, row: Any, samples: Any, both: Any, space: int, point: int, form: Any) -> None:
     """One object of a known layout: value, flags, and time."""
     value = 0.0
@@ -370,7 +381,7 @@ def read_value(memory: Any, at: int, end: int, row: Any, samples: Any, both: Any
     if form.quality_at >= 0:
         sample.quality = u8(memory, at + form.quality_at, end, row)
     if form.time == ABSOLUTE:
-        sample.stamp = u48le(memory, at + form.time_at, end, row) * MILLISECOND
+        sample.stamp = stamp_at(memory, at + form.time_at, end, row)
     elif form.time == RELATIVE and both.h > 0:
         sample.stamp = both.h + u16le(memory, at + form.time_at, end, row) * MILLISECOND
 
@@ -411,7 +422,7 @@ def read_objects(memory: Any, at: int, end: int, row: Any, samples: Any, both: A
         if group == ATTRIBUTES:
             at = read_attribute(memory, at, end, variation, row, samples, both)
         elif group == COMMON_TIME:
-            both.h = u48le(memory, at, end, row) * MILLISECOND
+            both.h = stamp_at(memory, at, end, row)
         elif text and octets > 0 and has_room(row, both):
             add_text(row, samples, space, point, at, octets)
         elif form.encoding > 0 and has_room(row, both):
@@ -759,6 +770,7 @@ DNP3: Final = Protocol(
     framings=(
         Framing(
             header=3, length=length_u8(2), add=UNTOLD, blocks=(UNTOLD, BLOCK, 2), magic=(0, START, 0xFFFF), least=HEADER, most=292, code_at=3, known=CONTROLS,
+            facing=(3, MASTER_SPEAKS),
         ),
     ),
     functions=FUNCTIONS,

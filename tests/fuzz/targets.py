@@ -24,7 +24,7 @@ from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
 from tests.fuzz.guarded import GuardedSensor, guarded
-from tests.protocol_battery import OWNED, Message, check_tables, room_for
+from tests.protocol_battery import OWNED, Message, check_tables, repairs, room_for
 from tests.uppers import toys
 from tests.wire import Packet
 
@@ -259,10 +259,16 @@ def _decode_alone(given: list[Packet], ends: bool) -> tuple[Any, list[bytes], An
 
 def _make_messages(protocol: Protocol, dice: Random) -> Case:
     seeds = corpus.messages(protocol.name)
+    repair, place = repairs(protocol), 0
     made: Case = []
     for _ in range(EACH):
         seed, other = dice.choice(seeds), dice.choice(seeds)
+        if protocol.joins:  # messages in parts: often what comes behind the one before
+            place = (place + 1 if dice.random() < 0.6 else dice.randrange(len(seeds))) % len(seeds)
+            seed = seeds[place]
         data = mutate.octets(seed.data, dice, other.data) if dice.random() < 0.95 else dice.randbytes(dice.randrange(1, 300))
+        if repair and dice.random() < 0.7:
+            data = repair(data)
         odd = dice.random() < 0.2
         side = dice.randrange(2) if odd else seed.side
         framing = dice.randrange(len(protocol.framings)) if odd else seed.framing
