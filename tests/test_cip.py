@@ -103,6 +103,7 @@ PAIRS = (  # requests and replies
     *((f"{service:02x} 02 2037 2401", f"{service | 128:02x} 00 00 00 01") for service in range(75, 82)),
     ("4b 02 2067 2401 07 4d00 e0312b3d 06 00 63c5 03", "cb 00 00 00 07 4d00 e0312b3d 46 00 63c5 00"),
     (f"4c {TAG} 0100", "cc 00 00 00 ca00 cdcc1c40"),
+    (f"4c {symbols('Program:Main', 'Tank', '1', '2', 'Level', '3')} 0100", "cc 00 00 00 c100 01"),
     ("4c 03 206b 25000500 0200", "cc 00 00 00 c300 01000200"),
     *((f"4c {TAG} 0200", f"cc 00 00 00 {kind:02x}00 {'01' * 2 * size}") for kind, (_, size) in TYPES.items()),
     *((f"4c {TAG} 0100", f"cc 00 00 00 {kind:02x}00 {'01' * size}") for kind, (_, size) in TYPES.items()),
@@ -160,6 +161,14 @@ EXAMPLES = (
     *(message for ask, reply in PAIRS for message in (asking(ask), answering(reply))),
     *PACKETS,
     asking("63 02 2002 2401"),
+    asking("0e 03 2001 2401 3007"),
+    answering("8e 00 01 01 0701"),
+    asking("0e 03 2001 2402 3007"),
+    answering("8e 00 16 00"),
+    wrapped("4c 04 9106 464954323031 0100"),
+    answering("d2 00 01 01 0402 00"),
+    asking("0e 03 2001 2401 3002"),
+    answering("8e 00 00 00 0c00"),
     asking("0e 00"),
 )
 

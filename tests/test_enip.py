@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from sensors.engine.tables import BROKEN, CUT, FAILURE, RESPONSE, SUCCESS
+from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, RESPONSE, SUCCESS
+from sensors.protocols.cip import CIP
 from sensors.protocols.enip import ENIP, label
 from tests.protocol_battery import Message, Row, Values, run, told
 from tests.wire import CLIENT, SERVER, START, Packet, Talk, ethernet, ipv4, udp, watch
@@ -139,6 +140,14 @@ def test_sessions() -> None:
     assert (refused.outcome, refused.error, ENIP.errors[refused.error]) == (FAILURE, 105, "unsupported_protocol_revision")
 
 
+def test_a_message_that_is_not_carried_is_refused_in_the_words_of_this_protocol() -> None:
+    row = only(Message(pdu(111, "", 7, 100), ANSWER))
+    assert (row.outcome, ENIP.errors[row.error], CIP.errors[row.error]) == (FAILURE, "invalid_session_handle", "invalid_session_handle")
+    assert row.transaction == only(Message(pdu(111, rr("0102"), 7))).transaction
+    row = only(Message(pdu(112, "", 7, 100), ANSWER))
+    assert (row.role, row.effect, ENIP.errors[row.error]) == (REPORT, "error.report", "invalid_session_handle")
+
+
 def test_transactions_are_told_by_the_senders_context_or_the_sequence_count() -> None:
     bodies = [pdu(111, rr("0102"), context=context) for context in (1, 2, 1 << 40)]
     bodies += [pdu(112, unit("0102", 9, sequence)) for sequence in (1, 2)]
@@ -269,6 +278,14 @@ def test_connected_messages_have_the_unit_of_their_connection() -> None:
     talk.ask(pdu(112, unit("0e 03 2001 2401 3007", 0x80FE0005, 1), 7), pdu(112, unit("8e 00 00 00 03 414243", 0x80FE0006, 1), 7))
     line = watch(talk.packets).lines[-1]
     assert (line["action"], line["effect"], line["unit"], line["values"], line["outcome"]) == ("get_attribute_single", "identity.read", 3, ["ABC"], "success")
+
+
+def test_an_answer_under_the_number_of_the_asking_side_finds_its_request() -> None:
+    """As cpppo answers."""
+    talk = conversation().ask(pdu(111, rr(forward_open(0xA3, "01 03 2002 2401")), 7), pdu(111, rr(OPENED), 7))
+    talk.ask(pdu(112, unit("0e 03 2001 2401 3007", 0x80FE0005, 1), 7), pdu(112, unit("8e 00 00 00 03 414243", 0x80FE0005, 1), 7))
+    line = watch(talk.packets).lines[-1]
+    assert (line["unit"], line["outcome"], line["anomaly"]) == (3, "success", [])
 
 
 def test_a_message_over_several_segments_and_a_gap_lose_nothing_that_follows() -> None:

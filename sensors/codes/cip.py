@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -126,9 +126,15 @@ CONNECTION: Final = {
     0x31C: "miscellaneous_connection_error", 0x31D: "redundant_connection_mismatch", 0x31E: "no_more_consumer_resources",
     0x31F: "no_connection_path_resources", 0x800: "network_link_offline", 0x810: "no_target_application_data", 0x811: "no_originator_application_data",
 }
+ENCAPSULATION: Final = 1 << 24  # errors of the protocol below, where it refuses to carry a message
+ENCAPSULATED: Final = {
+    1: "invalid_command", 2: "insufficient_memory", 3: "incorrect_data", 100: "invalid_session_handle", 101: "invalid_length",
+    105: "unsupported_protocol_revision", 106: "service_not_allowed_on_this_port",
+}
 EXTENDED: Final = {0x2104: "offset_beyond_end_of_tag", 0x2105: "access_beyond_end_of_object", 0x2107: "tag_type_mismatch"}    # of general status 255
 ERRORS: Final = {
     **{number: name for number, name in enumerate(GENERAL) if name}, 255: "general_error",
+    **{ENCAPSULATION | code: name for code, name in ENCAPSULATED.items()},
     **{code << 8 | 1: name for code, name in CONNECTION.items()}, **{code << 8 | 255: name for code, name in EXTENDED.items()},
 }
 
@@ -150,30 +156,21 @@ TYPES: Final = {
 MOST_CLASS: Final = 256
 
 
-def _effects() -> Any:
-    """[class] → effects of reading, changing, making and removing its objects; -1 where the table of functions tells."""
-    made = table(MOST_CLASS, np.dtype([(name, "i8") for name in ("read", "write", "make", "remove")]))
-    for name in made.dtype.names:
-        made[name][:] = -1
-    for number, (read, write) in EFFECTS_OF.items():
-        made[number] = (NUMBER[read], NUMBER[write], NUMBER[write], NUMBER[write])
-    for effects, name in ((CREATED, "make"), (DELETED, "remove")):
-        for number, effect in effects.items():
-            made[name][number] = NUMBER[effect]
-    return made
+_classes: Final = table(MOST_CLASS, np.dtype([(name, "i8") for name in ("read", "write", "make", "remove")]))
+for _name in ("read", "write", "make", "remove"):
+    _classes[_name][:] = -1
+for _class, (_read, _write) in EFFECTS_OF.items():
+    _classes[_class] = (NUMBER[_read], NUMBER[_write], NUMBER[_write], NUMBER[_write])
+for _effects, _name in ((CREATED, "make"), (DELETED, "remove")):
+    for _class, _effect in _effects.items():
+        _classes[_name][_class] = NUMBER[_effect]
+CLASSES: Final = plain(_classes)  # [class] → effects of reading, changing, making and removing its objects; -1 where the table of functions tells
 
-
-def _types() -> tuple[Any, Any]:
-    """([type] → encoding, [type] → octets of a value); 0 where it is opaque."""
-    encodings, octets = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    for number, (name, size) in TYPES.items():
-        encodings[number], octets[number] = getattr(tables, name), size
-    return encodings, octets
-
-
-CLASSES: Final = plain(_effects())
-TYPE_ENCODINGS, TYPE_OCTETS = _types()
-NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if error > 255), np.int64)  # extended status << 8 | general status
+TYPE_ENCODINGS: Final = np.zeros(256, np.int64)
+TYPE_OCTETS: Final = np.zeros(256, np.int64)  # 0: opaque
+for _type, (_name, _size) in TYPES.items():
+    TYPE_ENCODINGS[_type], TYPE_OCTETS[_type] = getattr(tables, _name), _size
+NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if 255 < error < ENCAPSULATION), np.int64)  # extended status << 8 | general status
 
 
 def vendor(number: int) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.codes.cip import fact
+from records.effects import NUMBER
+from sensors.codes.cip import ENCAPSULATED, ENCAPSULATION, fact
 from sensors.codes.connections import LINK, follow
 from sensors.codes.epath import OCTETS_EACH
 from sensors.engine.contexts import context
@@ -34,10 +35,7 @@ FUNCTIONS: Final = {
     "32770/0": Function("implicit_io_class_0", "data.exchange"),
     "32770/1": Function("implicit_io_class_1", "data.exchange"),
 }
-ERRORS: Final = {
-    1: "invalid_command", 2: "insufficient_memory", 3: "incorrect_data", 100: "invalid_session_handle", 101: "invalid_length",
-    105: "unsupported_protocol_revision", 106: "service_not_allowed_on_this_port",
-}
+ERRORS: Final = {**ENCAPSULATED, **{ENCAPSULATION | number: name for number, name in ENCAPSULATED.items()}}
 # fmt: on
 ANOMALIES: Final = (
     "bad_header",
@@ -63,6 +61,7 @@ MOST_ITEMS: Final = 8
 STREAM: Final = 0
 CIP: Final = 1  # selector of what is handed on
 WITH_HEADER, WITHOUT_HEADER = 1, 2
+ERROR_REPORT: Final = NUMBER["error.report"]
 CONNECTED: Final = 1 << 46  # transactions of connected messages
 TRANSACTIONS: Final = CONNECTED - 1
 
@@ -102,6 +101,8 @@ def read_connected(memory: Any, at: int, end: int, message: Any, row: Any, link:
         row.transaction = CONNECTED | sequence
         if link >= 0:
             known = contexts[context(contexts, joints, LINK, message.speaker, link, message.clock)]
+            if known.fresh:  # some answer under the number of the asking side
+                known = contexts[context(contexts, joints, LINK, message.hearer, link, message.clock)]
             row.transaction |= known.a << 16
             row.unit = known.e if known.a > 0 else -1
     return at + 2
@@ -201,6 +202,10 @@ def read_stream(memory: Any, message: Any, row: Any, samples: Any, contexts: Any
         row.transaction = mix(mix(low, high), command) & TRANSACTIONS
     if row.role == RESPONSE and status != 0:
         row.outcome, row.error = FAILURE, status
+        if command in (SEND_RR, SEND_UNIT):  # it answers to a CIP message, whose errors have numbers of their own
+            row.error = ENCAPSULATION | status & ENCAPSULATION - 1
+        if command == SEND_UNIT:  # and does not say to which
+            row.role, row.effect = REPORT, ERROR_REPORT
     elif status != 0:
         row.anomaly |= BAD_VALUE
     if command in (REGISTER, UNREGISTER) and session != 0:

@@ -259,14 +259,16 @@ def _decode_alone(given: list[Packet], ends: bool) -> tuple[Any, list[bytes], An
 
 def _make_messages(protocol: Protocol, dice: Random) -> Case:
     seeds = corpus.messages(protocol.name)
-    repair, place = repairs(protocol), 0
+    repair = repairs(protocol)
     made: Case = []
+    at = 0
     for _ in range(EACH):
-        seed, other = dice.choice(seeds), dice.choice(seeds)
-        if protocol.joins:  # messages in parts: often what comes behind the one before
-            place = (place + 1 if dice.random() < 0.6 else dice.randrange(len(seeds))) % len(seeds)
-            seed = seeds[place]
+        follows = dice.random() < 0.7  # what a message says may depend on those before it
+        at = (at + 1) % len(seeds) if follows else int(len(seeds) * dice.random() ** 2)
+        seed, other = seeds[at], dice.choice(seeds)
         data = mutate.octets(seed.data, dice, other.data) if dice.random() < 0.95 else dice.randbytes(dice.randrange(1, 300))
+        if follows and dice.random() < 0.7:
+            data = seed.data
         if repair and dice.random() < 0.7:
             data = repair(data)
         odd = dice.random() < 0.2
