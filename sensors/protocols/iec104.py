@@ -395,9 +395,8 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
             row.space, row.first, row.last = OBJECT, address, address
         return end
     acts = cause == ACTIVATION and row.role == REQUEST and octet & 0x80 == 0
-    selects = (
-        form.group == COMMAND and form.qualifier_at >= 0 and qualifier & 0x7F == 1 and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
-    )
+    single = form.group == COMMAND and form.qualifier_at >= 0 and qualifier & 0x7F == 1
+    selects = single and u8(memory, body + layout.address + form.qualifier_at, end, row) & 0x80
     tells = (form.group == MONITOR or cause >= 20) and message.side == 1 and octet & 0x80 == 0 and form.space != QUALIFIER
     point = tells or (acts and not selects and form.group in (COMMAND, PARAMETERS) and form.space != QUALIFIER)
     row.short = 0
