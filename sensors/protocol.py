@@ -53,8 +53,8 @@ class Framing:
     `magic` = (offset, sixteen-bit big-endian value, mask); recognition by content looks for one of `known` octets at `code_at`.
     `least` and `most` bound the whole message. `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`,
     is followed by `check` octets that are not told. `facing` = (offset, bits): set where the message goes to the one who is asked, whoever opened the
-    connection. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs of
-    (octets that are always there, offset of the octet that counts further ones or -1).
+    connection, unless `answering` (set where that one speaks, in messages that are so long) contradicts. `shapes` are the lengths that a code's messages
+    may have where no header tells them: at most two pairs of (octets that are always there, offset of the octet that counts further ones or -1).
     """
 
     header: int = 0
@@ -67,6 +67,7 @@ class Framing:
     code_at: int = -1
     blocks: tuple[int, int, int] = (0, 0, 0)
     facing: tuple[int, int] = (0, 0)
+    answering: tuple[int, int] = (0, 0)
     known: frozenset[int] = frozenset()
     shapes: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict[int, tuple[tuple[int, int], ...]])
 

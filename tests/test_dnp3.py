@@ -528,3 +528,10 @@ def test_who_is_the_outstation_does_not_depend_on_who_connects(first: int) -> No
         assert (lines["unsolicited_response"]["source"]["ip"], lines["read"]["destination"]["ip"]) == ("10.0.0.5", "10.0.0.5")
         assert lines["read"]["outcome"] == "success"
         assert {row["destination.ip"] for row in watch(packets).points} == {"10.0.0.5"}
+
+
+def test_a_wrong_direction_bit_turns_nobody_round() -> None:
+    """As in a public capture of an attack: a request whose frame says that it comes from an outstation."""
+    (line,) = watch(framed([link(0x44, bytes.fromhex("C0C30E"), 0, MASTER, OUTSTATION), answer("3402 07 01 8813", 3)], 1400)).lines
+    assert (line["action"], line["outcome"], line["unit"], line["anomaly"]) == ("warm_restart", "success", OUTSTATION, ["bad_direction"])
+    assert (line["source"]["port"], line["destination"]["port"]) == (40000, 20000)

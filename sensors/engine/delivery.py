@@ -266,11 +266,14 @@ def _confirm(
 @kernel
 def _face(memory: Any, packet: Any, flow: Any, at: int, end: int, framing: Any, flows: Any) -> None:
     """Who is asked, where messages tell: an outstation may have opened the connection, and of datagrams nobody knows who was first."""
-    if framing.facing == 0 or end - at < framing.header or message_length(memory, at, end, framing, packet) < 0:
+    if framing.facing == 0 or end - at < max(framing.facing_at + 1, framing.header) or (flow.peer >= 0 and flows[flow.peer].conversation >= 0):
         return
-    if flow.peer >= 0 and flows[flow.peer].conversation >= 0:
-        return
+    length = message_length(memory, at, end, framing, packet)
     asks = u8(memory, at + framing.facing_at, end, packet) & framing.facing != 0
+    if length < 0:
+        return
+    if min(length, end - at) > framing.answering_at > 0 and asks == (u8(memory, at + framing.answering_at, end, packet) & framing.answering != 0):
+        return
     flow.turned = 1 if asks == (flow.side == 1) else 0
     if flow.peer >= 0:
         flows[flow.peer].turned = flow.turned

@@ -34,7 +34,7 @@ def framing_tables(protocols: tuple[Protocol, ...], upper: bool = False) -> tupl
             little = length.order == LITTLE
             framings[row] = (
                 number, framing.kind, framing.header, length.at, length.octets, little, framing.add, at, value, mask,
-                framing.least, framing.most, framing.code_at if framing.known else -1, variant, *framing.facing, *framing.blocks,
+                framing.least, framing.most, framing.code_at if framing.known else -1, variant, *framing.facing, *framing.answering, *framing.blocks,
             )  # fmt: skip
             known[row, sorted(framing.known), 0] = 1
             for code, shapes in framing.shapes.items():

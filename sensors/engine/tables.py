@@ -78,6 +78,7 @@ FRAMING: Final = _record(
     protocol="i8", kind="i8", header="i8", length_at="i8", length_octets="i8", little="i8", add="i8",
     magic_at="i8", magic="i8", mask="i8", least="i8", most="i8", code_at="i8", number="i8",
     facing_at="i8", facing="i8",                               # octet and its bits that are set in what is said to the one who is asked
+    answering_at="i8", answering="i8",                         # … and in what that one says
     uncounted="i8", block="i8", check="i8",                    # of the octets told but the first `uncounted`, each begun block has so many more
 )
 MESSAGE: Final = _record(

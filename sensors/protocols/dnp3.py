@@ -59,6 +59,7 @@ CONFIRMED_DATA, UNCONFIRMED_DATA, LINK_FUNCTION = 0x43, 0x44, 0x4F
 ASKING: Final = (0x40, 0x42, 0x49)  # link functions that the other station answers
 BROADCAST: Final = 0xFFFD  # the first of three
 FIN, FIR, SEQUENCE = 0x80, 0x40, 0x3F  # of the transport octet
+ANSWERS: Final = 0x80  # of the application function, behind the transport and the application control octet
 FIRST, FINAL, UNSOLICITED, NUMBERS = 0x80, 0x40, 0x10, 0x0F  # of the application control octet
 READ, WRITE, SELECT, DIRECT_NO_ACK = 1, 2, 3, 6
 OPEN_FILE, AUTHENTICATE, AUTHENTICATE_NO_ACK, RESPONDS, REPORTS, AUTHENTICATION_RESPONSE = 25, 32, 33, 129, 130, 131
@@ -756,13 +757,6 @@ CONTROLS: Final = frozenset(  # octets that a control octet can be
 )
 
 
-def label(space: str, first: int, last: int) -> str | None:
-    """How engineers write what has a name rather than a number."""
-    if space == "class" and first >= 0:
-        return f"class {first}" if first == last else f"class {first}-{last}"
-    return None
-
-
 DNP3: Final = Protocol(
     name="dnp3",
     title="DNP3",
@@ -770,7 +764,7 @@ DNP3: Final = Protocol(
     framings=(
         Framing(
             header=3, length=length_u8(2), add=UNTOLD, blocks=(UNTOLD, BLOCK, 2), magic=(0, START, 0xFFFF), least=HEADER, most=292, code_at=3, known=CONTROLS,
-            facing=(3, MASTER_SPEAKS),
+            facing=(3, MASTER_SPEAKS), answering=(12, ANSWERS),
         ),
     ),
     functions=FUNCTIONS,
@@ -780,7 +774,6 @@ DNP3: Final = Protocol(
     spaces=SPACES,
     anomalies=ANOMALIES,
     errors=ERRORS,
-    label=label,
     qualities=QUALITIES,
     identity={("device_attribute", number): fact for number, fact in ((252, "vendor"), (250, "model"), (242, "firmware"), (248, "serial"))},
     beside=frozenset({"internal_indications"}),
