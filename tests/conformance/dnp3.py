@@ -447,18 +447,18 @@ def _wrapped(one: Disagreement) -> bool:
 
 KNOWN: Final = (
     Known("icsnpp objects", EXAMPLE, lambda one: one.ours is not None and one.ours["function"] == UNSOLICITED, 4, "ours",
-          "icsnpp logs no object headers of unsolicited responses; they are on the wire, and dnp3.log has the responses (IEEE 1815-2012, 4.2.2.7)."),
+          "icsnpp logs no object headers of unsolicited responses; they are on the wire, and dnp3.log has the responses (IEEE 1815-2012, clause 4)."),
     *(Known(tool, EXAMPLE, _class_2, 1, "theirs",
             "A read of classes 0, 1 and 3 is one row of ours, whose object is a range: class 0 to 3.") for tool in ("icsnpp objects", "tshark")),
     Known("tshark", EXAMPLE, _wrapped, 6, "ours",
-          "A fragment whose transport segments wrap from sequence number 63 to 0 is one fragment (IEEE 1815-2012, 8.2.2.3). tshark does not put it together,"
+          "A fragment whose transport segments wrap from sequence number 63 to 0 is one fragment (IEEE 1815-2012, clause 8). tshark does not put it together,"
           " and takes its last segment together with a later one."),
     Known("tshark", f"{_OPEN}/6.6.2.1/dump.pcap", _malformed, 4, "ours",
           "Frames that do not begin with 05 64, sent on purpose: tshark sees no DNP3 in them; ours has a malformed row with bad_start"
-          " (IEEE 1815-2012, 9.2.4.1.1)."),
+          " (IEEE 1815-2012, 9.2.4)."),
     *(Known("tshark", f"{_OPEN}/{test}/dump.pcap", _malformed, count, "ours",
             "Frames whose length is too small for what follows or whose CRC is wrong, sent on purpose: ours has a row for the frame and one for the octets"
-            " behind it, tshark at most one (IEEE 1815-2012, 9.2.4.1.2, 9.2.4.3).") for test, count in (("6.6.2.3", 2), ("6.6.2.4", 6))),
+            " behind it, tshark at most one (IEEE 1815-2012, 9.2.4).") for test, count in (("6.6.2.3", 2), ("6.6.2.4", 6))),
 )  # fmt: skip
 _VERDICTS: Final = [truth for capture in truths() for truth in truths()[capture] if truth.endswith("results.properties")]
 

@@ -318,9 +318,9 @@ def _two(one: Disagreement) -> bool:
 KNOWN: Final = (
     Known("tshark", UPLOAD, _two, 43, "theirs",
           "A path that leads through one object to another (program, then routine) names both classes; the object of ours is the last one"
-          " (ODVA Vol 1, appendix C-1.4.2)."),
+          " (ODVA Vol 1, appendix C)."),
     Known("icsnpp cip", MULTIPLE, _wraps, 1, "both",
-          "icsnpp has a row for the multiple service packet and one for each service in it; ours has one for each service (ODVA Vol 1, appendix A-4.10)."),
+          "icsnpp has a row for the multiple service packet and one for each service in it; ours has one for each service (ODVA Vol 1, appendix A)."),
 )  # fmt: skip
 _TWICE: Final = ("EIP/EIP-SoftwareUpload", "ETHERNET_IP/digitalbond_pcaps/CL5000EIP-Software-Upload")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sensors.protocol import protocols
 from tests.conformance import tshark
 from tests.conformance.harness import SHARED, Baseline, Conformance, check, conformances, contents, heard, truths
 from tests.conformance.page import page
@@ -48,9 +49,14 @@ def test_rows_agree_with_tshark(conformance: Conformance, baseline: Baseline) ->
 
 
 @pytest.mark.tshark
+@pytest.mark.timeout(1200)  # alone, it compares everything
 def test_the_page_is_current() -> None:
     need("tshark", tshark.present(), "tshark is not installed")
     assert DOC.read_text("utf-8") == page(), "python -m tests.conformance > docs/conformance.md"
+
+
+def test_every_protocol_is_compared() -> None:
+    assert {protocol.name for protocol in protocols()} == {name for conformance in ALL for name in conformance.protocols}
 
 
 @pytest.mark.parametrize("conformance", ALL, ids=lambda conformance: conformance.title)
