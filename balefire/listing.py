@@ -28,7 +28,7 @@ def line(operation: Mapping[str, Any], language: str) -> Text:
 
     unit = operation["unit"]
     cells = [
-        str(operation["packet"]),
+        str(operation["packet"] or operation["response_packet"] or ""),
         str(operation["time"])[11:26],
         _end(operation["source"]),
         _end(operation["destination"]) + ("" if unit is None else f" · {unit}"),

@@ -194,9 +194,11 @@ def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
     note = screen.say("cli.summary.grade", grade=cut(grade, screen.language)) if grade is not None else screen.say("cli.summary.no_grade")
     parts = [section(screen.say("cli.summary.unseen"), note)]
     missed = [screen.count(f"cli.missed.{name}", coverage[name]) for name in MISSED if coverage[name]]
+    broken = [str(each["error"]) for each in summary["inputs"] if each["error"]]
+    parts += [indented(Text(problem)) for problem in broken]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
-    elif grade is not None:
+    elif grade is not None and not broken:
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
     return [*parts, *_blind_spots(screen, summary["unknown"])]
 

@@ -23,7 +23,7 @@ _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: 
 FRAGMENT: Final = 256
 # counters that have the same name everywhere
 ODDITIES: Final = ("duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open")
-COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", *ODDITIES, *TUNNELS[1:])
+COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:])
 
 
 def grade(decoded: int, undecoded: int, lost: int) -> float | None:
@@ -105,21 +105,21 @@ class CoverageLog:
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
 
-    def close_window(self, streams: Any, undecoded: Any, characters: Any, bins: Any, one_sided: int) -> None:
+    def close_window(self, streams: Any, undecoded: Any, characters: Any, bins: Any) -> None:
         """Take a window's counters and zero them."""
         count = {name: int(streams[name]) for name in COUNTED}
-        if count["packets"] == 0 and not one_sided:
+        if count["packets"] == 0 and not count["one_sided"]:
             return
         unknown = self._unknown(undecoded, characters, bins)
         window = int(streams.window) * WINDOW
-        self._count(count, one_sided)
+        self._count(count)
         self._rows.append({
             "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
             "file": self.file,
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
             "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
-            "one_sided": one_sided, "jumps": count["jumps"], "shed": count["shed"],
+            "one_sided": count["one_sided"], "jumps": count["jumps"], "shed": count["shed"],
             "undecoded": json.dumps(worst_first(unknown)),
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
@@ -146,7 +146,7 @@ class CoverageLog:
             self.totals.unknown.setdefault(name, Unknown()).add(replace(each, conversations=begun[name]))
         return unknown
 
-    def _count(self, count: dict[str, int], one_sided: int) -> None:
+    def _count(self, count: dict[str, int]) -> None:
         totals = self.totals
         totals.packets += count["packets"]
         totals.bytes += count["octets"]
@@ -157,7 +157,7 @@ class CoverageLog:
         totals.late += count["late"]
         totals.truncated += count["truncated"]
         totals.shed += count["shed"]
-        totals.one_sided += one_sided
+        totals.one_sided += count["one_sided"]
         totals.jumps += count["jumps"]
         for name in ODDITIES:
             setattr(totals, name, getattr(totals, name) + count[name])

@@ -48,6 +48,16 @@ class Inventory:
         """The numbers of all assets."""
         return list(self._seen.keys() | self._facts.keys())
 
+    def last_seen(self, host: int) -> int:
+        """When this asset was last seen; 0 where only its facts are known."""
+        return self._seen.get(host, (0, 0))[1]
+
+    def forget(self, hosts: list[int]) -> None:
+        """Let go of these assets."""
+        for known in (self._seen, self._macs, self._facts, self._sources):
+            for host in hosts:
+                known.pop(host, None)
+
     def identify(self, memory: Any, done: Any, told: Any, conversations: Any) -> None:
         """Texts that devices told about themselves."""
         for row in np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT)).tolist():

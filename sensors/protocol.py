@@ -51,10 +51,11 @@ class Framing:
     """How a byte stream falls into messages. `header`: octets needed to know the length; message length = length field + `add`.
 
     `magic` = (offset, sixteen-bit big-endian value, mask); recognition by content looks for one of `known` octets at `code_at`.
-    `least` and `most` bound the whole message. `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`,
-    is followed by `check` octets that are not told. `facing` = (offset, bits): set where the message goes to the one who is asked, whoever opened the
-    connection, unless `answering` (set where that one speaks, in messages that are so long) contradicts. `shapes` are the lengths that a code's messages
-    may have where no header tells them: at most two pairs of (octets that are always there, offset of the octet that counts further ones or -1).
+    `least` and `most` bound the whole message; `large` = (length, code, mask): longer ones than this are of this code alone.
+    `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`, is followed by `check` octets that are not
+    told. `facing` = (offset, bits): set where the message goes to the one who is asked, whoever opened the connection, unless `answering` (set where that one
+    speaks, in messages that are so long) contradicts. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs
+    of (octets that are always there, offset of the octet that counts further ones or -1).
     """
 
     header: int = 0
@@ -68,6 +69,7 @@ class Framing:
     blocks: tuple[int, int, int] = (0, 0, 0)
     facing: tuple[int, int] = (0, 0)
     answering: tuple[int, int] = (0, 0)
+    large: tuple[int, int, int] = (0, 0, 0)
     known: frozenset[int] = frozenset()
     shapes: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict[int, tuple[tuple[int, int], ...]])
 

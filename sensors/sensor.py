@@ -227,7 +227,7 @@ class Sensor:
             start = at
             window = self._packet[at].clock // WINDOW
             if window != streams.window:
-                self._close_coverage(0)
+                self._close_coverage()
                 streams.window = window
             at, why = self._stream(at, count)
             character.characterise(self.memory, start, at, self.packets, streams.window, self.flows, self.characters, self.bins)
@@ -406,12 +406,12 @@ class Sensor:
             self._points.append(self.naming.points(told))
             self._point_counters.rows = 0
 
-    def _close_coverage(self, one_sided: int) -> None:
+    def _close_coverage(self) -> None:
         shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen + self.joints[0].shed)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
         self._settle(np.arange(int(self.streams[0].flows)))
-        self._coverage.close_window(self.streams[0], self.undecoded, self.characters, self.bins, one_sided)
+        self._coverage.close_window(self.streams[0], self.undecoded, self.characters, self.bins)
 
     def _settle(self, numbers: Any) -> None:
         """These flows are about to go, or their window is."""
@@ -431,8 +431,7 @@ class Sensor:
                 self._forget_conversations()
         self._operations(0, self.messages, FOREVER - 1)
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
-        flows = self.flows[: int(self.streams[0].flows)]
-        self._close_coverage(int(((flows.peer < 0) & (flows.payloads > 0) & (flows.used == 1) & (flows.framing >= 0)).sum()))
+        self._close_coverage()
 
     def exercises(self) -> tuple[Callable[[], object], ...]:
         """Calls of every kernel on nothing, so that it compiles; each of them compiles others."""
@@ -475,17 +474,24 @@ class Sensor:
     def _forget_hosts(self) -> None:
         """The table of hosts is full: those go that nothing refers to; where they are few, flows and conversations give way.
 
-        Assets stay. Where they leave too little room, the next try is a window away, and packets with further addresses are counted as shed.
+        Then assets: those that only looked first, those that acted last, of equals those that were silent longest. Each is counted as shed.
         """
         self._drain_points()
         gone, enough = self._unused_hosts(), max(len(self.hosts) // 8, 1)
-        for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations):
+        for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations, lambda: self._forget_assets(enough)):
             if len(gone) < enough:
                 make_room()
                 gone = self._unused_hosts()
         self.naming.forget(gone)
         self._free_hosts(gone)
         self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)
+
+    def _forget_assets(self, count: int) -> None:
+        numbers = np.array(self._inventory.hosts, np.int64)
+        seen = np.array([self._inventory.last_seen(number) for number in numbers.tolist()], np.int64)
+        order = np.lexsort((seen, self.hosts.role[numbers] & ~grouping.ASKS))
+        self._inventory.forget(numbers[order[:count]].tolist())
+        self.streams[0].shed += min(count, len(numbers))
 
     def _free_hosts(self, gone: Any) -> None:
         network.forget_hosts(gone, self.hosts, self.host_index, self.clock)
@@ -506,11 +512,11 @@ class Sensor:
         streaming.relieve(crowded, self.flows, self.slots, self.undecoded, self.streams)
 
     def _shed_slots(self) -> None:
-        """Too many messages are begun and not ended: those that were silent longest are given up."""
+        """Too many messages are begun and not ended: of lookers first, of actors last, of equals those that were silent longest."""
         flows = self.flows[: int(self.streams[0].flows)]
         crowded = np.flatnonzero((flows.used == 1) & ((flows.carry_length > 0) | (flows.waiting_count > 0)))
-        oldest = crowded[np.argsort(flows.last[crowded], kind="stable")]
-        self._relieve(oldest[: max(len(oldest) // 4, 1)])
+        first_ones = crowded[np.lexsort((flows.last[crowded], flows.acts[crowded]))]
+        self._relieve(first_ones[: max(len(first_ones) // 4, 1)])
 
     def _release_all(self) -> None:
         """Whatever waits or is grouped leaves: numbers in it are about to change their meaning."""

@@ -39,6 +39,8 @@ OWNED: Final = (
     "anomaly", "octets", "name_at", "name_octets", "sample", "samples", "answer_sample", "answer_samples", "payload", "payload_length", "selector",
 )  # fmt: skip
 PAD: Final = 64
+FEW: Final = (256, 1 << 18)  # contexts, octets joined: enough for some thousand messages
+REGION: Final = FEW[0] * contexts.HELD_OCTETS + FEW[1]
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,11 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
         row["offset"], row["length"], row["side"], row["framing"], row["marks"] = at, len(message.data), message.side, message.framing, message.marks
         row["time"] = row["clock"] = message.time
         at += len(message.data) + (PAD if arena is None else 0)
-    joins = np.zeros(0 if arena is not None else contexts.OCTETS, np.uint8)
+    joins = np.zeros(0 if arena is not None else REGION, np.uint8)
     memory = np.concatenate([memory, joins]) if len(joins) else memory
     operations = _junk(room_for(given, protocol.operations_each), OPERATION, fill)
     samples = _junk(room_for(given, protocol.samples_each), SAMPLE, fill)
-    remembered, joints = contexts.context_tables(size)
+    remembered, joints = contexts.context_tables(size, *FEW)
     used, sampled = protocol.dissect(memory, messages, len(given), operations, 0, samples, 0, remembered, joints)
     check_tables(protocol, messages, operations[:used], samples[:sampled], joints)
     return [_row(protocol, memory, operation, samples) for operation in operations[:used]], operations[:used], samples[:sampled]

@@ -306,7 +306,7 @@ BEGINNINGS = ("new numbers", "no handshake", "only its answer", "numbers near by
 def test_ports_are_used_again(ending: int, beginning: str) -> None:
     talk = Talk().open().ask(mbap(1, read(0, 1)), mbap(1, registers(1)))
     half = mbap(7, read(3, 3))
-    talk.put(0, half[:7])
+    talk.put(0, half[:9])
     if ending:
         talk.put(0, b"", ending)
     talk.sequences = {"same numbers": [1000, 2000], "numbers near by": [1100, 2100]}.get(beginning, [3_000_000_000, 2_500_000_000])
@@ -320,7 +320,7 @@ def test_ports_are_used_again(ending: int, beginning: str) -> None:
     good = [line for line in seen.lines if not line["anomaly"]]
     assert [(line["object"]["first"], line["outcome"]) for line in good] == [(0, "success"), (5, "success"), (6, "success")]
     assert len(seen.lines) == 4, "the half message is shown"
-    assert seen.payload == 2 * (12 + 11) + 7 + 23
+    assert seen.payload == 2 * (12 + 11) + 9 + 23
 
 
 def test_syn_again_and_keep_alive() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.require import need
 from tests.test_link import REQUEST, RESPONSE, assert_nothing_outside_counts, decoded
-from tests.wire import SECOND, START, Packet, Talk, ethernet, ipv4, ipv6, said, save, udp, watch
+from tests.wire import SECOND, START, Packet, Talk, ethernet, ipv4, ipv6, mbap, said, save, udp, watch, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,13 +129,28 @@ def test_the_same_addresses_in_two_tunnels_are_two_conversations(name: str) -> N
     }
     packets: list[Packet] = []
     for number in (1, 2):
-        port = 40000 + (number if name == "gtpu" else 0)  # TEIDs differ by direction: they are no part of a flow
-        said_there = Talk(client_port=port, time=START + number * SECOND).open().ask(REQUEST, RESPONSE).packets
+        said_there = Talk(time=START + number * SECOND).open().ask(REQUEST, RESPONSE).packets
         packets += [replace(packet, data=makers[name](inner(packet), framed(packet), number)) for packet in said_there]
     seen = watch(packets)
     assert sorted(row["network.tunnel.id"] for row in seen.activities) == [1, 2]
     assert len({row["id"] for row in seen.activities}) == 2
     assert seen.totals.gaps == 0
+
+
+def test_two_sessions_of_mobile_users_with_the_same_addresses_and_ports() -> None:
+    talks: list[list[Packet]] = []
+    for number in (1, 2):
+        talk = Talk(sequences=[1000 * number, 50_000 * number]).open()
+        for n in range(20):
+            talk.ask(mbap(n, write(10 * number, n)), mbap(n, write(10 * number, n)))
+        talks.append([replace(packet, data=gtpu(inner(packet), 100 * number + packet.data[29])) for packet in talk.packets])
+    seen = watch([packet for pair in zip(*talks, strict=True) for packet in pair])
+    assert len(seen.lines) == 40
+    assert {row["outcome"] for row in seen.lines} == {"success"}
+    assert not seen.anomalies
+    assert seen.totals.lost == seen.totals.one_sided == 0
+    tunnels = sorted((row["ot.object.first"], row["network.tunnel.id"]) for row in seen.activities)
+    assert {first: {tunnel for at, tunnel in tunnels if at == first} for first in (10, 20)} == {10: {101}, 20: {201}}
 
 
 def test_each_direction_has_its_teid() -> None:

@@ -15,6 +15,8 @@ def open_store(where: str, write: bool = False) -> Store:
     """The store at `where`, a directory; it is made where `write` and it is not there. Raises UsageError, StoreError."""
     if where.casefold().startswith(("http://", "https://")):
         raise UsageError("store.url", where=where)
+    if "://" in where:
+        raise UsageError("store.scheme", where=where)
     from records.store.embedded import EmbeddedStore  # DuckDB is slow to import, and only stores need it
 
     return EmbeddedStore(Path(where).expanduser(), write)

@@ -18,12 +18,12 @@ JOINED_OCTETS: Final = 1 << 22
 OCTETS: Final = JOINED_OCTETS + CONTEXTS * HELD_OCTETS
 
 
-def context_tables(place: int) -> tuple[Any, Any]:
-    """(contexts, joints); their octets lie in the arena from `place` on."""
-    contexts, joints = table(CONTEXTS, CONTEXT), table(1, JOINTS)
+def context_tables(place: int, rows: int = CONTEXTS, joined_octets: int = JOINED_OCTETS) -> tuple[Any, Any]:
+    """(contexts, joints); their octets lie in the arena from `place` on: `joined_octets`, then HELD_OCTETS a row. `rows` is a power of two."""
+    contexts, joints = table(rows, CONTEXT), table(1, JOINTS)
     contexts.tag = -1
     joints.begin_at = joints.fill_at = place
-    joints.end = joints.buffers = place + JOINED_OCTETS
+    joints.end = joints.buffers = place + joined_octets
     return contexts, joints
 
 

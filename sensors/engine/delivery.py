@@ -174,6 +174,18 @@ def _resume(memory: Any, at: int, end: int, number: int, framings: Any, known: A
 
 
 @kernel
+def _in_step_again(memory: Any, packet: Any, flow: Any, at: int, end: int, framings: Any, known: Any, undecoded: Any, streams: Any) -> int:
+    """Where messages begin behind what was not seen. What lies before is no evidence of anything but the gap: it counts as not understood."""
+    found = _resume(memory, at, end, flow.framing, framings, known, packet)
+    if found == end:
+        header = framings[flow.framing].header
+        if end - at < header or message_length(memory, at, end, framings[flow.framing], packet) > 0:
+            return at  # it may be the beginning of a message
+    count_undecoded(found - at, flow.transport, server_port(flow), undecoded, streams)
+    return found
+
+
+@kernel
 def _feed(
     memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, messages: Any, undecoded: Any, streams: Any
 ) -> None:
@@ -185,6 +197,8 @@ def _feed(
         count_undecoded(end - at - framing.most, flow.transport, server_port(flow), undecoded, streams)
         return
     searched = False
+    if flow.torn and flow.carry_length == 0:
+        at = _in_step_again(memory, packet, flow, at, end, framings, known, undecoded, streams)
     while at < end:
         if flow.carry_length > 0:
             at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)

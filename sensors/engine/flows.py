@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from sensors.engine.framing import fits
 from sensors.engine.octets import inline, kernel, mix, number_of, tag_fits, tagged
+from sensors.engine.tables import GTPU
 from sensors.protocol import BY_SEGMENT
 
 TRIES: Final = 8  # segments that recognition looks at
 UNDECIDED: Final = -1
 UNKNOWN: Final = -2
 NOT_LIKELY: Final = -1
+GONE: Final = -2  # the peer was there, and was let go
 
 
 @inline
@@ -27,26 +29,55 @@ def _key(source: int, target: int, source_port: int, target_port: int, transport
 
 
 @inline
-def find_flow(source: int, target: int, source_port: int, target_port: int, transport: int, realm: int, flows: Any, index: Any) -> int:
-    """The flow of this direction, or -1."""
+def find_flow(packet: Any, flows: Any, index: Any) -> int:
+    """The flow of this direction, or -1. Of sessions of mobile users, which may have the same addresses, each has a TEID of its own each way."""
     last = len(index) - 1
-    hashed = _key(source, target, source_port, target_port, transport, realm)
+    hashed = _key(packet.source, packet.target, packet.source_port, packet.target_port, packet.transport, packet.realm)
     place = hashed & last
     while index[place] >= 0:
         if tag_fits(index[place], hashed):
             number = number_of(index[place])
             flow = flows[number]
             if (
-                flow.source == source
-                and flow.target == target
-                and flow.source_port == source_port
-                and flow.target_port == target_port
-                and flow.transport == transport
-                and flow.realm == realm
+                flow.source == packet.source
+                and flow.target == packet.target
+                and flow.source_port == packet.source_port
+                and flow.target_port == packet.target_port
+                and flow.transport == packet.transport
+                and flow.realm == packet.realm
+                and (packet.tunnel != GTPU or flow.tunnel_id == packet.tunnel_id)
             ):
                 return number
         place = (place + 1) & last
     return -1
+
+
+@kernel
+def _find_peer(packet: Any, flows: Any, index: Any) -> int:
+    """The flow of the other direction, or -1; of several (GTP-U: which TEID answers which is not in the packets) the one that expects what is acknowledged,
+    else one that has no peer yet."""
+    last = len(index) - 1
+    hashed = _key(packet.target, packet.source, packet.target_port, packet.source_port, packet.transport, packet.realm)
+    place = hashed & last
+    found, merit = -1, -1
+    while index[place] >= 0:
+        number = number_of(index[place])
+        flow = flows[number]
+        if (
+            tag_fits(index[place], hashed)
+            and flow.source == packet.target
+            and flow.target == packet.source
+            and flow.source_port == packet.target_port
+            and flow.target_port == packet.source_port
+            and flow.transport == packet.transport
+            and flow.realm == packet.realm
+        ):
+            fits_here = 2 if packet.transport == 6 and packet.tcp_flags & 16 and flow.expected == packet.acknowledge else 0
+            fits_here += 1 if flow.peer < 0 else 0
+            if fits_here > merit:
+                found, merit = number, fits_here
+        place = (place + 1) & last
+    return found
 
 
 @kernel
@@ -92,15 +123,18 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.tunnel, flow.tunnel_id, flow.realm = packet.tunnel, packet.tunnel_id, packet.realm
     flow.used, flow.started, flow.ended, flow.torn, flow.tries = 1, 0, 0, 0, 0
     flow.likely = flow.acts = 0
-    flow.began = flow.acknowledged = flow.closing = -1
+    flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
+    flow.filling = 0
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
     flow.packets = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
-    peer = find_flow(packet.target, packet.source, packet.target_port, packet.source_port, packet.transport, packet.realm, flows, index)
+    peer = _find_peer(packet, flows, index)
     flow.peer = peer
     if peer >= 0:
         other = flows[peer]
+        if other.peer >= 0:
+            flows[other.peer].peer = GONE
         other.peer = number
         flow.side, flow.connection, flow.acts, flow.turned = 1 - other.side, other.connection, other.acts, other.turned
         if other.framing >= 0:
@@ -118,7 +152,8 @@ def renew(flow: Any, connection: int) -> None:
     """Forget what was recognised: the ports are used again."""
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
-    flow.began = flow.acknowledged = flow.closing = -1
+    flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
+    flow.filling = 0
 
 
 @inline

@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from sensors.engine.delivery import count_undecoded
-from sensors.engine.octets import borrow, copy, entry, fill, kernel, octet, u8, u16be, u32be
+from sensors.engine.octets import borrow, copy, entry, fill, i64be, kernel, mix, same_octets, u8, u16be, u32be
 from sensors.engine.tables import (
     ASSEMBLY,
     BAD_FRAGMENT,
     CROWDED,
     DATAGRAM,
+    DUPLICATE,
     FOREVER,
     HELD,
     REASSEMBLED,
@@ -37,6 +38,7 @@ TIMEOUT: Final = 30 * SECOND
 IPV6_NUMBERS: Final = 1 << 32  # added to identifications of IPv6
 REMEMBERED: Final = SECOND  # a fragment of a datagram that was whole so long ago is a copy
 
+ANY_CONTENT: Final = -1  # no hash is negative
 FREE, OPEN, WHOLE, DEAD = 0, 1, 2, 3  # a row
 UNUSED, FILLING, READY = 0, 1, 2  # a buffer
 FRAGMENT: Final = 256  # what undecoded octets of fragments are counted by: added to their transport
@@ -78,9 +80,10 @@ def _find_due(datagrams: Any, assembly: Any) -> None:
 @kernel
 def _give_up(packet: Any, datagram: Any, mark: int, state: int, buffers: Any, assembly: Any) -> None:
     """A datagram that will not be whole: its octets count with this packet."""
-    packet.marks |= mark
-    packet.forgone += datagram.octets
-    packet.forgone_transport = datagram.transport
+    if datagram.again == 0:
+        packet.marks |= mark
+        packet.forgone += datagram.octets
+        packet.forgone_transport = datagram.transport
     _close(datagram, state, buffers, assembly)
 
 
@@ -116,9 +119,9 @@ def _find(packet: Any, identification: int, datagrams: Any) -> int:
             and one.realm == packet.realm
             and (one.transport == packet.transport or identification >= IPV6_NUMBERS)
         ):
-            if packet.clock - one.touched < REMEMBERED or (one.state != WHOLE and packet.clock - one.began < TIMEOUT):
+            if one.state != WHOLE and (packet.clock - one.touched < REMEMBERED or packet.clock - one.began < TIMEOUT):
                 return row
-            if one.state != OPEN:  # one in progress is given up by `expire`
+            if one.state != OPEN and packet.clock - one.touched >= REMEMBERED:  # one in progress is given up by `expire`
                 one.state = FREE
     return -1
 
@@ -160,9 +163,8 @@ def _fits(memory: Any, at: int, length: int, offset: int, last: bool, one: Any, 
         if units[first + i] == 0:
             continue
         known += 1
-        for k in range(i * UNIT, min(i * UNIT + UNIT, length)):
-            if octet(memory, at + k) != octet(memory, place + offset + k):
-                return False
+        if not same_octets(memory, at + i * UNIT, place + offset + i * UNIT, min(UNIT, length - i * UNIT)):
+            return False
     return one.identification < IPV6_NUMBERS or known == 0 or known == count  # IPv6 knows copies, and no other overlap
 
 
@@ -181,6 +183,31 @@ def _add(memory: Any, at: int, length: int, offset: int, one: Any, units: Any, p
 
 
 @kernel
+def _content(memory: Any, place: int, octets: int, packet: Any) -> int:
+    """A hash of a whole datagram."""
+    content, at, end = octets, place, place + octets
+    while at + 8 <= end:
+        content = mix(content, i64be(memory, at, end, packet))
+        at += 8
+    while at < end:
+        content = mix(content, u8(memory, at, end, packet))
+        at += 1
+    return content
+
+
+@kernel
+def _find_whole(number: int, clock: int, content: int, datagrams: Any) -> int:
+    """A datagram that was whole just before, with the same identification and this content: one with other octets is no copy of it (RFC 6864)."""
+    one = datagrams[number]
+    for row in range(len(datagrams)):
+        other = datagrams[row]
+        same = other.state == WHOLE and other.identification == one.identification and other.source == one.source and other.target == one.target
+        if same and other.realm == one.realm and content in (ANY_CONTENT, other.content) and clock - other.touched < REMEMBERED:
+            return row
+    return -1
+
+
+@kernel
 def _take(
     memory: Any, packet: Any, at: int, whole: int, offset: int, last: bool, identification: int, datagrams: Any, units: Any, buffers: Any, assembly: Any
 ) -> int:
@@ -192,8 +219,6 @@ def _take(
         packet.marks |= UNFINISHED if cut and offset == 0 else 0
         packet.forgone += length
         return -1
-    if row >= 0 and datagrams[row].state == WHOLE:
-        return -1
     bad = length <= 0 or (length % UNIT != 0 and not last) or offset + length >= LARGEST
     if bad and row < 0:
         packet.marks |= BAD_FRAGMENT
@@ -201,6 +226,7 @@ def _take(
         return -1
     if row < 0:
         row = _begin(packet, identification, datagrams, units, buffers, assembly)
+        datagrams[row].again = 1 if _find_whole(row, packet.clock, ANY_CONTENT, datagrams) >= 0 else 0
     one = datagrams[row]
     place = assembly.base + one.buffer * LARGEST
     if bad or not _fits(memory, at, length, offset, last, one, units, place):
@@ -216,8 +242,13 @@ def _take(
         one.transport = packet.transport
     if one.total < 0 or one.units * UNIT < one.total:
         return -1
-    _close(one, WHOLE, buffers, assembly)
+    one.content = _content(memory, place, one.total, packet)
+    copy_of = _find_whole(row, packet.clock, one.content, datagrams)
+    _close(one, WHOLE if copy_of < 0 else FREE, buffers, assembly)
     _find_due(datagrams, assembly)
+    if copy_of >= 0:
+        packet.marks |= DUPLICATE
+        return -1
     return row
 
 
@@ -264,6 +295,7 @@ def finish(datagrams: Any, buffers: Any, assemblies: Any, undecoded: Any, stream
     for row in range(len(datagrams)):
         one = datagrams[row]
         if one.state == OPEN:
-            count_undecoded(one.octets, one.transport + FRAGMENT, -1, undecoded, streams)
-            streams.unfinished += 1
+            if one.again == 0:
+                count_undecoded(one.octets, one.transport + FRAGMENT, -1, undecoded, streams)
+                streams.unfinished += 1
             _close(one, FREE, buffers, assemblies[0])

@@ -45,7 +45,7 @@ def tags(memory: Any, packet: Any, at: int, sightings: Any) -> int:
             packet.ethertype = u16be(memory, at + 4, end, packet)
             at += 6
             if packet.short == 0:
-                sight(packet, sequence, sightings)
+                sight(memory, packet, sequence, at, end, sightings)
         else:
             break
     if packet.short:

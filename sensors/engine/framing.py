@@ -35,6 +35,7 @@ def framing_tables(protocols: tuple[Protocol, ...], upper: bool = False) -> tupl
             framings[row] = (
                 number, framing.kind, framing.header, length.at, length.octets, little, framing.add, at, value, mask,
                 framing.least, framing.most, framing.code_at if framing.known else -1, variant, *framing.facing, *framing.answering, *framing.blocks,
+                *framing.large,
             )  # fmt: skip
             known[row, sorted(framing.known), 0] = 1
             for code, shapes in framing.shapes.items():
@@ -69,6 +70,8 @@ def message_length(memory: Any, at: int, end: int, framing: Any, row: Any) -> in
     if framing.block:
         told += max(told - framing.uncounted + framing.block - 1, 0) // framing.block * framing.check
     told += framing.add
+    if framing.large and told > framing.large and (u8(memory, at + framing.code_at, end, row) & framing.large_mask) != framing.large_code:
+        return -1
     return told if framing.least <= told <= framing.most else -1
 
 

@@ -16,6 +16,7 @@ MOST_RANGES: Final = 256  # ranges of one reader, action and window that are tol
 ASKS: Final = 1
 ANSWERS: Final = 2
 ENGINEERS: Final = 4  # has programmed, configured or tried out a device
+ACTS: Final = 8  # has done what is told one by one
 # bits of `traits`, an effect each; ENGINEERS is one of them
 ITS_OWN: Final = 1  # a row each
 TRIES: Final = 2  # engineers, where it fails
@@ -133,6 +134,8 @@ def _cast(operation: Any, traits: int, hosts: Any, conversations: Any) -> None:
         return
     conversation = conversations[operation.conversation]
     hosts[conversation.source].role |= ASKS
+    if traits & ITS_OWN:
+        hosts[conversation.source].role |= ACTS
     if traits & ENGINEERS or (traits & TRIES and operation.outcome == FAILURE):
         hosts[conversation.source].role |= ENGINEERS
     if operation.answer_time >= 0:

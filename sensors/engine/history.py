@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.flows import signed
-from sensors.engine.octets import copy, inline, kernel, octet
+from sensors.engine.octets import copy, inline, kernel, same_octets
 
-HISTORY: Final = 512
+HISTORY: Final = 2048  # more than the largest segment on Ethernet
 HISTORIES: Final = 1 << 12
 OCTETS: Final = HISTORY * HISTORIES
 
@@ -45,7 +45,10 @@ def contradicts(memory: Any, place: int, number: int, flow: Any, sequence: int, 
     first = max(0, signed(history.since - sequence))
     last = min(end - at, signed(history.until - sequence))
     ring = place + row * HISTORY
-    for i in range(first, last):  # noqa: SIM110  (kernels have no generators)
-        if octet(memory, at + i) != octet(memory, ring + (sequence + i & HISTORY - 1)):
+    while first < last:
+        begin = (sequence + first) & HISTORY - 1
+        octets = min(last - first, HISTORY - begin)
+        if not same_octets(memory, at + first, ring + begin, octets):
             return True
+        first += octets
     return False

@@ -83,6 +83,7 @@ def _converse(message: Any, layer: Any, base: int, conversations: Any) -> None:
     above = conversations[message.conversation]
     above.source, above.target, above.port, above.transport, above.vlan = talk.source, talk.target, talk.port, talk.transport, talk.vlan
     above.source_mac, above.target_mac, above.protocol = talk.source_mac, talk.target_mac, layer.upper
+    above.tunnel, above.tunnel_id = talk.tunnel, talk.tunnel_id
 
 
 @inline

@@ -15,6 +15,7 @@ from sensors.engine.tables import (
     CROWDED,
     DUPLICATE,
     ERSPAN,
+    FOREVER,
     GRE,
     GTPU,
     IPIP,
@@ -31,12 +32,16 @@ from sensors.engine.tunnels import may_carry, unwrap
 
 JUMP: Final = 3600 * SECOND  # a step of time this far forward is not believed …
 BELIEVED: Final = 16  # … until so many packets in a row agree with it
+MOST_TIME: Final = FOREVER - 24 * JUMP  # in the year 2116
 NO_PORT: Final = -1
 
 
 @inline
 def _tell_time(packet: Any, clock: Any) -> None:
     time = packet.time
+    if time > MOST_TIME or time < 0:  # no clock tells this
+        packet.time = time = max(clock.now, 0)
+        packet.jump = 1
     clock.first, clock.last = min(clock.first, time), max(clock.last, time)
     if clock.now == 0 or (time > clock.now and time - clock.now <= JUMP):
         clock.now = time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import copy, inline, kernel, mix, number_of, octet, tag_fits, tagged
+from sensors.engine.octets import copy, inline, kernel, mix, number_of, same_octets, tag_fits, tagged, u8
 from sensors.engine.tables import NAME, NAMES, table
 from sensors.engine.tables import index as new_index
 
@@ -22,21 +22,16 @@ def name_tables(place: int) -> tuple[Any, Any, Any]:
 
 
 @kernel
-def _hash(memory: Any, at: int, octets: int) -> int:
+def _hash(memory: Any, at: int, octets: int, counters: Any) -> int:
     hashed = octets
     for i in range(at, at + octets):
-        hashed = mix(hashed, octet(memory, i))
+        hashed = mix(hashed, u8(memory, i, at + octets, counters))
     return hashed
 
 
 @inline
-def _same(memory: Any, row: Any, at: int, octets: int) -> bool:
-    if row.octets != octets:
-        return False
-    same = 0
-    while same < octets and octet(memory, row.at + same) == octet(memory, at + same):
-        same += 1
-    return same == octets
+def _is(memory: Any, row: Any, at: int, octets: int) -> bool:
+    return row.octets == octets and same_octets(memory, row.at, at, octets)
 
 
 @kernel
@@ -46,10 +41,10 @@ def intern(memory: Any, at: int, octets: int, names: Any, index: Any, counters: 
     if octets <= 0 or at < 0 or at + octets > len(memory):
         return -1
     last = len(index) - 1
-    hashed = _hash(memory, at, octets)
+    hashed = _hash(memory, at, octets, counters)
     place = hashed & last
     while index[place] >= 0:
-        if tag_fits(index[place], hashed) and _same(memory, names[number_of(index[place])], at, octets):
+        if tag_fits(index[place], hashed) and _is(memory, names[number_of(index[place])], at, octets):
             return number_of(index[place])
         place = (place + 1) & last
     if counters.names == len(names) or counters.fill_at + octets > counters.end:

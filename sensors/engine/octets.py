@@ -56,8 +56,8 @@ else:
 
 __all__ = [
     "INTERPRETED", "borrow", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel", "mix", "number_of",
-    "numbers16be", "octet", "plain", "put", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le", "u48be",
-    "u48le",
+    "numbers16be", "plain", "put", "same_octets", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le",
+    "u48be", "u48le",
 ]  # fmt: skip
 
 
@@ -188,6 +188,17 @@ def f64be(memory: Any, at: int, end: int, row: Any) -> float:
 def f64le(memory: Any, at: int, end: int, row: Any) -> float:
     """An IEEE 754 number of eight octets, little endian."""
     return real64(i64le(memory, at, end, row))
+
+
+@inline
+def same_octets(memory: Any, first: int, second: int, octets: int) -> bool:
+    """Are so many octets at both places the same? Not where either is not in the arena."""
+    if min(first, second) < 0 or max(first, second) + octets > len(memory):
+        return False
+    same = 0
+    while same < octets and octet(memory, first + same) == octet(memory, second + same):
+        same += 1
+    return same >= octets
 
 
 @inline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import inline, kernel, mix, u16be
+from sensors.engine.octets import i64be, inline, kernel, mix, u8, u16be
 from sensors.engine.tables import DUPLICATE
 
 MILLISECOND: Final = 1_000_000
@@ -15,15 +15,25 @@ WAYS: Final = 4  # rows that one hash may lie in
 
 
 @kernel
-def sight(packet: Any, sequence: int, sightings: Any) -> None:
-    """Mark the packet as duplicate if its source sent this number just before; else remember it in place of the oldest."""
+def sight(memory: Any, packet: Any, sequence: int, at: int, end: int, sightings: Any) -> None:
+    """Mark the packet as duplicate if its source sent this number and these octets [at, end) just before; else remember it in place of the oldest.
+
+    Whoever does not know of redundancy takes both of two frames that only their number makes copies.
+    """
     mac, time = packet.source_mac, packet.time
+    content = mix(packet.target_mac, end - at)
+    while at + 8 <= end:
+        content = mix(content, i64be(memory, at, end, packet))
+        at += 8
+    while at < end:
+        content = mix(content, u8(memory, at, end, packet))
+        at += 1
     first = mix(mac, sequence) & (len(sightings) - WAYS)
     oldest = first
     for place in range(first, first + WAYS):
         row = sightings[place]
         if row.mac == mac and row.sequence == sequence and row.time >= 0:
-            if abs(time - row.time) < ENTRY_FORGET:
+            if abs(time - row.time) < ENTRY_FORGET and row.content == content:
                 packet.marks |= DUPLICATE
                 return
             oldest = place
@@ -31,7 +41,7 @@ def sight(packet: Any, sequence: int, sightings: Any) -> None:
         if row.time < sightings[oldest].time:
             oldest = place
     row = sightings[oldest]
-    row.mac, row.sequence, row.time = mac, sequence, time
+    row.mac, row.sequence, row.time, row.content = mac, sequence, time, content
 
 
 @kernel
@@ -41,7 +51,7 @@ def read_trailer(memory: Any, packet: Any, sightings: Any) -> None:
     told = u16be(memory, at + 2, packet.end, packet)
     headers = 14 + (4 if packet.ethertype == 0x8100 else 0)
     if told >> 12 in (0xA, 0xB) and told & 0xFFF == packet.wire - headers:
-        sight(packet, u16be(memory, at, packet.end, packet), sightings)
+        sight(memory, packet, u16be(memory, at, packet.end, packet), packet.at + 12, at, sightings)
         packet.edge = packet.end = at
 
 

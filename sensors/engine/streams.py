@@ -17,15 +17,17 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import UNKNOWN, converse, enter_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import GONE, UNKNOWN, converse, enter_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
+from sensors.engine.holes import filled, in_hole, leave_hole
 from sensors.engine.link import NO_PORT, note
-from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, octet
+from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, same_octets
 from sensors.engine.tables import ASIDE, LATENESS, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
-MAX_WAITING: Final = 8  # segments out of order that one direction may hold
+MAX_WAITING: Final = 32  # segments out of order that one direction may hold
 IDLE: Final = 300 * SECOND  # a flow that was silent so long is over
+NEAR: Final = 1 << 16  # as far as a window reaches
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
@@ -94,12 +96,21 @@ def _compare(
     memory: Any, packet: Any, number: int, sequence: int, at: int, end: int, flows: Any, framings: Any, messages: Any,
     conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
 ) -> None:  # fmt: skip
-    """Octets [at, end) come again. A keep-alive repeats one octet, whatever it is (RFC 9293, 3.8.4)."""
+    """Octets [at, end) come again. A keep-alive repeats the last octet, whatever it is (RFC 9293, 3.8.4)."""
     flow = flows[number]
-    if flow.framing >= 0 and end - at > 1 and contradicts(memory, place, number, flow, sequence, at, end, histories):
+    alive = end - at == 1 and sequence == (flow.expected - 1) & 0xFFFFFFFF
+    if flow.framing >= 0 and end > at and not alive and contradicts(memory, place, number, flow, sequence, at, end, histories):
         if flow.conversation < 0:  # numbered anew since
             converse(flow, flows, framings, conversations, conversation_index, streams)
         show_overlap(memory, packet, number, at, end, flows, framings, messages, undecoded, streams)
+
+
+@inline
+def _leave_filling(packet: Any, number: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
+    """What comes next does not follow what came last into the hole."""
+    if flows[number].filling:
+        flows[number].filling = 0
+        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
 
 
 @kernel
@@ -117,6 +128,7 @@ def _drain_waiting(
                 break
             force = False
             tear(packet, number, distance, flows, slots, framings, messages, undecoded, streams)
+            leave_hole(packet, flow, flow.expected, (flow.expected + distance) & 0xFFFFFFFF)
             flow.expected = (flow.expected + distance) & 0xFFFFFFFF
             distance = 0
         best = _take_waiting(flow, distance, slots)
@@ -126,6 +138,7 @@ def _drain_waiting(
         _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages,
                  conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if fresh > 0:
+            _leave_filling(packet, number, flows, slots, framings, messages, undecoded, streams)
             deliver(memory, packet, number, start, end, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             _keep_up(memory, number, flow, start, end, histories, place)
@@ -156,12 +169,9 @@ def _waits(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any) -> bo
     """Does this segment wait already, with these octets?"""
     slot = flow.waiting
     while slot >= 0:
-        if slots[slot].sequence == sequence and slots[slot].length >= packet.length:
-            same = 0
-            while same < packet.length and octet(memory, slot * SLOT_OCTETS + same) == octet(memory, packet.payload + same):
-                same += 1
-            if same == packet.length:
-                return True
+        there = slots[slot].sequence == sequence and slots[slot].length >= packet.length
+        if there and same_octets(memory, slot * SLOT_OCTETS, packet.payload, packet.length):
+            return True
         slot = slots[slot].after
     return False
 
@@ -215,6 +225,12 @@ def half_open(flow: Any) -> int:
     return 1 if opened and flow.peer < 0 and flow.acknowledged < 0 and flow.payloads == 0 else 0
 
 
+@inline
+def one_sided(flow: Any) -> int:
+    """1 where a protocol was recognised and only one direction was seen."""
+    return 1 if flow.peer < 0 and flow.peer != GONE and flow.payloads > 0 and flow.framing >= 0 else 0
+
+
 @kernel
 def _begin(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -227,15 +243,16 @@ def _begin(
         _end(memory, packet, number, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
+            if flow.peer >= 0:
+                _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
+                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
             streams.connections += 1
             streams.half_open += half_open(flow)
             renew(flow, streams.connections)
             if flow.peer >= 0:
-                _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
-                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
                 renew(flows[flow.peer], streams.connections)
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
-    flow.started, flow.ended, flow.torn, flow.closing = 1, 0, 0, -1
+    flow.started, flow.ended, flow.torn, flow.closing, flow.reborn = 1, 0, 0, -1, -1
     flow.side, flow.turned, flow.conversation = 0 if first else 1, 0, -1
     if flow.peer >= 0:
         peer = flows[flow.peer]
@@ -261,6 +278,48 @@ def _finished(packet: Any, number: int, behind: int, flows: Any, slots: Any, fra
 
 
 @kernel
+def _fill(
+    memory: Any, packet: Any, number: int, sequence: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
+) -> bool:  # fmt: skip
+    """Octets that were passed over come after all: they are delivered as a piece of their own. False where there are none in this segment."""
+    flow = flows[number]
+    first, last = in_hole(packet, flow, flows, sequence)
+    if first >= last:
+        return False
+    if first > 0 and contradicts(memory, place, number, flow, sequence, packet.payload, packet.payload + first, histories):
+        streams.overlaps += 1
+        first = 0  # what was there before may be the forged one
+    if flow.filling == 0 or flow.hole_next != (sequence + first) & 0xFFFFFFFF:
+        tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+    flow.filling = 1
+    at, end = packet.payload + first, packet.payload + last
+    deliver(memory, packet, number, at, end, flows, slots, framings, known, ports,
+            messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
+    if flow.framing >= 0:
+        remember(memory, place, number, flow, (sequence + first) & 0xFFFFFFFF, at, end, histories)
+    filled(packet, flow, (sequence + first) & 0xFFFFFFFF, (sequence + last) & 0xFFFFFFFF, streams)
+    return True
+
+
+@kernel
+def _decide(
+    memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
+) -> None:  # fmt: skip
+    """Somebody began this connection anew while it was used. Do these octets belong to the new one, or was it forged?"""
+    flow = flows[number]
+    old, new = signed(packet.sequence - flow.expected), signed(packet.sequence - flow.reborn)
+    if -NEAR < old < NEAR or not 0 <= new < NEAR:
+        return
+    sequence, flags = packet.sequence, packet.tcp_flags
+    packet.sequence, packet.tcp_flags = (flow.reborn - 1) & 0xFFFFFFFF, 2
+    _begin(memory, packet, number, flows, slots, framings, known, ports,
+           messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+    packet.sequence, packet.tcp_flags = sequence, flags
+
+
+@kernel
 def _segment(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
@@ -270,9 +329,15 @@ def _segment(
     sequence, whole, length = packet.sequence, packet.whole, packet.length
     if packet.tcp_flags & 2:
         if flow.started == 0 or flow.ended or flow.began != (sequence + 1) & 0xFFFFFFFF:
+            if packet.tcp_flags & 16 == 0 and flow.started and flow.ended == 0 and flow.messages > 0:
+                flow.reborn = (sequence + 1) & 0xFFFFFFFF  # its receiver will ask back (RFC 5961, 4), and forgers do not answer
+                return
             _begin(memory, packet, number, flows, slots, framings, known, ports,
                    messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         sequence = (sequence + 1) & 0xFFFFFFFF
+    if flow.reborn >= 0 and whole > 0:
+        _decide(memory, packet, number, flows, slots, framings, known, ports,
+                messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & 1:
         flow.closing = (sequence + whole) & 0xFFFFFFFF
     if packet.tcp_flags & 16:
@@ -283,7 +348,7 @@ def _segment(
     if flow.started == 0:
         if whole == 0:
             return
-        flow.started = 1
+        flow.started = flow.torn = 1  # what came before it was not seen
         flow.expected = sequence
     ahead = signed(sequence - flow.expected)
     if whole == 0:
@@ -305,14 +370,19 @@ def _segment(
             ahead = signed(sequence - flow.expected)
         else:
             tear(packet, number, ahead, flows, slots, framings, messages, undecoded, streams)
+            leave_hole(packet, flow, flow.expected, sequence)
             flow.expected = sequence
             ahead = 0
+    if ahead < 0 and flow.hole_end >= 0 and _fill(memory, packet, number, sequence, flows, slots, framings, known, ports,
+                                                  messages, conversations, conversation_index, undecoded, streams, histories, place):  # fmt: skip
+        return
     fresh = packet.payload - ahead
     _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages,
              conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if ahead + whole <= 0:
         streams.repeated += 1
         return
+    _leave_filling(packet, number, flows, slots, framings, messages, undecoded, streams)
     if length + ahead > 0:
         deliver(memory, packet, number, fresh, packet.payload + length, flows, slots, framings, known, ports,
                  messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
@@ -321,6 +391,7 @@ def _segment(
     missing = whole - max(length, -ahead)
     if missing > 0:
         tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+        leave_hole(packet, flow, (flow.expected - missing) & 0xFFFFFFFF, flow.expected)
         count_undecoded(missing, flow.transport, server_port(flow), undecoded, streams)
     if flow.waiting_count > 0:
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
@@ -337,6 +408,8 @@ def _follows(packet: Any, flow: Any, flows: Any) -> bool:
         and packet.length == packet.whole
         and packet.tcp_flags & HANDSHAKE == 0
         and flow.started == 1
+        and flow.filling == 0
+        and flow.reborn < 0
         and flow.waiting_count == 0
         and (flow.peer < 0 or flows[flow.peer].waiting_count == 0)
     )
@@ -358,8 +431,8 @@ def _datagram(
 @inline
 def _other(packet: Any, undecoded: Any, streams: Any) -> None:
     """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload)."""
-    if packet.source >= 0 and packet.transport >= 0:
-        count_undecoded(packet.whole, packet.transport, NO_PORT, undecoded, streams)
+    if packet.transport >= 0:  # also of hosts that found no room
+        count_undecoded(packet.whole, packet.transport, max(packet.target_port, NO_PORT), undecoded, streams)
     elif packet.ethertype != 0x0806:
         count_undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
 
@@ -411,6 +484,7 @@ def _finish(
             return number
         if flows[number].used:
             streams.half_open += half_open(flows[number])
+            streams.one_sided += one_sided(flows[number])
             _end(memory, packet, number, flows, slots, framings, known, ports,
                  messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     return int(streams.flows)
@@ -447,7 +521,7 @@ def follow(
             return i, FULL_CONVERSATIONS
         number = -1
         if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0 and packet.marks & ASIDE == 0:
-            number = find_flow(packet.source, packet.target, packet.source_port, packet.target_port, packet.transport, packet.realm, flows, index)
+            number = find_flow(packet, flows, index)
             if number < 0:
                 number = new_flow(packet, flows, index, streams, ports)
                 if number < 0:
@@ -476,6 +550,13 @@ def follow(
                   messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
+
+
+@inline
+def _count_missing(octets: int, streams: Any) -> None:
+    if octets > 0:
+        streams.lost += octets
+        streams.gaps += 1
 
 
 @kernel
@@ -508,6 +589,9 @@ def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: A
     undecoded, streams_table = borrow(undecoded), borrow(streams_table)
     streams = streams_table[0]
     for k in range(len(gone)):
+        if flows[gone[k]].used and flows[gone[k]].waiting_count == 0:
+            _count_missing(_missing(flows[gone[k]], flows), streams)
+    for k in range(len(gone)):
         number = gone[k]
         flow = flows[number]
         if flow.used == 0:
@@ -516,8 +600,9 @@ def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: A
         if flow.ended == 0 and now - flow.last < IDLE:
             streams.shed += 1
         streams.half_open += half_open(flow)
+        streams.one_sided += one_sided(flow)
         if flow.peer >= 0:
-            flows[flow.peer].peer = -1
+            flows[flow.peer].peer = GONE
             flows[flow.peer].ended |= flow.ended
         flow.used = 0
         flow.peer = streams.free_flow

@@ -34,10 +34,10 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
     state="i8", source="i8", target="i8", identification="i8", transport="i8", realm="i8",
     began="i8", touched="i8",                                  # clock of its first and last fragment
     total="i8", highest="i8", units="i8", octets="i8",         # its length (-1: not known yet), what is there: its end, units of eight octets, octets
-    buffer="i8",
+    buffer="i8", content="i8", again="i8",                     # again: one with its number was whole just before; without all fragments it is nothing
 )
 ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
-SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8")  # a frame that was sent over two ways
+SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8", content="i8")  # a frame that was sent over two ways
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
@@ -48,7 +48,9 @@ FLOW: Final = _record(  # one direction of a connection
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
-    closing="i8",                                              # that of its FIN
+    closing="i8", reborn="i8",                                 # that of its FIN; the first of a connection in its place that nobody confirmed yet (-1: none)
+    hole="i8", hole_end="i8", hole_clock="i8",                 # numbers that were passed over (end -1: none), and when last
+    hole_next="i8", filling="u1",                              # 1 while they come after all, and the one behind those that came last
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", packets="i8", payloads="i8", messages="i8",
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
@@ -60,7 +62,7 @@ SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet=
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
-    jumps="i8", overlaps="i8", half_open="i8",
+    jumps="i8", overlaps="i8", half_open="i8", one_sided="i8",
     duplicates="i8", bad_checksums="i8", rejected="i8", fragments="i8", unfinished="i8", bad_fragments="i8",
     gre="i8", erspan="i8", vxlan="i8", gtpu="i8", pppoe="i8", mpls="i8", ipip="i8",  # packets in each kind of tunnel
 )
@@ -80,6 +82,7 @@ FRAMING: Final = _record(
     facing_at="i8", facing="i8",                               # octet and its bits that are set in what is said to the one who is asked
     answering_at="i8", answering="i8",                         # … and in what that one says
     uncounted="i8", block="i8", check="i8",                    # of the octets told but the first `uncounted`, each begun block has so many more
+    large="i8", large_code="i8", large_mask="i8",              # longer ones are of this code alone
 )
 MESSAGE: Final = _record(
     time="i8", clock="i8", packet="i8", connection="i8", offset="i4", length="i4", flow="i4", conversation="i4", port="i4",
@@ -113,7 +116,7 @@ CONTEXT: Final = _record(  # what a protocol remembers under two numbers; a … 
 )
 JOINTS: Final = _record(begin_at="i8", fill_at="i8", end="i8", buffers="i8", held="i8", shed="i8")  # where what is joined goes next; where contexts keep octets
 NAME: Final = _record(at="i8", octets="i8")
-NAMES: Final = _record(names="i8", place="i8", fill_at="i8", end="i8", shed="i8")
+NAMES: Final = _record(names="i8", place="i8", fill_at="i8", end="i8", short="u1")
 PENDING: Final = _record(  # a request that waits for its answer; what it asks stands in the same row of a table of operations
     deadline="i8", key="i8", connection="i8", kept="i8", kept_octets="i8", state="u1",
 )

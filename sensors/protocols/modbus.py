@@ -524,7 +524,7 @@ MODBUS: Final = Protocol(
     spec="MODBUS Application Protocol Specification V1.1b3; MODBUS Messaging on TCP/IP Implementation Guide V1.0b",
     framings=(
         Framing(
-            header=6, length=length_u16be(4), add=6, magic=(2, 0, 0xFFFF), least=8, most=MOST_UNITY, code_at=7,
+            header=8, length=length_u16be(4), add=6, magic=(2, 0, 0xFFFF), least=8, most=MOST_UNITY, large=(MOST_MBAP, UNITY, 0x7F), code_at=7,
             known=frozenset(int(path.split("/")[0]) | failed for path in FUNCTIONS for failed in (0, 0x80)),
         ),
         Framing(kind=BY_SEGMENT, least=LEAST_RTU, most=MOST_RTU, code_at=1, known=frozenset(RTU_SHAPES), shapes=RTU_SHAPES),

@@ -362,9 +362,10 @@ class CaptureSource:
             self._end("capture.gzip")
         elif self._skip or len(self._rest) > self._taken:
             self._end("capture.cut")
-        elif self.skipped and not self.packets:
+        elif self.skipped:
             numbers = [int(row.linktype) for row in self._table[: len(self.interfaces)] if not row.readable]
-            self._end("capture.linktype", number=numbers[0], name=linktype_name(numbers[0]))
+            key = "capture.linktype" if not self.packets else "capture.interfaces"
+            self._end(key, number=numbers[0], name=linktype_name(numbers[0]), skipped=self.skipped)
         self._over = True
 
     def _end(self, key: str, **values: object) -> None:

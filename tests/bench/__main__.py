@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 PYTHON: Final = sys.executable
 BALEFIRE: Final = (PYTHON, "-m", "balefire")
 ROOT: Final = Path(__file__).parents[2]
+CHILD: Final = str(Path(__file__).with_name("child.py"))
 FIELDS: Final = ("frame.number", "mbtcp.trans_id", "mbtcp.unit_id", "modbus.func_code", "modbus.reference_num", "modbus.word_cnt", "modbus.exception_code")
 MILLION: Final = 1_000_000
 RIVALS: Final = (("pyshark", "FileCapture", 20_000), ("scapy", "PcapReader, contrib.modbus", 50_000), ("dpkt", "Modbus by hand, a segment at a time", 200_000))
@@ -154,17 +154,13 @@ class Bench:
 
 def process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run a command to its end. Raises CalledProcessError where it fails."""
-    with tempfile.TemporaryFile("w+") as out:
-        start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as out, tempfile.NamedTemporaryFile("r") as report:
         given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        started = subprocess.Popen(command, cwd=ROOT, env={**given, **(environment or {})}, stdout=out, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(started.pid, 0)
-        seconds = time.perf_counter() - start
-        started.returncode = os.waitstatus_to_exitcode(status)
-        if started.returncode:
-            raise subprocess.CalledProcessError(started.returncode, command)
+        measured = (sys.executable, CHILD, report.name, *command)
+        subprocess.run(measured, cwd=ROOT, env={**given, **(environment or {})}, stdout=out, stderr=subprocess.DEVNULL, check=True)
+        seconds, peak = report.read().split()
         out.seek(0)
-        return Run(seconds, usage.ru_maxrss / 1024, out.read())
+        return Run(float(seconds), int(peak) / 1024, out.read())
 
 
 def table(bench: Bench) -> str:

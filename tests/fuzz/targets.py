@@ -24,7 +24,7 @@ from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
 from tests.fuzz.guarded import GuardedSensor, guarded
-from tests.protocol_battery import OWNED, Message, check_tables, repairs, room_for
+from tests.protocol_battery import FEW, OWNED, REGION, Message, check_tables, repairs, room_for
 from tests.uppers import toys
 from tests.wire import Packet
 
@@ -291,7 +291,7 @@ def _junk(rows: int, dtype: Any, fill: int, ends: bool) -> Any:
 
 def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) -> tuple[Any, Any, Any, Any, bool]:
     scattered, places = _scatter([message.data for message in given], fill)
-    region = np.zeros(contexts.OCTETS, np.uint8)
+    region = np.zeros(REGION, np.uint8)
     memory, messages = guarded(np.concatenate([scattered, region]), ends), guarded(table(len(given), MESSAGE), ends)
     _fill_messages(messages, given, places)
     operations = _junk(room_for(given, protocol.operations_each), OPERATION, fill, ends)
@@ -302,7 +302,7 @@ def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) 
 
 
 def _contexts(place: int, ends: bool) -> tuple[Any, Any]:
-    remembered, joints = contexts.context_tables(place)
+    remembered, joints = contexts.context_tables(place, *FEW)
     return guarded(remembered, ends), guarded(joints, ends)
 
 
@@ -385,7 +385,7 @@ def _handed_on(case: Case, fill: int, ends: bool) -> tuple[Any, Any, Any]:
     scratch = guarded(table(1, MESSAGE_SCRATCH), ends)
     filled: int = layers.hand_on(
         plain(guarded(scattered, ends)), count, operations, messages, count, origins, TALKS, conversations, layered, framings, known, scratch,
-        contexts.context_tables(len(scattered))[1],
+        contexts.context_tables(len(scattered), *FEW)[1],
     )  # fmt: skip
     assert (operations.payload < 0).all(), "what is handed on twice"
     above = messages[count:filled]

@@ -1,0 +1,157 @@
+"""Octets that were passed over and come after all: neither a forged frame nor a late one silences a connection."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.wire import ACK, PUSH, SYN, Packet, Seen, Talk, mbap, registers, watch, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WRITES: Final = 40
+
+
+def begun() -> Talk:
+    """A connection on which a few registers are written."""
+    talk = Talk().open()
+    for number in range(3):
+        talk.ask(mbap(number, write(number, number)), mbap(number, write(number, number)))
+    return talk
+
+
+def stretched(packet: Packet, octets: int) -> Packet:
+    """A datagram that claims to be longer than its frame."""
+    data = bytearray(packet.data)
+    data[16:18] = struct.pack(">H", octets)
+    data[24:26] = b"\0\0"
+    total = sum(struct.unpack(">10H", data[14:34]))
+    total = (total >> 16) + (total & 0xFFFF)
+    data[24:26] = struct.pack(">H", ~((total >> 16) + total) & 0xFFFF)
+    return replace(packet, data=bytes(data))
+
+
+def far_cut(talk: Talk) -> list[Packet]:
+    """Two frames a megabyte ahead that look as if they were cut."""
+    return [stretched(talk.segment(side, mbap(9, write(9, 9)), talk.sequences[side] + 900_000), 1500) for side in (0, 1)]
+
+
+def next_cut(talk: Talk) -> list[Packet]:
+    """The next octets of both sides, in frames that claim many more."""
+    return [stretched(talk.segment(side, b"\0", talk.sequences[side]), 60_000) for side in (0, 1)]
+
+
+def far_small(talk: Talk) -> list[Packet]:
+    """More segments ahead than may wait."""
+    return [talk.segment(side, b"\0", talk.sequences[side] + 5000 + 10 * number) for number in range(9) for side in (0, 1)]
+
+
+def written(seen: Seen) -> set[int]:
+    """The registers whose writing was seen with an answer."""
+    return {row["object"]["first"] for row in seen.lines if row["access"] == "write" and row["outcome"] == "success"}
+
+
+@pytest.mark.parametrize("forge", [far_cut, next_cut, far_small], ids=lambda forge: forge.__name__)
+@pytest.mark.parametrize("repeated", [False, True])
+def test_forged_frames_silence_nobody(forge: Callable[[Talk], list[Packet]], repeated: bool) -> None:
+    talk = begun()
+    for number in range(WRITES):
+        if number == 0 or repeated:
+            talk.packets += forge(talk)
+        talk.ask(mbap(100 + number, write(100 + number, 1)), mbap(100 + number, write(100 + number, 1)))
+    assert written(watch(talk.packets)) >= {100 + number for number in range(2, WRITES)}
+
+
+def test_a_segment_that_comes_very_late_is_judged() -> None:
+    talk = begun()
+    late = talk.segment(0, mbap(50, write(50, 5)), talk.sequences[0])
+    talk.lose(0, 12)
+    for number in range(12):
+        talk.put(0, mbap(60 + number, write(60 + number, 1)))
+    talk.packets.append(late)
+    talk.put(0, mbap(80, write(80, 1)))
+    seen = watch(talk.packets)
+    wrote = [row["object"]["first"] for row in seen.lines if row["access"] == "write"]
+    assert sorted(wrote) == [0, 1, 2, 50, *range(60, 72), 80]
+    assert seen.totals.lost == 0
+    assert not seen.anomalies
+
+
+def test_what_the_receiver_has_does_not_come_again() -> None:
+    talk = begun()
+    late = talk.segment(0, mbap(50, write(50, 5)), talk.sequences[0])
+    talk.lose(0, 12)
+    for number in range(12):
+        talk.put(0, mbap(60 + number, write(60 + number, 1)))
+    talk.put(1, b"", ACK)
+    talk.packets.append(late)
+    seen = watch(talk.packets)
+    assert 50 not in {row["object"]["first"] for row in seen.lines}
+    assert seen.totals.lost == 12
+
+
+def test_a_capture_of_short_frames_stays_in_step() -> None:
+    talk = begun()
+    values = mbap(7, registers(*range(100)))
+    for _ in range(5):
+        talk.put(1, values)
+    talk.packets[-5:] = [packet.cut(100) for packet in talk.packets[-5:]]
+    talk.ask(mbap(8, write(8, 8)), mbap(8, write(8, 8)))
+    seen = watch(talk.packets)
+    assert 8 in written(seen)
+    assert seen.totals.truncated == 5
+
+
+def flood(connections: int) -> list[Packet]:
+    """Requests of many clients without an answer."""
+    packets: list[Packet] = []
+    for number in range(connections):
+        talk = Talk(client_port=20000 + number)
+        talk.put(0, mbap(1, write(1, 1)), PUSH | ACK)
+        packets += talk.packets
+    return packets
+
+
+def test_one_sided_conversations_are_counted_however_few_flows_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sensors.sensor as sensor
+
+    packets: Any = flood(300)
+    assert watch(packets).totals.one_sided == 300
+    monkeypatch.setattr(sensor, "MOST_FLOWS", 64)
+    assert watch(packets).totals.one_sided == 300
+
+
+def hijack(talk: Talk, sequence: int) -> Packet:
+    """A forged beginning of a connection that is used."""
+    return talk.segment(0, b"", sequence, SYN, 0)
+
+
+@pytest.mark.parametrize("sequence", [1, 123_456, 1060, 0xFFFFFF00])
+@pytest.mark.parametrize("sides", [(0, 1), (0,)])
+def test_a_forged_beginning_moves_nothing(sequence: int, sides: tuple[int, ...]) -> None:
+    talk = begun()
+    for number in range(WRITES):
+        if number in (0, 7):
+            talk.packets.append(hijack(talk, sequence))
+        talk.ask(mbap(100 + number, write(100 + number, 1)), mbap(100 + number, write(100 + number, 1)))
+    port = struct.pack(">H", 40000)
+    packets = [packet for packet in talk.packets if (0 if packet.data[34:36] == port else 1) in sides]
+    seen = watch(packets)
+    assert {row["object"]["first"] for row in seen.lines} == {0, 1, 2, *range(100, 100 + WRITES)}
+    assert seen.totals.lost == seen.totals.undecoded_bytes == 0
+
+
+def test_ports_used_again_without_an_end_are_a_new_connection() -> None:
+    for seen_sides in ((0, 1), (0,)):
+        talk = begun()
+        talk.sequences = [5_000_000, 6_000_000]
+        talk.open().ask(mbap(200, write(200, 1)), mbap(200, write(200, 1)))
+        port = struct.pack(">H", 40000)
+        packets = [packet for packet in talk.packets if (0 if packet.data[34:36] == port else 1) in seen_sides]
+        seen = watch(packets)
+        assert {row["object"]["first"] for row in seen.lines} == {0, 1, 2, 200}
+        assert seen.totals.lost == seen.totals.undecoded_bytes == 0
