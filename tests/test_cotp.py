@@ -123,7 +123,7 @@ def test_a_gap_loses_what_waits() -> None:
 def test_what_is_too_long_is_told_and_the_next_one_is_read() -> None:
     part = tpkt("02 F0 00" + "00" * 1000)
     rows = told(COTP, [part] * 6 + [tpkt("02 F0 80 01"), tpkt("02 F0 80 02")])
-    assert [row.anomalies for row in rows] == [("too_long",)] * 3 + [()]
+    assert [row.anomalies for row in rows] == [("tsdu_too_long",)] * 3 + [()]
     assert rows[0].octets == 5 * len(part.data)
     assert carried([part] * 6 + [tpkt("02 F0 80 01"), tpkt("02 F0 80 02")])[-1] == (b"\x02", 8)
 

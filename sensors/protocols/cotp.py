@@ -38,8 +38,8 @@ ERRORS: Final = {
     CAUSES: "reject_cause_not_specified", CAUSES + 1: "invalid_parameter_code", CAUSES + 2: "invalid_tpdu_type", CAUSES + 3: "invalid_parameter_value",
 }
 # fmt: on
-ANOMALIES: Final = ("wrong_version", "bad_length", "short", "trailing_bytes", "bad_value", "bad_class", "too_long")
-WRONG_VERSION, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_VALUE, BAD_CLASS, TOO_LONG = (1 << bit for bit in range(7))
+ANOMALIES: Final = ("wrong_version", "bad_length", "short", "trailing_bytes", "bad_value", "bad_class", "tsdu_too_long")
+WRONG_VERSION, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_VALUE, BAD_CLASS, TSDU_TOO_LONG = (1 << bit for bit in range(7))
 SPACES: Final = ("tsap", "calling_tsap", "rack", "slot")
 TSAP, CALLING_TSAP, RACK, SLOT = range(4)
 
@@ -146,7 +146,7 @@ def keep(memory: Any, message: Any, at: int, octets: int, last: bool, row: Any, 
             row.payload, row.payload_length, row.selector = place, octets, DATA
     else:
         drop(contexts, number, joints)
-        row.anomaly |= TOO_LONG
+        row.anomaly |= TSDU_TOO_LONG
     waits.a = 0
     waits.b = 0 if last else 1  # what follows is the rest of it
     return True
