@@ -31,7 +31,7 @@ def connection_number(memory: Any, at: int, end: int, row: Any) -> int:
 def read_connection_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
     """Where a connection leads: an assembly each way, a tag or another object."""
     unit = asked.h
-    asked.h = -1
+    asked.h = row.space = row.first = row.last = -1
     read_path(memory, at, end, row, asked, joints)
     asked.h = asked.h if asked.h >= 0 else unit
     if row.short or row.anomaly:
@@ -56,10 +56,9 @@ def read_forward_open(memory: Any, at: int, end: int, row: Any, asked: Any, join
         out, into, place = u16le(memory, at + 26, end, row), u16le(memory, at + 32, end, row), at + 34
         kinds, sizes = out >> 13 & 3 | into >> 13 & 3, (out & 0x1FF) << 16 | into & 0x1FF
     transport, stop = u8(memory, place, end, row) & 15, place + 2 + 2 * u8(memory, place + 1, end, row)
-    if row.short:
+    if row.short or stop > end:
+        row.short, row.space, row.first, row.last = 1, -1, -1, -1
         return end
-    if stop > end:
-        row.short = 1
     read_connection_path(memory, place + 2, min(stop, end), row, asked, joints)
     asked.e, asked.f, asked.d, asked.b = known, transport, sizes, CONNECTION_MANAGER
     if kinds == 0:
@@ -73,10 +72,9 @@ def read_forward_open(memory: Any, at: int, end: int, row: Any, asked: Any, join
 def read_forward_close(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> int:
     """A connection to be closed."""
     known, stop = connection_number(memory, at + 2, end, row), at + 12 + 2 * u8(memory, at + 10, end, row)
-    if row.short:
+    if row.short or stop > end:
+        row.short, row.space, row.first, row.last = 1, -1, -1, -1
         return end
-    if stop > end:
-        row.short = 1
     read_connection_path(memory, at + 12, min(stop, end), row, asked, joints)
     asked.e, asked.b = known, CONNECTION_MANAGER
     return stop

@@ -90,10 +90,23 @@ MEMORY_OF: Final = 60 * SECOND  # how long a request is remembered
 LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that are longer carry it, shorter ones ask for it
 UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
 
-# Contexts, by connection of the transport and transaction << 8 | part: what a request was about. a: service, b: class, c: instance, d: attribute,
+# Contexts, by connection of the transport, and place of the transaction and part: what a request was about. a: service, b: class, c: instance, d: attribute,
 # e: first address, f: how many, g: space, h: unit, i: when, j: services of the packet that begins here, k: octets of a tag that are passed over.
-# Of a forward open or close, e: the connection.
+# l: the transaction. Of a forward open or close, e: the connection. A connection has OPEN transactions remembered, so that few rows are touched.
 ASKED: Final = 0xC1
+OPEN: Final = 8
+
+
+@inline
+def asked_of(message: Any, part: int, contexts: Any, joints: Any) -> int:
+    """The context of this part of the transaction."""
+    return context(contexts, joints, ASKED, message.connection, (message.transaction & OPEN - 1) << 8 | part, message.clock)
+
+
+@inline
+def is_known(asked: Any, message: Any) -> bool:
+    """Is this what was asked, and not long ago?"""
+    return asked.fresh == 0 and asked.l == message.transaction and message.clock - asked.i < MEMORY_OF
 
 
 @inline
@@ -328,7 +341,7 @@ def ask(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> in
 @kernel
 def begin_asked(message: Any, part: int, unit: int, contexts: Any, joints: Any) -> int:
     """The context of this request."""
-    place = context(contexts, joints, ASKED, message.connection, message.transaction << 8 | part, message.clock)
+    place = asked_of(message, part, contexts, joints)
     asked = contexts[place]
     asked.fresh, asked.h, asked.i, asked.j = 0, unit, message.clock, 0
     return place
@@ -399,8 +412,8 @@ def read_reply(memory: Any, at: int, end: int, message: Any, part: int, row: Any
     status, at = read_status(memory, at, end, row)
     if row.short:
         return
-    asked = contexts[context(contexts, joints, ASKED, message.connection, message.transaction << 8 | part, message.clock)]
-    known = asked.fresh == 0 and message.clock - asked.i < MEMORY_OF
+    asked = contexts[asked_of(message, part, contexts, joints)]
+    known = is_known(asked, message)
     if known and service != asked.a:
         if service == UNCONNECTED_SEND and row.outcome == FAILURE:
             service = asked.a  # a router on the way answers
@@ -486,8 +499,7 @@ def read_parts(
             data = ask(memory, place, stop, row, asked, joints)
             if row.short == 0:
                 done = read_body(memory, data, stop, row, samples, asked, joints)
-            if part == 0:
-                asked.j = count
+            asked.j, asked.l = count, message.transaction
         if row.short == 0 and row.role != RESPONSE and row.payload >= 0:
             row.part = part
         close_row(row, message, done, stop)
@@ -505,8 +517,8 @@ def fail_parts(index: int, message: Any, count: int, operations: Any, used: int,
     for part in range(min(count, PARTS, message.length)):
         row = operations[used]
         open_row(row, index, message, sampled)
-        asked = contexts[context(contexts, joints, ASKED, message.connection, message.transaction << 8 | part, message.clock)]
-        if asked.fresh == 0:
+        asked = contexts[asked_of(message, part, contexts, joints)]
+        if is_known(asked, message):
             set_code(row, asked.a, asked.b)
         row.part, row.error, row.outcome, row.anomaly, row.unit = part, error, outcome, anomaly, unit
         used += 1
@@ -543,6 +555,7 @@ def read_requests(
         done = read_body(memory, data, end, row, samples, asked, joints)
     elif message.marks & CUT and row.code >> 40 in (PACKET + 1, UNCONNECTED_SEND + 1):
         row.code, row.effect = 0, -1
+    asked.l = message.transaction
     close_row(row, message, done, end)
     return used + 1, sampled + row.samples
 
@@ -555,8 +568,8 @@ def read_replies(
     row, at, end = operations[used], message.offset, message.offset + message.length
     if u8(memory, at, end, row) & 127 == PACKET:
         _, data = read_status(memory, at, end, row)
-        asked = contexts[context(contexts, joints, ASKED, message.connection, message.transaction << 8, message.clock)]
-        known = asked.fresh == 0 and message.clock - asked.i < MEMORY_OF
+        asked = contexts[asked_of(message, 0, contexts, joints)]
+        known = is_known(asked, message)
         count, unit = (int(asked.j), int(asked.h)) if known else (0, int(message.unit))
         row.unit = unit
         if row.short == 0 and row.outcome == FAILURE and data >= end and count > 0:

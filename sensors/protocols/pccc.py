@@ -110,9 +110,10 @@ CPU_START, CPU_STOP = NUMBER["cpu.start"], NUMBER["cpu.stop"]
 DIAGNOSTIC, MODE, EXTENDED_COMMAND, STATUS_READ = 6, 7, 15, 3
 SAMPLES: Final = 8
 MEMORY: Final = 60 * SECOND
-# Contexts, by connection of the transport and transaction: a: command, b: function (-1: none), c: transaction code, d: first address (-1: none),
-# e: type of file, f: octets asked for, g: space, i: when.
+# Contexts, by connection of the transport and place of the transaction (h): a: command, b: function (-1: none), c: transaction code,
+# d: first address (-1: none), e: type of file, f: octets asked for, g: space, i: when.
 ASKED: Final = 0xD1
+OPEN: Final = 8  # transactions of a connection that are remembered
 
 
 @kernel
@@ -335,9 +336,9 @@ def read_header(memory: Any, message: Any, row: Any, samples: Any, contexts: Any
     row.code = (command + 1) << 40
     if (first >> 6 & 1) != (1 if row.role == RESPONSE else 0):
         row.anomaly |= WRONG_DIRECTION
-    asked = contexts[context(contexts, joints, ASKED, message.connection, message.transaction << 8, message.clock)]
+    asked = contexts[context(contexts, joints, ASKED, message.connection, message.transaction & OPEN - 1, message.clock)]
     if row.role == REQUEST:
-        asked.fresh, asked.a, asked.c, asked.d, asked.g, asked.i = 0, command, transaction, -1, -1, message.clock
+        asked.fresh, asked.a, asked.c, asked.d, asked.g, asked.i, asked.h = 0, command, transaction, -1, -1, message.clock, message.transaction
         if status:
             row.anomaly |= BAD_VALUE
         done = read_request(memory, at, end, command, row, samples, asked)
@@ -347,7 +348,7 @@ def read_header(memory: Any, message: Any, row: Any, samples: Any, contexts: Any
             if status == 0xF0:
                 extended = u8(memory, at, end, row)
                 row.error = extended << 8 | status if row.short == 0 and extended > 0 else status
-        known = asked.fresh == 0 and message.clock - asked.i < MEMORY
+        known = asked.fresh == 0 and asked.h == message.transaction and message.clock - asked.i < MEMORY
         if known and (asked.a != command or asked.c != transaction):
             row.anomaly |= TRANSACTION_MISMATCH
         elif known:
