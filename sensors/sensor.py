@@ -487,7 +487,9 @@ class Sensor:
         self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)
 
     def _forget_assets(self, count: int) -> None:
+        """Those that nothing else holds."""
         numbers = np.array(self._inventory.hosts, np.int64)
+        numbers = numbers[~self._used_hosts()[numbers]]
         seen = np.array([self._inventory.last_seen(number) for number in numbers.tolist()], np.int64)
         order = np.lexsort((seen, self.hosts.role[numbers] & ~grouping.ASKS))
         self._inventory.forget(numbers[order[:count]].tolist())
@@ -497,15 +499,20 @@ class Sensor:
         network.forget_hosts(gone, self.hosts, self.host_index, self.clock)
 
     def _unused_hosts(self) -> Any:
-        """Hosts of no flow, conversation, value, datagram in fragments and asset."""
+        """Hosts that nothing holds, and that are no asset."""
+        used = self._used_hosts()
+        used[self._inventory.hosts] = True
+        return np.flatnonzero(~used)
+
+    def _used_hosts(self) -> Any:
+        """[host] → has it a flow, a conversation, a value or a datagram in fragments?"""
         used = self.hosts.family == network.UNUSED
         flows, talks, blocks = self.flows, self.talks[: self._streams.conversations], self.blocks[: self._point_counters.blocks]
         live, open_ones = flows.used == 1, self.datagrams.state != 0
         of_datagrams = self.datagrams.source[open_ones], self.datagrams.target[open_ones]
         for numbers in (flows.source[live], flows.target[live], talks.source, talks.target, blocks.host, *of_datagrams):
             used[numbers[numbers >= 0]] = True
-        used[self._inventory.hosts] = True
-        return np.flatnonzero(~used)
+        return used
 
     def _relieve(self, crowded: Any) -> None:
         """Give up what waits in these flows."""

@@ -188,6 +188,21 @@ def test_new_addresses_are_seen_after_a_flood_of_them(monkeypatch: pytest.Monkey
         assert watch(packets, each=each).tables == seen.tables
 
 
+def test_those_that_act_are_seen_after_a_flood_of_those_that_only_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensors.sensor, "MOST_HOSTS", 64)
+    packets: list[Packet] = []
+    for number in range(400):
+        talk = Talk(client=client(number), time=START + number * SECOND)
+        talk.put(0, mbap(1, read(1, 1) if number < 300 else write(number, 1)))
+        packets += talk.packets
+    seen = watch(packets)
+    written = {line["object"]["first"] for line in seen.lines if line["access"] == "write"}
+    full = set(range(300, 400)) - written  # those that found the table full, whereupon it had room again
+    assert len(full) <= 100 // (64 // 8)
+    assert seen.totals.shed > 0
+    assert "ethertype/0x0800" not in seen.totals.undecoded
+
+
 def test_a_number_of_another_address_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows name the addresses of their time, however often numbers are used again."""
     packets = hard(5, 12)

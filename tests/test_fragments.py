@@ -91,6 +91,22 @@ def test_copies_change_nothing(ends: tuple[str, str]) -> None:
     assert (seen.totals.fragments, seen.totals.unfinished, seen.totals.bad_fragments, seen.totals.undecoded) == (1, 0, 0, {})
 
 
+def test_a_number_used_again_for_other_octets_is_another_datagram() -> None:
+    frames: list[bytes] = []
+    for n in range(10):
+        frames += cut(udp(mbap(n, write_many(n, *range(60))), 40000, 502), 64, number=7, protocol=17)
+    seen = seen_of(frames)
+    assert sorted(line["object"]["first"] for line in seen.lines) == list(range(10))
+    assert (seen.totals.fragments, seen.totals.unfinished, seen.totals.duplicates, seen.totals.undecoded) == (10, 0, 0, {})
+
+
+def test_a_whole_datagram_that_comes_again_is_a_copy() -> None:
+    frames = cut(udp(mbap(1, write_many(1, *range(60))), 40000, 502), 64, number=7, protocol=17)
+    seen = seen_of(frames + frames)
+    assert len(seen.lines) == 1
+    assert (seen.totals.fragments, seen.totals.unfinished, seen.totals.duplicates) == (1, 0, 1)
+
+
 def test_overlap_with_the_same_octets() -> None:
     body = segment()
     four = [piece(body, 0, 48, True), piece(body, 32, 48, True), piece(body, 64, 80, False)]

@@ -151,7 +151,7 @@ def test_unanswered_after_a_second(after: int, late: bool) -> None:
 
 
 def test_an_answer_that_comes_far_too_late_has_no_request() -> None:
-    talk = Talk()
+    talk = Talk().open()
     talk.put(0, mbap(1, read(4, 1)))
     talk.time += 62 * SECOND
     talk.put(1, mbap(1, registers(9)))

@@ -264,3 +264,12 @@ def test_the_largest_packet_of_all() -> None:
     seen = watch([*talk.packets, Packet(ethernet(ipv4(body, total=0)), START + SECOND)])
     assert [line["object"]["first"] for line in seen.lines] == list(range(many))
     assert seen.payload == 12 * many
+
+
+@pytest.mark.parametrize("time", [1 << 62, (1 << 63) - 1, (1 << 62) - 1])
+def test_a_time_that_no_clock_tells_is_counted_and_not_followed(time: int) -> None:
+    talk = Talk().open().ask(mbap(1, read(1, 1)), mbap(1, registers(1)))
+    for packets in (talk.packets[:1], talk.packets):
+        seen = watch([packet.at(time) if n == len(packets) - 1 else packet for n, packet in enumerate(packets)])
+        assert seen.totals.packets == len(packets)
+        assert seen.totals.jumps == 1

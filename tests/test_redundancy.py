@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.test_link import REQUEST, RESPONSE, decoded
-from tests.wire import MS, START, Packet, Talk, ethernet, ipv4, said, tcp, watch
+from tests.wire import MS, START, Packet, Talk, ethernet, ipv4, mbap, said, tcp, udp, watch, write
 
 
 def hsr(packet: Packet, sequence: int, path: int = 0) -> Packet:
@@ -33,6 +33,16 @@ def test_second_copies(kind: str) -> None:
     assert said(seen.lines) == said(plain.lines)
     assert seen.totals.duplicates == len(packets) // 2 == sum(row["duplicates"] for row in seen.coverage)
     assert (seen.totals.undecoded, seen.totals.decoded_bytes) == ({}, plain.totals.decoded_bytes)
+
+
+@pytest.mark.parametrize("kind", ["hsr", "prp"])
+def test_the_same_number_with_other_octets_is_no_copy(kind: str) -> None:
+    """Who knows nothing of redundancy carries out both of two requests that only their number makes copies."""
+    tag = hsr if kind == "hsr" else prp
+    requests = [Packet(ethernet(ipv4(udp(mbap(n, write(9, n)), 40000, 502), protocol=17)), START + n * MS) for n in range(20)]
+    seen = watch([tag(packet, 77, 0xA + n % 2 if kind == "prp" else n % 2) for n, packet in enumerate(requests)])
+    assert [line["values"] for line in seen.lines] == [[n] for n in range(20)]
+    assert seen.totals.duplicates == 0
 
 
 @pytest.mark.parametrize("after", [399, 401])
