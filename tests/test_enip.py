@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, RESPONSE, SUCCESS
 from sensors.protocols.cip import CIP
 from sensors.protocols.enip import ENIP, label
+from sensors.sensor import Sensor
+from tests.cli import lines
 from tests.protocol_battery import Message, Row, Values, run, told
-from tests.wire import CLIENT, SERVER, START, Packet, Talk, ethernet, ipv4, udp, watch
+from tests.require import need
+from tests.wire import CLIENT, SERVER, START, Feed, Packet, Talk, ethernet, ipv4, udp, watch
 
 ASK, ANSWER = 0, 1
 SECOND = 1_000_000_000
@@ -41,6 +47,7 @@ def io(link: int, data: str, sequence: int = 1) -> bytes:
 
 # List identity as a 1756-ENBT/A tells it (suricata-verify, enip_test1.pcap), read by tshark: vendor 1, type 12, product 58, revision 4.03, serial 0x00524d8e.
 IDENTITY = "01000c002d000100 0002af120a0101a40000000000000000 01000c003a00040330008e4d5200 0b 313735362d454e42542f41 03"
+IDENTITY_OBJECT = IDENTITY[IDENTITY.index(" 01000c00") :]
 SERVICES = "0100 0001 1400 0100 2000 436f6d6d756e69636174696f6e730000"
 TRIAD = "0700 4d00 e0312b3d"
 SEGMENTS = "34 04 0100 0c00 3a00 04 03 01 03"  # an electronic key, and port 1 (backplane), slot 3
@@ -246,8 +253,8 @@ def test_io_is_of_the_connection_that_was_opened() -> None:
     talk.packets.append(datagram(io(0x80FE0005, "0300 01000000 0102"), CLIENT, SERVER, START + 9 * SECOND))
     seen = watch(talk.packets)
     assert seen.anomalies == []
-    lines = [(line["action"], line["effect"], line["unit"], line["object"]["name"], line["source"]["ip"]) for line in seen.lines if line["time"]]
-    assert lines == [
+    listed = [(line["action"], line["effect"], line["unit"], line["object"]["name"], line["source"]["ip"]) for line in seen.lines]
+    assert listed == [
         ("register_session", "session.open", None, None, CLIENT),
         ("forward_open", "session.reserve", 3, "assembly 100, 101", CLIENT),
         ("implicit_io_class_1", "data.exchange", 3, "assembly 101[0..1]", CLIENT),
@@ -265,8 +272,8 @@ def test_class_0_has_no_sequence_count_and_a_heartbeat_owns_nothing() -> None:
     talk = conversation().ask(pdu(111, rr(forward_open(0, "20 04 24 97 2c c0 2c 64", output=0x4800)), 7), pdu(111, rr(OPENED), 7))
     talk.packets.append(datagram(io(0x80FE0006, "0102"), SERVER, CLIENT, START + SECOND))
     talk.packets.append(datagram(io(0x80FE0005, ""), CLIENT, SERVER, START + SECOND + 1))
-    lines = watch(talk.packets).lines
-    assert [(line["action"], line["effect"], line["object"]["name"]) for line in lines[1:]] == [
+    listed = watch(talk.packets).lines
+    assert [(line["action"], line["effect"], line["object"]["name"]) for line in listed[1:]] == [
         ("forward_open", "session.open", "assembly 100, 192"),
         ("implicit_io_class_0", "data.exchange", "assembly 100[0..1]"),
         ("implicit_io_class_0", "data.exchange", "assembly 192[0]"),
@@ -288,6 +295,19 @@ def test_an_answer_under_the_number_of_the_asking_side_finds_its_request() -> No
     assert (line["unit"], line["outcome"], line["anomaly"]) == (3, "success", [])
 
 
+def test_who_a_device_is_comes_from_its_identity() -> None:
+    """By datagrams of list identity, and by the identity object."""
+    asked = Packet(ethernet(ipv4(udp(pdu(99), 40000, 44818), CLIENT, SERVER, 17), CLIENT, SERVER), START)
+    given = Packet(ethernet(ipv4(udp(pdu(99, IDENTITY), 44818, 40000), SERVER, CLIENT, 17), SERVER, CLIENT), START + 1000)
+    object_of = conversation().ask(pdu(111, rr("01 02 2001 2401"), 7), pdu(111, rr(f"81 00 00 00 {IDENTITY_OBJECT}"), 7))
+    for packets in ([asked, given], object_of.packets):
+        sensor = Sensor("observer", "site", "file")
+        assert list(sensor.listen(Feed(packets)))
+        (asset,) = [asset for asset in sensor.assets() if asset.model]
+        assert (asset.vendor, asset.model, asset.firmware, asset.serial) == ("Rockwell Automation/Allen-Bradley", "1756-ENBT/A", "4.3", "00524D8E")
+        assert asset.addresses[0] == SERVER
+
+
 def test_a_message_over_several_segments_and_a_gap_lose_nothing_that_follows() -> None:
     talk = conversation()
     request = pdu(111, rr("4c 04 9106 464954323031 0100"), 7)
@@ -306,3 +326,45 @@ def test_another_port_is_recognised_and_other_traffic_on_the_port_is_not() -> No
     assert [line["action"] for line in watch(talk.packets).lines] == ["register_session"]
     other = Talk(port=44818).open().ask(b"\xff\xff\0\1\0\0\x0b\x90\x16\x15\x35\xbe" * 4, b"\0\0\0\2\x8a\xd3\xd3\xfd" * 5)
     assert {line["action"] for line in watch(other.packets).lines} <= {"malformed"}
+
+
+# ── captures ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "captures" / "conformance"
+
+
+def captured(path: str) -> list[dict[str, Any]]:
+    need("captures", (SHARED / path).is_file(), "the shared captures are not beside the checkout")
+    return lines("dissect", SHARED / path)
+
+
+@pytest.mark.captures
+def test_tags_are_those_of_the_transcript() -> None:
+    """By `cip.ipal` of the same repository: each tag and the octets of its value."""
+    path = "fkie-cad+ipal_transcriber/misc/pcaps/cip.pcapng"
+    read = [(row["object"]["name"].split(":")[0], row["values"]) for row in captured(path) if row["protocol"] == "cip"]
+    told = [
+        pair
+        for line in (SHARED / "fkie-cad+ipal_transcriber/misc/ipal/cip.ipal").read_text("utf-8").splitlines()
+        if (row := json.loads(line))["activity"] == "inform"
+        for pair in row["data"].items()
+    ]
+    assert len(told) == 10
+    assert read == [(name, [struct.unpack("<f" if len(data) == 8 else "<h", bytes.fromhex(data))[0]]) for name, data in told]
+
+
+@pytest.mark.captures
+def test_what_was_done_to_a_micrologix() -> None:
+    """cip_only.pcap, as tshark tells it: two changes of mode and four bits written under a mask."""
+    rows = [row for row in captured("ITI+ICS-Security-Tools/pcaps/CIP/cip_only.pcap") if row["access"] not in ("read", "identify", "session", "diagnose")]
+    assert [(row["action"], row["effect"], row["values"] or None, row["outcome"]) for row in rows if row["action"] == "change_mode"] == [
+        ("change_mode", effect, None, "success") for effect in ("cpu.stop", "cpu.start")
+    ]
+    assert [row["object"]["name"] for row in rows if row["action"] == "protected_typed_logical_write_masked"] == ["#1:0/5", "#1:0/0", "#1:0/5", "#1:0/0"]
+
+
+@pytest.mark.captures
+def test_a_port_that_says_so_is_not_enough() -> None:
+    """toca-boca.pcap of nDPI: something else on UDP 44818."""
+    rows = captured("ntop+nDPI/tests/cfgs/default/pcap/toca-boca.pcap")
+    assert {(row["action"], *row["anomaly"]) for row in rows} == {("malformed", "bad_header")}
