@@ -437,10 +437,6 @@ def _malformed(one: Disagreement) -> bool:
     return one.theirs is None and one.ours is not None and any(line["anomaly"] for line in one.ours["lines"])
 
 
-def _class_2(one: Disagreement) -> bool:
-    return one.ours is not None and one.ours["function"] == READ and (one.ours.get("first") == 2 or one.columns == ("objects",))
-
-
 def _wrapped(one: Disagreement) -> bool:
     return one.columns == () and (one.ours or one.theirs or {})["packet"] in (18, 114, 210, 311, 810)
 
@@ -448,8 +444,6 @@ def _wrapped(one: Disagreement) -> bool:
 KNOWN: Final = (
     Known("icsnpp objects", EXAMPLE, lambda one: one.ours is not None and one.ours["function"] == UNSOLICITED, 4, "ours",
           "icsnpp logs no object headers of unsolicited responses; they are on the wire, and dnp3.log has the responses (IEEE 1815-2012, clause 4)."),
-    *(Known(tool, EXAMPLE, _class_2, 1, "theirs",
-            "A read of classes 0, 1 and 3 is one row of ours, whose object is a range: class 0 to 3.") for tool in ("icsnpp objects", "tshark")),
     Known("tshark", EXAMPLE, _wrapped, 6, "ours",
           "A fragment whose transport segments wrap from sequence number 63 to 0 is one fragment (IEEE 1815-2012, clause 8). tshark does not put it together,"
           " and takes its last segment together with a later one."),
