@@ -9,7 +9,7 @@ import pytest
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.bench.generator import generate
-from tests.conformance.modbus import SHARED, captures
+from tests.conformance.harness import SHARED, conformances
 from tests.require import need
 from tests.wire import hard, save
 
@@ -60,7 +60,7 @@ def test_everything_that_goes_wrong(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.captures
-@pytest.mark.parametrize("capture", captures() if PRESENT else [])
+@pytest.mark.parametrize("capture", sorted({capture for one in conformances() for capture in one.captures()}) if PRESENT else [])
 def test_captures_of_others(capture: str) -> None:
     need("captures", PRESENT, f"no {SHARED / 'index.csv'}")
     file = SHARED / capture

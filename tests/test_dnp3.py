@@ -535,3 +535,19 @@ def test_a_wrong_direction_bit_turns_nobody_round() -> None:
     (line,) = watch(framed([link(0x44, bytes.fromhex("C0C30E"), 0, MASTER, OUTSTATION), answer("3402 07 01 8813", 3)], 1400)).lines
     assert (line["action"], line["outcome"], line["unit"], line["anomaly"]) == ("warm_restart", "success", OUTSTATION, ["bad_direction"])
     assert (line["source"]["port"], line["destination"]["port"]) == (40000, 20000)
+
+
+def test_who_asks_is_who_spoke_whatever_its_frames_say() -> None:
+    """As in a made-up capture: an end that acknowledges as an outstation, then reads."""
+    talk = Talk(port=20000, client_port=33100).open()
+    talk.ask(link(0x00, b"", 0).data + link(0x44, bytes.fromhex("C0C3013C0206"), 0, MASTER, OUTSTATION).data)
+    read = next(line for line in watch(talk.packets).lines if line["action"] == "read")
+    assert (read["source"]["port"], read["destination"]["port"], read["anomaly"]) == (33100, 20000, ["bad_direction"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "classes"),
+    [("3C02 06 3C03 06 3C04 06 3C01 06", [(0, 3)]), ("3C01 06 3C02 06 3C04 06", [(0, 1), (3, 3)]), ("3C04 06 3C02 06", [(3, 3), (1, 1)])],
+)
+def test_a_read_names_the_classes_that_it_asks_for_and_no_other(headers: str, classes: list[tuple[int, int]]) -> None:
+    assert [(row.first, row.last) for row in run(DNP3, [ask("01" + headers)])[0]] == classes

@@ -15,6 +15,7 @@ from sensors.protocols.s7comm import S7COMM
 from tests.cli import lines
 from tests.protocol_battery import Message, Row, Segment, Values, streamed, told
 from tests.require import need
+from tests.wire import Talk, watch
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared" / "captures" / "conformance"
 ASK, ANSWER = 0, 1
@@ -430,6 +431,18 @@ def test_a_pdu_in_several_tsdu_parts_is_one_message(each: int) -> None:
         ("s7comm", "read_var", name, values, "success", ())
         for name, values in (("DB1.DBX0.0", [1]), ("DB1.DBB20", [42]), ("P#DB1.DBX4.0 WORD 3", [1, 2, 3]), ("QD8", [1.0]))
     ]
+
+
+def test_who_is_called_may_ask_too() -> None:
+    """As controllers do of one another: its requests are its own, and answered by who called. What a client downloads, it began."""
+    put, done, fetch = job("05 01" + item(2, 1, 1, 0x84, 0), "00040008 2A", ANSWER), ack("0501", "ff", side=ASK), NEXT[0]
+    talk = Talk(port=102, client_port=40000).open()
+    for message in (put, done, fetch):
+        talk.put(message.side, packets(message, 1000)[0])
+    lines = {line["action"]: line for line in watch(talk.packets).lines}
+    assert {action: (line["source"]["port"], line["destination"]["port"], line["outcome"]) for action, line in lines.items()} == {
+        "write_var": (102, 40000, "success"), "download_block": (40000, 102, "unknown"),
+    }  # fmt: skip
 
 
 def test_after_what_is_no_packet_the_next_one_is_read() -> None:

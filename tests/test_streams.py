@@ -416,10 +416,11 @@ def test_recognised_by_content_on_any_port(port: int) -> None:
     assert seen.totals.undecoded_bytes == 0
 
 
-def test_recognised_in_datagrams() -> None:
-    def datagram(data: bytes, source: int, target: int, ends: tuple[str, str], time: int) -> Packet:
-        return Packet(ethernet(ipv4(udp(data, source, target), *ends, 17), *ends), time)
+def datagram(data: bytes, source: int, target: int, ends: tuple[str, str], time: int) -> Packet:
+    return Packet(ethernet(ipv4(udp(data, source, target), *ends, 17), *ends), time)
 
+
+def test_recognised_in_datagrams() -> None:
     there, back = ("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")
     packets = [
         datagram(mbap(1, read(0, 1)), 50000, 502, there, START),
@@ -434,8 +435,16 @@ def test_recognised_in_datagrams() -> None:
     assert seen.totals.undecoded == {"udp/502": 10 + 4}
 
 
+@pytest.mark.parametrize(("port", "lines"), [(502, 3), (5055, 0)], ids=["to the port", "from the port"])
+def test_a_registered_port_says_whose_datagrams_do_not_fit_only_where_they_are_sent_to(port: int, lines: int) -> None:
+    """A client may have any port, the registered one of a protocol that it does not speak, too."""
+    client = 5055 if port == 502 else 502
+    there, back = ("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")
+    packets = [datagram(bytes([n]) * 30, *((client, port, there) if n % 2 else (port, client, back)), START + n * 1000) for n in range(1, 4)]
+    assert len(watch(packets).lines) == lines
+
+
 OTHERS = {
-    "s7": bytes.fromhex("0300001902f08032010000ccc100080000f0000001000101e0"),
     "dnp3": bytes.fromhex("056405c001000004e92100000000"),
     "opc ua": b"HELF\x38\x00\x00\x00" + bytes(48),
     "http": b"GET /index.html HTTP/1.1\r\nHost: plant\r\n\r\n",

@@ -189,7 +189,8 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
         tries = flow.tries
         if flow.framing != UNDECIDED:
             return
-        found = registered
+        if flow.transport == 6 or (flow.side == 0 and flow.peer < 0):  # a datagram from a port, or in answer to one, may come from any program
+            found = registered
         if found < 0:
             if tries >= TRIES:
                 flow.framing = UNKNOWN

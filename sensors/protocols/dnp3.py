@@ -1,8 +1,8 @@
 """DNP3: IEEE 1815-2012, over TCP, UDP and serial lines carried by TCP; data link (clause 9), transport function (8), application layer (4), objects (annex A).
 
-One row a request, and one more for each further object header; the four classes are one row, each control point has its own. The unit is the address of
-the outstation. The code path is the application function; a control has the trip-close code and operation type of its block as second number (5/65 is
-"direct operate, pulse on, close"). A frame without application data has the path 256/n, n being PRM (64) and the link function. A fragment of a response
+One row a request, and one more for each further object header; classes that are neighbours are one row, each control point has its own. The unit is the
+address of the outstation. The code path is the application function; a control has the trip-close code and operation type of its block as second number (5/65
+is "direct operate, pulse on, close"). A frame without application data has the path 256/n, n being PRM (64) and the link function. A fragment of a response
 that goes on where one before ended, and what nobody asked for, are reports. Octets of a frame with a wrong CRC answer nothing and have no values.
 """
 
@@ -494,7 +494,7 @@ def read_controls(
 def begin_header(group: int, variation: int, first: int, count: int, index: int, message: Any, operations: Any, used: int, fresh: bool) -> int:
     """The row of a request that this object header belongs to; returns the fill."""
     row, of = operations[used - 1], GROUP_ROWS[group]
-    if not fresh and group == CLASS and row.space == of.space:
+    if not fresh and group == CLASS and row.space == of.space and row.first <= variation <= row.last + 2:  # classes that are neighbours
         row.distinct += 1
     elif not fresh:
         used = next_row(operations, used, index, message)
@@ -701,6 +701,8 @@ def close_rows(message: Any, operations: Any, base: int, used: int, sampled: int
     for i in range(base, used):
         row = operations[i]
         row.anomaly, row.short = anomaly, short
+        if message.side == 1 and row.role == REQUEST:  # whatever the frame says, this end asked: a report that awaits its answer
+            row.role = REPORT
         if anomaly & BAD_CRC:
             one_way(row, message.side)
             row.samples = 0

@@ -65,7 +65,7 @@ COLD: Final = 0x43
 
 @inline
 def asks(row: Any) -> None:
-    """Whatever side it is from."""
+    """Whatever side it is from: what a partner asks that is called is a report that awaits its answer, once all is read."""
     row.role, row.outcome = REQUEST, UNANSWERED
 
 
@@ -73,6 +73,12 @@ def asks(row: Any) -> None:
 def answers(row: Any) -> None:
     """Whatever side it is from."""
     row.role, row.outcome = RESPONSE, SUCCESS
+
+
+@inline
+def fetches(code: int) -> bool:
+    """Does a controller ask for what its client downloads? All else that it asks, its partner answers."""
+    return (DOWNLOAD + 1) << 40 <= code < (START_UPLOAD + 1) << 40
 
 
 @inline
@@ -550,6 +556,8 @@ def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, 
             rows = read_message(memory, index, message, operations, used, samples, sampled, contexts, joints)
         for i in range(used, used + rows):
             row = operations[i]
+            if message.side == 1 and row.role == REQUEST and not fetches(row.code):
+                row.role = REPORT
             if row.short:
                 row.anomaly |= SHORT
             if message.marks & CUT:

@@ -1,21 +1,19 @@
-"""IPAL: messages as JSON objects, a line each or laid out over many, and the states that follow from them; and what nDPI calls a flow."""
+"""IPAL: messages as JSON objects, a line each or laid out over many, and the states that follow from them."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tests.conformance.rows import Seen
+from tests.conformance.rows import Row, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SPACES: Final = {"coil": "coil", "discrete.input": "discrete_input", "input.register": "input_register", "holding.register": "holding_register"}
 
-
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
+def objects(path: Path) -> Iterator[dict[str, Any]]:
     """JSON objects one after the other, without the lines that the snapshots mask."""
     text = re.sub(r",(\s*})", r"\1", re.sub(r"^###IGNORE-LINE###$", "", path.read_text(), flags=re.MULTILINE))
     decoder, at = json.JSONDecoder(), 0
@@ -25,45 +23,25 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
         yield value
 
 
-def _end(text: str) -> tuple[str, int, int | None]:
-    host, port, *unit = text.split(":")
-    return host, int(port), int(unit[0]) if unit else None
+def ends(message: dict[str, Any]) -> Row:
+    """Who spoke to whom; a unit, where there is one, stands behind the port of the end that has it."""
+    source, source_port, *asked = message["src"].split(":")
+    target, target_port, *unit = message["dest"].split(":")
+    whose = asked or unit
+    return said(source=source, source_port=int(source_port), target=target, target_port=int(target_port), unit=int(whose[0]) if whose else None)
 
 
-def transcript(path: Path) -> list[Seen]:
-    """A row a message, with the values that it writes or reads."""
-    made: list[Seen] = []
-    for message in _objects(path):
-        source, source_port, asked = _end(message["src"])
-        target, target_port, unit = _end(message["dest"])
-        names = [key.rpartition(".") for key in message["data"]]
-        numbers = [int(number) for _, _, number in names]
-        values = tuple(message["data"].values())
-        made.append(Seen(
-            answer=message["activity"] in ("inform", "action"), source=source, source_port=source_port, target=target, target_port=target_port,
-            unit=unit if asked is None else asked, function=message["type"], first=min(numbers), quantity=len(numbers), space=SPACES[names[0][0]],
-            exception=0, values=None if None in values else values,
-        ))  # fmt: skip
-    return made
+def answered(message: dict[str, Any]) -> bool:
+    """Whether a message is not a request."""
+    return message["activity"] in ("inform", "action")
 
 
-def state(path: Path) -> list[Seen]:
-    """The last value of every point, sorted."""
-    *_, last = _objects(path)
-    made: list[Seen] = []
-    for name, value in last["state"].items():
-        host, port, unit, point = name.split(":")
-        space, _, number = point.rpartition(".")
-        made.append(Seen(source=host, source_port=int(port), unit=int(unit), space=SPACES[space], first=int(number), values=(value,)))
-    return sorted(made, key=repr)
+def states(path: Path) -> Iterator[dict[str, Any]]:
+    """The value of everything that has one, after each message."""
+    return (each["state"] for each in objects(path))
 
 
-FLOW: Final = re.compile(r"TCP ([\d.]+):(\d+) <-> ([\d.]+):(\d+) \[proto: [\d.]+/Modbus(\.UMAS)?\]")
-
-
-def ndpi(path: Path) -> list[Seen]:
-    """The flows that nDPI calls Modbus; UMAS is its function 90."""
-    return [
-        Seen(source=source, source_port=int(source_port), target=target, target_port=int(target_port), function=90 if unity else None)
-        for source, source_port, target, target_port, unity in FLOW.findall(path.read_text())
-    ]
+def last_state(path: Path) -> dict[str, Any]:
+    """The last value of everything that has one."""
+    *_, last = states(path)
+    return last

@@ -43,8 +43,8 @@ SIGHTINGS: Final = 16
 
 # sensors so small that every table gets full; groups are fewer than ranges are told one by one, or more
 SMALL: Final = {
-    "SLOTS": 160, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16, "PART": 1 << 9, "OPERATIONS": 1 << 10, "SAMPLES": 1 << 12, "GROUP_ROWS": 64, "BLOCKS": 8,
-    "SIGHTINGS": SIGHTINGS, "RELEASE_ROWS": 1 << 10,
+    "SLOTS": 160, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16, "PART": 1 << 9, "GROUP_ROWS": 64, "BLOCKS": 8,
+    "OPERATIONS": 1 << 10, "SAMPLES": 1 << 12, "SIGHTINGS": SIGHTINGS, "RELEASE_ROWS": 1 << 10,
 }  # fmt: skip
 SMALL_PAIRING: Final = {"RING": 32, "KEPT_SAMPLES": 16}
 ROOM: Final = 1 << 16

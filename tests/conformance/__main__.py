@@ -1,0 +1,7 @@
+"""`python -m tests.conformance > docs/conformance.md`."""
+
+import sys
+
+from tests.conformance.page import page
+
+sys.stdout.write(page())
