@@ -1,0 +1,20 @@
+"""Pages that are made from the code are what the code makes now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sensors.docs import page
+from sensors.protocol import protocols
+
+
+def test_the_page_of_protocols_is_current() -> None:
+    written = Path(__file__).parents[1] / "docs" / "protocols.md"
+    assert written.read_text("utf-8") == page(), "run: python -m sensors.docs > docs/protocols.md"
+
+
+def test_the_page_names_every_function() -> None:
+    text = page()
+    for protocol in protocols():
+        section = text.split(f"(`{protocol.name}`)\n")[1].split("\n## ")[0]
+        assert [function.name for function in protocol.functions.values() if f"`{function.name}`" not in section] == []
