@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from click.testing import CliRunner, Result
 
@@ -101,6 +101,30 @@ def paste(readme: Path, language: str) -> None:
     readme.write_text("\n".join([f"{before}<!-- demo -->", "```", *lines, f"```{rest}"]), "utf-8")
 
 
+SESSIONS: Final = (("s7comm", "1,15p"), ("dnp3", "1p;15,27p"), ("iec104", "1,16p"), ("enip", "1,15p"))  # and which lines of each are shown
+
+
+def sessions() -> str:
+    """What `balefire dissect` says of a session of each protocol, as a README shows it: commands and what they print."""
+    shown: list[str] = []
+    for name, chosen in SESSIONS:
+        printed = program("dissect", CAPTURES / f"{name}.pcap", environment={"COLUMNS": "180", "BALEFIRE_LANGUAGE": "en"}).stdout.decode().splitlines()
+        lines: list[str] = []
+        for part in chosen.removesuffix("p").split("p;"):
+            first, _, last = part.partition(",")
+            lines += printed[int(first) - 1 : int(last or first)]
+        shown += [f"$ balefire dissect tests/captures/{name}.pcap | sed -n '{chosen}'", *(line.rstrip() for line in lines), ""]
+    return "\n".join(shown).rstrip()
+
+
+def paste_sessions(readme: Path) -> None:
+    """Put them where the README has room for them."""
+    before, _, after = readme.read_text("utf-8").split("<!-- dissect -->")
+    readme.write_text(f"{before}<!-- dissect -->\n```\n{sessions()}\n```\n<!-- dissect -->{after}", "utf-8")
+
+
 if __name__ == "__main__":
+    paste_sessions(ROOT / "README.md")
+    paste_sessions(ROOT / "README.zh.md")
     paste(ROOT / "README.md", "en")
     paste(ROOT / "README.zh.md", "zh")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sensors.docs import page
 from sensors.protocol import protocols
+from tests.cli import ROOT, sessions
 
 
 def test_the_page_of_protocols_is_current() -> None:
@@ -18,3 +21,9 @@ def test_the_page_names_every_function() -> None:
     for protocol in protocols():
         section = text.split(f"(`{protocol.name}`)\n")[1].split("\n## ")[0]
         assert [function.name for function in protocol.functions.values() if f"`{function.name}`" not in section] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_shows_what_dissect_says(name: str) -> None:
+    shown = (ROOT / name).read_text("utf-8").split("<!-- dissect -->")[1].strip().removeprefix("```").removesuffix("```").strip()
+    assert shown == sessions(), "run: python -m tests.cli"
