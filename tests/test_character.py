@@ -205,11 +205,11 @@ def test_the_cut_into_batches_changes_nothing(monkeypatch: pytest.MonkeyPatch, f
 def test_flows_that_age_are_counted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a flow was like is not lost with its row, nor left to the next one in it."""
     monkeypatch.setattr(sensors.sensor, "MOST_FLOWS", 8)
-    even = sent(telegrams(20), port=2404)
+    even = sent(telegrams(20), port=2405)
     packets = [*even, *(Packet(ethernet(ipv4(udp(bytes(20), 50000 + n, 9), protocol=17)), START + 3 * SECOND + n * n * MS) for n in range(60))]
     (window,) = rows(packets)
     assert {name: (row["packets"], row["conversations"], row["period"]) for name, row in window.items()} == {
-        "tcp/2404": (20, 1, 0.1), "udp/9": (60, 60, None),
+        "tcp/2405": (20, 1, 0.1), "udp/9": (60, 60, None),
     }  # fmt: skip
 
 
