@@ -14,6 +14,7 @@ from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
 from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, points
 from sensors.engine import streams as streaming
+from sensors.engine.dissecting import LEAST_ROWS, OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
 from sensors.engine.octets import plain
@@ -70,9 +71,6 @@ MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 PART: Final = 1 << 12  # messages dissected at a time, where there is room for all that they may hold:
 OPERATIONS: Final = 4 * PART
 SAMPLES: Final = 16 * PART
-OPERATION_OCTETS: Final = 2  # of a message, at least, for each operation
-SAMPLE_OCTETS: Final = 2
-LEAST_NEED: Final = 8  # rows of a message, however short it is
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
 RELEASE_ROWS: Final = 1 << 16  # rows handed on at a time
@@ -271,7 +269,7 @@ class Sensor:
         """How many of these messages, of at most so many rows each, find room. A row takes so many octets, of this message or of those that it completes."""
         held = int(self.joints[0].held) // octets
         if held <= room // 2:
-            bound: Any = LEAST_NEED + part.length // octets
+            bound: Any = LEAST_ROWS + part.length // octets
             most, room = np.minimum(most + bound * _joins()[part.protocol], bound), room - held
         return max(int(np.searchsorted(np.cumsum(most), room, side="right")), 1)
 

@@ -24,11 +24,11 @@ import numpy as np
 
 from records.effects import EFFECTS
 from sensors.engine import contexts
+from sensors.engine.dissecting import LEAST_ROWS, OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.encodings import STRIDES
 from sensors.engine.tables import BIT, FACT, LOW_TWO, MESSAGE, OPERATION, SAMPLE, TEXT, U16BE, VALUE, WITHOUT, code_path, table
 from sensors.listing import element_value, lines
 from sensors.protocol import Function, Protocol, protocols
-from sensors.sensor import LEAST_NEED, OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.sources.pcap import find, open_capture
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _junk(rows: int, dtype: np.dtype[np.void], fill: int) -> Any:
 
 def room_for(given: list[Message], each: int, octets: int) -> int:
     """How many rows the engine has room for."""
-    return sum(min(each, LEAST_NEED + len(message.data) // octets) for message in given)
+    return sum(min(each, LEAST_ROWS + len(message.data) // octets) for message in given)
 
 
 def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = None, apart: bool = False) -> tuple[list[Row], Any, Any]:

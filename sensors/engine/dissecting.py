@@ -10,6 +10,9 @@ from sensors.engine.tables import FACT, REQUEST, RESPONSE, SUCCESS, TEXT, UNANSW
 
 NOTHING: Final = float("nan")
 MOST_SAMPLES: Final = 4096  # of one operation: more are not paired
+LEAST_ROWS: Final = 24  # that a message may have, however short it is …
+OPERATION_OCTETS: Final = 2  # … and one operation for so many octets of it …
+SAMPLE_OCTETS: Final = 2  # … and one run of values
 
 
 @inline
@@ -67,6 +70,12 @@ def add_text(row: Any, samples: Any, space: int, first: int, offset: int, octets
 def add_fact(row: Any, samples: Any, space: int, first: int, value: float) -> Any:
     """A number that is a fact of the asset. Returns the sample."""
     return _add(row, samples, space, first, 1, 0, 0, FACT, value)
+
+
+@inline
+def most_rows(octets: int) -> int:
+    """How many operations a message of so many octets may have: the engine has room for no more."""
+    return LEAST_ROWS + octets // OPERATION_OCTETS
 
 
 @inline

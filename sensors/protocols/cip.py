@@ -70,7 +70,7 @@ from sensors.codes.epath import (
     segment_end,
 )  # fmt: skip
 from sensors.engine.contexts import context
-from sensors.engine.dissecting import add_fact, add_run, add_text, add_value, open_row
+from sensors.engine.dissecting import add_fact, add_run, add_text, add_value, most_rows, open_row
 from sensors.engine.octets import borrow, entry, f32le, f64le, i64le, inline, kernel, signed, u8, u16be, u16le, u32le
 from sensors.engine.tables import BROKEN, CUT, F32LE, F64LE, FAILURE, I8, I16LE, I32LE, LOW_BIT, RESPONSE, SECOND, U8, U16LE, U32LE, U64LE
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
@@ -480,7 +480,7 @@ def read_parts(
     if first.short or count == 0 or (whole and at + 2 + 2 * count > end):
         return used, sampled
     start = sampled
-    for part in range(min(count, PARTS, message.length)):
+    for part in range(min(count, PARTS, most_rows(message.length))):
         row = operations[used]
         open_row(row, index, message, sampled)
         row.part, row.unit = part, unit
@@ -514,7 +514,7 @@ def read_parts(
 def fail_parts(index: int, message: Any, count: int, operations: Any, used: int, sampled: int, contexts: Any, joints: Any) -> int:
     """A packet was refused as a whole: so was each of its services."""
     error, outcome, anomaly, unit = operations[used].error, operations[used].outcome, operations[used].anomaly, operations[used].unit
-    for part in range(min(count, PARTS, message.length)):
+    for part in range(min(count, PARTS, most_rows(message.length))):
         row = operations[used]
         open_row(row, index, message, sampled)
         asked = contexts[asked_of(message, part, contexts, joints)]

@@ -35,7 +35,7 @@ from sensors.codes.s7comm import (
 )
 from sensors.codes.s7items import GOOD, add_answer, add_written, fail, next_item, read_item
 from sensors.engine.contexts import append, context, drop, find, held, joined
-from sensors.engine.dissecting import add_fact, add_text, add_value, open_row, sub_code
+from sensors.engine.dissecting import add_fact, add_text, add_value, most_rows, open_row, sub_code
 from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16be, u24be, u32be
 from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
@@ -127,7 +127,7 @@ def read_items(
 ) -> int:  # fmt: skip
     """The items of a request from `at` on, with their values from `data` on where it writes; returns how many rows they are."""
     first = operations[used]
-    start, rows = sampled, min(max(items, 1), MOST_ITEMS, message.length)
+    start, rows = sampled, min(max(items, 1), MOST_ITEMS, most_rows(message.length))
     if items == 0:
         first.anomaly |= BAD_COUNT
         return 1
@@ -150,7 +150,7 @@ def read_answers(
 ) -> int:  # fmt: skip
     """The items of an answer or report, each with its return code; `kept`: the context that holds what was asked (-1: none). Returns how many rows they are."""
     first = operations[used]
-    start, rows = sampled, min(max(items, 1), MOST_ITEMS, message.length)
+    start, rows = sampled, min(max(items, 1), MOST_ITEMS, most_rows(message.length))
     place, octets = (0, 0) if kept < 0 else held(contexts, kept, joints)
     end = place + octets
     if items == 0:
@@ -400,7 +400,7 @@ def read_ack(
     if error != 0:
         fail(row, error)
         items = contexts[kept].c if kept >= 0 else 1
-        rows = min(max(items, 1), MOST_ITEMS, message.length + 8)
+        rows = min(max(items, 1), MOST_ITEMS, most_rows(message.length))
         for part in range(1, rows):
             fail(open_item(operations, used, index, message, sampled, row, part), error)
     elif code in (READ, WRITE) and named:

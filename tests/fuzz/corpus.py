@@ -130,8 +130,9 @@ def messages(name: str) -> tuple[Message, ...]:
     if not captures():
         return tuple(found)
     given = [*hard(1)]
+    carried = {name, protocol.over[0] if protocol.over else name}
     for path, names in captures():
-        if name in names and len(given) < MOST_SEARCHED:
+        if carried & set(names) and len(given) < MOST_SEARCHED:
             given += packets(path)
 
     def record(one: Protocol) -> Protocol:

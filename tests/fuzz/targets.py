@@ -17,11 +17,12 @@ from zlib import crc32
 import numpy as np
 
 from sensors import sensor as sensors_sensor
-from sensors.engine import contexts, fragments, layers, link, pairing
+from sensors.engine import contexts, fragments, layers, link, names, pairing
+from sensors.engine.dissecting import OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, CONVERSATION, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
 from sensors.protocol import Protocol, protocols
-from sensors.sensor import MESSAGE_SCRATCH, OPERATION_OCTETS, SAMPLE_OCTETS
+from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
 from tests.fuzz.guarded import GuardedSensor, guarded
 from tests.protocol_battery import FEW, OWNED, REGION, Message, check_tables, repairs, room_for
@@ -291,12 +292,13 @@ def _junk(rows: int, dtype: Any, fill: int, ends: bool) -> Any:
 
 def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) -> tuple[Any, Any, Any, Any, bool]:
     scattered, places = _scatter([message.data for message in given], fill)
-    region = np.zeros(REGION, np.uint8)
-    memory, messages = guarded(np.concatenate([scattered, region]), ends), guarded(table(len(given), MESSAGE), ends)
+    region, at = np.zeros(REGION, np.uint8), REGION if ends else 0  # messages lie at the guarded page
+    memory = guarded(np.concatenate([region, scattered] if ends else [scattered, region]), ends)
+    messages, places = guarded(table(len(given), MESSAGE), ends), [at + place for place in places]
     _fill_messages(messages, given, places)
     operations = _junk(room_for(given, protocol.operations_each, OPERATION_OCTETS), OPERATION, fill, ends)
     samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill, ends)
-    remembered, joints = _contexts(len(scattered), ends)
+    remembered, joints = _contexts(0 if ends else len(scattered), ends)
     used, sampled = protocol.dissect(plain(memory), messages, len(given), operations, 0, samples, 0, remembered, joints)
     return messages, operations[:used], samples[:sampled], joints, bool((remembered.tag >= 0).any() or (joints.fill_at > joints.begin_at).any())
 
@@ -509,7 +511,7 @@ def _sensor(case: Case) -> tuple[int, str]:
     assert vars(sensors_sensor).keys() >= SMALL.keys(), "the bounds of the tables have other names now"
     assert vars(pairing).keys() >= SMALL_PAIRING.keys(), "the bounds of the tables have other names now"
     groups = {"GROUP_ROWS": 1 << 10} if len(case) % 2 else {}
-    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING):
+    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING), patch.dict(vars(names), {"MOST_NAMES": 4}):
         first, rows = _told(given, FILLS[0], ends)
         if len(case) % 4 == 0:
             second, again = _told(given, FILLS[1], ends)
