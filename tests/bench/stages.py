@@ -101,8 +101,8 @@ def main() -> None:
     unknown = totals.effects.get("unknown", 0)  # what is no Modbus at all on its port
     told = {
         "packets": packets,
-        "messages": totals.messages - unknown,
-        "operations": totals.operations - unknown,
+        "protocols": {name: {"messages": told.messages, "operations": told.operations} for name, told in totals.protocols.items()},
+        "unknown": unknown,
         "seconds": median(seconds for seconds, _ in runs),
         "stages": {stage: round(seconds / RUNS / packets * 1e9, 1) for stage, seconds in stages},
     }

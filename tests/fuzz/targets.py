@@ -511,7 +511,7 @@ def _sensor(case: Case) -> tuple[int, str]:
     assert vars(sensors_sensor).keys() >= SMALL.keys(), "the bounds of the tables have other names now"
     assert vars(pairing).keys() >= SMALL_PAIRING.keys(), "the bounds of the tables have other names now"
     groups = {"GROUP_ROWS": 1 << 10} if len(case) % 2 else {}
-    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING), patch.dict(vars(names), {"MOST_NAMES": 4}):
+    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING), patch.dict(vars(names), {"MOST_NAMES": 1}):
         first, rows = _told(given, FILLS[0], ends)
         if len(case) % 4 == 0:
             second, again = _told(given, FILLS[1], ends)
