@@ -133,6 +133,7 @@ class Sensor:
             table(OPERATIONS + int(self.most.max(initial=1)), OPERATION),
             table(SAMPLES + int(self.most_samples.max(initial=1)), SAMPLE),
         )
+        self.spare, self.chosen = table(len(self.operations), OPERATION), table(PART + len(self.operations), MESSAGE)
         self.layered, self.origins = table(PART + len(self.operations), MESSAGE), np.zeros(PART + len(self.operations), np.int64)
         self.keys, self.effects, _ = pairing.code_table()
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
@@ -278,7 +279,7 @@ class Sensor:
         self.joints.fill_at = self.joints.begin_at
         used, sampled, mixed = self._dissect(part, 0, used, sampled)
         if mixed:
-            self.operations[:used] = self.operations[:used][np.argsort(self.operations.message[:used], kind="stable")]
+            self._arrange(np.argsort(self.operations.message[:used], kind="stable"))
         if len(self.layers) and (self.operations.payload[:used] >= 0).any():
             part, used = self._hand_on(part, used, sampled)
         at = self._annotate(used, part)
@@ -296,7 +297,10 @@ class Sensor:
         for number in present:
             whole = len(present) == 1 and first == 0
             places = None if whole else first + np.flatnonzero(kinds == number)
-            chosen = messages if places is None else messages[places]
+            chosen = messages
+            if places is not None:
+                layers.gather(messages, places, self.chosen)
+                chosen = self.chosen[: len(places)]
             before = used
             used, sampled = protocols()[number].dissect(
                 self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled, self.contexts, self.joints
@@ -305,6 +309,12 @@ class Sensor:
                 self.operations.message[before:used] = places[self.operations.message[before:used]]
             self._messages_of[number] += len(chosen)
         return used, sampled, len(present) > 1
+
+    def _arrange(self, order: Any) -> int:
+        """The operations in this order, and no others; returns how many."""
+        layers.gather(self.operations, order, self.spare)
+        self.operations, self.spare = self.spare, self.operations
+        return len(order)
 
     def _annotate(self, used: int, part: Any) -> int:
         """Returns the next operation where there is no room for its name."""
@@ -325,7 +335,7 @@ class Sensor:
             if filled == first:
                 break
             after, sampled, _ = self._dissect(self.layered[:filled], first, used, sampled)
-            used = layers.settle(self.operations, used, after, self.origins)
+            used = self._arrange(layers.settle(self.operations, used, after, self.origins))
         return self.layered[:filled], used
 
     def _lift(self, used: int, filled: int) -> int:
@@ -444,6 +454,7 @@ class Sensor:
             lambda: (self._count_groups(0, 0), self._close_until(0), self._clear_groups(), self.naming.points(self.point_rows[:1])),
             lambda: (self._collect(0, 0), self._annotate(0, self.messages), self._forget_named_points()),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
+            lambda: (layers.gather(self.messages, none, self.chosen), self._arrange(none)),
             lambda: (self._lift(0, 0), streaming.free_slots(self.slots, self.streams)),
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )

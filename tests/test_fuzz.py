@@ -107,7 +107,7 @@ INTERPRETED_OWN: Final = {**INTERPRETED, "BALEFIRE_FUZZ_SEEDS": "examples"}
 PLANTED: Final = {
     "past the arena": (
         "protocols/modbus.py", "dissect.modbus", "    octets = u8(memory, at, end, row)\n    if octets == 0", "    octets = 0 + memory[at]\n    if octets == 0",
-        ("SIGSEGV", "SIGBUS", "by what lies around it"), COMPILED_OWN,
+        ("SIGSEGV", "SIGBUS", "AssertionError: operations"), COMPILED_OWN,
     ),
     "past a table": (
         "engine/link.py", "link.decode", "for i in range(start, count):", "for i in range(start, count + 1):", ("SIGSEGV", "SIGBUS"), COMPILED_OWN,

@@ -123,13 +123,19 @@ def hand_on(
     return filled
 
 
-def settle(operations: Any, before: int, after: int, origins: Any) -> int:
-    """operations[before:after] take the place of those in operations[:before] that carried their messages; returns how many there are then."""
+@entry
+def gather(rows: Any, order: Any, target: Any) -> None:
+    """target[i] = rows[order[i]]: copying whole rows is slow in numpy."""
+    rows, order, target = borrow(rows), borrow(order), borrow(target)
+    for i in range(len(order)):
+        target[i] = rows[order[i]]
+
+
+def settle(operations: Any, before: int, after: int, origins: Any) -> Any:
+    """The order in which operations[before:after] take the place of those in operations[:before] that carried their messages."""
     place = np.arange(after)
     place[before:] = origins[operations.message[before:after]]
     kept = np.ones(after, bool)
     kept[place[before:]] = False
     order = np.flatnonzero(kept)
-    order = order[np.argsort(place[order], kind="stable")]
-    operations[: len(order)] = operations[order]
-    return len(order)
+    return order[np.argsort(place[order], kind="stable")]
