@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -197,8 +198,10 @@ def hunt_readers(seed: int, keep: Path, seconds: float, corpus: Path) -> Hunt:
     """Let atheris mutate capture files, guided by the lines that the readers, interpreted, then execute. `corpus` grows."""
     keep.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # a process starts with the peak of the one that began it
     ran = _python(
-        "tests.fuzz.readers", str(corpus), f"-max_total_time={int(seconds)}", f"-seed={seed}", "-rss_limit_mb=1024", f"-artifact_prefix={keep}/reader-",
+        "tests.fuzz.readers", str(corpus), f"-max_total_time={int(seconds)}", f"-seed={seed}", f"-rss_limit_mb={1024 + inherited}",
+        f"-artifact_prefix={keep}/reader-",
         environment={"NUMBA_DISABLE_JIT": "1"},
     )  # fmt: skip
     done = Hunt("atheris", seconds=time.monotonic() - began)

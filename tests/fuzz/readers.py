@@ -173,8 +173,8 @@ def _blocks(data: bytes, told: Told) -> None:
                 unread += 1
         at += length
     told.offset = at
-    if unread and not told.packets:
-        told.stop("capture.linktype", at)
+    if unread:
+        told.stop("capture.interfaces" if told.packets else "capture.linktype", at)
 
 
 def delivered(path: Path, memory: Any, packets: Any, start: int, guard: Any = None) -> tuple[list[bytes], Any]:
