@@ -81,6 +81,18 @@ def test_a_segment_that_comes_very_late_is_judged() -> None:
     assert not seen.anomalies
 
 
+def test_a_late_segment_that_reaches_beyond_the_front_is_delivered_whole() -> None:
+    talk = begun()
+    start = talk.sequences[0]
+    messages = b"".join(mbap(50 + number, write(50 + number, 1)) for number in range(4))
+    talk.packets.append(stretched(talk.segment(0, messages[:6], start), 40 + 24))  # as if the capture had cut two of them
+    talk.packets.append(talk.segment(0, messages, start))
+    talk.sequences[0] = start + len(messages)
+    talk.put(0, mbap(80, write(80, 1)))
+    seen = watch(talk.packets)
+    assert {row["object"]["first"] for row in seen.lines if row["access"] == "write" and not row["anomaly"]} >= {51, 52, 53, 80}
+
+
 def test_what_the_receiver_has_does_not_come_again() -> None:
     talk = begun()
     late = talk.segment(0, mbap(50, write(50, 5)), talk.sequences[0])

@@ -107,9 +107,12 @@ def _compare(
 
 @inline
 def _leave_filling(packet: Any, number: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any) -> None:
-    """What comes next does not follow what came last into the hole."""
-    if flows[number].filling:
-        flows[number].filling = 0
+    """What is next at the front does not follow what came last into the hole, unless that reached up to here."""
+    flow = flows[number]
+    if flow.filling:
+        flow.filling = 0
+        if flow.hole_next == flow.expected:
+            return
         tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
 
 
@@ -331,6 +334,7 @@ def _segment(
         if flow.started == 0 or flow.ended or flow.began != (sequence + 1) & 0xFFFFFFFF:
             if packet.tcp_flags & 16 == 0 and flow.started and flow.ended == 0 and flow.messages > 0:
                 flow.reborn = (sequence + 1) & 0xFFFFFFFF  # its receiver will ask back (RFC 5961, 4), and forgers do not answer
+                count_undecoded(whole, flow.transport, server_port(flow), undecoded, streams)
                 return
             _begin(memory, packet, number, flows, slots, framings, known, ports,
                    messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -373,9 +377,11 @@ def _segment(
             leave_hole(packet, flow, flow.expected, sequence)
             flow.expected = sequence
             ahead = 0
-    if ahead < 0 and flow.hole_end >= 0 and _fill(memory, packet, number, sequence, flows, slots, framings, known, ports,
-                                                  messages, conversations, conversation_index, undecoded, streams, histories, place):  # fmt: skip
-        return
+    if ahead < 0 and flow.hole_end >= 0:
+        came = _fill(memory, packet, number, sequence, flows, slots, framings, known, ports,
+                     messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+        if came and ahead + whole <= 0:
+            return
     fresh = packet.payload - ahead
     _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages,
              conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
