@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
-from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli import lines
-from tests.plant.network import bridges, network
 from tests.plant.plan import Address, Host
+from tests.plant.session import record
 from tests.require import need
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 PLC = Host("PLC", "plc", (Address("10.20.9.11", "02:ba:1e:09:00:11"),))
@@ -27,40 +24,12 @@ ADDRESS = PLC.addresses[0].ip
 OF_THE_STACKS = {"register_session", "unregister_session", "list_identity", "large_forward_open", "forward_open", "forward_close"}
 
 
-def record(folder: Path) -> Path:
-    """Let both act in namespaces of their own, and record what passes between them."""
-    capture = folder / "enip.pcap"
-    with network(f"enip{os.getpid()}", (PLC, PANEL)) as net, ExitStack() as stack:
-
-        def start(namespace: str, module: str, *words: str) -> subprocess.Popen[str]:
-            process = net.start(namespace, module, *words)
-
-            def stop() -> None:
-                process.terminate()
-                process.wait(30)
-                if process.stdout:
-                    process.stdout.close()
-
-            stack.callback(stop)
-            return process
-
-        for process in (
-            start(net.switch, "tests.plant.capture", str(capture), *(f"{name}={vlan}" for name, vlan in bridges((PLC, PANEL)).items())),
-            start(net.namespace(PLC.short), "tests.plant.enip_plc", ADDRESS),
-        ):
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == "ready"
-        client = start(net.namespace(PANEL.short), "tests.plant.enip_client", ADDRESS, str(folder / "diary.json"))
-        assert client.wait(90) == 0
-        time.sleep(0.5)
-    return capture
-
-
 @pytest.mark.netns
 def test_what_the_clients_did_is_what_the_sensor_says(tmp_path: Path) -> None:
     need("netns", os.geteuid() == 0 and shutil.which("ip") is not None, "making network namespaces needs root and iproute2")
     need("cpppo", find_spec("cpppo") is not None and find_spec("pycomm3") is not None, "cpppo or pycomm3 is not installed")
-    rows = sorted((row for row in lines("dissect", record(tmp_path)) if row["source"]["ip"] == PANEL.addresses[0].ip), key=lambda row: row["packet"] or 0)
+    capture = record(tmp_path, "enip", (PLC, "enip_plc"), (PANEL, "enip_client"))
+    rows = sorted((row for row in lines("dissect", capture) if row["source"]["ip"] == PANEL.addresses[0].ip), key=lambda row: row["packet"] or 0)
     assert {row["protocol"] for row in rows} == {"enip", "cip"}
     assert [row["anomaly"] for row in rows if row["anomaly"]] == []
     assert {row["action"] for row in rows} >= {"register_session", "large_forward_open", "forward_close", "unregister_session"}

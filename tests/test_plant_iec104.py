@@ -7,15 +7,14 @@ import os
 import shutil
 import signal
 import time
-from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli import lines
-from tests.plant.network import bridges, network
 from tests.plant.plan import Address, Host
+from tests.plant.session import record
 from tests.require import need
 
 if TYPE_CHECKING:
@@ -31,42 +30,18 @@ REPORTED = {  # what the station holds, by type identification: address and valu
 }  # fmt: skip
 
 
-def record(folder: Path) -> Path:
-    """Let both act in namespaces of their own, and record what passes between them."""
-    capture = folder / "iec104.pcap"
-    with network(f"iec104{os.getpid()}", (STATION, CENTRE)) as net, ExitStack() as stack:
-
-        def start(namespace: str, module: str, *words: str) -> subprocess.Popen[str]:
-            process = net.start(namespace, module, *words)
-
-            def stop() -> None:
-                process.terminate()
-                process.wait(30)
-                if process.stdout:
-                    process.stdout.close()
-
-            stack.callback(stop)
-            return process
-
-        for process in (
-            start(net.switch, "tests.plant.capture", str(capture), *(f"{name}={vlan}" for name, vlan in bridges((STATION, CENTRE)).items())),
-            station := start(net.namespace(STATION.short), "tests.plant.iec104_station", ADDRESS),
-        ):
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == "ready"
-        client = start(net.namespace(CENTRE.short), "tests.plant.iec104_client", ADDRESS, str(folder / "diary.json"))
-        time.sleep(2)
-        station.send_signal(signal.SIGUSR1)
-        assert client.wait(60) == 0
-        time.sleep(0.5)
-    return capture
+def report_spontaneously(station: subprocess.Popen[str]) -> None:
+    """Have the station tell what nobody asked for."""
+    time.sleep(2)
+    station.send_signal(signal.SIGUSR1)
 
 
 @pytest.mark.netns
 def test_what_the_client_did_is_what_the_sensor_says(tmp_path: Path) -> None:
     need("netns", os.geteuid() == 0 and shutil.which("ip") is not None, "making network namespaces needs root and iproute2")
     need("c104", find_spec("c104") is not None, "lib60870 is not installed")
-    rows = sorted(lines("dissect", record(tmp_path)), key=lambda row: row["packet"] or row["response_packet"])
+    capture = record(tmp_path, "iec104", (STATION, "iec104_station"), (CENTRE, "iec104_client"), report_spontaneously)
+    rows = sorted(lines("dissect", capture), key=lambda row: row["packet"] or row["response_packet"])
     assert {row["protocol"] for row in rows} == {"iec104"}
     check_deeds(json.loads((tmp_path / "diary.json").read_text()), rows)
     check_reports(rows)

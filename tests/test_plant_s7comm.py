@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
-from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli import lines
-from tests.plant.network import bridges, network
 from tests.plant.plan import Address, Host
+from tests.plant.session import record
 from tests.require import need
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 CONTROLLER = Host("S7-CPU", "plc", (Address("10.20.8.11", "02:ba:1e:08:00:11"),))
@@ -26,40 +23,12 @@ STATION = Host("S7-PG", "engineer", (Address("10.20.8.20", "02:ba:1e:08:00:20"),
 ADDRESS = CONTROLLER.addresses[0].ip
 
 
-def record(folder: Path) -> Path:
-    """Let both act in namespaces of their own, and record what passes between them."""
-    capture = folder / "s7comm.pcap"
-    with network(f"s7comm{os.getpid()}", (CONTROLLER, STATION)) as net, ExitStack() as stack:
-
-        def start(namespace: str, module: str, *words: str) -> subprocess.Popen[str]:
-            process = net.start(namespace, module, *words)
-
-            def stop() -> None:
-                process.terminate()
-                process.wait(30)
-                if process.stdout:
-                    process.stdout.close()
-
-            stack.callback(stop)
-            return process
-
-        for process in (
-            start(net.switch, "tests.plant.capture", str(capture), *(f"{name}={vlan}" for name, vlan in bridges((CONTROLLER, STATION)).items())),
-            start(net.namespace(CONTROLLER.short), "tests.plant.s7comm_plc", ADDRESS),
-        ):
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == "ready"
-        client = start(net.namespace(STATION.short), "tests.plant.s7comm_client", ADDRESS, str(folder / "diary.json"))
-        assert client.wait(60) == 0
-        time.sleep(0.5)
-    return capture
-
-
 @pytest.mark.netns
 def test_what_the_client_did_is_what_the_sensor_says(tmp_path: Path) -> None:
     need("netns", os.geteuid() == 0 and shutil.which("ip") is not None, "making network namespaces needs root and iproute2")
     need("snap7", find_spec("snap7") is not None, "snap7 is not installed")
-    rows = sorted(lines("dissect", record(tmp_path)), key=lambda row: row["packet"] or row["response_packet"])
+    capture = record(tmp_path, "s7comm", (CONTROLLER, "s7comm_plc"), (STATION, "s7comm_client"))
+    rows = sorted(lines("dissect", capture), key=lambda row: row["packet"] or row["response_packet"])
     deeds = json.loads((tmp_path / "diary.json").read_text())
     connected, setup, *asked = (row for row in rows if row["action"] not in ("disconnect_request", "disconnect_confirm"))
     assert (connected["protocol"], connected["action"], connected["object"]["name"]) == ("cotp", "connection_request", "01.02 (R0/S2)")
