@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from records.effects import EFFECTS
 from records.schema import ACTIVITY, POINT, arrow_table
+from sensors.engine.distinct import distinct
 from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
 from sensors.engine.identity import DIGITS, WORDS, hash_rows, name_words
 from sensors.engine.pairing import code_table
@@ -107,8 +108,8 @@ class Naming:
 
     def _talks(self, rows: Any) -> tuple[list[tuple[Any, bool]], Any]:
         """The conversations of these rows, each with whether it is turned round (reports: the one who was to be asked spoke), and which one each row has."""
-        wanted, place = np.unique(2 * rows.conversation + rows.report, return_inverse=True)
-        return [(self._conversations[number >> 1], number & 1 == 1) for number in wanted.tolist()], place
+        wanted, place = distinct(rows.conversation, rows.report)
+        return [(self._conversations[number], report == 1) for number, report in wanted.tolist()], place
 
     def _conversation_columns(self, rows: Any, talks: list[tuple[Any, bool]], place: Any) -> dict[str, Any]:
         own = rows.ordinal > 0
@@ -215,23 +216,21 @@ class Naming:
         """What stands for names in identities."""
         if not (names >= 0).any():
             return 0
-        distinct, place = np.unique(names, return_inverse=True)
-        return np.array([name_words(self._name(number))[0] if number >= 0 else 0 for number in distinct.tolist()], np.int64)[place]
+        wanted, place = distinct(names)
+        return np.array([name_words(self._name(number))[0] if number >= 0 else 0 for (number,) in wanted.tolist()], np.int64)[place]
 
     def _object_names(self, protocol: Any, space: Any, name: Any, first: Any, last: Any) -> Any:
         """Of each row; asked once for each distinct object."""
         asked = (name >= 0) | (_labelled()[protocol] & (space >= 0) & (first >= 0))
         if not asked.any():
             return pa.nulls(len(name), pa.string())
-        objects = np.stack([protocol, space, name, first, last], axis=1)
-        objects[~asked, 1:] = -1
-        distinct, place = np.unique(objects, axis=0, return_inverse=True)
-        return _spread([self.object_name(*one) for one in distinct.tolist()], place.reshape(-1), pa.string())
+        wanted, place = distinct(protocol, *(np.where(asked, column, -1) for column in (space, name, first, last)))
+        return _spread([self.object_name(*one) for one in wanted.tolist()], place, pa.string())
 
     def points(self, rows: Any) -> pa.Table:
         """Released point rows."""
-        wanted, place = np.unique(rows.host, return_inverse=True)
-        addresses = [self.host(number) for number in wanted.tolist()]
+        wanted, place = distinct(rows.host)
+        addresses = [self.host(number) for (number,) in wanted.tolist()]
         space = _space_number(rows.protocol, rows.space)
         columns: dict[str, Any] = {
             "@timestamp": rows.start, "event.start": rows.start, "event.end": rows.end,
@@ -327,14 +326,11 @@ def _spread(values: Sequence[Any], place: Any, kind: Any = None) -> Any:
 
 def _named(numbers: Any, name: Callable[[int], Any]) -> Any:
     """A name for each number, asked once for each distinct one."""
-    distinct, place = np.unique(np.asarray(numbers), return_inverse=True)
-    return _spread([name(int(number)) for number in distinct], place)
+    wanted, place = distinct(numbers)
+    return _spread([name(number) for (number,) in wanted.tolist()], place)
 
 
 def _named_pairs(first: Any, second: Any, name: Callable[[int, int], Any], kind: Any = None) -> Any:
     """A name for each pair of numbers, asked once for each distinct one."""
-    ones, one = np.unique(np.asarray(first), return_inverse=True)
-    others, other = np.unique(np.asarray(second), return_inverse=True)
-    distinct, place = np.unique(one * len(others) + other, return_inverse=True)
-    pairs = ((int(ones[number // len(others)]), int(others[number % len(others)])) for number in distinct.tolist())
-    return _spread([name(a, b) for a, b in pairs], place, kind or pa.string())
+    wanted, place = distinct(first, second)
+    return _spread([name(one, other) for one, other in wanted.tolist()], place, kind or pa.string())

@@ -1,6 +1,6 @@
 """What a protocol is: one record of data and one `dissect`. One file a protocol in `sensors/protocols`, found by discovery.
 
-`dissect(memory, messages, count, operations, used, samples, sampled, contexts, joints) -> (used, sampled)` reads `count` messages and appends rows to
+`dissect(memory, messages, which, operations, used, samples, sampled, contexts, joints) -> (used, sampled)` reads messages[which] and appends rows to
 operations and samples; it returns the new fill of both. The engine calls it with room for `operations_each` operations and `samples_each` samples a message,
 but no more than one of each an octet. What it has to remember of a connection it keeps in `sensors.engine.contexts`.
 """

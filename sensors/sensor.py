@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,9 +11,8 @@ from records.effects import EFFECTS, UNKNOWN, Effect
 from records.model import Batch
 from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, points
+from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, parts, points
 from sensors.engine import streams as streaming
-from sensors.engine.dissecting import LEAST_ROWS, OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
 from sensors.engine.octets import plain
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
 
     from records.model import Asset
     from sensors.origin import Name
+    from sensors.protocol import Protocol
     from sensors.source import Source
 
 SLOTS: Final = 1024
@@ -68,9 +67,10 @@ MOST_HOSTS: Final = 1 << 16
 SIGHTINGS: Final = 1 << 14  # frames of redundant networks that are remembered
 MOST_CONVERSATIONS: Final = 1 << 16
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
-PART: Final = 1 << 12  # messages dissected at a time, where there is room for all that they may hold:
-OPERATIONS: Final = 4 * PART
-SAMPLES: Final = 16 * PART
+OPERATIONS: Final = 1 << 17  # rows that messages dissected at a time may come to; what none comes to takes no memory
+SAMPLES: Final = 1 << 18
+DONE: Final = 1 << 12  # operations grouped at a time: few enough to stay in a cache
+TOLD: Final = 1 << 14  # … and their samples
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
 RELEASE_ROWS: Final = 1 << 16  # rows handed on at a time
@@ -82,11 +82,9 @@ def traits(effect: Effect) -> int:
     return engineers | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
 
 
-@cache
-def _joins() -> Any:
-    """[protocol] → may a message of its come in parts, itself or that of a protocol over it?"""
-    above = {protocol.name: any(other.joins for other in protocols() if other.over and other.over[0] == protocol.name) for protocol in protocols()}
-    return np.array([protocol.joins or above[protocol.name] for protocol in protocols()] or [False])
+def _joins(protocol: Protocol) -> bool:
+    """May a message of its come in parts, itself or that of a protocol over it?"""
+    return protocol.joins or any(other.joins for other in protocols() if other.over and other.over[0] == protocol.name)
 
 
 class Sensor:
@@ -121,24 +119,25 @@ class Sensor:
         self.histories = table(history.HISTORIES, HISTORY)
         self.histories.flow = -1
         self.framings, self.known, self.ports = framing_tables(protocols())
-        self.messages, self.undecoded = table(MESSAGES, MESSAGE), table(256, UNDECODED)
+        self.undecoded = table(256, UNDECODED)
         self.characters, self.bins = character.character_tables()
-        self.messages.unit = self.messages.transaction = -1
         self._make_layers()
         self.contexts, self.joints = contexts.context_tables(CONTEXTS_AT)
         self.names, self.name_index, self.name_counters = names.name_tables(NAMES_AT)
         self.conversation_index = index(MOST_CONVERSATIONS)
         self.most, self.most_samples = layers.room(protocols(), "operations_each"), layers.room(protocols(), "samples_each")
-        self.operations, self.samples = (
-            table(OPERATIONS + int(self.most.max(initial=1)), OPERATION),
-            table(SAMPLES + int(self.most_samples.max(initial=1)), SAMPLE),
-        )
-        self.spare, self.chosen = table(len(self.operations), OPERATION), table(PART + len(self.operations), MESSAGE)
-        self.layered, self.origins = table(PART + len(self.operations), MESSAGE), np.zeros(PART + len(self.operations), np.int64)
+        rows = OPERATIONS + int(self.most.max(initial=1))
+        self.operations, self.samples = table(rows, OPERATION), table(SAMPLES + int(self.most_samples.max(initial=1)), SAMPLE)
+        self.messages = table(MESSAGES + rows, MESSAGE)  # those of streams, and behind them those that operations carry
+        self.messages.unit[:MESSAGES] = self.messages.transaction[:MESSAGES] = -1
+        self.joins = np.array([_joins(protocol) for protocol in protocols()] or [0], np.int64)
+        self.which, self.shares = np.zeros(len(self.messages), np.int64), np.zeros(max(len(protocols()), 1), np.int64)
+        self.begins, self.numbers = np.zeros(len(self.messages), np.int64), np.zeros(len(self.messages), np.int64)
+        self.above, self.order, self.waiting = np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(2 * parts.DEEP, np.int64)
         self.keys, self.effects, _ = pairing.code_table()
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
-        self.done, self.told = table(4 * PART, OPERATION), table(16 * PART, SAMPLE)
+        self.done, self.told = table(DONE, OPERATION), table(TOLD, SAMPLE)
         self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), index(GROUP_ROWS), table(1, GROUPS)
         self.counters.due, self.counters.closed = FOREVER, -WINDOW
         self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
@@ -157,10 +156,11 @@ class Sensor:
         self.clock.first, self.clock.free_host, self.point_counters.free_block = FOREVER, -1, -1
 
     def _bind(self) -> None:
-        """The rows that the loop itself reads and sets."""
+        """The rows that the loop itself reads and sets, and the messages of streams."""
+        self._of_streams = self.messages[:MESSAGES]
         self._packet = rows(self.packets)
         (self._streams,), (self._pairs,), (self._counters,) = rows(self.streams), rows(self.pairs), rows(self.counters)
-        (self._point_counters,), (self._clock,) = rows(self.point_counters), rows(self.clock)
+        (self._point_counters,), (self._clock,), (self._joints,) = rows(self.point_counters), rows(self.clock), rows(self.joints)
 
     def _make_layers(self) -> None:
         """Protocols over others, each with conversations of its own behind those of streams."""
@@ -243,116 +243,81 @@ class Sensor:
     def _stream(self, at: int, count: int) -> tuple[int, int]:
         return streaming.follow(
             self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
-            self.messages, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
+            self._of_streams, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
         )  # fmt: skip
 
     def _messages(self, now: int) -> None:
         """Messages to operations to activities; then the slots are free again."""
         count, first = self._streams.messages, 0
         while first < count:
-            last = self._part_end(first, count)
-            self._part(self.messages[first:last], now if last == count else 0)
+            last = self._choose(first, count, OPERATIONS, SAMPLES)
+            self._part(first, last, now if last == count else 0)
             first = last
         if count == 0:
-            self._operations(0, self.messages, now)
+            self._pair(0, 0, now)
+        if now:
+            self._close_until(now)
         streaming.free_slots(self.slots, self.streams)
 
-    def _part_end(self, first: int, count: int) -> int:
+    def _choose(self, first: int, count: int, room: int, sample_room: int) -> int:
         """Messages from `first` up to here are dissected together: as many as there is room for."""
-        last = min(first + PART, count)
-        for each, octets, room in ((self.most, OPERATION_OCTETS, OPERATIONS), (self.most_samples, SAMPLE_OCTETS, SAMPLES)):
-            part = self.messages[first:last]
-            if len(part) * int(each[part.protocol].max()) > room:
-                last = first + self._fitting(part, each[part.protocol], octets, room)
-        return last
+        held = self._joints.held
+        return parts.choose(self.messages, first, count, self.most, self.most_samples, self.joins, held, room, sample_room, self.which, self.shares)
 
-    def _fitting(self, part: Any, most: Any, octets: int, room: int) -> int:
-        """How many of these messages, of at most so many rows each, find room. A row takes so many octets, of this message or of those that it completes."""
-        held = int(self.joints[0].held) // octets
-        if held <= room // 2:
-            bound: Any = LEAST_ROWS + part.length // octets
-            most, room = np.minimum(most + bound * _joins()[part.protocol], bound), room - held
-        return max(int(np.searchsorted(np.cumsum(most), room, side="right")), 1)
-
-    def _part(self, part: Any, now: int) -> None:
-        used, sampled = 0, 0
-        self.joints.fill_at = self.joints.begin_at
-        used, sampled, mixed = self._dissect(part, 0, used, sampled)
-        if mixed:
-            self._arrange(np.argsort(self.operations.message[:used], kind="stable"))
-        if len(self.layers) and (self.operations.payload[:used] >= 0).any():
-            part, used = self._hand_on(part, used, sampled)
-        at = self._annotate(used, part)
-        while at < used:
-            self._pair(0, at, part, 0)
+    def _part(self, first: int, last: int, now: int) -> None:
+        self._joints.fill_at = self._joints.begin_at
+        used, sampled = self._dissect(0, 0)
+        filled, asked = MESSAGES, 0
+        for _ in range(layers.PASSES if len(self.layers) else 0):
+            before, filled = filled, self._lift(asked, used, filled)
+            if filled == before:
+                break
+            self._choose(before, filled, FOREVER, FOREVER)
+            asked = used
+            used, sampled = self._dissect(used, sampled)
+        self.above[asked:used] = -1
+        count = parts.arrange(
+            first, last, MESSAGES, filled, used, self.operations, self.above, self.begins, self.numbers, self.order, self.waiting
+        )  # fmt: skip
+        start, at = 0, self._annotate(0, count)
+        while at < count:
+            self._pair(start, at, 0)
             self._forget_names()
-            self.operations[: used - at] = self.operations[at:used].copy()
-            used, at = used - at, self._annotate(used - at, part)
-        self._operations(used, part, now)
+            start, at = at, self._annotate(at, count)
+        self._pair(start, count, now)
 
-    def _dissect(self, messages: Any, first: int, used: int, sampled: int) -> tuple[int, int, bool]:
-        """Messages from `first` on, those of each protocol at once; the new fill of both tables, and whether operations are out of the order of messages."""
-        kinds = messages.protocol[first:]
-        present: list[int] = np.flatnonzero(np.bincount(kinds)).tolist()
-        for number in present:
-            whole = len(present) == 1 and first == 0
-            places = None if whole else first + np.flatnonzero(kinds == number)
-            chosen = messages
-            if places is not None:
-                layers.gather(messages, places, self.chosen)
-                chosen = self.chosen[: len(places)]
-            before = used
-            used, sampled = protocols()[number].dissect(
-                self.memory, chosen, len(chosen), self.operations, used, self.samples, sampled, self.contexts, self.joints
-            )
-            if places is not None:
-                self.operations.message[before:used] = places[self.operations.message[before:used]]
-            self._messages_of[number] += len(chosen)
-        return used, sampled, len(present) > 1
+    def _dissect(self, used: int, sampled: int) -> tuple[int, int]:
+        """The chosen messages, those of each protocol at once; the new fill of both tables."""
+        begin = 0
+        for number, end in enumerate(self.shares.tolist()):
+            if end > begin:
+                used, sampled = protocols()[number].dissect(
+                    self.memory, self.messages, self.which[begin:end], self.operations, used, self.samples, sampled, self.contexts, self.joints
+                )
+                self._messages_of[number] += end - begin
+                begin = end
+        return used, sampled
 
-    def _arrange(self, order: Any) -> int:
-        """The operations in this order, and no others; returns how many."""
-        layers.gather(self.operations, order, self.spare)
-        self.operations, self.spare = self.spare, self.operations
-        return len(order)
-
-    def _annotate(self, used: int, part: Any) -> int:
+    def _annotate(self, start: int, count: int) -> int:
         """Returns the next operation where there is no room for its name."""
         done = pairing.annotate(
-            self.memory, 0, used, self.operations, part, self.keys, self.effects, UNKNOWN, self.traits, self.flows,
+            self.memory, start, count, self.operations, self.order, self.messages, self.keys, self.effects, UNKNOWN, self.traits, self.flows,
             self.names, self.name_index, self.name_counters,
         )  # fmt: skip
-        delivery.disown(done, self.operations, part, self.conversations, UNKNOWN, self.undecoded, self.streams)
+        delivery.disown(start, done, self.operations, self.order, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         return done
 
-    def _hand_on(self, part: Any, used: int, sampled: int) -> tuple[Any, int]:
-        """Messages inside messages: their operations stand in the place of those that carried them."""
-        filled = len(part)
-        self.layered[:filled] = part
-        for _ in range(layers.PASSES):
-            first = filled
-            filled = self._lift(used, filled)
-            if filled == first:
-                break
-            after, sampled, _ = self._dissect(self.layered[:filled], first, used, sampled)
-            used = self._arrange(layers.settle(self.operations, used, after, self.origins))
-        return self.layered[:filled], used
-
-    def _lift(self, used: int, filled: int) -> int:
+    def _lift(self, start: int, used: int, filled: int) -> int:
+        """Messages inside messages: their operations will stand in the place of those that carried them."""
         return layers.hand_on(
-            self.memory, used, self.operations, self.layered, filled, self.origins, len(self.talks), self.conversations,
+            self.memory, start, used, self.operations, self.messages, filled, self.above, len(self.talks), self.conversations,
             self.layers, self.layer_framings, self.layer_known, self.scratch, self.joints,
         )  # fmt: skip
 
-    def _operations(self, count: int, messages: Any, now: int) -> None:
-        self._pair(0, count, messages, now)
-        if now:
-            self._close_until(now)
-
-    def _pair(self, at: int, count: int, messages: Any, now: int) -> None:
+    def _pair(self, at: int, count: int, now: int) -> None:
         while at <= count:
             at = pairing.pair(
-                self.memory, SLOTS_END, at, count, now, self.operations, messages, self.samples,
+                self.memory, SLOTS_END, at, count, now, self.operations, self.order, self.messages, self.samples,
                 self.ring, self.asked, self.ring_index, self.kept, self.done, self.told, self.pairs, self.bits,
             )  # fmt: skip
             self._group()
@@ -439,7 +404,8 @@ class Sensor:
             self._messages(int(last.clock))
             if self.streams[0].conversations + 2 >= len(self.talks):
                 self._forget_conversations()
-        self._operations(0, self.messages, FOREVER - 1)
+        self._pair(0, 0, FOREVER - 1)
+        self._close_until(FOREVER - 1)
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         self._close_coverage()
 
@@ -450,12 +416,12 @@ class Sensor:
         return (
             lambda: self._stream(0, 0),
             lambda: (self.decode(0, 0), fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)),
-            lambda: self._pair(0, 0, self.messages, 0),
+            lambda: self._pair(0, 0, 0),
             lambda: (self._count_groups(0, 0), self._close_until(0), self._clear_groups(), self.naming.points(self.point_rows[:1])),
-            lambda: (self._collect(0, 0), self._annotate(0, self.messages), self._forget_named_points()),
+            lambda: (self._collect(0, 0), self._annotate(0, 0), self._forget_named_points()),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
-            lambda: (layers.gather(self.messages, none, self.chosen), self._arrange(none)),
-            lambda: (self._lift(0, 0), streaming.free_slots(self.slots, self.streams)),
+            lambda: (self._choose(0, 0, 0, 0), self._part(0, 0, 0)),
+            lambda: (self._lift(0, 0, 0), streaming.free_slots(self.slots, self.streams)),
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )
 
@@ -538,7 +504,7 @@ class Sensor:
 
     def _release_all(self) -> None:
         """Whatever waits or is grouped leaves: numbers in it are about to change their meaning."""
-        self._pair(0, 0, self.messages, FOREVER - 1)
+        self._pair(0, 0, FOREVER - 1)
         self._drain()
         self._clear_groups()
         self._drain()

@@ -36,7 +36,7 @@ def _compile(task: tuple[str, int]) -> None:
     if kind == "kernel":
         sensor.exercises()[number]()
     elif kind == "protocol":
-        protocols()[number].dissect(sensor.memory, sensor.messages[:0], 0, sensor.operations, 0, sensor.samples, 0, sensor.contexts, sensor.joints)
+        protocols()[number].dissect(sensor.memory, sensor.messages, sensor.which[:0], sensor.operations, 0, sensor.samples, 0, sensor.contexts, sensor.joints)
     else:
         _read(sensor)
 

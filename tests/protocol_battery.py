@@ -135,7 +135,7 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
     operations = _junk(room_for(given, protocol.operations_each, OPERATION_OCTETS), OPERATION, fill)
     samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill)
     remembered, joints = contexts.context_tables(size, *FEW)
-    used, sampled = protocol.dissect(memory, messages, len(given), operations, 0, samples, 0, remembered, joints)
+    used, sampled = protocol.dissect(memory, messages, np.arange(len(given)), operations, 0, samples, 0, remembered, joints)
     check_tables(protocol, messages, operations[:used], samples[:sampled], joints)
     return [_row(protocol, memory, operation, samples) for operation in operations[:used]], operations[:used], samples[:sampled]
 

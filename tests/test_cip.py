@@ -239,7 +239,7 @@ def dissected(given: list[Message], clocks: tuple[int, ...] = (0,)) -> tuple[Any
     lengths = [len(message.data) for message in given]
     messages.offset, messages.length, messages.side = [sum(lengths[:i]) for i in range(len(given))], lengths, [message.side for message in given]
     messages.clock = clocks
-    CIP.dissect(memory, messages, len(given), operations, 0, samples, 0, *contexts.context_tables(len(data)))
+    CIP.dissect(memory, messages, np.arange(len(given)), operations, 0, samples, 0, *contexts.context_tables(len(data)))
     return memory, operations
 
 

@@ -272,7 +272,7 @@ LIMITS = {
     "conversations": {"MOST_CONVERSATIONS": 8},
     "groups": {"GROUP_ROWS": 8},
     "blocks": {"BLOCKS": 2},
-    "parts": {"PART": 512},
+    "parts": {"OPERATIONS": 64, "SAMPLES": 256, "DONE": 8},
     "released": {"RELEASE_ROWS": 4},
     "ring": {"RING": 4},
     "kept": {"KEPT_SAMPLES": 2},

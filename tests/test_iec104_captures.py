@@ -73,8 +73,8 @@ def ours(path: Path) -> tuple[dict[int, Said], list[tuple[str, str]]]:
     told: dict[int, Said] = defaultdict(lambda: defaultdict(list))
     codes: list[tuple[str, str]] = []
 
-    def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, *rest: Any) -> tuple[int, int]:
-        done = IEC104.dissect(memory, messages, count, operations, used, samples, sampled, *rest)
+    def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, *rest: Any) -> tuple[int, int]:
+        done = IEC104.dissect(memory, messages, which, operations, used, samples, sampled, *rest)
         for row in operations[used : done[0]]:
             message = messages[int(row.message)]
             start = int(message.offset)

@@ -331,14 +331,16 @@ def show_overlap(memory: Any, packet: Any, number: int, at: int, end: int, flows
 
 
 @entry
-def disown(count: int, operations: Any, messages: Any, conversations: Any, unknown: int, undecoded: Any, streams_table: Any) -> None:
+def disown(
+    start: int, count: int, operations: Any, order: Any, messages: Any, conversations: Any, unknown: int, undecoded: Any, streams_table: Any
+) -> None:  # fmt: skip
     """Messages whose framing was understood and whose meaning was not are no coverage: their octets count as undecoded. Refusals are understood."""
-    operations, messages, conversations = borrow(operations), borrow(messages), borrow(conversations)
+    operations, order, messages, conversations = borrow(operations), borrow(order), borrow(messages), borrow(conversations)
     undecoded, streams_table = borrow(undecoded), borrow(streams_table)
     streams = streams_table[0]
     before = -1
-    for i in range(count):
-        operation = operations[i]
+    for i in range(start, count):
+        operation = operations[order[i]]
         message = messages[operation.message]
         if operation.effect == unknown and operation.outcome != FAILURE and message.marks & BROKEN == 0 and operation.message != before:
             conversation = conversations[message.conversation]

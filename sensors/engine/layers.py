@@ -95,14 +95,15 @@ def _copy_message(target: Any, source: Any) -> None:
 
 @entry
 def hand_on(
-    memory: Any, count: int, operations: Any, messages: Any, filled: int, origins: Any, base: int, conversations: Any,
+    memory: Any, start: int, count: int, operations: Any, messages: Any, filled: int, above: Any, base: int, conversations: Any,
     layers: Any, framings: Any, known: Any, scratch: Any, joints: Any,
 ) -> int:  # fmt: skip
-    """What operations[:count] carry becomes messages[filled:]; returns the new fill. `origins` tells which operation each of them came from."""
-    memory, operations, messages, origins, conversations = borrow(memory), borrow(operations), borrow(messages), borrow(origins), borrow(conversations)
+    """What operations[start:count] carry becomes messages[filled:]; returns the new fill. `above` tells which message each of them carried (-1: none)."""
+    memory, operations, messages, above, conversations = borrow(memory), borrow(operations), borrow(messages), borrow(above), borrow(conversations)
     layers, framings, known, scratch, joints = borrow(layers), borrow(framings), borrow(known), borrow(scratch), borrow(joints)
-    for i in range(count):
+    for i in range(start, count):
         operation = operations[i]
+        above[i] = -1
         if operation.payload < 0:
             continue
         lower = messages[operation.message]
@@ -117,25 +118,7 @@ def hand_on(
                 message.unit, message.transaction, message.protocol = operation.unit, operation.transaction, layer.upper
                 message.framing = framings[layer.framing].number if layer.framing >= 0 else 0
                 _converse(message, layer, base, conversations)
-                origins[filled] = i
+                above[i] = filled
                 filled += 1
         operation.payload = -1  # asked for once
     return filled
-
-
-@entry
-def gather(rows: Any, order: Any, target: Any) -> None:
-    """target[i] = rows[order[i]]: copying whole rows is slow in numpy."""
-    rows, order, target = borrow(rows), borrow(order), borrow(target)
-    for i in range(len(order)):
-        target[i] = rows[order[i]]
-
-
-def settle(operations: Any, before: int, after: int, origins: Any) -> Any:
-    """The order in which operations[before:after] take the place of those in operations[:before] that carried their messages."""
-    place = np.arange(after)
-    place[before:] = origins[operations.message[before:after]]
-    kept = np.ones(after, bool)
-    kept[place[before:]] = False
-    order = np.flatnonzero(kept)
-    return order[np.argsort(place[order], kind="stable")]

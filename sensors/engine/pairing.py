@@ -97,7 +97,7 @@ def _function_of_any(protocol: int, code: int, keys: Any) -> int:
 
 @entry
 def annotate(
-    memory: Any, start: int, count: int, operations: Any, messages: Any, keys: Any, effects: Any, unknown: int, traits: Any, flows: Any,
+    memory: Any, start: int, count: int, operations: Any, order: Any, messages: Any, keys: Any, effects: Any, unknown: int, traits: Any, flows: Any,
     names: Any, name_index: Any, name_counters: Any,
 ) -> int:  # fmt: skip
     """What an operation has from its message and from its protocol's table of functions; returns the next one where there is no room for its name.
@@ -105,10 +105,10 @@ def annotate(
     Flows on which somebody acts are marked.
     """
     memory, names, name_index, name_counters = borrow(memory), borrow(names), borrow(name_index), borrow(name_counters)
-    operations, messages, keys, effects = borrow(operations), borrow(messages), borrow(keys), borrow(effects)
+    operations, order, messages, keys, effects = borrow(operations), borrow(order), borrow(messages), borrow(keys), borrow(effects)
     traits, flows = borrow(traits), borrow(flows)
     for i in range(start, count):
-        operation = operations[i]
+        operation = operations[order[i]]
         message = messages[operation.message]
         operation.name = -1
         if operation.name_octets > 0:
@@ -400,19 +400,20 @@ def _ask(
 
 @entry
 def pair(
-    memory: Any, kept_at: int, start: int, count: int, now: int, operations: Any, messages: Any, samples: Any,
+    memory: Any, kept_at: int, start: int, count: int, now: int, operations: Any, order: Any, messages: Any, samples: Any,
     ring: Any, asked: Any, index: Any, kept: Any, done: Any, told: Any, pairs_table: Any, bits: Any,
 ) -> int:  # fmt: skip
-    """Pair operations[start:count], then let time go on to `now`; returns the next operation, `count` + 1 when all is done. Stops where `done` is full."""
-    memory, operations, messages, samples, ring, asked = borrow(memory), borrow(operations), borrow(messages), borrow(samples), borrow(ring), borrow(asked)
+    """Pair operations[order[start:count]], then let time go on to `now`; returns the next one, `count` + 1 when all is done. Stops where `done` is full."""
+    memory, operations, order, messages, samples = borrow(memory), borrow(operations), borrow(order), borrow(messages), borrow(samples)
+    ring, asked = borrow(ring), borrow(asked)
     index, kept, done, told, pairs_table, bits = borrow(index), borrow(kept), borrow(done), borrow(told), borrow(pairs_table), borrow(bits)
     pairs = pairs_table[0]
     for i in range(start, count + 1):
         last = i == count
-        advanced = _advance(now if last else operations[i].clock, ring, asked, kept, done, told, pairs)
+        advanced = _advance(now if last else operations[order[i]].clock, ring, asked, kept, done, told, pairs)
         if last:
             return count + 1 if advanced else count
-        operation = operations[i]
+        operation = operations[order[i]]
         if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
             return i
         waits = operation.transaction >= 0 and (operation.role < REPORT or (operation.role == REPORT and operation.outcome == UNANSWERED))

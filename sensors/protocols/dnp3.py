@@ -728,11 +728,11 @@ def faces_wrong(memory: Any, message: Any, row: Any, at: int, end: int) -> bool:
 
 
 @entry
-def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
-    """Append the operations and values of `count` messages; returns the new fill of both tables (`sensors.protocol`)."""
+def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
+    """Append the operations and values of the messages with these numbers; returns the new fill of both tables (`sensors.protocol`)."""
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
-    contexts, joints = borrow(contexts), borrow(joints)
-    for index in range(count):
+    contexts, joints, which = borrow(contexts), borrow(joints), borrow(which)
+    for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         if message.marks & BROKEN:

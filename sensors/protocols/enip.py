@@ -287,12 +287,12 @@ def read_broken(message: Any, row: Any) -> None:
 
 @entry
 def dissect(
-    memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+    memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
 ) -> tuple[int, int]:  # fmt: skip
-    """Append the operations and values of `count` messages; returns the new fill of both tables (`sensors.protocol`)."""
+    """Append the operations and values of the messages with these numbers; returns the new fill of both tables (`sensors.protocol`)."""
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
-    contexts, joints = borrow(contexts), borrow(joints)
-    for index in range(count):
+    contexts, joints, which = borrow(contexts), borrow(joints), borrow(which)
+    for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         if message.marks & BROKEN:

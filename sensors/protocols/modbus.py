@@ -485,11 +485,11 @@ def close_both(write: Any, read: Any, cut: bool, over: bool) -> None:
 
 
 @entry
-def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
-    """Append the operations and values of `count` messages; returns the new fill of both tables (`sensors.protocol`)."""
-    contexts, joints = borrow(contexts), borrow(joints)
+def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
+    """Append the operations and values of the messages with these numbers; returns the new fill of both tables (`sensors.protocol`)."""
+    contexts, joints, which = borrow(contexts), borrow(joints), borrow(which)
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
-    for index in range(count):
+    for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         if message.marks & BROKEN:

@@ -542,11 +542,11 @@ def read_message(memory: Any, index: int, message: Any, operations: Any, used: i
 
 
 @entry
-def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
-    """Append the operations and values of `count` PDUs; returns the new fill of both tables (`sensors.protocol`)."""
+def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
+    """Append the operations and values of the PDUs with these numbers; returns the new fill of both tables (`sensors.protocol`)."""
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
-    contexts, joints = borrow(contexts), borrow(joints)
-    for index in range(count):
+    contexts, joints, which = borrow(contexts), borrow(joints), borrow(which)
+    for index in which:
         message = messages[index]
         open_row(operations[used], index, message, sampled)
         rows = 1

@@ -73,7 +73,7 @@ def packets(path: Path) -> tuple[Packet, ...]:
     memory, rows = np.zeros(1 << 20, np.uint8), table(MOST_PACKETS, PACKET)
     found: list[Packet] = []
     while len(found) < MOST_PACKETS and (count := source.batch(memory, 0, rows)):
-        for row in rows[:count]:
+        for row in rows[which]:
             data = memory[row.at : row.at + min(row.captured, LONGEST)].tobytes()
             found.append(Packet(data, int(row.time), int(row.linktype), int(row.wire)))
     source.close()
@@ -136,12 +136,12 @@ def messages(name: str) -> tuple[Message, ...]:
             given += packets(path)
 
     def record(one: Protocol) -> Protocol:
-        def dissect(memory: Any, rows: Any, count: int, *rest: Any) -> tuple[int, int]:
+        def dissect(memory: Any, rows: Any, which: Any, *rest: Any) -> tuple[int, int]:
             if one is protocol:
-                for row in rows[:count]:
+                for row in rows[which]:
                     data = bytes(memory[row.offset : row.offset + row.length])
                     found.setdefault(Message(data, int(row.side), int(row.framing), int(row.marks)))
-            return one.dissect(memory, rows, count, *rest)
+            return one.dissect(memory, rows, which, *rest)
 
         return replace(one, dissect=dissect)
 

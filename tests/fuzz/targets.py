@@ -299,7 +299,7 @@ def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) 
     operations = _junk(room_for(given, protocol.operations_each, OPERATION_OCTETS), OPERATION, fill, ends)
     samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill, ends)
     remembered, joints = _contexts(0 if ends else len(scattered), ends)
-    used, sampled = protocol.dissect(plain(memory), messages, len(given), operations, 0, samples, 0, remembered, joints)
+    used, sampled = protocol.dissect(plain(memory), messages, guarded(np.arange(len(given)), ends), operations, 0, samples, 0, remembered, joints)
     return messages, operations[:used], samples[:sampled], joints, bool((remembered.tag >= 0).any() or (joints.fill_at > joints.begin_at).any())
 
 
@@ -331,13 +331,14 @@ def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
 def _dissect_alone(protocol: Protocol, given: list[Message], ends: bool) -> Any:
     """Each message alone, in memory and tables that are not one octet larger."""
     memory, messages = guarded(np.zeros(1 << 16, np.uint8), ends), guarded(table(1, MESSAGE), ends)
+    which = guarded(np.zeros(1, np.int64), ends)
     found: list[Any] = []
     for message in given:
         operations = guarded(table(room_for([message], protocol.operations_each, OPERATION_OCTETS), OPERATION), ends)
         samples = guarded(table(room_for([message], protocol.samples_each, SAMPLE_OCTETS), SAMPLE), ends)
         remembered, joints = _contexts(len(memory), ends)
         _fill_messages(messages, [message], [0])
-        used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, 1, operations, 0, samples, 0, remembered, joints)
+        used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, which, operations, 0, samples, 0, remembered, joints)
         found.append(operations[:used].copy())
     return np.concatenate(found)
 
@@ -383,20 +384,21 @@ def _handed_on(case: Case, fill: int, ends: bool) -> tuple[Any, Any, Any]:
         message.speaker, message.hearer = number % 2, 1 - number % 2
     layered, framings, known = (guarded(one, ends) for one in _layer_tables())
     ranks = 1 + int(layered.rank.max())
-    conversations, origins = guarded(table(TALKS * ranks, CONVERSATION), ends), guarded(np.zeros(2 * count, np.int64), ends)
+    conversations, above_of = guarded(table(TALKS * ranks, CONVERSATION), ends), guarded(np.full(count, 99, np.int64), ends)
     scratch = guarded(table(1, MESSAGE_SCRATCH), ends)
     filled: int = layers.hand_on(
-        plain(guarded(scattered, ends)), count, operations, messages, count, origins, TALKS, conversations, layered, framings, known, scratch,
+        plain(guarded(scattered, ends)), 0, count, operations, messages, count, above_of, TALKS, conversations, layered, framings, known, scratch,
         contexts.context_tables(len(scattered), *FEW)[1],
     )  # fmt: skip
     assert (operations.payload < 0).all(), "what is handed on twice"
-    above = messages[count:filled]
-    below = messages[origins[count:filled]]
+    above, origins = messages[count:filled], np.flatnonzero(above_of >= 0)
+    assert list(above_of[origins]) == list(range(count, filled)), "every message is that of an operation"
+    below = messages[origins]
     assert (above.offset >= below.offset).all(), "a message before that which carries it"
     assert (above.offset + above.length <= below.offset + below.length).all(), "a message that is longer than that which carries it"
     assert (above.length > 0).all()
     assert (above.conversation >= TALKS).all()
-    return above, origins[count:filled], conversations
+    return above, origins, conversations
 
 
 def _hand_on(case: Case) -> tuple[int, str]:
