@@ -134,10 +134,11 @@ class Sensor:
         self.which, self.shares = np.zeros(len(self.messages), np.int64), np.zeros(max(len(protocols()), 1), np.int64)
         self.begins, self.numbers = np.zeros(len(self.messages), np.int64), np.zeros(len(self.messages), np.int64)
         self.above, self.order, self.waiting = np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(2 * parts.DEEP, np.int64)
-        self.keys, self.effects, _ = pairing.code_table()
+        (self.keys, self.effects, _), self.entries = pairing.code_table(), pairing.code_index()
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
         self.done, self.told = table(DONE, OPERATION), table(TOLD, SAMPLE)
+        self.hashes = np.zeros(DONE, np.int64)
         self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), index(GROUP_ROWS), table(1, GROUPS)
         self.counters.due, self.counters.closed = FOREVER, -WINDOW
         self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
@@ -301,8 +302,8 @@ class Sensor:
     def _annotate(self, start: int, count: int) -> int:
         """Returns the next operation where there is no room for its name."""
         done = pairing.annotate(
-            self.memory, start, count, self.operations, self.order, self.messages, self.keys, self.effects, UNKNOWN, self.traits, self.flows,
-            self.names, self.name_index, self.name_counters,
+            self.memory, start, count, self.operations, self.order, self.messages, self.keys, self.entries, self.effects, UNKNOWN,
+            self.traits, self.flows, self.names, self.name_index, self.name_counters,
         )  # fmt: skip
         delivery.disown(start, done, self.operations, self.order, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
         return done
@@ -339,7 +340,7 @@ class Sensor:
 
     def _count_groups(self, at: int, count: int) -> int:
         return grouping.group(
-            at, count, self.done, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
+            at, count, self.done, self.hashes, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
             self.hosts, self.conversations,
         )  # fmt: skip
 

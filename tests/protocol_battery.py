@@ -40,7 +40,7 @@ OWNED: Final = (
 )  # fmt: skip
 PAD: Final = 64
 FEW: Final = (256, 1 << 18)  # contexts, octets joined: enough for some thousand messages
-REGION: Final = FEW[0] * contexts.HELD_OCTETS + FEW[1]
+REGION: Final = FEW[0] * contexts.HELD_EACH + FEW[1]
 
 
 @dataclass(frozen=True)

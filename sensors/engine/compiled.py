@@ -182,6 +182,33 @@ def mix(first: int, second: int) -> int:
     return np.int64((mixed ^ mixed >> np.uint64(32)) >> np.uint64(1))  # pyright: ignore[reportReturnType]
 
 
+@inline
+def blend(a: int, b: int, c: int, d: int) -> int:
+    """A sum of four numbers, each times a large one, 0 … 2**63-1: cheap, and to be mixed before it finds a place in an index."""
+    total = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b) * np.uint64(0xC2B2AE3D27D4EB4F)
+    total += np.uint64(c) * np.uint64(0x165667B19E3779F9) + np.uint64(d) * np.uint64(0xD6E8FEB86659FD93)
+    return np.int64(total >> np.uint64(1))  # pyright: ignore[reportReturnType]
+
+
+def _prefetch_row(typing: Any, rows: Any, number: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
+        octets = ir.IntType(8).as_pointer()
+        first = builder.bitcast(builder.gep(array.data, [arguments[1]]), octets)
+        asked = builder.module.declare_intrinsic("llvm.prefetch", [octets], ir.FunctionType(ir.VoidType(), [octets, *[ir.IntType(32)] * 3]))
+        for at in range(0, size, 64):
+            line = builder.gep(first, [ir.IntType(64)(at)])
+            builder.call(asked, [line, *(ir.IntType(32)(word) for word in (1, 3, 1))])  # to be written, for long, data
+        return context.get_dummy_value()
+
+    return types.none(rows, types.int64), generate
+
+
+prefetch: Callable[[Any, int], None] = cast("Callable[[Any, int], None]", intrinsic(_prefetch_row))
+"""Have the memory of a row brought near, for it is needed soon. Touches nothing: a row that is not there does no harm."""
+
+
 def _move_octets(typing: Any, memory: Any, target: Any, source: Any, octets: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

@@ -14,12 +14,13 @@ from sensors.engine.tables import CONTEXT, JOINTS, table
 CONTEXTS: Final = 1 << 13
 BUCKET: Final = 8
 HELD_OCTETS: Final = 4096  # that one context may keep
+HELD_EACH: Final = HELD_OCTETS + 64  # from one to the next: a power of two would put all their beginnings into the same few lines of a cache
 JOINED_OCTETS: Final = 1 << 22
-OCTETS: Final = JOINED_OCTETS + CONTEXTS * HELD_OCTETS
+OCTETS: Final = JOINED_OCTETS + CONTEXTS * HELD_EACH
 
 
 def context_tables(place: int, rows: int = CONTEXTS, joined_octets: int = JOINED_OCTETS) -> tuple[Any, Any]:
-    """(contexts, joints); their octets lie in the arena from `place` on: `joined_octets`, then HELD_OCTETS a row. `rows` is a power of two."""
+    """(contexts, joints); their octets lie in the arena from `place` on: `joined_octets`, then HELD_EACH a row. `rows` is a power of two."""
     contexts, joints = table(rows, CONTEXT), table(1, JOINTS)
     contexts.tag = -1
     joints.begin_at = joints.fill_at = place
@@ -70,7 +71,7 @@ def append(memory: Any, contexts: Any, number: int, joints: Any, at: int, octets
     row = contexts[number]
     if octets < 0 or at < 0 or at + octets > len(memory) or row.filled + octets > HELD_OCTETS:
         return False
-    copy(memory, joints[0].buffers + number * HELD_OCTETS + row.filled, at, octets)
+    copy(memory, joints[0].buffers + number * HELD_EACH + row.filled, at, octets)
     row.filled += octets
     joints[0].held += octets
     return True
@@ -79,7 +80,7 @@ def append(memory: Any, contexts: Any, number: int, joints: Any, at: int, octets
 @inline
 def held(contexts: Any, number: int, joints: Any) -> tuple[int, int]:
     """(place, octets) of what the context holds, where it lies until more is added or it is dropped."""
-    return joints[0].buffers + number * HELD_OCTETS, int(contexts[number].filled)
+    return joints[0].buffers + number * HELD_EACH, int(contexts[number].filled)
 
 
 @kernel
@@ -98,7 +99,7 @@ def joined(memory: Any, contexts: Any, number: int, joints: Any) -> tuple[int, i
     if place + octets > joint.end:
         joint.shed += 1
         return -1, 0
-    copy(memory, place, joint.buffers + number * HELD_OCTETS, octets)
+    copy(memory, place, joint.buffers + number * HELD_EACH, octets)
     joint.fill_at = place + octets
     return place, octets
 

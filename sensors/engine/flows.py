@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.framing import fits
-from sensors.engine.octets import inline, kernel, mix, number_of, tag_fits, tagged
+from sensors.engine.octets import inline, kernel, mix, number_of, prefetch, tag_fits, tagged
 from sensors.engine.tables import GTPU
 from sensors.protocol import BY_SEGMENT
 
@@ -50,6 +50,13 @@ def find_flow(packet: Any, flows: Any, index: Any) -> int:
                 return number
         place = (place + 1) & last
     return -1
+
+
+@inline
+def expect_flow(packet: Any, flows: Any, index: Any) -> None:
+    """Have the flow of a packet that comes soon brought near."""
+    hashed = _key(packet.source, packet.target, packet.source_port, packet.target_port, packet.transport, packet.realm)
+    prefetch(flows, number_of(index[hashed & len(index) - 1]))
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, tag_fits, tagged
+from sensors.engine.octets import blend, borrow, entry, fill, inline, kernel, mix, number_of, prefetch, tag_fits, tagged
 from sensors.engine.tables import COUNTER, FAILURE, FOREVER, GROUPED, LATENESS, OWN, REPORT, SWEPT, WINDOW
 
 MOST_OWN: Final = 64  # rows of their own of one key in a window; the rest is grouped
@@ -21,6 +21,7 @@ ACTS: Final = 8  # has done what is told one by one
 ITS_OWN: Final = 1  # a row each
 TRIES: Final = 2  # engineers, where it fails
 PROBES: Final = 32
+AHEAD: Final = 6  # operations whose groups are brought near before their turn
 LAST_WINDOW: Final = FOREVER // WINDOW * WINDOW
 
 
@@ -32,11 +33,17 @@ def _report(operation: Any) -> int:
 
 @inline
 def _hash(operation: Any, kind: int, window: int) -> int:
-    whole = mix(operation.conversation << 16 ^ operation.effect << 8 ^ operation.outcome << 4 ^ _report(operation) << 3 ^ kind, operation.code)
-    whole = mix(whole, mix(operation.error, window // WINDOW) ^ operation.anomaly)
+    ends = operation.conversation << 16 ^ operation.effect << 8 ^ operation.outcome << 4 ^ _report(operation) << 3 ^ kind
+    whole = mix(blend(ends, operation.code, operation.error, operation.anomaly), window)
     if kind in (GROUPED, OWN):
-        whole = mix(whole, mix(operation.first, operation.last) ^ mix(operation.unit << 20 ^ operation.name, operation.space))
+        whole = mix(whole, blend(operation.first, operation.last, operation.unit << 20 ^ operation.name, operation.space))
     return whole
+
+
+@inline
+def _window(operation: Any) -> int:
+    time = operation.time if operation.time >= 0 else operation.answer_time
+    return time // WINDOW * WINDOW
 
 
 @inline
@@ -58,11 +65,10 @@ def _same(group: Any, operation: Any, kind: int, window: int) -> bool:
     return group.first == operation.first and group.last == operation.last and group.unit == operation.unit and group.space == operation.space
 
 
-@kernel
-def _find(operation: Any, kind: int, window: int, groups: Any, index: Any) -> int:
+@inline
+def _find(operation: Any, hashed: int, kind: int, window: int, groups: Any, index: Any) -> int:
     """The group of this operation, or -1 - (place in the index) where there is none."""
     last = len(index) - 1
-    hashed = _hash(operation, kind, window)
     place = hashed & last
     while index[place] >= 0:
         if tag_fits(index[place], hashed) and _same(groups[number_of(index[place])], operation, kind, window):
@@ -200,21 +206,26 @@ def _new_range(operation: Any, window: int, seen: Any, counters: Any) -> bool:
 
 
 @inline
-def _grouped(operation: Any, window: int, groups: Any, index: Any, seen: Any, counters: Any) -> int:
+def _grouped(operation: Any, hashed: int, window: int, groups: Any, index: Any, seen: Any, counters: Any) -> int:
     """The group of an operation that repeats; past MOST_RANGES ranges of one reader and action, the one that stands for all further ones."""
-    found = _find(operation, GROUPED, window, groups, index)
-    if found >= 0:
-        return found
+    found = _find(operation, hashed, GROUPED, window, groups, index)
+    return found if found >= 0 else _new_grouped(operation, hashed, -1 - found, window, groups, index, seen, counters)
+
+
+@kernel
+def _new_grouped(operation: Any, hashed: int, place: int, window: int, groups: Any, index: Any, seen: Any, counters: Any) -> int:
+    """The group of an operation that has none yet."""
     if operation.first < 0 and operation.name < 0:
-        return _begin(operation, GROUPED, window, -1 - found, groups, index, counters)
-    counter = _find(operation, COUNTER, window, groups, index)
+        return _begin(operation, GROUPED, window, place, groups, index, counters)
+    found, other = -1 - place, _hash(operation, COUNTER, window)
+    counter = _find(operation, other, COUNTER, window, groups, index)
     if counter < 0:
         counter = _begin(operation, COUNTER, window, -1 - counter, groups, index, counters)
-        found = _find(operation, GROUPED, window, groups, index)
+        found = _find(operation, hashed, GROUPED, window, groups, index)
     if groups[counter].rows < MOST_RANGES:
         groups[counter].rows += 1
         return _begin(operation, GROUPED, window, -1 - found, groups, index, counters)
-    swept = _find(operation, SWEPT, window, groups, index)
+    swept = _find(operation, _hash(operation, SWEPT, window), SWEPT, window, groups, index)
     if swept < 0:
         swept = _begin(operation, SWEPT, window, -1 - swept, groups, index, counters)
     if _new_range(operation, window, seen, counters):
@@ -277,16 +288,21 @@ def flush(groups: Any, index: Any, released: Any, seen: Any, counters: Any, host
 
 @entry
 def group(
-    start: int, count: int, done: Any, traits: Any, by_effect: Any, by_protocol: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
+    start: int, count: int, done: Any, hashes: Any, traits: Any, by_effect: Any, by_protocol: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
     hosts: Any, conversations: Any,
 ) -> int:  # fmt: skip
     """Count done[start:count] into groups; returns the next one, `count` when all are done. Stops where there is no room for what may be released."""
     done, traits, by_effect, by_protocol, groups = borrow(done), borrow(traits), borrow(by_effect), borrow(by_protocol), borrow(groups)
-    index, released, seen, counters_table = borrow(index), borrow(released), borrow(seen), borrow(counters_table)
+    index, released, seen, counters_table, hashes = borrow(index), borrow(released), borrow(seen), borrow(counters_table), borrow(hashes)
     hosts, conversations = borrow(hosts), borrow(conversations)
     counters = counters_table[0]
+    last = len(index) - 1
+    for i in range(start, count):
+        hashes[i] = _hash(done[i], OWN if traits[done[i].effect] & ITS_OWN else GROUPED, _window(done[i]))
     for i in range(start, count):
         operation = done[i]
+        if i + AHEAD < count:  # its row of the table, which is larger than a cache
+            prefetch(groups, number_of(index[hashes[i + AHEAD] & last]))
         if counters.released + counters.groups + 2 > len(released):
             return i
         close_until(operation.clock, operation.expired == 1, groups, index, released, seen, counters, hosts, conversations)
@@ -294,17 +310,17 @@ def group(
             flush(groups, index, released, seen, counters, hosts, conversations)
         time = operation.time if operation.time >= 0 else operation.answer_time
         packet = operation.packet if operation.packet >= 0 else operation.answer_packet
-        window = time // WINDOW * WINDOW
+        window = _window(operation)
         by_effect[operation.effect] += 1
         by_protocol[operation.protocol] += 1
         _cast(operation, traits[operation.effect], hosts, conversations)
         if traits[operation.effect] & ITS_OWN:
-            found = _find(operation, OWN, window, groups, index)
+            found = _find(operation, hashes[i], OWN, window, groups, index)
             if found < 0:
                 found = _begin(operation, OWN, window, -1 - found, groups, index, counters)
             _own(operation, groups[found], time, packet, released, counters, hosts, conversations)
         else:
-            found = _grouped(operation, window, groups, index, seen, counters)
+            found = _grouped(operation, hashes[i], window, groups, index, seen, counters)
             _add(groups[found], operation, time, packet)
     return count
 

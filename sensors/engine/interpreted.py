@@ -106,6 +106,15 @@ def mix(first: int, second: int) -> int:
     return (mixed ^ mixed >> 32) >> 1
 
 
+def blend(a: int, b: int, c: int, d: int) -> int:
+    """A sum of four numbers, each times a large one, 0 … 2**63-1: the same compiled and interpreted."""
+    return (a * 0x9E3779B97F4A7C15 + b * 0xC2B2AE3D27D4EB4F + c * 0x165667B19E3779F9 + d * 0xD6E8FEB86659FD93 & _MASK) >> 1
+
+
+def prefetch(rows: Any, number: int) -> None:
+    """Nothing: only compiled code gains by it."""
+
+
 def copy(memory: Any, target: int, source: int, octets: int) -> None:
     """Move octets inside the arena; nothing where either end is not in it."""
     if octets > 0 and min(target, source) >= 0 and max(target, source) + octets <= len(memory):

@@ -16,6 +16,7 @@ LOWER_HALF: Final = 0xFFFFFFFF
 if INTERPRETED:
     from sensors.engine.interpreted import (
         add16,
+        blend,
         borrow,
         copy,
         entry,
@@ -29,6 +30,7 @@ if INTERPRETED:
         mix,
         octet,
         plain,
+        prefetch,
         real32,
         real64,
         store8,
@@ -36,6 +38,7 @@ if INTERPRETED:
 else:
     from sensors.engine.compiled import (
         add16,
+        blend,
         borrow,
         copy,
         entry,
@@ -49,14 +52,15 @@ else:
         mix,
         octet,
         plain,
+        prefetch,
         real32,
         real64,
         store8,
     )  # fmt: skip
 
 __all__ = [
-    "INTERPRETED", "borrow", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel", "mix", "number_of",
-    "numbers16be", "plain", "put", "same_octets", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le",
+    "INTERPRETED", "blend", "borrow", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel", "mix", "number_of",
+    "numbers16be", "plain", "prefetch", "put", "same_octets", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le",
     "u48be", "u48le",
 ]  # fmt: skip
 

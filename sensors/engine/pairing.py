@@ -34,6 +34,7 @@ from sensors.engine.tables import (
     SUCCESS,
     TEXT,
     UNANSWERED,
+    index,
     table,
 )  # fmt: skip
 from sensors.protocol import protocols
@@ -70,42 +71,53 @@ def code_table() -> tuple[Any, Any, list[tuple[int, str]]]:
     return keys, effects, [(key, name) for key, _, name in rows]
 
 
+@cache
+def code_index() -> Any:
+    """A hash index of the functions of every protocol: row of `code_table`, -1 where there is none."""
+    keys = code_table()[0]
+    entries = index(len(keys))
+    for row, key in enumerate(keys.tolist()):
+        place = key & len(entries) - 1
+        while entries[place] >= 0:
+            place = (place + 1) & len(entries) - 1
+        entries[place] = row
+    return entries
+
+
 @inline
-def _function(protocol: int, code: int, keys: Any) -> int:
+def _function(protocol: int, code: int, keys: Any, entries: Any) -> int:
     """Row of the function table, -1 for a code that no table has."""
     wanted = mix(protocol, code)
-    low, high = 0, len(keys)
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < len(keys) and keys[low] == wanted else -1
+    last = len(entries) - 1
+    place = wanted & last
+    while entries[place] >= 0 and keys[entries[place]] != wanted:
+        place = (place + 1) & last
+    return int(entries[place])
 
 
 @kernel
-def _function_of_any(protocol: int, code: int, keys: Any) -> int:
+def _function_of_any(protocol: int, code: int, keys: Any, entries: Any) -> int:
     """Row of the function that stands for every code that begins like this one, the longest beginning first."""
     if code & NUMBER_MASK:
-        found = _function(protocol, code & ~NUMBER_MASK | ANY + 1, keys)
+        found = _function(protocol, code & ~NUMBER_MASK | ANY + 1, keys, entries)
         if found >= 0:
             return found
     second = code & NUMBER_MASK << 20
-    return _function(protocol, code >> 40 << 40 | ANY + 1 << 20, keys) if second else -1
+    return _function(protocol, code >> 40 << 40 | ANY + 1 << 20, keys, entries) if second else -1
 
 
 @entry
 def annotate(
-    memory: Any, start: int, count: int, operations: Any, order: Any, messages: Any, keys: Any, effects: Any, unknown: int, traits: Any, flows: Any,
-    names: Any, name_index: Any, name_counters: Any,
+    memory: Any, start: int, count: int, operations: Any, order: Any, messages: Any, keys: Any, entries: Any, effects: Any, unknown: int,
+    traits: Any, flows: Any, names: Any, name_index: Any, name_counters: Any,
 ) -> int:  # fmt: skip
     """What an operation has from its message and from its protocol's table of functions; returns the next one where there is no room for its name.
 
     Flows on which somebody acts are marked.
     """
     memory, names, name_index, name_counters = borrow(memory), borrow(names), borrow(name_index), borrow(name_counters)
-    operations, order, messages, keys, effects = borrow(operations), borrow(order), borrow(messages), borrow(keys), borrow(effects)
+    operations, order, messages = borrow(operations), borrow(order), borrow(messages)
+    keys, entries, effects = borrow(keys), borrow(entries), borrow(effects)
     traits, flows = borrow(traits), borrow(flows)
     for i in range(start, count):
         operation = operations[order[i]]
@@ -125,9 +137,9 @@ def annotate(
         else:
             operation.time, operation.packet = message.time, message.packet
             operation.answer_time, operation.answer_packet = -1, -1
-        operation.function = _function(operation.protocol, operation.code, keys)
+        operation.function = _function(operation.protocol, operation.code, keys, entries)
         if operation.function < 0:
-            operation.function = _function_of_any(operation.protocol, operation.code, keys)
+            operation.function = _function_of_any(operation.protocol, operation.code, keys, entries)
         if operation.effect < 0:
             operation.effect = effects[operation.function] if operation.function >= 0 else unknown
         if message.marks & CUT and message.marks & BROKEN == 0:

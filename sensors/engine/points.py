@@ -1,6 +1,7 @@
 """Values to points: one row a point and window, in the first window it is seen and wherever a value differs from the one before.
 
-Neighbouring points stand side by side in blocks of 64, so that a poll of 125 registers is three look-ups and a walk.
+Neighbouring points stand side by side in blocks of 64, so that a poll of 125 registers is three look-ups and a walk. A poll that asks again what was
+asked before is a repetition: of its points only those are touched whose value differs.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.encodings import number_at
-from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, numbers16be, tag_fits, tagged, u8
+from sensors.engine.octets import blend, borrow, entry, fill, inline, kernel, mix, number_of, numbers16be, prefetch, tag_fits, tagged, u8
 from sensors.engine.tables import BIT, FACT, FOREVER, LATENESS, REPORT, SUCCESS, TEXT, U16BE, VALUE, WINDOW, WITHOUT
 
 BLOCK_POINTS: Final = 64
 NEVER: Final = -1
+AHEAD: Final = 3  # operations whose points are brought near before their turn
+NUMBERS_EACH: Final = 8  # in a line of a cache
 
 
 @inline
@@ -25,11 +28,23 @@ def _tell(block: Any, address: int, point: Any, final: float, count: int, end: i
     row.start, row.end, row.low, row.high, row.initial, row.final = point.start, end, point.low, point.high, point.initial, final
 
 
+@inline
+def _settle(block: Any, base: int, counts: Any, ends: Any) -> None:
+    """Count the repetitions of a block into its points."""
+    if block.repeats > 0:
+        for i in range(base + block.run, base + block.run + block.run_points):
+            counts[i] += block.repeats
+            ends[i] = block.run_end
+        block.repeats = 0
+
+
 @kernel
 def _flush(number: int, blocks: Any, points: Any, finals: Any, counts: Any, ends: Any, rows: Any, counters: Any) -> None:
     """End the window of a block: tell what is new or has changed."""
     block = blocks[number]
     base = number * BLOCK_POINTS
+    _settle(block, base, counts, ends)
+    block.run_points = 0
     for i in range(base, base + BLOCK_POINTS):
         if counts[i] == 0:
             continue
@@ -44,7 +59,7 @@ def _flush(number: int, blocks: Any, points: Any, finals: Any, counts: Any, ends
 
 @inline
 def _block_hash(host: int, unit: int, protocol: int, space: int, name: int, number: int) -> int:
-    return mix(mix(host, unit << 8 | protocol), number << 8 ^ space ^ name << 32)
+    return mix(blend(host, unit << 8 | protocol, number << 8 ^ space, name), 0)
 
 
 @kernel
@@ -144,6 +159,7 @@ def _new_block(
     block = blocks[row]
     block.host, block.unit, block.protocol, block.space, block.name, block.block = host, unit, protocol, space, name, number
     block.window = block.closed = NEVER
+    block.repeats = block.run_points = 0
     if counters.shed > 0:  # it may have been here before, in this very window
         counters.late += 1
     block.fragment = counters.late if counters.shed > 0 else 0
@@ -221,19 +237,37 @@ def _values(memory: Any, sample: Any, start: int, count: int, values: Any, scrat
 
 
 @inline
-def _same(count: int, values: Any, finals: Any, counts: Any) -> bool:
-    """Have all these points been seen in this window, and with these values?"""
+def _differ(count: int, values: Any, finals: Any) -> int:
+    """How many values are not what they were."""
     differ = 0
     for i in range(count):
-        differ += (values[i] != finals[i]) + (counts[i] == 0)
-    return differ == 0
+        differ += values[i] != finals[i]
+    return differ
 
 
 @inline
-def _repeat(count: int, time: int, counts: Any, ends: Any) -> None:
+def _repeat(block: Any, count: int, base: int, time: int, values: Any, points: Any, finals: Any) -> None:
+    """The same points of a block again, in the same window: those count whose value differs."""
+    block.repeats += 1
+    block.run_end = time
+    if _differ(count, values, finals[base : base + count]) == 0:
+        return
     for i in range(count):
-        counts[i] += 1
-        ends[i] = time
+        if values[i] != finals[base + i]:
+            point = points[base + i]
+            point.changes += 1
+            point.low, point.high = min(point.low, values[i]), max(point.high, values[i])
+            finals[base + i] = values[i]
+
+
+@inline
+def _first(block: Any, count: int, number: int, place: int, time: int, values: Any, points: Any, finals: Any, counts: Any, ends: Any) -> None:
+    """Points of a block that are not those of the values before: these may be repeated from now on."""
+    base = number * BLOCK_POINTS
+    _settle(block, base, counts, ends)
+    for i in range(count):
+        _note(base + place + i, values[i], time, points, finals, counts, ends)
+    block.run, block.run_points = place, count
 
 
 @inline
@@ -260,18 +294,18 @@ def _take(
                 _flush(number, blocks, points, finals, counts, ends, rows, counters)
             block.window = window
             counters.due = min(counters.due, window + WINDOW + LATENESS)
-        base = number * BLOCK_POINTS + (address & BLOCK_POINTS - 1)
+        place = address & BLOCK_POINTS - 1
+        base = number * BLOCK_POINTS + place
         _values(memory, sample, done, here, values, scratch)
         if qualified:
             _qualify(memory, sample, done, here, base, points, scratch)
         if block.window != window:
             for i in range(here):
                 _late(block, address + i, base + i, values[i], time, points, finals, counts, rows, counters)
-        elif _same(here, values, finals[base : base + here], counts[base : base + here]):
-            _repeat(here, time, counts[base : base + here], ends[base : base + here])
+        elif block.run == place and block.run_points == here:
+            _repeat(block, here, base, time, values, points, finals)
         else:
-            for i in range(here):
-                _note(base + i, values[i], time, points, finals, counts, ends)
+            _first(block, here, number, place, time, values, points, finals, counts, ends)
         done += here
 
 
@@ -292,6 +326,22 @@ def close_points(now: int, strictly: bool, blocks: Any, points: Any, finals: Any
                 counters.due = min(counters.due, up)
 
 
+@inline
+def _expect(operation: Any, told: Any, conversations: Any, blocks: Any, index: Any, finals: Any) -> None:
+    """Have the block of the first value of this operation brought near, and what its points were."""
+    samples = operation.samples + operation.answer_samples
+    if samples == 0:
+        return
+    sample = told[operation.sample if operation.samples > 0 else operation.answer_sample]
+    host = conversations[operation.conversation].target
+    hashed = _block_hash(host, operation.unit, operation.protocol, sample.space, operation.name, sample.first // BLOCK_POINTS)
+    number = number_of(index[hashed & len(index) - 1])
+    prefetch(blocks, number)
+    place = number * BLOCK_POINTS + (sample.first & BLOCK_POINTS - 1)
+    for i in range(place, place + min(sample.count, BLOCK_POINTS), NUMBERS_EACH):
+        prefetch(finals, i)
+
+
 @entry
 def collect(
     memory: Any, start: int, count: int, done: Any, told: Any, conversations: Any,
@@ -307,6 +357,8 @@ def collect(
     counters, scratch = counters_table[0], scratch_table[0]
     for i in range(start, count):
         operation = done[i]
+        if i + AHEAD < count:
+            _expect(done[i + AHEAD], told, conversations, blocks, index, finals)
         if counters.rows + counters.blocks * BLOCK_POINTS + 4 * 65536 > len(rows):
             return i
         close_points(operation.clock, operation.expired == 1, blocks, points, finals, counts, ends, rows, counters)

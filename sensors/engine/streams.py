@@ -17,7 +17,7 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import GONE, UNKNOWN, converse, enter_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import GONE, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
 from sensors.engine.holes import filled, in_hole, leave_hole
 from sensors.engine.link import NO_PORT, note
@@ -33,6 +33,7 @@ FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
 LARGEST_ROOM: Final = (2 * MAX_WAITING + 1) * SLOT_OCTETS // 4 + 4  # messages that waiting segments may become
 
+AHEAD: Final = 4  # packets whose flows are brought near before their turn
 ENDING: Final = -1
 
 # why `follow` stopped
@@ -517,6 +518,8 @@ def follow(
     begins, ends = streams.window * WINDOW, (streams.window + 1) * WINDOW
     for i in range(start, count):
         packet = packets[i]
+        if i + AHEAD < count:
+            expect_flow(packets[i + AHEAD], flows, index)
         if packet.clock >= ends or packet.clock < begins:
             return i, NO_ROOM
         if streams.messages + packet.length // 4 + LARGEST_ROOM > len(messages):

@@ -130,7 +130,10 @@ GROUP: Final = _record(  # an activity in the making; also what is released
     before="i8", interval="f8", square="f8", rtt="f8", answered="i8", value="f8", source_role="i8", target_role="i8", report="i8", hash="i8",
 )
 GROUPS: Final = _record(groups="i8", released="i8", closed="i8", due="i8", flushes="i8", unseen="i8")
-BLOCK: Final = _record(host="i8", unit="i8", protocol="i8", space="i8", name="i8", block="i8", window="i8", closed="i8", fragment="i8", used="i8")
+BLOCK: Final = _record(  # points of one space side by side
+    host="i8", unit="i8", protocol="i8", space="i8", name="i8", block="i8", window="i8", closed="i8", fragment="i8", used="i8",
+    run="i4", run_points="i4", repeats="i8", run_end="i8",     # first and number of the points last told, how often again since, and when last
+)
 POINTS: Final = _record(blocks="i8", free_block="i8", rows="i8", late="i8", shed="i8", due="i8")
 POINT: Final = _record(changes="i8", start="i8", low="f8", high="f8", initial="f8", stamp="i8", quality="i4", turned="u1", known="u1")
 POINT_ROW: Final = _record(
