@@ -60,17 +60,18 @@ class Inventory:
 
     def identify(self, memory: Any, done: Any, told: Any, conversations: Any) -> None:
         """Texts that devices told about themselves."""
-        for row in np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT)).tolist():
-            sample = told[row]
-            operation = done[int(np.searchsorted(done.sample, row, side="right")) - 1]
-            protocol = protocols()[int(operation.protocol)]
-            fact = protocol.identity.get((space_name(int(operation.protocol), int(sample.space)) or "", int(sample.first)))
-            if fact is None or (operation.outcome != SUCCESS and operation.role < REPORT):
-                continue
-            text = self._words(memory, protocol, sample)[:MOST_TEXT]
-            host = int(conversations[int(operation.conversation)].target)
-            self._facts.setdefault(host, {})[fact] = text
-            self._sources.setdefault(host, set()).add(f"{protocol.name}:identity")
+        picked = np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT))
+        owners = done[np.searchsorted(done.sample, picked, side="right") - 1]
+        samples, targets = told[picked], conversations.target[owners.conversation]
+        good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
+        columns = (owners.protocol, samples.space, samples["first"], targets, good)
+        facts: list[tuple[int, int, int, int, bool]] = list(zip(*(column.tolist() for column in columns), strict=True))
+        for sample, (number, space, first, host, told_well) in zip(samples, facts, strict=True):
+            protocol = protocols()[number]
+            fact = protocol.identity.get((space_name(number, space) or "", first))
+            if fact is not None and told_well:
+                self._facts.setdefault(host, {})[fact] = self._words(memory, protocol, sample)[:MOST_TEXT]
+                self._sources.setdefault(host, set()).add(f"{protocol.name}:identity")
 
     @staticmethod
     def _words(memory: Any, protocol: Protocol, sample: Any) -> str:

@@ -16,28 +16,31 @@ from sensors.sensor import Sensor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensors.release import Handed
     from sensors.source import Source
 
 
 class Listing(Sensor):
     """A sensor that shows each operation as it leaves pairing."""
 
+    concurrent = False
+
     def __init__(self, file: str) -> None:
         super().__init__("listing", file=file)
         self.file = file
         self.lines: list[dict[str, object]] = []
 
-    def _see(self, done: Any, told: Any) -> None:
-        super()._see(done, told)
-        self.lines += [self._line(operation, told) for operation in done]
+    def _take_in(self, given: Handed) -> None:
+        self.lines += [self._line(operation, given) for operation in given.done[: given.count]]
+        super()._take_in(given)
 
-    def _line(self, operation: Any, told: Any) -> dict[str, object]:
+    def _line(self, operation: Any, given: Handed) -> dict[str, object]:
         protocol = protocols()[int(operation.protocol)]
         effect = EFFECTS[int(operation.effect)]
         talk = self.conversations[int(operation.conversation)]
         ends: list[dict[str, object]] = [
-            {"ip": self.naming.host(int(talk.source)), "mac": mac_text(int(talk.source_mac)), "port": _some(operation.port)},
-            {"ip": self.naming.host(int(talk.target)), "mac": mac_text(int(talk.target_mac)), "port": int(talk.port)},
+            {"ip": self.release.naming.host(int(talk.source)), "mac": mac_text(int(talk.source_mac)), "port": _some(operation.port)},
+            {"ip": self.release.naming.host(int(talk.target)), "mac": mac_text(int(talk.target_mac)), "port": int(talk.port)},
         ]
         source, destination = reversed(ends) if operation.role == REPORT else ends
         return {
@@ -56,38 +59,41 @@ class Listing(Sensor):
             "effect": effect.name,
             "object": {
                 "space": space_name(int(operation.protocol), int(operation.space)),
-                "name": self.naming.object_name(int(operation.protocol), int(operation.space), int(operation.name), int(operation.first), int(operation.last)),
+                "name": self.release.naming.object_name(
+                    int(operation.protocol), int(operation.space), int(operation.name), int(operation.first), int(operation.last)
+                ),
                 "first": _some(operation.first),
                 "last": _some(operation.last),
             },
-            "values": self._values(operation, told),
+            "values": self._values(operation, given),
             "outcome": OUTCOMES[int(operation.outcome)],
             "error": error_name(protocol, int(operation.error)),
             "rtt_us": (int(operation.answer_time) - int(operation.time)) / 1000 if operation.answer_time >= 0 and operation.packet >= 0 else None,
             "anomaly": anomaly_names(protocol, int(operation.anomaly)),
         }
 
-    def _values(self, operation: Any, told: Any) -> list[object]:
+    def _values(self, operation: Any, given: Handed) -> list[object]:
         """What was answered, or, where the answer holds no values, what was written."""
         protocol = int(operation.protocol)
         beside = protocols()[protocol].beside
         for first, count in ((operation.answer_sample, operation.answer_samples), (operation.sample, operation.samples)):
-            samples = told[int(first) : int(first + count)]
-            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in self._sample(sample)]
+            samples = given.told[int(first) : int(first + count)]
+            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in _sample(sample, given.octets)]
             if values:
                 return values
         return []
 
-    def _sample(self, sample: Any) -> list[object]:
-        at, octets, count = int(sample.offset), int(sample.octets), int(sample.count)
-        held = bytes(self.memory[at : at + octets])
-        if sample.encoding in (VALUE, FACT):
-            return [] if not math.isfinite(sample.value) else [float(sample.value)]
-        if sample.encoding == TEXT:
-            return [held.decode("utf-8", "replace")]
-        if sample.encoding == BIT:
-            return [held[i // 8] >> i % 8 & 1 for i in range(min(count, 8 * octets))]
-        return [element_value(held, i * int(sample.stride) + int(sample.value_at), int(sample.encoding)) for i in range(count)]
+
+def _sample(sample: Any, memory: Any) -> list[object]:
+    at, octets, count = int(sample.offset), int(sample.octets), int(sample.count)
+    held = bytes(memory[at : at + octets])
+    if sample.encoding in (VALUE, FACT):
+        return [] if not math.isfinite(sample.value) else [float(sample.value)]
+    if sample.encoding == TEXT:
+        return [held.decode("utf-8", "replace")]
+    if sample.encoding == BIT:
+        return [held[i // 8] >> i % 8 & 1 for i in range(min(count, 8 * octets))]
+    return [element_value(held, i * int(sample.stride) + int(sample.value_at), int(sample.encoding)) for i in range(count)]
 
 
 _FORMATS: Final = {

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from records.effects import EFFECTS, UNKNOWN, Effect
+from records.effects import EFFECTS, UNKNOWN
 from records.model import Batch
-from sensors.activities import Naming
 from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, parts, points
+from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, parts
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
-from sensors.engine.octets import plain
+from sensors.engine.octets import INTERPRETED, plain
 from sensors.engine.tables import (
-    BLOCK,
     CLOCK,
     CONVERSATION,
     FLOW,
     FOREVER,
-    GROUP,
-    GROUPS,
     HISTORY,
     HOST,
     MESSAGE,
     OPERATION,
     PACKET,
     PAIRS,
-    POINT,
-    POINT_ROW,
-    POINTS,
     SAMPLE,
     SIGHTING,
     SLOT,
@@ -42,11 +36,13 @@ from sensors.engine.tables import (
     index,
     table,
 )  # fmt: skip
-from sensors.inventory import Inventory
 from sensors.origin import Origin
 from sensors.protocol import protocols
+from sensors.relay import Relay
+from sensors.release import Handed, Release, traits
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterator
 
     from records.model import Asset
@@ -69,17 +65,6 @@ MOST_CONVERSATIONS: Final = 1 << 16
 MESSAGES: Final = 1 << 17  # more than the largest packet can hold
 OPERATIONS: Final = 1 << 17  # rows that messages dissected at a time may come to; what none comes to takes no memory
 SAMPLES: Final = 1 << 18
-DONE: Final = 1 << 12  # operations grouped at a time: few enough to stay in a cache
-TOLD: Final = 1 << 14  # … and their samples
-GROUP_ROWS: Final = 1 << 15
-BLOCKS: Final = 1 << 12
-RELEASE_ROWS: Final = 1 << 16  # rows handed on at a time
-
-
-def traits(effect: Effect) -> int:
-    """What grouping has to know of an effect."""
-    engineers = grouping.ENGINEERS if effect.access in ("program", "configure", "file") and effect.technique else 0
-    return engineers | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
 
 
 def _joins(protocol: Protocol) -> bool:
@@ -90,17 +75,18 @@ def _joins(protocol: Protocol) -> bool:
 class Sensor:
     """One capture, or one set of live interfaces, through the engine. Feed it one source; read `totals` and `assets()` at the end.
 
-    `capture` tells captures of one named observer apart (a digest of each): a window that two of them share is two rows, and nothing is lost.
+    `capture` tells captures of one named observer apart (a digest of each): a window that two of them share is two rows, and nothing is lost. What leaves
+    pairing is grouped and named in a thread of its own where that is `concurrent`; what comes of it is the same.
     """
+
+    concurrent = not INTERPRETED
 
     def __init__(self, observer: Name, site: str | None = None, file: str = "", batch: int = BATCH, capture: Name = "") -> None:
         self._make_tables(batch)
         origin = Origin(observer, site, capture)
         self._coverage = CoverageLog(origin, file)
-        self.naming = Naming(origin, self.hosts, self.conversations, self.names, self.arena)
-        self._inventory = Inventory(site)
-        self._activities: list[pa.Table] = []
-        self._points: list[pa.Table] = []
+        self.release = Release(origin, self.hosts, self.conversations, self.names, self.arena)
+        self._relay: Relay[Handed] = Relay(Handed, concurrent=self.concurrent)
         self._shed = 0
 
     def _make_tables(self, batch: int) -> None:
@@ -137,31 +123,17 @@ class Sensor:
         (self.keys, self.effects, _), self.entries = pairing.code_table(), pairing.code_index()
         self.ring, self.asked, self.ring_index, self.kept = pairing.pairing_tables()
         self.bits, self.pairs = pairing.anomaly_bits(), table(1, PAIRS)
-        self.done, self.told = table(DONE, OPERATION), table(TOLD, SAMPLE)
-        self.hashes = np.zeros(DONE, np.int64)
-        self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), index(GROUP_ROWS), table(1, GROUPS)
-        self.counters.due, self.counters.closed = FOREVER, -WINDOW
-        self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
-        self.traits = np.array([traits(effect) for effect in EFFECTS], np.int64)
-        self.by_effect = np.zeros(len(EFFECTS), np.int64)
-        self.blocks, self.block_index, self.point_counters = table(BLOCKS, BLOCK), index(BLOCKS), table(1, POINTS)
-        self.point_counters.due = FOREVER
-        each_point = BLOCKS * points.BLOCK_POINTS
-        self.points, self.values = table(each_point, POINT), np.zeros(points.BLOCK_POINTS)
-        self.points.quality = self.points.stamp = -1
-        self.finals, self.counts, self.ends = np.zeros(each_point), np.zeros(each_point, np.int64), np.zeros(each_point, np.int64)
-        self.point_rows = table(each_point + 8 * 65536, POINT_ROW)
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
-        self._operations_of = np.zeros(max(len(protocols()), 1), np.int64)
-        self.clock.first, self.clock.free_host, self.point_counters.free_block = FOREVER, -1, -1
+        self.clock.first, self.clock.free_host = FOREVER, -1
+        self.traits = np.array([traits(effect) for effect in EFFECTS], np.int64)
 
     def _bind(self) -> None:
         """The rows that the loop itself reads and sets, and the messages of streams."""
         self._of_streams = self.messages[:MESSAGES]
         self._packet = rows(self.packets)
-        (self._streams,), (self._pairs,), (self._counters,) = rows(self.streams), rows(self.pairs), rows(self.counters)
-        (self._point_counters,), (self._clock,), (self._joints,) = rows(self.point_counters), rows(self.clock), rows(self.joints)
+        (self._streams,), (self._pairs,), (self._clock,), (self._joints,) = rows(self.streams), rows(self.pairs), rows(self.clock), rows(self.joints)
+        self.release.bind()
 
     def _make_layers(self) -> None:
         """Protocols over others, each with conversations of its own behind those of streams."""
@@ -175,12 +147,14 @@ class Sensor:
         totals = self._coverage.totals
         if self.clock[0].first != FOREVER:
             totals.first, totals.last = int(self.clock[0].first), int(self.clock[0].last)
-        totals.messages, totals.operations = int(self._messages_of.sum()), int(self.by_effect.sum())
+        totals.messages, totals.operations = int(self._messages_of.sum()), int(self.release.by_effect.sum())
         for number, protocol in enumerate(protocols()):
             if self._messages_of[number]:
-                totals.protocols[protocol.name] = ProtocolTotals(int(self._messages_of[number]), int(self._operations_of[number]), self._broken(protocol.name))
+                totals.protocols[protocol.name] = ProtocolTotals(
+                    int(self._messages_of[number]), int(self.release.by_protocol[number]), self._broken(protocol.name)
+                )
         totals.access, totals.effects = {}, {}
-        for effect, count in zip(EFFECTS, self.by_effect.tolist(), strict=True):
+        for effect, count in zip(EFFECTS, self.release.by_effect.tolist(), strict=True):
             if count:
                 totals.effects[effect.name] = count
                 totals.access[effect.access] = totals.access.get(effect.access, 0) + count
@@ -194,18 +168,21 @@ class Sensor:
 
     def assets(self) -> tuple[Asset, ...]:
         """The ends of industrial conversations so far."""
-        return self._inventory.assets(self.naming, self.hosts)
+        return self.release.inventory.assets(self.release.naming, self.hosts)
 
     def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
         """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
         self._bind()
-        while count := source.batch(self.arena, ARENA, self.packets):
-            self._packets(count)
-            waiting = self._counters.released + self._point_counters.rows
-            if self._activities or self._points or waiting > RELEASE_ROWS or (due and due()):
-                yield self._take()
-        self._finish()
-        yield self._take()
+        try:
+            while count := source.batch(self.arena, ARENA, self.packets):
+                self._packets(count)
+                soon = bool(due and due())
+                if soon or self.release.activities or self.release.points:
+                    yield self._take(soon)
+            self._finish()
+            yield self._take(everything=True)
+        finally:
+            self._relay.close()
 
     def decode(self, start: int, count: int) -> int:
         """The headers of packets[start:count]; returns the next packet where those before must be dissected first."""
@@ -257,7 +234,7 @@ class Sensor:
         if count == 0:
             self._pair(0, 0, now)
         if now:
-            self._close_until(now)
+            self._relay.do(partial(self.release.close_until, now))
         streaming.free_slots(self.slots, self.streams)
 
     def _choose(self, first: int, count: int, room: int, sample_room: int) -> int:
@@ -317,73 +294,33 @@ class Sensor:
 
     def _pair(self, at: int, count: int, now: int) -> None:
         while at <= count:
+            given, pairs = self._relay.free(), self._pairs
             at = pairing.pair(
                 self.memory, SLOTS_END, at, count, now, self.operations, self.order, self.messages, self.samples,
-                self.ring, self.asked, self.ring_index, self.kept, self.done, self.told, self.pairs, self.bits,
+                self.ring, self.asked, self.ring_index, self.kept, given.done, given.told, given.octets, self.pairs, self.bits,
             )  # fmt: skip
-            self._group()
+            given.count, given.samples, given.texts = pairs.done, pairs.samples, pairs.texts
+            pairs.done = pairs.samples = pairs.octets = pairs.texts = 0
+            self._hand(given)
 
-    def _group(self) -> None:
-        pairs = self._pairs
-        count, at = pairs.done, 0
-        self._see(self.done[:count], self.told[: pairs.samples])
-        while at < count:
-            at = self._count_groups(at, count)
-            if at < count:
-                self._drain()
-        at = 0
-        while at < count:
-            at = self._collect(at, count)
-            if at < count:
-                self._drain_points()
-        pairs.done = pairs.samples = pairs.texts = 0
+    def _hand(self, given: Handed) -> None:
+        if given.count == 0:
+            self._relay.give_back(given)
+            return
 
-    def _count_groups(self, at: int, count: int) -> int:
-        return grouping.group(
-            at, count, self.done, self.hashes, self.traits, self.by_effect, self._operations_of, self.groups, self.group_index, self.rows, self.seen, self.counters,
-            self.hosts, self.conversations,
-        )  # fmt: skip
+        def take_in() -> None:
+            self._take_in(given)
+            self._relay.give_back(given)
 
-    def _clear_groups(self) -> None:
-        grouping.clear(self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        self._relay.do(take_in)
 
-    def _collect(self, at: int, count: int) -> int:
-        return points.collect(
-            self.memory, at, count, self.done, self.told, self.conversations,
-            self.blocks, self.block_index, self.points, self.finals, self.counts, self.ends,
-            self.point_rows, self.point_counters, self.values, self.scratch,
-        )  # fmt: skip
-
-    def _see(self, done: Any, told: Any) -> None:
-        """Operations with their answers, before they are counted into groups."""
-        if self._pairs.texts:
-            self._inventory.identify(self.memory, done, told, self.conversations)
-
-    def _close_until(self, now: int) -> None:
-        """Close every window whose time is up at `now`; all groups and points must find room among the released rows."""
-        if self._counters.released > RELEASE_ROWS:
-            self._drain()
-        grouping.pass_time(now, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
-        if self._point_counters.rows > RELEASE_ROWS:
-            self._drain_points()
-        points.pass_time(now, self.blocks, self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)
-
-    def _drain(self) -> None:
-        """Name the released groups: their rows are free again."""
-        released = self.rows[: self._counters.released]
-        if len(released):
-            self._inventory.note(released, self.conversations)
-            self._activities.append(self.naming.activities(released))
-            self._counters.released = 0
-
-    def _drain_points(self) -> None:
-        told = self.point_rows[: self._point_counters.rows]
-        if len(told):
-            self._points.append(self.naming.points(told))
-            self._point_counters.rows = 0
+    def _take_in(self, given: Handed) -> None:
+        """Operations with their answers, each once."""
+        self.release.take_in(given)
 
     def _close_coverage(self) -> None:
-        shed = int(self.pairs[0].shed + self.point_counters[0].shed + self.counters[0].unseen + self.joints[0].shed)
+        self._relay.settle()
+        shed = int(self._pairs.shed + self.release.shed + self._joints.shed)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
         self._settle(np.arange(int(self.streams[0].flows)))
@@ -406,7 +343,7 @@ class Sensor:
             if self.streams[0].conversations + 2 >= len(self.talks):
                 self._forget_conversations()
         self._pair(0, 0, FOREVER - 1)
-        self._close_until(FOREVER - 1)
+        self._relay.do(partial(self.release.close_until, FOREVER - 1))
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         self._close_coverage()
 
@@ -417,21 +354,27 @@ class Sensor:
         return (
             lambda: self._stream(0, 0),
             lambda: (self.decode(0, 0), fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)),
+            *self.release.exercises(),
             lambda: self._pair(0, 0, 0),
-            lambda: (self._count_groups(0, 0), self._close_until(0), self._clear_groups(), self.naming.points(self.point_rows[:1])),
-            lambda: (self._collect(0, 0), self._annotate(0, 0), self._forget_named_points()),
+            lambda: self._annotate(0, 0),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
             lambda: (self._choose(0, 0, 0, 0), self._part(0, 0, 0)),
             lambda: (self._lift(0, 0, 0), streaming.free_slots(self.slots, self.streams)),
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )
 
-    def _take(self) -> Batch:
-        self._drain()
-        self._drain_points()
-        activities, self._activities = self._activities or [self.naming.activities(self.rows[:0])], []
-        told, self._points = self._points or [self.naming.points(self.point_rows[:0])], []
-        return Batch(activities=pa.concat_tables(activities), points=pa.concat_tables(told), coverage=self._coverage.take())
+    def _take(self, everything: bool) -> Batch:
+        """What has been named; with `everything` also what only has left."""
+        release = self.release
+        if everything:
+            self._relay.do(release.name)
+            self._relay.settle()
+        activities, told = _all_of(release.activities), _all_of(release.points)
+        return Batch(
+            activities=pa.concat_tables(activities or [release.naming.activities(release.rows[:0])]),
+            points=pa.concat_tables(told or [release.naming.points(release.point_rows[:0])]),
+            coverage=self._coverage.take(),
+        )
 
     def _age_flows(self, now: int) -> None:
         """Make room: what is over goes first, then flows of no known protocol, then those that only look, last those on which somebody acts.
@@ -454,23 +397,26 @@ class Sensor:
 
         Then assets: those that only looked first, those that acted last, of equals those that were silent longest. Each is counted as shed.
         """
-        self._drain_points()
+        self._relay.do(self.release.name_points)
+        self._relay.settle()
         gone, enough = self._unused_hosts(), max(len(self.hosts) // 8, 1)
         for make_room in (lambda: self._age_flows(self._clock.now), self._forget_conversations, lambda: self._forget_assets(enough)):
             if len(gone) < enough:
                 make_room()
                 gone = self._unused_hosts()
-        self.naming.forget(gone)
+        self._relay.settle()
+        self.release.naming.forget(gone)
         self._free_hosts(gone)
         self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)
 
     def _forget_assets(self, count: int) -> None:
         """Those that nothing else holds."""
-        numbers = np.array(self._inventory.hosts, np.int64)
+        inventory = self.release.inventory
+        numbers = np.array(inventory.hosts, np.int64)
         numbers = numbers[~self._used_hosts()[numbers]]
-        seen = np.array([self._inventory.last_seen(number) for number in numbers.tolist()], np.int64)
+        seen = np.array([inventory.last_seen(number) for number in numbers.tolist()], np.int64)
         order = np.lexsort((seen, self.hosts.role[numbers] & ~grouping.ASKS))
-        self._inventory.forget(numbers[order[:count]].tolist())
+        inventory.forget(numbers[order[:count]].tolist())
         self.streams[0].shed += min(count, len(numbers))
 
     def _free_hosts(self, gone: Any) -> None:
@@ -479,16 +425,16 @@ class Sensor:
     def _unused_hosts(self) -> Any:
         """Hosts that nothing holds, and that are no asset."""
         used = self._used_hosts()
-        used[self._inventory.hosts] = True
+        used[self.release.inventory.hosts] = True
         return np.flatnonzero(~used)
 
     def _used_hosts(self) -> Any:
         """[host] → has it a flow, a conversation, a value or a datagram in fragments?"""
         used = self.hosts.family == network.UNUSED
-        flows, talks, blocks = self.flows, self.talks[: self._streams.conversations], self.blocks[: self._point_counters.blocks]
+        flows, talks = self.flows, self.talks[: self._streams.conversations]
         live, open_ones = flows.used == 1, self.datagrams.state != 0
         of_datagrams = self.datagrams.source[open_ones], self.datagrams.target[open_ones]
-        for numbers in (flows.source[live], flows.target[live], talks.source, talks.target, blocks.host, *of_datagrams):
+        for numbers in (flows.source[live], flows.target[live], talks.source, talks.target, self.release.used_hosts(), *of_datagrams):
             used[numbers[numbers >= 0]] = True
         return used
 
@@ -506,21 +452,17 @@ class Sensor:
     def _release_all(self) -> None:
         """Whatever waits or is grouped leaves: numbers in it are about to change their meaning."""
         self._pair(0, 0, FOREVER - 1)
-        self._drain()
-        self._clear_groups()
-        self._drain()
+        self._relay.do(self.release.clear_groups)
+        self._relay.settle()
 
     def _forget_names(self) -> None:
         """Too many names: everything that has one is released, then they are numbered anew."""
         self._release_all()
-        self._forget_named_points()
-        self._drain_points()
+        self._relay.do(self.release.forget_named_points)
+        self._relay.settle()
         self.asked.name = -1
         self.name_counters.names, self.name_counters.fill_at = 0, self.name_counters.place
         self.name_index[:] = -1
-
-    def _forget_named_points(self) -> None:
-        points.forget_names(self.blocks, self.block_index, self.points, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)
 
     def _forget_conversations(self) -> None:
         """Too many conversations: release and name everything that has one, then number them anew."""
@@ -530,6 +472,11 @@ class Sensor:
         self.streams[0].conversations = 0
         self.conversation_index[:] = -1
         self.flows.conversation[:] = -1
+
+
+def _all_of(waiting: deque[pa.Table]) -> list[pa.Table]:
+    """What waits, while more may come."""
+    return [waiting.popleft() for _ in range(len(waiting))]
 
 
 MESSAGE_SCRATCH: Final = np.dtype([("short", "u1")], align=True)

@@ -14,6 +14,7 @@ import pytest
 import sensors.sensor
 from balefire.tally import MENDED, MISSED
 from records.wording import say
+from sensors import release
 from tests.cli import balefire, one
 from tests.wire import (
     ACK,
@@ -215,7 +216,7 @@ def test_a_number_of_another_address_has_its_name(monkeypatch: pytest.MonkeyPatc
 
 def test_a_sweep_of_values_forgets_a_quarter_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The block that is polled all the while stays; those of the sweep are told as they go, each value once."""
-    monkeypatch.setattr(sensors.sensor, "BLOCKS", 16)
+    monkeypatch.setattr(release, "BLOCKS", 16)
     talk = Talk().open()
     for n in range(200):
         talk.ask(mbap(2 * n, read(0, 1)), mbap(2 * n, registers(7)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import sensors.sensor
 from records.effects import EFFECTS
+from sensors import release
 from sensors.engine import pairing
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
@@ -256,10 +257,10 @@ def test_what_was_seen_before_does_not_change_identities() -> None:
 def test_who_spoke_unasked_is_the_source() -> None:
     sensor = Sensor("observer")
     list(sensor.listen(Feed(talk_at((0, *READ), (SECOND, *WRITE)))))
-    rows = sensor.rows[:2].copy()
-    asked = sensor.naming.activities(rows).to_pylist()
+    rows = sensor.release.rows[:2].copy()
+    asked = sensor.release.naming.activities(rows).to_pylist()
     rows.report = 1
-    told_unasked = sensor.naming.activities(rows).to_pylist()
+    told_unasked = sensor.release.naming.activities(rows).to_pylist()
     for one, other in zip(asked, told_unasked, strict=True):
         for name in ("ip", "mac", "asset.id", "asset.role", "port"):
             assert (one[f"source.{name}"], one[f"destination.{name}"]) == (other[f"destination.{name}"], other[f"source.{name}"])
@@ -286,7 +287,7 @@ def test_full_tables_lose_nothing(name: str, seed: int, monkeypatch: pytest.Monk
     packets = hard(seed, 20)
     free = watch(packets)
     for limit, value in LIMITS[name].items():
-        monkeypatch.setattr(sensors.sensor if hasattr(sensors.sensor, limit) else pairing, limit, value)
+        monkeypatch.setattr(next(module for module in (sensors.sensor, release, pairing) if hasattr(module, limit)), limit, value)
     tight = watch(packets)
     assert tight.tables == watch(packets, each=1).tables, "what is shed does not depend on batches"
     if name in ("groups", "blocks", "parts", "released", "kept"):

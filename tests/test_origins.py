@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from balefire.cli import main
-from sensors import sensor as sensing
+from sensors import release
 from tests.wire import Talk, mbap, read, registers, watch
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_rotated_captures_of_a_named_observer_lose_nothing(tmp_path: Path, pytes
 
 
 def test_a_sweep_of_addresses_does_not_blind_the_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensing, "BLOCKS", 4)
+    monkeypatch.setattr(release, "BLOCKS", 4)
     talk = Talk().open()
     for number in range(40):
         talk.ask(mbap(number, read(number * 64, 1)), mbap(number, registers(number)))

@@ -228,6 +228,27 @@ def copy(memory: Any, target: int, source: int, octets: int) -> None:
         _move(memory, target, source, octets)
 
 
+def _carry_octets(typing: Any, source: Any, source_at: Any, target: Any, target_at: Any, octets: Any) -> Any:  # noqa: ARG001  (the compiler's convention)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = [context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 2)]
+        cgutils.raw_memcpy(builder, builder.gep(data[1], [arguments[3]]), builder.gep(data[0], [arguments[1]]), arguments[4], 1)
+        return context.get_dummy_value()
+
+    return types.none(source, types.int64, target, types.int64, types.int64), generate
+
+
+_carry: Callable[..., None] = cast("Callable[..., None]", intrinsic(_carry_octets))
+
+
+@inline
+def carry(source: Any, source_at: int, target: Any, target_at: int, octets: int) -> bool:
+    """Copy octets from one memory to another; false, and nothing, where either end is not in its own."""
+    if octets < 0 or min(source_at, target_at) < 0 or source_at + octets > len(source) or target_at + octets > len(target):
+        return False
+    _carry(source, source_at, target, target_at, octets)
+    return True
+
+
 @inline
 def _word(memory: Any, at: int) -> Any:
     """Eight octets as one number, little endian, unchecked."""

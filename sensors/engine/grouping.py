@@ -288,8 +288,8 @@ def flush(groups: Any, index: Any, released: Any, seen: Any, counters: Any, host
 
 @entry
 def group(
-    start: int, count: int, done: Any, hashes: Any, traits: Any, by_effect: Any, by_protocol: Any, groups: Any, index: Any, released: Any, seen: Any, counters_table: Any,
-    hosts: Any, conversations: Any,
+    start: int, count: int, done: Any, hashes: Any, traits: Any, by_effect: Any, by_protocol: Any, groups: Any, index: Any, released: Any, seen: Any,
+    counters_table: Any, hosts: Any, conversations: Any,
 ) -> int:  # fmt: skip
     """Count done[start:count] into groups; returns the next one, `count` when all are done. Stops where there is no room for what may be released."""
     done, traits, by_effect, by_protocol, groups = borrow(done), borrow(traits), borrow(by_effect), borrow(by_protocol), borrow(groups)

@@ -121,6 +121,14 @@ def copy(memory: Any, target: int, source: int, octets: int) -> None:
         memory[target : target + octets] = bytes(memory[source : source + octets])
 
 
+def carry(source: Any, source_at: int, target: Any, target_at: int, octets: int) -> bool:
+    """Copy octets from one memory to another; false, and nothing, where either end is not in its own."""
+    if octets < 0 or min(source_at, target_at) < 0 or source_at + octets > len(source) or target_at + octets > len(target):
+        return False
+    target[target_at : target_at + octets] = bytes(source[source_at : source_at + octets])
+    return True
+
+
 def add16(memory: Any, at: int, octets: int) -> int:
     """Sum of big-endian sixteen-bit words modulo 0xFFFF, unchecked; an odd octet at the end is the upper half of a word."""
     return (int.from_bytes(memory[at : at + octets], "big") << 8 * (octets & 1)) % 0xFFFF

@@ -18,6 +18,7 @@ if INTERPRETED:
         add16,
         blend,
         borrow,
+        carry,
         copy,
         entry,
         fill,
@@ -40,6 +41,7 @@ else:
         add16,
         blend,
         borrow,
+        carry,
         copy,
         entry,
         fill,
@@ -59,9 +61,9 @@ else:
     )  # fmt: skip
 
 __all__ = [
-    "INTERPRETED", "blend", "borrow", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel", "mix", "number_of",
-    "numbers16be", "plain", "prefetch", "put", "same_octets", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le",
-    "u48be", "u48le",
+    "INTERPRETED", "blend", "borrow", "carry", "copy", "entry", "f32be", "f32le", "f64be", "f64le", "fill", "i64be", "i64le", "inline", "kernel",
+    "mix", "number_of", "numbers16be", "plain", "prefetch", "put", "same_octets", "signed", "sum16", "tag_fits", "tagged", "u8", "u16be", "u16le", "u24be",
+    "u24le", "u32be", "u32le", "u48be", "u48le",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from sensors.engine.grouping import ITS_OWN
 from sensors.engine.interpreted import mix as plain_mix
 from sensors.engine.names import intern
-from sensors.engine.octets import LOWER_HALF, borrow, copy, entry, inline, kernel, mix
+from sensors.engine.octets import LOWER_HALF, borrow, carry, copy, entry, inline, kernel, mix
 from sensors.engine.tables import (
     AFTER_GAP,
     ANY,
@@ -46,6 +46,7 @@ BUCKET: Final = 8  # numbers: four entries
 BUCKETS_EACH: Final = 16  # of a connection; further requests that are open at once lie elsewhere
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
 KEPT_SAMPLES: Final = 1 << 14
+LEAST_OCTETS: Final = 1 << 18  # room for the octets of one operation and the one that makes room for it
 
 NUMBER_MASK: Final = (1 << 20) - 1  # one number of a code path
 
@@ -184,7 +185,23 @@ def _keep(memory: Any, kept_at: int, asked: Any, operation: Any, samples: Any, k
 
 
 @inline
-def _give_samples(done: Any, pending: Any, kept: Any, told: Any, pairs: Any) -> None:
+def _give_sample(memory: Any, source: Any, told: Any, octets: Any, pairs: Any) -> Any:
+    """Hand on a sample with its octets, so that it refers to no other memory. Where they find no room, it has none, and is counted. Returns it."""
+    sample = told[pairs.samples]
+    pairs.samples += 1
+    _copy_sample(sample, source)
+    sample.offset = pairs.octets
+    if source.octets > 0:
+        if carry(memory, source.offset, octets, pairs.octets, source.octets):
+            pairs.octets += source.octets
+        else:
+            sample.octets, sample.count, sample.first = 0, 1, -1
+            pairs.shed += 1
+    return sample
+
+
+@inline
+def _give_samples(memory: Any, done: Any, pending: Any, kept: Any, told: Any, octets: Any, pairs: Any) -> None:
     """The samples of a request that leaves, as far as they are still kept."""
     done.sample = pairs.samples
     count = done.samples
@@ -192,21 +209,18 @@ def _give_samples(done: Any, pending: Any, kept: Any, told: Any, pairs: Any) -> 
         pairs.shed += count
         count = 0
     for i in range(count):
-        _copy_sample(told[pairs.samples], kept[pending.kept + i & len(kept) - 1])
-        pairs.samples += 1
+        _give_sample(memory, kept[pending.kept + i & len(kept) - 1], told, octets, pairs)
     done.samples = count
     done.answer_sample, done.answer_samples = pairs.samples, 0
 
 
 @inline
-def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs: Any, mismatch: int) -> None:
+def _give_answer_samples(memory: Any, done: Any, answer: Any, samples: Any, told: Any, octets: Any, pairs: Any, mismatch: int) -> None:
     """The values of an answer, which has its addresses from the request. `mismatch` is what it is called where there are not as many as asked for."""
     done.answer_sample = pairs.samples
     asked = done.last - done.first + 1
     for i in range(answer.sample, answer.sample + answer.samples):
-        sample = told[pairs.samples]
-        _copy_sample(sample, samples[i])
-        pairs.samples += 1
+        sample = _give_sample(memory, samples[i], told, octets, pairs)
         if sample.encoding in (TEXT, FACT):
             pairs.texts += 1
         if sample.first >= 0:
@@ -223,19 +237,21 @@ def _give_answer_samples(done: Any, answer: Any, samples: Any, told: Any, pairs:
 
 
 @inline
-def _leave(position: int, release: int, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, pairs: Any) -> None:
+def _leave(memory: Any, position: int, release: int, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, octets: Any, pairs: Any) -> None:
     """A request leaves unanswered."""
     row = position & len(ring) - 1
     done_table[pairs.done] = asked[row]
     done = done_table[pairs.done]
     pairs.done += 1
-    _give_samples(done, ring[row], kept, told, pairs)
+    _give_samples(memory, done, ring[row], kept, told, octets, pairs)
     done.clock, done.expired = release, 1
     ring[row].state = LEFT
 
 
 @inline
-def _answer(position: int, answer: Any, samples: Any, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
+def _answer(
+    memory: Any, position: int, answer: Any, samples: Any, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, octets: Any, pairs: Any, bits: Any
+) -> None:  # fmt: skip
     """A request leaves with its answer; where it has left before, the answer leaves alone, with the request's object."""
     pending = ring[position & len(ring) - 1]
     done_table[pairs.done] = asked[position & len(ring) - 1]
@@ -249,7 +265,7 @@ def _answer(position: int, answer: Any, samples: Any, ring: Any, asked: Any, kep
         done.anomaly = bits[done.protocol, 3] if waited >= PATIENCE else 0
         done.octets = 0
     else:
-        _give_samples(done, pending, kept, told, pairs)
+        _give_samples(memory, done, pending, kept, told, octets, pairs)
     done.answer_time, done.answer_packet, done.clock = answer.answer_time, answer.answer_packet, answer.clock
     done.outcome, done.error = answer.outcome, answer.error
     done.anomaly |= answer.anomaly
@@ -265,7 +281,7 @@ def _answer(position: int, answer: Any, samples: Any, ring: Any, asked: Any, kep
             done.first, done.last, done.space = answer.first, answer.last, answer.space
         elif (answer.first != done.first or answer.last != done.last) and whole:
             done.anomaly |= bits[done.protocol, 1]
-    _give_answer_samples(done, answer, samples, told, pairs, bits[done.protocol, 2] if whole else 0)
+    _give_answer_samples(memory, done, answer, samples, told, octets, pairs, bits[done.protocol, 2] if whole else 0)
     if answer.value == answer.value and not done.value == done.value:  # noqa: SIM201  (not NaN)
         done.value = answer.value
     pending.state = ANSWERED
@@ -279,15 +295,14 @@ def _remembered(pending: Any, asked: Any, answer: Any) -> bool:
 
 
 @inline
-def _alone(operation: Any, message: Any, samples: Any, done_table: Any, told: Any, pairs: Any, bits: Any) -> None:
+def _alone(memory: Any, operation: Any, message: Any, samples: Any, done_table: Any, told: Any, octets: Any, pairs: Any, bits: Any) -> None:
     """An operation that waits for nothing, or an answer whose request was not seen: out of turn only where the request could have been seen."""
     done_table[pairs.done] = operation
     done = done_table[pairs.done]
     pairs.done += 1
     done.sample = pairs.samples
     for i in range(operation.sample, operation.sample + operation.samples):
-        _copy_sample(told[pairs.samples], samples[i])
-        pairs.samples += 1
+        _give_sample(memory, samples[i], told, octets, pairs)
         if samples[i].encoding in (TEXT, FACT):
             pairs.texts += 1
     if operation.role == RESPONSE:
@@ -379,16 +394,16 @@ def _forget(key: int, position: int, bucket: int, index: Any, pairs: Any) -> Non
 
 
 @inline
-def _advance(now: int, ring: Any, asked: Any, kept: Any, done: Any, told: Any, pairs: Any) -> bool:
+def _advance(memory: Any, now: int, ring: Any, asked: Any, kept: Any, done: Any, told: Any, octets: Any, pairs: Any) -> bool:
     """Let go of what has waited long enough, oldest first; false where there is no room for all of it."""
     while pairs.release < pairs.head:
         row = pairs.release & len(ring) - 1
         if ring[row].state == WAITING:
             if ring[row].deadline > now:
                 return True
-            if pairs.done >= len(done) or pairs.samples + asked[row].samples > len(told):
+            if pairs.done >= len(done) or pairs.samples + asked[row].samples > len(told) or pairs.octets + LEAST_OCTETS > len(octets):
                 return False
-            _leave(pairs.release, ring[row].deadline, ring, asked, kept, done, told, pairs)
+            _leave(memory, pairs.release, ring[row].deadline, ring, asked, kept, done, told, octets, pairs)
         pairs.release += 1
     return True
 
@@ -413,20 +428,21 @@ def _ask(
 @entry
 def pair(
     memory: Any, kept_at: int, start: int, count: int, now: int, operations: Any, order: Any, messages: Any, samples: Any,
-    ring: Any, asked: Any, index: Any, kept: Any, done: Any, told: Any, pairs_table: Any, bits: Any,
+    ring: Any, asked: Any, index: Any, kept: Any, done: Any, told: Any, octets: Any, pairs_table: Any, bits: Any,
 ) -> int:  # fmt: skip
     """Pair operations[order[start:count]], then let time go on to `now`; returns the next one, `count` + 1 when all is done. Stops where `done` is full."""
     memory, operations, order, messages, samples = borrow(memory), borrow(operations), borrow(order), borrow(messages), borrow(samples)
     ring, asked = borrow(ring), borrow(asked)
-    index, kept, done, told, pairs_table, bits = borrow(index), borrow(kept), borrow(done), borrow(told), borrow(pairs_table), borrow(bits)
+    index, kept, done, told, octets = borrow(index), borrow(kept), borrow(done), borrow(told), borrow(octets)
+    pairs_table, bits = borrow(pairs_table), borrow(bits)
     pairs = pairs_table[0]
     for i in range(start, count + 1):
         last = i == count
-        advanced = _advance(now if last else operations[order[i]].clock, ring, asked, kept, done, told, pairs)
+        advanced = _advance(memory, now if last else operations[order[i]].clock, ring, asked, kept, done, told, octets, pairs)
         if last:
             return count + 1 if advanced else count
         operation = operations[order[i]]
-        if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told):
+        if not advanced or pairs.done + 2 > len(done) or pairs.samples + operation.samples + 4096 > len(told) or pairs.octets + LEAST_OCTETS > len(octets):
             return i
         waits = operation.transaction >= 0 and (operation.role < REPORT or (operation.role == REPORT and operation.outcome == UNANSWERED))
         key, bucket, position = 0, 0, -1
@@ -443,14 +459,14 @@ def pair(
             if not _remembered(ring[row], asked[row], operation):
                 position = -1
         if operation.role == RESPONSE and position >= 0:
-            _answer(position, operation, samples, ring, asked, kept, done, told, pairs, bits)
+            _answer(memory, position, operation, samples, ring, asked, kept, done, told, octets, pairs, bits)
             _forget(key, position, bucket, index, pairs)
         elif operation.role == RESPONSE or not waits:
-            _alone(operation, messages[operation.message], samples, done, told, pairs, bits)
+            _alone(memory, operation, messages[operation.message], samples, done, told, octets, pairs, bits)
         else:
             if pairs.head - pairs.release >= len(ring):  # more open requests than are remembered: the oldest leaves early
                 if ring[pairs.release & len(ring) - 1].state == WAITING:
-                    _leave(pairs.release, operation.clock, ring, asked, kept, done, told, pairs)
+                    _leave(memory, pairs.release, operation.clock, ring, asked, kept, done, told, octets, pairs)
                     pairs.shed += 1
                 pairs.release += 1
             reused = position >= 0 and ring[position & len(ring) - 1].state == WAITING

@@ -120,7 +120,9 @@ NAMES: Final = _record(names="i8", place="i8", fill_at="i8", end="i8", short="u1
 PENDING: Final = _record(  # a request that waits for its answer; what it asks stands in the same row of a table of operations
     deadline="i8", key="i8", connection="i8", kept="i8", kept_octets="i8", state="u1",
 )
-PAIRS: Final = _record(head="i8", release="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", texts="i8", shed="i8", spilled="i8")
+PAIRS: Final = _record(  # done, samples, octets, texts: fill of what is handed on
+    head="i8", release="i8", kept="i8", kept_samples="i8", done="i8", samples="i8", octets="i8", texts="i8", shed="i8", spilled="i8",
+)
 GROUP: Final = _record(  # an activity in the making; also what is released
     conversation="i8", code="i8", function="i8", effect="i8", unit="i8", space="i8", name="i8", first="i8", last="i8",
     outcome="i8", error="i8", anomaly="i8",

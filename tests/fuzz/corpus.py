@@ -73,7 +73,7 @@ def packets(path: Path) -> tuple[Packet, ...]:
     memory, rows = np.zeros(1 << 20, np.uint8), table(MOST_PACKETS, PACKET)
     found: list[Packet] = []
     while len(found) < MOST_PACKETS and (count := source.batch(memory, 0, rows)):
-        for row in rows[which]:
+        for row in rows[:count]:
             data = memory[row.at : row.at + min(row.captured, LONGEST)].tobytes()
             found.append(Packet(data, int(row.time), int(row.linktype), int(row.wire)))
     source.close()

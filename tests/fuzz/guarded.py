@@ -35,16 +35,20 @@ def guarded(array: Any, ends: bool) -> Any:
     return moved.view(type(array))
 
 
-def guard(owner: Any, ends: bool) -> int:
-    """Move every table that is an attribute of `owner` to such a place; returns how many."""
-    attributes: dict[str, Any] = {**vars(owner)}
-    moved: dict[int, Any] = {id(value): guarded(value, ends) for value in attributes.values() if type(value) in (np.ndarray, np.recarray)}
-    for name, value in attributes.items():
-        assert not isinstance(value, ctypes.Array), f"{name} is a table that would stay where it is"
-        if type(value) is memoryview and id(value.obj) in moved:
-            setattr(owner, name, plain(moved[id(value.obj)]))
-        elif id(value) in moved:
-            setattr(owner, name, moved[id(value)])
+def guard(owners: tuple[Any, ...], ends: bool) -> int:
+    """Move every table that is an attribute of these to such a place, once; returns how many."""
+    moved: dict[int, Any] = {}
+    for owner in owners:
+        attributes: dict[str, Any] = {name: getattr(owner, name) for name in (*getattr(owner, "__slots__", ()), *getattr(owner, "__dict__", {}))}
+        for name, value in attributes.items():
+            assert not isinstance(value, ctypes.Array), f"{name} is a table that would stay where it is"
+            if type(value) in (np.ndarray, np.recarray):
+                if id(value) not in moved:
+                    moved[id(value)] = (guarded(value, ends), value)  # the old one is kept: its number must stay its own
+                setattr(owner, name, moved[id(value)][0])
+        for name, value in attributes.items():
+            if type(value) is memoryview and id(value.obj) in moved:
+                setattr(owner, name, plain(moved[id(value.obj)][0]))
     return len(moved)
 
 
@@ -75,11 +79,7 @@ class GuardedSensor(Sensor):
     """A sensor all of whose tables lie between such pages."""
 
     def __init__(self, batch: int, ends: bool) -> None:
-        self._ends = ends
         super().__init__("observer", "site", "file", batch=batch)
-
-    def _make_tables(self, batch: int) -> None:
-        super()._make_tables(batch)
-        tables = guard(self, self._ends)
-        assert tables > 20, "the tables of the sensor are elsewhere now"
+        tables = guard((self, self.release, self.release.naming, *self._relay.things), ends)
+        assert tables > 40, "the tables of the sensor are elsewhere now"
         self.talks = self.conversations[: len(self.talks)]  # the first rows of that table

@@ -8,6 +8,7 @@ rows that depend on what lies around it.
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
+from sensors import release
 from sensors import sensor as sensors_sensor
 from sensors.engine import contexts, fragments, layers, link, names, pairing
 from sensors.engine.dissecting import OPERATION_OCTETS, SAMPLE_OCTETS
@@ -44,9 +46,10 @@ SIGHTINGS: Final = 16
 
 # sensors so small that every table gets full; groups are fewer than ranges are told one by one, or more
 SMALL: Final = {
-    "SLOTS": 160, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16, "PART": 1 << 9, "GROUP_ROWS": 64, "BLOCKS": 8,
-    "OPERATIONS": 1 << 10, "SAMPLES": 1 << 12, "SIGHTINGS": SIGHTINGS, "RELEASE_ROWS": 1 << 10,
+    "SLOTS": 160, "MOST_FLOWS": 64, "MOST_HOSTS": 64, "MOST_CONVERSATIONS": 32, "MESSAGES": 1 << 16,
+    "OPERATIONS": 1 << 10, "SAMPLES": 1 << 12, "SIGHTINGS": SIGHTINGS,
 }  # fmt: skip
+SMALL_RELEASE: Final = {"GROUP_ROWS": 64, "BLOCKS": 8, "RELEASE_ROWS": 1 << 10, "DONE": 256, "TOLD": 1 << 13}
 SMALL_PAIRING: Final = {"RING": 32, "KEPT_SAMPLES": 16}
 ROOM: Final = 1 << 16
 TALKS: Final = 8  # conversations that protocols stand over
@@ -510,15 +513,17 @@ def _compared() -> tuple[str, ...]:
 
 def _sensor(case: Case) -> tuple[int, str]:
     given, ends = [unpacked(row) for row in case], _ends(case)
-    assert vars(sensors_sensor).keys() >= SMALL.keys(), "the bounds of the tables have other names now"
-    assert vars(pairing).keys() >= SMALL_PAIRING.keys(), "the bounds of the tables have other names now"
     groups = {"GROUP_ROWS": 1 << 10} if len(case) % 2 else {}
-    with patch.dict(vars(sensors_sensor), SMALL | groups), patch.dict(vars(pairing), SMALL_PAIRING), patch.dict(vars(names), {"MOST_NAMES": 1}):
+    bounds = ((sensors_sensor, SMALL), (release, SMALL_RELEASE | groups), (pairing, SMALL_PAIRING), (names, {"MOST_NAMES": 1}))
+    with ExitStack() as stack:
+        for module, small in bounds:
+            assert vars(module).keys() >= small.keys(), "the bounds of the tables have other names now"
+            stack.enter_context(patch.dict(vars(module), small))
         first, rows = _told(given, FILLS[0], ends)
         if len(case) % 4 == 0:
             second, again = _told(given, FILLS[1], ends)
             for one, other in zip(rows, again, strict=True):
                 assert one == other, "activities, points or coverage that depend on what lies around packets"
             for name in _compared():
-                same(getattr(first, name), getattr(second, name), name)
+                same(*(getattr(sensor if hasattr(sensor, name) else sensor.release, name) for sensor in (first, second)), name)
     return 1, hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()
