@@ -78,13 +78,14 @@ class Listing(Sensor):
         beside = protocols()[protocol].beside
         for first, count in ((operation.answer_sample, operation.answer_samples), (operation.sample, operation.samples)):
             samples = given.told[int(first) : int(first + count)]
-            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in _sample(sample, given.octets)]
+            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in sample_values(sample, given.octets)]
             if values:
                 return values
         return []
 
 
-def _sample(sample: Any, memory: Any) -> list[object]:
+def sample_values(sample: Any, memory: Any) -> list[object]:
+    """The values of a sample whose octets lie in `memory`."""
     at, octets, count = int(sample.offset), int(sample.octets), int(sample.count)
     held = bytes(memory[at : at + octets])
     if sample.encoding in (VALUE, FACT):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zipfile import ZipFile
 
 from sensors.activities import space_name
-from sensors.listing import Listing
+from sensors.listing import Listing, sample_values
 from sensors.protocol import protocols
 from sensors.sources.pcap import find, open_capture
 from tests.conformance.rows import Disagreement, Row, compare
@@ -26,6 +26,7 @@ from tests.conformance.rows import Disagreement, Row, compare
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sensors.release import Handed
 Lines = list[dict[str, Any]]
 
 SHARED: Final = Path(__file__).parents[3] / "shared" / "captures"
@@ -169,14 +170,16 @@ class Samples(NamedTuple):
 class Hearing(Listing):
     """Lines as printed, with the values that become points: `told` by the packet, `answered` by the response."""
 
-    def _line(self, operation: Any, told: Any) -> dict[str, object]:
+    def _line(self, operation: Any, given: Handed) -> dict[str, object]:
         ranges = {"told": (operation.sample, operation.samples), "answered": (operation.answer_sample, operation.answer_samples)}
-        return super()._line(operation, told) | {
-            name: [self._tells(int(operation.protocol), told[row]) for row in range(int(first), int(first + count))] for name, (first, count) in ranges.items()
+        return super()._line(operation, given) | {
+            name: [self._tells(int(operation.protocol), given, row) for row in range(int(first), int(first + count))] for name, (first, count) in ranges.items()
         }
 
-    def _tells(self, protocol: int, sample: Any) -> Samples:
-        return Samples(space_name(protocol, int(sample.space)), int(sample.first), tuple(self._sample(sample)))
+    @staticmethod
+    def _tells(protocol: int, given: Handed, row: int) -> Samples:
+        sample = given.told[row]
+        return Samples(space_name(protocol, int(sample.space)), int(sample.first), tuple(sample_values(sample, given.octets)))
 
 
 @cache

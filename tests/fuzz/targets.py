@@ -525,5 +525,6 @@ def _sensor(case: Case) -> tuple[int, str]:
             for one, other in zip(rows, again, strict=True):
                 assert one == other, "activities, points or coverage that depend on what lies around packets"
             for name in _compared():
-                same(*(getattr(sensor if hasattr(sensor, name) else sensor.release, name) for sensor in (first, second)), name)
+                one, other = (getattr(sensor if hasattr(sensor, name) else sensor.release, name) for sensor in (first, second))
+                same(one, other, name)
     return 1, hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()
