@@ -254,15 +254,19 @@ class Sensor:
             asked = used
             used, sampled = self._dissect(used, sampled)
         self.above[asked:used] = -1
-        count = parts.arrange(
-            first, last, MESSAGES, filled, used, self.operations, self.above, self.begins, self.numbers, self.order, self.waiting
-        )  # fmt: skip
+        count = self._arrange(first, last, filled, used)
         start, at = 0, self._annotate(0, count)
         while at < count:
             self._pair(start, at, 0)
             self._forget_names()
             start, at = at, self._annotate(at, count)
         self._pair(start, count, now)
+
+    def _arrange(self, first: int, last: int, filled: int, used: int) -> int:
+        """The order in which operations go on; returns how many do."""
+        return parts.arrange(
+            first, last, MESSAGES, filled, used, self.operations, self.above, self.begins, self.numbers, self.order, self.waiting
+        )  # fmt: skip
 
     def _dissect(self, used: int, sampled: int) -> tuple[int, int]:
         """The chosen messages, those of each protocol at once; the new fill of both tables."""
@@ -358,7 +362,7 @@ class Sensor:
             lambda: self._pair(0, 0, 0),
             lambda: self._annotate(0, 0),
             lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
-            lambda: (self._choose(0, 0, 0, 0), self._part(0, 0, 0)),
+            lambda: (self._choose(0, 0, 0, 0), self._arrange(0, 0, MESSAGES, 0)),
             lambda: (self._lift(0, 0, 0), streaming.free_slots(self.slots, self.streams)),
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )

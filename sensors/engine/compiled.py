@@ -82,20 +82,18 @@ def kernel(function: Kernel) -> Kernel:
     return cast("Kernel", _linked(_njit(error_model="numpy", **_NO_WRAPPERS)(function)))
 
 
-_bare: dict[int, tuple[weakref.ref[Any], Any]] = {}
+_bare: dict[int, tuple[Any, weakref.ref[Any]]] = {}
 
 
 def _bare_array(argument: Any) -> Any:
     """The array of a table without the class that lets Python read fields as attributes; made once, forgotten with the table."""
-    if type(argument) is not np.recarray:
-        return argument
     number = id(argument)
-    kept = _bare.get(number)
-    if kept is not None and kept[0]() is argument:
-        return kept[1]
+    kept = _bare.get(number)  # forgotten before another has this number
+    if kept is not None:
+        return kept[0]
     bare = np.asarray(argument)
     if bare.base is not argument:  # a part of a table would be kept by it
-        _bare[number] = weakref.ref(argument, lambda _, forget=_bare.pop: forget(number, None)), bare
+        _bare[number] = bare, weakref.ref(argument, lambda _, forget=_bare.pop: forget(number, None))
     return bare
 
 
@@ -104,7 +102,7 @@ def entry(function: Kernel) -> Kernel:
     dispatcher: Any = _njit(cache=True, nogil=True, error_model="numpy")(function)
 
     def call(*arguments: Any) -> Any:
-        return dispatcher(*map(_bare_array, arguments))
+        return dispatcher(*[_bare_array(argument) if type(argument) is np.recarray else argument for argument in arguments])
 
     return cast("Kernel", wraps(function)(call))
 
