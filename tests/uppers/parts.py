@@ -43,11 +43,11 @@ def read_whole(memory: Any, at: int, end: int, row: Any, samples: Any, joints: A
 
 
 @entry
-def dissect(memory: Any, messages: Any, count: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
+def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
     """See `sensors.protocol`."""
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
-    contexts, joints = borrow(contexts), borrow(joints)
-    for index in range(count):
+    contexts, joints, which = borrow(contexts), borrow(joints), borrow(which)
+    for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         at, end = message.offset, message.offset + message.length
