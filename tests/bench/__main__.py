@@ -111,7 +111,7 @@ class Bench:
         told = json.loads(run.out)
         if self.right("engine alone", self.packets, told["packets"], told["protocols"], told["unknown"]):
             found = self.modbus(self.packets)["messages"]
-            self.rate("balefire, engine alone", "steady state on one core: read, dissect, pair, group, name", self.packets, told["seconds"], found, run.peak_mib)
+            self.rate("balefire, engine alone", "one core, steady state: read, dissect, pair, group, name", self.packets, told["seconds"], found, run.peak_mib)
             self.facts.append(("engine, nanoseconds a packet", ", ".join(f"{stage} {cost}" for stage, cost in told["stages"].items())))
 
     def theirs(self) -> None:
