@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
+from sensors.codes.carriers import tell_apart
 from sensors.codes.cip import (
     APPLY,
     BROWSE,
@@ -312,7 +313,7 @@ def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any
         read_plain(memory, at, end, row, samples, asked)
     elif service == RESET and at < end:
         row.value = u8(memory, at, end, row)
-    elif kind in PROGRAM and service > 49:
+    elif kind in PROGRAM and service > 49 and service != EXECUTE:
         row.effect = DOWNLOAD if end - at > LEAST_DOWNLOAD else UPLOAD
     return end
 
@@ -594,7 +595,7 @@ def dissect(
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
     contexts, joints = borrow(contexts), borrow(joints)
     for index in range(count):
-        message, row = messages[index], operations[used]
+        message, row, base = messages[index], operations[used], used
         open_row(row, index, message, sampled)
         if message.marks & BROKEN or message.length == 0:
             row.anomaly = SHORT if message.marks & CUT == 0 else 0
@@ -603,6 +604,7 @@ def dissect(
             used, sampled = read_replies(memory, index, message, operations, used, samples, sampled, contexts, joints)
         else:
             used, sampled = read_requests(memory, index, message, operations, used, samples, sampled, contexts, joints)
+        used = tell_apart(operations, base, used, min(PARTS, most_rows(message.length)), index, message, sampled)
     return used, sampled
 
 
