@@ -17,18 +17,20 @@ from sensors.protocol import Framing, Protocol
 from sensors.protocol import u8 as length_u8
 
 from sensors.codes.iec104 import (  # isort: skip
-    ACKNOWLEDGE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH, BAD_SEQUENCE, BAD_START,
+    ACKNOWLEDGE, ACKNOWLEDGED_LATE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH, BAD_SEQUENCE, BAD_START,
     BAD_TIME, BAD_VALUE, CALL, CLOCK, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ELAPSED, ERRORS, FILE, FILES, FILE_ERROR, FORMS,
     FUNCTIONS, INTERROGATION, LAST, LAYOUT, LAYOUTS, LIMITS, LONG, MONITOR, NEGATIVE, NONE, NONSTANDARD, NORMAL, NOT_STARTED, OBJECT, OCTET,
-    ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION,
-    SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED,
+    ORIGINATOR, ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION,
+    SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STATISTIC, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED,
     WINDOW_EXCEEDED, WRONG_DIRECTION,
 )  # fmt: skip
 from sensors.engine.tables import (  # isort: skip
     AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, UNANSWERED,
 )  # fmt: skip
 
-MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement
+MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement …
+MOST_RECEIVED: Final = 8  # w: … of which the receiver acknowledges the last one of so many, with what else is on the way
+ON_THE_WAY: Final = SECOND
 NUMBERS: Final = 0x7FFF
 BROADCAST: Final = 0xFFFF
 CONNECTION, ASKED = 10401, 10402  # tags of contexts
@@ -43,7 +45,8 @@ ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
 
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
-# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one.
+# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one;
+# h, i when the client and the station had sent so many that an acknowledgement was due.
 # That of a command: a times asked, b times answered, c when last asked.
 
 
@@ -56,14 +59,17 @@ def number_at(memory: Any, at: int, end: int, octets: int, row: Any) -> int:
 
 
 @kernel
-def acknowledge(talk: Any, side: int, received: int, row: Any) -> None:
+def acknowledge(talk: Any, message: Any, received: int, row: Any) -> None:
     """N(R): up to which the other side's I formats came. It neither goes back nor far ahead of what was sent; a little, where the capture lost some."""
-    sent, before = (talk.b, talk.c) if side == 0 else (talk.a, talk.d)
+    sent, before = (talk.b, talk.c) if message.side == 0 else (talk.a, talk.d)
     ahead = (received - sent) & NUMBERS
     behind = (sent - received) & NUMBERS
     if sent >= 0 and ahead > MOST_SENT and (behind > (sent - before) & NUMBERS if before >= 0 else behind > NUMBERS // 2):
         row.anomaly |= BAD_ACKNOWLEDGEMENT
-    if side == 0:
+    elif before >= 0 and message.marks & AFTER_GAP == 0 and MOST_RECEIVED < (received - before) & NUMBERS < NUMBERS // 2:
+        due = talk.i if message.side == 0 else talk.h
+        row.anomaly |= ACKNOWLEDGED_LATE if 0 < due < message.time - ON_THE_WAY else 0
+    if message.side == 0:
         talk.c = received
     else:
         talk.d = received
@@ -77,10 +83,11 @@ def count_sent(talk: Any, message: Any, sent: int, row: Any) -> None:
         row.anomaly |= BAD_SEQUENCE
     elif known >= 0 and (sent - known) & NUMBERS >= MOST_SENT and (sent - known) & NUMBERS < NUMBERS // 2:
         row.anomaly |= WINDOW_EXCEEDED
+    full = known >= 0 and (sent + 1 - known) & NUMBERS == MOST_RECEIVED
     if message.side == 0:
-        talk.a = (sent + 1) & NUMBERS
+        talk.a, talk.h = (sent + 1) & NUMBERS, message.time if full else talk.h
     else:
-        talk.b = (sent + 1) & NUMBERS
+        talk.b, talk.i = (sent + 1) & NUMBERS, message.time if full else talk.i
     if talk.f == STOPPED:
         row.anomaly |= NOT_STARTED
 
@@ -160,6 +167,8 @@ def value_at(memory: Any, at: int, end: int, form: Any, row: Any) -> float:
         return float(signed(u16le(memory, at, end, row), 16))
     if form.read == REAL:
         return f32le(memory, at, end, row)
+    if form.read == STATISTIC:  # behind the number of the association
+        return float(signed(u32le(memory, at + 2, end, row), 32))
     if form.read == LONG:
         return float(signed(u32le(memory, at, end, row), 32))
     return float(u32le(memory, at, end, row) if form.read == UNSIGNED else u16le(memory, at, end, row))
@@ -383,11 +392,12 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
     row.unit = BROADCAST if unit == 0xFF and layout.unit == 1 else unit
     if unit == 0:
         row.anomaly |= BAD_ADDRESS
+    originator = 0
     if layout.cause == 2 and row.role == REQUEST and form.group in (COMMAND, SYSTEM, PARAMETERS):
-        originator = u8(memory, at + 3, end, row) + 1
-        if talk.g != 0 and talk.g != originator:  # another control centre behind the same one, or somebody who does not know its address
+        originator = u8(memory, at + 3, end, row)
+        if talk.g != 0 and talk.g != originator + 1:  # another control centre behind the same one, or somebody who does not know its address
             row.anomaly |= ORIGINATOR_CHANGED
-        talk.g = originator
+        talk.g = originator + 1
     body, done = at + 2 + layout.cause + layout.unit, end
     if form.group == OTHER:
         address = number_at(memory, body, end, layout.address, row)
@@ -412,6 +422,8 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
             row.anomaly |= BAD_ADDRESS
         else:
             row.space, row.first, row.last = -1, -1, -1
+    if row.short == 0 and (originator > 0 or row.anomaly & ORIGINATOR_CHANGED):
+        add_value(row, samples, ORIGINATOR, 0, float(originator))
     if row.role != REPORT and row.short == 0:
         pair_up(message, kind, form, cause, row, contexts, joints)
     return done
@@ -460,9 +472,9 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if message.marks & AFTER_GAP:
         talk.f = UNKNOWN
         if message.side == 0:
-            talk.a = -1
+            talk.a, talk.h = -1, 0
         else:
-            talk.b = -1
+            talk.b, talk.i = -1, 0
     control, done = first & 0xFF, at + 6
     if control & 1 == 0:
         count_sent(talk, message, first >> 1, row)
@@ -474,7 +486,7 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if second & 1 or (control & 1 and first != control) or (control & 3 == 1 and control != 1) or (control & 3 == 3 and second):
         row.anomaly |= BAD_CONTROL
     elif control & 3 != 3:
-        acknowledge(talk, message.side, second >> 1, row)
+        acknowledge(talk, message, second >> 1, row)
     if row.short and whole:
         row.anomaly |= SHORT
     elif done < end and whole:
@@ -518,5 +530,6 @@ IEC104: Final = Protocol(
     qualities=QUALITIES,
     anomalies=ANOMALIES,
     errors=ERRORS,
-    samples_each=LONGEST,
+    beside=frozenset({"originator"}),
+    samples_each=LONGEST + 1,  # and the originator
 )  # fmt: skip
