@@ -21,6 +21,14 @@ RESTORE, GET_MEMBER, SET_MEMBER, REMOVE_MEMBER = 21, 24, 25, 27
 READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE = 76, 77, 78, 82, 83, 85
 EXECUTE, FORWARD_CLOSE, UNCONNECTED_SEND, FORWARD_OPEN, LARGE_FORWARD_OPEN = 75, 78, 82, 84, 91
 
+ANOMALIES: Final = (
+    "short", "trailing_bytes", "bad_path", "bad_count", "bad_value", "service_mismatch", "wrong_direction", "too_many_services", "connection_mismatch",
+    "quantity_mismatch", "unsolicited", "late_response",
+)  # fmt: skip
+SHORT, TRAILING_BYTES, BAD_PATH, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY = (1 << bit for bit in range(8))
+CONNECTION_MISMATCH, QUANTITY_MISMATCH = 1 << 8, 1 << 9
+STRUCTURE: Final = 0x2A0  # type of a structure
+
 # fmt: off
 FUNCTIONS: Final = {
     "1/*": Function("get_attributes_all", "configuration.read"),          # effects of common services are those of the class, where CLASSES has it

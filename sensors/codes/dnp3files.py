@@ -17,7 +17,7 @@ from sensors.engine.tables import FAILURE, REQUEST, RESPONSE
 FILE_SPACE: Final = SPACES.index("file")
 FILE_WRITE: Final = NUMBER["file.write"]
 # Contexts that hold the name of a file: OPENING, of a station on a connection, that which is being opened (`a`: the transaction, + 1); OPENED, by its handle.
-OPENING, OPENED = 0xD1, 0xD2
+OPENING, OPENED = 18151, 18152
 
 
 @kernel

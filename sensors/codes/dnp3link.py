@@ -16,7 +16,7 @@ ASKING: Final = (0x40, 0x42, 0x49)  # link functions that the other station answ
 FIN, FIR, SEQUENCE = 0x80, 0x40, 0x3F  # of the transport octet
 COUNTED: Final = 0x10  # FCV: the frame count bit, which changes from frame to frame, counts
 RESET: Final = 0x40  # link function: the next frame count bit is set
-CONFIRMED: Final = 0xD3  # tag of contexts
+CONFIRMED: Final = 18153  # tag of contexts
 
 # What is remembered in a context, of a master and an outstation on a connection; the outstation's frames that wait for their last one have one of their own.
 # `a`: sequence number that the next segment has to have, + 1 (0: none waits); `b`: octets of the frames that wait; `j`: their anomalies.

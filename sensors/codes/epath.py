@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.codes.cip import ASSEMBLY, CLASS_TEXTS, MODIFY_TAG, MOST_CLASS, READ_FRAGMENT, READ_TAG, SYMBOL, WIDEST, WRITE_FRAGMENT, WRITE_TAG
+from sensors.codes.cip import ASSEMBLY, BAD_PATH, CLASS_TEXTS, MODIFY_TAG, MOST_CLASS, READ_FRAGMENT, READ_TAG, SYMBOL, WIDEST, WRITE_FRAGMENT, WRITE_TAG
 from sensors.engine.contexts import begin_text, end_text, put_number, put_octet, put_octets
 from sensors.engine.octets import inline, kernel, u8, u16le, u32le
 
@@ -17,7 +17,6 @@ SPACES: Final = ("tag", "symbol", "object", "assembly", "memory", "identity")
 TAG, SYMBOLS, OBJECT, ASSEMBLIES, ADDRESSES, FACTS = range(6)
 OCTETS_EACH: Final = 1 << 16  # addresses of an assembly, or of a symbol
 CLASS_BITS, INSTANCE_BITS, INSTANCES, ATTRIBUTES = 36, 16, 0xFFFFF, 0xFFFF
-BAD_PATH: Final = 1 << 2  # the bit of this anomaly of CIP
 
 
 @inline
