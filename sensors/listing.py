@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from records.effects import EFFECTS
-from sensors.activities import OUTCOMES, action_name, anomaly_names, error_name, mac_text, space_name
+from sensors.activities import OUTCOMES, action_name, anomaly_names, error_name, mac_text, quality_names, space_name
 from sensors.engine import tables
 from sensors.engine.tables import BIT, FACT, REPORT, TEXT, VALUE, code_path
 from sensors.protocol import protocols
@@ -70,7 +70,20 @@ class Listing(Sensor):
             "error": error_name(protocol, int(operation.error)),
             "rtt_us": (int(operation.answer_time) - int(operation.time)) / 1000 if operation.answer_time >= 0 and operation.packet >= 0 else None,
             "anomaly": anomaly_names(protocol, int(operation.anomaly)),
+            "beside": self._beside(operation, given),
         }
+
+    def _beside(self, operation: Any, given: Handed) -> list[dict[str, object]]:
+        """What came with it, whatever was asked: the state of the station, who ordered it."""
+        number = int(operation.protocol)
+        protocol, made = protocols()[number], list[dict[str, object]]()
+        for first, count in ((operation.sample, operation.samples), (operation.answer_sample, operation.answer_samples)):
+            for sample in given.told[int(first) : int(first + count)] if protocol.beside else ():
+                space = space_name(number, int(sample.space))
+                if space in protocol.beside:
+                    quality = quality_names(protocol, space, int(sample.quality)) or []
+                    made.append({"space": space, "first": int(sample["first"]), "value": float(sample.value), "quality": quality})
+        return made
 
     def _values(self, operation: Any, given: Handed) -> list[object]:
         """What was answered, or, where the answer holds no values, what was written."""

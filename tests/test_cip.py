@@ -10,7 +10,7 @@ import pytest
 
 from sensors.codes.cip import CLASS_NAMES, ERRORS, TYPES
 from sensors.engine import contexts
-from sensors.engine.tables import CUT, FAILURE, MESSAGE, OPERATION, REQUEST, RESPONSE, SAMPLE, SUCCESS, table
+from sensors.engine.tables import CUT, FAILURE, MESSAGE, OPERATION, REQUEST, RESPONSE, SAMPLE, SUCCESS, TOLD, table
 from sensors.protocols.cip import CIP, label
 from tests.protocol_battery import Message, Row, Values, told
 
@@ -119,7 +119,8 @@ PAIRS = (  # requests and replies
     ("4c 02 2072 2400 00ce0400 0200", "cc 00 00 00 01000000 02000000"),
     ("4f 06 2068 25002024 206a 2500fa1b 00000000 0100", "cf 00 00 00 0102"),
     ("4c 06 2068 25002024 206d 25002024 00000000 3200", "cc 00 00 00 0102"),
-    ("4b 02 2070 2400" + "00" * 20, "cb 00 00 00"),
+    *((f"4b 02 20{kind:02x} 2400", "cb 00 00 00 20240000") for kind in (104, 105, 106, 107, 108, 109, 112)),
+    ("4e 02 2070 2400" + "00" * 20, "ce 00 00 00"),
     (OPEN, "d4" + OPENED),
     (LARGE, "db" + OPENED),
     (NULL, "d4" + OPENED),
@@ -217,8 +218,9 @@ def test_every_service_is_understood_without_complaint(pair: tuple[str, str]) ->
         ("16 02 200f 2401", "save", "memory.copy"),
         ("4c 02 2037 2401", "initiate_file_download", "file.write"),
         ("55 02 206b 2400 0100 0100", "get_instance_attribute_list", "tags.browse"),
-        ("4b 02 2070 2400", "function_75_112", "program.upload"),
-        ("4b 02 2070 2400" + "00" * 40, "function_75_112", "program.download"),
+        ("4b 02 2070 2400", "list_tasks", "directory.read"),
+        ("4e 02 2070 2400", "function_78_112", "program.upload"),
+        ("4e 02 2070 2400" + "00" * 40, "function_78_112", "program.download"),
         ("63 02 2001 2401", "function_99_1", "unknown"),
         (OPEN, "forward_open", "session.reserve"),
         (LARGE, "large_forward_open", "session.open"),
@@ -320,6 +322,34 @@ def test_objects_have_numbers_and_labels() -> None:
     assert label("symbol", (5 << 16) + 2, (5 << 16) + 2) == "symbol 5[2]"
     assert label("tag", 0, 0) is None
     assert CLASS_NAMES[1] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("06 2068 25002024 206d 25002124", "program 9248/routine 9249"),
+        ("07 2068 25002024 206d 25002124 3002", "program 9248/routine 9249.2"),
+        ("07 2068 25002024 21002d03 25002024", "program 9248/class 813 9248"),
+        ("06 2069 2401 207e 2400 2070 2405", "module 1/class 126 0/task 5"),
+    ],
+)
+def test_an_object_within_another_is_named_with_it(path: str, name: str) -> None:
+    """As EIP-SoftwareUpload.pcap of ICS-Security-Tools has them, read by tshark."""
+    message = asking(f"03 {path} 0100 0100")
+    memory, (operation, *_) = dissected([message])
+    assert bytes(memory[operation.name_at : operation.name_at + operation.name_octets]).decode() == name
+    row = only(message)
+    assert (row.space, row.anomalies, label("object", row.first, row.last)) == ("object", (), name.split("/")[-1])
+
+
+def test_what_is_wrong_with_a_message_that_carries_pccc_is_told_beside_it() -> None:
+    """A route that is none, around a mode change."""
+    message = wrapped("4b 02 2067 2401 07 4d00 e0312b3d 0f 00 63c5 80 08", "ff ff")
+    _, (carries, wrong, *_) = dissected([message])
+    assert (int(carries.payload_length), int(carries.anomaly)) == (6, 0)
+    row = only(message)
+    assert (row.action, row.anomalies, row.role, row.transaction) == ("execute_pccc", ("bad_path",), TOLD, -1)
+    assert int(wrong.payload) == -1
 
 
 def test_attributes_are_points() -> None:

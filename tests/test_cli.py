@@ -21,7 +21,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 # fmt: off
 DISSECT = [
     "file", "packet", "response_packet", "time", "protocol", "over", "source", "destination", "unit", "code", "action", "access", "effect", "object",
-    "values", "outcome", "error", "rtt_us", "anomaly",
+    "values", "outcome", "error", "rtt_us", "anomaly", "beside",
 ]
 REPLAY = [
     "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "access", "effects",

@@ -342,6 +342,53 @@ def test_files() -> None:
     assert only(ask("1B" + free(70, 3, OPEN.replace(" ", "")))).effect == "file.delete"
 
 
+def test_blocks_of_a_file_are_called_by_its_name() -> None:
+    """From the answer on that gave it a handle; another station's handle is another file."""
+    opened, handle = free(70, 4, "78563412 00010000 0004 0100 00".replace(" ", "")), "78563412"
+    block, closed = free(70, 5, f"{handle}02000080"), free(70, 4, f"{handle}00000000000004010000"[:26])
+    given = [
+        ask(REQUESTS["25"], 1),
+        answer(opened, 1),
+        ask("01" + block, 2),
+        answer(free(70, 5, f"{handle}020000800102"), 2),
+        ask("1A" + closed, 3),
+        ask("01" + block, 4, unit=9),
+    ]
+    called = [(row.code, row.name, row.first) for row in told(DNP3, given)]
+    assert called == [
+        ("25", "config.xml", -1), ("129", "config.xml", 0x12345678), ("1", "config.xml", 0x12345678), ("129", "config.xml", 0x12345678),
+        ("26", "config.xml", 0x12345678), ("1", "", 0x12345678),
+    ]  # fmt: skip
+    refused = [given[0], answer(opened, 5), given[2]]
+    assert [row.name for row in told(DNP3, refused)] == ["config.xml", "", ""], "an answer to something else"
+    (line,) = [line for line in watch(framed(given[:4], 1400)).lines if line["action"] == "read"]
+    assert (line["effect"], line["object"]["name"], line["object"]["first"]) == ("file.read", "config.xml", 0x12345678)
+
+
+def test_a_confirmed_frame_that_is_sent_again_is_no_operation() -> None:
+    """Its frame count bit tells it from a second one that says the same (IEEE 1815-2012, 9.2.4)."""
+    operate = bytes.fromhex("C0C0 05" + CROB.format(0x41, 0))
+    first, second, reset = link(0xF3, operate), link(0xD3, operate), link(0xC0)
+    rows = told(DNP3, [first, first, second, second, first])
+    assert [(row.code, row.effect, row.anomalies) for row in rows] == [
+        ("5/65", "output.operate", ()), ("256/67", "data.exchange", ("repeated_frame",)), ("5/65", "output.operate", ()),
+        ("256/67", "data.exchange", ("repeated_frame",)), ("5/65", "output.operate", ()),
+    ]  # fmt: skip
+    assert [row.code for row in told(DNP3, [first, reset, first])] == ["5/65", "256/64", "5/65"], "numbered anew"
+    assert [row.code for row in told(DNP3, [first, replace(first, marks=AFTER_GAP)])] == ["5/65"] * 2, "the capture may have lost the one between"
+    uncounted = link(0xC3, operate)
+    assert [row.code for row in told(DNP3, [uncounted, uncounted])] == ["5/65"] * 2
+    longer = bytes.fromhex("C0C0 05 0C01 17 03 08 41 01 F4010000 00000000 00 09 41 01 F4010000 00000000 00 0A")
+    other = longer + bytes.fromhex("41 01 F4010000 00000000 00"), longer + bytes.fromhex("81 01 F4010000 00000000 00")
+    assert [row.code for row in told(DNP3, [link(0xF3, body) for body in other])] == ["5/65"] * 5 + ["5/129"]
+
+
+def test_the_state_of_the_station_is_told_beside_its_answer() -> None:
+    (line,) = watch(framed([ask("01 3C01 06", 3), answer("0102 00 0000 81", 3, "9000")], 1400)).lines
+    state = {"space": "internal_indications", "first": 0, "value": 144.0, "quality": ["need_time", "device_restart"]}
+    assert (line["values"], line["beside"]) == ([1], [state])
+
+
 def test_authentication_is_recognised() -> None:
     aggressive = "05 7803 07 01 000000000100" + CROB.format(0x41, 0) + free(120, 9, "00" * 16)
     (row,) = told(DNP3, [ask(aggressive)])

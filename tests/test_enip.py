@@ -308,6 +308,18 @@ def test_who_a_device_is_comes_from_its_identity() -> None:
         assert asset.addresses[0] == SERVER
 
 
+def test_what_is_wrong_with_a_message_that_carries_cip_is_told_beside_it() -> None:
+    """An item that is none beside those that carry a request, and octets behind those that carry its answer."""
+    extra = rr("4c 04 9106 464954323031 0100").replace("0800 0200", "0800 0300") + "7700 0000"
+    talk = conversation().ask(pdu(111, extra, 7), pdu(111, rr("cc 00 00 00 ca00 00001c40") + "00", 7))
+    told_ = [(line["protocol"], line["action"], line["source"]["ip"], line["values"], line["anomaly"]) for line in watch(talk.packets).lines[1:]]
+    assert sorted(told_) == [
+        ("cip", "read_tag", CLIENT, [2.4375], []),
+        ("enip", "send_rr_data", CLIENT, [], ["bad_item"]),
+        ("enip", "send_rr_data", SERVER, [], ["trailing_bytes"]),
+    ]
+
+
 def test_a_message_over_several_segments_and_a_gap_lose_nothing_that_follows() -> None:
     talk = conversation()
     request = pdu(111, rr("4c 04 9106 464954323031 0100"), 7)

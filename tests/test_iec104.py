@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sensors.activities import quality_names
-from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FACT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED, VALUE
+from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FACT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, SUCCESS, UNANSWERED, VALUE
 from sensors.protocols.iec104 import FUNCTIONS, IEC104
 from tests.protocol_battery import Message, Row, Values, run, told
 
@@ -88,6 +88,7 @@ MONITORED: dict[int, tuple[str, str, float, list[str], str]] = {
     38: ("01 E8 03", "protection_event", 1, [], "56"),
     39: ("3F 00 E8 03", "protection_start", 0x3F, [], "56"),
     40: ("0F 00 E8 03", "protection_output", 0x0F, [], "56"),
+    41: ("0100 FE FF FF FF 65", "security_statistic", -2, ["carry", "adjusted"], "56"),
 }
 ELAPSED = (17, 18, 19, 38, 39, 40)
 # Type: element to execute and to select, space, value, effect.
@@ -127,7 +128,6 @@ def conversation() -> tuple[Message, ...]:
         talk.put(STATION, asdu(kind, 3, "0A0000" + element(kind)))
     talk.put(STATION, asdu(1, 20, "010000 00 01 00 01", 0x84))
     talk.put(STATION, asdu(13, 1, "140500 0000F041 00 150500 00003144 00", 2))
-    talk.put(STATION, asdu(41, 3, f"0A0000 0100 01000000 00 {TIME}"))
     for kind, (execute, *_) in COMMANDS.items():
         for number, tag in ((kind, ""), (kind + 13, TIME)):
             for cause, side in ((6, CLIENT), (7, STATION), (8, CLIENT), (9, STATION), (10, STATION)):
@@ -442,6 +442,30 @@ def test_counters_of_a_connection() -> None:
     assert said((1, 5, 3), after, (1, 10, 3)) == [(), (), ()]
     receipt = short(1, STATION, 3)
     assert said((1, 5, 3), receipt.but(receipt.data, AFTER_GAP), (1, 9, 3), (1, 11, 3)) == [(), (), (), ("bad_sequence",)]
+
+
+def test_received_and_not_acknowledged_in_time() -> None:
+    """At the latest after w = 8 I formats (IEC 60870-5-104:2006, 9.6); what comes within a second may have been on the way."""
+
+    def said(*frames: tuple[Message, float]) -> list[tuple[str, ...]]:
+        return [row.anomalies for row in told(IEC104, [replace(message, time=int((1 + seconds) * SECOND)) for message, seconds in frames])]
+
+    sent = [(frame(asdu(1, 3, "0A0000 01"), STATION, number, 1), number / 100) for number in range(3, 13)]
+    first, eight, nine = short(1, 0, 3), short(1, 0, 11), short(1, 0, 12)
+    assert said((first, 0), *sent[:8], (eight, 9), sent[8], (nine, 20)) == [()] * 12
+    assert said((first, 0), *sent[:9], (nine, 0.9)) == [()] * 11
+    assert said((first, 0), *sent[:9], (nine, 1.2)) == [()] * 10 + [("acknowledged_late",)]
+    lost = nine.but(nine.data, AFTER_GAP)
+    assert said((first, 0), *sent[:9], (lost, 9)) == [()] * 11, "the capture may have lost an acknowledgement"
+    ours = [(frame(asdu(45, 6, "0A0000 01"), CLIENT, number, 1), number / 100) for number in range(3, 13)]
+    assert said((short(1, 1, 3), 0), *ours[:9], (short(1, 1, 12), 9)) == [()] * 10 + [("acknowledged_late",)]
+
+
+def test_who_ordered_it_is_told_beside_what_was_ordered() -> None:
+    given = [frame(asdu(45, 6, "0A0000 01", originator=number), CLIENT, sent) for sent, number in enumerate((0, 7, 7, 0), 5)]
+    said = [[value for value in row.samples if value.space == "originator"] for row in told(IEC104, given)]
+    assert said == [[], [Values("originator", 0, (7,))], [Values("originator", 0, (7,))], [Values("originator", 0, (0,))]]
+    assert IEC104.beside == {"originator"}
 
 
 def test_another_originator_on_the_same_connection() -> None:

@@ -101,10 +101,25 @@ READ_MANY = job("0404" + item(1, 1, 1, 0x84, 0, 0) + item(2, 1, 1, 0x84, 20) + i
 MANY = ack("0404", "ff0300010100" + "ff0400082a00" + "ff040030000100020003" + "ff0700043f800000")
 CYCLIC = user(4, 2, 1, "00010101" + item(4, 2, 5, 0x84, 2))
 CYCLES = user(8, 2, 1, "0001ff04002000070008", series=9), user(0, 2, 1, "0001ff04002000090008", series=9)
+# A table of variables: MB10, DB5.DBW20, DB7.DBX9.2; with values, a byte of fill behind the first. As tshark reads them.
+WATCHED = "0003 0101 0000 000A 7201 0005 0014 7002 0007 0009"
+NEW_VALUES = "FF040008 2A00 FF040010 1234 FF030001 01"
+
+
+def variable_table(second: int, data: str, kind: int = 4, error: int = 0) -> Message:
+    """Data about a table of variables, behind their parameters."""
+    parameters = "0000 0001" if kind == 8 else "00" * 20
+    head = f"{len(bytes.fromhex(parameters)):04X}{len(bytes.fromhex(data)):04X}"
+    return user(kind, 1, second, head + parameters + data, error)
+
+
+WATCH = variable_table(2, WATCHED), variable_table(2, f"0003 {NEW_VALUES}", 8)
+MODIFY = variable_table(8, WATCHED + NEW_VALUES), variable_table(8, "", 8)
+FORCE = variable_table(9, WATCHED + NEW_VALUES), variable_table(9, "", 8)
 NO_CONTENT = [tuple(int(part) for part in path.split("/")) for path in FUNCTIONS if path.startswith("7/") and "*" not in path]
 EXAMPLES = (
     *SETUP, *SZL_11, *SZL_424, *START_UPLOAD, *UPLOAD, *END_UPLOAD, *BLOCK_INFO, *START_UPLOAD_OB0, *READ_CLOCK, *SET_CLOCK, *WRITE_REAL, *READ_REAL,
-    *STOP, *COPY, COMPRESS, COLD, WARM, INSERT, DELETE, OTHER_SERVICE, *DOWNLOAD, *NEXT, *DONE, READ_MANY, MANY, CYCLIC, *CYCLES,
+    *STOP, *COPY, COMPRESS, COLD, WARM, INSERT, DELETE, OTHER_SERVICE, *DOWNLOAD, *NEXT, *DONE, READ_MANY, MANY, CYCLIC, *CYCLES, *WATCH, *MODIFY, *FORCE,
     *(user(0 if group == 0 else 4, group, second) for _, group, second in NO_CONTENT),
     user(4, 6, 77), user(4, 3, 2, "3041"), job("00"), pdu("320200000500000000000000", ANSWER),
     job("0501" + item(1, 1, 0, 0x82, 4, 2), "0003000101"),
@@ -209,8 +224,8 @@ def test_downloads() -> None:
         (DELETE, "delete_block", "program.delete", "DB12", 2),
         (OTHER_SERVICE, "pi_service", "unknown", "_N_LOGIN_", 1),
         (user(4, 5, 1, "0011223344556677"), "set_session_password", "credential.use", "", 1),
-        (user(4, 1, 9, "00"), "force", "value.force", "", 1),
-        (user(4, 1, 8, "00"), "modify_variable", "value.write", "", 1),
+        (user(4, 1, 9), "force", "value.force", "", 1),
+        (user(4, 1, 8), "modify_variable", "value.write", "", 1),
         (user(4, 1, 12, "00"), "memory_reset", "program.delete", "", 1),
         (user(4, 3, 2, "3042"), "list_blocks_of_type", "directory.read", "SDB", 1),
         (user(4, 6, 3, "00"), "block_send_receive", "data.exchange", "", 1),
@@ -318,6 +333,42 @@ def test_items_that_fail() -> None:
 def test_a_refusal_of_the_job_fails_every_item() -> None:
     found = rows(READ_MANY, pdu("32020000000700000000" + "8104", ANSWER))[4:]
     assert [(row.part, row.outcome, row.error, row.action) for row in found] == [(part, FAILURE, 0x8104, "read_var") for part in range(4)]
+
+
+def test_what_is_watched_modified_and_forced() -> None:
+    places = [("memory_byte", 10, 10), ("data_block_word", 500_020, 500_021), ("data_block_bit", 7_000_074, 7_000_074)]
+    values = tuple(Values(space, first, (value,)) for (space, first, _), value in zip(places, (0x2A, 0x1234, 1), strict=True))
+    for pair, action, effect in ((WATCH, "variable_status", "value.read"), (MODIFY, "modify_variable", "value.write"), (FORCE, "force", "value.force")):
+        rows = told(S7COMM, list(pair))
+        asked, answered = rows[:3], rows[3:]
+        assert [(row.space, row.first, row.last) for row in asked] == places
+        assert {(row.action, row.effect, row.role, row.outcome) for row in asked} == {(action, effect, REQUEST, UNANSWERED)}
+        assert [(row.part, row.role, row.outcome, row.anomalies) for row in answered] == [(part, RESPONSE, SUCCESS, ()) for part in range(3)]
+        assert len({row.transaction for row in rows}) == 1
+        assert tuple(value for row in (answered if pair is WATCH else asked) for value in row.samples) == values
+
+
+def test_outputs_that_are_modified_are_operated() -> None:
+    """Also those that are reached around the process image."""
+    written = "0005 2101 0000 0002 0003 0000 000A 3101 0000 0100 5401 0000 0003 6401 0000 0004" + "FF040008 0100 FF030001 0100 FF040008 0100" * 2
+    rows = told(S7COMM, [variable_table(8, written)])
+    assert [(row.effect, label(row.space, row.first, row.last)) for row in rows] == [
+        ("output.operate", "QB2"), ("value.write", "M10.3"), ("output.operate", "PQB256"), ("value.write", "T3"), ("value.write", "C4"),
+    ]  # fmt: skip
+    assert [row.effect for row in told(S7COMM, [variable_table(9, written)])] == ["value.force"] * 5
+    watched = told(S7COMM, [variable_table(2, "0002 2101 0000 0002 3101 0000 0100")])
+    assert [(row.effect, label(row.space, row.first, row.last)) for row in watched] == [("value.read", "QB2"), ("value.read", "PIB256")]
+
+
+def test_a_table_that_is_refused_or_malformed() -> None:
+    refused = told(S7COMM, [FORCE[0], variable_table(9, "", 8, 0xD240)])[3:]
+    assert [(row.outcome, S7COMM.errors[row.error]) for row in refused] == [(FAILURE, "coordination_rules_violated")] * 3
+    assert [row.first for row in told(S7COMM, [FORCE[1]])] == [-1], "nobody asked"
+    assert told(S7COMM, [variable_table(9, "0000")])[0].anomalies == ("bad_count",)
+    assert told(S7COMM, [variable_table(2, "0001 4101 0000 0000")])[0].anomalies == ("bad_value",)
+    assert told(S7COMM, [variable_table(2, "0001 0408 0000 0000")])[0].anomalies == ("bad_value",)
+    assert "short" in told(S7COMM, [variable_table(2, "0002 0101 0000 000A")])[-1].anomalies
+    assert "quantity_mismatch" in told(S7COMM, [variable_table(8, "0001 7201 0005 0014 FF040008 1200")])[0].anomalies
 
 
 def test_cyclic_values_keep_their_addresses() -> None:

@@ -1,1 +1,1 @@
-"""Numbers of protocols and what they mean: data only, shared by the protocols of one family."""
+"""Numbers of protocols and what they mean, and the layers of those protocols that are more than one file."""

@@ -21,6 +21,14 @@ RESTORE, GET_MEMBER, SET_MEMBER, REMOVE_MEMBER = 21, 24, 25, 27
 READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE = 76, 77, 78, 82, 83, 85
 EXECUTE, FORWARD_CLOSE, UNCONNECTED_SEND, FORWARD_OPEN, LARGE_FORWARD_OPEN = 75, 78, 82, 84, 91
 
+ANOMALIES: Final = (
+    "short", "trailing_bytes", "bad_path", "bad_count", "bad_value", "service_mismatch", "wrong_direction", "too_many_services", "connection_mismatch",
+    "quantity_mismatch", "unsolicited", "late_response",
+)  # fmt: skip
+SHORT, TRAILING_BYTES, BAD_PATH, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY = (1 << bit for bit in range(8))
+CONNECTION_MISMATCH, QUANTITY_MISMATCH = 1 << 8, 1 << 9
+STRUCTURE: Final = 0x2A0  # type of a structure
+
 # fmt: off
 FUNCTIONS: Final = {
     "1/*": Function("get_attributes_all", "configuration.read"),          # effects of common services are those of the class, where CLASSES has it
@@ -56,6 +64,13 @@ FUNCTIONS: Final = {
     "80/55": Function("file_download_transfer", "file.write"),
     "81/55": Function("clear_file", "file.delete"),
     "75/103": Function("execute_pccc", "unknown"),                        # where it carries none
+    "75/104": Function("list_programs", "directory.read"),                # the instances that there are; not published, as seen in uploads
+    "75/105": Function("list_modules", "configuration.read"),
+    "75/106": Function("list_program_memory", "directory.read"),
+    "75/107": Function("list_symbols", "tags.browse"),
+    "75/108": Function("list_templates", "tags.browse"),
+    "75/109": Function("list_routines", "directory.read"),
+    "75/112": Function("list_tasks", "directory.read"),
     "76/107": Function("read_tag", "value.read"),
     "77/107": Function("write_tag", "value.write"),
     "78/107": Function("read_modify_write_tag", "value.write"),
@@ -165,6 +180,12 @@ for _effects, _name in ((CREATED, "make"), (DELETED, "remove")):
     for _class, _effect in _effects.items():
         _classes[_name][_class] = NUMBER[_effect]
 CLASSES: Final = plain(_classes)  # [class] → effects of reading, changing, making and removing its objects; -1 where the table of functions tells
+
+WIDEST: Final = max(map(len, CLASS_NAMES.values()))
+_texts: Final = np.zeros((MOST_CLASS, WIDEST), np.int64)
+for _class, _text in CLASS_NAMES.items():
+    _texts[_class, : len(_text)] = list(_text.encode())
+CLASS_TEXTS: Final = plain(_texts)  # [class, place] → octet of its name, 0 where there is none
 
 TYPE_ENCODINGS: Final = np.zeros(256, np.int64)
 TYPE_OCTETS: Final = np.zeros(256, np.int64)  # 0: opaque

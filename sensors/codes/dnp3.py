@@ -13,7 +13,18 @@ from sensors.engine.tables import table
 from sensors.protocol import Function
 
 # fmt: off
+ANOMALIES: Final = (
+    "bad_start", "bad_length", "short", "bad_crc", "bad_direction", "transport_sequence", "transport_interrupted", "too_long",
+    "fragment_sequence", "bad_qualifier", "bad_range", "bad_value", "unknown_object", "repeated_frame",         # of one message, set here
+    "echo_mismatch", "unsolicited",                                     # set by pairing; more than a second is not late on a slow line
+)
+(BAD_START, BAD_LENGTH, SHORT, BAD_CRC, BAD_DIRECTION, TRANSPORT_SEQUENCE, TRANSPORT_INTERRUPTED, TOO_LONG,
+ FRAGMENT_SEQUENCE, BAD_QUALIFIER, BAD_RANGE, BAD_VALUE, UNKNOWN_OBJECT, REPEATED_FRAME) = (1 << bit for bit in range(14))
 LINK_LAYER: Final = 256     # first number of the code path of a frame without application data; the second is PRM (64) and the link function
+
+# Functions that are looked at by number.
+READ, WRITE, SELECT, DIRECT_NO_ACK = 1, 2, 3, 6
+OPEN_FILE, AUTHENTICATE, AUTHENTICATE_NO_ACK, RESPONDS, REPORTS, AUTHENTICATION_RESPONSE = 25, 32, 33, 129, 130, 131
 CONTROLS: Final = {3: "select", 4: "operate", 5: "direct_operate", 6: "direct_operate_no_ack"}
 OPERATIONS: Final = {0: "nul", 1: "pulse_on", 2: "pulse_off", 3: "latch_on", 4: "latch_off"}
 TRIP_CLOSE: Final = {0: "", 64: "_close", 128: "_trip"}
@@ -108,11 +119,11 @@ QUALITIES: Final = {
 }
 
 # What is done where objects of a group are read or written, where it is not the function's own effect.
-READ: Final = {
+READING: Final = {
     0: "identity.read", 34: "configuration.read", 50: "time.read", 51: "time.read", 52: "time.read", 70: "file.read", 80: "diagnostics.read",
     81: "diagnostics.read", 82: "identity.read", 83: "identity.read", 121: "diagnostics.read", 122: "diagnostics.read",
 }
-WRITE: Final = {
+WRITING: Final = {
     0: "configuration.write", 34: "configuration.write", 40: "setpoint.write", 41: "setpoint.write", 50: "time.write", 51: "time.write", 70: "file.write",
     80: "diagnostics.reset", 112: "configuration.write", 120: "credential.change",
 }
@@ -213,7 +224,7 @@ def _tables() -> tuple[np.recarray, np.recarray]:
     groups.space = groups.read = groups.write = -1
     for group, (space, layouts) in GROUPS.items():
         made = [_layout(text, space in QUALITIES) for text in layouts.split()]
-        read, write = (NUMBER[named[group]] if group in named else -1 for named in (READ, WRITE))
+        read, write = (NUMBER[named[group]] if group in named else -1 for named in (READING, WRITING))
         groups[group] = (len(rows) - 1, len(made), SPACES.index(space), read, write)
         rows += made
     objects = table(len(rows), OBJECT)

@@ -1,14 +1,15 @@
 """Paths of the Common Industrial Protocol (EPATH, ODVA Vol 1 appendix C): kernels that CIP and EtherNet/IP share.
 
 What a path names goes into a context (`asked`): b: class, c: instance, d: attribute, e: first address, f: how many, g: space, h: slot, k and l: the last two
-connection points; -1: none. While it is read: e: last index, f: indices, g: those behind the last symbol, j: symbols. Tags have a name in the row.
+connection points; -1: none. While it is read: e: last index, f: indices, g: those behind the last symbol, j: symbols. Tags have a name in the row, and so has
+an object that a path leads to through another: that of all of them.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.codes.cip import ASSEMBLY, MODIFY_TAG, READ_FRAGMENT, READ_TAG, SYMBOL, WRITE_FRAGMENT, WRITE_TAG
+from sensors.codes.cip import ASSEMBLY, BAD_PATH, CLASS_TEXTS, MODIFY_TAG, MOST_CLASS, READ_FRAGMENT, READ_TAG, SYMBOL, WIDEST, WRITE_FRAGMENT, WRITE_TAG
 from sensors.engine.contexts import begin_text, end_text, put_number, put_octet, put_octets
 from sensors.engine.octets import inline, kernel, u8, u16le, u32le
 
@@ -16,7 +17,6 @@ SPACES: Final = ("tag", "symbol", "object", "assembly", "memory", "identity")
 TAG, SYMBOLS, OBJECT, ASSEMBLIES, ADDRESSES, FACTS = range(6)
 OCTETS_EACH: Final = 1 << 16  # addresses of an assembly, or of a symbol
 CLASS_BITS, INSTANCE_BITS, INSTANCES, ATTRIBUTES = 36, 16, 0xFFFFF, 0xFFFF
-BAD_PATH: Final = 1 << 2  # the bit of this anomaly of CIP
 
 
 @inline
@@ -138,16 +138,60 @@ def compose(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -
     end_text(row, text, joints)
 
 
+@inline
+def names_class(segment: int) -> bool:
+    """Does this segment of a path name a class?"""
+    return segment >> 2 == 8
+
+
+@kernel
+def put_object(memory: Any, joints: Any, asked: Any) -> None:
+    """Add class and instance to the text."""
+    named = 0 <= asked.b < MOST_CLASS and CLASS_TEXTS[max(asked.b, 0), 0] != 0
+    if not named:
+        for octet in (99, 108, 97, 115, 115, 32):  # "class "
+            put_octet(memory, joints, octet)
+        put_number(memory, joints, asked.b)
+    for place in range(WIDEST if named else 0):
+        if CLASS_TEXTS[asked.b, place] != 0:
+            put_octet(memory, joints, CLASS_TEXTS[asked.b, place])
+    put_octet(memory, joints, 32)
+    put_number(memory, joints, max(asked.c, 0))
+
+
+@kernel
+def compose_objects(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
+    """The name of an object that a path leads to through others: `program 5/routine 7`."""
+    text = begin_text(joints)
+    clear(asked)
+    while at < end and row.short == 0:
+        segment = u8(memory, at, end, row)
+        if names_class(segment) and asked.b >= 0:
+            put_object(memory, joints, asked)
+            put_octet(memory, joints, 47)
+        stop = segment_end(memory, at, end, segment, row, asked)
+        if stop <= at:
+            break
+        at = stop
+    put_object(memory, joints, asked)
+    if asked.d > 0:
+        put_octet(memory, joints, 46)
+        put_number(memory, joints, asked.d)
+    end_text(row, text, joints)
+
+
 @kernel
 def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
     """A path, and what it names: into the row and what is remembered of it."""
     clear(asked)
-    start = at
+    start, classes = at, 0
     while at < end and row.short == 0:
-        stop = segment_end(memory, at, end, u8(memory, at, end, row), row, asked)
+        segment = u8(memory, at, end, row)
+        stop = segment_end(memory, at, end, segment, row, asked)
         if stop <= at or stop > end:
             row.anomaly |= BAD_PATH
             break
+        classes += 1 if names_class(segment) else 0
         at = stop
     if row.short or row.anomaly & BAD_PATH:
         row.name_at, row.name_octets = -1, 0
@@ -158,6 +202,8 @@ def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any)
             compose(memory, start, end, row, asked, joints)
         asked.b, asked.e, asked.g = SYMBOL, index if behind == 1 else 0, TAG
     else:
+        if classes > 1:
+            compose_objects(memory, start, end, row, asked, joints)
         index = max(asked.e, 0)
         asked.g, asked.e = OBJECT, address(asked.b, asked.c, asked.d) if asked.b >= 0 else -1
         if asked.b == SYMBOL and asked.a in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT) and asked.c > 0:

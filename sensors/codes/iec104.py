@@ -14,11 +14,12 @@ from sensors.protocol import Function
 ANOMALIES: Final = (
     "bad_start", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "bad_cause", "bad_address", "bad_time", "bad_control",
     "wrong_direction", "bad_sequence", "bad_acknowledgement", "window_exceeded", "not_started", "nonstandard_fields", "test_bit",
-    "originator_changed",
+    "originator_changed", "acknowledged_late",
     "unsolicited",                                                        # set by pairing
 )
 (BAD_START, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, BAD_CAUSE, BAD_ADDRESS, BAD_TIME, BAD_CONTROL,
- WRONG_DIRECTION, BAD_SEQUENCE, BAD_ACKNOWLEDGEMENT, WINDOW_EXCEEDED, NOT_STARTED, NONSTANDARD, TEST_BIT, ORIGINATOR_CHANGED) = (1 << bit for bit in range(18))
+ WRONG_DIRECTION, BAD_SEQUENCE, BAD_ACKNOWLEDGEMENT, WINDOW_EXCEEDED, NOT_STARTED, NONSTANDARD, TEST_BIT, ORIGINATOR_CHANGED,
+ ACKNOWLEDGED_LATE) = (1 << bit for bit in range(19))
 NEGATIVE: Final = 1         # error of a negative confirmation, which says no more
 FILE_ERROR: Final = 16      # and on: errors of file transfer (5-101, 7.2.6.30)
 ERRORS: Final = {
@@ -34,21 +35,21 @@ LIMITS: Final = ("parameter", "threshold", "smoothing_factor", "low_limit", "hig
 QUALITIES: Final = {
     "single_point": ("", *MEASURED[1:]), "double_point": ("", *MEASURED[1:]), "step_position": ("overflow", "transient", *MEASURED[2:]),
     **dict.fromkeys(("bitstring", "normalized", "scaled", "short_float", "packed_single_points"), MEASURED),
-    "integrated_totals": ("", "", "", "", "", "carry", "adjusted", "invalid"),
+    **dict.fromkeys(("integrated_totals", "security_statistic"), ("", "", "", "", "", "carry", "adjusted", "invalid")),
     **dict.fromkeys(("protection_event", "protection_start", "protection_output"), PROTECTED),
     **dict.fromkeys(("single_command", "double_command", "regulating_step"), PULSES),
 }
 SPACES: Final = (
     *QUALITIES, "elapsed_time", "set_point_normalized", "set_point_scaled", "set_point_float", "bitstring_command", *LIMITS,
-    "qualifier", "clock", "information_object", "file",
+    "qualifier", "clock", "information_object", "file", "originator",
 )
 PLACE: Final = {name: number for number, name in enumerate(SPACES)}
-PARAMETER, ELAPSED, QUALIFIER, CLOCK, OBJECT, FILE = (
-    PLACE[name] for name in ("parameter", "elapsed_time", "qualifier", "clock", "information_object", "file")
+PARAMETER, ELAPSED, QUALIFIER, CLOCK, OBJECT, FILE, ORIGINATOR = (
+    PLACE[name] for name in ("parameter", "elapsed_time", "qualifier", "clock", "information_object", "file", "originator")
 )
 
 OTHER, MONITOR, COMMAND, SYSTEM, PARAMETERS, FILES = range(6)                       # groups of types
-NONE, OCTET, STEP, NORMAL, SCALED, REAL, LONG, UNSIGNED, WORD = range(9)            # how the value of an element reads
+NONE, OCTET, STEP, NORMAL, SCALED, REAL, LONG, UNSIGNED, WORD, STATISTIC = range(10)  # how the value of an element reads
 REFUSED: Final = (44, 45, 46, 47)
 TOLD: Final = (1, 2, 3, 5, 11, 12, *range(20, 42))
 DONE: Final = (6, 7, 8, 9, 10, *REFUSED)
@@ -69,7 +70,7 @@ _TYPES: Final = {  # name: type without time tag, with CP24, with CP56; effect; 
     "protection_output_circuit": (0, 19, 40, "value.report", MONITOR, TOLD, "protection_output", OCTET, 0x0F, 4, 1, 0xF8, 0),
     "packed_single_points": (20, 0, 0, "value.report", MONITOR, TOLD, "packed_single_points", WORD, 0, 5, 4, 0xF1, U16LE),
     "measured_value_normalized_without_quality": (21, 0, 0, "value.report", MONITOR, TOLD, "normalized", NORMAL, 0, 2, -1, 0, 0),
-    "security_statistics": (0, 0, 41, "value.report", MONITOR, TOLD, "information_object", NONE, 0, 7, -1, 0, 0),
+    "security_statistics": (0, 0, 41, "value.report", MONITOR, TOLD, "security_statistic", STATISTIC, 0, 7, 6, 0xE0, 0),
     "single_command": (45, 0, 58, "output.operate", COMMAND, DONE, "single_command", OCTET, 1, 1, 0, 0, 0),
     "double_command": (46, 0, 59, "output.operate", COMMAND, DONE, "double_command", OCTET, 3, 1, 0, 0, 0),
     "regulating_step_command": (47, 0, 60, "output.operate", COMMAND, DONE, "regulating_step", OCTET, 3, 1, 0, 0, 0),

@@ -2,7 +2,8 @@
 
 One row a service: those of a multiple service packet have one each, numbered by `part`; what an unconnected send wraps stands in its place, with the last port
 of its route as unit. Objects are class << 36 | instance << 16 | attribute, 0: none. A tag is known by its name; a single index at its end is the address,
-others stand in the name. Replies tell no path: what was asked is remembered (`ASKED`). Class 0: not told. Structures and types without a size are opaque.
+others stand in the name. Replies tell no path: what was asked is remembered (`sensors.codes.cipservices`). Class 0: not told. Structures and types without
+a size are opaque.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
+from sensors.codes.carriers import tell_apart
 from sensors.codes.cip import (
-    APPLY,
-    BROWSE,
+    ANOMALIES,
+    BAD_COUNT,
+    BAD_VALUE,
     CLASS_NAMES,
-    CLASSES,
     CONNECTION_MANAGER,
-    CREATE,
-    DELETE,
+    CONNECTION_MISMATCH,
     ERRORS,
     EXECUTE,
     FORWARD_CLOSE,
@@ -25,256 +26,54 @@ from sensors.codes.cip import (
     FUNCTIONS,
     GET_ALL,
     GET_LIST,
-    GET_MEMBER,
     GET_SINGLE,
     IDENTITY,
     LARGE_FORWARD_OPEN,
     MEMORY,
     MODIFY_TAG,
-    MOST_CLASS,
-    NAMED_EXTENDED,
     PACKET,
     PCCC,
     PROGRAM,
+    QUANTITY_MISMATCH,
     READ_FRAGMENT,
     READ_TAG,
-    REMOVE_MEMBER,
     RESET,
-    RESTORE,
-    SET_ALL,
-    SET_LIST,
-    SET_MEMBER,
+    SERVICE_MISMATCH,
     SET_SINGLE,
+    SHORT,
     SYMBOL,
-    TYPE_ENCODINGS,
-    TYPE_OCTETS,
+    TOO_MANY,
+    TRAILING_BYTES,
     UNCONNECTED_SEND,
     WRITE_FRAGMENT,
     WRITE_TAG,
+    WRONG_DIRECTION,
     fact,
 )  # fmt: skip
+from sensors.codes.cipservices import ask, asked_of, begin_asked, default_class, is_known, read_status, set_code, unwrap
+from sensors.codes.cipvalues import read_identity_attribute, read_identity_list, read_plain, read_run, read_tag_reply, read_tag_request
 from sensors.codes.connections import connection_number, read_forward_close, read_forward_open
 from sensors.codes.epath import (
     ADDRESSES,
-    ASSEMBLIES,
     ATTRIBUTES,
-    BAD_PATH,
     CLASS_BITS,
     FACTS,
     INSTANCE_BITS,
     INSTANCES,
     OCTETS_EACH,
     SPACES,
-    port_end,
-    read_path,
-    segment_end,
 )  # fmt: skip
-from sensors.engine.contexts import context
-from sensors.engine.dissecting import add_fact, add_run, add_text, add_value, most_rows, open_row
-from sensors.engine.octets import borrow, entry, f32le, f64le, i64le, inline, kernel, signed, u8, u16be, u16le, u32le
-from sensors.engine.tables import BROKEN, CUT, F32LE, F64LE, FAILURE, I8, I16LE, I32LE, LOW_BIT, RESPONSE, SECOND, U8, U16LE, U32LE, U64LE
+from sensors.engine.dissecting import most_rows, open_row
+from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16le, u32le
+from sensors.engine.tables import BROKEN, CUT, FAILURE, RESPONSE, U32LE
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
 from sensors.protocols.enip import CIP as SELECTOR
 from sensors.protocols.enip import read_identity
 
-ANOMALIES: Final = (
-    "short", "trailing_bytes", "bad_path", "bad_count", "bad_value", "service_mismatch", "wrong_direction", "too_many_services", "connection_mismatch",
-    "quantity_mismatch", "unsolicited", "late_response",
-)  # fmt: skip
-SHORT, TRAILING_BYTES, _, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY = (1 << bit for bit in range(8))
-CONNECTION_MISMATCH, QUANTITY_MISMATCH = 1 << 8, 1 << 9
-PARTIAL, EMBEDDED_ERROR, STRUCTURE = 6, 0x1E, 0x2A0
 PARTS: Final = 256  # services of a packet that are told
 SAMPLES: Final = 256
-MEMORY_OF: Final = 60 * SECOND  # how long a request is remembered
 LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that are longer carry it, shorter ones ask for it
 UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
-
-# Contexts, by connection of the transport, and place of the transaction and part: what a request was about. a: service, b: class, c: instance, d: attribute,
-# e: first address, f: how many, g: space, h: unit, i: when, j: services of the packet that begins here, k: octets of a tag that are passed over.
-# l: the transaction. Of a forward open or close, e: the connection. A connection has OPEN transactions remembered, so that few rows are touched.
-ASKED: Final = 0xC1
-OPEN: Final = 8
-
-
-@inline
-def asked_of(message: Any, part: int, contexts: Any, joints: Any) -> int:
-    """The context of this part of the transaction."""
-    return context(contexts, joints, ASKED, message.connection, (message.transaction & OPEN - 1) << 8 | part, message.clock)
-
-
-@inline
-def is_known(asked: Any, message: Any) -> bool:
-    """Is this what was asked, and not long ago?"""
-    return asked.fresh == 0 and asked.l == message.transaction and message.clock - asked.i < MEMORY_OF
-
-
-@inline
-def set_code(row: Any, service: int, kind: int) -> None:
-    """Service and class, and what that class makes of common services."""
-    row.code = (service + 1) << 40 | (max(kind, 0) & 0xFFFF) + 1 << 20
-    row.effect = class_effect(service, kind)
-
-
-@kernel
-def class_effect(service: int, kind: int) -> int:
-    """The effect of a common service on objects of this class; -1 where the table of functions tells."""
-    if kind < 0 or kind >= MOST_CLASS:
-        return -1
-    of = CLASSES[kind]
-    if service in (GET_ALL, GET_LIST, GET_SINGLE, GET_MEMBER):
-        return int(of.read)
-    if service in (SET_ALL, SET_LIST, APPLY, SET_SINGLE, RESTORE) or SET_MEMBER <= service <= REMOVE_MEMBER:
-        return int(of.write)
-    if service == CREATE:
-        return int(of.make)
-    return int(of.remove) if service == DELETE else -1
-
-
-@kernel
-def number(memory: Any, at: int, end: int, encoding: int, row: Any) -> float:
-    """The one value of this encoding."""
-    if encoding in (U8, LOW_BIT):
-        return float(u8(memory, at, end, row) & (1 if encoding == LOW_BIT else 255))
-    if encoding == I8:
-        return float(signed(u8(memory, at, end, row), 8))
-    if encoding in (U16LE, I16LE):
-        value = u16le(memory, at, end, row)
-        return float(signed(value, 16) if encoding == I16LE else value)
-    if encoding in (U32LE, I32LE):
-        value = u32le(memory, at, end, row)
-        return float(signed(value, 32) if encoding == I32LE else value)
-    if encoding == F32LE:
-        return f32le(memory, at, end, row)
-    return f64le(memory, at, end, row) if encoding == F64LE else float(i64le(memory, at, end, row))
-
-
-@kernel
-def read_run(memory: Any, at: int, end: int, row: Any, samples: Any, space: int, first: int, encoding: int, octets: int, step: int) -> int:
-    """As many values as there are; returns how many."""
-    count = max(end - at, 0) // octets
-    if count > 0:
-        sample = add_run(row, samples, space, first, count, at, count * octets, encoding, octets)
-        sample.step = step
-        if count == 1:
-            row.value = number(memory, at, end, encoding, row)
-    return count
-
-
-@kernel
-def read_typed(memory: Any, at: int, end: int, kind: int, row: Any, samples: Any, space: int, first: int) -> int:
-    """Values of a tag, of this type; returns how many, -1 where they are opaque."""
-    if kind >= 256 and kind & 0xF8FF != 0xC1:
-        return -1
-    octets = TYPE_OCTETS[kind & 255]
-    if octets == 0:
-        return -1
-    if (end - at) % octets:
-        row.anomaly |= BAD_COUNT
-    return read_run(memory, at, end, row, samples, space, first, TYPE_ENCODINGS[kind & 255], octets, 1)
-
-
-@kernel
-def read_plain(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any) -> None:
-    """An attribute's value: a number where its length can be one's."""
-    octets = end - at
-    if asked.g == ASSEMBLIES:
-        read_run(memory, at, end, row, samples, ASSEMBLIES, asked.e, U8, 1, 1)
-    elif octets in (1, 2, 4, 8) and asked.e >= 0:
-        read_run(memory, at, end, row, samples, asked.g, asked.e, U8 if octets == 1 else U16LE if octets == 2 else U32LE if octets == 4 else U64LE, octets, 1)
-
-
-@kernel
-def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any) -> int:
-    """The data of a request on a tag: how many values, of which type, from where, and those to be written."""
-    service = asked.a
-    if service == MODIFY_TAG:
-        octets = u16le(memory, at, end, row)
-        if at + 2 + 2 * octets > end:
-            row.short = 1
-        if row.short == 0 and octets not in (1, 2, 4, 8, 12):
-            row.anomaly |= BAD_COUNT
-        return at + 2 + 2 * octets
-    kind = 0
-    if service in (WRITE_TAG, WRITE_FRAGMENT):
-        kind = u16le(memory, at, end, row)
-        at += 4 if kind == STRUCTURE else 2
-    count = u16le(memory, at, end, row)
-    at += 2
-    skipped = 0
-    if service in (READ_FRAGMENT, WRITE_FRAGMENT):
-        skipped = u32le(memory, at, end, row)
-        at += 4
-    if row.short:
-        return end
-    if count == 0:
-        row.anomaly |= BAD_COUNT
-    asked.f, asked.k = max(count, 1), skipped
-    row.last = row.first + asked.f - 1
-    if kind == 0:
-        return at
-    octets = TYPE_OCTETS[kind & 255]
-    told = read_typed(memory, at, end, kind, row, samples, asked.g, asked.e + skipped // max(octets, 1))
-    if told >= 0 and (told > count or (told < count and service == WRITE_TAG)):
-        row.anomaly |= QUANTITY_MISMATCH
-    return end
-
-
-@kernel
-def read_tag_reply(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, known: bool, status: int, skipped: int) -> int:
-    """Values of a tag."""
-    kind = u16le(memory, at, end, row)
-    if row.short or kind == STRUCTURE:
-        return end
-    octets = TYPE_OCTETS[kind & 255]
-    space, first = (asked.g, asked.e + skipped // max(octets, 1)) if known else (-1, -1)
-    if space < 0:
-        return end
-    told = read_typed(memory, at + 2, end, kind, row, samples, space, first)
-    if told >= 0 and (told > asked.f or (told < asked.f and status == 0 and row.code >> 40 == READ_TAG + 1)):
-        row.anomaly |= QUANTITY_MISMATCH
-    return end
-
-
-@kernel
-def read_identity_list(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
-    """Attributes of the identity object with their numbers and status; one that is not known ends what can be told."""
-    for _ in range(min(u16le(memory, at, end, row), 8)):
-        attribute, status = u16le(memory, at + 2, end, row), u16le(memory, at + 4, end, row)
-        if row.short:
-            return
-        at += 4
-        if status == 0:
-            octets = identity_octets(memory, at + 2, end, attribute, row)
-            if octets == 0 or at + 2 + octets > end:
-                return
-            read_identity_attribute(memory, at + 2, at + 2 + octets, attribute, row, samples)
-            at += octets
-
-
-@inline
-def identity_octets(memory: Any, at: int, end: int, attribute: int, row: Any) -> int:
-    """How long this attribute of the identity object is, 0 where it is not known."""
-    if attribute == 7:
-        return 1 + u8(memory, at, end, row)
-    return 4 if attribute == 6 else 1 if attribute == 8 else 2 if 0 < attribute < 6 else 0
-
-
-@kernel
-def read_identity_attribute(memory: Any, at: int, end: int, attribute: int, row: Any, samples: Any) -> None:
-    """One attribute of the identity object."""
-    if attribute == 1:
-        add_fact(row, samples, FACTS, 1, u16le(memory, at, end, row))
-    elif attribute == 4:
-        add_fact(row, samples, FACTS, 4, u16be(memory, at, end, row))
-    elif attribute == 6:
-        add_fact(row, samples, FACTS, 6, u32le(memory, at, end, row))
-    elif attribute == 7:
-        octets = u8(memory, at, end, row)
-        if row.short == 0 and at + 1 + octets <= end:
-            add_text(row, samples, FACTS, 7, at + 1, octets)
-    elif 0 < attribute < 9:
-        add_value(row, samples, FACTS, attribute, u8(memory, at, end, row) if attribute == 8 else u16le(memory, at, end, row))
 
 
 @kernel
@@ -312,91 +111,9 @@ def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any
         read_plain(memory, at, end, row, samples, asked)
     elif service == RESET and at < end:
         row.value = u8(memory, at, end, row)
-    elif kind in PROGRAM and service > 49:
+    elif kind in PROGRAM and service > 49 and service != EXECUTE:
         row.effect = DOWNLOAD if end - at > LEAST_DOWNLOAD else UPLOAD
     return end
-
-
-@kernel
-def ask(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> int:
-    """Service and path of a request; returns where its data begin."""
-    service, stop = u8(memory, at, end, row), at + 2 + 2 * u8(memory, at + 1, end, row)
-    if row.short:
-        return end
-    row.code = (service + 1) << 40
-    asked.a = service
-    if service > 127:
-        row.anomaly |= WRONG_DIRECTION
-    read_path(memory, at + 2, min(stop, end), row, asked, joints)
-    if stop > end:
-        row.short = 1
-    if row.short:
-        row.name_at, row.name_octets = -1, 0
-        return end
-    set_code(row, service, asked.b)
-    row.space, row.first, row.last = asked.g if asked.e >= 0 else -1, asked.e, asked.e
-    return stop
-
-
-@kernel
-def begin_asked(message: Any, part: int, unit: int, contexts: Any, joints: Any) -> int:
-    """The context of this request."""
-    place = asked_of(message, part, contexts, joints)
-    asked = contexts[place]
-    asked.fresh, asked.h, asked.i, asked.j = 0, unit, message.clock, 0
-    return place
-
-
-@kernel
-def unwrap(memory: Any, at: int, end: int, row: Any, asked: Any) -> tuple[int, int]:
-    """(place, end) of what an unconnected send carries; its route names the unit."""
-    place, octets = at + 4, u16le(memory, at + 2, end, row)
-    if row.short:
-        return place, place
-    route = place + octets + (octets & 1)
-    if place + octets > end:
-        row.short = 1
-        return place, end
-    words = u8(memory, route, end, row)
-    stop, route = route + 2 + 2 * words, route + 2
-    if stop > end:
-        row.short = 1
-    while route < min(stop, end) and row.short == 0:
-        segment = u8(memory, route, end, row)
-        after = port_end(memory, route, end, segment, row, asked) if segment >> 5 == 0 else segment_end(memory, route, end, segment, row, asked)
-        if after <= route or after > stop:
-            row.anomaly |= BAD_PATH
-            break
-        route = after
-    row.unit = asked.h
-    return place, place + octets
-
-
-@kernel
-def default_class(service: int, failed: bool, octets: int) -> int:
-    """The class that a service of its own speaks for where a reply's request was not seen; 0: it does not tell."""
-    if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN) or (octets > 0 and (service == FORWARD_CLOSE or (failed and service == UNCONNECTED_SEND))):
-        return CONNECTION_MANAGER
-    if service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE):
-        return SYMBOL
-    return PCCC if service == EXECUTE else 0
-
-
-@kernel
-def read_status(memory: Any, at: int, end: int, row: Any) -> tuple[int, int]:
-    """(general status, where the data of the reply begin)."""
-    status, words = u8(memory, at + 2, end, row), u8(memory, at + 3, end, row)
-    place = at + 4 + 2 * words
-    extended = u16le(memory, at + 4, end, row) if words > 0 else 0
-    if place > end:
-        row.short = 1
-    if row.short == 0 and status not in (0, PARTIAL, EMBEDDED_ERROR):
-        row.outcome = FAILURE
-        row.error = status
-        for i in range(len(NAMED_EXTENDED)):
-            if words > 0 and NAMED_EXTENDED[i] == extended << 8 | status:
-                row.error = NAMED_EXTENDED[i]
-    return status, place
 
 
 @kernel
@@ -594,7 +311,7 @@ def dissect(
     memory, messages, operations, samples = borrow(memory), borrow(messages), borrow(operations), borrow(samples)
     contexts, joints, which = borrow(contexts), borrow(joints), borrow(which)
     for index in which:
-        message, row = messages[index], operations[used]
+        message, row, base = messages[index], operations[used], used
         open_row(row, index, message, sampled)
         if message.marks & BROKEN or message.length == 0:
             row.anomaly = SHORT if message.marks & CUT == 0 else 0
@@ -603,6 +320,7 @@ def dissect(
             used, sampled = read_replies(memory, index, message, operations, used, samples, sampled, contexts, joints)
         else:
             used, sampled = read_requests(memory, index, message, operations, used, samples, sampled, contexts, joints)
+        used = tell_apart(operations, base, used, min(PARTS, most_rows(message.length)), index, message, sampled)
     return used, sampled
 
 

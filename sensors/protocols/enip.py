@@ -1,7 +1,8 @@
 """EtherNet/IP: ODVA Vol 2 (EtherNet/IP Adaptation of CIP), chapter 2: encapsulation, common packet format, and implicit I/O on UDP 2222 (class 0 and 1).
 
-One row a message. What CIP opened under a connection number is remembered (`sensors.codes.connections`), so that connected messages and I/O data have their
-unit, transport class and assembly. Values of I/O are octets, numbered assembly * 65536 + place; sequence counts and run/idle headers are not among them.
+One row a message, and one more for what is wrong with one that carries CIP. What CIP opened under a connection number is remembered
+(`sensors.codes.connections`), so that connected messages and I/O data have their unit, transport class and assembly. Values of I/O are octets, numbered
+assembly * 65536 + place; sequence counts and run/idle headers are not among them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
+from sensors.codes.carriers import tell_apart
 from sensors.codes.cip import ENCAPSULATED, ENCAPSULATION, fact
 from sensors.codes.connections import LINK, follow
 from sensors.codes.epath import OCTETS_EACH
@@ -58,6 +60,7 @@ SOCKET_OUT, SEQUENCED = 0x8000, 0x8002
 HEADER: Final = 24
 MOST: Final = HEADER + 65511
 MOST_ITEMS: Final = 8
+OPERATIONS: Final = 2  # what a message carries, and what is wrong with it
 STREAM: Final = 0
 CIP: Final = 1  # selector of what is handed on
 WITH_HEADER, WITHOUT_HEADER = 1, 2
@@ -308,7 +311,7 @@ def dissect(
         if message.marks & CUT:
             row.anomaly = 0
         sampled += row.samples
-        used += 1
+        used = tell_apart(operations, used, used + 1, OPERATIONS, index, message, sampled)
     return used, sampled
 
 
@@ -341,6 +344,6 @@ ENIP: Final = Protocol(
     label=label,
     identity={("identity", 1): "vendor", ("identity", 4): "firmware", ("identity", 6): "serial", ("identity", 7): "model"},
     fact=lambda _, first, value: fact(first, value),
-    operations_each=1,
+    operations_each=OPERATIONS,
     samples_each=8,
 )  # fmt: skip

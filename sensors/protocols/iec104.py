@@ -10,30 +10,32 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
+from sensors.codes.iec104objects import layout_of, number_at, read_objects
 from sensors.engine.contexts import begin_text, context, end_text, put_number, put_octet
-from sensors.engine.dissecting import NOTHING, add_fact, add_run, add_value, open_row
-from sensors.engine.octets import borrow, entry, f32le, inline, kernel, signed, u8, u16le, u24le, u32le
+from sensors.engine.dissecting import add_fact, add_value, open_row
+from sensors.engine.octets import borrow, entry, kernel, u8, u16le, u24le
 from sensors.protocol import Framing, Protocol
 from sensors.protocol import u8 as length_u8
 
 from sensors.codes.iec104 import (  # isort: skip
-    ACKNOWLEDGE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH, BAD_SEQUENCE, BAD_START,
-    BAD_TIME, BAD_VALUE, CALL, CLOCK, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ELAPSED, ERRORS, FILE, FILES, FILE_ERROR, FORMS,
-    FUNCTIONS, INTERROGATION, LAST, LAYOUT, LAYOUTS, LIMITS, LONG, MONITOR, NEGATIVE, NONE, NONSTANDARD, NORMAL, NOT_STARTED, OBJECT, OCTET,
-    ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REAL, REQUESTED, RESET, SCALED, SECTION,
-    SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STEP, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT, TRAILING_BYTES, UNSIGNED,
-    WINDOW_EXCEEDED, WRONG_DIRECTION,
+    ACKNOWLEDGE, ACKNOWLEDGED_LATE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH,
+    BAD_SEQUENCE, BAD_START, BAD_VALUE, CALL, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ERRORS, FILE, FILES,
+    FILE_ERROR, FORMS, FUNCTIONS, INTERROGATION, LAST, LAYOUT, LIMITS, MONITOR, NEGATIVE, NONSTANDARD, NOT_STARTED, OBJECT,
+    ORIGINATOR, ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REQUESTED, RESET,
+    SECTION, SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT,
+    TRAILING_BYTES, WINDOW_EXCEEDED, WRONG_DIRECTION,
 )  # fmt: skip
 from sensors.engine.tables import (  # isort: skip
     AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, UNANSWERED,
 )  # fmt: skip
 
-MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement
+MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement …
+MOST_RECEIVED: Final = 8  # w: … of which the receiver acknowledges the last one of so many, with what else is on the way
+ON_THE_WAY: Final = SECOND
 NUMBERS: Final = 0x7FFF
 BROADCAST: Final = 0xFFFF
 CONNECTION, ASKED = 10401, 10402  # tags of contexts
 PATIENCE: Final = 15 * SECOND  # t1
-STANDARD: Final = 1
 UNKNOWN, STARTED, STOPPED = 0, 1, 2
 NEVER, LATELY, ANSWERED = 0, 1, 2
 LONGEST: Final = 127  # objects of an ASDU
@@ -43,27 +45,23 @@ ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
 
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
-# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one.
+# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one;
+# h, i when the client and the station had sent so many that an acknowledgement was due.
 # That of a command: a times asked, b times answered, c when last asked.
 
 
-@inline
-def number_at(memory: Any, at: int, end: int, octets: int, row: Any) -> int:
-    """A number of one to three octets, least significant first."""
-    if octets == 3:
-        return u24le(memory, at, end, row)
-    return u16le(memory, at, end, row) if octets == 2 else u8(memory, at, end, row)
-
-
 @kernel
-def acknowledge(talk: Any, side: int, received: int, row: Any) -> None:
+def acknowledge(talk: Any, message: Any, received: int, row: Any) -> None:
     """N(R): up to which the other side's I formats came. It neither goes back nor far ahead of what was sent; a little, where the capture lost some."""
-    sent, before = (talk.b, talk.c) if side == 0 else (talk.a, talk.d)
+    sent, before = (talk.b, talk.c) if message.side == 0 else (talk.a, talk.d)
     ahead = (received - sent) & NUMBERS
     behind = (sent - received) & NUMBERS
     if sent >= 0 and ahead > MOST_SENT and (behind > (sent - before) & NUMBERS if before >= 0 else behind > NUMBERS // 2):
         row.anomaly |= BAD_ACKNOWLEDGEMENT
-    if side == 0:
+    elif before >= 0 and message.marks & AFTER_GAP == 0 and MOST_RECEIVED < (received - before) & NUMBERS < NUMBERS // 2:
+        due = talk.i if message.side == 0 else talk.h
+        row.anomaly |= ACKNOWLEDGED_LATE if 0 < due < message.time - ON_THE_WAY else 0
+    if message.side == 0:
         talk.c = received
     else:
         talk.d = received
@@ -77,154 +75,13 @@ def count_sent(talk: Any, message: Any, sent: int, row: Any) -> None:
         row.anomaly |= BAD_SEQUENCE
     elif known >= 0 and (sent - known) & NUMBERS >= MOST_SENT and (sent - known) & NUMBERS < NUMBERS // 2:
         row.anomaly |= WINDOW_EXCEEDED
+    full = known >= 0 and (sent + 1 - known) & NUMBERS == MOST_RECEIVED
     if message.side == 0:
-        talk.a = (sent + 1) & NUMBERS
+        talk.a, talk.h = (sent + 1) & NUMBERS, message.time if full else talk.h
     else:
-        talk.b = (sent + 1) & NUMBERS
+        talk.b, talk.i = (sent + 1) & NUMBERS, message.time if full else talk.i
     if talk.f == STOPPED:
         row.anomaly |= NOT_STARTED
-
-
-@kernel
-def fitting(memory: Any, at: int, end: int, form: Any, row: Any) -> int:
-    """Which layouts make this ASDU end where it ends, a bit each; addresses that nobody has do not count."""
-    qualifier, fits = u8(memory, at + 1, end, row), 0
-    count = qualifier & 0x7F
-    for number in range(len(LAYOUTS)):
-        layout = LAYOUT[number]
-        head = 2 + layout.cause + layout.unit
-        body = layout.address + count * form.size if qualifier & 0x80 else count * (layout.address + form.size)
-        if at + head + body != end or count == 0:
-            continue
-        unit = number_at(memory, at + 2 + layout.cause, end, layout.unit, row)
-        first = number_at(memory, at + head, end, layout.address, row)
-        if number == 0 or (unit != 0 and (first != 0 or form.group == SYSTEM or form.causes == 1 << 4)):
-            fits |= 1 << number
-    return fits
-
-
-@kernel
-def layout_of(memory: Any, at: int, end: int, kind: int, whole: bool, talk: Any, row: Any) -> int:
-    """How long the fields are on this connection: what made its ASDUs fit so far, the standard's own where any did."""
-    if talk.e == STANDARD:
-        return 0
-    form = FORMS[kind]
-    if whole and form.group != OTHER and kind != SEGMENT:
-        fits = fitting(memory, at, end, form, row)
-        if fits & STANDARD:
-            talk.e = STANDARD
-        elif talk.e == 0 or fits & talk.e:
-            talk.e = fits & talk.e if talk.e else fits
-    for number in range(len(LAYOUTS)):
-        if talk.e >> number & 1:
-            return number
-    return 0
-
-
-@kernel
-def nanoseconds(memory: Any, at: int, end: int, octets: int, now: int, row: Any) -> int:
-    """A time tag as nanoseconds since the epoch, as the device tells it; one without hours is near `now`. -1: it is invalid."""
-    within, minute = u16le(memory, at, end, row), u8(memory, at + 2, end, row)
-    time = (minute & 0x3F) * 60 * SECOND + within * 1_000_000
-    hour, day, month, year = 0, 1, 1, 70
-    if octets == 7:
-        hour, day = u8(memory, at + 3, end, row) & 0x1F, u8(memory, at + 4, end, row) & 0x1F
-        month, year = u8(memory, at + 5, end, row) & 0x0F, u8(memory, at + 6, end, row) & 0x7F
-    if row.short or minute & 0x80:
-        return -1
-    if year > 99:  # of software that counts on from 1900
-        row.anomaly |= BAD_TIME
-    if within > 59_999 or minute & 0x3F > 59 or hour > 23 or day < 1 or day > 31 or month < 1 or month > 12:
-        row.anomaly |= BAD_TIME if day or month or time else 0  # all zero: not set
-        return -1
-    if octets < 7:
-        time += now // (3600 * SECOND) * 3600 * SECOND
-        time += 3600 * SECOND if time < now - 1800 * SECOND else -3600 * SECOND if time > now + 1800 * SECOND else 0
-        return max(time, -1)
-    early = 1 if month < 3 else 0
-    years = year + (1900 if year >= 70 else 2000) - early
-    days = years * 365 + years // 4 - years // 100 + years // 400 + (153 * (month - 3 + 12 * early) + 2) // 5 + day - 1 - 719_468
-    return days * 86_400 * SECOND + hour * 3600 * SECOND + time
-
-
-@kernel
-def value_at(memory: Any, at: int, end: int, form: Any, row: Any) -> float:
-    """The value of an element."""
-    if form.read == OCTET:
-        return float(u8(memory, at, end, row) & form.mask)
-    if form.read == STEP:
-        return float(signed(u8(memory, at, end, row) & 0x7F, 7))
-    if form.read == NORMAL:
-        return signed(u16le(memory, at, end, row), 16) / 32768.0
-    if form.read == SCALED:
-        return float(signed(u16le(memory, at, end, row), 16))
-    if form.read == REAL:
-        return f32le(memory, at, end, row)
-    if form.read == LONG:
-        return float(signed(u32le(memory, at, end, row), 32))
-    return float(u32le(memory, at, end, row) if form.read == UNSIGNED else u16le(memory, at, end, row))
-
-
-@kernel
-def read_element(memory: Any, at: int, end: int, now: int, form: Any, address: int, point: bool, row: Any, samples: Any) -> None:
-    """One element that has its own row of samples: value, quality, time. What is no point's value is a fact of this message."""
-    value, stamp, quality = NOTHING, -1, -1
-    if form.read != NONE:
-        value = value_at(memory, at, end, form, row)
-    if form.qualifier_mask:
-        octet = u8(memory, at + form.qualifier_at, end, row)
-        quality = octet & form.qualifier_mask
-        if form.read == STEP:
-            quality |= u8(memory, at, end, row) >> 7 << 1
-    if form.tag:
-        stamp = nanoseconds(memory, at + form.size - form.tag, end, form.tag, now, row)
-    if form.space == CLOCK and stamp >= 0:
-        value = stamp // 1_000_000 / 1000.0
-    row.value = value
-    if not value == value:  # noqa: SIM201  (not a number)
-        return
-    sample = add_value(row, samples, form.space, address, value) if point else add_fact(row, samples, form.space, address, value)
-    sample.quality, sample.stamp = quality, stamp
-    if form.elapsed_at and point:
-        sample = add_value(row, samples, ELAPSED, address, float(u16le(memory, at + form.elapsed_at, end, row)))
-        sample.stamp = stamp
-
-
-@kernel
-def read_objects(
-    memory: Any, at: int, end: int, now: int, form: Any, octets: int, qualifier: int, point: bool, row: Any, samples: Any,
-) -> int:  # fmt: skip
-    """The information objects of an ASDU, those with neighbouring addresses as one run; returns where they end."""
-    sequence, count = qualifier >> 7, qualifier & 0x7F
-    if count == 0:
-        row.anomaly |= BAD_COUNT
-        return at
-    first = number_at(memory, at, end, octets, row)
-    at += octets * sequence
-    stride = form.size + octets * (1 - sequence)
-    there = min(count, max(end - at, 0) // stride) if stride else count
-    if there < count:
-        row.short = 1
-    if there < 1:
-        return at + stride * count
-    low, high, steady = first, first, True
-    for i in range(1, there):
-        address = first + i if sequence else number_at(memory, at + i * stride, end, octets, row)
-        low, high, steady = min(low, address), max(high, address), steady and address == first + i
-    if high >> 8 * octets:
-        row.anomaly |= BAD_ADDRESS
-    row.space, row.first, row.last, row.distinct = form.space, low, high, 1 if sequence else there
-    element = octets * (1 - sequence)
-    if form.run and point and steady and there > 1:
-        sample = add_run(row, samples, form.space, first, there, at, there * stride, form.run, stride)
-        sample.value_at, sample.quality_at = element, element + form.qualifier_at
-    else:
-        for i in range(there):
-            address = first + i if sequence else number_at(memory, at + i * stride, end, octets, row)
-            read_element(memory, at + i * stride + element, end, now, form, address, point, row, samples)
-        if there > 1:
-            row.value = NOTHING
-    return at + stride * count
 
 
 @kernel
@@ -383,11 +240,12 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
     row.unit = BROADCAST if unit == 0xFF and layout.unit == 1 else unit
     if unit == 0:
         row.anomaly |= BAD_ADDRESS
+    originator = 0
     if layout.cause == 2 and row.role == REQUEST and form.group in (COMMAND, SYSTEM, PARAMETERS):
-        originator = u8(memory, at + 3, end, row) + 1
-        if talk.g != 0 and talk.g != originator:  # another control centre behind the same one, or somebody who does not know its address
+        originator = u8(memory, at + 3, end, row)
+        if talk.g != 0 and talk.g != originator + 1:  # another control centre behind the same one, or somebody who does not know its address
             row.anomaly |= ORIGINATOR_CHANGED
-        talk.g = originator
+        talk.g = originator + 1
     body, done = at + 2 + layout.cause + layout.unit, end
     if form.group == OTHER:
         address = number_at(memory, body, end, layout.address, row)
@@ -412,6 +270,8 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
             row.anomaly |= BAD_ADDRESS
         else:
             row.space, row.first, row.last = -1, -1, -1
+    if row.short == 0 and (originator > 0 or row.anomaly & ORIGINATOR_CHANGED):
+        add_value(row, samples, ORIGINATOR, 0, float(originator))
     if row.role != REPORT and row.short == 0:
         pair_up(message, kind, form, cause, row, contexts, joints)
     return done
@@ -460,9 +320,9 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if message.marks & AFTER_GAP:
         talk.f = UNKNOWN
         if message.side == 0:
-            talk.a = -1
+            talk.a, talk.h = -1, 0
         else:
-            talk.b = -1
+            talk.b, talk.i = -1, 0
     control, done = first & 0xFF, at + 6
     if control & 1 == 0:
         count_sent(talk, message, first >> 1, row)
@@ -474,7 +334,7 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if second & 1 or (control & 1 and first != control) or (control & 3 == 1 and control != 1) or (control & 3 == 3 and second):
         row.anomaly |= BAD_CONTROL
     elif control & 3 != 3:
-        acknowledge(talk, message.side, second >> 1, row)
+        acknowledge(talk, message, second >> 1, row)
     if row.short and whole:
         row.anomaly |= SHORT
     elif done < end and whole:
@@ -518,5 +378,6 @@ IEC104: Final = Protocol(
     qualities=QUALITIES,
     anomalies=ANOMALIES,
     errors=ERRORS,
-    samples_each=LONGEST,
+    beside=frozenset({"originator"}),
+    samples_each=LONGEST + 1,  # and the originator
 )  # fmt: skip

@@ -17,27 +17,38 @@ from sensors.codes.s7comm import (
     BAD_COUNT,
     BAD_LENGTH,
     BAD_VALUE,
-    COMPONENT,
     ERRORS,
     FUNCTIONS,
-    MODE,
-    MODULE,
     PI_SERVICES,
     SESSION,
     SHORT,
     SPACES,
-    STATUS_LIST,
     TRAILING_BYTES,
     WRONG_PROTOCOL_ID,
     fact,
     label,
     spelling,
 )
-from sensors.codes.s7items import GOOD, add_answer, add_written, fail, next_item, read_item
-from sensors.engine.contexts import append, context, drop, find, held, joined
-from sensors.engine.dissecting import add_fact, add_text, add_value, most_rows, open_row, sub_code
+from sensors.codes.s7items import GOOD, fail
+from sensors.codes.s7lists import FIRMWARE, MANUFACTURER, ask_for_more, read_list
+from sensors.codes.s7tables import answer_table, ask_table, is_table
+from sensors.codes.s7variables import (
+    MOST_ITEMS,
+    MOST_VALUES,
+    TAG,
+    answers,
+    asks,
+    open_item,
+    read_answers,
+    read_cyclic,
+    read_items,
+    recall,
+    remember,
+)
+from sensors.engine.contexts import context, drop, find
+from sensors.engine.dissecting import add_fact, most_rows, open_row, sub_code
 from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16be, u24be, u32be
-from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS, UNANSWERED
+from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, UNANSWERED
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
 
 # fmt: off
@@ -49,131 +60,17 @@ INDICATES, ASKS, ANSWERS = 0, 4, 8  # kinds of user data; those of NC are 1 less
 CYCLIC, BLOCKS, CPU, CLOCK = 2, 3, 4, 7  # groups of user data
 # fmt: on
 
-TAG: Final = 50
-SLOTS: Final = 16  # requests of a connection that are remembered at once
-SLOT_KEY, UPLOAD_KEY, CYCLIC_KEY, LIST_KEY = (number << 20 for number in range(1, 5))
-MOST_ITEMS: Final = 64  # rows of a message: the last one counts what follows
-MOST_VALUES: Final = 256
-MOST_RECORDS: Final = 16
-REPORT_VALUE, IDENTITY_READ, MODE_READ = (NUMBER[name] for name in ("value.report", "identity.read", "mode.read"))
-PLANT_LIST, IDENTITY_LIST, TRANSITION_LIST = 0x11, 0x1C, 0x24  # partial lists, whatever their extract
-FIRMWARE, SERIAL_RECORDS, MANUFACTURER = 7, 11, 9
+UPLOAD_KEY: Final = 2 << 20
+REPORT_VALUE: Final = NUMBER["value.report"]
 
 INSERT, DELETE, PROGRAM, _, COMPRESS, COPY = (spelling(name) for name in PI_SERVICES)
 COLD: Final = 0x43
 
 
 @inline
-def asks(row: Any) -> None:
-    """Whatever side it is from: what a partner asks that is called is a report that awaits its answer, once all is read."""
-    row.role, row.outcome = REQUEST, UNANSWERED
-
-
-@inline
-def answers(row: Any) -> None:
-    """Whatever side it is from."""
-    row.role, row.outcome = RESPONSE, SUCCESS
-
-
-@inline
 def fetches(code: int) -> bool:
     """Does a controller ask for what its client downloads? All else that it asks, its partner answers."""
     return (DOWNLOAD + 1) << 40 <= code < (START_UPLOAD + 1) << 40
-
-
-@inline
-def slot(transaction: int) -> int:
-    """Under which number a request of a connection is remembered: few of them, so that what is near stays near."""
-    return SLOT_KEY | transaction & 4 * SLOTS - 1
-
-
-# ── items ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@kernel
-def open_item(operations: Any, used: int, index: int, message: Any, sampled: int, first: Any, part: int) -> Any:
-    """The row of a further item: what the first one says of the message."""
-    row = operations[used + part]
-    if part > 0:
-        open_row(row, index, message, sampled)
-        row.code, row.role, row.transaction, row.part, row.effect = first.code, first.role, first.transaction, part, first.effect
-        row.outcome = UNANSWERED if row.role != RESPONSE else SUCCESS
-        row.anomaly = first.anomaly & (BAD_LENGTH | TRAILING_BYTES | SHORT)
-    return row
-
-
-@kernel
-def remember(memory: Any, message: Any, row: Any, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
-    """Keep what a request asks for until its answer comes."""
-    number = context(contexts, joints, TAG, message.connection, slot(row.transaction), message.clock)
-    drop(contexts, number, joints)
-    waits = contexts[number]
-    waits.a, waits.b, waits.c = row.transaction + 1, row.code, items
-    if end > at and not append(memory, contexts, number, joints, at, end - at):
-        waits.a = 0
-
-
-@inline
-def recall(message: Any, transaction: int, contexts: Any) -> int:
-    """The context of this request, -1 where it is not known."""
-    number = find(contexts, TAG, message.connection, slot(transaction))
-    return number if number >= 0 and contexts[number].a == transaction + 1 else -1
-
-
-@kernel
-def read_items(
-    memory: Any, index: int, message: Any, at: int, end: int, data: int, stop: int, items: int, write: bool, operations: Any, used: int, samples: Any,
-    sampled: int,
-) -> int:  # fmt: skip
-    """The items of a request from `at` on, with their values from `data` on where it writes; returns how many rows they are."""
-    first = operations[used]
-    start, rows = sampled, min(max(items, 1), MOST_ITEMS, most_rows(message.length))
-    if items == 0:
-        first.anomaly |= BAD_COUNT
-        return 1
-    for part in range(rows):
-        row = open_item(operations, used, index, message, sampled, first, part)
-        row.effect = -1
-        asked = read_item(memory, at, end, row, write)
-        at = next_item(memory, at, end, row)
-        if write and row.short == 0:
-            data = add_written(memory, data, stop, row, samples, asked, start + MOST_VALUES - sampled - (rows - part))
-        sampled += row.samples
-    operations[used + rows - 1].distinct += max(items - rows, 0)
-    return rows
-
-
-@kernel
-def read_answers(
-    memory: Any, index: int, message: Any, at: int, stop: int, items: int, kept: int, code: int, operations: Any, used: int, samples: Any, sampled: int,
-    contexts: Any, joints: Any,
-) -> int:  # fmt: skip
-    """The items of an answer or report, each with its return code; `kept`: the context that holds what was asked (-1: none). Returns how many rows they are."""
-    first = operations[used]
-    start, rows = sampled, min(max(items, 1), MOST_ITEMS, most_rows(message.length))
-    place, octets = (0, 0) if kept < 0 else held(contexts, kept, joints)
-    end = place + octets
-    if items == 0:
-        first.anomaly |= BAD_COUNT
-        return 1
-    for part in range(rows):
-        row = open_item(operations, used, index, message, sampled, first, part)
-        asked = 0
-        if place + 12 <= end and code == READ:
-            known = row.anomaly  # what is wrong with the request is told there
-            asked = read_item(memory, place, end, row, False)
-            place = next_item(memory, place, end, row)
-            row.anomaly, row.short = known, 0
-        if code == READ:
-            at = add_answer(memory, at, stop, row, samples, asked, start + MOST_VALUES - sampled - (rows - part))
-        else:
-            good = u8(memory, at, stop, row)
-            if good != GOOD and row.short == 0:
-                fail(row, good)
-            at += 1
-        sampled += row.samples
-    operations[used + rows - 1].distinct += max(items - rows, 0)
-    return rows
 
 
 # ── blocks ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,87 +141,6 @@ def read_setup(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
 
 
 # ── system status lists, clock ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@kernel
-def name_list(row: Any, named: int) -> None:
-    """The object and the effect of reading a system status list (SZL): identifier << 16 | index."""
-    row.space, row.first, row.last = STATUS_LIST, named, named
-    part = named >> 16 & 0xFF
-    if 0x11 <= part <= 0x15 or part == IDENTITY_LIST:
-        row.effect = IDENTITY_READ
-    elif part == TRANSITION_LIST:
-        row.effect = MODE_READ
-
-
-@kernel
-def add_words(memory: Any, at: int, octets: int, end: int, row: Any, samples: Any, space: int, index: int) -> None:
-    """A text without what fills it up."""
-    while octets > 0 and u8(memory, at + octets - 1, end, row) in (0, 0x20):
-        octets -= 1
-    if octets > 0:
-        add_text(row, samples, space, index, at, octets)
-
-
-@kernel
-def read_records(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
-    """The records of a list: what the controller is, or in which mode."""
-    part, octets, records = row.first >> 16 & 0xFF, u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
-    at += 8
-    if octets < 4 or row.short:
-        return
-    for _ in range(min(records, MOST_RECORDS)):
-        if at + octets > end:
-            row.short = 1
-            return
-        index = u16be(memory, at, end, row)
-        if part == PLANT_LIST and octets >= 22:
-            if index == FIRMWARE and octets >= 28:
-                add_fact(row, samples, MODULE, index, float(u8(memory, at + 25, end, row) << 16 | u16be(memory, at + 26, end, row)))
-            else:
-                add_words(memory, at + 2, 20, end, row, samples, MODULE, index)
-        elif part == IDENTITY_LIST and index == MANUFACTURER:
-            add_fact(row, samples, COMPONENT, index, float(u16be(memory, at + 2, end, row)))
-        elif part == IDENTITY_LIST and index <= SERIAL_RECORDS:
-            add_words(memory, at + 2, octets - 2, end, row, samples, COMPONENT, index)
-        elif part == TRANSITION_LIST and row.samples == 0:
-            row.value = float(u8(memory, at + 3, end, row) & 15)
-            add_value(row, samples, MODE, 0, row.value)
-        at += octets
-
-
-@kernel
-def read_list(memory: Any, message: Any, at: int, end: int, unit: int, more: bool, row: Any, samples: Any, contexts: Any, joints: Any) -> None:
-    """A system status list, asked for or answered; a long one comes in several data units of one number."""
-    named = u32be(memory, at, end, row)
-    if row.short:
-        return
-    if row.role == REQUEST or (unit == 0 and not more):
-        name_list(row, named)
-        if row.role == RESPONSE:
-            read_records(memory, at, end, row, samples)
-        return
-    number = context(contexts, joints, TAG, message.connection, LIST_KEY | unit, message.clock)
-    waits = contexts[number]
-    if message.marks & (AFTER_GAP | CUT) or waits.filled >= waits.b:
-        drop(contexts, number, joints)
-    if waits.filled == 0:
-        waits.a, waits.b = named, 8 + u16be(memory, at + 4, end, row) * u16be(memory, at + 6, end, row)
-    name_list(row, waits.a)
-    if not append(memory, contexts, number, joints, at, end - at):
-        drop(contexts, number, joints)
-    elif not more:
-        place, octets = joined(memory, contexts, number, joints)
-        if place >= 0:
-            read_records(memory, place, place + octets, row, samples)
-
-
-@inline
-def ask_for_more(message: Any, unit: int, row: Any, contexts: Any) -> None:
-    """The next data unit of a list that is not whole."""
-    number = find(contexts, TAG, message.connection, LIST_KEY | unit)
-    if number >= 0 and contexts[number].filled > 0:
-        name_list(row, contexts[number].a)
 
 
 @inline
@@ -419,32 +235,6 @@ def read_ack(
 
 
 @kernel
-def read_cyclic(
-    memory: Any, index: int, message: Any, at: int, stop: int, series: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
-) -> int:  # fmt: skip
-    """Cyclic values: what is asked for, the first values, and those that follow by themselves; returns how many rows it is."""
-    row = operations[used]
-    items = u16be(memory, at, stop, row)
-    if row.short:
-        return 1
-    if row.role == REQUEST:
-        rows = read_items(memory, index, message, at + 4, stop, stop, stop, items, False, operations, used, samples, sampled)
-        remember(memory, message, row, items, at + 4, stop, contexts, joints)
-        return rows
-    if row.role == RESPONSE:
-        kept = recall(message, row.transaction, contexts)
-        number = context(contexts, joints, TAG, message.connection, CYCLIC_KEY | series, message.clock)
-        drop(contexts, number, joints)
-        if kept >= 0:
-            place, octets = held(contexts, kept, joints)
-            append(memory, contexts, number, joints, place, octets)
-            drop(contexts, kept, joints)
-            contexts[kept].a = 0
-    number = find(contexts, TAG, message.connection, CYCLIC_KEY | series)
-    return read_answers(memory, index, message, at + 2, stop, items, number, READ, operations, used, samples, sampled, contexts, joints)
-
-
-@kernel
 def read_content(
     memory: Any, message: Any, group: int, second: int, at: int, end: int, parameter: int, row: Any, samples: Any, contexts: Any, joints: Any
 ) -> None:
@@ -496,6 +286,8 @@ def read_user_data(
     if end + 4 + octets > stop and octets > 0:
         row.short = 1
         return 1
+    if is_table(group, second) and row.role == RESPONSE:
+        return answer_table(memory, index, message, second, end + 4, end + 4 + octets, operations, used, samples, sampled, contexts, joints)
     if octets == 0 or good != GOOD or row.outcome == FAILURE:
         if group == CPU and second == 1 and long and row.role == REQUEST:
             ask_for_more(message, u8(memory, at + 8, end, row), row, contexts)
@@ -505,6 +297,8 @@ def read_user_data(
         return read_cyclic(
             memory, index, message, end + 4, end + 4 + octets, u8(memory, at + 7, end, row), operations, used, samples, sampled, contexts, joints
         )
+    if is_table(group, second) and row.role == REQUEST:
+        return ask_table(memory, index, message, second, end + 4, end + 4 + octets, operations, used, samples, sampled, contexts, joints)
     read_content(memory, message, group, second, end + 4, end + 4 + octets, at, row, samples, contexts, joints)
     return 1
 

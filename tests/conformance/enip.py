@@ -9,6 +9,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
+from sensors.codes.cip import CLASS_NAMES
 from tests.conformance import ipal, others, tshark, zeek
 from tests.conformance.harness import Baseline, Conformance, Known, Lines, Samples
 from tests.conformance.rows import Disagreement, Row, said
@@ -23,6 +24,7 @@ LIST_IDENTITY, SEND_RR_DATA, SEND_UNIT_DATA = 0x63, 0x6F, 0x70
 PACKET, UNCONNECTED_SEND, EXECUTE_PCCC = 0x0A, 0x52, 0x4B
 ROUTER, MANAGER, PCCC = 0x02, 0x06, 0x67  # classes: message router, connection manager, PCCC
 FINE: Final = (0, 6)  # success, and more to come
+CLASS_NUMBERS: Final = {name: number for number, name in CLASS_NAMES.items()}
 
 # --- our side ---
 
@@ -61,11 +63,20 @@ def packets(lines: Lines) -> list[Row]:
         if answer:
             row["refused"] = tuple(sorted((_service(line), line["outcome"] == "failure") for line in services))
         else:
-            row["classes"] = tuple(sorted(_path(line)[1] for line in services if line["protocol"] == "cip" and line["object"]["space"] != "tag"))
+            row["classes"] = tuple(sorted(kind for line in services if line["protocol"] == "cip" and line["object"]["space"] != "tag" for kind in _ours(line)))
             row["symbols"] = tuple(sorted(part for line in services if line["object"]["space"] == "tag" for part in _symbols(line["object"]["name"])))
             row["pccc"] = tuple(sorted(tuple(_path(line)[:2]) for line in services if line["protocol"] == "pccc"))
         made.append(row)
     return made
+
+
+def _ours(line: dict[str, Any]) -> list[int]:
+    """The classes that the name of an object says, where its path leads through several; else that of its code."""
+    name = line["object"]["name"] or ""
+    if line["object"]["space"] != "object" or "/" not in name:
+        return [_path(line)[1]]
+    words = [part.split(" ") for part in name.split("/")]
+    return [int(rest[0]) if kind == "class" else CLASS_NUMBERS[kind] for kind, *rest in words]
 
 
 def _symbols(name: str | None) -> list[str]:
@@ -288,7 +299,6 @@ MULTIPLE: Final = f"{_ICSNPP}/traces/multiple_service_packet_cip.pcapng"
 SINGLE: Final = f"{_ICSNPP}/traces/set_attribute_single_service_cip.pcapng"
 IPAL: Final = f"{_FKIE}/misc/pcaps/cip.pcapng"
 LISTED: Final = f"{_VERIFY}/enip-alert/enip_test1.pcap"
-UPLOAD: Final = "conformance/ITI+ICS-Security-Tools/pcaps/openics/EIP-SoftwareUpload.pcap"
 IO: Final = f"{_NDPI}/pcap/cip_io.pcap"
 BASELINES: Final = (
     Baseline("icsnpp cip", MULTIPLE, f"{_MULTIPLE}/cip.log", cip_log, services),
@@ -311,14 +321,7 @@ def _wraps(one: Disagreement) -> bool:
     return one.ours is None and one.theirs is not None and one.theirs["service"] == PACKET
 
 
-def _two(one: Disagreement) -> bool:
-    return one.columns == ("classes",) and one.theirs is not None and one.ours is not None and set(one.ours["classes"]) < set(one.theirs["classes"])
-
-
 KNOWN: Final = (
-    Known("tshark", UPLOAD, _two, 43, "theirs",
-          "A path that leads through one object to another (program, then routine) names both classes; the object of ours is the last one"
-          " (ODVA Vol 1, appendix C)."),
     Known("icsnpp cip", MULTIPLE, _wraps, 1, "both",
           "icsnpp has a row for the multiple service packet and one for each service in it; ours has one for each service (ODVA Vol 1, appendix A)."),
 )  # fmt: skip
