@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from detectors.rulebook.cases import activity_table, case_activity
+from detectors.rulebook.load import load, own_rules
 from records.effects import EFFECTS
 from records.model import Batch
 
@@ -42,15 +43,13 @@ def polling(minutes: int = 30) -> Batch:
 
 
 def hostile() -> Batch:
-    """Every effect once, carried out, refused and unanswered, among polling: enough for every rule to have something to say."""
+    """Every effect once, carried out, refused and unanswered, among polling, and what each rule is for: every rule has something to say."""
     rows: list[dict[str, Any]] = []
     for number, effect in enumerate(EFFECTS):
         for outcome, error in (("success", None), ("failure", "illegal_function"), ("unknown", None)):
             rows.append({"ot.effect": effect.name, "event.outcome": outcome, "ot.error": error, "ot.unit": number % 3, "source.ip": "10.10.1.99"})
         rows.append({"destination.ip": f"10.10.1.{20 + number % 5}"})
-    rows.append({"ot.object.count": 300})
-    rows.append({"ot.anomaly": ["bad_length"]})
-    rows.append({"ot.anomaly": ["overlap"]})
-    rows.append({"ot.effect": "output.operate", "source.ip": "203.0.113.9", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
-    rows.append({"ot.effect": "output.operate", "source.asset.role": "engineering", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
+    for rule in load([own_rules()]).rules:
+        first = next(case.activity for case in rule.cases if case.fires)
+        rows.append({name: value for name, value in first.items() if name != "id"})
     return Batch(activities=activities(*rows))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEYS: Final = frozenset({
     "title", "title_zh", "id", "name", "status", "description", "description_zh", "references", "author", "date", "modified", "license", "tags",
     "logsource", "detection", "fields", "falsepositives", "level", "scope", "related", "taxonomy", "key", "score", "normal", "respond", "misses", "tests",
+    "survives",
 })  # fmt: skip
 NEUTRAL: Final = frozenset({"ot.effect", "ot.access", "ot.error", "ot.anomaly"})
 PROTOCOL: Final = frozenset({"network.protocol", "event.action", "ot.code", "destination.port"})
@@ -208,9 +209,9 @@ def _head(reading: _Reading) -> None:
 
 
 def _neutral(reading: _Reading, found: Found) -> None:
-    """A rule on protocols serves one protocol; the same rule on effects serves all of them."""
+    """A rule on protocols serves one protocol; the same rule on effects serves all of them. Which protocol stands on which port is a question of its own."""
     own = PROTOCOL & set(found.fields)
-    if own and not NEUTRAL & set(found.fields):
+    if own and not NEUTRAL & set(found.fields) and not own >= {"network.protocol", "destination.port"}:
         name = min(own)
         reading.faults.append((found.fields[name], Fault("protocol", name=name)))
 

@@ -40,9 +40,18 @@ class Fault(Exception):  # noqa: N818 - the fault is in the text that was read
         return self.check not in ADVICE
 
 
+class Hint(Fault):
+    """Something that a rule would be better without: said by the linter, never a reason not to load a rule."""
+
+    @property
+    def blocks(self) -> bool:
+        """Never."""
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding of the linter. `line` counts from 1; `rule` is its id, or empty where the file has none."""
+    """One finding of the linter. `line` counts from 1; `rule` is its id, or empty where the file has none; `blocks`: the rule is not loaded because of it."""
 
     file: str
     line: int
@@ -50,11 +59,7 @@ class Problem:
     check: str
     message: Text
     advice: Text
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the rule is not loaded because of it."""
-        return self.check not in ADVICE
+    blocks: bool = True
 
     def row(self, language: str) -> dict[str, str | int]:
         """What `balefire rules lint --json` prints."""
@@ -65,7 +70,7 @@ class Problem:
 def problem(file: str, line: int, rule: str, fault: Fault) -> Problem:
     """The problem that a fault is at this place."""
     key = f"detectors.lint.{fault.check}"
-    return Problem(file, line, rule, fault.check, text(f"{key}.message", **fault.values), text(f"{key}.advice", **fault.values))
+    return Problem(file, line, rule, fault.check, text(f"{key}.message", **fault.values), text(f"{key}.advice", **fault.values), fault.blocks)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

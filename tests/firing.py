@@ -1,0 +1,94 @@
+"""Which rules fire on which capture, and on how many activities: `python -m tests.firing > tests/firing.txt` writes it anew.
+
+The table says so of every capture in which there is anything to judge. Read its difference before committing it: what fires on benign traffic is noise.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+from zipfile import ZipFile
+
+from detectors.rulebook.frame import Frame
+from detectors.rulebook.load import load, own_rules
+from sensors.sensor import Sensor
+from sensors.sources.pcap import find, open_capture
+from tests.cli import CAPTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from detectors.rulebook.rule import Rule
+
+SHARED: Final = Path(__file__).parents[2] / "shared" / "captures"
+TABLE: Final = Path(__file__).with_suffix(".txt")
+SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.zip")
+NOTHING: Final = "-"
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """The rules that come with Balefire."""
+    return load([own_rules()]).rules
+
+
+def captures() -> dict[str, Path]:
+    """Every capture, ours first, then those of others where they lie beside the checkout."""
+    found = {file.name: file for file in sorted(CAPTURES.glob("*.pcap"))}
+    others = sorted(file for file in SHARED.rglob("*") if file.name.endswith(SUFFIXES)) if SHARED.is_dir() else []
+    return found | {str(file.relative_to(SHARED)): file for file in others}
+
+
+def fired(file: Path) -> dict[str, int] | None:
+    """The activities that each rule finds in a capture; None where there are none at all."""
+    seen, judged = 0, Counter[str]()
+    with _unpacked(file) as path:
+        (capture,) = find([str(path)])
+        if capture.error is not None:
+            return None
+        sensor, source = Sensor(lambda: "firing", None, capture.name), open_capture(capture)
+        try:
+            for batch in sensor.listen(source, lambda: False):
+                seen += batch.activities.num_rows
+                frame = Frame(batch.activities)
+                judged.update({rule.id: int(rule.match(frame).sum()) for rule in rules()})
+        finally:
+            source.close()
+    return {name: count for name, count in sorted(judged.items()) if count} if seen else None
+
+
+def table() -> dict[str, dict[str, int]]:
+    """What the table says: by capture, rules and their activities."""
+    found: dict[str, dict[str, int]] = {}
+    current: dict[str, int] = {}
+    for line in TABLE.read_text("utf-8").splitlines():
+        if not line.startswith(" "):
+            current = found[line] = {}
+        elif line.strip() != NOTHING:
+            name, count = line.split()
+            current[name] = int(count)
+    return found
+
+
+def written(fires: dict[str, dict[str, int]]) -> str:
+    """The table as text: a capture, then a rule a line."""
+    parts = [[name, *([f"  {rule:28} {count}" for rule, count in found.items()] or [f"  {NOTHING}"])] for name, found in fires.items()]
+    return "\n".join(line for part in parts for line in part)
+
+
+@contextmanager
+def _unpacked(file: Path) -> Generator[Path]:
+    if file.suffix != ".zip":
+        yield file
+        return
+    with TemporaryDirectory() as folder, ZipFile(file) as packed:
+        yield Path(packed.extract(packed.namelist()[0], folder))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(written({name: found for name, file in captures().items() if (found := fired(file)) is not None}) + "\n")
