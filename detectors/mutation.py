@@ -69,10 +69,12 @@ def mutate(path: Path) -> MutationReport:
 
 def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
     """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
+    if "detection" not in document.data:  # what a policy becomes, or a correlation
+        return 0, []
     frame = Frame(activity_table([*(case.activity for case in rule.cases), case_activity({})]))
     wanted = np.array([*(case.fires for case in rule.cases), False])
     count, alive = 0, list["Mutant"]()
-    for mutant in mutants(cast("dict[str, Any]", document.data.get("detection", {}))):
+    for mutant in mutants(cast("dict[str, Any]", document.data["detection"])):
         match = _compiled(mutant)
         if match is None:  # no rule, no mutant: a modifier whose values need it
             continue

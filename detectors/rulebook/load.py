@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from detectors.policy.compiling import compiled
+from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.cases import Case, activity_table, case_activity
 from detectors.rulebook.detection import Found, clause, detection
 from detectors.rulebook.document import Document, read
@@ -69,6 +71,7 @@ class _Reading:
     faults: list[tuple[int, Fault]] = field(default_factory=list[tuple[int, Fault]])
     failures: list[Failure] = field(default_factory=list[Failure])
     cases: int = 0
+    counts: bool = True
 
     def fault(self, fault: Fault, *path: str | int) -> None:
         self.faults.append((self.document.line(*path), fault))
@@ -90,9 +93,9 @@ def load(paths: Iterable[Path]) -> Rulebook:
     problems: list[Problem] = []
     failures: list[Failure] = []
     cases = count = 0
-    for own, file in _sorted_out(paths):
-        rule, reading = _load(file)
-        count += 1
+    loaded = ((own, *one) for own, file in _sorted_out(paths) for one in _load(file))
+    for own, rule, reading in loaded:
+        count += reading.counts
         if reading.id in rules and (own or reading.id not in bundled or rules[reading.id] is not bundled[reading.id]):
             reading.fault(Fault("duplicate-id", name=reading.id, file=rules[reading.id].file), "id")
             rule = None
@@ -111,7 +114,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
 
 def load_text(content: str, name: str) -> tuple[Rule | None, list[Problem]]:
     """The rule of a text, as if it stood in a file of this name."""
-    rule, reading = _parse(name, content.encode())
+    rule, reading = _parse(name, read(content.encode()))
     problems = reading.problems()
     return (None if any(one.blocks for one in problems) else rule), problems
 
@@ -137,18 +140,23 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _load(file: Path) -> tuple[Rule | None, _Reading]:
+def _load(file: Path) -> list[tuple[Rule | None, _Reading]]:
+    """The rule of a file; of a policy, its many rules."""
     try:
-        content = file.read_bytes()
+        document = read(file.read_bytes())
     except OSError as error:
         reading = _Reading(str(file), Document({}))
         reading.fault(Fault("unreadable", detail=error.strerror or str(error)))
-        return None, reading
-    return _parse(str(file), content)
+        return [(None, reading)]
+    if not is_policy(document.data):
+        return [_parse(str(file), document)]
+    policy, faults = read_policy(document)
+    rules = compiled(policy, str(file)) if policy and not document.faults else []
+    made = [(rule, _Reading(str(file), Document({}), rule.id, counts=False)) for rule in rules]
+    return [(None, _Reading(str(file), document, faults=[*document.faults, *faults])), *made]
 
 
-def _parse(file: str, content: bytes) -> tuple[Rule | None, _Reading]:
-    document = read(content)
+def _parse(file: str, document: Document) -> tuple[Rule | None, _Reading]:
     reading = _Reading(file, document, faults=list(document.faults))
     data = document.data
     reading.id = str(data.get("id") or "")
