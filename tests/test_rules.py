@@ -317,6 +317,34 @@ def test_one_bad_rule_does_not_keep_the_others_out(tmp_path: Path) -> None:
     assert [(Path(one.file).parent.name, one.check, one.rule) for one in book.problems] == [(tmp_path.name, "yaml", ""), ("twice", "duplicate-id", "stop")]
 
 
+HOSTILE = {
+    "bomb.yml": (
+        b"a: &a [x, x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (two, two, one, one) for one, two in zip(b"abcdef", b"bcdefg", strict=True)),
+        2,
+        "alias",
+    ),
+    "deep.yml": (GOOD.replace("level: high", f"level: {'[' * 3000}{']' * 3000}").encode(), 1, "yaml"),
+    "huge.yml": (GOOD.encode() + b"# x\n" * 2_500_000, 1, "too-large"),
+    "latin.yml": (GOOD.replace("title: Stop", "title: St\xf6p").encode("latin-1", "replace"), 1, "yaml"),
+    "twice.yml": (GOOD.replace("level: high", "level: high\nlevel: low").encode(), 15, "duplicate-key"),
+    "python.yml": (GOOD.replace("level: high", "level: !!python/name:os.system").encode(), 14, "yaml"),
+    "binary.yml": (bytes(range(256)) * 16, 2, "yaml"),
+    "tabs.yml": (GOOD.replace("  condition: sel", "\tcondition: sel").encode(), 13, "yaml"),
+}
+
+
+def test_hostile_files_are_refused_by_line_and_the_rule_beside_them_runs(tmp_path: Path) -> None:
+    (tmp_path / "stop.yml").write_text(GOOD, "utf-8")
+    for name, (content, _, _) in HOSTILE.items():
+        (tmp_path / name).write_bytes(content)
+    book = load([tmp_path])
+    assert [rule.id for rule in book.rules] == ["stop"]
+    assert book.files == len(HOSTILE) + 1
+    found = {(Path(each.file).name, each.line, each.check) for each in book.problems if each.check not in {"file-name", "duplicate-id"}}
+    assert found == {(name, line, check) for name, (_, line, check) in HOSTILE.items()}
+    assert all(each.blocks and each.advice.en for each in book.problems if each.check not in {"file-name"})
+
+
 def test_lint_and_test_of_a_path(tmp_path: Path) -> None:
     file = tmp_path / "stop.yml"
     file.write_text(GOOD.replace("- {}", "- ot.effect: cpu.stop"), "utf-8")

@@ -98,13 +98,14 @@ def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_j
 def _read(file: Path) -> tuple[Policy | None, list[Problem]]:
     """The policy of a file and what is wrong. Raises UsageError for one that does not exist."""
     from detectors.policy.zones import read_policy
-    from detectors.rulebook.document import read
+    from detectors.rulebook.document import LARGEST, read
     from detectors.rulebook.problems import problem
     from records.errors import UsageError
 
     if not file.is_file():
         raise UsageError("policy_missing", file=file)
-    document = read(file.read_bytes())
+    with file.open("rb") as stream:
+        document = read(stream.read(LARGEST + 1))
     found, faults = read_policy(document) if document.data else (None, [])
     return found, [problem(str(file), line, "", fault) for line, fault in sorted((*document.faults, *faults), key=lambda one: one[0])]
 

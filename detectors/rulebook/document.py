@@ -41,7 +41,7 @@ def read(content: bytes) -> Document:
     """The document of a file's content. What cannot be read at all stands in its `faults`, with empty data."""
     document = Document({})
     if len(content) > LARGEST:
-        document.faults.append((1, Fault("too-large", size=len(content), largest=LARGEST)))
+        document.faults.append((1, Fault("too-large", largest=LARGEST)))
         return document
     try:
         _fill(document, content.decode("utf-8"))

@@ -14,7 +14,7 @@ from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.cases import Case, activity_table, case_activity
 from detectors.rulebook.detection import Found, clause, detection
-from detectors.rulebook.document import Document, read
+from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, Problem, nearest, problem
 from detectors.rulebook.rule import LEVELS, Adjustment, Rule, check_placeholders
@@ -143,7 +143,8 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 def _load(file: Path) -> list[tuple[Rule | None, _Reading]]:
     """The rule of a file; of a policy, its many rules."""
     try:
-        document = read(file.read_bytes())
+        with file.open("rb") as stream:
+            document = read(stream.read(LARGEST + 1))  # however large it is
     except OSError as error:
         reading = _Reading(str(file), Document({}))
         reading.fault(Fault("unreadable", detail=error.strerror or str(error)))
