@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from sigma.types import SigmaString
 
 from detectors.rulebook.match import field_named, leaf
+from detectors.rulebook.predicates import Not, every
 from detectors.rulebook.problems import text
 from detectors.rulebook.rule import LEVELS, Adjustment
 from records.model import Term
 
 if TYPE_CHECKING:
     from detectors.rulebook.frame import Frame, Mask
-    from detectors.rulebook.match import Predicate
     from detectors.rulebook.rule import Rule
 
 # A request that took effect matters more than one that was refused; silence is in between, because it may be a loss of the capture.
@@ -29,13 +29,10 @@ def _outcomes() -> tuple[Adjustment, ...]:
     field = field_named("event.outcome")
     parts: list[Adjustment] = []
     for name, value in OUTCOMES:
-        parts.append(Adjustment(text(f"detectors.term.outcome.{name}"), value, _but(leaf(field, SigmaString(name)), reported)))
+        # Nobody answers a report, so that its outcome says nothing.
+        asked = every((leaf(field, SigmaString(name)), Not(reported)))
+        parts.append(Adjustment(text(f"detectors.term.outcome.{name}"), value, asked))
     return tuple(parts)
-
-
-def _but(wanted: Predicate, unwanted: Predicate) -> Predicate:
-    """Nobody answers a report, so that its outcome says nothing."""
-    return lambda frame: wanted(frame) & ~unwanted(frame)
 
 
 class Scorer:
