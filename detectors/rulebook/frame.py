@@ -122,11 +122,12 @@ class Frame:
 
     def part(self, field: Field, part: str) -> Numbers:
         """A part of a date in UTC: minute, hour, day, iso_week, month or year."""
-        column = self._column(field)
+        column = self.column(field)
         function = cast("Callable[[pa.Array[Any]], pa.Array[Any]]", getattr(pc, part))
         return Numbers(_numpy(function(column).fill_null(0)), _numpy(column.is_valid()))
 
-    def _column(self, field: Field) -> pa.Array[Any]:
+    def column(self, field: Field) -> pa.Array[Any]:
+        """The column of a field with the type of the schema; all absent where the table has none."""
         if field.name not in self.table.column_names:
             return pa.nulls(self.height, _arrow_type(self.schema, field.name))
         column = self.table.column(field.name).combine_chunks()
@@ -134,7 +135,7 @@ class Frame:
         return column if column.type == wanted else column.cast(wanted)
 
     def _encode(self, field: Field) -> Words:
-        column, rows = self._column(field), None
+        column, rows = self.column(field), None
         if field.many:
             rows = _numpy(pc.list_parent_indices(column))
             column = pc.list_flatten(column)
@@ -143,7 +144,7 @@ class Frame:
         return Words(encoded.dictionary, codes, rows, self.height)
 
     def _figures(self, field: Field) -> Numbers:
-        column = self._column(field)
+        column = self.column(field)
         present = _numpy(column.is_valid())
         if field.type == "date":
             column = column.cast(pa.int64())
