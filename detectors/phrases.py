@@ -159,6 +159,21 @@ def placeholders(row: Row, language: str) -> dict[str, str]:
     }
 
 
+def point_row(row: Row) -> Row:
+    """A point as a row that can be put into words: its last value, and how often it was seen."""
+    return {**row, "ot.value": row.get("ot.point.last"), "ot.count": row.get("ot.point.count")}
+
+
+def point_sentence(row: Row, language: str) -> str:
+    """What a point was: "register 40018 of PLC-7 (10.0.0.5), unit 3, was between 2 and 9.5, at last 4."."""
+    target = who(row, "destination", language)
+    if row.get("ot.unit") is not None:
+        target = say("detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
+    least, most, last = (number(row.get(f"ot.point.{name}")) for name in ("min", "max", "last"))
+    form = "still" if least == most else "moved"
+    return say(f"detectors.phrase.{form}", language, object=thing(row, language), target=target, least=least, most=most, last=last)
+
+
 def both(row: Row) -> Text:
     """The sentence in both languages."""
     return Text(*(sentence(row, language) for language in LANGUAGES))

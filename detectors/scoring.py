@@ -12,6 +12,7 @@ from detectors.rulebook.predicates import Not, every
 from detectors.rulebook.problems import text
 from detectors.rulebook.rule import LEVELS, Adjustment
 from records.model import Term
+from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from detectors.rulebook.frame import Frame, Mask
@@ -40,12 +41,18 @@ class Scorer:
 
     def __init__(self, rule: Rule, frame: Frame) -> None:
         self.base = Term(**_named(rule.level), value=LEVELS[rule.level])
-        adjustments = (*(() if COUNTED & rule.fields else _outcomes()), *rule.adjustments)
+        # Many rows have many outcomes, and a point has none.
+        one = rule.correlation is None and rule.table is ACTIVITY
+        adjustments = (*(_outcomes() if one and not COUNTED & rule.fields else ()), *rule.adjustments)
         self.parts: list[tuple[Mask, Term]] = [(part.match(frame), Term(part.name.en, part.name.zh, part.value)) for part in adjustments]
 
     def terms(self, row: int) -> tuple[Term, ...]:
         """The named terms of a row; their values add up to its score."""
         return (self.base, *(term for mask, term in self.parts if mask[row]))
+
+    def together(self) -> tuple[Term, ...]:
+        """The named terms of all of its rows as one finding: those of any row."""
+        return (self.base, *(term for mask, term in self.parts if mask.any()))
 
 
 def _named(level: str) -> dict[str, str]:

@@ -202,7 +202,8 @@ def _shown(value: SigmaType) -> str:
 
 def _condition(parsed: dict[str, SigmaDetection | None], condition: Any, line: int, found: Found) -> None:
     try:
-        conditions = [_checked(one) for one in (cast("list[Any]", condition) if isinstance(condition, list) and condition else [condition])]
+        stated: list[Any] = cast("list[Any]", condition) if isinstance(condition, list) and condition else [condition]
+        conditions = [_checked(one) for one in stated]
         detections = SigmaDetections({name: part for name, part in parsed.items() if part is not None}, list(conditions))
         trees = [SigmaCondition(one, detections) for one in conditions]
         used = {name for one in trees for name in _used(one.parse(postprocess=False), detections)}

@@ -129,7 +129,8 @@ class Frame:
     def column(self, field: Field) -> pa.Array[Any]:
         """The column of a field with the type of the schema; all absent where the table has none."""
         if field.name not in self.table.column_names:
-            return pa.nulls(self.height, _arrow_type(self.schema, field.name))
+            nothing: Any = pa.nulls  # the stubs know few types
+            return nothing(self.height, _arrow_type(self.schema, field.name))
         column = self.table.column(field.name).combine_chunks()
         wanted = _arrow_type(self.schema, field.name)
         return column if column.type == wanted else column.cast(wanted)

@@ -118,7 +118,7 @@ class Stated:
             if name in aliases:
                 chosen: list[Field | None] = [aliases[name].get(part) for part in names]
                 if None in chosen:
-                    self.fault(Fault("alias", name=name, rule=names[chosen.index(None)]), "aliases", name)
+                    self.fault(Fault("alias-field", name=name, rule=names[chosen.index(None)]), "aliases", name)
             else:
                 chosen = [self._field(name, table, "group-by", index)] * len(names)
             for group, field in zip(groups, chosen, strict=True):

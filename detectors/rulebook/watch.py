@@ -39,10 +39,14 @@ _TIME, _WEIGHT, _BITS, _GROUP = "_time", "_weight", "_bits", "_group"
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """There were enough: `row` of the frame completed it, `rows` are those in the window, in order of time, and `measure` is what they come to."""
+    """There were enough: `row` of the frame completed it, `rows` are those in the window, in order of time, and `measure` is what they come to.
+
+    `bits` tell the parts that each of the rows is; `group` are the values that it was grouped by.
+    """
 
     row: int
     rows: pa.Table
+    bits: list[int]
     measure: float
     group: tuple[Any, ...]
 
@@ -118,7 +122,7 @@ class Watch:
         table = new if self._memory is None else pa.concat_tables([self._memory, new])
         old = table.num_rows - len(entries.rows)
         self._memory = table
-        groups = table.column(_GROUP).combine_chunks().dictionary_encode()
+        groups = cast("Any", table.column(_GROUP).combine_chunks()).dictionary_encode()  # the stubs leave its types open
         codes = _whole(groups.indices.cast(pa.int64()))
         places = np.flatnonzero(np.isin(codes, codes[old:]))  # rows of groups that got none are left as they are
         rows = self._arranged(table.take(places), codes[places])
@@ -127,7 +131,8 @@ class Watch:
         for place, inside, measure in self._firings(rows, names, int(np.searchsorted(places, old))):
             number = int(places[rows.order[place]]) - old
             chosen = table.take(places[rows.order[inside]]).drop_columns([_TIME, _WEIGHT, _BITS, _GROUP])
-            found.append(Firing(int(entries.rows[number]), chosen, measure, tuple(json.loads(names[int(rows.group[place])]))))
+            bits = rows.bits[inside].tolist()
+            found.append(Firing(int(entries.rows[number]), chosen, bits, measure, tuple(json.loads(names[int(rows.group[place])]))))
         return found
 
     def _arranged(self, table: pa.Table, codes: Whole) -> Rows:
@@ -172,7 +177,7 @@ class Watch:
 
     def _remembered(self, frame: Frame, entries: _Entries) -> pa.Table:
         fields = [field for field in frame.schema.fields if field.name in self._columns]
-        table = pa.table({field.name: frame.column(field).take(pa.array(entries.rows)) for field in fields})
+        table = pa.table({field.name: frame.column(field).take(entries.rows) for field in fields})
         weight = _weights(frame, entries.rows)
         plain = sum(1 << number for number, part in enumerate(self.correlation.parts) if part.match is not None)
         weight[entries.bits & plain == 0] = 1  # what an inner correlation found is one thing
@@ -247,14 +252,14 @@ def _weights(frame: Frame, rows: Whole) -> Whole:
 
 def _groups(frame: Frame, rows: Whole, fields: tuple[Field, ...]) -> npt.NDArray[np.object_]:
     """The group of each row: its fields' values as JSON. A host without an IP address is known by its MAC address; absence is a value too."""
-    columns = [_first([frame.column(each).take(pa.array(rows)) for each in (field, _mac(frame, field)) if each]) for field in fields]
+    columns = [_first([frame.column(each).take(rows) for each in (field, _mac(frame, field)) if each]) for field in fields]
     codes = np.zeros(len(rows), dtype=np.int64)
     for column in columns:
-        encoded = cast("Any", column).dictionary_encode()  # the stubs leave its types open
+        encoded = column.dictionary_encode()
         own = _whole(encoded.indices.cast(pa.int64()).fill_null(-1)) + 1
         codes = np.unique(codes * (len(encoded.dictionary) + 1) + own, return_inverse=True)[1].astype(np.int64)
     _, places, back = np.unique(codes, return_index=True, return_inverse=True)
-    values = [column.take(pa.array(places)).to_pylist() for column in columns]
+    values = [column.take(places).to_pylist() for column in columns]
     words = [json.dumps([one[number] for one in values], ensure_ascii=False) for number in range(len(places))]
     return np.array(words, dtype=np.object_)[back]
 

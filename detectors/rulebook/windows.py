@@ -10,7 +10,7 @@ import operator
 import statistics
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,8 @@ def _alone(group: Whole, order: Whole) -> Mask:
 def _edges(group: Whole, time: Whole, span: int) -> tuple[Whole, Whole, Whole]:
     """For each row: the first inside its window, the first after it, and the first that is a span later."""
     if not len(time):
-        return (np.empty(0, dtype=np.int64),) * 3
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing, nothing
     least = int(time.min())
     width = int(time.max()) - least + span + 1
     if width * (int(group[-1]) + 1) < ROOM:  # all groups on one line, each out of reach of the others
@@ -140,7 +141,7 @@ def _distinct(rows: Rows) -> Whole:
 
 def elements(value: Any) -> Sequence[Any]:
     """The values of a row: none, one, or those of a field with many."""
-    return () if value is None else value if isinstance(value, list) else (value,)
+    return () if value is None else cast("list[Any]", value) if isinstance(value, list) else (value,)
 
 
 def _parts_there(correlation: Correlation, rows: Rows) -> Mask:
