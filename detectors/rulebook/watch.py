@@ -177,15 +177,13 @@ class Watch:
 
     def _remembered(self, frame: Frame, entries: _Entries) -> pa.Table:
         fields = [field for field in frame.schema.fields if field.name in self._columns]
-        table = pa.table({field.name: frame.column(field).take(entries.rows) for field in fields})
+        columns: dict[str, Any] = {field.name: frame.column(field).take(entries.rows) for field in fields}
         weight = _weights(frame, entries.rows)
         plain = sum(1 << number for number, part in enumerate(self.correlation.parts) if part.match is not None)
         weight[entries.bits & plain == 0] = 1  # what an inner correlation found is one thing
-        helpers: dict[str, Any] = {_TIME: _times(frame, entries.rows), _WEIGHT: weight, _BITS: entries.bits, _GROUP: entries.groups}
-        types = {_GROUP: pa.string()}
-        for name, values in helpers.items():
-            table = table.append_column(name, cast("Any", pa.array)(values, types.get(name, pa.int64())))
-        return table
+        helpers: dict[str, Any] = {_TIME: _times(frame, entries.rows), _WEIGHT: weight, _BITS: entries.bits}
+        groups = cast("Any", pa.array)(entries.groups, pa.string())
+        return pa.table(columns | {name: pa.array(values) for name, values in helpers.items()} | {_GROUP: groups})
 
     def _forget(self) -> None:
         """What no row can need any more that comes at most LATE after later ones, and what there is no room for."""
