@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.gathering import plain, told, words
+from detectors import gathering
+from detectors.gathering import plain, told
 from detectors.phrases import COLUMNS, placeholders, point_row, point_sentence, sentence
 from detectors.rulebook.rule import fill
 from detectors.rulebook.techniques import techniques_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from detectors.rulebook.watch import Firing
     from records.model import Term
+    from records.schema import Table
 
 # What a finding needs of its rows beside what its texts name.
 KEPT: Final = frozenset(COLUMNS) | {
@@ -35,17 +37,31 @@ MOST_ASSETS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """A row in words, in both languages: what texts may name of it, and what was done."""
+
+    english: Mapping[str, str]
+    chinese: Mapping[str, str]
+    done: tuple[str, str]
+
+
+def row_words(row: Row, table: Table) -> Words:
+    """A row of this table in words. They are the same for every rule that it fires."""
+    point = table is POINT
+    english, chinese = (placeholders(point_row(row) if point else row, language) for language in LANGUAGES)
+    say_it = point_sentence if point else sentence
+    return Words(english, chinese, (say_it(row, "en"), say_it(row, "zh")))
+
+
+@dataclass(frozen=True, slots=True)
 class Teller:
     """Makes findings of the detector of this name. `files`: the capture's name by observer."""
 
     detector: str
     files: Mapping[str, str]
 
-    def single(self, rule: Rule, row: Row, terms: tuple[Term, ...]) -> Finding:
+    def single(self, rule: Rule, row: Row, words: Words, terms: tuple[Term, ...]) -> Finding:
         """The finding of one row."""
-        point = rule.table is POINT
-        english, chinese = (placeholders(point_row(row) if point else row, language) for language in LANGUAGES)
-        done = (point_sentence if point else sentence)(row, "en"), (point_sentence if point else sentence)(row, "zh")
         effect = row.get("ot.effect")
         return self._finding(
             rule,
@@ -53,15 +69,15 @@ class Teller:
             key=[_key_part(row, name) for name in rule.key],
             times=(_start(row), _end(row)),
             terms=terms,
-            texts=(english, chinese, done),
+            words=words,
             effects=(effect,) if effect else (),
             rows=[row],
         )
 
     def together(self, rule: Rule, correlation: Correlation, firing: Firing, completing: Row, terms: tuple[Term, ...]) -> Finding:
         """The finding of rows that came to enough."""
-        english, chinese = words(correlation, firing, completing)
-        done = told(correlation, firing, completing, "en"), told(correlation, firing, completing, "zh")
+        english, chinese = gathering.words(correlation, firing, completing)
+        said = Words(english, chinese, (told(correlation, firing, completing, "en"), told(correlation, firing, completing, "zh")))
         group = dict(zip(correlation.group, firing.group, strict=True))
         times = plain(_columns(firing.rows, ("@timestamp", "event.start", "event.end")))
         return self._finding(
@@ -70,7 +86,7 @@ class Teller:
             key=["" if group[name] is None else str(group[name]) for name in rule.key],
             times=(min(map(_start, times)), max(map(_end, times))),
             terms=terms,
-            texts=(english, chinese, done),
+            words=said,
             effects=tuple(_different(firing.rows, "ot.effect")),
             rows=plain(_ends(firing.rows)),
             whole=firing.rows,
@@ -84,13 +100,12 @@ class Teller:
         key: Sequence[str],
         times: tuple[int, int],
         terms: tuple[Term, ...],
-        texts: tuple[Mapping[str, str], Mapping[str, str], tuple[str, str]],
+        words: Words,
         effects: tuple[str, ...],
         rows: list[Row],
         whole: pa.Table | None = None,
     ) -> Finding:
-        english, chinese, done = texts
-        why = fill(rule.description, english, chinese)
+        why = fill(rule.description, words.english, words.chinese)
         return Finding(
             id=identity,
             key="|".join((rule.id, *key)),
@@ -99,8 +114,8 @@ class Teller:
             time=times[0],
             end=times[1],
             terms=terms,
-            title=fill(rule.title, english, chinese),
-            reason=Text(f"{done[0]} {why.en}", f"{done[1]}{why.zh}"),
+            title=fill(rule.title, words.english, words.chinese),
+            reason=Text(f"{words.done[0]} {why.en}", f"{words.done[1]}{why.zh}"),
             source=_one(rows, whole, "source.ip"),
             destination=_one(rows, whole, "destination.ip"),
             effects=effects,

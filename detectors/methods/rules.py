@@ -12,7 +12,7 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.watch import Watch
 from detectors.scoring import Scorer
-from detectors.telling import KEPT, Teller
+from detectors.telling import KEPT, Teller, Words, row_words
 from records.schema import ACTIVITY, POINT
 
 if TYPE_CHECKING:
@@ -65,13 +65,14 @@ class Rules:
         if not frame.height:
             return []
         rules = [rule for rule in self.book.rules if rule.table is frame.schema and not rule.silent]
-        found = [(row, place, finding) for place, rule in enumerate(rules) for row, finding in self._found(rule, frame)]
+        spoken: dict[int, Words] = {}  # a row is put into words once, whatever it fires
+        found = [(row, place, finding) for place, rule in enumerate(rules) for row, finding in self._found(rule, frame, spoken)]
         return [finding for _, _, finding in sorted(found, key=lambda one: one[:2])]
 
-    def _found(self, rule: Rule, frame: Frame) -> Iterator[tuple[int, Finding]]:
-        return self._gathered(rule, frame) if rule.correlation is not None else self._matched(rule, frame)
+    def _found(self, rule: Rule, frame: Frame, spoken: dict[int, Words]) -> Iterator[tuple[int, Finding]]:
+        return self._gathered(rule, frame) if rule.correlation is not None else self._matched(rule, frame, spoken)
 
-    def _matched(self, rule: Rule, frame: Frame) -> Iterator[tuple[int, Finding]]:
+    def _matched(self, rule: Rule, frame: Frame, spoken: dict[int, Words]) -> Iterator[tuple[int, Finding]]:
         mask = rule.match(frame)
         if mask is frame.nothing():
             return
@@ -79,7 +80,9 @@ class Rules:
         scorer = Scorer(rule, frame)
         wanted = [name for name in frame.table.column_names if name in KEPT or name in rule.key]
         for number, row in zip(rows.tolist(), plain(frame.table.select(wanted).take(rows)), strict=True):
-            yield number, self._teller.single(rule, row, scorer.terms(number))
+            if number not in spoken:
+                spoken[number] = row_words(row, frame.schema)
+            yield number, self._teller.single(rule, row, spoken[number], scorer.terms(number))
 
     def _gathered(self, rule: Rule, frame: Frame) -> Iterator[tuple[int, Finding]]:
         watch = self._watches[rule.id]

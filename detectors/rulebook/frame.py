@@ -67,6 +67,8 @@ class Frame:
         self._nothing.flags.writeable = False
         self._words: dict[str, Words] = {}
         self._numbers: dict[str, Numbers] = {}
+        self._parts: dict[tuple[str, str], Numbers] = {}
+        self._columns: dict[str, pa.Array[Any]] = {}
         self._addresses: dict[str, npt.NDArray[np.str_]] = {}
         self._literals: dict[str, dict[str, int] | None] = {}
         self._masks: dict[Hashable, Mask] = {}
@@ -122,12 +124,19 @@ class Frame:
 
     def part(self, field: Field, part: str) -> Numbers:
         """A part of a date in UTC: minute, hour, day, iso_week, month or year."""
-        column = self.column(field)
-        function = cast("Callable[[pa.Array[Any]], pa.Array[Any]]", getattr(pc, part))
-        return Numbers(_numpy(function(column).fill_null(0)), _numpy(column.is_valid()))
+        if (field.name, part) not in self._parts:
+            column = self.column(field)
+            function = cast("Callable[[pa.Array[Any]], pa.Array[Any]]", getattr(pc, part))
+            self._parts[field.name, part] = Numbers(_numpy(function(column).fill_null(0)), _numpy(column.is_valid()))
+        return self._parts[field.name, part]
 
     def column(self, field: Field) -> pa.Array[Any]:
         """The column of a field with the type of the schema; all absent where the table has none."""
+        if field.name not in self._columns:
+            self._columns[field.name] = self._typed(field)
+        return self._columns[field.name]
+
+    def _typed(self, field: Field) -> pa.Array[Any]:
         if field.name not in self.table.column_names:
             nothing: Any = pa.nulls  # the stubs know few types
             return nothing(self.height, _arrow_type(self.schema, field.name))

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.rulebook.frame import TEXTS, Frame, Mask
+from detectors.rulebook.frame import TEXTS, Frame, Mask, Numbers
 from detectors.rulebook.problems import Fault
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "gte": np.greater_equal,
     "eq": np.equal,
 }
+
+
+def _compared(numbers: Numbers, compare: str, number: float) -> Mask:
+    return _COMPARE[compare](numbers.numbers, number) & numbers.present
 
 
 def hits(values: pa.Array[Any], wanted: str) -> Mask:
@@ -85,8 +89,7 @@ class Figures:
 
     def __call__(self, frame: Frame) -> Mask:
         """The rows that match."""
-        numbers = frame.numbers(self.field)
-        return frame.once(self, lambda: _COMPARE[self.compare](numbers.numbers, self.number) & numbers.present)
+        return frame.once(self, lambda: _compared(frame.numbers(self.field), self.compare, self.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,7 @@ class DatePart:
 
     def __call__(self, frame: Frame) -> Mask:
         """The rows that match."""
-        parts = frame.part(self.field, self.part)
-        return frame.once(self, lambda: _COMPARE[self.compare](parts.numbers, self.number) & parts.present)
+        return frame.once(self, lambda: _compared(frame.part(self.field, self.part), self.compare, self.number))
 
 
 @dataclass(frozen=True, slots=True)
