@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.phrases import number, placeholders, point_row, point_sentence, sentence
+from detectors.phrases import Placeholders, number, point_row, point_sentence, sentence
 from records.schema import POINT
 from records.wording import LANGUAGES, say
 
@@ -42,14 +42,15 @@ def words(correlation: Correlation, firing: Firing, completing: Row) -> tuple[di
 
 def _words(correlation: Correlation, firing: Firing, completing: Row, different: Mapping[str, list[Row]], language: str) -> dict[str, str]:
     one: Callable[[Row], Row] = point_row if correlation.table is POINT else dict[str, Any]
-    known = placeholders(one(completing), language)
+    known = Placeholders(one(completing), language)
     for name, rows in different.items():
-        texts = list(dict.fromkeys(placeholders(one(row), language)[name] for row in rows[: NAMED + 1]))
+        texts = list(dict.fromkeys(Placeholders(one(row), language)[name] for row in rows[: NAMED + 1]))
         if len(rows) > NAMED:
             known[name] = say(f"detectors.phrase.{_COUNTED.get(name, 'different')}", language, count=len(rows))
         elif texts:
             known[name] = say("detectors.phrase.comma", language).join(texts)
-    return known | {"count": str(_count(correlation, firing.rows)), "measure": number(firing.measure), "timespan": timespan(correlation, language)}
+    known |= {"count": str(_count(correlation, firing.rows)), "measure": number(firing.measure), "timespan": timespan(correlation, language)}
+    return known
 
 
 def timespan(correlation: Correlation, language: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors import gathering
 from detectors.gathering import plain, told
-from detectors.phrases import COLUMNS, placeholders, point_row, point_sentence, sentence
+from detectors.phrases import COLUMNS, Placeholders, point_row, point_sentence, sentence
 from detectors.rulebook.rule import fill
 from detectors.rulebook.techniques import techniques_of
 from records.model import Finding, PacketRef, Text
@@ -48,7 +48,7 @@ class Words:
 def row_words(row: Row, table: Table) -> Words:
     """A row of this table in words. They are the same for every rule that it fires."""
     point = table is POINT
-    english, chinese = (placeholders(point_row(row) if point else row, language) for language in LANGUAGES)
+    english, chinese = (Placeholders(point_row(row) if point else row, language) for language in LANGUAGES)
     say_it = point_sentence if point else sentence
     return Words(english, chinese, (say_it(row, "en"), say_it(row, "zh")))
 

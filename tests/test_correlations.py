@@ -18,7 +18,7 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.placeholders import Placeholders
 from detectors.rulebook.problems import Fault
 from detectors.rulebook.reading import Reading
-from detectors.rulebook.watch import Watch
+from detectors.rulebook.watch import Firing, Watch
 from tests.frames import sparse
 from tests.rule_reference import Row, correlation_fires
 
@@ -63,16 +63,20 @@ def written(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "logsource": {"product": "balefire"}, "detection": {**part["detection"], "condition": part["when"][1]}}
 
 
+def identities(firing: Firing) -> frozenset[int]:
+    return frozenset(int(str(name)) for name in firing.rows.column("id").to_pylist())
+
+
 def told(watch: Watch, rows: Sequence[Row], first: int = 0) -> Told:
     table = sparse({**row, "id": str(first + number)} for number, row in enumerate(rows))
-    return {(first + one.row, one.group, frozenset(int(name) for name in one.rows.column("id").to_pylist()), one.measure) for one in watch.judge(Frame(table))}
+    return {(first + one.row, one.group, identities(one), one.measure) for one in watch.judge(Frame(table))}
 
 
 def fires(said: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], rows: Sequence[Row]) -> list[tuple[int, float]]:
     """The rows that complete it and what they come to, which the slow evaluator confirms."""
     watch = Watch(correlation(said, parts), frozenset({"id"}))
     table = sparse({**row, "id": str(number)} for number, row in enumerate(rows))
-    found = [(one.row, one.group, frozenset(int(name) for name in one.rows.column("id").to_pylist()), one.measure) for one in watch.judge(Frame(table))]
+    found = [(one.row, one.group, identities(one), one.measure) for one in watch.judge(Frame(table))]
     assert sorted(found, key=repr) == sorted(correlation_fires(said, parts, rows), key=repr)
     return [(row, measure) for row, _, _, measure in found]
 
@@ -206,3 +210,135 @@ def test_what_is_forgotten_was_not_needed(said: dict[str, Any], rows: list[Row])
         patch.setattr(watching, "AT_ONCE", 4)
         patch.setattr(watching, "LATE", 0)
         assert told(Watch(correlation(said, PARTS), frozenset({"id"})), rows) == set(correlation_fires(said, PARTS, rows))
+
+
+# ---- the examples of the specification, in words of this plant ----------------------------------------------------------------------------------
+
+
+def row(second: float, **fields: Any) -> Row:
+    return {"@timestamp": START + timedelta(seconds=second), **{name.replace("_", "."): value for name, value in fields.items()}}
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"detection": {"sel": {"event.action": name}}, "when": ("name", "sel")}
+
+
+def test_event_count_a_hundred_failed_logins_to_a_host_in_an_hour() -> None:
+    said = {"type": "event_count", "rules": ["login"], "group-by": ["destination.ip"], "timespan": "1h", "condition": {"gte": 100}}
+    logins = [row(second * 36, event_action="login", destination_ip=HOSTS[0]) for second in range(100)]
+    other = [row(second * 36 + 1, event_action="login", destination_ip=HOSTS[1]) for second in range(99)]
+    rows = sorted([*logins, *other], key=lambda one: one["@timestamp"])
+    assert fires(said, {"login": named("login")}, rows) == [(198, 100)]
+    assert fires(said, {"login": named("login")}, [one for one in rows if one is not logins[50]]) == []
+
+
+def test_an_hour_is_open_at_its_start() -> None:
+    said = {"type": "event_count", "rules": ["login"], "timespan": "1h", "condition": {"gte": 2}}
+    assert fires(said, {"login": named("login")}, [row(0, event_action="login"), row(3600, event_action="login")]) == []
+    assert fires(said, {"login": named("login")}, [row(0.000001, event_action="login"), row(3600, event_action="login")]) == [(1, 2)]
+
+
+def test_counts_add_up_what_rows_stand_for() -> None:
+    said = {"type": "event_count", "rules": ["login"], "timespan": "10m", "condition": {"gte": 100}}
+    rows = [row(0, event_action="login", ot_count=60, ot_grouped=True, event_end=START + timedelta(seconds=59)), row(90, event_action="login", ot_count=40)]
+    assert fires(said, {"login": named("login")}, rows) == [(1, 100)]
+
+
+def test_a_range_is_left_by_a_row_that_jumps_over_it() -> None:
+    said = {"type": "event_count", "rules": ["login"], "timespan": "1h", "condition": {"gt": 100, "lte": 200}}
+    assert fires(said, {"login": named("login")}, [row(0, event_action="login", ot_count=101)]) == [(0, 101)]
+    assert fires(said, {"login": named("login")}, [row(0, event_action="login", ot_count=201)]) == []
+
+
+def test_value_count_different_users_per_source_and_destination_in_a_day() -> None:
+    said: dict[str, Any] = {"type": "value_count", "rules": ["login"], "group-by": ["source.ip", "destination.ip"], "timespan": "1d"}
+    said["condition"] = {"field": "ot.object.name", "gte": 4}
+    rows = [row(number, event_action="login", source_ip=HOSTS[0], destination_ip=HOSTS[1], ot_object_name=f"user {number // 2}") for number in range(8)]
+    assert fires(said, {"login": named("login")}, rows) == [(6, 4)]
+    assert fires(said, {"login": named("login")}, rows[:6]) == []
+
+
+def test_temporal_three_commands_in_any_order_within_five_minutes() -> None:
+    said = {"type": "temporal", "rules": ["a", "b", "c"], "group-by": ["source.ip", "ot.unit"], "timespan": "5m"}
+    parts = {name: named(name) for name in "abc"}
+    rows = [row(second, event_action=name, source_ip=HOSTS[0], ot_unit=1) for second, name in ((0, "c"), (100, "a"), (200, "a"), (299, "b"))]
+    assert fires(said, parts, rows) == [(3, 3)]
+    assert fires(said, parts, [*rows[:3], rows[3] | {"ot.unit": 2}]) == []
+    assert fires(said, parts, [*rows[:3], row(300, event_action="b", source_ip=HOSTS[0], ot_unit=1)]) == []
+
+
+def test_temporal_ordered_failed_logins_and_then_one_that_succeeds() -> None:
+    """A correlation of a correlation, which groups by its own fields only."""
+    many = {"type": "event_count", "rules": ["failed"], "group-by": ["destination.ip", "ot.unit"], "timespan": "5m", "condition": {"gte": 3}}
+    said = {"type": "temporal_ordered", "rules": ["many", "success"], "group-by": ["ot.unit"], "timespan": "1h"}
+    parts = {"failed": named("failed"), "success": named("success"), "many": {"correlation": many}}
+    rows = [row(second, event_action="failed", destination_ip=HOSTS[0], ot_unit=1) for second in (0, 10, 20)]
+    later = row(1000, event_action="success", destination_ip=HOSTS[1], ot_unit=1)
+    assert fires(said, parts, [*rows, later]) == [(3, 2)]
+    assert fires(said, parts, [rows[0] | {"event.action": "success"}, *rows]) == []
+    assert fires(said, parts, [*rows, later | {"ot.unit": 2}]) == []
+
+
+def test_aliases_the_same_address_on_either_side() -> None:
+    said: dict[str, Any] = {"type": "temporal", "rules": ["error", "connection"], "group-by": ["inside", "outside"], "timespan": "10s"}
+    said["aliases"] = {
+        "inside": {"error": "destination.ip", "connection": "source.ip"},
+        "outside": {"error": "source.ip", "connection": "destination.ip"},
+    }
+    parts = {"error": named("error"), "connection": named("connection")}
+    error = row(0, event_action="error", source_ip=HOSTS[0], destination_ip=HOSTS[1])
+    back = row(5, event_action="connection", source_ip=HOSTS[1], destination_ip=HOSTS[0])
+    assert fires(said, parts, [error, back]) == [(1, 2)]
+    assert fires(said, parts, [error, back | {"source.ip": HOSTS[0], "destination.ip": HOSTS[1]}]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "enough"),
+    [
+        ("value_sum", {"gt": 1_000_000}, [600_000, 400_001]),
+        ("value_avg", {"gt": 500}, [400, 602]),
+        ("value_median", {"gte": 500}, [1, 500, 900]),
+        ("value_percentile", {"percentile": 95, "gt": 500}, [501, 1]),
+        ("value_percentile", {"percentile": 50, "lte": 1}, [1, 900]),
+    ],
+)
+def test_sums_means_and_percentiles_of_bytes_in_an_hour(kind: str, condition: dict[str, Any], enough: list[int]) -> None:
+    said: dict[str, Any] = {"type": kind, "rules": ["sent"], "group-by": ["source.ip"], "timespan": "1h", "condition": {**condition, "field": "ot.bytes"}}
+    rows = [row(number, event_action="sent", source_ip=HOSTS[0], ot_bytes=size) for number, size in enumerate(enough)]
+    assert fires(said, {"sent": named("sent")}, rows)
+    assert not fires(said, {"sent": named("sent")}, [one | {"ot.bytes": 0 if "lte" not in condition else 700} for one in rows])
+
+
+# ---- once a group and span ----------------------------------------------------------------------------------------------------------------------
+
+BURST = {"type": "event_count", "rules": ["a"], "group-by": ["source.ip"], "timespan": "1m", "condition": {"gte": 3}}
+
+
+def test_what_goes_on_fires_once_a_span() -> None:
+    rows = [row(second, event_action="a", source_ip=HOSTS[0]) for second in range(0, 300, 10)]
+    assert fires(BURST, {"a": named("a")}, rows) == [(2, 3), (8, 6), (14, 6), (20, 6), (26, 6)]
+
+
+def test_no_row_counts_for_two_findings() -> None:
+    watch = Watch(correlation(BURST, {"a": named("a")}), frozenset({"id"}))
+    found = told(watch, [row(second, event_action="a", source_ip=HOSTS[0]) for second in range(0, 300, 7)])
+    inside = [number for _, _, rows, _ in found for number in rows]
+    assert len(inside) == len(set(inside)) > 30
+
+
+def test_a_row_that_is_late_counts_where_it_belongs() -> None:
+    late = [row(second, event_action="a", source_ip=HOSTS[0]) for second in (0, 10, 100, 20)]
+    assert fires(BURST, {"a": named("a")}, late) == [(3, 3)]
+    too_far = [row(second, event_action="a", source_ip=HOSTS[0]) for second in (0, 10, 100, 70)]
+    assert fires(BURST, {"a": named("a")}, too_far) == []
+
+
+def test_what_is_remembered_is_bounded_and_what_is_shed_is_counted() -> None:
+    rows = [row(number / 1000, event_action="a", ot_unit=number) for number in range(40)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "AT_ONCE", 10)
+        patch.setattr(watching, "MOST", 15)
+        watch = Watch(correlation({**BURST, "group-by": ["ot.unit"]}, {"a": named("a")}))
+        watch.judge(Frame(sparse(rows)))
+        assert watch.shed == 25
+        assert len(json.dumps(watch.state())) < 5000

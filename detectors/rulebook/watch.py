@@ -182,8 +182,9 @@ class Watch:
         plain = sum(1 << number for number, part in enumerate(self.correlation.parts) if part.match is not None)
         weight[entries.bits & plain == 0] = 1  # what an inner correlation found is one thing
         helpers: dict[str, Any] = {_TIME: _times(frame, entries.rows), _WEIGHT: weight, _BITS: entries.bits}
-        groups = cast("Any", pa.array)(entries.groups, pa.string())
-        return pa.table(columns | {name: pa.array(values) for name, values in helpers.items()} | {_GROUP: groups})
+        array = cast("Any", pa.array)  # the stubs take no array of objects
+        columns |= {name: array(values) for name, values in helpers.items()} | {_GROUP: array(entries.groups, pa.string())}
+        return pa.table(columns)
 
     def _forget(self) -> None:
         """What no row can need any more that comes at most LATE after later ones, and what there is no room for."""
