@@ -185,7 +185,7 @@ def test_a_good_rule_has_no_problem() -> None:
         ("level: high", "level: high\nscore:\n  - when: {ot.unit: 1}\n    value: x\n    en: a\n    zh: 一", 16, "score"),
         ("level: high", "level: high\nscore:\n  - when:\n      ot.unix: 1\n    value: 1\n    en: a\n    zh: 一", 17, "field"),
         ("level: high", "level: high\nkey: [ot.units]", 15, "field"),
-        ("detection:", "correlation:\n  type: event_count\ndetection:", 10, "correlation"),
+        ("detection:", "correlation:\n  type: event_count\ndetection:", 10, "correlation-rules"),
         ("    zh: 询问。", "    zh: &a 询问。\n  - *a", 21, "alias"),
         ("level: high", "level: [high", 15, "yaml"),
     ],
