@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from detectors.mutants import mutants
-from detectors.rulebook.cases import activity_table, case_activity
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document, read
-from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load
+from detectors.trial import trial
 from records.model import Text
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
     """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
     if "detection" not in document.data:  # what a policy becomes, or a correlation
         return 0, []
-    frame = Frame(activity_table([*(case.activity for case in rule.cases), case_activity({})]))
+    frame = trial(rule.cases)
     wanted = np.array([*(case.fires for case in rule.cases), False])
     count, alive = 0, list["Mutant"]()
     for mutant in mutants(cast("dict[str, Any]", document.data["detection"])):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from detectors.checking import Place, Subject, at
 from detectors.rulebook.cases import activity_table, case_activity
 from detectors.rulebook.frame import Frame
+from detectors.trial import trial
 from records.effects import EFFECTS, NUMBER
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ def rule_repeated(subject: Subject) -> Iterator[Place]:
     for other in subject.others.values():
         if other.id == subject.rule.id or other.fields != subject.rule.fields:
             continue
-        cases = activity_table([case.activity for case in (*subject.rule.cases, *other.cases)])
-        if all((subject.rule.match(frame) == other.match(frame)).all() for frame in (Frame(cases), Frame(_everything()))):
+        frames = (trial((*subject.rule.cases, *other.cases)), Frame(_everything()))
+        if all((subject.rule.match(frame) == other.match(frame)).all() for frame in frames):
             yield at("detection", name=other.id)
 
 
 def _tried(subject: Subject, *, every: bool) -> Iterator[str]:
-    frame = Frame(activity_table([*(case.activity for case in subject.rule.cases), case_activity({})]))
+    frame = trial(subject.rule.cases)
     for name in subject.detections:
         match = subject.named(name)
         if match is not None and bool(match(frame).all() if every else not match(frame).any()):

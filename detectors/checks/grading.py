@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from detectors.checking import Place, Subject, at, listed
-from detectors.rulebook.cases import activity_table
-from detectors.rulebook.frame import Frame
 from detectors.rulebook.rule import LEVELS
 from detectors.rulebook.techniques import techniques_of
+from detectors.trial import trial
 from records.effects import EFFECTS, NUMBER
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ def score_size(subject: Subject) -> Iterator[Place]:
 
 def score_untried(subject: Subject) -> Iterator[Place]:
     """A change of the score that none of the firing cases brings about, or that all of them do."""
-    frame = Frame(activity_table([case.activity for case in subject.firing]))
+    frame = trial(subject.firing)
     for path, match, _, _ in subject.adjustments:
-        hit = match(frame)
+        hit = match(frame)[:-1]
         if not hit.any() or np.all(hit):
             yield at(*path, "when")
