@@ -12,8 +12,10 @@ from detectors.checking import Subject, checks, hints
 from detectors.lint import lint
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load, load_text, own_rules
+from records.query import Query
 from records.schema import ACTIVITY
-from tests.cli import balefire, one
+from records.store import open_store
+from tests.cli import balefire, one, stored
 from tests.format import pasted
 
 if TYPE_CHECKING:
@@ -265,3 +267,7 @@ def test_fields_that_are_said_to_be_never_there_are_fields() -> None:
     from detectors.checks.folding import NAMES, SCATTERS
 
     assert {*NEVER, *SCATTERS, *(name for names in NAMES.values() for name in names)} <= set(ACTIVITY.names)
+    store = open_store(str(stored()[0]))
+    rows = store.read("activity", Query())
+    store.close()
+    assert {name for name in NEVER if rows.column(name).null_count < rows.num_rows} == set()

@@ -334,14 +334,15 @@ def test_a_wide_plant_is_drafted_with_wider_networks() -> None:
     assert set(policy(draft("draft", wide)).zones) == {"client-0-0-0-0", "controller-0-0-0-0"}
 
 
-def test_learn_drafts_from_the_store_and_overwrites_nothing(tmp_path: Path) -> None:
+def test_learn_drafts_from_the_store_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "plant.yml"
     learned = one("policy", "learn", "--store", stored()[0], "-o", file)
     assert (learned["zones"], learned["conduits"], learned["operations"]) == (5, 3, stored()[1]["operations"])
     text = file.read_text("utf-8")
     assert "  # 2 hosts to 2 hosts, 591 operations\n  - from: client-10-20-1-0\n" in text
     assert one("policy", "check", file)["problems"] == []
-    again = one("replay", DEMO, "--store", tmp_path / "store", "--rules", file)
+    monkeypatch.setenv("BALEFIRE_RULES", str(file))
+    again = one("replay", DEMO, "--store", tmp_path / "store")
     assert again["findings"] == stored()[1]["findings"]
     assert balefire("policy", "learn", "--store", stored()[0], "-o", file).exit_code == 2
     assert balefire("policy", "learn", "--store", stored()[0], "-o", tmp_path / "none.yml", "--since", "2030-01-01").exit_code == 2

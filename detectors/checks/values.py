@@ -94,20 +94,21 @@ def network_everything(subject: Subject) -> Iterator[Place]:
 @cache
 def _names() -> dict[str, frozenset[str]]:
     """By field, the names that protocols and the engine give."""
+    from sensors.activities import role_text
     from sensors.engine.tables import ENGINE_ANOMALIES, TUNNELS
     from sensors.protocol import protocols
 
     known = protocols()
+    roles = frozenset(role for bits in range(256) if (role := role_text(bits)))
     return {
         "network.protocol": frozenset(one.name for one in known),
         "event.action": frozenset(function.name for one in known for function in one.functions.values()),
         "ot.error": frozenset(name for one in known for name in one.errors.values()),
         "ot.anomaly": frozenset(name for one in known for name in one.anomalies) | frozenset(ENGINE_ANOMALIES),
         "ot.object.space": frozenset(name for one in known for name in one.spaces),
-        "network.transport": frozenset({"tcp", "udp"}),
         "network.tunnel.type": frozenset(name for name in TUNNELS if name),
-        "source.asset.role": frozenset({"controller", "engineering", "client"}),
-        "destination.asset.role": frozenset({"controller", "engineering", "client"}),
+        "source.asset.role": roles,
+        "destination.asset.role": roles,
     }
 
 
