@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from detectors.rulebook.cases import activity_table, case_activity
 from detectors.rulebook.load import load, own_rules
+from detectors.rulebook.placeholders import Placeholders
+from detectors.rulebook.problems import Fault
 from records.effects import EFFECTS
 from records.model import Batch
 
@@ -13,6 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
+
+    from detectors.rulebook.predicates import Predicate
+    from detectors.rulebook.rule import Rule
+    from records.schema import Table
+
+
+class Alone:
+    """A library without other rules."""
+
+    placeholders = Placeholders()
+
+    def rule(self, name: str) -> Rule:
+        raise Fault("reference", name=name, nearest="")
+
+    def narrowed(self, match: Predicate, names: tuple[str, ...], table: Table) -> Predicate:
+        del names, table
+        return match
 
 
 def activities(*rows: Mapping[str, Any]) -> pa.Table:

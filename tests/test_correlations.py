@@ -15,36 +15,18 @@ from detectors.rulebook import watch as watching
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
-from detectors.rulebook.placeholders import Placeholders
-from detectors.rulebook.problems import Fault
 from detectors.rulebook.reading import Reading
 from detectors.rulebook.watch import Firing, Watch
-from tests.frames import sparse
+from tests.frames import Alone, sparse
 from tests.rule_reference import Row, correlation_fires
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from detectors.rulebook.correlation import Correlation
-    from detectors.rulebook.predicates import Predicate
-    from detectors.rulebook.rule import Rule
-    from records.schema import Table
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 Told = set[tuple[int, tuple[Any, ...], frozenset[int], float]]
-
-
-class Alone:
-    """A library without other rules."""
-
-    placeholders = Placeholders()
-
-    def rule(self, name: str) -> Rule:
-        raise Fault("reference", name=name, nearest="")
-
-    def narrowed(self, match: Predicate, names: tuple[str, ...], table: Table) -> Predicate:
-        del names, table
-        return match
 
 
 def correlation(said: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> Correlation:

@@ -16,6 +16,7 @@ from sigma.correlations import (
 from sigma.exceptions import SigmaError
 
 from detectors.rulebook.correlation import COUNTING, KINDS, OF_VALUES, SECOND, TEMPORAL, Conjunct, Correlation, Part
+from detectors.rulebook.detection import LONGEST_CONDITION
 from detectors.rulebook.frame import NUMBERS
 from detectors.rulebook.problems import Fault, nearest, text
 from records.schema import ACTIVITY
@@ -173,6 +174,9 @@ class Stated:
             return None
         if self.kind not in TEMPORAL:
             self.fault(Fault("bounds", nearest=", ".join(BOUNDS)), "condition")
+            return None
+        if len(value) > LONGEST_CONDITION:
+            self.fault(Fault("condition", detail=text("detectors.detail.condition", most=LONGEST_CONDITION)), "condition")
             return None
         try:
             return SigmaExtendedCorrelationCondition(_lowered(value))
