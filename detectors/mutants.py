@@ -6,6 +6,7 @@ A mutant that no case of the rule notices is a part of the detection that no cas
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,7 +16,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Definition = dict[str, Any]
 Change = tuple[str, Any]  # the name of a mutant, and what stands in the place of the part that was changed
@@ -37,6 +38,41 @@ def mutants(detection: Definition) -> Iterator[Mutant]:
     for name, changed in _all(detection):
         seen[name] += 1
         yield Mutant(name if seen[name] == 1 else f"{name} ({seen[name]})", changed)
+
+
+def correlation_mutants(documents: Sequence[Definition]) -> Iterator[tuple[str, list[Definition]]]:
+    """Every mutant of a file with a correlation: changes of the correlations in its documents, and of the detections of its parts."""
+    seen: Counter[str] = Counter()
+    for index, document in enumerate(documents):
+        called = str(document.get("name") or "correlation")
+        changes = [(f"{called}: {name}", "correlation", changed) for name, changed in _correlation(document.get("correlation"))]
+        if "detection" in document:
+            changes += [(f"{called}: {name}", "detection", changed) for name, changed in _all(document["detection"])]
+        for name, key, changed in changes:
+            seen[name] += 1
+            yield name if seen[name] == 1 else f"{name} ({seen[name]})", [*documents[:index], {**document, key: changed}, *documents[index + 1 :]]
+
+
+def _correlation(correlation: Any) -> Iterator[Change]:
+    """A rule or a field of the group left out, a bound or the timespan moved by one, order asked for or not."""
+    if not isinstance(correlation, dict):
+        return
+    parts = cast("dict[str, Any]", correlation)
+    for key in ("rules", "group-by"):
+        values: list[Any] = cast("list[Any]", parts.get(key)) if isinstance(parts.get(key), list) else []
+        for index, value in enumerate(values):
+            rest = [*values[:index], *values[index + 1 :]]
+            if rest or key == "group-by":
+                yield f"{key}: without {_shown(value)}", {**parts, key: rest} if rest else {name: other for name, other in parts.items() if name != key}
+    if isinstance(parts.get("condition"), dict):
+        yield from ((f"condition: {name}", {**parts, "condition": changed}) for name, changed in _map(cast("dict[str, Any]", parts["condition"])))
+    span = re.fullmatch(r"(\d+)([a-zA-Z])", str(parts.get("timespan")))
+    for moved in (int(span[1]) - 1, int(span[1]) + 1) if span else ():
+        if span and moved:
+            yield f"timespan: {span[0]} becomes {moved}{span[2]}", {**parts, "timespan": f"{moved}{span[2]}"}
+    other = {"temporal": "temporal_ordered", "temporal_ordered": "temporal"}.get(str(parts.get("type")))
+    if other:
+        yield f"type: {other}", {**parts, "type": other}
 
 
 def _all(detection: Definition) -> Iterator[tuple[str, Definition]]:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
+import yaml
 
-from detectors.mutants import mutants
+from detectors.mutants import Mutant, correlation_mutants, mutants
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document, read
-from detectors.rulebook.load import load
+from detectors.rulebook.load import load, load_text
 from detectors.trial import trial
 from records.model import Text
 
 if TYPE_CHECKING:
-    from detectors.mutants import Mutant
     from detectors.rulebook.match import Predicate
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
+
+
+NOTICED: Final = frozenset({"case", "polling"})  # what a mutant does wrong where a case notices it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ def mutate(path: Path) -> MutationReport:
 
 def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
     """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
-    if "detection" not in document.data:  # what a policy becomes, or a correlation
+    if "correlation" in document.data:
+        return _correlation_survivors(rule, document)
+    if "detection" not in document.data:  # what a policy becomes
         return 0, []
     frame = trial(rule.cases)
     wanted = np.array([*(case.fires for case in rule.cases), False])
@@ -80,6 +85,20 @@ def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
         count += 1
         if np.array_equal(match(frame), wanted):
             alive.append(mutant)
+    return count, alive
+
+
+def _correlation_survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
+    """Each mutant is loaded as the file that it would be; what its cases give then says whether they notice it."""
+    count, alive = 0, list["Mutant"]()
+    for name, documents in correlation_mutants([document.data, *(part.data for part in document.parts)]):
+        problems = load_text(yaml.safe_dump_all(documents, allow_unicode=True), f"{rule.id}.yml")[1]
+        checks = {found.check for found in problems if found.blocks}
+        if checks - NOTICED:
+            continue
+        count += 1
+        if not checks:
+            alive.append(Mutant(name, documents[0]))
     return count, alive
 
 
