@@ -1,4 +1,4 @@
-"""Which rules fire on which capture, and on how many activities: `python -m tests.firing > tests/firing.txt` writes it anew.
+"""Which rules fire on which capture, and how many findings they make: `python -m tests.firing > tests/firing.txt` writes it anew.
 
 The table says so of every capture in which there is anything to judge. Read its difference before committing it: what fires on benign traffic is noise.
 """
@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from zipfile import ZipFile
 
-from detectors.rulebook.frame import Frame
+from detectors.discovery import Setup
+from detectors.methods.rules import build
 from detectors.rulebook.load import load, own_rules
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
@@ -45,8 +46,9 @@ def captures() -> dict[str, Path]:
 
 
 def fired(file: Path) -> dict[str, int] | None:
-    """The activities that each rule finds in a capture; None where there are none at all."""
+    """The findings of each rule in a capture; None where there is nothing to judge."""
     seen, judged = 0, Counter[str]()
+    judge = build(Setup())
     with _unpacked(file) as path:
         (capture,) = find([str(path)])
         if capture.error is not None:
@@ -55,15 +57,14 @@ def fired(file: Path) -> dict[str, int] | None:
         try:
             for batch in sensor.listen(source, lambda: False):
                 seen += batch.activities.num_rows
-                frame = Frame(batch.activities)
-                judged.update({rule.id: int(rule.match(frame).sum()) for rule in rules()})
+                judged.update(finding.rule for finding in judge.judge(batch))
         finally:
             source.close()
-    return {name: count for name, count in sorted(judged.items()) if count} if seen else None
+    return dict(sorted(judged.items())) if seen else None
 
 
 def table() -> dict[str, dict[str, int]]:
-    """What the table says: by capture, rules and their activities."""
+    """What the table says: by capture, rules and their findings."""
     found: dict[str, dict[str, int]] = {}
     current: dict[str, int] = {}
     for line in TABLE.read_text("utf-8").splitlines():
