@@ -14,9 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from zipfile import ZipFile
 
-from detectors.discovery import Setup
-from detectors.methods.rules import build
+import pyarrow as pa
+
+from detectors.methods.rules import Rules
 from detectors.rulebook.load import load, own_rules
+from records.model import Batch
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.cli import CAPTURES
@@ -24,7 +26,7 @@ from tests.cli import CAPTURES
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from detectors.rulebook.rule import Rule
+    from detectors.rulebook.load import Rulebook
 
 SHARED: Final = Path(__file__).parents[2] / "shared" / "captures"
 TABLE: Final = Path(__file__).with_suffix(".txt")
@@ -33,9 +35,9 @@ NOTHING: Final = "-"
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def book() -> Rulebook:
     """The rules that come with Balefire."""
-    return load([own_rules()]).rules
+    return load([own_rules()])
 
 
 def captures() -> dict[str, Path]:
@@ -47,20 +49,20 @@ def captures() -> dict[str, Path]:
 
 def fired(file: Path) -> dict[str, int] | None:
     """The findings of each rule in a capture; None where there is nothing to judge."""
-    seen, judged = 0, Counter[str]()
-    judge = build(Setup())
+    batches: list[pa.Table] = []
     with _unpacked(file) as path:
         (capture,) = find([str(path)])
         if capture.error is not None:
             return None
         sensor, source = Sensor(lambda: "firing", None, capture.name), open_capture(capture)
         try:
-            for batch in sensor.listen(source, lambda: False):
-                seen += batch.activities.num_rows
-                judged.update(finding.rule for finding in judge.judge(batch))
+            batches = [batch.activities for batch in sensor.listen(source, lambda: False) if batch.activities.num_rows]
         finally:
             source.close()
-    return dict(sorted(judged.items())) if seen else None
+    if not batches:
+        return None
+    found = Rules(book(), {}).judge(Batch(activities=pa.concat_tables(batches)))
+    return dict(sorted(Counter(finding.rule for finding in found).items()))
 
 
 def table() -> dict[str, dict[str, int]]:
