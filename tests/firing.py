@@ -1,4 +1,4 @@
-"""Which rules fire on which capture, and on how many activities: `python -m tests.firing > tests/firing.txt` writes it anew.
+"""Which rules fire on which capture, and how many findings they make: `python -m tests.firing > tests/firing.txt` writes it anew.
 
 The table says so of every capture in which there is anything to judge. Read its difference before committing it: what fires on benign traffic is noise.
 """
@@ -14,8 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from zipfile import ZipFile
 
-from detectors.rulebook.frame import Frame
+import pyarrow as pa
+
+from detectors.methods.rules import Rules
 from detectors.rulebook.load import load, own_rules
+from records.model import Batch
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.cli import CAPTURES
@@ -23,7 +26,7 @@ from tests.cli import CAPTURES
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from detectors.rulebook.rule import Rule
+    from detectors.rulebook.load import Rulebook
 
 SHARED: Final = Path(__file__).parents[2] / "shared" / "captures"
 TABLE: Final = Path(__file__).with_suffix(".txt")
@@ -32,9 +35,9 @@ NOTHING: Final = "-"
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def book() -> Rulebook:
     """The rules that come with Balefire."""
-    return load([own_rules()]).rules
+    return load([own_rules()])
 
 
 def captures() -> dict[str, Path]:
@@ -45,25 +48,25 @@ def captures() -> dict[str, Path]:
 
 
 def fired(file: Path) -> dict[str, int] | None:
-    """The activities that each rule finds in a capture; None where there are none at all."""
-    seen, judged = 0, Counter[str]()
+    """The findings of each rule in a capture; None where there is nothing to judge."""
+    batches: list[pa.Table] = []
     with _unpacked(file) as path:
         (capture,) = find([str(path)])
         if capture.error is not None:
             return None
         sensor, source = Sensor(lambda: "firing", None, capture.name), open_capture(capture)
         try:
-            for batch in sensor.listen(source, lambda: False):
-                seen += batch.activities.num_rows
-                frame = Frame(batch.activities)
-                judged.update({rule.id: int(rule.match(frame).sum()) for rule in rules()})
+            batches = [batch.activities for batch in sensor.listen(source, lambda: False) if batch.activities.num_rows]
         finally:
             source.close()
-    return {name: count for name, count in sorted(judged.items()) if count} if seen else None
+    if not batches:
+        return None
+    found = Rules(book(), {}).judge(Batch(activities=pa.concat_tables(batches)))
+    return dict(sorted(Counter(finding.rule for finding in found).items()))
 
 
 def table() -> dict[str, dict[str, int]]:
-    """What the table says: by capture, rules and their activities."""
+    """What the table says: by capture, rules and their findings."""
     found: dict[str, dict[str, int]] = {}
     current: dict[str, int] = {}
     for line in TABLE.read_text("utf-8").splitlines():

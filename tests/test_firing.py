@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from tests.firing import SHARED, captures, fired, rules, table
+from tests.firing import SHARED, book, captures, fired, table
 from tests.require import need
 
-LEVELS: Final = {rule.id: rule.level for rule in rules()}
+LEVELS: Final = {rule.id: rule.level for rule in book().rules}
 # Nothing but the plant at work, as whoever recorded it says. Other captures hold attacks, tests of a stack, or the work of an engineer.
 BENIGN: Final = (
     "attacks/umas-lemorn1/normal1_stop.pcap",
