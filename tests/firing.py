@@ -94,4 +94,6 @@ def _unpacked(file: Path) -> Generator[Path]:
 
 
 if __name__ == "__main__":
+    if not SHARED.is_dir():
+        sys.exit(f"{SHARED} is not there: the table would lose the captures of others.")
     sys.stdout.write(written({name: found for name, file in captures().items() if (found := fired(file)) is not None}) + "\n")
