@@ -14,6 +14,7 @@ from balefire.commands.about import protocols, schema, version, warm
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
+from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
 from balefire.commands.tables import table_commands
 from records.wording import LANGUAGES, say
@@ -28,5 +29,5 @@ def main(context: click.Context, settings: Path | None, language: str | None) ->
     context.obj = Globals(settings, language)
 
 
-for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, schema, protocols, warm, version):
+for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, policy, schema, protocols, warm, version):
     main.add_command(command)

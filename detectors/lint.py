@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detectors.rulebook.load import Failure, load
+from detectors.checking import Subject, hints
+from detectors.rulebook.document import read
+from detectors.rulebook.load import Failure, load, own_rules
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from detectors.rulebook.load import Rulebook
     from detectors.rulebook.problems import Problem
 
 
@@ -35,10 +37,17 @@ class TestReport:
 def lint(path: Path) -> Report:
     """Check a rule file, or every one in a directory. Raises UsageError for a path that does not exist."""
     book = load([path])
-    return Report(book.files, book.problems)
+    return Report(book.files, tuple(sorted((*book.problems, *_advice(book)), key=lambda one: (one.file, one.line))))
 
 
 def test(path: Path) -> TestReport:
     """Run the tests inside the rules. A rule whose detection does not parse has no cases to run: lint says why."""
     book = load([path])
     return TestReport(book.files, book.cases, book.failures)
+
+
+def _advice(book: Rulebook) -> list[Problem]:
+    """What the checks say of the rules that load, each beside the others and Balefire's own. What a policy becomes is nobody's writing."""
+    others = {rule.id: rule for rule in (*load([own_rules()]).rules, *book.rules)}
+    written = [(rule, read(Path(rule.file).read_bytes())) for rule in book.rules]
+    return [found for rule, document in written if "detection" in document.data for found in hints(Subject(rule, document, others))]

@@ -10,7 +10,7 @@ from records.model import Text
 from records.wording import LANGUAGES, catalogue, say, say_or
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Row = dict[str, Any]
 
@@ -142,21 +142,47 @@ def _ending(row: Row, access: str, language: str) -> str:
     return "".join(ends)
 
 
-def placeholders(row: Row, language: str) -> dict[str, str]:
-    """What a rule's texts may name."""
-    absent = say("detectors.phrase.absent", language)
-    return {
-        "action": action(row, language) if row.get("event.action") else absent,
-        "count": str(row.get("ot.count") or 1),
-        "destination": who(row, "destination", language),
-        "effect": deed(str(row.get("ot.effect") or "unknown"), language),
-        "error": error(row, language),
-        "object": thing(row, language) or absent,
-        "protocol": str(row.get("network.protocol") or absent),
-        "source": who(row, "source", language),
-        "unit": absent if row.get("ot.unit") is None else str(row["ot.unit"]),
-        "value": number(row.get("ot.value")) or absent,
-    }
+class Placeholders(dict[str, str]):
+    """What a rule's texts may name of a row, put into words when a text names it."""
+
+    def __init__(self, row: Row, language: str) -> None:
+        super().__init__()
+        self._row = row
+        self._language = language
+
+    def __missing__(self, name: str) -> str:
+        words = _NAMES[name](self._row, self._language) or say("detectors.phrase.absent", self._language)
+        self[name] = words
+        return words
+
+
+_NAMES: Final[dict[str, Callable[[Row, str], str]]] = {
+    "action": lambda row, language: action(row, language) if row.get("event.action") else "",
+    "count": lambda row, _: str(row.get("ot.count") or 1),
+    "destination": lambda row, language: who(row, "destination", language),
+    "effect": lambda row, language: deed(str(row.get("ot.effect") or "unknown"), language),
+    "error": error,
+    "object": thing,
+    "protocol": lambda row, _: str(row.get("network.protocol") or ""),
+    "source": lambda row, language: who(row, "source", language),
+    "unit": lambda row, _: "" if row.get("ot.unit") is None else str(row["ot.unit"]),
+    "value": lambda row, _: number(row.get("ot.value")),
+}
+
+
+def point_row(row: Row) -> Row:
+    """A point as a row that can be put into words: its last value, and how often it was seen."""
+    return {**row, "ot.value": row.get("ot.point.last"), "ot.count": row.get("ot.point.count")}
+
+
+def point_sentence(row: Row, language: str) -> str:
+    """What a point was: "register 40018 of PLC-7 (10.0.0.5), unit 3, was between 2 and 9.5, at last 4."."""
+    target = who(row, "destination", language)
+    if row.get("ot.unit") is not None:
+        target = say("detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
+    least, most, last = (number(row.get(f"ot.point.{name}")) for name in ("min", "max", "last"))
+    form = "still" if least == most else "moved"
+    return say(f"detectors.phrase.{form}", language, object=thing(row, language), target=target, least=least, most=most, last=last)
 
 
 def both(row: Row) -> Text:

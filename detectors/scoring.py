@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from sigma.types import SigmaString
 
 from detectors.rulebook.match import field_named, leaf
+from detectors.rulebook.predicates import Not, every
 from detectors.rulebook.problems import text
 from detectors.rulebook.rule import LEVELS, Adjustment
 from records.model import Term
+from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from detectors.rulebook.frame import Frame, Mask
-    from detectors.rulebook.match import Predicate
     from detectors.rulebook.rule import Rule
 
 # A request that took effect matters more than one that was refused; silence is in between, because it may be a loss of the capture.
@@ -29,13 +30,10 @@ def _outcomes() -> tuple[Adjustment, ...]:
     field = field_named("event.outcome")
     parts: list[Adjustment] = []
     for name, value in OUTCOMES:
-        parts.append(Adjustment(text(f"detectors.term.outcome.{name}"), value, _but(leaf(field, SigmaString(name)), reported)))
+        # Nobody answers a report, so that its outcome says nothing.
+        asked = every((leaf(field, SigmaString(name)), Not(reported)))
+        parts.append(Adjustment(text(f"detectors.term.outcome.{name}"), value, asked))
     return tuple(parts)
-
-
-def _but(wanted: Predicate, unwanted: Predicate) -> Predicate:
-    """Nobody answers a report, so that its outcome says nothing."""
-    return lambda frame: wanted(frame) & ~unwanted(frame)
 
 
 class Scorer:
@@ -43,12 +41,18 @@ class Scorer:
 
     def __init__(self, rule: Rule, frame: Frame) -> None:
         self.base = Term(**_named(rule.level), value=LEVELS[rule.level])
-        adjustments = (*(() if COUNTED & rule.fields else _outcomes()), *rule.adjustments)
+        # Many rows have many outcomes, and a point has none.
+        one = rule.correlation is None and rule.table is ACTIVITY
+        adjustments = (*(_outcomes() if one and not COUNTED & rule.fields else ()), *rule.adjustments)
         self.parts: list[tuple[Mask, Term]] = [(part.match(frame), Term(part.name.en, part.name.zh, part.value)) for part in adjustments]
 
     def terms(self, row: int) -> tuple[Term, ...]:
         """The named terms of a row; their values add up to its score."""
         return (self.base, *(term for mask, term in self.parts if mask[row]))
+
+    def together(self) -> tuple[Term, ...]:
+        """The named terms of all of its rows as one finding: those of any row."""
+        return (self.base, *(term for mask, term in self.parts if mask.any()))
 
 
 def _named(level: str) -> dict[str, str]:

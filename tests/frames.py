@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from detectors.rulebook.cases import activity_table, case_activity
+from detectors.rulebook.load import load, own_rules
+from detectors.rulebook.placeholders import Placeholders
+from detectors.rulebook.problems import Fault
 from records.effects import EFFECTS
 from records.model import Batch
 
@@ -12,6 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
+
+    from detectors.rulebook.predicates import Predicate
+    from detectors.rulebook.rule import Rule
+    from records.schema import Table
+
+
+class Alone:
+    """A library without other rules."""
+
+    placeholders = Placeholders()
+
+    def rule(self, name: str) -> Rule:
+        raise Fault("reference", name=name, nearest="")
+
+    def narrowed(self, match: Predicate, names: tuple[str, ...], table: Table) -> Predicate:
+        del names, table
+        return match
 
 
 def activities(*rows: Mapping[str, Any]) -> pa.Table:
@@ -42,15 +62,13 @@ def polling(minutes: int = 30) -> Batch:
 
 
 def hostile() -> Batch:
-    """Every effect once, carried out, refused and unanswered, among polling: enough for every rule to have something to say."""
+    """Every effect once, carried out, refused and unanswered, among polling, and what each rule is for: every rule has something to say."""
     rows: list[dict[str, Any]] = []
     for number, effect in enumerate(EFFECTS):
         for outcome, error in (("success", None), ("failure", "illegal_function"), ("unknown", None)):
             rows.append({"ot.effect": effect.name, "event.outcome": outcome, "ot.error": error, "ot.unit": number % 3, "source.ip": "10.10.1.99"})
         rows.append({"destination.ip": f"10.10.1.{20 + number % 5}"})
-    rows.append({"ot.object.count": 300})
-    rows.append({"ot.anomaly": ["bad_length"]})
-    rows.append({"ot.anomaly": ["overlap"]})
-    rows.append({"ot.effect": "output.operate", "source.ip": "203.0.113.9", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
-    rows.append({"ot.effect": "output.operate", "source.asset.role": "engineering", "ot.object.space": "coil", "ot.object.first": 0, "ot.value": 1.0})
+    for rule in load([own_rules()]).rules:
+        first = next(case.activity for case in rule.cases if case.fires)
+        rows.append({name: value for name, value in first.items() if name != "id"})
     return Batch(activities=activities(*rows))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from detectors.lint import lint
 from detectors.lint import test as run_tests
+from detectors.mutation import mutate
 from tests.cli import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -28,7 +29,8 @@ def test_the_rule_is_clean_and_behaves(tmp_path: Path) -> None:
     file.write_text(SHOWN[name], "utf-8")
     assert lint(file).problems == ()
     report = run_tests(file)
-    assert (report.rules, report.cases, report.failed) == (1, 3, ())
+    assert mutate(file).unexplained == 0
+    assert (report.rules, report.cases, report.failed) == (1, 7, ())
 
 
 def copied(place: Path) -> Path:

@@ -21,9 +21,6 @@ STEPS: list[Row] = ATTACK["steps"]
 # By step, and by victim where others of the step are found.
 MISSES: dict[tuple[int, str], str] = {
     (1, ""): "Connections are opened and no operation is asked for: rules see operations, and a detector of scans does not exist yet.",
-    (3, ""): "Reads of units that do not exist are ordinary reads, one row each; many of them in a minute are what a detector of scans will see.",
-    (5, ""): "Fewer ranges than address-sweep needs: the first 256 of a minute are rows of their own, and no rule adds up rows.",
-    (6, ""): "Reading a file is what a backup does; a host that never did so before is what a detector of novelty will see.",
     (10, "10.20.2.11"): "The attacker's second address did nothing before that an engineering station does, and its writes are well-formed.",
     (11, "10.20.2.11"): "As in step 10: an ordinary command, from an address of which nothing is known.",
 }

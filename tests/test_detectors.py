@@ -175,8 +175,8 @@ def test_addresses_are_written_as_engineers_write_them() -> None:
 
 def test_terms_follow_what_became_of_the_request() -> None:
     def score(outcome: str) -> list[float]:
-        finding = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "program.download", "event.outcome": outcome})))[0]
-        return [term.value for term in finding.terms]
+        found = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "program.download", "event.outcome": outcome})))
+        return next([term.value for term in finding.terms] for finding in found if finding.rule == "program-downloaded")
 
     assert score("success") == [65, 8]
     assert score("unknown") == [65, -5]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import operator
-import re
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,128 +16,13 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, own_rules
 from tests.cli import balefire, short
 from tests.frames import sparse
-
-Row = dict[str, Any]
+from tests.rule_reference import Row, condition_matches, definition_matches, written_otherwise
 
 
 def matches(names: dict[str, Any], *rows: Row) -> list[bool]:
     found = detection(Document({"detection": names}))
     assert found.match, found.faults
     return found.match(Frame(sparse(rows))).tolist()
-
-
-# ---- the slow evaluator: one row, one value, plain Python, nothing of pySigma -------------------------------------------------------------------
-
-PARTS = {"minute": "%M", "hour": "%H", "day": "%d", "week": "%V", "month": "%m", "year": "%Y"}
-
-
-def parsed(text: str) -> list[str]:
-    """Characters and the wildcards "any" and "one" of a Sigma text."""
-    parts: list[str] = []
-    at = 0
-    while at < len(text):
-        if text[at] == "\\" and text[at + 1 : at + 2] in {"*", "?", "\\"}:
-            parts.append(text[at + 1])
-            at += 1
-        else:
-            parts.append({"*": "any", "?": "one"}.get(text[at], text[at]))
-        at += 1
-    return parts
-
-
-def glob(parts: list[str], text: str) -> bool:
-    if not parts:
-        return not text
-    if parts[0] == "any":
-        return any(glob(parts[1:], text[start:]) for start in range(len(text) + 1))
-    return bool(text) and (parts[0] == "one" or parts[0] == text[0]) and glob(parts[1:], text[1:])
-
-
-def text_matches(value: str, text: str, modifiers: list[str]) -> bool:
-    if "cased" not in modifiers:
-        value, text = value.lower(), text.lower()
-    before = ["any"] if {"contains", "endswith"} & set(modifiers) else []
-    after = ["any"] if {"contains", "startswith"} & set(modifiers) else []
-    return glob([*before, *parsed(value), *after], text)
-
-
-def refers(element: Any, other: Any, modifiers: list[str]) -> bool:
-    if other is None:
-        return False
-    if not isinstance(element, str):
-        return element == other
-    text, part = element.lower(), other.lower()
-    if "contains" in modifiers:
-        return part in text
-    if "startswith" in modifiers:
-        return text.startswith(part)
-    return text.endswith(part) if "endswith" in modifiers else text == part
-
-
-def listed(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
-
-
-def element_matches(row: Row, element: Any, value: Any, modifiers: list[str]) -> bool:
-    for part, form in PARTS.items():
-        if part in modifiers:
-            element = int(element.strftime(form))
-    if "fieldref" in modifiers:
-        return refers(element, row.get(value), modifiers)
-    if "cidr" in modifiers:
-        address, network = ip_address(element), ip_network(value)
-        return address.version == network.version and address in network
-    if "re" in modifiers:
-        flags = sum({"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}.get(name, re.NOFLAG) for name in modifiers)
-        return re.search(value, element, flags) is not None
-    for name, check in {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}.items():
-        if name in modifiers:
-            return check(element, value)
-    if isinstance(element, str):
-        return text_matches(str(value), element, modifiers)
-    return element == value
-
-
-def field_matches(row: Row, name: str, value: Any, modifiers: list[str]) -> bool:
-    held = row.get(name)
-    elements = listed(held) if held is not None else []
-    if value is None or "exists" in modifiers:
-        return bool(elements) == bool(value)
-    return any(element_matches(row, element, value, modifiers) for element in elements)
-
-
-def item_matches(row: Row, key: str, value: Any) -> bool:
-    name, *modifiers = key.split("|")
-    values = listed(value)
-    found = [field_matches(row, name, one, modifiers) if name else word_matches(row, one) for one in values]
-    result = all(found) if "all" in modifiers else any(found)
-    return result != ("neq" in modifiers)
-
-
-def word_matches(row: Row, word: Any) -> bool:
-    texts = [text for held in row.values() for text in listed(held) if isinstance(text, str)]
-    return any(text_matches(str(word), text, ["contains"]) for text in texts)
-
-
-def definition_matches(row: Row, definition: Any) -> bool:
-    if isinstance(definition, dict):
-        return all(item_matches(row, key, value) for key, value in cast("dict[str, Any]", definition).items())
-    if isinstance(definition, list):
-        return any(definition_matches(row, part) for part in listed(definition))
-    return word_matches(row, definition)
-
-
-def condition_matches(row: Row, names: dict[str, Any], condition: Any) -> bool:
-    kind, *parts = condition
-    if kind == "name":
-        return definition_matches(row, names[parts[0]])
-    if kind == "of":
-        found = [
-            definition_matches(row, names[name]) for name in names if re.fullmatch(parts[1].replace("them", ".*").replace("*", ".*").replace("..*", ".*"), name)
-        ]
-        return all(found) if parts[0] == "all" else any(found)
-    found = [condition_matches(row, names, part) for part in parts]
-    return not found[0] if kind == "not" else all(found) if kind == "and" else any(found)
 
 
 def written(condition: Any) -> str:
@@ -163,11 +45,24 @@ NUMBER = st.integers(-3, 3)
 ANY_NUMBER = st.one_of(NUMBER, st.sampled_from([-0.5, 0.5, 2.5]))
 MOMENT = st.datetimes(datetime(2024, 12, 28), datetime(2027, 1, 6), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 
+CODED = [
+    "|windash",
+    "|windash|contains",
+    "|base64",
+    "|base64|contains",
+    "|base64offset|contains",
+    "|wide",
+    "|utf16le",
+    "|utf16be",
+    "|wide|base64offset|contains",
+]
+CODES = [one for value in ("a", "ab", "-a", "a b", "/b a") for shape in CODED for one in written_otherwise(value, shape.split("|"))]
+
 ROWS = st.lists(
     st.fixed_dictionaries(
         {},
         optional={
-            "event.action": TEXT,
+            "event.action": st.one_of(TEXT, st.sampled_from(CODES)),
             "ot.error": TEXT,
             "ot.anomaly": st.lists(TEXT, max_size=3),
             "source.ip": ADDRESS,
@@ -191,10 +86,12 @@ TEXTS = ["event.action", "ot.error", "ot.anomaly"]
 SHAPES = ["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|startswith|cased", "|all", "|contains|all", "|neq", "|endswith|neq"]
 ITEM = st.one_of(
     item([name + shape for name in TEXTS for shape in SHAPES], SIGMA_TEXT),
+    item([f"event.action{shape}" for shape in CODED], st.text("ab-/ ", min_size=1, max_size=4)),
     item(TEXTS, st.one_of(st.none(), SIGMA_TEXT, NUMBER)),
     item([name + shape for name in TEXTS for shape in ("|re", "|re|i", "|re|s", "|re|i|s", "|re|all")], REGEX),
     item([f"{name}|fieldref{part}" for name in ("event.action", "ot.anomaly") for part in ("", "|contains", "|startswith", "|endswith")], st.just("ot.error")),
-    item(["source.ip|cidr", "source.ip|cidr|neq"], NETWORK),
+    item([f"{name}|fieldref{part}|neq" for name in ("event.action", "ot.anomaly") for part in ("", "|startswith")], st.just("ot.error")),
+    item(["source.ip|cidr", "source.ip|cidr|neq", "source.ip|cidr|all"], NETWORK),
     item(["source.ip"], ADDRESS),
     item(["ot.count", "ot.value", "ot.count|neq", "ot.value|all"], ANY_NUMBER),
     item([f"{name}|{compare}" for name in ("ot.count", "ot.value") for compare in ("gt", "gte", "lt", "lte")], ANY_NUMBER),

@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 from detectors.discovery import detectors
 from detectors.lint import lint
 from detectors.lint import test as run_tests
-from detectors.rulebook.detection import detection
+from detectors.rulebook.correlation import KINDS
+from detectors.rulebook.detection import MODIFIERS, detection
 from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, load_text, own_rules
+from detectors.rulebook.placeholders import read_placeholders
+from detectors.rulebook.stated import BOUNDS
 from records.effects import EFFECTS
 from records.errors import UsageError
 from records.model import Batch
 from records.schema import ACTIVITY
 from tests.cli import lines, one
-from tests.frames import activities, hostile, polling, sparse
+from tests.frames import activities, polling, sparse
 from tests.wire import MS, START, Talk, error, mbap, registers, save
 from tests.wire import read as reading
 
@@ -30,12 +33,13 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
 
 BOOK = load([own_rules()])
-EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", (own_rules() / "FORMAT.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+FORMAT = (own_rules() / "FORMAT.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", FORMAT, re.MULTILINE | re.DOTALL)
 
 
 def test_every_rule_is_found_clean_and_behaves() -> None:
     assert BOOK.problems == ()
-    assert len(BOOK.rules) == BOOK.files >= 12
+    assert len(BOOK.rules) == BOOK.files >= 50
     report = run_tests(own_rules())
     assert (report.rules, report.failed) == (BOOK.files, ())
     assert report.cases >= 4 * report.rules
@@ -43,9 +47,8 @@ def test_every_rule_is_found_clean_and_behaves() -> None:
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.id) for rule in BOOK.rules])
-def test_a_rule_fires_on_what_it_is_for_and_not_on_a_quiet_plant(rule: Rule) -> None:
+def test_a_rule_is_quiet_on_a_quiet_plant(rule: Rule) -> None:
     assert not rule.match(Frame(polling().activities)).any()
-    assert rule.match(Frame(hostile().activities)).any()
 
 
 def test_every_effect_that_changes_a_plant_has_a_rule() -> None:
@@ -58,21 +61,33 @@ def test_every_effect_that_changes_a_plant_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_what_format_md_shows_is_a_rule(example: str) -> None:
+def test_what_format_md_shows_is_a_rule(example: str, tmp_path: Path) -> None:
     name = re.search(r"^id: (\S+)$", example, re.MULTILINE)
     assert name
-    rule, problems = load_text(example, f"{name[1]}.yml")
+    (tmp_path / f"{name[1]}.yml").write_text(example, "utf-8")
+    book = load((own_rules(), tmp_path))
+    assert book.problems == ()
+    assert name[1] in {one.id for one in (*book.rules, *book.filters)}
+    assert {case.fires for rule in book.rules if rule.id == name[1] for case in rule.cases} in ({True, False}, set())
+
+
+def test_what_format_md_shows_of_placeholders_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "placeholders.yml"
+    file.write_text(re.findall(r"^```yaml placeholders\n(.*?)^```", FORMAT, re.MULTILINE | re.DOTALL)[0], "utf-8")
+    known, problems = read_placeholders(file)
     assert problems == []
-    assert rule is not None
-    assert {case.fires for case in rule.cases} == {True, False}
+    assert known == {"engineering_stations": ("10.10.1.66", "10.10.3.0/28"), "modbus_ports": (502, 5020), "retired_hosts": ()}
+
+
+def test_format_md_tells_every_type_of_correlation_and_every_bound() -> None:
+    words = set(re.findall(r"`([a-z_]+)`", FORMAT))
+    assert {*KINDS, *BOUNDS} <= words
 
 
 def test_format_md_has_an_example_and_names_every_modifier() -> None:
-    from sigma.modifiers import modifier_mapping
-
-    words = set(re.findall(r"`([a-z0-9]+)`", (own_rules() / "FORMAT.md").read_text("utf-8")))
+    words = set(re.findall(r"`([a-z0-9]+)`", FORMAT))
     assert EXAMPLES
-    assert set(modifier_mapping) <= words
+    assert words >= MODIFIERS
 
 
 def test_rules_are_part_of_the_package() -> None:
@@ -186,7 +201,7 @@ def test_a_good_rule_has_no_problem() -> None:
         ("level: high", "level: high\nscore:\n  - when: {ot.unit: 1}\n    value: x\n    en: a\n    zh: 一", 16, "score"),
         ("level: high", "level: high\nscore:\n  - when:\n      ot.unix: 1\n    value: 1\n    en: a\n    zh: 一", 17, "field"),
         ("level: high", "level: high\nkey: [ot.units]", 15, "field"),
-        ("detection:", "correlation:\n  type: event_count\ndetection:", 10, "correlation"),
+        ("detection:", "correlation:\n  type: event_count\ndetection:", 10, "correlation-rules"),
         ("    zh: 询问。", "    zh: &a 询问。\n  - *a", 21, "alias"),
         ("level: high", "level: [high", 15, "yaml"),
     ],
@@ -316,6 +331,34 @@ def test_one_bad_rule_does_not_keep_the_others_out(tmp_path: Path) -> None:
     book = load([tmp_path])
     assert [rule.id for rule in book.rules] == ["stop"]
     assert [(Path(one.file).parent.name, one.check, one.rule) for one in book.problems] == [(tmp_path.name, "yaml", ""), ("twice", "duplicate-id", "stop")]
+
+
+HOSTILE = {
+    "bomb.yml": (
+        b"a: &a [x, x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (two, two, one, one) for one, two in zip(b"abcdef", b"bcdefg", strict=True)),
+        2,
+        "alias",
+    ),
+    "deep.yml": (GOOD.replace("level: high", f"level: {'[' * 3000}{']' * 3000}").encode(), 1, "yaml"),
+    "huge.yml": (GOOD.encode() + b"# x\n" * 2_500_000, 1, "too-large"),
+    "latin.yml": (GOOD.replace("title: Stop", "title: St\xf6p").encode("latin-1", "replace"), 1, "yaml"),
+    "twice.yml": (GOOD.replace("level: high", "level: high\nlevel: low").encode(), 15, "duplicate-key"),
+    "python.yml": (GOOD.replace("level: high", "level: !!python/name:os.system").encode(), 14, "yaml"),
+    "binary.yml": (bytes(range(256)) * 16, 2, "yaml"),
+    "tabs.yml": (GOOD.replace("  condition: sel", "\tcondition: sel").encode(), 13, "yaml"),
+}
+
+
+def test_hostile_files_are_refused_by_line_and_the_rule_beside_them_runs(tmp_path: Path) -> None:
+    (tmp_path / "stop.yml").write_text(GOOD, "utf-8")
+    for name, (content, _, _) in HOSTILE.items():
+        (tmp_path / name).write_bytes(content)
+    book = load([tmp_path])
+    assert [rule.id for rule in book.rules] == ["stop"]
+    assert book.files == len(HOSTILE) + 1
+    found = {(Path(each.file).name, each.line, each.check) for each in book.problems if each.check not in {"file-name", "duplicate-id"}}
+    assert found == {(name, line, check) for name, (_, line, check) in HOSTILE.items()}
+    assert all(each.blocks and each.advice.en for each in book.problems if each.check not in {"file-name"})
 
 
 def test_lint_and_test_of_a_path(tmp_path: Path) -> None:

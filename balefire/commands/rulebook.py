@@ -1,4 +1,4 @@
-"""Rules: lint and test what a person wrote."""
+"""Rules: lint, test and mutate what a person wrote."""
 
 from __future__ import annotations
 
@@ -59,6 +59,28 @@ def test(screen: Screen, path: Path, as_json: bool) -> None:
     for failure in report.failed:
         screen.print(screen.say("cli.rules.failed", **asdict(failure)))
     screen.print(screen.say("cli.rules.test", rules=report.rules, cases=report.cases, failed=len(report.failed)))
+
+
+@rulebook.command(help=say("cli.help.mutate", HELP))
+@click.argument("path", type=click.Path(path_type=Path))
+@speaks
+def mutate(screen: Screen, path: Path, as_json: bool) -> None:
+    """Change each rule in every small way and say which changes its cases do not notice. A rule that cannot be loaded has failed."""
+    from detectors.mutation import mutate as run
+
+    report = run(path)
+    if report.unexplained or report.problems:
+        screen.worse(1)
+    for problem in report.problems:
+        screen.note(told(problem, screen.language))
+    survived = [{**asdict(one), "reason": one.reason and getattr(one.reason, screen.language)} for one in report.survived]
+    if as_json:
+        screen.emit({"rules": report.rules, "mutants": report.mutants, "killed": report.killed, "survived": survived})
+        return
+    for one in survived:
+        screen.print(screen.say("cli.rules.explained" if one["reason"] else "cli.rules.survived", **one))
+    counts = {"rules": report.rules, "mutants": report.mutants, "killed": report.killed, "unexplained": report.unexplained}
+    screen.print(screen.say("cli.rules.mutate", **counts))
 
 
 def told(problem: Problem, language: str) -> str:

@@ -10,15 +10,19 @@ import pyarrow as pa
 from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelector, SigmaCondition
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.modifiers import modifier_mapping
-from sigma.rule import SigmaDetectionItem, SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
+from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
 from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, SigmaType
 
-from detectors.rulebook.match import Predicate, check_pattern, field_named, hits, keyword, leaf, pattern, regular, tree
+from detectors.rulebook.match import check_pattern, field_named, keyword, leaf, pattern, regular, tree
+from detectors.rulebook.placeholders import Placeholders
+from detectors.rulebook.predicates import Predicate, either, hits
 from detectors.rulebook.problems import Fault, nearest, text
 from records.effects import ACCESSES, EFFECTS
+from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from detectors.rulebook.document import Document, Path
+    from records.schema import Table
 
 CLOSED: Final = {
     "ot.effect": tuple(effect.name for effect in EFFECTS),
@@ -26,6 +30,9 @@ CLOSED: Final = {
     "event.outcome": ("success", "failure", "unknown"),
 }
 LONGEST_CONDITION: Final = 2000
+# Other names that the specification has for a modifier of pySigma's.
+SAME: Final = {"utf16le": "wide"}
+MODIFIERS: Final = frozenset({*modifier_mapping, *SAME})
 # pySigma builds a plain text anew in these, so that an earlier `cased` would be lost without a word.
 FORGETFUL: Final = frozenset({"wide", "utf16", "utf16be", "base64", "base64offset", "windash", "fieldref", "re"})
 
@@ -34,94 +41,111 @@ _PLAIN: Final = (str, int, float, bool, type(None))
 
 @dataclass(slots=True)
 class Found:
-    """What a walk over a detection found: faults by line, and the fields it asks for."""
+    """What a walk over a detection found: faults by line, and the fields it asks for. `table` is what it looks at."""
 
+    table: Table = ACTIVITY
+    placeholders: Placeholders = field(default_factory=Placeholders)
     faults: list[tuple[int, Fault]] = field(default_factory=list[tuple[int, Fault]])
     fields: dict[str, int] = field(default_factory=dict[str, int])
     match: Predicate | None = None
 
+    @property
+    def blocked(self) -> bool:
+        """Whether something is so wrong that there is no predicate."""
+        return any(fault.blocks for _, fault in self.faults)
 
-def detection(document: Document) -> Found:
-    """The rule's predicate, or why there is none."""
-    found = Found()
-    part: Any = document.data.get("detection")
-    if not isinstance(part, dict) or "condition" not in part:
-        found.faults.append((document.line("detection"), Fault("detection")))
+
+def detection(document: Document, placeholders: Placeholders | None = None, table: Table = ACTIVITY, part: str = "detection", also: str = "") -> Found:
+    """The predicate of the rule's `detection:` (or of another `part` that is written so), or why there is none. `also` names a key beside the names."""
+    found = Found(table, placeholders or Placeholders())
+    definitions: Any = document.data.get(part)
+    if not isinstance(definitions, dict) or "condition" not in definitions:
+        found.faults.append((document.line(part), Fault("detection")))
         return found
-    names = cast("dict[str, Any]", part)
-    for name, definition in names.items():
-        if name != "condition":
-            _definition(document, ("detection", str(name)), definition, found)
-    if not any(fault.blocks for _, fault in found.faults):
-        _condition(names, document.line("detection", "condition"), found)
+    names = cast("dict[str, Any]", definitions)
+    parsed = {str(name): _definition(document, (part, str(name)), one, found) for name, one in names.items() if name not in {"condition", also}}
+    if not found.blocked:
+        _condition(parsed, names["condition"], document.line(part, "condition"), found)
     return found
 
 
-def clause(document: Document, path: Path, definition: Any) -> Found:
+def clause(document: Document, path: Path, definition: Any, placeholders: Placeholders | None = None, table: Table = ACTIVITY) -> Found:
     """The predicate of a single definition outside of `detection:`, as in `score:`."""
-    found = Found()
-    _definition(document, path, definition, found)
-    if not any(fault.blocks for _, fault in found.faults):
-        _condition({"when": definition, "condition": "when"}, document.line(*path), found)
+    found = Found(table, placeholders or Placeholders())
+    parsed = _definition(document, path, definition, found)
+    if not found.blocked:
+        _condition({"when": parsed}, "when", document.line(*path), found)
     return found
 
 
-def _definition(document: Document, path: Path, definition: Any, found: Found) -> None:
+def _definition(document: Document, path: Path, definition: Any, found: Found) -> SigmaDetection | None:
+    """pySigma's detection, made here so that each value was tried at its own line."""
+    items: list[SigmaDetectionItem | SigmaDetection | None] = []
     if isinstance(definition, dict) and definition:
-        for key, value in cast("dict[Any, Any]", definition).items():
-            _item(document, (*path, str(key)), str(key), value, found)
+        items = [_item(document, (*path, str(key)), str(key), value, found) for key, value in cast("dict[Any, Any]", definition).items()]
     elif isinstance(definition, list) and definition:
-        _list(document, path, cast("list[Any]", definition), found)
+        items = _list(document, path, cast("list[Any]", definition), found)
     elif isinstance(definition, _PLAIN) and definition is not None:
-        _value(document.line(*path), None, definition, found)
+        items = [_joined(None, [definition], [document.line(*path)], found)]
     else:
         found.faults.append((document.line(*path), Fault("empty")))
+    return SigmaDetection([item for item in items if item is not None]) if items and None not in items else None
 
 
-def _list(document: Document, path: Path, definition: list[Any], found: Found) -> None:
-    mixed = {isinstance(item, dict) for item in definition} == {True, False}
-    if mixed:
+def _list(document: Document, path: Path, definition: list[Any], found: Found) -> list[SigmaDetectionItem | SigmaDetection | None]:
+    lines = [document.line(*path, index) for index in range(len(definition))]
+    if not any(isinstance(item, (dict, list)) for item in definition):
+        return [_joined(None, definition, lines, found)]
+    if not all(isinstance(item, (dict, list)) for item in definition):
         found.faults.append((document.line(*path), Fault("mixed")))
-        return
-    for index, item in enumerate(definition):
-        _definition(document, (*path, index), item, found)
+        return [None]
+    return [_definition(document, (*path, index), item, found) for index, item in enumerate(definition)]
 
 
-def _item(document: Document, path: Path, key: str, value: Any, found: Found) -> None:
+def _item(document: Document, path: Path, key: str, value: Any, found: Found) -> SigmaDetectionItem | None:
     line = document.line(*path)
-    name, *modifiers = key.split("|")
+    name, *modifiers = (SAME.get(part, part) for part in key.split("|"))
     try:
         if name:
-            found.fields.setdefault(field_named(name).name, line)
+            found.fields.setdefault(field_named(name, found.table).name, line)
         _modifiers(name, modifiers)
     except Fault as fault:
         found.faults.append((line, fault))
-        return
+        return None
     values: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
     if not values:
         found.faults.append((line, Fault("empty")))
-    for index, one in enumerate(values):
-        _value(document.line(*path, index) if isinstance(value, list) else line, key, one, found)
+        return None
+    lines = [document.line(*path, index) if isinstance(value, list) else line for index in range(len(values))]
+    return _joined("|".join((name, *modifiers)), values, lines, found)
 
 
 def _modifiers(name: str, modifiers: list[str]) -> None:
     for modifier in modifiers:
-        if modifier not in modifier_mapping:
-            raise Fault("modifier", name=modifier, nearest=nearest(modifier, modifier_mapping))
+        if modifier not in MODIFIERS:
+            raise Fault("modifier", name=modifier, nearest=nearest(modifier, MODIFIERS))
     if "cased" in modifiers and FORGETFUL & set(modifiers[modifiers.index("cased") :]):
         raise Fault("modifier-use", detail=text("detectors.detail.cased"))
     if not name and {"startswith", "endswith", "fieldref", "exists", "cidr"} & set(modifiers):
         raise Fault("keyword")
 
 
-def _value(line: int, key: str | None, value: Any, found: Found) -> None:
-    """Tries one value by itself, so that what is wrong with it has its own line."""
+def _joined(key: str | None, values: list[Any], lines: list[int], found: Found) -> SigmaDetectionItem | None:
+    """One item of all its values; None where one is wrong."""
+    parts = [_value(line, key, value, found) for line, value in zip(lines, values, strict=True)]
+    items = [part for part in parts if part is not None]
+    if len(items) < len(parts):
+        return None
+    items[0].value = [one for item in items for one in item.value]
+    return items[0]
+
+
+def _value(line: int, key: str | None, value: Any, found: Found) -> SigmaDetectionItem | None:
+    """One value by itself, so that what is wrong with it has its own line."""
     try:
         if not isinstance(value, _PLAIN):
             raise Fault("value", value=type(value).__name__)
-        if key and "re" in key.split("|")[1:] and isinstance(value, str):
-            check_pattern(value)  # before pySigma does: its RE2 writes to stderr
-        item = SigmaDetectionItem.from_mapping(key, value)
+        item = _expanded(key, value, found) if key and "expand" in key.split("|")[1:] else _parsed(key, value)
         for one in item.value:
             _try(item.field, one, found)
     except Fault as fault:
@@ -130,40 +154,60 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> None:
         found.faults.append((line, Fault("regex", detail=str(error))))
     except (SigmaError, TypeError, AttributeError) as error:  # pySigma leaves some wrong shapes to Python's own errors
         found.faults.append((line, Fault("modifier-use", detail=str(error))))
+    else:
+        return item
+    return None
+
+
+def _parsed(key: str | None, value: Any) -> SigmaDetectionItem:
+    if key and "re" in key.split("|")[1:] and isinstance(value, str):
+        check_pattern(value)  # before pySigma does: its RE2 writes to stderr
+    return SigmaDetectionItem.from_mapping(key, value)
+
+
+def _expanded(key: str, value: Any, found: Found) -> SigmaDetectionItem:
+    """The item of everything that the value's placeholders stand for, any of which may match."""
+    plain = "|".join(part for part in key.split("|") if part != "expand")
+    items = [_parsed(plain, one) for one in found.placeholders.expand(value)]
+    item = items[0] if items else _parsed(key.split("|")[0], "")
+    item.value = [SigmaExpansion([one for each in items for one in each.value])]
+    return item
 
 
 def _try(name: str | None, value: SigmaType, found: Found) -> None:
     if name is None:
-        keyword(value)
+        keyword(value, found.table)
         return
-    leaf(field_named(name), value)
-    known = CLOSED.get(field_named(name).name)
+    known_field = field_named(name, found.table)
+    leaf(known_field, value, found.table)
+    known = CLOSED.get(known_field.name)
     if known and not _possible(value, known):
         raise Fault("closed-list", name=name, value=_shown(value), nearest=nearest(_shown(value), known))
-    if name != field_named(name).name:
-        found.faults.append((found.fields[field_named(name).name], Fault("reference-form", name=name, wanted=field_named(name).name)))
+    if name != known_field.name:
+        found.faults.append((found.fields[known_field.name], Fault("reference-form", name=name, wanted=known_field.name)))
 
 
 def _possible(value: SigmaType, known: tuple[str, ...]) -> bool:
     """Whether some value of a closed list can match at all."""
     if isinstance(value, SigmaExpansion):
-        return any(_possible(part, known) for part in value.values)
+        return not value.values or any(_possible(part, known) for part in value.values)
     if isinstance(value, SigmaRegularExpression):
         return bool(np.any(hits(pa.array(known), regular(value))))
-    return not isinstance(value, SigmaString) or bool(np.any(hits(pa.array(known), pattern(value))))
+    return not isinstance(value, SigmaString) or bool(np.any(hits(pa.array(known), pattern(value).regex)))
 
 
 def _shown(value: SigmaType) -> str:
     return str(value.regexp) if isinstance(value, SigmaRegularExpression) else str(value)
 
 
-def _condition(names: dict[str, Any], line: int, found: Found) -> None:
+def _condition(parsed: dict[str, SigmaDetection | None], condition: Any, line: int, found: Found) -> None:
     try:
-        detections = SigmaDetections.from_dict({str(name): part for name, part in names.items()})
-        conditions = [_checked(condition) for condition in detections.condition]
-        parsed = [SigmaCondition(condition, detections) for condition in conditions]
-        used = {name for condition in parsed for name in _used(condition.parse(postprocess=False), detections)}
-        found.match = _either([tree(condition.parse()) for condition in parsed])
+        stated: list[Any] = cast("list[Any]", condition) if isinstance(condition, list) and condition else [condition]
+        conditions = [_checked(one) for one in stated]
+        detections = SigmaDetections({name: part for name, part in parsed.items() if part is not None}, list(conditions))
+        trees = [SigmaCondition(one, detections) for one in conditions]
+        used = {name for one in trees for name in _used(one.parse(postprocess=False), detections)}
+        found.match = either([tree(one.parse(), found.table) for one in trees])
     except Fault as fault:
         found.faults.append((line, fault))
     except (SigmaError, TypeError, AttributeError, RecursionError) as error:
@@ -178,12 +222,6 @@ def _checked(condition: Any) -> str:
     if "|" in condition:
         raise Fault("aggregate")
     return condition
-
-
-def _either(parts: list[Predicate]) -> Predicate:
-    if len(parts) == 1:
-        return parts[0]
-    return lambda frame: np.logical_or.reduce([part(frame) for part in parts])
 
 
 def _used(node: Any, detections: SigmaDetections) -> set[str]:

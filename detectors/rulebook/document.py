@@ -24,24 +24,29 @@ class _Deep(Exception):  # noqa: N818 - never leaves this file
 
 @dataclass(slots=True)
 class Document:
-    """One rule as it was written: plain values, the line of every key and list item by path, and what was wrong with the YAML itself."""
+    """One rule as it was written: plain values, the line of every key and list item by path, and what was wrong with the YAML itself.
+
+    `parts` are the other documents of its file, those that a correlation is made of. `start` is the line it begins on.
+    """
 
     data: dict[str, Any]
     lines: dict[Path, int] = field(default_factory=dict[Path, int])
     faults: list[tuple[int, Fault]] = field(default_factory=list[tuple[int, Fault]])
+    parts: list[Document] = field(default_factory=list["Document"])
+    start: int = 1
 
     def line(self, *path: str | int) -> int:
         """Line of the value at this path, or of the nearest thing around it that the file has."""
         while path and path not in self.lines:
             path = path[:-1]
-        return self.lines.get(path, 1)
+        return self.lines.get(path, self.start)
 
 
 def read(content: bytes) -> Document:
     """The document of a file's content. What cannot be read at all stands in its `faults`, with empty data."""
     document = Document({})
     if len(content) > LARGEST:
-        document.faults.append((1, Fault("too-large", size=len(content), largest=LARGEST)))
+        document.faults.append((1, Fault("too-large", largest=LARGEST)))
         return document
     try:
         _fill(document, content.decode("utf-8"))
@@ -65,15 +70,32 @@ def _fill(document: Document, content: str) -> None:
             return
     loader = _Loader(content)
     try:
-        node = loader.get_single_node()
-        if not isinstance(node, yaml.MappingNode):
-            document.faults.append((1, Fault("not-a-rule")))
-            return
-        _walk(document, node, ())
-        construct = cast("Any", loader).construct_document  # the stubs leave the node's type open
-        document.data = construct(node)
+        found: list[Document] = []
+        while loader.check_node():
+            node: Any = loader.get_node()  # the stubs leave its type open
+            found += _document(document, loader, node)
     finally:
         loader.dispose()
+    if not found:
+        document.faults.append((1, Fault("not-a-rule")))
+        return
+    main = next((one for one in found if "id" in one.data), found[0])
+    document.data, document.lines, document.start = main.data, main.lines, main.start
+    document.parts = [one for one in found if one is not main]
+    if document.parts and "correlation" not in main.data:
+        document.faults.append((document.parts[0].start, Fault("several")))
+
+
+def _document(whole: Document, loader: Any, node: Any) -> list[Document]:
+    """One document of a file; none where it is empty or no mapping."""
+    if not isinstance(node, yaml.MappingNode):
+        if not isinstance(node, yaml.ScalarNode) or node.value:
+            whole.faults.append((node.start_mark.line + 1, Fault("not-a-rule")))
+        return []
+    document = Document({}, faults=whole.faults, start=node.start_mark.line + 1)
+    _walk(document, node, ())
+    document.data = loader.construct_document(node)
+    return [document]
 
 
 def _line(event: yaml.Event) -> int:

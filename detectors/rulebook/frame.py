@@ -1,4 +1,4 @@
-"""Activities as a rule sees them: one column at a time, each distinct text once, so that a pattern runs over distinct values and not over rows."""
+"""Activities or points as a rule sees them: one column at a time, each distinct text once, so that a pattern runs over distinct values and not over rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ import pyarrow.compute as pc
 from records.schema import ACTIVITY, arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
-    from records.schema import Field
+    from records.schema import Field, Table
 
 Mask = npt.NDArray[np.bool_]
 
 TEXTS: Final = frozenset({"keyword", "ip", "text", "json"})
 NUMBERS: Final = frozenset({"long", "double"})
+KEPT: Final = 64 * 1024 * 1024  # octets of masks that a frame keeps for the rules that ask the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +57,35 @@ class Numbers:
 
 
 class Frame:
-    """A table of activities with what was already worked out about its columns. Made for one call and thrown away."""
+    """A table of activities (or of points: `schema`) with what was already worked out about its columns. Made for one call and thrown away."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, schema: Table = ACTIVITY) -> None:
         self.table = table
+        self.schema = schema
         self.height = table.num_rows
+        self._nothing = np.zeros(self.height, dtype=np.bool_)
+        self._nothing.flags.writeable = False
         self._words: dict[str, Words] = {}
         self._numbers: dict[str, Numbers] = {}
+        self._parts: dict[tuple[str, str], Numbers] = {}
+        self._columns: dict[str, pa.Array[Any]] = {}
         self._addresses: dict[str, npt.NDArray[np.str_]] = {}
-        self._masks: dict[tuple[str, str], Mask] = {}
+        self._literals: dict[str, dict[str, int] | None] = {}
+        self._masks: dict[Hashable, Mask] = {}
 
     def nothing(self) -> Mask:
-        """No row."""
-        return np.zeros(self.height, dtype=np.bool_)
+        """No row; always the same object, so that who gets it can stop there."""
+        return self._nothing
 
-    def once(self, field: str, what: str, work: Callable[[], Mask]) -> Mask:
-        """The mask that `work` gives, worked out once a frame: rules ask the same things."""
-        known = self._masks.get((field, what))
+    def once(self, what: Hashable, work: Callable[[], Mask]) -> Mask:
+        """The mask that `work` gives, worked out once a frame as far as memory allows: rules ask the same things. Nobody may write into it."""
+        known = self._masks.get(what)
         if known is None:
-            known = self._masks[field, what] = work()
+            known = work()
+            if not known.any():
+                known = self._nothing
+            if known is self._nothing or len(self._masks) * self.height < KEPT:
+                self._masks[what] = known
         return known
 
     def words(self, field: Field) -> Words:
@@ -89,6 +100,14 @@ class Frame:
             texts = cast("list[str]", self.words(field).values.to_pylist())
             self._addresses[field.name] = np.array([sortable(text) for text in texts], dtype=np.str_)
         return self._addresses[field.name]
+
+    def literals(self, field: Field) -> dict[str, int] | None:
+        """The place of each distinct value among `words(field).values`, by its lower case; None where some are not plain ASCII, or differ in case only."""
+        if field.name not in self._literals:
+            values = cast("list[str]", self.words(field).values.to_pylist())
+            places = {value.lower(): place for place, value in enumerate(values)}
+            self._literals[field.name] = places if len(places) == len(values) and all(value.isascii() for value in values) else None
+        return self._literals[field.name]
 
     def numbers(self, field: Field) -> Numbers:
         """The numbers of a column."""
@@ -105,19 +124,28 @@ class Frame:
 
     def part(self, field: Field, part: str) -> Numbers:
         """A part of a date in UTC: minute, hour, day, iso_week, month or year."""
-        column = self._column(field)
-        function = cast("Callable[[pa.Array[Any]], pa.Array[Any]]", getattr(pc, part))
-        return Numbers(_numpy(function(column).fill_null(0)), _numpy(column.is_valid()))
+        if (field.name, part) not in self._parts:
+            column = self.column(field)
+            function = cast("Callable[[pa.Array[Any]], pa.Array[Any]]", getattr(pc, part))
+            self._parts[field.name, part] = Numbers(_numpy(function(column).fill_null(0)), _numpy(column.is_valid()))
+        return self._parts[field.name, part]
 
-    def _column(self, field: Field) -> pa.Array[Any]:
+    def column(self, field: Field) -> pa.Array[Any]:
+        """The column of a field with the type of the schema; all absent where the table has none."""
+        if field.name not in self._columns:
+            self._columns[field.name] = self._typed(field)
+        return self._columns[field.name]
+
+    def _typed(self, field: Field) -> pa.Array[Any]:
         if field.name not in self.table.column_names:
-            return pa.array([None] * self.height, _arrow_type(field))
+            nothing: Any = pa.nulls  # the stubs know few types
+            return nothing(self.height, _arrow_type(self.schema, field.name))
         column = self.table.column(field.name).combine_chunks()
-        wanted = _arrow_type(field)
+        wanted = _arrow_type(self.schema, field.name)
         return column if column.type == wanted else column.cast(wanted)
 
     def _encode(self, field: Field) -> Words:
-        column, rows = self._column(field), None
+        column, rows = self.column(field), None
         if field.many:
             rows = _numpy(pc.list_parent_indices(column))
             column = pc.list_flatten(column)
@@ -126,7 +154,7 @@ class Frame:
         return Words(encoded.dictionary, codes, rows, self.height)
 
     def _figures(self, field: Field) -> Numbers:
-        column = self._column(field)
+        column = self.column(field)
         present = _numpy(column.is_valid())
         if field.type == "date":
             column = column.cast(pa.int64())
@@ -134,10 +162,9 @@ class Frame:
         return Numbers(_numpy(column.fill_null(absent)), present)
 
 
-@lru_cache(maxsize=64)
-def _arrow_type(field: Field) -> pa.DataType:
-    schema: Any = arrow_schema(ACTIVITY)  # the stubs leave a field's type open
-    return schema.field(field.name).type
+def _arrow_type(table: Table, name: str) -> pa.DataType:
+    schema: Any = arrow_schema(table)  # the stubs leave a field's type open
+    return schema.field(name).type
 
 
 def _numpy(array: Any) -> npt.NDArray[Any]:

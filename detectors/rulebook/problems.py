@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # A rule with one of these is still loaded: it would judge as written, it only teaches its readers too little.
-ADVICE: Final = frozenset({"title-zh", "misses", "respond", "technique", "no-technique", "file-name", "protocol", "unused", "reference-form"})
+ADVICE: Final = frozenset({
+    "title-zh", "misses", "respond", "technique", "no-technique", "file-name", "protocol", "unused", "reference-form",
+    "part-unused", "only-upper", "grouped-unseen", "silenced",
+})  # fmt: skip
 
 
 def text(key: str, **values: object) -> Text:
@@ -40,9 +43,18 @@ class Fault(Exception):  # noqa: N818 - the fault is in the text that was read
         return self.check not in ADVICE
 
 
+class Hint(Fault):
+    """Something that a rule would be better without: said by the linter, never a reason not to load a rule."""
+
+    @property
+    def blocks(self) -> bool:
+        """Never."""
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding of the linter. `line` counts from 1; `rule` is its id, or empty where the file has none."""
+    """One finding of the linter. `line` counts from 1; `rule` is its id, or empty where the file has none; `blocks`: the rule is not loaded because of it."""
 
     file: str
     line: int
@@ -50,11 +62,7 @@ class Problem:
     check: str
     message: Text
     advice: Text
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the rule is not loaded because of it."""
-        return self.check not in ADVICE
+    blocks: bool = True
 
     def row(self, language: str) -> dict[str, str | int]:
         """What `balefire rules lint --json` prints."""
@@ -65,7 +73,7 @@ class Problem:
 def problem(file: str, line: int, rule: str, fault: Fault) -> Problem:
     """The problem that a fault is at this place."""
     key = f"detectors.lint.{fault.check}"
-    return Problem(file, line, rule, fault.check, text(f"{key}.message", **fault.values), text(f"{key}.advice", **fault.values))
+    return Problem(file, line, rule, fault.check, text(f"{key}.message", **fault.values), text(f"{key}.advice", **fault.values), fault.blocks)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from detectors.rulebook.problems import Fault, nearest
 from records.model import Text
+from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detectors.rulebook.cases import Case
-    from detectors.rulebook.match import Predicate
+    from detectors.rulebook.correlation import Correlation
+    from detectors.rulebook.predicates import Predicate
+    from records.schema import Table
 
 LEVELS: Final = {"informational": 10.0, "low": 25.0, "medium": 45.0, "high": 65.0, "critical": 85.0}
 PLACEHOLDERS: Final = ("action", "count", "destination", "effect", "error", "object", "protocol", "source", "unit", "value")
+OF_POINTS: Final = ("count", "destination", "object", "protocol", "unit", "value")
+OF_CORRELATIONS: Final = (*PLACEHOLDERS, "measure", "timespan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,16 @@ class Adjustment:
     name: Text
     value: float
     match: Predicate
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `key` names the fields that, with the rule, make the key of its findings; `fields` are those its detection asks for."""
+    """One rule. `key` names the fields that, with the rule, make the key of its findings; `fields` are those its detection asks for.
+
+    `match` gives the rows that fire; of a correlation, those that complete one where nothing came before the frame. `called` is the name that other rules
+    may use beside the id; `silent` means that only correlations look at it; `filters` are the ids of the filters that narrow it.
+    """
 
     id: str
     file: str
@@ -46,22 +56,32 @@ class Rule:
     respond: tuple[Text, ...]
     normal: Text | None
     cases: tuple[Case, ...]
+    table: Table = ACTIVITY
+    called: str = ""
+    correlation: Correlation | None = None
+    silent: bool = False
+    filters: tuple[str, ...] = ()
+
+    @property
+    def own_rows_only(self) -> bool:
+        """Whether it looks at rows of their own only, because a row that stands for a minute would not tell when things were done."""
+        return self.correlation is not None and self.correlation.own_rows
 
 
-def check_placeholders(text: str) -> None:
-    """Raises Fault for a placeholder that is not one of PLACEHOLDERS; attributes and indices are none."""
+def check_placeholders(text: str, allowed: tuple[str, ...] = PLACEHOLDERS) -> None:
+    """Raises Fault for a placeholder that is not one of those allowed; attributes and indices are none."""
     try:
-        names = [name for _, name, form, conversion in Formatter().parse(text) if name is not None and not _odd(form, conversion, text)]
+        names = [name for _, name, form, conversion in Formatter().parse(text) if name is not None and not _odd(form, conversion, text, allowed)]
     except ValueError as error:
-        raise Fault("text-placeholder", name=str(error), nearest=", ".join(PLACEHOLDERS)) from error
+        raise Fault("text-placeholder", name=str(error), nearest=", ".join(allowed)) from error
     for name in names:
-        if name not in PLACEHOLDERS:
-            raise Fault("text-placeholder", name=name, nearest=nearest(name, PLACEHOLDERS))
+        if name not in allowed:
+            raise Fault("text-placeholder", name=name, nearest=nearest(name, allowed))
 
 
-def _odd(form: str | None, conversion: str | None, text: str) -> bool:
+def _odd(form: str | None, conversion: str | None, text: str, allowed: tuple[str, ...]) -> bool:
     if form or conversion:
-        raise Fault("text-placeholder", name=text, nearest=", ".join(PLACEHOLDERS))
+        raise Fault("text-placeholder", name=text, nearest=", ".join(allowed))
     return False
 
 

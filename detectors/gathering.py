@@ -1,0 +1,113 @@
+"""Many rows as one finding, in words: what is the same in all of them by its name, and how many there are of what differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from detectors.phrases import Placeholders, number, point_row, point_sentence, sentence
+from records.schema import POINT
+from records.wording import LANGUAGES, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+
+    from detectors.phrases import Row
+    from detectors.rulebook.correlation import Correlation
+    from detectors.rulebook.watch import Firing
+
+NAMED: Final = 3  # that many different ones are named, more are counted
+
+# The columns that each placeholder is made of.
+_OF: Final[dict[str, tuple[str, ...]]] = {
+    "action": ("event.action",),
+    "destination": ("destination.ip", "destination.mac", "destination.asset.name"),
+    "effect": ("ot.effect",),
+    "error": ("ot.error",),
+    "object": ("network.protocol", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last"),
+    "protocol": ("network.protocol",),
+    "source": ("source.ip", "source.mac", "source.asset.name"),
+    "unit": ("ot.unit",),
+    "value": ("ot.value", "ot.point.last"),
+}
+_COUNTED: Final = {"source": "hosts", "destination": "devices"}
+
+
+def words(correlation: Correlation, firing: Firing, completing: Row) -> tuple[dict[str, str], dict[str, str]]:
+    """What a correlation's texts may name, in both languages."""
+    different = {name: _different(firing.rows, columns) for name, columns in _OF.items()}
+    return cast("tuple[dict[str, str], dict[str, str]]", tuple(_words(correlation, firing, completing, different, language) for language in LANGUAGES))
+
+
+def _words(correlation: Correlation, firing: Firing, completing: Row, different: Mapping[str, list[Row]], language: str) -> dict[str, str]:
+    one: Callable[[Row], Row] = point_row if correlation.table is POINT else dict[str, Any]
+    known = Placeholders(one(completing), language)
+    for name, rows in different.items():
+        texts = list(dict.fromkeys(Placeholders(one(row), language)[name] for row in rows[: NAMED + 1]))
+        if len(rows) > NAMED:
+            known[name] = say(f"detectors.phrase.{_COUNTED.get(name, 'different')}", language, count=len(rows))
+        elif texts:
+            known[name] = say("detectors.phrase.comma", language).join(texts)
+    known |= {"count": str(_count(correlation, firing.rows)), "measure": number(firing.measure), "timespan": timespan(correlation, language)}
+    return known
+
+
+def timespan(correlation: Correlation, language: str) -> str:
+    """A correlation's span in words: "10 min"."""
+    count, unit = correlation.timespan[:-1], correlation.timespan[-1]
+    if unit not in {"s", "m", "h", "d", "w"}:  # months and years, which have no fixed length, are told in days
+        count, unit = str(correlation.span // (86_400 * 10**9)), "d"
+    return say(f"detectors.timespan.{unit}", language, count=count)
+
+
+def told(correlation: Correlation, firing: Firing, completing: Row, language: str) -> str:
+    """What happened, as a sentence or several."""
+    sentences = point_sentence if correlation.table is POINT else sentence
+    field = ", ".join(getattr(one, language) for one in correlation.measured)
+    return say(
+        f"detectors.together.{correlation.kind}",
+        language,
+        measure=number(firing.measure),
+        timespan=timespan(correlation, language),
+        field=field,
+        percentile=correlation.percentile,
+        last=sentences(completing, language),
+        each=(" " if language == "en" else "").join(sentences(row, language) for row in _firsts(firing)),
+    )
+
+
+def _firsts(firing: Firing) -> list[Row]:
+    """The first row of each part, in the order of rows."""
+    seen = 0
+    places: list[int] = []
+    for place, bits in enumerate(firing.bits):
+        if bits & ~seen:
+            places.append(place)
+            seen |= bits
+    return plain(firing.rows.take(places))
+
+
+def plain(table: pa.Table) -> list[Row]:
+    """Rows as plain values; dates are nanoseconds, for Python's own stop at microseconds."""
+    from pyarrow import int64, types
+
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        columns[name] = (column.cast(int64()) if types.is_timestamp(column.type) else column).to_pylist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _different(table: pa.Table, columns: tuple[str, ...]) -> list[Row]:
+    """The different rows of these columns, in the order in which they first come."""
+    names = [name for name in columns if name in table.column_names]
+    return plain(table.select(names).group_by(names, use_threads=False).aggregate([])) if names else []
+
+
+def _count(correlation: Correlation, rows: pa.Table) -> int:
+    """Operations that the rows stand for; a point is one."""
+    if correlation.table is POINT:
+        return rows.num_rows
+    counts: list[int | None] = rows.column("ot.count").to_pylist()
+    return sum(1 if count is None else count for count in counts)

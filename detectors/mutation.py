@@ -1,0 +1,114 @@
+"""Which mutants of a rule its own tests do not notice, and what the rule says to them: what `balefire rules mutate` gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import yaml
+
+from detectors.mutants import Mutant, correlation_mutants, mutants
+from detectors.rulebook.detection import detection
+from detectors.rulebook.document import Document, read
+from detectors.rulebook.load import load, load_text
+from detectors.trial import trial
+from records.model import Text
+
+if TYPE_CHECKING:
+    from detectors.rulebook.match import Predicate
+    from detectors.rulebook.problems import Problem
+    from detectors.rulebook.rule import Rule
+
+
+NOTICED: Final = frozenset({"case", "polling"})  # what a mutant does wrong where a case notices it
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A mutant that the rule's tests do not tell from the rule. `reason`: why that is right, as the rule says; None where it says nothing."""
+
+    file: str
+    rule: str
+    mutant: str
+    reason: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class MutationReport:
+    """What became of the mutants of the rules that load. `problems` keep the others from being loaded."""
+
+    rules: int
+    mutants: int
+    survived: tuple[Survivor, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def killed(self) -> int:
+        """How many the tests noticed."""
+        return self.mutants - len(self.survived)
+
+    @property
+    def unexplained(self) -> int:
+        """How many nobody noticed and nobody explains."""
+        return sum(one.reason is None for one in self.survived)
+
+
+def mutate(path: Path) -> MutationReport:
+    """Try every mutant of the rules of a file or directory. Raises UsageError for a path that does not exist."""
+    book = load([path])
+    tried = 0
+    found: list[Survivor] = []
+    for rule in book.rules:
+        document = read(Path(rule.file).read_bytes())
+        count, alive = survivors(rule, document)
+        reasons = explained(document.data)
+        tried += count
+        found += [Survivor(rule.file, rule.id, mutant.name, reasons.get(mutant.name)) for mutant in alive]
+    return MutationReport(len(book.rules), tried, tuple(found), tuple(one for one in book.problems if one.blocks))
+
+
+def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
+    """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
+    if "correlation" in document.data:
+        return _correlation_survivors(rule, document)
+    if "detection" not in document.data:  # what a policy becomes
+        return 0, []
+    frame = trial(rule.cases)
+    wanted = np.array([*(case.fires for case in rule.cases), False])
+    count, alive = 0, list["Mutant"]()
+    for mutant in mutants(cast("dict[str, Any]", document.data["detection"])):
+        match = _compiled(mutant)
+        if match is None:  # no rule, no mutant: a modifier whose values need it
+            continue
+        count += 1
+        if np.array_equal(match(frame), wanted):
+            alive.append(mutant)
+    return count, alive
+
+
+def _correlation_survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
+    """Each mutant is loaded as the file that it would be; what its cases give then says whether they notice it."""
+    count, alive = 0, list["Mutant"]()
+    for name, documents in correlation_mutants([document.data, *(part.data for part in document.parts)]):
+        problems = load_text(yaml.safe_dump_all(documents, allow_unicode=True), f"{rule.id}.yml")[1]
+        checks = {found.check for found in problems if found.blocks}
+        if checks - NOTICED:
+            continue
+        count += 1
+        if not checks:
+            alive.append(Mutant(name, documents[0]))
+    return count, alive
+
+
+def explained(data: dict[str, Any]) -> dict[str, Text]:
+    """What a rule says to mutants that its tests let live, by their names."""
+    parts = data.get("survives")
+    entries = [cast("dict[str, Any]", part) for part in cast("list[Any]", parts) if isinstance(part, dict)] if isinstance(parts, list) else []
+    return {str(part.get("mutant")): Text(str(part.get("en", "")), str(part.get("zh", ""))) for part in entries}
+
+
+def _compiled(mutant: Mutant) -> Predicate | None:
+    found = detection(Document({"detection": mutant.detection}))
+    return None if any(fault.blocks for _, fault in found.faults) else found.match

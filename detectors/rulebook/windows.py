@@ -1,0 +1,227 @@
+"""Sliding windows over rows that are grouped: which windows may be enough, found for all groups at once, and what is in one.
+
+A window ends at a row and reaches back for the span; its start is outside of it: (end - span, end].
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import statistics
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.rulebook.correlation import COUNTING, OF_VALUES, TEMPORAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from detectors.rulebook.correlation import Conjunct, Correlation
+
+Whole = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+ROOM: Final = 2**62
+HOLDS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq, "neq": operator.ne,
+}  # fmt: skip
+_LOWER: Final = frozenset({"gt", "gte", "eq"})
+_UPPER: Final = frozenset({"lt", "lte", "eq"})
+_SLACK: Final = 1e-9  # what may be enough is worked out in floating point, and errs on the side of looking
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows in the order of groups, then times, then release. `order` tells their places as they were released, from 0.
+
+    `values` are what is measured: numbers where a number is measured, else hashable values (lists of them where a field has many); `valued` where there
+    are any. `first` and `after` bound the window that ends at each row, `reach` is the first row whose window no longer holds it. `alone`: nothing of its
+    group that is later in time came before it, so that the only new window is the one that ends here.
+    """
+
+    group: Whole
+    time: Whole
+    order: Whole
+    weight: Whole
+    bits: Whole
+    values: Sequence[Any]
+    valued: Mask
+    first: Whole
+    after: Whole
+    reach: Whole
+    alone: Mask
+
+
+def arranged(group: Whole, time: Whole, weight: Whole, bits: Whole, values: Sequence[Any] | None, span: int) -> Rows:
+    """The rows, given as they were released, arranged for looking at windows."""
+    order = np.lexsort((np.arange(len(time)), time, group))
+    sorted_group, sorted_time = group[order], time[order]
+    first, after, reach = _edges(sorted_group, sorted_time, span)
+    held: Sequence[Any] = () if values is None else [values[place] for place in order.tolist()]
+    valued = np.zeros(len(order), dtype=np.bool_) if values is None else np.array([value is not None for value in held], dtype=np.bool_)
+    alone = _alone(sorted_group, order)
+    return Rows(sorted_group, sorted_time, order, weight[order], bits[order], held, valued, first, after, reach, alone)
+
+
+def _alone(group: Whole, order: Whole) -> Mask:
+    """Rows that came before everything of their group that stands after them."""
+    place = group * (len(order) + 1) + order  # those of later groups are always greater
+    least = np.minimum.accumulate(place[::-1])[::-1]
+    return np.concatenate((place[:-1] < least[1:], [True])) if len(place) else np.zeros(0, dtype=np.bool_)
+
+
+def _edges(group: Whole, time: Whole, span: int) -> tuple[Whole, Whole, Whole]:
+    """For each row: the first inside its window, the first after it, and the first that is a span later."""
+    if not len(time):
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing, nothing
+    least = int(time.min())
+    width = int(time.max()) - least + span + 1
+    if width * (int(group[-1]) + 1) < ROOM:  # all groups on one line, each out of reach of the others
+        line = group * width + (time - least)
+        return np.searchsorted(line, line - span, "right"), np.searchsorted(line, line, "right"), np.searchsorted(line, line + span, "left")
+    edges = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(group)]
+    parts = [(at, time[at:end]) for at, end in pairwise(edges)]
+    return (
+        np.concatenate([at + np.searchsorted(part, part - span, "right") for at, part in parts]),
+        np.concatenate([at + np.searchsorted(part, part, "right") for at, part in parts]),
+        np.concatenate([at + np.searchsorted(part, part + span, "left") for at, part in parts]),
+    )
+
+
+def possible(correlation: Correlation, rows: Rows) -> Mask:
+    """Windows that may be enough, by the row that they end at: no window that is enough with some of these rows is missing."""
+    if correlation.kind == "event_count":
+        return _at_least(correlation, _sums(rows, rows.weight))
+    if correlation.kind == "value_count":
+        return _at_least(correlation, _distinct(rows))
+    if correlation.kind in TEMPORAL:
+        return _parts_there(correlation, rows)
+    return _values_there(correlation, rows)
+
+
+def _sums(rows: Rows, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    total = np.concatenate(([0], np.cumsum(numbers)))
+    return total[rows.after] - total[rows.first]
+
+
+def _at_least(correlation: Correlation, most: npt.NDArray[Any]) -> Mask:
+    """Where the most that a window can come to does not rule out a bound: fewer rows give less."""
+    found = np.ones(len(most), dtype=np.bool_)
+    for name, number in correlation.bounds:
+        if name in _LOWER:
+            found &= most >= number
+    return found
+
+
+def _distinct(rows: Rows) -> Whole:
+    """Different values in each window. Windows of a group move forward, so that each row comes in once and goes out once."""
+    counts: dict[Any, int] = {}
+    found = np.zeros(len(rows.time), dtype=np.int64)
+    came = went = 0
+    firsts, afters = rows.first.tolist(), rows.after.tolist()
+    for row, (first, after) in enumerate(zip(firsts, afters, strict=True)):
+        while came < after:
+            for value in elements(rows.values[came]):
+                counts[value] = counts.get(value, 0) + 1
+            came += 1
+        while went < first:
+            for value in elements(rows.values[went]):
+                counts[value] -= 1
+                if not counts[value]:
+                    del counts[value]
+            went += 1
+        found[row] = len(counts)
+    return found
+
+
+def elements(value: Any) -> Sequence[Any]:
+    """The values of a row: none, one, or those of a field with many."""
+    return () if value is None else cast("list[Any]", value) if isinstance(value, list) else (value,)
+
+
+def _parts_there(correlation: Correlation, rows: Rows) -> Mask:
+    there = [_sums(rows, rows.bits >> part & 1) > 0 for part in range(len(correlation.parts))]
+    if correlation.bounds:
+        return _at_least(correlation, np.sum(there, axis=0))
+    return np.logical_or.reduce([np.logical_and.reduce([there[part] for part in way.there]) for way in correlation.wanted])
+
+
+def _values_there(correlation: Correlation, rows: Rows) -> Mask:
+    """A mean or a percentile is never above the highest nor below the lowest of its values; a sum of what is not negative only grows."""
+    held = np.array([value if there else 0 for value, there in zip(rows.values, rows.valued, strict=True)], dtype=np.float64)
+    found = _sums(rows, rows.valued) > 0
+    if correlation.kind == "value_sum":
+        return found & _at_least(correlation, _sums(rows, held) * (1 + _SLACK) + _SLACK) if np.all(held >= 0) else found
+    slack = np.abs(held) * _SLACK
+    for name, number in correlation.bounds:
+        if name in _LOWER:
+            found &= _sums(rows, (held + slack >= number) & rows.valued) > 0
+        if name in _UPPER:
+            found &= _sums(rows, (held - slack <= number) & rows.valued) > 0
+    return found
+
+
+def enough(correlation: Correlation, rows: Rows, inside: Whole) -> float | None:
+    """What the rows of a window come to, where that is enough; else None. `inside` are their places, in order of time."""
+    measure: float | None
+    if correlation.kind in TEMPORAL:
+        measure = _parts(correlation, rows.bits[inside].tolist())
+    elif correlation.kind == "event_count":
+        measure = sum(rows.weight[inside].tolist())
+    else:
+        measure = measured(correlation, [rows.values[place] for place in inside.tolist()])
+    if measure is None:
+        return None
+    return measure if all(HOLDS[name](measure, number) for name, number in correlation.bounds) else None
+
+
+def measured(correlation: Correlation, held: Sequence[Any]) -> float | None:
+    """What values come to: how many different ones, their sum, mean, median or percentile. None where there is nothing to measure."""
+    if correlation.kind in COUNTING:
+        return len({value for one in held for value in elements(one)})
+    values = [value for value in held if value is not None]
+    if not values or correlation.kind not in OF_VALUES:
+        return None
+    if correlation.kind == "value_median":
+        return statistics.median(values)
+    if correlation.kind == "value_percentile":
+        return sorted(values)[max(0, math.ceil(len(values) * correlation.percentile / 100) - 1)]
+    total = sum(values) if all(isinstance(value, int) for value in values) else math.fsum(values)
+    return total if correlation.kind == "value_sum" else total / len(values)
+
+
+def _parts(correlation: Correlation, bits: list[int]) -> int | None:
+    """How many parts are there, in their order where order matters; None where no way of the condition is true."""
+    ordered = correlation.kind == "temporal_ordered"
+    if correlation.bounds:
+        return _chain(bits, tuple(range(len(correlation.parts)))) if ordered else _union(bits).bit_count()
+    return next((len(way.there) for way in correlation.wanted if _true(way, bits, ordered)), None)
+
+
+def _true(way: Conjunct, bits: list[int], ordered: bool) -> bool:
+    there = _union(bits)
+    if any(there >> part & 1 for part in way.absent) or not all(there >> part & 1 for part in way.there):
+        return False
+    return not ordered or _chain(bits, way.there) == len(way.there)
+
+
+def _union(bits: list[int]) -> int:
+    there = 0
+    for one in bits:
+        there |= one
+    return there
+
+
+def _chain(bits: list[int], parts: tuple[int, ...]) -> int:
+    """The longest row of parts in their order, each at a later row than the one before."""
+    best = [0] * len(parts)
+    for one in bits:
+        for place in range(len(parts) - 1, -1, -1):  # backwards, so that one row is not two
+            if one >> parts[place] & 1:
+                best[place] = max(best[place], 1 + max(best[:place], default=0))
+    return max(best, default=0)

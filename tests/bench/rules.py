@@ -1,0 +1,201 @@
+"""`python -m tests.bench.rules`: how long a thousand rules take over a hundred thousand activities.
+
+Rules and rows are made from a seed. Nothing is printed before the matches of a sample of rows are those of the slow evaluator of the tests, which is also
+what the speed is compared with. Seconds are those of the processor, so that what else runs on the machine does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from detectors.methods.rules import Rules
+from detectors.rulebook.correlation import SECOND, Correlation, Fresh, Part
+from detectors.rulebook.detection import detection
+from detectors.rulebook.document import Document
+from detectors.rulebook.frame import Frame
+from detectors.rulebook.load import Rulebook
+from detectors.rulebook.rule import Rule
+from records.effects import EFFECTS
+from records.model import Batch, Text
+from records.schema import ACTIVITY, arrow_table
+from tests.rule_reference import condition_matches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from detectors.rulebook.predicates import Predicate
+    from records.schema import Field
+
+RULES: Final = 1000
+ROWS: Final = 100_000
+SAMPLE: Final = 150
+RUNS: Final = 3
+CORRELATIONS: Final = 0.05  # of the rules
+START: Final = 1_772_445_600 * SECOND
+
+Made = tuple[dict[str, Any], Any]  # named detections, and the condition in the form of the slow evaluator
+
+
+def activities(rows: int, seed: int) -> pa.Table:
+    """A quarter of an hour of a large plant: mostly reads, some of everything else, a few thousand names."""
+    pick = random.Random(seed)
+    rare = [effect.name for effect in EFFECTS]
+    effects = pick.choices(["value.read", "value.report", "value.write", "output.operate", *rare], [600, 250, 60, 30, *[60 / len(rare)] * len(rare)], k=rows)
+    access = {effect.name: effect.access for effect in EFFECTS}
+    own = {effect.name: effect.own for effect in EFFECTS}
+    columns: dict[str, list[Any]] = {
+        "id": [f"{number:020x}" for number in range(rows)],
+        "@timestamp": [START + number * 900 * SECOND // rows for number in range(rows)],
+        "event.action": [pick.choice(["read_holding_registers", "write_single_register", "operate", "download_block", "read_tag"]) for _ in range(rows)],
+        "event.outcome": pick.choices(["success", "failure", "unknown"], [95, 3, 2], k=rows),
+        "source.ip": [f"10.20.{pick.randrange(4)}.{pick.randrange(40)}" for _ in range(rows)],
+        "destination.ip": [f"10.30.{pick.randrange(8)}.{pick.randrange(200)}" for _ in range(rows)],
+        "destination.port": pick.choices([502, 102, 20000, 2404, 44818], k=rows),
+        "network.protocol": pick.choices(["modbus", "s7comm", "dnp3", "iec104", "enip"], k=rows),
+        "observer.name": ["plant"] * rows,
+        "ot.effect": effects,
+        "ot.access": [access[effect] for effect in effects],
+        "ot.unit": [pick.randrange(32) for _ in range(rows)],
+        "ot.object.space": pick.choices(["coil", "holding_register", "input_register", "tag"], k=rows),
+        "ot.object.name": [f"Line{pick.randrange(20)}.Tank{pick.randrange(200)}.Level" if pick.random() < 0.3 else None for _ in range(rows)],
+        "ot.object.first": [pick.randrange(10_000) for _ in range(rows)],
+        "ot.count": [1 if own[effect] else pick.randrange(1, 60) for effect in effects],
+        "ot.value": [round(pick.gauss(50, 20), 2) if pick.random() < 0.4 else None for _ in range(rows)],
+        "ot.anomaly": [["bad_length"] if pick.random() < 0.002 else [] for _ in range(rows)],
+        "ot.error": ["illegal_data_address" if pick.random() < 0.02 else None for _ in range(rows)],
+        "ot.grouped": [not own[effect] for effect in effects],
+    }
+    columns["event.end"] = columns["@timestamp"]
+    return arrow_table(ACTIVITY, columns, rows)
+
+
+def item(pick: random.Random) -> tuple[str, Any]:
+    """One test of a field, as people write them."""
+    shapes: list[tuple[str, Any]] = [
+        ("source.ip|cidr", f"10.20.{pick.randrange(4)}.{pick.randrange(5) * 8}/29"),
+        ("destination.ip", [f"10.30.{pick.randrange(8)}.{pick.randrange(200)}" for _ in range(pick.randrange(1, 5))]),
+        ("destination.ip|startswith", f"10.30.{pick.randrange(8)}.1"),
+        ("event.action|contains", pick.choice(["write", "download", "tag"])),
+        ("event.outcome", pick.choice(["failure", "unknown"])),
+        ("ot.object.name", f"line{pick.randrange(20)}.*"),
+        ("ot.object.name|endswith", f"tank{pick.randrange(200)}.level"),
+        ("ot.object.name|re", rf"Tank{pick.randrange(1, 20)}\d\."),
+        ("ot.object.first|gte", pick.randrange(9000, 10_000)),
+        ("ot.value|gt", pick.randrange(60, 130)),
+        ("ot.value|lte", pick.randrange(-30, 30)),
+        ("ot.unit", [pick.randrange(32) for _ in range(pick.randrange(1, 4))]),
+        ("network.protocol|neq", pick.choice(["modbus", "dnp3"])),
+        ("destination.port", pick.choice([502, 102, 20000])),
+        ("ot.error|exists", True),
+        ("ot.anomaly", pick.choice(["bad_length", "short"])),
+        ("ot.object.space", pick.choice(["coil", "tag"])),
+        ("@timestamp|minute|lt", pick.randrange(1, 15)),
+    ]
+    return pick.choice(shapes)
+
+
+def rule(pick: random.Random) -> Made:
+    """A rule on single activities: an effect or two, what narrows it, and an exception or an alternative."""
+    rare = [effect.name for effect in EFFECTS if effect.own]
+    names: dict[str, Any] = {
+        "acts": {"ot.effect": pick.sample(rare, pick.randrange(1, 4)), **dict(item(pick) for _ in range(pick.randrange(1, 3)))},
+        "sel_a": dict([item(pick)]),
+        "sel_b": dict(item(pick) for _ in range(2)),
+        "known": dict([item(pick)]),
+    }
+    return names, pick.choice([
+        ("and", ("name", "acts"), ("not", ("name", "known"))),
+        ("and", ("name", "acts"), ("of", "1", "sel_*")),
+        ("and", ("name", "acts"), ("and", ("of", "1", "sel_*"), ("not", ("name", "known")))),
+        ("and", ("name", "acts"), ("name", "sel_a")),
+    ])  # fmt: skip
+
+
+def written(condition: Any) -> str:
+    """The condition as Sigma has it."""
+    kind, *parts = condition
+    if kind in {"name", "of"}:
+        return parts[0] if kind == "name" else f"{parts[0]} of {parts[1]}"
+    return f"not ({written(parts[0])})" if kind == "not" else f"({written(parts[0])} {kind} {written(parts[1])})"
+
+
+def loaded(made: Made, number: int, pick: random.Random) -> Rule:
+    """The rule as it is once it is loaded; some are made the part of a correlation."""
+    names, condition = made
+    found = detection(Document({"detection": {**names, "condition": written(condition)}}))
+    if found.match is None:
+        raise SystemExit(f"rule {number}: {found.faults}")
+    correlation = correlated(found.match, pick) if pick.random() < CORRELATIONS else None
+    words = Text("{source} did this to {destination}", "{source} 对 {destination} 进行操作")
+    return Rule(
+        f"rule-{number:04d}", "bench", words, words, "medium", ("T0855",), Fresh(correlation) if correlation else found.match, frozenset(found.fields),
+        ("source.ip", "destination.ip")[: 1 if correlation else 2], (), (), (), None, (), correlation=correlation,
+    )  # fmt: skip
+
+
+def correlated(match: Predicate, pick: random.Random) -> Correlation:
+    """So many of it by one host within five minutes."""
+    source: Field | None = ACTIVITY.field("source.ip")
+    if source is None:
+        raise SystemExit("activities have no source.ip")
+    part = Part("part", (source,), match)
+    return Correlation("event_count", (part,), ("source.ip",), 300 * SECOND, "5m", ACTIVITY, bounds=(("gte", pick.randrange(3, 9)),))
+
+
+def check(table: pa.Table, made: list[Made], rules: list[Rule], masks: list[Any], pick: random.Random) -> float:
+    """Compares a sample of rows, half of which some rule matches, with the slow evaluator; its seconds a rule and row."""
+    hit = np.flatnonzero(np.logical_or.reduce([mask for mask, one in zip(masks, rules, strict=True) if one.correlation is None]))
+    chosen = sorted({*pick.sample(hit.tolist(), min(len(hit), SAMPLE // 2)), *pick.sample(range(table.num_rows), SAMPLE // 2)})
+    rows = [{key: value for key, value in row.items() if value is not None} for row in table.take(chosen).to_pylist()]
+    started, wrong, asked = time.process_time(), 0, 0
+    for (names, condition), one, mask in zip(made, rules, masks, strict=True):
+        if one.correlation is None:
+            asked += len(rows)
+            wrong += [condition_matches(row, names, condition) for row in rows] != mask[chosen].tolist()
+    if wrong or not len(hit):
+        raise SystemExit(f"{wrong} rules differ from the slow evaluator, {len(hit)} rows match")
+    return (time.process_time() - started) / asked
+
+
+def main() -> None:
+    """Make, measure, check, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in (("rules", RULES), ("rows", ROWS), ("seed", 1)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    asked = parser.parse_args()
+    pick = random.Random(asked.seed)
+    table = activities(asked.rows, asked.seed)
+    made = [rule(pick) for _ in range(asked.rules)]
+    started = time.process_time()
+    rules = [loaded(one, number, pick) for number, one in enumerate(made)]
+    reading = time.process_time() - started
+    matching: list[float] = []
+    judging: list[float] = []
+    masks: list[Any] = []
+    findings = 0
+    for _ in range(RUNS):
+        started = time.process_time()
+        frame = Frame(table)
+        masks = [one.match(frame) for one in rules]
+        matching.append(time.process_time() - started)
+        judge = Rules(Rulebook(tuple(rules), (), len(rules), 0, ()), {})
+        started = time.process_time()
+        findings = len(judge.judge(Batch(activities=table)))
+        judging.append(time.process_time() - started)
+    slow = check(table, made, rules, masks, pick)
+    per = median(matching) / (asked.rules * asked.rows)
+    print(f"{asked.rules:,} rules, {asked.rows:,} activities, seed {asked.seed}, {findings:,} findings; a sample agrees with the slow evaluator")
+    print(f"  read   {reading:8.2f} s  {reading / asked.rules * 1000:.1f} ms a rule")
+    print(f"  match  {median(matching):8.2f} s  {per * 1e9:.1f} ns a rule and activity, {slow / per:,.0f} times the slow evaluator")
+    print(f"  judge  {median(judging):8.2f} s  with the findings")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Which rules fire on which capture, and how many findings they make: `python -m tests.firing > tests/firing.txt` writes it anew.
+
+The table says so of every capture in which there is anything to judge. Read its difference before committing it: what fires on benign traffic is noise.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+from zipfile import ZipFile
+
+import pyarrow as pa
+
+from detectors.methods.rules import Rules
+from detectors.rulebook.load import load, own_rules
+from records.model import Batch
+from sensors.sensor import Sensor
+from sensors.sources.pcap import find, open_capture
+from tests.cli import CAPTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from detectors.rulebook.load import Rulebook
+
+SHARED: Final = Path(__file__).parents[2] / "shared" / "captures"
+TABLE: Final = Path(__file__).with_suffix(".txt")
+SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.zip")
+NOTHING: Final = "-"
+
+
+@cache
+def book() -> Rulebook:
+    """The rules that come with Balefire."""
+    return load([own_rules()])
+
+
+def captures() -> dict[str, Path]:
+    """Every capture, ours first, then those of others where they lie beside the checkout."""
+    found = {file.name: file for file in sorted(CAPTURES.glob("*.pcap"))}
+    others = sorted(file for file in SHARED.rglob("*") if file.name.endswith(SUFFIXES)) if SHARED.is_dir() else []
+    return found | {str(file.relative_to(SHARED)): file for file in others}
+
+
+def fired(file: Path) -> dict[str, int] | None:
+    """The findings of each rule in a capture; None where there is nothing to judge."""
+    batches: list[pa.Table] = []
+    with _unpacked(file) as path:
+        (capture,) = find([str(path)])
+        if capture.error is not None:
+            return None
+        sensor, source = Sensor(lambda: "firing", None, capture.name), open_capture(capture)
+        try:
+            batches = [batch.activities for batch in sensor.listen(source, lambda: False) if batch.activities.num_rows]
+        finally:
+            source.close()
+    if not batches:
+        return None
+    found = Rules(book(), {}).judge(Batch(activities=pa.concat_tables(batches)))
+    return dict(sorted(Counter(finding.rule for finding in found).items()))
+
+
+def table() -> dict[str, dict[str, int]]:
+    """What the table says: by capture, rules and their findings."""
+    found: dict[str, dict[str, int]] = {}
+    current: dict[str, int] = {}
+    for line in TABLE.read_text("utf-8").splitlines():
+        if not line.startswith(" "):
+            current = found[line] = {}
+        elif line.strip() != NOTHING:
+            name, count = line.split()
+            current[name] = int(count)
+    return found
+
+
+def written(fires: dict[str, dict[str, int]]) -> str:
+    """The table as text: a capture, then a rule a line."""
+    parts = [[name, *([f"  {rule:28} {count}" for rule, count in found.items()] or [f"  {NOTHING}"])] for name, found in fires.items()]
+    return "\n".join(line for part in parts for line in part)
+
+
+@contextmanager
+def _unpacked(file: Path) -> Generator[Path]:
+    if file.suffix != ".zip":
+        yield file
+        return
+    with TemporaryDirectory() as folder, ZipFile(file) as packed:
+        yield Path(packed.extract(packed.namelist()[0], folder))
+
+
+if __name__ == "__main__":
+    if not SHARED.is_dir():
+        sys.exit(f"{SHARED} is not there: the table would lose the captures of others.")
+    sys.stdout.write(written({name: found for name, file in captures().items() if (found := fired(file)) is not None}) + "\n")

@@ -1,0 +1,143 @@
+"""Mutants: which there are, which the tests inside a rule notice, and what a rule may say of the others."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from detectors.mutants import mutants
+from detectors.mutation import mutate
+from detectors.rulebook.load import own_rules
+from records.errors import UsageError
+from tests.cli import balefire, one
+from tests.test_lint import BASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS: Final = 30  # the promise of the command for all shipped rules
+
+
+def names(detection: dict[str, Any]) -> list[str]:
+    return [mutant.name for mutant in mutants(detection)]
+
+
+def test_every_mutant_of_the_shipped_rules_is_noticed() -> None:
+    started = time.monotonic()
+    report = mutate(own_rules())
+    assert time.monotonic() - started < SECONDS
+    assert [(one.rule, one.mutant) for one in report.survived if one.reason is None] == []
+    assert report.problems == ()
+    assert report.rules >= 50
+    assert report.killed >= 8 * report.rules
+    assert report.killed + len(report.survived) == report.mutants
+
+
+@pytest.mark.parametrize(
+    ("detection", "expected"),
+    [
+        ({"a": {"ot.unit": 1}, "condition": "a"}, ["a: ot.unit: 1 becomes 0", "a: ot.unit: 1 becomes 2", "condition: not a"]),
+        (
+            {"a": {"ot.value|gt": 0.25}, "condition": "a"},
+            ["a: ot.value|gt: 0.25 becomes 0.24", "a: ot.value|gt: 0.25 becomes 0.26", "a: ot.value|gt without gt", "condition: not a"],
+        ),
+        ({"a": {"ot.effect": ["x", "y"]}, "condition": "not a"}, ["a: ot.effect: without x", "a: ot.effect: without y", "condition: a instead of not a"]),
+        ({"a": {"source.ip|exists": True}, "condition": "a"}, ["a: source.ip|exists: false", "a: source.ip|exists without exists", "condition: not a"]),
+        (
+            {"a": {"x": "1", "y|contains|all": "2"}, "condition": "a"},
+            ["a: without x", "a: without y|contains|all", "a: y|contains|all without contains", "a: y|contains|all without all", "condition: not a"],
+        ),
+        ({"a": [{"x": "1"}, {"y": "2"}], "condition": "a"}, ["a: without {'x': '1'}", "a: without {'y': '2'}", "condition: not a"]),
+        ({"a": ["one", "two"], "condition": "a"}, ["a: without one", "a: without two", "condition: not a"]),
+        (
+            {"a": {"x": "1"}, "b": {"y": "1"}, "condition": "a and not b"},
+            [
+                "condition: a or not b instead of a and not b",
+                "condition: without a",
+                "condition: not a",
+                "condition: without not b",
+                "condition: b instead of not b",
+            ],
+        ),
+        (
+            {"a1": {"x": "1"}, "a2": {"y": "1"}, "condition": "1 of a*"},
+            ["condition: not 1 of a*", "condition: all of a* instead of 1 of a*"],
+        ),
+        (
+            {"a": {"x": "1"}, "b": {"y": "1"}, "c": {"z": "1"}, "condition": "a and (b or c)"},
+            [
+                "condition: a or (b or c) instead of a and (b or c)",
+                "condition: without a",
+                "condition: not a",
+                "condition: without b or c",
+                "condition: b and c instead of b or c",
+                "condition: without b",
+                "condition: not b",
+                "condition: without c",
+                "condition: not c",
+            ],
+        ),
+        ({"a": {"x": "1"}, "b": {"y": "1"}, "condition": ["a", "b"]}, ["condition: without a", "condition: not a", "condition: without b", "condition: not b"]),
+        (
+            {"a": {"x": "1"}, "condition": "a and a"},
+            ["condition: a or a instead of a and a", "condition: without a", "condition: not a", "condition: without a (2)", "condition: not a (2)"],
+        ),
+    ],
+)
+def test_what_is_changed(detection: dict[str, Any], expected: list[str]) -> None:
+    assert names(detection) == expected
+
+
+def test_a_mutant_changes_one_thing_and_leaves_the_rule_alone() -> None:
+    detection = {"a": {"ot.unit": [1, 2], "ot.effect": "test"}, "b": {"x": "1"}, "condition": "a and not b"}
+    before = repr(detection)
+    changed = {mutant.name: mutant.detection for mutant in mutants(detection)}
+    assert repr(detection) == before
+    assert changed["a: ot.unit: 1 becomes 2"] == {**detection, "a": {"ot.unit": [2, 2], "ot.effect": "test"}}
+    assert changed["a: without ot.effect"] == {**detection, "a": {"ot.unit": [1, 2]}}
+    assert changed["condition: b instead of not b"] == {**detection, "condition": "a and (b)"}
+
+
+def written(folder: Path, *edits: tuple[str, str]) -> Path:
+    text = BASE
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = folder / "stopped.yml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_a_mutant_that_no_case_notices_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, ("    - ot: {effect: cpu.stop}\n      source.ip: 192.168.1.1\n", ""))
+    assert one("rules", "mutate", file, status=1) == {
+        "rules": 1, "mutants": 4, "killed": 3,
+        "survived": [{"file": str(file), "rule": "stopped", "mutant": "selection: without source.ip|cidr", "reason": None}],
+    }  # fmt: skip
+    assert f"{file}: stopped: no case notices “selection: without source.ip|cidr”." in balefire("rules", "mutate", file, "--language", "en").stdout
+
+
+def test_a_mutant_may_live_where_the_rule_says_why(tmp_path: Path) -> None:
+    """As FORMAT.md shows it."""
+    found = re.search(r"^    survives:\n(?:    .*\n)+", (own_rules() / "FORMAT.md").read_text("utf-8"), re.MULTILINE)
+    assert found
+    shown = textwrap.dedent(found[0])
+    twice = ("    source.ip|cidr:", "    source.ip|exists: true\n    source.ip|cidr:")
+    file = written(tmp_path, ("  selection:\n", "  outside:\n"), ("condition: selection", "condition: outside"), twice, ("tests:\n", f"{shown}tests:\n"))
+    (survivor,) = one("rules", "mutate", file, "--language", "zh")["survived"]
+    assert (survivor["mutant"], survivor["reason"][:5]) == ("outside: without source.ip|exists", "在某网段内")
+    assert one("rules", "lint", file)["problems"] == []
+    assert "may live" in balefire("rules", "mutate", file, "--language", "en").stdout
+
+
+def test_a_rule_that_is_not_loaded_has_failed(tmp_path: Path) -> None:
+    file = written(tmp_path, ("level: high", "level: grave"))
+    result = balefire("rules", "mutate", file, "--json")
+    assert (result.exit_code, result.stdout) == (1, '{"rules": 0, "mutants": 0, "killed": 0, "survived": []}\n')
+    assert "[level]" in result.stderr
+    with pytest.raises(UsageError):
+        mutate(tmp_path / "gone")
