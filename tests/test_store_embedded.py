@@ -22,7 +22,7 @@ from records.query import Query
 from records.schema import ACTIVITY, SCHEMA_VERSION
 from records.search import Match
 from records.store import open_store
-from records.store.columns import stored
+from records.store.columns import numbered, stored
 from records.store.contract import Commit
 from records.store.parquet import FILES_A_DAY, GRACE, compact, write_days
 from tests.require import need
@@ -285,7 +285,7 @@ def test_compaction_takes_little_memory(path: Path, embedded: EmbeddedStore) -> 
             "event.action": pa.array([f"action {n}" * 20] * rows),
         }
         with manifest.transaction():
-            manifest.add_files(write_days(path, ACTIVITY, stored(ACTIVITY, pa.table(columns)), 0, []))
+            manifest.add_files(write_days(path, ACTIVITY, numbered(stored(ACTIVITY, pa.table(columns)), n * rows), 0, []))
     before = pa.default_memory_pool()
     pool = pa.proxy_memory_pool(before)
     pa.set_memory_pool(pool)

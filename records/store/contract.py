@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from records.model import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -45,6 +45,13 @@ class Store(Protocol):
 
     def read(self, table: str, query: Query) -> pa.Table:
         """Rows of a table (its schema's columns) that match, sorted, one page."""
+        ...
+
+    def history(self, table: str, query: Query, fields: Sequence[str], *, ordered: bool = True) -> Iterator[pa.Table]:
+        """These columns of the rows that match, some rows at a time, in the order in which they were released; in any order unless `ordered`.
+
+        Sort and page of the query do not count. Only activities and points have an order of release.
+        """
         ...
 
     def get(self, table: str, identity: str) -> dict[str, Any] | None:

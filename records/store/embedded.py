@@ -23,13 +23,13 @@ from records.search import Match, field_of
 from records.store import parquet
 from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
-from records.store.engine import FILES, ROWS, Engine
+from records.store.engine import FILES, MIXED, ROWS, Engine
 from records.store.manifest import NAME, Document, Manifest, guard
 from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset
 from records.store.sql import Statement, sort_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from records.model import Alert
@@ -103,6 +103,20 @@ class EmbeddedStore:
             return self._engine.query(statement.rows(query, mark), statement.values, rows)
         only = cast("list[str]", found.column("id").to_pylist())
         return self._engine.query(statement.rows(replace(query, where=None), only=only), statement.values, rows)
+
+    def history(self, table: str, query: Query, fields: Sequence[str], *, ordered: bool = True) -> Iterator[pa.Table]:
+        """These columns of the rows that match, some rows at a time, in the order in which they were released; in any order unless `ordered`."""
+        kind = TABLES[table]
+        files = self._manifest.files(table, query.since, None if query.until is None else query.until - 1)
+        if not files:
+            return
+        statement = Statement(kind, MIXED if ordered else FILES)
+        statement.values["files"] = self._engine.files([file.name for file in files])
+        names = [name for name in kind.names if name in set(fields)]
+        types = arrow_types(kind)
+        with guard(self.path):
+            for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values):
+                yield part.cast(pa.schema([pa.field(name, types[name]) for name in names]))
 
     def _mark(self, kind: Table, query: Query) -> tuple[Any]:
         statement, rows = self._source(kind, Query())
@@ -217,7 +231,8 @@ class EmbeddedStore:
     def _write(self, commit: Commit, made: list[str]) -> tuple[Written, dict[str, set[int]]]:
         now = time.time_ns()
         batches = {"activity": commit.batch.activities, "point": commit.batch.points}
-        sifted = {name: parquet.sift(self._engine, self._manifest, TABLES[name], rows) for name, rows in batches.items() if rows.num_rows}
+        released = self._manifest.number("released") or 0
+        sifted = {name: parquet.sift(self._engine, self._manifest, TABLES[name], rows, released) for name, rows in batches.items() if rows.num_rows}
         files = [file for name, rows in sifted.items() for file in parquet.write_days(self.path, TABLES[name], rows.new, now, made)]
         new, known = sum(s.new.num_rows for s in sifted.values()), sum(s.known for s in sifted.values())
         conflicts = [name for s in sifted.values() for name in s.conflicts]
@@ -232,6 +247,7 @@ class EmbeddedStore:
             self._put_changed("alert", [alert_row(alert) for alert in commit.alerts], now)
             self._put_changed("asset", self._merged(commit), now)
             self._manifest.set_state(commit.state)
+            self._manifest.set_number("released", released + max(rows.num_rows for rows in batches.values()))
             self._set_newest(commit)
         days: dict[str, set[int]] = {}
         for file in files:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from records.errors import UsageError
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, field_of
-from records.store.columns import SORTABLE, address_key
+from records.store.columns import RELEASED, SORTABLE, address_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,11 @@ class Statement:
             where += f" AND id IN (SELECT unnest({self.bind(only)}))"
         columns = ", ".join(map(quote, names or self.table.names))
         return f"SELECT {columns} FROM {self.source} WHERE {where} ORDER BY {key}{down} NULLS LAST, id{down}{limit}"
+
+    def history(self, query: Query, names: Sequence[str], *, ordered: bool) -> str:
+        """These columns of the rows of the query's time and search. What a version stored that kept no order comes first, by time."""
+        order = f" ORDER BY {quote(RELEASED)} NULLS FIRST, {quote(self.table.time)}" if ordered else ""
+        return f"SELECT {', '.join(map(quote, names))} FROM {self.source} WHERE {self.where(query)}{order}"
 
     def mark(self, query: Query) -> str:
         """The sort value of the row `query.after`."""
@@ -138,9 +143,12 @@ class Statement:
 
     def _test(self, by: Field, column: str, wanted: Match | Wildcard | Range) -> str:
         match wanted:
-            case Wildcard(_, pattern):
-                whole = "" if by.type == "keyword" else "%"
-                return f"lower({column}) LIKE lower({self.bind(whole + like(pattern) + whole)}) ESCAPE '!'"
+            case Wildcard(_, pattern, cased):
+                whole = "%" if by.type in {"text", "json"} else ""
+                shape = self.bind(whole + like(pattern) + whole)
+                return f"{column} LIKE {shape} ESCAPE '!'" if cased else f"lower({column}) LIKE lower({shape}) ESCAPE '!'"
+            case Match(_, value, True) if by.type in {"keyword", "text"}:
+                return f"contains({column}, {self.bind(str(value))})" if by.type == "text" else f"{column} = {self.bind(str(value))}"
             case Match(_, value) if by.type == "text":
                 return f"contains(lower({column}), lower({self.bind(str(value))}))"
             case Match(_, value):
