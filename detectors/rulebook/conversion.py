@@ -1,60 +1,36 @@
 """Single-event rules as conditions that every store understands: one conversion, for back-tests and for Elasticsearch.
 
 A rule becomes two conditions. `safe` holds for every row that the rule matches, whatever stands in the row, so that a store may leave all others out
-before the rule itself judges. `plain` is the rule as a query of the store's; it is the rule itself where there are no `reasons` against it.
-Text is compared without regard to the case of ASCII letters there; that `s` and `ſ`, or `k` and `K`, are one letter to RE2 only `safe` knows.
+before the rule itself judges. `plain` is the rule as a query; it is the rule itself where there are no `reasons` against it. A query knows the case of
+ASCII letters only; that RE2 takes U+017F for an s and U+212A for a k, only `safe` knows.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
-from re import compile as expression
-from typing import TYPE_CHECKING, Any, Final
-
-from sigma.conditions import ConditionAND, ConditionFieldEqualsValueExpression, ConditionNOT, ConditionOR, ConditionValueExpression, SigmaCondition
-from sigma.rule import SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
-from sigma.types import (
-    CompareOperators,
-    SigmaBool,
-    SigmaCasedString,
-    SigmaCIDRExpression,
-    SigmaCompareExpression,
-    SigmaExists,
-    SigmaExpansion,
-    SigmaFieldReference,
-    SigmaNull,
-    SigmaNumber,
-    SigmaRegularExpression,
-    SigmaString,
-    SigmaTimestampPart,
-    SigmaType,
-    SpecialChars,
-)
+from ipaddress import IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Final
 
 from detectors.rulebook.detection import CLOSED
-from detectors.rulebook.frame import TEXTS
-from detectors.rulebook.match import KEYWORD_FIELDS, field_named
+from detectors.rulebook.predicates import All, DatePart, Either, Figures, Network, Not, Present, Same, Texts
 from detectors.rulebook.problems import text
+from records import search
 from records.schema import ACTIVITY
-from records.search import EVERYTHING, And, Exists, Match, Not, Or, Range, Wildcard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from detectors.rulebook.predicates import Pattern
     from records.model import Text
     from records.schema import Field
     from records.search import Condition
 
-_OCTETS: Final = expression(r"((?:\d{1,3}\.){1,3})\*")
-_IN_ADDRESSES: Final = frozenset("0123456789abcdefABCDEF:.*?")
-_MAPPED: Final = ip_network("::ffff:0:0/96")
-_BOUNDS: Final[dict[CompareOperators, tuple[str, bool]]] = {
-    CompareOperators.LT: ("high", False),
-    CompareOperators.LTE: ("high", True),
-    CompareOperators.GT: ("low", False),
-    CompareOperators.GTE: ("low", True),
-}
+_FORM: Final = re.compile(r"(?:\(\?(?P<flags>i?m?s?)\))?(?P<start>\\A|\^)?(?P<open>\(\?:)?(?P<body>.*?)(?(open)\))(?P<end>\\z|(?<!\\)\$)?", re.DOTALL)
+_TOKEN: Final = re.compile(r"(?P<many>\.\*)|(?P<one>\.)|\\(?P<escaped>[^A-Za-z0-9])|(?P<letter>[^\\.*+?()|\[\]{}^$])", re.DOTALL)
+_OCTETS: Final = re.compile(r"((?:\d{1,3}\.){1,3})\*")
+_IN_ADDRESSES: Final = frozenset("0123456789abcdefABCDEF:.")
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +44,37 @@ class Converted:
     reasons: tuple[Text, ...] = field(default=())
 
 
-def convert(rule: Mapping[str, Any]) -> Converted:
-    """The content of a rule file that loads. What cannot be converted is looked for everywhere, and says why."""
-    if "detection" not in rule:
-        return _nowhere("correlation", ACTIVITY.names)
-    detections = SigmaDetections.from_dict({str(name): part for name, part in rule["detection"].items()})
-    return _any([_tree(SigmaCondition(condition, detections).parse()) for condition in detections.condition])
-
-
-def _tree(node: Any) -> Converted:
-    if isinstance(node, ConditionFieldEqualsValueExpression):
-        return _leaf(field_named(node.field), node.value)
-    if isinstance(node, ConditionValueExpression):
-        return _keyword(node.value)
-    if isinstance(node, ConditionNOT):
-        return _not(_tree(node.args[0]))
-    if isinstance(node, (ConditionAND, ConditionOR)):
-        return (_all if isinstance(node, ConditionAND) else _any)([_tree(part) for part in node.args])
-    return _nowhere("other", ACTIVITY.names, what=type(node).__name__)
-
-
-def _all(parts: list[Converted]) -> Converted:
-    return parts[0] if len(parts) == 1 else _joined(And(tuple(part.plain for part in parts)), And(tuple(part.safe for part in parts)), parts)
+def convert(wanted: object) -> Converted:
+    """A rule's predicate, one of those of `predicates`. What cannot be converted is looked for everywhere, and says why."""
+    match wanted:
+        case All(parts):
+            found = [convert(part) for part in parts]
+            return _joined(search.And(tuple(part.plain for part in found)), search.And(tuple(part.safe for part in found)), found)
+        case Either(parts):
+            return _any([convert(part) for part in parts])
+        case Not(part):
+            return _not(convert(part))
+        case Texts(by, patterns):
+            return _any([_text(by, pattern) for pattern in patterns])
+        case Figures(by):
+            return _figures(by, wanted)
+        case Present(by, there):
+            known = search.Exists(by.name) if there else search.Not(search.Exists(by.name))
+            return Converted(known, known, True, frozenset({by.name}))
+        case Network(by, low, high):
+            return _network(by, low, high)
+        case DatePart(by):
+            return _nowhere("part", {by.name}, field=by.name)
+        case Same(by, other):
+            return _nowhere("reference", {by.name, other.name}, field=by.name)
+        case _:
+            return _nowhere("other", ACTIVITY.names)
 
 
 def _any(parts: list[Converted]) -> Converted:
-    return parts[0] if len(parts) == 1 else _joined(Or(tuple(part.plain for part in parts)), Or(tuple(part.safe for part in parts)), parts)
+    if len(parts) == 1:
+        return parts[0]
+    return _joined(search.Or(tuple(part.plain for part in parts)), search.Or(tuple(part.safe for part in parts)), parts)
 
 
 def _joined(plain: Condition, safe: Condition, parts: list[Converted]) -> Converted:
@@ -104,98 +85,103 @@ def _joined(plain: Condition, safe: Condition, parts: list[Converted]) -> Conver
 
 def _not(part: Converted) -> Converted:
     """What is too wide would be too narrow when negated."""
-    return Converted(Not(part.plain), Not(part.plain) if part.exact else EVERYTHING, part.exact, part.fields, part.reasons)
+    negated = search.Not(part.plain)
+    return Converted(negated, search.Not(part.safe) if part.exact else search.EVERYTHING, part.exact, part.fields, part.reasons)
 
 
 def _nowhere(reason: str, fields: Iterable[str], **values: object) -> Converted:
     """What no store's condition can say."""
-    return Converted(EVERYTHING, EVERYTHING, False, frozenset(fields), (text(f"detectors.unconverted.{reason}", **values),))
+    return Converted(search.EVERYTHING, search.EVERYTHING, False, frozenset(fields), (text(f"detectors.unconverted.{reason}", **values),))
 
 
-def _leaf(by: Field, value: SigmaType) -> Converted:
-    asked = frozenset({by.name})
-    match value:
-        case SigmaExpansion():
-            return _any([_leaf(by, part) for part in value.values])
-        case SigmaNull() | SigmaExists():
-            there = Exists(by.name)
-            told = there if isinstance(value, SigmaExists) and value.exists else Not(there)
-            return Converted(told, told, True, asked)
-        case SigmaFieldReference():
-            return _nowhere("reference", {by.name, field_named(value.field).name}, field=by.name)
-        case SigmaRegularExpression():
-            return _nowhere("regex", asked, field=by.name)
-        case SigmaCIDRExpression():
-            return _network(by, value)
-        case SigmaTimestampPart() | SigmaCompareExpression():
-            return _comparison(by, value)
-        case SigmaString() if by.type in TEXTS:
-            return _text(by, value)
-        case SigmaNumber() if by.type in TEXTS:
-            return _text(by, SigmaString.from_str(str(value)))
-        case SigmaNumber() | SigmaBool():
-            equal = Match(by.name, value.boolean if isinstance(value, SigmaBool) else _whole(value.number))
-            return Converted(equal, equal, True, asked)
+def _figures(by: Field, wanted: Figures) -> Converted:
+    """Numbers. To DuckDB what is no number equals itself and is larger than all numbers, so only there a bound from below is too wide."""
+    number, asked = wanted.number, frozenset({by.name})
+    match wanted.compare:
+        case "eq":
+            found: Condition = search.Match(by.name, number)
+        case "lt" | "lte":
+            found = search.Range(by.name, high=number, include_high=wanted.compare == "lte")
         case _:
-            return _nowhere("other", asked, what=type(value).__name__)
+            found = search.Range(by.name, low=number, include_low=wanted.compare == "gte")
+    return Converted(found, found, by.type != "double" or wanted.compare in {"eq", "lt", "lte"}, asked)
 
 
-def _whole(number: float) -> int | float:
-    """4.0 as 4: a column of whole numbers is asked for whole numbers."""
-    return int(number) if float(number).is_integer() else number
+def _network(by: Field, low: str, high: str) -> Converted:
+    """Stores take an IPv4 address for the IPv6 address that stands for it, a rule does not."""
+    first, last = (bytes.fromhex(sortable[1:]) for sortable in (low, high))
+    inside, asked = search.Range(by.name, str(ip_address(first)), str(ip_address(last))), frozenset({by.name})
+    if len(first) == 16 and first <= _MAPPED[-1].packed and last >= _MAPPED[0].packed:
+        return Converted(inside, inside, False, asked, (text("detectors.unconverted.mapped", field=by.name, first=str(ip_address(first))),))
+    return Converted(inside, inside, False, asked)
 
 
-def _comparison(by: Field, value: SigmaTimestampPart | SigmaCompareExpression) -> Converted:
-    number = value.number if isinstance(value, SigmaCompareExpression) else value
-    if isinstance(number, SigmaTimestampPart) or not isinstance(value, SigmaCompareExpression):
-        return _nowhere("part", {by.name}, field=by.name)
-    side, included = _BOUNDS[value.op]
-    limit = _whole(number.number)
-    bound = Range(by.name, low=limit, include_low=included) if side == "low" else Range(by.name, high=limit, include_high=included)
-    # To DuckDB what is no number is larger than all numbers.
-    return Converted(bound, bound, by.type == "long" or side == "high", frozenset({by.name}))
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a pattern looks for: `wildcard` as `search.Wildcard` has it; `literal` is its letters, `special` whether it stands for other texts too."""
+
+    wildcard: str
+    literal: str
+    special: bool
+    cased: bool
 
 
-def _network(by: Field, value: SigmaCIDRExpression) -> Converted:
-    network = value.network
-    inside = Range(by.name, str(network[0]), str(network[-1]))
-    if network.version == 6 and network.overlaps(_MAPPED):  # stores take an IPv4 address for the IPv6 address that stands for it
-        return Converted(inside, inside, False, frozenset({by.name}), (text("detectors.unconverted.mapped", field=by.name, network=str(network)),))
-    return Converted(inside, inside, False, frozenset({by.name}))
+def _shape(pattern: Pattern) -> _Shape | None:
+    """What RE2 is asked for, where that is text with wildcards; None where it is more."""
+    form = _FORM.fullmatch(pattern.regex)
+    flags = (form["flags"] or "") if form else "m"
+    if form is None or "m" in flags:
+        return None
+    parts: list[str] = ["" if form["start"] else "*"]
+    literal, at, body = "", 0, str(form["body"])
+    while at < len(body):
+        token = _TOKEN.match(body, at)
+        if token is None or ((token["one"] or token["many"]) and "s" not in flags):
+            return None
+        letter = token["escaped"] or token["letter"] or ""
+        literal += letter
+        parts.append("*" if token["many"] else "?" if token["one"] else _escaped(letter))
+        at = token.end()
+    wildcard = "".join((*parts, "" if form["end"] else "*"))
+    return _Shape(wildcard, literal, wildcard != _escaped(literal), "i" not in flags)
 
 
-def _text(by: Field, value: SigmaString) -> Converted:
-    shape, literal = _shape(value), "".join(part for part in value.s if isinstance(part, str))
-    cased = isinstance(value, SigmaCasedString)
-    asked = frozenset({by.name})
-    if not cased and any(letter.lower() != letter or letter.upper() != letter for letter in literal if not letter.isascii()):
-        return _nowhere("letters", asked, field=by.name, value=literal)
+def _escaped(literal: str) -> str:
+    return "".join(f"\\{letter}" if letter in "*?\\" else letter for letter in literal)
+
+
+def _text(by: Field, pattern: Pattern) -> Converted:
+    shape, asked = _shape(pattern), frozenset({by.name})
+    if shape is None:
+        return _nowhere("regex", asked, field=by.name)
+    if not shape.cased and any(letter.lower() != letter or letter.upper() != letter for letter in shape.literal if not letter.isascii()):
+        return _nowhere("letters", asked, field=by.name, value=shape.literal)
+    written = search.Wildcard(by.name, shape.wildcard, shape.cased)
     if by.type == "ip":
-        return _address(by, shape, literal, cased, value.contains_special())
-    plain = Wildcard(by.name, shape, cased) if value.contains_special() else Match(by.name, literal, cased)
-    return Converted(plain, plain if cased else _widened(by, plain, literal), cased or by.name in CLOSED, asked)
+        return _written(by, shape, written)
+    plain = written if shape.special else search.Match(by.name, shape.literal, shape.cased)
+    return Converted(plain, _widened(by, shape, plain), shape.cased or by.name in CLOSED, asked)
 
 
-def _widened(by: Field, plain: Condition, literal: str) -> Condition:
-    """RE2 takes U+017F for an s; no store does."""
-    if by.name in CLOSED or not set("sS") & set(literal):
+def _widened(by: Field, shape: _Shape, plain: Condition) -> Condition:
+    if shape.cased or by.name in CLOSED or not set("sS") & set(shape.literal):
         return plain
-    return Or((plain, Wildcard(by.name, "*\u017f*")))
+    return search.Or((plain, search.Wildcard(by.name, "*\u017f*")))
 
 
-def _address(by: Field, shape: str, literal: str, cased: bool, special: bool) -> Converted:
+def _written(by: Field, shape: _Shape, written: Condition) -> Converted:
     """A rule compares addresses as they are written; in a store they are numbers."""
-    asked, written = frozenset({by.name}), Wildcard(by.name, shape, cased)
-    if special:
-        octets = _OCTETS.fullmatch(shape)
-        if octets is None:
-            return Converted(written, written, cased, asked, (text("detectors.unconverted.address", field=by.name, value=shape),))
+    asked, safe = frozenset({by.name}), _widened(by, shape, written)
+    if not shape.special and _canonical(shape.literal):
+        return Converted(search.Match(by.name, shape.literal), safe, False, asked)
+    if octets := _OCTETS.fullmatch(shape.wildcard):
         known = octets[1].count(".")
-        network = ip_network(f"{octets[1]}{'0.' * (3 - known)}0/{known * 8}")
-        return Converted(Range(by.name, str(network[0]), str(network[-1])), written, False, asked)
-    if _canonical(literal):
-        return Converted(Match(by.name, literal), Match(by.name, literal), False, asked)
-    return Converted(written, written, cased, asked, (text("detectors.unconverted.address", field=by.name, value=literal),))
+        network = ip_network(f"{octets[1]}{'0.' * (3 - known)}0/{known * 8}", strict=False) if _canonical(f"{octets[1]}{'0.' * (3 - known)}0") else None
+        if network:
+            return Converted(search.Range(by.name, str(network[0]), str(network[-1])), safe, False, asked)
+    if not set(shape.literal) <= _IN_ADDRESSES:  # nowhere in an address
+        return Converted(search.Or(()), safe, False, asked)
+    return Converted(written, safe, False, asked, (text("detectors.unconverted.address", field=by.name, value=shape.wildcard),))
 
 
 def _canonical(literal: str) -> bool:
@@ -204,39 +190,3 @@ def _canonical(literal: str) -> bool:
         return str(ip_address(literal)) == literal.lower()
     except ValueError:
         return False
-
-
-def _shape(value: SigmaString) -> str:
-    """A text with wildcards as `Wildcard` has it."""
-    return "".join(_shape_part(part) for part in value.s)
-
-
-def _shape_part(part: Any) -> str:
-    if isinstance(part, SpecialChars):
-        return "*" if part is SpecialChars.WILDCARD_MULTI else "?"
-    return "".join(f"\\{letter}" if letter in "*?\\" else letter for letter in str(part))
-
-
-def _keyword(value: SigmaType) -> Converted:
-    """Words that may stand anywhere: in each field of texts, and among addresses where they could be a part of one."""
-    fields = {by.name for by in KEYWORD_FIELDS}
-    if isinstance(value, SigmaExpansion):
-        return _any([_keyword(part) for part in value.values])
-    if isinstance(value, SigmaNumber) and not isinstance(value, SigmaTimestampPart):
-        value = SigmaString.from_str(str(value))
-    if not isinstance(value, SigmaString):
-        return _nowhere("regex", fields, field="*")
-    literal = "".join(part for part in value.s if isinstance(part, str))
-    if any(letter.lower() != letter or letter.upper() != letter for letter in literal if not letter.isascii()):
-        return _nowhere("letters", fields, field="*", value=literal)
-    cased = isinstance(value, SigmaCasedString)
-    parts: list[Converted] = []
-    for by in KEYWORD_FIELDS:
-        found = Wildcard(by.name, f"*{_shape(value)}*", cased)
-        if by.type == "ip":
-            possible = set(literal) <= _IN_ADDRESSES
-            reasons = (text("detectors.unconverted.address", field=by.name, value=literal),) if possible else ()
-            parts.append(Converted(found if possible else Or(()), found, cased, frozenset({by.name}), reasons))
-        else:
-            parts.append(Converted(found, found if cased else _widened(by, found, literal), cased, frozenset({by.name})))
-    return _any(parts)
