@@ -16,6 +16,7 @@ from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
 from balefire.commands.rulebook import rulebook
 from balefire.commands.tables import table_commands
+from balefire.commands.versions import listed, rollback
 from records.wording import LANGUAGES, say
 
 
@@ -30,3 +31,5 @@ def main(context: click.Context, settings: Path | None, language: str | None) ->
 
 for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, schema, protocols, warm, version):
     main.add_command(command)
+for command in (listed, rollback):
+    rulebook.add_command(command)

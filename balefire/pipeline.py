@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import resource
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from balefire.ahead import ahead
+from balefire.ruling import Ruling
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
+from detectors.rulebook import versions
 from records.errors import BalefireError, StoreError
-from records.model import SEVERITIES, Alert, Asset, Batch, Finding, severity_word
+from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.schema import SCHEMA_VERSION
 from records.store.contract import Commit
 from sensors.coverage import Totals
@@ -81,6 +84,7 @@ class Replay:
         self.plan = plan
         self.store = store
         self.progress = progress
+        self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
         self.alerts: dict[str, Alert] = {}
         self.assets: dict[str, Asset] = {}
         self.findings: set[str] = set()
@@ -96,6 +100,14 @@ class Replay:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
         started = time.monotonic()
         self._learn()
+        ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
+        try:
+            inputs = self._captures(ruling)
+        finally:
+            ruling.close()
+        return self._summary(inputs, time.monotonic() - started)
+
+    def _captures(self, ruling: Ruling) -> list[dict[str, Any]]:
         judges: dict[str, list[Detector]] = {}
         inputs: list[dict[str, Any]] = []
         for number, capture in enumerate(self.plan.captures):
@@ -103,8 +115,8 @@ class Replay:
                 self.repeated.append((capture.path, first.path))
                 inputs.append(input_row(capture, Totals(), None))
                 continue
-            inputs.append(self._capture(capture, self._sensor(capture), judges))
-        return self._summary(inputs, time.monotonic() - started)
+            inputs.append(self._capture(capture, self._sensor(capture), judges, ruling))
+        return inputs
 
     def _sensor(self, capture: Capture) -> Sensor:
         def observer() -> str:
@@ -126,9 +138,9 @@ class Replay:
         self.taught = bool(states)
         self.store.write(Commit(state=states))
 
-    def _judges(self) -> list[Detector]:
+    def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(self.plan.rules, self._files))
+        fresh = detectors(Setup(ruling.rules, self._files))
         for detector in fresh:
             if learned := self.store.state(detector.name):
                 try:
@@ -137,7 +149,15 @@ class Replay:
                     raise StoreError("store.state", detector=detector.name) from None
         return fresh
 
-    def _capture(self, capture: Capture, sensor: Sensor, judges: dict[str, list[Detector]]) -> dict[str, Any]:
+    def _renewed(self, before: list[Detector], ruling: Ruling) -> list[Detector]:
+        """Detectors with the rules that are in force now, which go on where those before stopped."""
+        fresh = self._judges(ruling)
+        for detector, old in zip(fresh, before, strict=True):
+            with suppress(ValueError):  # what cannot be taken over begins anew
+                detector.restore(old.state())
+        return fresh
+
+    def _capture(self, capture: Capture, sensor: Sensor, judges: dict[str, list[Detector]], ruling: Ruling) -> dict[str, Any]:
         """One capture, in bounded commits; its entry of `inputs`. The engine is ahead while what it gave is judged and stored."""
         before = len(self.errors)
         waiting = Waiting()
@@ -145,14 +165,16 @@ class Replay:
         for batch in ahead(lambda check: self._listen(capture, sensor, check)):
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
-                judges[history] = self._judges()
+                judges[history] = self._judges(ruling)
+            elif capture.pipe and not waiting.rows() and ruling.look():  # what waits for its commit was judged by the rules before
+                judges[history] = self._renewed(judges[history], ruling)
             waiting.batches.append(batch)
-            waiting.findings += [finding for judge in judges[history] for finding in judge.judge(batch)]
+            waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(batch))
             self.tally.count(batch)
             if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS):
-                self._commit(waiting)
+                self._commit(waiting, ruling)
                 waiting = Waiting()
-        self._commit(waiting, sensor.assets())
+        self._commit(waiting, ruling, sensor.assets())
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)
@@ -179,12 +201,12 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, assets: tuple[Asset, ...] = ()) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, assets: tuple[Asset, ...] = ()) -> None:
         """Findings fold into alerts, and all of it is written together or not at all."""
         keys = {finding.key for finding in waiting.findings}
         known = sorted(self.store.alerts_of(keys), key=lambda alert: (alert.first, alert.id))
         folded = alerts.fold(waiting.findings, known)
-        written = self.store.write(Commit(waiting.batch(), tuple(waiting.findings), tuple(folded), assets))
+        written = self.store.write(Commit(waiting.batch(), tuple(waiting.findings), tuple(folded), assets, ruling.state(self.store.newest())))
         self.conflicts += written.conflicts
         self.assets |= {asset.id: asset for asset in assets}
         self.findings |= {finding.id for finding in waiting.findings}

@@ -60,7 +60,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a detector found. Times are nanoseconds; `normal` is what would have been normal, `respond` the first steps."""
+    """What a detector found. Times are nanoseconds; `normal` is what would have been normal, `respond` the first steps.
+
+    `version` is that of the rules in force, where a rule found it.
+    """
 
     id: str
     key: str
@@ -82,6 +85,7 @@ class Finding:
     site: str | None
     normal: Text | None = None
     respond: tuple[Text, ...] = ()
+    version: str | None = None
 
     @property
     def score(self) -> float:

@@ -33,8 +33,8 @@ class Field:
 class Table:
     """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
 
-    `labels`: names of captures, a field or a key of a field's objects (`packets.file`). They are shown and are no part of the content: the same capture
-    under another name says the same.
+    `labels`: names of captures and of versions of rules, a field or a key of a field's objects (`packets.file`). They are shown and are no part of the
+    content: the same capture under another name, or the same finding of other rules, says the same.
     """
 
     name: str
@@ -146,6 +146,7 @@ FINDING: Final = Table("finding", "time", (
     Field("key", "keyword", "what it is about: findings of one key fold into one alert", "归并键"),
     Field("detector", "keyword", "detector that found it", "检测器"),
     Field("rule", "keyword", "rule that found it", "规则"),
+    Field("version", "keyword", "version of the rules then in force: balefire rules versions", "当时生效的规则版本：balefire rules versions"),
     Field("time", "date", "time of the first activity", "首个活动时间"),
     Field("end", "date", "time of the last activity", "最后活动时间"),
     Field("severity", "long", "score clamped to 0–100; medium from 40, high from 60, critical from 80", "严重度 0–100"),
@@ -166,7 +167,7 @@ FINDING: Final = Table("finding", "time", (
     Field("assets", "keyword", "assets concerned", "相关资产", many=True),
     Field("packets", "json", "packets: file, packet, time", "数据包"),
     *_OBSERVER,
-), labels=("packets.file",))
+), labels=("packets.file", "version"))
 
 ALERT: Final = Table("alert", "last", (
     Field("id", "keyword", "identity", "标识"),

@@ -125,6 +125,7 @@ def test_what_a_rule_matches_is_never_left_out(store: Store, names: dict[str, An
 @pytest.mark.parametrize("key", sorted({key for key, _ in ITEMS}))
 def test_every_modifier_alone_and_negated(store: Store, key: str) -> None:
     for values in (strategy for name, strategy in ITEMS if name == key):
+
         @settings(max_examples=12, deadline=None, database=None)
         @given(values, st.booleans())
         def one(value: Any, negated: bool) -> None:

@@ -26,6 +26,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "key": finding.key,
         "detector": finding.detector,
         "rule": finding.rule,
+        "version": finding.version,
         "time": finding.time,
         "end": finding.end,
         "severity": finding.severity,
