@@ -11,6 +11,7 @@ import click
 
 from balefire.command import HELP, Globals, Program
 from balefire.commands.about import protocols, schema, version, warm
+from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
@@ -31,5 +32,5 @@ def main(context: click.Context, settings: Path | None, language: str | None) ->
 
 for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, schema, protocols, warm, version):
     main.add_command(command)
-for command in (listed, rollback):
+for command in (backtest, convert, listed, rollback):
     rulebook.add_command(command)

@@ -85,7 +85,7 @@ class Ruling:
             return self._refuse(found.id, text("detectors.reload.refused", version=self.version.id), new)
         before, self.version, self.rules, self._recorded = self.version, found, rules, False
         self._problems, self._refused = set(_blocking(book)), ""
-        changed = ", ".join(sorted(_file(place).name for place in found.changes(before)))
+        changed = ", ".join(sorted(name for _, name in found.changes(before)))
         self._note(text("detectors.reload.taken", version=found.id, before=before.id, files=changed))
         return True
 
@@ -111,8 +111,7 @@ class Ruling:
     def _copied(self, version: Version) -> tuple[Path, ...]:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         made = versions.write(version, folder)
-        roots = dict.fromkeys(root for root, _ in made)
-        return tuple(next(_root(file, name) for (each, name), file in made.items() if each == root) for root in roots)
+        return tuple(dict.fromkeys(file.parents[name.count("/")] for (_, name), file in made.items()))
 
     def _book(self, rules: Iterable[Path], version: Version) -> Rulebook:
         """The rules of a copy; problems name the files that were copied."""
@@ -142,15 +141,6 @@ def _settled(marks: Marks) -> bool:
 
 def _blocking(book: Rulebook) -> list[Problem]:
     return [problem for problem in book.problems if problem.blocks]
-
-
-def _file(place: versions.Place) -> Path:
-    return Path(place[0]) / place[1]
-
-
-def _root(file: Path, name: str) -> Path:
-    """The root of a copied file."""
-    return file if not name else file.parents[name.count("/")]
 
 
 def _renamed(file: str, names: dict[str, str]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from balefire.screen import Screen
     from detectors.rulebook.versions import Place, Version
+    from records.store.contract import Store
 
 MARKS = {"added": "+", "changed": "~", "removed": "−"}
 
@@ -101,6 +102,17 @@ def recorded(screen: Screen) -> list[Version]:
         store.close()
 
 
+def in_force(screen: Screen, store: Store) -> Version:
+    """The rules that judged last, as the store has kept them; where it has kept none, those on disk."""
+    from detectors.rulebook.versions import STATE, decoded, read
+
+    try:
+        kept = decoded(store.state(STATE))
+    except ValueError:
+        raise StoreError("store.versions", path=screen.store) from None
+    return kept[-1] if kept else read([screen.settings.rules] if screen.settings.rules else [])
+
+
 def chosen(kept: Sequence[Version], asked: str) -> Version:
     """The one version whose identity begins so, the last time it was in force."""
     found = {version.id: version for version in kept if asked and version.id.startswith(asked)}
@@ -116,10 +128,10 @@ def _places(version: Version, roots: Sequence[Path]) -> dict[Path, str]:
     from detectors.rulebook.versions import OWN
 
     before = list(dict.fromkeys(root for root, _ in version.files if root != OWN))
-    now = {str(root.absolute()): root for root in roots}
+    now = {str(root.absolute()): root for root in (path if path.is_dir() else path.parent for path in roots)}
     homes = {root: now[root] for root in before if root in now}
-    if len(before) == len(roots) == 1:  # the same rules, which now lie somewhere else
-        homes = {before[0]: roots[0]}
+    if len(before) == len(now) == 1:  # the same rules, which now lie somewhere else
+        homes = dict(zip(before, now.values(), strict=True))
     places: dict[Path, str] = {}
     for (root, name), text in version.files.items():
         if root == OWN:
@@ -127,7 +139,7 @@ def _places(version: Version, roots: Sequence[Path]) -> dict[Path, str]:
         home = homes.get(root)
         if home is None:
             raise UsageError("rollback_root", root=root, given=", ".join(now))
-        file = (home.absolute() / name) if name else home.absolute()
+        file = home.absolute() / name
         if file.suffix not in {".yml", ".yaml"} or not file.resolve().is_relative_to(home.resolve()):
             raise UsageError("rollback_place", file=file, root=home)
         places[file] = text
@@ -135,7 +147,7 @@ def _places(version: Version, roots: Sequence[Path]) -> dict[Path, str]:
 
 
 def _file(place: Place) -> Path:
-    return Path(place[0]) / place[1] if place[1] else Path(place[0])
+    return Path(place[0]) / place[1]
 
 
 def _aside(file: Path, version: Version) -> Path:

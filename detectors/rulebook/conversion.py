@@ -21,7 +21,9 @@ from records.schema import ACTIVITY
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detectors.rulebook.correlation import Correlation
     from detectors.rulebook.predicates import Pattern
+    from detectors.rulebook.rule import Rule
     from records.model import Text
     from records.schema import Field
     from records.search import Condition
@@ -69,6 +71,29 @@ def convert(wanted: object) -> Converted:
             return _nowhere("reference", {by.name, other.name}, field=by.name)
         case _:
             return _nowhere("other", ACTIVITY.names)
+
+
+def narrowed(rule: Rule) -> tuple[Condition, frozenset[str]]:
+    """A condition that holds for every row that a rule's judging depends on, and the fields that it looks at."""
+    if rule.correlation is None:
+        converted = convert(rule.match)
+        return converted.safe, converted.fields
+    return _of_correlation(rule.correlation)
+
+
+def _of_correlation(correlation: Correlation) -> tuple[Condition, frozenset[str]]:
+    """A correlation remembers only rows that its parts match."""
+    parts: list[Condition] = []
+    fields = correlation.columns | {"@timestamp", "event.end", "ot.grouped", "ot.count"}
+    for part in correlation.parts:
+        if part.inner is not None:
+            condition, asked = _of_correlation(part.inner)
+        else:
+            converted = convert(part.match)
+            condition, asked = converted.safe, converted.fields
+        parts.append(condition)
+        fields |= asked
+    return search.Or(tuple(parts)), fields | {name.removesuffix("ip") + "mac" for name in fields if name.endswith(".ip")}
 
 
 def _any(parts: list[Converted]) -> Converted:

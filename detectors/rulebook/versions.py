@@ -10,21 +10,22 @@ import json
 import zlib
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.rulebook.document import LARGEST
 from detectors.rulebook.load import own_rules
+from detectors.rulebook.placeholders import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 STATE: Final = "rulebook"  # the name under which a store keeps them
 KEPT: Final = 50
 LARGEST_KEPT: Final = 256 << 20  # octets that all of it unpacks to; a store is not trusted
 OWN: Final = "balefire"  # the root of the rules that come with Balefire
 
-Place = tuple[str, str]  # root: a directory or file as the user named it, or OWN; path below it, with slashes, empty for a root that is a file
+Place = tuple[str, str]  # root: a directory, or OWN; path below it, with slashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,23 @@ def digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
 
-def rule_files(root: Path) -> list[Path]:
-    """The files that the loader takes of a directory, or the one that is named."""
-    if not root.is_dir():
-        return [root]
-    return sorted(file for file in root.rglob("*") if file.suffix in {".yml", ".yaml"} and file.is_file())
+def rule_files(path: Path) -> list[Path]:
+    """The files that the loader takes of a directory, or the one that is named and the placeholders beside it."""
+    if not path.is_dir():
+        return [path, *([beside] if (beside := path.parent / FILE).is_file() else [])]
+    return sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"} and file.is_file())
 
 
-def read(rules: Iterable[Path]) -> Version:
-    """The rules on disk now: Balefire's own and those of these files and directories. Raises OSError."""
+def read(rules: Iterable[Path], own: bool = True) -> Version:
+    """The rules on disk now: Balefire's own and those of these files and directories, each file once. Raises OSError."""
     files: dict[Place, str] = {}
-    for root, label in ((own_rules(), OWN), *((path, str(path.absolute())) for path in rules)):
-        for file in rule_files(root):
-            name = "" if file == root else file.relative_to(root).as_posix()
-            files[label, name] = _content(file)
+    seen: set[Path] = set()
+    for path in (*((own_rules(),) if own else ()), *rules):
+        root = path if path.is_dir() else path.parent
+        for file in rule_files(path):
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                files[OWN if own and path == own_rules() else str(root.absolute()), file.relative_to(root).as_posix()] = _content(file)
     return Version(files)
 
 
@@ -78,10 +82,14 @@ def _content(file: Path) -> str:
         return ""
 
 
-def write(version: Version, folder: Path) -> dict[Place, Path]:
-    """Put the site's files into an empty folder, each root in a directory of its own; where each went. Raises OSError."""
-    roots = {root: folder / str(number) for number, root in enumerate(dict.fromkeys(root for root, _ in version.files))}
-    made = {(root, name): roots[root] / (name or Path(root).name) for root, name in version.files if root != OWN}
+def write(version: Version, folder: Path, own: bool = False) -> dict[Place, Path]:
+    """Put the site's files (and Balefire's `own`) into an empty folder, each root in a directory of its own; where each went. Raises OSError.
+
+    A store is not trusted: a name that leads out of its root is left out.
+    """
+    roots = {root: folder / f"{number:04}" for number, root in enumerate(dict.fromkeys(root for root, _ in version.files))}
+    made = {(root, name): roots[root] / name for root, name in version.files if own or root != OWN}
+    made = {place: file for place, file in made.items() if ".." not in file.parts and file.is_relative_to(roots[place[0]]) and file != roots[place[0]]}
     for place, file in made.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(version.files[place].encode("utf-8", "surrogateescape"))

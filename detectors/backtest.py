@@ -1,0 +1,280 @@
+"""What a draft of rules would have done: stored activities and points judged again, by the rules in force and by the same with the draft's.
+
+Each rule judges as it does live, and each row that matters to it comes in the order of release, a history for each observer. A store leaves out only
+rows that no rule of them can match (`conversion.narrowed`), and reads only the columns that they look at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from detectors.rulebook.conversion import narrowed
+from detectors.rulebook.frame import Frame
+from detectors.rulebook.watch import LATE, Watch
+from records.nesting import rows as nested
+from records.query import Query
+from records.schema import ALERT, TABLES
+from records.search import And, Match, Or, Wildcard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from detectors.rulebook.books import Change
+    from detectors.rulebook.correlation import Correlation
+    from detectors.rulebook.frame import Mask
+    from detectors.rulebook.rule import Rule
+    from records.schema import Field, Table
+    from records.store.contract import Store
+
+HOUR: Final = 3600 * 10**9
+DAY: Final = 24 * HOUR
+DAYS: Final = 30  # that are looked at where nobody says
+LISTED: Final = 10_000  # fires, the earliest, that are listed one by one; all are counted
+_TOLD: Final = ("id", "@timestamp", "source.ip", "destination.ip")
+_compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """One finding that there would be more or less: of which rule, when, on which asset, from which row (the one that completes it)."""
+
+    rule: str
+    row: str
+    time: int
+    asset: str | None
+    source: str | None
+    destination: str | None
+
+
+def identity(fire: Fire) -> str:
+    """The identity of the finding, as the detector gives it."""
+    return blake2b(f"{fire.rule}\0{fire.row}".encode(), digest_size=10).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Findings of one rule on one asset in one hour (its start, nanoseconds) that there would be more and less."""
+
+    rule: str
+    asset: str | None
+    hour: int
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An alert with the verdict "true" of which nothing would be left in this time: its row, and how many of its findings are of this time."""
+
+    alert: dict[str, Any]
+    findings: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What a draft would change between two times. `fires` are the findings of the rules after the change; `added` and `removed` list the earliest."""
+
+    since: int
+    until: int
+    rows: int = 0
+    fires: int = 0
+    added_total: int = 0
+    removed_total: int = 0
+    added: list[Fire] = field(default_factory=list["Fire"])
+    removed: list[Fire] = field(default_factory=list["Fire"])
+    hours: list[Hour] = field(default_factory=list["Hour"])
+    lost: list[Lost] = field(default_factory=list["Lost"])
+    elapsed_s: float = 0.0
+
+
+def period(store: Store, since: int | None, until: int | None) -> tuple[int, int]:
+    """The times that are meant: up to the store's newest packet, and 30 days before that, where nobody says."""
+    newest = store.newest()
+    end = until if until is not None else (newest + 1 if newest is not None else 0)
+    return (since if since is not None else end - DAYS * DAY), end
+
+
+def backtest(store: Store, changes: Sequence[Change], since: int, until: int) -> Result:
+    """Judge the rows of [since, until) by each rule before and after its change."""
+    started = time.perf_counter()
+    result = Result(since, until)
+    tallies: list[_Tally] = []
+    for name in ("activity", "point"):
+        kind = TABLES[name]
+        asked = [change for change in changes if any(rule.table is kind for rule in (change.before, change.after) if rule)]
+        if not asked:
+            continue
+        result.rows += store.count(name, Query(since=since, until=until))
+        pairs = [_Pair(change, kind, since, _confirmed(store, change.id, since, until)) for change in asked]
+        for frame, observer in _history(store, kind, pairs, since - _before(pairs), until):
+            for pair in pairs:
+                pair.judge(frame, observer)
+        tallies += [pair.tally for pair in pairs]
+    _sum_up(result, tallies)
+    result.elapsed_s = round(time.perf_counter() - started, 3)
+    return result
+
+
+def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
+    hours: Counter[tuple[str, str | None, int, bool]] = Counter()
+    for tally in tallies:
+        result.fires += tally.fires
+        hours.update(tally.hours)
+        result.added += tally.listed(True)
+        result.removed += tally.listed(False)
+        result.lost += tally.lost()
+    result.added_total = sum(count for (*_, added), count in hours.items() if added)
+    result.removed_total = sum(count for (*_, added), count in hours.items() if not added)
+    for fires in (result.added, result.removed):
+        fires.sort(key=lambda fire: (fire.time, fire.rule, fire.row))
+        del fires[LISTED:]
+    places = sorted({place[:3] for place in hours}, key=lambda place: (place[0], place[1] or "", place[2]))
+    result.hours = [Hour(*place, hours[*place, True], hours[*place, False]) for place in places]
+
+
+def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int, until: int) -> Iterator[tuple[Frame, str | None]]:
+    """Rows that matter to any of the rules, each time of one observer."""
+    rules = [rule for pair in pairs for rule in pair.rules]
+    parts = [narrowed(rule) for rule in rules]
+    fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in pair.asset)}
+    ordered = any(rule.correlation is not None for rule in rules)  # a rule on single rows judges each by itself
+    query = Query(since, until, Or(tuple(condition for condition, _ in parts)))
+    for table in store.history(kind.name, query, sorted(fields), ordered=ordered):
+        if not ordered:
+            yield Frame(table, kind), None
+            continue
+        observers = table.column("observer.name")
+        for observer in cast("list[str | None]", observers.unique().to_pylist()):
+            same = _compute.is_null(observers) if observer is None else _compute.equal(observers, observer)
+            yield Frame(table.filter(same), kind), observer
+
+
+def _before(pairs: Iterable[_Pair]) -> int:
+    """How far back rows reach that correlations may still count, nanoseconds."""
+    return max((_reach(rule.correlation) for pair in pairs for rule in pair.rules if rule.correlation), default=0)
+
+
+def _reach(correlation: Correlation) -> int:
+    return correlation.span + LATE + max((_reach(part.inner) for part in correlation.parts if part.inner), default=0)
+
+
+class _Judge:
+    """One rule over the history of each observer."""
+
+    def __init__(self, rule: Rule | None) -> None:
+        self.rule = rule
+        self._watches: dict[str | None, Watch] = {}
+
+    def fires(self, frame: Frame, observer: str | None) -> Mask:
+        """The rows on which it fires."""
+        if self.rule is None:
+            return frame.nothing()
+        if self.rule.correlation is None:
+            return self.rule.match(frame)
+        watch = self._watches.setdefault(observer, Watch(self.rule.correlation))
+        found = np.zeros(frame.height, dtype=np.bool_)
+        found[[firing.row for firing in watch.judge(frame)]] = True
+        return found
+
+
+class _Pair:
+    """A rule before and after its change, on one table."""
+
+    def __init__(self, change: Change, kind: Table, since: int, confirmed: dict[str, _Confirmed]) -> None:
+        before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
+        self._before, self._after = _Judge(before), _Judge(after)
+        self.rules = [rule for rule in (before, after) if rule is not None]
+        self._since = since
+        self.asset = _asset(self.rules[-1], kind)
+        self.tally = _Tally(change.id, self.asset, confirmed)
+
+    def judge(self, frame: Frame, observer: str | None) -> None:
+        """Take in the next rows."""
+        meant = frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers >= self._since
+        before, after = (judge.fires(frame, observer) & meant for judge in (self._before, self._after))
+        self.tally.fires += int(np.count_nonzero(after))
+        for added, rows in ((True, after & ~before), (False, before & ~after)):
+            if rows.any():
+                self.tally.add(frame.table.filter(pa.array(rows)), added)
+
+
+def _asset(rule: Rule, kind: Table) -> list[str]:
+    """The fields that tell which asset a rule's findings are about: who was acted on, unless its alerts are told apart by who acted only."""
+    sides = {name.split(".")[0] for name in rule.key}
+    side = "source" if "source" in sides and "destination" not in sides else "destination"
+    return [name for part in ("asset.id", "ip", "mac") if (name := f"{side}.{part}") in kind.names]
+
+
+@dataclass(slots=True)
+class _Confirmed:
+    """An alert with the verdict "true", the rows of this time that its findings were made of, and which of them would give none any more."""
+
+    alert: dict[str, Any]
+    rows: set[str]
+    gone: set[str] = field(default_factory=set[str])
+
+
+class _Tally:
+    """What one rule's change adds and removes. What it holds is bounded by assets, hours and LISTED, not by rows."""
+
+    def __init__(self, rule: str, asset: list[str], confirmed: dict[str, _Confirmed]) -> None:
+        self.fires = 0
+        self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
+        self._rule, self._asset, self._confirmed = rule, asset, confirmed
+        self._earliest: dict[bool, list[pa.Table]] = {True: [], False: []}
+        self._watched = pa.array(sorted({row for each in confirmed.values() for row in each.rows}), pa.string())
+
+    def add(self, rows: pa.Table, added: bool) -> None:
+        """Rows on which the rule fires after the change only, or before it only."""
+        assets = _compute.coalesce(*(rows.column(name) for name in self._asset))
+        hours = _compute.divide(rows.column("@timestamp").cast(pa.int64()), HOUR)
+        counted = pa.table({"asset": assets, "hour": hours}).group_by(["asset", "hour"]).aggregate([([], "count_all")])
+        for asset, hour, count in zip(*(counted.column(name).to_pylist() for name in ("asset", "hour", "count_all")), strict=True):
+            self.hours[self._rule, asset, hour * HOUR, added] += count
+        if not added and len(self._watched):
+            gone = rows.column("id").filter(_compute.is_in(rows.column("id"), self._watched)).to_pylist()
+            for each in self._confirmed.values():
+                each.gone |= each.rows.intersection(gone)
+        self._list(rows.select(list(_TOLD)).append_column("asset", assets), added)
+
+    def _list(self, rows: pa.Table, added: bool) -> None:
+        held = self._earliest[added]
+        held.append(_earliest(rows) if rows.num_rows > LISTED else rows)
+        if sum(part.num_rows for part in held) > 4 * LISTED:
+            held[:] = [_earliest(pa.concat_tables(held))]
+
+    def listed(self, added: bool) -> list[Fire]:
+        """The earliest of them."""
+        if not self._earliest[added]:
+            return []
+        rows = _earliest(pa.concat_tables(self._earliest[added]))
+        columns = [rows.column(name) for name in ("id", "@timestamp", "asset", "source.ip", "destination.ip")]
+        columns[1] = columns[1].cast(pa.int64())
+        return [Fire(self._rule, *each) for each in zip(*(column.to_pylist() for column in columns), strict=True)]
+
+    def lost(self) -> list[Lost]:
+        """The confirmed alerts of which nothing is left."""
+        return [Lost(each.alert, len(each.rows)) for each in self._confirmed.values() if each.rows and each.gone == each.rows]
+
+
+def _earliest(rows: pa.Table) -> pa.Table:
+    return rows.take(_compute.sort_indices(rows, sort_keys=[("@timestamp", "ascending"), ("id", "ascending")])[:LISTED])
+
+
+def _confirmed(store: Store, rule: str, since: int, until: int) -> dict[str, _Confirmed]:
+    """The rule's alerts with the verdict "true", and the rows that their findings of this time were completed by."""
+    if ALERT.field("verdict") is None:
+        return {}
+    found: dict[str, _Confirmed] = {}
+    for alert in nested("alert", store.read("alert", Query(where=And((Match("verdict", "true"), Wildcard("key", f"{rule}|*")))))):
+        findings = store.read("finding", Query(since, until, And((Match("alert", alert["id"]), Match("rule", rule)))))
+        found[alert["id"]] = _Confirmed(alert, {rows[-1] for rows in findings.column("activities").to_pylist() if rows})
+    return found
