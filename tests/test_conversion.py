@@ -15,15 +15,11 @@ from detectors.rulebook.conversion import convert
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
-from detectors.rulebook.load import load, own_rules
 from records.model import Batch
 from records.query import Query
-from records.schema import ACTIVITY
-from records.search import EVERYTHING, Not
 from records.store import open_store
 from records.store.contract import Commit
-from records.store.dsl import clause
-from tests.frames import activities, hostile, polling, sparse
+from tests.frames import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +44,13 @@ VALUES: dict[str, list[Any]] = {
 SHAPES = st.text("ask*?\\S\u017fßΣ阀\n", max_size=4)
 PATTERNS = st.sampled_from(["a.*", "^a", "k$", "^s.k$", r"\.", "a|k", "[a-s]", r"(?s)a.", "ask", r"\w", "s?", r"a\z", "^$", "", "(?:a)", r"\Aa"])
 ITEMS: tuple[tuple[str, st.SearchStrategy[Any]], ...] = (
-    *((f"{name}{modifier}", SHAPES) for name in ("ot.object.name", "ot.anomaly") for modifier in ("", "|contains", "|startswith", "|endswith", "|cased", "|neq")),
+    *((f"{name}{how}", SHAPES) for name in ("ot.object.name", "ot.anomaly") for how in ("", "|contains", "|startswith", "|endswith", "|cased", "|neq")),
     *((f"ot.object.name|re{flags}", PATTERNS) for flags in ("", "|i", "|s", "|i|s", "|m")),
     ("ot.object.name|fieldref", st.sampled_from(["source.ip"])), ("ot.object.name|exists", st.booleans()), ("ot.anomaly|exists", st.booleans()),
     *((f"source.ip{modifier}", st.sampled_from(ADDRESSES)) for modifier in ("", "|contains", "|neq", "|cased")),
     ("source.ip", st.sampled_from(["10.*", "10.0.*", "*5", "?", "", "x", "fe80:*"])),
     ("source.ip|cidr", st.sampled_from(["10.0.0.0/24", "0.0.0.0/0", "::/0", "fe80::/10", "::ffff:0:0/96", "::/64"])),
-    *((f"{name}{modifier}", st.sampled_from([0, 1, 2, 1.5, 2**53, 2**53 + 1])) for name in ("ot.unit", "ot.value") for modifier in ("", "|gt", "|gte", "|lt", "|lte")),
+    *((f"{name}{how}", st.sampled_from([0, 1, 2, 1.5, 2**53, 2**53 + 1])) for name in ("ot.unit", "ot.value") for how in ("", "|gt", "|gte", "|lt", "|lte")),
     ("ot.grouped", st.booleans()), ("ot.value", st.none()), ("ot.access", st.sampled_from(["write", "WRITE", "*e*", "read"])),
     ("ot.effect|startswith", st.sampled_from(["value", "cpu."])), ("ot.object.name", st.sampled_from([5, 1.5])),
 )  # fmt: skip

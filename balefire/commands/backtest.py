@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.books import Draft
 
 SCALE: Final = "▁▂▃▄▅▆▇█"
+SHOWN: Final = 20  # assets, those with most changes first
 STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in a cell
 
 
@@ -92,14 +93,14 @@ def _tell(screen: Screen, result: Result, drafted: Draft) -> None:
     counts = {"fires": result.fires, "added": result.added_total, "removed": result.removed_total}
     screen.print(screen.say("cli.backtest.sum", **{name: f"{count:,}" for name, count in counts.items()}))
     if result.hours:
-        screen.print(_table(screen, result))
+        _table(screen, result)
     if not result.lost:
         screen.print(screen.say("cli.backtest.none_lost"))
     if max(result.added_total - len(result.added), result.removed_total - len(result.removed)):
         screen.note(screen.say("cli.backtest.listed", count=f"{max(len(result.added), len(result.removed)):,}"))
 
 
-def _table(screen: Screen, result: Result) -> Any:
+def _table(screen: Screen, result: Result) -> None:
     from balefire.screen import table
 
     rows: dict[tuple[str, str | None], list[Hour]] = {}
@@ -109,9 +110,11 @@ def _table(screen: Screen, result: Result) -> Any:
     ordered = sorted(rows.items(), key=lambda row: (-sum(hour.added + hour.removed for hour in row[1]), row[0][0], row[0][1] or ""))
     shown = [
         (rule, asset or "–", f"{sum(hour.added for hour in hours):,}", f"{sum(hour.removed for hour in hours):,}", _strip(result, hours))
-        for (rule, asset), hours in ordered
+        for (rule, asset), hours in ordered[:SHOWN]
     ]
-    return table([(screen.say(key), numbers) for key, numbers in heads], shown)
+    screen.print(table([(screen.say(key), numbers) for key, numbers in heads], shown))
+    if len(ordered) > SHOWN:
+        screen.print(screen.say("cli.backtest.more", count=f"{len(ordered) - SHOWN:,}"))
 
 
 def _strip(result: Result, hours: list[Hour]) -> str:

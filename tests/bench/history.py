@@ -40,7 +40,7 @@ class Truth:
     rows: int = 0
     night: int = 0
     refused: int = 0
-    reads: int = 0
+    reads: int = 0  # of units below 3
 
 
 def batches(seed: int, rows: int, truth: Truth) -> Iterator[pa.Table]:
@@ -68,13 +68,13 @@ def _table(rng: np.random.Generator, times: Any, truth: Truth) -> pa.Table:
     host, device = rng.integers(0, len(HOSTS), count), rng.integers(0, len(DEVICES), count)
     outcome = (rng.random(count) < 0.01).astype(np.int64)
     accesses = [EFFECTS[NUMBER[name]].access for name, _action, _often in DEEDS]
-    acts, reads = np.isin(deed, [3, 4]), np.isin(deed, [0, 1])
+    acts, reads = (np.isin(np.array(accesses)[deed], wanted) for wanted in (("write", "command"), ("read",)))
     hour = times // (3600 * SECOND) % 24
     late = (hour >= NIGHT[0]) | (hour < NIGHT[1])
     truth.rows += count
     truth.night += int((acts & late & (host >= 8)).sum())
     truth.refused += int((outcome == 1).sum())
-    truth.reads += int(reads.sum())
+    truth.reads += int((reads & (device % 8 < 3)).sum())
     first = rng.integers(0, 400, count)
     own = np.array([EFFECTS[NUMBER[name]].own for name, _action, _often in DEEDS])[deed]
     columns: dict[str, Any] = {
