@@ -6,10 +6,8 @@ rows that no rule of them can match (`conversion.narrowed`), and reads only the 
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -19,7 +17,9 @@ import pyarrow.compute
 from detectors.rulebook.conversion import narrowed
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.watch import LATE, Watch
+from detectors.telling import identity
 from records.nesting import rows as nested
+from records.nesting import values as plain
 from records.query import Query
 from records.schema import ALERT, TABLES
 from records.search import And, Match, Or, Wildcard
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from records.schema import Field, Table
     from records.store.contract import Store
 
+Completed = tuple[int, tuple[Any, ...]]
+
 HOUR: Final = 3600 * 10**9
 DAY: Final = 24 * HOUR
 DAYS: Final = 30  # that are looked at where nobody says
@@ -44,19 +46,15 @@ _compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """One finding that there would be more or less: of which rule, when, on which asset, from which row (the one that completes it)."""
+    """One finding that there would be more or less: its identity, of which rule, when, on which asset, from which row (the one that completes it)."""
 
+    id: str
     rule: str
     row: str
     time: int
     asset: str | None
     source: str | None
     destination: str | None
-
-
-def identity(fire: Fire) -> str:
-    """The identity of the finding, as the detector gives it."""
-    return blake2b(f"{fire.rule}\0{fire.row}".encode(), digest_size=10).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,6 @@ class Result:
     removed: list[Fire] = field(default_factory=list["Fire"])
     hours: list[Hour] = field(default_factory=list["Hour"])
     lost: list[Lost] = field(default_factory=list["Lost"])
-    elapsed_s: float = 0.0
 
 
 def period(store: Store, since: int | None, until: int | None) -> tuple[int, int]:
@@ -104,7 +101,6 @@ def period(store: Store, since: int | None, until: int | None) -> tuple[int, int
 
 def backtest(store: Store, changes: Sequence[Change], since: int, until: int) -> Result:
     """Judge the rows of [since, until) by each rule before and after its change."""
-    started = time.perf_counter()
     result = Result(since, until)
     tallies: list[_Tally] = []
     for name in ("activity", "point"):
@@ -119,7 +115,6 @@ def backtest(store: Store, changes: Sequence[Change], since: int, until: int) ->
                 pair.judge(frame, observer)
         tallies += [pair.tally for pair in pairs]
     _sum_up(result, tallies)
-    result.elapsed_s = round(time.perf_counter() - started, 3)
     return result
 
 
@@ -173,25 +168,26 @@ class _Judge:
         self.rule = rule
         self._watches: dict[str | None, Watch] = {}
 
-    def fires(self, frame: Frame, observer: str | None) -> Mask:
-        """The rows on which it fires."""
-        if self.rule is None:
-            return frame.nothing()
-        if self.rule.correlation is None:
-            return self.rule.match(frame)
+    def rows(self, frame: Frame) -> Mask:
+        """The rows on which a rule on single rows fires."""
+        return self.rule.match(frame) if self.rule else frame.nothing()
+
+    def completed(self, frame: Frame, observer: str | None) -> set[Completed]:
+        """The rows on which any rule fires, each with the group of the correlation that it completes."""
+        if self.rule is None or self.rule.correlation is None:
+            return {(row, ()) for row in np.flatnonzero(self.rows(frame)).tolist()}
         watch = self._watches.setdefault(observer, Watch(self.rule.correlation))
-        found = np.zeros(frame.height, dtype=np.bool_)
-        found[[firing.row for firing in watch.judge(frame)]] = True
-        return found
+        return {(firing.row, firing.group) for firing in watch.judge(frame)}
 
 
 class _Pair:
     """A rule before and after its change, on one table."""
 
-    def __init__(self, change: Change, kind: Table, since: int, confirmed: dict[str, _Confirmed]) -> None:
+    def __init__(self, change: Change, kind: Table, since: int, confirmed: list[_Confirmed]) -> None:
         before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
         self._before, self._after = _Judge(before), _Judge(after)
         self.rules = [rule for rule in (before, after) if rule is not None]
+        self._correlated = any(rule.correlation for rule in self.rules)
         self._since = since
         self.asset = _asset(self.rules[-1], kind)
         self.tally = _Tally(change.id, self.asset, confirmed)
@@ -199,7 +195,14 @@ class _Pair:
     def judge(self, frame: Frame, observer: str | None) -> None:
         """Take in the next rows."""
         meant = frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers >= self._since
-        before, after = (judge.fires(frame, observer) & meant for judge in (self._before, self._after))
+        if self._correlated:
+            before, after = ({one for one in judge.completed(frame, observer) if meant[one[0]]} for judge in (self._before, self._after))
+            self.tally.fires += len(after)
+            for added, fires in ((True, sorted(after - before, key=repr)), (False, sorted(before - after, key=repr))):
+                if fires:
+                    self.tally.add(frame.table.take([row for row, _ in fires]), added, [group for _, group in fires])
+            return
+        before, after = (judge.rows(frame) & meant for judge in (self._before, self._after))
         self.tally.fires += int(np.count_nonzero(after))
         for added, rows in ((True, after & ~before), (False, before & ~after)):
             if rows.any():
@@ -215,66 +218,72 @@ def _asset(rule: Rule, kind: Table) -> list[str]:
 
 @dataclass(slots=True)
 class _Confirmed:
-    """An alert with the verdict "true", the rows of this time that its findings were made of, and which of them would give none any more."""
+    """An alert with the verdict "true", its findings of this time, and which of them would not be made any more."""
 
     alert: dict[str, Any]
-    rows: set[str]
+    findings: set[str]
     gone: set[str] = field(default_factory=set[str])
 
 
 class _Tally:
     """What one rule's change adds and removes. What it holds is bounded by assets, hours and LISTED, not by rows."""
 
-    def __init__(self, rule: str, asset: list[str], confirmed: dict[str, _Confirmed]) -> None:
+    def __init__(self, rule: str, asset: list[str], confirmed: list[_Confirmed]) -> None:
         self.fires = 0
         self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
         self._rule, self._asset, self._confirmed = rule, asset, confirmed
         self._earliest: dict[bool, list[pa.Table]] = {True: [], False: []}
-        self._watched = pa.array(sorted({row for each in confirmed.values() for row in each.rows}), pa.string())
 
-    def add(self, rows: pa.Table, added: bool) -> None:
-        """Rows on which the rule fires after the change only, or before it only."""
+    def add(self, rows: pa.Table, added: bool, groups: Sequence[tuple[Any, ...]] = ()) -> None:
+        """Rows on which the rule fires after the change only, or before it only; the group of each, of a correlation."""
         assets = _compute.coalesce(*(rows.column(name) for name in self._asset))
         hours = _compute.divide(rows.column("@timestamp").cast(pa.int64()), HOUR)
         counted = pa.table({"asset": assets, "hour": hours}).group_by(["asset", "hour"]).aggregate([([], "count_all")])
         for asset, hour, count in zip(*(counted.column(name).to_pylist() for name in ("asset", "hour", "count_all")), strict=True):
             self.hours[self._rule, asset, hour * HOUR, added] += count
-        if not added and len(self._watched):
-            gone = rows.column("id").filter(_compute.is_in(rows.column("id"), self._watched)).to_pylist()
-            for each in self._confirmed.values():
-                each.gone |= each.rows.intersection(gone)
-        self._list(rows.select(list(_TOLD)).append_column("asset", assets), added)
-
-    def _list(self, rows: pa.Table, added: bool) -> None:
+        told = rows.select([name for name in _TOLD if name in rows.column_names]).append_column("asset", assets)
+        if not added and self._confirmed:
+            gone = self._identities(told, groups)
+            for each in self._confirmed:
+                each.gone |= each.findings.intersection(gone)
+        if groups:
+            told = told.append_column("finding", pa.array(self._identities(told, groups)))
         held = self._earliest[added]
-        held.append(_earliest(rows) if rows.num_rows > LISTED else rows)
+        held.append(_earliest(told) if told.num_rows > LISTED else told)
         if sum(part.num_rows for part in held) > 4 * LISTED:
             held[:] = [_earliest(pa.concat_tables(held))]
+
+    def _identities(self, rows: pa.Table, groups: Sequence[tuple[Any, ...]]) -> list[str]:
+        names = cast("list[str]", rows.column("id").to_pylist())
+        return [identity(self._rule, name, *group) for name, group in zip(names, groups or [()] * len(names), strict=True)]
 
     def listed(self, added: bool) -> list[Fire]:
         """The earliest of them."""
         if not self._earliest[added]:
             return []
         rows = _earliest(pa.concat_tables(self._earliest[added]))
-        columns = [rows.column(name) for name in ("id", "@timestamp", "asset", "source.ip", "destination.ip")]
-        columns[1] = columns[1].cast(pa.int64())
-        return [Fire(self._rule, *each) for each in zip(*(column.to_pylist() for column in columns), strict=True)]
+        found = cast("list[str]", rows.column("finding").to_pylist()) if "finding" in rows.column_names else self._identities(rows, ())
+        absent = [None] * rows.num_rows
+        names = ("id", "@timestamp", "asset", "source.ip", "destination.ip")
+        columns = [plain(rows.column(name), "date" if name == "@timestamp" else "keyword") if name in rows.column_names else absent for name in names]
+        return [Fire(name, self._rule, *each) for name, each in zip(found, zip(*columns, strict=True), strict=True)]
 
     def lost(self) -> list[Lost]:
         """The confirmed alerts of which nothing is left."""
-        return [Lost(each.alert, len(each.rows)) for each in self._confirmed.values() if each.rows and each.gone == each.rows]
+        return [Lost(each.alert, len(each.findings)) for each in self._confirmed if each.findings and each.gone == each.findings]
 
 
 def _earliest(rows: pa.Table) -> pa.Table:
     return rows.take(_compute.sort_indices(rows, sort_keys=[("@timestamp", "ascending"), ("id", "ascending")])[:LISTED])
 
 
-def _confirmed(store: Store, rule: str, since: int, until: int) -> dict[str, _Confirmed]:
-    """The rule's alerts with the verdict "true", and the rows that their findings of this time were completed by."""
+def _confirmed(store: Store, rule: str, since: int, until: int) -> list[_Confirmed]:
+    """The rule's alerts with the verdict "true", each with its findings of these times."""
     if ALERT.field("verdict") is None:
-        return {}
-    found: dict[str, _Confirmed] = {}
-    for alert in nested("alert", store.read("alert", Query(where=And((Match("verdict", "true"), Wildcard("key", f"{rule}|*")))))):
+        return []
+    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), Wildcard("key", f"{rule}|*")))))
+    found: list[_Confirmed] = []
+    for alert in nested("alert", alerts):
         findings = store.read("finding", Query(since, until, And((Match("alert", alert["id"]), Match("rule", rule)))))
-        found[alert["id"]] = _Confirmed(alert, {rows[-1] for rows in findings.column("activities").to_pylist() if rows})
+        found.append(_Confirmed(alert, set(cast("list[str]", findings.column("id").to_pylist()))))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ def backtest(screen: Screen, path: Path, since: str | None, until: str | None, a
     from detectors import backtest as testing
     from detectors.rulebook.books import draft
 
+    started = time.perf_counter()
     store = opened(screen)
     try:
         drafted = draft(path, in_force(screen, store))
@@ -43,14 +45,14 @@ def backtest(screen: Screen, path: Path, since: str | None, until: str | None, a
         times = testing.period(store, moment(since) if since else None, moment(until) if until else None)
         result = testing.backtest(store, drafted.changes, *times)
         if as_json:
-            screen.emit(_object(result, drafted))
+            screen.emit(_object(result, drafted, time.perf_counter() - started))
         else:
             _tell(screen, result, drafted)
     finally:
         store.close()
 
 
-def _object(result: Result, drafted: Draft) -> dict[str, Any]:
+def _object(result: Result, drafted: Draft, elapsed: float) -> dict[str, Any]:
     from records.nesting import iso
 
     return {
@@ -58,7 +60,7 @@ def _object(result: Result, drafted: Draft) -> dict[str, Any]:
         "added": [_fire(fire) for fire in result.added],
         "removed": [_fire(fire) for fire in result.removed],
         "lost_confirmed": [_lost(lost) for lost in result.lost],
-        "elapsed_s": result.elapsed_s,
+        "elapsed_s": round(elapsed, 3),
         "since": iso(result.since),
         "until": iso(result.until),
         "rows": result.rows,
@@ -69,11 +71,10 @@ def _object(result: Result, drafted: Draft) -> dict[str, Any]:
 
 
 def _fire(fire: Fire) -> dict[str, Any]:
-    from detectors.backtest import identity
     from records.nesting import iso
 
     ends = {"source": fire.source, "destination": fire.destination}
-    return {"id": identity(fire), "rule": fire.rule, "time": iso(fire.time), "asset": fire.asset, **ends, "activity": fire.row}
+    return {"id": fire.id, "rule": fire.rule, "time": iso(fire.time), "asset": fire.asset, **ends, "activity": fire.row}
 
 
 def _lost(lost: Lost) -> dict[str, Any]:

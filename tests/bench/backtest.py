@@ -64,7 +64,7 @@ def rules() -> dict[str, tuple[str, str, str]]:
     return {
         "acts-at-night": (night, "{'@timestamp': 2026-03-02T22:15:00Z, ot.effect: value.write}", "night"),
         "refused": ("  sel: {event.outcome: failure}\n  condition: sel", "{event.outcome: failure}", "refused"),
-        "busy-reader": ("  sel: {ot.access: read, ot.count|gte: 2, ot.unit|lt: 3}\n  condition: sel", "{ot.count: 60, ot.unit: 2}", "reads"),
+        "busy-reader": ("  sel: {ot.access: read, ot.count|gte: 2, ot.unit|gte: 3}\n  condition: sel", "{ot.unit: 3}", "reads"),
     }
 
 
@@ -72,8 +72,7 @@ def run(store: Path, folder: Path, name: str, truth: Truth) -> tuple[dict[str, A
     """One back-test in a process of its own: what it printed, and its peak of memory in MiB."""
     detection, fires, wanted = rules()[name]
     file = folder / f"{name}.yml"
-    text = RULE.format(name=name, detection=detection, fires=fires)
-    file.write_text(text.replace("  quiet:\n    - {}", "  quiet:\n    - {ot.unit: 7}") if name == "busy-reader" else text)
+    file.write_text(RULE.format(name=name, detection=detection, fires=fires))
     report = folder / "report"
     since = iso(START)  # the last 30 days would begin with the end of the last row, some of which stand for a minute
     words = (CHILD, report, sys.executable, "-m", "balefire", "rules", "backtest", file, "--store", store, "--since", since, "--json")

@@ -40,7 +40,7 @@ class Truth:
     rows: int = 0
     night: int = 0
     refused: int = 0
-    reads: int = 0  # of units below 3
+    reads: int = 0  # of units from 3 on
 
 
 def batches(seed: int, rows: int, truth: Truth) -> Iterator[pa.Table]:
@@ -74,7 +74,7 @@ def _table(rng: np.random.Generator, times: Any, truth: Truth) -> pa.Table:
     truth.rows += count
     truth.night += int((acts & late & (host >= 8)).sum())
     truth.refused += int((outcome == 1).sum())
-    truth.reads += int((reads & (device % 8 < 3)).sum())
+    truth.reads += int((reads & (device % 8 >= 3)).sum())
     first = rng.integers(0, 400, count)
     own = np.array([EFFECTS[NUMBER[name]].own for name, _action, _often in DEEDS])[deed]
     columns: dict[str, Any] = {
