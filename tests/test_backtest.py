@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,9 @@ from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
 from records.model import Batch
-from records.query import Query
 from records.store import open_store
 from records.store.contract import Commit
-from tests.cli import DEMO, ROOT, balefire, lines, one, stored
+from tests.cli import DEMO, balefire, lines, one, stored
 from tests.frames import activities, sparse
 from tests.test_conversion import data, detections, predicate
 from tests.test_correlations import Alone
@@ -187,7 +186,7 @@ def correlation(folder: Path, name: str, random: Random) -> Rule:
     )
     body = body.replace("\n  condition: {}", "") if condition is None else body
     parts = PART.format(name="part", selection="{ot.effect: value.write}") + PART.format(name="other", selection="{ot.effect: cpu.stop}")
-    text = RULE.format(name=name, body=body, fires="{}").split("tests:")[0] + 'tests:\n  fires: [{}]\n  quiet: [{}]\n' + parts
+    text = RULE.format(name=name, body=body, fires="{}").split("tests:")[0] + "tests:\n  fires: [{}]\n  quiet: [{}]\n" + parts
     file = folder / f"{name}.yml"
     file.write_text(text)
     return _unchecked(file)
@@ -198,19 +197,157 @@ def _unchecked(file: Path) -> Rule:
 
     reading = Reading(str(file), read(file.read_bytes()), file.stem)
     rule = correlation_rule(reading, Alone())
-    assert rule and rule.correlation, [fault for _, fault in reading.faults]
+    assert rule is not None, [fault for _, fault in reading.faults]
+    assert rule.correlation is not None
     return rule
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), st.integers(0, 2**32))
 def test_correlations_see_rows_as_they_were_released(tmp_path_factory: pytest.TempPathFactory, history: tuple[pa.Table, list[int]], seed: int) -> None:
     table, cuts = history
     folder = tmp_path_factory.mktemp("history")
     random = Random(seed)
-    before, after = (correlation(folder, "drawn", random) for _ in range(2))
     store = kept(folder / "store", table, cuts)
     try:
-        agrees(store, [(random.choice((None, before)), after)], table, cuts[:1])
+        for _ in range(6):
+            before, after = (correlation(folder, "drawn", random) for _ in range(2))
+            agrees(store, [(random.choice((None, before)), after)], table, cuts[:1])
     finally:
         store.close()
+
+
+# ---- the command --------------------------------------------------------------------------------------------------------------------------------
+
+
+def found(store: Path, rule: str) -> list[str]:
+    return sorted(row["id"] for row in lines("findings", "--store", store, "--where", f'rule:"{rule}"', "--limit", 10_000))
+
+
+def test_a_new_rule_gives_what_a_replay_with_it_gives(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    body = CORRELATED.format(kind="event_count", more="", group="source.ip", span="5m", condition="{gte: 3}")
+    cases = "tests:\n  fires:\n    - [{ot.effect: value.write, ot.count: 3}]\n  quiet: [{}]\n"
+    text = RULE.format(name="many", body=body, fires="").split("tests:")[0] + cases + PART.format(name="part", selection="{ot.access: write}")
+    (rules / "many.yml").write_text(text)
+    one("replay", DEMO, "--store", tmp_path / "plain")
+    one("replay", DEMO, "--store", tmp_path / "ruled", "--rules", rules)
+    told = one("rules", "backtest", rules, "--store", tmp_path / "plain")
+    ruled = sorted([*found(tmp_path / "ruled", "acted"), *found(tmp_path / "ruled", "many")])
+    assert len(ruled) == told["fires"] > 5
+    assert sorted(fire["id"] for fire in told["added"]) == ruled
+    assert (told["removed"], told["lost_confirmed"], told["rules"]) == ([], [], ["acted", "many"])
+    assert told["totals"] == {"added": len(ruled), "removed": 0}
+    assert {"asset", "hour", "rule", "added", "removed"} == set(told["hours"][0])
+    again = one("rules", "backtest", rules, "--store", tmp_path / "ruled")
+    assert (again["fires"], again["added"], again["removed"]) == (told["fires"], [], [])
+
+
+def test_a_changed_rule_is_compared_with_the_one_that_judged(tmp_path: Path) -> None:
+    """Also where it was changed in its place: the store has kept what judged."""
+    rules = tmp_path / "rules"
+    file = single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    one("replay", DEMO, "--store", tmp_path / "store", "--rules", rules)
+    before = found(tmp_path / "store", "acted")
+    single(rules, "acted", "{ot.access: write, ot.unit: 1}", "{ot.effect: value.write}")
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    assert 0 < told["fires"] < len(before)
+    assert len(told["removed"]) == len(before) - told["fires"] == told["totals"]["removed"]
+    assert {fire["id"] for fire in told["removed"]} < set(before)
+    assert told["added"] == []
+
+
+def test_a_filter_changes_the_rules_that_it_narrows(tmp_path: Path) -> None:
+    place, _ = stored()
+    file = tmp_path / "known-station.yml"
+    file.write_text("""\
+title: Not from the engineering station
+title_zh: 不含工程师站
+id: known-station
+description: It is known.
+description_zh: 已知。
+logsource: {product: balefire}
+filter:
+  rules: [station-acts, file-written]
+  station: {source.ip: 10.20.1.66}
+  condition: not station
+tests:
+  keeps: [{}]
+  drops: [{source.ip: 10.20.1.66}]
+""")
+    told = one("rules", "backtest", file, "--store", place)
+    assert set(told["rules"]) == {"station-acts", "file-written"}
+    assert {fire["source"] for fire in told["removed"]} == {"10.20.1.66"}
+    assert told["removed"]
+    assert {fire["id"] for fire in told["removed"]} <= {*found(place, "station-acts"), *found(place, "file-written")}
+
+
+def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
+    place, _ = stored()
+    file = single(tmp_path / "rules", "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    whole = one("rules", "backtest", file, "--store", place)
+    middle = sorted(fire["time"] for fire in whole["added"])[len(whole["added"]) // 2]
+    parts = [one("rules", "backtest", file, "--store", place, *words) for words in (("--until", middle), ("--since", middle))]
+    assert [part["fires"] for part in parts] == [sum(fire["time"] < middle for fire in whole["added"]), sum(fire["time"] >= middle for fire in whole["added"])]
+    assert parts[0]["until"] == parts[1]["since"] == middle
+    assert sum(part["rows"] for part in parts) == whole["rows"]
+
+
+def test_thirty_days_before_the_newest_packet(tmp_path: Path) -> None:
+    rows = activities(*({"@timestamp": f"2026-{month}-01T00:00:00Z", "ot.effect": "cpu.stop", "observer.name": "one"} for month in ("01", "03")))
+    store = kept(tmp_path / "store", rows, ())
+    since, until = period(store, None, None)
+    assert until == (store.newest() or 0) + 1
+    assert until - since == 30 * 86_400 * SECOND
+    assert backtest(store, [Change("controller-stopped", None, BY_ID["controller-stopped"])], since, until).fires == 1
+    assert period(store, 5, 9) == (5, 9)
+    store.close()
+
+
+def test_what_is_listed_is_bounded_and_all_is_counted(monkeypatch: pytest.MonkeyPatch, odd: pa.Table, odd_store: Store) -> None:
+    monkeypatch.setattr(testing, "LISTED", 10)
+    rule = replace(BY_ID["controller-stopped"], id="drawn", match=predicate({"sel": {"ot.access": ["read", "write"]}, "condition": "sel"}))
+    result = backtest(odd_store, [Change("drawn", None, rule)], 0, 1 << 62)
+    assert len(result.added) == 10
+    assert result.fires == result.added_total == len(live([rule], odd, ())) > 100
+    assert [fire.time for fire in result.added] == sorted(fire.time for fire in result.added)
+    first = min(fire.time for fire in result.added)
+    assert first == min(row["@timestamp"] for row in data() if row.get("ot.access") in {"read", "write"})
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_it_is_told_in_both_languages(tmp_path: Path, language: str) -> None:
+    place, _ = stored()
+    file = single(tmp_path / "rules", "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    told = one("rules", "backtest", file, "--store", place)
+    result = balefire("rules", "backtest", file, "--store", place, "--language", language)
+    assert result.exit_code == 0
+    assert str(told["fires"]) in result.stdout
+    assert ("新增" if language == "zh" else "Added") in result.stdout
+    for asset in {fire["asset"] for fire in told["added"]}:
+        assert asset in result.stdout
+    assert any(cell in result.stdout for cell in "▁▂▃▄▅▆▇█")
+
+
+def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
+    place, _ = stored()
+    rules = tmp_path / "rules"
+    single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    bad = single(rules, "bad", "{ot.acess: write}", "{ot.effect: value.write}")
+    result = balefire("rules", "backtest", rules, "--store", place, "--json")
+    assert result.exit_code == 1
+    assert f"{bad}:12: " in result.stderr
+    assert json.loads(result.stdout)["rules"] == ["acted"]
+    assert balefire("rules", "backtest", tmp_path / "nowhere", "--store", place).exit_code == 2
+    assert balefire("rules", "backtest", rules, "--store", tmp_path / "none").exit_code == 2
+    assert balefire("rules", "backtest", rules, "--store", place, "--since", "yesterday").exit_code == 2
+
+
+def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> None:
+    """A draft adds and changes; what it does not name stays."""
+    version = versions.read([single(tmp_path / "a", "one-rule", "{ot.access: write}", "{ot.effect: value.write}")])
+    other = single(tmp_path / "b", "other-rule", "{ot.access: write}", "{ot.effect: value.write}")
+    drafted = draft(other, version)
+    assert [(change.id, change.before is None, change.after is None) for change in drafted.changes] == [("other-rule", True, False)]
+    assert drafted.problems == ()
