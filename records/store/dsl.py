@@ -6,7 +6,7 @@ letters only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from records.nesting import iso
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, field_of
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from records.search import Condition, Value
 
 Clause = dict[str, Any]
+LEAST_ZERO: Final = -0.0  # to Elasticsearch it is another number than zero, the next smaller one
 
 
 def clause(table: Table, wanted: Condition) -> Clause:
@@ -45,6 +46,8 @@ def _equal(by: Field, value: Value, cased: bool) -> Clause:
         return _like(by, escaped, cased)
     if by.type == "keyword":
         return {"term": {by.name: {"value": str(value)} | ({} if cased else {"case_insensitive": True})}}
+    if by.type == "double" and value == 0:
+        return {"range": {by.name: {"gte": LEAST_ZERO, "lte": 0.0}}}
     return {"term": {by.name: {"value": _value(by, value)}}}
 
 
@@ -54,9 +57,13 @@ def _like(by: Field, pattern: str, cased: bool) -> Clause:
 
 
 def _bounds(by: Field, wanted: Range) -> Clause:
-    low = {} if wanted.low is None else {"gte" if wanted.include_low else "gt": _value(by, wanted.low)}
-    high = {} if wanted.high is None else {"lte" if wanted.include_high else "lt": _value(by, wanted.high)}
-    return low | high
+    low, high = wanted.low, wanted.high
+    if by.type == "double":
+        low = LEAST_ZERO if low == 0 and wanted.include_low else low
+        high = LEAST_ZERO if high == 0 and not wanted.include_high else high
+    above = {} if low is None else {"gte" if wanted.include_low else "gt": _value(by, low)}
+    below = {} if high is None else {"lte" if wanted.include_high else "lt": _value(by, high)}
+    return above | below
 
 
 def _value(by: Field, value: Value) -> Value:
