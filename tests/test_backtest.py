@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -351,3 +352,11 @@ def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> Non
     drafted = draft(other, version)
     assert [(change.id, change.before is None, change.after is None) for change in drafted.changes] == [("other-rule", True, False)]
     assert drafted.problems == ()
+
+
+def test_format_md_names_commands_that_there_are() -> None:
+    from balefire.commands.rulebook import rulebook
+
+    named = set(re.findall(r"`balefire rules (\w+)", (own_rules() / "FORMAT.md").read_text("utf-8")))
+    assert named <= set(rulebook.commands)
+    assert {"backtest", "versions", "rollback", "convert"} <= named

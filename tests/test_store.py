@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -112,6 +113,30 @@ def test_empty(store: Store, name: str) -> None:
     assert store.newest() is None
     assert store.find("") == []
     assert store.state("x") is None
+
+
+def released(store: Store, query: Query, table: str = "activity") -> list[str]:
+    return [str(name) for part in store.history(table, query, ["id"]) for name in part.column("id").to_pylist()]
+
+
+def test_history_comes_in_the_order_of_release(store: Store) -> None:
+    """Which is that of commits and of rows in them, whatever their times; storing again changes nothing."""
+    random = Random(1)
+    given = [activity(number, NOON + random.randrange(3 * DAY), source__ip=random.choice(("10.0.0.1", "10.0.0.2"))) for number in range(60)]
+    points = [{"id": f"p{number:04}", "@timestamp": NOON - number} for number in range(60)]
+    for start in range(0, 60, 3):  # enough commits for files to be merged
+        part = Batch(rows_of(ACTIVITY, given[start : start + 3]), rows_of(POINT, points[start : start + 3]))
+        store.write(Commit(part))
+        store.write(Commit(Batch(rows_of(ACTIVITY, list(reversed(given[: start + 3]))), rows_of(POINT, points[:1]))))
+    names = [row["id"] for row in given]
+    assert released(store, Query()) == names
+    assert released(store, Query(), "point") == [row["id"] for row in points]
+    assert released(store, Query(since=NOON + DAY, until=NOON + 2 * DAY)) == [row["id"] for row in given if DAY <= row["@timestamp"] - NOON < 2 * DAY]
+    assert released(store, Query(where=Match("source.ip", "10.0.0.2"))) == [row["id"] for row in given if row["source.ip"] == "10.0.0.2"]
+    assert sorted(released(store, Query(sort="-id", limit=3))) == names, "sort and page do not count"
+    part = next(iter(store.history("activity", Query(), ["ot.count", "@timestamp"], ordered=False)))
+    assert part.schema.equals(rows_of(ACTIVITY, []).select(["@timestamp", "ot.count"]).schema)
+    assert list(store.history("activity", Query(until=NOON), ["id"])) == []
 
 
 def test_rows_come_back_as_they_were(store: Store) -> None:
