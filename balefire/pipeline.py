@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import resource
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -14,10 +14,12 @@ from balefire.ahead import ahead
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
+from detectors.suppressing import known_activities
+from detectors.suppressions import mark
 from records.errors import BalefireError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, severity_word
 from records.schema import SCHEMA_VERSION
-from records.store.contract import Commit
+from records.store.contract import Commit, again
 from sensors.coverage import Totals
 from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detectors.detector import Detector
-    from records.store.contract import Store
+    from records.store.contract import Store, Written
     from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
@@ -75,7 +77,9 @@ class Waiting:
 
 
 class Replay:
-    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, `errors` of inputs, `conflicts` of identities."""
+    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, those of them that are `hidden`, `errors` of inputs,
+    and `conflicts` of identities.
+    """
 
     def __init__(self, plan: Plan, store: Store, progress: Callable[[str, int], None] | None = None) -> None:
         self.plan = plan
@@ -84,12 +88,14 @@ class Replay:
         self.alerts: dict[str, Alert] = {}
         self.assets: dict[str, Asset] = {}
         self.findings: set[str] = set()
+        self.hidden: set[str] = set()
         self.errors: list[BalefireError] = []
         self.conflicts: list[str] = []
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
         self._files: dict[str, str] = {}
+        self._touched: set[str] = set()
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
@@ -104,6 +110,7 @@ class Replay:
                 inputs.append(input_row(capture, Totals(), None))
                 continue
             inputs.append(self._capture(capture, self._sensor(capture), judges))
+        self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
         return self._summary(inputs, time.monotonic() - started)
 
     def _sensor(self, capture: Capture) -> Sensor:
@@ -180,17 +187,33 @@ class Replay:
             source.close()
 
     def _commit(self, waiting: Waiting, assets: tuple[Asset, ...] = ()) -> None:
-        """Findings fold into alerts, and all of it is written together or not at all."""
-        keys = {finding.key for finding in waiting.findings}
-        known = sorted(self.store.alerts_of(keys), key=lambda alert: (alert.first, alert.id))
-        folded = alerts.fold(waiting.findings, known)
-        written = self.store.write(Commit(waiting.batch(), tuple(waiting.findings), tuple(folded), assets))
+        """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
+        batch = waiting.batch()
+
+        def attempt() -> tuple[Commit, Written]:
+            commit = self._settled(batch, waiting.findings, assets)
+            return commit, self.store.write(commit)
+
+        commit, written = again(attempt)
         self.conflicts += written.conflicts
         self.assets |= {asset.id: asset for asset in assets}
-        self.findings |= {finding.id for finding in waiting.findings}
-        self.alerts |= {alert.id: alert for alert in (*known, *folded) if not self.findings.isdisjoint(alert.findings)}
-        own = alerts.fold(waiting.findings, [alert for alert in self._own.values() if alert.key in keys])
-        self._own |= {alert.id: alert for alert in own}
+        self._touched |= {finding.alert for finding in commit.findings if finding.alert}
+        unseen = [finding for finding in commit.findings if finding.id not in self.findings]
+        self.findings |= {finding.id for finding in unseen}
+        self.hidden |= {finding.id for finding in unseen if finding.suppressions}
+        own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
+        self._own |= {alert.id: alert for alert in own.alerts}
+
+    def _settled(self, batch: Batch, findings: Sequence[Finding], assets: tuple[Asset, ...]) -> Commit:
+        """What to write: the findings in their order, marked by suppressions, new ones folded into the alerts as they are stored now."""
+        taken = self.store.taken({finding.id for finding in findings})
+        judged, suppressions = self.store.suppressions()
+        marked = mark(findings, suppressions, known_activities(self.store, batch.activities))
+        known = sorted(self.store.alerts_of({finding.key for finding in findings}), key=lambda alert: (alert.first, alert.id))
+        folded = alerts.fold([finding for finding in marked if finding.id not in taken], known)
+        homes = taken | {finding.id: finding.alert for finding in folded.findings}
+        settled = tuple(replace(finding, alert=homes[finding.id]) for finding in marked)
+        return Commit(batch, settled, folded.alerts, assets, judged=judged)
 
     def _summary(self, inputs: list[dict[str, Any]], elapsed: float) -> dict[str, Any]:
         words = [severity_word(alert.severity) for alert in self._own.values()]
@@ -205,6 +228,7 @@ class Replay:
             "activities": tally.activities,
             "points": tally.points,
             "findings": len(self.findings),
+            "hidden": len(self.hidden),
             "alerts": {word: words.count(word) for word, _least in SEVERITIES},
             "protocols": tally.by_protocol(),
             "access": dict(sorted(tally.access.items())),

@@ -15,7 +15,7 @@ from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
 from records.search import And, Match, Or, Range, parse
 from records.store import open_store
-from records.store.contract import Commit
+from records.store.contract import Change, Commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,8 +68,12 @@ def finding(number: int, time: int = NOON, title: str = "First write to this uni
 
 
 def alert(number: int, **facts: Any) -> Alert:
-    base = Alert(f"al{number}", f"key{number}", "open", 62, Text("t", "题"), Text("r", "因"), NOON, NOON + 1, ("f1",), ("plc-1",), ("T0836",))
+    base = Alert(f"al{number}", f"key{number}", "open", 62, Text("t", "题"), Text("r", "因"), NOON, NOON + 1, ("f1",), ("plc-1",), ("T0836",), 1)
     return replace(base, **facts)
+
+
+def closing(of: Alert, by: str = "Li") -> Change:
+    return Change("alert", of.id, of.revision, "close", by, {"status": "closed", "verdict": "true", "closed": NOON}, "settled")
 
 
 def ids(table: pa.Table) -> list[str]:
@@ -134,13 +138,15 @@ def test_findings_alerts_assets(store: Store, opener: Callable[[bool], Store]) -
     asset = Asset("plc-1", "PLC 1", ("10.0.0.5",), NOON, NOON + 5, vendor="Ours", sources=("modbus",))
     store.write(Commit(findings=(finding(1),), alerts=(alert(1), alert(2)), assets=(asset,), state={"novelty": b"\0\xff"}))
     later = Asset("plc-1", "PLC 1", ("00:11",), NOON - 9, NOON + 1, vendor="Old", model="M", sources=("arp",))
-    store.write(Commit(alerts=(alert(1, status="closed", closed=NOON),), assets=(later,)))
+    store.write(Commit(assets=(later,)))
+    store.change([closing(alert(1))])
+    changed = alert(1, status="closed", verdict="true", closed=NOON, revision=1)
     for reader in (store, opener(False)):
         got = reader.get("finding", "f1")
         assert got
         assert (got["severity"], got["score"], sum(term["value"] for term in got["terms"])) == (62, 62.5, 62.5)
         assert got["packets"] == [{"file": "x.pcap", "packet": 7, "time": "2026-11-22T12:00:00.000000000Z"}]
-        assert reader.alerts_of(["key1", "none"]) == [alert(1, status="closed", closed=NOON)]
+        assert reader.alerts_of(["key1", "none"]) == reader.alerts(["al1"]) == [changed]
         assert len(reader.alerts_of(["key2", "key1"])) == 2
         known = reader.get("asset", "plc-1")
         assert known

@@ -89,7 +89,7 @@ def finding(name: str, time: int, terms: tuple[Term, ...], title: Text, reason: 
 def alert(found: Finding, status: str = "open") -> Alert:
     """The alert of one finding."""
     return Alert(
-        f"a{found.id}", found.key, status, found.severity, found.title, found.reason, found.time, found.end, (found.id,), found.assets, found.techniques
+        f"a{found.id}", found.key, status, found.severity, found.title, found.reason, found.time, found.end, (found.id,), found.assets, found.techniques, 1
     )
 
 
