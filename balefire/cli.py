@@ -11,11 +11,14 @@ import click
 
 from balefire.command import HELP, Globals, Program
 from balefire.commands.about import protocols, schema, version, warm
+from balefire.commands.alert import alert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
 from balefire.commands.rulebook import rulebook
+from balefire.commands.suppress import revoke, suppress, suppressions
 from balefire.commands.tables import table_commands
+from balefire.commands.verify import verify
 from records.wording import LANGUAGES, say
 
 
@@ -28,5 +31,24 @@ def main(context: click.Context, settings: Path | None, language: str | None) ->
     context.obj = Globals(settings, language)
 
 
-for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, schema, protocols, warm, version):
+COMMANDS = (
+    demo,
+    replay,
+    dissect,
+    *table_commands(),
+    explain,
+    alert,
+    suppress,
+    suppressions,
+    revoke,
+    verify,
+    dashboard,
+    rulebook,
+    schema,
+    protocols,
+    warm,
+    version,
+)
+
+for command in COMMANDS:
     main.add_command(command)

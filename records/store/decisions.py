@@ -7,18 +7,21 @@ the middle shows.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import ConflictError
+from records.nesting import iso
+from records.query import Query
 from records.schema import TABLES
-from records.store.columns import decoded, document
+from records.store.columns import decoded, document, flat
 from records.store.manifest import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from records.store.contract import Change
+    from records.store.contract import Change, Store
     from records.store.manifest import Manifest
 
 Row = dict[str, Any]
@@ -84,7 +87,12 @@ def folded(manifest: Manifest, rows: Iterable[Row], now: int) -> list[Row]:
 
 def entry(action: str, by: str, table: str, subject: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, note: str = "") -> Row:
     """An entry of the trail that has no place in it yet."""
-    texts = {name: value and json.dumps(decoded(value, table), ensure_ascii=False) for name, value in (("before", before), ("after", after))}
+    dates = {field.name for field in TABLES[table].fields if field.type == "date"}
+    texts: Row = {"before": None, "after": None}
+    for name, values in (("before", before), ("after", after)):
+        if values is not None:
+            told = {field: iso(value) if field in dates and value is not None else value for field, value in decoded(values, table).items()}
+            texts[name] = json.dumps(told, ensure_ascii=False)
     return {"by": by, "action": action, "table": table, "subject": subject, **texts, "note": note or None}
 
 
@@ -118,3 +126,17 @@ def put(manifest: Manifest, name: str, rows: Sequence[Row], now: int) -> None:
 def changed(manifest: Manifest, name: str) -> None:
     """Tell readers that a table of documents is not what they have read."""
     manifest.set_number(f"version.{name}", (manifest.number(f"version.{name}") or 0) + 1)
+
+
+def broken(store: Store) -> str | None:
+    """The first entry of a store's trail that is not what was written there, or does not follow the one before; None where all do."""
+    seal, number = "", 0
+    query = Query(sort="id", limit=10_000)
+    while (page := store.read("audit", query)).num_rows:
+        for row in flat(TABLES["audit"], page):
+            number += 1
+            if row["id"] != f"{number:012}" or row["hash"] != sealed(row, seal):
+                return str(row["id"])
+            seal = str(row["hash"])
+        query = replace(query, after=f"{number:012}")
+    return None
