@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 COMMIT_ROWS: Final = 200_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
+JUDGED_ROWS: Final = 10_000  # activities at a time
 COMMIT_S: Final = 5.0  # and, of what goes on without end, as often as this, where it pauses sooner
 PAUSED_S: Final = 1.0
 
@@ -153,12 +155,13 @@ class Replay:
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
                 judges[history] = self._judges()
-            waiting.batches.append(batch)
-            waiting.findings += [finding for judge in judges[history] for finding in judge.judge(batch)]
             self.tally.count(batch)
-            if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS):
-                self._commit(waiting)
-                waiting = Waiting()
+            for piece in _pieces(batch):
+                waiting.batches.append(piece)
+                waiting.findings += [finding for judge in judges[history] for finding in judge.judge(piece)]
+                if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
+                    self._commit(waiting)
+                    waiting = Waiting()
         self._commit(waiting, sensor.assets())
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
@@ -239,6 +242,13 @@ class Replay:
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found."""
+    for at in range(0, max(1, batch.activities.num_rows), JUDGED_ROWS):
+        part = batch.activities.slice(at, JUDGED_ROWS)
+        yield Batch(part, batch.points, batch.coverage) if at == 0 else Batch(part)
 
 
 def _same(capture: Capture, earlier: Sequence[Capture]) -> Capture | None:
