@@ -360,3 +360,58 @@ def test_format_md_names_commands_that_there_are() -> None:
     named = set(re.findall(r"`balefire rules (\w+)", (own_rules() / "FORMAT.md").read_text("utf-8")))
     assert named <= set(rulebook.commands)
     assert {"backtest", "versions", "rollback", "convert"} <= named
+
+
+FILTER = """\
+title: Not from the engineering station
+title_zh: 不含工程师站
+id: known-station
+description: It is known.
+description_zh: 已知。
+logsource: {product: balefire}
+filter:
+  rules: [file-written]
+  station: {source.ip: 10.20.1.66}
+  condition: not station
+tests:
+  keeps: [{}]
+  drops: [{source.ip: 10.20.1.66}]
+"""
+
+
+def test_a_confirmed_alert_that_would_be_lost_is_said_first(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    one("replay", DEMO, "--store", place)
+    filed = [row for row in lines("alerts", "--store", place) if row["key"].startswith("file-written|")]
+    assert filed
+    for row in filed:
+        lines("alert", "close", row["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
+    file = tmp_path / "known-station.yml"
+    file.write_text(FILTER)
+    told = one("rules", "backtest", file, "--store", place)
+    assert [lost["id"] for lost in told["lost_confirmed"]] == [row["id"] for row in filed if "10.20.1.66" in row["key"]]
+    assert told["lost_confirmed"][0]["findings"] == filed[0]["count"]
+    assert told["totals"]["removed"] >= filed[0]["count"]
+    said = balefire("rules", "backtest", file, "--store", place, "--language", "en").stdout
+    assert said.startswith(f"▲ LOST: alert {filed[0]['id']}")
+    assert filed[0]["title"]["en"] in said.splitlines()[0]
+    narrower = FILTER.replace("10.20.1.66", "10.20.1.66\n    destination.ip: 10.20.9.9".replace("\n    ", ", "))
+    file.write_text(narrower)
+    assert one("rules", "backtest", file, "--store", place)["lost_confirmed"] == []
+
+
+def test_what_is_left_of_an_alert_keeps_it(tmp_path: Path) -> None:
+    """Of an alert with several findings, some of which would still be made, nothing is lost."""
+    place = tmp_path / "store"
+    one("replay", DEMO, "--store", place)
+    alert = next(row for row in lines("alerts", "--store", place) if row["key"].startswith("station-acts|") and row["count"] > 2)
+    lines("alert", "close", alert["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
+    first = alert["first"]
+    file = tmp_path / "known-station.yml"
+    text = FILTER.replace("file-written", "station-acts").replace("source.ip: 10.20.1.66", "ot.effect: output.operate")
+    file.write_text(text)
+    told = one("rules", "backtest", file, "--store", place)
+    assert told["totals"]["removed"] > 0
+    assert told["fires"] > 0
+    assert told["lost_confirmed"] == []
+    assert first <= told["removed"][0]["time"]

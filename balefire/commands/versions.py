@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.commands.explain import UnknownError
 from records.errors import StoreError, UsageError
 from records.wording import say
 
@@ -19,6 +18,13 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from detectors.rulebook.versions import Place, Version
     from records.store.contract import Store
+
+
+class UnknownVersionError(UsageError):
+    """No version has this identity, or several have: a negative result."""
+
+    status = 1
+
 
 MARKS = {"added": "+", "changed": "~", "removed": "−"}
 
@@ -117,9 +123,9 @@ def chosen(kept: Sequence[Version], asked: str) -> Version:
     """The one version whose identity begins so, the last time it was in force."""
     found = {version.id: version for version in kept if asked and version.id.startswith(asked)}
     if not found:
-        raise UnknownError("unknown_version", id=asked)
+        raise UnknownVersionError("unknown_version", id=asked)
     if len(found) > 1:
-        raise UnknownError("ambiguous", id=asked, ids=", ".join(sorted(found)))
+        raise UnknownVersionError("ambiguous", id=asked, ids=", ".join(sorted(found)))
     return next(iter(found.values()))
 
 

@@ -32,10 +32,10 @@ class Statement:
         self.values[name] = value
         return f"${name}"
 
-    def rows(self, query: Query, mark: tuple[Any] | None = None, names: Sequence[str] = (), only: Sequence[str] | None = None) -> str:
+    def rows(self, query: Query, mark: tuple[Any] | None = None, names: Sequence[str] = ()) -> str:
         """The page that `query` asks for; `mark` is the sort value of the row `query.after`, dates as nanoseconds.
 
-        `names` are the columns (all where empty); `only` are identities beside which no row counts.
+        `names` are the columns (all where empty).
         """
         by, descending = sort_field(self.table, query)
         key, down = _order(by), " DESC" if descending else ""
@@ -43,8 +43,6 @@ class Statement:
         if mark is not None:
             where += f" AND ({self._beyond(by, descending, mark[0], query.after)})"
         limit = "" if query.limit is None else f" LIMIT {self.bind(max(0, query.limit))}"
-        if only is not None:
-            where += f" AND id IN (SELECT unnest({self.bind(only)}))"
         columns = ", ".join(map(quote, names or self.table.names))
         return f"SELECT {columns} FROM {self.source} WHERE {where} ORDER BY {key}{down} NULLS LAST, id{down}{limit}"
 
@@ -108,7 +106,7 @@ class Statement:
         return f"coalesce({quote(summed.name)}, 0)"
 
     def where(self, query: Query) -> str:
-        """The rows of the query's time and search."""
+        """The rows of the query's time, search and identities."""
         time, parts = quote(self.table.time), ["true"]
         if query.since is not None:
             parts.append(f"{time} >= make_timestamp_ns({self.bind(query.since)})")
@@ -116,6 +114,8 @@ class Statement:
             parts.append(f"{time} < make_timestamp_ns({self.bind(query.until)})")
         if query.where is not None:
             parts.append(self.condition(query.where))
+        if query.ids is not None:
+            parts.append(f"id IN (SELECT unnest({self.bind(list(query.ids))}::VARCHAR[]))")
         return " AND ".join(parts)
 
     def condition(self, wanted: Condition) -> str:
