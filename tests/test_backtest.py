@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
 from records.model import Batch
+from records.schema import POINT, arrow_schema
 from records.store import open_store
 from records.store.contract import Commit
 from tests.cli import DEMO, balefire, lines, one, stored
@@ -32,8 +34,6 @@ from tests.test_correlations import Alone
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from detectors.rulebook.rule import Rule
     from records.store.contract import Store
@@ -216,6 +216,34 @@ def test_correlations_see_rows_as_they_were_released(tmp_path_factory: pytest.Te
             agrees(store, [(random.choice((None, before)), after)], table, cuts[:1])
     finally:
         store.close()
+
+
+def test_rules_on_points(tmp_path: Path) -> None:
+    points = pa.Table.from_pylist(
+        [
+            {"id": f"p{number}", "@timestamp": number * SECOND, "destination.ip": f"10.0.0.{number % 2}", "observer.name": "one", "ot.point.max": 1e6 + number}
+            for number in range(40)
+        ],
+        schema=arrow_schema(POINT),
+    )
+    store = open_store(str(tmp_path / "store"), write=True)
+    store.write(Commit(Batch(points=points)))
+    high, higher = (_point_rule(tmp_path, 1_000_000 + limit) for limit in (10, 30))
+    result = backtest(store, [Change("high", high, higher)], 0, 1 << 62)
+    store.close()
+    judged = [{finding.id for finding in Rules(Rulebook((rule,), (), 0, 0, ()), {}).judge(Batch(points=points))} for rule in (high, higher)]
+    assert {fire.id for fire in result.removed} == judged[0] - judged[1]
+    assert (result.fires, result.removed_total, result.rows, {fire.asset for fire in result.removed}) == (10, 20, 40, {"10.0.0.0", "10.0.0.1"})
+
+
+def _point_rule(folder: Path, limit: int) -> Rule:
+    body = SINGLE.format(selection=f"{{ot.point.max|gte: {limit}}}").replace("product: balefire", "product: balefire\n  category: point")
+    text = RULE.format(name="high", body=body, fires=f"{{ot.point.max: {limit}}}").replace("{source} and ", "").replace("{source} 与 ", "")
+    file = folder / "high.yml"
+    file.write_text(text)
+    book = load([file])
+    assert book.rules, book.problems
+    return book.rules[0]
 
 
 # ---- the command --------------------------------------------------------------------------------------------------------------------------------

@@ -48,15 +48,19 @@ def draft(path: Path, in_force: Version) -> Draft:
     old, new = _book(before), _book(before | drafted)
     files = {str(Path(root) / name) for root, name in given.files}
     problems = tuple(problem for problem in new.problems if problem.blocks and problem.file in files)
-    return Draft(tuple(_changes(old, new, set(drafted))), problems)
+    return Draft(tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted})), problems)
 
 
 def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
-    """Each file and where it lies by the id of what it holds; a later one takes the place of an earlier one. What has no id is known by its place."""
+    """Each file and where it lies by what it holds, a rule's id or a policy's name; a later one takes the place of an earlier one.
+
+    What has neither, placeholders for one, is known by its place and added to the others.
+    """
     found: dict[str, tuple[Place, str]] = {}
     for place, text in version.files.items():
-        identity = read(text.encode("utf-8", "surrogateescape")).data.get("id")
-        found[str(identity) if identity else "\0".join(place)] = (place, text)
+        data = read(text.encode("utf-8", "surrogateescape")).data
+        named = next((f"{key}: {data[key]}" for key in ("id", "policy") if data.get(key)), "\0".join(place))
+        found[named] = (place, text)
     return found
 
 
