@@ -272,4 +272,4 @@ def counted(row: Row, fields: Sequence[str]) -> Iterator[Any]:
         if None not in values:
             yield values
     elif (held := row.get(fields[0])) is not None:
-        yield from listed(held)
+        yield from (value for value in listed(held) if value == value)  # NaN is no value

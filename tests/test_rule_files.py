@@ -320,8 +320,11 @@ def test_any_cut_gives_the_same_findings(tmp_path_factory: pytest.TempPathFactor
 
 
 BOOKS: dict[str, Rulebook] = {}
-MORE = [at(60 * minute, ot__object__count=15) for minute in range(12)]
-MORE += [at(800, ot__effect="program.upload", source__ip="10.10.1.98"), at(900, ot__effect="program.download", source__ip="10.10.1.98")]
+MORE = [
+    *(at(60 * minute, ot__object__count=15) for minute in range(12)),
+    at(800, ot__effect="program.upload", source__ip="10.10.1.98"),
+    at(900, ot__effect="program.download", source__ip="10.10.1.98"),
+]
 WHOLE = Batch(activities=activities(*hostile().activities.drop_columns(["id"]).to_pylist(), *MORE, *polling(3).activities.drop_columns(["id"]).to_pylist()))
 
 
@@ -612,7 +615,7 @@ def test_a_file_holds_one_rule(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=200)
 @given(st.integers(0, SWEEP.count("\n") - 1), st.integers(0, 30), st.text("[]{}:-|*&!%@#'\" \n0aé", max_size=6))
 def test_no_damage_to_a_correlation_raises(line: int, column: int, odd: str) -> None:
-    lines = SWEEP.split("\n")
+    lines = list[str](SWEEP.split("\n"))
     lines[line] = lines[line][:column] + odd + lines[line][column:]
     load_text("\n".join(lines), "slow-sweep.yml")
 

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from detectors.discovery import detectors
 from detectors.lint import lint
 from detectors.lint import test as run_tests
-from detectors.rulebook.detection import detection
+from detectors.rulebook.correlation import KINDS
+from detectors.rulebook.detection import MODIFIERS, detection
 from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, load_text, own_rules
+from detectors.rulebook.placeholders import read_placeholders
+from detectors.rulebook.stated import BOUNDS
 from records.effects import EFFECTS
 from records.errors import UsageError
 from records.model import Batch
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
 
 BOOK = load([own_rules()])
-EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", (own_rules() / "FORMAT.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+FORMAT = (own_rules() / "FORMAT.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", FORMAT, re.MULTILINE | re.DOTALL)
 
 
 def test_every_rule_is_found_clean_and_behaves() -> None:
@@ -58,21 +62,33 @@ def test_every_effect_that_changes_a_plant_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_what_format_md_shows_is_a_rule(example: str) -> None:
+def test_what_format_md_shows_is_a_rule(example: str, tmp_path: Path) -> None:
     name = re.search(r"^id: (\S+)$", example, re.MULTILINE)
     assert name
-    rule, problems = load_text(example, f"{name[1]}.yml")
+    (tmp_path / f"{name[1]}.yml").write_text(example, "utf-8")
+    book = load((own_rules(), tmp_path))
+    assert book.problems == ()
+    assert name[1] in {one.id for one in (*book.rules, *book.filters)}
+    assert {case.fires for rule in book.rules if rule.id == name[1] for case in rule.cases} in ({True, False}, set())
+
+
+def test_what_format_md_shows_of_placeholders_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "placeholders.yml"
+    file.write_text(re.findall(r"^```yaml placeholders\n(.*?)^```", FORMAT, re.MULTILINE | re.DOTALL)[0], "utf-8")
+    known, problems = read_placeholders(file)
     assert problems == []
-    assert rule is not None
-    assert {case.fires for case in rule.cases} == {True, False}
+    assert known == {"engineering_stations": ("10.10.1.66", "10.10.3.0/28"), "modbus_ports": (502, 5020), "retired_hosts": ()}
+
+
+def test_format_md_tells_every_type_of_correlation_and_every_bound() -> None:
+    words = set(re.findall(r"`([a-z_]+)`", FORMAT))
+    assert {*KINDS, *BOUNDS} <= words
 
 
 def test_format_md_has_an_example_and_names_every_modifier() -> None:
-    from sigma.modifiers import modifier_mapping
-
-    words = set(re.findall(r"`([a-z0-9]+)`", (own_rules() / "FORMAT.md").read_text("utf-8")))
+    words = set(re.findall(r"`([a-z0-9]+)`", FORMAT))
     assert EXAMPLES
-    assert set(modifier_mapping) <= words
+    assert words >= MODIFIERS
 
 
 def test_rules_are_part_of_the_package() -> None:
