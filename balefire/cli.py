@@ -11,12 +11,17 @@ import click
 
 from balefire.command import HELP, Globals, Program
 from balefire.commands.about import protocols, schema, version, warm
+from balefire.commands.alert import alert
+from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
+from balefire.commands.suppress import revoke, suppress, suppressions
 from balefire.commands.tables import table_commands
+from balefire.commands.verify import verify
+from balefire.commands.versions import listed, rollback
 from records.wording import LANGUAGES, say
 
 
@@ -29,5 +34,27 @@ def main(context: click.Context, settings: Path | None, language: str | None) ->
     context.obj = Globals(settings, language)
 
 
-for command in (demo, replay, dissect, *table_commands(), explain, dashboard, rulebook, policy, schema, protocols, warm, version):
+COMMANDS = (
+    demo,
+    replay,
+    dissect,
+    *table_commands(),
+    explain,
+    alert,
+    suppress,
+    suppressions,
+    revoke,
+    verify,
+    dashboard,
+    rulebook,
+    policy,
+    schema,
+    protocols,
+    warm,
+    version,
+)
+
+for command in COMMANDS:
     main.add_command(command)
+for command in (backtest, convert, listed, rollback):
+    rulebook.add_command(command)

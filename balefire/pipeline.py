@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import resource
 import time
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from balefire.ahead import ahead
+from balefire.ruling import Ruling
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
+from detectors.rulebook import versions
+from detectors.suppressing import known_activities
+from detectors.suppressions import mark
 from records.errors import BalefireError, StoreError
-from records.model import SEVERITIES, Alert, Asset, Batch, Finding, severity_word
+from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.schema import SCHEMA_VERSION
-from records.store.contract import Commit
+from records.store.contract import Commit, again
 from sensors.coverage import Totals
 from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
@@ -27,11 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detectors.detector import Detector
-    from records.store.contract import Store
+    from records.store.contract import Store, Written
     from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
 COMMIT_ROWS: Final = 200_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
+JUDGED_ROWS: Final = 10_000  # activities at a time
 COMMIT_S: Final = 5.0  # and, of what goes on without end, as often as this, where it pauses sooner
 PAUSED_S: Final = 1.0
 
@@ -75,27 +82,41 @@ class Waiting:
 
 
 class Replay:
-    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, `errors` of inputs, `conflicts` of identities."""
+    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, those of them that are `hidden`, `errors` of inputs,
+    and `conflicts` of identities.
+    """
 
     def __init__(self, plan: Plan, store: Store, progress: Callable[[str, int], None] | None = None) -> None:
         self.plan = plan
         self.store = store
         self.progress = progress
+        self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
         self.alerts: dict[str, Alert] = {}
         self.assets: dict[str, Asset] = {}
         self.findings: set[str] = set()
+        self.hidden: set[str] = set()
         self.errors: list[BalefireError] = []
         self.conflicts: list[str] = []
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
         self._files: dict[str, str] = {}
+        self._touched: set[str] = set()
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
         started = time.monotonic()
         self._learn()
+        ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
+        try:
+            inputs = self._captures(ruling)
+        finally:
+            ruling.close()
+        self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
+        return self._summary(inputs, time.monotonic() - started)
+
+    def _captures(self, ruling: Ruling) -> list[dict[str, Any]]:
         judges: dict[str, list[Detector]] = {}
         inputs: list[dict[str, Any]] = []
         for number, capture in enumerate(self.plan.captures):
@@ -103,8 +124,8 @@ class Replay:
                 self.repeated.append((capture.path, first.path))
                 inputs.append(input_row(capture, Totals(), None))
                 continue
-            inputs.append(self._capture(capture, self._sensor(capture), judges))
-        return self._summary(inputs, time.monotonic() - started)
+            inputs.append(self._capture(capture, self._sensor(capture), judges, ruling))
+        return inputs
 
     def _sensor(self, capture: Capture) -> Sensor:
         def observer() -> str:
@@ -126,9 +147,9 @@ class Replay:
         self.taught = bool(states)
         self.store.write(Commit(state=states))
 
-    def _judges(self) -> list[Detector]:
+    def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(self.plan.rules, self._files))
+        fresh = detectors(Setup(ruling.rules, self._files))
         for detector in fresh:
             if learned := self.store.state(detector.name):
                 try:
@@ -137,7 +158,15 @@ class Replay:
                     raise StoreError("store.state", detector=detector.name) from None
         return fresh
 
-    def _capture(self, capture: Capture, sensor: Sensor, judges: dict[str, list[Detector]]) -> dict[str, Any]:
+    def _renewed(self, before: list[Detector], ruling: Ruling) -> list[Detector]:
+        """Detectors with the rules that are in force now, which go on where those before stopped."""
+        fresh = self._judges(ruling)
+        for detector, old in zip(fresh, before, strict=True):
+            with suppress(ValueError):  # what cannot be taken over begins anew
+                detector.restore(old.state())
+        return fresh
+
+    def _capture(self, capture: Capture, sensor: Sensor, judges: dict[str, list[Detector]], ruling: Ruling) -> dict[str, Any]:
         """One capture, in bounded commits; its entry of `inputs`. The engine is ahead while what it gave is judged and stored."""
         before = len(self.errors)
         waiting = Waiting()
@@ -145,14 +174,17 @@ class Replay:
         for batch in ahead(lambda check: self._listen(capture, sensor, check)):
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
-                judges[history] = self._judges()
-            waiting.batches.append(batch)
-            waiting.findings += [finding for judge in judges[history] for finding in judge.judge(batch)]
+                judges[history] = self._judges(ruling)
+            elif capture.pipe and not waiting.rows() and ruling.look():  # what waits for its commit was judged by the rules before
+                judges[history] = self._renewed(judges[history], ruling)
             self.tally.count(batch)
-            if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS):
-                self._commit(waiting)
-                waiting = Waiting()
-        self._commit(waiting, sensor.assets())
+            for piece in _pieces(batch):
+                waiting.batches.append(piece)
+                waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
+                if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
+                    self._commit(waiting, ruling)
+                    waiting = Waiting()
+        self._commit(waiting, ruling, sensor.assets())
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)
@@ -179,18 +211,34 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, assets: tuple[Asset, ...] = ()) -> None:
-        """Findings fold into alerts, and all of it is written together or not at all."""
-        keys = {finding.key for finding in waiting.findings}
-        known = sorted(self.store.alerts_of(keys), key=lambda alert: (alert.first, alert.id))
-        folded = alerts.fold(waiting.findings, known)
-        written = self.store.write(Commit(waiting.batch(), tuple(waiting.findings), tuple(folded), assets))
+    def _commit(self, waiting: Waiting, ruling: Ruling, assets: tuple[Asset, ...] = ()) -> None:
+        """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
+        batch, state = waiting.batch(), ruling.state(self.store.newest())
+
+        def attempt() -> tuple[Commit, Written]:
+            commit = self._settled(batch, waiting.findings, assets, state)
+            return commit, self.store.write(commit)
+
+        commit, written = again(attempt)
         self.conflicts += written.conflicts
         self.assets |= {asset.id: asset for asset in assets}
-        self.findings |= {finding.id for finding in waiting.findings}
-        self.alerts |= {alert.id: alert for alert in (*known, *folded) if not self.findings.isdisjoint(alert.findings)}
-        own = alerts.fold(waiting.findings, [alert for alert in self._own.values() if alert.key in keys])
-        self._own |= {alert.id: alert for alert in own}
+        self._touched |= {finding.alert for finding in commit.findings if finding.alert}
+        unseen = [finding for finding in commit.findings if finding.id not in self.findings]
+        self.findings |= {finding.id for finding in unseen}
+        self.hidden |= {finding.id for finding in unseen if finding.suppressions}
+        own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
+        self._own |= {alert.id: alert for alert in own.alerts}
+
+    def _settled(self, batch: Batch, findings: Sequence[Finding], assets: tuple[Asset, ...], state: dict[str, bytes]) -> Commit:
+        """What to write: the findings in their order, marked by suppressions, new ones folded into the alerts as they are stored now."""
+        taken = self.store.taken({finding.id for finding in findings})
+        judged, suppressions = self.store.suppressions()
+        marked = mark(findings, suppressions, known_activities(self.store, batch.activities))
+        known = sorted(self.store.alerts_of({finding.key for finding in findings}), key=lambda alert: (alert.first, alert.id))
+        folded = alerts.fold([finding for finding in marked if finding.id not in taken], known)
+        homes = taken | {finding.id: finding.alert for finding in folded.findings}
+        settled = tuple(replace(finding, alert=homes[finding.id]) for finding in marked)
+        return Commit(batch, settled, folded.alerts, assets, state, judged)
 
     def _summary(self, inputs: list[dict[str, Any]], elapsed: float) -> dict[str, Any]:
         words = [severity_word(alert.severity) for alert in self._own.values()]
@@ -205,6 +253,7 @@ class Replay:
             "activities": tally.activities,
             "points": tally.points,
             "findings": len(self.findings),
+            "hidden": len(self.hidden),
             "alerts": {word: words.count(word) for word, _least in SEVERITIES},
             "protocols": tally.by_protocol(),
             "access": dict(sorted(tally.access.items())),
@@ -215,6 +264,13 @@ class Replay:
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found."""
+    for at in range(0, max(1, batch.activities.num_rows), JUDGED_ROWS):
+        part = batch.activities.slice(at, JUDGED_ROWS)
+        yield Batch(part, batch.points, batch.coverage) if at == 0 else Batch(part)
 
 
 def _same(capture: Capture, earlier: Sequence[Capture]) -> Capture | None:

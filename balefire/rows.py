@@ -70,6 +70,12 @@ def _severity(row: Row, language: str) -> object:
     return severity_text(severity_word(row["severity"]), language)
 
 
+def status_words(row: Row, language: str) -> object:
+    """The status of an alert; of a closed one with its verdict."""
+    status, verdict = (say(f"{name}.{row[name]}", language) if row[name] else "" for name in ("status", "verdict"))
+    return f"{status} · {verdict}" if verdict and row["status"] == "closed" else status
+
+
 def _outcome(row: Row, language: str) -> object:
     return row["ot.error"] or say(f"outcome.{row['event.outcome'] or 'unknown'}", language)
 
@@ -97,8 +103,13 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
     ),
     "alert": (
         ("last_seen", False, _time("last")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),
-        ("findings", True, _number("count")), ("status", False, lambda row, language: say(f"status.{row['status']}", language)),
+        ("findings", True, _number("count")), ("status", False, status_words), ("assignee", False, _plain("assignee")),
         ("id", False, lambda row, _language: row["id"][:ID]),
+    ),
+    "audit": (
+        ("id", False, lambda row, _language: row["id"].lstrip("0")), ("time", False, _time("time")), ("by", False, _plain("by")),
+        ("decision", False, lambda row, language: say(f"decision.{row['action']}", language)),
+        ("subject", False, lambda row, _language: row["subject"][:ID]), ("note", False, _plain("note")),
     ),
     "incident": (
         ("last_seen", False, _time("last")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),

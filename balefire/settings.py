@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     site: str | None = None
     observer: str | None = None
     rules: Path | None = None
+    user: str | None = None
     dashboard: Dashboard = Dashboard()
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from balefire.rows import place, thing
+from balefire.rows import ID, place, status_words, thing
 from balefire.screen import clean, severity_text
 from balefire.summary import Prose, command, grid, indented, section
 from balefire.times import shown, span
@@ -30,7 +30,10 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
     facts = [span(first, last, language) + " UTC", *(told["techniques"] or ()), told["id"]]
     if story.kind == "alert":
         facts.insert(1, screen.count("cli.summary.findings", told["count"]))
-    parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim")), Text(), indented(Prose(told[f"reason.{language}"]))]
+        facts += [str(status_words(told, language)), *filter(None, [told["assignee"]])]
+    parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim"))]
+    parts += [indented(Prose(words)) for words in _suppressed(screen, store, told)]
+    parts += [Text(), indented(Prose(told[f"reason.{language}"]))]
     parts += _terms(screen, story.strongest)
     if story.normal:
         parts += [section(screen.say("cli.story.normal")), indented(Prose(story.normal[language]))]
@@ -38,9 +41,38 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
         parts.append(section(screen.say("cli.story.respond")))
         parts += [indented(Prose(f"{number}. {step[language]}")) for number, step in enumerate(story.respond, 1)]
     parts += _activities(screen, store, story.activities)
+    parts += _trail(screen, story)
     parts += _packets(screen, story)
     for part in parts:
         screen.print(part)
+
+
+def _suppressed(screen: Screen, store: Store, told: Row) -> list[str]:
+    """Which suppressions hide it, or hid the like of it before."""
+    names = {name: key for key in ("expired", "suppressions") for name in told.get(key) or ()}
+    known = {each.id: each for each in (store.suppressions()[1] if names else ())}
+    words: list[str] = []
+    for name, key in names.items():
+        facts = {"id": name[:ID], "until": shown(known[name].until, screen.language), "reason": known[name].reason} if name in known else {}
+        if facts:
+            words.append(clean(screen.say("cli.story.expired", **facts) if key == "expired" else screen.say("cli.story.hidden", **facts)))
+    return words
+
+
+def _trail(screen: Screen, story: Story) -> list[RenderableType]:
+    """Who decided what, in order."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    if story.kind == "alert" and story.told["count"] > len(story.findings):
+        total, few = f"{story.told['count']:,}", len(story.findings)
+        parts += [Text(), indented(Text(clean(screen.say("cli.story.sample", shown=few, total=total, id=story.told["id"])), "dim"))]
+    if story.trail:
+        parts.append(section(screen.say("cli.story.trail"), "UTC"))
+    for row in story.trail:
+        words = [shown(row["time"], screen.language), row["by"], screen.say(f"decision.{row['action']}"), row["note"]]
+        parts.append(indented(Prose(clean(" · ".join(filter(None, words))))))
+    return parts
 
 
 def _terms(screen: Screen, finding: Row) -> list[RenderableType]:

@@ -90,10 +90,15 @@ def _opened(where: str) -> Store:
     return open_store(where)
 
 
-def _store(where: str) -> Store | None:
-    """The store, or None where there is none yet. It is only ever read here: a place without a store stays without one."""
+def opened() -> Store:
+    """The store of this dashboard. Rows are only read here; decisions are made beside whoever writes them. Raises StoreError."""
+    return _opened(os.environ.get("BALEFIRE_STORE", ""))
+
+
+def _store() -> Store | None:
+    """The store, or None where there is none yet: a place without a store stays without one."""
     try:
-        return _opened(where)
+        return opened()
     except StoreError as error:
         if error.key == "store.missing":
             return None
@@ -107,7 +112,7 @@ def begin() -> Page:
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
     where = os.environ.get("BALEFIRE_STORE", "")
     try:
-        store = _store(where)
+        store = _store()
         whole = queries.extent(store) if store else None
         if store is not None and whole is not None:
             return _line(store, code, whole)

@@ -14,7 +14,7 @@ from dashboards.formats import DAY, HOUR, MINUTE
 from records.model import severity_word
 from records.query import Histogram, Query, Terms
 from records.schema import ALERT
-from records.search import And, Condition, Match, Not, Or, Range, parse
+from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
 
 if TYPE_CHECKING:
     from records.store.contract import Store
@@ -29,6 +29,7 @@ _MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
+_MOST_TRAIL: Final = 200
 LEVELS: Final = ("critical", "high", "medium", "low")
 DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
 COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", *DOUBTFUL)
@@ -238,14 +239,41 @@ def _gaps(starts: list[int], step: int, span: Span) -> list[Span]:
     return gaps
 
 
-def search(text: str, levels: list[str], only_open: bool) -> Condition:
-    """What the list of alerts is narrowed to. Raises UsageError for a text that does not parse."""
-    parts: list[Condition] = [parse(text, ALERT)]
-    if only_open:
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list of alerts is narrowed to. `status`: open (not closed), all, or a status after "only_"; `assignee` and `verdict`: empty is any."""
+
+    text: str = ""
+    levels: tuple[str, ...] = ()
+    status: str = "open"
+    assignee: str = ""
+    verdict: str = ""
+
+
+STATUSES: Final = ("open", "only_open", "only_acknowledged", "only_in_progress", "only_closed", "all")
+NOBODY: Final = "-"  # an assignee that is none
+
+
+def search(wanted: Filters) -> Condition:
+    """The filters as a condition. Raises UsageError for a text that does not parse."""
+    parts: list[Condition] = [parse(wanted.text, ALERT)]
+    if wanted.status.startswith("only_"):
+        parts.append(Match("status", wanted.status.removeprefix("only_")))
+    elif wanted.status != "all":
         parts.append(OPEN)
-    if levels:
-        parts.append(Or(tuple(_level(level) for level in levels)))
+    if wanted.levels:
+        parts.append(Or(tuple(_level(level) for level in wanted.levels)))
+    if wanted.assignee:
+        parts.append(Not(Exists("assignee")) if wanted.assignee == NOBODY else Match("assignee", wanted.assignee))
+    if wanted.verdict:
+        parts.append(Match("verdict", wanted.verdict))
     return And(tuple(parts))
+
+
+def assignees(store: Store, span: Span) -> list[str]:
+    """Who works on alerts of the span, the fifty with most of them."""
+    found = rows(frame(store.terms("alert", span.query(), Terms(("assignee",), size=50))))
+    return [str(row["assignee"]) for row in found if row["assignee"]]
 
 
 def _level(level: str) -> Condition:
@@ -263,7 +291,8 @@ def alerts(store: Store, span: Span, where: Condition, limit: int) -> tuple[pd.D
 class Detail:
     """One alert: its worst (of equals first) finding, and the activities and packets of its 100 worst findings, 200 of each at most.
 
-    Rows are plain; JSON fields are decoded. `findings` and `activity_count` are how many there would be.
+    Rows are plain; JSON fields are decoded. `findings` and `activity_count` are how many there would be. `trail` is what was decided about it and about
+    suppressions made from it, 200 entries at most, the newest first; `hidden` is how many findings of its key suppressions hide.
     """
 
     alert: dict[str, Any]
@@ -272,6 +301,8 @@ class Detail:
     activities: pd.DataFrame
     activity_count: int
     packets: list[dict[str, Any]]
+    trail: list[dict[str, Any]]
+    hidden: int
 
 
 def detail(store: Store, identity: str) -> Detail | None:
@@ -280,16 +311,26 @@ def detail(store: Store, identity: str) -> Detail | None:
     if alert is None:
         return None
     span = Span(int(alert["first"]), int(alert["last"]) + 1)
-    found = frame(store.read("finding", span.query(Match("key", str(alert["key"])), "-severity", _MOST_FINDINGS)))
+    found = frame(store.read("finding", span.query(Match("alert", str(alert["id"])), "-severity", _MOST_FINDINGS)))
+    told = trail(store, str(alert["id"]))
+    hidden = store.count("finding", Query(where=And((Match("key", str(alert["key"])), Exists("suppressions")))))
     if found.empty:
-        return Detail(alert, None, 0, pd.DataFrame(), 0, [])
+        return Detail(alert, None, 0, pd.DataFrame(), 0, [], told, hidden)
     worst = rows(found.sort_values(["severity", "time"], ascending=[False, True]))
     lists: list[list[str]] = [row["activities"] or [] for row in worst]
     named = list(dict.fromkeys(name for each in lists for name in each))
     packets: list[dict[str, Any]] = [packet for row in worst for packet in json.loads(row["packets"] or "[]")]
     about = Span(min(int(row["time"]) for row in worst) - DAY, max(int(row["end"]) for row in worst) + DAY)
     activities = _activities(store, about, named[:_MOST_ACTIVITIES])
-    return Detail(alert, store.get("finding", str(worst[0]["id"])), len(worst), activities, len(named), packets[:_MOST_ACTIVITIES])
+    return Detail(alert, store.get("finding", str(worst[0]["id"])), len(worst), activities, len(named), packets[:_MOST_ACTIVITIES], told, hidden)
+
+
+def trail(store: Store, identity: str) -> list[dict[str, Any]]:
+    """What was decided about an alert and about suppressions made from it, the newest first, 200 entries at most; JSON is decoded."""
+    made = [str(row["id"]) for row in rows(frame(store.read("suppression", Query(where=Match("alert", identity), limit=_MOST_TRAIL))))]
+    subjects = Or(tuple(Match("subject", name) for name in (identity, *made)))
+    found = rows(frame(store.read("audit", Query(where=subjects, sort="-id", limit=_MOST_TRAIL))))
+    return [row | {name: json.loads(row[name] or "{}") for name in ("before", "after")} for row in found]
 
 
 def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
@@ -301,10 +342,8 @@ def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
         return store.get("alert", alerts_found[0])
     if len(found) != 1:
         return None
-    finding = store.get("finding", found[0][1])
-    of_key = store.alerts_of([str(finding["key"])]) if finding else []
-    match = next((alert for alert in of_key if finding and finding["id"] in alert.findings), None)
-    return store.get("alert", match.id) if match else None
+    finding = store.get("finding", found[0][1]) or {}
+    return store.get("alert", str(finding["alert"])) if finding.get("alert") else None
 
 
 def _activities(store: Store, about: Span, identities: list[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from records.model import Alert
+from records.model import SAMPLE, Alert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,49 +19,62 @@ REOPENS_WITHIN: Final = 30 * 86_400 * 10**9  # nanoseconds after its closing tha
 
 @dataclass(slots=True)
 class _Draft:
-    """An alert that is being folded into. The identities of its findings are all kept: 20 characters each, without a bound."""
+    """An alert that is being folded into."""
 
-    id: str
-    key: str
-    status: str
+    alert: Alert
     severity: int
     title: Text
     reason: Text
     first: int
     last: int
-    findings: dict[str, None]
+    closed: bool
+    sample: dict[str, None]
     assets: dict[str, None]
     techniques: dict[str, None]
-    closed: int | None
-    changed: bool = field(default=False)
+    expired: dict[str, None]
+    new: int = field(default=0)
 
     def add(self, finding: Finding) -> None:
         """Take in a finding that is not yet part of it. The words are those of the gravest finding, the earlier of equals."""
-        if self.status == "closed":
-            self.status, self.closed = "open", None
-        if finding.severity > self.severity:
+        self.closed = False
+        graver = finding.severity > self.severity
+        if graver:
             self.severity, self.title, self.reason = finding.severity, finding.title, finding.reason
+            if len(self.sample) >= SAMPLE:
+                self.sample.popitem()
+        if len(self.sample) < SAMPLE:
+            self.sample[finding.id] = None
+        self.new += 1
         self.first = min(self.first, finding.time)
         self.last = max(self.last, finding.end)
-        self.findings[finding.id] = None
         self.assets |= dict.fromkeys(finding.assets)
         self.techniques |= dict.fromkeys(finding.techniques)
-        self.changed = True
+        self.expired |= dict.fromkeys(finding.expired)
 
     def takes(self, finding: Finding) -> bool:
         """Whether a new finding still belongs to it."""
-        return self.status != "closed" or self.closed is None or finding.time <= self.closed + REOPENS_WITHIN
+        return not self.closed or self.alert.closed is None or finding.time <= self.alert.closed + REOPENS_WITHIN
 
-    def alert(self) -> Alert:
-        """The alert as it is now."""
-        return Alert(
-            self.id, self.key, self.status, self.severity, self.title, self.reason, self.first, self.last, tuple(self.findings), tuple(self.assets),
-            tuple(self.techniques), self.closed,
+    def done(self) -> Alert:
+        """The alert as it is now. Who worked on it and what the last verdict was stays known when it reopens."""
+        reopened = self.alert.status == "closed" and not self.closed
+        return replace(
+            self.alert, severity=self.severity, title=self.title, reason=self.reason, first=self.first, last=self.last, count=self.alert.count + self.new,
+            findings=tuple(self.sample), assets=tuple(self.assets), techniques=tuple(self.techniques), expired=tuple(self.expired),
+            status="open" if reopened else self.alert.status, closed=None if reopened else self.alert.closed,
         )  # fmt: skip
 
 
-def fold(findings: Iterable[Finding], known: Sequence[Alert]) -> list[Alert]:
-    """The alerts that these findings make or change, in the order they were first touched.
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The alerts that were made or changed, in the order they were first touched, and the findings, each with the alert that took it in."""
+
+    alerts: tuple[Alert, ...]
+    findings: tuple[Finding, ...]
+
+
+def fold(findings: Iterable[Finding], known: Sequence[Alert]) -> Folded:
+    """Take in findings that no alert has taken in yet; those that a suppression hides stay outside.
 
     `known` are the stored alerts of the findings' keys, every generation of them, oldest first. Findings are taken in the given order, the order of
     release, one after the other: so folding them in parts, each on what the part before gave, ends in the same alerts.
@@ -69,23 +82,21 @@ def fold(findings: Iterable[Finding], known: Sequence[Alert]) -> list[Alert]:
     generations: dict[str, list[_Draft]] = {}
     for alert in known:
         generations.setdefault(alert.key, []).append(_draft(alert))
-    seen = {name for drafts in generations.values() for draft in drafts for name in draft.findings}
     touched: dict[str, _Draft] = {}
+    taken: dict[str, Finding] = {}
     for finding in findings:
-        if finding.id in seen:
+        if finding.id in taken:
             continue
-        seen.add(finding.id)
+        taken[finding.id] = finding
+        if finding.suppressions:
+            continue
         drafts = generations.setdefault(finding.key, [])
         if not drafts or not drafts[-1].takes(finding):
-            drafts.append(_new(finding, {draft.id for draft in drafts}))
+            drafts.append(_draft(_new(finding, {draft.alert.id for draft in drafts})))
         drafts[-1].add(finding)
-        touched[drafts[-1].id] = drafts[-1]
-    return [draft.alert() for draft in touched.values()]
-
-
-def close(alert: Alert, at: int) -> Alert:
-    """The alert, closed at this time (nanoseconds)."""
-    return replace(alert, status="closed", closed=at)
+        touched[drafts[-1].alert.id] = drafts[-1]
+        taken[finding.id] = replace(finding, alert=drafts[-1].alert.id)
+    return Folded(tuple(draft.done() for draft in touched.values()), tuple(taken.values()))
 
 
 def identity(key: str, generation: int) -> str:
@@ -93,16 +104,16 @@ def identity(key: str, generation: int) -> str:
     return blake2b(f"{key}\0{generation}".encode(), digest_size=10).hexdigest()
 
 
-def _new(finding: Finding, taken: set[str]) -> _Draft:
+def _new(finding: Finding, taken: set[str]) -> Alert:
     # The first generations may have outlived their retention, so their number alone does not tell a free identity.
     generation = next(number for number in count(len(taken)) if identity(finding.key, number) not in taken)
-    return _Draft(
-        identity(finding.key, generation), finding.key, "open", finding.severity, finding.title, finding.reason, finding.time, finding.end, {}, {}, {}, None
+    return Alert(
+        identity(finding.key, generation), finding.key, "open", finding.severity, finding.title, finding.reason, finding.time, finding.end, (), (), (), 0
     )  # fmt: skip
 
 
 def _draft(alert: Alert) -> _Draft:
     return _Draft(
-        alert.id, alert.key, alert.status, alert.severity, alert.title, alert.reason, alert.first, alert.last, dict.fromkeys(alert.findings),
-        dict.fromkeys(alert.assets), dict.fromkeys(alert.techniques), alert.closed,
+        alert, alert.severity, alert.title, alert.reason, alert.first, alert.last, alert.status == "closed", dict.fromkeys(alert.findings),
+        dict.fromkeys(alert.assets), dict.fromkeys(alert.techniques), dict.fromkeys(alert.expired),
     )  # fmt: skip

@@ -65,7 +65,7 @@ class Teller:
         effect = row.get("ot.effect")
         return self._finding(
             rule,
-            identity=_identity(rule, row),
+            identity=identity(rule.id, str(row["id"])),
             key=[_key_part(row, name) for name in rule.key],
             times=(_start(row), _end(row)),
             terms=terms,
@@ -82,7 +82,7 @@ class Teller:
         times = plain(_columns(firing.rows, ("@timestamp", "event.start", "event.end")))
         return self._finding(
             rule,
-            identity=_identity(rule, completing, *firing.group),
+            identity=identity(rule.id, str(completing["id"]), *firing.group),
             key=["" if group[name] is None else str(group[name]) for name in rule.key],
             times=(min(map(_start, times)), max(map(_end, times))),
             terms=terms,
@@ -138,8 +138,9 @@ class Teller:
         return tuple(PacketRef(file, packet, time) for packet, time in (starts | {n: t for n, t in ends.items() if n not in starts}).items())
 
 
-def _identity(rule: Rule, row: Row, *group: object) -> str:
-    parts = (rule.id, str(row["id"]), *([repr(group)] if group else []))
+def identity(rule: str, row: str, *group: object) -> str:
+    """The identity of the finding of a rule that this row gives; of a correlation, that it completes for this group."""
+    parts = (rule, row, *([repr(group)] if group else []))
     return blake2b("\0".join(parts).encode(), digest_size=10).hexdigest()
 
 

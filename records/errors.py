@@ -37,3 +37,9 @@ class StoreError(BalefireError):
     """The store failed (exit status 4)."""
 
     status = 4
+
+
+class ConflictError(BalefireError):
+    """Somebody changed meanwhile what was to be changed; nothing was (exit status 1)."""
+
+    status = 1

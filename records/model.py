@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Final
 from records.schema import ACTIVITY, COVERAGE, POINT, arrow_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
+Value = str | int | float | bool | None
+SAMPLE: Final = 100  # findings that an alert names
 SEVERITIES: Final = (("critical", 80), ("high", 60), ("medium", 40), ("low", 0))
 
 
@@ -60,7 +64,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a detector found. Times are nanoseconds; `normal` is what would have been normal, `respond` the first steps."""
+    """What a detector found. Times are nanoseconds; `normal` is what would have been normal, `respond` the first steps.
+
+    `version` is that of the rules in force, where a rule found it.
+    `alert`, `suppressions` and `expired` are not the detector's: the alert that took it in, else the suppressions that hide it, and those that would
+    but had ended at its time.
+    """
 
     id: str
     key: str
@@ -82,6 +91,10 @@ class Finding:
     site: str | None
     normal: Text | None = None
     respond: tuple[Text, ...] = ()
+    version: str | None = None
+    alert: str | None = None
+    suppressions: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -96,7 +109,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Findings of one key, folded. `status` is open, acknowledged or closed; `closed` is when it was closed, nanoseconds."""
+    """Findings of one key, folded. Times are packet times in nanoseconds, that of its closing too.
+
+    `findings` is a sample, the gravest among them; `count` is how many distinct ones the store holds. `expired` are suppressions that would have hidden
+    some of them but had ended. What people decide is `status`, `assignee`, `verdict` (of the last closing) and `closed`; `revision` counts decisions.
+    """
 
     id: str
     key: str
@@ -109,12 +126,30 @@ class Alert:
     findings: tuple[str, ...]
     assets: tuple[str, ...]
     techniques: tuple[str, ...]
+    count: int
     closed: int | None = None
+    expired: tuple[str, ...] = ()
+    assignee: str | None = None
+    verdict: str | None = None
+    revision: int = 0
 
-    @property
-    def count(self) -> int:
-        """Distinct findings."""
-        return len(self.findings)
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Hides the findings of [since, until), packet time in nanoseconds, whose fields all have one of the values that `where` allows (None: absent).
+
+    `alert` is what it was made from; `revoked` is the packet time when somebody ended it early; `revision` counts decisions.
+    """
+
+    id: str
+    owner: str
+    reason: str
+    since: int
+    until: int
+    where: Mapping[str, tuple[Value, ...]]
+    alert: str | None = None
+    revoked: int | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ class Query:
 
     `since` and `until` are nanoseconds since the epoch, [since, until) by the table's time column. `sort` is a field name, with "-" before it for
     newest first; ties go by id in the same direction. `after` is the id of the last row of the page before, under the same sort. `limit` None means all.
+    `ids` are identities beside which no row counts.
     """
 
     since: int | None = None
@@ -23,6 +24,7 @@ class Query:
     sort: str = ""
     limit: int | None = None
     after: str = ""
+    ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,9 @@ class Field:
 class Table:
     """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
 
-    `labels`: names of captures, a field or a key of a field's objects (`packets.file`). They are shown and are no part of the content: the same capture
-    under another name says the same.
+    `labels`: names of captures and of versions of rules, a field or a key of a field's objects (`packets.file`), and what the store's history adds to a
+    row (the alert that took a finding in). They are shown and are no part of the content: the same capture under another name, or judged again, says
+    the same.
     """
 
     name: str
@@ -146,6 +147,7 @@ FINDING: Final = Table("finding", "time", (
     Field("key", "keyword", "what it is about: findings of one key fold into one alert", "归并键"),
     Field("detector", "keyword", "detector that found it", "检测器"),
     Field("rule", "keyword", "rule that found it", "规则"),
+    Field("version", "keyword", "version of the rules then in force: balefire rules versions", "当时生效的规则版本：balefire rules versions"),
     Field("time", "date", "time of the first activity", "首个活动时间"),
     Field("end", "date", "time of the last activity", "最后活动时间"),
     Field("severity", "long", "score clamped to 0–100; medium from 40, high from 60, critical from 80", "严重度 0–100"),
@@ -166,12 +168,15 @@ FINDING: Final = Table("finding", "time", (
     Field("assets", "keyword", "assets concerned", "相关资产", many=True),
     Field("packets", "json", "packets: file, packet, time", "数据包"),
     *_OBSERVER,
-), labels=("packets.file",))
+    Field("alert", "keyword", "alert that took it in; absent where it is hidden", "归入的告警；被抑制时为空"),
+    Field("suppressions", "keyword", "suppressions that hide it", "将其隐藏的抑制规则", many=True),
+    Field("expired", "keyword", "suppressions that would have hidden it, but had ended", "原可将其隐藏但已失效的抑制规则", many=True),
+), labels=("packets.file", "version", "alert", "suppressions", "expired"))
 
 ALERT: Final = Table("alert", "last", (
     Field("id", "keyword", "identity", "标识"),
     Field("key", "keyword", "key of its findings", "归并键"),
-    Field("status", "keyword", "open, acknowledged or closed", "状态"),
+    Field("status", "keyword", "open: new; acknowledged, in_progress, closed", "open（新）、acknowledged（已确认）、in_progress（处理中）、closed（已关闭）"),
     Field("severity", "long", "highest severity of its findings", "最高严重度"),
     Field("title.en", "text", "title in English", "英文标题"),
     Field("title.zh", "text", "title in Chinese", "中文标题"),
@@ -179,11 +184,41 @@ ALERT: Final = Table("alert", "last", (
     Field("reason.zh", "text", "reason in words, Chinese", "中文说明"),
     Field("first", "date", "first finding", "首次发现"),
     Field("last", "date", "last finding", "最近发现"),
-    Field("count", "long", "number of distinct findings", "发现数"),
-    Field("findings", "keyword", "identities of the findings", "发现标识", many=True),
+    Field("count", "long", "number of its distinct findings in the store, when the last one came", "其不同发现的数量（以最近一次归入时的存储为准）"),
+    Field("findings", "keyword", "some of them, 100 at most, the gravest included; all have this alert", "部分发现（至多 100 个，含最严重者）", many=True),
     Field("assets", "keyword", "assets concerned", "相关资产", many=True),
     Field("techniques", "keyword", "ATT&CK for ICS techniques", "ATT&CK for ICS 技术", many=True),
-    Field("closed", "date", "when it was closed", "关闭时间"),
+    Field("closed", "date", "packet time when it was closed", "关闭时的数据包时间"),
+    Field("expired", "keyword", "suppressions that hid the like and have ended: it is shown again since", "曾隐藏同类发现、现已失效的抑制规则", many=True),
+    Field("assignee", "keyword", "who works on it", "处理人"),
+    Field("verdict", "keyword", "verdict of its last closing: true, expected or false", "最近一次关闭的结论：true（属实）、expected（预期内）、false（误报）"),
+    Field("revision", "long", "number of decisions about it", "处置次数"),
+))
+
+SUPPRESSION: Final = Table("suppression", "since", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("rule", "keyword", "rule (or detector) whose findings it hides", "其隐藏的规则（或检测器）"),
+    Field("owner", "keyword", "who answers for it", "负责人"),
+    Field("reason", "text", "why these findings are expected", "原因"),
+    Field("since", "date", "packet time from which it hides", "生效起点（数据包时间）"),
+    Field("until", "date", "packet time from which it hides no more", "失效时间（数据包时间）"),
+    Field("where", "json", "fields and the values that each may have; null: absent", "字段及其允许值；null 表示缺失"),
+    Field("alert", "keyword", "alert that it was made from", "来源告警"),
+    Field("revoked", "date", "packet time when it was revoked", "撤销时的数据包时间"),
+    Field("revision", "long", "number of decisions about it", "处置次数"),
+))
+
+AUDIT: Final = Table("audit", "time", (
+    Field("id", "keyword", "place in the trail, from 1, with leading zeros", "序号（从 1 起，前补零）"),
+    Field("time", "date", "when it was decided, by the clock of this machine", "处置时间（本机时钟）"),
+    Field("by", "keyword", "who decided; balefire where an alert reopened by itself", "处置人；告警自动重新打开时为 balefire"),
+    Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress or revoke", "动作"),
+    Field("table", "keyword", "alert or suppression", "对象类别"),
+    Field("subject", "keyword", "identity of the alert or suppression", "对象标识"),
+    Field("before", "json", "the fields that changed, as they were", "变更前"),
+    Field("after", "json", "the fields that changed, as they became", "变更后"),
+    Field("note", "text", "what was noted", "备注"),
+    Field("hash", "keyword", "hash of this entry and of the hash of the one before", "本条内容与前一条散列的散列"),
 ))
 
 INCIDENT: Final = Table("incident", "last", (
@@ -254,7 +289,7 @@ REPORT: Final = Table("report", "until", (
 ))
 # fmt: on
 
-TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, INCIDENT, ASSET, COVERAGE, REPORT)}
+TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, COVERAGE, REPORT)}
 
 
 @cache

@@ -47,18 +47,23 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The field has this value: keyword as a whole, text anywhere in it, both ignoring case; ip as an address; date in nanoseconds."""
+    """The field has this value: keyword as a whole, text anywhere in it, both ignoring case unless `cased`; ip as an address; date in nanoseconds."""
 
     field: str
     value: Value
+    cased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """A keyword or text field has a value of this shape: `*` any characters, `?` one character, `\\` before either takes it as it is."""
+    """A keyword or text field has a value of this shape: `*` any characters, `?` one character, `\\` before either takes it as it is.
+
+    It ignores case unless `cased`. An address is looked at as it is written.
+    """
 
     field: str
     pattern: str
+    cased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ DISSECT = [
     "values", "outcome", "error", "rtt_us", "anomaly", "beside",
 ]
 REPLAY = [
-    "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "access", "effects",
+    "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "hidden", "alerts", "protocols", "access", "effects",
     "coverage", "unknown", "assets", "elapsed_s", "peak_mib",
 ]
 FINDING = [

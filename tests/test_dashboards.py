@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
 from dashboards import formats, queries, serve
-from dashboards.queries import Span
+from dashboards.deciding import plain
+from dashboards.queries import Filters, Span
 from dashboards.reference import object_words
 from records.errors import UsageError
 from records.model import Batch
@@ -132,15 +133,15 @@ def test_before_a_capture_begins_it_is_not_blind_but_nothing_was_seen(little: Pa
 
 
 def test_the_list_is_narrowed_by_search_level_and_status(store: Store, day: Span) -> None:
-    every, total = queries.alerts(store, day, queries.search("", [], False), 50)
+    every, total = queries.alerts(store, day, queries.search(Filters(status="all")), 50)
     assert total == len(every) == 42
-    high, _ = queries.alerts(store, day, queries.search("techniques:T0801", ["high"], True), 50)
+    high, _ = queries.alerts(store, day, queries.search(Filters("techniques:T0801", ("high",))), 50)
     assert {"high"} == {queries.severity_word(int(value)) for value in high["severity"]}
     assert all(row["techniques"] == ["T0801"] and row["status"] != "closed" for row in queries.rows(high))
-    page, total = queries.alerts(store, day, queries.search("", [], False), 3)
+    page, total = queries.alerts(store, day, queries.search(Filters(status="all")), 3)
     assert (len(page), total, page["severity"].iloc[0]) == (3, 42, 91)
     with pytest.raises(UsageError, match="assets"):
-        queries.search("aset:PLC-7", [], True)
+        queries.search(Filters("aset:PLC-7"))
 
 
 @pytest.mark.parametrize("identity", [f"a{STORY}", f"a{STORY}"[:8], STORY[:9]])
@@ -224,6 +225,128 @@ def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, **parameters: s
     return "\n".join(text for element in leaves(page.main) for text in texts(element.proto))
 
 
+@pytest.fixture
+def own(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store that a test may change."""
+    monkeypatch.setenv("BALEFIRE_USER", "Li Wei")
+    return shutil.copytree(full, tmp_path / "own")
+
+
+def opened(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> AppTest:
+    monkeypatch.setenv("BALEFIRE_STORE", str(store))
+    page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    return page.run()
+
+
+def sent(page: AppTest) -> str:
+    assert not page.exception
+    return "\n".join(text for element in leaves(page.main) for text in texts(element.proto))
+
+
+def trail(store: Path) -> list[tuple[str, str, str | None]]:
+    return [(row["by"], row["action"], row["note"]) for row in lines("audit", "--store", store)]
+
+
+def test_an_alert_is_decided_about_on_its_page(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("alert", own, monkeypatch, lang="en", id=f"a{STORY}")
+    page.button(key="do_acknowledge").click().run()
+    page.text_input(key="assign_to").input("Zhao Min")
+    page.button(key="do_assign").click().run()
+    page.radio(key="close_verdict").set_value("expected")
+    page.text_area(key="close_note").input("commissioning, ticket 7")
+    page.button(key="do_close").click().run()
+    assert trail(own) == [("Li Wei", "acknowledge", None), ("Li Wei", "assign", None), ("Li Wei", "close", "commissioning, ticket 7")]
+    told = sent(page)
+    for words in ("verdict: expected", "assigned to Zhao Min", "acknowledged → closed", "commissioning, ticket 7"):
+        assert words in told
+    assert page.button(key="do_acknowledge").disabled
+    page.button(key="do_reopen").click().run()
+    assert trail(own)[-1] == ("Li Wei", "reopen", None)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Somebody changed alert"), ("zh", "已有人更改了告警")])
+def test_what_somebody_changed_meanwhile_is_not_overwritten(own: Path, monkeypatch: pytest.MonkeyPatch, language: str, words: str) -> None:
+    page = opened("alert", own, monkeypatch, lang=language, id=f"a{STORY}")
+    lines("alert", "assign", f"a{STORY}", "--to", "Wang", "--by", "Zhao", "--store", own)
+    page.button(key="do_acknowledge").click().run()
+    assert words in sent(page)
+    assert trail(own) == [("Zhao", "assign", None)]
+    page.button(key="do_acknowledge").click().run()  # now it was seen as it is
+    assert words not in sent(page)
+    assert trail(own)[-1] == ("Li Wei", "acknowledge", None)
+
+
+def test_nobody_cannot_decide(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BALEFIRE_USER")
+    page = opened("alert", own, monkeypatch, lang="en", id=f"a{STORY}")
+    page.button(key="do_acknowledge").click().run()
+    assert "Nobody is named" in sent(page)
+    assert trail(own) == []
+    page.text_input(key="decided_by").input("Wang").run()
+    page.button(key="do_acknowledge").click().run()
+    assert trail(own) == [("Wang", "acknowledge", None)]
+
+
+def test_several_are_decided_together(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("alerts", own, monkeypatch, lang="en", status="only_open", range="all")
+    chosen = [row["id"] for row in lines("alerts", "--where", "status:open", "--limit", "3", "--store", own)]
+    page.session_state["chosen"] = chosen
+    page.run()
+    assert "3 chosen" in sent(page)
+    page.radio(key="close_verdict").set_value("false")
+    page.button(key="do_close").click().run()
+    assert {row["verdict"] for row in lines("alerts", "--store", own) if row["id"] in chosen} == {"false"}
+    assert len(trail(own)) == 3
+    assert "3 chosen" not in sent(page)
+
+
+def test_the_list_is_narrowed_by_assignee_and_verdict(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (row["id"] for row in lines("alerts", "--where", "status:open", "--limit", "2", "--store", own))
+    lines("alert", "assign", first, "--to", "Zhao Min", "--by", "Li", "--store", own)
+    lines("alert", "close", second, "--verdict", "true", "--by", "Li", "--store", own)
+    for filters, wanted in (
+        ({"assignee": "Zhao Min"}, first),
+        ({"status": "all", "verdict": "true"}, second),
+        ({"status": "only_closed", "verdict": "true"}, second),
+    ):
+        told = sent(opened("alerts", own, monkeypatch, lang="zh", range="all", **filters))
+        assert f'"id": "{wanted}"' in told
+        assert told.count('"href"') == 1
+    assert sent(opened("alerts", own, monkeypatch, lang="en", range="all", assignee="-", status="all")).count('"href"') == 41
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_suppressing_shows_first_what_it_would_hide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("BALEFIRE_USER", "Li Wei")
+    where = shutil.copytree(stored()[0], tmp_path / "store")
+    (alert,) = lines("alerts", "--where", "key:device-silenced*", "--store", where)
+    lines("alert", "close", alert["id"], "--verdict", "true", "--by", "Li", "--store", where)
+    page = opened("suppress", where, monkeypatch, lang=language, id=alert["id"])
+    for words in ({"en": "was found true", "zh": "结论为“属实”"}[language], "device\\-silenced"):
+        assert words in sent(page)
+    assert page.checkbox(key="where_rule").disabled
+    assert page.button(key="suppress_save").disabled
+    page.checkbox(key="suppress_sure").check()
+    page.checkbox(key="where_ot.unit").uncheck().run()
+    page.button(key="suppress_save").click().run()
+    assert {"en": "needs a reason", "zh": "必须写明原因"}[language] in sent(page)
+    assert lines("suppressions", "--store", where) == []
+    page.text_area(key="suppress_reason").input("commissioning")
+    page.text_input(key="suppress_owner").input("Wang")
+    page.button(key="suppress_save").click().run()
+    (made,) = lines("suppressions", "--store", where)
+    assert (made["owner"], made["reason"], made["alert"]) == ("Wang", "commissioning", alert["id"])
+    assert "ot.unit" not in made["where"]
+    assert made["id"][:12] in sent(page)
+    assert {"en": "suppression made", "zh": "建立抑制规则"}[language] in sent(opened("alert", where, monkeypatch, lang=language, id=alert["id"]))
+
+
+def test_a_condition_is_text() -> None:
+    assert plain("`x` **b** <i>$a$ :red[x] a_b 中文") == r"\`x\` \*\*b\*\* \<i\>\$a\$ \:red\[x\] a\_b 中文"
+
+
 def leaves(block: Any) -> Iterator[Any]:
     """Every element of a block, however deep."""
     for child in block.children.values():
@@ -303,7 +426,7 @@ def test_an_unknown_alert_is_said_in_place(full: Path, monkeypatch: pytest.Monke
     assert "no alert of this identity" in run("alert", full, monkeypatch, lang="en", id="nope")
 
 
-@pytest.mark.parametrize("view", ["situation", "alerts", "alert"])
+@pytest.mark.parametrize("view", ["situation", "alerts", "alert", "suppress"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str, language: str) -> None:
     assert "balefire replay FILE" in run(view, tmp_path / "nothing", monkeypatch, lang=language)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pytest
 
-from records.errors import UsageError
+from records.errors import ConflictError, UsageError
 from records.model import Alert, Asset, Batch, Finding, PacketRef, Term, Text
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
 from records.search import And, Match, Or, Range, parse
 from records.store import open_store
-from records.store.contract import Commit
+from records.store.columns import flat
+from records.store.contract import Change, Commit
+from records.store.decisions import broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,8 +71,12 @@ def finding(number: int, time: int = NOON, title: str = "First write to this uni
 
 
 def alert(number: int, **facts: Any) -> Alert:
-    base = Alert(f"al{number}", f"key{number}", "open", 62, Text("t", "题"), Text("r", "因"), NOON, NOON + 1, ("f1",), ("plc-1",), ("T0836",))
+    base = Alert(f"al{number}", f"key{number}", "open", 62, Text("t", "题"), Text("r", "因"), NOON, NOON + 1, ("f1",), ("plc-1",), ("T0836",), 1)
     return replace(base, **facts)
+
+
+def closing(of: Alert, by: str = "Li") -> Change:
+    return Change("alert", of.id, of.revision, "close", by, {"status": "closed", "verdict": "true", "closed": NOON}, "settled")
 
 
 def ids(table: pa.Table) -> list[str]:
@@ -114,6 +121,30 @@ def test_empty(store: Store, name: str) -> None:
     assert store.state("x") is None
 
 
+def released(store: Store, query: Query, table: str = "activity") -> list[str]:
+    return [str(name) for part in store.history(table, query, ["id"]) for name in part.column("id").to_pylist()]
+
+
+def test_history_comes_in_the_order_of_release(store: Store) -> None:
+    """Which is that of commits and of rows in them, whatever their times; storing again changes nothing."""
+    random = Random(1)
+    given = [activity(number, NOON + random.randrange(3 * DAY), source__ip=random.choice(("10.0.0.1", "10.0.0.2"))) for number in range(60)]
+    points = [{"id": f"p{number:04}", "@timestamp": NOON - number} for number in range(60)]
+    for start in range(0, 60, 3):  # enough commits for files to be merged
+        part = Batch(rows_of(ACTIVITY, given[start : start + 3]), rows_of(POINT, points[start : start + 3]))
+        store.write(Commit(part))
+        store.write(Commit(Batch(rows_of(ACTIVITY, list(reversed(given[: start + 3]))), rows_of(POINT, points[:1]))))
+    names = [row["id"] for row in given]
+    assert released(store, Query()) == names
+    assert released(store, Query(), "point") == [row["id"] for row in points]
+    assert released(store, Query(since=NOON + DAY, until=NOON + 2 * DAY)) == [row["id"] for row in given if DAY <= row["@timestamp"] - NOON < 2 * DAY]
+    assert released(store, Query(where=Match("source.ip", "10.0.0.2"))) == [row["id"] for row in given if row["source.ip"] == "10.0.0.2"]
+    assert sorted(released(store, Query(sort="-id", limit=3))) == names, "sort and page do not count"
+    part = next(iter(store.history("activity", Query(), ["ot.count", "@timestamp"], ordered=False)))
+    assert part.schema.equals(rows_of(ACTIVITY, []).select(["@timestamp", "ot.count"]).schema)
+    assert list(store.history("activity", Query(until=NOON), ["id"])) == []
+
+
 def test_rows_come_back_as_they_were(store: Store) -> None:
     row = dict.fromkeys(ACTIVITY.names) | activity(1, NOON + 1, source__ip="fe80::1", ot__value=-0.5, ot__grouped=False, ot__anomaly=["short", "x"])
     point = dict.fromkeys(POINT.names) | {"id": "p", "@timestamp": NOON + 7, "ot.point.min": math.inf, "ot.object.first": 2**62}
@@ -134,13 +165,15 @@ def test_findings_alerts_assets(store: Store, opener: Callable[[bool], Store]) -
     asset = Asset("plc-1", "PLC 1", ("10.0.0.5",), NOON, NOON + 5, vendor="Ours", sources=("modbus",))
     store.write(Commit(findings=(finding(1),), alerts=(alert(1), alert(2)), assets=(asset,), state={"novelty": b"\0\xff"}))
     later = Asset("plc-1", "PLC 1", ("00:11",), NOON - 9, NOON + 1, vendor="Old", model="M", sources=("arp",))
-    store.write(Commit(alerts=(alert(1, status="closed", closed=NOON),), assets=(later,)))
+    store.write(Commit(assets=(later,)))
+    store.change([closing(alert(1))])
+    changed = alert(1, status="closed", verdict="true", closed=NOON, revision=1)
     for reader in (store, opener(False)):
         got = reader.get("finding", "f1")
         assert got
         assert (got["severity"], got["score"], sum(term["value"] for term in got["terms"])) == (62, 62.5, 62.5)
         assert got["packets"] == [{"file": "x.pcap", "packet": 7, "time": "2026-11-22T12:00:00.000000000Z"}]
-        assert reader.alerts_of(["key1", "none"]) == [alert(1, status="closed", closed=NOON)]
+        assert reader.alerts_of(["key1", "none"]) == reader.alerts(["al1"]) == [changed]
         assert len(reader.alerts_of(["key2", "key1"])) == 2
         known = reader.get("asset", "plc-1")
         assert known
@@ -150,6 +183,127 @@ def test_findings_alerts_assets(store: Store, opener: Callable[[bool], Store]) -
         assert reader.find("f1") == [("finding", "f1")]
         assert reader.find("f%") == []
         assert reader.state("novelty") == b"\0\xff"
+
+
+def trail(store: Store) -> list[tuple[Any, ...]]:
+    return [(row["by"], row["action"], row["subject"], row["note"]) for row in store.read("audit", Query()).to_pylist()]
+
+
+def test_decisions_are_made_together_and_told(store: Store, opener: Callable[[bool], Store]) -> None:
+    store.write(Commit(alerts=(alert(1), alert(2))))
+    reader = opener(False)  # nobody needs the writer's lock to decide
+    reader.change([closing(alert(1)), replace(closing(alert(2)), note="")])
+    reader.change([Change("alert", "al1", None, "note", "Wang", note="looked again")])
+    for each in (store, reader):
+        assert [(a.status, a.verdict, a.closed, a.revision) for a in each.alerts(["al1", "al2"])] == [("closed", "true", NOON, 1)] * 2
+        assert trail(each) == [("Li", "close", "al1", "settled"), ("Li", "close", "al2", None), ("Wang", "note", "al1", "looked again")]
+        told = each.get("audit", "000000000001")
+        assert told
+        assert told["before"] == {"status": "open", "verdict": None, "closed": None}
+        assert told["after"] == {"status": "closed", "verdict": "true", "closed": "2026-11-22T12:00:00.000000000Z"}
+        assert broken(each) is None
+
+
+def test_the_later_of_two_sees_the_conflict(store: Store, opener: Callable[[bool], Store]) -> None:
+    store.write(Commit(alerts=(alert(1), alert(2))))
+    one, other = opener(False), opener(False)
+    one.change([closing(alert(1))])
+    before = repr(everything(store))
+    with pytest.raises(ConflictError) as caught:
+        other.change([closing(alert(2), "Wang"), closing(alert(1), "Wang")])
+    assert "al1" in str(caught.value)
+    assert caught.value.text("zh")
+    assert repr(everything(store)) == before
+    for change in (closing(alert(3)), Change("alert", "al3", None, "note", "Li", note="x")):
+        with pytest.raises(ConflictError):
+            other.change([change])
+    assert repr(everything(store)) == before
+
+
+def test_what_was_folded_on_an_old_state_is_not_written(store: Store) -> None:
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    store.change([closing(alert(1))])
+    before = repr(everything(store))
+    rows = activities(activity(1)).batch
+    with pytest.raises(ConflictError):
+        store.write(Commit(rows, findings=(finding(2, alert="al1"),), alerts=(alert(1, count=2),)))
+    assert repr(everything(store)) == before
+    again = alert(1, count=2, status="open", verdict="true", revision=1)
+    store.write(Commit(rows, findings=(finding(2, alert="al1"),), alerts=(again,)))
+    assert store.alerts(["al1"]) == [replace(again, revision=2)]
+    assert trail(store)[1:] == [("balefire", "reopen", "al1", None)]
+    assert broken(store) is None
+
+
+def test_folding_leaves_alone_what_people_decided(store: Store) -> None:
+    store.write(Commit(alerts=(alert(1),)))
+    store.change([Change("alert", "al1", 0, "assign", "Li", {"assignee": "Wang"})])
+    store.write(Commit(findings=(finding(2, alert="al1"),), alerts=(alert(1, severity=90, revision=1),)))
+    (now,) = store.alerts(["al1"])
+    assert (now.severity, now.assignee, now.revision, now.count) == (90, "Wang", 1, 1)
+
+
+def test_an_alert_counts_the_findings_that_are_stored(store: Store) -> None:
+    store.write(Commit(findings=tuple(finding(n, alert="al1") for n in range(5)), alerts=(alert(1, count=3),)))
+    store.write(Commit(findings=(finding(3, alert="al1"), finding(7, alert="al1"), finding(8)), alerts=(alert(1, count=99),)))
+    assert store.alerts(["al1"])[0].count == store.count("finding", Query(where=Match("alert", "al1"))) == 6
+    assert store.taken(["f1", "f8", "f9"]) == {"f1": "al1", "f8": None}
+
+
+def test_what_was_judged_without_a_new_suppression_is_not_written(store: Store) -> None:
+    version, none = store.suppressions()
+    assert none == []
+    row = {"owner": "Li", "reason": "r", "since": NOON, "until": NOON + DAY, "where": '{"rule": ["x"]}', "alert": None, "revoked": None, "rule": "x"}
+    store.change([Change("suppression", "s1", None, "suppress", "Li", row)])
+    with pytest.raises(ConflictError):
+        store.write(Commit(findings=(finding(1),), judged=version))
+    version, (made,) = store.suppressions()
+    assert (made.id, made.owner, made.where, made.revision) == ("s1", "Li", {"rule": ("x",)}, 0)
+    store.write(Commit(findings=(finding(1, suppressions=("s1",)),), judged=version))
+    assert store.count("finding", Query(where=Match("suppressions", "S1"))) == 1
+    with pytest.raises(ConflictError):
+        store.change([Change("suppression", "s1", None, "suppress", "Li", row)])
+    assert store.find("s", ("suppression",)) == [("suppression", "s1")]
+
+
+def test_a_decision_of_a_moment_that_has_passed(store: Store) -> None:
+    store.write(activities(activity(1)))
+    store.write(Commit(alerts=(alert(1),)))
+    with pytest.raises(ConflictError):
+        store.change([closing(alert(1))], newest=NOON)
+    store.change([closing(alert(1))], newest=NOON + 5)
+
+
+def test_the_trail_shows_what_was_changed_in_it(store: Store) -> None:
+    """Every entry that is altered, exchanged or taken out before the last is found."""
+    store.write(Commit(alerts=(alert(1),)))
+    for n in range(4):
+        store.change([Change("alert", "al1", None, "note", "Li", note=f"note {n}")])
+    rows = flat(TABLES["audit"], store.read("audit", Query(sort="id")))
+
+    class Told:
+        def __init__(self, rows: list[dict[str, Any]]) -> None:
+            self.rows = rows
+
+        def read(self, _table: str, query: Query) -> pa.Table:
+            return rows_of(TABLES["audit"], [row for row in self.rows if row["id"] > query.after])
+
+    def found(*changed: dict[str, Any]) -> str | None:
+        return broken(cast("Store", Told(list(changed))))
+
+    assert found(*rows) is None
+    assert found(*rows[:2], rows[2] | {"by": "Wang"}, rows[3]) == rows[2]["id"]
+    assert found(*rows[:2], rows[3]) == rows[3]["id"]
+    assert found(rows[0] | {"time": rows[0]["time"] + 1}, *rows[1:]) == rows[0]["id"]
+
+
+def test_rows_of_these_identities_only(store: Store) -> None:
+    store.write(activities(*(activity(n, NOON + n * DAY, ot__unit=n % 2) for n in range(6))))
+    wanted = ("a0001", "a0004", "none")
+    assert ids(store.read("activity", Query(ids=wanted))) == ["a0001", "a0004"]
+    assert ids(store.read("activity", Query(ids=wanted, where=Match("ot.unit", 1), limit=5))) == ["a0001"]
+    assert ids(store.read("activity", Query(ids=wanted, since=NOON + 2 * DAY))) == ["a0004"]
+    assert store.count("activity", Query(ids=())) == 0
 
 
 def full_commit() -> Commit:

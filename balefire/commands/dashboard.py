@@ -24,6 +24,7 @@ def dashboard(screen: Screen, port: int | None, as_json: bool) -> None:
 
 def serve(screen: Screen, port: int, as_json: bool = False) -> None:
     """Serve the store's pages on 127.0.0.1 until Ctrl-C; before that, say where."""
+    from balefire.identities import who
     from dashboards.serve import serve as listen
 
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
@@ -32,4 +33,4 @@ def serve(screen: Screen, port: int, as_json: bool = False) -> None:
         screen.emit({"address": address, "store": screen.store})
     else:
         screen.note(screen.say("cli.dashboard", address=address))
-    listen(screen.store, port, screen.language)
+    listen(screen.store, port, screen.language, who(screen.settings, None))

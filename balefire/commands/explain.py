@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from records.errors import UsageError
+from balefire.identities import one
+from records.schema import TABLES
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -19,21 +20,19 @@ PACKETS: Final = 200
 Row = dict[str, Any]
 
 
-class UnknownError(UsageError):
-    """No alert or finding has this id, or several have: a negative result."""
-
-    status = 1
-
-
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What there is to tell. `told` is the alert or finding, `strongest` the finding that gives it its severity (itself, for a finding)."""
+    """What there is to tell. `told` is the alert or finding, `strongest` the finding that gives it its severity (itself, for a finding).
+
+    `findings` are those that an alert names, `trail` what people decided about it.
+    """
 
     kind: str
     told: Row
     strongest: Row
     findings: list[Row]
     packets: list[Row]
+    trail: list[Row]
 
     @property
     def activities(self) -> list[str]:
@@ -73,24 +72,18 @@ def explain(screen: Screen, identity: str, as_json: bool) -> None:
 
 
 def _story(store: Store, identity: str) -> Story:
-    kind, found = _one(store, identity)
+    from records.query import Query
+    from records.search import Match
+    from records.store.columns import flat
+
+    kind, found = one(store, identity)
     told = store.get(kind, found) or {}
     findings = [told] if kind == "finding" else [row for each in told["findings"] if (row := store.get("finding", each))]
     strongest = max(findings, key=lambda row: (row["severity"], -row["time"]), default=told)
     named = {(packet["file"], packet["packet"]): packet for row in findings for packet in _listed(row, "packets")}
     packets = sorted(named.values(), key=lambda packet: (packet["time"], packet["file"], packet["packet"]))
-    return Story(kind, told, strongest, findings, packets[:PACKETS])
-
-
-def _one(store: Store, identity: str) -> tuple[str, str]:
-    """Table and id of the one record that the prefix means; an alert comes before a finding that has the same id."""
-    found = store.find(identity) if identity else []
-    exact = [each for each in found if each[1] == identity]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
-    if found:
-        raise UnknownError("ambiguous", id=identity, ids=", ".join(name for _table, name in found))
-    raise UnknownError("unknown_id", id=identity)
+    trail = flat(TABLES["audit"], store.read("audit", Query(where=Match("subject", told["id"]), sort="id")))
+    return Story(kind, told, strongest, findings, packets[:PACKETS], trail)
 
 
 def _object(story: Story) -> Row:
@@ -102,6 +95,7 @@ def _object(story: Story) -> Row:
     return nest(told) | {
         "normal": story.normal,
         "respond": story.respond,
+        "trail": [nest(row) for row in story.trail],
         "evidence": {"packets": story.packets, "kept": 0},  # where they are; keeping them is not there yet
     }
 

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "incidents": "incident",
     "assets": "asset",
     "coverage": "coverage",
+    "audit": "audit",
 }
 PAGE: Final = 50_000  # rows at a time for machines, so that a long list needs little memory
 SCREENFUL: Final = 50
@@ -35,7 +36,7 @@ JUDGED: Final = ("finding", "alert", "incident")
 
 
 def table_commands() -> list[click.Command]:
-    """The seven commands that list rows."""
+    """The commands that list rows."""
     return [_command(name, table) for name, table in COMMANDS.items()]
 
 

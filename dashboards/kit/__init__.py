@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import streamlit as st
 from streamlit.components.v2 import component
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ def draw(name: str, data: dict[str, Any], key: str) -> None:
     _component(name)(data=data, key=key)
 
 
-def ask(name: str, data: dict[str, Any], key: str, opened: Callable[[], None]) -> str | None:
-    """Draw a component whose rows can be opened; the identity of the row that was opened just now, or None."""
-    result: Any = _component(name)(data=data, key=key, on_open_change=opened)
+def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]], None]) -> str | None:
+    """Draw a component whose rows can be opened and chosen; the identity of the row that was opened just now, or None. `chosen` is told every choice."""
+
+    def changed() -> None:
+        chosen(list(st.session_state[key].chosen or ()))
+
+    result: Any = _component(name)(data=data, key=key, on_open_change=lambda: None, on_chosen_change=changed)
     return getattr(result, "open", None)

@@ -1,4 +1,4 @@
-"""One alert: what happened and why it is odd, how the score comes about, what to do first, the activities and packets behind it."""
+"""One alert: what happened and why it is odd, how the score comes about, what to do first, the activities and packets behind it, and what was decided."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboards import kit, queries
+from dashboards import deciding, kit, queries
 from dashboards.formats import number
 from dashboards.page import Page, begin, text_of
 from dashboards.reference import object_words
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 def show(page: Page) -> None:
     """The whole page."""
-    if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
-        st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name != "id"})
     identity = st.query_params.get("id", "")
+    with st.container(horizontal=True, vertical_alignment="center", key="ways"):
+        if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
+            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name != "id"})
+        st.space("stretch")
+        if st.button(page.say("alert.suppress"), key="suppress"):
+            st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
     st.session_state["alert_shown"] = identity
     found = queries.detail(page.store, identity) if identity else None
     if found is None:
@@ -31,6 +35,8 @@ def show(page: Page) -> None:
         words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": reason}
         kit.draw("headline", {"level": "none", "plain": True, **words}, "headline")
         return
+    deciding.bar(page, [found.alert])
+    deciding.refused(page)
     headline(page, found)
     st.space("small")
     left, right = st.columns([1, 1], gap="large")
@@ -40,6 +46,7 @@ def show(page: Page) -> None:
         steps(page, found)
     activities(page, found)
     packets(page, found)
+    trail(page, found)
 
 
 def headline(page: Page, found: Detail) -> None:
@@ -49,9 +56,50 @@ def headline(page: Page, found: Detail) -> None:
     meta = [(number(int(alert["severity"])), page.say("alert.of")), ("", when(page, alert)), ("", page.count("alert.findings", count, count=number(count)))]
     if finding and finding["observer.name"]:
         meta.append(("", page.say("alert.seen_by", sensor=finding["observer.name"])))
-    meta += [("", page.say(f"status.{alert['status']}")), ("", str(alert["id"])[:12])]
+    meta += [("", words) for words in standing(page, found)]
+    meta.append(("", str(alert["id"])[:12]))
     words = {"tag": page.say(f"severity.{level}"), "sentence": text_of(alert, "title", page.language), "reason": text_of(alert, "reason", page.language)}
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, **words}, "headline")
+
+
+def standing(page: Page, found: Detail) -> list[str]:
+    """Status and verdict, who works on it, what suppressions hide of it or have hidden."""
+    alert = found.alert
+    told = [page.say(f"status.{alert['status']}")]
+    if alert["verdict"]:
+        told.append(page.say("alert.verdict", verdict=page.say(f"verdict.{alert['verdict']}")))
+    if alert["assignee"]:
+        told.append(page.say("alert.assignee", name=alert["assignee"]))
+    if found.hidden:
+        told.append(page.count("alert.hidden", found.hidden, count=number(found.hidden)))
+    ended = {each.id: each for each in (page.store.suppressions()[1] if alert["expired"] else ()) if each.id in alert["expired"]}
+    moments = {name: page.clock.moment(each.until) for name, each in ended.items()}
+    return told + [page.say("alert.expired", id=name[:12], moment=moment) for name, moment in moments.items()]
+
+
+def trail(page: Page, found: Detail) -> None:
+    """Who decided what when; a way to hide the like for a while."""
+    head = [page.say(f"trail.{name}") for name in ("time", "by", "decision", "change", "note")]
+    lines = [_decision(page, row) for row in found.trail]
+    kit.draw(
+        "table", {"title": page.say("trail.title"), "note": page.say("trail.clock"), "head": head, "rows": lines, "empty": page.say("trail.none")}, "trail"
+    )
+
+
+def _decision(page: Page, row: dict[str, Any]) -> list[Any]:
+    time, clock = int(row["time"]), page.clock
+    words = [_became(page, name, row["before"].get(name), value) for name, value in row["after"].items() if name in {"status", "assignee", "verdict"}]
+    when_words = {"text": f"{clock.short_day(time)} {clock.second(time)}", "kind": "mono"}
+    return [when_words, str(row["by"]), say(f"decision.{row['action']}", page.language), page.say("trail.comma").join(words), str(row["note"] or "")]
+
+
+def _became(page: Page, name: str, before: object, after: object) -> str:
+    """One field's change in words."""
+
+    def word(value: object) -> str:
+        return page.say("trail.nobody") if value is None else str(value) if name == "assignee" else page.say(f"{name}.{value}")
+
+    return page.say("trail.became", before=word(before), after=word(after))
 
 
 def when(page: Page, alert: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Alerts: the list, worst first, narrowed by the same search as on the command line. A row opens the alert."""
+"""Alerts: the list, worst first, narrowed by the same search as on the command line. A row opens the alert; those that are chosen are decided together."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, queries
+from dashboards import deciding, kit, queries
 from dashboards.formats import number
-from dashboards.page import Page, begin, choice, kept_parameters, remember, text_of
+from dashboards.page import Page, begin, kept_parameters, remember, text_of
+from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.model import severity_word
 
@@ -23,22 +24,34 @@ MARKS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●"}
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
-    remember("q", "level", "status")
+    remember("q", "level", "status", "assignee", "verdict")
+    deciding.refused(page)
     where = narrowed(page)
     if where is None:
         return
     limit = int(st.session_state.get("alerts_limit", FIRST))
     found, total = queries.alerts(page.store, page.span, where, limit)
-    st.markdown(f":gray[{page.count('list.total', total, total=number(total), shown=number(len(found)))}]")
     if found.empty:
         nothing(page, where)
         return
+    rows = queries.rows(found)
+    chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
+    count = page.count("list.total", total, total=number(total), shown=number(len(found)))
+    st.markdown(f"**{page.count('list.chosen', len(chosen), count=number(len(chosen)))}** :gray[· {count}]" if chosen else f":gray[{count}]")
+    if chosen:
+        deciding.bar(page, chosen)
     head = [page.say(f"list.{name}") for name in ("severity", "score", "what", "asset", "technique", "count", "status", "last")]
-    opened = kit.ask("queue", {"head": head, "rows": listed(page, queries.rows(found))}, "queue", lambda: None)
+    choose = {"chosen": [row["id"] for row in chosen], "choose": page.say("list.choose"), "chooseAll": page.say("list.choose_all")}
+    opened = kit.ask("queue", {"head": head, "rows": listed(page, rows), **choose}, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     if opened:
         st.switch_page("views/alert.py", query_params={**dict(st.query_params), "id": opened})
     if total > len(found):
         more(page, limit)
+
+
+def choose_rows(identities: list[str]) -> None:
+    """What the boxes in the list say now."""
+    st.session_state["chosen"] = identities
 
 
 def leave_or_open() -> None:
@@ -51,7 +64,7 @@ def leave_or_open() -> None:
 
 
 def narrowed(page: Page) -> Condition | None:
-    """Search box, severities, open or all; None where the search does not parse, after saying why."""
+    """Search box, severities, status, who works on it, verdict; None where the search does not parse, after saying why."""
 
     def typed() -> None:
         st.query_params["q"] = st.session_state["search"]
@@ -62,20 +75,36 @@ def narrowed(page: Page) -> Condition | None:
 
     st.session_state["search"] = st.query_params.get("q", "")
     st.session_state["levels"] = [level for level in st.query_params.get("level", "").split(",") if level in queries.LEVELS]
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="filters"):
-        st.text_input(page.say("list.search"), key="search", placeholder=page.say("list.placeholder"), label_visibility="collapsed", on_change=typed, width=430)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
+        st.text_input(page.say("list.search"), key="search", placeholder=page.say("list.placeholder"), label_visibility="collapsed", on_change=typed, width=330)
         words = {level: f"{MARKS[level]} {page.say(f'severity.{level}')}" for level in queries.LEVELS}
         label = page.say("list.severity")
         levels = st.pills(
             label, list(words), key="levels", selection_mode="multi", format_func=lambda level: words[level], label_visibility="collapsed", on_change=picked
         )
         st.space("stretch")
-        status = choice("status", page.say("list.status"), {"open": page.say("list.open"), "all": page.say("list.all")}, "open")
+        status = picker(page, "status", {code: page.say(f"list.{code}") for code in queries.STATUSES}, "open")
+        people = {"": page.say("list.anybody"), queries.NOBODY: page.say("list.nobody")}
+        assignee = picker(page, "assignee", people | {who: who for who in queries.assignees(page.store, page.span)}, "")
+        verdict = picker(page, "verdict", {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}, "")
     try:
-        return queries.search(st.session_state["search"], list(levels), status == "open")
+        return queries.search(queries.Filters(st.session_state["search"], tuple(levels), status, assignee, verdict))
     except UsageError as error:
         kit.draw("unseen", {"title": page.say("list.unreadable"), "note": "", "rows": [("!", error.text(page.language))]}, "search_error")
         return None
+
+
+def picker(page: Page, name: str, options: dict[str, str], default: str) -> str:
+    """A list to pick one of, whose value stands in the address by its code."""
+    key = f"pick_{name}"
+
+    def picked() -> None:
+        st.query_params[name] = st.session_state[key]
+
+    asked = st.query_params.get(name, default)
+    st.session_state[key] = asked if asked in options else default
+    label = page.say(f"list.by_{name}")
+    return str(st.selectbox(label, list(options), key=key, format_func=lambda code: options[code], label_visibility="collapsed", on_change=picked, width=148))
 
 
 def nothing(page: Page, where: Condition) -> None:
@@ -97,7 +126,7 @@ def _row(page: Page, row: dict[str, Any], names: dict[str, str]) -> dict[str, An
     assets: list[str] = row["assets"] or []
     techniques: list[str] = row["techniques"] or []
     severity, last, count = int(row["severity"]), int(row["last"]), int(row["count"])
-    level = severity_word(severity)
+    level, verdict = severity_word(severity), row["verdict"] if row["status"] == "closed" else None
     return {
         "id": row["id"],
         "href": page.address("alert", id=str(row["id"])),
@@ -110,7 +139,8 @@ def _row(page: Page, row: dict[str, Any], names: dict[str, str]) -> dict[str, An
         "technique": " ".join(techniques[:1]),
         "count": f"× {number(count)}" if count > 1 else "",
         "status": row["status"],
-        "statusWord": page.say(f"status.{row['status']}"),
+        "statusWord": page.say(f"status.{row['status']}") + (f" · {page.say(f'verdict.{verdict}')}" if verdict else ""),
+        "assignee": row["assignee"] or "",
         "time": page.clock.second(last),
         "day": page.clock.short_day(last),
     }

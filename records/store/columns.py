@@ -1,7 +1,7 @@
 """The three forms of a table's rows: as the schema says, as they lie in Parquet and DuckDB, and as JSON documents in SQLite.
 
 Stored rows carry their dates without a time zone (always UTC; DuckDB's zoned dates would need the machine's zone) and, beside each address, a hidden
-sortable form of it, so that a network is a range.
+sortable form of it, so that a network is a range. Files are sorted by time, so each of their rows also has a hidden number that tells the order of release.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from records.schema import Table
 
 SORTABLE: Final = ".sort"
+RELEASED: Final = ".released"
 DATE: Final = pa.timestamp("ns")
 
 
@@ -70,6 +72,12 @@ def stored(table: Table, data: pa.Table) -> pa.Table:
         if field.type == "ip":
             data = data.append_column(field.name + SORTABLE, _sortable(data.column(field.name)))
     return data
+
+
+def numbered(data: pa.Table, first: int) -> pa.Table:
+    """Stored rows with their numbers in the order of release, from `first` on."""
+    numbers: Any = pa.array(np.arange(first, first + data.num_rows, dtype=np.int64))
+    return data.append_column(RELEASED, numbers)
 
 
 def shown(table: Table, data: pa.Table) -> pa.Table:

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from records.errors import ConflictError
 from records.model import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-    from records.model import Alert, Asset, Finding
+    from records.model import Alert, Asset, Finding, Suppression
     from records.query import Histogram, Query, Terms
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What is written together or not at all: rows released since the last commit, what was found in them, and the detectors' state."""
+    """What is written together or not at all: rows released since the last commit, what was found in them, and the detectors' state.
+
+    `alerts` are folded on the stored ones, whose revision they carry; `judged` is the version of the suppressions that the findings were marked by.
+    """
 
     batch: Batch = field(default_factory=Batch)
     findings: tuple[Finding, ...] = ()
     alerts: tuple[Alert, ...] = ()
     assets: tuple[Asset, ...] = ()
     state: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    judged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody decided about an alert or a suppression: the fields of `values` become so (flat columns), and the audit trail tells it.
+
+    `revision` is that of the row on which it was decided; None makes a new row. Without `values` it is a note, which goes with any revision.
+    """
+
+    table: str
+    id: str
+    revision: int | None
+    action: str
+    by: str
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +64,36 @@ class Store(Protocol):
     """A place where records are kept. Writing an identity that is there changes nothing; another content under it is reported, never stored."""
 
     def write(self, commit: Commit) -> Written:
-        """Write one commit, atomically. Raises StoreError: disk full, store in use by another writer, newer version."""
+        """Write one commit, atomically. Raises StoreError: disk full, store in use by another writer, newer version.
+
+        Raises ConflictError, and writes nothing, where somebody decided about one of its alerts, or about suppressions, since they were read.
+        """
+        ...
+
+    def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
+        """Make decisions, all or none, each with its entry in the audit trail; also while another process writes, and from a store opened to read.
+
+        Raises ConflictError where a row has another revision, or where `newest` is given and is not the newest packet time any more.
+        """
         ...
 
     def read(self, table: str, query: Query) -> pa.Table:
         """Rows of a table (its schema's columns) that match, sorted, one page."""
         ...
 
+    def history(self, table: str, query: Query, fields: Sequence[str], *, ordered: bool = True) -> Iterator[pa.Table]:
+        """These columns of the rows that match, some rows at a time, in the order in which they were released; in any order unless `ordered`.
+
+        Sort and page of the query do not count. Only activities and points have an order of release.
+        """
+        ...
+
     def get(self, table: str, identity: str) -> dict[str, Any] | None:
         """One row as flat columns (json fields decoded, dates as nanoseconds), or None."""
         ...
 
-    def find(self, prefix: str) -> list[tuple[str, str]]:
-        """(table, id) of the alerts and findings whose id starts with `prefix`, at most 3."""
+    def find(self, prefix: str, tables: Sequence[str] = ("alert", "finding")) -> list[tuple[str, str]]:
+        """(table, id) of the rows of these tables whose id starts with `prefix`, at most 3. Not of activities and points."""
         ...
 
     def count(self, table: str, query: Query) -> int:
@@ -75,6 +116,18 @@ class Store(Protocol):
         """The stored alerts of these finding keys."""
         ...
 
+    def alerts(self, identities: Iterable[str]) -> list[Alert]:
+        """The stored alerts of these identities."""
+        ...
+
+    def taken(self, findings: Iterable[str]) -> dict[str, str | None]:
+        """Of the findings with these identities, those that are stored, each with the alert that took it in (None: it is hidden)."""
+        ...
+
+    def suppressions(self) -> tuple[int, list[Suppression]]:
+        """Every suppression, in force or not, and their version, which any decision about one changes."""
+        ...
+
     def state(self, name: str) -> bytes | None:
         """What a detector saved under its name, or None."""
         ...
@@ -86,3 +139,11 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and locks."""
         ...
+
+
+def again(attempt: Callable[[], T], tries: int = 20) -> T:
+    """The result of the first attempt that nobody came before. Each attempt reads anew what it decides on. Raises ConflictError after the last."""
+    for _ in range(tries - 1):
+        with contextlib.suppress(ConflictError):
+            return attempt()
+    return attempt()

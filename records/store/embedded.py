@@ -6,7 +6,6 @@ A commit is visible when its SQLite transaction is; a file that the manifest doe
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import threading
@@ -16,30 +15,32 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from records.errors import StoreError, UsageError
+from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
 from records.store import parquet
 from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
-from records.store.engine import FILES, ROWS, Engine
-from records.store.manifest import NAME, Document, Manifest, guard
-from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset
+from records.store.decisions import changed, decide, folded, put
+from records.store.engine import FILES, MIXED, ROWS, Engine
+from records.store.manifest import Manifest, guard
+from records.store.place import check_place, locked
+from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset, suppression_from
 from records.store.sql import Statement, sort_field
+from records.store.upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from records.model import Alert
+    from records.model import Alert, Suppression
     from records.query import Histogram, Terms
     from records.schema import Table
-    from records.store.contract import Commit
+    from records.store.contract import Change, Commit
 
 IN_PARQUET: Final = ("activity", "point")
 _EXPIRING: Final = ("finding", "alert", "incident", "coverage")
-_LOCK: Final = "lock"
 _SHORT: Final = 10_000  # rows of a page that is read by identity
 
 
@@ -52,10 +53,11 @@ class EmbeddedStore:
         self._writing = threading.Lock()
         self._documents: dict[str, tuple[int | None, pa.Table]] = {}
         with guard(self.path):
-            _check_place(self.path, write)
+            check_place(self.path, write)
             if write:
-                self._lock = _locked(self.path)
+                self._lock = locked(self.path)
         try:
+            upgrade(self.path, write)
             self._manifest = Manifest(self.path, write)
         except BaseException:
             self._unlock()
@@ -101,8 +103,22 @@ class EmbeddedStore:
         statement, rows = self._source(kind, query)
         if found.num_rows > _SHORT:
             return self._engine.query(statement.rows(query, mark), statement.values, rows)
-        only = cast("list[str]", found.column("id").to_pylist())
-        return self._engine.query(statement.rows(replace(query, where=None), only=only), statement.values, rows)
+        only = tuple(cast("list[str]", found.column("id").to_pylist()))
+        return self._engine.query(statement.rows(replace(query, where=None, ids=only)), statement.values, rows)
+
+    def history(self, table: str, query: Query, fields: Sequence[str], *, ordered: bool = True) -> Iterator[pa.Table]:
+        """These columns of the rows that match, some rows at a time, in the order in which they were released; in any order unless `ordered`."""
+        kind = TABLES[table]
+        files = self._manifest.files(table, query.since, None if query.until is None else query.until - 1)
+        if not files:
+            return
+        statement = Statement(kind, MIXED if ordered else FILES)
+        statement.values["files"] = self._engine.files([file.name for file in files])
+        names = [name for name in kind.names if name in set(fields)]
+        types = arrow_types(kind)
+        with guard(self.path):
+            for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values):
+                yield part.cast(pa.schema([pa.field(name, types[name]) for name in names]))
 
     def _mark(self, kind: Table, query: Query) -> tuple[Any]:
         statement, rows = self._source(kind, Query())
@@ -120,9 +136,9 @@ class EmbeddedStore:
         page = self.read(table, Query(where=Match("id", identity)))
         return next((decoded(row, table) for row in flat(kind, page) if row["id"] == identity), None)
 
-    def find(self, prefix: str) -> list[tuple[str, str]]:
-        """(table, id) of the alerts and findings whose id starts with `prefix`, at most 3."""
-        return [(table, name) for table in ("alert", "finding") for name in self._manifest.starting(table, prefix, 3)][:3]
+    def find(self, prefix: str, tables: Sequence[str] = ("alert", "finding")) -> list[tuple[str, str]]:
+        """(table, id) of the rows of these tables whose id starts with `prefix`, at most 3."""
+        return [(table, name) for table in tables for name in self._manifest.starting(table, prefix, 3)][:3]
 
     def count(self, table: str, query: Query) -> int:
         """How many rows match; limit and page do not count."""
@@ -151,6 +167,20 @@ class EmbeddedStore:
         """The stored alerts of these finding keys, by id."""
         bodies = self._manifest.bodies_of("alert", "key", sorted(set(keys)))
         return [alert_from(json.loads(bodies[name])) for name in sorted(bodies)]
+
+    def alerts(self, identities: Iterable[str]) -> list[Alert]:
+        """The stored alerts of these identities, by id."""
+        bodies = self._manifest.bodies_of("alert", "id", sorted(set(identities)))
+        return [alert_from(json.loads(bodies[name])) for name in sorted(bodies)]
+
+    def taken(self, findings: Iterable[str]) -> dict[str, str | None]:
+        """Of these findings, those that are stored, each with the alert that took it in."""
+        return self._manifest.references("finding", findings)
+
+    def suppressions(self) -> tuple[int, list[Suppression]]:
+        """Every suppression by id, and their version."""
+        version = self._manifest.number("version.suppression") or 0
+        return version, sorted((suppression_from(json.loads(body)) for body in self._manifest.bodies("suppression")), key=lambda each: each.id)
 
     def state(self, name: str) -> bytes | None:
         """What a detector saved under its name, or None."""
@@ -217,21 +247,25 @@ class EmbeddedStore:
     def _write(self, commit: Commit, made: list[str]) -> tuple[Written, dict[str, set[int]]]:
         now = time.time_ns()
         batches = {"activity": commit.batch.activities, "point": commit.batch.points}
-        sifted = {name: parquet.sift(self._engine, self._manifest, TABLES[name], rows) for name, rows in batches.items() if rows.num_rows}
+        released = self._manifest.number("released") or 0
+        sifted = {name: parquet.sift(self._engine, self._manifest, TABLES[name], rows, released) for name, rows in batches.items() if rows.num_rows}
         files = [file for name, rows in sifted.items() for file in parquet.write_days(self.path, TABLES[name], rows.new, now, made)]
         new, known = sum(s.new.num_rows for s in sifted.values()), sum(s.known for s in sifted.values())
         conflicts = [name for s in sifted.values() for name in s.conflicts]
         once = {"finding": [finding_row(finding) for finding in commit.findings], "coverage": flat_coverage(commit)}
         with self._manifest.transaction():
+            if commit.judged not in {None, self._manifest.number("version.suppression") or 0}:
+                raise ConflictError("conflict.suppressions")
             self._manifest.add_files(files)
             for name, rows in once.items():
                 fresh, same, others = self._sift_documents(name, rows)
-                self._put(name, fresh, now)
+                put(self._manifest, name, fresh, now)
                 new, known = new + len(fresh), known + same
                 conflicts += others
-            self._put_changed("alert", [alert_row(alert) for alert in commit.alerts], now)
+            self._put_changed("alert", folded(self._manifest, map(alert_row, commit.alerts), now), now)
             self._put_changed("asset", self._merged(commit), now)
             self._manifest.set_state(commit.state)
+            self._manifest.set_number("released", released + max(rows.num_rows for rows in batches.values()))
             self._set_newest(commit)
         days: dict[str, set[int]] = {}
         for file in files:
@@ -264,19 +298,9 @@ class EmbeddedStore:
             rows[asset.id] = merged_asset(rows[asset.id], row) if asset.id in rows else row
         return list(rows.values())
 
-    def _put(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
-        if not rows:
-            return
-        kind = TABLES[name]
-        self._manifest.put(Document(name, row["id"], row[kind.time], row.get("key"), now, document(kind, row)) for row in rows)
-        self._changed(name)
-
     def _put_changed(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
         bodies = self._manifest.bodies_of(name, "id", {row["id"] for row in rows})
-        self._put(name, [row for row in rows if bodies.get(row["id"]) != document(TABLES[name], row)], now)
-
-    def _changed(self, name: str) -> None:
-        self._manifest.set_number(f"version.{name}", (self._manifest.number(f"version.{name}") or 0) + 1)
+        put(self._manifest, name, [row for row in rows if bodies.get(row["id"]) != document(TABLES[name], row)], now)
 
     def _set_newest(self, commit: Commit) -> None:
         batch = commit.batch
@@ -308,9 +332,18 @@ class EmbeddedStore:
                 dropped += sum(file.rows for file in old)
             for name in _EXPIRING:
                 if gone := self._manifest.drop_older(name, before):
-                    self._changed(name)
+                    changed(self._manifest, name)
                     dropped += gone
         return dropped
+
+    def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
+        """Make decisions, all or none; the writer's lock is for rows, so this goes on beside it and needs only the right to write."""
+        with contextlib.ExitStack() as stack:
+            manifest = self._manifest if self._lock is not None else stack.enter_context(contextlib.closing(Manifest(self.path, write=True)))
+            with manifest.transaction():
+                if newest is not None and newest != manifest.number("newest"):
+                    raise ConflictError("conflict.newest")
+                decide(manifest, changes, time.time_ns())
 
 
 def _narrowed(query: Query, mark: int, descending: bool) -> Query:
@@ -355,29 +388,3 @@ def _element(kind: Table, name: str) -> pa.DataType:
 
 def _total(kind: Table, name: str) -> pa.DataType:
     return pa.float64() if name and field_of(kind, name).type == "double" else pa.int64()
-
-
-def _check_place(path: Path, write: bool) -> None:
-    """Raises StoreError unless there is a store at `path`, or, to write, room for one."""
-    if path.exists() and not path.is_dir():
-        raise StoreError("store.not_a_store", path=path)
-    if not path.is_dir():
-        if not write:
-            raise StoreError("store.missing", path=path)
-        path.mkdir(parents=True, exist_ok=True)
-    found = {entry.name for entry in path.iterdir()}
-    if NAME not in found and found - {_LOCK, "lost+found"}:
-        raise StoreError("store.not_a_store", path=path)
-    if NAME not in found and not write:
-        raise StoreError("store.missing", path=path)
-
-
-def _locked(path: Path) -> int:
-    """The lock that makes this the only writer; it ends with the process, however that ends."""
-    handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise StoreError("store.in_use", path=path) from error
-    return handle

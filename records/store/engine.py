@@ -8,17 +8,18 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from records.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
 ROWS: Final = "arrow_rows"
 FILES: Final = "read_parquet($files, hive_partitioning = false)"  # a folder above the store may be called `id=3`
+MIXED: Final = "read_parquet($files, hive_partitioning = false, union_by_name = true)"  # some with columns that others lack
+STREAMED: Final = 1 << 17  # rows of a part
 
 
 class Engine:
@@ -55,12 +56,24 @@ class Engine:
                 cursor.register(ROWS, rows)
             try:
                 return cursor.sql(sql, params=dict(values)).to_arrow_table()
-            except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-                if "No files found" in str(error) or "No such file" in str(error):
-                    raise FileNotFoundError(str(error)) from error
-                raise StoreError("store.corrupt", path=self._path, reason=_first_line(error)) from error
             except duckdb.Error as error:
-                raise StoreError("store.failed", path=self._path, reason=_first_line(error)) from error
+                raise self._failure(error) from error
+
+    def stream(self, sql: str, values: Mapping[str, Any]) -> Iterator[pa.Table]:
+        """The result of a query on files, some rows at a time. Raises as `query` does, also on the way."""
+        with self._db.cursor() as cursor:
+            try:
+                for part in cursor.sql(sql, params=dict(values)).to_arrow_reader(STREAMED):
+                    yield pa.Table.from_batches([part])
+            except duckdb.Error as error:
+                raise self._failure(error) from error
+
+    def _failure(self, error: duckdb.Error) -> Exception:
+        if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)):
+            if "No files found" in str(error) or "No such file" in str(error):
+                return FileNotFoundError(str(error))
+            return StoreError("store.corrupt", path=self._path, reason=_first_line(error))
+        return StoreError("store.failed", path=self._path, reason=_first_line(error))
 
     def close(self) -> None:
         """Let go of memory and the folder."""

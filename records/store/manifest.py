@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME: Final = "store.sqlite"
+PATIENCE: Final = 30  # seconds to wait for another process's transaction
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE file (name TEXT PRIMARY KEY, kind TEXT NOT NULL, day INTEGER NOT NULL, rows INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
@@ -45,7 +47,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One row of a table that is kept as JSON."""
+    """One row of a table that is kept as JSON. `key` is what rows are looked up together by: an alert's key, a finding's alert, an entry's subject."""
 
     kind: str
     id: str
@@ -74,6 +76,8 @@ def _database_error(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StoreError("store.full", path=path)
+    if code == sqlite3.SQLITE_BUSY:
+        return StoreError("store.busy", path=path, seconds=PATIENCE)
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}:
         return StoreError("store.permission", path=path, reason=error)
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
@@ -109,7 +113,7 @@ class Manifest:
         self._frozen = not self._write and not os.access(self.path, os.W_OK) and not self._log().exists()
         mode = "rwc" if self._write else "ro&immutable=1" if self._frozen else "ro"
         location = (self.path / NAME).absolute().as_uri()
-        return sqlite3.connect(f"{location}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(f"{location}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
 
     def _log(self) -> Path:
         return self.path / f"{NAME}-wal"
@@ -120,6 +124,8 @@ class Manifest:
             raise StoreError("store.newer", path=self.path, found=found, known=SCHEMA_VERSION)
         if not self._write and not found:
             raise StoreError("store.missing", path=self.path)
+        if 0 < found < SCHEMA_VERSION:
+            raise StoreError("store.older", path=self.path, found=found, known=SCHEMA_VERSION)
         if self._write:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -202,6 +208,26 @@ class Manifest:
             where = "key" if column == "key" else "id"
             found |= dict(self._all(f"SELECT id, body FROM document WHERE kind = ? AND {where} IN ({marks})", (kind, *part)))  # noqa: S608 - marks only
         return found
+
+    def totals(self, kind: str, references: Iterable[str]) -> dict[str, int]:
+        """How many documents of a table hang on each of these keys, where any do."""
+        sql = "SELECT key, count(*) FROM document WHERE kind = ? AND key = ? GROUP BY key"
+        return dict(row for name in references for row in self._all(sql, (kind, name)))
+
+    def references(self, kind: str, identities: Iterable[str]) -> dict[str, str | None]:
+        """The keys of these documents, by identity."""
+        found: dict[str, str | None] = {}
+        names = list(identities)
+        for start in range(0, len(names), 500):
+            part = names[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found |= dict(self._all(f"SELECT id, key FROM document WHERE kind = ? AND id IN ({marks})", (kind, *part)))  # noqa: S608 - marks only
+        return found
+
+    def last(self, kind: str) -> dict[str, Any] | None:
+        """The document with the highest identity."""
+        rows = self._all("SELECT body FROM document WHERE kind = ? ORDER BY id DESC LIMIT 1", (kind,))
+        return json.loads(rows[0][0]) if rows else None
 
     def put(self, documents: Iterable[Document]) -> None:
         """Insert or replace documents."""

@@ -15,7 +15,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from records.schema import arrow_schema
-from records.store.columns import SORTABLE, stored
+from records.store.columns import RELEASED, SORTABLE, numbered, stored
 from records.store.engine import FILES, ROWS
 from records.store.manifest import File
 from records.store.sql import quote
@@ -50,9 +50,10 @@ class Sifted:
     conflicts: tuple[str, ...]
 
 
-def sift(engine: Engine, manifest: Manifest, table: Table, rows: pa.Table) -> Sifted:
-    """What of these rows (in the schema's form) is new. Only files and row groups around the rows' times are read."""
+def sift(engine: Engine, manifest: Manifest, table: Table, rows: pa.Table, released: int) -> Sifted:
+    """What of these rows (in the schema's form) is new; `released` rows were before them. Only files and row groups around the rows' times are read."""
     rows, twice, conflicts = _distinct(table, stored(table, rows))
+    rows = numbered(rows, released)
     if not rows.num_rows:
         return Sifted(rows, twice, conflicts)
     low, high = span(table, rows)
@@ -135,11 +136,15 @@ def _write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> No
     path.parent.mkdir(exist_ok=True)
     repeated = [f.name for f in table.fields if f.type in {"keyword", "ip"} and not f.many and f.name != "id"]
     repeated += [f.name + SORTABLE for f in table.fields if f.type == "ip"]
-    with _parquet.ParquetWriter(beside, stored(table, arrow_schema(table).empty_table()).schema, compression="zstd", use_dictionary=repeated) as writer:
+    with _parquet.ParquetWriter(beside, _empty(table).schema, compression="zstd", use_dictionary=repeated) as writer:
         for part in parts:
             writer.write_table(part, row_group_size=ROW_GROUP)
     _sync(beside)
     beside.rename(path)
+
+
+def _empty(table: Table) -> pa.Table:
+    return numbered(stored(table, arrow_schema(table).empty_table()), 0)
 
 
 def _sync(path: Path) -> None:
@@ -227,6 +232,8 @@ class _Run:
             self._file.close()
             return False
         self.rows = pa.Table.from_batches([part])
+        if RELEASED not in self.rows.column_names:  # a file of a version that did not keep the order
+            self.rows = self.rows.append_column(RELEASED, pa.nulls(self.rows.num_rows, pa.int64()))
         self.times = self.rows.column(self._table.time).cast(pa.int64()).to_numpy()
         self.last = int(self.times[-1]), str(self.rows.column("id")[-1])
         return True

@@ -1,4 +1,4 @@
-"""Findings, alerts and assets as rows of their tables, and back."""
+"""Findings, alerts, suppressions and assets as rows of their tables, and back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from records.model import Alert, Text
+from records.model import Alert, Suppression, Text
 from records.nesting import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from records.model import Asset, Finding
+    from records.model import Asset, Finding, Value
 
 
 def _json(value: Any) -> str:
@@ -26,6 +26,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "key": finding.key,
         "detector": finding.detector,
         "rule": finding.rule,
+        "version": finding.version,
         "time": finding.time,
         "end": finding.end,
         "severity": finding.severity,
@@ -47,6 +48,9 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "packets": _json([{"file": packet.file, "packet": packet.packet, "time": iso(packet.time)} for packet in finding.packets]),
         "observer.name": finding.observer,
         "observer.site": finding.site,
+        "alert": finding.alert,
+        "suppressions": list(finding.suppressions),
+        "expired": list(finding.expired),
     }
 
 
@@ -68,6 +72,10 @@ def alert_row(alert: Alert) -> dict[str, Any]:
         "assets": list(alert.assets),
         "techniques": list(alert.techniques),
         "closed": alert.closed,
+        "expired": list(alert.expired),
+        "assignee": alert.assignee,
+        "verdict": alert.verdict,
+        "revision": alert.revision,
     }
 
 
@@ -85,8 +93,27 @@ def alert_from(row: Mapping[str, Any]) -> Alert:
         findings=tuple(row["findings"]),
         assets=tuple(row["assets"]),
         techniques=tuple(row["techniques"]),
-        closed=row.get("closed"),
+        count=row["count"],
+        closed=row["closed"],
+        expired=tuple(row["expired"]),
+        assignee=row["assignee"],
+        verdict=row["verdict"],
+        revision=row["revision"],
     )
+
+
+def suppression_row(suppression: Suppression) -> dict[str, Any]:
+    """A suppression as a flat row."""
+    where = {name: list(values) for name, values in suppression.where.items()}
+    row = {name: getattr(suppression, name) for name in ("id", "owner", "reason", "since", "until", "alert", "revoked", "revision")}
+    return row | {"rule": next(iter(where.get("rule") or where.get("detector") or ()), None), "where": _json(where)}
+
+
+def suppression_from(row: Mapping[str, Any]) -> Suppression:
+    """The suppression of a flat row."""
+    where: dict[str, list[Value]] = json.loads(row["where"])
+    named = {name: row[name] for name in ("id", "owner", "reason", "since", "until", "alert", "revoked", "revision")}
+    return Suppression(where={name: tuple(values) for name, values in where.items()}, **named)
 
 
 def asset_row(asset: Asset) -> dict[str, Any]:

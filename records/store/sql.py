@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from records.errors import UsageError
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, field_of
-from records.store.columns import SORTABLE, address_key
+from records.store.columns import RELEASED, SORTABLE, address_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +32,10 @@ class Statement:
         self.values[name] = value
         return f"${name}"
 
-    def rows(self, query: Query, mark: tuple[Any] | None = None, names: Sequence[str] = (), only: Sequence[str] | None = None) -> str:
+    def rows(self, query: Query, mark: tuple[Any] | None = None, names: Sequence[str] = ()) -> str:
         """The page that `query` asks for; `mark` is the sort value of the row `query.after`, dates as nanoseconds.
 
-        `names` are the columns (all where empty); `only` are identities beside which no row counts.
+        `names` are the columns (all where empty).
         """
         by, descending = sort_field(self.table, query)
         key, down = _order(by), " DESC" if descending else ""
@@ -43,10 +43,13 @@ class Statement:
         if mark is not None:
             where += f" AND ({self._beyond(by, descending, mark[0], query.after)})"
         limit = "" if query.limit is None else f" LIMIT {self.bind(max(0, query.limit))}"
-        if only is not None:
-            where += f" AND id IN (SELECT unnest({self.bind(only)}))"
         columns = ", ".join(map(quote, names or self.table.names))
         return f"SELECT {columns} FROM {self.source} WHERE {where} ORDER BY {key}{down} NULLS LAST, id{down}{limit}"
+
+    def history(self, query: Query, names: Sequence[str], *, ordered: bool) -> str:
+        """These columns of the rows of the query's time and search. What a version stored that kept no order comes first, by time."""
+        order = f" ORDER BY {quote(RELEASED)} NULLS FIRST, {quote(self.table.time)}" if ordered else ""
+        return f"SELECT {', '.join(map(quote, names))} FROM {self.source} WHERE {self.where(query)}{order}"
 
     def mark(self, query: Query) -> str:
         """The sort value of the row `query.after`."""
@@ -103,7 +106,7 @@ class Statement:
         return f"coalesce({quote(summed.name)}, 0)"
 
     def where(self, query: Query) -> str:
-        """The rows of the query's time and search."""
+        """The rows of the query's time, search and identities."""
         time, parts = quote(self.table.time), ["true"]
         if query.since is not None:
             parts.append(f"{time} >= make_timestamp_ns({self.bind(query.since)})")
@@ -111,6 +114,8 @@ class Statement:
             parts.append(f"{time} < make_timestamp_ns({self.bind(query.until)})")
         if query.where is not None:
             parts.append(self.condition(query.where))
+        if query.ids is not None:
+            parts.append(f"id IN (SELECT unnest({self.bind(list(query.ids))}::VARCHAR[]))")
         return " AND ".join(parts)
 
     def condition(self, wanted: Condition) -> str:
@@ -138,9 +143,12 @@ class Statement:
 
     def _test(self, by: Field, column: str, wanted: Match | Wildcard | Range) -> str:
         match wanted:
-            case Wildcard(_, pattern):
-                whole = "" if by.type == "keyword" else "%"
-                return f"lower({column}) LIKE lower({self.bind(whole + like(pattern) + whole)}) ESCAPE '!'"
+            case Wildcard(_, pattern, cased):
+                whole = "%" if by.type in {"text", "json"} else ""
+                shape = self.bind(whole + like(pattern) + whole)
+                return f"{column} LIKE {shape} ESCAPE '!'" if cased else f"lower({column}) LIKE lower({shape}) ESCAPE '!'"
+            case Match(_, value, True) if by.type in {"keyword", "text"}:
+                return f"contains({column}, {self.bind(str(value))})" if by.type == "text" else f"{column} = {self.bind(str(value))}"
             case Match(_, value) if by.type == "text":
                 return f"contains(lower({column}), lower({self.bind(str(value))}))"
             case Match(_, value):

@@ -21,7 +21,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 HEADS = {"en": "Chlorine set point on PLC-7 written by a station that never wrote it", "zh": "从未写过该点的工程师站改写了 PLC-7 的加氯设定值"}
 # Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
-PROBES = re.compile(r"/alerts?/_stcore/(health|host-config)$")
+PROBES = re.compile(r"/(alerts?|suppress)/_stcore/(health|host-config)$")
 
 
 @dataclass
@@ -117,6 +117,47 @@ def test_from_the_list_to_the_alert_and_back(visit: Visit, language: str) -> Non
     expect(visit.page.get_by_text("umas_download")).to_be_visible()
     visit.page.get_by_test_id("stTopNavLink").get_by_text({"en": "Alerts", "zh": "告警"}[language]).click()
     expect(visit.page.locator(".queue .row").nth(1)).to_contain_text(HEADS[language])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_several_are_acknowledged_at_once(visit: Visit, language: str) -> None:
+    visit.open(f"/alerts?lang={language}&range=all&status=only_open")
+    expect(visit.page.locator(".queue .row").nth(3)).to_be_visible()
+    count = visit.page.locator(".queue .row").count()
+    for place in (-1, -2):
+        visit.page.locator(".queue .row input").nth(count + place).check()
+    expect(visit.page.get_by_text({"en": "2 chosen", "zh": "已选 2 条"}[language])).to_be_visible()
+    name = visit.page.get_by_placeholder({"en": "Your name", "zh": "您的姓名"}[language])
+    name.fill("Li Wei")
+    name.press("Enter")
+    visit.page.get_by_role("button", name={"en": "Acknowledge", "zh": "确认"}[language], exact=False).first.click()
+    expect(visit.page.locator(".queue .row")).to_have_count(count - 2)
+    expect(visit.page.get_by_text({"en": "2 chosen", "zh": "已选 2 条"}[language])).to_have_count(0)
+    visit.page.locator(".queue .row input").nth(1).check()
+    expect(visit.page.get_by_text({"en": "1 chosen", "zh": "已选 1 条"}[language])).to_be_visible()
+
+
+def test_one_is_decided_about_and_its_trail_tells(visit: Visit) -> None:
+    visit.open(f"/alert?lang=zh&id=a{STORY}")
+    name = visit.page.get_by_placeholder("您的姓名")
+    name.fill("李伟")
+    name.press("Enter")
+    visit.page.get_by_role("button", name="备注…").click()
+    visit.page.get_by_role("textbox", name="查到或处理了什么").fill(HOSTILE)
+    visit.page.get_by_role("button", name="添加备注").click()
+    expect(visit.page.locator(".table", has_text="处置记录").get_by_text(HOSTILE)).to_be_visible()
+    expect(visit.page.locator(".table", has_text="处置记录").get_by_text("李伟")).to_be_visible()
+    assert visit.page.locator("img[src=x]").count() == 0
+
+
+def test_a_suppression_is_shown_before_it_is_saved(visit: Visit) -> None:
+    visit.open(f"/alert?lang=en&id=a{STORY}")
+    visit.page.get_by_role("button", name="Suppress …").click()
+    expect(visit.page.get_by_text("It would have hidden")).to_be_visible()
+    expect(visit.page.get_by_text("10.20.3.42").first).to_be_visible()
+    expect(visit.page.locator(".unseen .row", has_text="PLC-7")).to_be_visible()
+    visit.page.get_by_role("button", name="Back to the alert").click()
+    expect(visit.page).to_have_url(re.compile(r"/alert\?"))
 
 
 def test_a_link_to_one_alert_says_it_all(visit: Visit) -> None:

@@ -1,5 +1,6 @@
 """A store of a water works as the dashboard's tests want it: a day of coverage, alerts of every level, one of them with everything behind it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def finding(name: str, time: int, terms: tuple[Term, ...], title: Text, reason: 
 def alert(found: Finding, status: str = "open") -> Alert:
     """The alert of one finding."""
     return Alert(
-        f"a{found.id}", found.key, status, found.severity, found.title, found.reason, found.time, found.end, (found.id,), found.assets, found.techniques
+        f"a{found.id}", found.key, status, found.severity, found.title, found.reason, found.time, found.end, (found.id,), found.assets, found.techniques, 1
     )
 
 
@@ -187,7 +188,15 @@ def fill(where: Path) -> None:
     seen[5] |= {"late": 12, "one_sided": 3, "truncated": 1}
     lesser = many()
     alerts = (alert(told), *(alert(found, ("open", "acknowledged", "closed")[n % 3]) for n, found in enumerate(lesser)))
-    _write(where, Commit(Batch(activities=table("activity", acts + reads), coverage=table("coverage", seen)), (told, *lesser), alerts, assets()))
+    _write(
+        where,
+        Commit(
+            Batch(activities=table("activity", acts + reads), coverage=table("coverage", seen)),
+            tuple(replace(each, alert=f"a{each.id}") for each in (told, *lesser)),
+            alerts,
+            assets(),
+        ),
+    )
 
 
 def fill_little(where: Path) -> None:

@@ -1,0 +1,41 @@
+"""Identities as people type them: any beginning that is unique; and who it is that types."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from balefire.settings import Settings
+    from records.store.contract import Store
+
+
+class UnknownError(UsageError):
+    """Nothing has this id, or several have: a negative result."""
+
+    status = 1
+
+
+def one(store: Store, identity: str, tables: Sequence[str] = ("alert", "finding")) -> tuple[str, str]:
+    """Table and id of the one record that the prefix means; of two with the same id, the one of the table named first. Raises UnknownError."""
+    found = store.find(identity, tables) if identity else []
+    exact = [each for each in found if each[1] == identity]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    if found:
+        raise UnknownError("ambiguous", id=identity, ids=", ".join(name for _table, name in found))
+    raise UnknownError("unknown_suppression" if "suppression" in tables else "unknown_id", id=identity)
+
+
+def who(settings: Settings, by: str | None) -> str:
+    """Who decides: as given, else as set, else the user of the operating system; empty where there is none."""
+    if by or settings.user:
+        return by or settings.user or ""
+    with suppress(OSError, KeyError):  # an account without a name, as in containers
+        return getpass.getuser()
+    return ""

@@ -1,0 +1,150 @@
+"""The rules in force while a replay runs: looked at again where it goes on without end, and recorded with what they find."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from detectors.rulebook import versions
+from detectors.rulebook.load import load, own_rules
+from detectors.rulebook.problems import text
+from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from detectors.rulebook.load import Rulebook
+    from detectors.rulebook.problems import Problem
+    from detectors.rulebook.versions import Version
+    from records.model import Finding, Text
+
+LOOK_S: Final = 1.0  # between looks at the files
+SETTLED_S: Final = 0.3  # since the last change, so that what is being written or copied is not read half
+RULES: Final = "rules"  # the detector that judges by them
+
+Marks = dict[Path, tuple[int, int]]
+
+
+class Ruling:
+    """The rule files of a replay. What judges reads a copy of them (`rules`), so that what is recorded is what has judged.
+
+    A change comes into force as a whole or not at all: where it brings a problem that keeps a rule from loading, the rules before stay. `note` is told.
+    Raises UsageError where the files cannot be read or copied.
+    """
+
+    def __init__(self, rules: Sequence[Path], kept: bytes | None, note: Callable[[Text], None]) -> None:
+        self._watched = tuple(rules)
+        self._note = note
+        self._refused = ""
+        self._looked = time.monotonic()
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="balefire-rules-"))
+            self._marks = self._stamps()
+            self.version = versions.read(rules)
+            self.rules = self._copied(self.version)
+        except OSError as error:
+            raise UsageError("rules_copied", reason=error) from error
+        self._problems: set[Problem] | None = None  # those that stood when the rules came into force; found out when files have changed
+        try:
+            self._versions = versions.decoded(kept)
+        except ValueError:
+            self._versions = []
+        self._recorded = bool(self._versions) and self._versions[-1].files == self.version.files
+
+    def close(self) -> None:
+        """Delete the copies."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def look(self) -> bool:
+        """Whether other rules are in force than before: files have changed, and all that is in them can be loaded. Cheap where nothing has."""
+        now = time.monotonic()
+        if not self._watched or now - self._looked < LOOK_S:
+            return False
+        self._looked = now
+        try:
+            marks = self._stamps()
+            if marks == self._marks or not _settled(marks):
+                return False
+            found = versions.read(self._watched)
+        except OSError as error:  # gone while it was looked at, or for good
+            return self._refuse(str(error), text("detectors.reload.unreadable", reason=str(error)))
+        self._marks = marks
+        return found.files != self.version.files and self._taken(found)
+
+    def _taken(self, found: Version) -> bool:
+        if self._problems is None:
+            self._problems = set(_blocking(self._book(self.rules, self.version)))
+        rules = self._copied(found)
+        book = self._book(rules, found)
+        if new := [problem for problem in _blocking(book) if problem not in self._problems]:
+            return self._refuse(found.id, text("detectors.reload.refused", version=self.version.id), new)
+        before, self.version, self.rules, self._recorded = self.version, found, rules, False
+        self._problems, self._refused = set(_blocking(book)), ""
+        changed = ", ".join(sorted(name for _, name in found.changes(before)))
+        self._note(text("detectors.reload.taken", version=found.id, before=before.id, files=changed))
+        return True
+
+    def _refuse(self, what: str, why: Text, problems: Sequence[Problem] = ()) -> bool:
+        """Say once that the rules before stay in force."""
+        if what != self._refused:
+            self._refused = what
+            self._note(why)
+            for problem in problems:
+                self._note(text("detectors.reload.problem", file=problem.file, line=problem.line, message=problem.message, advice=problem.advice))
+        return False
+
+    def _stamps(self) -> Marks:
+        """When each file and directory was last written, and its size. Raises OSError."""
+        found: Marks = {}
+        for root in self._watched:
+            folders = [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
+            for path in (*folders, *versions.rule_files(root)):
+                stat = path.stat()
+                found[path] = (stat.st_mtime_ns, stat.st_size)
+        return found
+
+    def _copied(self, version: Version) -> tuple[Path, ...]:
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        made = versions.write(version, folder)
+        return tuple(dict.fromkeys(file.parents[name.count("/")] for (_, name), file in made.items()))
+
+    def _book(self, rules: Iterable[Path], version: Version) -> Rulebook:
+        """The rules of a copy; problems name the files that were copied."""
+        book = load((own_rules(), *rules))
+        roots = [root for root in dict.fromkeys(root for root, _ in version.files) if root != versions.OWN]
+        names = {str(copy): root for copy, root in zip(rules, roots, strict=True)}
+        return replace(book, problems=tuple(replace(problem, file=_renamed(problem.file, names)) for problem in book.problems))
+
+    def stamped(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Findings of rules with the version that gave them."""
+        return [replace(finding, version=self.version.id) if finding.detector == RULES else finding for finding in findings]
+
+    def state(self, newest: int | None) -> dict[str, bytes]:
+        """What the next commit has to keep: the version that is in force from the newest packet time on; nothing where it is kept already."""
+        if self._recorded:
+            return {}
+        self._recorded = True
+        self._versions = versions.noted(self._versions, replace(self.version, since=newest))
+        return {versions.STATE: versions.encoded(self._versions)}
+
+
+def _settled(marks: Marks) -> bool:
+    """Whether the last change is not this very moment's. A file from the future is as settled as it will be."""
+    now = time.time_ns()
+    return not any(0 <= now - written < SETTLED_S * 1e9 for written, _ in marks.values())
+
+
+def _blocking(book: Rulebook) -> list[Problem]:
+    return [problem for problem in book.problems if problem.blocks]
+
+
+def _renamed(file: str, names: dict[str, str]) -> str:
+    for copy, root in names.items():
+        with suppress(ValueError):
+            return str(Path(root) / Path(file).relative_to(copy))
+    return file

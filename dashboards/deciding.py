@@ -1,0 +1,139 @@
+"""What people decide on a page, about one alert or several. What is decided holds for what was shown: its revisions go along, so that nothing is overwritten.
+
+Decisions are made in callbacks, before the page is drawn again; what was refused is said where the reader looks next.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import kit
+from dashboards.page import opened
+from detectors import lifecycle
+from detectors.lifecycle import FROM, VERDICTS
+from records.errors import BalefireError, ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from dashboards.page import Page
+    from records.model import Alert
+    from records.store.contract import Change, Store
+
+Row = dict[str, Any]
+INPUTS: Final = ("assign_to", "assign_note", "note_note", "close_note")
+
+
+def decide(store: Store, seen: Mapping[str, int], action: str, by: str, note: str = "", to: str = "", verdict: str = "") -> None:
+    """Make one decision about alerts as they were seen (identity → revision), all or none. Raises BalefireError."""
+    alerts = store.alerts(seen)
+    for alert in alerts:
+        if alert.revision != seen[alert.id]:
+            raise ConflictError("conflict.alert", id=alert.id)
+    newest = store.newest() or 0
+    store.change([_change(replace(alert, revision=seen[alert.id]), action, by, note, to, verdict, newest) for alert in alerts])
+
+
+def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, newest: int) -> Change:
+    match action:
+        case "acknowledge":
+            return lifecycle.acknowledge(alert, by, note)
+        case "assign":
+            return lifecycle.assign(alert, by, to, note)
+        case "start":
+            return lifecycle.start(alert, by, note)
+        case "note":
+            return lifecycle.comment(alert, by, note)
+        case "close":
+            return lifecycle.close(alert, by, verdict, newest, note)
+        case _:
+            return lifecycle.reopen(alert, by, note)
+
+
+def bar(page: Page, rows: Sequence[Row]) -> None:
+    """The buttons for these alerts, a row each way of going on; what cannot be done to all of them is out of reach."""
+    seen = {str(row["id"]): int(row["revision"]) for row in rows}
+    may = {action: bool(rows) and all(row["status"] in statuses for row in rows) for action, statuses in FROM.items()}
+
+    def button(action: str, primary: bool = False, shortcut: str | None = None) -> None:
+        kind = "primary" if primary and may[action] else "secondary"
+        words = page.say(f"decide.{action}")
+        st.button(words, key=f"do_{action}", type=kind, disabled=not may[action], shortcut=shortcut, on_click=_decided, args=(seen, action))
+
+    def form(action: str) -> Any:
+        return st.popover(page.say(f"decide.{action}_more"), disabled=not may[action], key=f"more_{action}")
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decisions"):
+        button("acknowledge", primary=True, shortcut="A")
+        button("start")
+        with form("assign"):
+            st.text_input(page.say("decide.to"), key="assign_to")
+            st.text_area(page.say("decide.note_of"), key="assign_note")
+            button("assign", primary=True)
+        with form("note"):
+            st.text_area(page.say("decide.note_of"), key="note_note")
+            button("note", primary=True)
+        with form("close"):
+            verdicts = {code: page.say(f"verdict.{code}_long") for code in VERDICTS}
+            st.radio(page.say("decide.verdict"), VERDICTS, key="close_verdict", format_func=lambda code: verdicts[code], index=None)
+            st.text_area(page.say("decide.note_of"), key="close_note")
+            button("close", primary=True)
+        if may["reopen"]:
+            button("reopen", primary=True)
+        st.space("stretch")
+        person(page)
+
+
+def person(page: Page) -> None:
+    """Who decides: as set, or as typed once in this session."""
+
+    def typed() -> None:
+        st.session_state["name"] = st.session_state["decided_by"]
+
+    st.session_state["decided_by"] = name()
+    words = page.say("decide.by")
+    st.text_input(words, key="decided_by", placeholder=words, label_visibility="collapsed", icon=":material/person:", width=190, on_change=typed)
+
+
+def name() -> str:
+    """Who decides in this session."""
+    return str(st.session_state.get("name") or os.environ.get("BALEFIRE_USER", ""))
+
+
+def _decided(seen: Mapping[str, int], action: str) -> None:
+    """A button was pressed."""
+    given: dict[str, str] = {key: str(st.session_state.get(key) or "") for key in (*INPUTS, "close_verdict")}
+    words = {"note": given.get(f"{action}_note", ""), "to": given["assign_to"], "verdict": given["close_verdict"]}
+    with refusing():
+        decide(opened(), seen, action, name(), **words)
+        st.session_state["chosen"] = []
+        st.session_state["round"] = st.session_state.get("round", 0) + 1  # the list forgets its boxes
+        st.session_state.update(dict.fromkeys(INPUTS, ""))
+
+
+@contextmanager
+def refusing() -> Generator[None]:
+    """What is refused inside is kept, to be said when the page is drawn."""
+    st.session_state.pop("refused", None)
+    try:
+        yield
+    except BalefireError as error:
+        st.session_state["refused"] = error
+
+
+def refused(page: Page) -> None:
+    """Say, once, what was refused."""
+    error: BalefireError | None = st.session_state.pop("refused", None)
+    if error is not None:
+        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refused")
+
+
+def plain(text: str) -> str:
+    """A stored text as Markdown shows it: every sign of Markdown's own stands for itself."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

@@ -1,0 +1,108 @@
+"""A suppression from an alert: its conditions, narrowest first, and what they would have hidden, before anything is saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import deciding, kit, queries
+from dashboards.deciding import name, person, refused, refusing
+from dashboards.formats import number
+from dashboards.page import Page, begin, opened, text_of
+from detectors import suppressing
+from detectors.suppressions import ANCHORS
+from records.errors import BalefireError
+from records.model import severity_word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from detectors.suppressing import Preview
+    from records.model import Value
+
+MOST: Final = 12
+VALUES: Final = 6
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    identity = st.query_params.get("id", "")
+    if st.button(page.say("suppress.back"), icon=":material/arrow_back:", type="tertiary"):
+        st.switch_page("views/alert.py", query_params=dict(st.query_params))
+    found = queries.detail(page.store, identity) if identity else None
+    if found is None:
+        words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": page.say("alert.missing_reason", id=identity)}
+        kit.draw("headline", {"level": "none", "plain": True, **words}, "headline")
+        return
+    alert = found.alert
+    level, title = severity_word(int(alert["severity"])), text_of(alert, "title", page.language)
+    tag, reason = page.say(f"severity.{level}"), page.say("suppress.what")
+    kit.draw("headline", {"level": level, "plain": True, "meta": [], "tag": tag, "sentence": title, "reason": reason}, "headline")
+    refused(page)
+    if made := st.session_state.pop("suppressed", None):
+        kit.draw("unseen", {"title": page.say("suppress.saved"), "note": "", "rows": [("", page.say("suppress.saved_as", id=made))]}, "saved")
+        return
+    try:
+        fill_in(page, str(alert["id"]))
+    except BalefireError as error:
+        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refused_at_once")
+
+
+def fill_in(page: Page, alert: str) -> None:
+    """Conditions on the left; owner, reason, end and the preview on the right."""
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        where = conditions(page, suppressing.prefilled(page.store, alert))
+    with right:
+        st.text_input(page.say("suppress.owner"), key="suppress_owner", placeholder=name())
+        st.text_area(page.say("suppress.reason"), key="suppress_reason")
+        days = int(st.number_input(page.say("suppress.days"), 1, suppressing.LONGEST_DAYS, suppressing.DAYS, key="suppress_days"))
+    draft = suppressing.drafted(page.store, alert, where, "-", "-", days)
+    seen = suppressing.preview(page.store, draft)
+    with right:
+        preview(page, seen)
+        sure = not seen.confirmed or st.checkbox(page.say("suppress.sure"), key="suppress_sure")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(page.say("suppress.save"), key="suppress_save", type="primary", disabled=not sure, on_click=save, args=(alert, where, days))
+            person(page)
+
+
+def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
+    """The conditions that are left: one without its tick is left out, which widens what is hidden. The rule stays."""
+    st.markdown(f"**{page.say('suppress.conditions')}** :gray[{page.say('suppress.narrowest')}]")
+    kept: dict[str, tuple[Value, ...]] = {}
+    for field, values in where.items():
+        words = [page.say("suppress.absent") if value in {None, ""} else str(value) for value in values[:VALUES]]
+        more = [page.say("suppress.more", count=len(values) - VALUES)] if len(values) > VALUES else []
+        label = f"`{field}` {deciding.plain(page.say('trail.comma').join(words + more))}"
+        if st.checkbox(label, value=True, key=f"where_{field}", disabled=field in ANCHORS):
+            kept[field] = values
+    return kept
+
+
+def preview(page: Page, seen: Preview) -> None:
+    """What it would have hidden, by asset; what was found true first and loud."""
+    for alert in page.store.alerts(seen.confirmed[:MOST]):
+        words = page.say("suppress.confirmed", id=alert.id[:12])
+        told: dict[str, Any] = {"tag": words, "sentence": getattr(alert.title, page.language), "reason": ""}
+        kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
+    names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
+    figures = [(number(seen.findings), page.say("suppress.findings")), (number(len(seen.alerts)), page.say("suppress.alerts"))]
+    figures += [(number(seen.hidden_already), page.say("suppress.already"))] if seen.hidden_already else []
+    figures += [(number(count), names.get(asset, asset)) for asset, count in list(seen.by_asset.items())[:MOST]]
+    figures += [("", page.say("suppress.more", count=len(seen.by_asset) - MOST))] if len(seen.by_asset) > MOST else []
+    span = page.say("suppress.span", since=page.clock.moment(seen.since), until=page.clock.moment(seen.until - 1))
+    kit.draw("unseen", {"title": page.say("suppress.would"), "note": span, "rows": figures}, "preview")
+
+
+def save(alert: str, where: Mapping[str, tuple[Value, ...]], days: int) -> None:
+    """The button was pressed."""
+    with refusing():
+        store, by = opened(), name()
+        owner = str(st.session_state.get("suppress_owner") or by)
+        draft = suppressing.drafted(store, alert, where, owner, str(st.session_state.get("suppress_reason") or ""), days)
+        st.session_state["suppressed"] = suppressing.save(store, draft, by).id[:12]
+
+
+show(begin())

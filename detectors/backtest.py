@@ -1,0 +1,289 @@
+"""What a draft of rules would have done: stored activities and points judged again, by the rules in force and by the same with the draft's.
+
+Each rule judges as it does live, and each row that matters to it comes in the order of release, a history for each observer. A store leaves out only
+rows that no rule of them can match (`conversion.narrowed`), and reads only the columns that they look at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from detectors.rulebook.conversion import narrowed
+from detectors.rulebook.frame import Frame
+from detectors.rulebook.watch import LATE, Watch
+from detectors.telling import identity
+from records.nesting import rows as nested
+from records.nesting import values as plain
+from records.query import Query
+from records.schema import ALERT, TABLES
+from records.search import And, Match, Or, Wildcard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from detectors.rulebook.books import Change
+    from detectors.rulebook.correlation import Correlation
+    from detectors.rulebook.frame import Mask
+    from detectors.rulebook.rule import Rule
+    from records.schema import Field, Table
+    from records.store.contract import Store
+
+Completed = tuple[int, tuple[Any, ...]]
+
+HOUR: Final = 3600 * 10**9
+DAY: Final = 24 * HOUR
+DAYS: Final = 30  # that are looked at where nobody says
+LISTED: Final = 10_000  # fires, the earliest, that are listed one by one; all are counted
+_TOLD: Final = ("id", "@timestamp", "source.ip", "destination.ip")
+_compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """One finding that there would be more or less: its identity, of which rule, when, on which asset, from which row (the one that completes it)."""
+
+    id: str
+    rule: str
+    row: str
+    time: int
+    asset: str | None
+    source: str | None
+    destination: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Findings of one rule on one asset in one hour (its start, nanoseconds) that there would be more and less."""
+
+    rule: str
+    asset: str | None
+    hour: int
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An alert with the verdict "true" of which nothing would be left in this time: its row, and how many of its findings are of this time."""
+
+    alert: dict[str, Any]
+    findings: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What a draft would change between two times. `fires` are the findings of the rules after the change; `added` and `removed` list the earliest."""
+
+    since: int
+    until: int
+    rows: int = 0
+    fires: int = 0
+    added_total: int = 0
+    removed_total: int = 0
+    added: list[Fire] = field(default_factory=list["Fire"])
+    removed: list[Fire] = field(default_factory=list["Fire"])
+    hours: list[Hour] = field(default_factory=list["Hour"])
+    lost: list[Lost] = field(default_factory=list["Lost"])
+
+
+def period(store: Store, since: int | None, until: int | None) -> tuple[int, int]:
+    """The times that are meant: up to the store's newest packet, and 30 days before that, where nobody says."""
+    newest = store.newest()
+    end = until if until is not None else (newest + 1 if newest is not None else 0)
+    return (since if since is not None else end - DAYS * DAY), end
+
+
+def backtest(store: Store, changes: Sequence[Change], since: int, until: int) -> Result:
+    """Judge the rows of [since, until) by each rule before and after its change."""
+    result = Result(since, until)
+    tallies: list[_Tally] = []
+    for name in ("activity", "point"):
+        kind = TABLES[name]
+        asked = [change for change in changes if any(rule.table is kind for rule in (change.before, change.after) if rule)]
+        if not asked:
+            continue
+        result.rows += store.count(name, Query(since=since, until=until))
+        pairs = [_Pair(change, kind, since, _confirmed(store, change.id, since, until)) for change in asked]
+        for frame, observer in _history(store, kind, pairs, since - _before(pairs), until):
+            for pair in pairs:
+                pair.judge(frame, observer)
+        tallies += [pair.tally for pair in pairs]
+    _sum_up(result, tallies)
+    return result
+
+
+def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
+    hours: Counter[tuple[str, str | None, int, bool]] = Counter()
+    for tally in tallies:
+        result.fires += tally.fires
+        hours.update(tally.hours)
+        result.added += tally.listed(True)
+        result.removed += tally.listed(False)
+        result.lost += tally.lost()
+    result.added_total = sum(count for (*_, added), count in hours.items() if added)
+    result.removed_total = sum(count for (*_, added), count in hours.items() if not added)
+    for fires in (result.added, result.removed):
+        fires.sort(key=lambda fire: (fire.time, fire.rule, fire.row))
+        del fires[LISTED:]
+    places = sorted({place[:3] for place in hours}, key=lambda place: (place[0], place[1] or "", place[2]))
+    result.hours = [Hour(*place, hours[*place, True], hours[*place, False]) for place in places]
+
+
+def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int, until: int) -> Iterator[tuple[Frame, str | None]]:
+    """Rows that matter to any of the rules, each time of one observer."""
+    rules = [rule for pair in pairs for rule in pair.rules]
+    parts = [narrowed(rule) for rule in rules]
+    fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in pair.asset)}
+    ordered = any(rule.correlation is not None for rule in rules)  # a rule on single rows judges each by itself
+    query = Query(since, until, Or(tuple(condition for condition, _ in parts)))
+    for table in store.history(kind.name, query, sorted(fields), ordered=ordered):
+        if not ordered:
+            yield Frame(table, kind), None
+            continue
+        observers = table.column("observer.name")
+        for observer in cast("list[str | None]", observers.unique().to_pylist()):
+            same = _compute.is_null(observers) if observer is None else _compute.equal(observers, observer)
+            yield Frame(table.filter(same), kind), observer
+
+
+def _before(pairs: Iterable[_Pair]) -> int:
+    """How far back rows reach that correlations may still count, nanoseconds."""
+    return max((_reach(rule.correlation) for pair in pairs for rule in pair.rules if rule.correlation), default=0)
+
+
+def _reach(correlation: Correlation) -> int:
+    return correlation.span + LATE + max((_reach(part.inner) for part in correlation.parts if part.inner), default=0)
+
+
+class _Judge:
+    """One rule over the history of each observer."""
+
+    def __init__(self, rule: Rule | None) -> None:
+        self.rule = rule
+        self._watches: dict[str | None, Watch] = {}
+
+    def rows(self, frame: Frame) -> Mask:
+        """The rows on which a rule on single rows fires."""
+        return self.rule.match(frame) if self.rule else frame.nothing()
+
+    def completed(self, frame: Frame, observer: str | None) -> set[Completed]:
+        """The rows on which any rule fires, each with the group of the correlation that it completes."""
+        if self.rule is None or self.rule.correlation is None:
+            return {(row, ()) for row in np.flatnonzero(self.rows(frame)).tolist()}
+        watch = self._watches.setdefault(observer, Watch(self.rule.correlation))
+        return {(firing.row, firing.group) for firing in watch.judge(frame)}
+
+
+class _Pair:
+    """A rule before and after its change, on one table."""
+
+    def __init__(self, change: Change, kind: Table, since: int, confirmed: list[_Confirmed]) -> None:
+        before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
+        self._before, self._after = _Judge(before), _Judge(after)
+        self.rules = [rule for rule in (before, after) if rule is not None]
+        self._correlated = any(rule.correlation for rule in self.rules)
+        self._since = since
+        self.asset = _asset(self.rules[-1], kind)
+        self.tally = _Tally(change.id, self.asset, confirmed)
+
+    def judge(self, frame: Frame, observer: str | None) -> None:
+        """Take in the next rows."""
+        meant = frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers >= self._since
+        if self._correlated:
+            before, after = ({one for one in judge.completed(frame, observer) if meant[one[0]]} for judge in (self._before, self._after))
+            self.tally.fires += len(after)
+            for added, fires in ((True, sorted(after - before, key=repr)), (False, sorted(before - after, key=repr))):
+                if fires:
+                    self.tally.add(frame.table.take([row for row, _ in fires]), added, [group for _, group in fires])
+            return
+        before, after = (judge.rows(frame) & meant for judge in (self._before, self._after))
+        self.tally.fires += int(np.count_nonzero(after))
+        for added, rows in ((True, after & ~before), (False, before & ~after)):
+            if rows.any():
+                self.tally.add(frame.table.filter(pa.array(rows)), added)
+
+
+def _asset(rule: Rule, kind: Table) -> list[str]:
+    """The fields that tell which asset a rule's findings are about: who was acted on, unless its alerts are told apart by who acted only."""
+    sides = {name.split(".")[0] for name in rule.key}
+    side = "source" if "source" in sides and "destination" not in sides else "destination"
+    return [name for part in ("asset.id", "ip", "mac") if (name := f"{side}.{part}") in kind.names]
+
+
+@dataclass(slots=True)
+class _Confirmed:
+    """An alert with the verdict "true", its findings of this time, and which of them would not be made any more."""
+
+    alert: dict[str, Any]
+    findings: set[str]
+    gone: set[str] = field(default_factory=set[str])
+
+
+class _Tally:
+    """What one rule's change adds and removes. What it holds is bounded by assets, hours and LISTED, not by rows."""
+
+    def __init__(self, rule: str, asset: list[str], confirmed: list[_Confirmed]) -> None:
+        self.fires = 0
+        self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
+        self._rule, self._asset, self._confirmed = rule, asset, confirmed
+        self._earliest: dict[bool, list[pa.Table]] = {True: [], False: []}
+
+    def add(self, rows: pa.Table, added: bool, groups: Sequence[tuple[Any, ...]] = ()) -> None:
+        """Rows on which the rule fires after the change only, or before it only; the group of each, of a correlation."""
+        assets = _compute.coalesce(*(rows.column(name) for name in self._asset))
+        hours = _compute.divide(rows.column("@timestamp").cast(pa.int64()), HOUR)
+        counted = pa.table({"asset": assets, "hour": hours}).group_by(["asset", "hour"]).aggregate([([], "count_all")])
+        for asset, hour, count in zip(*(counted.column(name).to_pylist() for name in ("asset", "hour", "count_all")), strict=True):
+            self.hours[self._rule, asset, hour * HOUR, added] += count
+        told = rows.select([name for name in _TOLD if name in rows.column_names]).append_column("asset", assets)
+        if not added and self._confirmed:
+            gone = self._identities(told, groups)
+            for each in self._confirmed:
+                each.gone |= each.findings.intersection(gone)
+        if groups:
+            told = told.append_column("finding", pa.array(self._identities(told, groups)))
+        held = self._earliest[added]
+        held.append(_earliest(told) if told.num_rows > LISTED else told)
+        if sum(part.num_rows for part in held) > 4 * LISTED:
+            held[:] = [_earliest(pa.concat_tables(held))]
+
+    def _identities(self, rows: pa.Table, groups: Sequence[tuple[Any, ...]]) -> list[str]:
+        names = cast("list[str]", rows.column("id").to_pylist())
+        return [identity(self._rule, name, *group) for name, group in zip(names, groups or [()] * len(names), strict=True)]
+
+    def listed(self, added: bool) -> list[Fire]:
+        """The earliest of them."""
+        if not self._earliest[added]:
+            return []
+        rows = _earliest(pa.concat_tables(self._earliest[added]))
+        found = cast("list[str]", rows.column("finding").to_pylist()) if "finding" in rows.column_names else self._identities(rows, ())
+        absent = [None] * rows.num_rows
+        names = ("id", "@timestamp", "asset", "source.ip", "destination.ip")
+        columns = [plain(rows.column(name), "date" if name == "@timestamp" else "keyword") if name in rows.column_names else absent for name in names]
+        return [Fire(name, self._rule, *each) for name, each in zip(found, zip(*columns, strict=True), strict=True)]
+
+    def lost(self) -> list[Lost]:
+        """The confirmed alerts of which nothing is left."""
+        return [Lost(each.alert, len(each.findings)) for each in self._confirmed if each.findings and each.gone == each.findings]
+
+
+def _earliest(rows: pa.Table) -> pa.Table:
+    return rows.take(_compute.sort_indices(rows, sort_keys=[("@timestamp", "ascending"), ("id", "ascending")])[:LISTED])
+
+
+def _confirmed(store: Store, rule: str, since: int, until: int) -> list[_Confirmed]:
+    """The rule's alerts with the verdict "true", each with its findings of these times."""
+    if ALERT.field("verdict") is None:
+        return []
+    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), Wildcard("key", f"{rule}|*")))))
+    found: list[_Confirmed] = []
+    for alert in nested("alert", alerts):
+        findings = store.read("finding", Query(since, until, And((Match("alert", alert["id"]), Match("rule", rule)))))
+        found.append(_Confirmed(alert, set(cast("list[str]", findings.column("id").to_pylist()))))
+    return found

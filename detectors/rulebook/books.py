@@ -1,0 +1,81 @@
+"""Two rulebooks to compare: the rules in force, and the same with new or changed rules of somebody's draft in their places."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detectors.rulebook import versions
+from detectors.rulebook.document import read
+from detectors.rulebook.load import load
+from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from detectors.rulebook.load import Rulebook
+    from detectors.rulebook.problems import Problem
+    from detectors.rulebook.rule import Rule
+    from detectors.rulebook.versions import Place, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A rule before and after; None where it does not fire by itself: it is not there, or only correlations look at it."""
+
+    id: str
+    before: Rule | None
+    after: Rule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading."""
+
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...]
+
+
+def draft(path: Path, in_force: Version) -> Draft:
+    """The rules of a file or directory among those in force; one of the same id takes the other's place. Raises UsageError."""
+    try:
+        given = versions.read([path], own=False)
+    except OSError as error:
+        raise UsageError("rules_missing", path=path) from error
+    before, drafted = _by_id(in_force), _by_id(given)
+    old, new = _book(before), _book(before | drafted)
+    files = {str(Path(root) / name) for root, name in given.files}
+    problems = tuple(problem for problem in new.problems if problem.blocks and problem.file in files)
+    return Draft(tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted})), problems)
+
+
+def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
+    """Each file and where it lies by what it holds, a rule's id or a policy's name; a later one takes the place of an earlier one.
+
+    What has neither, placeholders for one, is known by its place and added to the others.
+    """
+    found: dict[str, tuple[Place, str]] = {}
+    for place, text in version.files.items():
+        data = read(text.encode("utf-8", "surrogateescape")).data
+        named = next((f"{key}: {data[key]}" for key in ("id", "policy") if data.get(key)), "\0".join(place))
+        found[named] = (place, text)
+    return found
+
+
+def _book(files: Mapping[str, tuple[Place, str]]) -> Rulebook:
+    """What the loader makes of these files. Its problems name the files that they are copies of."""
+    version = versions.Version(dict(sorted(files.values(), key=lambda each: each[0][0] != versions.OWN)))
+    with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
+        names = {str(copy): str(Path(root) / name) for (root, name), copy in versions.write(version, Path(folder), own=True).items()}
+        book = load([Path(folder)])
+    return replace(book, problems=tuple(replace(problem, file=names.get(problem.file, problem.file)) for problem in book.problems))
+
+
+def _changes(old: Rulebook, new: Rulebook, asked: set[str]) -> Iterator[Change]:
+    before, after = ({rule.id: rule for rule in book.rules if not rule.silent} for book in (old, new))
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if name in asked or one is None or other is None or (one.match, one.correlation) != (other.match, other.correlation):
+            yield Change(name, one, other)

@@ -1,0 +1,195 @@
+"""Making a suppression from an alert, narrowest first; what it would have hidden, what it hides, and ending it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.suppressions import ANCHORS, COLUMNS, DAY, field_named, matching, standing, test
+from records.errors import UsageError
+from records.model import Suppression
+from records.nesting import values as plain
+from records.query import Query
+from records.schema import ACTIVITY, FINDING, arrow_schema
+from records.search import Match, Or
+from records.store.columns import conform
+from records.store.contract import Change, again
+from records.store.rows import suppression_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from detectors.suppressions import Activities, Row
+    from records.model import Value
+    from records.store.contract import Store
+
+DAYS: Final = 30  # that a suppression lasts where nobody says otherwise, and that a preview looks back
+LONGEST_DAYS: Final = 366
+MOST_VALUES: Final = 20  # of one field; a field that varies more says nothing about the next finding
+MOST_FINDINGS: Final = 5_000  # of an alert, the newest, that its suppression is made from
+PAGE: Final = 20_000
+# What a suppression may be about, narrowest first.
+OFFERED: Final = (
+    "ot.value", "ot.object.name", "ot.object.first", "ot.object.last", "ot.object.space", "ot.unit", "ot.error", "event.outcome", "event.action",
+    "ot.code", "network.protocol", "destination.port", "source.mac", "destination.mac", "source.ip", "destination.ip", "effects", "observer.site", "rule",
+    "detector",
+)  # fmt: skip
+_INSTEAD: Final = {"source.mac": "source.ip", "destination.mac": "destination.ip", "detector": "rule"}  # asked for only without the other
+
+
+def known_activities(store: Store, fresh: pa.Table | None = None) -> Activities:
+    """The activities of a store, and of rows that are about to be written to it, as matching asks for them."""
+
+    def read(identities: Sequence[str], since: int, until: int) -> pa.Table:
+        rows = arrow_schema(ACTIVITY).empty_table() if fresh is None else conform(ACTIVITY, fresh)
+        compute: Any = pc  # its stubs leave types open
+        new = rows.filter(compute.is_in(rows.column("id"), pa.array(identities, pa.string())))
+        missing = set(identities).difference(new.column("id").to_pylist())
+        old = [store.read("activity", Query(since=since, until=until, ids=tuple(missing)))] if missing else []
+        return pa.concat_tables([new, *old])
+
+    return read
+
+
+def prefilled(store: Store, alert: str) -> dict[str, tuple[Value, ...]]:
+    """The conditions that hide what this alert shows and nothing wider: each field with all values it has there, narrowest field first."""
+    findings = store.read("finding", Query(where=Match("alert", alert), sort="-time", limit=MOST_FINDINGS))
+    rows = _rows(findings)
+    if not rows:
+        raise UsageError("suppress.no_findings", id=alert)
+    named = list(dict.fromkeys(each for row in rows for each in row["activities"] or ()))[: 4 * MOST_FINDINGS]
+    acts = known_activities(store)(named, min(row["time"] for row in rows) - DAY, max(row["end"] for row in rows) + DAY)
+    where: dict[str, tuple[Value, ...]] = {}
+    for each in OFFERED:
+        kind, own = field_named(each)
+        column: Any = (findings if own else acts).column(kind.name)
+        values = plain(column.combine_chunks().flatten() if kind.many else column, kind.type)
+        distinct = tuple(dict.fromkeys(values))
+        if any(value not in {None, ""} for value in distinct) and len(distinct) <= MOST_VALUES:
+            where[each] = distinct
+    return {each: values for each, values in where.items() if not any(where.get(_INSTEAD.get(each, ""), ()))}
+
+
+def widened(where: Mapping[str, tuple[Value, ...]], wider: Sequence[str]) -> dict[str, tuple[Value, ...]]:
+    """The conditions without the fields that `wider` names, or, for "FIELD=VALUE,VALUE", with other values that allow all that were allowed before."""
+    made = dict(where)
+    for wish in wider:
+        asked, separator, text = wish.partition("=")
+        known = {each.casefold(): each for each in made}
+        if (field_name := known.get(asked.strip().casefold())) is None:
+            raise UsageError("suppress.not_there", field=asked, fields=", ".join(made))
+        if field_name in ANCHORS:
+            raise UsageError("suppress.anchor")
+        if not separator:
+            del made[field_name]
+            continue
+        allowed = tuple(dict.fromkeys(part.strip() or None for part in text.split(",")))
+        fits = test(field_named(field_name)[0], allowed)
+        if not all(map(fits, made[field_name])):
+            raise UsageError("suppress.narrower", field=field_name, value=text, values=", ".join(map(str, made[field_name])))
+        made[field_name] = allowed
+    return made
+
+
+def drafted(store: Store, alert: str, where: Mapping[str, tuple[Value, ...]], owner: str, reason: str, days: float = DAYS) -> Suppression:
+    """A suppression from now (the newest packet time) on. Raises UsageError for one without an owner or a reason, or that lasts too long."""
+    if not name(owner):
+        raise UsageError("suppress.owner")
+    if not reason.strip() or len(reason) > LONGEST:
+        raise UsageError("suppress.reason", limit=LONGEST)
+    if not 0 < days <= LONGEST_DAYS:
+        raise UsageError("suppress.days", limit=LONGEST_DAYS)
+    draft = Suppression("", name(owner), reason.strip(), 0, int(days * DAY), where, alert)
+    return _dated(draft, store.newest() or 0)
+
+
+def _dated(draft: Suppression, newest: int) -> Suppression:
+    dated = replace(draft, since=newest + 1, until=newest + 1 + draft.until - draft.since)
+    said = repr((dated.owner, dated.reason, dated.since, dated.until, sorted(dated.where.items()), dated.alert))
+    return replace(dated, id=blake2b(said.encode("utf-8", "replace"), digest_size=10).hexdigest())
+
+
+def save(store: Store, draft: Suppression, by: str) -> Suppression:
+    """Store it and tell the audit trail. It begins after the newest packet time there is then: what was judged before stays as it was."""
+
+    def attempt() -> Suppression:
+        newest = store.newest() or 0
+        made = _dated(draft, newest)
+        values = {each: value for each, value in suppression_row(made).items() if each not in {"id", "revision"}}
+        store.change([Change("suppression", made.id, None, "suppress", name(by), values)], newest)
+        return made
+
+    return again(attempt)
+
+
+def revoke(store: Store, suppression: Suppression, by: str, note: str = "") -> None:
+    """End it now: it hides nothing after the newest packet time. What it hid stays hidden. Raises TransitionError where it has ended already."""
+
+    def attempt() -> None:
+        newest = store.newest() or 0
+        if (word := standing(suppression, newest)) != "in_force":
+            raise TransitionError(f"suppress.{word}", id=suppression.id)
+        values = {"until": max(suppression.since, newest + 1), "revoked": newest}
+        store.change([Change("suppression", suppression.id, suppression.revision, "revoke", name(by), values, note.strip())], newest)
+
+    again(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a suppression would have hidden between two packet times, had it been in force.
+
+    `by_asset` counts findings, most first; `confirmed` are alerts that were found true; `hidden_already` findings are hidden by another one.
+    """
+
+    since: int
+    until: int
+    findings: int = 0
+    hidden_already: int = 0
+    alerts: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
+    by_asset: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview:
+    """What it would have hidden of the findings in the store, of the last days of packet time."""
+    newest = store.newest() or 0
+    since, until = newest - days * DAY, newest + 1
+    total, already, alerts, assets = 0, 0, dict[str, None](), dict[str, int]()
+    for rows in _pages(store, suppression, since, until):
+        for at in matching(rows, [suppression], known_activities(store)):
+            total += 1
+            already += bool(rows[at]["suppressions"])
+            alerts |= dict.fromkeys([rows[at]["alert"]] if rows[at]["alert"] else [])
+            for asset in rows[at]["assets"] or ():
+                assets[asset] = assets.get(asset, 0) + 1
+    confirmed = tuple(alert.id for alert in store.alerts(alerts) if alert.verdict == "true")
+    ordered = dict(sorted(assets.items(), key=lambda each: (-each[1], each[0])))
+    return Preview(since, until, total, already, tuple(alerts), confirmed, ordered)
+
+
+def _pages(store: Store, suppression: Suppression, since: int, until: int) -> Iterator[list[Row]]:
+    """The stored findings of the rules it is about, a page at a time."""
+    about = [Match(each, str(value)) for each in ANCHORS for value in suppression.where.get(each, ()) if value]
+    query = Query(since=since, until=until, where=Or(tuple(about)), limit=PAGE)
+    while (page := store.read("finding", query)).num_rows:
+        yield _rows(page)
+        query = replace(query, after=page.column("id")[-1].as_py())
+
+
+def _rows(findings: pa.Table) -> list[Row]:
+    columns = [each for each in FINDING.fields if each.name in {*COLUMNS, "alert", "suppressions"}]
+    values = [plain(findings.column(each.name), each.type) for each in columns]
+    return [dict(zip([each.name for each in columns], row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def hidden(store: Store, suppression: str) -> tuple[int, int]:
+    """How many stored findings it hides: in all, and of the last day of packet time."""
+    newest = store.newest() or 0
+    where = Match("suppressions", suppression)
+    return store.count("finding", Query(where=where)), store.count("finding", Query(since=newest - DAY + 1, until=newest + 1, where=where))

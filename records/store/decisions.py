@@ -1,0 +1,142 @@
+"""What people decide, inside a transaction of the manifest: rows change by revision, and every change has its entry in the audit trail.
+
+The trail is append-only and chained: an entry's hash covers what it says and the hash of the one before, so that one that was changed or taken out of
+the middle shows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from records.errors import ConflictError
+from records.nesting import iso
+from records.query import Query
+from records.schema import TABLES
+from records.store.columns import decoded, document, flat
+from records.store.manifest import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from records.store.contract import Change, Store
+    from records.store.manifest import Manifest
+
+Row = dict[str, Any]
+ITSELF: Final = "balefire"  # who an entry is by where nobody decided: a new finding reopened an alert
+DECIDED: Final = ("status", "assignee", "verdict", "closed", "revision")  # an alert's fields that only people change, and reopening
+
+
+def decide(manifest: Manifest, changes: Sequence[Change], now: int) -> None:
+    """Make these changes, all or none: whoever calls has begun a transaction. Raises ConflictError."""
+    rows: dict[tuple[str, str], Row] = {}
+    entries: list[Row] = []
+    for change in changes:
+        place = (change.table, change.id)
+        stored = rows.get(place) or _stored(manifest, *place)
+        _check(change, stored)
+        before = {name: (stored or {}).get(name) for name in change.values}
+        entries.append(entry(change.action, change.by, *place, before if stored else None, change.values or None, change.note))
+        if change.values:
+            rows[place] = {**(stored or {"id": change.id}), **change.values, "revision": (change.revision or 0) + (stored is not None)}
+    for table in TABLES:
+        put(manifest, table, [row for (kind, _id), row in rows.items() if kind == table], now)
+    append(manifest, entries, now)
+
+
+def _stored(manifest: Manifest, table: str, identity: str) -> Row | None:
+    body = manifest.bodies_of(table, "id", [identity]).get(identity)
+    return json.loads(body) if body else None
+
+
+def _check(change: Change, stored: Row | None) -> None:
+    """Raises ConflictError unless the row is as it was when this was decided."""
+    if stored is None and (change.revision is not None or not change.values):
+        raise ConflictError("conflict.gone", id=change.id)
+    if change.values and (stored["revision"] if stored else None) != change.revision:
+        raise ConflictError(f"conflict.{change.table}", id=change.id)
+
+
+def folded(manifest: Manifest, rows: Iterable[Row], now: int) -> list[Row]:
+    """Folded alerts as they are to be stored: what people decided stays, reopening is told in the trail, and findings are counted in the store.
+
+    Raises ConflictError where somebody decided about one since it was read.
+    """
+    given = list(rows)
+    bodies = manifest.bodies_of("alert", "id", [row["id"] for row in given])
+    counts = manifest.totals("finding", [row["id"] for row in given])
+    entries: list[Row] = []
+    for row in given:
+        stored: Row | None = json.loads(bodies[row["id"]]) if row["id"] in bodies else None
+        if (stored["revision"] if stored else 0) != row["revision"]:
+            raise ConflictError("conflict.alert", id=row["id"])
+        row["count"] = counts.get(row["id"], row["count"])
+        if stored is None:
+            continue
+        if stored["status"] == "closed" and row["status"] != "closed":
+            before, after = ({name: each[name] for name in ("status", "closed")} for each in (stored, row))
+            entries.append(entry("reopen", ITSELF, "alert", row["id"], before, after))
+            row["revision"] += 1
+        else:
+            row |= {name: stored[name] for name in DECIDED}
+    append(manifest, entries, now)
+    return given
+
+
+def entry(action: str, by: str, table: str, subject: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, note: str = "") -> Row:
+    """An entry of the trail that has no place in it yet."""
+    dates = {field.name for field in TABLES[table].fields if field.type == "date"}
+    texts: Row = {"before": None, "after": None}
+    for name, values in (("before", before), ("after", after)):
+        if values is not None:
+            told = {field: iso(value) if field in dates and value is not None else value for field, value in decoded(values, table).items()}
+            texts[name] = json.dumps(told, ensure_ascii=False)
+    return {"by": by, "action": action, "table": table, "subject": subject, **texts, "note": note or None}
+
+
+def append(manifest: Manifest, entries: Sequence[Row], now: int) -> None:
+    """Put entries at the end of the trail."""
+    if not entries:
+        return
+    last = manifest.last("audit")
+    number, seal = (int(last["id"]), str(last["hash"])) if last else (0, "")
+    for row in entries:
+        number += 1
+        row |= {"id": f"{number:012}", "time": now}
+        seal = row["hash"] = sealed(row, seal)
+    put(manifest, "audit", entries, now)
+
+
+def sealed(row: Mapping[str, Any], before: str) -> str:
+    """The hash of an entry (flat, JSON as text) that stands after one with the hash `before`."""
+    said = [before, *(row[field.name] for field in TABLES["audit"].fields if field.name != "hash")]
+    return blake2b(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"), digest_size=20).hexdigest()
+
+
+def put(manifest: Manifest, name: str, rows: Sequence[Row], now: int) -> None:
+    """Insert or replace documents of one table. Some hang on others by their key: a finding on its alert, an entry on its subject."""
+    if rows:
+        kind, key = TABLES[name], {"finding": "alert", "audit": "subject"}.get(name, "key")
+        manifest.put(Document(name, row["id"], row[kind.time], row.get(key), now, document(kind, row)) for row in rows)
+        changed(manifest, name)
+
+
+def changed(manifest: Manifest, name: str) -> None:
+    """Tell readers that a table of documents is not what they have read."""
+    manifest.set_number(f"version.{name}", (manifest.number(f"version.{name}") or 0) + 1)
+
+
+def broken(store: Store) -> str | None:
+    """The first entry of a store's trail that is not what was written there, or does not follow the one before; None where all do."""
+    seal, number = "", 0
+    query = Query(sort="id", limit=10_000)
+    while (page := store.read("audit", query)).num_rows:
+        for row in flat(TABLES["audit"], page):
+            number += 1
+            if row["id"] != f"{number:012}" or row["hash"] != sealed(row, seal):
+                return str(row["id"])
+            seal = str(row["hash"])
+        query = replace(query, after=f"{number:012}")
+    return None

@@ -1,0 +1,41 @@
+"""The directory of an embedded store: whether there is one, and the lock of its only writer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING, Final
+
+from records.errors import StoreError
+from records.store.manifest import NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK: Final = "lock"
+
+
+def check_place(path: Path, write: bool) -> None:
+    """Raises StoreError unless there is a store at `path`, or, to write, room for one."""
+    if path.exists() and not path.is_dir():
+        raise StoreError("store.not_a_store", path=path)
+    if not path.is_dir():
+        if not write:
+            raise StoreError("store.missing", path=path)
+        path.mkdir(parents=True, exist_ok=True)
+    found = {entry.name for entry in path.iterdir()}
+    if NAME not in found and found - {LOCK, "lost+found"}:
+        raise StoreError("store.not_a_store", path=path)
+    if NAME not in found and not write:
+        raise StoreError("store.missing", path=path)
+
+
+def locked(path: Path) -> int:
+    """The lock that makes this the only writer; it ends with the process, however that ends."""
+    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StoreError("store.in_use", path=path) from error
+    return handle

@@ -1,0 +1,445 @@
+"""A back-test gives exactly what judging live gives: the same rules on the same rows, however they were cut, stored and merged."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detectors import backtest as testing
+from detectors.backtest import backtest, period
+from detectors.methods.rules import Rules
+from detectors.rulebook import versions
+from detectors.rulebook.books import Change, draft
+from detectors.rulebook.correlate import correlation_rule
+from detectors.rulebook.document import read
+from detectors.rulebook.load import Rulebook, load, own_rules
+from detectors.rulebook.reading import Reading
+from records.model import Batch
+from records.schema import POINT, arrow_schema
+from records.store import open_store
+from records.store.contract import Commit
+from tests.cli import DEMO, balefire, lines, one, stored
+from tests.frames import activities, sparse
+from tests.test_conversion import data, detections, predicate
+from tests.test_correlations import Alone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from detectors.rulebook.rule import Rule
+    from records.store.contract import Store
+
+BOOK = load([own_rules()])
+BY_ID = {rule.id: rule for rule in BOOK.rules}
+SECOND = 10**9
+RULE = """\
+title: "{{source}} and {{destination}}"
+title_zh: "{{source}} 与 {{destination}}"
+id: {name}
+status: experimental
+description: Why.
+description_zh: 原因。
+tags:
+  - attack.t0836
+{body}
+level: medium
+misses:
+  - {{en: Much., zh: 很多。}}
+respond:
+  - {{en: Ask., zh: 询问。}}
+tests:
+  fires: [{fires}]
+  quiet: [{{}}]
+"""
+SINGLE = """\
+logsource:
+  product: balefire
+detection:
+  sel: {selection}
+  condition: sel"""
+CORRELATED = """\
+correlation:
+  type: {kind}
+  rules: [part{more}]
+  group-by: [{group}]
+  timespan: {span}
+  condition: {condition}"""
+PART = """
+---
+name: {name}
+logsource:
+  product: balefire
+detection:
+  sel: {selection}
+  condition: sel
+"""
+
+
+def single(folder: Path, name: str, selection: str, fires: str) -> Path:
+    """A rule file on single rows."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.yml"
+    file.write_text(RULE.format(name=name, body=SINGLE.format(selection=selection), fires=fires))
+    return file
+
+
+def live(rules: Sequence[Rule], table: pa.Table, cuts: Sequence[int]) -> set[str]:
+    """The findings that judging gives, one history an observer, cut so."""
+    found: set[str] = set()
+    for observer in sorted({str(name) for name in table.column("observer.name").to_pylist()}):
+        own = table.filter([name == observer for name in table.column("observer.name").to_pylist()])
+        detector = Rules(Rulebook(tuple(rules), (), 0, 0, ()), {})
+        ends = sorted({min(cut, own.num_rows) for cut in cuts} | {own.num_rows})
+        for start, end in zip([0, *ends], ends, strict=False):
+            found |= {finding.id for finding in detector.judge(Batch(activities=own.slice(start, end - start)))}
+    return found
+
+
+def kept(folder: Path, table: pa.Table, cuts: Sequence[int]) -> Store:
+    """A store that holds the rows, committed so."""
+    store = open_store(str(folder), write=True)
+    ends = sorted({min(cut, table.num_rows) for cut in cuts} | {table.num_rows})
+    for start, end in zip([0, *ends], ends, strict=False):
+        store.write(Commit(Batch(activities=table.slice(start, end - start))))
+    return store
+
+
+def agrees(store: Store, rules: Sequence[tuple[Rule | None, Rule | None]], table: pa.Table, cuts: Sequence[int]) -> testing.Result:
+    """The back-test's result, which judging live confirms to the finding."""
+    changes = [Change((before or after).id, before, after) for before, after in rules if before or after]  # type: ignore[union-attr]
+    result = backtest(store, changes, 0, 1 << 62)
+    before, after = ({each for rule in some if rule for each in live([rule], table, cuts)} for some in zip(*rules, strict=True))
+    assert {fire.id for fire in result.added} == after - before
+    assert {fire.id for fire in result.removed} == before - after
+    assert (result.fires, result.added_total, result.removed_total) == (len(after), len(after - before), len(before - after))
+    assert sum(hour.added for hour in result.hours) == result.added_total
+    assert sum(hour.removed for hour in result.hours) == result.removed_total
+    return result
+
+
+# ---- random rules on odd rows -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def odd() -> pa.Table:
+    return sparse({**row, "observer.name": "one"} for row in data())
+
+
+@pytest.fixture(scope="module")
+def odd_store(tmp_path_factory: pytest.TempPathFactory, odd: pa.Table) -> Iterator[Store]:
+    store = kept(tmp_path_factory.mktemp("odd") / "store", odd, (100, 101, 300))
+    yield store
+    store.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(detections(), detections(), st.booleans())
+def test_random_rules_on_odd_rows(odd: pa.Table, odd_store: Store, old: dict[str, Any], new: dict[str, Any], fresh: bool) -> None:
+    model = BY_ID["controller-stopped"]
+    before, after = (replace(model, id="drawn", match=predicate(names), fields=frozenset()) for names in (old, new))
+    agrees(odd_store, [(None if fresh else before, after)], odd, (7, 250))
+
+
+# ---- correlations: the order of release, histories of several observers, late rows -------------------------------------------------------------
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[pa.Table, list[int]]:
+    """Some minutes of two observers in the order of release, which is not the order of times; and where to cut them."""
+    random = Random(draw(st.integers(0, 2**32)))
+    rows: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(20, 120))):
+        time = 1_772_323_200 * SECOND + number * random.choice((1, 5, 20)) * SECOND - random.choice((0, 0, 0, 70, 300)) * SECOND
+        grouped = random.random() < 0.3
+        rows.append({
+            "id": f"row-{number:04}", "@timestamp": time, "event.start": time, "event.end": time + (59 * SECOND if grouped else 0), "ot.grouped": grouped,
+            "observer.name": random.choice(("north", "south")), "source.ip": f"10.0.0.{random.randrange(3)}", "destination.ip": f"10.0.1.{random.randrange(3)}",
+            "ot.effect": random.choice(("value.write", "cpu.stop", "value.read")), "ot.access": "write", "ot.count": random.choice((1, 2, 30)),
+            "ot.value": random.choice((1.0, 5.0, None)), "network.protocol": random.choice(("modbus", "s7comm")),
+        })  # fmt: skip
+    cuts = draw(st.lists(st.integers(1, len(rows)), max_size=5))
+    return sparse(rows), cuts
+
+
+def correlation(folder: Path, name: str, random: Random) -> Rule:
+    """A random correlation of two parts."""
+    kind = random.choice(("event_count", "value_count", "temporal", "temporal_ordered", "value_sum"))
+    condition = {
+        "value_count": f"{{field: destination.ip, gte: {random.randint(2, 3)}}}",
+        "value_sum": f"{{field: ot.value, gte: {random.choice((3, 10))}}}",
+        "event_count": f"{{gte: {random.choice((2, 4, 40))}}}",
+    }.get(kind)
+    body = CORRELATED.format(
+        kind=kind,
+        more=", other" if kind.startswith("temporal") else random.choice(("", ", other")),
+        group=random.choice(("source.ip", "source.ip, destination.ip", "network.protocol")),
+        span=random.choice(("30s", "2m", "10m")),
+        condition=condition or "{}",
+    )
+    body = body.replace("\n  condition: {}", "") if condition is None else body
+    parts = PART.format(name="part", selection="{ot.effect: value.write}") + PART.format(name="other", selection="{ot.effect: cpu.stop}")
+    text = RULE.format(name=name, body=body, fires="{}").split("tests:")[0] + "tests:\n  fires: [{}]\n  quiet: [{}]\n" + parts
+    file = folder / f"{name}.yml"
+    file.write_text(text)
+    return _unchecked(file)
+
+
+def _unchecked(file: Path) -> Rule:
+    """The rule of a file, whatever its cases say."""
+
+    reading = Reading(str(file), read(file.read_bytes()), file.stem)
+    rule = correlation_rule(reading, Alone())
+    assert rule is not None, [fault for _, fault in reading.faults]
+    assert rule.correlation is not None
+    return rule
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), st.integers(0, 2**32))
+def test_correlations_see_rows_as_they_were_released(tmp_path_factory: pytest.TempPathFactory, history: tuple[pa.Table, list[int]], seed: int) -> None:
+    table, cuts = history
+    folder = tmp_path_factory.mktemp("history")
+    random = Random(seed)
+    store = kept(folder / "store", table, cuts)
+    try:
+        for _ in range(6):
+            before, after = (correlation(folder, "drawn", random) for _ in range(2))
+            agrees(store, [(random.choice((None, before)), after)], table, cuts[:1])
+    finally:
+        store.close()
+
+
+def test_rules_on_points(tmp_path: Path) -> None:
+    points = pa.Table.from_pylist(
+        [
+            {"id": f"p{number}", "@timestamp": number * SECOND, "destination.ip": f"10.0.0.{number % 2}", "observer.name": "one", "ot.point.max": 1e6 + number}
+            for number in range(40)
+        ],
+        schema=arrow_schema(POINT),
+    )
+    store = open_store(str(tmp_path / "store"), write=True)
+    store.write(Commit(Batch(points=points)))
+    high, higher = (_point_rule(tmp_path, 1_000_000 + limit) for limit in (10, 30))
+    result = backtest(store, [Change("high", high, higher)], 0, 1 << 62)
+    store.close()
+    judged = [{finding.id for finding in Rules(Rulebook((rule,), (), 0, 0, ()), {}).judge(Batch(points=points))} for rule in (high, higher)]
+    assert {fire.id for fire in result.removed} == judged[0] - judged[1]
+    assert (result.fires, result.removed_total, result.rows, {fire.asset for fire in result.removed}) == (10, 20, 40, {"10.0.0.0", "10.0.0.1"})
+
+
+def _point_rule(folder: Path, limit: int) -> Rule:
+    body = SINGLE.format(selection=f"{{ot.point.max|gte: {limit}}}").replace("product: balefire", "product: balefire\n  category: point")
+    text = RULE.format(name="high", body=body, fires=f"{{ot.point.max: {limit}}}").replace("{source} and ", "").replace("{source} 与 ", "")
+    file = folder / "high.yml"
+    file.write_text(text)
+    book = load([file])
+    assert book.rules, book.problems
+    return book.rules[0]
+
+
+# ---- the command --------------------------------------------------------------------------------------------------------------------------------
+
+
+def found(store: Path, rule: str) -> list[str]:
+    return sorted(row["id"] for row in lines("findings", "--store", store, "--where", f'rule:"{rule}"', "--limit", 10_000))
+
+
+def test_a_new_rule_gives_what_a_replay_with_it_gives(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    body = CORRELATED.format(kind="event_count", more="", group="source.ip", span="5m", condition="{gte: 3}")
+    cases = "tests:\n  fires:\n    - [{ot.effect: value.write, ot.count: 3}]\n  quiet: [{}]\n"
+    text = RULE.format(name="many", body=body, fires="").split("tests:")[0] + cases + PART.format(name="part", selection="{ot.access: write}")
+    (rules / "many.yml").write_text(text)
+    one("replay", DEMO, "--store", tmp_path / "plain")
+    one("replay", DEMO, "--store", tmp_path / "ruled", "--rules", rules)
+    told = one("rules", "backtest", rules, "--store", tmp_path / "plain")
+    ruled = sorted([*found(tmp_path / "ruled", "acted"), *found(tmp_path / "ruled", "many")])
+    assert len(ruled) == told["fires"] > 5
+    assert sorted(fire["id"] for fire in told["added"]) == ruled
+    assert (told["removed"], told["lost_confirmed"], told["rules"]) == ([], [], ["acted", "many"])
+    assert told["totals"] == {"added": len(ruled), "removed": 0}
+    assert {"asset", "hour", "rule", "added", "removed"} == set(told["hours"][0])
+    again = one("rules", "backtest", rules, "--store", tmp_path / "ruled")
+    assert (again["fires"], again["added"], again["removed"]) == (told["fires"], [], [])
+
+
+def test_a_changed_rule_is_compared_with_the_one_that_judged(tmp_path: Path) -> None:
+    """Also where it was changed in its place: the store has kept what judged."""
+    rules = tmp_path / "rules"
+    file = single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    one("replay", DEMO, "--store", tmp_path / "store", "--rules", rules)
+    before = found(tmp_path / "store", "acted")
+    single(rules, "acted", "{ot.access: write, ot.unit: 1}", "{ot.effect: value.write}")
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    assert 0 < told["fires"] < len(before)
+    assert len(told["removed"]) == len(before) - told["fires"] == told["totals"]["removed"]
+    assert {fire["id"] for fire in told["removed"]} < set(before)
+    assert told["added"] == []
+
+
+def test_a_filter_changes_the_rules_that_it_narrows(tmp_path: Path) -> None:
+    place, _ = stored()
+    file = tmp_path / "known-station.yml"
+    file.write_text("""\
+title: Not from the engineering station
+title_zh: 不含工程师站
+id: known-station
+description: It is known.
+description_zh: 已知。
+logsource: {product: balefire}
+filter:
+  rules: [station-acts, file-written]
+  station: {source.ip: 10.20.1.66}
+  condition: not station
+tests:
+  keeps: [{}]
+  drops: [{source.ip: 10.20.1.66}]
+""")
+    told = one("rules", "backtest", file, "--store", place)
+    assert set(told["rules"]) == {"station-acts", "file-written"}
+    assert {fire["source"] for fire in told["removed"]} == {"10.20.1.66"}
+    assert told["removed"]
+    assert {fire["id"] for fire in told["removed"]} <= {*found(place, "station-acts"), *found(place, "file-written")}
+
+
+def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
+    place, _ = stored()
+    file = single(tmp_path / "rules", "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    whole = one("rules", "backtest", file, "--store", place)
+    middle = sorted(fire["time"] for fire in whole["added"])[len(whole["added"]) // 2]
+    parts = [one("rules", "backtest", file, "--store", place, *words) for words in (("--until", middle), ("--since", middle))]
+    assert [part["fires"] for part in parts] == [sum(fire["time"] < middle for fire in whole["added"]), sum(fire["time"] >= middle for fire in whole["added"])]
+    assert parts[0]["until"] == parts[1]["since"] == middle
+    assert sum(part["rows"] for part in parts) == whole["rows"]
+
+
+def test_thirty_days_before_the_newest_packet(tmp_path: Path) -> None:
+    rows = activities(*({"@timestamp": f"2026-{month}-01T00:00:00Z", "ot.effect": "cpu.stop", "observer.name": "one"} for month in ("01", "03")))
+    store = kept(tmp_path / "store", rows, ())
+    since, until = period(store, None, None)
+    assert until == (store.newest() or 0) + 1
+    assert until - since == 30 * 86_400 * SECOND
+    assert backtest(store, [Change("controller-stopped", None, BY_ID["controller-stopped"])], since, until).fires == 1
+    assert period(store, 5, 9) == (5, 9)
+    store.close()
+
+
+def test_what_is_listed_is_bounded_and_all_is_counted(monkeypatch: pytest.MonkeyPatch, odd: pa.Table, odd_store: Store) -> None:
+    monkeypatch.setattr(testing, "LISTED", 10)
+    rule = replace(BY_ID["controller-stopped"], id="drawn", match=predicate({"sel": {"ot.access": ["read", "write"]}, "condition": "sel"}))
+    result = backtest(odd_store, [Change("drawn", None, rule)], 0, 1 << 62)
+    assert len(result.added) == 10
+    assert result.fires == result.added_total == len(live([rule], odd, ())) > 100
+    assert [fire.time for fire in result.added] == sorted(fire.time for fire in result.added)
+    first = min(fire.time for fire in result.added)
+    assert first == min(row["@timestamp"] for row in data() if row.get("ot.access") in {"read", "write"})
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_it_is_told_in_both_languages(tmp_path: Path, language: str) -> None:
+    place, _ = stored()
+    file = single(tmp_path / "rules", "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    told = one("rules", "backtest", file, "--store", place)
+    result = balefire("rules", "backtest", file, "--store", place, "--language", language)
+    assert result.exit_code == 0
+    assert str(told["fires"]) in result.stdout
+    assert ("新增" if language == "zh" else "Added") in result.stdout
+    for asset in {fire["asset"] for fire in told["added"]}:
+        assert asset in result.stdout
+    assert any(cell in result.stdout for cell in "▁▂▃▄▅▆▇█")
+
+
+def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
+    place, _ = stored()
+    rules = tmp_path / "rules"
+    single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    bad = single(rules, "bad", "{ot.acess: write}", "{ot.effect: value.write}")
+    result = balefire("rules", "backtest", rules, "--store", place, "--json")
+    assert result.exit_code == 1
+    assert f"{bad}:12: " in result.stderr
+    assert json.loads(result.stdout)["rules"] == ["acted"]
+    assert balefire("rules", "backtest", tmp_path / "nowhere", "--store", place).exit_code == 2
+    assert balefire("rules", "backtest", rules, "--store", tmp_path / "none").exit_code == 2
+    assert balefire("rules", "backtest", rules, "--store", place, "--since", "yesterday").exit_code == 2
+
+
+def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> None:
+    """A draft adds and changes; what it does not name stays."""
+    version = versions.read([single(tmp_path / "a", "one-rule", "{ot.access: write}", "{ot.effect: value.write}")])
+    other = single(tmp_path / "b", "other-rule", "{ot.access: write}", "{ot.effect: value.write}")
+    drafted = draft(other, version)
+    assert [(change.id, change.before is None, change.after is None) for change in drafted.changes] == [("other-rule", True, False)]
+    assert drafted.problems == ()
+
+
+def test_format_md_names_commands_that_there_are() -> None:
+    from balefire.commands.rulebook import rulebook
+
+    named = set(re.findall(r"`balefire rules (\w+)", (own_rules() / "FORMAT.md").read_text("utf-8")))
+    assert named <= set(rulebook.commands)
+    assert {"backtest", "versions", "rollback", "convert"} <= named
+
+
+FILTER = """\
+title: Not from the engineering station
+title_zh: 不含工程师站
+id: known-station
+description: It is known.
+description_zh: 已知。
+logsource: {product: balefire}
+filter:
+  rules: [file-written]
+  station: {source.ip: 10.20.1.66}
+  condition: not station
+tests:
+  keeps: [{}]
+  drops: [{source.ip: 10.20.1.66}]
+"""
+
+
+def test_a_confirmed_alert_that_would_be_lost_is_said_first(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    one("replay", DEMO, "--store", place)
+    filed = [row for row in lines("alerts", "--store", place) if row["key"].startswith("file-written|")]
+    assert filed
+    for row in filed:
+        lines("alert", "close", row["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
+    file = tmp_path / "known-station.yml"
+    file.write_text(FILTER)
+    told = one("rules", "backtest", file, "--store", place)
+    assert [lost["id"] for lost in told["lost_confirmed"]] == [row["id"] for row in filed if "10.20.1.66" in row["key"]]
+    assert told["lost_confirmed"][0]["findings"] == filed[0]["count"]
+    assert told["totals"]["removed"] >= filed[0]["count"]
+    said = balefire("rules", "backtest", file, "--store", place, "--language", "en").stdout
+    assert said.startswith(f"▲ LOST: alert {filed[0]['id']}")
+    assert filed[0]["title"]["en"] in said.splitlines()[0]
+    narrower = FILTER.replace("10.20.1.66", "10.20.1.66\n    destination.ip: 10.20.9.9".replace("\n    ", ", "))
+    file.write_text(narrower)
+    assert one("rules", "backtest", file, "--store", place)["lost_confirmed"] == []
+
+
+def test_what_is_left_of_an_alert_keeps_it(tmp_path: Path) -> None:
+    """Of an alert with several findings, some of which would still be made, nothing is lost."""
+    place = tmp_path / "store"
+    one("replay", DEMO, "--store", place)
+    alert = next(row for row in lines("alerts", "--store", place) if row["key"].startswith("station-acts|") and row["count"] > 2)
+    lines("alert", "close", alert["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
+    first = alert["first"]
+    file = tmp_path / "known-station.yml"
+    text = FILTER.replace("file-written", "station-acts").replace("source.ip: 10.20.1.66", "ot.effect: output.operate")
+    file.write_text(text)
+    told = one("rules", "backtest", file, "--store", place)
+    assert told["totals"]["removed"] > 0
+    assert told["fires"] > 0
+    assert told["lost_confirmed"] == []
+    assert first <= told["removed"][0]["time"]

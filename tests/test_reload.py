@@ -1,0 +1,382 @@
+"""Rules that change while a replay runs without end: in force as a whole or not at all, recorded with what they find, and never for what was judged before."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from balefire import ruling
+from balefire.ruling import Ruling
+from detectors.rulebook import versions
+from detectors.rulebook.document import LARGEST
+from detectors.rulebook.load import load, own_rules
+from detectors.rulebook.versions import Version
+from records.errors import UsageError
+from records.store import open_store
+from records.store.contract import Commit
+from tests.cli import balefire, lines, one, short
+from tests.test_streaming import give, running, until
+from tests.wire import SECOND, Talk, mbap, write
+from tests.wire import pcap as capture_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WRITES = """\
+title: "{{source}} wrote to {{destination}}"
+title_zh: "{{source}} 写入 {{destination}}"
+id: {name}
+status: experimental
+description: {words}
+description_zh: 测试用。
+logsource:
+  product: balefire
+detection:
+  acts:
+    ot.effect: value.write
+    ot.object.first: {first}
+  condition: acts
+level: medium
+misses:
+  - en: Much.
+    zh: 很多。
+respond:
+  - en: Ask.
+    zh: 询问。
+tests:
+  fires:
+    - {{ot.effect: value.write, ot.object.first: {first}}}
+  quiet:
+    - {{}}
+"""
+
+
+def rule(folder: Path, first: int, name: str = "writes", words: str = "Why.") -> Path:
+    """A rule on writes to this register."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.yml"
+    file.write_text(WRITES.format(name=name, first=first, words=words))
+    return file
+
+
+def packets(times: range) -> list[Any]:
+    """Each second a write to register 4 and one to register 5."""
+    said = Talk().open()
+    for number in times:
+        said.time = said.time - said.time % SECOND + SECOND
+        for register in (4, 5):
+            asked = mbap(number * 2 + register % 2, write(register, number))
+            said.ask(asked, asked)
+    return said.packets
+
+
+def found(store: Path) -> list[tuple[str, str, int]]:
+    """(rule, version, second of its packets) of each finding of the site's rules."""
+    rows = [json.loads(line) for line in balefire("findings", "--store", store, "--limit", 1000, "--json").stdout.splitlines()]
+    return [(row["rule"], row["version"], row["time"]) for row in rows if row["rule"] in {"writes", "more"}]
+
+
+class Watched:
+    """The rules of a replay that goes on, and what it says about them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, kept: bytes | None = None) -> None:
+        monkeypatch.setattr(ruling, "LOOK_S", 0.0)
+        monkeypatch.setattr(ruling, "SETTLED_S", 0.0)
+        self.said: list[str] = []
+        self.ruling = Ruling((folder,), kept, lambda text: self.said.append(text.en))
+
+    def rules(self) -> list[str]:
+        """The ids of the site's rules that judge."""
+        return [rule.id for rule in load(self.ruling.rules).rules]
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    rule(tmp_path / "rules", 4)
+    made = Watched(tmp_path / "rules", monkeypatch)
+    yield made
+    made.ruling.close()
+
+
+def test_what_changes_comes_into_force(watched: Watched, tmp_path: Path) -> None:
+    assert not watched.ruling.look()
+    first = watched.ruling.version.id
+    rule(tmp_path / "rules" / "more", 5, "more")
+    assert watched.ruling.look()
+    assert not watched.ruling.look()
+    assert watched.rules() == ["more", "writes"]
+    assert watched.said == [f"Rules: version {watched.ruling.version.id} is in force in place of {first} (more/more.yml)."]
+    (tmp_path / "rules" / "writes.yml").unlink()
+    assert watched.ruling.look()
+    assert watched.rules() == ["more"]
+    assert watched.said[-1].endswith("(writes.yml).")
+
+
+def test_a_bad_file_keeps_the_rules_before_and_says_so_once(watched: Watched, tmp_path: Path) -> None:
+    file, version = tmp_path / "rules" / "writes.yml", watched.ruling.version.id
+    good = file.read_text()
+    file.write_text(good.replace("ot.effect: value.write", "ot.efect: value.write", 1))
+    rule(tmp_path / "rules", 5, "more")
+    for _ in range(3):
+        assert not watched.ruling.look()
+        os.utime(file)
+    assert watched.rules() == ["writes"], "all or nothing"
+    refused, problem = watched.said
+    assert version in refused
+    assert problem.startswith(f"{file}:11: ")
+    assert "ot.effect" in problem
+    file.write_text(good)
+    assert watched.ruling.look()
+    assert watched.rules() == ["more", "writes"]
+    assert len(watched.said) == 3
+
+
+def test_another_mistake_is_said_again(watched: Watched, tmp_path: Path) -> None:
+    file = tmp_path / "rules" / "writes.yml"
+    for wrong in ("level: gravest", "level: [", "level: gravest"):
+        file.write_text(WRITES.format(name="writes", words="Why.", first=4).replace("level: medium", wrong))
+        assert not watched.ruling.look()
+    assert len(watched.said) == 6
+    assert watched.rules() == ["writes"]
+
+
+def test_a_mistake_that_was_there_from_the_start_keeps_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "rules"
+    rule(folder, 4)
+    (folder / "bad.yml").write_text("title: [")
+    watched = Watched(folder, monkeypatch)
+    assert watched.rules() == ["writes"]
+    rule(folder, 5, "more")
+    assert watched.ruling.look()
+    assert watched.rules() == ["more", "writes"]
+    watched.ruling.close()
+
+
+def test_rules_that_go_away_are_said_and_kept(watched: Watched, tmp_path: Path) -> None:
+    (tmp_path / "rules").rename(tmp_path / "elsewhere")
+    assert not watched.ruling.look()
+    assert not watched.ruling.look()
+    assert len(watched.said) == 1
+    assert watched.rules() == ["writes"]
+    (tmp_path / "elsewhere").rename(tmp_path / "rules")
+    assert not watched.ruling.look()
+    rule(tmp_path / "rules", 5, "more")
+    assert watched.ruling.look()
+
+
+def test_what_is_being_written_is_waited_for(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ruling, "SETTLED_S", 3600.0)
+    file = rule(tmp_path / "rules", 5, "more")
+    assert not watched.ruling.look()
+    for path in (file, file.parent, file.parent / "writes.yml"):
+        os.utime(path, (time.time() - 4000, time.time() - 4000))
+    assert watched.ruling.look()
+    os.utime(file, (time.time() + 4000, time.time() + 4000))  # a clock that is wrong holds nothing up
+    file.write_text(file.read_text().replace("Why.", "Because."))
+    os.utime(file, (time.time() + 5000, time.time() + 5000))
+    assert watched.ruling.look()
+
+
+def test_the_copy_judges_and_not_the_file(watched: Watched, tmp_path: Path) -> None:
+    (tmp_path / "rules" / "writes.yml").write_text("title: [")
+    assert watched.rules() == ["writes"]
+    assert watched.ruling.version.files[str(tmp_path / "rules"), "writes.yml"] == WRITES.format(name="writes", words="Why.", first=4)
+
+
+def test_a_single_file_and_the_placeholders_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = rule(tmp_path / "rules", 4)
+    rule(tmp_path / "rules", 5, "more")
+    (tmp_path / "rules" / "placeholders.yml").write_text("stations: [10.0.0.1]\n")
+    watched = Watched(file, monkeypatch)
+    assert watched.rules() == ["writes"]
+    assert {name for root, name in watched.ruling.version.files if root != versions.OWN} == {"writes.yml", "placeholders.yml"}
+    watched.ruling.close()
+
+
+def test_what_a_file_in_force_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too large, no text, not ours to read: never a crash, and told by the loader."""
+    folder = tmp_path / "rules"
+    rule(folder, 4)
+    (folder / "large.yml").write_bytes(b"# " + b"x" * (LARGEST + 10))
+    (folder / "octets.yml").write_bytes(bytes(range(256)))
+    (folder / "link.yml").symlink_to(tmp_path / "nowhere.yml")
+    watched = Watched(folder, monkeypatch)
+    assert watched.rules() == ["writes"]
+    checks = {Path(problem.file).name: problem.check for problem in load(watched.ruling.rules).problems if problem.blocks}
+    assert checks["large.yml"] == "too-large"
+    assert checks["octets.yml"] == "yaml"
+    assert versions.decoded(versions.encoded([watched.ruling.version])) == [watched.ruling.version]
+    watched.ruling.close()
+    with pytest.raises(UsageError):
+        Ruling((tmp_path / "nowhere",), None, lambda _: None)
+
+
+# ---- versions ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_versions_are_recorded_once_and_when_they_change(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = watched.ruling.state(None)
+    assert watched.ruling.state(5) == {}
+    rule(tmp_path / "rules", 5)
+    assert watched.ruling.look()
+    second = versions.decoded(watched.ruling.state(7)[versions.STATE])
+    assert [version.since for version in second] == [None, 7]
+    assert second[1].changes(second[0]) == {(str(tmp_path / "rules"), "writes.yml"): "changed"}
+    again = Watched(tmp_path / "rules", monkeypatch, versions.encoded(second))
+    assert again.ruling.state(9) == {}, "the next replay with the same rules"
+    again.ruling.close()
+    back = Watched(tmp_path / "rules", monkeypatch, first[versions.STATE])
+    assert len(versions.decoded(back.ruling.state(9)[versions.STATE])) == 2
+    back.ruling.close()
+
+
+def test_versions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = [Version({("a", "x.yml"): str(number)}, number) for number in range(versions.KEPT + 20)]
+    kept: list[Version] = []
+    for version in each:
+        kept = versions.noted(kept, version)
+    assert kept == each[20:]
+    monkeypatch.setattr(versions, "LARGEST_KEPT", 80)
+    assert versions.noted(kept, Version({("a", "x.yml"): "x" * 1000})) == [Version({("a", "x.yml"): "x" * 1000})]
+
+
+@pytest.mark.parametrize(
+    "state", [b"no", zlib.compress(b"[]"), zlib.compress(b"{}"), zlib.compress(b'{"texts": {}, "versions": [{"since": 1, "files": [["a"]]}]}')]
+)
+def test_a_damaged_record_of_versions(state: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="versions"):
+        versions.decoded(state)
+    rule(tmp_path / "rules", 4)
+    watched = Watched(tmp_path / "rules", monkeypatch, state)
+    assert len(versions.decoded(watched.ruling.state(1)[versions.STATE])) == 1
+    watched.ruling.close()
+
+
+def test_a_version_is_of_files_and_not_of_where_they_lie(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        rule(tmp_path / name, 4)
+    here, there = (versions.read([tmp_path / name]) for name in ("here", "there"))
+    assert here.id == there.id != versions.read([]).id
+    assert versions.read([tmp_path / "here", tmp_path / "here"]) == here
+    assert versions.read([own_rules()]) == versions.read([])
+
+
+def test_names_that_lead_elsewhere_are_not_written(tmp_path: Path) -> None:
+    version = Version({("a", "../x.yml"): "", ("a", "/etc/x.yml"): "", ("a", "b/../../x.yml"): "", ("a", ""): "", ("a", "b/x.yml"): "1"})
+    assert list(versions.write(version, tmp_path / "copy")) == [("a", "b/x.yml")]
+    assert [path.name for path in tmp_path.rglob("*.yml")] == ["x.yml"]
+
+
+def test_going_back_to_a_version(tmp_path: Path) -> None:
+    rules, store = tmp_path / "rules", tmp_path / "store"
+    file, capture = rule(rules, 4), short(tmp_path)
+    one("replay", capture, "--store", store, "--rules", rules)
+    old = file.read_text()
+    rule(rules, 5)
+    rule(rules / "new", 6, "more")
+    one("replay", capture, "--store", store, "--rules", rules)
+    first, second = lines("rules", "versions", "--store", store)
+    assert (first["changes"], first["in_force"], second["in_force"]) == ([], False, True)
+    assert {(Path(change["file"]).name, change["change"]) for change in second["changes"]} == {("writes.yml", "changed"), ("more.yml", "added")}
+    told = one("rules", "rollback", first["version"][:5], "--store", store, "--rules", rules)
+    assert told["version"] == first["version"]
+    assert file.read_text() == old
+    assert [path.name for path in rules.rglob("*.yml")] == ["writes.yml"]
+    assert len(told["kept"]) == 2
+    assert all(Path(kept).exists() for kept in told["kept"])
+    assert one("rules", "rollback", first["version"], "--store", store, "--rules", rules)["written"] == []
+    one("rules", "rollback", second["version"], "--store", store, "--rules", rules)
+    assert {path.name for path in rules.rglob("*.yml")} == {"writes.yml", "more.yml"}
+    one("replay", capture, "--store", store, "--rules", rules)
+    assert [row["version"] for row in lines("rules", "versions", "--store", store)] == [first["version"], second["version"]]
+
+
+def test_going_back_needs_a_version_and_a_place(tmp_path: Path) -> None:
+    rules, store = tmp_path / "rules", tmp_path / "store"
+    rule(rules, 4)
+    one("replay", short(tmp_path), "--store", store, "--rules", rules)
+    (version,) = (row["version"] for row in lines("rules", "versions", "--store", store))
+    assert balefire("rules", "rollback", version, "--store", store).exit_code == 2
+    assert balefire("rules", "rollback", "zzzz", "--store", store, "--rules", rules).exit_code == 1
+    assert balefire("rules", "rollback", "", "--store", store, "--rules", rules).exit_code == 1
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    assert one("rules", "rollback", version, "--store", store, "--rules", moved)["written"] == [str(moved / "writes.yml")]
+    two = balefire("rules", "rollback", version, "--store", store, "--rules", moved, "--rules", tmp_path / "store")
+    assert (two.exit_code, str(rules) in two.stderr) == (2, True)
+
+
+def test_a_store_cannot_make_going_back_write_elsewhere(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rule(rules, 4)
+    for number, name in enumerate(("../evil.yml", "evil.txt", "/etc/evil.yml", "sub/../../evil.yml")):
+        place = tmp_path / f"store-{number}"
+        store = open_store(str(place), write=True)
+        version = Version({(str(rules), name): "x"})
+        store.write(Commit(state={versions.STATE: versions.encoded([version])}))
+        store.close()
+        result = balefire("rules", "rollback", version.id, "--store", place, "--rules", rules)
+        assert result.exit_code == 2
+        assert sorted(path.name for path in tmp_path.rglob("*evil*")) == []
+        assert [path.name for path in rules.iterdir()] == ["writes.yml"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_versions_are_told_in_both_languages(language: str, tmp_path: Path) -> None:
+    rules, store = tmp_path / "rules", tmp_path / "store"
+    rule(rules, 4)
+    one("replay", short(tmp_path), "--store", store, "--rules", rules)
+    result = balefire("rules", "versions", "--store", store, "--language", language)
+    assert ("生效中" if language == "zh" else "in force") in result.stdout
+    rule(rules, 5)
+    (version,) = (row["version"] for row in lines("rules", "versions", "--store", store))
+    back = balefire("rules", "rollback", version, "--store", store, "--rules", rules, "--language", language)
+    assert str(rules / "writes.yml") in back.stdout
+    assert f"writes.yml.before-{version}" in back.stderr
+
+
+def test_a_finding_says_which_rules_found_it_and_the_same_again_is_no_other(tmp_path: Path) -> None:
+    rules, store, capture = tmp_path / "rules", tmp_path / "store", tmp_path / "writes.pcap"
+    capture.write_bytes(capture_of(packets(range(5))))
+    rule(rules, 4)
+    before = one("replay", capture, "--store", store, "--rules", rules)
+    versions_before = {row["version"] for row in lines("findings", "--store", store)}
+    rule(rules, 9, "more")
+    again = one("replay", capture, "--store", store, "--rules", rules)
+    assert before["findings"] == again["findings"] > 0
+    (version,) = versions_before
+    assert version == lines("rules", "versions", "--store", store)[0]["version"]
+    assert {row["version"] for row in lines("findings", "--store", store)} == versions_before
+
+
+def test_a_pipe_is_judged_by_the_rules_of_its_time(tmp_path: Path) -> None:
+    rules, store = tmp_path / "rules", tmp_path / "store"
+    file = rule(rules, 4)
+    content = capture_of(packets(range(60)))
+    half = len(capture_of(packets(range(30))))
+    with running("replay", "-", "--observer", "tap", "--store", store, "--rules", rules) as process:
+        give(process, content[:half])
+        assert until(lambda: (store / "store.sqlite").exists() and len(found(store)) > 20)
+        before = found(store)
+        file.write_text(file.read_text().replace("ot.object.first: 4", "ot.object.first: 5"))
+        time.sleep(2 * ruling.LOOK_S)
+        give(process, content[half:])
+        said = process.communicate(timeout=60)[1].decode()
+    after = found(store)
+    kept = [each for each in after if each[1] == before[0][1]]
+    assert len(dict.fromkeys(version for _, version, _ in after)) == 2
+    assert len({version for _, version, _ in before}) == 1
+    assert kept[: len(before)] == before
+    changed = [each for each in after if each not in kept]
+    assert len(changed) > 20
+    assert max(time for _, _, time in kept) < min(time for _, _, time in changed)
+    assert len(kept) + len(changed) == len(after) <= 60
+    assert said.count(f"version {changed[0][1]} is in force in place of {before[0][1]} (writes.yml)") == 1
+    listed = lines("rules", "versions", "--store", store)
+    assert [row["version"] for row in listed] == [before[0][1], changed[0][1]]
