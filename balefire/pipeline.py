@@ -25,7 +25,7 @@ from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from detectors.detector import Detector
@@ -42,13 +42,17 @@ PAUSED_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones."""
+    """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
+
+    `criticality` tells what devices matter to the plant, by address or network.
+    """
 
     captures: Sequence[Capture]
     learn: Sequence[Capture] = ()
     observer: str | None = None
     site: str | None = None
     rules: tuple[Path, ...] = ()
+    criticality: Mapping[str, str] = field(default_factory=dict[str, str])
     language: str = "en"
 
     def observer_of(self, capture: Capture) -> str:
@@ -137,7 +141,7 @@ class Replay:
 
     def _judges(self) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(self.plan.rules, self._files))
+        fresh = detectors(Setup(self.plan.rules, self._files, self.plan.criticality))
         for detector in fresh:
             if learned := self.store.state(detector.name):
                 try:

@@ -115,3 +115,12 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     file.write_bytes(b'site = "\xff"')
     with pytest.raises(UsageError, match="UTF-8"):
         load(file)
+
+
+def test_what_devices_matter(tmp_path: Path) -> None:
+    settings = load(written(tmp_path / "b.toml", '[criticality]\n"10.0.0.5" = "high"\n"10.1.0.0/16" = "low"\n'))
+    assert settings.criticality == {"10.0.0.5": "high", "10.1.0.0/16": "low"}
+    for wrong in ('"PLC-7" = "high"', '"10.0.0.5" = "grave"', '"10.0.0.5" = 7'):
+        told = problem(f"[criticality]\n{wrong}\n", tmp_path / "b.toml")
+        assert "“criticality”" in told
+        assert '"10.0.0.0/24"' in told

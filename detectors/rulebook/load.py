@@ -182,6 +182,7 @@ def _rule(reading: _Reading) -> Rule | None:
         respond=tuple(_texts(reading, "respond")),
         normal=_text(reading, data["normal"], "normal") if "normal" in data else None,
         cases=tuple(_cases(reading)),
+        status=status if (status := str(data.get("status"))) in STATUSES else "experimental",
     )
     _nameless(reading, rule)
     if found.match is not None and rule.cases:

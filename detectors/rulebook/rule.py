@@ -46,6 +46,7 @@ class Rule:
     respond: tuple[Text, ...]
     normal: Text | None
     cases: tuple[Case, ...]
+    status: str = "experimental"
 
 
 def check_placeholders(text: str) -> None:
