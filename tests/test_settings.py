@@ -124,3 +124,12 @@ def test_what_devices_matter(tmp_path: Path) -> None:
         told = problem(f"[criticality]\n{wrong}\n", tmp_path / "b.toml")
         assert "“criticality”" in told
         assert '"10.0.0.0/24"' in told
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_s_settings_are_settings(tmp_path: Path, name: str) -> None:
+    text = (Path(__file__).parents[1] / name).read_text("utf-8").split("```toml")[1].split("```")[0]
+    settings = load(written(tmp_path / "b.toml", text))
+    assert settings.user
+    assert settings.criticality == {"10.20.1.11": "high"}
+    assert settings.dashboard.port == 8501
