@@ -28,7 +28,7 @@ from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from detectors.detector import Detector
@@ -45,13 +45,17 @@ PAUSED_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones."""
+    """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
+
+    `criticality` tells what devices matter to the plant, by address or network.
+    """
 
     captures: Sequence[Capture]
     learn: Sequence[Capture] = ()
     observer: str | None = None
     site: str | None = None
     rules: tuple[Path, ...] = ()
+    criticality: Mapping[str, str] = field(default_factory=dict[str, str])
     language: str = "en"
 
     def observer_of(self, capture: Capture) -> str:
@@ -149,7 +153,7 @@ class Replay:
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(ruling.rules, self._files))
+        fresh = detectors(Setup(ruling.rules, self._files, self.plan.criticality))
         for detector in fresh:
             if learned := self.store.state(detector.name):
                 try:

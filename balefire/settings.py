@@ -6,24 +6,32 @@ The file is `--settings` or `BALEFIRE_SETTINGS`, else `balefire.toml` in the wor
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from records.errors import UsageError
 
 NAME: Final = "balefire.toml"
 PREFIX: Final = "BALEFIRE_"
+_CRITICALITY: Final = '"10.0.0.5" | "10.0.0.0/24" = "critical" | "high" | "normal" | "low"'
 
 
 def _language(value: object) -> object:
     """A locale's name (`zh_CN.UTF-8`) stands for its language, as in the environment."""
     return value[:2].lower() if isinstance(value, str) else value
+
+
+def _network(value: str) -> str:
+    """An address or a network. Raises ValueError for anything else."""
+    ipaddress.ip_network(value, strict=False)
+    return value
 
 
 class Dashboard(BaseModel):
@@ -45,6 +53,7 @@ class Settings(BaseSettings):
     observer: str | None = None
     rules: Path | None = None
     user: str | None = None
+    criticality: dict[Annotated[str, AfterValidator(_network)], Literal["critical", "high", "normal", "low"]] = Field(default_factory=dict)
     dashboard: Dashboard = Dashboard()
 
     @classmethod
@@ -126,4 +135,4 @@ def _given(values: dict[str, Any], path: list[str]) -> bool:
 
 def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
-    return {"language": '"en" | "zh"', "dashboard": "[dashboard]", "dashboard.port": "1–65535"}.get(key, '"…"')
+    return {"language": '"en" | "zh"', "dashboard": "[dashboard]", "dashboard.port": "1–65535", "criticality": _CRITICALITY}.get(key, '"…"')

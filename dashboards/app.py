@@ -21,6 +21,7 @@ chosen = st.navigation(
         st.Page("views/situation.py", title=say("dashboard.page.situation", code), default=True),
         st.Page("views/alerts.py", title=say("dashboard.page.alerts", code), url_path="alerts"),
         st.Page("views/alert.py", title=say("dashboard.page.alert", code), url_path="alert", visibility="hidden"),
+        st.Page("views/suppressions.py", title=say("dashboard.page.suppressions", code), url_path="suppressions"),
         st.Page("views/suppress.py", title=say("dashboard.page.suppress", code), url_path="suppress", visibility="hidden"),
     ],
     position="top",

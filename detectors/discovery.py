@@ -7,6 +7,8 @@ import pkgutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from detectors.criticality import Weighed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What detectors are built with. `rules`: files and directories beside Balefire's own; `files`: the capture's name by observer."""
+    """What detectors are built with. `rules`: files and directories beside Balefire's own; `files`: the capture's name by observer; `criticality`: what
+    devices matter to the plant, by address or network.
+    """
 
     rules: tuple[Path, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict[str, str])
+    criticality: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def detectors(setup: Setup | None = None) -> list[Detector]:
@@ -29,4 +34,5 @@ def detectors(setup: Setup | None = None) -> list[Detector]:
     chosen = setup or Setup()
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     builders = [cast("Callable[[Setup], Detector]", importlib.import_module(f"{package.__name__}.{name}").build) for name in names]
-    return [build(chosen) for build in builders]
+    built = [build(chosen) for build in builders]
+    return [Weighed(detector, chosen.criticality) for detector in built] if chosen.criticality else built

@@ -1,4 +1,6 @@
-"""The terms of a rule's score: the level of the rule, what became of the request, and what the rule itself adds or takes away."""
+"""The terms of a rule's score: the level of the rule, the effect where the level does not have it already, what became of the request, how far the rule
+is proven, and what the rule itself adds or takes away. What the device matters to the plant comes on top (`detectors.criticality`).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 OUTCOMES: Final = (("success", 8.0), ("failure", -15.0), ("unknown", -5.0))
 # A rule that asks for the outcome or the error has it in its level already.
 COUNTED: Final = frozenset({"event.outcome", "ot.error"})
+# What acts on the plant matters more than what looks.
+EFFECTS: Final = (("program", 10.0), ("command", 8.0), ("write", 5.0), ("configure", 5.0), ("file", 3.0), ("time", 3.0))
+# A rule that asks what is done has it in its level already.
+DONE: Final = frozenset({"ot.effect", "ot.access", "event.action", "ot.code"})
+# How far its authors trust a rule, by its status; what is new is the measure of the others.
+CONFIDENCE: Final = {"stable": 5.0, "test": 2.0, "experimental": 0.0, "deprecated": -10.0, "unsupported": -10.0}
 
 
 @cache
@@ -36,25 +44,34 @@ def _outcomes() -> tuple[Adjustment, ...]:
     return tuple(parts)
 
 
+@cache
+def _effects() -> tuple[Adjustment, ...]:
+    field = field_named("ot.access")
+    return tuple(Adjustment(text(f"detectors.term.effect.{name}"), value, leaf(field, SigmaString(name))) for name, value in EFFECTS)
+
+
 class Scorer:
     """The terms of one rule for the rows of one frame."""
 
     def __init__(self, rule: Rule, frame: Frame) -> None:
-        self.base = Term(**_named(rule.level), value=LEVELS[rule.level])
-        # Many rows have many outcomes, and a point has none.
+        self.base = Term(**_text(f"level.{rule.level}"), value=LEVELS[rule.level])
+        confidence = CONFIDENCE[rule.status]
+        self.fixed = (self.base, Term(**_text(f"confidence.{rule.status}"), value=confidence)) if confidence else (self.base,)
+        # Many rows have many effects and outcomes, and a point has none.
         one = rule.correlation is None and rule.table is ACTIVITY
-        adjustments = (*(_outcomes() if one and not COUNTED & rule.fields else ()), *rule.adjustments)
+        own = (*(() if DONE & rule.fields else _effects()), *(() if COUNTED & rule.fields else _outcomes())) if one else ()
+        adjustments = (*own, *rule.adjustments)
         self.parts: list[tuple[Mask, Term]] = [(part.match(frame), Term(part.name.en, part.name.zh, part.value)) for part in adjustments]
 
     def terms(self, row: int) -> tuple[Term, ...]:
         """The named terms of a row; their values add up to its score."""
-        return (self.base, *(term for mask, term in self.parts if mask[row]))
+        return (*self.fixed, *(term for mask, term in self.parts if mask[row]))
 
     def together(self) -> tuple[Term, ...]:
         """The named terms of all of its rows as one finding: those of any row."""
-        return (self.base, *(term for mask, term in self.parts if mask.any()))
+        return (*self.fixed, *(term for mask, term in self.parts if mask.any()))
 
 
-def _named(level: str) -> dict[str, str]:
-    name = text(f"detectors.term.level.{level}")
+def _text(key: str) -> dict[str, str]:
+    name = text(f"detectors.term.{key}")
     return {"en": name.en, "zh": name.zh}

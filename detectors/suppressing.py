@@ -14,7 +14,7 @@ from detectors.suppressions import ANCHORS, COLUMNS, DAY, field_named, matching,
 from records.errors import UsageError
 from records.model import Suppression
 from records.nesting import values as plain
-from records.query import Query
+from records.query import Query, Terms
 from records.schema import ACTIVITY, FINDING, arrow_schema
 from records.search import Match, Or
 from records.store.columns import conform
@@ -32,6 +32,7 @@ DAYS: Final = 30  # that a suppression lasts where nobody says otherwise, and th
 LONGEST_DAYS: Final = 366
 MOST_VALUES: Final = 20  # of one field; a field that varies more says nothing about the next finding
 MOST_FINDINGS: Final = 5_000  # of an alert, the newest, that its suppression is made from
+MOST_SUPPRESSIONS: Final = 10_000  # that hide something
 PAGE: Final = 20_000
 # What a suppression may be about, narrowest first.
 OFFERED: Final = (
@@ -117,6 +118,9 @@ def _dated(draft: Suppression, newest: int) -> Suppression:
 def save(store: Store, draft: Suppression, by: str) -> Suppression:
     """Store it and tell the audit trail. It begins after the newest packet time there is then: what was judged before stays as it was."""
 
+    if not name(by):
+        raise UsageError("life.nobody")
+
     def attempt() -> Suppression:
         newest = store.newest() or 0
         made = _dated(draft, newest)
@@ -134,6 +138,8 @@ def revoke(store: Store, suppression: Suppression, by: str, note: str = "") -> N
         newest = store.newest() or 0
         if (word := standing(suppression, newest)) != "in_force":
             raise TransitionError(f"suppress.{word}", id=suppression.id)
+        if not name(by):
+            raise UsageError("life.nobody")
         values = {"until": max(suppression.since, newest + 1), "revoked": newest}
         store.change([Change("suppression", suppression.id, suppression.revision, "revoke", name(by), values, note.strip())], newest)
 
@@ -188,8 +194,13 @@ def _rows(findings: pa.Table) -> list[Row]:
     return [dict(zip([each.name for each in columns], row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def hidden(store: Store, suppression: str) -> tuple[int, int]:
-    """How many stored findings it hides: in all, and of the last day of packet time."""
+def hidden(store: Store) -> dict[str, tuple[int, int]]:
+    """By suppression that hides any: how many stored findings, in all and of the last day of packet time. Each counts for every one that hides it."""
     newest = store.newest() or 0
-    where = Match("suppressions", suppression)
-    return store.count("finding", Query(where=where)), store.count("finding", Query(since=newest - DAY + 1, until=newest + 1, where=where))
+    total, day = (_counted(store, query) for query in (Query(), Query(since=newest - DAY + 1, until=newest + 1)))
+    return {each: (count, day.get(each, 0)) for each, count in total.items()}
+
+
+def _counted(store: Store, query: Query) -> dict[str, int]:
+    found = store.terms("finding", query, Terms(("suppressions",), size=MOST_SUPPRESSIONS))
+    return {str(row["suppressions"]): int(row["total"]) for row in found.to_pylist()}

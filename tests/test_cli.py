@@ -29,10 +29,10 @@ REPLAY = [
 ]
 FINDING = [
     "id", "detector", "rule", "time", "end", "severity", "score", "terms", "title", "source", "destination", "effects", "techniques", "activities",
-    "packets",
+    "packets", "alert", "suppressions", "expired",
 ]
 ALERT = [
-    "id", "key", "status", "severity", "title", "first", "last", "count", "findings", "assets", "techniques",
+    "id", "key", "status", "severity", "title", "first", "last", "count", "findings", "assets", "techniques", "expired", "assignee", "verdict", "revision",
 ]
 ASSET = [
     "id", "name", "addresses", "vendor", "model", "firmware", "serial", "role", "zone", "level", "first", "last", "sources",

@@ -343,6 +343,23 @@ def test_suppressing_shows_first_what_it_would_hide(tmp_path: Path, monkeypatch:
     assert {"en": "suppression made", "zh": "建立抑制规则"}[language] in sent(opened("alert", where, monkeypatch, lang=language, id=alert["id"]))
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_suppressions_are_listed_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("BALEFIRE_USER", "Li Wei")
+    where = shutil.copytree(stored()[0], tmp_path / "store")
+    assert {"en": "nothing is hidden", "zh": "未隐藏任何发现"}[language] in sent(opened("suppressions", where, monkeypatch, lang=language))
+    (alert,) = lines("alerts", "--where", "key:device-silenced*", "--store", where)
+    lines("suppress", alert["id"], "--reason", "commissioning <b>", "--by", "Wang", "--store", where)
+    page = opened("suppressions", where, monkeypatch, lang=language)
+    for words in ("Wang", "commissioning <b>", "rule: device-silenced", {"en": "in force", "zh": "生效中"}[language]):
+        assert words in sent(page)
+    page.text_area(key="revoke_note").input("over")
+    page.button(key="do_revoke").click().run()
+    assert trail(where)[-1] == ("Li Wei", "revoke", "over")
+    assert {"en": "revoked", "zh": "已撤销"}[language] in sent(page)
+    assert not page.button
+
+
 def test_a_condition_is_text() -> None:
     assert plain("`x` **b** <i>$a$ :red[x] a_b 中文") == r"\`x\` \*\*b\*\* \<i\>\$a\$ \:red\[x\] a\_b 中文"
 
@@ -426,7 +443,7 @@ def test_an_unknown_alert_is_said_in_place(full: Path, monkeypatch: pytest.Monke
     assert "no alert of this identity" in run("alert", full, monkeypatch, lang="en", id="nope")
 
 
-@pytest.mark.parametrize("view", ["situation", "alerts", "alert", "suppress"])
+@pytest.mark.parametrize("view", ["situation", "alerts", "alert", "suppress", "suppressions"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str, language: str) -> None:
     assert "balefire replay FILE" in run(view, tmp_path / "nothing", monkeypatch, lang=language)

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from detectors.discovery import Setup, detectors
 from detectors.phrases import notation
+from detectors.rulebook.load import own_rules
 from detectors.rulebook.techniques import TECHNIQUES
+from detectors.scoring import CONFIDENCE, EFFECTS
 from records.model import Batch
+from records.wording import say
 from tests.frames import activities, hostile, polling
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from detectors.detector import Detector
     from records.model import Finding
 
@@ -182,6 +187,41 @@ def test_terms_follow_what_became_of_the_request() -> None:
     assert score("unknown") == [65, -5]
     found = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "program.download", "event.outcome": "failure"})))
     assert {finding.rule: [term.value for term in finding.terms] for finding in found} == {"program-downloaded": [65, -15], "write-refused": [25]}
+
+
+def test_a_term_for_the_effect_where_the_rule_asks_for_none() -> None:
+    """The battery's malformed write: its rule asks for the anomaly alone."""
+    for access, value in (*EFFECTS, ("read", None)):
+        found = DETECTORS["rules"].judge(Batch(activities=activities({"ot.access": access, "ot.anomaly": ["short"], "event.outcome": "success"})))
+        (terms,) = [finding.terms for finding in found if finding.rule == "malformed-traffic"]
+        assert [term.value for term in terms if term.en in {say(f"detectors.term.effect.{name}", "en") for name, _ in EFFECTS}] == [value] * (value is not None)
+
+
+@pytest.mark.parametrize(("status", "value"), CONFIDENCE.items())
+def test_a_term_for_how_far_a_rule_is_proven(tmp_path: Path, status: str, value: float) -> None:
+    text = (own_rules() / "control" / "controller-stopped.yml").read_text("utf-8")
+    (tmp_path / "controller-stopped.yml").write_text(text.replace("status: experimental", f"status: {status}"), "utf-8")
+    rules = next(one for one in detectors(Setup(rules=(tmp_path,))) if one.name == "rules")
+    (found,) = rules.judge(Batch(activities=activities({"ot.effect": "cpu.stop", "event.outcome": "success"})))
+    assert [term.value for term in found.terms[1:]] == [*([value] if value else []), 8]
+    assert found.score == sum(term.value for term in found.terms)
+
+
+@pytest.mark.parametrize(
+    ("criticality", "value"),
+    [
+        ({}, None), ({"10.0.0.5": "high"}, 9), ({"10.0.0.0/8": "low"}, -10), ({"10.0.0.0/8": "low", "10.0.0.5/32": "critical"}, 15),
+        ({"10.0.0.0/8": "critical", "10.0.0.0/24": "normal"}, None), ({"fe80::/10": "critical"}, None),
+    ],
+)  # fmt: skip
+def test_a_term_for_what_the_device_matters(criticality: dict[str, str], value: float | None) -> None:
+    rules = next(one for one in detectors(Setup(criticality=criticality)) if one.name == "rules")
+    batch = Batch(activities=activities({"ot.effect": "cpu.stop", "destination.ip": "10.0.0.5"}))
+    (found,), (plain,) = rules.judge(batch), DETECTORS["rules"].judge(batch)
+    assert found.terms[: len(plain.terms)] == plain.terms
+    assert [term.value for term in found.terms[len(plain.terms) :]] == ([] if value is None else [value])
+    assert found.score == plain.score + (value or 0)
+    assert rules.state() == DETECTORS["rules"].state()
 
 
 def test_a_finding_carries_what_its_rule_says() -> None:

@@ -115,3 +115,21 @@ def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     file.write_bytes(b'site = "\xff"')
     with pytest.raises(UsageError, match="UTF-8"):
         load(file)
+
+
+def test_what_devices_matter(tmp_path: Path) -> None:
+    settings = load(written(tmp_path / "b.toml", '[criticality]\n"10.0.0.5" = "high"\n"10.1.0.0/16" = "low"\n'))
+    assert settings.criticality == {"10.0.0.5": "high", "10.1.0.0/16": "low"}
+    for wrong in ('"PLC-7" = "high"', '"10.0.0.5" = "grave"', '"10.0.0.5" = 7'):
+        told = problem(f"[criticality]\n{wrong}\n", tmp_path / "b.toml")
+        assert "“criticality”" in told
+        assert '"10.0.0.0/24"' in told
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_s_settings_are_settings(tmp_path: Path, name: str) -> None:
+    text = (Path(__file__).parents[1] / name).read_text("utf-8").split("```toml")[1].split("```")[0]
+    settings = load(written(tmp_path / "b.toml", text))
+    assert settings.user
+    assert settings.criticality == {"10.20.1.11": "high"}
+    assert settings.dashboard.port == 8501

@@ -207,7 +207,7 @@ def test_made_from_an_alert_it_hides_the_like_and_nothing_else(store: Store) -> 
     rows = {row["id"]: (row["alert"] is None, row["suppressions"]) for row in store.read("finding", Query()).to_pylist()}
     assert rows == {"f1": (False, []), "f4": (False, []), "f7": (True, [made.id]), "f10": (False, []), "f8": (False, [])}
     assert only_alert(store)["count"] == 4
-    assert hidden(store, made.id) == (1, 1)
+    assert hidden(store) == {made.id: (1, 1)}
 
 
 def test_judged_again_gives_the_same(store: Store) -> None:

@@ -170,9 +170,10 @@ def suppressions(screen: Screen, as_json: bool) -> None:
     store = opened(screen)
     try:
         newest = store.newest() or 0
+        counts = hidden(store)
         rows: list[list[object]] = []
         for each in sorted(store.suppressions()[1], key=lambda each: (each.since, each.id)):
-            total, day = hidden(store, each.id)
+            total, day = counts.get(each.id, (0, 0))
             word = standing(each, newest)
             if as_json:
                 screen.emit(_row(each, saved=True) | {"standing": word, "hidden": {"total": total, "last_day": day}})

@@ -9,7 +9,7 @@ from detectors.rulebook.correlation import Correlation, Fresh
 from detectors.rulebook.detection import detection
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, nearest, text
-from detectors.rulebook.reading import COMMON, Reading, adjustments, head, level, nameless, normal, pair, techniques, texts
+from detectors.rulebook.reading import COMMON, Reading, adjustments, head, level, nameless, normal, pair, status, techniques, texts
 from detectors.rulebook.rule import OF_CORRELATIONS, Rule
 from detectors.rulebook.single import case_fault, judge_cases, stated_cases, table_of
 from detectors.rulebook.stated import Stated
@@ -63,6 +63,7 @@ def correlation_rule(reading: Reading, library: Library) -> Rule | None:
         respond=tuple(texts(reading, "respond")),
         normal=normal(reading),
         cases=tuple(_cases(reading, correlation.table if correlation else ACTIVITY)),
+        status=status(reading),
         table=correlation.table if correlation else ACTIVITY,
         called=str(reading.data.get("name") or ""),
         correlation=correlation,

@@ -88,6 +88,12 @@ def head(reading: Reading, keys: Collection[str]) -> None:
         reading.fault(Fault("status", name=reading.data["status"], nearest=", ".join(STATUSES)), "status")
 
 
+def status(reading: Reading) -> str:
+    """How far its authors trust the rule; what says nothing is new."""
+    value = str(reading.data.get("status"))
+    return value if value in STATUSES else "experimental"
+
+
 def level(reading: Reading) -> str:
     """The level of the rule."""
     value = str(reading.data.get("level", "")).lower()

@@ -61,6 +61,7 @@ class Rule:
     correlation: Correlation | None = None
     silent: bool = False
     filters: tuple[str, ...] = ()
+    status: str = "experimental"
 
     @property
     def own_rows_only(self) -> bool:

@@ -10,7 +10,7 @@ from detectors.rulebook.cases import Case, activity_table, case_row
 from detectors.rulebook.detection import Found, detection
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, nearest
-from detectors.rulebook.reading import COMMON, Failure, Reading, adjustments, head, level, nameless, normal, pair, techniques, texts
+from detectors.rulebook.reading import COMMON, Failure, Reading, adjustments, head, level, nameless, normal, pair, status, techniques, texts
 from detectors.rulebook.rule import OF_POINTS, PLACEHOLDERS, Rule
 from records.schema import ACTIVITY, POINT
 
@@ -52,6 +52,7 @@ def single_rule(reading: Reading, placeholders: Placeholders) -> Rule:
         respond=tuple(texts(reading, "respond")),
         normal=normal(reading),
         cases=tuple(_cases(reading, table)),
+        status=status(reading),
         table=table,
         called=str(reading.data.get("name") or ""),
     )

@@ -1,0 +1,60 @@
+"""What a device matters to the plant, as its staff say it: a term of every finding about it, whichever detector found it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from records.model import Term
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from detectors.detector import Detector
+    from records.model import Batch, Finding
+
+VALUES: Final[Mapping[str, float]] = {"critical": 15.0, "high": 9.0, "normal": 0.0, "low": -10.0}
+
+
+class Weighed:
+    """A detector whose findings weigh what the device that was asked matters. `criticality`: address or network → a name of VALUES."""
+
+    def __init__(self, inner: Detector, criticality: Mapping[str, str]) -> None:
+        self.name = inner.name
+        self._inner = inner
+        networks = [(ipaddress.ip_network(place, strict=False), word) for place, word in criticality.items()]
+        self._networks = sorted(networks, key=lambda each: -each[0].prefixlen)  # the narrowest that holds an address tells
+        self._word = lru_cache(maxsize=65536)(self._look_up)
+
+    def learn(self, batch: Batch) -> None:
+        """As the detector itself."""
+        self._inner.learn(batch)
+
+    def judge(self, batch: Batch) -> list[Finding]:
+        """The detector's findings, those about a device that matters more or less than others with a term that says so."""
+        return [self._weighed(finding) for finding in self._inner.judge(batch)]
+
+    def state(self) -> bytes:
+        """As the detector itself."""
+        return self._inner.state()
+
+    def restore(self, state: bytes) -> None:
+        """As the detector itself."""
+        self._inner.restore(state)
+
+    def _look_up(self, address: str) -> str:
+        try:
+            known = ipaddress.ip_address(address)
+        except ValueError:
+            return "normal"
+        return next((word for network, word in self._networks if known in network), "normal")
+
+    def _weighed(self, finding: Finding) -> Finding:
+        word = self._word(finding.destination) if finding.destination else "normal"
+        if not VALUES[word]:
+            return finding
+        words = (say(f"detectors.term.criticality.{word}", language, address=finding.destination) for language in ("en", "zh"))
+        return replace(finding, terms=(*finding.terms, Term(*words, value=VALUES[word])))
