@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from detectors.mutants import mutants
+from detectors.mutants import correlation_mutants, mutants
 from detectors.mutation import mutate
 from detectors.rulebook.load import own_rules
 from records.errors import UsageError
@@ -100,6 +100,32 @@ def test_a_mutant_changes_one_thing_and_leaves_the_rule_alone() -> None:
     assert changed["a: ot.unit: 1 becomes 2"] == {**detection, "a": {"ot.unit": [2, 2], "ot.effect": "test"}}
     assert changed["a: without ot.effect"] == {**detection, "a": {"ot.unit": [1, 2]}}
     assert changed["condition: b instead of not b"] == {**detection, "condition": "a and (b)"}
+
+
+def test_what_is_changed_in_a_correlation() -> None:
+    correlation = {"type": "temporal", "rules": ["a", "b"], "group-by": ["source.ip"], "timespan": "5m", "condition": {"gte": 2}}
+    documents = [{"id": "x", "correlation": correlation}, {"name": "a", "detection": {"s": {"ot.unit": 1}, "condition": "s"}}]
+    before = repr(documents)
+    changed = dict(correlation_mutants(documents))
+    assert repr(documents) == before
+    assert list(changed) == [
+        "correlation: rules: without a", "correlation: rules: without b", "correlation: group-by: without source.ip",
+        "correlation: condition: gte: 2 becomes 1",
+        "correlation: condition: gte: 2 becomes 3", "correlation: timespan: 5m becomes 4m", "correlation: timespan: 5m becomes 6m",
+        "correlation: type: temporal_ordered", "a: s: ot.unit: 1 becomes 0", "a: s: ot.unit: 1 becomes 2", "a: condition: not s",
+    ]  # fmt: skip
+    assert changed["correlation: timespan: 5m becomes 4m"][0]["correlation"] == {**correlation, "timespan": "4m"}
+    assert "group-by" not in changed["correlation: group-by: without source.ip"][0]["correlation"]
+
+
+def test_a_bound_of_a_correlation_that_no_case_notices_is_named(tmp_path: Path) -> None:
+    name = "password-guessing.yml"
+    text = (own_rules() / "configuration" / name).read_text("utf-8")
+    file = tmp_path / name
+    file.write_text(text.replace("gte: 5", "gte: 4"), "utf-8")
+    assert mutate(file).problems[0].check == "case"
+    file.write_text(text.replace("timespan: 5m", "timespan: 300s"), "utf-8")
+    assert [one.mutant for one in mutate(file).survived] == ["correlation: timespan: 300s becomes 299s", "correlation: timespan: 300s becomes 301s"]
 
 
 def written(folder: Path, *edits: tuple[str, str]) -> Path:
