@@ -157,13 +157,12 @@ def _parts_there(correlation: Correlation, rows: Rows) -> Mask:
 
 
 def _values_there(correlation: Correlation, rows: Rows) -> Mask:
-    """A mean or a percentile is never above the highest nor below the lowest of its values; a sum of what is not negative only grows."""
+    """A mean or a percentile is never above the highest nor below the lowest of its values, a sum never above that of its positive ones."""
     held = np.array([value if there else 0 for value, there in zip(rows.values, rows.valued, strict=True)], dtype=np.float64)
     count = _sums(rows, rows.valued)
     found = count > 0
     if correlation.kind == "value_sum":
-        if np.all(held >= 0):
-            found &= _at_least(correlation, _sums(rows, held) * (1 + _SLACK) + _SLACK)
+        found &= _at_least(correlation, _sums(rows, np.maximum(held, 0)) * (1 + _SLACK) + _SLACK)
     else:
         for name, number in correlation.bounds:
             found &= (_count(rows, held, name, number, _LOWER) > 0) & (_count(rows, held, name, number, _UPPER) > 0)
