@@ -1,1 +1,1 @@
-"""Sigma rules on activities: read, check, match, load. Single-event rules of Sigma 2.1; `rules/FORMAT.md` tells what a file holds."""
+"""Sigma rules on activities and points: read, check, match, correlate, load. Sigma 2.1; `rules/FORMAT.md` tells what a file holds."""

@@ -158,9 +158,12 @@ class Watch:
     def _completed(self, rows: Rows, may: Mask, place: int, fired: list[int]) -> tuple[int, Whole, float] | None:
         """The first window that is enough by the row at `place`: its end, its rows and what they come to."""
         came = int(rows.order[place])
-        seen = [place] if rows.alone[place] else (place + np.flatnonzero(rows.order[place : int(rows.reach[place])] <= came)).tolist()
-        for end in seen:
-            if not may[end] or self._quiet(fired, int(rows.time[end])):
+        last = min(int(rows.reach[place]) - 1, int(rows.furthest[place]))
+        if self._quiet(fired, int(rows.time[place]), int(rows.time[last])):
+            return None  # one that fired keeps all of them quiet
+        ends = place + np.flatnonzero(may[place : last + 1] & (rows.order[place : last + 1] <= came))
+        for end in ends.tolist():
+            if self._quiet(fired, int(rows.time[end]), int(rows.time[end])):
                 continue
             inside = np.arange(int(rows.first[end]), int(rows.after[end]))
             inside = inside[rows.order[inside] <= came]
@@ -168,10 +171,10 @@ class Watch:
                 return int(rows.time[end]), inside, measure
         return None
 
-    def _quiet(self, fired: list[int], end: int) -> bool:
-        """Whether a window that ends here is too near to one that fired."""
-        at = bisect_left(fired, end)
-        return any(abs(end - other) < self.correlation.span for other in fired[max(0, at - 1) : at + 1])
+    def _quiet(self, fired: list[int], first: int, last: int) -> bool:
+        """Whether every window that ends between these times is too near to one that fired."""
+        at = bisect_left(fired, first)
+        return any(abs(first - other) < self.correlation.span > abs(last - other) for other in fired[max(0, at - 1) : at + 2])
 
     # ---- what is remembered --------------------------------------------------------------------------------------------------------------------
 

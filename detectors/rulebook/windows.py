@@ -39,8 +39,8 @@ class Rows:
     """Rows in the order of groups, then times, then release. `order` tells their places as they were released, from 0.
 
     `values` are what is measured: numbers where a number is measured, else hashable values (lists of them where a field has many); `valued` where there
-    are any. `first` and `after` bound the window that ends at each row, `reach` is the first row whose window no longer holds it. `alone`: nothing of its
-    group that is later in time came before it, so that the only new window is the one that ends here.
+    are any. `first` and `after` bound the window that ends at each row, `reach` is the first row whose window no longer holds it. `furthest` is the last
+    place of its group that was taken when it came. `settled`: its window already held then what it holds now, and no other had become new.
     """
 
     group: Whole
@@ -53,7 +53,8 @@ class Rows:
     first: Whole
     after: Whole
     reach: Whole
-    alone: Mask
+    furthest: Whole
+    settled: Mask
 
 
 def arranged(group: Whole, time: Whole, weight: Whole, bits: Whole, values: Sequence[Any] | None, span: int) -> Rows:
@@ -63,15 +64,19 @@ def arranged(group: Whole, time: Whole, weight: Whole, bits: Whole, values: Sequ
     first, after, reach = _edges(sorted_group, sorted_time, span)
     held: Sequence[Any] = () if values is None else [values[place] for place in order.tolist()]
     valued = np.zeros(len(order), dtype=np.bool_) if values is None else np.array([value is not None for value in held], dtype=np.bool_)
-    alone = _alone(sorted_group, order)
-    return Rows(sorted_group, sorted_time, order, weight[order], bits[order], held, valued, first, after, reach, alone)
+    places = np.arange(len(order))
+    furthest = _furthest(sorted_group, order)
+    newest = np.maximum.accumulate(sorted_group * (len(order) + 1) + order) == sorted_group * (len(order) + 1) + order
+    settled = newest & (furthest == places) & (after == places + 1)
+    return Rows(sorted_group, sorted_time, order, weight[order], bits[order], held, valued, first, after, reach, furthest, settled)
 
 
-def _alone(group: Whole, order: Whole) -> Mask:
-    """Rows that came before everything of their group that stands after them."""
-    place = group * (len(order) + 1) + order  # those of later groups are always greater
-    least = np.minimum.accumulate(place[::-1])[::-1]
-    return np.concatenate((place[:-1] < least[1:], [True])) if len(place) else np.zeros(0, dtype=np.bool_)
+def _furthest(group: Whole, order: Whole) -> Whole:
+    """For each row the last place of its group that was taken when it came; groups stand one after the other, so that one pass is enough."""
+    came = np.lexsort((order, group))
+    furthest = np.empty(len(order), dtype=np.int64)
+    furthest[came] = np.maximum.accumulate(came)
+    return furthest
 
 
 def _edges(group: Whole, time: Whole, span: int) -> tuple[Whole, Whole, Whole]:
@@ -152,17 +157,43 @@ def _parts_there(correlation: Correlation, rows: Rows) -> Mask:
 
 
 def _values_there(correlation: Correlation, rows: Rows) -> Mask:
-    """A mean or a percentile is never above the highest nor below the lowest of its values; a sum of what is not negative only grows."""
+    """A mean or a percentile is never above the highest nor below the lowest of its values, a sum never above that of its positive ones."""
     held = np.array([value if there else 0 for value, there in zip(rows.values, rows.valued, strict=True)], dtype=np.float64)
-    found = _sums(rows, rows.valued) > 0
+    count = _sums(rows, rows.valued)
+    found = count > 0
     if correlation.kind == "value_sum":
-        return found & _at_least(correlation, _sums(rows, held) * (1 + _SLACK) + _SLACK) if np.all(held >= 0) else found
-    slack = np.abs(held) * _SLACK
+        found &= _at_least(correlation, _sums(rows, np.maximum(held, 0)) * (1 + _SLACK) + _SLACK)
+    else:
+        for name, number in correlation.bounds:
+            found &= (_count(rows, held, name, number, _LOWER) > 0) & (_count(rows, held, name, number, _UPPER) > 0)
+    return found & (~rows.settled | _nearly(correlation, rows, held, np.maximum(count, 1)))
+
+
+def _count(rows: Rows, held: npt.NDArray[np.float64], name: str, number: float, side: frozenset[str]) -> Whole:
+    """Values in each window on this side of the number, or as near to it as floating point may err; of a bound of the other side, 1."""
+    if name not in side:
+        return np.ones(len(held), dtype=np.int64)
+    slack = np.abs(held) * _SLACK + _SLACK
+    return _sums(rows, (held + slack >= number if side is _LOWER else held - slack <= number) & rows.valued)
+
+
+def _nearly(correlation: Correlation, rows: Rows, held: npt.NDArray[np.float64], count: Whole) -> Mask:
+    """Whether a window that holds all of its rows is enough, or as near to it as floating point may err."""
+    found = np.ones(len(held), dtype=np.bool_)
+    if correlation.kind in {"value_sum", "value_avg"}:
+        total = _sums(rows, held)
+        slack = _SLACK * (1 + float(np.abs(held).sum()))
+        measure = total if correlation.kind == "value_sum" else total / count
+        for name, number in correlation.bounds:
+            found &= (name not in _LOWER) | (measure + slack >= number)
+            found &= (name not in _UPPER) | (measure - slack <= number)
+        return found
+    median = correlation.kind == "value_median"
+    rank = np.maximum(1, -(-count * correlation.percentile // 100))
+    lower, upper = ((count + 1) // 2, count // 2 + 1) if median else (rank, rank)
     for name, number in correlation.bounds:
-        if name in _LOWER:
-            found &= _sums(rows, (held + slack >= number) & rows.valued) > 0
-        if name in _UPPER:
-            found &= _sums(rows, (held - slack <= number) & rows.valued) > 0
+        found &= (name not in _LOWER) | (_count(rows, held, name, number, _LOWER) >= count - upper + 1)
+        found &= (name not in _UPPER) | (_count(rows, held, name, number, _UPPER) >= lower)
     return found
 
 
