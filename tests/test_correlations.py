@@ -261,6 +261,13 @@ def test_temporal_ordered_failed_logins_and_then_one_that_succeeds() -> None:
     assert fires(said, parts, [*rows, later | {"ot.unit": 2}]) == []
 
 
+def test_what_an_inner_correlation_found_is_one_thing_whatever_its_rows_stand_for() -> None:
+    inner = {"type": "event_count", "rules": ["a"], "timespan": "1m", "condition": {"gte": 3}}
+    said = {"type": "event_count", "rules": ["inner"], "timespan": "1h", "condition": {"gte": 2}}
+    rows = [row(second, event_action="a", ot_count=3) for second in (0, 100, 200)]
+    assert fires(said, {"a": named("a"), "inner": {"correlation": inner}}, rows) == [(1, 2)]
+
+
 def test_aliases_the_same_address_on_either_side() -> None:
     said: dict[str, Any] = {"type": "temporal", "rules": ["error", "connection"], "group-by": ["inside", "outside"], "timespan": "10s"}
     said["aliases"] = {
