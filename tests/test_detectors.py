@@ -215,13 +215,13 @@ def test_a_term_for_how_far_a_rule_is_proven(tmp_path: Path, status: str, value:
     ],
 )  # fmt: skip
 def test_a_term_for_what_the_device_matters(criticality: dict[str, str], value: float | None) -> None:
-    rules = next(one for one in detectors(Setup(criticality=criticality)) if one.name == "rules")
+    rules, others = (next(one for one in detectors(setup) if one.name == "rules") for setup in (Setup(criticality=criticality), Setup()))
     batch = Batch(activities=activities({"ot.effect": "cpu.stop", "destination.ip": "10.0.0.5"}))
-    (found,), (plain,) = rules.judge(batch), DETECTORS["rules"].judge(batch)
+    (found,), (plain,) = rules.judge(batch), others.judge(batch)
     assert found.terms[: len(plain.terms)] == plain.terms
     assert [term.value for term in found.terms[len(plain.terms) :]] == ([] if value is None else [value])
     assert found.score == plain.score + (value or 0)
-    assert rules.state() == DETECTORS["rules"].state()
+    assert rules.state() == others.state()
 
 
 def test_a_finding_carries_what_its_rule_says() -> None:

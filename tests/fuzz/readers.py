@@ -184,7 +184,7 @@ def delivered(path: Path, memory: Any, packets: Any, start: int, guard: Any = No
     (found,) = find([str(path)])
     source = open_capture(found)
     if guard is not None:
-        guard(source)
+        guard((source,))
     read: list[bytes] = []
     try:
         while count := source.batch(memory, start, packets):
