@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +23,6 @@ from records.schema import POINT
 from tests.frames import Alone, activities, hostile, polling
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from detectors.rulebook.load import Rulebook
     from records.model import Finding
 
