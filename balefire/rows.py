@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from balefire.screen import clean, cut, severity_text, table
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = dict[str, Any]
+DECIDED: Final = ("assign", "close", "suppress")  # decisions that have a what
 ID: Final = 12  # shown digits of an identity; any prefix that is unique works
 
 
@@ -70,6 +72,15 @@ def _severity(row: Row, language: str) -> object:
     return severity_text(severity_word(row["severity"]), language)
 
 
+def _decision(row: Row, language: str) -> object:
+    """What was decided, and what that came to: the verdict, to whom, why."""
+    after: Any = json.loads(row["after"]) if isinstance(row["after"], str) else row["after"] or {}
+    verdict, named = after.get("verdict"), after.get("assignee" if row["action"] == "assign" else "reason")
+    what = say(f"verdict.{verdict}", language) if row["action"] == "close" and verdict else named if row["action"] in ("assign", "suppress") else None
+    decision = say(f"decision.{row['action']}", language)
+    return say("cli.decided", language, decision=decision, what=what or "–") if row["action"] in DECIDED else decision
+
+
 def status_words(row: Row, language: str) -> object:
     """The status of an alert; of a closed one with its verdict."""
     status, verdict = (say(f"{name}.{row[name]}", language) if row[name] else "" for name in ("status", "verdict"))
@@ -108,7 +119,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
     ),
     "audit": (
         ("id", False, lambda row, _language: row["id"].lstrip("0")), ("time", False, _time("time")), ("by", False, _plain("by")),
-        ("decision", False, lambda row, language: say(f"decision.{row['action']}", language)),
+        ("decision", False, _decision),
         ("subject", False, lambda row, _language: row["subject"][:ID]), ("note", False, _plain("note")),
     ),
     "incident": (

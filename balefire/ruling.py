@@ -70,11 +70,13 @@ class Ruling:
             marks = self._stamps()
             if marks == self._marks or not _settled(marks):
                 return False
-            found = versions.read(self._watched)
-        except OSError as error:  # gone while it was looked at, or for good
-            return self._refuse(str(error), text("detectors.reload.unreadable", reason=str(error)))
-        self._marks = marks
-        return found.files != self.version.files and self._taken(found)
+            self._marks, found = marks, versions.read(self._watched)
+            if found.files == self.version.files:
+                self._refused = ""  # what was wrong is put right: said again where it comes again
+                return False
+            return self._taken(found)
+        except Exception as error:  # a file that is gone, or one that the loader cannot stand: whatever it is, listening goes on
+            return self._refuse(str(error), text("detectors.reload.unreadable", reason=str(error) or type(error).__name__))
 
     def _taken(self, found: Version) -> bool:
         if self._problems is None:

@@ -19,6 +19,14 @@ def moment(text: str) -> int:
     return found[0]
 
 
+def moments(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    """Both ends of a time range. Raises UsageError for what is no time, and for a range that ends before it begins."""
+    first, last = (moment(text) if text else None for text in (since, until))
+    if first is not None and last is not None and first >= last:
+        raise UsageError("time_range", since=since, until=until)
+    return first, last
+
+
 def shown(time: int | None, language: str) -> str:
     """To the second, as the screens write it."""
     if time is None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from detectors.rulebook.detection import clause
+from detectors.rulebook.placeholders import Placeholders
 from detectors.rulebook.problems import Hint, problem
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Subject:
     rule: Rule
     document: Document
     others: Mapping[str, Rule]
+    placeholders: Placeholders = field(default_factory=Placeholders)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -17,9 +17,13 @@ from detectors.trial import trial
 from records.model import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from detectors.rulebook.match import Predicate
+    from detectors.rulebook.placeholders import Placeholders
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
+    from records.schema import Table
 
 
 NOTICED: Final = frozenset({"case", "polling"})  # what a mutant does wrong where a case notices it
@@ -62,24 +66,24 @@ def mutate(path: Path) -> MutationReport:
     found: list[Survivor] = []
     for rule in book.rules:
         document = read(Path(rule.file).read_bytes())
-        count, alive = survivors(rule, document)
+        count, alive = survivors(rule, document, book.rules, book.placeholders)
         reasons = explained(document.data)
         tried += count
         found += [Survivor(rule.file, rule.id, mutant.name, reasons.get(mutant.name)) for mutant in alive]
     return MutationReport(len(book.rules), tried, tuple(found), tuple(one for one in book.problems if one.blocks))
 
 
-def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
+def survivors(rule: Rule, document: Document, rules: Sequence[Rule], placeholders: Placeholders) -> tuple[int, list[Mutant]]:
     """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
     if "correlation" in document.data:
-        return _correlation_survivors(rule, document)
+        return _correlation_survivors(rule, document, rules, placeholders)
     if "detection" not in document.data:  # what a policy becomes
         return 0, []
-    frame = trial(rule.cases)
+    frame = trial(rule.cases, rule.table)
     wanted = np.array([*(case.fires for case in rule.cases), False])
     count, alive = 0, list["Mutant"]()
     for mutant in mutants(cast("dict[str, Any]", document.data["detection"])):
-        match = _compiled(mutant)
+        match = _compiled(mutant, rule.table, placeholders)
         if match is None:  # no rule, no mutant: a modifier whose values need it
             continue
         count += 1
@@ -88,11 +92,11 @@ def survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
     return count, alive
 
 
-def _correlation_survivors(rule: Rule, document: Document) -> tuple[int, list[Mutant]]:
+def _correlation_survivors(rule: Rule, document: Document, rules: Sequence[Rule], placeholders: Placeholders) -> tuple[int, list[Mutant]]:
     """Each mutant is loaded as the file that it would be; what its cases give then says whether they notice it."""
-    count, alive = 0, list["Mutant"]()
+    count, alive, beside = 0, list["Mutant"](), tuple(sorted(_below(document, rules) - {Path(rule.file)}))
     for name, documents in correlation_mutants([document.data, *(part.data for part in document.parts)]):
-        problems = load_text(yaml.safe_dump_all(documents, allow_unicode=True), f"{rule.id}.yml")[1]
+        problems = load_text(yaml.safe_dump_all(documents, allow_unicode=True), f"{rule.id}.yml", beside, placeholders)[1]
         checks = {found.check for found in problems if found.blocks}
         if checks - NOTICED:
             continue
@@ -102,6 +106,19 @@ def _correlation_survivors(rule: Rule, document: Document) -> tuple[int, list[Mu
     return count, alive
 
 
+def _below(document: Document, rules: Sequence[Rule]) -> set[Path]:
+    """The files of the rules that a correlation looks at, and of those that these look at."""
+    found, waiting = set[Path](), [document]
+    while waiting:
+        part: Any = waiting.pop().data.get("correlation")
+        named: Any = cast("dict[str, Any]", part).get("rules") if isinstance(part, dict) else None
+        names = set(map(str, cast("list[Any]", named if isinstance(named, list) else [named])))
+        new = {Path(rule.file) for rule in rules if names & {rule.id, rule.called}} - found
+        found |= new
+        waiting += [read(file.read_bytes()) for file in new]
+    return found
+
+
 def explained(data: dict[str, Any]) -> dict[str, Text]:
     """What a rule says to mutants that its tests let live, by their names."""
     parts = data.get("survives")
@@ -109,6 +126,6 @@ def explained(data: dict[str, Any]) -> dict[str, Text]:
     return {str(part.get("mutant")): Text(str(part.get("en", "")), str(part.get("zh", ""))) for part in entries}
 
 
-def _compiled(mutant: Mutant) -> Predicate | None:
-    found = detection(Document({"detection": mutant.detection}))
+def _compiled(mutant: Mutant, table: Table, placeholders: Placeholders) -> Predicate | None:
+    found = detection(Document({"detection": mutant.detection}), placeholders, table)
     return None if any(fault.blocks for _, fault in found.faults) else found.match

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detectors.rulebook.cases import activity_table, case_activity
+from detectors.rulebook.cases import activity_table, case_row
 from detectors.rulebook.frame import Frame
+from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from detectors.rulebook.cases import Case
+    from records.schema import Table
 
 
-def trial(cases: Iterable[Case]) -> Frame:
-    """A row for each case, in their order, and ordinary polling after them."""
-    return Frame(activity_table([*(case.activity for case in cases), case_activity({})]))
+def trial(cases: Iterable[Case], table: Table = ACTIVITY) -> Frame:
+    """A row of this table for each case, in their order, and an ordinary one after them."""
+    return Frame(activity_table([*(case.activity for case in cases), case_row({}, table)], table), table)

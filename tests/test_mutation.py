@@ -15,6 +15,7 @@ from detectors.rulebook.load import own_rules
 from records.errors import UsageError
 from tests.cli import balefire, one
 from tests.test_lint import BASE
+from tests.test_rule_files import HOT, REFUSALS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,3 +168,22 @@ def test_a_rule_that_is_not_loaded_has_failed(tmp_path: Path) -> None:
     assert "[level]" in result.stderr
     with pytest.raises(UsageError):
         mutate(tmp_path / "gone")
+
+
+def test_a_rule_on_points_is_tried_on_points(tmp_path: Path) -> None:
+    (tmp_path / "too-hot.yml").write_text(HOT, "utf-8")
+    report = mutate(tmp_path)
+    assert report.mutants >= 8
+    assert report.killed >= 4
+
+
+def test_a_correlation_is_tried_beside_the_rules_that_it_looks_at(tmp_path: Path) -> None:
+    (tmp_path / "stopped.yml").write_text(BASE, "utf-8")
+    alone = mutate(tmp_path)
+    case = "{event.outcome: failure, ot: {effect: value.write, error: illegal_data_address}"
+    both = REFUSALS.replace("[write-refused]", "[stopped]").replace(case, "{ot.effect: cpu.stop")
+    (tmp_path / "many-refusals.yml").write_text(both, "utf-8")
+    report = mutate(tmp_path)
+    assert report.problems == ()
+    assert report.mutants >= alone.mutants + 4
+    assert {one.mutant for one in report.survived} == {f"correlation: timespan: 5m becomes {other}m" for other in (4, 6)}, "its cases hold no time"

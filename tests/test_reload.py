@@ -146,6 +146,29 @@ def test_another_mistake_is_said_again(watched: Watched, tmp_path: Path) -> None
     assert watched.rules() == ["writes"]
 
 
+def test_a_mistake_that_was_put_right_is_said_again_when_it_comes_again(watched: Watched, tmp_path: Path) -> None:
+    file = tmp_path / "rules" / "more.yml"
+    for times in (1, 2):
+        file.write_text("id: more")
+        assert not watched.ruling.look()
+        assert len(watched.said) > times - 1
+        file.unlink()
+        assert not watched.ruling.look()
+    first, second = watched.said[: len(watched.said) // 2], watched.said[len(watched.said) // 2 :]
+    assert first == second
+
+
+def test_whatever_the_loader_raises_the_rules_before_go_on(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ArithmeticError("nobody thought of this")
+
+    (tmp_path / "rules" / "more.yml").write_text("id: more")
+    monkeypatch.setattr(ruling.versions, "read", fails)
+    assert not watched.ruling.look()
+    assert "nobody thought of this" in watched.said[-1]
+    assert watched.rules() == ["writes"]
+
+
 def test_a_mistake_that_was_there_from_the_start_keeps_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "rules"
     rule(folder, 4)

@@ -340,6 +340,9 @@ HOSTILE = {
         "alias",
     ),
     "deep.yml": (GOOD.replace("level: high", f"level: {'[' * 3000}{']' * 3000}").encode(), 1, "yaml"),
+    "levels.yml": (GOOD.replace("level: high", f"level: {'[' * 60_000}{']' * 60_000}").encode(), 1, "yaml"),  # composed, it would end the process
+    "digits.yml": (GOOD.replace("level: high", f"level: 0x{'f' * 100_000}").encode(), 14, "yaml"),
+    "far.yml": (GOOD.replace("- {}", "- '@timestamp': 9999-12-31T23:59:59Z").encode(), 25, "case-value"),
     "huge.yml": (GOOD.encode() + b"# x\n" * 2_500_000, 1, "too-large"),
     "latin.yml": (GOOD.replace("title: Stop", "title: St\xf6p").encode("latin-1", "replace"), 1, "yaml"),
     "twice.yml": (GOOD.replace("level: high", "level: high\nlevel: low").encode(), 15, "duplicate-key"),

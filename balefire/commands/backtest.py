@@ -31,7 +31,7 @@ STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in 
 @speaks
 def backtest(screen: Screen, path: Path, since: str | None, until: str | None, as_json: bool) -> None:
     """Judge history by new or changed rules, and say what would be other than by those in force."""
-    from balefire.times import moment
+    from balefire.times import moments
     from detectors import backtest as testing
     from detectors.rulebook.books import draft
 
@@ -42,8 +42,9 @@ def backtest(screen: Screen, path: Path, since: str | None, until: str | None, a
         for problem in drafted.problems:
             screen.note(told(problem, screen.language))
             screen.worse(1)
-        times = testing.period(store, moment(since) if since else None, moment(until) if until else None)
+        times = testing.period(store, *moments(since, until))
         result = testing.backtest(store, drafted.changes, *times)
+        screen.worse(1 if result.lost else 0)
         if as_json:
             screen.emit(_object(result, drafted, time.perf_counter() - started))
         else:
@@ -95,7 +96,7 @@ def _tell(screen: Screen, result: Result, drafted: Draft) -> None:
     screen.print(screen.say("cli.backtest.sum", **{name: f"{count:,}" for name, count in counts.items()}))
     if result.hours:
         _table(screen, result)
-    if not result.lost:
+    if result.rows and not result.lost:
         screen.print(screen.say("cli.backtest.none_lost"))
     if max(result.added_total - len(result.added), result.removed_total - len(result.removed)):
         screen.note(screen.say("cli.backtest.listed", count=f"{max(len(result.added), len(result.removed)):,}"))

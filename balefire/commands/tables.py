@@ -57,7 +57,7 @@ def _command(name: str, table: str) -> click.Command:
         click.option("--until", metavar="T", help=say("cli.option.until", HELP)),
         click.option("--where", metavar="SEARCH", help=say("cli.option.where", HELP)),
         click.option("--sort", default="", metavar="[-]FIELD", help=say("cli.option.sort", HELP)),
-        click.option("--limit", type=click.IntRange(min=1), metavar="N", help=say("cli.option.limit", HELP)),
+        click.option("--limit", type=click.IntRange(min=1, max=1 << 31), metavar="N", help=say("cli.option.limit", HELP)),
         click.option("--after", default="", metavar="ID", help=say("cli.option.after", HELP)),
     )
     made = speaks(run)
@@ -67,17 +67,17 @@ def _command(name: str, table: str) -> click.Command:
 
 
 def _query(table: str, sort: str, after: str, since: str | None, until: str | None, where: str | None) -> Query:
-    from balefire.times import moment
+    from balefire.times import moments
     from records.query import Query
     from records.search import field_of, parse
 
-    kind = TABLES[table]
+    kind, (first, last) = TABLES[table], moments(since, until)
     if sort:
         newest_first = "-" if sort.startswith("-") else ""
         sort = newest_first + field_of(kind, sort.removeprefix("-")).name
     return Query(
-        since=moment(since) if since else None,
-        until=moment(until) if until else None,
+        since=first,
+        until=last,
         where=parse(where, kind) if where else None,
         sort=sort,
         after=after,

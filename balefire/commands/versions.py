@@ -76,6 +76,9 @@ def rollback(screen: Screen, version: str, rules: tuple[Path, ...], as_json: boo
     roots = rules or ((screen.settings.rules,) if screen.settings.rules else ())
     if not roots:
         raise UsageError("rollback_where")
+    for root in roots:
+        if not root.exists():
+            raise UsageError("rules_missing", path=root)
     wanted = chosen(recorded(screen), version)
     places = _places(wanted, roots)
     now = {_file(place): text for place, text in read(roots).files.items() if place[0] != OWN}

@@ -10,6 +10,7 @@ from detectors.rulebook.cases import activity_table, case_activity
 from detectors.rulebook.frame import Frame
 from detectors.trial import trial
 from records.effects import EFFECTS, NUMBER
+from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def field_never(subject: Subject) -> Iterator[Place]:
 
 def field_grouped(subject: Subject) -> Iterator[Place]:
     """The port of who asked, or a value, where all that fires is grouped: a row of a minute has neither."""
-    known = [case.activity["ot.effect"] for case in subject.firing]
+    known = [str(case.activity.get("ot.effect")) for case in subject.firing]
     if any(EFFECTS[NUMBER[effect]].own for effect in known if effect in NUMBER):
         return
     for item in subject.items:
@@ -55,7 +56,7 @@ def field_grouped(subject: Subject) -> Iterator[Place]:
 
 def outcome_report(subject: Subject) -> Iterator[Place]:
     """The outcome of what nobody asked for."""
-    access = {case.activity["ot.access"] for case in subject.firing}
+    access = {case.activity.get("ot.access") for case in subject.firing}
     for item in subject.items:
         if item.field == "event.outcome" and access == {"report"} and {"success", "failure"} & set(item.values):
             yield at(*item.path)
@@ -64,15 +65,16 @@ def outcome_report(subject: Subject) -> Iterator[Place]:
 def rule_repeated(subject: Subject) -> Iterator[Place]:
     """A rule that judges the cases of another one as that one does, and the other way round."""
     for other in subject.others.values():
-        if other.id == subject.rule.id or other.fields != subject.rule.fields:
+        if other.id == subject.rule.id or other.fields != subject.rule.fields or other.table is not subject.rule.table:
             continue
-        frames = (trial((*subject.rule.cases, *other.cases)), Frame(_everything()))
+        tried = trial((*subject.rule.cases, *other.cases), other.table)
+        frames = (tried, Frame(_everything())) if other.table is ACTIVITY else (tried,)
         if all((subject.rule.match(frame) == other.match(frame)).all() for frame in frames):
             yield at("detection", name=other.id)
 
 
 def _tried(subject: Subject, *, every: bool) -> Iterator[str]:
-    frame = trial(subject.rule.cases)
+    frame = trial(subject.rule.cases, subject.rule.table)
     for name in subject.detections:
         match = subject.named(name)
         if match is not None and bool(match(frame).all() if every else not match(frame).any()):

@@ -53,7 +53,11 @@ def survivor_form(subject: Subject) -> Iterator[Place]:
 
 def survivor_stale(subject: Subject) -> Iterator[Place]:
     """An explanation of a mutant that does not survive, or that there is not."""
-    alive = {mutant.name for mutant in survivors(subject.rule, subject.document)[1]} if "survives" in subject.data else set[str]()
+    alive = (
+        {mutant.name for mutant in survivors(subject.rule, subject.document, tuple(subject.others.values()), subject.placeholders)[1]}
+        if "survives" in subject.data
+        else set[str]()
+    )
     for index, part in enumerate(listed(subject.data.get("survives", []))):
         name = cast("dict[str, Any]", part).get("mutant") if isinstance(part, dict) else None
         if name is not None and name not in alive:

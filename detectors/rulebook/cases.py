@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from records.schema import Field, Table
 
+EARLIEST, LATEST = 1970, 2200  # years; nanoseconds since the epoch end in 2262
 _START: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 # A minute of ordinary polling: what every rule must be silent about.
@@ -200,4 +201,6 @@ def _moment(field: Field, value: Any) -> datetime:
             moment = datetime.fromisoformat(str(value))
     except ValueError as error:
         raise Fault("case-value", name=field.name, type=field.type, value=str(value)) from error
+    if not EARLIEST <= moment.year <= LATEST:
+        raise Fault("case-value", name=field.name, type=field.type, value=str(value))
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,6 +11,8 @@ from detectors.rulebook.problems import Fault, text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
 DEEPEST: Final = 24
+LONGEST_NUMBER: Final = 64  # characters: a longer one does not fit into 64 bits, and takes long to be read and to be printed
+NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Path = tuple[str | int, ...]
 
@@ -20,6 +22,14 @@ _Loader: Final = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml
 
 class _Deep(Exception):  # noqa: N818 - never leaves this file
     """More levels than a rule needs."""
+
+
+class _Long(Exception):  # noqa: N818 - never leaves this file
+    """A number of more digits than a rule needs, on this line."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
 
 
 @dataclass(slots=True)
@@ -55,6 +65,8 @@ def read(content: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         document.faults.append((line, Fault("yaml", detail=error.problem or error.context or "?")))
+    except _Long as error:
+        document.faults.append((error.line, Fault("yaml", detail=text("detectors.detail.number", most=LONGEST_NUMBER))))
     except _Deep:
         document.faults.append((1, Fault("yaml", detail=text("detectors.detail.deep", most=DEEPEST))))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
@@ -64,7 +76,12 @@ def read(content: bytes) -> Document:
 
 def _fill(document: Document, content: str) -> None:
     # An alias would let a small file stand for a huge one, and no rule needs one.
+    # Levels are counted here already: what composes nodes goes down one call a level.
+    deep = 0
     for event in yaml.parse(content, Loader=_Loader):
+        deep += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if deep > DEEPEST:
+            raise _Deep
         if isinstance(event, yaml.AliasEvent):
             document.faults.append((_line(event), Fault("alias")))
             return
@@ -103,8 +120,8 @@ def _line(event: yaml.Event) -> int:
 
 
 def _walk(document: Document, node: yaml.Node, path: Path) -> None:
-    if len(path) > DEEPEST:
-        raise _Deep
+    if isinstance(node, yaml.ScalarNode) and node.tag in NUMBERS and len(str(node.value)) > LONGEST_NUMBER:
+        raise _Long(node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         _walk_mapping(document, node, path)
     elif isinstance(node, yaml.SequenceNode):
@@ -119,6 +136,7 @@ def _walk_mapping(document: Document, node: yaml.MappingNode, path: Path) -> Non
         if not isinstance(key, yaml.ScalarNode):
             document.faults.append((line, Fault("yaml", detail=text("detectors.detail.key"))))
             continue
+        _walk(document, key, path)
         place = (*path, str(key.value))
         if place in document.lines:
             document.faults.append((line, Fault("duplicate-key", name=key.value, line=document.lines[place])))

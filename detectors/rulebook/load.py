@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +42,7 @@ class Rulebook:
     failures: tuple[Failure, ...]
     replacing: tuple[Rule, ...] = ()  # rules of a user that stand in the place of a bundled one of the same id
     filters: tuple[Filter, ...] = ()
+    placeholders: Placeholders = field(default_factory=Placeholders)
 
 
 @dataclass(slots=True)
@@ -75,14 +76,15 @@ def load(paths: Iterable[Path]) -> Rulebook:
         failures=tuple(failure for reading in readings for failure in reading.failures),
         replacing=tuple(book.rules[name] for name in sorted(book.bundled) if name in book.rules and book.rules[name].file != book.bundled[name].file),
         filters=tuple(book.filters),
+        placeholders=placeholders,
     )
 
 
-def load_text(content: str, name: str) -> tuple[Rule | None, list[Problem]]:
-    """The rule of a text, as if it stood in a file of this name beside the bundled ones."""
+def load_text(content: str, name: str, beside: Iterable[Path] = (), placeholders: Placeholders | None = None) -> tuple[Rule | None, list[Problem]]:
+    """The rule of a text, as if it stood in a file of this name beside these and the bundled ones."""
     document = read(content.encode())
     item = _Item(Reading(name, document, str(document.data.get("id") or ""), list(document.faults)), own=False)
-    book = _Book(Placeholders(), [item])
+    book = _Book(placeholders or Placeholders(), [*(other for file in beside for other in _items(file, own=False)), item])
     book.read()
     return book.rules.get(item.reading.id), item.reading.problems()
 
@@ -230,7 +232,7 @@ def _sorted_out(paths: Iterable[Path]) -> Iterator[tuple[bool, Path]]:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if not path.exists():
+        if not path.is_dir() and not path.is_file():  # what is neither may never end
             raise UsageError("rules_missing", path=path)
         if path.is_dir():
             yield from sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"} and file.is_file())
