@@ -28,7 +28,8 @@ UNUSED_S: Final = 7 * 24 * 3600
 @cache
 def cache_directory() -> Path:
     """Where compiled kernels are kept; a temporary directory where the user's cache cannot be written."""
-    digest = hashlib.blake2b(f"{sys.version}{version('numba')}".encode(), digest_size=8)
+    # Numba keeps kernels by the place of their sources, so what is warm in one checkout is not in another.
+    digest = hashlib.blake2b(f"{sys.version}{version('numba')}{files('sensors')}".encode(), digest_size=8)
     for package in ("sensors.engine", "sensors.codes", "sensors.protocols", "sensors.sources"):
         for file in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if file.name.endswith(".py"):
