@@ -268,6 +268,18 @@ def test_io_is_of_the_connection_that_was_opened() -> None:
     assert points >= {("assembly 101[0]", 1, 1), ("assembly 101[1]", 2, 3), ("run_mode", 1, 0), ("assembly 100[4]", 0, 1), ("assembly 100[5]", 255, 255)}
 
 
+@pytest.mark.parametrize("first", [CLIENT, SERVER])
+def test_assemblies_are_those_of_the_target_whoever_was_heard_first(first: str) -> None:
+    talk = conversation()
+    talk.ask(pdu(111, rr(forward_open(1, SEGMENTS + "20 04 24 97 2c 65 2c 64")), 7), pdu(111, rr(OPENED), 7))
+    sides = [(io(0x80FE0005, "0100 01000000 0102"), CLIENT, SERVER), (io(0x80FE0006, "0100 00000000 01ff"), SERVER, CLIENT)]
+    for number, (data, source, target) in enumerate(sorted(sides, key=lambda side: side[1] != first)):
+        talk.packets.append(datagram(data, source, target, START + (number + 1) * SECOND))
+    points = watch(talk.packets).points
+    assert {row["ot.object.space"] for row in points} == {"input_assembly", "output_assembly", "run_mode"}
+    assert {row["destination.ip"] for row in points} == {SERVER}
+
+
 def test_class_0_has_no_sequence_count_and_a_heartbeat_owns_nothing() -> None:
     talk = conversation().ask(pdu(111, rr(forward_open(0, "20 04 24 97 2c c0 2c 64", output=0x4800)), 7), pdu(111, rr(OPENED), 7))
     talk.packets.append(datagram(io(0x80FE0006, "0102"), SERVER, CLIENT, START + SECOND))

@@ -21,7 +21,7 @@ def open_row(row: Any, index: int, message: Any, sampled: int) -> None:
     answer = message.side == 1
     row.message, row.octets = index, message.length
     row.role, row.outcome = (RESPONSE, SUCCESS) if answer else (REQUEST, UNANSWERED)
-    row.short, row.part = 0, 0
+    row.short, row.part, row.askers = 0, 0, 0
     row.code, row.effect, row.error, row.anomaly = 0, -1, -1, 0
     row.transaction, row.unit = message.transaction, message.unit
     row.space, row.first, row.last, row.distinct, row.value = -1, -1, -1, 1, NOTHING

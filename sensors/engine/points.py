@@ -327,13 +327,20 @@ def close_points(now: int, strictly: bool, blocks: Any, points: Any, finals: Any
 
 
 @inline
+def _owner(operation: Any, conversations: Any) -> int:
+    """Whose values they are, asked or told unasked: a host."""
+    talk = conversations[operation.conversation]
+    return int(talk.source if operation.askers else talk.target)
+
+
+@inline
 def _expect(operation: Any, told: Any, conversations: Any, blocks: Any, index: Any, finals: Any) -> None:
     """Have the block of the first value of this operation brought near, and what its points were."""
     samples = operation.samples + operation.answer_samples
     if samples == 0:
         return
     sample = told[operation.sample if operation.samples > 0 else operation.answer_sample]
-    host = conversations[operation.conversation].target
+    host = _owner(operation, conversations)
     hashed = _block_hash(host, operation.unit, operation.protocol, sample.space, operation.name, sample.first // BLOCK_POINTS)
     number = number_of(index[hashed & len(index) - 1])
     prefetch(blocks, number)
@@ -364,7 +371,7 @@ def collect(
         close_points(operation.clock, operation.expired == 1, blocks, points, finals, counts, ends, rows, counters)
         if operation.outcome != SUCCESS and operation.role < REPORT:
             continue
-        host = conversations[operation.conversation].target  # whose values they are, asked or told unasked
+        host = _owner(operation, conversations)
         time = operation.answer_time if operation.answer_time >= 0 else operation.time
         for j in range(operation.samples + operation.answer_samples):
             sample = told[operation.sample + j if j < operation.samples else operation.answer_sample + j - operation.samples]

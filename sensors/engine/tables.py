@@ -103,6 +103,7 @@ OPERATION: Final = _record(
     payload="i4", payload_length="i4", selector="i4",          # octets of another protocol (-1: none), and what tells of which
     sample="i4", samples="i4", answer_sample="i4", answer_samples="i4",  # its rows of the sample table, asked and answered
     protocol="u1", role="u1", outcome="u1", short="u1", part="u1", expired="u1",  # part: number of the row within its message
+    askers="u1",                                                # 1 where the values are those of who asks otherwise
 )
 LAYER: Final = _record(lower="i8", selector="i8", upper="i8", rank="i8", framing="i8")  # a protocol over another; framing: -1 takes what no other takes
 SAMPLE: Final = _record(  # a run of values of neighbouring points, encoded as on the wire, each at `value_at` in an element of `stride` octets

@@ -279,6 +279,7 @@ def read_io(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, jo
         row.anomaly |= TRAILING_BYTES
     known = contexts[context(contexts, joints, LINK, message.speaker, link, message.clock)]
     if known.a > 0 and known.b < 2 and row.short == 0:
+        row.askers = 0 if (known.c == 1) == (message.side == 1) else 1  # the assemblies are the target's, whichever side was heard first
         read_data(memory, at, at + octets, known, cut, row, samples)
 
 
