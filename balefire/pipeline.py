@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
-COMMIT_ROWS: Final = 200_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 10_000  # activities at a time
 COMMIT_S: Final = 5.0  # and, of what goes on without end, as often as this, where it pauses sooner

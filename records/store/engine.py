@@ -1,13 +1,16 @@
-"""DuckDB in memory as the query engine: over Parquet files of one store and over Arrow tables. It reads nothing else and downloads nothing."""
+"""DuckDB in memory as the query engine: over Parquet files of one store and over Arrow tables. It reads nothing else and downloads nothing.
+
+It is loaded with the first query: a first look at a capture makes none.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import tempfile
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import pyarrow as pa
 
 from records.errors import StoreError
@@ -15,6 +18,8 @@ from records.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import duckdb
 
 ROWS: Final = "arrow_rows"
 FILES: Final = "read_parquet($files, hive_partitioning = false)"  # a folder above the store may be called `id=3`
@@ -32,7 +37,18 @@ class Engine:
         if any(letter in self._root for letter in "*?["):  # DuckDB would read these as patterns
             self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             self._root = f"/proc/self/fd/{self._folder}"
-        self._db = duckdb.connect(
+        self._lock = Lock()
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            self._opened = self._opened or self._open()
+            return self._opened.cursor()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        database = duckdb.connect(
             ":memory:",
             config={
                 "autoinstall_known_extensions": False,
@@ -41,9 +57,10 @@ class Engine:
                 "python_enable_replacements": False,
             },
         )
-        self._db.execute("SET parquet_metadata_cache = true")
-        self._db.execute("SET allowed_directories = $folders", {"folders": [f"{self._root}/"]})
-        self._db.execute("SET enable_external_access = false")
+        database.execute("SET parquet_metadata_cache = true")
+        database.execute("SET allowed_directories = $folders", {"folders": [f"{self._root}/"]})
+        database.execute("SET enable_external_access = false")
+        return database
 
     def files(self, names: Sequence[str]) -> list[str]:
         """Files of the store as DuckDB has to be told them."""
@@ -51,7 +68,9 @@ class Engine:
 
     def query(self, sql: str, values: Mapping[str, Any], rows: pa.Table | None = None) -> pa.Table:
         """The result; `rows` can be named in the text as ROWS. Raises StoreError, or FileNotFoundError for a Parquet file that is not there."""
-        with self._db.cursor() as cursor:
+        import duckdb
+
+        with self._cursor() as cursor:
             if rows is not None:
                 cursor.register(ROWS, rows)
             try:
@@ -61,7 +80,9 @@ class Engine:
 
     def stream(self, sql: str, values: Mapping[str, Any]) -> Iterator[pa.Table]:
         """The result of a query on files, some rows at a time. Raises as `query` does, also on the way."""
-        with self._db.cursor() as cursor:
+        import duckdb
+
+        with self._cursor() as cursor:
             try:
                 for part in cursor.sql(sql, params=dict(values)).to_arrow_reader(STREAMED):
                     yield pa.Table.from_batches([part])
@@ -69,6 +90,8 @@ class Engine:
                 raise self._failure(error) from error
 
     def _failure(self, error: duckdb.Error) -> Exception:
+        import duckdb
+
         if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)):
             if "No files found" in str(error) or "No such file" in str(error):
                 return FileNotFoundError(str(error))
@@ -77,7 +100,8 @@ class Engine:
 
     def close(self) -> None:
         """Let go of memory and the folder."""
-        self._db.close()
+        if self._opened is not None:
+            self._opened.close()
         if self._folder is not None:
             os.close(self._folder)
             self._folder = None
