@@ -381,3 +381,12 @@ def test_what_the_readme_shows_is_so(tmp_path: Path, name: str, monkeypatch: pyt
         typed = shlex.split(command)
         if typed[0] not in {"dashboard", "demo", "warm"}:
             assert balefire(*typed).exit_code == 0, command
+
+
+def test_a_program_without_pandas_says_how_much_was_seen(tmp_path: Path) -> None:
+    """The program keeps Arrow from loading pandas; nothing that it prints needs it."""
+    place = ("--store", tmp_path / "store")
+    assert program("replay", DEMO, *place, "--json").returncode == 0
+    told = program("findings", *place, "--where", "rule:none-such")
+    assert (told.returncode, told.stdout) == (0, b""), told.stderr
+    assert b"%" in told.stderr
