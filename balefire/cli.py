@@ -16,6 +16,7 @@ from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
+from balefire.commands.importing import import_list
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
 from balefire.commands.suppress import revoke, suppress, suppressions
@@ -44,6 +45,7 @@ COMMANDS = (
     suppress,
     suppressions,
     revoke,
+    import_list,
     verify,
     dashboard,
     rulebook,

@@ -21,8 +21,10 @@ from detectors.suppressing import known_activities
 from detectors.suppressions import mark
 from records.errors import BalefireError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
+from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
 from records.store.contract import Commit, again
+from sensors.context import with_context
 from sensors.coverage import Totals
 from sensors.sensor import Sensor
 from sensors.sources.pcap import open_capture
@@ -104,6 +106,7 @@ class Replay:
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
+        self._known = KeptPlant(store)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
@@ -146,14 +149,14 @@ class Replay:
             sensor = self._sensor(capture)
             for batch in self._listen(capture, sensor):
                 for detector in taught:
-                    detector.learn(batch)
+                    detector.learn(with_context(batch, self._known.plant))
         states = {detector.name: state for detector in taught if (state := detector.state())}
         self.taught = bool(states)
         self.store.write(Commit(state=states))
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(ruling.rules, self._files, self.plan.criticality))
+        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}))
         for detector in fresh:
             if learned := self.store.state(detector.name):
                 try:
@@ -179,10 +182,10 @@ class Replay:
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
                 judges[history] = self._judges(ruling)
-            elif capture.pipe and not waiting.rows() and ruling.look():  # what waits for its commit was judged by the rules before
+            elif capture.pipe and not waiting.rows() and (ruling.look() | self._known.look()):  # what waits for its commit was judged by those before
                 judges[history] = self._renewed(judges[history], ruling)
             self.tally.count(batch)
-            for piece in _pieces(batch):
+            for piece in _pieces(with_context(batch, self._known.plant)):
                 waiting.batches.append(piece)
                 waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:

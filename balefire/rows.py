@@ -36,10 +36,11 @@ def place(row: Row, side: str) -> str:
 
 
 def thing(row: Row) -> str:
-    """What an operation is about: `holding_register 40–49`."""
+    """What an operation is about, as the plant calls it where it does: `Pump 3 speed: holding_register 40`."""
     space, name, first, last = (row.get(f"ot.object.{part}") for part in ("space", "name", "first", "last"))
     span = "" if first is None else str(first) if last in (None, first) else f"{first}–{last}"
-    return " ".join(str(part) for part in (space, name, span) if part)
+    place = " ".join(str(part) for part in (space, name, span) if part)
+    return ": ".join(part for part in (", ".join(row.get("ot.tag.name") or ()), place) if part)
 
 
 def _number(name: str) -> Callable[[Row, str], object]:

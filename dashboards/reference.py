@@ -9,7 +9,7 @@ from records.wording import catalogue, say
 
 
 def object_words(row: dict[str, Any], language: str) -> str:
-    """`holding register 39–42 (40040–40043), unit 1` of an activity; empty where it has no object."""
+    """`holding register 39–42 (40040–40043), unit 1` of an activity, behind what the plant calls it; empty where it has no object."""
     parts: list[str] = []
     space, first, last = row["ot.object.space"], row["ot.object.first"], row["ot.object.last"]
     if space:
@@ -23,6 +23,8 @@ def object_words(row: dict[str, Any], language: str) -> str:
     if row["ot.object.name"]:
         parts.append(str(row["ot.object.name"]))
     words = " ".join(parts)
+    if tags := row.get("ot.tag.name"):
+        words = say("detectors.phrase.named", language, name=say("detectors.phrase.comma", language).join(tags), address=words)
     if row["ot.unit"] is None:
         return words
     unit = say("dashboard.activity.unit", language, unit=row["ot.unit"])

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 COLUMNS: Final = (
     "source.ip", "source.mac", "source.asset.name", "destination.ip", "destination.mac", "destination.asset.name", "network.protocol", "event.action",
     "event.outcome", "ot.effect", "ot.access", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.object.count",
-    "ot.error", "ot.count", "ot.value", "ot.anomaly",
+    "ot.error", "ot.count", "ot.value", "ot.anomaly", "ot.tag.name", "ot.tag.unit",
 )  # fmt: skip
 _ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time", "diagnose"})
 
@@ -57,7 +57,16 @@ def notation(reference: int | None, address: int) -> str:
 
 
 def thing(row: Row, language: str) -> str:
-    """The object that was meant: "register 40018", "coils 00001–00008", a name; empty where there is none."""
+    """The object that was meant, as the plant calls it where it does: "Pump 3 speed (register 40018)", "coils 00001–00008"; empty where there is none."""
+    place = _place(row, language)
+    if not (tags := row.get("ot.tag.name")):
+        return place
+    name = say("detectors.phrase.comma", language).join(tags)
+    return say("detectors.phrase.named", language, name=name, address=place) if place else name
+
+
+def _place(row: Row, language: str) -> str:
+    """Where the object is: "register 40018", "coils 00001–00008", a name; empty where there is none."""
     if row.get("ot.object.name"):
         return str(row["ot.object.name"])
     first, last, space = row.get("ot.object.first"), row.get("ot.object.last"), row.get("ot.object.space")
@@ -69,6 +78,12 @@ def thing(row: Row, language: str) -> str:
     if key in catalogue():
         return say(key, language, numbers=numbers)
     return f"{str(space).replace('_', ' ')} {numbers}" if space else numbers
+
+
+def measured(row: Row, value: float | None) -> str:
+    """A value of the row's object, with its engineering unit where the plant has told it."""
+    unit = row.get("ot.tag.unit")
+    return f"{number(value)} {unit}" if unit and value is not None else number(value)
 
 
 def number(value: float | None) -> str:
@@ -119,7 +134,7 @@ def _details(row: Row, language: str) -> str:
     if meant := thing(row, language):
         parts.append(say("detectors.phrase.object", language, object=meant))
     if row.get("ot.value") is not None:
-        parts.append(say("detectors.phrase.value", language, value=number(row["ot.value"])))
+        parts.append(say("detectors.phrase.value", language, value=measured(row, row["ot.value"])))
     if (row.get("ot.object.count") or 1) > 1:
         parts.append(say("detectors.phrase.ranges", language, count=row["ot.object.count"]))
     if (row.get("ot.count") or 1) > 1:
@@ -166,7 +181,7 @@ _NAMES: Final[dict[str, Callable[[Row, str], str]]] = {
     "protocol": lambda row, _: str(row.get("network.protocol") or ""),
     "source": lambda row, language: who(row, "source", language),
     "unit": lambda row, _: "" if row.get("ot.unit") is None else str(row["ot.unit"]),
-    "value": lambda row, _: number(row.get("ot.value")),
+    "value": lambda row, _: measured(row, row.get("ot.value")),
 }
 
 
@@ -180,7 +195,7 @@ def point_sentence(row: Row, language: str) -> str:
     target = who(row, "destination", language)
     if row.get("ot.unit") is not None:
         target = say("detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
-    least, most, last = (number(row.get(f"ot.point.{name}")) for name in ("min", "max", "last"))
+    least, most, last = (measured(row, row.get(f"ot.point.{name}")) for name in ("min", "max", "last"))
     form = "still" if least == most else "moved"
     return say(f"detectors.phrase.{form}", language, object=thing(row, language), target=target, least=least, most=most, last=last)
 

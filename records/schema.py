@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,15 @@ class Table:
     """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
 
     `labels`: names of captures and of versions of rules, a field or a key of a field's objects (`packets.file`), and what the store's history adds to a
-    row (the alert that took a finding in). They are shown and are no part of the content: the same capture under another name, or judged again, says
-    the same.
+    row (the alert that took a finding in), and what was known of assets and objects then. They are shown and are no part of the content: the same capture
+    under another name, or judged again, says the same. `bulk`: fields that are too large for the audit trail, which tells their digest.
     """
 
     name: str
     time: str
     fields: tuple[Field, ...]
     labels: tuple[str, ...] = ()
+    bulk: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,10 +69,16 @@ def _asset_context(side: str, en: str, zh: str) -> tuple[Field, ...]:
     )
 
 
+_TAG = (
+    Field("ot.tag.name", "keyword", "what the plant calls the object: its tags, as imported then", "厂方对该对象的命名：当时已导入的位号", many=True),
+    Field("ot.tag.unit", "keyword", "engineering unit of its value", "数值的工程单位"),
+)
 _OBSERVER = (
     Field("observer.name", "keyword", "sensor or capture that saw it", "看到它的探针或抓包"),
     Field("observer.site", "keyword", "site of the observer", "探针所在站点"),
 )
+_CONTEXT: Final = ("name", "role", "zone", "level")
+KNOWN_THEN: Final = (*(f"{side}.asset.{name}" for side in ("source", "destination") for name in _CONTEXT), "ot.tag.name", "ot.tag.unit")
 _SPAN = (
     Field("@timestamp", "date", "time of the event; of a grouped row its first", "事件时间；分组行为首次时间"),
     Field("event.start", "date", "first packet time", "首包时间"),
@@ -119,7 +126,8 @@ ACTIVITY: Final = Table("activity", "@timestamp", (
     Field("ot.packet.last", "long", "number of the last packet in its capture", "末包序号"),
     *_asset_context("source", "source", "来源"),
     *_asset_context("destination", "destination", "目的"),
-))
+    *_TAG,
+), labels=KNOWN_THEN)
 
 POINT: Final = Table("point", "@timestamp", (
     Field("id", "keyword", "identity: a hash of observer, window, point and fragment", "标识：探针、时间窗、点位与片段的散列"),
@@ -140,7 +148,8 @@ POINT: Final = Table("point", "@timestamp", (
     Field("ot.point.quality", "keyword", "what the device says of its last value: online, invalid …", "设备对末值的品质说明：在线、无效等", many=True),
     Field("ot.point.time", "date", "time of the last value as the device tells it", "设备给出的末值时间"),
     Field("ot.fragment", "long", "0, or the number of a later fragment of the same window", "同一时间窗的片段序号"),
-))
+    *_TAG,
+), labels=("ot.tag.name", "ot.tag.unit"))
 
 FINDING: Final = Table("finding", "time", (
     Field("id", "keyword", "identity", "标识"),
@@ -251,6 +260,17 @@ ASSET: Final = Table("asset", "last", (
     Field("observer.site", "keyword", "site", "站点"),
 ))
 
+PLANT: Final = Table("plant", "since", (
+    Field("id", "keyword", "assets, zones or tags: one list of each", "assets（资产）、zones（区域）或 tags（位号）：各一份清单"),
+    Field("since", "date", "when it was imported, by the clock of that machine", "导入时间（本机时钟）"),
+    Field("by", "keyword", "who imported it", "导入人"),
+    Field("file", "keyword", "name of the last file", "最近导入的文件名"),
+    Field("digest", "keyword", "SHA-256 of the content", "内容的 SHA-256"),
+    Field("rows", "long", "entries in the list", "清单条目数"),
+    Field("content", "json", "the entries", "清单内容"),
+    Field("revision", "long", "number of imports", "导入次数"),
+), labels=("file",), bulk=("content",))
+
 COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("id", "keyword", "identity: a hash of observer and window", "标识"),
     *_SPAN,
@@ -289,7 +309,7 @@ REPORT: Final = Table("report", "until", (
 ))
 # fmt: on
 
-TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, COVERAGE, REPORT)}
+TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, REPORT)}
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.checking import Item, Place, Subject, at
 from detectors.rulebook.problems import nearest
+from records.plant import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ def _names() -> dict[str, frozenset[str]]:
     from sensors.protocol import protocols
 
     known = protocols()
-    roles = frozenset(role for bits in range(256) if (role := role_text(bits)))
+    roles = frozenset(ROLES) | {role for bits in range(256) if (role := role_text(bits))}
     return {
         "network.protocol": frozenset(one.name for one in known),
         "event.action": frozenset(function.name for one in known for function in one.functions.values()),

@@ -91,7 +91,8 @@ def entry(action: str, by: str, table: str, subject: str, before: Mapping[str, A
     texts: Row = {"before": None, "after": None}
     for name, values in (("before", before), ("after", after)):
         if values is not None:
-            told = {field: iso(value) if field in dates and value is not None else value for field, value in decoded(values, table).items()}
+            known = {field: value for field, value in decoded(values, table).items() if field not in TABLES[table].bulk}
+            told = {field: iso(value) if field in dates and value is not None else value for field, value in known.items()}
             texts[name] = json.dumps(told, ensure_ascii=False)
     return {"by": by, "action": action, "table": table, "subject": subject, **texts, "note": note or None}
 

@@ -23,7 +23,7 @@ from records.store import parquet
 from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
 from records.store.decisions import changed, decide, folded, put
-from records.store.engine import FILES, MIXED, ROWS, Engine
+from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Manifest, guard
 from records.store.place import check_place, locked
 from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset, suppression_from
@@ -112,7 +112,7 @@ class EmbeddedStore:
         files = self._manifest.files(table, query.since, None if query.until is None else query.until - 1)
         if not files:
             return
-        statement = Statement(kind, MIXED if ordered else FILES)
+        statement = Statement(kind, FILES)
         statement.values["files"] = self._engine.files([file.name for file in files])
         names = [name for name in kind.names if name in set(fields)]
         types = arrow_types(kind)

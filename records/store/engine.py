@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import duckdb
 
 ROWS: Final = "arrow_rows"
-FILES: Final = "read_parquet($files, hive_partitioning = false)"  # a folder above the store may be called `id=3`
-MIXED: Final = "read_parquet($files, hive_partitioning = false, union_by_name = true)"  # some with columns that others lack
+# A folder above the store may be called `id=3`; files of earlier versions lack columns.
+FILES: Final = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
 STREAMED: Final = 1 << 17  # rows of a part
 
 

@@ -1,0 +1,157 @@
+"""What the plant knows: `balefire import assets|zones|tags FILE` takes its spreadsheets in, after showing what that changes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.errors import StoreError, UsageError
+from records.plant import KINDS
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from balefire.importing.comparing import Comparison, Difference
+    from balefire.importing.entries import Reading
+    from balefire.screen import Screen
+    from records.plant import Entry, ListedAsset
+    from records.store.contract import Store
+
+SHOWN: Final = 20  # lines of each kind on a screen; --json has all
+
+
+class WrongRowsError(UsageError):
+    """Rows are wrong, and nobody said that the others are wanted alone: a negative result."""
+
+    status = 1
+
+
+@click.command("import", help=say("cli.help.import", HELP))
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--replace", "replaced", is_flag=True, help=say("cli.option.replace", HELP))
+@click.option("--skip-wrong", is_flag=True, help=say("cli.option.skip_wrong", HELP))
+@click.option("--dry-run", is_flag=True, help=say("cli.option.dry_run", HELP))
+@click.option("--yes", is_flag=True, help=say("cli.option.yes", HELP))
+@click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
+@keeps
+@speaks
+def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: bool, skip_wrong: bool, dry_run: bool, yes: bool, by: str | None) -> None:
+    """Show what a spreadsheet changes, and take it in."""
+    from balefire.identities import who
+    from balefire.importing.comparing import compare, difference
+    from balefire.importing.entries import read_entries
+    from balefire.importing.sheets import read_sheet
+    from records.store.contract import again
+
+    person = who(screen.settings, by)
+    sheet = read_sheet(file)
+    store = _made(screen)
+    try:
+        reading = read_entries(kind, sheet, file, _names(store) if kind == "tags" else {})
+        entries = [entry for _, entry in reading.entries]
+        changed = difference(kept(store, kind, anew=replaced), entries, replaced)
+        seen = compare(store, cast("list[tuple[int, ListedAsset]]", reading.entries)) if kind == "assets" else None
+        refused = bool(reading.problems) and not skip_wrong
+        if not as_json:
+            _tell(screen, reading, changed, seen)
+        taken = not (refused or dry_run) and (yes or as_json or _meant(screen))
+        if taken:
+            again(lambda: _take(store, kind, entries, replaced, file.name, person))
+        if as_json:
+            screen.emit(_told(kind, file, reading, changed, seen, taken))
+        elif not refused:
+            screen.print(screen.say("cli.import.taken" if taken else "cli.import.not_taken", count=len(entries)))
+    finally:
+        store.close()
+    if refused:
+        raise WrongRowsError("import.wrong", file=file, count=reading.wrong)
+
+
+def _made(screen: Screen) -> Store:
+    """The store, which may be new: a plant may be listed before anything is seen."""
+    from records.store import open_store
+
+    if "://" not in screen.store and not Path(screen.store).expanduser().exists():
+        open_store(screen.store, write=True).close()
+    return opened(screen)
+
+
+def kept(store: Store, kind: str, anew: bool = False) -> list[Entry]:
+    """The entries of a list as the store keeps it now; one that cannot be read is none where it is made `anew`. Raises StoreError."""
+    from records.plant import decoded
+
+    row = store.get("plant", kind)
+    try:
+        return decoded(kind, row["content"]) if row else []
+    except ValueError:
+        if anew:
+            return []
+        raise StoreError("store.plant", kind=kind) from None
+
+
+def _names(store: Store) -> dict[str, str]:
+    """What tags may call a device: the names of listed assets, with an IP address of each."""
+    assets = cast("list[ListedAsset]", kept(store, "assets"))
+    named = ((asset.name.casefold(), next((address for address in asset.addresses if address.count(":") != 5), None)) for asset in assets)
+    return {name: address for name, address in named if address}
+
+
+def _take(store: Store, kind: str, entries: Sequence[Entry], replaced: bool, file: str, by: str) -> None:
+    from records.plant import digest, encoded, merged
+    from records.store.contract import Change
+
+    row = store.get("plant", kind)
+    wanted = list(entries) if replaced else merged(kept(store, kind), entries)
+    text = encoded(wanted)
+    values = {"since": time.time_ns(), "by": by, "file": file, "digest": digest(text), "rows": len(wanted), "content": text}
+    store.change([Change("plant", kind, row["revision"] if row else None, "import", by, values)])
+
+
+def _meant(screen: Screen) -> bool:
+    """Asked where somebody sits there."""
+    return click.confirm(screen.say("cli.import.ask"), err=True) if sys.stdin.isatty() and sys.stdout.isatty() else True
+
+
+def _tell(screen: Screen, reading: Reading, changed: Difference, seen: Comparison | None) -> None:
+    for problem in reading.problems[:SHOWN]:
+        screen.print(screen.say("cli.import.problem", row=problem.row, column=problem.column, message=getattr(problem.message, screen.language)))
+    if len(reading.problems) > SHOWN:
+        screen.print(screen.say("cli.import.more", count=len(reading.problems) - SHOWN))
+    if reading.unused:
+        screen.print(screen.say("cli.import.unused", columns=", ".join(reading.unused)))
+    for each in (seen.disagreements if seen else ())[:SHOWN]:
+        words = {"row": each.row, "name": each.name, "address": each.address, "listed": each.listed, "seen": each.seen}
+        screen.print(screen.say("cli.import.disagrees", field=screen.say(f"cli.import.field.{each.field}"), **words))
+    if seen and len(seen.disagreements) > SHOWN:
+        screen.print(screen.say("cli.import.more", count=len(seen.disagreements) - SHOWN))
+    if seen and seen.unseen:
+        screen.print(screen.say("cli.import.unseen", count=len(seen.unseen), names=", ".join(seen.unseen[:5])))
+    if seen and seen.unlisted:
+        screen.print(screen.say("cli.import.unlisted", count=len(seen.unlisted), names=", ".join(seen.unlisted[:5])))
+    numbers = {"new": changed.new, "changed": changed.changed, "same": changed.same, "removed": changed.removed, "wrong": reading.wrong}
+    screen.print(screen.say("cli.import.changes", **numbers))
+
+
+def _told(kind: str, file: Path, reading: Reading, changed: Difference, seen: Comparison | None, taken: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "kind": kind,
+        "file": str(file),
+        "rows": len(reading.entries) + reading.wrong,
+        **asdict(changed),
+        "wrong": reading.wrong,
+        "problems": [{"row": each.row, "column": each.column, "message": {"en": each.message.en, "zh": each.message.zh}} for each in reading.problems],
+        "unused": reading.unused,
+        "disagreements": [asdict(each) for each in seen.disagreements] if seen else [],
+        "unseen": list(seen.unseen) if seen else [],
+        "unlisted": list(seen.unlisted) if seen else [],
+        "imported": taken,
+    }

@@ -1,0 +1,101 @@
+"""What lists say against what was seen: devices that tell another vendor or serial number than theirs, some that were never seen, some that nobody listed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from records.query import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from records.plant import Entry, ListedAsset
+    from records.store.contract import Store
+
+TOLD: Final = ("vendor", "model", "firmware", "serial", "role")
+PAGE: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """An asset (by its row in the file) whose list says one thing of it, and the wire another."""
+
+    row: int
+    name: str
+    address: str
+    field: str
+    listed: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`unseen`: names of listed assets that were never seen; `unlisted`: addresses of seen ones that are in no list."""
+
+    disagreements: tuple[Disagreement, ...] = ()
+    unseen: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What importing changes: how many entries are new, changed, the same, and, where the list is replaced, removed."""
+
+    new: int
+    changed: int
+    same: int
+    removed: int
+
+
+def difference(before: Sequence[Entry], given: Iterable[Entry], replaced: bool) -> Difference:
+    """Entries against those that are kept now."""
+    known = {entry.key: entry for entry in before}
+    keys = [(entry.key, known.get(entry.key) == entry) for entry in given]
+    new = sum(key not in known for key, _ in keys)
+    same = sum(equal for _, equal in keys)
+    removed = len(known.keys() - {key for key, _ in keys}) if replaced else 0
+    return Difference(new, len(keys) - new - same, same, removed)
+
+
+def compare(store: Store, listed: Sequence[tuple[int, ListedAsset]]) -> Comparison:
+    """Listed assets, with their rows, against all that the store has seen."""
+    seen = {address: row for row in _seen(store) for address in row["addresses"]}
+    disagreements: list[Disagreement] = []
+    unseen: list[str] = []
+    found: set[str] = set()
+    for number, asset in listed:
+        addresses = [address for address in asset.addresses if address in seen]
+        found.update(str(seen[address]["id"]) for address in addresses)
+        if asset.addresses and not addresses:
+            unseen.append(asset.name)
+        if addresses:
+            disagreements += _disagreements(number, asset, addresses[0], seen[addresses[0]])
+    unlisted = sorted({str(row["addresses"][0]) for row in seen.values() if row["id"] not in found})
+    return Comparison(tuple(disagreements), tuple(unseen), tuple(unlisted))
+
+
+def _seen(store: Store) -> Iterator[Mapping[str, Any]]:
+    query = Query(sort="id", limit=PAGE)
+    while True:
+        rows = store.read("asset", query).to_pylist()
+        yield from (row for row in rows if row["addresses"])
+        if len(rows) < PAGE:
+            return
+        query = Query(sort="id", limit=PAGE, after=rows[-1]["id"])
+
+
+def _disagreements(number: int, asset: ListedAsset, address: str, row: Mapping[str, Any]) -> Iterator[Disagreement]:
+    for name in TOLD:
+        listed, seen = getattr(asset, name), row.get(name)
+        if listed and seen and not _agree(name, listed, seen):
+            yield Disagreement(number, asset.name, address, name, listed, seen)
+
+
+def _agree(name: str, listed: str, seen: str) -> bool:
+    """Whether two texts may mean the same: one holds the other; roles as behaviour tells them are no more than a guess where a list says more."""
+    if name == "role":
+        return listed == seen or seen == "client"
+    one, other = (re.sub(r"[\W_]+", "", text.casefold()) for text in (listed, seen))
+    return one in other or other in one

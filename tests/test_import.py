@@ -1,0 +1,249 @@
+"""`balefire import`: spreadsheets of plants, what is wrong in them by row and column, what disagrees with the wire, and what rows and alerts say afterwards."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from balefire.importing import sheets
+from balefire.importing.addresses import Place, read_address
+from balefire.importing.entries import Reading, read_entries
+from balefire.importing.sheets import read_sheet
+from records.errors import UsageError
+from records.plant import ListedAsset, ListedZone, Tag
+from tests.cli import DEMO, balefire, lines, one
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLC, OTHER = "10.20.1.11", "10.20.1.12"
+ASSETS = f"name,ip,vendor,role,zone,level,criticality\nPLC-1,{PLC},Siemens,PLC,Filters,1,high\nPLC-2,{OTHER},Aquavale Controls,plc,,,\nSpare,10.20.1.99,,,,,\n"
+TAGS = "位号,设备,站地址,地址,单位,下限,上限\n3号泵转速,PLC-2,2,40017,rpm,0,1500\nTank level,10.20.1.11,,holding_register 0,%,0,100\n"
+ZONES = 'zone,network,level\nControl,10.20.0.0/16,2\nFilters,"10.20.1.0/25; 10.20.3.0/24",1\n'
+
+
+def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def book(path: Path, rows: list[list[object]]) -> Path:
+    """A workbook of one sheet, as its standard (ECMA-376) has it at the least."""
+
+    def cell(value: object) -> str:
+        return f"<c><v>{value}</v></c>" if isinstance(value, (int, float)) else f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    kinds = "http://schemas.openxmlformats.org/package/2006/content-types"
+    links = "http://schemas.openxmlformats.org/package/2006/relationships"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    sheet = "".join(f"<row>{''.join(cell(value) for value in row)}</row>" for row in rows)
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{kinds}"><Default Extension="xml" ContentType="application/xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{links}"><Relationship Id="a" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="A" sheetId="1" r:id="b"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{links}"><Relationship Id="b" Type="{office}/worksheet" Target="worksheets/a.xml"/>'
+        "</Relationships>",
+        "xl/worksheets/a.xml": f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>',
+    }  # fmt: skip
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, text in parts.items():
+            packed.writestr(name, text)
+    return path
+
+
+def read(kind: str, path: Path, known: dict[str, str] | None = None) -> Reading:
+    return read_entries(kind, read_sheet(path), path, known or {})
+
+
+def said(reading: Reading) -> list[tuple[int, str, str]]:
+    return [(each.row, each.column, each.message.en) for each in reading.problems]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_text_in_the_encodings_of_plants(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(csv.reader(io.StringIO(TAGS)))
+    reading = read("tags", written(tmp_path / "tags.csv", text.getvalue(), encoding), {"plc-2": OTHER})
+    assert [entry for _, entry in reading.entries] == [
+        Tag("3号泵转速", OTHER, 2, "holding_register", 16, None, "rpm", 0, 1500),
+        Tag("Tank level", PLC, None, "holding_register", 0, None, "%", 0, 100),
+    ]
+    assert (reading.problems, reading.unused) == ([], [])
+
+
+def test_a_workbook_is_read_as_text_is(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["Tag", "Device", "Unit ID", "Register", "Max"], ["Speed", PLC, 1, 40018, 12.5], ["Level", PLC, 1, "DB1.DBW4", ""]]
+    reading = read("tags", book(tmp_path / "tags.xlsx", rows))
+    assert [entry for _, entry in reading.entries] == [
+        Tag("Speed", PLC, 1, "holding_register", 17, high=12.5),
+        Tag("Level", PLC, 1, label="db1.dbw4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("40018", Place("holding_register", 17)),
+        ("400018", Place("holding_register", 17)),
+        ("465536", Place("holding_register", 65535)),
+        ("00001", Place("coil", 0)),
+        ("30001", Place("input_register", 0)),
+        ("%MW16", Place("holding_register", 16, "mw16")),
+        ("%M3", Place("coil", 3, "m3")),
+        ("%QW3", Place(None, None, "qw3")),
+        ("holding register 17", Place("holding_register", 17)),
+        ("HR17", Place("holding_register", 17)),
+        ("AI 5", Place("analog_input", 5)),
+        ("IOA 4001", Place(None, 4001)),
+        ("4001", Place(None, 4001)),
+        ("0x11", Place(None, 17)),
+        ("DB1.DBX0.0", Place(label="db1.dbx0.0")),
+        ("%DB1.DBW4", Place(label="db1.dbw4")),
+        ("M10.3", Place(label="m10.3")),
+        ("N7:0", Place(label="n7:0")),
+        ("Motor[3].Speed", Place(label="motor[3].speed")),
+    ],
+)
+def test_addresses_as_engineers_write_them(text: str, place: Place) -> None:
+    assert read_address(text) == place
+
+
+def test_what_is_wrong_is_said_by_row_and_column(tmp_path: Path) -> None:
+    text = (
+        "name,IP address,MAC,level,criticality,role,colour\n"
+        "A,10.0.0.1,00-11-22-AA-bb-CC,Level 2,关键,HMI,red\n"
+        "B,10.0.0.300,,3.5,vital,robot,red\n"
+        ",10.0.0.2,,,,,\n"
+        "a,10.0.0.4,,,,,\n"
+        "C,10.0.0.1,,,,,\n"
+    )
+    reading = read("assets", written(tmp_path / "a.csv", text))
+    assert [entry for _, entry in reading.entries] == [
+        ListedAsset("A", ("10.0.0.1", "00:11:22:aa:bb:cc"), role="hmi", level=2, criticality="critical")
+    ]  # fmt: skip
+    assert reading.unused == ["colour"]
+    assert (reading.wrong, said(reading)) == (
+        4,
+        [
+            (3, "role", "“robot” is none of controller, hmi, engineering, historian, gateway, switch, server, client, field_device"),
+            (3, "level", "“3.5” is no Purdue level: 0, 1, 2, 3, 4 or 5"),
+            (3, "criticality", "“vital” is none of critical, high, normal, low"),
+            (3, "IP address", "“10.0.0.300” is no IP or MAC address"),
+            (4, "name", "it is empty"),
+            (5, "name", "row 2 has the same"),
+            (6, "IP address", "row 2 has the same"),
+        ],
+    )
+
+
+def test_what_is_wrong_with_tags_and_zones(tmp_path: Path) -> None:
+    text = 'tag,device,unit,address,low,high\nA,plc-3,1,40001,,\nB,10.0.0.1,x,,5,1\nC,10.0.0.1,,40001,"1,234",nan\nD,10.0.0.1,1,40001,"0,5",1\n'
+    reading = read("tags", written(tmp_path / "t.csv", text), {"plc-1": PLC})
+    assert [entry for _, entry in reading.entries] == [Tag("D", "10.0.0.1", 1, "holding_register", 0, low=0.5, high=1)]
+    assert [(row, column) for row, column, _ in said(reading)] == [
+        (2, "device"), (3, "unit"), (3, "address"), (3, "high"), (4, "low"), (4, "high"),
+    ]  # fmt: skip
+    assert "nearest: plc-1" in said(reading)[0][2]
+    assert "write 1234" in said(reading)[4][2]
+    zones = read("zones", written(tmp_path / "z.csv", "zone,network,level\nA,10.0.0.0/33,1\nB,,\nC,10.1.2.3/16 fd00::/8,4\n"))
+    assert [entry for _, entry in zones.entries] == [ListedZone("C", ("10.1.0.0/16", "fd00::/8"), 4)]
+    assert [(row, column) for row, column, _ in said(zones)] == [(2, "network"), (3, "network")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("a.csv", b"", "import.empty"),
+        ("a.csv", b"\n,,\n", "import.empty"),
+        ("a.csv", b"\xff\xfe\x00", "import.encoding"),
+        ("a.csv", b"\xff\xff\xff", "import.encoding"),
+        ("a.csv", b"vendor,ip\nx,10.0.0.1\n", "import.column"),
+        ("a.csv", b'name\n"' + b"x" * 200_000 + b'"\n', "import.broken"),
+        ("a.xlsx", b"PK\x03\x04 no workbook", "import.broken"),
+        ("a.xlsx", b"", "import.broken"),
+        ("a.ods", b"hello", "import.broken"),
+    ],
+)
+def test_bad_files_are_refused_with_words(tmp_path: Path, name: str, content: bytes, key: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        read("assets", path)
+    assert caught.value.key == key
+    assert str(path) in caught.value.text("en")
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "MOST_UNPACKED", 8 << 20)
+    path = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, packed.open("xl/worksheets/a.xml", "w", force_zip64=True) as part:
+        for _ in range(9):
+            part.write(bytes(1 << 20))
+    with pytest.raises(UsageError) as caught:
+        read("assets", path)
+    assert caught.value.key == "import.large"
+
+
+def test_names_reach_rows_alerts_and_rules(tmp_path: Path) -> None:
+    store, place = tmp_path / "store", ("--store", tmp_path / "store")
+    assets, zones, tags = (written(tmp_path / f"{name}.csv", text) for name, text in (("a", ASSETS), ("z", ZONES), ("t", TAGS)))
+    assert one("import", "assets", assets, *place)["imported"]
+    assert one("import", "zones", zones, *place, "--by", "Li Wei")["new"] == 2
+    assert one("import", "tags", tags, *place)["rows"] == 2
+    rule = written(
+        tmp_path / "pump.yml",
+        "title: Pump 3 was set\ntitle_zh: 3号泵被设定\nid: pump-3-set\nlevel: high\nlogsource: {product: balefire}\n"
+        "detection:\n  pump:\n    ot.tag.name|contains: 号泵\n    ot.access: write\n  condition: pump\n"
+        "misses: [{en: none, zh: 无}]\nrespond: [{en: ask, zh: 询问}]\n"
+        "tests:\n  fires: [{ot.tag.name: [3号泵转速], ot.effect: value.write}]\n  quiet: [{ot.effect: value.write}]\n",
+    )
+    balefire("replay", DEMO, *place, "--rules", rule)
+    written_rows = lines("activities", *place, "--where", 'ot.tag.name:"3号泵转速"')
+    assert {(row["destination"]["asset"]["name"], row["destination"]["asset"]["zone"], row["destination"]["asset"]["level"]) for row in written_rows} == {
+        ("PLC-2", "Filters", 1)
+    }
+    assert all(row["ot"]["tag"] == {"name": ["3号泵转速"], "unit": "rpm"} for row in written_rows if row["ot"]["access"] == "write")
+    assert {row["ot"]["tag"]["unit"] for row in lines("points", *place, "--where", "ot.tag.name:Tank*")} == {"%"}
+    assert "PLC-1 (10.20.1.11)" in json.dumps(lines("alerts", *place))
+    assert lines("findings", *place, "--where", "rule:pump-3-set")
+    assert "criticality high" in json.dumps(lines("findings", *place, "--where", f'destination.ip:"{PLC}"'))
+    trail = [(row["action"], row["table"], row["subject"], row["by"]) for row in lines("audit", *place)]
+    assert trail[1] == ("import", "plant", "zones", "Li Wei")
+    assert "PLC-2" not in json.dumps(lines("audit", *place)), "lists are told by their digest"
+    again = one("replay", DEMO, *place)
+    assert again["findings"] > 0, "what a list says is no other content of the same rows"
+    assert store.exists()
+
+
+def test_what_disagrees_with_the_wire_is_said(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    told = one("import", "assets", written(tmp_path / "a.csv", ASSETS), *place, "--dry-run")
+    assert not told["imported"]
+    assert told["disagreements"] == [
+        {"row": 2, "name": "PLC-1", "address": PLC, "field": "vendor", "listed": "Siemens", "seen": "Aquavale Controls"}
+    ]  # fmt: skip
+    assert told["unseen"] == ["Spare"]
+    assert "10.20.2.11" in json.dumps(told["unlisted"])
+    shown = balefire("import", "assets", tmp_path / "a.csv", *place, "--language", "zh")
+    assert "清单中厂商为 Siemens，而流量中为 Aquavale Controls" in shown.output
+
+
+def test_wrong_rows_stop_an_import_unless_the_others_are_wanted(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    path = written(tmp_path / "a.csv", "name,ip\nA,10.0.0.1\nB,nowhere\n")
+    refused = balefire("import", "assets", path, *place)
+    assert (refused.exit_code, "row 3, ip: “nowhere” is no IP or MAC address" in refused.output) == (1, True)
+    assert one("import", "assets", path, *place, "--skip-wrong")["imported"]
+    assert one("import", "assets", path, *place, "--skip-wrong")["same"] == 1
+    path.write_text("name,ip\nC,10.0.0.3\n")
+    assert one("import", "assets", path, *place, "--dry-run", "--replace")["removed"] == 1
+    assert one("import", "assets", path, *place, "--replace")["new"] == 1
+    assert one("import", "assets", path, *place)["same"] == 1
