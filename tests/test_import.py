@@ -198,8 +198,9 @@ def test_names_reach_rows_alerts_and_rules(tmp_path: Path) -> None:
     assert one("import", "zones", zones, *place, "--by", "Li Wei")["new"] == 2
     assert one("import", "tags", tags, *place)["rows"] == 2
     rule = written(
-        tmp_path / "pump.yml",
-        "title: Pump 3 was set\ntitle_zh: 3号泵被设定\nid: pump-3-set\nlevel: high\nlogsource: {product: balefire}\n"
+        tmp_path / "pump-3-set.yml",
+        "title: Pump 3 was set\ntitle_zh: 3号泵被设定\nid: pump-3-set\ndescription: It drives the filter.\ndescription_zh: 驱动滤池。\n"
+        "level: high\nlogsource: {product: balefire}\n"
         "detection:\n  pump:\n    ot.tag.name|contains: 号泵\n    ot.access: write\n  condition: pump\n"
         "misses: [{en: none, zh: 无}]\nrespond: [{en: ask, zh: 询问}]\n"
         "tests:\n  fires: [{ot.tag.name: [3号泵转速], ot.effect: value.write}]\n  quiet: [{ot.effect: value.write}]\n",

@@ -32,7 +32,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`unseen`: names of listed assets that were never seen; `unlisted`: addresses of seen ones that are in no list."""
+    """`unseen`: names of listed assets that were never seen; `unlisted`: seen ones that are in no list, by name or address."""
 
     disagreements: tuple[Disagreement, ...] = ()
     unseen: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ def compare(store: Store, listed: Sequence[tuple[int, ListedAsset]]) -> Comparis
             unseen.append(asset.name)
         if addresses:
             disagreements += _disagreements(number, asset, addresses[0], seen[addresses[0]])
-    unlisted = sorted({str(row["addresses"][0]) for row in seen.values() if row["id"] not in found})
+    unlisted = sorted({str(row["name"] or row["addresses"][0]) for row in seen.values() if row["id"] not in found})
     return Comparison(tuple(disagreements), tuple(unseen), tuple(unlisted))
 
 
