@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -144,6 +145,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     )
     need("tmpfs", mounted, "mounting a small tmpfs needs root")
     yield place
+    gc.collect()  # tracebacks of what failed hold Arrow's writer, and that its file
     subprocess.run(["umount", str(place)], check=True)
 
 
