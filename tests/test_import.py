@@ -16,7 +16,7 @@ from balefire.importing.entries import Reading, read_entries
 from balefire.importing.sheets import read_sheet
 from records.errors import UsageError
 from records.plant import ListedAsset, ListedZone, Tag
-from tests.cli import DEMO, balefire, lines, one
+from tests.cli import DEMO, ROOT, balefire, lines, one
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -248,3 +248,12 @@ def test_wrong_rows_stop_an_import_unless_the_others_are_wanted(tmp_path: Path) 
     assert one("import", "assets", path, *place, "--dry-run", "--replace")["removed"] == 1
     assert one("import", "assets", path, *place, "--replace")["new"] == 1
     assert one("import", "assets", path, *place)["same"] == 1
+
+
+@pytest.mark.parametrize(("language", "readme"), [("en", "README.md"), ("zh", "README.zh.md")])
+def test_the_readme_shows_what_an_import_says(tmp_path: Path, language: str, readme: str) -> None:
+    place = ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    said = balefire("import", "assets", ROOT / "tests" / "lists" / "assets.csv", *place, "--language", language).output
+    assert f"assets.csv\n{said}```" in (ROOT / readme).read_text("utf-8")
+    assert one("import", "tags", ROOT / "tests" / "lists" / "tags.csv", *place)["new"] == 3

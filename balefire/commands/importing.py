@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from records.plant import Entry, ListedAsset
     from records.store.contract import Store
 
+NAMED: Final = 5
 SHOWN: Final = 20  # lines of each kind on a screen; --json has all
 
 
@@ -132,11 +133,15 @@ def _tell(screen: Screen, reading: Reading, changed: Difference, seen: Compariso
     if seen and len(seen.disagreements) > SHOWN:
         screen.print(screen.say("cli.import.more", count=len(seen.disagreements) - SHOWN))
     if seen and seen.unseen:
-        screen.print(screen.say("cli.import.unseen", count=len(seen.unseen), names=", ".join(seen.unseen[:5])))
+        screen.print(screen.say("cli.import.unseen", count=len(seen.unseen), names=_some(seen.unseen)))
     if seen and seen.unlisted:
-        screen.print(screen.say("cli.import.unlisted", count=len(seen.unlisted), names=", ".join(seen.unlisted[:5])))
+        screen.print(screen.say("cli.import.unlisted", count=len(seen.unlisted), names=_some(seen.unlisted)))
     numbers = {"new": changed.new, "changed": changed.changed, "same": changed.same, "removed": changed.removed, "wrong": reading.wrong}
     screen.print(screen.say("cli.import.changes", **numbers))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
 
 
 def _told(kind: str, file: Path, reading: Reading, changed: Difference, seen: Comparison | None, taken: bool) -> dict[str, Any]:
