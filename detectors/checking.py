@@ -10,20 +10,27 @@ import inspect
 import pkgutil
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+import numpy as np
 
 from detectors.rulebook.detection import clause
 from detectors.rulebook.placeholders import Placeholders
 from detectors.rulebook.problems import Hint, problem
+from detectors.trial import trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from detectors.rulebook.cases import Case
+    from detectors.rulebook.correlation import Correlation
     from detectors.rulebook.document import Document, Path
     from detectors.rulebook.match import Predicate
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
+
+
+COUNTED: Final = frozenset({"@timestamp", "event.end", "ot.count"})  # what every correlation looks at: when, and how often
 
 
 class Place(NamedTuple):
@@ -70,39 +77,62 @@ class Subject:
         return self.document.data
 
     @cached_property
-    def detections(self) -> dict[str, Any]:
-        """The named detections."""
-        parts = cast("dict[str, Any]", self.data["detection"])
-        return {name: part for name, part in parts.items() if name != "condition"}
+    def detections(self) -> dict[Path, Any]:
+        """The named detections by their paths: the rule's own, or those of a correlation's parts, whose paths begin with the number of the part."""
+        whole: list[tuple[Path, Document]] = [((), self.document), *(((index,), part) for index, part in enumerate(self.document.parts))]
+        found = [(place, cast("dict[str, Any]", document.data.get("detection", {}))) for place, document in whole]
+        return {(*place, "detection", name): part for place, named in found for name, part in named.items() if name != "condition"}
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
-        """Every line of the detection."""
-        return tuple(item for name, part in self.detections.items() for item in _items(("detection", name), part))
+        """Every line of the detections."""
+        return tuple(item for path, part in self.detections.items() for item in _items(path, part))
+
+    def line(self, *path: str | int) -> int:
+        """The line of what stands at this path."""
+        document, rest = self._document(path)
+        return document.line(*rest)
+
+    def _document(self, path: Path) -> tuple[Document, Path]:
+        """The document that a path leads into, and the path there."""
+        return (self.document.parts[path[0]], path[1:]) if path and isinstance(path[0], int) else (self.document, path)
 
     @cached_property
     def adjustments(self) -> tuple[tuple[Path, Predicate, frozenset[str], float], ...]:
         """Every change of the score: its path, when, the fields it asks for, by how much."""
         found: list[tuple[Path, Predicate, frozenset[str], float]] = []
         for index, part in enumerate(listed(self.data.get("score", []))):
-            each = clause(self.document, ("score", index, "when"), part["when"])
+            each = clause(self.document, ("score", index, "when"), part["when"], self.placeholders, self.rule.table)
             if each.match is not None:
                 found.append((("score", index), each.match, frozenset(each.fields), float(part["value"])))
         return tuple(found)
 
     @cached_property
     def told(self) -> frozenset[str]:
-        """The fields that decide what the rule says of an activity: those of the detection and of the score."""
-        return self.rule.fields.union(*(fields for _, _, fields, _ in self.adjustments))
+        """The fields that decide what the rule says of its rows: those of the detection and of the score, and what a correlation counts by."""
+        counted = [one.columns | COUNTED for one in within(self.rule.correlation)]
+        return self.rule.fields.union(*counted, *(fields for _, _, fields, _ in self.adjustments))
 
     @property
     def firing(self) -> tuple[Case, ...]:
         """The cases that fire."""
         return tuple(case for case in self.rule.cases if case.fires)
 
-    def named(self, name: str) -> Predicate | None:
+    @cached_property
+    def acting(self) -> tuple[Mapping[str, Any], ...]:
+        """The rows of the firing cases that make them fire: of a correlation, those that its parts match."""
+        parts = [part.match for one in within(self.rule.correlation) for part in one.parts if part.match is not None] or [self.rule.match]
+        frame = trial(self.firing, self.rule.table)
+        matched = np.logical_or.reduce([part(frame) for part in parts])[:-1]
+        return tuple(row for row, match in zip((row for case in self.firing for row in case.rows), matched, strict=True) if match)
+
+    def named(self, path: Path) -> Predicate | None:
         """One named detection by itself."""
-        return clause(self.document, ("detection", name), self.detections[name]).match
+        return clause(*self._document(path), self.detections[path], self.placeholders, self.rule.table).match
+
+    def key_path(self, index: int) -> Path:
+        """Where a field of the key is named: a correlation that says nothing else has those that it groups by."""
+        return ("correlation", "group-by", index) if self.rule.correlation and "key" not in self.data else ("key", index)
 
     @cached_property
     def texts(self) -> tuple[Words, ...]:
@@ -113,6 +143,14 @@ class Subject:
 def at(*path: str | int, **values: object) -> Place:
     """A hint at this path."""
     return Place(path, values)
+
+
+def within(correlation: Correlation | None) -> Iterator[Correlation]:
+    """A correlation and those that it is made of."""
+    if correlation is not None:
+        yield correlation
+        for part in correlation.parts:
+            yield from within(part.inner)
 
 
 def listed(value: Any) -> list[Any]:
@@ -137,7 +175,7 @@ def hints(subject: Subject) -> list[Problem]:
     """What every check says of a rule, by line."""
     found: list[Problem] = []
     for name, check in checks().items():
-        found += [problem(subject.rule.file, subject.document.line(*path), subject.rule.id, Hint(name, **values)) for path, values in check(subject)]
+        found += [problem(subject.rule.file, subject.line(*path), subject.rule.id, Hint(name, **values)) for path, values in check(subject)]
     return sorted(found, key=lambda one: (one.line, one.check))
 
 

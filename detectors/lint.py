@@ -50,4 +50,5 @@ def _advice(book: Rulebook) -> list[Problem]:
     """What the checks say of the rules that load, each beside the others and Balefire's own. What a policy becomes is nobody's writing."""
     others = {rule.id: rule for rule in (*load([own_rules()]).rules, *book.rules)}
     written = [(rule, read(Path(rule.file).read_bytes())) for rule in book.rules]
-    return [found for rule, document in written if "detection" in document.data for found in hints(Subject(rule, document, others, book.placeholders))]
+    subjects = [Subject(rule, document, others, book.placeholders) for rule, document in written if {"detection", "correlation"} & document.data.keys()]
+    return [found for subject in subjects for found in hints(subject)]

@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 
 
 def trial(cases: Iterable[Case], table: Table = ACTIVITY) -> Frame:
-    """A row of this table for each case, in their order, and an ordinary one after them."""
-    return Frame(activity_table([*(case.activity for case in cases), case_row({}, table)], table), table)
+    """The rows of the cases in their order, and an ordinary one after them."""
+    return Frame(activity_table([*(row for case in cases for row in case.rows), case_row({}, table)], table), table)

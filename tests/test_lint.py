@@ -14,6 +14,7 @@ from detectors.rulebook.document import read
 from detectors.rulebook.load import load, load_text, own_rules
 from records.query import Query
 from records.schema import ACTIVITY
+from records.schema import POINT as POINTS
 from records.store import open_store
 from tests.cli import balefire, one, stored
 from tests.format import pasted
@@ -65,6 +66,95 @@ tests:
     - ot: {effect: cpu.start}
     - ot: {effect: cpu.stop}
       source.ip: 192.168.1.1
+"""
+CORRELATION: Final = """\
+title: "{source} stopped {measure} controllers within {timespan}"
+title_zh: "{source} 在 {timespan}内停止了 {measure} 台控制器"
+id: several-stopped
+description: A plant without controllers stands still.
+description_zh: 控制器停止则装置停运。
+correlation:
+  type: value_count
+  rules:
+    - stops
+  group-by:
+    - source.ip
+  timespan: 10m
+  condition:
+    field: destination.ip
+    gte: 2
+level: high
+score:
+  - when:
+      ot.unit: 2
+    value: 5
+    en: a second unit
+    zh: 第二单元
+normal:
+  en: Controllers run.
+  zh: 控制器持续运行。
+misses:
+  - en: One by itself; see controller-stopped.
+    zh: 仅停止一台；见 controller-stopped。
+respond:
+  - en: Ask the shift.
+    zh: 询问当班人员。
+tests:
+  fires:
+    - - {ot.effect: cpu.stop, destination.ip: 10.0.0.1}
+      - {ot.effect: cpu.stop, destination.ip: 10.0.0.2}
+    - - {ot: {effect: cpu.stop, unit: 2}, destination.ip: 10.0.0.1}
+      - {ot.effect: cpu.stop, destination.ip: 10.0.0.2}
+  quiet:
+    - - {ot.effect: cpu.stop, destination.ip: 10.0.0.1}
+      - {ot.effect: cpu.start, destination.ip: 10.0.0.2}
+---
+name: stops
+logsource:
+  product: balefire
+detection:
+  selection:
+    ot.effect: cpu.stop
+  condition: selection
+"""
+POINT: Final = """\
+title: "{destination} reports {value} of {object}"
+title_zh: "{destination} 的 {object} 为 {value}"
+id: too-hot
+description: The pump seizes above it.
+description_zh: 超过该值水泵会卡死。
+tags:
+  - attack.t0831
+logsource:
+  product: balefire
+  category: point
+detection:
+  selection:
+    ot.point.max|gt: 90
+  condition: selection
+level: high
+score:
+  - when:
+      ot.point.max|gt: 120
+    value: 5
+    en: far above
+    zh: 远超
+normal:
+  en: It stays below.
+  zh: 不超过该值。
+misses:
+  - en: What is not polled.
+    zh: 未轮询的点位。
+respond:
+  - en: Ask the shift.
+    zh: 询问当班人员。
+tests:
+  fires:
+    - ot.point.max: 91
+    - ot.point.max: 121
+  quiet:
+    - {}
+    - ot.point.max: 90
 """
 OTHERS: Final = {rule.id: rule for rule in load([own_rules()]).rules}
 VALUES: Final = "    source.ip|cidr:\n      - 10.0.0.0/8\n"
@@ -204,23 +294,90 @@ CASES: Final[dict[str, tuple[int, Edits, Edits]]] = {
 }
 
 
-def advice(edits: Edits) -> list[Problem]:
+# The same for rules of other shapes: what each is made of, then the edits that a check speaks about and those that it does not.
+STOPPED_ONE: Final = "    - - {ot.effect: cpu.stop, destination.ip: 10.0.0.1}\n      - {ot.effect: cpu.start"
+ALIASES: Final = "  aliases:\n    host:\n      stops: source.ip\n  timespan"
+SHAPED: Final[tuple[tuple[str, str, int, Edits, Edits], ...]] = (
+    ("alias-unused", CORRELATION, 13, (("  timespan", ALIASES),), (("    - source.ip", "    - host"), ("  timespan", ALIASES))),
+    (
+        "group-absent",
+        CORRELATION,
+        11,
+        (("    - source.ip", "    - source.port"),),
+        (("    - source.ip", "    - ot.unit"), (", unit: 2", ""), ("ot.unit: 2", "ot.unit: 1")),
+    ),
+    ("group-missing", CORRELATION, 6, (("  group-by:\n    - source.ip\n", ""),), ()),
+    ("threshold-one", CORRELATION, 13, (("gte: 2", "gte: 1"), (STOPPED_ONE, "    - - {ot.effect: cpu.start")), ()),
+    ("case-repeated", CORRELATION, 36, (("unit: 2}", "unit: 1}"),), ()),
+    ("chinese-missing", CORRELATION, 25, (("zh: 控制器持续运行。", "zh: RUN。"),), ()),
+    (
+        "detection-never",
+        CORRELATION,
+        48,
+        (("  condition: selection", "  other:\n    ot.unit: 9\n  condition: selection and not other"),),
+        (("  condition: selection", "  other:\n    ot.effect: cpu.start\n  condition: selection and not other"),),
+    ),
+    (
+        "key-fixed",
+        CORRELATION,
+        12,
+        (("    - source.ip", "    - source.ip\n    - ot.effect"),),
+        (("    - source.ip", "    - source.ip\n    - ot.effect"), ("ot.effect: cpu.stop\n", "ot.effect: [cpu.stop, cpu.reset]\n")),
+    ),
+    ("key-scatters", CORRELATION, 11, (("    - source.ip", "    - ot.count"),), (("    - source.ip", "    - ot.unit"), (", unit: 2", ""))),
+    ("level-low", CORRELATION, 16, (("level: high", "level: low"),), (("level: high", "level: medium"),)),
+    ("quiet-near-missing", CORRELATION, 38, ((f"{STOPPED_ONE}, destination.ip: 10.0.0.2}}", "    - {}"),), ()),
+    ("score-untried", CORRELATION, 18, (("      ot.unit: 2", "      ot.unit: 3"),), ()),
+    (
+        "survivor-stale",
+        CORRELATION,
+        33,
+        (("tests:\n", "survives:\n  - mutant: x\n    en: Because.\n    zh: 原因。\ntests:\n"),),
+        (("tests:\n", "survives:\n  - mutant: 'correlation: timespan: 10m becomes 9m'\n    en: Because.\n    zh: 原因。\ntests:\n"),),
+    ),
+    ("tag-repeats", CORRELATION, 7, (("correlation:", "tags:\n  - attack.t0858\ncorrelation:"),), (("correlation:", "tags:\n  - attack.t0855\ncorrelation:"),)),
+    (
+        "value-unknown",
+        CORRELATION,
+        48,
+        (("    ot.effect: cpu.stop\n", "    ot.effect: cpu.stop\n    ot.error|neq: acess_denied\n"),),
+        (("    ot.effect: cpu.stop\n", "    ot.effect: cpu.stop\n    ot.error|neq: access_denied\n"),),
+    ),
+    (
+        "detection-never",
+        POINT,
+        14,
+        (("  condition: selection", "  other:\n    ot.point.min|gt: 90\n  condition: selection and not other"),),
+        (("  condition: selection", "  other:\n    ot.point.max|gt: 120\n  condition: selection or other"),),
+    ),
+    (
+        "key-scatters",
+        POINT,
+        17,
+        (("level: high", "level: high\nkey:\n  - ot.point.last"),),
+        (("level: high", "level: high\nkey:\n  - ot.unit\n  - ot.object.first"),),
+    ),
+    ("score-untried", POINT, 17, (("ot.point.max|gt: 120", "ot.point.max|gt: 121"),), ()),
+)
+
+
+def advice(edits: Edits, text: str = BASE) -> list[Problem]:
     """What the checks say of the rule with these edits; it has to load."""
-    text = BASE
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new, 1)
     rule, problems = load_text(text, "stopped.yml")
-    assert rule is not None, [(one.line, one.check) for one in problems]
+    assert rule is not None, [(one.line, one.check, one.message.en) for one in problems]
     return hints(Subject(rule, read(text.encode()), OTHERS))
 
 
-def test_the_rule_to_begin_with_is_clean() -> None:
-    assert advice(()) == []
+@pytest.mark.parametrize("text", [BASE, CORRELATION, POINT])
+def test_the_rule_to_begin_with_is_clean(text: str) -> None:
+    assert advice((), text) == []
 
 
 def test_every_check_has_its_cases_and_its_words() -> None:
-    assert set(CASES) == set(checks())
+    assert {*CASES, *(name for name, *_ in SHAPED)} == set(checks())
     assert len(checks()) >= 20
 
 
@@ -240,6 +397,28 @@ def test_a_check_speaks(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_check_is_quiet_about_what_is_near(name: str) -> None:
     assert name not in {one.check for one in advice(CASES[name][2])}
+
+
+@pytest.mark.parametrize(("name", "text", "line", "edits", "near"), SHAPED)
+def test_a_check_speaks_of_correlations_and_points(name: str, text: str, line: int, edits: Edits, near: Edits) -> None:
+    assert line in {one.line for one in advice(edits, text) if one.check == name}
+    assert name not in {one.check for one in advice(near, text)}
+
+
+def test_the_linter_looks_at_files_with_correlations(tmp_path: Path) -> None:
+    file = tmp_path / "several-stopped.yml"
+    file.write_text(CORRELATION.replace("level: high", "level: low"), "utf-8")
+    (found,) = one("rules", "lint", file, status=1)["problems"]
+    assert (found["line"], found["check"]) == (16, "level-low")
+
+
+def test_correlations_that_fire_alike_are_told(tmp_path: Path) -> None:
+    for name, edit in (("several-stopped", "10m"), ("many-halted", "10m"), ("slow", "20m")):
+        (tmp_path / f"{name}.yml").write_text(CORRELATION.replace("id: several-stopped", f"id: {name}").replace("10m", edit), "utf-8")
+    assert {(Path(found.file).stem, found.check) for found in lint(tmp_path).problems} == {
+        ("several-stopped", "rule-repeated"),
+        ("many-halted", "rule-repeated"),
+    }
 
 
 def test_format_md_names_every_check() -> None:
@@ -266,7 +445,7 @@ def test_fields_that_are_said_to_be_never_there_are_fields() -> None:
     from detectors.checks.detections import NEVER
     from detectors.checks.folding import NAMES, SCATTERS
 
-    assert {*NEVER, *SCATTERS, *(name for names in NAMES.values() for name in names)} <= set(ACTIVITY.names)
+    assert {*NEVER, *SCATTERS, *(name for names in NAMES.values() for name in names)} <= {*ACTIVITY.names, *POINTS.names}
     store = open_store(str(stored()[0]))
     rows = store.read("activity", Query())
     store.close()

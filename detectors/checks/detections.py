@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from detectors.rulebook.document import Path
+    from detectors.rulebook.rule import Rule
+
 OUTCOMES: Final = ("success", "failure", "unknown")
 
 # The sensor knows neither: zones belong to policies, levels to inventories.
@@ -27,14 +30,14 @@ NEVER: Final = frozenset({
 
 def detection_always(subject: Subject) -> Iterator[Place]:
     """A named detection that every case has: leaving it out would change nothing."""
-    for name in _tried(subject, every=True):
-        yield at("detection", name, name=name)
+    for path in _tried(subject, every=True):
+        yield at(*path, name=path[-1])
 
 
 def detection_never(subject: Subject) -> Iterator[Place]:
     """A named detection that no case has: nothing shows that it can match."""
-    for name in _tried(subject, every=False):
-        yield at("detection", name, name=name)
+    for path in _tried(subject, every=False):
+        yield at(*path, name=path[-1])
 
 
 def field_never(subject: Subject) -> Iterator[Place]:
@@ -46,7 +49,7 @@ def field_never(subject: Subject) -> Iterator[Place]:
 
 def field_grouped(subject: Subject) -> Iterator[Place]:
     """The port of who asked, or a value, where all that fires is grouped: a row of a minute has neither."""
-    known = [str(case.activity.get("ot.effect")) for case in subject.firing]
+    known = [str(row.get("ot.effect")) for row in subject.acting]
     if any(EFFECTS[NUMBER[effect]].own for effect in known if effect in NUMBER):
         return
     for item in subject.items:
@@ -56,7 +59,7 @@ def field_grouped(subject: Subject) -> Iterator[Place]:
 
 def outcome_report(subject: Subject) -> Iterator[Place]:
     """The outcome of what nobody asked for."""
-    access = {case.activity.get("ot.access") for case in subject.firing}
+    access = {row.get("ot.access") for row in subject.acting}
     for item in subject.items:
         if item.field == "event.outcome" and access == {"report"} and {"success", "failure"} & set(item.values):
             yield at(*item.path)
@@ -64,21 +67,39 @@ def outcome_report(subject: Subject) -> Iterator[Place]:
 
 def rule_repeated(subject: Subject) -> Iterator[Place]:
     """A rule that judges the cases of another one as that one does, and the other way round."""
+    rule = subject.rule
     for other in subject.others.values():
-        if other.id == subject.rule.id or other.fields != subject.rule.fields or other.table is not subject.rule.table:
-            continue
-        tried = trial((*subject.rule.cases, *other.cases), other.table)
-        frames = (tried, Frame(_everything())) if other.table is ACTIVITY else (tried,)
-        if all((subject.rule.match(frame) == other.match(frame)).all() for frame in frames):
-            yield at("detection", name=other.id)
+        alike = other.id != rule.id and _looks_alike(rule, other)
+        if alike and all((rule.match(frame) == other.match(frame)).all() for frame in _compared(rule, other)):
+            yield at("correlation" if other.correlation else "detection", name=other.id)
 
 
-def _tried(subject: Subject, *, every: bool) -> Iterator[str]:
+def _looks_alike(one: Rule, other: Rule) -> bool:
+    """Whether two rules ask for the same fields of the same table, and count alike where they correlate."""
+    if one.fields != other.fields or one.table is not other.table:
+        return False
+    if one.correlation is None or other.correlation is None:
+        return one.correlation is other.correlation
+    return all(getattr(one.correlation, name) == getattr(other.correlation, name) for name in ("kind", "group", "span", "bounds", "measured"))
+
+
+def _compared(one: Rule, other: Rule) -> Iterator[Frame]:
+    """The rows on which two rules are compared: the cases of both, each by itself where they correlate, or else beside every effect."""
+    cases = (*one.cases, *other.cases)
+    if one.correlation is not None:
+        yield from (trial((case,), one.table) for case in cases)
+        return
+    yield trial(cases, one.table)
+    if one.table is ACTIVITY:
+        yield Frame(_everything())
+
+
+def _tried(subject: Subject, *, every: bool) -> Iterator[Path]:
     frame = trial(subject.rule.cases, subject.rule.table)
-    for name in subject.detections:
-        match = subject.named(name)
+    for path in subject.detections:
+        match = subject.named(path)
         if match is not None and bool(match(frame).all() if every else not match(frame).any()):
-            yield name
+            yield path
 
 
 @cache

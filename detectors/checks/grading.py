@@ -27,21 +27,22 @@ NAMESPACES: Final = ("attack", "car", "cve", "d3fend", "detection", "stp", "tlp"
 
 def level_low(subject: Subject) -> Iterator[Place]:
     """A low level for what lasts."""
-    effects = sorted({str(case.activity.get("ot.effect")) for case in subject.firing} & LASTING)
+    effects = sorted({str(row.get("ot.effect")) for row in subject.acting} & LASTING)
     if effects and LEVELS[subject.rule.level] <= LEVELS["low"] and "event.outcome" not in subject.rule.fields:
         yield at("level", name=subject.rule.level, effect=", ".join(effects))
 
 
 def level_high(subject: Subject) -> Iterator[Place]:
-    """A high level for looking, whoever looks: such alerts bury the others."""
-    access = {EFFECTS[NUMBER[effect]].access for case in subject.firing if (effect := case.activity.get("ot.effect")) in NUMBER}
-    if access <= LOOKING and LEVELS[subject.rule.level] >= LEVELS["high"] and subject.rule.fields <= {"ot.effect", "ot.access"}:
+    """A high level for looking, whoever looks and however little: such alerts bury the others."""
+    access = {EFFECTS[NUMBER[effect]].access for row in subject.acting if (effect := row.get("ot.effect")) in NUMBER}
+    plain = subject.rule.correlation is None and subject.rule.fields <= {"ot.effect", "ot.access"}
+    if plain and access <= LOOKING and LEVELS[subject.rule.level] >= LEVELS["high"]:
         yield at("level", name=subject.rule.level)
 
 
 def tag_repeats(subject: Subject) -> Iterator[Place]:
     """A technique that every finding has by its effect already."""
-    own = [set(techniques_of(case.activity.get("ot.effect"))) for case in subject.firing]
+    own = [{name for row in case.rows for name in techniques_of(row.get("ot.effect"))} for case in subject.firing]
     shared = set[str].intersection(*own) if own else set[str]()
     for index, tag in enumerate(listed(subject.data.get("tags", []))):
         if str(tag).removeprefix("attack.").upper() in shared:
@@ -65,7 +66,8 @@ def score_size(subject: Subject) -> Iterator[Place]:
 def score_untried(subject: Subject) -> Iterator[Place]:
     """A change of the score that none of the firing cases brings about, or that all of them do."""
     frame = trial(subject.firing, subject.rule.table)
+    starts = np.cumsum([0, *(len(case.rows) for case in subject.firing[:-1])])
     for path, match, _, _ in subject.adjustments:
-        hit = match(frame)[:-1]
+        hit = np.logical_or.reduceat(match(frame)[:-1], starts)
         if not hit.any() or np.all(hit):
             yield at(*path, "when")

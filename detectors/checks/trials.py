@@ -24,7 +24,7 @@ def case_repeated(subject: Subject) -> Iterator[Place]:
     """A case that another one implies: they are the same in everything that the rule asks for."""
     seen: dict[tuple[object, ...], str] = {}
     for case in subject.rule.cases:
-        facts = (case.fires, *(str(case.activity.get(name)) for name in sorted(subject.told)))
+        facts = (case.fires, *(str(row.get(name)) for row in case.rows for name in sorted(subject.told)))
         if facts in seen:
             yield at(*_path(case), name=case.name, other=seen[facts])
         seen.setdefault(facts, case.name)
@@ -32,6 +32,8 @@ def case_repeated(subject: Subject) -> Iterator[Place]:
 
 def quiet_far(subject: Subject) -> Iterator[Place]:
     """A quiet case that differs from every firing one in several things: which of them keeps the rule quiet?"""
+    if subject.rule.correlation:  # its cases differ in rows, and mutants tell which of these matter
+        return
     for case in subject.rule.cases:
         if not case.fires and _stated(subject, case) and min(_distance(subject, case, other) for other in subject.firing) > 1:
             yield at(*_path(case), name=case.name)
@@ -72,7 +74,7 @@ def _path(case: Case) -> tuple[str | int, ...]:
 def _stated(subject: Subject, case: Case) -> bool:
     """Whether the case states anything: one that does not is ordinary polling."""
     kind, number = case.name.split()
-    return bool(subject.data["tests"][kind][int(number) - 1])
+    return any(listed(subject.data["tests"][kind][int(number) - 1]))
 
 
 def _distance(subject: Subject, one: Case, other: Case) -> int:
