@@ -32,6 +32,12 @@ def one(store: Store, identity: str, tables: Sequence[str] = ("alert", "finding"
     raise UnknownError("unknown_suppression" if "suppression" in tables else "unknown_id", id=identity)
 
 
+def asset_name(store: Store, identity: str) -> str:
+    """What people call an asset: its name or, without one, an address; what is not stored is called by its identity, often an address too."""
+    asset = store.get("asset", identity) or {}
+    return str(asset.get("name") or next(iter(asset.get("addresses") or ()), identity))
+
+
 def who(settings: Settings, by: str | None) -> str:
     """Who decides: as given, else as set, else the user of the operating system; empty where there is none."""
     if by or settings.user:

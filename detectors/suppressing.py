@@ -167,7 +167,7 @@ def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview
     newest = store.newest() or 0
     since, until = newest - days * DAY, newest + 1
     total, already, alerts, assets = 0, 0, dict[str, None](), dict[str, int]()
-    for rows in _pages(store, suppression, since, until):
+    for rows in pages(store, suppression, since, until):
         for at in matching(rows, [suppression], known_activities(store)):
             total += 1
             already += bool(rows[at]["suppressions"])
@@ -179,7 +179,7 @@ def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview
     return Preview(since, until, total, already, tuple(alerts), confirmed, ordered)
 
 
-def _pages(store: Store, suppression: Suppression, since: int, until: int) -> Iterator[list[Row]]:
+def pages(store: Store, suppression: Suppression, since: int, until: int) -> Iterator[list[Row]]:
     """The stored findings of the rules it is about, a page at a time."""
     about = [Match(each, str(value)) for each in ANCHORS for value in suppression.where.get(each, ()) if value]
     query = Query(since=since, until=until, where=Or(tuple(about)), limit=PAGE)

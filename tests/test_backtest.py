@@ -354,8 +354,10 @@ def test_it_is_told_in_both_languages(tmp_path: Path, language: str) -> None:
     assert result.exit_code == 0
     assert str(told["fires"]) in result.stdout
     assert ("新增" if language == "zh" else "Added") in result.stdout
+    names = {row["id"]: row["name"] for row in lines("assets", "--store", place)}
     for asset in {fire["asset"] for fire in told["added"]}:
-        assert asset in result.stdout
+        assert names.get(asset, asset) in result.stdout
+        assert asset not in names or asset not in result.stdout  # a digest tells nobody anything
     assert any(cell in result.stdout for cell in "▁▂▃▄▅▆▇█")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors import lifecycle
+from detectors import hiding, lifecycle
 from detectors.alerts import fold
 from detectors.suppressing import drafted, hidden, known_activities, prefilled, preview, revoke, save, widened
 from detectors.suppressions import DAY, about, mark, matching, standing
@@ -280,3 +280,13 @@ def test_widening() -> None:
 def test_without_owner_reason_or_end_there_is_none(store: Store, owner: str, reason: str, days: float) -> None:
     with pytest.raises(UsageError):
         drafted(store, "a", {"rule": ("r",)}, owner, reason, days)
+
+
+def test_what_is_hidden_already_is_not_hidden_once_more_by_a_back_test(store: Store) -> None:
+    judge(store, found(1), found(2, NOON + 20))
+    save(store, drafted(store, only_alert(store)["id"], {"rule": ("station-acts",)}, "Wang", "commissioning"), "Li")
+    judge(store, found(3, NOON + 40))
+    told = hiding.backtest(store, suppression(source__ip="10.0.0.9"), NOON - DAY, NOON + DAY)
+    assert ([fire.id for fire in told.removed], told.removed_total, told.rows, told.fires) == (["f1", "f2"], 2, 3, 0)
+    missed = hiding.backtest(store, suppression(source__ip="10.0.0.8"), NOON - DAY, NOON + DAY)
+    assert (missed.removed_total, missed.rows, missed.fires) == (0, 3, 2)

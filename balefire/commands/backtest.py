@@ -11,12 +11,13 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.rulebook import told
 from balefire.commands.versions import in_force
+from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
     from detectors.backtest import Fire, Hour, Lost, Result
-    from detectors.rulebook.books import Draft
+    from records.store.contract import Store
 
 SCALE: Final = "▁▂▃▄▅▆▇█"
 SHOWN: Final = 20  # assets, those with most changes first
@@ -24,36 +25,62 @@ STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in 
 
 
 @click.command(help=say("cli.help.backtest", HELP))
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("--suppression", "identity", metavar="ID", help=say("cli.option.suppression", HELP))
+@click.option("--widen", "wider", multiple=True, metavar="FIELD[=VALUE,…]", help=say("cli.option.widen", HELP))
 @click.option("--since", metavar="T", help=say("cli.option.since", HELP))
 @click.option("--until", metavar="T", help=say("cli.option.until", HELP))
 @keeps
 @speaks
-def backtest(screen: Screen, path: Path, since: str | None, until: str | None, as_json: bool) -> None:
-    """Judge history by new or changed rules, and say what would be other than by those in force."""
+def backtest(screen: Screen, path: Path | None, identity: str | None, wider: tuple[str, ...], since: str | None, until: str | None, as_json: bool) -> None:
+    """Judge history by new or changed rules, or look at it through a suppression, and say what would be other than it is."""
     from balefire.times import moments
-    from detectors import backtest as testing
-    from detectors.rulebook.books import draft
+    from detectors.backtest import period
 
+    if (path is None) == (identity is None) or (wider and identity is None):
+        raise UsageError("backtest_what")
     started = time.perf_counter()
     store = opened(screen)
     try:
-        drafted = draft(path, in_force(screen, store))
-        for problem in drafted.problems:
-            screen.note(told(problem, screen.language))
-            screen.worse(1)
-        times = testing.period(store, *moments(since, until))
-        result = testing.backtest(store, drafted.changes, *times)
+        times = period(store, *moments(since, until))
+        result, rules = _judged(screen, store, path, times) if path else _hidden(store, identity or "", wider, times)
         screen.worse(1 if result.lost else 0)
         if as_json:
-            screen.emit(_object(result, drafted, time.perf_counter() - started))
+            screen.emit(_object(result, rules, time.perf_counter() - started))
         else:
-            _tell(screen, result, drafted)
+            _tell(screen, store, result, rules, "rules" if path else "suppression")
     finally:
         store.close()
 
 
-def _object(result: Result, drafted: Draft, elapsed: float) -> dict[str, Any]:
+def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) -> tuple[Result, list[str]]:
+    """What the rules of a file or directory would change, and their ids; what keeps any from loading is said."""
+    from detectors.backtest import backtest
+    from detectors.rulebook.books import draft
+
+    drafted = draft(path, in_force(screen, store))
+    for problem in drafted.problems:
+        screen.note(told(problem, screen.language))
+        screen.worse(1)
+    return backtest(store, drafted.changes, *times), [change.id for change in drafted.changes]
+
+
+def _hidden(store: Store, identity: str, wider: tuple[str, ...], times: tuple[int, int]) -> tuple[Result, list[str]]:
+    """What a suppression, stored or made from an alert, would have hidden, and of which rules."""
+    from balefire.identities import one
+    from detectors import suppressing
+    from detectors.hiding import backtest
+    from detectors.suppressions import ANCHORS
+    from records.model import Suppression
+
+    table, name = one(store, identity, ("alert", "suppression"))
+    stored = {each.id: each.where for each in store.suppressions()[1]}
+    where = suppressing.widened(stored[name] if table == "suppression" else suppressing.prefilled(store, name), wider)
+    rules = [str(value) for anchor in ANCHORS for value in where.get(anchor, ()) if value]
+    return backtest(store, Suppression("", "", "", *times, where), *times), rules
+
+
+def _object(result: Result, rules: list[str], elapsed: float) -> dict[str, Any]:
     from records.nesting import iso
 
     return {
@@ -65,7 +92,7 @@ def _object(result: Result, drafted: Draft, elapsed: float) -> dict[str, Any]:
         "since": iso(result.since),
         "until": iso(result.until),
         "rows": result.rows,
-        "rules": [change.id for change in drafted.changes],
+        "rules": rules,
         "totals": {"added": result.added_total, "removed": result.removed_total},
         "hours": [{"rule": hour.rule, "asset": hour.asset, "hour": iso(hour.hour), "added": hour.added, "removed": hour.removed} for hour in result.hours],
     }
@@ -83,26 +110,27 @@ def _lost(lost: Lost) -> dict[str, Any]:
     return {name: lost.alert[name] for name in kept} | {"findings": lost.findings}
 
 
-def _tell(screen: Screen, result: Result, drafted: Draft) -> None:
-    """What is lost first, then what changes, by asset."""
+def _tell(screen: Screen, store: Store, result: Result, rules: list[str], what: str) -> None:
+    """What is lost first, then what changes, by asset. `what` is tried: "rules" or a "suppression"."""
     from balefire.times import span
 
     for lost in result.lost:
         alert = lost.alert
-        screen.print(screen.say("cli.backtest.lost", id=alert["id"], title=alert["title"][screen.language], findings=f"{lost.findings:,}"))
+        screen.print(screen.say(f"cli.backtest.{what}.lost", id=alert["id"], title=alert["title"][screen.language], findings=f"{lost.findings:,}"))
     when = span(result.since, result.until, screen.language)
-    screen.print(screen.say("cli.backtest.looked", rows=f"{result.rows:,}", when=when, rules=", ".join(change.id for change in drafted.changes) or "–"))
+    screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=", ".join(rules) or "–"))
     counts = {"fires": result.fires, "added": result.added_total, "removed": result.removed_total}
-    screen.print(screen.say("cli.backtest.sum", **{name: f"{count:,}" for name, count in counts.items()}))
+    screen.print(screen.say(f"cli.backtest.{what}.sum", **{name: f"{count:,}" for name, count in counts.items()}))
     if result.hours:
-        _table(screen, result)
+        _table(screen, store, result)
     if result.rows and not result.lost:
         screen.print(screen.say("cli.backtest.none_lost"))
     if max(result.added_total - len(result.added), result.removed_total - len(result.removed)):
         screen.note(screen.say("cli.backtest.listed", count=f"{max(len(result.added), len(result.removed)):,}"))
 
 
-def _table(screen: Screen, result: Result) -> None:
+def _table(screen: Screen, store: Store, result: Result) -> None:
+    from balefire.identities import asset_name
     from balefire.screen import table
 
     rows: dict[tuple[str, str | None], list[Hour]] = {}
@@ -111,7 +139,13 @@ def _table(screen: Screen, result: Result) -> None:
     heads = [("cli.column.rule", False), ("cli.column.asset", False), ("cli.column.added", True), ("cli.column.removed", True), ("cli.column.hours", False)]
     ordered = sorted(rows.items(), key=lambda row: (-sum(hour.added + hour.removed for hour in row[1]), row[0][0], row[0][1] or ""))
     shown = [
-        (rule, asset or "–", f"{sum(hour.added for hour in hours):,}", f"{sum(hour.removed for hour in hours):,}", _strip(result, hours))
+        (
+            rule,
+            asset_name(store, asset) if asset else "–",
+            f"{sum(hour.added for hour in hours):,}",
+            f"{sum(hour.removed for hour in hours):,}",
+            _strip(result, hours),
+        )
         for (rule, asset), hours in ordered[:SHOWN]
     ]
     screen.print(table([(screen.say(key), numbers) for key, numbers in heads], shown))

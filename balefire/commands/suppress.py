@@ -117,6 +117,7 @@ def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview) -> No
     """Conditions, narrowest first, then what they would have hidden; what was found true stands last and loud."""
     from rich.text import Text
 
+    from balefire.identities import asset_name
     from balefire.summary import grid, indented, section
     from balefire.times import span
 
@@ -130,7 +131,7 @@ def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview) -> No
     screen.print(indented(Text(counts)))
     assets = grid(2, numbers=(1,))
     for name, count in list(seen.by_asset.items())[:ASSETS]:
-        assets.add_row(_cleaned((store.get("asset", name) or {}).get("name") or name), f"{count:,}")
+        assets.add_row(_cleaned(asset_name(store, name)), f"{count:,}")
     screen.print(indented(assets))
     if len(seen.by_asset) > ASSETS:
         screen.print(indented(Text(screen.say("cli.summary.more", count=len(seen.by_asset) - ASSETS), "dim")))

@@ -1,0 +1,61 @@
+"""What a suppression would have hidden, told as a back-test tells of rules: its findings were judged once, so they are looked at and not judged again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from detectors.backtest import HOUR, LISTED, Fire, Hour, Lost, Result
+from detectors.suppressing import known_activities, pages
+from detectors.suppressions import matching
+from records.nesting import rows as nested
+from records.query import Query
+from records.search import And, Match
+
+if TYPE_CHECKING:
+    from detectors.suppressions import Row
+    from records.model import Suppression
+    from records.store.contract import Store
+
+
+def backtest(store: Store, suppression: Suppression, since: int, until: int) -> Result:
+    """The findings of [since, until), packet time, that it would have hidden had it been in force: `removed`, and `fires` those of its rule that stay.
+
+    What another suppression hides already is neither.
+    """
+    result = Result(since, until)
+    hours: Counter[tuple[str, str | None, int]] = Counter()
+    alerts: Counter[str] = Counter()
+    for rows in pages(store, suppression, since, until):
+        fitting = matching(rows, [suppression], known_activities(store))
+        result.rows += len(rows)
+        for at, row in enumerate(rows):
+            if row["suppressions"]:
+                continue
+            if at not in fitting:
+                result.fires += 1
+                continue
+            fire = _fire(row)
+            hours[fire.rule, fire.asset, fire.time // HOUR * HOUR] += 1
+            alerts[str(row["alert"])] += 1
+            if len(result.removed) < LISTED:
+                result.removed.append(fire)
+    result.removed_total = hours.total()
+    result.hours = [Hour(*place, 0, count) for place, count in sorted(hours.items(), key=lambda one: (one[0][0], one[0][1] or "", one[0][2]))]
+    result.lost = _lost(store, alerts, since, until)
+    return result
+
+
+def _fire(row: Row) -> Fire:
+    """The finding, on the asset that was acted on, or that acted where it acted on several."""
+    assets = row["assets"] or [row["source.ip"], row["destination.ip"]]
+    asset = assets[0 if row["destination.ip"] is None else -1]
+    completing = (row["activities"] or [""])[-1]
+    return Fire(row["id"], row["rule"] or row["detector"], completing, row["time"], asset, row["source.ip"], row["destination.ip"])
+
+
+def _lost(store: Store, alerts: Counter[str], since: int, until: int) -> list[Lost]:
+    """The alerts with the verdict "true" of which nothing would be seen in this time."""
+    confirmed = store.read("alert", Query(ids=tuple(alerts), where=Match("verdict", "true")))
+    found = [(alert, store.count("finding", Query(since, until, And((Match("alert", alert["id"]),))))) for alert in nested("alert", confirmed)]
+    return [Lost(alert, count) for alert, count in found if count == alerts[alert["id"]]]
