@@ -39,7 +39,12 @@ def asset_name(store: Store, identity: str) -> str:
 
 
 def who(settings: Settings, by: str | None) -> str:
-    """Who decides: as given, else as set, else the user of the operating system; empty where there is none."""
+    """Who decides: as given, else as set, else the user of the operating system; empty where there is none.
+
+    Raises UsageError where an empty name is given: a script whose variable is not set shall not decide in somebody else's name.
+    """
+    if by is not None and not by.strip():
+        raise UsageError("life.nobody")
     if by or settings.user:
         return by or settings.user or ""
     with suppress(OSError, KeyError):  # an account without a name, as in containers

@@ -37,10 +37,11 @@ def decide(store: Store, seen: Mapping[str, int], action: str, by: str, note: st
         if alert.revision != seen[alert.id]:
             raise ConflictError("conflict.alert", id=alert.id)
     newest = store.newest() or 0
-    store.change([_change(replace(alert, revision=seen[alert.id]), action, by, note, to, verdict, newest) for alert in alerts])
+    changes = [_change(replace(alert, revision=seen[alert.id]), action, by, note, to, verdict, newest) for alert in alerts]
+    store.change([change for change in changes if change])
 
 
-def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, newest: int) -> Change:
+def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, newest: int) -> Change | None:
     match action:
         case "acknowledge":
             return lifecycle.acknowledge(alert, by, note)

@@ -40,8 +40,10 @@ def acknowledge(alert: Alert, by: str, note: str = "") -> Change:
     return _change(alert, "acknowledge", by, note, {"status": "acknowledged"})
 
 
-def assign(alert: Alert, by: str, to: str, note: str = "") -> Change:
-    """It is `to`'s to work on; empty gives it back to everybody."""
+def assign(alert: Alert, by: str, to: str, note: str = "") -> Change | None:
+    """It is `to`'s to work on; empty gives it back to everybody. Where it is theirs already, that is no decision: there is at most a note."""
+    if (name(to) or None) == alert.assignee and alert.status in FROM["assign"]:
+        return comment(alert, by, note) if note.strip() else None
     return _change(alert, "assign", by, note, {"assignee": name(to) or None})
 
 

@@ -13,6 +13,7 @@ from detectors.lifecycle import LONGEST, TransitionError, name
 from detectors.suppressions import ANCHORS, COLUMNS, DAY, field_named, matching, standing, test
 from records.errors import UsageError
 from records.model import Suppression
+from records.nesting import iso
 from records.nesting import values as plain
 from records.query import Query, Terms
 from records.schema import ACTIVITY, FINDING, arrow_schema
@@ -110,20 +111,32 @@ def drafted(store: Store, alert: str, where: Mapping[str, tuple[Value, ...]], ow
 
 
 def _dated(draft: Suppression, newest: int) -> Suppression:
-    dated = replace(draft, since=newest + 1, until=newest + 1 + draft.until - draft.since)
-    said = repr((dated.owner, dated.reason, dated.since, dated.until, sorted(dated.where.items()), dated.alert))
-    return replace(dated, id=blake2b(said.encode("utf-8", "replace"), digest_size=10).hexdigest())
+    return replace(draft, since=newest + 1, until=newest + 1 + draft.until - draft.since)
+
+
+def _hides(suppression: Suppression) -> str:
+    """Its conditions, the same for all that hide the same."""
+    return repr(sorted((each, sorted({"" if value is None else str(value).casefold() for value in values})) for each, values in suppression.where.items()))
 
 
 def save(store: Store, draft: Suppression, by: str) -> Suppression:
-    """Store it and tell the audit trail. It begins after the newest packet time there is then: what was judged before stays as it was."""
+    """Store it and tell the audit trail. It begins after the newest packet time there is then: what was judged before stays as it was.
+
+    Raises TransitionError where one that hides the same is in force.
+    """
 
     if not name(by):
         raise UsageError("life.nobody")
+    said = _hides(draft)
 
     def attempt() -> Suppression:
         newest = store.newest() or 0
-        made = _dated(draft, newest)
+        same = [each for each in store.suppressions()[1] if _hides(each) == said]
+        if running := next((each for each in same if standing(each, newest) == "in_force"), None):
+            raise TransitionError("suppress.twice", id=running.id, owner=running.owner, until=iso(running.until))
+        # The identity follows from what it hides, so that of two who make it at once, one comes first and the other conflicts, looks again and is refused.
+        identity = blake2b(f"{said}\0{len(same)}".encode("utf-8", "replace"), digest_size=10).hexdigest()
+        made = replace(_dated(draft, newest), id=identity)
         values = {each: value for each, value in suppression_row(made).items() if each not in {"id", "revision"}}
         store.change([Change("suppression", made.id, None, "suppress", name(by), values)], newest)
         return made

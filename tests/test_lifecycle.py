@@ -38,10 +38,18 @@ if TYPE_CHECKING:
     from records.model import Alert
     from records.store.contract import Change, Store
 
+
+def hand_over(alert: Alert) -> Change:
+    """To Wang, and back from him to everybody: what changes nothing is no decision."""
+    change = lifecycle.assign(alert, "Li", "" if alert.assignee else "Wang")
+    assert change
+    return change
+
+
 # Every decision, as (alert) → change.
 DECISIONS: Final[dict[str, Callable[[Alert], Change]]] = {
     "acknowledge": lambda alert: lifecycle.acknowledge(alert, "Li"),
-    "assign": lambda alert: lifecycle.assign(alert, "Li", "Wang"),
+    "assign": hand_over,
     "start": lambda alert: lifecycle.start(alert, "Li"),
     "note": lambda alert: lifecycle.comment(alert, "Li", "seen"),
     "close": lambda alert: lifecycle.close(alert, "Li", "expected", alert.last + 50),
@@ -72,7 +80,10 @@ def test_what_follows() -> None:
     assert lifecycle.acknowledge(alert, "Li").values == {"status": "acknowledged"}
     assert lifecycle.start(alert, "Li").values == {"status": "in_progress", "assignee": "Li"}
     assert lifecycle.start(replace(alert, assignee="Wang"), "Li").values["assignee"] == "Wang"
-    assert lifecycle.assign(alert, "Li", " \n").values == {"assignee": None}
+    given_back = lifecycle.assign(replace(alert, assignee="Wang"), "Li", " \n")
+    assert given_back is not None
+    assert given_back.values == {"assignee": None}
+    assert lifecycle.assign(alert, "Li", "") is None
     assert lifecycle.close(alert, "Li", "true", 0).values == {"status": "closed", "verdict": "true", "closed": alert.last}
     assert lifecycle.reopen(sample("closed"), "Li").values == {"status": "open", "closed": None}
 
@@ -255,6 +266,19 @@ def test_a_life(store: Path) -> None:
     assert one("verify", store) == {"valid": True, "reason": None, "at": None}
 
 
+def test_what_is_assigned_already_is_not_decided_again(store: Path) -> None:
+    first, second = alert_ids(store)[:2]
+    lines("alert", "assign", first, "--to", "Wang", "--by", "Li", "--store", store)
+    (row,) = lines("alert", "assign", first, "--to", " Wang ", "--by", "Zhao", "--store", store)
+    assert (row["assignee"], row["revision"]) == ("Wang", 1)
+    assert trail(store) == [("Li", "assign", None)]
+    rows = lines("alert", "assign", first, second, "--to", "Wang", "--by", "Zhao", "--note", "both", "--store", store)
+    assert [row["assignee"] for row in rows] == ["Wang", "Wang"]
+    assert trail(store)[1:] == [("Zhao", "note", "both"), ("Zhao", "assign", "both")]
+    (row,) = lines("alert", "assign", first, "--unassign", "--by", "Li", "--store", store)
+    assert row["assignee"] is None
+
+
 def test_several_together_or_none(store: Path) -> None:
     first, second, third = alert_ids(store)[:3]
     assert [row["id"] for row in lines("alert", "close", second, first, second, "--verdict", "false", "--store", store)] == [second, first]
@@ -278,6 +302,11 @@ def test_several_together_or_none(store: Path) -> None:
         (["note", "ID", "--note", " "], 2),
         (["acknowledge"], 2),
         (["acknowledge", "ID", "--by", "\x1b"], 2),
+        (["acknowledge", "ID", "--by", ""], 2),
+        (["acknowledge", "ID", "--by", " "], 2),
+        (["assign", "ID"], 2),
+        (["assign", "ID", "--to", ""], 2),
+        (["assign", "ID", "--to", "Wang", "--unassign"], 2),
         (["reopen", "ID"], 1),
     ],
 )

@@ -282,6 +282,35 @@ def test_without_owner_reason_or_end_there_is_none(store: Store, owner: str, rea
         drafted(store, "a", {"rule": ("r",)}, owner, reason, days)
 
 
+def test_two_that_hide_the_same_are_not_made(store: Store) -> None:
+    judge(store, found(1))
+    alert = only_alert(store)["id"]
+    same: list[dict[str, tuple[Value, ...]]] = [
+        {"rule": ("station-acts",), "ot.unit": (1, 2), "ot.error": (None,)},
+        {"ot.error": ("",), "ot.unit": ("2", "1"), "rule": ("STATION-acts",)},
+    ]
+    made = save(store, drafted(store, alert, same[0], "Wang", "commissioning"), "Li")
+    with pytest.raises(lifecycle.TransitionError, match=f"{made.id} of Wang"):
+        save(store, drafted(store, alert, same[1], "Zhao", "something else"), "Zhao")
+    save(store, drafted(store, alert, {**same[0], "ot.unit": (1,)}, "Wang", "r"), "Li")
+    revoke(store, made, "Li")
+    assert save(store, drafted(store, alert, same[1], "Zhao", "again"), "Zhao").id != made.id
+    assert len(store.suppressions()[1]) == 3
+
+
+def test_two_that_are_made_at_once_are_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both looked before either wrote: whoever comes second is refused by the transaction, looks again and says why."""
+    judge(store, found(1))
+    draft = drafted(store, only_alert(store)["id"], {"rule": ("station-acts",)}, "Wang", "commissioning")
+    first = store.suppressions
+    save(store, draft, "Li")
+    before = iter([(0, [])])
+    monkeypatch.setattr(store, "suppressions", lambda: next(before, None) or first())
+    with pytest.raises(lifecycle.TransitionError, match="hides the same"):
+        save(store, replace(draft, owner="Zhao", reason="other"), "Zhao")
+    assert len(first()[1]) == 1
+
+
 def test_what_is_hidden_already_is_not_hidden_once_more_by_a_back_test(store: Store) -> None:
     judge(store, found(1), found(2, NOON + 20))
     save(store, drafted(store, only_alert(store)["id"], {"rule": ("station-acts",)}, "Wang", "commissioning"), "Li")

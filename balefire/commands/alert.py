@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _note(required: bool = False) -> Callable[..., Any]:
     return click.option("--note", default="", required=required, metavar="TEXT", help=say("cli.option.note", HELP))
 
 
-def _decide(screen: Screen, identities: tuple[str, ...], by: str | None, as_json: bool, decision: Callable[[Store, Alert, str], Change]) -> None:
+def _decide(screen: Screen, identities: tuple[str, ...], by: str | None, as_json: bool, decision: Callable[[Store, Alert, str], Change | None]) -> None:
     """Decide about these alerts in one transaction, and show them as they are then."""
     from balefire.identities import one, who
     from balefire.rows import shown
@@ -49,7 +50,7 @@ def _decide(screen: Screen, identities: tuple[str, ...], by: str | None, as_json
     try:
         names = list(dict.fromkeys(one(store, each, ("alert",))[1] for each in identities))
         person = who(screen.settings, by)
-        store.change([decision(store, each, person) for each in store.alerts(names)])
+        store.change([change for each in store.alerts(names) if (change := decision(store, each, person))])
         rows = [row for name in names if (row := store.get("alert", name))]
         if not as_json:
             screen.print(shown("alert", rows, screen.language))
@@ -68,12 +69,19 @@ def acknowledge(screen: Screen, identities: tuple[str, ...], by: str | None, not
     _decide(screen, identities, by, as_json, lambda _store, each, person: lifecycle.acknowledge(each, person, note))
 
 
-@_command("assign", _note(), click.option("--to", required=True, metavar="NAME", help=say("cli.option.to", HELP)))
-def assign(screen: Screen, identities: tuple[str, ...], by: str | None, to: str, note: str, as_json: bool) -> None:
-    """Say whose they are to work on."""
+@_command(
+    "assign",
+    _note(),
+    click.option("--unassign", is_flag=True, help=say("cli.option.unassign", HELP)),
+    click.option("--to", metavar="NAME", help=say("cli.option.to", HELP)),
+)
+def assign(screen: Screen, identities: tuple[str, ...], by: str | None, to: str | None, unassign: bool, note: str, as_json: bool) -> None:
+    """Say whose they are to work on, or that they are nobody's."""
     from detectors import lifecycle
 
-    _decide(screen, identities, by, as_json, lambda _store, each, person: lifecycle.assign(each, person, to, note))
+    if unassign == (to is not None) or (to is not None and not lifecycle.name(to)):
+        raise UsageError("life.to_whom")
+    _decide(screen, identities, by, as_json, lambda _store, each, person: lifecycle.assign(each, person, to or "", note))
 
 
 @_command("start", _note())

@@ -120,13 +120,14 @@ def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview) -> No
     from balefire.identities import asset_name
     from balefire.summary import grid, indented, section
     from balefire.times import span
+    from detectors.suppressions import DAY
 
     conditions = grid(2, whole=(0,))
     for name, text in conditions_of(screen, draft.where):
         conditions.add_row(name, text)
     screen.print(section(screen.say("cli.suppress.hides"), span(draft.since, draft.until, screen.language) + " UTC"))
     screen.print(indented(conditions))
-    screen.print(section(screen.say("cli.suppress.would"), span(seen.since, seen.until, screen.language) + " UTC"))
+    screen.print(section(screen.say("cli.suppress.would", days=(seen.until - seen.since) // DAY), span(seen.since, seen.until, screen.language) + " UTC"))
     counts = screen.say("cli.suppress.counts", findings=f"{seen.findings:,}", alerts=f"{len(seen.alerts):,}", already=f"{seen.hidden_already:,}")
     screen.print(indented(Text(counts)))
     assets = grid(2, numbers=(1,))

@@ -11,7 +11,7 @@ from dashboards.deciding import name, person, refused, refusing
 from dashboards.formats import number
 from dashboards.page import Page, begin, opened, text_of
 from detectors import suppressing
-from detectors.suppressions import ANCHORS
+from detectors.suppressions import ANCHORS, DAY
 from records.errors import BalefireError
 from records.model import severity_word
 
@@ -92,7 +92,8 @@ def preview(page: Page, seen: Preview) -> None:
     figures += [(number(seen.hidden_already), page.say("suppress.already"))] if seen.hidden_already else []
     figures += [(number(count), names.get(asset, asset)) for asset, count in list(seen.by_asset.items())[:MOST]]
     figures += [("", page.say("suppress.more", count=len(seen.by_asset) - MOST))] if len(seen.by_asset) > MOST else []
-    span = page.say("suppress.span", since=page.clock.moment(seen.since), until=page.clock.moment(seen.until - 1))
+    days = (seen.until - seen.since) // DAY
+    span = page.say("suppress.span", days=days, since=page.clock.moment(seen.since), until=page.clock.moment(seen.until - 1))
     kit.draw("unseen", {"title": page.say("suppress.would"), "note": span, "rows": figures}, "preview")
 
 
