@@ -20,8 +20,10 @@ class UnwantedError(Exception):
     """Nobody wants more."""
 
 
-def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1) -> Generator[Item]:
+def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1, every: float | None = None) -> Generator[Item | None]:
     """The items of `make(check)`, which runs in a thread, at most `most` items ahead; what it raises is raised here.
+
+    Where nothing comes for `every` seconds, that is told by None, so that whoever waits can look at something else.
 
     `check` raises UnwantedError when the items are no longer wanted; `make` calls it as often as it can.
     """
@@ -56,12 +58,16 @@ def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1) -
     thread.start()
     try:
         while True:
-            item, error = handed.get()
+            try:
+                item, error = handed.get(timeout=every)
+            except queue.Empty:
+                yield None
+                continue
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
-            yield item  # pyright: ignore[reportReturnType]  # there is an item where there is no error
+            yield item
     finally:
         stop.set()
         thread.join()

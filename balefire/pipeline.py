@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from balefire.ahead import ahead
-from balefire.ruling import Ruling
+from balefire.ruling import LOOK_S, Ruling
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
@@ -178,12 +178,17 @@ class Replay:
         before = len(self.errors)
         waiting = Waiting()
         history = self.plan.observer or capture.path
-        for batch in ahead(lambda check: self._listen(capture, sensor, check)):
+        for batch in ahead(lambda check: self._listen(capture, sensor, check), every=LOOK_S if capture.pipe else None):
+            changed = capture.pipe is not None and not waiting.rows() and (ruling.look() | self._known.look())  # what waits was judged by those before
+            if changed and history in judges:
+                judges[history] = self._renewed(judges[history], ruling)
+            if batch is None:  # nothing comes; which rules are in force is kept all the same
+                if changed:
+                    self._commit(Waiting(), ruling)
+                continue
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
                 judges[history] = self._judges(ruling)
-            elif capture.pipe and not waiting.rows() and (ruling.look() | self._known.look()):  # what waits for its commit was judged by those before
-                judges[history] = self._renewed(judges[history], ruling)
             self.tally.count(batch)
             for piece in _pieces(with_context(batch, self._known.plant)):
                 waiting.batches.append(piece)

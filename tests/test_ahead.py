@@ -51,6 +51,20 @@ def test_it_is_only_so_far_ahead() -> None:
     assert list(items) == list(range(1, 100))
 
 
+def test_nothing_comes_for_a_while() -> None:
+    go_on = threading.Event()
+
+    def make(_check: Callable[[], None]) -> Iterator[int]:
+        yield 1
+        go_on.wait(10)
+        yield 2
+
+    items = ahead(make, every=0.01)
+    assert [next(items), next(items), next(items)] == [1, None, None]
+    go_on.set()
+    assert [item for item in items if item is not None] == [2]
+
+
 def test_nobody_wants_more() -> None:
     ended = threading.Event()
 

@@ -378,6 +378,26 @@ def test_a_finding_says_which_rules_found_it_and_the_same_again_is_no_other(tmp_
     assert {row["version"] for row in lines("findings", "--store", store)} == versions_before
 
 
+def test_a_change_is_noticed_while_nothing_comes(tmp_path: Path) -> None:
+    rules, store, said = tmp_path / "rules", tmp_path / "store", bytearray()
+    file = rule(rules, 4)
+    with running("replay", "-", "--observer", "tap", "--store", store, "--rules", rules) as process:
+        assert process.stderr
+        os.set_blocking(process.stderr.fileno(), False)
+
+        def heard(words: str) -> bool:
+            said.extend((process.stderr and process.stderr.read()) or b"")
+            return words.encode() in said
+
+        give(process, capture_of(packets(range(30))))
+        assert until(lambda: (store / "store.sqlite").exists() and len(found(store)) > 20)
+        file.write_text("title: [")
+        assert until(lambda: heard("cannot be loaded") and heard(f"{file}:2"))
+        rule(rules, 5)
+        assert until(lambda: heard("is in force in place of"))
+        assert until(lambda: len(lines("rules", "versions", "--store", store)) == 2)
+
+
 def test_a_pipe_is_judged_by_the_rules_of_its_time(tmp_path: Path) -> None:
     rules, store = tmp_path / "rules", tmp_path / "store"
     file = rule(rules, 4)
