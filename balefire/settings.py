@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
@@ -34,12 +35,20 @@ def _network(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    """The name or address of a host, as a browser asks for it. Raises ValueError for anything else, wildcards too."""
+    if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", value):
+        raise ValueError(value)
+    return value
+
+
 class Dashboard(BaseModel):
     """How the dashboard is served."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     port: int = Field(default=8501, ge=1, le=65535)
+    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()  # names to answer to beside localhost, of a proxy for one
 
 
 class Settings(BaseSettings):
@@ -135,4 +144,10 @@ def _given(values: dict[str, Any], path: list[str]) -> bool:
 
 def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
-    return {"language": '"en" | "zh"', "dashboard": "[dashboard]", "dashboard.port": "1–65535", "criticality": _CRITICALITY}.get(key, '"…"')
+    return {
+        "language": '"en" | "zh"',
+        "dashboard": "[dashboard]",
+        "dashboard.port": "1–65535",
+        "dashboard.hosts": '["name", …]',
+        "criticality": _CRITICALITY,
+    }.get(key, '"…"')

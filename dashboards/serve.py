@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import sysconfig
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from records.errors import UsageError
 from records.wording import LANGUAGES
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 HERE = Path(__file__).parent
+HOSTS: Final = "BALEFIRE_DASHBOARD_HOSTS"  # names to answer to
+READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer, after the number of the stream
+OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
-def environment(store: str, language: str | None = None, user: str = "") -> dict[str, str]:
-    """What the dashboard's process is told: the store (a directory made absolute, or a URL), the language and who decides there, where there is one."""
+class PortError(UsageError):
+    """Somebody else listens there."""
+
+
+def environment(store: str, language: str | None = None, user: str = "", hosts: Sequence[str] = (), ready: str = "") -> dict[str, str]:
+    """What the dashboard's process is told: the store (a directory made absolute, or a URL), the language and who decides there, where there is one.
+
+    `hosts` are names to answer to beside this machine's own; `ready` is printed once it answers ("1 …" on standard output, "2 …" on standard error).
+    """
     told = dict(os.environ, BALEFIRE_STORE=store if "://" in store else str(Path(store).expanduser().resolve()))
     told["NUMBA_DISABLE_JIT"] = "1"  # pages name protocols and run no kernel: nothing is to be loaded for one
     if language in LANGUAGES:
         told["BALEFIRE_LANGUAGE"] = language
+    told[HOSTS] = " ".join((*OWN_NAMES, *hosts))
+    if ready:
+        told[READY] = ready
     if user:
         told["BALEFIRE_USER"] = user
     root = HERE.parent
@@ -28,21 +46,30 @@ def environment(store: str, language: str | None = None, user: str = "") -> dict
 
 
 def command(port: int) -> list[str]:
-    """The command line. Theme and defaults come from `.streamlit/config.toml` beside `app.py`; what keeps it private is said again as flags."""
+    """The command line. Theme and defaults come from `.streamlit/config.toml` beside `served.py`; what keeps it private is said again as flags."""
     flags = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
-        "logger.hideWelcomeMessage": "true",  # the command line has said where already
+        "logger.hideWelcomeMessage": "true",  # `served.py` says where
     }
-    return [sys.executable, "-m", "streamlit", "run", str(HERE / "app.py"), *(word for name, value in flags.items() for word in (f"--{name}", value))]
+    return [sys.executable, "-m", "streamlit", "run", str(HERE / "served.py"), *(word for name, value in flags.items() for word in (f"--{name}", value))]
 
 
-def serve(store: str, port: int, language: str | None = None, user: str = "") -> NoReturn:
-    """Become the dashboard over `store` on http://127.0.0.1:`port`: this process is replaced, so that signals and the exit status are the dashboard's own."""
+def serve(port: int, told: dict[str, str]) -> NoReturn:
+    """Become the dashboard on http://127.0.0.1:`port` with this environment: this process is replaced, so that signals and the exit status are its own.
+
+    Raises PortError where the port is taken.
+    """
+    from uvicorn import Config
+
+    try:
+        Config("", host="127.0.0.1", port=port, log_level=logging.CRITICAL + 1).bind_socket().close()  # as the server will do
+    except SystemExit as error:
+        raise PortError("port_taken", port=port) from error
     sys.stdout.flush()
     sys.stderr.flush()
     words = command(port)
-    os.execve(words[0], words, environment(store, language, user))  # noqa: S606 - our own interpreter and file; nothing of a capture reaches it
+    os.execve(words[0], words, told)  # noqa: S606 - our own interpreter and file; nothing of a capture reaches it

@@ -1,7 +1,11 @@
 """What the pages ask of a real store, how they write numbers and times, and both pages run without a browser."""
 
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
@@ -25,7 +29,7 @@ from records.store.contract import Commit, Store
 from records.wording import LANGUAGES, say
 from tests.browser import waterworks
 from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
-from tests.cli import lines, stored
+from tests.cli import ROOT, lines, stored
 
 VIEWS = Path(queries.__file__).parent / "views"
 
@@ -212,6 +216,38 @@ def test_the_server_is_private_and_told_where_the_store_is(tmp_path: Path, monke
     assert words[words.index("--server.address") + 1] == "127.0.0.1"
     assert words[words.index("--browser.gatherUsageStats") + 1] == "false"
     assert (serve.HERE / ".streamlit" / "config.toml").is_file(), "Streamlit reads the configuration beside the script it runs"
+
+
+def test_the_server_answers_to_names_of_its_own_and_says_where_once_it_does(full: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "balefire", "dashboard", "--store", str(full), "--port", str(port), "--json"]
+        taken = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+    assert (taken.returncode, taken.stdout) == (2, "")
+    assert taken.stderr == f"error: {UsageError('port_taken', port=port).text('en')}\n"
+    assert f"Port {port} " in taken.stderr
+    told = {**os.environ, "BALEFIRE_DASHBOARD__HOSTS": '["monitor.plant"]'}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=told, cwd=ROOT) as process:
+        assert process.stdout
+        try:
+            assert json.loads(process.stdout.readline()) == {"address": f"http://127.0.0.1:{port}", "store": str(full)}
+            names = (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}", "monitor.plant", "Monitor.Plant:80", "evil.example", f"evil.example:{port}", "")
+            assert [asked(port, name, "/") for name in names] == [200] * 5 + [400] * 3
+            assert asked(port, "evil.example", "/_stcore/stream", upgrade=True) in {400, 403}
+            assert asked(port, f"localhost:{port}", "/_stcore/stream", upgrade=True) == 101
+        finally:
+            process.terminate()
+
+
+def asked(port: int, host: str, path: str, upgrade: bool = False) -> int:
+    """The status that somebody gets who asks under this name."""
+    heads = [f"Host: {host}"]
+    if upgrade:
+        heads += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    with socket.create_connection(("127.0.0.1", port), 10) as line:
+        line.sendall("\r\n".join([f"GET {path} HTTP/1.1", *heads, "", ""]).encode())
+        return int(line.recv(1000).split()[1])
 
 
 def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> str:

@@ -81,6 +81,8 @@ def test_an_unknown_key_of_a_table_names_the_nearest(tmp_path: Path) -> None:
         ('[dashboard]\nport = "web"', "dashboard.port", "1–65535"),
         ("[dashboard]\nport = 70000", "dashboard.port", "1–65535"),
         ("site = []", "site", '"…"'),
+        ('[dashboard]\nhosts = ["*"]', "dashboard.hosts", '["name", …]'),
+        ('[dashboard]\nhosts = "one two"', "dashboard.hosts", '["name", …]'),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(tmp_path: Path, text: str, key: str, kind: str) -> None:
@@ -132,4 +134,4 @@ def test_the_readme_s_settings_are_settings(tmp_path: Path, name: str) -> None:
     settings = load(written(tmp_path / "b.toml", text))
     assert settings.user
     assert settings.criticality == {"10.20.1.11": "high"}
-    assert settings.dashboard.port == 8501
+    assert (settings.dashboard.port, settings.dashboard.hosts) == (8501, ("monitor.plant",))
