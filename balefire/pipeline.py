@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute
 
 from balefire.ahead import ahead
 from balefire.ruling import LOOK_S, Ruling
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
+compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 10_000  # activities at a time
@@ -225,7 +227,9 @@ class Replay:
 
     def _commit(self, waiting: Waiting, ruling: Ruling, assets: tuple[Asset, ...] = ()) -> None:
         """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
-        batch, state = waiting.batch(), ruling.state(self.store.newest())
+        batch = waiting.batch()
+        newest = self.store.newest()
+        state = ruling.state(_earliest(batch) if newest is None else newest)
 
         def attempt() -> tuple[Commit, Written]:
             commit = self._settled(batch, waiting.findings, assets, state)
@@ -283,6 +287,13 @@ def _pieces(batch: Batch) -> Iterator[Batch]:
     for at in range(0, max(1, batch.activities.num_rows), JUDGED_ROWS):
         part = batch.activities.slice(at, JUDGED_ROWS)
         yield Batch(part, batch.points, batch.coverage) if at == 0 else Batch(part)
+
+
+def _earliest(batch: Batch) -> int | None:
+    """When the first thing in it was seen; where nothing was, when listening began."""
+    seen = [table.column("@timestamp").cast(pa.int64()) for table in (batch.activities, batch.points, batch.coverage)]
+    firsts = [compute.min(times).as_py() for times in (seen if not any(map(len, seen[:2])) else seen[:2]) if len(times)]
+    return min(firsts, default=None)
 
 
 def _same(capture: Capture, earlier: Sequence[Capture]) -> Capture | None:

@@ -13,6 +13,7 @@ import pytest
 
 from balefire import ruling
 from balefire.ruling import Ruling
+from balefire.times import moment, shown
 from detectors.rulebook import versions
 from detectors.rulebook.document import LARGEST
 from detectors.rulebook.load import load, own_rules
@@ -357,6 +358,10 @@ def test_versions_are_told_in_both_languages(language: str, tmp_path: Path) -> N
     one("replay", short(tmp_path), "--store", store, "--rules", rules)
     result = balefire("rules", "versions", "--store", store, "--language", language)
     assert ("生效中" if language == "zh" else "in force") in result.stdout
+    (told,) = lines("rules", "versions", "--store", store)
+    first = min(row["@timestamp"] for row in lines("activities", "--store", store))
+    assert told["since"] == first, "of the first version: from the first row on"
+    assert shown(moment(first), language) in result.stdout, "as every other command writes times"
     rule(rules, 5)
     (version,) = (row["version"] for row in lines("rules", "versions", "--store", store))
     back = balefire("rules", "rollback", version, "--store", store, "--rules", rules, "--language", language)

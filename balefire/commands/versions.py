@@ -41,7 +41,7 @@ def listed(screen: Screen, as_json: bool) -> None:
         if as_json:
             screen.emit(row)
         else:
-            _tell(screen, row)
+            _tell(screen, row, version.since)
         before = version
     if not kept:
         screen.note(screen.say("cli.versions.none"))
@@ -56,10 +56,11 @@ def _row(version: Version, before: Version | None, in_force: bool) -> dict[str, 
     return {"version": version.id, "since": since, "files": len(version.files), "changes": told, "in_force": in_force}
 
 
-def _tell(screen: Screen, row: dict[str, Any]) -> None:
-    since = str(row["since"] or "–")[:19].replace("T", " ")
+def _tell(screen: Screen, row: dict[str, Any], since: int | None) -> None:
+    from balefire.times import shown
+
     words = screen.say("cli.versions.in_force") if row["in_force"] else ""
-    screen.print(f"{row['version']}  {since:19}  {screen.say('cli.versions.files', count=row['files'])}  {words}".rstrip())
+    screen.print(f"{row['version']}  {shown(since, screen.language):21}  {screen.say('cli.versions.files', count=row['files'])}  {words}".rstrip())
     for change in row["changes"]:
         screen.print(f"  {MARKS[change['change']]} {change['file']}")
 
