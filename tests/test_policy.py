@@ -189,7 +189,7 @@ INNER = (
         (SHOWN + "policy: again\n", 27, "duplicate-key"),
         (BOMB + SHOWN, 2, "alias"),
         (SHOWN + f"# {'x' * LARGEST}", 1, "too-large"),
-        (SHOWN.replace("[modbus]", "[" * 40 + "]" * 40), 1, "yaml"),
+        (SHOWN.replace("[modbus]", "[" * 40 + "]" * 40), 24, "yaml"),
         (SHOWN.replace("[modbus]", "[modbus"), 25, "yaml"),
     ],
 )
@@ -233,7 +233,7 @@ def test_what_is_no_text_and_what_cannot_be_read_are_refused_too(tmp_path: Path)
     (tmp_path / "stop.yml").write_text(GOOD, "utf-8")
     book = load([tmp_path])
     assert [rule.id for rule in book.rules] == ["stop"]
-    assert [(Path(found.file).name, found.line, found.check) for found in book.problems] == [("huge.yml", 1, "too-large"), ("latin.yml", 2, "yaml")]
+    assert [(Path(found.file).name, found.line, found.check) for found in book.problems] == [("huge.yml", 1, "too-large"), ("latin.yml", 2, "encoding")]
 
 
 def test_two_policies_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_what_a_file_in_force_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert watched.rules() == ["writes"]
     checks = {Path(problem.file).name: problem.check for problem in load(watched.ruling.rules).problems if problem.blocks}
     assert checks["large.yml"] == "too-large"
-    assert checks["octets.yml"] == "yaml"
+    assert checks["octets.yml"] == "encoding"
     assert versions.decoded(versions.encoded([watched.ruling.version])) == [watched.ruling.version]
     watched.ruling.close()
     with pytest.raises(UsageError):

@@ -575,13 +575,23 @@ def test_correlations_that_go_round_in_a_circle_are_refused(tmp_path: Path) -> N
 
     book = rulebook(tmp_path, first=of("first", "second"), second=of("second", "first"), itself=of("itself", "itself"), many_refusals=REFUSALS)
     told = said(book)
-    assert ("first.yml", 9, "reference") in told
+    assert ("first.yml", 9, "cycle") in told
     assert ("second.yml", 9, "cycle") in told
     assert ("itself.yml", 9, "cycle") in told
     assert _of_files(book, tmp_path) == {"many-refusals"}
     parts = TAKEN.replace("name: put\nlogsource: {product: balefire}\ndetection: {sel: {ot.effect: program.download}, condition: sel}",
                           "name: put\ncorrelation: {type: event_count, rules: [put], timespan: 1h, condition: {gte: 1}}")  # fmt: skip
     assert "cycle" in [one[2] for one in said(rulebook(tmp_path, program_replaced=parts))]
+
+
+def test_every_file_of_a_circle_tells_the_whole_way_round(tmp_path: Path) -> None:
+    def of(name: str, other: str, called: str = "") -> str:
+        return REFUSALS.replace("id: many-refusals", f"id: {name}" + (f"\nname: {called}" if called else "")).replace("[write-refused]", f"[{other}]")
+
+    book = rulebook(tmp_path, a=of("a", "b"), b=of("b", "third"), c=of("c", "a", "third"), d=of("d", "b"))
+    told = {Path(found.file).name: found.message.en for found in book.problems if found.check in {"cycle", "reference"}}
+    assert set(told) == {"a.yml", "b.yml", "c.yml", "d.yml"}
+    assert all("a → b → c → a" in words for words in told.values()), told
 
 
 def test_a_correlation_may_look_at_one_of_another_file_in_any_order_of_files(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, load_text, own_rules
 from detectors.rulebook.placeholders import read_placeholders
+from detectors.rulebook.problems import problem
 from detectors.rulebook.stated import BOUNDS
 from records.effects import EFFECTS
 from records.errors import UsageError
@@ -339,15 +340,22 @@ HOSTILE = {
         2,
         "alias",
     ),
-    "deep.yml": (GOOD.replace("level: high", f"level: {'[' * 3000}{']' * 3000}").encode(), 1, "yaml"),
-    "levels.yml": (GOOD.replace("level: high", f"level: {'[' * 60_000}{']' * 60_000}").encode(), 1, "yaml"),  # composed, it would end the process
+    "deep.yml": (GOOD.replace("level: high", f"level: {'[' * 3000}{']' * 3000}").encode(), 14, "yaml"),
+    "levels.yml": (GOOD.replace("level: high", f"level: {'[' * 60_000}{']' * 60_000}").encode(), 14, "yaml"),  # composed, it would end the process
     "digits.yml": (GOOD.replace("level: high", f"level: 0x{'f' * 100_000}").encode(), 14, "yaml"),
     "far.yml": (GOOD.replace("- {}", "- '@timestamp': 9999-12-31T23:59:59Z").encode(), 25, "case-value"),
     "huge.yml": (GOOD.encode() + b"# x\n" * 2_500_000, 1, "too-large"),
-    "latin.yml": (GOOD.replace("title: Stop", "title: St\xf6p").encode("latin-1", "replace"), 1, "yaml"),
+    "latin.yml": (GOOD.replace("title: Stop", "title: St\xf6p").encode("latin-1", "replace"), 1, "encoding"),
+    "wide.yml": (GOOD.encode("utf-16"), 1, "encoding"),
+    "wider.yml": (GOOD.encode("utf-16-be"), 5, "encoding"),
+    "gbk.yml": (GOOD.encode("gbk"), 5, "encoding"),
+    "bell.yml": (GOOD.replace("level: high", "level: \a").encode(), 14, "yaml"),
+    "date.yml": (GOOD.replace("- {}", "- '@timestamp': 2026-02-30").encode(), 25, "yaml"),
+    "stamp.yml": (GOOD.replace("level: high", "level: !!timestamp high").encode(), 14, "yaml"),  # PyYAML raises AttributeError
+    "truth.yml": (GOOD.replace("level: high", "level: !!bool high").encode(), 14, "yaml"),  # and KeyError
     "twice.yml": (GOOD.replace("level: high", "level: high\nlevel: low").encode(), 15, "duplicate-key"),
     "python.yml": (GOOD.replace("level: high", "level: !!python/name:os.system").encode(), 14, "yaml"),
-    "binary.yml": (bytes(range(256)) * 16, 2, "yaml"),
+    "binary.yml": (bytes(range(256)) * 16, 2, "encoding"),
     "tabs.yml": (GOOD.replace("  condition: sel", "\tcondition: sel").encode(), 13, "yaml"),
 }
 
@@ -362,6 +370,45 @@ def test_hostile_files_are_refused_by_line_and_the_rule_beside_them_runs(tmp_pat
     found = {(Path(each.file).name, each.line, each.check) for each in book.problems if each.check not in {"file-name", "duplicate-id"}}
     assert found == {(name, line, check) for name, (_, line, check) in HOSTILE.items()}
     assert all(each.blocks and each.advice.en for each in book.problems if each.check not in {"file-name"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GOOD.encode("utf-16"), "UTF-16"),
+        (GOOD.encode("utf-16-le"), "UTF-16"),
+        (GOOD.encode("gbk"), "GBK"),
+        (GOOD.replace("title: Stop", "title: Stöp").replace("。", ".").encode("latin-1", "replace"), "Latin-1"),
+        (bytes(range(256)), "no text at all"),
+    ],
+)
+def test_what_is_not_utf8_is_said_with_the_encoding_and_the_fix(content: bytes, words: str) -> None:
+    ((_, fault),) = read(content).faults
+    told = problem("a.yml", 1, "", fault)
+    assert words in told.message.en
+    assert "UTF-8" in told.advice.en
+    assert "indentation" not in told.advice.en
+
+
+PYTHON = re.compile(r"codec|recursion|NoneType|attribute|invalid literal|could not|must be in|Error|constructor")
+
+
+def test_no_message_is_pythons(tmp_path: Path) -> None:
+    for name, (content, _, _) in HOSTILE.items():
+        (tmp_path / name).write_bytes(content)
+    for count in (10, 25, 100, 400):
+        for form in ("not " * count + "sel", "not (" * count + "sel" + ")" * count, "(" * count + "sel" + ")" * count):
+            (tmp_path / f"{form.count('(')}-{form.count('not')}.yml").write_text(GOOD.replace("condition: sel", f"condition: {form}"), "utf-8")
+    (tmp_path / "equals.yml").write_text(GOOD.replace("level: high", "level: ="), "utf-8")
+    told = load([tmp_path]).problems
+    assert [found.message.en for found in told if PYTHON.search(found.message.en)] == []
+    deep = [found for found in told if found.check == "condition"]
+    assert len(deep) == 9
+    assert {found.message.en for found in deep} <= {
+        "The condition cannot be understood: nested deeper than 24.",
+        "The condition cannot be understood: a text of at most 2000 characters is expected.",
+    }
+    assert all(found.line == 13 for found in deep)
 
 
 def test_lint_and_test_of_a_path(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ class _Reading:
             try:
                 yield ip_network(value if isinstance(value, str) else "")
             except ValueError as error:
-                detail = str(error) if isinstance(value, str) else type(value).__name__
+                detail = str(error) if isinstance(value, str) else text("detectors.detail.no_text")
                 self.fault(Fault("zone-member", name=str(value)[:40], detail=detail), *path, "members", index)
 
     def _conduits(self, zones: Mapping[str, Zone]) -> Iterator[Conduit]:

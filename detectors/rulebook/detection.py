@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,6 +14,7 @@ from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
 from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, SigmaType
 
+from detectors.rulebook.document import DEEPEST
 from detectors.rulebook.match import check_pattern, field_named, keyword, leaf, pattern, regular, tree
 from detectors.rulebook.placeholders import Placeholders
 from detectors.rulebook.predicates import Predicate, either, hits
@@ -22,6 +24,7 @@ from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
     from detectors.rulebook.document import Document, Path
+    from records.model import Text
     from records.schema import Table
 
 CLOSED: Final = {
@@ -30,6 +33,7 @@ CLOSED: Final = {
     "event.outcome": ("success", "failure", "unknown"),
 }
 LONGEST_CONDITION: Final = 2000
+_WORD: Final = re.compile(r"[()]|[^\s()]+")
 # Other names that the specification has for a modifier of pySigma's.
 SAME: Final = {"utf16le": "wide"}
 MODIFIERS: Final = frozenset({*modifier_mapping, *SAME})
@@ -210,15 +214,34 @@ def _condition(parsed: dict[str, SigmaDetection | None], condition: Any, line: i
         found.match = either([tree(one.parse(), found.table) for one in trees])
     except Fault as fault:
         found.faults.append((line, fault))
-    except (SigmaError, TypeError, AttributeError, RecursionError) as error:
-        found.faults.append((line, Fault("condition", detail=str(error).splitlines()[0] if str(error) else type(error).__name__)))
+    except SigmaError as error:
+        found.faults.append((line, Fault("condition", detail=first_line(error))))
+    except (TypeError, AttributeError, RecursionError):  # in Python's words
+        found.faults.append((line, Fault("condition", detail=text("detectors.detail.unread"))))
     else:
         found.faults += [(line, Fault("unused", name=name)) for name in detections.detections if name not in used]
 
 
-def _checked(condition: Any) -> str:
+def first_line(error: Exception) -> str | Text:
+    """What pySigma says is wrong, or that something is where it says nothing."""
+    return next(iter(str(error).splitlines()), text("detectors.detail.unread"))
+
+
+def check_condition(condition: Any) -> str:
+    """The condition, where it is a text of bounded length and depth: what parses it goes down a call a level. Raises Fault."""
     if not isinstance(condition, str) or len(condition) > LONGEST_CONDITION:
         raise Fault("condition", detail=text("detectors.detail.condition", most=LONGEST_CONDITION))
+    brackets = negations = 0
+    for word in _WORD.findall(condition):
+        brackets += (word == "(") - (word == ")")
+        negations = negations + 1 if word.casefold() == "not" else negations if word == "(" else 0
+        if brackets + negations > DEEPEST:
+            raise Fault("condition", detail=text("detectors.detail.deep", most=DEEPEST))
+    return condition
+
+
+def _checked(condition: Any) -> str:
+    condition = check_condition(condition)
     if "|" in condition:
         raise Fault("aggregate")
     return condition

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
+from yaml.constructor import SafeConstructor
+from yaml.reader import Reader
 
 from detectors.rulebook.problems import Fault, text
+
+if TYPE_CHECKING:
+    from records.model import Text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
 DEEPEST: Final = 24
 LONGEST_NUMBER: Final = 64  # characters: a longer one does not fit into 64 bits, and takes long to be read and to be printed
-NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+PLAIN: Final = "tag:yaml.org,2002:"
+DATE: Final = f"{PLAIN}timestamp"
+NUMBERS: Final = (f"{PLAIN}int", f"{PLAIN}float")
 
 Path = tuple[str | int, ...]
 
@@ -20,16 +29,17 @@ Path = tuple[str | int, ...]
 _Loader: Final = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
-class _Deep(Exception):  # noqa: N818 - never leaves this file
-    """More levels than a rule needs."""
+class _Unread(Exception):  # noqa: N818 - never leaves this file
+    """What keeps the whole file from being read, on this line."""
 
-
-class _Long(Exception):  # noqa: N818 - never leaves this file
-    """A number of more digits than a rule needs, on this line."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__(line)
+    def __init__(self, line: int, fault: Fault) -> None:
+        super().__init__(line, fault)
         self.line = line
+        self.fault = fault
+
+
+def _invalid(line: int, detail: str, **values: object) -> _Unread:
+    return _Unread(line, Fault("yaml", detail=text(f"detectors.detail.{detail}", **values)))
 
 
 @dataclass(slots=True)
@@ -59,19 +69,40 @@ def read(content: bytes) -> Document:
         document.faults.append((1, Fault("too-large", largest=LARGEST)))
         return document
     try:
-        _fill(document, content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        document.faults.append((content[: error.start].count(b"\n") + 1, Fault("yaml", detail=str(error))))
+        _fill(document, _decoded(content))
+    except _Unread as error:
+        document.faults.append((error.line, error.fault))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         document.faults.append((line, Fault("yaml", detail=error.problem or error.context or "?")))
-    except _Long as error:
-        document.faults.append((error.line, Fault("yaml", detail=text("detectors.detail.number", most=LONGEST_NUMBER))))
-    except _Deep:
-        document.faults.append((1, Fault("yaml", detail=text("detectors.detail.deep", most=DEEPEST))))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        document.faults.append((1, Fault("yaml", detail=str(error).splitlines()[0] if str(error) else type(error).__name__)))
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError):  # whatever else PyYAML raises, in Python's words
+        document.faults.append((1, Fault("yaml", detail=text("detectors.detail.unread"))))
     return document
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file. Raises _Unread where it is not UTF-8, or holds what no text does."""
+    try:
+        decoded = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _Unread(line, Fault("encoding", name=_encoding(content))) from error
+    odd = Reader.NON_PRINTABLE.search(decoded)
+    if odd and odd[0] == "\0":
+        raise _Unread(1, Fault("encoding", name=_encoding(content)))
+    if odd:
+        raise _invalid(decoded.count("\n", 0, odd.start()) + 1, "character", name=f"U+{ord(odd[0]):04X}")
+    return decoded
+
+
+def _encoding(content: bytes) -> str | Text:
+    """What a text that is not UTF-8 most probably is: in UTF-16, much is zero; in GBK, two octets make a character."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or content.count(0) > len(content) // 4:
+        return "UTF-16"
+    if 0 in content:
+        return text("detectors.detail.binary")
+    pairs = all(len(run) % 2 == 0 for run in re.findall(rb"[\x80-\xff]+", content))
+    return "GBK (GB 18030)" if pairs else "Latin-1 (ISO 8859-1, Windows-1252)"
 
 
 def _fill(document: Document, content: str) -> None:
@@ -81,7 +112,9 @@ def _fill(document: Document, content: str) -> None:
     for event in yaml.parse(content, Loader=_Loader):
         deep += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if deep > DEEPEST:
-            raise _Deep
+            raise _invalid(_line(event), "deep", most=DEEPEST)
+        if tag := getattr(event, "tag", None):  # PyYAML raises what it likes for a value that does not fit, and no rule needs one
+            raise _invalid(_line(event), "tag", name=str(tag).replace(PLAIN, "!!"))
         if isinstance(event, yaml.AliasEvent):
             document.faults.append((_line(event), Fault("alias")))
             return
@@ -120,14 +153,28 @@ def _line(event: yaml.Event) -> int:
 
 
 def _walk(document: Document, node: yaml.Node, path: Path) -> None:
-    if isinstance(node, yaml.ScalarNode) and node.tag in NUMBERS and len(str(node.value)) > LONGEST_NUMBER:
-        raise _Long(node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
+    if isinstance(node, yaml.ScalarNode):
+        _check(node)
+    elif isinstance(node, yaml.MappingNode):
         _walk_mapping(document, node, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(cast("list[yaml.Node]", node.value)):
             document.lines[*path, index] = item.start_mark.line + 1
             _walk(document, item, (*path, index))
+
+
+def _check(node: yaml.ScalarNode) -> None:
+    """Raises _Unread for a number of too many digits, and for what looks like a date and is none."""
+    line, value = node.start_mark.line + 1, str(node.value)
+    if node.tag == f"{PLAIN}value":  # a lone =, which means something in YAML that PyYAML does not know, and a text to everybody else
+        node.tag = f"{PLAIN}str"
+    if node.tag in NUMBERS and len(value) > LONGEST_NUMBER:
+        raise _invalid(line, "number", most=LONGEST_NUMBER)
+    try:
+        if node.tag == DATE:
+            SafeConstructor().construct_yaml_timestamp(node)
+    except (ValueError, OverflowError) as error:
+        raise _invalid(line, "date", name=value) from error
 
 
 def _walk_mapping(document: Document, node: yaml.MappingNode, path: Path) -> None:

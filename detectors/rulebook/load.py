@@ -99,7 +99,8 @@ class _Book:
         self.bundled: dict[str, Rule] = {}
         self.filters: list[Filter] = []
         self._waiting = [item for item in items if "correlation" in item.reading.data]
-        self._above: list[str] = []
+        self._above: list[_Item] = []
+        self._cycles: dict[str, str] = {}  # by every name that a rule of a cycle has: the way round
 
     def read(self) -> None:
         """Read everything."""
@@ -120,11 +121,18 @@ class _Book:
 
     def rule(self, name: str) -> Rule:
         """The rule of this id or name, for a correlation. Raises Fault."""
-        if name in self._above:
-            raise Fault("cycle", path=" → ".join((*self._above[self._above.index(name) :], name)))
+        above = next((index for index, item in enumerate(self._above) if name in _names(item.reading)), None)
+        if above is not None:
+            round_it = self._above[above:]
+            path = " → ".join(item.reading.id for item in (*round_it, round_it[0]))
+            self._cycles |= {called: path for item in round_it for called in _names(item.reading)}
+        if name in self._cycles:
+            raise Fault("cycle", path=self._cycles[name])
         waiting = next((item for item in self._waiting if name in _names(item.reading)), None)
         if waiting is not None:
             self._correlate(waiting)
+        if name in self._cycles:
+            raise Fault("cycle", path=self._cycles[name])
         known = {called: rule for rule in self.rules.values() for called in (rule.called, rule.id)}
         known = {**({} if name in known else _bundled()), **known}
         if name not in known:
@@ -170,7 +178,7 @@ class _Book:
 
     def _correlate(self, item: _Item) -> None:
         self._waiting.remove(item)
-        self._above += [item.reading.id]
+        self._above += [item]
         rule = correlation_rule(item.reading, self)
         self._above.pop()
         self._take(item, rule)

@@ -16,7 +16,7 @@ from sigma.correlations import (
 from sigma.exceptions import SigmaError
 
 from detectors.rulebook.correlation import COUNTING, KINDS, OF_VALUES, SECOND, TEMPORAL, Conjunct, Correlation, Part
-from detectors.rulebook.detection import LONGEST_CONDITION
+from detectors.rulebook.detection import check_condition, first_line
 from detectors.rulebook.frame import NUMBERS
 from detectors.rulebook.problems import Fault, nearest, text
 from records.schema import ACTIVITY
@@ -175,14 +175,15 @@ class Stated:
         if self.kind not in TEMPORAL:
             self.fault(Fault("bounds", nearest=", ".join(BOUNDS)), "condition")
             return None
-        if len(value) > LONGEST_CONDITION:
-            self.fault(Fault("condition", detail=text("detectors.detail.condition", most=LONGEST_CONDITION)), "condition")
-            return None
         try:
-            return SigmaExtendedCorrelationCondition(_lowered(value))
-        except (SigmaError, RecursionError, AttributeError) as error:
-            self.fault(Fault("condition", detail=str(error).splitlines()[0] if str(error) else type(error).__name__), "condition")
-            return None
+            return SigmaExtendedCorrelationCondition(_lowered(check_condition(value)))
+        except Fault as fault:
+            self.fault(fault, "condition")
+        except SigmaError as error:
+            self.fault(Fault("condition", detail=first_line(error)), "condition")
+        except (RecursionError, AttributeError):  # in Python's words
+            self.fault(Fault("condition", detail=text("detectors.detail.unread")), "condition")
+        return None
 
     def _bounds(self) -> Iterator[tuple[str, float]]:
         value: Any = self.said.get("condition")
