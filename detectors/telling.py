@@ -45,8 +45,24 @@ class Words:
     done: tuple[str, str]
 
 
-def row_words(row: Row, table: Table) -> Words:
-    """A row of this table in words. They are the same for every rule that it fires."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a finding says of its rows. Of a single row, it is the same for every rule that the row fires."""
+
+    words: Words
+    times: tuple[int, int]
+    effects: tuple[str, ...]
+    source: str | None
+    destination: str | None
+    activities: tuple[str, ...]
+    assets: tuple[str, ...]
+    packets: tuple[PacketRef, ...]
+    observer: str
+    site: str | None
+
+
+def _row_words(row: Row, table: Table) -> Words:
+    """A row of this table in words."""
     point = table is POINT
     english, chinese = (Placeholders(point_row(row) if point else row, language) for language in LANGUAGES)
     say_it = point_sentence if point else sentence
@@ -60,71 +76,62 @@ class Teller:
     detector: str
     files: Mapping[str, str]
 
-    def single(self, rule: Rule, row: Row, words: Words, terms: tuple[Term, ...]) -> Finding:
-        """The finding of one row."""
+    def told(self, row: Row, table: Table) -> Told:
+        """What every finding says of this row of a table."""
         effect = row.get("ot.effect")
-        return self._finding(
-            rule,
-            identity=identity(rule.id, str(row["id"])),
-            key=[_key_part(row, name) for name in rule.key],
-            times=(_start(row), _end(row)),
-            terms=terms,
-            words=words,
-            effects=(effect,) if effect else (),
-            rows=[row],
-        )
+        return self._told(_row_words(row, table), (_start(row), _end(row)), (effect,) if effect else (), [row])
+
+    def single(self, rule: Rule, row: Row, said: Told, terms: tuple[Term, ...]) -> Finding:
+        """The finding of one row."""
+        return self._finding(rule, identity(rule.id, str(row["id"])), [_key_part(row, name) for name in rule.key], terms, said)
 
     def together(self, rule: Rule, correlation: Correlation, firing: Firing, completing: Row, terms: tuple[Term, ...]) -> Finding:
         """The finding of rows that came to enough."""
         english, chinese = gathering.words(correlation, firing, completing)
-        said = Words(english, chinese, (told(correlation, firing, completing, "en"), told(correlation, firing, completing, "zh")))
+        words = Words(english, chinese, (told(correlation, firing, completing, "en"), told(correlation, firing, completing, "zh")))
         group = dict(zip(correlation.group, firing.group, strict=True))
         times = plain(_columns(firing.rows, ("@timestamp", "event.start", "event.end")))
-        return self._finding(
-            rule,
-            identity=identity(rule.id, str(completing["id"]), *firing.group),
-            key=["" if group[name] is None else str(group[name]) for name in rule.key],
-            times=(min(map(_start, times)), max(map(_end, times))),
-            terms=terms,
-            words=said,
-            effects=tuple(_different(firing.rows, "ot.effect")),
-            rows=plain(_ends(firing.rows)),
-            whole=firing.rows,
-        )
+        span = (min(map(_start, times)), max(map(_end, times)))
+        said = self._told(words, span, tuple(_different(firing.rows, "ot.effect")), plain(_ends(firing.rows)), firing.rows)
+        key = ["" if group[name] is None else str(group[name]) for name in rule.key]
+        return self._finding(rule, identity(rule.id, str(completing["id"]), *firing.group), key, terms, said)
 
-    def _finding(
-        self,
-        rule: Rule,
-        *,
-        identity: str,
-        key: Sequence[str],
-        times: tuple[int, int],
-        terms: tuple[Term, ...],
-        words: Words,
-        effects: tuple[str, ...],
-        rows: list[Row],
-        whole: pa.Table | None = None,
-    ) -> Finding:
-        why = fill(rule.description, words.english, words.chinese)
-        return Finding(
-            id=identity,
-            key="|".join((rule.id, *key)),
-            detector=self.detector,
-            rule=rule.id,
-            time=times[0],
-            end=times[1],
-            terms=terms,
-            title=fill(rule.title, words.english, words.chinese),
-            reason=Text(f"{words.done[0]} {why.en}", f"{words.done[1]}{why.zh}"),
+    def _told(self, words: Words, times: tuple[int, int], effects: tuple[str, ...], rows: list[Row], whole: pa.Table | None = None) -> Told:
+        return Told(
+            words=words,
+            times=times,
+            effects=effects,
             source=_one(rows, whole, "source.ip"),
             destination=_one(rows, whole, "destination.ip"),
-            effects=effects,
-            techniques=tuple(dict.fromkeys((*(one for effect in effects for one in techniques_of(effect)), *rule.techniques))),
             activities=tuple(row["id"] for row in rows),
             assets=tuple(_assets(rows))[:MOST_ASSETS],
             packets=tuple(dict.fromkeys(packet for row in rows for packet in self._packets(row))),
             observer=rows[-1].get("observer.name") or "",
             site=rows[-1].get("observer.site"),
+        )
+
+    def _finding(self, rule: Rule, name: str, key: Sequence[str], terms: tuple[Term, ...], said: Told) -> Finding:
+        words = said.words
+        why = fill(rule.description, words.english, words.chinese)
+        return Finding(
+            id=name,
+            key="|".join((rule.id, *key)),
+            detector=self.detector,
+            rule=rule.id,
+            time=said.times[0],
+            end=said.times[1],
+            terms=terms,
+            title=fill(rule.title, words.english, words.chinese),
+            reason=Text(f"{words.done[0]} {why.en}", f"{words.done[1]}{why.zh}"),
+            source=said.source,
+            destination=said.destination,
+            effects=said.effects,
+            techniques=tuple(dict.fromkeys((*(one for effect in said.effects for one in techniques_of(effect)), *rule.techniques))),
+            activities=said.activities,
+            assets=said.assets,
+            packets=said.packets,
+            observer=said.observer,
+            site=said.site,
             normal=rule.normal,
             respond=rule.respond,
         )

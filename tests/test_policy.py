@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -332,6 +333,24 @@ def test_a_draft_allows_no_more_than_was_seen() -> None:
 def test_a_wide_plant_is_drafted_with_wider_networks() -> None:
     wide = [Seen(f"10.{number}.{number}.1", f"10.{number}.{number}.2", ("client", "controller"), "modbus", "read", "value.read", 1) for number in range(200)]
     assert set(policy(draft("draft", wide)).zones) == {"client-0-0-0-0", "controller-0-0-0-0"}
+
+
+def test_learning_says_which_alerts_would_become_normal(tmp_path: Path) -> None:
+    place = shutil.copytree(stored()[0], tmp_path / "store")
+    alerts = lines("alerts", "--store", place)
+    learned = one("policy", "learn", "--store", place, "-o", tmp_path / "all.yml")
+    assert learned["open_alerts"] == len(alerts) > 2
+    first, second, *rest = (row["id"] for row in alerts)
+    lines("alert", "close", *rest, first, "--verdict", "expected", "--by", "w", "--store", place)
+    lines("alert", "close", second, "--verdict", "true", "--by", "w", "--store", place)
+    said = balefire("policy", "learn", "--store", place, "-o", tmp_path / "true.yml", "--language", "en").stderr
+    assert said.startswith("1 alerts of this time are open, or were found true")
+    (row,) = (row for row in alerts if row["id"] == second)
+    before = balefire("policy", "learn", "--store", place, "-o", tmp_path / "before.yml", "--until", row["first"], "--language", "en")
+    assert "alerts of this time" not in before.stderr
+    lines("alert", "reopen", second, "--by", "w", "--store", place)
+    lines("alert", "close", second, "--verdict", "false", "--by", "w", "--store", place)
+    assert one("policy", "learn", "--store", place, "-o", tmp_path / "none.yml")["open_alerts"] == 0
 
 
 def test_learn_drafts_from_the_store_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

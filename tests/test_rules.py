@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from detectors.discovery import detectors
 from detectors.lint import lint
 from detectors.lint import test as run_tests
+from detectors.mutation import mutate
 from detectors.rulebook.correlation import KINDS
 from detectors.rulebook.detection import MODIFIERS, detection
 from detectors.rulebook.document import LARGEST, Document, read
@@ -70,6 +71,8 @@ def test_what_format_md_shows_is_a_rule(example: str, tmp_path: Path) -> None:
     assert book.problems == ()
     assert name[1] in {one.id for one in (*book.rules, *book.filters)}
     assert {case.fires for rule in book.rules if rule.id == name[1] for case in rule.cases} in ({True, False}, set())
+    assert lint(tmp_path).problems == (), "what is copied is what is shown"
+    assert mutate(tmp_path).survived == ()
 
 
 def test_what_format_md_shows_of_placeholders_is_read(tmp_path: Path) -> None:

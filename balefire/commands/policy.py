@@ -69,8 +69,8 @@ def show(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_json: bool) -> None:
     """Draft a policy that allows what the store's activities did, and say how much that was."""
-    from balefire.times import moment
-    from detectors.policy.learning import draft, seen
+    from balefire.times import moments
+    from detectors.policy.learning import draft, seen, unsettled
     from records.errors import UsageError
     from records.query import Query
 
@@ -78,7 +78,9 @@ def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_j
         raise UsageError("policy_exists", file=file)
     store = opened(screen)
     try:
-        rows = seen(store, Query(since=moment(since) if since else None, until=moment(until) if until else None))
+        first, last = moments(since, until)
+        rows = seen(store, Query(since=first, until=last))
+        unclear = unsettled(store, first, last)
     finally:
         store.close()
     if not rows:
@@ -90,9 +92,11 @@ def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_j
     found, _ = _read(file)
     counts = {"zones": len(found.zones) if found else 0, "conduits": len(found.conduits) if found else 0, "operations": sum(row.times for row in rows)}
     if as_json:
-        screen.emit({"file": str(file), **counts})
-        return
-    screen.print(screen.say("cli.policy.learn", file=file, **counts))
+        screen.emit({"file": str(file), **counts, "open_alerts": unclear})
+    else:
+        screen.print(screen.say("cli.policy.learn", file=file, **counts))
+    if unclear:
+        screen.note(screen.say("cli.policy.open_alerts", count=f"{unclear:,}", file=file))
 
 
 def _read(file: Path) -> tuple[Policy | None, list[Problem]]:

@@ -12,7 +12,7 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.watch import Watch
 from detectors.scoring import Scorer
-from detectors.telling import KEPT, Teller, Words, row_words
+from detectors.telling import KEPT, Teller
 from records.schema import ACTIVITY, POINT
 
 if TYPE_CHECKING:
@@ -65,31 +65,36 @@ class Rules:
         if not frame.height:
             return []
         rules = [rule for rule in self.book.rules if rule.table is frame.schema and not rule.silent]
-        spoken: dict[int, Words] = {}  # a row is put into words once, whatever it fires
-        found = [(row, place, finding) for place, rule in enumerate(rules) for row, finding in self._found(rule, frame, spoken)]
+        found = [*self._matched(rules, frame), *self._gathered(rules, frame)]
         return [finding for _, _, finding in sorted(found, key=lambda one: one[:2])]
 
-    def _found(self, rule: Rule, frame: Frame, spoken: dict[int, Words]) -> Iterator[tuple[int, Finding]]:
-        return self._gathered(rule, frame) if rule.correlation is not None else self._matched(rule, frame, spoken)
-
-    def _matched(self, rule: Rule, frame: Frame, spoken: dict[int, Words]) -> Iterator[tuple[int, Finding]]:
-        mask = rule.match(frame)
-        if mask is frame.nothing():
+    def _matched(self, rules: list[Rule], frame: Frame) -> Iterator[tuple[int, int, Finding]]:
+        """The findings of rules on single rows, each with its row and the place of its rule."""
+        masks = ((place, rule, rule.match(frame)) for place, rule in enumerate(rules) if rule.correlation is None)
+        matches = [(place, rule, np.flatnonzero(mask)) for place, rule, mask in masks if mask is not frame.nothing()]
+        if not matches:
             return
-        rows = np.flatnonzero(mask)
-        scorer = Scorer(rule, frame)
-        wanted = [name for name in frame.table.column_names if name in KEPT or name in rule.key]
-        for number, row in zip(rows.tolist(), plain(frame.table.select(wanted).take(rows)), strict=True):
-            if number not in spoken:
-                spoken[number] = row_words(row, frame.schema)
-            yield number, self._teller.single(rule, row, spoken[number], scorer.terms(number))
+        # What is said of a row is worked out once, whatever it fires, and scores are asked of these rows alone.
+        hit = np.unique(np.concatenate([numbers for _, _, numbers in matches]))
+        few = Frame(frame.table.take(hit), frame.schema)
+        keys = KEPT.union(*(rule.key for _, rule, _ in matches))
+        rows = plain(few.table.select([name for name in few.table.column_names if name in keys]))
+        said = [self._teller.told(row, frame.schema) for row in rows]
+        for place, rule, numbers in matches:
+            scorer = Scorer(rule, few)
+            for number, at in zip(numbers.tolist(), np.searchsorted(hit, numbers).tolist(), strict=True):
+                yield number, place, self._teller.single(rule, rows[at], said[at], scorer.terms(at))
 
-    def _gathered(self, rule: Rule, frame: Frame) -> Iterator[tuple[int, Finding]]:
-        watch = self._watches[rule.id]
-        for firing in watch.judge(frame):
-            (completing,) = plain(frame.table.take([firing.row]))
-            terms = Scorer(rule, Frame(firing.rows, frame.schema)).together()
-            yield firing.row, self._teller.together(rule, watch.correlation, firing, completing, terms)
+    def _gathered(self, rules: list[Rule], frame: Frame) -> Iterator[tuple[int, int, Finding]]:
+        """The same of correlations; the row is the one that completes it."""
+        for place, rule in enumerate(rules):
+            if rule.correlation is None:
+                continue
+            watch = self._watches[rule.id]
+            for firing in watch.judge(frame):
+                (completing,) = plain(frame.table.take([firing.row]))
+                terms = Scorer(rule, Frame(firing.rows, frame.schema)).together()
+                yield firing.row, place, self._teller.together(rule, watch.correlation, firing, completing, terms)
 
 
 def _columns(rule: Rule) -> frozenset[str]:

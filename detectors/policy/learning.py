@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from detectors.policy.zones import MOST_ZONES
 from records.effects import EFFECTS, NUMBER
 from records.query import Query, Terms
+from records.search import And, Match, Not, Or, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,6 +50,13 @@ def seen(store: Store, query: Query) -> list[Seen]:
     """What the store's activities say, as far as both ends have an address."""
     rows = store.terms("activity", query, Terms(FIELDS, MOST, "ot.count")).to_pylist()
     return [_seen(row) for row in rows if row["source.ip"] and row["destination.ip"] and row["network.protocol"]]
+
+
+def unsettled(store: Store, since: int | None, until: int | None) -> int:
+    """How many alerts of this time nobody has closed, or were closed as true: what they show would be allowed."""
+    during = [Range("last", since, None)] if since is not None else []
+    during += [Range("first", None, until, include_high=False)] if until is not None else []
+    return store.count("alert", Query(where=And((Or((Not(Match("status", "closed")), Match("verdict", "true"))), *during))))
 
 
 def draft(name: str, found: Iterable[Seen]) -> str:

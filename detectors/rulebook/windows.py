@@ -124,24 +124,22 @@ def _at_least(correlation: Correlation, most: npt.NDArray[Any]) -> Mask:
 
 
 def _distinct(rows: Rows) -> Whole:
-    """Different values in each window. Windows of a group move forward, so that each row comes in once and goes out once."""
-    counts: dict[Any, int] = {}
-    found = np.zeros(len(rows.time), dtype=np.int64)
-    came = went = 0
-    firsts, afters = rows.first.tolist(), rows.after.tolist()
-    for row, (first, after) in enumerate(zip(firsts, afters, strict=True)):
-        while came < after:
-            for value in elements(rows.values[came]):
-                counts[value] = counts.get(value, 0) + 1
-            came += 1
-        while went < first:
-            for value in elements(rows.values[went]):
-                counts[value] -= 1
-                if not counts[value]:
-                    del counts[value]
-            went += 1
-        found[row] = len(counts)
-    return found
+    """Different values in each window: those of its rows that did not come before inside of it.
+
+    Windows move forward, so that a row is the first of its value in one run of them: from where it is inside and the one before it is not, until it is not.
+    """
+    known: dict[Any, int] = {}
+    each = [(place, known.setdefault(value, len(known))) for place, held in enumerate(rows.values) for value in elements(held)]
+    places, codes = np.array(each, dtype=np.int64).reshape(-1, 2).T
+    order = np.lexsort((places, codes))
+    before = np.full(len(order), -1, dtype=np.int64)
+    again = np.flatnonzero(np.diff(codes[order]) == 0) + 1
+    before[order[again]] = places[order[again - 1]]
+    starts = np.maximum(np.searchsorted(rows.after, places, "right"), np.searchsorted(rows.first, before, "right"))
+    ends = np.searchsorted(rows.first, places, "right")
+    first = starts < ends
+    windows = len(rows.time) + 1
+    return np.cumsum(np.bincount(starts[first], minlength=windows) - np.bincount(ends[first], minlength=windows))[:-1]
 
 
 def elements(value: Any) -> Sequence[Any]:
