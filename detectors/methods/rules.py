@@ -82,7 +82,8 @@ class Rules:
         said = [self._teller.told(row, frame.schema) for row in rows]
         for place, rule, numbers in matches:
             scorer = Scorer(rule, few)
-            for number, at in zip(numbers.tolist(), np.searchsorted(hit, numbers).tolist(), strict=True):
+            places = cast("list[int]", np.searchsorted(hit, numbers).tolist())
+            for number, at in zip(numbers.tolist(), places, strict=True):
                 yield number, place, self._teller.single(rule, rows[at], said[at], scorer.terms(at))
 
     def _gathered(self, rules: list[Rule], frame: Frame) -> Iterator[tuple[int, int, Finding]]:
