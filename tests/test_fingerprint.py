@@ -95,7 +95,7 @@ def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
 
 def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
     sweep = [activity(n, NOON, ot__object__first=n, ot__object__last=n, ot__count=1) for n in range(RANGES + 1)]
-    many = [activity(1000 + n, NOON, destination__ip=f"10.1.{n >> 8}.{n & 255}", destination__asset__name=None) for n in range(MOST + 5)]
+    many = [activity(1000 + n, NOON, destination__ip=f"10.1.{n >> 8}.{n & 255}", destination__asset__name=None, ot__count=1) for n in range(MOST + 5)]
     store = stored(tmp_path / "store", sweep + many, [])
     made = seen(store, NOON, NOON + DAY)
     assert (len(made.habits), made.left_out, made.rows) == (MOST, 6, RANGES + 1 + MOST + 5)
