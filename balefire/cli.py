@@ -16,6 +16,8 @@ from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.explain import explain
+from balefire.commands.fingerprint import fingerprint
+from balefire.commands.graph import graph
 from balefire.commands.importing import import_list
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
@@ -46,6 +48,8 @@ COMMANDS = (
     suppressions,
     revoke,
     import_list,
+    fingerprint,
+    graph,
     verify,
     dashboard,
     rulebook,

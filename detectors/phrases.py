@@ -20,7 +20,7 @@ COLUMNS: Final = (
     "event.outcome", "ot.effect", "ot.access", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.object.count",
     "ot.error", "ot.count", "ot.value", "ot.anomaly", "ot.tag.name", "ot.tag.unit",
 )  # fmt: skip
-_ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time", "diagnose"})
+ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time", "diagnose"})
 
 
 @cache
@@ -148,7 +148,7 @@ def _ending(row: Row, access: str, language: str) -> str:
     if outcome == "failure":
         ends.append(say("detectors.phrase.refused", language, error=error(row, language)))
     elif outcome == "success" and access != "report":
-        ends.append(say("detectors.phrase.done" if access in _ACTING else "detectors.phrase.answered", language))
+        ends.append(say("detectors.phrase.done" if access in ACTING else "detectors.phrase.answered", language))
     elif outcome == "unknown" and access != "report":
         ends.append(say("detectors.phrase.silent", language))
     if odd := row.get("ot.anomaly"):

@@ -1,0 +1,147 @@
+"""What one asset does, on one page, and what differs between two dates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
+from records.nesting import SECOND, iso, period
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from detectors.fingerprint import Difference, Fingerprint, Period
+    from records.store.contract import Store
+
+DAY: Final = 86_400 * SECOND
+SHOWN: Final = 60  # lines of each kind on a screen; --json has all
+
+
+@click.command(help=say("cli.help.fingerprint", HELP))
+@click.argument("name", metavar="ASSET")
+@click.option("--on", "on", metavar="DATE|T/T", help=say("cli.option.on", HELP))
+@click.option("--against", metavar="DATE|T/T", help=say("cli.option.against", HELP))
+@keeps
+@speaks
+def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, as_json: bool) -> None:
+    """One period, or the difference between two."""
+    from balefire.commands.asset import found
+    from detectors import fingerprint as prints
+
+    store = opened(screen)
+    try:
+        asset = found(store, name)
+        identities = [asset["id"], *(asset["aliases"] or ())]
+        addresses = [address for address in asset["addresses"] if not _is_mac(address)]
+        now = prints.fingerprint(store, identities, addresses, _wanted(on) if on else _last_day(store))
+        before = prints.fingerprint(store, identities, addresses, _wanted(against)) if against else None
+    finally:
+        store.close()
+    changes = prints.differences(before, now) if before else []
+    if as_json:
+        screen.emit(_told(asset, now, before, changes))
+    elif before:
+        _compare(screen, asset["name"], before, now, changes)
+    else:
+        _show(screen, asset["name"], now)
+
+
+def _is_mac(address: str) -> bool:
+    return len(address) == 17 and address.count(":") == 5
+
+
+def _wanted(text: str) -> Period:
+    """A date, hour, minute …, or two moments with a stroke between them (ISO 8601). Raises UsageError."""
+    from detectors.fingerprint import Period
+
+    ends = [period(part) for part in text.split("/")]
+    if len(ends) > 2 or None in ends:
+        raise UsageError("period", text=text)
+    first, last = ends[0], ends[-1]
+    since, until = (first[0], last[1] if len(ends) == 1 else last[0]) if first and last else (0, 0)
+    if since >= until:
+        raise UsageError("period", text=text)
+    return Period(since, until)
+
+
+def _last_day(store: Store) -> Period:
+    """The 24 hours before the store's newest packet."""
+    from detectors.fingerprint import Period
+
+    newest = (store.newest() or 0) + 1
+    return Period(newest - DAY, newest)
+
+
+def _show(screen: Screen, name: str, made: Fingerprint) -> None:
+    screen.print(screen.say("cli.fingerprint.heading", name=name, when=_when(screen, made), rows=made.rows))
+    for side in ("source", "destination"):
+        habits = [habit for habit in made.habits if habit.side == side]
+        _list(screen, f"cli.fingerprint.{side}", [habit.words(screen.language) for habit in habits])
+    _list(screen, "cli.fingerprint.points", [point.words(screen.language) for point in made.points])
+    if made.left_out:
+        screen.note(screen.say("cli.fingerprint.left_out", count=made.left_out))
+
+
+def _list(screen: Screen, heading: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    screen.print(screen.say(heading))
+    for line in lines[:SHOWN]:
+        screen.print(f"  {line}")
+    if len(lines) > SHOWN:
+        screen.note(screen.say("cli.fingerprint.more", count=len(lines) - SHOWN))
+
+
+def _compare(screen: Screen, name: str, before: Fingerprint, now: Fingerprint, changes: list[Difference]) -> None:
+    screen.print(screen.say("cli.fingerprint.compared", name=name, now=_when(screen, now), before=_when(screen, before)))
+    for seen in (before, now):
+        if not seen.rows:
+            screen.note(screen.say("cli.fingerprint.nothing", when=_when(screen, seen)))
+    if not changes and before.rows and now.rows:
+        screen.print(screen.say("cli.fingerprint.same"))
+    for change in changes[: 2 * SHOWN]:
+        screen.print(f"  {getattr(change.text, screen.language)}")
+    if len(changes) > 2 * SHOWN:
+        screen.note(screen.say("cli.fingerprint.more", count=len(changes) - 2 * SHOWN))
+
+
+def _when(screen: Screen, made: Fingerprint) -> str:
+    from balefire.times import span
+
+    return span(made.period.since, made.period.until - 1, screen.language)
+
+
+def _told(asset: dict[str, Any], now: Fingerprint, before: Fingerprint | None, changes: list[Difference]) -> dict[str, Any]:
+    told = {"asset": asset["id"], "name": asset["name"], **_page(now)}
+    if before:
+        told |= {"against": _page(before), "differences": [{"kind": each.kind, "text": {"en": each.text.en, "zh": each.text.zh}} for each in changes]}
+    return told
+
+
+def _page(made: Fingerprint) -> dict[str, Any]:
+    return {
+        "since": iso(made.period.since),
+        "until": iso(made.period.until),
+        "rows": made.rows,
+        "left_out": made.left_out,
+        "habits": [
+            {
+                "side": habit.side,
+                "count": habit.count,
+                "refused": habit.refused,
+                "every_s": habit.every,
+                "values": [habit.low, habit.high] if habit.low is not None else None,
+                "ranges": habit.ranges,
+                "first": iso(habit.first),
+                "last": iso(habit.last),
+                "text": {"en": habit.words("en"), "zh": habit.words("zh")},
+            }
+            for habit in made.habits
+        ],
+        "points": [
+            {"low": each.low, "high": each.high, "changes": each.changes, "text": {"en": each.words("en"), "zh": each.words("zh")}} for each in made.points
+        ],
+    }

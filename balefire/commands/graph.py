@@ -1,0 +1,81 @@
+"""Who talks to whom: the graph of assets, zones and conduits, for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from detectors.graph import Edge, Graph
+
+FORMS: Final = ("json", "graphml", "stix")
+SHOWN: Final = 40
+
+
+@click.command(help=say("cli.help.graph", HELP))
+@click.option("--since", metavar="TIME", help=say("cli.option.since", HELP))
+@click.option("--until", metavar="TIME", help=say("cli.option.until", HELP))
+@click.option("--where", metavar="SEARCH", help=say("cli.option.where", HELP))
+@click.option("--format", "form", type=click.Choice(FORMS), default="json", help=say("cli.option.graph_format", HELP))
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=say("cli.option.graph_output", HELP))
+@keeps
+@speaks
+def graph(screen: Screen, since: str | None, until: str | None, where: str | None, form: str, output: Path | None, as_json: bool) -> None:
+    """Print the graph, or write it to a file."""
+    from balefire.times import moments
+    from detectors import graph as graphs
+    from records.plant import KeptPlant
+    from records.query import Query
+    from records.schema import ACTIVITY
+    from records.search import parse
+
+    first, last = moments(since, until)
+    store = opened(screen)
+    try:
+        made = graphs.build(store, Query(first, last, parse(where, ACTIVITY) if where else None), KeptPlant(store).plant)
+    finally:
+        store.close()
+    text = {"json": graphs.as_json, "graphml": graphs.as_graphml, "stix": graphs.as_stix}[form](made)
+    if output is not None:
+        _write(output, text)
+        screen.note(screen.say("cli.graph.written", file=output, nodes=len(made.nodes), edges=len(made.edges)))
+    elif as_json or form != "json":
+        click.echo(text)
+    else:
+        _show(screen, made)
+    if made.cut:
+        screen.note(screen.say("cli.graph.cut"))
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError("output", file=output, reason=error.strerror or error) from None
+
+
+def _show(screen: Screen, made: Graph) -> None:
+    """Conduits between zones, then who talks to whom, busiest first."""
+    from balefire.screen import table
+
+    names = {node.id: node.name for node in made.nodes}
+
+    def lines(edges: tuple[Edge, ...], zones: bool) -> list[list[str]]:
+        def called(end: str) -> str:
+            return end or screen.say("cli.graph.no_zone") if zones else names.get(end, end or "–")
+
+        return [[called(edge.source), called(edge.destination), ", ".join(edge.protocols), ", ".join(edge.effects), f"{edge.count:,}"] for edge in edges]
+
+    for heading, edges, zones in (("conduits", made.conduits, True), ("edges", made.edges, False)):
+        columns = [(screen.say(f"cli.column.{name}"), name == "count") for name in ("source", "destination", "protocols", "effects", "count")]
+        screen.print(screen.say(f"cli.graph.{heading}"))
+        screen.print(table(columns, lines(edges[:SHOWN], zones)))
+        if len(edges) > SHOWN:
+            screen.note(screen.say("cli.graph.more", count=len(edges) - SHOWN))

@@ -1,0 +1,241 @@
+"""What one asset does: with whom, which effects on which objects, in which rhythm and range of values; and what differs between two periods, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from detectors.phrases import ACTING, deed, number, thing, who
+from records.model import Text
+from records.query import Query
+from records.search import And, Exists, Match, Not, Or
+from records.wording import LANGUAGES, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from records.search import Condition
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+
+MOST: Final = 2000  # habits, and points; what is rarest is left out and counted
+RANGES: Final = 16  # objects of one kind with one peer that are told one by one; more are told as how many there are
+RHYTHM: Final = 1.5  # a rhythm that is so many times slower or faster is another one
+OFTEN: Final = 3  # of a rhythm one speaks from so many operations on
+PEER: Final = ("ip", "mac", "asset.name")
+OBJECT: Final = ("ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last")
+KIND: Final = ("network.protocol", "ot.effect", "ot.access", "event.action")
+_MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """[since, until) in nanoseconds."""
+
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """One thing that an asset does (`side` source) or is asked (`side` destination). `row` puts it into words; `every`: seconds between two, on average."""
+
+    side: str
+    key: tuple[Any, ...]
+    row: Row
+    count: int
+    refused: int
+    every: float | None
+    low: float | None
+    high: float | None
+    first: int
+    last: int
+    ranges: int = 1
+
+    def words(self, language: str) -> str:
+        """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
+        peer = who(self.row, "destination" if self.side == "source" else "source", language)
+        what = say("fingerprint.ranges", language, count=self.ranges) if self.ranges > 1 else thing(self.row, language)
+        unit = self.row.get("ot.unit")
+        parts = [say(f"fingerprint.{self.side}", language, peer=peer, deed=deed(self.row["ot.effect"], language))]
+        parts += [what] if what else []
+        parts += [say("fingerprint.unit", language, unit=unit)] if unit is not None else []
+        parts += [say("fingerprint.every", language, every=_seconds(self.every))] if self.every is not None and self.count >= OFTEN else []
+        parts += [say("fingerprint.values", language, values=_range(self.low, self.high, self.row))] if self.low is not None else []
+        parts += [say("fingerprint.refused", language, count=self.refused)] if self.refused else []
+        return say("fingerprint.comma", language).join([*parts, say("fingerprint.times", language, count=self.count)])
+
+
+@dataclass(frozen=True, slots=True)
+class PointRange:
+    """The values of one point: least, most, and how often it changed."""
+
+    key: tuple[Any, ...]
+    row: Row
+    low: float
+    high: float
+    changes: int
+
+    def words(self, language: str) -> str:
+        """ "register 40018: 2–9.5 rpm, 14 changes"."""
+        values = _range(self.low, self.high, self.row)
+        return say("fingerprint.point", language, object=thing(self.row, language), values=values, changes=self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What an asset did in a period; `rows` tells how many activities that is, `left_out` how many habits and points are not told."""
+
+    period: Period
+    habits: tuple[Habit, ...]
+    points: tuple[PointRange, ...]
+    rows: int
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was. `kind`: new, gone, rhythm, written, refusals, point_values."""
+
+    kind: str
+    text: Text
+
+
+def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str], period: Period) -> Fingerprint:
+    """The fingerprint of the asset with these identities and IP addresses. Nothing of it loads a whole store."""
+    found: dict[tuple[Any, ...], Row] = {}
+    rows = 0
+    for side, other in (("source", "destination"), ("destination", "source")):
+        where = _any(f"{side}.asset.id", identities)
+        if side == "destination":  # what it asks of itself is told once
+            where = And((where, Not(_any("source.asset.id", identities))))
+        fields = [*(f"{other}.{name}" for name in PEER), *KIND, *OBJECT, *_MEASURED]
+        for part in store.history("activity", Query(period.since, period.until, where), fields, ordered=False):
+            rows += part.num_rows
+            _gather(side, other, part, found)
+    habits = sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key)))
+    points = _points(store, addresses, period)
+    left_out = max(0, len(habits) - MOST) + max(0, len(points) - MOST)
+    return Fingerprint(period, tuple(habits[:MOST]), tuple(points[:MOST]), rows, left_out)
+
+
+def _any(field: str, values: Iterable[str]) -> Condition:
+    return Or(tuple(Match(field, value) for value in values))
+
+
+def _gather(side: str, other: str, part: pa.Table, found: dict[tuple[Any, ...], Row]) -> None:
+    """Sum the rows of one kind into one."""
+    keys = [*(f"{other}.{name}" for name in PEER[:1]), *KIND, *OBJECT]
+    for row in _flat(part):
+        key = (side, row[f"{other}.ip"] or row[f"{other}.mac"], *(row[name] for name in keys[1:]))
+        known = found.setdefault(key, {**row, "count": 0, "refused": 0, "spent": 0.0, "timed": 0, "low": None, "high": None, "first": row["event.start"]})
+        count = row["ot.count"] or 1
+        known["count"] += count
+        known["refused"] += count if row["event.outcome"] == "failure" else 0
+        if row["ot.interval.mean"] is not None:
+            known["spent"] += row["ot.interval.mean"] * count
+            known["timed"] += count
+        _widen(known, row["ot.value"], row["ot.value"])
+        known["first"] = min(known["first"], row["event.start"])
+        known["event.end"] = max(known["event.end"], row["event.end"])
+
+
+def _flat(part: pa.Table) -> list[Row]:
+    times: Any = pa.int64()
+    columns: Any = {
+        name: (part.column(name).cast(times) if pa.types.is_timestamp(part.column(name).type) else part.column(name)).to_pylist() for name in part.column_names
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _widen(known: Row, low: float | None, high: float | None) -> None:
+    if low is not None and high is not None:
+        known["low"] = low if known["low"] is None else min(known["low"], low)
+        known["high"] = high if known["high"] is None else max(known["high"], high)
+
+
+def _habit(key: tuple[Any, ...], row: Row) -> Habit:
+    every = row["spent"] / row["timed"] if row["timed"] else None
+    return Habit(key[0], key, row, row["count"], row["refused"], every, row["low"], row["high"], row["first"], row["event.end"], row["ot.object.count"] or 1)
+
+
+def _collapsed(habits: list[Habit]) -> list[Habit]:
+    """Where one peer has the same effect on very many objects, one habit that counts them."""
+    groups: dict[tuple[Any, ...], list[Habit]] = {}
+    for habit in habits:
+        groups.setdefault(habit.key[: 2 + len(KIND)], []).append(habit)
+    return [each for key, group in groups.items() for each in (group if len(group) <= RANGES else [_as_one(key, group)])]
+
+
+def _as_one(key: tuple[Any, ...], group: list[Habit]) -> Habit:
+    row = {**group[0].row, **dict.fromkeys((*OBJECT, "ot.tag.name", "ot.tag.unit"))}
+    lows = [habit.low for habit in group if habit.low is not None]
+    highs = [habit.high for habit in group if habit.high is not None]
+    count, refused = sum(habit.count for habit in group), sum(habit.refused for habit in group)
+    low, high = (min(lows), max(highs)) if lows else (None, None)
+    first, last = min(habit.first for habit in group), max(habit.last for habit in group)
+    return Habit(group[0].side, key, row, count, refused, None, low, high, first, last, sum(habit.ranges for habit in group))
+
+
+def _points(store: Store, addresses: Sequence[str], period: Period) -> list[PointRange]:
+    fields = ["destination.ip", "network.protocol", *OBJECT[:-1], "ot.point.min", "ot.point.max", "ot.point.changes", "ot.tag.name", "ot.tag.unit"]
+    found: dict[tuple[Any, ...], Row] = {}
+    where = And((_any("destination.ip", addresses), Exists("ot.point.min"))) if addresses else None
+    if where is None:
+        return []
+    for part in store.history("point", Query(period.since, period.until, where), fields, ordered=False):
+        for row in _flat(part):
+            key = tuple(row[name] for name in ("network.protocol", *OBJECT[:-1]))
+            known = found.setdefault(key, {**row, "low": None, "high": None, "changes": 0})
+            _widen(known, row["ot.point.min"], row["ot.point.max"])
+            known["changes"] += row["ot.point.changes"] or 0
+    points = [PointRange(key, row, row["low"], row["high"], row["changes"]) for key, row in found.items()]
+    return sorted(points, key=lambda point: (-point.changes, str(point.key)))
+
+
+def differences(before: Fingerprint, after: Fingerprint) -> list[Difference]:
+    """What is new, what is gone, what is slower, faster, refused or out of its range; what acts on the plant first."""
+    old, new = ({habit.key: habit for habit in each.habits} for each in (before, after))
+    found = [(habit, _told("new", habit.words)) for key, habit in new.items() if key not in old]
+    found += [(habit, _told("gone", habit.words)) for key, habit in old.items() if key not in new]
+    found += [(habit, each) for key, habit in new.items() if key in old for each in _changed(old[key], habit)]
+    found.sort(key=lambda each: each[0].row["ot.access"] not in ACTING)
+    was = {point.key: point for point in before.points}
+    return [each for _, each in found] + [each for point in after.points if point.key in was for each in _moved(was[point.key], point)]
+
+
+def _told(kind: str, words: Callable[[str], str]) -> Difference:
+    return Difference(kind, Text(*(say(f"fingerprint.{kind}", language, what=words(language)) for language in LANGUAGES)))
+
+
+def _changed(old: Habit, new: Habit) -> list[Difference]:
+    found: list[Difference] = []
+    if old.every and new.every and min(old.count, new.count) >= OFTEN and not 1 / RHYTHM < new.every / old.every < RHYTHM:
+        found.append(_change("rhythm", new.words, _seconds(old.every), _seconds(new.every)))
+    if new.low is not None and new.high is not None and old.low is not None and old.high is not None and (new.low < old.low or new.high > old.high):
+        found.append(_change("written", new.words, _range(old.low, old.high, old.row), _range(new.low, new.high, new.row)))
+    if new.refused and not old.refused:
+        found.append(_told("refusals", new.words))
+    return found
+
+
+def _moved(old: PointRange, new: PointRange) -> list[Difference]:
+    if new.low >= old.low and new.high <= old.high:
+        return []
+    return [_change("point_values", lambda language: thing(new.row, language), _range(old.low, old.high, old.row), _range(new.low, new.high, new.row))]
+
+
+def _change(kind: str, words: Callable[[str], str], was: str, now: str) -> Difference:
+    return Difference(kind, Text(*(say(f"fingerprint.{kind}", language, what=words(language), was=was, now=now) for language in LANGUAGES)))
+
+
+def _seconds(value: float | None) -> str:
+    return f"{value:.3g} s"
+
+
+def _range(low: float | None, high: float | None, row: Row) -> str:
+    unit = f" {row['ot.tag.unit']}" if row.get("ot.tag.unit") else ""
+    return f"{number(low)}{unit}" if low == high else f"{number(low)}–{number(high)}{unit}"

@@ -1,0 +1,131 @@
+"""What one asset does, and what differs between two dates."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from detectors.fingerprint import MOST, RANGES, Period, differences, fingerprint
+from records.model import Batch
+from records.schema import ACTIVITY, POINT, arrow_table
+from records.store import open_store
+from records.store.contract import Commit
+from tests.cli import DEMO, ROOT, balefire, one
+
+if TYPE_CHECKING:
+    from records.store.contract import Store
+
+MINUTE = 60 * 10**9
+DAY = 1440 * MINUTE
+NOON = 1_763_812_800 * 10**9
+
+
+def activity(number: int, time: int, **columns: Any) -> dict[str, Any]:
+    row = {
+        "id": f"a{number}", "@timestamp": time, "event.start": time, "event.end": time, "source.asset.id": "hmi", "source.ip": "10.0.0.9",
+        "destination.asset.id": "plc", "destination.ip": "10.0.0.5", "destination.asset.name": "PLC-7", "network.protocol": "modbus", "ot.effect": "value.read",
+        "ot.access": "read", "ot.unit": 1, "ot.object.space": "holding_register", "ot.object.first": 39, "ot.object.last": 42, "ot.count": 60,
+        "ot.interval.mean": 1.0, "event.outcome": "success",
+    }  # fmt: skip
+    return row | {name.replace("__", "."): value for name, value in columns.items()}
+
+
+def write(act: dict[str, Any], value: float) -> dict[str, Any]:
+    return act | {
+        "ot.effect": "value.write", "ot.access": "write", "ot.value": value, "ot.count": 1, "ot.interval.mean": None, "ot.object.last": 39,
+        "ot.tag.name": ["Speed"], "ot.tag.unit": "rpm",
+    }  # fmt: skip
+
+
+def point(number: int, time: int, low: float, high: float) -> dict[str, Any]:
+    return {
+        "id": f"p{number}", "@timestamp": time, "event.start": time, "event.end": time, "destination.ip": "10.0.0.5", "network.protocol": "modbus",
+        "ot.unit": 1, "ot.object.space": "holding_register", "ot.object.first": 39, "ot.point.min": low, "ot.point.max": high, "ot.point.changes": 1,
+    }  # fmt: skip
+
+
+def stored(path: Path, activities: list[dict[str, Any]], points: list[dict[str, Any]]) -> Store:
+    tables = [
+        arrow_table(kind, {name: [row.get(name) for row in rows] for name in kind.names}, len(rows))
+        for kind, rows in ((ACTIVITY, activities), (POINT, points))
+    ]  # fmt: skip
+    store = open_store(str(path), write=True)
+    store.write(Commit(Batch(*tables)))
+    return store
+
+
+def seen(store: Store, since: int, until: int, asset: str = "hmi", address: str = "10.0.0.9") -> Any:
+    return fingerprint(store, [asset], [address], Period(since, until))
+
+
+def test_habits_are_summed_over_windows(tmp_path: Path) -> None:
+    rows = [activity(n, NOON + n * MINUTE, ot__interval__mean=1.0 + n, ot__count=60 if n else 120) for n in range(3)]
+    rows += [write(activity(9, NOON), 900.0), write(activity(10, NOON + 1), 950.0), activity(11, NOON, event__outcome="failure", ot__unit=2, ot__count=1)]
+    store = stored(tmp_path / "store", rows, [])
+    reads, writes, refused = seen(store, NOON, NOON + DAY).habits
+    assert (reads.count, reads.every, reads.first, reads.last) == (240, (120 + 2 * 60 + 3 * 60) / 240, NOON, NOON + 2 * MINUTE)
+    assert reads.words("en") == "asks PLC-7 (10.0.0.5) to read values, register 40040–40043, unit 1, every 1.75 s, ×240"
+    assert writes.words("en") == "asks PLC-7 (10.0.0.5) to write values, Speed (register 40040), unit 1, values 900–950 rpm, ×2"
+    assert writes.words("zh") == "要求 PLC-7（10.0.0.5） 写入数值，Speed（保持寄存器 40040），单元 1，数值 900–950 rpm，×2"
+    assert refused.words("en").endswith("unit 2, 1 refused, ×1")
+    asked = seen(store, NOON, NOON + DAY, "plc", "10.0.0.5").habits
+    assert next(habit.words("en") for habit in asked).startswith("10.0.0.9 asks it to read values, register 40040–40043")
+    store.close()
+
+
+def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
+    before = [activity(1, NOON), write(activity(2, NOON), 900.0), activity(3, NOON, ot__unit=7)]
+    after = [activity(4, NOON + DAY, ot__interval__mean=5.0, ot__count=12), write(activity(5, NOON + DAY), 1450.0), activity(6, NOON + DAY, ot__unit=8)]
+    after += [activity(7, NOON + DAY, ot__effect="cpu.stop", ot__access="command", ot__object__first=None, ot__object__last=None, ot__count=1)]
+    store = stored(tmp_path / "store", before + after, [point(1, NOON, 1, 5), point(2, NOON + DAY, 2, 9.5)])
+    old, new = (seen(store, NOON + day, NOON + day + DAY, "hmi", "10.0.0.5") for day in (0, DAY))
+    told = [(each.kind, each.text.en) for each in differences(old, new)]
+    assert [kind for kind, _ in told] == ["new", "written", "new", "gone", "rhythm", "point_values"]
+    assert told[0][1] == "New: asks PLC-7 (10.0.0.5) to stop the controller, unit 1, ×1"
+    assert told[1][1].startswith("Other values written, 1450 rpm instead of 900 rpm: ")
+    assert told[4][1].startswith("Another rhythm, every 5 s instead of 1 s: ")
+    assert told[5][1] == "Other values, 2–9.5 instead of 1–5: register 40040"
+    assert differences(old, old) == []
+    store.close()
+
+
+def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
+    sweep = [activity(n, NOON, ot__object__first=n, ot__object__last=n, ot__count=1) for n in range(RANGES + 1)]
+    many = [activity(1000 + n, NOON, destination__ip=f"10.1.{n >> 8}.{n & 255}", destination__asset__name=None, ot__count=1) for n in range(MOST + 5)]
+    store = stored(tmp_path / "store", sweep + many, [])
+    made = seen(store, NOON, NOON + DAY)
+    assert (len(made.habits), made.left_out, made.rows) == (MOST, 6, RANGES + 1 + MOST + 5)
+    assert [habit.words("en").split(", ")[1] for habit in made.habits if habit.ranges > 1] == ["17 different objects"]
+    store.close()
+
+
+@cache
+def demo() -> Path:
+    place = Path(mkdtemp()) / "store"
+    for kind in ("assets", "tags"):
+        balefire("import", kind, ROOT / "tests" / "lists" / f"{kind}.csv", "--store", place)
+    balefire("replay", DEMO, "--store", place)
+    return place
+
+
+def test_the_command_shows_one_page_and_the_difference_between_two_times() -> None:
+    page = balefire("fingerprint", "Pump PLC", "--store", demo()).output
+    assert "Panel (10.20.1.20) asks it to write values, Pump 3 speed set point (register 40017), unit 2, values 100–105 rpm, ×2" in page
+    quiet, attacked = "2026-11-22T16:39/2026-11-22T16:43", "2026-11-22T16:43/2026-11-22T16:45"
+    told = one("fingerprint", "10.20.1.12", "--store", demo(), "--on", attacked, "--against", quiet)
+    new = [each["text"]["en"] for each in told["differences"] if each["kind"] == "new"]
+    assert any("10.20.1.66 asks it to make a device silent" in text for text in new)
+    assert told["against"]["until"] == told["since"]
+    shown = balefire("fingerprint", "10.20.1.12", "--store", demo(), "--on", attacked, "--against", quiet, "--language", "zh").output
+    assert "新增：10.20.1.66 要求其" in shown
+    assert "Nothing was seen" in balefire("fingerprint", "10.20.1.12", "--store", demo(), "--on", "2020-01-01", "--against", quiet).output
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-22/2026-11-23/2026-11-24", "2026-11-23/2026-11-22", "/"])
+def test_what_is_no_period_is_refused(text: str) -> None:
+    result = balefire("fingerprint", "10.20.1.12", "--store", demo(), "--on", text)
+    assert (result.exit_code, "2026-11-22T16:00/" in result.output) == (2, True)

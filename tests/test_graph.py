@@ -1,0 +1,105 @@
+"""Who talks to whom: the graph of assets, zones and conduits, and what other programs get of it."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import stix2
+
+from detectors.graph import GRAPHML, Edge, Graph, Node, as_graphml, as_json, as_stix
+from tests.cli import DEMO, ROOT, balefire, one
+
+NASTY = '<script>"\x1b[31m\x00\u202e]]>&'
+
+
+@cache
+def store() -> Path:
+    place = Path(mkdtemp()) / "store"
+    for kind in ("assets", "tags"):
+        balefire("import", kind, ROOT / "tests" / "lists" / f"{kind}.csv", "--store", place)
+    balefire("replay", DEMO, "--store", place)
+    return place
+
+
+def printed(form: str, *words: str) -> str:
+    result = balefire("graph", "--store", store(), "--format", form, "--json", *words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_edges_are_the_operations_of_the_activities() -> None:
+    made = json.loads(printed("json"))
+    names = {node["id"]: node for node in made["nodes"]}
+    edges = {(names[edge["source"]]["name"], names[edge["destination"]]["name"]): edge for edge in made["edges"]}
+    told = one("replay", DEMO, "--store", store())
+    assert sum(edge["count"] for edge in made["edges"]) == told["operations"]
+    assert edges["10.20.1.66", "Pump PLC"]["effects"]["restriction.listen_only"] == 1
+    assert (names[edges["Panel", "Pump PLC"]["source"]]["role"], names[edges["Panel", "Pump PLC"]["source"]]["level"]) == ("hmi", 2)
+    conduits = {(edge["source"], edge["destination"]): edge["count"] for edge in made["conduits"]}
+    assert conduits["Control room", "Pumps"] == edges["Panel", "Pump PLC"]["count"]
+    assert sum(conduits.values()) == told["operations"]
+    assert (made["first"][:16], made["last"][:16], made["cut"]) == ("2026-11-22T16:39", "2026-11-22T16:44", False)
+
+
+def test_a_search_and_a_time_narrow_it() -> None:
+    made = json.loads(printed("json", "--where", "ot.access:write", "--since", "2026-11-22T16:43:00"))
+    assert {effect for edge in made["edges"] for effect in edge["effects"]} == {"value.write"}
+    assert made["first"] >= "2026-11-22T16:43"
+
+
+def test_graphml_is_what_its_readers_expect() -> None:
+    root = ElementTree.fromstring(printed("graphml").encode())
+    spaces = {"g": GRAPHML}
+    nodes = {node.get("id"): {data.get("key"): data.text for data in node} for node in root.findall(".//g:node", spaces)}
+    edges = [(edge.get("source"), edge.get("target")) for edge in root.findall(".//g:edge", spaces)]
+    assert len(nodes) == len(json.loads(printed("json"))["nodes"])
+    assert all(source in nodes and target in nodes for source, target in edges)
+    assert "Pump PLC" in {values["n-name"] for values in nodes.values()}
+    declared = {key.get("id") for key in root.findall("g:key", spaces)}
+    assert {name for values in nodes.values() for name in values} <= declared
+
+
+def test_stix_is_valid_and_its_identifiers_are_those_of_the_standard() -> None:
+    bundle: Any = stix2.parse(printed("stix"))
+    kinds = [each.type for each in bundle.objects]
+    assert (kinds.count("infrastructure"), kinds.count("mac-addr")) == (8, 8)
+    assert kinds.count("network-traffic") == 8
+    for each in bundle.objects:
+        if each.type in ("ipv4-addr", "mac-addr", "network-traffic"):
+            content = {name: value for name, value in json.loads(each.serialize()).items() if name not in ("id", "type", "spec_version")}
+            assert type(each)(**content).id == each.id
+    known = {each.id for each in bundle.objects}
+    links = [each for each in bundle.objects if each.type == "relationship"]
+    assert all(link.source_ref in known and link.target_ref in known for link in links)
+    assert printed("stix") == printed("stix")
+
+
+@pytest.mark.parametrize("form", [as_json, as_graphml, as_stix])
+def test_hostile_names_stay_text(form: Any) -> None:
+    graph = Graph(
+        (Node("a", NASTY, ("10.0.0.1",), vendor=NASTY), Node("b", "", ("fd00::1",))), (Edge("a", "b", 1, {"modbus": 1}, {"x": 1}),), (), None, None, False
+    )
+    text = form(graph)
+    if form is as_graphml:
+        root = ElementTree.fromstring(text.encode())
+        assert root.find(f".//{{{GRAPHML}}}script") is None
+        assert '<script>"\\u001b[31m\\u0000\u202e]]>&' in {data.text for data in root.iter(f"{{{GRAPHML}}}data")}
+    else:
+        assert "\x1b" not in text
+        told = json.loads(text)
+        assert NASTY in [each.get("name") for each in told.get("nodes", told.get("objects"))]
+
+
+def test_people_see_conduits_and_assets(tmp_path: Path) -> None:
+    shown = balefire("graph", "--store", store(), "--language", "zh").output
+    assert "区域之间" in shown
+    assert "（无区域）" in shown
+    refused = balefire("graph", "--store", store(), "-o", tmp_path / "no" / "such.json")
+    assert (refused.exit_code, "such.json" in refused.output) == (2, True)
+    assert one("graph", "--store", store(), "--where", "ot.access:none-such")["edges"] == []
