@@ -206,7 +206,7 @@ CASES: Final[dict[str, tuple[int, Edits, Edits]]] = {
             *((f"ot: {{effect: cpu.stop{more}}}\n", f"ot: {{effect: cpu.stop{more}}}\n      source.port: 9\n") for more in ("", ", unit: 2")),
         ),
     ),
-    "field-never": (15, value("source.asset.zone: null"), value("source.asset.role: null")),
+    "field-listed": (15, value("source.asset.zone: null"), value("source.asset.role: null")),
     "key-fixed": (19, (("  - source.ip\n", "  - source.ip\n  - ot.effect\n"),), (("  - source.ip\n", "  - source.ip\n  - ot.unit\n"),)),
     "key-lacks": (
         17,
@@ -441,12 +441,12 @@ def test_a_rule_is_compared_with_those_beside_it(tmp_path: Path) -> None:
     assert [(Path(found.file).name, found.check) for found in lint(tmp_path).problems] == [("halted.yml", "rule-repeated"), ("stopped.yml", "rule-repeated")]
 
 
-def test_fields_that_are_said_to_be_never_there_are_fields() -> None:
-    from detectors.checks.detections import NEVER
+def test_fields_that_are_said_to_be_listed_are_fields() -> None:
+    from detectors.checks.detections import LISTED
     from detectors.checks.folding import NAMES, SCATTERS
 
-    assert {*NEVER, *SCATTERS, *(name for names in NAMES.values() for name in names)} <= {*ACTIVITY.names, *POINTS.names}
+    assert {*LISTED, *SCATTERS, *(name for names in NAMES.values() for name in names)} <= {*ACTIVITY.names, *POINTS.names}
     store = open_store(str(stored()[0]))
     rows = store.read("activity", Query())
     store.close()
-    assert {name for name in NEVER if rows.column(name).null_count < rows.num_rows} == set()
+    assert {name for name in LISTED if rows.column(name).null_count < rows.num_rows} == set()

@@ -6,7 +6,6 @@ import operator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.checking import Place, Subject, at, listed
-from detectors.checks.detections import NEVER
 from detectors.rulebook.correlation import COUNTING, TEMPORAL
 from detectors.trial import trial
 
@@ -32,7 +31,7 @@ def group_absent(subject: Subject) -> Iterator[Place]:
     for index in range(len(correlation.group) if correlation else 0):
         for part in correlation.parts if correlation else ():
             field = part.group[index].name
-            if field in NEVER or _absent(subject, part, field):
+            if _absent(subject, part, field):
                 yield at("correlation", "group-by", index, name=field, rule=part.name)
                 break
 

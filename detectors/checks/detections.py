@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 OUTCOMES: Final = ("success", "failure", "unknown")
 
 # The sensor knows neither: zones belong to policies, levels to inventories.
-NEVER: Final = frozenset({
-    "source.asset.zone", "destination.asset.zone", "source.asset.level", "destination.asset.level",
+LISTED: Final = frozenset({
+    "source.asset.zone", "destination.asset.zone", "source.asset.level", "destination.asset.level", "ot.tag.name", "ot.tag.unit",
 })  # fmt: skip
 
 
@@ -40,10 +40,10 @@ def detection_never(subject: Subject) -> Iterator[Place]:
         yield at(*path, name=path[-1])
 
 
-def field_never(subject: Subject) -> Iterator[Place]:
-    """A field that the sensor leaves empty."""
+def field_listed(subject: Subject) -> Iterator[Place]:
+    """A field that is empty where the plant has imported no lists."""
     for item in subject.items:
-        if item.field in NEVER:
+        if item.field in LISTED:
             yield at(*item.path, name=item.field)
 
 
