@@ -135,6 +135,25 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """The packets kept for the finding with this identity, of the capture `file`; times are nanoseconds.
+
+    `numbers` are those of the packets that are kept, in the order in which they stand in `octets` (pcapng); `content` is the SHA-256 of that. `missing`
+    counts the packets that the finding names and that could not be had; `size` is how many octets were captured of those that could.
+    """
+
+    finding: str
+    file: str
+    time: int
+    end: int
+    numbers: tuple[int, ...] = ()
+    missing: int = 0
+    size: int = 0
+    content: str | None = None
+    octets: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Suppression:
     """Hides the findings of [since, until), packet time in nanoseconds, whose fields all have one of the values that `where` allows (None: absent).
 

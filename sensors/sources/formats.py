@@ -57,12 +57,13 @@ INTERFACE: Final = np.dtype(  # what a kernel must know of an interface
 
 @dataclass(frozen=True, slots=True)
 class Classic:
-    """The file header of a pcap. `scale` turns the fraction of a second into nanoseconds; `header` is the length of a record's."""
+    """The file header of a pcap. `scale` turns the fraction of a second into nanoseconds; `header` is the length of a record's; `snap` may be 0."""
 
     big: bool
     scale: int
     header: int
     linktype: int
+    snap: int
 
 
 def classic(head: bytes) -> Classic | None:
@@ -70,8 +71,8 @@ def classic(head: bytes) -> Classic | None:
     if len(head) < FILE_HEADER or head[:4] not in CLASSIC:
         return None
     big, scale, header = CLASSIC[head[:4]]
-    (linktype,) = struct.unpack_from(">I" if big else "<I", head, 20)
-    return Classic(big, scale, header, linktype & 0x03FFFFFF)  # above: whether and how long a frame check sequence is
+    snap, linktype = struct.unpack_from(">II" if big else "<II", head, 16)
+    return Classic(big, scale, header, linktype & 0x03FFFFFF, snap)  # above: whether and how long a frame check sequence is
 
 
 def linktype_name(number: int) -> str:

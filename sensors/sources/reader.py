@@ -13,6 +13,7 @@ import numpy as np
 from records.errors import InputError
 from sensors.engine.octets import borrow, entry, inline, u16be, u16le, u32be, u32le
 from sensors.engine.tables import table
+from sensors.sources.again import Mark
 from sensors.sources.files import beginning
 from sensors.sources.formats import (
     CLASSIC,
@@ -36,6 +37,7 @@ from sensors.sources.formats import (
 
 if TYPE_CHECKING:
     from records.errors import BalefireError
+    from sensors.sources.again import Marks, Seekable
     from sensors.sources.files import Stream
     from sensors.sources.pcap import Capture
 
@@ -183,12 +185,14 @@ class CaptureSource:
     """The packets of one capture file.
 
     `error` says where it was bad or cut off, everything before that is delivered; `octets` and `packets` count what was delivered, `skipped` the
-    packets of interfaces that cannot be read. `interfaces` are the names of the interfaces, in all sections, that the rows number.
+    packets of interfaces that cannot be read. `interfaces` are the names of the interfaces, in all sections, that the rows number. `marks` are told where
+    each batch begins; `stream`, where it is given, is read from where `go` says.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, marks: Marks | None = None, stream: Seekable | None = None) -> None:
         self.name = capture.name
         self._capture = capture  # keeps its spool
+        self._marks = marks
         self.error: BalefireError | None = None
         self.packets = self.octets = self.skipped = 0
         self.interfaces: list[str] = []
@@ -202,8 +206,10 @@ class CaptureSource:
         self._block = 0  # its length
         self._headers = 0
         self._over = False
-        self._stream: Stream | None = None
+        self._stream: Stream | Seekable | None = stream
         self._blocks = False
+        if stream is not None:
+            return
         try:
             self._stream = capture.open()
             self._begin(self._stream)
@@ -224,6 +230,7 @@ class CaptureSource:
         if header := classic(head):
             walk.big, walk.scale, walk.header, walk.linktype = header.big, header.scale, header.header, header.linktype
             self.interfaces = [""]
+            self._table[0].linktype, self._table[0].snap = header.linktype, header.snap
             self._offset = FILE_HEADER
         self._blocks = head[:4] not in CLASSIC
         self._rest += head[self._offset :]
@@ -243,9 +250,12 @@ class CaptureSource:
             if self._skip:  # the file ends inside the block
                 self._finish()
                 break
+            offset, before = self._offset, self._walks.copy() if self._marks is not None else None
             self._index(memory, start, end, packets)
             self._keep(arena, start, copied, end)
             if walk.row:
+                if self._marks is not None:
+                    self._marks.add(Mark(int(packets[0].number), offset, before, self._table, self.interfaces, self._blocks))
                 self.packets += int(walk.row)
                 return int(walk.row)
             if walk.stop == BROKEN:
@@ -256,6 +266,19 @@ class CaptureSource:
                 self._end("capture.corrupt")
             room = most
         return 0
+
+    def go(self, mark: Mark) -> bool:
+        """Read on from there; False where those bytes are gone. Raises OSError."""
+        (walk,) = self._walks = mark.walk.copy()
+        self._table, self.interfaces, self._blocks = mark.interfaces.copy(), mark.names[: max(1, walk.section + walk.interfaces)], mark.blocks
+        self._rest, self._taken, self._offset, self._skip, self._over, self.error = bytearray(), 0, mark.offset, 0, False, None
+        stream: Any = self._stream
+        return bool(stream.seek(mark.offset))
+
+    def interface(self, number: int) -> tuple[str, int, int]:
+        """Name, link type and snap length of an interface that the rows number."""
+        row = self._table[number]
+        return self.interfaces[number], int(row.linktype), int(row.snap)
 
     def close(self) -> None:
         """Let go of the file."""
