@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute
 
 from balefire.ahead import ahead
+from balefire.keeping import Keeping
 from balefire.ruling import LOOK_S, Ruling
+from balefire.settings import Keep
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from detectors.detector import Detector
     from records.store.contract import Store, Written
+    from sensors.sources.again import Marks
     from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
@@ -51,7 +54,7 @@ PAUSED_S: Final = 1.0
 class Plan:
     """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
 
-    `criticality` tells what devices matter to the plant, by address or network.
+    `criticality` tells what devices matter to the plant, by address or network; `keep` how much is kept of the packets of findings.
     """
 
     captures: Sequence[Capture]
@@ -61,6 +64,7 @@ class Plan:
     rules: tuple[Path, ...] = ()
     criticality: Mapping[str, str] = field(default_factory=dict[str, str])
     language: str = "en"
+    keep: Keep = Keep()
 
     def observer_of(self, capture: Capture) -> str:
         """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""
@@ -109,6 +113,7 @@ class Replay:
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
         self._known = KeptPlant(store)
+        self.keeping = Keeping(store, plan.keep)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
@@ -122,6 +127,7 @@ class Replay:
             inputs = self._captures(ruling)
         finally:
             ruling.close()
+            self.keeping.close()
         self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
         return self._summary(inputs, time.monotonic() - started)
 
@@ -180,13 +186,14 @@ class Replay:
         before = len(self.errors)
         waiting = Waiting()
         history = self.plan.observer or capture.path
-        for batch in ahead(lambda check: self._listen(capture, sensor, check), every=LOOK_S if capture.pipe else None):
+        marks = self.keeping.begin(history, capture)
+        for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None):
             changed = capture.pipe is not None and not waiting.rows() and (ruling.look() | self._known.look())  # what waits was judged by those before
             if changed and history in judges:
                 judges[history] = self._renewed(judges[history], ruling)
             if batch is None:  # nothing comes; which rules are in force is kept all the same
                 if changed:
-                    self._commit(Waiting(), ruling)
+                    self._commit(Waiting(), ruling, history)
                 continue
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
@@ -196,19 +203,20 @@ class Replay:
                 waiting.batches.append(piece)
                 waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
-                    self._commit(waiting, ruling)
+                    self._commit(waiting, ruling, history)
                     waiting = Waiting()
-        self._commit(waiting, ruling, sensor.assets())
+        self._commit(waiting, ruling, history, sensor.assets())
+        self.keeping.thin(aged=True)
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)
 
-    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None) -> Iterator[Batch]:
+    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
         """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
         if capture.error is not None:
             self.errors.append(capture.error)
             return
-        source = open_capture(capture)
+        source = open_capture(capture, marks)
         due = _due(capture.pipe) if capture.pipe else lambda: False
 
         def asked() -> bool:
@@ -225,14 +233,15 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, ruling: Ruling, assets: tuple[Asset, ...] = ()) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, assets: tuple[Asset, ...] = ()) -> None:
         """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
         batch = waiting.batch()
         newest = self.store.newest()
         state = ruling.state(_earliest(batch) if newest is None else newest)
+        evidence = self.keeping.of(history, waiting.findings)
 
         def attempt() -> tuple[Commit, Written]:
-            commit = self._settled(batch, waiting.findings, assets, state)
+            commit = replace(self._settled(batch, waiting.findings, assets, state), evidence=evidence)
             return commit, self.store.write(commit)
 
         commit, written = again(attempt)
@@ -244,6 +253,8 @@ class Replay:
         self.hidden |= {finding.id for finding in unseen if finding.suppressions}
         own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
         self._own |= {alert.id: alert for alert in own.alerts}
+        if evidence:
+            self.keeping.thin()
 
     def _settled(self, batch: Batch, findings: Sequence[Finding], assets: tuple[Asset, ...], state: dict[str, bytes]) -> Commit:
         """What to write: the findings in their order, marked by suppressions, new ones folded into the alerts as they are stored now."""
@@ -277,6 +288,7 @@ class Replay:
             "coverage": tally.coverage(),
             "unknown": tally.blind_spots(),
             "assets": len(self.assets),
+            "evidence": {"findings": self.keeping.findings, "packets": self.keeping.packets, "missing": self.keeping.missing},
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }

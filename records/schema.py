@@ -300,6 +300,22 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, printable, lengths, period, guess …", "按端口的未解析内容及特征"),
 ), labels=("file",))
 
+EVIDENCE: Final = Table("evidence", "time", (
+    Field("id", "keyword", "identity: that of the finding whose packets these are", "标识：即所属发现的标识"),
+    Field("file", "keyword", "name of the capture that they were copied from", "数据包所来自的抓包文件名"),
+    Field("time", "date", "time of the first packet", "首包时间"),
+    Field("end", "date", "time of the last packet", "末包时间"),
+    Field("packets", "long", "packets that are kept, or were: those that the finding names, and neighbours of the same conversations",
+          "已保存（或曾保存）的数据包数：发现所指的数据包及同一会话的相邻数据包"),
+    Field("numbers", "long", "their numbers in the capture, from 1", "它们在抓包中的序号（从 1 起）", many=True),
+    Field("missing", "long", "packets that the finding names and that could not be had", "发现所指但未能取得的数据包数"),
+    Field("bytes", "long", "captured bytes of the packets", "数据包的捕获字节数"),
+    Field("content", "keyword", "SHA-256 of the packets as pcapng; equal ones are kept once", "数据包（pcapng）的 SHA-256；相同内容只存一份"),
+    Field("kept", "date", "when they were kept, by the clock of this machine", "保存时间（本机时钟）"),
+    Field("gone", "date", "when they were removed, by the clock of this machine; absent where they are there", "清除时间（本机时钟）；仍在时为空"),
+    Field("reason", "keyword", "why they were removed: size or age", "清除原因：size（空间）或 age（期限）"),
+), labels=("file", "kept", "gone", "reason"))
+
 REPORT: Final = Table("report", "until", (
     Field("id", "keyword", "identity", "标识"),
     Field("period", "keyword", "daily, weekly, monthly or quarterly", "周期"),
@@ -309,7 +325,7 @@ REPORT: Final = Table("report", "until", (
 ))
 # fmt: on
 
-TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, REPORT)}
+TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, EVIDENCE, REPORT)}
 
 
 @cache

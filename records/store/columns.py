@@ -135,3 +135,17 @@ def decoded(row: Mapping[str, Any], table: str) -> dict[str, Any]:
     """A flat row with its JSON fields decoded."""
     texts = {field.name for field in TABLES[table].fields if field.type == "json"}
     return {name: json.loads(value) if name in texts and value is not None else value for name, value in row.items()}
+
+
+def newest_of(rows: pa.Table) -> int | None:
+    """The last packet time of a batch's table, or its last row's where that is not known."""
+    times = [value for name in ("event.end", "@timestamp") if name in rows.column_names for value in [_latest(rows.column(name))] if value is not None]
+    return max(times, default=None)
+
+
+def _latest(column: Any) -> int | None:
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute
+    latest: int | None = compute.max(column.cast("int64")).as_py()
+    return latest

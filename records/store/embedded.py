@@ -19,8 +19,8 @@ from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
-from records.store import parquet
-from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, shown, stored
+from records.store import packets, parquet
+from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, newest_of, shown, stored
 from records.store.contract import Written
 from records.store.decisions import changed, decide, folded, put
 from records.store.engine import FILES, ROWS, Engine
@@ -186,6 +186,10 @@ class EmbeddedStore:
         """What a detector saved under its name, or None."""
         return self._manifest.state(name)
 
+    def packets(self, finding: str) -> bytes | None:
+        """The packets that are kept for a finding (pcapng), None where none are, or no more."""
+        return packets.body(self._manifest, finding)
+
     def _result(self, kind: Table, query: Query, text: Callable[[Statement], str]) -> pa.Table:
         def result() -> pa.Table:
             statement, rows = self._source(kind, query)
@@ -264,6 +268,7 @@ class EmbeddedStore:
                 conflicts += others
             self._put_changed("alert", folded(self._manifest, map(alert_row, commit.alerts), now), now)
             self._put_changed("asset", self._merged(commit), now)
+            packets.keep(self._manifest, commit.evidence, now)
             self._manifest.set_state(commit.state)
             self._manifest.set_number("released", released + max(rows.num_rows for rows in batches.values()))
             self._set_newest(commit)
@@ -315,6 +320,13 @@ class EmbeddedStore:
         if self._manifest.file_names(retired=True):
             parquet.sweep(self.path, self._manifest, time.time())
 
+    def thin(self, most: int, before: int) -> int:
+        """Bound what is kept of packets by size and age; for how many findings it went."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        with self._writing, self._manifest.transaction():
+            return packets.thin(self._manifest, most, before, time.time_ns())
+
     def retire(self, before: int) -> int:
         """Drop whole days (and documents) whose end and last write are both before this time; how many rows went."""
         if self._lock is None:
@@ -334,6 +346,7 @@ class EmbeddedStore:
                 if gone := self._manifest.drop_older(name, before):
                     changed(self._manifest, name)
                     dropped += gone
+            dropped += packets.retire(self._manifest, before)
         return dropped
 
     def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
@@ -357,20 +370,6 @@ def flat_coverage(commit: Commit) -> list[dict[str, Any]]:
     """The coverage rows of a commit as flat rows."""
     kind = TABLES["coverage"]
     return flat(kind, conform(kind, commit.batch.coverage))
-
-
-def newest_of(rows: pa.Table) -> int | None:
-    """The last packet time of a batch's table, or its last row's where that is not known."""
-    times = [value for name in ("event.end", "@timestamp") if name in rows.column_names for value in [_latest(rows.column(name))] if value is not None]
-    return max(times, default=None)
-
-
-def _latest(column: Any) -> int | None:
-    import pyarrow.compute
-
-    compute: Any = pyarrow.compute
-    latest: int | None = compute.max(column.cast("int64")).as_py()
-    return latest
 
 
 def _table(name: str) -> Table:

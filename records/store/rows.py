@@ -12,7 +12,7 @@ from records.nesting import iso
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from records.model import Asset, Finding, Value
+    from records.model import Asset, Evidence, Finding, Value
 
 
 def _json(value: Any) -> str:
@@ -51,6 +51,24 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "alert": finding.alert,
         "suppressions": list(finding.suppressions),
         "expired": list(finding.expired),
+    }
+
+
+def evidence_row(evidence: Evidence, now: int) -> dict[str, Any]:
+    """Evidence as a flat row, kept now."""
+    return {
+        "id": evidence.finding,
+        "file": evidence.file,
+        "time": evidence.time,
+        "end": evidence.end,
+        "packets": len(evidence.numbers),
+        "numbers": list(evidence.numbers),
+        "missing": evidence.missing,
+        "bytes": evidence.size,
+        "content": evidence.content,
+        "kept": now if evidence.content else None,
+        "gone": None,
+        "reason": None,
     }
 
 

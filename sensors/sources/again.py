@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from sensors.sources.files import Inflated, Plain, Stream
+    from sensors.sources.files import Inflated, Stream
 
 MOST_MARKS: Final = 1 << 16  # more of them are thinned out: every second one goes
 EVERY: Final = 32 << 20  # decompressed octets between places that a gzip file can be read from

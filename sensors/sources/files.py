@@ -21,9 +21,9 @@ from sensors.sources.again import Tape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensors.sources.again import Seekable
-
     from _typeshed import WriteableBuffer
+
+    from sensors.sources.again import Seekable
 
 GZIP: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20

@@ -1,0 +1,92 @@
+"""Evidence while a replay runs: which findings get their packets kept, and from which capture."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from sensors.evidence import Keeper
+from sensors.sources.again import Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from balefire.settings import Keep
+    from records.model import Evidence, Finding
+    from records.store.contract import Store
+    from sensors.sources.pcap import Capture
+
+FINDINGS: Final = 100  # of one key, and beyond them any that is graver than all before: the rest of a flood shows nothing new
+EARLIER: Final = 4  # captures of one history that a finding may still name packets of
+DAY: Final = 86_400 * 10**9
+MEBIBYTE: Final = 1 << 20
+
+
+class Keeping:
+    """Keeps packets for findings, within limits. `findings`, `packets` and `missing` count what this run kept and what it could not have."""
+
+    def __init__(self, store: Store, limits: Keep) -> None:
+        self._store, self._limits = store, limits
+        self._keepers: dict[str, deque[Keeper]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}  # by key: how many findings, the gravest severity
+        self.findings = self.packets = self.missing = 0
+
+    def begin(self, history: str, capture: Capture) -> Marks | None:
+        """A capture of this history is about to be read; where it should tell its places. None where nothing is to be kept."""
+        if not self._limits.mebibytes:
+            return None
+        if capture.pipe:
+            capture.pipe.keep(self._limits.spool * MEBIBYTE)
+        marks = Marks()
+        keepers = self._keepers.setdefault(history, deque())
+        keepers.appendleft(Keeper(capture, marks))
+        if len(keepers) > EARLIER:
+            keepers.pop().close()
+        return marks
+
+    def of(self, history: str, findings: Iterable[Finding]) -> tuple[Evidence, ...]:
+        """What is to be kept for these findings of a capture of this history."""
+        keepers = self._keepers.get(history)
+        if not keepers:
+            return ()
+        wanted = {finding.id: finding for finding in findings if finding.packets}
+        for known in self._store.taken(wanted):
+            if (row := self._store.get("evidence", known)) and row["content"] and row["gone"] is None:
+                del wanted[known]
+        kept = [_best(keepers, finding) for finding in sorted(wanted.values(), key=_place) if self._is_due(finding)]
+        self.findings += sum(each.content is not None for each in kept)
+        self.packets += sum(len(each.numbers) for each in kept)
+        self.missing += sum(each.missing for each in kept)
+        return tuple(kept)
+
+    def _is_due(self, finding: Finding) -> bool:
+        count, gravest = self._seen.get(finding.key, (0, -1))
+        due = count < FINDINGS or finding.severity > gravest
+        self._seen[finding.key] = (count + due, max(gravest, finding.severity))
+        return due
+
+    def thin(self, aged: bool = False) -> None:
+        """Hold what is kept within its limits; `aged`: by age, too."""
+        before = time.time_ns() - self._limits.days * DAY if aged else 0
+        self._store.thin(self._limits.mebibytes * MEBIBYTE, before)
+
+    def close(self) -> None:
+        """Let go of the captures."""
+        for keepers in self._keepers.values():
+            for keeper in keepers:
+                keeper.close()
+
+
+def _place(finding: Finding) -> int:
+    return min(ref.packet for ref in finding.packets)
+
+
+def _best(keepers: Iterable[Keeper], finding: Finding) -> Evidence:
+    """From the capture read last, or the one before it that has what the finding names."""
+    found: list[Evidence] = []
+    for keeper in keepers:
+        found.append(keeper.evidence(finding))
+        if not found[-1].missing:
+            return found[-1]
+    return max(found, key=lambda each: len(each.numbers))
