@@ -64,6 +64,7 @@ class Keeper:
         self._decoder: Decoder | None = None
         self._source: CaptureSource | None = None
         self._held: dict[int, Stretch] = {}
+        self._written: tuple[tuple[int, ...], bytes] = ((), b"")
         self._stream = None
         try:
             self._stream = capture.again() if capture.error is None else None  # held open, so that it survives being moved or deleted
@@ -91,7 +92,7 @@ class Keeper:
 
     def _rows(self, low: int, high: int) -> Iterator[tuple[Stretch, Any]]:
         """The rows of packets low … high, a stretch at a time, as far as they are there."""
-        while low <= high and (stretch := self._stretch(low)) is not None:
+        while low <= min(high, self._marks.last) and (stretch := self._stretch(low)) is not None:
             rows = np.flatnonzero((stretch.numbers >= low) & (stretch.numbers <= high))
             if len(rows):
                 yield stretch, rows
@@ -147,17 +148,21 @@ class Keeper:
         named = sum(number in told and _is(packet, told[number]) for number, packet in found)
         if not named:
             return Evidence(finding.id, self.name, finding.time, finding.end, missing=len(told))
-        times = [packet.time for _, packet in found]
-        file = io.BytesIO()
-        writer = Writer(file)
-        for _, packet in found:
-            writer.add(packet)
-        octets = file.getvalue()
+        numbers = tuple(number for number, _ in found)
+        if numbers != self._written[0]:  # findings that come together are often of the same conversation
+            self._written = numbers, _file(packet for _, packet in found)
+        octets, times = self._written[1], [packet.time for _, packet in found]
         content = hashlib.sha256(octets).hexdigest()
         size = sum(len(packet.octets) for _, packet in found)
-        return Evidence(
-            finding.id, self.name, min(times), max(times), tuple(number for number, _ in found), len(told) - named, size, content, octets
-        )  # fmt: skip
+        return Evidence(finding.id, self.name, min(times), max(times), numbers, len(told) - named, size, content, octets)
+
+
+def _file(packets: Iterable[Packet]) -> bytes:
+    file = io.BytesIO()
+    writer = Writer(file)
+    for packet in packets:
+        writer.add(packet)
+    return file.getvalue()
 
 
 def _is(packet: Packet, told: PacketRef) -> bool:

@@ -32,9 +32,9 @@ def keep(manifest: Manifest, given: Sequence[Evidence], now: int) -> None:
     """Keep the packets of these findings, where none are kept for them."""
     bodies = manifest.bodies_of("evidence", "id", [evidence.finding for evidence in given])
     fresh = [evidence for evidence in given if _better(evidence, bodies.get(evidence.finding))]
-    for evidence in fresh:
-        if evidence.content:
-            manifest.put_packets(evidence.content, _packed(evidence.octets))
+    for content, octets in {evidence.content: evidence.octets for evidence in fresh}.items():
+        if content and manifest.packets(content) is None:
+            manifest.put_packets(content, _packed(octets))
     put(manifest, "evidence", [evidence_row(evidence, now) for evidence in fresh], now)
 
 

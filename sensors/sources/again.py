@@ -60,19 +60,21 @@ class Mark:
 
 
 class Marks:
-    """The places of one capture's batches, in order; one thread adds, others look."""
+    """The places of one capture's batches, in order; one thread adds, others look. `last` is the number of the last packet so far."""
 
     def __init__(self, most: int = MOST_MARKS) -> None:
         self._most, self._every, self._seen = most, 1, 0
         self._marks: list[Mark] = []
+        self.last = 0
 
-    def add(self, mark: Mark) -> None:
-        """One more batch. Where they are too many, every second one is let go."""
+    def add(self, mark: Mark, last: int) -> None:
+        """One more batch, up to this packet. Where they are too many, every second one is let go."""
         if self._seen % self._every == 0:
             self._marks.append(mark)
         self._seen += 1
         if len(self._marks) > self._most:
             self._marks, self._every = self._marks[::2], 2 * self._every
+        self.last = last
 
     def before(self, number: int) -> Mark | None:
         """The last mark at or before this packet."""

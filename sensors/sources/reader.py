@@ -255,7 +255,8 @@ class CaptureSource:
             self._keep(arena, start, copied, end)
             if walk.row:
                 if self._marks is not None:
-                    self._marks.add(Mark(int(packets[0].number), offset, before, self._table, self.interfaces, self._blocks))
+                    mark = Mark(int(packets[0].number), offset, before, self._table, self.interfaces, self._blocks)
+                    self._marks.add(mark, int(packets[walk.row - 1].number))
                 self.packets += int(walk.row)
                 return int(walk.row)
             if walk.stop == BROKEN:
