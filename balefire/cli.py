@@ -15,6 +15,7 @@ from balefire.commands.alert import alert
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
+from balefire.commands.evidence import evidence
 from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
 from balefire.commands.graph import graph
@@ -43,6 +44,7 @@ COMMANDS = (
     dissect,
     *table_commands(),
     explain,
+    evidence,
     alert,
     suppress,
     suppressions,

@@ -141,20 +141,27 @@ class Keeper:
             del self._held[next(iter(self._held))]
         return made
 
+    def named(self, packets: Sequence[PacketRef]) -> tuple[list[tuple[int, Packet]], int]:
+        """These packets and their neighbours, as `find` gives them, none where none of these is there; and how many of these are not, or are others."""
+        told = {ref.packet: ref for ref in packets[:PACKETS]}
+        found = self.find(list(told))
+        right = [number for number, packet in found if number in told and _is(packet, told[number])]
+        if len(right) < len(told):
+            found = self.find(right)
+        return found, len(told) - len(right)
+
     def evidence(self, finding: Finding) -> Evidence:
         """What is kept for a finding. Packets that it names and that are not there, or are others than it means, are counted as missing."""
-        told = {ref.packet: ref for ref in finding.packets[:PACKETS]}
-        found = self.find(list(told))
-        named = sum(number in told and _is(packet, told[number]) for number, packet in found)
-        if not named:
-            return Evidence(finding.id, self.name, finding.time, finding.end, missing=len(told))
+        found, missing = self.named(finding.packets)
+        if not found:
+            return Evidence(finding.id, self.name, finding.time, finding.end, missing=missing)
         numbers = tuple(number for number, _ in found)
         if numbers != self._written[0]:  # findings that come together are often of the same conversation
             self._written = numbers, _file(packet for _, packet in found)
         octets, times = self._written[1], [packet.time for _, packet in found]
         content = hashlib.sha256(octets).hexdigest()
         size = sum(len(packet.octets) for _, packet in found)
-        return Evidence(finding.id, self.name, min(times), max(times), numbers, len(told) - named, size, content, octets)
+        return Evidence(finding.id, self.name, min(times), max(times), numbers, missing, size, content, octets)
 
 
 def _file(packets: Iterable[Packet]) -> bytes:
