@@ -64,7 +64,7 @@ class Plan:
     rules: tuple[Path, ...] = ()
     criticality: Mapping[str, str] = field(default_factory=dict[str, str])
     language: str = "en"
-    keep: Keep = Keep()
+    keep: Keep = field(default_factory=Keep)
 
     def observer_of(self, capture: Capture) -> str:
         """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""

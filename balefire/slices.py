@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from balefire.identities import one
@@ -20,7 +19,6 @@ from sensors.slicing import Selection, Slice
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from records.errors import BalefireError
     from records.store.contract import Store
     from sensors.sources.pcap import Capture
 

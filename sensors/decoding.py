@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HOSTS: Final = 1 << 16
 MOST_ADDRESSES: Final = 4  # new ones that a packet may bring: of the outer and of the inner header
+_where: Any = np.where  # the stubs do not know what becomes of a record's columns
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio (Knuth): spreads whatever it multiplies
 
 
@@ -69,9 +70,9 @@ class Decoder:
         ends: list[Any] = []
         for side in ("source", "target"):
             number, port, mac = packets[side], packets[f"{side}_port"], packets[f"{side}_mac"]
-            address = np.where(number >= 0, _mixed(words[number]), _mixed(mac.astype(np.uint64)) + _ODD)
+            address = _where(number >= 0, _mixed(words[number]), _mixed(mac.astype(np.uint64)) + _ODD)
             ends.append(_mixed(address ^ port.astype(np.uint64)))
-        kind = np.where(packets.source >= 0, packets.transport, packets.ethertype).astype(np.uint64)
+        kind = _where(packets.source >= 0, packets.transport, packets.ethertype).astype(np.uint64)
         return _mixed(ends[0] + ends[1]) ^ kind
 
     def of(self, addresses: frozenset[str], side: str) -> Any:
@@ -87,7 +88,7 @@ class Decoder:
             a, b, c, d = (int(address) >> shift & 0xFFFFFFFF for shift in (96, 64, 32, 0))
             wanted |= (hosts.family == address.version) & (hosts.a == a) & (hosts.b == b) & (hosts.c == c) & (hosts.d == d)
         number = self.packets[side]
-        return np.where(number >= 0, wanted[number], False) | np.isin(self.packets[f"{side}_mac"], macs)
+        return _where(number >= 0, wanted[number], False) | np.isin(self.packets[f"{side}_mac"], macs)
 
 
 MAC: Final = len("00:00:00:00:00:00")

@@ -193,8 +193,10 @@ def _chosen(wanted: Any, number: Any, talks: Any) -> Any:
     """[row] → is it one of `wanted`, or among the nearest of their conversations that there is room for?"""
     named = np.isin(number, wanted)
     near = np.isin(talks, np.unique(talks[named])) & ~named
-    after = np.clip(np.searchsorted(wanted, number), 0, len(wanted) - 1)
-    distance = np.minimum(np.abs(number - wanted[after]), np.abs(number - wanted[np.maximum(after - 1, 0)]))
+    place: Any = np.searchsorted(wanted, number)
+    after: Any = np.minimum(place, len(wanted) - 1)
+    before: Any = np.maximum(after - 1, 0)
+    distance = np.minimum(np.abs(number - wanted[after]), np.abs(number - wanted[before]))
     order = np.lexsort((number, distance, ~near))[: max(0, PACKETS - int(named.sum()))]
     named[order[near[order]]] = True
     return named

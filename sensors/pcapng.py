@@ -14,7 +14,7 @@ from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+    from typing import IO
 
 MAGIC: Final = 0x1A2B3C4D
 COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, of an interface, of a section, of an interface
@@ -45,7 +45,7 @@ class Packet:
 class Writer:
     """One section with its interfaces as they come up, and packets; everything goes to `file` at once."""
 
-    def __init__(self, file: BinaryIO, comment: str = "", application: str = "") -> None:
+    def __init__(self, file: IO[bytes], comment: str = "", application: str = "") -> None:
         self._file = file
         self._interfaces: dict[Interface, int] = {}
         body = struct.pack("<IHHq", MAGIC, 1, 0, -1)

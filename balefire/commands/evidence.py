@@ -7,7 +7,7 @@ import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from balefire.slices import Kept, Row, Taken
     from records.store.contract import Store
-    from sensors.slicing import Selection
 
 STDOUT: Final = "-"
 TITLES: Final = 3  # findings that a packet's comment tells in full
@@ -55,19 +54,16 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
     choose(sum(capture.size for capture in captures or ()))
     store = opened(screen) if identity or captures is None or Path(screen.store).expanduser().exists() else None
     try:
-        selection, found, taken = _asked(screen, store, identity, captures, asked)
+        found, taken = _asked(screen, store, identity, captures, asked)
         summary = _write(screen, taken, found, output, force)
     finally:
         if store:
             store.close()
-    del selection
     _tell(screen, summary, found, as_json)
 
 
-def _asked(
-    screen: Screen, store: Store | None, identity: str | None, captures: Any, asked: dict[str, Any]
-) -> tuple[Selection, Kept | None, Iterable[Taken]]:
-    """What was asked for: the selection, the findings that it is about, and the packets."""
+def _asked(screen: Screen, store: Store | None, identity: str | None, captures: Any, asked: dict[str, Any]) -> tuple[Kept | None, Iterable[Taken]]:
+    """What was asked for: the findings that it is about, and the packets."""
     from balefire.slices import addresses, again, from_captures, from_store, kept
     from balefire.times import moments
     from sensors.slicing import Selection
@@ -81,12 +77,12 @@ def _asked(
         (addresses(store, pair[0]), addresses(store, pair[1])) if pair else None,
     )
     if captures is not None and not identity:
-        return selection, None, from_captures(captures, selection, screen.fail)
+        return None, from_captures(captures, selection, screen.fail)
     assert store is not None  # noqa: S101 - it is opened for these
     found = kept(store, identity, selection)
     if captures is not None:
-        return selection, found, again(captures, found, selection, screen.fail)
-    return selection, found, from_store(store, found, selection)
+        return found, again(captures, found, selection, screen.fail)
+    return found, from_store(store, found, selection)
 
 
 def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: str, force: bool) -> Row:
@@ -97,7 +93,7 @@ def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: s
     from sensors.pcapng import Writer
 
     titles = {name: clean(row[f"title.{screen.language}"] or "") for name, row in found.findings.items()} if found else {}
-    heading = screen.say("evidence.file.alert", id=found.identity, title=_title(screen, found, titles)) if found and found.identity else ""
+    heading = screen.say("evidence.file.alert", id=found.identity, title=_title(found, titles)) if found and found.identity else ""
     files: dict[str, int] = {}
     size, first, last = 0, None, None
     packets = iter(taken)
@@ -105,7 +101,7 @@ def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: s
     if ahead is None:
         return {"file": None, "packets": 0, "bytes": 0, "captures": [], "first": None, "last": None}
     with _file(output, force) as file:
-        writer = Writer(cast("Any", file), heading, f"Balefire {version('balefire')}")
+        writer = Writer(file, heading, f"Balefire {version('balefire')}")
         while ahead is not None:
             writer.add(ahead.packet, _comment(screen, ahead, titles))
             files[ahead.file] = files.get(ahead.file, 0) + 1
@@ -124,7 +120,7 @@ def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: s
     }
 
 
-def _title(screen: Screen, found: Kept, titles: dict[str, str]) -> str:
+def _title(found: Kept, titles: dict[str, str]) -> str:
     gravest = max(found.findings.values(), key=lambda row: (row["severity"], -row["time"]), default=None)
     return titles[gravest["id"]] if gravest else ""
 

@@ -20,7 +20,10 @@ EVERY: Final = 32 << 20  # decompressed octets between places that a gzip file c
 class Seekable(Protocol):
     """A stream that can go on from elsewhere."""
 
-    damaged: bool
+    @property
+    def damaged(self) -> bool:
+        """Did the bytes end because they are cut off or corrupt?"""
+        ...
 
     @property
     def stopped(self) -> bool:
@@ -153,10 +156,6 @@ class Tape:
     def damaged(self) -> bool:
         """Did the bytes end because they are cut off or corrupt?"""
         return self._stream.damaged
-
-    @damaged.setter
-    def damaged(self, damaged: bool) -> None:
-        self._stream.damaged = damaged
 
     @property
     def stopped(self) -> bool:

@@ -35,9 +35,12 @@ WAKE_S: Final = 0.1  # how often a silent pipe asks whether it is to stop
 
 
 class Stream(Protocol):
-    """Bytes in order. `damaged` is set where they ended because the compressed data is cut off or corrupt, `stopped` where somebody ended them."""
+    """Bytes in order."""
 
-    damaged: bool
+    @property
+    def damaged(self) -> bool:
+        """Did the bytes end because the compressed data is cut off or corrupt?"""
+        ...
 
     @property
     def stopped(self) -> bool:
