@@ -20,6 +20,7 @@ from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
 from balefire.commands.graph import graph
 from balefire.commands.importing import import_list
+from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
 from balefire.commands.suppress import revoke, suppress, suppressions
@@ -45,6 +46,7 @@ COMMANDS = (
     *table_commands(),
     explain,
     evidence,
+    packet,
     alert,
     suppress,
     suppressions,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 PACKETS: Final = 200  # of one finding
 REACH: Final = 2000  # packets before and after, in which neighbours are looked for; of several named ones, as many in all
 HELD: Final = 8  # batches that are held
+_searchsorted: Any = np.searchsorted  # the stubs do not know what becomes of a record's columns
+_maximum: Any = np.maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +195,8 @@ def _chosen(wanted: Any, number: Any, talks: Any) -> Any:
     """[row] → is it one of `wanted`, or among the nearest of their conversations that there is room for?"""
     named = np.isin(number, wanted)
     near = np.isin(talks, np.unique(talks[named])) & ~named
-    place: Any = np.searchsorted(wanted, number)
-    after: Any = np.minimum(place, len(wanted) - 1)
-    before: Any = np.maximum(after - 1, 0)
+    after = _searchsorted(wanted[:-1], number)
+    before = _maximum(after - 1, 0)
     distance = np.minimum(np.abs(number - wanted[after]), np.abs(number - wanted[before]))
     order = np.lexsort((number, distance, ~near))[: max(0, PACKETS - int(named.sum()))]
     named[order[near[order]]] = True
