@@ -45,6 +45,11 @@ class Keeping:
             keepers.pop().close()
         return marks
 
+    def keeper(self, history: str) -> Keeper | None:
+        """What reads the present capture of this history again."""
+        keepers = self._keepers.get(history)
+        return keepers[0] if keepers else None
+
     def of(self, history: str, findings: Iterable[Finding]) -> tuple[Evidence, ...]:
         """What is to be kept for these findings of a capture of this history."""
         keepers = self._keepers.get(history)

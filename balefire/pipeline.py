@@ -14,8 +14,9 @@ import pyarrow.compute
 
 from balefire.ahead import ahead
 from balefire.keeping import Keeping
+from balefire.naming import Names
 from balefire.ruling import LOOK_S, Ruling
-from balefire.settings import Keep
+from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
@@ -54,7 +55,8 @@ PAUSED_S: Final = 1.0
 class Plan:
     """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
 
-    `criticality` tells what devices matter to the plant, by address or network; `keep` how much is kept of the packets of findings.
+    `criticality` tells what devices matter to the plant, by address or network; `keep` how much is kept of the packets of findings,
+    `dissect` what tshark may take to name what is not understood.
     """
 
     captures: Sequence[Capture]
@@ -65,6 +67,7 @@ class Plan:
     criticality: Mapping[str, str] = field(default_factory=dict[str, str])
     language: str = "en"
     keep: Keep = field(default_factory=Keep)
+    dissect: Dissect = field(default_factory=Dissect)
 
     def observer_of(self, capture: Capture) -> str:
         """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""
@@ -114,6 +117,7 @@ class Replay:
         self.tally = Tally()
         self._known = KeptPlant(store)
         self.keeping = Keeping(store, plan.keep)
+        self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
@@ -193,7 +197,7 @@ class Replay:
                 judges[history] = self._renewed(judges[history], ruling)
             if batch is None:  # nothing comes; which rules are in force is kept all the same
                 if changed:
-                    self._commit(Waiting(), ruling, history)
+                    self._commit(Waiting(), ruling, history, sensor)
                 continue
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
@@ -203,13 +207,15 @@ class Replay:
                 waiting.batches.append(piece)
                 waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
-                    self._commit(waiting, ruling, history)
+                    self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
-        self._commit(waiting, ruling, history, sensor.assets())
+        self._commit(waiting, ruling, history, sensor, sensor.assets())
         self.keeping.thin(aged=True)
-        self.tally.add(sensor.totals)
+        totals = sensor.totals
+        self.names.mark(totals.unknown)
+        self.tally.add(totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
-        return input_row(capture, sensor.totals, error)
+        return input_row(capture, totals, error)
 
     def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
         """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
@@ -233,9 +239,11 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, assets: tuple[Asset, ...] = ()) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = ()) -> None:
         """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
+        self.names.ask(sensor.unknown, self.keeping.keeper(history))
         batch = waiting.batch()
+        batch = replace(batch, coverage=self.names.labelled(batch.coverage))
         newest = self.store.newest()
         state = ruling.state(_earliest(batch) if newest is None else newest)
         evidence = self.keeping.of(history, waiting.findings)

@@ -215,6 +215,8 @@ def _blind_spots(screen: Screen, unknown: dict[str, Any]) -> list[RenderableType
         guess = Text(screen.say(f"character.{each['guess'] or 'little'}"), "bold yellow" if cyclic else "")
         if cyclic:
             guess.append("  " + screen.say("cli.summary.period", period=f"{each['period']:.3g}"), "not bold default")
+        if each["tshark"]:
+            guess.append("  " + clean(screen.say("evidence.says", name=each["tshark"])), "not bold default")
         listed.add_row(each["name"], screen.count("cli.summary.bytes", each["bytes"]), guess)
     more = len(unknown["worst"]) - len(worst) + unknown["more"]
     parts: list[RenderableType] = [indented(listed)] if worst else []

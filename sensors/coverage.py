@@ -141,7 +141,9 @@ class CoverageLog:
             name = port_name(int(row.transport), int(row.port))
             if name in unknown:  # the rest was understood after all, or sent twice
                 begun[name] = int(row.begun)
-                unknown[name].add(Unknown(0, int(row.packets), int(row.conversations), int(row.cyclic), float(row.period), bins[number].tolist()))
+                unknown[name].add(
+                    Unknown(0, int(row.packets), int(row.conversations), int(row.cyclic), float(row.period), bins[number].tolist(), [int(row.first)])
+                )
         for name, each in unknown.items():
             self.totals.unknown.setdefault(name, Unknown()).add(replace(each, conversations=begun[name]))
         return unknown

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sensors.origin import Name
     from sensors.protocol import Protocol
     from sensors.source import Source
+    from sensors.unknown import Unknown
 
 SLOTS: Final = 1024
 SLOTS_END: Final = SLOTS * delivery.SLOT_OCTETS
@@ -159,6 +160,11 @@ class Sensor:
                 totals.effects[effect.name] = count
                 totals.access[effect.access] = totals.access.get(effect.access, 0) + count
         return totals
+
+    @property
+    def unknown(self) -> dict[str, Unknown]:
+        """What was not understood so far, in the windows that are closed."""
+        return self._coverage.totals.unknown
 
     def _broken(self, name: str) -> int:
         """Undecoded octets on the registered ports of a protocol."""

@@ -117,7 +117,7 @@ def main() -> None:
             if not got_first_packet and (creator := re.search(rb'creator="wireshark/([\w.-]+)"', data)):
                 self.version = creator[1].decode()
             self.complete = self.complete or b"</pdml>" in data[-32:]
-            return super()._extract_packet_from_data(data, got_first_packet)
+            return xml.TsharkXmlParser._extract_packet_from_data(self, data, got_first_packet)
 
     class Capture(captures.FileCapture):
         """Reads as above."""

@@ -30,17 +30,18 @@ def character_tables() -> tuple[Any, Any]:
 
 
 @kernel
-def _row(transport: int, port: int, characters: Any) -> int:
-    """The row of this transport and port; the last one where the table is full."""
+def _row(transport: int, port: int, packet: Any, characters: Any) -> int:
+    """The row of this transport and port, of which this may be the first packet; the last one where the table is full."""
     last = len(characters) - 1
     for number in range(last):
         row = characters[number]
         if row.packets == 0:
-            row.transport, row.port = transport, port
+            row.transport, row.port, row.first = transport, port, packet.number
             return number
         if row.transport == transport and row.port == port:
             return number
     characters[last].transport = characters[last].port = -1
+    characters[last].first = 0
     return last
 
 
@@ -70,7 +71,7 @@ def _count(packet: Any, number: int, characters: Any, bins: Any) -> None:
 @inline
 def _meet(flow: Any, packet: Any, window: int, flows: Any, characters: Any) -> None:
     """The first packet of a flow in this window."""
-    flow.character = _row(packet.transport, packet.port, characters)
+    flow.character = _row(packet.transport, packet.port, packet, characters)
     flow.unknown_window, flow.unknown_here, flow.intervals, flow.interval, flow.square = window, 0, 0, 0.0, 0.0
     row = characters[flow.character]
     if flow.peer < 0 or flows[flow.peer].unknown_window != window:
@@ -97,7 +98,7 @@ def _without_flow(memory: Any, packet: Any, characters: Any, bins: Any) -> None:
     named = packet.source >= 0 and packet.transport >= 0
     if not named and packet.ethertype == ARP:
         return
-    number = _row(packet.transport, -1, characters) if named else _row(-1, packet.ethertype, characters)
+    number = _row(packet.transport, -1, packet, characters) if named else _row(-1, packet.ethertype, packet, characters)
     if _is_sampled(characters[number].packets):
         _sample(memory, packet, number, bins)
     _count(packet, number, characters, bins)

@@ -71,6 +71,7 @@ CHARACTER: Final = _record(  # what the packets are like that no protocol was re
     transport="i8", port="i8", packets="i8", octets="i8",
     conversations="i8", begun="i8",                            # pairs of ends that spoke, and those of them that did so for the first time
     cyclic="i8", period="f8",                                  # packets of flows with even intervals, and the sum of these packets' mean intervals
+    first="i8",                                                # number of the first packet
 )
 CONVERSATION: Final = _record(
     source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
