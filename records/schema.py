@@ -297,7 +297,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("tunnels", "json", "packets inside tunnels, by kind: name, packets", "各类隧道内的数据包"),
     Field("overlaps", "long", "octets that came twice and differed: two versions of one stream", "重复到达且内容不同的数据段"),
     Field("half_open", "long", "connections that somebody opened and nobody answered", "无应答的半开连接"),
-    Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, printable, lengths, period, guess, tshark …", "按端口的未解析内容及特征"),
+    Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, lengths, period, guess, tshark …", "按端口的未解析内容及特征"),
 ), labels=("file", "undecoded.tshark"))
 
 EVIDENCE: Final = Table("evidence", "time", (
