@@ -64,7 +64,6 @@ class Keeper:
         self.name = capture.name
         self._capture, self._marks, self._batch = capture, marks, batch
         self._decoder: Decoder | None = None
-        self._source: CaptureSource | None = None
         self._held: dict[int, Stretch] = {}
         self._written: tuple[tuple[int, ...], bytes] = ((), b"")
         self._stream = None
@@ -106,19 +105,22 @@ class Keeper:
             if held.first <= number <= held.last:
                 self._held[first] = self._held.pop(first)  # the one used last goes last
                 return held
-        mark = self._marks.before(max(number, 1))
-        if mark is None or self._stream is None:
-            return None
-        decoder = self._decoder = self._decoder or Decoder(self._batch)
-        source = CaptureSource(self._capture, stream=self._stream)
         try:
-            if not source.go(mark):
-                return None
-            while decoder.read(source):
-                if int(decoder.packets.number[-1]) >= number:
-                    return self._hold(decoder, source)
+            return self._read(number, self._source()) if self._stream is not None else None
         except OSError:
-            pass
+            return None
+
+    def _source(self) -> CaptureSource:
+        return CaptureSource(self._capture, stream=self._stream)
+
+    def _read(self, number: int, source: CaptureSource) -> Stretch | None:
+        """From the nearest mark whose bytes are still there."""
+        decoder = self._decoder = self._decoder or Decoder(self._batch)
+        if not any(source.go(mark) for mark in self._marks.around(number)):
+            return None
+        while decoder.read(source):
+            if int(decoder.packets.number[-1]) >= number:
+                return self._hold(decoder, source)
         return None
 
     def _hold(self, decoder: Decoder, source: CaptureSource) -> Stretch:

@@ -41,8 +41,9 @@ def limit(seconds: int, mebibytes: int) -> None:
 
 
 def say(told: dict[str, Any]) -> None:
-    """One line."""
+    """One line, at once: this may be ended at any time."""
     sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
 
 
 def text(element: Any, name: str) -> str | None:
@@ -132,7 +133,6 @@ def main() -> None:
         say(packet)
     names = short_names(tshark) if mode == "names" else None
     say({"version": capture.parser.version, "complete": capture.parser.complete, "names": names})
-    sys.stdout.flush()
     os._exit(0)  # all is said: closing a capture that is at its end races with what reaps its process, and complains
 
 

@@ -25,7 +25,7 @@ DISSECT = [
 ]
 REPLAY = [
     "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "hidden", "alerts", "protocols", "access", "effects",
-    "coverage", "unknown", "assets", "elapsed_s", "peak_mib",
+    "coverage", "unknown", "assets", "evidence", "elapsed_s", "peak_mib",
 ]
 FINDING = [
     "id", "detector", "rule", "time", "end", "severity", "score", "terms", "title", "source", "destination", "effects", "techniques", "activities",
@@ -229,6 +229,7 @@ def test_explain_an_alert(store: Path) -> None:
         assert all(set(step) == {"en", "zh"} for step in told["respond"])
         assert sum(term["value"] for term in told["terms"]) == pytest.approx(told["score"])
         assert max(0, min(100, round(told["score"]))) == alert["severity"]
+        assert list(told["evidence"]) == ["packets", "kept", "missing", "gone"]
         assert told["evidence"]["packets"]
 
 

@@ -79,11 +79,11 @@ class Marks:
             self._marks, self._every = self._marks[::2], 2 * self._every
         self.last = last
 
-    def before(self, number: int) -> Mark | None:
-        """The last mark at or before this packet."""
+    def around(self, number: int) -> list[Mark]:
+        """The last mark at or before this packet, and those behind it."""
         marks = self._marks
         at = bisect_right(marks, number, key=lambda mark: mark.number)
-        return marks[at - 1] if at else None
+        return marks[max(0, at - 1) :]
 
 
 def seekable(stream: Stream) -> Seekable:

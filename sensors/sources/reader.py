@@ -271,7 +271,8 @@ class CaptureSource:
     def go(self, mark: Mark) -> bool:
         """Read on from there; False where those bytes are gone. Raises OSError."""
         (walk,) = self._walks = mark.walk.copy()
-        self._table, self.interfaces, self._blocks = mark.interfaces.copy(), mark.names[: max(1, walk.section + walk.interfaces)], mark.blocks
+        known = mark.names[: walk.section + walk.interfaces] if mark.blocks else list(mark.names)
+        self._table, self.interfaces, self._blocks = mark.interfaces.copy(), known, mark.blocks
         self._rest, self._taken, self._offset, self._skip, self._over, self.error = bytearray(), 0, mark.offset, 0, False, None
         stream: Any = self._stream
         return bool(stream.seek(mark.offset))
