@@ -97,7 +97,7 @@ def paste(readme: Path, language: str) -> None:
     assert found
     before, after = readme.read_text("utf-8").split("<!-- demo -->")
     rest = after.split("```", 2)[2]
-    rest = re.sub(r"^(balefire (?:explain|suppress|alert \w+)) [0-9a-f]+", rf"\1 {found[1]}", rest, flags=re.MULTILINE)
+    rest = re.sub(r"^((?:\$ )?balefire (?:evidence|explain|suppress|alert \w+)) [0-9a-f]{12}", rf"\1 {found[1]}", rest, flags=re.MULTILINE)
     readme.write_text("\n".join([f"{before}<!-- demo -->", "```", *lines, f"```{rest}"]), "utf-8")
 
 

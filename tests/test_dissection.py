@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -160,9 +160,8 @@ def test_whatever_it_prints_is_borne(printed: str, problem: str, instead: Callab
 def test_it_sees_nothing_of_the_user(instead: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "password")
     monkeypatch.setenv("WIRESHARK_PLUGIN_DIR", "/hostile")
-    instead(
-        f"""/bin/echo '{HEAD}<packet><proto name="p"><field name="env" show="'"$HOME $WIRESHARK_CONFIG_DIR $SECRET $WIRESHARK_PLUGIN_DIR $PWD $*"'"/></proto></packet></pdml>'\n"""
-    )
+    told = "$HOME $WIRESHARK_CONFIG_DIR $SECRET $WIRESHARK_PLUGIN_DIR $PWD $*"
+    instead(f"""/bin/echo '{HEAD}<packet><proto name="p"><field name="env" show="'"{told}"'"/></proto></packet></pdml>'\n""")
     (tree,) = trees(kept(asked().packets[:1]), Limits()).packets
     home, config, here, *words = tree["fields"][0]["fields"][0]["show"].split()
     assert home == config == here
@@ -245,8 +244,12 @@ def test_the_long_tail_gets_names(tmp_path: Path) -> None:
 
 
 def test_names_are_not_asked_for_where_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Any] = []
-    monkeypatch.setattr(dissection, "_run", lambda *words: calls.append(words))
+    calls: list[object] = []
+
+    def noted(*words: object) -> None:
+        calls.append(words)
+
+    monkeypatch.setattr(dissection, "_run", noted)
     monkeypatch.setenv("BALEFIRE_DISSECTION__SECONDS", "0")
     summary = one("replay", unknown_capture(tmp_path), "--store", tmp_path / "s")
     assert {row["tshark"] for row in summary["unknown"]["worst"]} == {None}

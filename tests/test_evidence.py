@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import shlex
 import shutil
 import subprocess
 import time
@@ -25,7 +26,7 @@ from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sources.again import Marks, Tape
 from sensors.sources.files import Plain
 from sensors.sources.pcap import find, open_capture
-from tests.cli import DEMO, Row, balefire, lines, one, program, stored
+from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, stored
 from tests.require import need
 from tests.wire import EXAMPLES_EACH, SECOND, START, Talk, mbap, registers, save, write
 from tests.wire import read as ask
@@ -384,3 +385,19 @@ def test_age_bounds_what_closed_alerts_keep(store: Path, tmp_path: Path) -> None
         assert opened_store.thin(1 << 40, time.time_ns() + SECOND) > 0
     assert {row["reason"] for row in one("evidence", closed, "-o", tmp_path / "x", "--store", place, status=1)["gone"]} == {"age"}
     assert one("evidence", other, "-o", tmp_path / "y", "--store", place)["packets"] > 0
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.zh.md", "zh")])
+def test_what_the_readme_shows_of_packets_is_so(name: str, language: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("tshark", shutil.which("tshark") is not None, "the dissector is not installed")
+    block = (ROOT / name).read_text("utf-8").split("<!-- evidence -->")[1].split("```")[1]
+    shown = [part.splitlines() for part in block.strip().split("$ balefire ")[1:]]
+    assert len(shown) == 3
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    for command, *printed in shown:
+        result = balefire("--language", language, *shlex.split(command.split(" | ")[0]), "--store", store)
+        assert result.exit_code == 0, result.output
+        assert printed
+        assert [line for line in printed if line not in result.output.splitlines()] == [], command
