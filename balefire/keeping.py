@@ -57,10 +57,10 @@ class Keeping:
             return ()
         wanted = {finding.id: finding for finding in findings if finding.packets}
         for known in self._store.taken(wanted):
-            if (row := self._store.get("evidence", known)) and row["content"] and row["gone"] is None:
+            if (row := self._store.get("evidence", known)) and row["sha256"] and row["gone"] is None:
                 del wanted[known]
         kept = [_best(keepers, finding) for finding in sorted(wanted.values(), key=_place) if self._is_due(finding)]
-        self.findings += sum(each.content is not None for each in kept)
+        self.findings += sum(each.sha256 is not None for each in kept)
         self.packets += sum(len(each.numbers) for each in kept)
         self.missing += sum(each.missing for each in kept)
         return tuple(kept)

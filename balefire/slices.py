@@ -59,9 +59,9 @@ def kept(store: Store, identity: str | None, selection: Selection) -> Kept:
         rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", query))]
     findings = {row["id"]: row for row in rows}
     known = {row["id"]: row for row in flat(EVIDENCE, store.read("evidence", Query(ids=tuple(findings))))}
-    there = {name: row for name, row in known.items() if row["content"] and row["gone"] is None}
+    there = {name: row for name, row in known.items() if row["sha256"] and row["gone"] is None}
     gone = [row for row in known.values() if row["gone"] is not None]
-    without = [name for name in findings if name not in known or known[name]["content"] is None]
+    without = [name for name in findings if name not in known or known[name]["sha256"] is None]
     return Kept(kind, found, findings, there, sorted(gone, key=lambda row: (row["time"], row["id"])), without)
 
 
@@ -80,9 +80,9 @@ def named(finding: Row) -> set[int]:
 def from_store(store: Store, found: Kept, selection: Selection) -> list[Taken]:
     """The packets that are kept, each once, in the order of time. Raises InputError, StoreError; UsageError where they are too many."""
     taken: dict[tuple[str, int], Taken] = {}
-    contents: dict[tuple[str, str], list[Row]] = {}
+    contents: dict[tuple[str, str, tuple[int, ...]], list[Row]] = {}
     for row in found.there.values():
-        contents.setdefault((row["content"], row["file"]), []).append(row)
+        contents.setdefault((row["sha256"], row["file"], tuple(row["numbers"])), []).append(row)
     for rows in contents.values():
         packets = list(zip(rows[0]["numbers"], read(store.packets(rows[0]["id"]) or b""), strict=False))
         for row in rows:

@@ -138,7 +138,7 @@ class Alert:
 class Evidence:
     """The packets kept for the finding with this identity, of the capture `file`; times are nanoseconds.
 
-    `numbers` are those of the packets that are kept, in the order in which they stand in `octets` (pcapng); `content` is the SHA-256 of that. `missing`
+    `numbers` are those of the packets that are kept, in the order in which they stand in `octets` (pcapng); `sha256` is the hash of that. `missing`
     counts the packets that the finding names and that could not be had; `size` is how many octets were captured of those that could.
     """
 
@@ -149,7 +149,7 @@ class Evidence:
     numbers: tuple[int, ...] = ()
     missing: int = 0
     size: int = 0
-    content: str | None = None
+    sha256: str | None = None
     octets: bytes = field(default=b"", repr=False)
 
 

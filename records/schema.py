@@ -310,10 +310,10 @@ EVIDENCE: Final = Table("evidence", "time", (
     Field("numbers", "long", "their numbers in the capture, from 1", "它们在抓包中的序号（从 1 起）", many=True),
     Field("missing", "long", "packets that the finding names and that could not be had", "发现所指但未能取得的数据包数"),
     Field("bytes", "long", "captured bytes of the packets", "数据包的捕获字节数"),
-    Field("content", "keyword", "SHA-256 of the packets as pcapng; equal ones are kept once", "数据包（pcapng）的 SHA-256；相同内容只存一份"),
+    Field("sha256", "keyword", "SHA-256 of the packets as pcapng; equal ones are kept once", "数据包（pcapng）的 SHA-256；相同内容只存一份"),
     Field("kept", "date", "when they were kept, by the clock of this machine", "保存时间（本机时钟）"),
     Field("gone", "date", "when they were removed, by the clock of this machine; absent where they are there", "清除时间（本机时钟）；仍在时为空"),
-    Field("reason", "keyword", "why they were removed: size or age", "清除原因：size（空间）或 age（期限）"),
+    Field("reason", "text", "why they were removed: size or age", "清除原因：size（空间）或 age（期限）"),
 ), labels=("file", "kept", "gone", "reason"))
 
 REPORT: Final = Table("report", "until", (

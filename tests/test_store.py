@@ -526,12 +526,12 @@ def with_evidence(opener: Callable[[bool], Store], homes: dict[int, str | None])
 
 
 def left(store: Store) -> list[str]:
-    return [row["id"] for row in flat(TABLES["evidence"], store.read("evidence", Query(sort="id"))) if row["content"] and row["gone"] is None]
+    return [row["id"] for row in flat(TABLES["evidence"], store.read("evidence", Query(sort="id"))) if row["sha256"] and row["gone"] is None]
 
 
 def test_packets_are_kept_with_what_they_show(opener: Callable[[bool], Store]) -> None:
     store = opener(True)
-    given = (evidence(1, b"same"), evidence(2, b"same", numbers=(9,)), evidence(3, b"", content=None, numbers=(), missing=2, size=0))
+    given = (evidence(1, b"same"), evidence(2, b"same", numbers=(9,)), evidence(3, b"", sha256=None, numbers=(), missing=2, size=0))
     store.write(Commit(findings=(finding(1), finding(2), finding(3)), evidence=given))
     assert [store.packets(name) for name in ("f1", "f2", "f3", "f4")] == [b"same", b"same", None, None]
     row = store.get("evidence", "f1") or {}
@@ -542,7 +542,7 @@ def test_packets_are_kept_with_what_they_show(opener: Callable[[bool], Store]) -
 
 def test_packets_that_are_there_stay_as_they_are(opener: Callable[[bool], Store]) -> None:
     store = opener(True)
-    store.write(Commit(evidence=(evidence(1, b"first"), evidence(2, b"", content=None))))
+    store.write(Commit(evidence=(evidence(1, b"first"), evidence(2, b"", sha256=None))))
     store.write(Commit(evidence=(evidence(1, b"later"), evidence(2, b"found"))))
     assert [store.packets(name) for name in ("f1", "f2")] == [b"first", b"found"]
     assert store.thin(0, 0) == 2

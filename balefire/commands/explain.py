@@ -38,7 +38,7 @@ class Story:
     @property
     def kept(self) -> list[Row]:
         """Evidence that is there."""
-        return [row for row in self.evidence if row["content"] and row["gone"] is None]
+        return [row for row in self.evidence if row["sha256"] and row["gone"] is None]
 
     @property
     def gone(self) -> list[Row]:

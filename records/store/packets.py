@@ -32,7 +32,7 @@ def keep(manifest: Manifest, given: Sequence[Evidence], now: int) -> None:
     """Keep the packets of these findings, where none are kept for them."""
     bodies = manifest.bodies_of("evidence", "id", [evidence.finding for evidence in given])
     fresh = [evidence for evidence in given if _better(evidence, bodies.get(evidence.finding))]
-    for content, octets in {evidence.content: evidence.octets for evidence in fresh}.items():
+    for content, octets in {evidence.sha256: evidence.octets for evidence in fresh}.items():
         if content and manifest.packets(content) is None:
             manifest.put_packets(content, _packed(octets))
     put(manifest, "evidence", [evidence_row(evidence, now) for evidence in fresh], now)
@@ -43,7 +43,7 @@ def _better(evidence: Evidence, body: str | None) -> bool:
     if body is None:
         return True
     row: Row = json.loads(body)
-    return evidence.content is not None and (row["content"] is None or row["gone"] is not None)
+    return evidence.sha256 is not None and (row["sha256"] is None or row["gone"] is not None)
 
 
 def _packed(octets: bytes) -> bytes:
@@ -54,14 +54,14 @@ def body(manifest: Manifest, finding: str) -> bytes | None:
     """The packets of a finding (pcapng); None where none are kept."""
     found = manifest.bodies_of("evidence", "id", [finding])
     row: Row = json.loads(found[finding]) if found else {}
-    if not row.get("content") or row["gone"] is not None:
+    if not row.get("sha256") or row["gone"] is not None:
         return None
-    packed = manifest.packets(row["content"])
+    packed = manifest.packets(row["sha256"])
     try:
         octets = _CODEC.decompress(packed[_LENGTH:], int.from_bytes(packed[:_LENGTH]), asbytes=True) if packed else b""
     except (OSError, pa.ArrowInvalid, MemoryError, OverflowError):
         octets = b""
-    if hashlib.sha256(octets).hexdigest() != row["content"]:
+    if hashlib.sha256(octets).hexdigest() != row["sha256"]:
         raise StoreError("store.corrupt", path=manifest.path, reason=f"evidence/{finding}")
     return octets
 
@@ -77,14 +77,14 @@ def thin(manifest: Manifest, most: int, before: int, now: int) -> int:
     sizes, size = manifest.packet_octets(), manifest.packets_size()
     holders: dict[str, int] = {}
     for row in rows:
-        holders[row["content"]] = holders.get(row["content"], 0) + 1
+        holders[row["sha256"]] = holders.get(row["sha256"], 0) + 1
     gone: list[Row] = []
     for row in order:
         aged = row["kept"] < before and row["id"] not in needed
         if not aged and size <= most:
             continue
-        holders[row["content"]] -= 1
-        size -= 0 if holders[row["content"]] else sizes.get(row["content"], 0)
+        holders[row["sha256"]] -= 1
+        size -= 0 if holders[row["sha256"]] else sizes.get(row["sha256"], 0)
         gone.append(row | {"gone": now, "reason": AGE if aged else SIZE})
     manifest.drop_packets(content for content, count in holders.items() if not count)
     put(manifest, "evidence", gone, now)
@@ -104,6 +104,6 @@ def retire(manifest: Manifest, before: int) -> int:
     dropped = manifest.drop_older("evidence", before)
     if dropped:
         changed(manifest, "evidence")
-        spoken = {json.loads(text)["content"] for text in manifest.bodies("evidence")}
+        spoken = {json.loads(text)["sha256"] for text in manifest.bodies("evidence")}
         manifest.drop_packets(set(manifest.packet_octets()) - spoken)
     return dropped

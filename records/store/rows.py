@@ -65,8 +65,8 @@ def evidence_row(evidence: Evidence, now: int) -> dict[str, Any]:
         "numbers": list(evidence.numbers),
         "missing": evidence.missing,
         "bytes": evidence.size,
-        "content": evidence.content,
-        "kept": now if evidence.content else None,
+        "sha256": evidence.sha256,
+        "kept": now if evidence.sha256 else None,
         "gone": None,
         "reason": None,
     }
