@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 FINDINGS: Final = 100  # of one key, and beyond them any that is graver than all before: the rest of a flood shows nothing new
-EARLIER: Final = 4  # captures of one history that a finding may still name packets of
+EARLIER: Final = 4  # captures that are held open: findings of one history may still name packets of those before
 DAY: Final = 86_400 * 10**9
 MEBIBYTE: Final = 1 << 20
 
@@ -28,7 +28,7 @@ class Keeping:
 
     def __init__(self, store: Store, limits: Keep) -> None:
         self._store, self._limits = store, limits
-        self._keepers: dict[str, deque[Keeper]] = {}
+        self._keepers: deque[tuple[str, Keeper]] = deque()  # each with its history, the present one first
         self._seen: dict[str, tuple[int, int]] = {}  # by key: how many findings, the gravest severity
         self.findings = self.packets = self.missing = 0
 
@@ -39,20 +39,18 @@ class Keeping:
         if capture.pipe:
             capture.pipe.keep(self._limits.spool * MEBIBYTE)
         marks = Marks()
-        keepers = self._keepers.setdefault(history, deque())
-        keepers.appendleft(Keeper(capture, marks))
-        if len(keepers) > EARLIER:
-            keepers.pop().close()
+        self._keepers.appendleft((history, Keeper(capture, marks)))
+        if len(self._keepers) > EARLIER:
+            self._keepers.pop()[1].close()
         return marks
 
     def keeper(self, history: str) -> Keeper | None:
         """What reads the present capture of this history again."""
-        keepers = self._keepers.get(history)
-        return keepers[0] if keepers else None
+        return next((keeper for of, keeper in self._keepers if of == history), None)
 
     def of(self, history: str, findings: Iterable[Finding]) -> tuple[Evidence, ...]:
         """What is to be kept for these findings of a capture of this history."""
-        keepers = self._keepers.get(history)
+        keepers = [keeper for of, keeper in self._keepers if of == history]
         if not keepers:
             return ()
         wanted = {finding.id: finding for finding in findings if finding.packets}
@@ -78,9 +76,8 @@ class Keeping:
 
     def close(self) -> None:
         """Let go of the captures."""
-        for keepers in self._keepers.values():
-            for keeper in keepers:
-                keeper.close()
+        for _, keeper in self._keepers:
+            keeper.close()
 
 
 def _place(finding: Finding) -> int:
