@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from records.errors import BalefireError
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Packets of an interface that the capturing system counted and did not hand over, as it said before row `before` of a batch (or behind its last)."""
+
+    before: int
+    interface: int
+    packets: int
 
 
 class Source(Protocol):
     """Bytes and packet rows, a batch at a time.
 
     `name` is what findings and coverage call it; `error` is set when the input was bad or cut off: what came before it was delivered.
+    `interfaces` are the names of the interfaces that rows number, so far (empty where the format has none), `drops` what was dropped within the last batch.
     """
 
     name: str
     error: BalefireError | None
+    interfaces: Sequence[str]
+    drops: Sequence[Drop]
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """Put the next bytes into memory[start:] and fill rows of `packets` (time, number, at, captured, wire, interface, linktype).

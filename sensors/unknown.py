@@ -36,6 +36,7 @@ class Unknown:
     cyclic: int = 0
     period_sum: float = 0.0
     bins: list[int] = field(default_factory=_nothing)
+    encrypted: int = 0  # of its bytes, those in which a cipher was recognised
 
     def add(self, other: Unknown) -> None:
         """More of the same. Conversations of several windows are not told apart here."""
@@ -44,6 +45,7 @@ class Unknown:
         self.conversations += other.conversations
         self.cyclic += other.cyclic
         self.period_sum += other.period_sum
+        self.encrypted += other.encrypted
         self.bins = [mine + more for mine, more in zip(self.bins, other.bins, strict=True)]
 
     @property
@@ -82,10 +84,12 @@ class Unknown:
     def guess(self) -> str | None:
         """One word for what it may be (`character.*` of the catalogue); None where there is too little to tell.
 
-        Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals are some fieldbus or control
+        A cipher that was recognised says so itself. Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals are some fieldbus or control
         protocol that has no dissector here; all else is binary.
         """
         sampled, entropy = self.sampled, self.entropy
+        if 2 * self.encrypted > self.bytes:
+            return "encrypted"
         if entropy is not None and entropy > RANDOM_BITS and sampled >= LEAST_RANDOM:
             return "encrypted"
         if sampled >= LEAST_TEXT and (self.printable or 0) > TEXT_SHARE:
@@ -107,6 +111,7 @@ class Unknown:
             "lengths": self.lengths,
             "period": None if period is None else round(period, 6),
             "guess": self.guess,
+            "encrypted": self.encrypted,
         }
 
 

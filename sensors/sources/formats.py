@@ -41,11 +41,14 @@ SECTION: Final = 0x0A0D0D0A  # the same in both byte orders
 INTERFACE_BLOCK: Final = 1
 PACKET_BLOCK: Final = 2  # obsolete
 SIMPLE: Final = 3
+STATISTICS: Final = 5  # of an interface
 ENHANCED: Final = 6
 SECTION_MAGIC: Final = struct.pack(">I", SECTION)
 SECTION_HEADER: Final = 28
 ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 OPTION_NAME, OPTION_RESOLUTION, OPTION_OFFSET = 2, 9, 14
+DROPPED: Final = (5, 7)  # options of statistics: what the interface and what the operating system dropped since the capture began
+MOST_DROPPED: Final = 1 << 40
 
 LAST_TIME: Final = 1 << 62  # a nonsense time becomes this (2116), so that no sum of times leaves 64 bits; none is negative, -1 means absent
 LAST_SECOND: Final = LAST_TIME // 1_000_000_000
@@ -120,10 +123,17 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     return name
 
 
-def _options(block: bytes, order: str) -> list[tuple[int, bytes]]:
-    """The options of an interface description block, up to the first that does not fit."""
+def dropped(block: bytes, order: str) -> tuple[int, int]:
+    """(number of the interface, packets of it that were dropped since the capture began) as an interface statistics block tells."""
+    (number,) = struct.unpack_from(f"{order}I", block, 8)
+    told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in _options(block, order, 20) if code in DROPPED and len(value) == 8}
+    return number, min(sum(told.values()), MOST_DROPPED)
+
+
+def _options(block: bytes, order: str, at: int = 16) -> list[tuple[int, bytes]]:
+    """The options of a block from offset `at` on (of an interface description 16), up to the first that does not fit."""
     options: list[tuple[int, bytes]] = []
-    at, end = 16, len(block) - 4
+    end = len(block) - 4
     while at + 4 <= end:
         code, length = struct.unpack_from(f"{order}HH", block, at)
         if code == 0 or at + 4 + length > end:

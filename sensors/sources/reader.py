@@ -6,6 +6,7 @@ What stands behind the last whole record of a batch is kept here, for the arena'
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from records.errors import InputError
 from sensors.engine.octets import borrow, entry, inline, u16be, u16le, u32be, u32le
 from sensors.engine.tables import table
+from sensors.source import Drop
 from sensors.sources.files import beginning
 from sensors.sources.formats import (
     CLASSIC,
@@ -26,8 +28,10 @@ from sensors.sources.formats import (
     SECTION,
     SECTION_HEADER,
     SIMPLE,
+    STATISTICS,
     classic,
     describe,
+    dropped,
     linktype_name,
     look,
     nanoseconds,
@@ -39,12 +43,13 @@ if TYPE_CHECKING:
     from sensors.sources.files import Stream
     from sensors.sources.pcap import Capture
 
+LONGEST_NAME: Final = 64  # of an interface
 HEADERS: Final = 1 << 14  # sections and interfaces of one file: what is behind them is not read
 
 # why a kernel stopped
 FULL: Final = 0  # no row left
 MORE: Final = 1  # the next record is not complete
-HEADER: Final = 2  # a section or an interface, which is read in Python
+HEADER: Final = 2  # a section, an interface or what was dropped there, which is read in Python
 BROKEN: Final = 3  # nonsense: where the next record would begin is not known
 
 # `at` and `end` bound the bytes to index; `skip` is what remains of a block beyond them; `time` is that of the last packet; `octets` are the captured ones
@@ -154,11 +159,15 @@ def index_blocks(memory: Any, packets: Any, interfaces: Any, walks: Any) -> None
             walk.stop = HEADER
             break
         known = kind in (ENHANCED, SIMPLE, PACKET_BLOCK, INTERFACE_BLOCK)
+        told = kind == STATISTICS and 24 <= length <= LARGEST_BLOCK
         if length < 12 or length % 4 != 0 or (known and length > LARGEST_BLOCK):
             walk.stop = BROKEN
             break
         if at + length > end:
-            walk.skip = 0 if known else length  # what is not read may be larger than the chunk
+            walk.skip = 0 if known or told else length  # what is not read may be larger than the chunk
+            break
+        if told:
+            walk.stop = HEADER
             break
         if known:
             if _u32(memory, at + length - 4, walk) != length:
@@ -192,6 +201,9 @@ class CaptureSource:
         self.error: BalefireError | None = None
         self.packets = self.octets = self.skipped = 0
         self.interfaces: list[str] = []
+        self.drops: list[Drop] = []
+        self._names: Counter[str] = Counter()  # of the interfaces of this section
+        self._dropped: dict[int, int] = {}  # by interface, as it told last
         self._path = capture.path
         self._walks = table(1, WALK)
         self._table = table(8, INTERFACE)
@@ -232,6 +244,7 @@ class CaptureSource:
         """The next packets: see `Source`. A record that is larger than memory[start:] ends the capture as nonsense does."""
         arena = memoryview(memory)
         walk = self._walks[0]
+        self.drops = []
         most = len(arena) - start
         room = min(most, max(len(packets) << 11, 1 << 16))  # more than the rows can take would only be kept and moved again
         while not self._over and len(packets):
@@ -306,7 +319,7 @@ class CaptureSource:
         self.octets, self.skipped = int(walk.octets), int(walk.skipped)
 
     def _header(self, block: memoryview) -> None:
-        """Read the section header or the interface description that `block` begins with, and pass over it."""
+        """Read the section header, interface description or statistics that `block` begins with, and pass over it."""
         walk = self._walks[0]
         order = ">" if walk.big else "<"
         (kind,) = struct.unpack_from(f"{order}I", block)
@@ -322,7 +335,12 @@ class CaptureSource:
             walk.big = order == ">"
             walk.section += walk.interfaces
             walk.interfaces = 0
+            self._names.clear()
         (length,) = struct.unpack_from(f"{order}I", block, 4)
+        if kind == STATISTICS:
+            self._statistics(bytes(block[:length]), order)
+            walk.at += length
+            return
         self._headers += 1
         if self._headers > HEADERS or (kind != SECTION and length < 20):
             walk.stop = BROKEN
@@ -338,8 +356,23 @@ class CaptureSource:
         """One more interface of this section."""
         if len(self.interfaces) == len(self._table):
             self._table = np.concatenate([self._table, table(len(self._table), INTERFACE)]).view(np.recarray)
-        self.interfaces.append(describe(block, order, self._table[len(self.interfaces)]))
+        name = describe(block, order, self._table[len(self.interfaces)])[:LONGEST_NAME]
+        name = name or str(int(self._walks[0].interfaces))
+        self._names[name] += 1  # one section may have several of a name
+        self.interfaces.append(f"{name} ({self._names[name]})" if self._names[name] > 1 else name)
         self._walks[0].interfaces += 1
+
+    def _statistics(self, block: bytes, order: str) -> None:
+        """What an interface says it dropped: numbers that grow, until they begin anew."""
+        walk = self._walks[0]
+        number, packets = dropped(block, order)
+        if number >= walk.interfaces:
+            return
+        number += int(walk.section)
+        before = self._dropped.get(number, 0)
+        self._dropped[number] = packets
+        if packets != before:
+            self.drops.append(Drop(int(walk.row), number, packets - before if packets > before else packets))
 
     def _keep(self, arena: memoryview, start: int, copied: int, end: int) -> None:
         """Keep arena[walk.at:end]; what stands in `_rest` already stays there."""
