@@ -276,6 +276,7 @@ class Replay:
             "effects": dict(sorted(tally.effects.items())),
             "coverage": tally.coverage(),
             "unknown": tally.blind_spots(),
+            "blind_spots": tally.spots(),
             "assets": len(self.assets),
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

@@ -14,6 +14,7 @@ from sensors.activities import address_text
 from sensors.engine import character, clocks, delivery, interfaces, sides
 from sensors.engine.ciphers import CIPHERS
 from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, VLANS, WINDOW, table
+from sensors.grading import grade, reasons
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
@@ -33,27 +34,6 @@ ODDITIES: Final = (
 )  # fmt: skip
 COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:])
 OTHERS: Final = "others"  # the interfaces that have no place of their own
-
-
-def grade(decoded: int, undecoded: int, lost: int) -> float | None:
-    """0–100: the share of payload octets that could be judged, cut to one decimal, never rounded up; None where no payload was seen at all."""
-    whole = decoded + undecoded + lost
-    return decoded * 1000 // whole / 10 if whole else None
-
-
-def reasons(decoded: int, undecoded: int, encrypted: int, lost: int) -> list[dict[str, Any]]:
-    """What takes how many of the 100 points of the grade, most first: reason, points (tenths; they add up to what the grade lacks), bytes.
-
-    `encrypted` octets are among the `undecoded` ones: they cannot be seen by right, the rest is not understood.
-    """
-    whole = decoded + undecoded + lost
-    parts = [(name, octets) for name, octets in (("lost", lost), ("undecoded", undecoded - encrypted), ("encrypted", encrypted)) if octets > 0]
-    tenths = {name: octets * 1000 // whole for name, octets in parts}
-    left = (1000 - decoded * 1000 // whole if whole else 0) - sum(tenths.values())
-    for name, _ in sorted(parts, key=lambda part: -(part[1] * 1000 % whole))[:left]:
-        tenths[name] += 1
-    told = [{"reason": name, "points": tenths[name] / 10, "bytes": octets} for name, octets in parts]
-    return sorted(told, key=lambda each: -each["bytes"])
 
 
 def port_name(transport: int, port: int) -> str:

@@ -24,13 +24,20 @@ class Source(Protocol):
     """Bytes and packet rows, a batch at a time.
 
     `name` is what findings and coverage call it; `error` is set when the input was bad or cut off: what came before it was delivered.
-    `interfaces` are the names of the interfaces that rows number, so far (empty where the format has none), `drops` what was dropped within the last batch.
     """
 
     name: str
     error: BalefireError | None
-    interfaces: Sequence[str]
-    drops: Sequence[Drop]
+
+    @property
+    def interfaces(self) -> Sequence[str]:
+        """The names of the interfaces that rows number, so far; empty ones where the format has none."""
+        ...
+
+    @property
+    def drops(self) -> Sequence[Drop]:
+        """What was dropped within the last batch."""
+        ...
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """Put the next bytes into memory[start:] and fill rows of `packets` (time, number, at, captured, wire, interface, linktype).

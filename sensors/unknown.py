@@ -84,8 +84,8 @@ class Unknown:
     def guess(self) -> str | None:
         """One word for what it may be (`character.*` of the catalogue); None where there is too little to tell.
 
-        A cipher that was recognised says so itself. Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals are some fieldbus or control
-        protocol that has no dissector here; all else is binary.
+        What shows a cipher is encrypted. Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals
+        are some fieldbus or control protocol that has no dissector here; all else is binary.
         """
         sampled, entropy = self.sampled, self.entropy
         if 2 * self.encrypted > self.bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.network import TCP
-from sensors.engine.octets import borrow, entry, i64be, inline, mix, u8
+from sensors.engine.octets import blend, borrow, entry, i64be, inline, mix, u8
 from sensors.engine.tables import ASIDE, MIRRORED
 
 WITHIN: Final = 10_000_000  # nanoseconds between the two
@@ -17,18 +17,20 @@ COPIES: Final = 1 << 12  # packets that are remembered, by what they hold
 
 
 @inline
-def _ends(memory: Any, packet: Any) -> int:
-    """What the payload begins and ends with: eight octets each, of a short one all."""
+def _content(memory: Any, packet: Any) -> int:
+    """A hash of what stays the same on the way; of the payload what it begins and ends with: eight octets each, of a short one all."""
     at, end, short = packet.payload, packet.payload + packet.length, packet.short
-    content = packet.length
     if packet.length >= 8:
-        content = mix(i64be(memory, at, end, packet), i64be(memory, end - 8, end, packet))
+        first, last = i64be(memory, at, end, packet), i64be(memory, end - 8, end, packet)
     else:
+        first = last = 0
         while at < end:
-            content = content << 8 ^ u8(memory, at, end, packet)
+            first = first << 8 ^ u8(memory, at, end, packet)
             at += 1
     packet.short = short
-    return content
+    numbers = packet.identification << 40 ^ packet.whole << 16 ^ packet.tcp_flags << 8 ^ packet.transport
+    ends = packet.source << 24 ^ packet.target ^ packet.realm
+    return mix(blend(ends, numbers, packet.sequence << 31 ^ packet.acknowledge, packet.length), blend(first, last, 0, 0))
 
 
 @entry
@@ -41,9 +43,8 @@ def compare(memory: Any, start: int, count: int, packets: Any, copies: Any) -> N
             continue
         if packet.identification == 0 and (packet.transport != TCP or packet.whole == 0):  # nothing tells it from one that is sent again
             continue
-        ends = mix(packet.source << 24 ^ packet.target ^ packet.realm, packet.identification << 40 ^ packet.whole << 8 ^ packet.transport)
-        content = mix(packet.sequence << 31 ^ packet.acknowledge, _ends(memory, packet) ^ packet.tcp_flags)
-        row = copies[mix(ends, content) & (len(copies) - 1)]
-        if row.ends == ends and row.content == content and abs(packet.time - row.time) <= WITHIN:
+        content = _content(memory, packet)
+        row = copies[content & (len(copies) - 1)]
+        if row.content == content and abs(packet.time - row.time) <= WITHIN:
             packet.marks |= MIRRORED
-        row.ends, row.content, row.time = ends, content, packet.time
+        row.content, row.time = content, packet.time

@@ -39,7 +39,7 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
 )
 ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8", content="i8")  # a frame that was sent over two ways
-COPY: Final = _record(ends="i8", content="i8", time="i8")  # a packet that may come again from another mirror port
+COPY: Final = _record(content="i8", time="i8")  # a packet that may come again from another mirror port
 REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PTP by its domain and identity
     kind="i8", family="i8", a="i8", b="i8", c="i8", d="i8", place="i8", last="i8",
     behind="i8", announced="i8",                               # nanoseconds that UTC is behind its timescale, and whether that is known
