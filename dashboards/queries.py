@@ -36,6 +36,7 @@ _MOST_SENSORS: Final = 8
 _MOST_TRAIL: Final = 200
 _MOST_COVERED: Final = 20_160  # two weeks of one interface
 _PAGE: Final = 5_000
+MOST_SHOWN: Final = 2_880  # of these, on a page: two days
 LEVELS: Final = ("critical", "high", "medium", "low")
 DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
 COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", *DOUBTFUL)

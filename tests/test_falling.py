@@ -75,11 +75,14 @@ def test_a_line_that_goes_up_and_down_is_no_fall() -> None:
     assert kinds(*({"grade": dice.choice((99.0, 60.0, 80.0))} for _ in range(300)), minutes=0) == []
 
 
+USUAL: dict[str, Any] = {}
+
+
 def test_it_may_fall_again_once_it_has_recovered() -> None:
     low: list[dict[str, Any]] = [{"grade": 71.5}] * 3
-    assert kinds(*low, *[{}] * 2, *low, *[{}] * 2, *low) == ["coverage-grade"], "it has not recovered in between"
-    assert kinds(*low, *[{}] * 20, *low) == ["coverage-grade"], "half an hour is what was"
-    assert kinds(*low, *[{}] * 40, *low) == ["coverage-grade"] * 2
+    assert kinds(*low, *[USUAL] * 2, *low, *[USUAL] * 2, *low) == ["coverage-grade"], "it has not recovered in between"
+    assert kinds(*low, *[USUAL] * 20, *low) == ["coverage-grade"], "half an hour is what was"
+    assert kinds(*low, *[USUAL] * 40, *low) == ["coverage-grade"] * 2
 
 
 def test_what_lasts_is_the_new_usual() -> None:

@@ -29,8 +29,8 @@ def _content(memory: Any, packet: Any) -> int:
             at += 1
     packet.short = short
     numbers = packet.identification << 40 ^ packet.whole << 16 ^ packet.tcp_flags << 8 ^ packet.transport
-    ends = packet.source << 24 ^ packet.target ^ packet.realm
-    return mix(blend(ends, numbers, packet.sequence << 31 ^ packet.acknowledge, packet.length), blend(first, last, 0, 0))
+    hosts, ports = packet.source << 24 ^ packet.target ^ packet.realm, packet.source_port << 16 ^ packet.target_port
+    return mix(blend(hosts, numbers, packet.sequence << 31 ^ packet.acknowledge, packet.length), blend(first, last, ports, 0))
 
 
 @entry
