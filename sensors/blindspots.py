@@ -173,8 +173,8 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
     for name, unread in sums.unread.items():
         share = 100 * unread.bytes / max(payload, 1)
         cyclic = unread.guess == "cyclic"
-        values = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
-        yield Spot("cyclic" if cyclic else "unread", place, share + (10 if cyclic else 0), values)
+        values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
+        yield Spot("cyclic" if values["period"] else "unread", place, share + (10 if cyclic else 0), values)
     for (name, port), told in sums.ciphers.items():
         values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
         yield Spot("encrypted", place, 10 * told["bytes"] / max(payload, 1), values)  # by right: nothing is to be repaired

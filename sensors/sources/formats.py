@@ -47,8 +47,6 @@ SECTION_MAGIC: Final = struct.pack(">I", SECTION)
 SECTION_HEADER: Final = 28
 ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 OPTION_NAME, OPTION_RESOLUTION, OPTION_OFFSET = 2, 9, 14
-DROPPED: Final = (5, 7)  # options of statistics: what the interface and what the operating system dropped since the capture began
-MOST_DROPPED: Final = 1 << 40
 
 LAST_TIME: Final = 1 << 62  # a nonsense time becomes this (2116), so that no sum of times leaves 64 bits; none is negative, -1 means absent
 LAST_SECOND: Final = LAST_TIME // 1_000_000_000
@@ -107,7 +105,7 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     interface.readable = linktype in LINKTYPES
     interface.snap = snap or LARGEST
     name, resolution, offset = "", 6, 0
-    for code, value in _options(block, order):
+    for code, value in options(block, order):
         if code == OPTION_NAME:
             name = value.decode("utf-8", "replace").rstrip("\0")
         elif code == OPTION_RESOLUTION and len(value) == 1:
@@ -123,24 +121,17 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     return name
 
 
-def dropped(block: bytes, order: str) -> tuple[int, int]:
-    """(number of the interface, packets of it that were dropped since the capture began) as an interface statistics block tells."""
-    (number,) = struct.unpack_from(f"{order}I", block, 8)
-    told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in _options(block, order, 20) if code in DROPPED and len(value) == 8}
-    return number, min(sum(told.values()), MOST_DROPPED)
-
-
-def _options(block: bytes, order: str, at: int = 16) -> list[tuple[int, bytes]]:
+def options(block: bytes, order: str, at: int = 16) -> list[tuple[int, bytes]]:
     """The options of a block from offset `at` on (of an interface description 16), up to the first that does not fit."""
-    options: list[tuple[int, bytes]] = []
+    found: list[tuple[int, bytes]] = []
     end = len(block) - 4
     while at + 4 <= end:
         code, length = struct.unpack_from(f"{order}HH", block, at)
         if code == 0 or at + 4 + length > end:
             break
-        options.append((code, block[at + 4 : at + 4 + length]))
+        found.append((code, block[at + 4 : at + 4 + length]))
         at += 4 + length + (-length & 3)
-    return options
+    return found
 
 
 def section_order(head: bytes) -> str | None:

@@ -6,7 +6,6 @@ What stands behind the last whole record of a batch is kept here, for the arena'
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from records.errors import InputError
 from sensors.engine.octets import borrow, entry, inline, u16be, u16le, u32be, u32le
 from sensors.engine.tables import table
-from sensors.source import Drop
 from sensors.sources.files import beginning
 from sensors.sources.formats import (
     CLASSIC,
@@ -31,19 +29,19 @@ from sensors.sources.formats import (
     STATISTICS,
     classic,
     describe,
-    dropped,
     linktype_name,
     look,
     nanoseconds,
     section_order,
 )
+from sensors.sources.interfaces import Interfaces
 
 if TYPE_CHECKING:
     from records.errors import BalefireError
+    from sensors.source import Drop
     from sensors.sources.files import Stream
     from sensors.sources.pcap import Capture
 
-LONGEST_NAME: Final = 64  # of an interface
 HEADERS: Final = 1 << 14  # sections and interfaces of one file: what is behind them is not read
 
 # why a kernel stopped
@@ -192,7 +190,7 @@ class CaptureSource:
     """The packets of one capture file.
 
     `error` says where it was bad or cut off, everything before that is delivered; `octets` and `packets` count what was delivered, `skipped` the
-    packets of interfaces that cannot be read. `interfaces` are the names of the interfaces, in all sections, that the rows number.
+    packets of interfaces that cannot be read.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -200,10 +198,7 @@ class CaptureSource:
         self._capture = capture  # keeps its spool
         self.error: BalefireError | None = None
         self.packets = self.octets = self.skipped = 0
-        self.interfaces: list[str] = []
-        self.drops: list[Drop] = []
-        self._names: Counter[str] = Counter()  # of the interfaces of this section
-        self._dropped: dict[int, int] = {}  # by interface, as it told last
+        self._interfaces = Interfaces()
         self._path = capture.path
         self._walks = table(1, WALK)
         self._table = table(8, INTERFACE)
@@ -235,16 +230,26 @@ class CaptureSource:
         walk = self._walks[0]
         if header := classic(head):
             walk.big, walk.scale, walk.header, walk.linktype = header.big, header.scale, header.header, header.linktype
-            self.interfaces = [""]
+            self._interfaces.names = [""]
             self._offset = FILE_HEADER
         self._blocks = head[:4] not in CLASSIC
         self._rest += head[self._offset :]
+
+    @property
+    def interfaces(self) -> list[str]:
+        """The names of the interfaces that rows number, in all sections; a pcap has one without a name."""
+        return self._interfaces.names
+
+    @property
+    def drops(self) -> list[Drop]:
+        """What was dropped within the last batch, as interfaces tell."""
+        return self._interfaces.drops
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """The next packets: see `Source`. A record that is larger than memory[start:] ends the capture as nonsense does."""
         arena = memoryview(memory)
         walk = self._walks[0]
-        self.drops = []
+        self._interfaces.drops = []
         most = len(arena) - start
         room = min(most, max(len(packets) << 11, 1 << 16))  # more than the rows can take would only be kept and moved again
         while not self._over and len(packets):
@@ -335,10 +340,10 @@ class CaptureSource:
             walk.big = order == ">"
             walk.section += walk.interfaces
             walk.interfaces = 0
-            self._names.clear()
+            self._interfaces.section()
         (length,) = struct.unpack_from(f"{order}I", block, 4)
         if kind == STATISTICS:
-            self._statistics(bytes(block[:length]), order)
+            self._interfaces.statistics(bytes(block[:length]), order, int(walk.row))
             walk.at += length
             return
         self._headers += 1
@@ -356,23 +361,8 @@ class CaptureSource:
         """One more interface of this section."""
         if len(self.interfaces) == len(self._table):
             self._table = np.concatenate([self._table, table(len(self._table), INTERFACE)]).view(np.recarray)
-        name = describe(block, order, self._table[len(self.interfaces)])[:LONGEST_NAME]
-        name = name or str(int(self._walks[0].interfaces))
-        self._names[name] += 1  # one section may have several of a name
-        self.interfaces.append(f"{name} ({self._names[name]})" if self._names[name] > 1 else name)
+        self._interfaces.describe(describe(block, order, self._table[len(self.interfaces)]))
         self._walks[0].interfaces += 1
-
-    def _statistics(self, block: bytes, order: str) -> None:
-        """What an interface says it dropped: numbers that grow, until they begin anew."""
-        walk = self._walks[0]
-        number, packets = dropped(block, order)
-        if number >= walk.interfaces:
-            return
-        number += int(walk.section)
-        before = self._dropped.get(number, 0)
-        self._dropped[number] = packets
-        if packets != before:
-            self.drops.append(Drop(int(walk.row), number, packets - before if packets > before else packets))
 
     def _keep(self, arena: memoryview, start: int, copied: int, end: int) -> None:
         """Keep arena[walk.at:end]; what stands in `_rest` already stays there."""
