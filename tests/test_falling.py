@@ -10,10 +10,15 @@ import pytest
 
 from detectors.discovery import detectors
 from records.model import Batch
+from tests.cli import balefire, lines, one
 from tests.frames import BEGUN, FALLEN, coverage
+from tests.mirroring import only_to
+from tests.test_ledger import polls
+from tests.wire import SECOND, START, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from detectors.detector import Detector
     from records.model import Finding
@@ -139,3 +144,22 @@ def test_a_state_that_is_bent_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             detector().restore(state)
+
+
+def test_a_mirror_that_breaks_becomes_an_alert_that_can_be_told_and_hidden(tmp_path: Path) -> None:
+    """From packets to words: twelve minutes of both directions, then of one."""
+    minutes = [polls(count=4, talks=3, start=START + minute * 60 * SECOND) for minute in range(16)]
+    packets = [packet for minute, part in enumerate(minutes) for packet in (part if minute < 12 else only_to(part, 502))]
+    capture, store = save(packets, tmp_path / "mirror.pcap"), tmp_path / "store"
+    assert one("replay", capture, "--store", store)["alerts"]["medium"] == 1
+    (finding,) = [row for row in lines("findings", "--store", store) if row["detector"] == "coverage"]
+    assert (finding["rule"], finding["severity"], finding["source"], finding["packets"]) == ("coverage-sides", 55, {"ip": None}, [])
+    (alert,) = [row for row in lines("alerts", "--store", store) if row["key"].startswith("coverage|")]
+    told = one("explain", alert["id"], "--store", store)
+    assert sum(term["value"] for term in told["terms"]) == told["score"]
+    assert told["normal"]["en"].startswith("A mirror port copies both directions")
+    text = balefire("explain", alert["id"], "--store", store).stdout
+    assert "sees one direction only: 3 of 3 conversations" in text
+    assert "Ask whether somebody changed the switch" in text
+    hidden = balefire("suppress", alert["id"], "--reason", "mirror is being moved", "--store", store)
+    assert hidden.exit_code == 0, hidden.output

@@ -44,7 +44,7 @@ RESPOND: Final = {
     "grade": ("traffic", "mirror", "doubt"), "sides": ("mirror", "doubt"), "drops": ("capture", "doubt"), "clock": ("time",),
     "silent": ("mirror", "capture", "doubt"),
 }  # fmt: skip
-BASES: Final = {"grade": 30.0, "sides": 35.0, "drops": 30.0, "clock": 40.0, "silent": 40.0}
+BASES: Final = {"grade": 30.0, "sides": 30.0, "drops": 30.0, "clock": 40.0, "silent": 40.0}
 
 
 def build(setup: Setup) -> Coverage:
