@@ -42,9 +42,9 @@ def payload(packet: Packet) -> int:
     return ends[2] if ends else 0
 
 
-def polls(count: int = 8, talks: int = 4, vlans: tuple[int, ...] = (), start: int = START) -> list[Packet]:
+def polls(count: int = 8, talks: int = 4, vlans: tuple[int, ...] = (), start: int = START, port: int = 41000) -> list[Packet]:
     """Some clients that read, side by side."""
-    made = [Talk(client_port=41000 + number, time=start + number * 17 * MS, vlans=vlans).open() for number in range(talks)]
+    made = [Talk(client_port=port + number, time=start + number * 17 * MS, vlans=vlans).open() for number in range(talks)]
     for step, talk in itertools.product(range(count), made):
         talk.ask(mbap(step, read(0, 2)), mbap(step, registers(1, 2)))
     return sorted((packet for talk in made for packet in talk.packets), key=lambda packet: packet.time)
@@ -369,6 +369,33 @@ def test_ports_used_again_are_judged_again() -> None:
     second = Talk(port=4840, sequences=[90_000, 80_000], time=first.time + SECOND).open()
     second.put(0, b"\x01\x02" * 40)
     assert watch([*first.packets, *second.packets]).totals.encrypted_bytes == len(HELLO)
+
+
+# all of it
+
+
+def everything() -> list[Packet]:
+    """A capture with some of all that the ledger tells of."""
+    ciphers = [packet for packets, _ in BEGINNINGS.values() for packet in packets]
+    plain = [packet for packets in NOT_CIPHERS.values() for packet in packets]
+    later = START + 61 * SECOND
+    there, back = only_to(polls(vlans=(10,), start=later, port=42000), 502), only_from(polls(vlans=(20,), start=later, port=42000), 502)
+    clocks = [ntp(START + number * 9 * SECOND + MS, START + number * 9 * SECOND) for number in range(9)]
+    clocks += [ptp(11, START, 1, flags=0x000C), ptp(0, START + 20_000, 2), ptp(8, START + MS, 2, START + 37 * SECOND, 0)]
+    half = only_to(polls(start=START + 130 * SECOND), 502)
+    made = [*polls(), *map(copied, polls()[::3]), *ciphers, *plain, *there, *back, *clocks, *half]
+    return sorted(made, key=lambda packet: packet.time)
+
+
+def test_the_cut_into_batches_changes_nothing() -> None:
+    packets = everything()
+    whole = watch(packets)
+    assert whole.totals.encrypted_bytes
+    assert whole.totals.mirrored
+    assert whole.totals.split_vlans
+    assert whole.totals.requests_only
+    for each in (1, 7, 100):
+        assert watch(packets, each=each).tables["coverage"] == whole.tables["coverage"], each
 
 
 # interfaces
