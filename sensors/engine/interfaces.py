@@ -19,8 +19,13 @@ COUNTERS: Final = (STREAMS.names or ()).index("packets")  # from this field of `
 
 def interface_tables(streams: Any) -> tuple[Any, Any, Any]:
     """(counters: those in the row of `streams`; aside: those of each place, one behind the other; places: by an interface's number)."""
-    counters = np.asarray(streams).view(np.int64)[COUNTERS:]
+    counters = counters_of(streams)
     return counters, np.zeros(INTERFACES * len(counters), np.int64), np.zeros(NUMBERS, np.int64)
+
+
+def counters_of(streams: Any) -> Any:
+    """The counters in the row of `streams`: the same memory."""
+    return np.asarray(streams).view(np.int64)[COUNTERS:]
 
 
 @inline
