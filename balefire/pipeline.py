@@ -295,6 +295,7 @@ class Replay:
             "effects": dict(sorted(tally.effects.items())),
             "coverage": tally.coverage(),
             "unknown": tally.blind_spots(),
+            "blind_spots": tally.spots(),
             "assets": len(self.assets),
             "evidence": {"findings": self.keeping.findings, "packets": self.keeping.packets, "missing": self.keeping.missing},
             "elapsed_s": round(elapsed, 3),

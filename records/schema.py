@@ -272,20 +272,32 @@ PLANT: Final = Table("plant", "since", (
 ), labels=("file",), bulk=("content",))
 
 COVERAGE: Final = Table("coverage", "@timestamp", (
-    Field("id", "keyword", "identity: a hash of observer and window", "标识"),
+    Field("id", "keyword", "identity: a hash of observer, interface and window", "标识：探针、接口与时间窗的散列"),
     *_SPAN,
     *_OBSERVER,
+    Field("interface", "keyword", "interface that the packets came from, where the capture names interfaces", "数据包来自的接口（抓包含接口信息时）"),
     Field("file", "keyword", "name of the capture", "抓包文件名"),
     Field("packets", "long", "packets seen", "数据包数"),
     Field("bytes", "long", "bytes on the wire", "线上字节数"),
     Field("grade", "double", "0–100: share of payload that could be judged, cut, never rounded up", "覆盖度 0–100（只舍不入）"),
+    Field("reasons", "json", "what takes points: reason (lost, undecoded, encrypted), points, bytes", "失分原因：原因、分数、字节数"),
     Field("lost", "long", "bytes known to be missing", "已知缺失字节"),
     Field("gaps", "long", "gaps in streams", "流中缺口数"),
     Field("undecoded_bytes", "long", "payload bytes that no dissector understood", "未解析字节"),
+    Field("encrypted_bytes", "long", "those of them of conversations recognised as encrypted: not to be seen by right", "其中属于已识别加密会话的字节"),
     Field("decoded_bytes", "long", "payload bytes that a dissector understood", "已解析字节"),
     Field("late", "long", "packets too late for their window", "迟到数据包"),
     Field("truncated", "long", "packets cut by the snap length", "被截断的数据包"),
     Field("one_sided", "long", "conversations seen in one direction only", "单向会话"),
+    Field("talks", "long", "TCP conversations with enough payload in this window to miss a direction by", "本时间窗内可据以判断方向缺失的 TCP 会话"),
+    Field("requests_only", "long", "those of them in which only what goes to the server was seen", "其中只看到发往服务端方向的会话"),
+    Field("answers_only", "long", "those of them in which only what comes from the server was seen", "其中只看到来自服务端方向的会话"),
+    Field("split_vlans", "long", "conversations whose two directions carry different VLANs", "两个方向 VLAN 不同的会话"),
+    Field("vlans", "json", "these VLANs: requests, answers (null: untagged), conversations", "上述 VLAN：请求、应答（null 为无标签）、会话数"),
+    Field("dropped", "long", "packets that the capturing system says it dropped", "抓包系统自报丢弃的数据包"),
+    Field("mirrored", "long", "packets that came again from another mirror port; not left out", "由另一镜像端口再次到达的数据包（不剔除）"),
+    Field("clock_ahead", "double", "seconds the capture's clock is ahead of that on the wire with most samples", "抓包时钟比网上对时源快的秒数"),
+    Field("clocks", "json", "clocks on the wire (NTP, PTP), seconds: name, ahead (median), spread, samples", "网上对时源：名称、快多少、离散、样本数"),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
     Field("duplicates", "long", "frames left out: copies that came over the other way of a redundant network", "冗余网络中已去除的重复帧"),
@@ -298,6 +310,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("overlaps", "long", "octets that came twice and differed: two versions of one stream", "重复到达且内容不同的数据段"),
     Field("half_open", "long", "connections that somebody opened and nobody answered", "无应答的半开连接"),
     Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, lengths, period, guess, tshark …", "按端口的未解析内容及特征"),
+    Field("encrypted", "json", "encrypted, by cipher and port: name (tls, ssh, ipsec …), port, bytes, conversations", "按加密协议和端口的加密内容"),
 ), labels=("file", "undecoded.tshark"))
 
 EVIDENCE: Final = Table("evidence", "time", (

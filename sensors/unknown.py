@@ -40,6 +40,7 @@ class Unknown:
     cyclic: int = 0
     period_sum: float = 0.0
     bins: list[int] = field(default_factory=_nothing)
+    encrypted: int = 0  # of its bytes, those in which a cipher was recognised
     samples: list[int] = field(default_factory=list[int])
     tshark: str | None = None
 
@@ -50,6 +51,7 @@ class Unknown:
         self.conversations += other.conversations
         self.cyclic += other.cyclic
         self.period_sum += other.period_sum
+        self.encrypted += other.encrypted
         self.bins = [mine + more for mine, more in zip(self.bins, other.bins, strict=True)]
         self.samples = (self.samples + other.samples)[:SAMPLES]
         self.tshark = self.tshark or other.tshark
@@ -90,10 +92,12 @@ class Unknown:
     def guess(self) -> str | None:
         """One word for what it may be (`character.*` of the catalogue); None where there is too little to tell.
 
-        Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals are some fieldbus or control
-        protocol that has no dissector here; all else is binary.
+        What shows a cipher is encrypted. Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals
+        are some fieldbus or control protocol that has no dissector here; all else is binary.
         """
         sampled, entropy = self.sampled, self.entropy
+        if 2 * self.encrypted > self.bytes:
+            return "encrypted"
         if entropy is not None and entropy > RANDOM_BITS and sampled >= LEAST_RANDOM:
             return "encrypted"
         if sampled >= LEAST_TEXT and (self.printable or 0) > TEXT_SHARE:
@@ -116,6 +120,7 @@ class Unknown:
             "period": None if period is None else round(period, 6),
             "guess": self.guess,
             "tshark": self.tshark,
+            "encrypted": self.encrypted,
         }
 
 

@@ -123,7 +123,29 @@ def paste_sessions(readme: Path) -> None:
     readme.write_text(f"{before}<!-- dissect -->\n```\n{sessions()}\n```\n<!-- dissect -->{after}", "utf-8")
 
 
+def covered(language: str) -> str:
+    """What `balefire coverage` says of the demo as a bad mirror gives it, as a README shows it: all but the windows."""
+    from records.wording import say
+    from tests.mirroring import damaged, load
+    from tests.wire import save
+
+    with tempfile.TemporaryDirectory() as folder:
+        capture = save(damaged(load(DEMO)), Path(folder) / "mirror.pcap")
+        program("replay", capture, "--store", f"{folder}/store")
+        printed = program("coverage", "--store", f"{folder}/store", environment={"COLUMNS": "180", "BALEFIRE_LANGUAGE": language}).stdout.decode()
+    shown = printed.split(say("coverage.told.windows", language))[0].strip().splitlines()
+    return "\n".join(["$ balefire coverage", *(line.rstrip() for line in shown)])
+
+
+def paste_coverage(readme: Path, language: str) -> None:
+    """Put it where the README has room for it."""
+    before, _, after = readme.read_text("utf-8").split("<!-- coverage -->")
+    readme.write_text(f"{before}<!-- coverage -->\n```\n{covered(language)}\n```\n<!-- coverage -->{after}", "utf-8")
+
+
 if __name__ == "__main__":
+    paste_coverage(ROOT / "README.md", "en")
+    paste_coverage(ROOT / "README.zh.md", "zh")
     paste_sessions(ROOT / "README.md")
     paste_sessions(ROOT / "README.zh.md")
     paste(ROOT / "README.md", "en")

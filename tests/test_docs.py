@@ -8,7 +8,7 @@ import pytest
 
 from sensors.docs import page
 from sensors.protocol import protocols
-from tests.cli import ROOT, sessions
+from tests.cli import ROOT, covered, sessions
 
 
 def test_the_page_of_protocols_is_current() -> None:
@@ -27,3 +27,9 @@ def test_the_page_names_every_function() -> None:
 def test_the_readme_shows_what_dissect_says(name: str) -> None:
     shown = (ROOT / name).read_text("utf-8").split("<!-- dissect -->")[1].strip().removeprefix("```").removesuffix("```").strip()
     assert shown == sessions(), "run: python -m tests.cli"
+
+
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.zh.md", "zh")])
+def test_the_readme_shows_what_coverage_says(name: str, language: str) -> None:
+    shown = (ROOT / name).read_text("utf-8").split("<!-- coverage -->")[1].strip().removeprefix("```").removesuffix("```").strip()
+    assert shown == covered(language), "run: python -m tests.cli"

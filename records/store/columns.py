@@ -112,6 +112,17 @@ def content(table: Table, body: str) -> dict[str, Any]:
     return row
 
 
+def agree(stored: Any, told: Any) -> bool:
+    """Does what is told say what is stored? A field or key that did not exist when that was stored is no contradiction."""
+    if isinstance(stored, dict) and isinstance(told, dict):
+        held, given = cast("dict[str, Any]", stored), cast("dict[str, Any]", told)
+        return all(agree(value, given.get(name)) for name, value in held.items())
+    if isinstance(stored, list) and isinstance(told, list):
+        each, other = cast("list[Any]", stored), cast("list[Any]", told)
+        return len(each) == len(other) and all(map(agree, each, other))
+    return bool(stored == told)
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -20,7 +20,7 @@ from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
 from records.store import packets, parquet
-from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, newest_of, shown, stored
+from records.store.columns import agree, arrow_types, conform, content, decoded, document, flat, from_documents, newest_of, shown, stored
 from records.store.contract import Written
 from records.store.decisions import changed, decide, folded, put
 from records.store.engine import FILES, ROWS, Engine
@@ -289,7 +289,7 @@ class EmbeddedStore:
             if not there:
                 bodies[row["id"]] = body
                 fresh.append(row)
-            elif there == body or content(kind, there) == content(kind, body):
+            elif there == body or agree(content(kind, there), content(kind, body)):
                 known += 1
             else:
                 conflicts.append(f"{name}/{row['id']}")

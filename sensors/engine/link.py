@@ -19,6 +19,7 @@ from sensors.engine.tables import (
     GRE,
     GTPU,
     IPIP,
+    MIRRORED,
     MPLS,
     PPPOE,
     REASSEMBLED,
@@ -67,7 +68,7 @@ def _clear(packet: Any) -> None:
     packet.flow = packet.port = -1
     packet.length = packet.whole = packet.ethertype = 0
     packet.tunnel = packet.realm = packet.forgone = packet.marks = 0
-    packet.fragment = packet.short = packet.jump = 0
+    packet.fragment = packet.short = packet.jump = packet.identification = 0
 
 
 @entry
@@ -118,6 +119,7 @@ def note(packet: Any, undecoded: Any, streams: Any) -> None:
     """Count what is unusual of a packet."""
     marks = packet.marks
     streams.duplicates += 1 if marks & DUPLICATE else 0
+    streams.mirrored += 1 if marks & MIRRORED else 0
     streams.bad_checksums += 1 if marks & BAD_CHECKSUM else 0
     streams.fragments += 1 if marks & REASSEMBLED else 0
     streams.unfinished += 1 if marks & UNFINISHED else 0

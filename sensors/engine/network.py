@@ -86,7 +86,8 @@ def _ipv4(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any)
     packet.source = _host(4, 0, 0, 0, source, hosts, index, clock)
     packet.target = _host(4, 0, 0, 0, target, hosts, index, clock)
     packet.transport = u8(memory, at + 9, end, packet)
-    packet.fragment = 1 if u16be(memory, at + 6, end, packet) & 0x3FFF else 0
+    told = u32be(memory, at + 4, end, packet)
+    packet.identification, packet.fragment = told >> 16, 1 if told & 0x3FFF else 0
     if complete and sum16(memory, at, at + header, packet) != 0:
         doubt(packet, u16be(memory, at + 10, end, packet) == 0, hosts)
     covered = (source >> 16) + (source & 0xFFFF) + (target >> 16) + (target & 0xFFFF)

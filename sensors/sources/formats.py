@@ -41,6 +41,7 @@ SECTION: Final = 0x0A0D0D0A  # the same in both byte orders
 INTERFACE_BLOCK: Final = 1
 PACKET_BLOCK: Final = 2  # obsolete
 SIMPLE: Final = 3
+STATISTICS: Final = 5  # of an interface
 ENHANCED: Final = 6
 SECTION_MAGIC: Final = struct.pack(">I", SECTION)
 SECTION_HEADER: Final = 28
@@ -105,7 +106,7 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     interface.readable = linktype in LINKTYPES
     interface.snap = snap or LARGEST
     name, resolution, offset = "", 6, 0
-    for code, value in _options(block, order):
+    for code, value in options(block, order):
         if code == OPTION_NAME:
             name = value.decode("utf-8", "replace").rstrip("\0")
         elif code == OPTION_RESOLUTION and len(value) == 1:
@@ -121,17 +122,17 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     return name
 
 
-def _options(block: bytes, order: str) -> list[tuple[int, bytes]]:
-    """The options of an interface description block, up to the first that does not fit."""
-    options: list[tuple[int, bytes]] = []
-    at, end = 16, len(block) - 4
+def options(block: bytes, order: str, at: int = 16) -> list[tuple[int, bytes]]:
+    """The options of a block from offset `at` on (of an interface description 16), up to the first that does not fit."""
+    found: list[tuple[int, bytes]] = []
+    end = len(block) - 4
     while at + 4 <= end:
         code, length = struct.unpack_from(f"{order}HH", block, at)
         if code == 0 or at + 4 + length > end:
             break
-        options.append((code, block[at + 4 : at + 4 + length]))
+        found.append((code, block[at + 4 : at + 4 + length]))
         at += 4 + length + (-length & 3)
-    return options
+    return found
 
 
 def section_order(head: bytes) -> str | None:
