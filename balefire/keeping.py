@@ -24,7 +24,7 @@ MEBIBYTE: Final = 1 << 20
 
 
 class Keeping:
-    """Keeps packets for findings, within limits. `findings`, `packets` and `missing` count what this run kept and what it could not have."""
+    """Keeps packets for findings, within limits. `findings`, `packets` and `missing` count this run's, kept before or not."""
 
     def __init__(self, store: Store, limits: Keep) -> None:
         self._store, self._limits = store, limits
@@ -54,14 +54,23 @@ class Keeping:
         if not keepers:
             return ()
         wanted = {finding.id: finding for finding in findings if finding.packets}
-        for known in self._store.taken(wanted):
-            if (row := self._store.get("evidence", known)) and row["sha256"] and row["gone"] is None:
-                del wanted[known]
-        kept = [_best(keepers, finding) for finding in sorted(wanted.values(), key=_place) if self._is_due(finding)]
-        self.findings += sum(each.sha256 is not None for each in kept)
-        self.packets += sum(len(each.numbers) for each in kept)
-        self.missing += sum(each.missing for each in kept)
+        known = self._store.taken(wanted)
+        kept: list[Evidence] = []
+        for finding in sorted(wanted.values(), key=_place):
+            if not self._is_due(finding):
+                continue
+            row = self._store.get("evidence", finding.id) if finding.id in known else None
+            if row and row["sha256"] and row["gone"] is None:
+                self._count(row["packets"], row["missing"])
+            else:
+                kept.append(_best(keepers, finding))
+                self._count(len(kept[-1].numbers), kept[-1].missing)
         return tuple(kept)
+
+    def _count(self, packets: int, missing: int) -> None:
+        self.findings += packets > 0
+        self.packets += packets
+        self.missing += missing
 
     def _is_due(self, finding: Finding) -> bool:
         count, gravest = self._seen.get(finding.key, (0, -1))

@@ -312,7 +312,12 @@ def test_replaying_again_keeps_nothing_twice(store: Path, tmp_path: Path) -> Non
     place = tmp_path / "store"
     shutil.copytree(store, place)
     before = lines("findings", "--store", place)
-    assert one("replay", DEMO, "--store", place)["evidence"] == {"findings": 0, "packets": 0, "missing": 0}
+    rows = lines("findings", "--store", place)
+    with closing(open_store(str(place))) as opened_store:
+        kept = [opened_store.get("evidence", row["id"]) for row in rows]
+    assert one("replay", DEMO, "--store", place)["evidence"] == stored()[1]["evidence"]
+    with closing(open_store(str(place))) as opened_store:
+        assert [opened_store.get("evidence", row["id"]) for row in rows] == kept
     assert lines("findings", "--store", place) == before
 
 
