@@ -203,7 +203,7 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
         parts.append(indented(Text(" · ".join(missed))))
     elif grade is not None and not broken:
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    return [*parts, *spot_lines(screen, done.tally.account.spots(), BLIND_SPOTS)]
+    return [*parts, *spot_lines(screen, done.tally.named_spots(), BLIND_SPOTS)]
 
 
 def spot_lines(screen: Screen, spots: list[Spot], most: int, advise: bool = False) -> list[RenderableType]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboards.blindness import told
@@ -14,6 +14,7 @@ from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
     from records.model import Batch
+    from sensors.blindspots import Spot
     from sensors.sensor import Totals
     from sensors.sources.pcap import Capture
 
@@ -76,7 +77,13 @@ class Tally:
 
     def spots(self) -> list[dict[str, Any]]:
         """Every blind spot, worst first, with its words."""
-        return [told(spot) for spot in self.account.spots()[:SPOTS]]
+        return [told(spot) for spot in self.named_spots()[:SPOTS]]
+
+    def named_spots(self) -> list[Spot]:
+        """Every blind spot, worst first; what tshark has a name for, with it."""
+        names = {name: each.tshark for name, each in self.unknown.items() if each.tshark}
+        spots = self.account.spots()
+        return [replace(spot, values={**spot.values, "tshark": names[port]}) if (port := spot.values.get("port")) in names else spot for spot in spots]
 
     def by_protocol(self) -> dict[str, dict[str, int]]:
         """Counts of each protocol, by name."""

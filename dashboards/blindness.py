@@ -19,7 +19,10 @@ def spot_words(spot: Spot, language: str) -> tuple[str, str]:
     key, values = f"coverage.spot.{spot.key}.what", _values(spot, language)
     if key not in catalogue():
         key += ".one" if values["count"] == "1" else ".many"
-    return placed(spot.place, say(key, language, **values), language), say(f"coverage.spot.{spot.key}.todo", language)
+    what = say(key, language, **values)
+    if "tshark" in spot.values:
+        what = say("coverage.named", language, what=what, name=spot.values["tshark"])
+    return placed(spot.place, what, language), say(f"coverage.spot.{spot.key}.todo", language)
 
 
 def told(spot: Spot) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Unread:
     bytes: int = 0
     guesses: Counter[str] = field(default_factory=Counter[str])
     period: float | None = None
+    tshark: str | None = None  # what tshark calls it
 
     @property
     def guess(self) -> str:
@@ -89,6 +90,7 @@ class Sums:
                 unread = self.unread.setdefault(port["name"], Unread())
                 unread.bytes += octets
                 unread.period = port.get("period") or unread.period
+                unread.tshark = unread.tshark or port.get("tshark")
                 if port.get("guess"):
                     unread.guesses[port["guess"]] += octets
         for cipher in _held(row["encrypted"]):
@@ -174,6 +176,7 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
         share = 100 * unread.bytes / max(payload, 1)
         cyclic = unread.guess == "cyclic"
         values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
+        values |= {"tshark": unread.tshark} if unread.tshark else {}
         yield Spot("cyclic" if values["period"] else "unread", place, share + (10 if cyclic else 0), values)
     for (name, port), told in sums.ciphers.items():
         values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
