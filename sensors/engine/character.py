@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from sensors.engine.octets import borrow, entry, inline, kernel, u8
-from sensors.engine.tables import CHARACTER, table
+from sensors.engine.tables import CHARACTER, RECOGNISED, table
 
 CHARACTERS: Final = 256  # rows; the last one takes what finds no other
 BINS: Final = 256  # of each row: how often each octet was sampled …
@@ -109,7 +109,7 @@ def characterise(memory: Any, start: int, count: int, packets: Any, window: int,
     memory, packets, flows, characters, bins = borrow(memory), borrow(packets), borrow(flows), borrow(characters), borrow(bins)
     for i in range(start, count):
         packet = packets[i]
-        if packet.whole <= 0:
+        if packet.whole <= 0 or packet.marks & RECOGNISED:
             continue
         if packet.flow < 0:
             if packet.source_port < 0 or packet.source < 0 or packet.target < 0:
