@@ -136,7 +136,9 @@ class Naming:
             "source.asset.name": [self.addresses[number] for number in source],
             "destination.asset.name": [self.addresses[number] for number in target],
         }
-        columns: dict[str, Any] = {name: _spread(values, place, None if "vlan" in name or "tunnel.id" in name else pa.string()) for name, values in named.items()}
+        columns: dict[str, Any] = {
+            name: _spread(values, place, None if "vlan" in name or "tunnel.id" in name else pa.string()) for name, values in named.items()
+        }
         report = rows.report == 1
         served = np.array([int(talk.port) if talk.transport != NO_TRANSPORT else -1 for talk, _ in talks], np.int64)[place]
         asked_from = np.where(own, rows.port, -1)

@@ -94,16 +94,17 @@ class Listing(Sensor):
         for first, count in ((operation.answer_sample, operation.answer_samples), (operation.sample, operation.samples)):
             samples = given.told[int(first) : int(first + count)]
             if tells := protocols()[protocol].tells:
-                return [_stated(statement) for sample in samples if sample.encoding == TEXT for statement in tells(sample_octets(sample, given.octets))]
-            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in sample_values(sample, given.octets)]
+                values: list[object] = [_stated(each) for sample in samples if sample.encoding == TEXT for each in tells(sample_octets(sample, given.octets))]
+            else:
+                values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in sample_values(sample, given.octets)]
             if values:
                 return values
         return []
 
 
-def _stated(statement: Statement) -> dict[str, object]:
-    """What a message says of a host."""
-    return {"addresses": list(statement.addresses), "facts": {name: value for name, value, _confidence in statement.facts}}
+def _stated(statement: Statement) -> str:
+    """What a message says of a host: `02:00:0a:00:00:01 10.0.0.1 name=plc-1`."""
+    return " ".join([*statement.addresses, *(f"{name}={value}" for name, value, _confidence in statement.facts)])
 
 
 def sample_octets(sample: Any, memory: Any) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from records.assets import merged, without
-from records.store.rows import asset_from, asset_row
+from records.store.rows import asset_from, asset_row, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +27,7 @@ class Merge:
 
 def merge(given: Sequence[Asset], stored: Callable[[Iterable[str]], Iterable[Row]]) -> Merge:
     """`stored` gives the rows of these identities, their own or other ones; each row once."""
+    given = [asset if asset.facts else replace(asset, facts=facts_of(asset_row(asset))) for asset in given]
     keys = [{asset.id, *asset.aliases} for asset in given]
     owner: dict[str, int] = {}
     for number, each in enumerate(keys):

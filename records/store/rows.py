@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from records.facts import ADDRESS, TOLD, Fact
 from records.model import Alert, Asset, Conflict, Suppression, Text
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from records.model import Finding, Value
+
+
+BELIEVED: Final = 85
 
 
 def _json(value: Any) -> str:
@@ -131,7 +134,7 @@ def _dated(told: dict[str, Any]) -> dict[str, Any]:
 
 def asset_from(row: Mapping[str, Any]) -> Asset:
     """The asset of a flat row, also of one that was stored before facts had their own times."""
-    facts = tuple(Fact(**_timed(each)) for each in _list(row.get("facts"))) or _earlier(row)
+    facts = tuple(Fact(**_timed(each)) for each in _list(row.get("facts"))) or facts_of(row)
     conflicts = tuple(Conflict(**_timed(each)) for each in _list(row.get("conflicts")))
     named = {name: row[name] for name in ("id", "name", "first", "last", "vendor", "model", "firmware", "serial", "role", "zone", "level")}
     many = {name: tuple(row.get(name) or ()) for name in ("addresses", "sources", "aliases")}
@@ -146,8 +149,9 @@ def _timed(told: dict[str, Any]) -> dict[str, Any]:
     return told | {name: (period(told[name]) or (0, 0))[0] for name in ("first", "last")}
 
 
-def _earlier(row: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """What a row said before it had facts: as well believed as an answer of the device itself, which it came from."""
+def facts_of(row: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """What a row says that has no facts: as well believed as an answer of the device itself, which it came from."""
     source = next((name for name in row["sources"] if name.endswith(":identity")), "earlier")
     told = [(ADDRESS, address) for address in row["addresses"]] + [(name, str(row[name])) for name in TOLD if row.get(name) is not None]
-    return tuple(Fact(name, value, source, 85, row["first"], row["last"]) for name, value in told)
+    told += [("name", row["name"])] if row["name"] not in row["addresses"] else []
+    return tuple(Fact(name, value, source, BELIEVED, row["first"], row["last"]) for name, value in told)

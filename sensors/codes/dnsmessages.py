@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sensors.engine.dissecting import add_text, open_row, sub_code
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be
-from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD, UNANSWERED
+from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD
 
 HEADER: Final = 12
 MESSAGE: Final = 0
@@ -67,6 +67,9 @@ def read_message(memory: Any, message: Any, row: Any, samples: Any) -> None:
         error = flags & 15
         row.outcome = FAILURE if error else SUCCESS
         row.error = error if error else -1
+    if questions + answers + others == 0:
+        row.anomaly |= BAD_COUNT
+        return
     if questions * 5 + (answers + others) * LEAST_RECORD > message.length - HEADER and message.marks & CUT == 0:
         row.anomaly |= BAD_COUNT
         return
@@ -84,7 +87,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
     for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
-        row.role, row.outcome = REPORT if message.side == 1 else TOLD, UNANSWERED
+        row.role, row.outcome = REPORT if message.side == 1 else TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message, row, samples)
         if message.marks & CUT:
             row.anomaly = 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sensors.engine.dissecting import add_text, open_row
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be, u32be
-from sensors.engine.tables import CUT, TOLD
+from sensors.engine.tables import CUT, SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import Statement, ip_text, mac_of, present
 
@@ -49,7 +49,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
     for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
-        row.role, row.outcome = TOLD, 0
+        row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message.offset, message.offset + message.length, row, samples)
         if message.marks & CUT:
             row.anomaly = 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sensors.engine.dissecting import add_text, open_row
 from sensors.engine.octets import borrow, entry, kernel, u8, u32be
-from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD, UNANSWERED
+from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import LEASED, Statement, ip_text, mac_of, present, words
 
@@ -62,8 +62,8 @@ def read_message(memory: Any, message: Any, row: Any, samples: Any) -> None:
         row.anomaly |= NO_MESSAGE_TYPE
         return
     row.code = (kind + 1) << 40
-    if row.role == REPORT:
-        row.outcome = FAILURE if kind == NAK else SUCCESS
+    if row.role == REPORT and kind == NAK:
+        row.outcome = FAILURE
     given, had = u32be(memory, at + 16, end, row), u32be(memory, at + 12, end, row)
     if max(given, had) > 0:
         row.space = ADDRESS
@@ -79,7 +79,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
     for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
-        row.role, row.outcome = REPORT if message.side == 1 else TOLD, UNANSWERED
+        row.role, row.outcome = REPORT if message.side == 1 else TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message, row, samples)
         if message.marks & CUT:
             row.anomaly = 0

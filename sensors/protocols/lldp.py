@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sensors.engine.dissecting import add_text, open_row
 from sensors.engine.octets import borrow, entry, kernel, u16be
-from sensors.engine.tables import CUT, TOLD
+from sensors.engine.tables import CUT, SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import ANNOUNCED, Statement, ip_text, mac_of, present, words
 
@@ -20,7 +20,7 @@ ADVERTISE, WITHDRAW = 1, 2
 FUNCTIONS: Final = {str(ADVERTISE): Function("lldp_advertise", "data.exchange"), str(WITHDRAW): Function("lldp_withdraw", "data.exchange")}
 ANOMALIES: Final = ("short", "bad_length")
 SHORT, BAD_LENGTH = 1, 2
-CHASSIS_MAC, CHASSIS_NETWORK = 4, 5  # kinds of a chassis identifier (table 8-2)
+CHASSIS_MAC, CHASSIS_NETWORK, CHASSIS_LOCAL = 4, 5, 7  # kinds of a chassis identifier (table 8-2)
 BRIDGE, ROUTER = 1 << 2, 1 << 4  # capabilities that are enabled (table 8-4)
 
 
@@ -62,7 +62,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
     for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
-        row.role, row.outcome = TOLD, 0
+        row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message.offset, message.offset + message.length, row, samples)
         if message.marks & CUT:
             row.anomaly = 0
@@ -85,6 +85,8 @@ def tells(octets: bytes) -> tuple[Statement, ...]:
     own = mac_of(chassis[1:]) if chassis[:1] == bytes([CHASSIS_MAC]) else ip_text(chassis[2:]) if chassis[:1] == bytes([CHASSIS_NETWORK]) else None
     managed = [ip_text(each[2 : 1 + each[0]]) for each in found.get(MANAGEMENT, ()) if len(each) > 1 and each[0] > 1]
     facts = [(name, words(found[kind][0]), ANNOUNCED) for name, kind in (("name", NAME), ("description", DESCRIPTION)) if kind in found]
+    if chassis[:1] == bytes([CHASSIS_LOCAL]):
+        facts.append(("chassis", words(chassis[1:]), ANNOUNCED))
     enabled = int.from_bytes(found.get(CAPABILITIES, [b""])[0][2:4])
     if enabled & (BRIDGE | ROUTER):
         facts.append(("role", "switch" if enabled & BRIDGE else "gateway", ANNOUNCED))
