@@ -17,6 +17,7 @@ from balefire.ruling import LOOK_S, Ruling
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
+from detectors.placing import placed, policies
 from detectors.rulebook import versions
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
@@ -198,7 +199,7 @@ class Replay:
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling)
                     waiting = Waiting()
-        self._commit(waiting, ruling, sensor.assets())
+        self._commit(waiting, ruling, placed(sensor.assets(), policies(ruling.rules), self.plan.criticality))
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)

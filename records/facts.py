@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def changes(facts: Iterable[Fact]) -> list[Change]:
     found = [
         Change(name, before.value, after.value, after.first, source)
         for (name, source), group in groups.items()
-        for before, after in zip(group, group[1:], strict=False)
+        for before, after in pairwise(group)
         if after.first > before.last
     ]
     return sorted(found, key=lambda change: (change.time, change.name, change.source))

@@ -259,9 +259,9 @@ ASSET: Final = Table("asset", "last", (
     Field("last", "date", "last seen", "最近出现"),
     Field("sources", "keyword", "where the facts come from", "信息来源", many=True),
     Field("observer.site", "keyword", "site", "站点"),
-    Field("aliases", "keyword", "identities that are this asset's, too: of its other addresses, of its serial number", "同属本资产的其他标识（其他地址、序列号）", many=True),
-    Field("facts", "json", "all that is known: name, value, source, confidence 0–100, first, last", "全部信息：名称、值、来源、可信度 0–100、首次与最近时间"),
-    Field("conflicts", "json", "addresses that another one claims, too: address, other, kind, first, last", "与他方冲突的地址：地址、对方、类型、首次与最近时间"),
+    Field("aliases", "keyword", "further identities of this asset: of its other addresses, of its serial number", "本资产的其他标识", many=True),
+    Field("facts", "json", "all that is known: name, value, source, confidence 0–100, first, last", "全部信息：名称、值、来源、可信度、首末时间"),
+    Field("conflicts", "json", "addresses that another one claims, too: address, other, kind, first, last", "与他方冲突的地址：地址、对方、类型、首末时间"),
 ))
 
 PLANT: Final = Table("plant", "since", (

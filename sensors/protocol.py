@@ -102,7 +102,8 @@ class Protocol:
     finds unit and transaction of that operation in its message. Operations of the upper one stand in place of the lower one's.
     `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens;
     a negative one splits numbers in two (-100000: 400002 is 4/2).
-    `spelled` puts a name as it stands on the wire into words. `label` says how engineers write the object from `first` to `last` of a space, where no name comes by wire: called once for each of them, not per packet.
+    `spelled` puts a name as it stands on the wire into words. `label` says how engineers write the object from `first` to `last` of a space, where no
+    name comes by wire: called once for each of them, not per packet.
     `qualities` names the bits of a space's quality, lowest first ("": not one).
     `beside` names spaces of values that come with every answer, whatever was asked: they are points, and not listed with what an operation read or wrote.
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text or number of this space and place is; `fact` puts such a number in words.
