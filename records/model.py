@@ -156,7 +156,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An address that `other` (a MAC address) claims, too: after this asset had it ("moved") or at the same time ("contested"); nanoseconds."""
+    """An address that is at `other` (a MAC address) from `first` on ("moved"), or that both claim ("contested"); nanoseconds."""
 
     address: str
     other: str

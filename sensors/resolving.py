@@ -128,9 +128,8 @@ def _holder(address: str, claims: Mapping[str, Span], found: _Findings) -> str:
     for mac in ordered[1:]:
         moved = claims[mac].first > claims[holder].last
         kind, span = ("moved" if moved else "contested"), claims[mac]
-        before, after = (holder, mac) if moved else (mac, holder)
-        found.conflicts[before].append(Conflict(address, after, kind, span.first, span.last))
-        found.conflicts[after].append(Conflict(address, before, kind, span.first, span.last))
+        found.conflicts[holder].append(Conflict(address, mac, kind, span.first, span.last))
+        found.conflicts[mac].append(Conflict(address, mac if moved else holder, kind, span.first, span.last))
         holder = mac if moved else holder
     return holder
 

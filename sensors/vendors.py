@@ -23,4 +23,5 @@ def _table() -> OUIManager:
 
 def vendor_of(mac: str) -> str | None:
     """The maker of the card with this MAC address, as text; None where the table has none, or where nobody gave it out."""
-    return None if int(mac[:2], 16) & OWN else _table().get_vendor(mac)
+    maker = None if int(mac[:2], 16) & OWN else _table().get_vendor(mac)
+    return maker.strip(" ,") or None if maker else None
