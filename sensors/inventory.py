@@ -136,25 +136,25 @@ class Inventory:
         owners = done[np.searchsorted(done.sample, picked, side="right") - 1]
         samples, times = told[picked], np.where(owners.answer_time >= 0, owners.answer_time, owners.time)
         good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
-        columns = (
-            owners.protocol, samples.space, samples["first"], owners.conversation, good, times, owners.unit, owners.role,
-            samples.encoding == TEXT, samples.offset, samples.octets,
-        )  # fmt: skip
-        for place, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-            number, space, first, conversation, told_well, time, unit, role, text, offset, octets = row
-            protocol, name = protocols()[number], space_name(number, space) or ""
-            if protocol.tells is not None and text and name == "message":
-                talk = conversations[conversation]
-                speaker, mac = (talk.target, talk.target_mac) if role in (REPORT, RESPONSE) else (talk.source, talk.source_mac)
-                self._listen(number, bytes(memory[offset : offset + octets]), self._naming.host(int(speaker)), mac_text(int(mac)), time)
-                continue
+        columns = (owners.protocol, samples.space, samples["first"], owners.conversation, times, owners.unit, owners.role)
+        each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
+        for sample, well, (number, space, first, conversation, time, unit, role) in zip(samples, good.tolist(), each, strict=True):
+            protocol, name, talk = protocols()[number], space_name(number, space) or "", conversations[conversation]
+            spoke = (talk.target, talk.target_mac) if role in (REPORT, RESPONSE) else (talk.source, talk.source_mac)
             fact = protocol.identity.get((name, first))
-            if fact is not None and told_well:
-                words = self._words(memory, protocol, samples[place])[:MOST_TEXT]
-                host = int(conversations[conversation].source if role == TOLD else conversations[conversation].target)
-                source = f"{protocol.name}:identity" + (f"/{unit}" if unit > 0 else "")
-                if words and not is_group(self._naming.host(host)):
-                    self._host(host, time, time).say((fact, words, source, PROVEN), time, time)
+            if protocol.tells is not None and name == "message":
+                octets = bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)])
+                self._listen(number, octets, self._naming.host(int(spoke[0])), mac_text(int(spoke[1])), time)
+            elif fact is not None and well:
+                host = int(talk.source if role == TOLD else talk.target)
+                self._answered(host, (fact, self._words(memory, protocol, sample)[:MOST_TEXT], protocol.name, unit), time)
+
+    def _answered(self, host: int, told: tuple[str, str, str, int], time: int) -> None:
+        """A device's own answer; of units behind it each is told apart."""
+        fact, words, protocol, unit = told
+        if words and not is_group(self._naming.host(host)):
+            source = f"{protocol}:identity" + (f"/{unit}" if unit > 0 else "")
+            self._host(host, time, time).say((fact, words, source, PROVEN), time, time)
 
     @staticmethod
     def _words(memory: Any, protocol: Protocol, sample: Any) -> str:

@@ -7,6 +7,7 @@ another; and an address that two MAC addresses claim: it stays with the one that
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -141,6 +142,7 @@ def _packets(hosts: _Hosts, found: _Findings, spoke: Mapping[str, Heard], told: 
         for address in sorted(heard_of):
             for mac, span in heard_of[address].macs.items():
                 behind[mac][address] = span
+    inside = any(_is_private(address) for address in (*spoke, *hosts.above))
     for mac in sorted(behind):
         four = [address for address in behind[mac] if ":" not in address]
         others = [address for address in behind[mac] if ":" in address and not address.startswith(LINK_LOCAL)]
@@ -151,12 +153,18 @@ def _packets(hosts: _Hosts, found: _Findings, spoke: Mapping[str, Heard], told: 
         announced = mac in hosts.above and len(hosts.kinds[hosts.root(mac)]) == 2  # it has said which addresses are its own
         for address in sorted(behind[mac]):
             alone = address.startswith(LINK_LOCAL) or len(others if ":" in address else four) == 1
-            if alone and not (announced and ":" not in address) and mac not in found.routers and _only(address, mac, spoke, told):
+            routed = mac in found.routers or (announced and ":" not in address) or (inside and not _is_private(address))
+            if alone and not routed and _only(address, mac, spoke, told):
                 hosts.add(mac)
                 if hosts.join(address, mac):
                     found.know(mac, SPOKEN, DERIVED, behind[mac][address].first, behind[mac][address].last)
     for mac in found.routers:
         hosts.add(mac)
+
+
+def _is_private(address: str) -> bool:
+    """Is this an IP address of a plant's own networks? One that is not was routed where there are such."""
+    return not is_mac(address) and ipaddress.ip_address(address).is_private
 
 
 def _only(address: str, mac: str, *heard_of: Mapping[str, Heard]) -> bool:

@@ -79,7 +79,14 @@ FACTS = st.lists(
     ),
     max_size=6,
 )  # fmt: skip
-ASSETS = st.builds(lambda facts, first, last: asset_of(None, [address("10.0.0.1", 1), *facts], first, first + last), FACTS, st.integers(0, 5), st.integers(0, 5))
+
+
+def built(facts: list[Fact], first: int, last: int) -> Asset:
+    """An asset with one address and these facts."""
+    return asset_of(None, [address("10.0.0.1", 1), *facts], first, first + last)
+
+
+ASSETS = st.builds(built, FACTS, st.integers(0, 5), st.integers(0, 5))
 
 
 @settings(max_examples=60, deadline=None)

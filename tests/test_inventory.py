@@ -36,7 +36,9 @@ def spoofed(count: int) -> list[Packet]:
 
 
 def test_spoofed_addresses_stay_bounded_and_are_said() -> None:
-    polled = [Talk(server=PLC, client_port=40000 + n, time=START + n * SECOND).open().ask(REQUEST, ANSWER).ask(IDENTITY, identity("1.0")).packets for n in (1, 70)]
+    polled = [
+        Talk(server=PLC, client_port=40000 + n, time=START + n * SECOND).open().ask(REQUEST, ANSWER).ask(IDENTITY, identity("1.0")).packets for n in (1, 70)
+    ]
     packets = sorted([*spoofed(SPOOFED), *polled[0], *polled[1]], key=lambda packet: packet.time)
     sensor = Sensor("observer")
     shed = sum(row["shed"] for batch in sensor.listen(Feed(packets, each=1 << 13)) for row in batch.coverage.to_pylist())
@@ -97,14 +99,31 @@ def test_hostile_names_do_no_harm(kind: str, tmp_path: Path) -> None:
 
 
 # What is known of captures from elsewhere: their READMEs, Zeek's and tshark's dissection of the same packets.
+ROCKWELL = "Rockwell Automation/Allen-Bradley"
+ENBT = {"vendor": ROCKWELL, "model": "1756-ENBT/A", "serial": "00524D8E", "role": "controller"}
 KNOWN = (
-    ("attacks/s7-qut/20161215180642.ChangeUpperThreshold.hmi.pcap", {}),
+    ("conformance/ITI+ICS-Security-Tools/pcaps/openics/EIP-SoftwareUpload.pcap", {
+        "192.168.10.120": {"vendor": ROCKWELL, "model": "1756-L61/B LOGIX5561", "serial": "0051823F", "role": "controller"},
+        "00:00:bc:3e:eb:e4": {"model": "1756-L61/B LOGIX5561"},
+    }),
+    ("conformance/ITI+ICS-Security-Tools/pcaps/EthernetIP/enip_test.pcap", {"10.1.1.164": ENBT | {"firmware": "4.3"}}),
+    ("conformance/OISF+suricata-verify/tests/enip-alert/enip_test1.pcap", {"172.25.23.2": ENBT}),
+    ("conformance/cisagov+icsnpp-modbus/testing/traces/modbus_example.pcap", {
+        "127.0.0.1": {"vendor": "Zeek Modbus Test", "model": "Protocol Parsing is fun!", "firmware": "1.2.3.6"},
+        "3.15.227.20": {"vendor": None},  # behind a router, whose maker is not its
+    }),
+    ("conformance/cisagov+icsnpp-s7comm/tests/traces/snap7.pcap", {"134.217.61.211": {"model": "6ES7 315-2EH14-0AB0", "serial": "S C-B1U393142011"}}),
+    ("conformance/digitalbond+Quickdraw-Snort/s7_test.pcap", {"192.168.10.90": {"model": "6ES7 312-5AC02-0AB0", "firmware": "V1.2.0"}}),
+    ("conformance/arkime+arkime/tests/pcap/wireshark-lldp.pcap", {
+        "15.255.122.148": {"name": "ProCurve Switch 2600-8-PWR", "role": "switch"}, "00:01:30:f9:ad:a0": {"name": "Summit300-48", "role": "switch"},
+    }),
+    ("attacks/s7-qut/20161215190548.WaterTankOnManu_Flooding.hmi.pcap", {"10.10.10.10": {"vendor": "Siemens AG", "role": "controller"}}),
 )  # fmt: skip
 
 
 @pytest.mark.captures
 @pytest.mark.parametrize(("capture", "wanted"), KNOWN, ids=[capture for capture, _ in KNOWN])
-def test_identities_are_those_that_captures_are_known_to_hold(capture: str, wanted: dict[str, dict[str, str]]) -> None:
+def test_identities_are_those_that_captures_are_known_to_hold(capture: str, wanted: dict[str, dict[str, str | None]]) -> None:
     need("captures", (SHARED / capture).is_file(), f"no {SHARED / capture}")
     (given,) = find([str(SHARED / capture)])
     sensor, source = Sensor("known"), open_capture(given)

@@ -88,7 +88,11 @@ def test_an_address_that_two_claim_stays_with_the_first() -> None:
 def test_who_says_to_be_many_is_not_believed() -> None:
     """Multicast DNS can be sent by anybody: a host that has both kinds of address is not taken for another one that has."""
     lie = dns(0x8400, (), (a(name("me.local"), PLC), a(name("me.local"), "10.1.2.66")))
-    packets = [claim("10.1.2.66", "10.1.2.66"), claim(PLC, PLC), Packet(ethernet(ipv4(udp(lie, 5353, 5353), "10.1.2.66", "224.0.0.251", 17), "10.1.2.66"), START + SECOND)]
+    packets = [
+        claim("10.1.2.66", "10.1.2.66"),
+        claim(PLC, PLC),
+        Packet(ethernet(ipv4(udp(lie, 5353, 5353), "10.1.2.66", "224.0.0.251", 17), "10.1.2.66"), START + SECOND),
+    ]
     found = watch(packets).assets
     assert sorted(asset.addresses for asset in found) == [(PLC, hexed(PLC)), ("10.1.2.66", hexed("10.1.2.66"))]
     assert all(each.kind == "contested" for asset in found for each in asset.conflicts)
