@@ -136,9 +136,9 @@ def asset_from(row: Mapping[str, Any]) -> Asset:
     """The asset of a flat row, also of one that was stored before facts had their own times."""
     facts = tuple(Fact(**_timed(each)) for each in _list(row.get("facts"))) or facts_of(row)
     conflicts = tuple(Conflict(**_timed(each)) for each in _list(row.get("conflicts")))
-    named = {name: row[name] for name in ("id", "name", "first", "last", "vendor", "model", "firmware", "serial", "role", "zone", "level")}
-    many = {name: tuple(row.get(name) or ()) for name in ("addresses", "sources", "aliases")}
-    return Asset(**named, **many, criticality=row.get("criticality"), site=row["observer.site"], facts=facts, conflicts=conflicts)
+    told: dict[str, Any] = {name: row[name] for name in ("id", "name", "first", "last", "vendor", "model", "firmware", "serial", "role", "zone", "level")}
+    told |= {name: tuple(row.get(name) or ()) for name in ("addresses", "sources", "aliases")}
+    return Asset(**told, criticality=row.get("criticality"), site=row["observer.site"], facts=facts, conflicts=conflicts)
 
 
 def _list(told: Any) -> list[dict[str, Any]]:
