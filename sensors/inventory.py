@@ -6,7 +6,7 @@ Only noted here, bounded; which of it is one asset is found out in `sensors.reso
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -65,6 +65,12 @@ class Heard:
         if len(self.facts) >= MOST_SAID:
             del self.facts[min(self.facts, key=lambda each: (self.facts[each].last, each))]
         self.facts[fact] = Span(first, last)
+
+
+@cache
+def _messages() -> list[int]:
+    """[protocol] → the number of its space of messages that `tells` reads; -2 where it has none."""
+    return [protocol.spaces.index("message") if protocol.tells else -2 for protocol in protocols()]
 
 
 @lru_cache(maxsize=4096)
@@ -134,20 +140,24 @@ class Inventory:
         """What messages say of hosts: devices' answers about themselves, and statements of protocols that have readers for them."""
         picked = np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT))
         owners = done[np.searchsorted(done.sample, picked, side="right") - 1]
-        samples, times = told[picked], np.where(owners.answer_time >= 0, owners.answer_time, owners.time)
+        samples, talks = told[picked], conversations[owners.conversation]
         good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
-        columns = (owners.protocol, samples.space, samples["first"], owners.conversation, times, owners.unit, owners.role)
+        answers, asked_only = np.isin(owners.role, (REPORT, RESPONSE)), owners.role == TOLD
+        columns = (
+            owners.protocol, samples.space, samples["first"], samples.offset, samples.octets, good,
+            np.where(owners.answer_time >= 0, owners.answer_time, owners.time), owners.unit,
+            np.where(answers, talks.target, talks.source), np.where(answers, talks.target_mac, talks.source_mac),
+            np.where(asked_only, talks.source, talks.target),
+        )  # fmt: skip
         each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
-        for sample, well, (number, space, first, conversation, time, unit, role) in zip(samples, good.tolist(), each, strict=True):
-            protocol, name, talk = protocols()[number], space_name(number, space) or "", conversations[conversation]
-            spoke = (talk.target, talk.target_mac) if role in (REPORT, RESPONSE) else (talk.source, talk.source_mac)
-            fact = protocol.identity.get((name, first))
-            if protocol.tells is not None and name == "message":
-                octets = bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)])
-                self._listen(number, octets, self._naming.host(int(spoke[0])), mac_text(int(spoke[1])), time)
-            elif fact is not None and well:
-                host = int(talk.source if role == TOLD else talk.target)
-                self._answered(host, (fact, self._words(memory, protocol, sample)[:MOST_TEXT], protocol.name, unit), time)
+        for place, (number, space, first, offset, octets, well, time, unit, speaker, mac, whose) in enumerate(each):
+            if space == _messages()[number]:
+                self._listen(number, bytes(memory[offset : offset + octets]), self._naming.host(speaker), mac, time)
+                continue
+            protocol = protocols()[number]
+            fact = protocol.identity.get((space_name(number, space) or "", first))
+            if fact is not None and well:
+                self._answered(whose, (fact, self._words(memory, protocol, samples[place])[:MOST_TEXT], protocol.name, unit), time)
 
     def _answered(self, host: int, told: tuple[str, str, str, int], time: int) -> None:
         """A device's own answer; of units behind it each is told apart."""
@@ -164,10 +174,13 @@ class Inventory:
             return f"{sample.value:.0f}"
         return protocol.fact(protocol.spaces[int(sample.space)], int(sample.first), float(sample.value))
 
-    def _listen(self, protocol: int, octets: bytes, speaker: str, mac: str | None, time: int) -> None:
+    def _listen(self, protocol: int, octets: bytes, speaker: str, mac_number: int, time: int) -> None:
         source = protocols()[protocol].name
         for statement in _statements(protocol, octets):
-            own = tuple(dict.fromkeys((*statement.addresses, *((speaker,) if statement.speaker and not is_group(speaker) else ()))))
+            own = statement.addresses
+            if statement.speaker and speaker not in own and not is_group(speaker):
+                own = (*own, speaker)
+            mac = mac_text(mac_number) if statement.here else None
             for address in own:
                 heard = self._addressed(address, time)
                 heard.here |= statement.here

@@ -79,12 +79,12 @@ def test_what_makes_no_sense_is_seen() -> None:
 
 
 def test_what_it_says_of_hosts() -> None:
-    assert tells(ANSWERED) == (Statement(("10.1.3.9",), (("name", "historian.plant.example", LOOKED_UP),)),)
+    assert tells(ANSWERED[2:]) == (Statement(("10.1.3.9",), (("name", "historian.plant.example", LOOKED_UP),)),)
     several = dns(0x8180, (HOST,), (a(POINTER, "10.1.3.9"), a(POINTER, "10.1.3.10")))
-    assert tells(several) == ()
+    assert tells(several[2:]) == ()
     back = dns(0x8180, (name("9.3.1.10.in-addr.arpa"),), (record(POINTER, 12, HOST),))
-    assert tells(back) == (Statement(("10.1.3.9",), (("name", "historian.plant.example", LOOKED_UP),)),)
-    assert tells(ASKED) == ()
+    assert tells(back[2:]) == (Statement(("10.1.3.9",), (("name", "historian.plant.example", LOOKED_UP),)),)
+    assert tells(ASKED[2:]) == ()
 
 
 @given(st.binary(max_size=600))

@@ -13,6 +13,7 @@ from sensors.engine.octets import borrow, entry, kernel, u8, u16be
 from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD
 
 HEADER: Final = 12
+NUMBER: Final = 2  # octets of it that only tell an answer from others
 MESSAGE: Final = 0
 SPACES: Final = ("message",)
 MOST_LABELS: Final = 128
@@ -55,7 +56,7 @@ def read_name(memory: Any, at: int, end: int, row: Any) -> int:
 
 @kernel
 def read_message(memory: Any, message: Any, row: Any, samples: Any) -> None:
-    """Header and first name. Of responses, and of queries that tell what shall be registered, the whole message is kept for its readers."""
+    """Header and first name. Of responses, and of queries that tell what shall be registered, what stands behind the number is kept for its readers."""
     at, end = message.offset, message.offset + message.length
     flags, questions, answers = u16be(memory, at + 2, end, row), u16be(memory, at + 4, end, row), u16be(memory, at + 6, end, row)
     others = u16be(memory, at + 8, end, row) + u16be(memory, at + 10, end, row)
@@ -76,7 +77,7 @@ def read_message(memory: Any, message: Any, row: Any, samples: Any) -> None:
     if questions + answers > 0:
         read_name(memory, at + HEADER, end, row)
     if answers + others > 0 and row.short == 0:
-        add_text(row, samples, MESSAGE, 0, at, message.length)
+        add_text(row, samples, MESSAGE, 0, at + NUMBER, message.length - NUMBER)
 
 
 @entry

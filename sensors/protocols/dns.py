@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensors.codes.dnsmessages import ANOMALIES, ERRORS, HEADER, SPACES, dissect, known
+from sensors.codes.dnsmessages import ANOMALIES, ERRORS, HEADER, NUMBER, SPACES, dissect, known
 from sensors.codes.dnsnames import PTR, addresses, name_at, records, reversed_address, spelled
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import LOOKED_UP, Statement
@@ -22,6 +22,7 @@ FUNCTIONS: Final = {
 
 def tells(octets: bytes) -> tuple[Statement, ...]:
     """What a server says that hosts are called. An answer with many addresses for one name says nothing of any one host."""
+    octets = bytes(NUMBER) + octets
     if len(octets) < HEADER or octets[2] >> 7 == 0 or octets[2] >> 3 & 15 != QUERY:
         return ()
     found: dict[str, list[str]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensors.codes.dnsmessages import ANOMALIES, ERRORS, HEADER, SPACES, dissect, known
+from sensors.codes.dnsmessages import ANOMALIES, ERRORS, HEADER, NUMBER, SPACES, dissect, known
 from sensors.codes.dnsnames import SRV, TXT, addresses, name_at, records, spelled
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import ANNOUNCED, Statement, present, words
@@ -15,6 +15,7 @@ KEYS: Final = {"model": "model", "md": "model", "ty": "model", "mfg": "vendor", 
 
 def tells(octets: bytes) -> tuple[Statement, ...]:
     """The speaker's names and addresses, and what the texts of its services say of it."""
+    octets = bytes(NUMBER) + octets
     if len(octets) < HEADER or octets[2] >> 7 == 0:
         return ()
     found: dict[str, list[str]] = {}

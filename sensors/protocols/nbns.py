@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensors.codes.dnsmessages import ANOMALIES, ERRORS, HEADER, SPACES, dissect, known
+from sensors.codes.dnsmessages import ANOMALIES, ERRORS, HEADER, NUMBER, SPACES, dissect, known
 from sensors.codes.dnsnames import records
 from sensors.codes.dnsnames import spelled as spelled_name
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
@@ -43,6 +43,7 @@ def spelled(octets: bytes) -> str:
 
 def tells(octets: bytes) -> tuple[Statement, ...]:
     """Names that a host registers, has, or is asked for, with its addresses; groups are nobody's names."""
+    octets = bytes(NUMBER) + octets
     if len(octets) < HEADER:
         return ()
     response, operation = octets[2] >> 7, octets[2] >> 3 & 15
