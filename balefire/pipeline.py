@@ -199,7 +199,7 @@ class Replay:
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling)
                     waiting = Waiting()
-        self._commit(waiting, ruling, placed(sensor.assets(), policies(ruling.rules), self.plan.criticality))
+        self._commit(waiting, ruling, placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant))
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from detectors.placing import placed, policies
 from records.assets import asset_of
 from records.facts import ADDRESS, Fact
+from records.plant import ListedAsset, ListedZone, Plant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,13 @@ def test_the_narrowest_zone_counts(tmp_path: Path) -> None:
     found = placed(assets, in_force, {"10.1.9.0/24": "critical", "192.168.0.1": "low"})
     assert [(asset.zone, asset.criticality) for asset in found] == [("cell", None), ("safety", "critical"), (None, "low"), (None, None)]
     assert {fact.source for asset in found for fact in asset.facts if fact.name == "zone"} == {"policy:plant"}
+
+
+def test_what_the_plant_lists() -> None:
+    plant = Plant([ListedAsset("Pump PLC", ("10.1.2.3",), vendor="Listed", role="controller", zone="pumps")], [ListedZone("pumps", ("10.1.2.0/24",), 1)])
+    asset, other = placed([asset_of(None, host(*addresses), 1, 2) for addresses in (("10.1.2.3",), ("192.168.0.1",))], [], {}, plant)
+    assert (asset.name, asset.role, asset.zone, asset.level, asset.vendor) == ("Pump PLC", "controller", "pumps", 1, None)
+    assert (other.name, other.zone) == ("192.168.0.1", None)
 
 
 def test_nothing_said_changes_nothing() -> None:
