@@ -143,7 +143,7 @@ class Inventory:
         samples, talks = told[picked], conversations[owners.conversation]
         good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
         answers, asked_only = np.isin(owners.role, (REPORT, RESPONSE)), owners.role == TOLD
-        columns = (
+        columns: tuple[Any, ...] = (
             owners.protocol, samples.space, samples["first"], samples.offset, samples.octets, good,
             np.where(owners.answer_time >= 0, owners.answer_time, owners.time), owners.unit,
             np.where(answers, talks.target, talks.source), np.where(answers, talks.target_mac, talks.source_mac),
