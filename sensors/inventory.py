@@ -140,7 +140,8 @@ class Inventory:
         """What messages say of hosts: devices' answers about themselves, and statements of protocols that have readers for them."""
         picked = np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT))
         owners = done[np.searchsorted(done.sample, picked, side="right") - 1]
-        samples, talks = told[picked], conversations[owners.conversation]
+        samples: Any = told[picked]
+        talks: Any = conversations[owners.conversation]
         good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
         answers, asked_only = np.isin(owners.role, (REPORT, RESPONSE)), owners.role == TOLD
         columns: tuple[Any, ...] = (

@@ -328,6 +328,8 @@ def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
     assert len(alone) == len(operations), "other operations at the edge"
     carries = operations.payload >= 0
     operations.payload[carries] -= messages.offset[operations.message[carries]]
+    named = operations.name_octets > 0
+    operations.name_at[named] -= messages.offset[operations.message[named]]
     names = [name for name in OWNED if name not in ("message", "sample")]
     same(alone[names], operations[names], "operations at the edge")
     return len(given), digest(owned, samples)
