@@ -140,15 +140,16 @@ class Inventory:
         """What messages say of hosts: devices' answers about themselves, and statements of protocols that have readers for them."""
         picked = np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT))
         owners = done[np.searchsorted(done.sample, picked, side="right") - 1]
+        where: Any = np.where
         samples: Any = told[picked]
         talks: Any = conversations[owners.conversation]
         good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
         answers, asked_only = np.isin(owners.role, (REPORT, RESPONSE)), owners.role == TOLD
-        columns: tuple[Any, ...] = (
+        columns = (
             owners.protocol, samples.space, samples["first"], samples.offset, samples.octets, good,
-            np.where(owners.answer_time >= 0, owners.answer_time, owners.time), owners.unit,
-            np.where(answers, talks.target, talks.source), np.where(answers, talks.target_mac, talks.source_mac),
-            np.where(asked_only, talks.source, talks.target),
+            where(owners.answer_time >= 0, owners.answer_time, owners.time), owners.unit,
+            where(answers, talks.target, talks.source), where(answers, talks.target_mac, talks.source_mac),
+            where(asked_only, talks.source, talks.target),
         )  # fmt: skip
         each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
         for place, (number, space, first, offset, octets, well, time, unit, speaker, mac, whose) in enumerate(each):
