@@ -25,7 +25,7 @@ from records.store.contract import Written
 from records.store.decisions import changed, decide, folded, put
 from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Document, Manifest, guard
-from records.store.merging import merge
+from records.store.merging import ALIAS, merge
 from records.store.place import check_place, locked
 from records.store.rows import alert_from, alert_row, finding_row, suppression_from
 from records.store.sql import Statement, sort_field
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from records.store.contract import Change, Commit
 
 IN_PARQUET: Final = ("activity", "point")
-ALIAS: Final = "alias"  # kind of document that tells which asset another identity is
 _EXPIRING: Final = ("finding", "alert", "incident", "coverage")
 _SHORT: Final = 10_000  # rows of a page that is read by identity
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from records.assets import merged, without
 from records.store.rows import asset_from, asset_row, facts_of
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from records.model import Asset
+
+ALIAS: Final = "alias"  # kind of document that tells which asset another identity is
 
 Row = dict[str, Any]
 
