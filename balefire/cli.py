@@ -12,6 +12,7 @@ import click
 from balefire.command import HELP, Globals, Program
 from balefire.commands.about import protocols, schema, version, warm
 from balefire.commands.alert import alert
+from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
@@ -47,6 +48,7 @@ COMMANDS = (
     explain,
     evidence,
     packet,
+    asset,
     alert,
     suppress,
     suppressions,

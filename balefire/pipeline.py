@@ -20,6 +20,7 @@ from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
+from detectors.placing import placed, policies
 from detectors.rulebook import versions
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
@@ -209,7 +210,7 @@ class Replay:
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
-        self._commit(waiting, ruling, history, sensor, sensor.assets())
+        self._commit(waiting, ruling, history, sensor, placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant))
         self.keeping.thin(aged=True)
         totals = sensor.totals
         self.names.mark(totals.unknown)

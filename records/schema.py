@@ -254,10 +254,14 @@ ASSET: Final = Table("asset", "last", (
     Field("role", "keyword", "role from behaviour and identity", "角色"),
     Field("zone", "keyword", "zone", "区域"),
     Field("level", "long", "Purdue level", "普渡层级"),
+    Field("criticality", "keyword", "what it matters to the plant: critical, high, normal or low", "对装置的重要程度：critical、high、normal 或 low"),
     Field("first", "date", "first seen", "首次出现"),
     Field("last", "date", "last seen", "最近出现"),
     Field("sources", "keyword", "where the facts come from", "信息来源", many=True),
     Field("observer.site", "keyword", "site", "站点"),
+    Field("aliases", "keyword", "further identities of this asset: of its other addresses, of its serial number", "本资产的其他标识", many=True),
+    Field("facts", "json", "all that is known: name, value, source, confidence 0–100, first, last", "全部信息：名称、值、来源、可信度、首末时间"),
+    Field("conflicts", "json", "addresses that another one claims, too: address, other, kind, first, last", "与他方冲突的地址：地址、对方、类型、首末时间"),
 ))
 
 PLANT: Final = Table("plant", "since", (

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from sensors.engine import fragments, link
+from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, FOREVER, HOST, PACKET, SIGHTING, index, table
+from sensors.protocol import protocols
 
 if TYPE_CHECKING:
     from sensors.source import Source
@@ -29,6 +31,7 @@ class Decoder:
         self._rows, self._outer = table(octets // 76 + 16, PACKET), table(1, PACKET)
         self._datagrams, self._units, self._buffers, self._assembly = fragments.fragment_tables(0)
         self._sightings = table(1, SIGHTING)
+        _, _, self._ports = framing_tables(protocols())
         self.hosts = table(HOSTS, HOST)
         self.packets: Any = self._rows[:0]
         self.times: Any = self.packets.time
@@ -54,7 +57,7 @@ class Decoder:
         while at < self._count:
             at = link.decode(
                 self._memory, at, self._count, self._rows, self._outer, self.hosts, self._index, self._clock,
-                self._datagrams, self._units, self._buffers, self._assembly, self._sightings,
+                self._datagrams, self._units, self._buffers, self._assembly, self._sightings, self._ports,
             )  # fmt: skip
 
     def octets(self, row: int) -> bytes:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from records.effects import EFFECTS, UNKNOWN
 from records.model import Batch
-from sensors.coverage import CoverageLog, Ledger, ProtocolTotals, Totals
+from sensors.coverage import CoverageLog, Ledger, ProtocolTotals, Totals, port_name
 from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, mirrors, names, network, pairing, parts, sides
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
@@ -171,11 +171,12 @@ class Sensor:
         """Undecoded octets on the registered ports of a protocol."""
         protocol = next(protocol for protocol in protocols() if protocol.name == name)
         ports = [f"tcp/{port}" for port in protocol.tcp] + [f"udp/{port}" for port in protocol.udp]
+        ports += [port_name(-1, kind) for kind in protocol.ethertypes]
         return sum(self._coverage.totals.undecoded.get(port, 0) for port in ports)
 
     def assets(self) -> tuple[Asset, ...]:
         """The ends of industrial conversations so far."""
-        return self.release.inventory.assets(self.release.naming, self.hosts)
+        return self.release.inventory.assets(self.hosts)
 
     def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
         """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
@@ -194,7 +195,7 @@ class Sensor:
         """The headers of packets[start:count]; returns the next packet where those before must be dissected first."""
         return link.decode(
             self.memory, start, count, self.packets, self.outer, self.hosts, self.host_index, self.clock,
-            self.datagrams, self.units, self.buffers, self.assembly, self.sightings,
+            self.datagrams, self.units, self.buffers, self.assembly, self.sightings, self.ports,
         )  # fmt: skip
 
     def _batch(self, source: Source) -> int:

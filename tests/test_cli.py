@@ -35,7 +35,8 @@ ALERT = [
     "id", "key", "status", "severity", "title", "first", "last", "count", "findings", "assets", "techniques", "expired", "assignee", "verdict", "revision",
 ]
 ASSET = [
-    "id", "name", "addresses", "vendor", "model", "firmware", "serial", "role", "zone", "level", "first", "last", "sources",
+    "id", "name", "addresses", "vendor", "model", "firmware", "serial", "role", "zone", "level", "criticality", "first", "last", "sources", "aliases",
+    "facts", "conflicts",
 ]
 # fmt: on
 

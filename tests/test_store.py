@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from dataclasses import replace
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 import pytest
 
+from records.assets import asset_of
 from records.errors import ConflictError, StoreError, UsageError
+from records.facts import Fact, asset_id
 from records.model import Alert, Asset, Batch, Evidence, Finding, PacketRef, Term, Text
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
@@ -595,3 +598,51 @@ def test_only_a_writer_thins(opener: Callable[[bool], Store]) -> None:
     opener(True).close()
     with pytest.raises(StoreError):
         opener(False).thin(0, 0)
+
+
+def known(*addresses: str, first: int = NOON, serial: str = "", source: str = "arp") -> Asset:
+    """An asset with these addresses."""
+    facts = [Fact("address", address, source, 80, first + place, NOON + 9) for place, address in enumerate(addresses)]
+    facts += [Fact("serial", serial, "cip:identity", 95, first, NOON), Fact("vendor", "Acme", "cip:identity", 95, first, NOON)] if serial else []
+    return asset_of(None, facts, first, NOON + 9, ["modbus"])
+
+
+MAC = "00:1b:1b:00:00:01"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_assets_that_turn_out_to_be_one_become_one(store: Store, order: tuple[int, ...]) -> None:
+    """Whatever the order in which that is found out; every identity still finds it."""
+    parts = (known("10.0.0.5", MAC), known("10.0.1.5", first=NOON + 4), known(MAC, "10.0.1.5", first=NOON + 6))
+    for number in order:
+        store.write(Commit(assets=(parts[number],)))
+    (row,) = store.read("asset", Query()).to_pylist()
+    assert (row["id"], sorted(row["addresses"])) == (parts[0].id, [MAC, "10.0.0.5", "10.0.1.5"])
+    for identity in {part.id for part in parts} | {alias for part in parts for alias in part.aliases}:
+        found = store.get("asset", identity)
+        assert found is not None, identity
+        assert found["id"] == parts[0].id
+
+
+def test_one_serial_number_at_two_addresses_is_one_asset(store: Store) -> None:
+    store.write(Commit(assets=(known("10.0.0.5", serial="4711-0815"),)))
+    store.write(Commit(assets=(known("10.0.0.6", serial="4711-0815", first=NOON + 3), known("10.0.0.7", serial="4711-0816"))))
+    assert sorted(sorted(row["addresses"]) for row in store.read("asset", Query()).to_pylist()) == [["10.0.0.5", "10.0.0.6"], ["10.0.0.7"]]
+
+
+def test_what_was_taken_for_one_is_two_again(store: Store) -> None:
+    """A MAC address that seemed to be a controller's turned out to be the router's before it."""
+    store.write(Commit(assets=(known("10.0.0.5", MAC),)))
+    store.write(Commit(assets=(known("10.0.0.5", first=NOON + 1), known(MAC, "10.0.0.254", first=NOON + 1))))
+    assert sorted(sorted(row["addresses"]) for row in store.read("asset", Query()).to_pylist()) == [[MAC, "10.0.0.254"], ["10.0.0.5"]]
+    found = store.get("asset", asset_id(None, MAC))
+    assert found is not None
+    assert "10.0.0.254" in found["addresses"]
+
+
+def test_writing_an_asset_again_changes_nothing(store: Store) -> None:
+    asset = known("10.0.0.5", MAC, serial="4711-0815")
+    store.write(Commit(assets=(asset,)))
+    before = repr(store.read("asset", Query()).to_pylist())
+    store.write(Commit(assets=(asset,)))
+    assert repr(store.read("asset", Query()).to_pylist()) == before

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from records.errors import BalefireError
+    from records.model import Asset
     from sensors.coverage import Totals
     from sensors.source import Drop
 
@@ -293,6 +294,7 @@ class Seen:
     coverage: list[dict[str, Any]]
     lines: list[dict[str, Any]]
     totals: Totals
+    assets: tuple[Asset, ...]
     tables: dict[str, list[dict[str, Any]]]  # the same, for comparison
 
     @property
@@ -319,7 +321,7 @@ def watch(packets: Sequence[Packet], batch: int = 1 << 20, each: int = 1 << 30, 
     assert len(listed) == totals.operations, "the listing shows other operations"
     assert sum(totals.effects.values()) == sum(totals.access.values()) == totals.operations
     assert sum(row["packets"] for row in tables["coverage"]) == totals.packets == len(packets)
-    return Seen(tables["activities"], tables["points"], tables["coverage"], listed, totals, tables)
+    return Seen(tables["activities"], tables["points"], tables["coverage"], listed, totals, sensor.assets(), tables)
 
 
 def said(listed: Iterable[dict[str, Any]], *more: str) -> list[dict[str, Any]]:

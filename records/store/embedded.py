@@ -24,9 +24,10 @@ from records.store.columns import agree, arrow_types, conform, content, decoded,
 from records.store.contract import Written
 from records.store.decisions import changed, decide, folded, put
 from records.store.engine import FILES, ROWS, Engine
-from records.store.manifest import Manifest, guard
+from records.store.manifest import Document, Manifest, guard
+from records.store.merging import ALIAS, merge
 from records.store.place import check_place, locked
-from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset, suppression_from
+from records.store.rows import alert_from, alert_row, finding_row, suppression_from
 from records.store.sql import Statement, sort_field
 from records.store.upgrade import upgrade
 
@@ -132,7 +133,9 @@ class EmbeddedStore:
         kind = _table(table)
         if table not in IN_PARQUET:
             bodies = self._manifest.bodies_of(table, "id", [identity])
-            return decoded(json.loads(bodies[identity]), table) if bodies else None
+            if not bodies and table == "asset":
+                bodies = self._manifest.bodies_of(table, "id", [self._manifest.references(ALIAS, [identity]).get(identity) or ""])
+            return decoded(json.loads(next(iter(bodies.values()))), table) if bodies else None
         page = self.read(table, Query(where=Match("id", identity)))
         return next((decoded(row, table) for row in flat(kind, page) if row["id"] == identity), None)
 
@@ -267,7 +270,7 @@ class EmbeddedStore:
                 new, known = new + len(fresh), known + same
                 conflicts += others
             self._put_changed("alert", folded(self._manifest, map(alert_row, commit.alerts), now), now)
-            self._put_changed("asset", self._merged(commit), now)
+            self._put_assets(commit, now)
             packets.keep(self._manifest, commit.evidence, now)
             self._manifest.set_state(commit.state)
             self._manifest.set_number("released", released + max(rows.num_rows for rows in batches.values()))
@@ -295,13 +298,20 @@ class EmbeddedStore:
                 conflicts.append(f"{name}/{row['id']}")
         return fresh, known, conflicts
 
-    def _merged(self, commit: Commit) -> list[dict[str, Any]]:
-        bodies = self._manifest.bodies_of("asset", "id", {asset.id for asset in commit.assets})
-        rows: dict[str, dict[str, Any]] = {name: json.loads(body) for name, body in bodies.items()}
-        for asset in commit.assets:
-            row = asset_row(asset)
-            rows[asset.id] = merged_asset(rows[asset.id], row) if asset.id in rows else row
-        return list(rows.values())
+    def _put_assets(self, commit: Commit, now: int) -> None:
+        done = merge(commit.assets, self._assets)
+        self._put_changed("asset", done.rows, now)
+        if done.gone:
+            self._manifest.drop("asset", done.gone)
+            changed(self._manifest, "asset")
+        self._manifest.put(Document(ALIAS, alias, 0, name, now, "{}") for alias, name in sorted(done.aliases.items()))
+
+    def _assets(self, identities: Iterable[str]) -> list[dict[str, Any]]:
+        """The stored assets of these identities, their own ones or other ones, each once."""
+        wanted = set(identities)
+        homes = self._manifest.references(ALIAS, sorted(wanted))
+        bodies = self._manifest.bodies_of("asset", "id", sorted(wanted | {name for name in homes.values() if name}))
+        return [json.loads(bodies[name]) for name in sorted(bodies)]
 
     def _put_changed(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
         bodies = self._manifest.bodies_of(name, "id", {row["id"] for row in rows})

@@ -239,6 +239,10 @@ class Manifest:
         rows = [(d.kind, d.id, d.time, d.key, d.written, d.body) for d in documents]
         self._run("INSERT OR REPLACE INTO document (kind, id, time, key, written, body) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
+    def drop(self, kind: str, identities: Iterable[str]) -> None:
+        """Delete these documents."""
+        self._run("DELETE FROM document WHERE kind = ? AND id = ?", [(kind, name) for name in identities])
+
     def drop_older(self, kind: str, before: int) -> int:
         """Delete documents whose time and last write are before; how many there were."""
         with self._lock, guard(self.path):

@@ -16,7 +16,7 @@ from sensors.engine.ciphers import LOOKED, cipher_beneath, cipher_of
 from sensors.engine.clocks import read_clock, tells_time
 from sensors.engine.interfaces import INTERFACES, place_of
 from sensors.engine.octets import borrow, entry, inline, kernel, u8
-from sensors.engine.tables import CHARACTER, table
+from sensors.engine.tables import CHARACTER, RECOGNISED, table
 
 CHARACTERS: Final = 256  # rows of each interface; its last one takes what finds no other
 BINS: Final = 256  # of each row: how often each octet was sampled …
@@ -135,7 +135,7 @@ def characterise(
     places, hosts, references, differences = borrow(places), borrow(hosts), borrow(references), borrow(differences)
     for i in range(start, count):
         packet = packets[i]
-        if packet.whole <= 0:
+        if packet.whole <= 0 or packet.marks & RECOGNISED:
             continue
         place = place_of(packet.interface, places)
         if packet.flow < 0:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
-from sensors.engine.framing import message_length
+from sensors.engine.flows import TRIES, UNDECIDED, converse, converse_frame, recognise, server_port, signed
+from sensors.engine.framing import OF_FRAMES, datagram_fits, message_length
 from sensors.engine.interfaces import turn
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
-from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP
-from sensors.protocol import BY_SEGMENT
+from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP, RECOGNISED
+from sensors.protocol import BY_DATAGRAM, BY_SEGMENT
 
 BELIEVED: Final = 4  # messages one behind the other that are not by chance
 PORTS: Final = 256  # rows of undecoded octets that each interface has: a power of two
@@ -79,6 +79,31 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
 @kernel
 def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, flows: Any, framings: Any, messages: Any, streams: Any) -> None:
     emit(packet, flow, number, offset, length, flags, framings[flow.framing], flows, messages, streams)
+
+
+@kernel
+def deliver_frame(
+    memory: Any, packet: Any, framings: Any, known: Any, ports: Any, messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any
+) -> bool:
+    """A frame that is not IP: a message of the protocol that its EtherType names, or false where it is none."""
+    number = ports[OF_FRAMES, packet.ethertype]
+    at, end = packet.payload, packet.payload + packet.length
+    if number < 0 or not datagram_fits(memory, at, end, number, framings, known, packet):
+        return False
+    message = messages[streams.messages]
+    streams.messages += 1
+    message.offset, message.length, message.time, message.clock, message.packet = at, packet.length, packet.time, packet.clock, packet.number
+    message.conversation = converse_frame(packet, framings[number].protocol, conversations, conversation_index, streams)
+    ends = min(packet.source, packet.target) << 24 ^ max(packet.source, packet.target)
+    message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
+    message.flow = message.port = -1
+    message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
+    message.speaker, message.hearer, message.peered = packet.source, packet.target, 0
+    message.marks = CUT if packet.length < packet.whole else 0
+    packet.marks |= RECOGNISED
+    streams.decoded += packet.length
+    count_undecoded(packet.whole - packet.length, -1, packet.ethertype, undecoded, streams)
+    return True
 
 
 @inline
@@ -199,6 +224,12 @@ def _feed(
     if framing.kind == BY_SEGMENT:
         _emit(packet, flow, number, at, min(end - at, framing.most), 0 if end - at <= framing.most else CUT, flows, framings, messages, streams)
         count_undecoded(end - at - framing.most, flow.transport, server_port(flow), undecoded, streams)
+        return
+    if framing.kind == BY_DATAGRAM:
+        if datagram_fits(memory, at, end, flow.framing, framings, known, packet):
+            _emit(packet, flow, number, at, end - at, CUT if packet.length < packet.whole else 0, flows, framings, messages, streams)
+        else:
+            count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
         return
     searched = False
     if flow.torn and flow.carry_length == 0:

@@ -7,7 +7,8 @@ from typing import Any, Final
 from sensors.engine.delivery import count_undecoded
 from sensors.engine.fragments import ENOUGH, FRAGMENT, expire, release
 from sensors.engine.frames import frame
-from sensors.engine.network import datagram
+from sensors.engine.framing import OF_FRAMES
+from sensors.engine.network import datagram, name_ends
 from sensors.engine.octets import borrow, entry, inline, kernel
 from sensors.engine.tables import (
     BAD_CHECKSUM,
@@ -74,7 +75,7 @@ def _clear(packet: Any) -> None:
 @entry
 def decode(
     memory: Any, start: int, count: int, packets: Any, outer: Any, hosts: Any, index: Any, clocks: Any,
-    datagrams: Any, units: Any, buffers: Any, assemblies: Any, sightings: Any,
+    datagrams: Any, units: Any, buffers: Any, assemblies: Any, sightings: Any, ports: Any,
 ) -> int:  # fmt: skip
     """Fill the rest of packets[start:count] from the bytes; returns the next packet where datagrams that are whole leave no room for further ones,
     or an address found none.
@@ -83,6 +84,7 @@ def decode(
     """
     memory, packets, outer, hosts, index, clocks = borrow(memory), borrow(packets), borrow(outer), borrow(hosts), borrow(index), borrow(clocks)
     datagrams, units, buffers, assemblies, sightings = borrow(datagrams), borrow(units), borrow(buffers), borrow(assemblies), borrow(sightings)
+    ports = borrow(ports)
     clock, assembly = clocks[0], assemblies[0]
     release(buffers, assembly)
     for i in range(start, count):
@@ -100,6 +102,8 @@ def decode(
         datagram(memory, packet, at, hosts, index, clock, datagrams, units, buffers, assembly)
         if may_carry(packet):
             unwrap(memory, packets, i, outer, hosts, index, clock, datagrams, units, buffers, assembly, sightings)
+        if packet.transport < 0 and packet.length > 0 and packet.source_mac >= 0 and packet.source < 0 and ports[OF_FRAMES, packet.ethertype] >= 0:
+            name_ends(packet, hosts, index, clock)
     return count
 
 

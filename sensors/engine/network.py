@@ -13,6 +13,7 @@ from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
 MAX_EXTENSIONS: Final = 8
 TCP: Final = 6
 UDP: Final = 17
+LINK: Final = 48  # family of a row with a MAC address: of who speaks no IP
 UNUSED: Final = 0  # family of a row without an address
 UNKNOWN_SUM: Final = -1  # not to be checked
 
@@ -68,6 +69,15 @@ def forget_hosts(gone: Any, hosts: Any, index: Any, clocks: Any) -> None:
             while index[slot] >= 0:
                 slot = (slot + 1) & last
             index[slot] = tagged(_address_hash(host.family, host.a, host.b, host.c, host.d), number)
+
+
+@kernel
+def name_ends(packet: Any, hosts: Any, index: Any, clock: Any) -> None:
+    """The ends of a frame that is not IP. A receiver that the link does not tell is the address of zeros."""
+    packet.source = _host(LINK, 0, 0, 0, packet.source_mac, hosts, index, clock)
+    packet.target = _host(LINK, 0, 0, 0, max(packet.target_mac, 0), hosts, index, clock)
+    if packet.target < 0:
+        packet.source = -1
 
 
 @inline

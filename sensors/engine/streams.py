@@ -9,6 +9,7 @@ from sensors.engine.delivery import (
     abandon,
     count_undecoded,
     deliver,
+    deliver_frame,
     drop_carry,
     free_later,
     settled,
@@ -546,7 +547,10 @@ def follow(
         if packet.marks & ASIDE:
             continue
         if number < 0:
-            _other(packet, undecoded, streams)
+            if packet.transport >= 0 or packet.source < 0 or not deliver_frame(
+                memory, packet, framings, known, ports, messages, conversations, conversation_index, undecoded, streams
+            ):  # fmt: skip
+                _other(packet, undecoded, streams)
             continue
         flow = flows[number]
         flow.packets += 1

@@ -187,6 +187,7 @@ BAD_FRAGMENT: Final = 128  # … or its fragments contradict each other
 TUNNELLED: Final = 256
 MIRRORED: Final = 1024  # the same packet was there a moment before
 ROUTED: Final = 512  # an IPv6 routing header is still to change the address that checksums cover
+RECOGNISED: Final = 1024  # a frame that is not IP, of a protocol that is known
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
 
 # kinds of tunnels
