@@ -21,7 +21,7 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
 
 test: $(VENV)/development.stamp
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --maxprocesses 4 --dist loadfile)
 
 lint: $(VENV)/development.stamp
 	@$(BIN)/ruff check .
