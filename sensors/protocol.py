@@ -92,6 +92,8 @@ class Protocol:
 
     `anomalies` names the bits of an operation's anomaly, lowest first.
 
+    `errors` names errors by number, `unnamed` those that it does not have.
+
     `over` = (protocol below, selector): messages are what that one hands on under this selector. Of several over one selector, the first takes a payload
     whose framing fits; one without framings takes the rest. With no port of its own, such a protocol is not looked for in streams.
     `ethertypes`: frames that are not IP whose payload is a message. Their ends are MAC addresses; a frame's sender is the conversation's source.
@@ -123,6 +125,7 @@ class Protocol:
     reference: Mapping[str, int] = field(default_factory=dict[str, int])
     anomalies: tuple[str, ...] = ()
     errors: Mapping[int, str] = field(default_factory=dict[int, str])
+    unnamed: Callable[[int], str] = "exception_{}".format
     label: Callable[[str, int, int], str | None] | None = None
     qualities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])

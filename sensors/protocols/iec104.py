@@ -45,7 +45,8 @@ ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
 
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
-# all are 0 where a connection begins (5.1); e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one;
+# all are 0 where a connection begins (5.1); e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of
+# what was asked last, and one;
 # h, i when the client and the station had sent so many that an acknowledgement was due.
 # That of a command: a times asked, b times answered, c when last asked.
 
