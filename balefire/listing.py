@@ -1,49 +1,78 @@
-"""The lines of `balefire dissect` for people: fixed columns, so that they can stream."""
+"""The lines of `balefire dissect` for people: columns that only grow, so that they can stream."""
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from balefire.screen import LOOKING, clean
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rich.text import Text
 
-WIDTHS: Final = (("packet", 7), ("time", 15), ("source", 21), ("destination", 26), ("action", 30), ("object", 28), ("outcome", 0))
+# Columns, the least that each is wide, and the most.
+WIDTHS: Final = (("packet", 7, 7), ("time", 15, 15), ("source", 21, 46), ("destination", 26, 52), ("action", 24, 80), ("object", 28, 60), ("outcome", 0, 0))
+AHEAD: Final = 100  # operations that are looked at before the first is shown, for the columns to be wide enough
 
 
-def heading(language: str) -> Text:
-    """The names of the columns."""
+def shown(operations: Iterable[Mapping[str, Any]], language: str, *, live: bool) -> Iterator[Text]:
+    """The names of the columns, then one operation a line. What acts on the plant is bold, what only looks is plain; `live`: show each as it comes."""
     from rich.text import Text
 
-    return Text(_padded([say(f"cli.column.{name}", language) for name, _width in WIDTHS]), "dim", no_wrap=True)
+    widths = [least for _name, least, _most in WIDTHS]
+    coming = iter(operations)
+    first = [] if live else list(islice(coming, AHEAD))
+    for operation in first:
+        _widen(widths, _cells(operation, language))
+    yield Text(_padded([say(f"cli.column.{name}", language) for name, _least, _most in WIDTHS], widths), "dim", no_wrap=True)
+    for operation in chain(first, coming):
+        cells = _cells(operation, language)
+        _widen(widths, cells)
+        style = "red" if operation["anomaly"] else "" if operation["access"] in LOOKING else "bold"
+        yield Text(_padded(cells, widths), style, no_wrap=True, overflow="ellipsis")
 
 
-def line(operation: Mapping[str, Any], language: str) -> Text:
-    """One operation on one line. What acts on the plant is bold, what only looks is plain."""
-    from rich.text import Text
-
+def _cells(operation: Mapping[str, Any], language: str) -> list[str]:
     unit = operation["unit"]
     cells = [
         str(operation["packet"] or operation["response_packet"] or ""),
         str(operation["time"])[11:26],
         _end(operation["source"]),
         _end(operation["destination"]) + ("" if unit is None else f" · {unit}"),
-        str(operation["action"]),
+        " · ".join((str(operation["action"]), *_besides(operation))),
         _object(operation),
         " ".join([_outcome(operation, language), *operation["anomaly"]]),
     ]
-    style = "red" if operation["anomaly"] else "" if operation["access"] in LOOKING else "bold"
-    return Text(_padded([clean(cell) for cell in cells]), style, no_wrap=True, overflow="ellipsis")
+    return [clean(cell) for cell in cells]
 
 
-def _padded(cells: list[str]) -> str:
+def _widen(widths: list[int], cells: list[str]) -> None:
+    from rich.cells import cell_len
+
+    for place, (_name, least, most) in enumerate(WIDTHS):
+        widths[place] = max(widths[place], min(cell_len(cells[place]), most)) if least else 0
+
+
+def _padded(cells: list[str], widths: list[int]) -> str:
     from rich.cells import set_cell_size
 
-    return "  ".join(set_cell_size(cell, width) if width else cell for cell, (_name, width) in zip(cells, WIDTHS, strict=True))
+    return "  ".join(set_cell_size(cell, width) if width else cell for cell, width in zip(cells, widths, strict=True))
+
+
+def _besides(operation: Mapping[str, Any]) -> Iterator[str]:
+    """Why it was sent, and what it does where that is not what its function does as a rule: a select, a write to outputs."""
+    from sensors.protocol import protocols
+
+    protocol = next(one for one in protocols() if one.name == operation["protocol"])
+    numbers = str(operation["code"] or "").split("/")
+    if protocol.cause and len(numbers) > 1:
+        yield protocol.cause(int(numbers[1]))
+    usual = {function.effect for function in protocol.functions.values() if function.name == operation["action"]}
+    if usual and operation["effect"] not in usual:
+        yield str(operation["effect"])
 
 
 def _end(side: Mapping[str, Any] | None) -> str:

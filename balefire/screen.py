@@ -93,13 +93,13 @@ class Screen:
         """A text that English has in two forms: `key.one` and `key.many`."""
         return self.say(f"{key}.{'one' if number == 1 else 'many'}", count=f"{number:,}", **values)
 
-    def print(self, part: RenderableType) -> None:
-        """A line of cleaned text, however long, or something rich draws."""
+    def print(self, part: RenderableType, *, whole: bool = False) -> None:
+        """A line of cleaned text, however long, or something rich draws; `whole`: however wide it is."""
         with _written():
             if isinstance(part, str):
                 click.echo(clean(part), sys.stdout)
             else:
-                self.out.print(part)
+                self.out.print(part, soft_wrap=whole)
 
     def emit(self, value: object) -> None:
         """One object, or one line of a list, for machines."""

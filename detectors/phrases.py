@@ -107,8 +107,12 @@ def action(row: Row, language: str) -> str:
 
 def error(row: Row, language: str) -> str:
     """The error that the device answered, in words."""
-    name = row.get("ot.error")
-    return _word(f"detectors.error.{name}", str(name), language) or str(name).replace("_", " ") if name else say("detectors.phrase.no_error", language)
+    name = str(row.get("ot.error") or "")
+    if not name:
+        return say("detectors.phrase.no_error", language)
+    name, _, extended = name.partition("_0x")
+    told = _word(f"detectors.error.{name}", name, language) or name.replace("_", " ")
+    return say("detectors.numbered.extended", language, error=told, number=f"0x{extended}") if extended else told
 
 
 def sentence(row: Row, language: str) -> str:

@@ -58,7 +58,7 @@ def anomaly_names(protocol: Protocol, bits: int) -> list[str]:
 
 def error_name(protocol: Protocol, error: int) -> str | None:
     """The error that a device answered, by name."""
-    return None if error < 0 else protocol.errors.get(error, f"exception_{error}")
+    return None if error < 0 else protocol.errors.get(error) or protocol.unnamed(error)
 
 
 def action_name(code: int, function: int) -> str:

@@ -84,7 +84,8 @@ class Listing(Sensor):
                 space = space_name(number, int(sample.space))
                 if space in protocol.beside:
                     quality = quality_names(protocol, space, int(sample.quality)) or []
-                    made.append({"space": space, "first": int(sample["first"]), "value": float(sample.value), "quality": quality})
+                    for place, value in enumerate(sample_values(sample, given.octets) or [None]):  # None: no number that can be said
+                        made.append({"space": space, "first": int(sample["first"]) + place * int(sample.step), "value": value, "quality": quality})
         return made
 
     def _values(self, operation: Any, given: Handed) -> list[object]:

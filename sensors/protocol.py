@@ -92,6 +92,8 @@ class Protocol:
 
     `anomalies` names the bits of an operation's anomaly, lowest first.
 
+    `errors` names errors by number, `unnamed` those that it does not have.
+
     `over` = (protocol below, selector): messages are what that one hands on under this selector. Of several over one selector, the first takes a payload
     whose framing fits; one without framings takes the rest. With no port of its own, such a protocol is not looked for in streams.
     `ethertypes`: frames that are not IP whose payload is a message. Their ends are MAC addresses; a frame's sender is the conversation's source.
@@ -104,6 +106,7 @@ class Protocol:
     a negative one splits numbers in two (-100000: 400002 is 4/2).
     `spelled` puts a name as it stands on the wire into words. `label` says how engineers write the object from `first` to `last` of a space, where no
     name comes by wire: called once for each of them, not per packet.
+    `cause` says why something was sent, from the second number of its code path, where the protocol has that there.
     `qualities` names the bits of a space's quality, lowest first ("": not one).
     `beside` names spaces of values that come with every answer, whatever was asked: they are points, and not listed with what an operation read or wrote.
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text or number of this space and place is; `fact` puts such a number in words.
@@ -123,7 +126,9 @@ class Protocol:
     reference: Mapping[str, int] = field(default_factory=dict[str, int])
     anomalies: tuple[str, ...] = ()
     errors: Mapping[int, str] = field(default_factory=dict[int, str])
+    unnamed: Callable[[int], str] = "exception_{}".format
     label: Callable[[str, int, int], str | None] | None = None
+    cause: Callable[[int], str] | None = None
     qualities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     beside: frozenset[str] = frozenset()

@@ -101,14 +101,14 @@ def paste(readme: Path, language: str) -> None:
     readme.write_text("\n".join([f"{before}<!-- demo -->", "```", *lines, f"```{rest}"]), "utf-8")
 
 
-SESSIONS: Final = (("s7comm", "1p;4,17p"), ("dnp3", "1p;17,29p"), ("iec104", "1p;4,18p"), ("enip", "1p;4,17p"))  # and which lines of each are shown
+SESSIONS: Final = (("s7comm", "1p;4,17p"), ("dnp3", "1p;17,29p"), ("iec104", "1p;4,14p;36,39p"), ("enip", "1p;4,17p"))  # and which lines of each are shown
 
 
 def sessions() -> str:
     """What `balefire dissect` says of a session of each protocol, as a README shows it: commands and what they print."""
     shown: list[str] = []
     for name, chosen in SESSIONS:
-        printed = program("dissect", CAPTURES / f"{name}.pcap", environment={"COLUMNS": "180", "BALEFIRE_LANGUAGE": "en"}).stdout.decode().splitlines()
+        printed = program("dissect", CAPTURES / f"{name}.pcap", environment={"BALEFIRE_LANGUAGE": "en"}).stdout.decode().splitlines()
         lines: list[str] = []
         for part in chosen.removesuffix("p").split("p;"):
             first, _, last = part.partition(",")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sensors.codes.cip import CLASS_NAMES, ERRORS, TYPES
+from sensors.activities import error_name
+from sensors.codes.cip import CLASS_NAMES, ENCAPSULATION, TYPES
 from sensors.engine import contexts
 from sensors.engine.tables import CUT, FAILURE, MESSAGE, OPERATION, REQUEST, RESPONSE, SAMPLE, SUCCESS, TOLD, table
 from sensors.protocols.cip import CIP, label
@@ -387,6 +388,20 @@ def test_a_packet_that_is_refused_is_refused_for_each() -> None:
     assert only(answering("8a 00 08 00")).code == "10/2"
 
 
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        ("01 01 2701", "invalid_originator_to_target_size"), ("01 01 3601", "mismatched_target_to_originator_priority"), ("01 00", "connection_failure"),
+        ("01 01 1308", "not_configured_for_off_subnet_multicast"), ("01 01 5001", "connection_failure_0x0150"), ("ff 01 0721", "tag_type_mismatch"),
+        ("ff 01 1521", "general_error_0x2115"), ("05 01 0400", "path_destination_unknown"), ("90 02 3412 7856", "exception_144"),
+    ],
+)  # fmt: skip
+def test_the_extended_status_is_told(status: str, name: str) -> None:
+    row = only(answering(f"d4 00 {status}"))
+    assert (row.outcome, error_name(CIP, row.error), row.anomalies) == (FAILURE, name, ())
+    assert error_name(CIP, ENCAPSULATION | 0x99) == f"exception_{ENCAPSULATION | 0x99}"
+
+
 def test_errors_of_a_packet_are_those_of_its_services() -> None:
     rows = told(CIP, [PACKETS[4], packet("cc 00 05 01 0000", "cc 00 00 00 c100 01", head="8a 00 1e 00")])[2:]
     assert [(row.outcome, row.error) for row in rows] == [(FAILURE, 5), (SUCCESS, -1)]
@@ -397,7 +412,7 @@ def test_what_is_wrapped_stands_in_its_place() -> None:
     assert (row.code, row.unit, row.space, row.part) == ("76/107", 3, "tag", 0)
     assert only(answering("cc 00 00 00 ca00 cdcc1c40"), wrapped("4c 04 9106 464954323031 0100", "01 03")).unit == 3
     row = only(answering("d2 00 01 01 0402 00"), wrapped("4c 04 9106 464954323031 0100"))
-    assert (row.code, row.outcome, ERRORS[row.error]) == ("76/107", FAILURE, "unconnected_request_timed_out")
+    assert (row.code, row.outcome, CIP.errors[row.error]) == ("76/107", FAILURE, "unconnected_request_timed_out")
     assert only(wrapped("0e 03 2001 2401 3007", "15 08 31302e302e302e32")).unit == -1
 
 
@@ -416,12 +431,12 @@ def test_connections() -> None:
         ("8e 00 08 01 1234", "service_not_supported"),
         ("8e 00 01 01 0701", "target_connection_not_found"),
         ("8e 00 ff 01 0521", "access_beyond_end_of_object"),
-        ("8e 00 ff 01 9999", "general_error"),
+        ("8e 00 ff 01 9999", "general_error_0x9999"),
     ],
 )
 def test_errors_by_name(body: str, error: str) -> None:
     row = only(answering(body), asking("0e 03 2001 2401 3007"))
-    assert (row.outcome, ERRORS[row.error], row.samples, row.anomalies) == (FAILURE, error, (), ())
+    assert (row.outcome, error_name(CIP, row.error), row.samples, row.anomalies) == (FAILURE, error, (), ())
 
 
 def test_replies_whose_request_was_not_seen() -> None:

@@ -156,6 +156,11 @@ def test_a_finding_says_who_did_what_to_what() -> None:
         ({"ot.effect": "unknown", "event.action": "malformed", "ot.anomaly": ["bad_length"]}, "(a malformed message)", "（畸形报文）"),
         ({"ot.effect": "unknown", "event.action": "function_43_14", "event.outcome": "failure"}, "(function 43/14)", "（功能码 43/14）"),
         ({"ot.effect": "cpu.stop", "ot.error": "exception_9", "event.outcome": "failure"}, "refused it: exception 9.", "设备拒绝：异常码 9。"),
+        (
+            {"ot.effect": "cpu.stop", "ot.error": "connection_failure_0x0150", "event.outcome": "failure"},
+            "refused it: the connection failed (extended status 0x0150).",
+            "设备拒绝：连接失败（扩展状态 0x0150）。",
+        ),
     ],
 )
 def test_names_that_the_engine_makes_are_told_in_words(stated: dict[str, object], english: str, chinese: str) -> None:

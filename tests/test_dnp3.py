@@ -397,6 +397,39 @@ def test_authentication_is_recognised() -> None:
     assert (failed.code, DNP3.errors[failed.error]) == ("131", "authentication_failed")
 
 
+def in_turn(messages: list[Message]) -> list[dict[str, Any]]:
+    """What is listed of these messages, a segment each, in the order in which they were sent."""
+    talk = Talk(port=20000).open()
+    for message in messages:
+        talk.put(message.side, message.data)
+    return sorted(watch(talk.packets).lines, key=lambda row: row["packet"] or row["response_packet"])
+
+
+CHALLENGED = [
+    ask("05" + CROB.format(0x41, 0), 3), answer(free(120, 1, "01000000 0100 05 01 00112233".replace(" ", "")), 3, function=131),
+    ask("20" + free(120, 2, "010000000100" + "00" * 16), 3),
+]  # fmt: skip
+
+
+def test_a_challenge_answers_nothing() -> None:
+    """What is operated succeeds when it was operated, not when its master was asked who it is."""
+    operated, challenge, reply = in_turn([*CHALLENGED, answer(CROB.format(0x41, 4), 3)])
+    assert (operated["action"], operated["packet"], operated["response_packet"]) == ("direct_operate_pulse_on_close", 4, 7)
+    assert (operated["outcome"], operated["error"]) == ("failure", "control_not_supported")
+    assert [(row["action"], row["outcome"], row["error"], row["anomaly"]) for row in (challenge, reply)] == [
+        ("authentication_response", "success", None, []), ("authentication_request", "unknown", None, []),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("controls", [1, 2])
+def test_who_does_not_prove_who_he_is_operates_nothing(controls: int) -> None:
+    refused = answer(free(120, 7, "0100000001000100" + "01" + "000000000000"), 3, function=131)
+    several = ask("05" + f"0C01 17 {controls:02X}" + CROB.format(0x41, 0)[10:] * controls, 3)
+    rows = in_turn([several, *CHALLENGED[1:], refused])
+    operated = [row for row in rows if row["action"].startswith("direct_operate")]
+    assert [(row["outcome"], row["error"], row["response_packet"]) for row in operated] == [("failure", "authentication_failed", 7)] * controls
+
+
 def test_frames_are_put_together() -> None:
     frames = parts(LONG, 0x44, 1)
     assert len(frames) == 3

@@ -12,7 +12,9 @@ import pytest
 from sensors.activities import quality_names
 from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FACT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, SUCCESS, UNANSWERED, VALUE
 from sensors.protocols.iec104 import FUNCTIONS, IEC104
+from tests import wire as tcp
 from tests.protocol_battery import Message, Row, Values, run, told
+from tests.wire import watch
 
 CLIENT, STATION = 0, 1
 TIME = "E3 22 37 0F 71 08 09"  # 8.931 s, minute 55, hour 15, day 17 (Wednesday), month 8, year 9
@@ -442,6 +444,29 @@ def test_counters_of_a_connection() -> None:
     assert said((1, 5, 3), after, (1, 10, 3)) == [(), (), ()]
     receipt = short(1, STATION, 3)
     assert said((1, 5, 3), receipt.but(receipt.data, AFTER_GAP), (1, 9, 3), (1, 11, 3)) == [(), (), (), ("bad_sequence",)]
+
+
+def test_counters_begin_with_0_where_a_connection_begins() -> None:
+    """Client and station began, or the capture began in the middle: then the first number is what it is."""
+
+    def said(*frames: tuple[int, int, int] | Message, seen: bool = True) -> list[tuple[str, ...]]:
+        talk = tcp.Talk(port=2404)
+        if seen:
+            talk.open()
+        made = (one if isinstance(one, Message) else frame(asdu(1, 3, "0A0000 01"), *one) for one in frames)
+        for message in (short(0x07, 0), short(0x0B, 1), *made):
+            talk.put(message.side, message.data)
+        rows = sorted(watch(talk.packets).lines, key=lambda row: row["packet"] or row["response_packet"])
+        return [tuple(row["anomaly"]) for row in rows[1:]]  # the first is both that starts
+
+    assert said((1, 0, 0), (1, 1, 0), short(1, 0, 2)) == [(), (), ()]
+    assert said((1, 700, 0)) == [("bad_sequence",)]
+    assert said((1, 700, 0), seen=False) == [()]
+    assert said((1, 0, 700)) == [("bad_acknowledgement",)]
+    assert said((1, 0, 0), short(1, 0, 500)) == [(), ("bad_acknowledgement",)]
+    burst = [(1, number, 0) for number in range(14)]
+    assert said(*burst) == [()] * 12 + [("window_exceeded",)] * 2
+    assert said(*burst, seen=False) == [()] * 14
 
 
 def test_received_and_not_acknowledged_in_time() -> None:

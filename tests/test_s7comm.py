@@ -191,6 +191,26 @@ def test_uploads_name_their_block_until_they_end() -> None:
     assert names(*UPLOAD) == ["", ""], "whose beginning was not seen"
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "anomalies"),
+    [
+        ("3301000000010002000004 01", ["wrong_protocol_id"]), ("3209000000010002000004 01", ["bad_value"]), ("3201000000010002", ["short"]),
+        ("3201 0000 0001 00C8 0000 0401", ["short"]), ("7201000000010002000004", []),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_no_pdu_in_a_session_is_named(spoilt: str, anomalies: list[str], known: bool) -> None:
+    """The next good one is decoded. Where S7comm was not spoken before, other protocols over COTP may be meant."""
+    carried = [pdu(spoilt), *WRITE_REAL]
+    talk = Talk(port=102).open()
+    for message in [*SETUP, *carried] if known else carried:
+        talk.put(message.side, b"\3\0" + (len(message.data) + 7).to_bytes(2) + b"\2\xf0\x80" + message.data)
+    lines = sorted(watch(talk.packets).lines, key=lambda row: row["packet"] or row["response_packet"])
+    bad, good = lines[-2:]
+    assert bad["anomaly"] == (anomalies if known or bad["protocol"] == "s7comm" else [])
+    assert (good["action"], good["outcome"], good["anomaly"]) == ("write_var", "success", [])
+
+
 def test_an_acknowledgement_that_refuses() -> None:
     ask, answer = rows(*START_UPLOAD_OB0)
     assert (answer.transaction, answer.outcome, S7COMM.errors[answer.error]) == (ask.transaction, FAILURE, "priority_class_missing")

@@ -32,13 +32,23 @@ PACKED: Final = 4  # how many times its size a compressed capture holds, roughly
 def dissect(screen: Screen, sources: tuple[str, ...], as_json: bool) -> None:
     """One line per operation; nothing is stored."""
     (captures,) = _found(screen, sources, live=sources == ("-",))
-    from balefire.listing import heading, line
+    from balefire.listing import shown
+
+    with closing(_operations(screen, captures)) as operations:
+        if as_json:
+            for operation in operations:
+                screen.emit(operation)
+        else:
+            for line in shown(operations, screen.language, live=any(capture.pipe for capture in captures)):
+                screen.print(line, whole=True)
+
+
+def _operations(screen: Screen, captures: Sequence[Capture]) -> Generator[dict[str, object]]:
+    """Those of all captures, with their times in words; what cannot be read is said."""
     from records.nesting import iso
     from sensors.listing import lines
     from sensors.sources.pcap import open_capture
 
-    if not as_json:
-        screen.print(heading(screen.language))
     for capture in captures:
         if capture.error is not None:
             screen.fail(capture.error)
@@ -46,10 +56,7 @@ def dissect(screen: Screen, sources: tuple[str, ...], as_json: bool) -> None:
         with closing(open_capture(capture)) as source, _stoppable(captures):
             for operation in lines(source, capture.name):
                 operation["time"] = iso(cast("int", operation["time"]))
-                if as_json:
-                    screen.emit(operation)
-                else:
-                    screen.print(line(operation, screen.language))
+                yield operation
             if source.error is not None:
                 screen.fail(source.error)
 

@@ -156,7 +156,7 @@ def _object(shown: Shown, found: Dissected, operations: list[dict[str, Any]] | N
 
 def _tell(screen: Screen, shown: Shown, found: Dissected, operations: list[dict[str, Any]] | None) -> None:
     """For people: what it is, the tree or the operations, and the octets."""
-    from balefire.listing import heading, line
+    from balefire.listing import shown as told
     from records.nesting import iso
 
     one = shown.taken
@@ -170,9 +170,8 @@ def _tell(screen: Screen, shown: Shown, found: Dissected, operations: list[dict[
             for each in _lines(node):
                 screen.print(each)
     elif operations:
-        screen.print(heading(screen.language))
-        for row in operations:
-            screen.print(line(row | {"time": iso(row["time"])}, screen.language))
+        for line in told((row | {"time": iso(row["time"])} for row in operations), screen.language, live=False):
+            screen.print(line, whole=True)
     else:
         screen.print(screen.say("evidence.packet.no_operation"))
     screen.print("")

@@ -22,7 +22,7 @@ RANGES: Final = {
     "ot.object.count": (1, 2**63), "ot.bytes": (0, 2**63), "ot.rtt": (0, 86400), "ot.interval.mean": (0, 60), "ot.interval.deviation": (0, 60),
     "source.asset.level": (0, 5), "destination.asset.level": (0, 5), "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "week": (1, 53), "month": (1, 12),
 }  # fmt: skip
-_NUMBERED: Final = re.compile(r"(?:function|exception)_[\d_]*|malformed")
+_NUMBERED: Final = re.compile(r"(?:function|exception)_[\d_]*|malformed|\w+_0x[0-9a-f]{4}")
 
 
 def value_unknown(subject: Subject) -> Iterator[Place]:

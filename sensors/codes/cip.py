@@ -132,6 +132,17 @@ CONNECTION: Final = {
     0x111: "rpi_not_supported", 0x112: "rpi_not_acceptable", 0x113: "out_of_connections", 0x114: "vendor_or_product_code_mismatch",
     0x115: "device_type_mismatch", 0x116: "revision_mismatch", 0x117: "invalid_application_path", 0x118: "invalid_configuration_application_path",
     0x119: "non_listen_only_connection_not_opened", 0x11A: "target_out_of_connections", 0x11B: "rpi_below_production_inhibit_time",
+    0x11C: "transport_class_not_supported", 0x11D: "production_trigger_not_supported", 0x11E: "direction_not_supported",
+    0x11F: "invalid_originator_to_target_fixed_or_variable", 0x120: "invalid_target_to_originator_fixed_or_variable",
+    0x121: "invalid_originator_to_target_priority", 0x122: "invalid_target_to_originator_priority",
+    0x123: "invalid_originator_to_target_connection_type", 0x124: "invalid_target_to_originator_connection_type",
+    0x125: "invalid_originator_to_target_redundant_owner", 0x126: "invalid_configuration_size", 0x127: "invalid_originator_to_target_size",
+    0x128: "invalid_target_to_originator_size", 0x129: "configuration_path_not_valid", 0x12A: "invalid_consuming_application_path",
+    0x12B: "invalid_producing_application_path", 0x12C: "configuration_symbol_does_not_exist", 0x12D: "consuming_symbol_does_not_exist",
+    0x12E: "producing_symbol_does_not_exist", 0x12F: "inconsistent_application_path_combination", 0x130: "inconsistent_consumed_data_format",
+    0x131: "inconsistent_produced_data_format", 0x132: "null_forward_open_not_supported", 0x133: "connection_timeout_multiplier_not_acceptable",
+    0x134: "mismatched_target_to_originator_size", 0x135: "mismatched_target_to_originator_fixed_or_variable",
+    0x136: "mismatched_target_to_originator_priority",
     0x203: "connection_timed_out", 0x204: "unconnected_request_timed_out", 0x205: "unconnected_request_parameter_error",
     0x206: "message_too_large_for_unconnected_send", 0x207: "unconnected_acknowledge_without_reply", 0x301: "no_buffer_memory",
     0x302: "network_bandwidth_not_available", 0x303: "no_consumed_connection_id_filter", 0x304: "not_configured_for_scheduled_data",
@@ -140,6 +151,7 @@ CONNECTION: Final = {
     0x319: "secondary_resources_unavailable", 0x31A: "rack_connection_already_established", 0x31B: "module_connection_already_established",
     0x31C: "miscellaneous_connection_error", 0x31D: "redundant_connection_mismatch", 0x31E: "no_more_consumer_resources",
     0x31F: "no_connection_path_resources", 0x800: "network_link_offline", 0x810: "no_target_application_data", 0x811: "no_originator_application_data",
+    0x812: "node_address_changed_since_scheduled", 0x813: "not_configured_for_off_subnet_multicast", 0x814: "invalid_produced_or_consumed_data_format",
 }
 ENCAPSULATION: Final = 1 << 24  # errors of the protocol below, where it refuses to carry a message
 ENCAPSULATED: Final = {
@@ -147,10 +159,11 @@ ENCAPSULATED: Final = {
     105: "unsupported_protocol_revision", 106: "service_not_allowed_on_this_port",
 }
 EXTENDED: Final = {0x2104: "offset_beyond_end_of_tag", 0x2105: "access_beyond_end_of_object", 0x2107: "tag_type_mismatch"}    # of general status 255
-ERRORS: Final = {
-    **{number: name for number, name in enumerate(GENERAL) if name}, 255: "general_error",
+CONNECTION_FAILURE, GENERAL_ERROR = 1, 255  # general statuses that say nothing without their extended one
+ERRORS: Final = {  # general status, and of those two extended status << 8
+    **{number: name for number, name in enumerate(GENERAL) if name}, GENERAL_ERROR: "general_error",
     **{ENCAPSULATION | code: name for code, name in ENCAPSULATED.items()},
-    **{code << 8 | 1: name for code, name in CONNECTION.items()}, **{code << 8 | 255: name for code, name in EXTENDED.items()},
+    **{code << 8 | CONNECTION_FAILURE: name for code, name in CONNECTION.items()}, **{code << 8 | GENERAL_ERROR: name for code, name in EXTENDED.items()},
 }
 
 VENDORS: Final = {
@@ -191,7 +204,11 @@ TYPE_ENCODINGS: Final = np.zeros(256, np.int64)
 TYPE_OCTETS: Final = np.zeros(256, np.int64)  # 0: opaque
 for _type, (_name, _size) in TYPES.items():
     TYPE_ENCODINGS[_type], TYPE_OCTETS[_type] = getattr(tables, _name), _size
-NAMED_EXTENDED: Final = np.array(sorted(error for error in ERRORS if 255 < error < ENCAPSULATION), np.int64)  # extended status << 8 | general status
+
+
+def unnamed(error: int) -> str:
+    """An error that has no name here: its extended status as a number."""
+    return f"{ERRORS[error & 0xFF]}_0x{error >> 8:04x}" if 0xFF < error < ENCAPSULATION else f"exception_{error}"
 
 
 def vendor(number: int) -> str:

@@ -8,12 +8,14 @@ from sensors.codes.cip import (
     APPLY,
     BROWSE,
     CLASSES,
+    CONNECTION_FAILURE,
     CONNECTION_MANAGER,
     CREATE,
     DELETE,
     EXECUTE,
     FORWARD_CLOSE,
     FORWARD_OPEN,
+    GENERAL_ERROR,
     GET_ALL,
     GET_LIST,
     GET_MEMBER,
@@ -21,7 +23,6 @@ from sensors.codes.cip import (
     LARGE_FORWARD_OPEN,
     MODIFY_TAG,
     MOST_CLASS,
-    NAMED_EXTENDED,
     PCCC,
     READ_FRAGMENT,
     READ_TAG,
@@ -161,8 +162,5 @@ def read_status(memory: Any, at: int, end: int, row: Any) -> tuple[int, int]:
         row.short = 1
     if row.short == 0 and status not in (0, PARTIAL, EMBEDDED_ERROR):
         row.outcome = FAILURE
-        row.error = status
-        for i in range(len(NAMED_EXTENDED)):
-            if words > 0 and NAMED_EXTENDED[i] == extended << 8 | status:
-                row.error = NAMED_EXTENDED[i]
+        row.error = extended << 8 | status if status in (CONNECTION_FAILURE, GENERAL_ERROR) else status
     return status, place

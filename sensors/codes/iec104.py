@@ -134,6 +134,11 @@ for _name, (*_numbers, _effect, _group, _causes, _space, _read, _mask, _size, _a
         _forms[_number] = (_group, sum(1 << cause for cause in _causes), PLACE[_space], _read, _mask, _size + _octets, _at, _qualified, 0 if _octets else _run,
                            _octets, _size - 2 if "protection" in _name else 0)
 FORMS: Final = plain(_forms)
+CAUSES: Final = {  # as IEC 60870-5-101:2003, 7.2.3, abbreviates them
+    1: "per/cyc", 2: "back", 3: "spont", 4: "init", 5: "req", 6: "act", 7: "actcon", 8: "deact", 9: "deactcon", 10: "actterm", 11: "retrem", 12: "retloc",
+    13: "file", 20: "inrogen", **{20 + group: f"inro{group}" for group in range(1, 17)}, 37: "reqcogen",
+    **{37 + group: f"reqco{group}" for group in range(1, 5)},
+}
 
 LAYOUTS: Final = (  # octets of cause, common address and object address; the standard's own first, then as they are likely
     (2, 2, 3), (1, 1, 2), (2, 2, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3), (1, 2, 3),

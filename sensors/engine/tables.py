@@ -104,7 +104,7 @@ MESSAGE: Final = _record(
     time="i8", clock="i8", packet="i8", connection="i8", offset="i4", length="i4", flow="i4", conversation="i4", port="i4",
     speaker="i4", hearer="i4",                                 # hosts
     protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
-    marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
+    marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP …; 1 where the other direction is seen too
     interface="u1",                                            # place of the interface that the last of its octets came from
     unit="i8", transaction="i8",                               # what the protocol below said of them (-1: nothing, or there is none below)
 )
@@ -168,6 +168,7 @@ CUT: Final = 2  # longer than a slot or cut by the snap length: only its beginni
 AFTER_GAP: Final = 4  # the first after bytes were lost
 BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of the segment
 OVERLAP: Final = 16  # octets that were delivered before, and differ now
+BEGINS: Final = 32  # the first of a TCP connection whose beginning was seen
 
 # roles of an operation
 REQUEST: Final = 0

@@ -49,6 +49,7 @@ from sensors.codes.cip import (
     WRITE_TAG,
     WRONG_DIRECTION,
     fact,
+    unnamed,
 )  # fmt: skip
 from sensors.codes.cipservices import ask, asked_of, begin_asked, default_class, is_known, read_status, set_code, unwrap
 from sensors.codes.cipvalues import read_identity_attribute, read_identity_list, read_plain, read_run, read_tag_reply, read_tag_request
@@ -348,6 +349,7 @@ CIP: Final = Protocol(
     spaces=SPACES,
     anomalies=ANOMALIES,
     errors=ERRORS,
+    unnamed=unnamed,
     label=label,
     identity={("identity", 1): "vendor", ("identity", 4): "firmware", ("identity", 6): "serial", ("identity", 7): "model"},
     fact=lambda _, first, value: fact(first, value),

@@ -19,7 +19,9 @@ from sensors.protocol import u16be as length_u16be
 
 # fmt: off
 REQUEST_TPDU, CONFIRM, DISCONNECT, DISCONNECTED, DATA, ERROR = 0xE0, 0xD0, 0x80, 0xC0, 0xF0, 0x70
-S7COMM_PLUS: Final = 0x72
+S7COMM, S7COMM_PLUS = 0x32, 0x72
+S7_LEAST: Final = 10  # octets of a PDU of S7comm …
+S7_KINDS: Final = (1, 2, 3, 7)  # … and its kinds
 FUNCTIONS: Final = {
     "224": Function("connection_request", "session.open"),
     "208": Function("connection_confirm", "session.open"),
@@ -38,8 +40,8 @@ ERRORS: Final = {
     CAUSES: "reject_cause_not_specified", CAUSES + 1: "invalid_parameter_code", CAUSES + 2: "invalid_tpdu_type", CAUSES + 3: "invalid_parameter_value",
 }
 # fmt: on
-ANOMALIES: Final = ("wrong_version", "bad_length", "short", "trailing_bytes", "bad_value", "bad_class", "tsdu_too_long")
-WRONG_VERSION, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_VALUE, BAD_CLASS, TSDU_TOO_LONG = (1 << bit for bit in range(7))
+ANOMALIES: Final = ("wrong_version", "bad_length", "short", "trailing_bytes", "bad_value", "bad_class", "tsdu_too_long", "wrong_protocol_id")
+WRONG_VERSION, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_VALUE, BAD_CLASS, TSDU_TOO_LONG, WRONG_PROTOCOL_ID = (1 << bit for bit in range(8))
 SPACES: Final = ("tsap", "calling_tsap", "rack", "slot")
 TSAP, CALLING_TSAP, RACK, SLOT = range(4)
 
@@ -161,11 +163,18 @@ def forget(message: Any, contexts: Any, joints: Any) -> None:
         contexts[number].a = contexts[number].b = 0
 
 
-@inline
-def begun(message: Any, contexts: Any) -> bool:
-    """Is this the rest of a TSDU?"""
-    number = find(contexts, TAG, message.connection, message.side)
-    return number >= 0 and (contexts[number].a > 0 or contexts[number].b > 0)
+@kernel
+def judge(memory: Any, message: Any, row: Any, number: int, contexts: Any, joints: Any) -> None:
+    """What comes where S7comm was spoken before, and is none: no protocol above takes it, so what is wrong with it is told here."""
+    at, end = row.payload, row.payload + row.payload_length
+    first = u8(memory, at, end, row)
+    kind = u8(memory, at + 1, end, row) if row.payload_length > 1 else 0
+    spoken = number >= 0 and contexts[number].d == 1
+    if first == S7COMM and kind in S7_KINDS and row.payload_length >= S7_LEAST:
+        if not spoken:
+            contexts[context(contexts, joints, TAG, message.connection, message.side, message.clock)].d = 1
+    elif spoken and first != S7COMM_PLUS:
+        row.anomaly |= WRONG_PROTOCOL_ID if first != S7COMM else SHORT if row.payload_length < S7_LEAST else BAD_VALUE
 
 
 @inline
@@ -179,7 +188,8 @@ def read_data(memory: Any, message: Any, at: int, end: int, stop: int, row: Any,
     if row.short:
         return True
     octets = end - stop
-    part = begun(message, contexts) or not (last or octets == 0)
+    number = find(contexts, TAG, message.connection, message.side)
+    part = not (last or octets == 0) or (number >= 0 and (contexts[number].a > 0 or contexts[number].b > 0))
     if part and message.marks & CUT == 0:
         if not keep(memory, message, stop, octets, last, row, contexts, joints):
             return False
@@ -187,6 +197,8 @@ def read_data(memory: Any, message: Any, at: int, end: int, stop: int, row: Any,
         row.effect = TEST
     else:
         row.payload, row.payload_length, row.selector = stop, octets, DATA
+    if row.payload_length > 0 and message.marks & CUT == 0:
+        judge(memory, message, row, number, contexts, joints)
     if row.payload_length > 0 and u8(memory, row.payload, row.payload + row.payload_length, row) == S7COMM_PLUS:
         row.code |= (S7COMM_PLUS + 1) << 20
     return True

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sensors.codes.dnp3 import (
     ANOMALIES,
+    AUTHENTICATE,
     AUTHENTICATE_NO_ACK,
     AUTHENTICATION_RESPONSE,
     BAD_CRC,
@@ -33,7 +34,7 @@ from sensors.codes.dnp3 import (
 )
 from sensors.codes.dnp3files import follow_file
 from sensors.codes.dnp3link import BLOCK, HEADER, MASTER_SPEAKS, PRIMARY, UNTOLD, one_way, read_frame, share
-from sensors.codes.dnp3objects import MOST_ROWS, SAMPLES, SPACE, has_room, next_row, read_headers
+from sensors.codes.dnp3objects import AUTHENTICATION, MOST_ROWS, SAMPLES, SPACE, has_room, next_row, read_headers
 from sensors.engine.contexts import context
 from sensors.engine.dissecting import add_value, open_row
 from sensors.engine.encodings import number_at
@@ -47,9 +48,16 @@ BROADCAST: Final = 0xFFFD  # the first of three
 ANSWERS: Final = 0x80  # of the application function, behind the transport and the application control octet
 FIRST, FINAL, UNSOLICITED, NUMBERS = 0x80, 0x40, 0x10, 0x0F  # of the application control octet
 NEVER_ANSWERED: Final = (0, 6, 8, 10, 12, 33)
+CHALLENGE, REPLY = 1, 2  # variations of the authentication object (clause 7)
 TAG_BITS, MOST_TAG = 40, 255
 INDICATION_SPACE: Final = SPACE["internal_indications"]
 CONTROLLED: Final = (SPACE["binary_output"], SPACE["analog_output"])
+
+
+@inline
+def begins_with(memory: Any, at: int, end: int, variation: int, row: Any) -> bool:
+    """Is this the first object of a fragment, and of authentication?"""
+    return at + 2 <= end and u8(memory, at, end, row) == AUTHENTICATION and u8(memory, at + 1, end, row) == variation
 
 
 @kernel
@@ -61,6 +69,8 @@ def read_request(memory: Any, at: int, end: int, index: int, message: Any, opera
     if control & (FIRST | FINAL) != FIRST | FINAL:
         row.anomaly |= FRAGMENT_SEQUENCE
     answered = function not in NEVER_ANSWERED and row.unit < BROADCAST
+    if function == AUTHENTICATE and begins_with(memory, at + 2, end, REPLY, row):
+        answered = False  # what comes next answers the request that was challenged
     if function <= AUTHENTICATE_NO_ACK:
         used = read_headers(memory, at + 2, end, index, message, operations, used, samples, both, function)
     if not answered:
@@ -115,7 +125,8 @@ def read_response(memory: Any, at: int, end: int, index: int, message: Any, oper
     control, function, indications = u8(memory, at, end, row), u8(memory, at + 1, end, row), u16le(memory, at + 2, end, row)
     sequence, sound = control & NUMBERS, row.anomaly & BAD_CRC == 0 and row.short == 0
     row.role, row.outcome, row.transaction = RESPONSE, SUCCESS, share(row, master, sequence)
-    if function == REPORTS or control & FIRST == 0:
+    challenges = function == AUTHENTICATION_RESPONSE and begins_with(memory, at + 4, end, CHALLENGE, row)  # its request waits on
+    if function == REPORTS or challenges or control & FIRST == 0:
         row.role, row.transaction = REPORT, -1
     if control & FIRST == 0 and both.e != sequence + 1 and message.marks & AFTER_GAP == 0:
         row.anomaly |= FRAGMENT_SEQUENCE
@@ -142,6 +153,8 @@ def read_response(memory: Any, at: int, end: int, index: int, message: Any, oper
     for bit in range(13, 7, -1):
         if indications & ERROR_INDICATIONS >> bit << bit & 1 << bit:
             error = INDICATED_ERROR + bit - 8
+    if function == AUTHENTICATION_RESPONSE and operations[base].error >= 0:
+        error = operations[base].error
     if error >= 0 and row.role == RESPONSE:
         for i in range(base, used):
             row = operations[i]

@@ -19,14 +19,14 @@ from sensors.protocol import u8 as length_u8
 
 from sensors.codes.iec104 import (  # isort: skip
     ACKNOWLEDGE, ACKNOWLEDGED_LATE, ACTIVATE, ACTIVATION, ANOMALIES, BAD_ACKNOWLEDGEMENT, BAD_ADDRESS, BAD_CAUSE, BAD_CONTROL, BAD_COUNT, BAD_LENGTH,
-    BAD_SEQUENCE, BAD_START, BAD_VALUE, CALL, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ERRORS, FILE, FILES,
+    BAD_SEQUENCE, BAD_START, BAD_VALUE, CALL, CAUSES, COMMAND, COUNTERS, DEACTIVATED, DEACTIVATION, DELAY, DIRECTORY, ERRORS, FILE, FILES,
     FILE_ERROR, FORMS, FUNCTIONS, INTERROGATION, LAST, LAYOUT, LIMITS, MONITOR, NEGATIVE, NONSTANDARD, NOT_STARTED, OBJECT,
     ORIGINATOR, ORIGINATOR_CHANGED, OTHER, PARAMETER, PARAMETERS, PROBE, PROBE_DONE, PULSES, QUALIFIER, QUALITIES, READ, READY, REQUESTED, RESET,
     SECTION, SEGMENT, SHORT, SPACES, SPONTANEOUS, START, START_DONE, STOP, STOP_DONE, SUPERVISE, SYSTEM, TERMINATION, TEST, TEST_BIT,
     TRAILING_BYTES, WINDOW_EXCEEDED, WRONG_DIRECTION,
 )  # fmt: skip
 from sensors.engine.tables import (  # isort: skip
-    AFTER_GAP, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, UNANSWERED,
+    AFTER_GAP, BEGINS, BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, UNANSWERED,
 )  # fmt: skip
 
 MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement …
@@ -45,7 +45,8 @@ ENABLE, DISABLE = NUMBER["reporting.enable"], NUMBER["reporting.disable"]
 FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delete"], NUMBER["directory.read"]
 
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
-# e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of what was asked last, and one;
+# all are 0 where a connection begins (5.1); e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of
+# what was asked last, and one;
 # h, i when the client and the station had sent so many that an acknowledgement was due.
 # That of a command: a times asked, b times answered, c when last asked.
 
@@ -317,6 +318,11 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
     if talk.fresh:
         talk.fresh, talk.a, talk.b, talk.c, talk.d = 0, -1, -1, -1, -1
         talk.f = STOPPED if first == 0 and second == 0 else UNKNOWN  # the very first I formats, and nobody started data transfer
+    if message.marks & BEGINS:
+        if message.side == 0:
+            talk.a, talk.c = 0, 0
+        else:
+            talk.b, talk.d = 0, 0
     if message.marks & AFTER_GAP:
         talk.f = UNKNOWN
         if message.side == 0:
@@ -378,6 +384,7 @@ IEC104: Final = Protocol(
     qualities=QUALITIES,
     anomalies=ANOMALIES,
     errors=ERRORS,
+    cause=lambda cause: CAUSES.get(cause, f"cot {cause}"),
     beside=frozenset({"originator"}),
     samples_each=LONGEST + 1,  # and the originator
 )  # fmt: skip
