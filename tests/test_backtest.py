@@ -18,12 +18,14 @@ from detectors.backtest import backtest, period
 from detectors.methods.rules import Rules
 from detectors.rulebook import versions
 from detectors.rulebook.books import Change, draft
+from detectors.rulebook.conversion import narrowed
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
 from records.model import Batch
 from records.schema import POINT, arrow_schema
+from records.search import EVERYTHING
 from records.store import open_store
 from records.store.contract import Commit
 from tests.cli import DEMO, balefire, lines, one, stored
@@ -310,6 +312,40 @@ tests:
     assert {fire["source"] for fire in told["removed"]} == {"10.20.1.66"}
     assert told["removed"]
     assert {fire["id"] for fire in told["removed"]} <= {*found(place, "station-acts"), *found(place, "file-written")}
+
+
+def zoned(folder: Path, zones: int) -> Path:
+    """A policy of so many zones without a conduit but one: a rule for each pair of them and the outside, less that one's."""
+    members = "".join(f"  z{number}: {{members: [10.20.1.{16 * number}/28]}}\n" for number in range(zones))
+    file = folder / "policy.yml"
+    file.write_text(f"policy: zoned\nzones:\n{members}conduits:\n  - {{from: z1, to: z0, access: [read]}}\n")
+    return file
+
+
+def test_a_policy_in_force_stays_out_of_the_back_test_of_another_rule(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    policy = zoned(rules, 5)
+    assert len(load([policy]).rules) == 30
+    file = single(tmp_path / "draft", "wrote", "{ot.effect: value.write}", "{ot.effect: value.write}")
+    one("replay", DEMO, "--store", tmp_path / "store", "--rules", rules)
+    assert any(row["rule"].startswith("zoned-") for row in lines("findings", "--store", tmp_path / "store"))
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    plain = one("rules", "backtest", file, "--store", stored()[0])
+    assert told["rules"] == ["wrote"]
+    assert (told["fires"], told["added"], told["removed"]) == (plain["fires"], plain["added"], [])
+    assert told["fires"] > 0
+    again = [change.id for change in draft(policy, versions.read([rules])).changes]
+    assert again == []
+
+
+def test_the_rules_of_a_policy_narrow_what_is_read(tmp_path: Path) -> None:
+    """As those of files do, and whole they are queries of another store."""
+    rules = load([zoned(tmp_path, 5)]).rules
+    assert [rule.id for rule in rules if narrowed(rule)[0] == EVERYTHING] == []
+    assert {field for rule in rules for field in narrowed(rule)[1]} == {"source.ip", "destination.ip", "ot.access"}
+    found = one("rules", "convert", tmp_path)
+    assert (len(found["converted"]), found["refused"]) == (30, [])
 
 
 def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
