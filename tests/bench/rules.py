@@ -195,7 +195,9 @@ def main() -> None:
     print(f"{asked.rules:,} rules, {asked.rows:,} activities, seed {asked.seed}, {findings:,} findings; a sample agrees with the slow evaluator")
     print(f"  read   {reading:8.2f} s  {reading / asked.rules * 1000:.1f} ms a rule")
     print(f"  match  {median(matching):8.2f} s  {per * 1e9:.1f} ns a rule and activity, {slow / per:,.0f} times the slow evaluator")
-    print(f"  judge  {median(judging):8.2f} s  matching and findings; the limit of {LIMIT_S:g} s {'holds' if median(judging) <= LIMIT_S else 'does not hold'}")
+    print(f"  judge  {median(judging):8.2f} s  matching and findings; the limit is {LIMIT_S:g} s")
+    if median(judging) > LIMIT_S:
+        raise SystemExit(f"slower than {LIMIT_S:g} s")
 
 
 if __name__ == "__main__":
