@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from random import Random
@@ -23,6 +24,7 @@ from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
+from records.errors import UsageError
 from records.model import Batch
 from records.schema import POINT, arrow_schema
 from records.search import EVERYTHING
@@ -409,6 +411,15 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
     assert balefire("rules", "backtest", tmp_path / "nowhere", "--store", place).exit_code == 2
     assert balefire("rules", "backtest", rules, "--store", tmp_path / "none").exit_code == 2
     assert balefire("rules", "backtest", rules, "--store", place, "--since", "yesterday").exit_code == 2
+
+
+def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> None:
+    """It may never end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe"):
+        draft(tmp_path / "pipe", versions.read([]))
+    with pytest.raises(FileNotFoundError):
+        versions.read([tmp_path / "pipe"])
 
 
 def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> None:
