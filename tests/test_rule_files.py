@@ -202,6 +202,20 @@ def at(seconds: int, **stated: Any) -> dict[str, Any]:
 # ---- findings -----------------------------------------------------------------------------------------------------------------------------------
 
 
+def test_what_happens_at_two_sites_is_two_alerts(tmp_path: Path) -> None:
+    """Plants are built alike, down to the addresses. Without a site's name, keys are what they were."""
+    book = rulebook(tmp_path, many_refusals=REFUSALS)
+    keys: dict[str | None, set[str]] = {}
+    for site in ("North", "South", None):
+        rows = [at(second, event__outcome="failure", ot__effect="value.write", observer__site=site) for second in range(5)]
+        stopped = at(9, ot__effect="cpu.stop", observer__site=site)
+        found = findings(book, *rows, stopped)
+        keys[site] = {one.key for name in ("many-refusals", "controller-stopped") for one in found[name]}
+        assert len(keys[site]) == 2
+    assert keys["North"] == {f"{key}|North" for key in keys[None]}
+    assert keys["South"] == {f"{key}|South" for key in keys[None]}
+
+
 def test_a_sweep_is_added_up(tmp_path: Path) -> None:
     book = rulebook(tmp_path, slow_sweep=SWEEP)
     assert said(book) == []
