@@ -24,6 +24,7 @@ from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
+from detectors.rulebook.rule import Adjustment
 from records.errors import UsageError
 from records.model import Batch
 from records.schema import POINT, arrow_schema
@@ -289,6 +290,43 @@ def test_a_changed_rule_is_compared_with_the_one_that_judged(tmp_path: Path) -> 
     assert len(told["removed"]) == len(before) - told["fires"] == told["totals"]["removed"]
     assert {fire["id"] for fire in told["removed"]} < set(before)
     assert told["added"] == []
+
+
+def test_what_only_weighs_or_folds_otherwise_is_said(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    file = single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    one("replay", DEMO, "--store", tmp_path / "store", "--rules", rules)
+    before = lines("findings", "--store", tmp_path / "store", "--where", "rule:acted", "--limit", 10_000)
+    text = file.read_text()
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    assert (told["fires"], told["moved"], told["rekeyed"]) == (len(before), 0, 0)
+    file.write_text(text.replace("level: medium", "level: high"))
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    assert (told["fires"], told["moved"], told["rekeyed"], told["totals"]) == (len(before), len(before), 0, {"added": 0, "removed": 0})
+    score = "score:\n  - {when: {ot.effect: value.write}, value: 7, en: a, zh: 一}\n"
+    file.write_text(f"{text}key: [source.ip]\n{score}")
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    written = sum("value.write" in row["effects"] for row in before)
+    assert 0 < written < len(before)
+    assert (told["moved"], told["rekeyed"]) == (written, len(before))
+    for language, words in (("en", f"another severity: {written}."), ("zh", f"归并键不同、将归入其他告警：{len(before)} 次")):
+        assert words in balefire("rules", "backtest", file, "--store", tmp_path / "store", "--language", language).stdout
+    one("replay", DEMO, "--store", tmp_path / "store2", "--rules", rules)  # and live it is so
+    after = {row["id"]: row["severity"] for row in lines("findings", "--store", tmp_path / "store2", "--where", "rule:acted", "--limit", 10_000)}
+    assert sum(after[row["id"]] != row["severity"] for row in before) == written
+
+
+def test_a_correlation_that_only_weighs_otherwise_is_said(tmp_path: Path) -> None:
+    rows = activities(*({"@timestamp": f"2026-03-01T00:00:0{second}Z", "ot.effect": "cpu.stop", "ot.unit": 9, "observer.name": "one"} for second in range(5)))
+    store = kept(tmp_path / "store", rows, ())
+    body = CORRELATED.format(kind="event_count", more="", group="source.ip", span="5m", condition="{gte: 3}")
+    text = RULE.format(name="many", body=body, fires="").split("tests:")[0] + PART.format(name="part", selection="{ot.effect: cpu.stop}")
+    (tmp_path / "many.yml").write_text(text)
+    rule = _unchecked(tmp_path / "many.yml")
+    weighed = replace(rule, adjustments=(Adjustment(rule.title, 9.0, predicate({"sel": {"ot.unit": 9}, "condition": "sel"})),))
+    results = [backtest(store, [Change("many", rule, other)], 0, 1 << 62) for other in (rule, weighed, replace(rule, level="high"), replace(rule, key=()))]
+    assert [(result.fires, result.moved, result.rekeyed) for result in results] == [(1, 0, 0), (1, 1, 0), (1, 1, 0), (1, 0, 1)]
+    store.close()
 
 
 def test_a_filter_changes_the_rules_that_it_narrows(tmp_path: Path) -> None:

@@ -98,6 +98,8 @@ def _object(result: Result, rules: list[str], elapsed: float) -> dict[str, Any]:
         "rows": result.rows,
         "rules": rules,
         "totals": {"added": result.added_total, "removed": result.removed_total},
+        "moved": result.moved,
+        "rekeyed": result.rekeyed,
         "hours": [{"rule": hour.rule, "asset": hour.asset, "hour": iso(hour.hour), "added": hour.added, "removed": hour.removed} for hour in result.hours],
     }
 
@@ -125,6 +127,9 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str], what: 
     screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=", ".join(rules) or "–"))
     counts = {"fires": result.fires, "added": result.added_total, "removed": result.removed_total}
     screen.print(screen.say(f"cli.backtest.{what}.sum", **{name: f"{count:,}" for name, count in counts.items()}))
+    for name, count in (("moved", result.moved), ("rekeyed", result.rekeyed)):
+        if count:
+            screen.print(screen.say(f"cli.backtest.{name}", count=f"{count:,}"))
     if result.hours:
         _table(screen, store, result)
     if result.rows and not result.lost:

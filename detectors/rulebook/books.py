@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load
+from detectors.scoring import weights
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,5 +78,10 @@ def _changes(old: Rulebook, new: Rulebook, asked: set[str]) -> Iterator[Change]:
     before, after = ({rule.id: rule for rule in book.rules if not rule.silent} for book in (old, new))
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
-        if name in asked or one is None or other is None or (one.match, one.correlation) != (other.match, other.correlation):
+        if name in asked or one is None or other is None or _judging(one) != _judging(other):
             yield Change(name, one, other)
+
+
+def _judging(rule: Rule) -> object:
+    """When it fires, how grave that is, and what its findings fold by."""
+    return rule.match, rule.correlation, rule.key, weights(rule)
