@@ -375,8 +375,12 @@ def test_a_policy_in_force_stays_out_of_the_back_test_of_another_rule(tmp_path: 
     assert told["rules"] == ["wrote"]
     assert (told["fires"], told["added"], told["removed"]) == (plain["fires"], plain["added"], [])
     assert told["fires"] > 0
-    again = [change.id for change in draft(policy, versions.read([rules])).changes]
-    assert again == []
+    again = balefire("rules", "backtest", policy, "--store", tmp_path / "store", "--language", "en")
+    assert again.exit_code == 1
+    assert f"{policy}: it changes no rule that is in force; not tried." in again.stderr
+    (tmp_path / "empty").mkdir()
+    empty = balefire("rules", "backtest", tmp_path / "empty", "--store", tmp_path / "store", "--language", "en")
+    assert (empty.exit_code, "there is nothing to try" in empty.stderr) == (1, True)
 
 
 def test_the_rules_of_a_policy_narrow_what_is_read(tmp_path: Path) -> None:

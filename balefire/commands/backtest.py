@@ -65,6 +65,9 @@ def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) ->
     for problem in drafted.problems:
         screen.note(told(problem, screen.language))
         screen.worse(1)
+    for file in drafted.untried or ([] if drafted.changes or drafted.problems else [path]):
+        screen.note(screen.say("cli.untried.unchanged" if drafted.untried else "cli.untried.nothing", file=file))
+        screen.worse(1)
     return backtest(store, drafted.changes, *times), [change.id for change in drafted.changes]
 
 

@@ -33,10 +33,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading."""
+    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading.
+
+    `untried` are its files where none of that is the case: a filter or a policy that is in force already, or a filter of rules that there are not.
+    """
 
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
+    untried: tuple[str, ...]
 
 
 def draft(path: Path, in_force: Version) -> Draft:
@@ -49,7 +53,8 @@ def draft(path: Path, in_force: Version) -> Draft:
     old, new = _book(before), _book(before | drafted)
     files = {str(Path(root) / name) for root, name in given.files}
     problems = tuple(problem for problem in new.problems if problem.blocks and problem.file in files)
-    return Draft(tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted})), problems)
+    changes = tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted}))
+    return Draft(changes, problems, () if changes or problems else tuple(sorted(files)))
 
 
 def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
