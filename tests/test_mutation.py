@@ -165,7 +165,7 @@ def test_a_mutant_may_live_where_the_rule_says_why(tmp_path: Path) -> None:
 def test_a_rule_that_is_not_loaded_has_failed(tmp_path: Path) -> None:
     file = written(tmp_path, ("level: high", "level: grave"))
     result = balefire("rules", "mutate", file, "--json")
-    assert (result.exit_code, result.stdout) == (1, '{"rules": 0, "mutants": 0, "killed": 0, "survived": []}\n')
+    assert (result.exit_code, result.stdout) == (1, '{"rules": 0, "mutants": 0, "killed": 0, "survived": [], "untried": []}\n')
     assert "[level]" in result.stderr
     with pytest.raises(UsageError):
         mutate(tmp_path / "gone")
