@@ -35,8 +35,11 @@ class _Draft:
     new: int = field(default=0)
 
     def add(self, finding: Finding) -> None:
-        """Take in a finding that is not yet part of it. The words are those of the gravest finding, the earlier of equals."""
-        self.closed = False
+        """Take in a finding that is not yet part of it. The words are those of the gravest finding, the earlier of equals.
+
+        It reopens the alert where it did not end before the closing: what happened before was there to be looked at, or is an older capture's.
+        """
+        self.closed = self.closed and self.alert.closed is not None and finding.end <= self.alert.closed
         graver = finding.severity > self.severity
         if graver:
             self.severity, self.title, self.reason = finding.severity, finding.title, finding.reason

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from detectors.rulebook.conversion import narrowed
+from detectors.rulebook.conversion import convert, narrowed
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.watch import LATE, Watch
+from detectors.scoring import Scorer, weights
 from detectors.telling import identity
 from records.nesting import rows as nested
 from records.nesting import values as plain
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.correlation import Correlation
     from detectors.rulebook.frame import Mask
     from detectors.rulebook.rule import Rule
+    from detectors.rulebook.watch import Firing
     from records.schema import Field, Table
     from records.store.contract import Store
 
@@ -78,7 +80,10 @@ class Lost:
 
 @dataclass(slots=True)
 class Result:
-    """What a draft would change between two times. `fires` are the findings of the rules after the change; `added` and `removed` list the earliest."""
+    """What a draft would change between two times. `fires` are the findings of the rules after the change; `added` and `removed` list the earliest.
+
+    Of the findings that there are before and after, `moved` have another severity, and `rekeyed` another key: they would fold into other alerts.
+    """
 
     since: int
     until: int
@@ -86,6 +91,8 @@ class Result:
     fires: int = 0
     added_total: int = 0
     removed_total: int = 0
+    moved: int = 0
+    rekeyed: int = 0
     added: list[Fire] = field(default_factory=list["Fire"])
     removed: list[Fire] = field(default_factory=list["Fire"])
     hours: list[Hour] = field(default_factory=list["Hour"])
@@ -122,6 +129,8 @@ def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
     hours: Counter[tuple[str, str | None, int, bool]] = Counter()
     for tally in tallies:
         result.fires += tally.fires
+        result.moved += tally.moved
+        result.rekeyed += tally.rekeyed
         hours.update(tally.hours)
         result.added += tally.listed(True)
         result.removed += tally.listed(False)
@@ -139,7 +148,7 @@ def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int, unti
     """Rows that matter to any of the rules, each time of one observer."""
     rules = [rule for pair in pairs for rule in pair.rules]
     parts = [narrowed(rule) for rule in rules]
-    fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in pair.asset)}
+    fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in (*pair.asset, *pair.scored))}
     ordered = any(rule.correlation is not None for rule in rules)  # a rule on single rows judges each by itself
     query = Query(since, until, Or(tuple(condition for condition, _ in parts)))
     for table in store.history(kind.name, query, sorted(fields), ordered=ordered):
@@ -162,22 +171,36 @@ def _reach(correlation: Correlation) -> int:
 
 
 class _Judge:
-    """One rule over the history of each observer."""
+    """One rule over the history of each observer. `scored` are the columns that its score is made of, where that is asked."""
 
-    def __init__(self, rule: Rule | None) -> None:
+    def __init__(self, rule: Rule | None, scored: frozenset[str]) -> None:
         self.rule = rule
+        self._scored = scored
         self._watches: dict[str | None, Watch] = {}
 
     def rows(self, frame: Frame) -> Mask:
         """The rows on which a rule on single rows fires."""
         return self.rule.match(frame) if self.rule else frame.nothing()
 
-    def completed(self, frame: Frame, observer: str | None) -> set[Completed]:
-        """The rows on which any rule fires, each with the group of the correlation that it completes."""
+    def severities(self, frame: Frame, rows: Mask) -> list[float]:
+        """How grave a rule on single rows finds these; 0 where nobody asks."""
+        if self.rule is None or not self._scored:
+            return [0.0] * int(np.count_nonzero(rows))
+        return Scorer(self.rule, Frame(frame.table.filter(pa.array(rows)), frame.schema)).severities().tolist()
+
+    def completed(self, frame: Frame, observer: str | None) -> dict[Completed, float]:
+        """The rows on which any rule fires, each with the group of the correlation that it completes, and how grave that is; 0 where nobody asks."""
         if self.rule is None or self.rule.correlation is None:
-            return {(row, ()) for row in np.flatnonzero(self.rows(frame)).tolist()}
-        watch = self._watches.setdefault(observer, Watch(self.rule.correlation))
-        return {(firing.row, firing.group) for firing in watch.judge(frame)}
+            rows = self.rows(frame)
+            return dict(zip([(row, ()) for row in np.flatnonzero(rows).tolist()], self.severities(frame, rows), strict=True))
+        watch = self._watches.setdefault(observer, Watch(self.rule.correlation, self._scored))
+        return {(firing.row, firing.group): self._together(firing, frame) for firing in watch.judge(frame)}
+
+    def _together(self, firing: Firing, frame: Frame) -> float:
+        if self.rule is None or not self._scored:
+            return 0.0
+        score = sum(term.value for term in Scorer(self.rule, Frame(firing.rows, frame.schema)).together())
+        return float(max(0, min(100, round(score))))
 
 
 class _Pair:
@@ -185,8 +208,10 @@ class _Pair:
 
     def __init__(self, change: Change, kind: Table, since: int, confirmed: list[_Confirmed]) -> None:
         before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
-        self._before, self._after = _Judge(before), _Judge(after)
         self.rules = [rule for rule in (before, after) if rule is not None]
+        self.scored = _scored(*self.rules).intersection(kind.names)
+        self._rekeyed = before is not None and after is not None and before.key != after.key
+        self._before, self._after = _Judge(before, self.scored), _Judge(after, self.scored)
         self._correlated = any(rule.correlation for rule in self.rules)
         self._since = since
         self.asset = _asset(self.rules[-1], kind)
@@ -196,17 +221,34 @@ class _Pair:
         """Take in the next rows."""
         meant = frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers >= self._since
         if self._correlated:
-            before, after = ({one for one in judge.completed(frame, observer) if meant[one[0]]} for judge in (self._before, self._after))
-            self.tally.fires += len(after)
-            for added, fires in ((True, sorted(after - before, key=repr)), (False, sorted(before - after, key=repr))):
+            old, new = ({one: grave for one, grave in judge.completed(frame, observer).items() if meant[one[0]]} for judge in (self._before, self._after))
+            self.tally.fires += len(new)
+            both = old.keys() & new.keys()
+            self._stay(len(both), sum(old[one] != new[one] for one in both))
+            for added, fires in ((True, sorted(new.keys() - old.keys(), key=repr)), (False, sorted(old.keys() - new.keys(), key=repr))):
                 if fires:
                     self.tally.add(frame.table.take([row for row, _ in fires]), added, [group for _, group in fires])
             return
         before, after = (judge.rows(frame) & meant for judge in (self._before, self._after))
         self.tally.fires += int(np.count_nonzero(after))
+        both = after & before
+        grave = zip(self._before.severities(frame, both), self._after.severities(frame, both), strict=True) if self.scored and both.any() else ()
+        self._stay(int(np.count_nonzero(both)), sum(old != new for old, new in grave))
         for added, rows in ((True, after & ~before), (False, before & ~after)):
             if rows.any():
                 self.tally.add(frame.table.filter(pa.array(rows)), added)
+
+    def _stay(self, fires: int, moved: int) -> None:
+        """So many findings are made before and after, so many of them of another severity."""
+        self.tally.moved += moved
+        self.tally.rekeyed += fires if self._rekeyed else 0
+
+
+def _scored(*rules: Rule) -> frozenset[str]:
+    """The columns that the scores of a rule before and after its change are made of; none where they are the same, or there is one alone."""
+    if len(rules) < 2 or weights(rules[0]) == weights(rules[1]):
+        return frozenset()
+    return frozenset({"ot.access", "event.outcome", *(name for rule in rules for part in rule.adjustments for name in convert(part.match).fields)})
 
 
 def _asset(rule: Rule, kind: Table) -> list[str]:
@@ -229,7 +271,7 @@ class _Tally:
     """What one rule's change adds and removes. What it holds is bounded by assets, hours and LISTED, not by rows."""
 
     def __init__(self, rule: str, asset: list[str], confirmed: list[_Confirmed]) -> None:
-        self.fires = 0
+        self.fires = self.moved = self.rekeyed = 0
         self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
         self._rule, self._asset, self._confirmed = rule, asset, confirmed
         self._earliest: dict[bool, list[pa.Table]] = {True: [], False: []}

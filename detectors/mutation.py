@@ -41,12 +41,16 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class MutationReport:
-    """What became of the mutants of the rules that load. `problems` keep the others from being loaded."""
+    """What became of the mutants of the rules that load. `problems` keep the others from being loaded.
+
+    `untried` are files that have no mutants, and what each is: a filter or a policy.
+    """
 
     rules: int
     mutants: int
     survived: tuple[Survivor, ...]
     problems: tuple[Problem, ...]
+    untried: tuple[tuple[str, str], ...] = ()
 
     @property
     def killed(self) -> int:
@@ -64,21 +68,23 @@ def mutate(path: Path) -> MutationReport:
     book = load([path])
     tried = 0
     found: list[Survivor] = []
+    untried = [(one.file, "filter") for one in book.filters]
     for rule in book.rules:
         document = read(Path(rule.file).read_bytes())
+        if not {"detection", "correlation"} & document.data.keys():
+            untried.append((rule.file, "policy"))
+            continue
         count, alive = survivors(rule, document, book.rules, book.placeholders)
         reasons = explained(document.data)
         tried += count
         found += [Survivor(rule.file, rule.id, mutant.name, reasons.get(mutant.name)) for mutant in alive]
-    return MutationReport(len(book.rules), tried, tuple(found), tuple(one for one in book.problems if one.blocks))
+    return MutationReport(len(book.rules), tried, tuple(found), tuple(one for one in book.problems if one.blocks), tuple(sorted(set(untried))))
 
 
 def survivors(rule: Rule, document: Document, rules: Sequence[Rule], placeholders: Placeholders) -> tuple[int, list[Mutant]]:
     """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
     if "correlation" in document.data:
         return _correlation_survivors(rule, document, rules, placeholders)
-    if "detection" not in document.data:  # what a policy becomes
-        return 0, []
     frame = trial(rule.cases, rule.table)
     wanted = np.array([*(case.fires for case in rule.cases), False])
     count, alive = 0, list["Mutant"]()

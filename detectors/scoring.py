@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from sigma.types import SigmaString
 
 from detectors.rulebook.match import field_named, leaf
@@ -17,6 +18,8 @@ from records.model import Term
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from detectors.rulebook.frame import Frame, Mask
     from detectors.rulebook.rule import Rule
 
@@ -54,6 +57,7 @@ class Scorer:
     """The terms of one rule for the rows of one frame."""
 
     def __init__(self, rule: Rule, frame: Frame) -> None:
+        self.height = frame.height
         self.base = Term(**_text(f"level.{rule.level}"), value=LEVELS[rule.level])
         confidence = CONFIDENCE[rule.status]
         self.fixed = (self.base, Term(**_text(f"confidence.{rule.status}"), value=confidence)) if confidence else (self.base,)
@@ -67,9 +71,22 @@ class Scorer:
         """The named terms of a row; their values add up to its score."""
         return (*self.fixed, *(term for mask, term in self.parts if mask[row]))
 
+    def severities(self) -> npt.NDArray[np.float64]:
+        """The score of each row, clamped and rounded as a finding's is, before what its device matters."""
+        scores = np.full(self.height, sum(term.value for term in self.fixed))
+        for mask, term in self.parts:
+            scores[mask] += term.value
+        return np.rint(np.clip(scores, 0, 100))
+
     def together(self) -> tuple[Term, ...]:
         """The named terms of all of its rows as one finding: those of any row."""
         return (*self.fixed, *(term for mask, term in self.parts if mask.any()))
+
+
+def weights(rule: Rule) -> object:
+    """What the score of a rule's findings follows from, beside their rows: of equal ones the scores are the same."""
+    own = (bool(DONE & rule.fields), bool(COUNTED & rule.fields)) if rule.correlation is None else None
+    return rule.level, rule.status, own, [(part.value, part.match) for part in rule.adjustments]
 
 
 def _text(key: str) -> dict[str, str]:

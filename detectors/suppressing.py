@@ -58,42 +58,77 @@ def known_activities(store: Store, fresh: pa.Table | None = None) -> Activities:
     return read
 
 
-def prefilled(store: Store, alert: str) -> dict[str, tuple[Value, ...]]:
-    """The conditions that hide what this alert shows and nothing wider: each field with all values it has there, narrowest field first."""
-    findings = store.read("finding", Query(where=Match("alert", alert), sort="-time", limit=MOST_FINDINGS))
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """What an alert's findings have in common, narrowest field first: `where`, each field with every value that it has there.
+
+    Any combination of these values fits, also one that the alert does not show. `varied` are the fields that are left out, for they have more than
+    MOST_VALUES values.
+    """
+
+    where: Mapping[str, tuple[Value, ...]]
+    varied: Mapping[str, tuple[Value, ...]]
+
+
+def prefilled(store: Store, alert: str) -> Prefilled:
+    """The narrowest conditions on single fields that hide all that this alert shows."""
+    findings = _shown(store, alert)
     rows = _rows(findings)
     if not rows:
         raise UsageError("suppress.no_findings", id=alert)
     named = list(dict.fromkeys(each for row in rows for each in row["activities"] or ()))[: 4 * MOST_FINDINGS]
     acts = known_activities(store)(named, min(row["time"] for row in rows) - DAY, max(row["end"] for row in rows) + DAY)
     where: dict[str, tuple[Value, ...]] = {}
+    varied: dict[str, tuple[Value, ...]] = {}
     for each in OFFERED:
         kind, own = field_named(each)
         column: Any = (findings if own else acts).column(kind.name)
         values = plain(column.combine_chunks().flatten() if kind.many else column, kind.type)
         distinct = tuple(dict.fromkeys(values))
-        if any(value not in {None, ""} for value in distinct) and len(distinct) <= MOST_VALUES:
-            where[each] = distinct
-    return {each: values for each, values in where.items() if not any(where.get(_INSTEAD.get(each, ""), ()))}
+        if any(value not in {None, ""} for value in distinct):
+            (where if len(distinct) <= MOST_VALUES else varied)[each] = distinct
+    told = [{each: values for each, values in some.items() if not any(where.get(_INSTEAD.get(each, ""), ()))} for some in (where, varied)]
+    return Prefilled(*told)
+
+
+def narrowed(offered: Prefilled, only: Sequence[str]) -> dict[str, tuple[Value, ...]]:
+    """The conditions with, for each "FIELD=VALUE,VALUE" of `only`, no more than these of the values that the alert shows. Raises UsageError for others."""
+    shown = {each: values for each in OFFERED if (values := offered.where.get(each) or offered.varied.get(each))}
+    shown |= {each: values for each, values in offered.where.items() if each not in shown}  # of a stored suppression, which may have been widened
+    chosen: dict[str, dict[Value, None]] = {}
+    for wish in only:
+        field_name, values = _asked(wish, shown)
+        for one in values or ("",):
+            fits = test(field_named(field_name)[0], (one,))
+            fitting = [value for value in shown[field_name] if fits(value)]
+            if not fitting:
+                raise UsageError("suppress.not_shown", field=field_name, value=one or "", values=", ".join(map(str, shown[field_name])))
+            chosen.setdefault(field_name, {}).update(dict.fromkeys(fitting))
+    return {each: tuple(chosen.get(each, values)) for each, values in shown.items() if each in chosen or each in offered.where}
+
+
+def _asked(wish: str, known: Mapping[str, object]) -> tuple[str, tuple[str | None, ...]]:
+    """Which of the known fields "FIELD" or "FIELD=VALUE,VALUE" names, and its values; a value that is empty stands for absence."""
+    asked, separator, text = wish.partition("=")
+    field_name = {each.casefold(): each for each in known}.get(asked.strip().casefold())
+    if field_name is None:
+        raise UsageError("suppress.not_there", field=asked, fields=", ".join(known))
+    return field_name, tuple(dict.fromkeys(part.strip() or None for part in text.split(","))) if separator else ()
 
 
 def widened(where: Mapping[str, tuple[Value, ...]], wider: Sequence[str]) -> dict[str, tuple[Value, ...]]:
     """The conditions without the fields that `wider` names, or, for "FIELD=VALUE,VALUE", with other values that allow all that were allowed before."""
     made = dict(where)
     for wish in wider:
-        asked, separator, text = wish.partition("=")
-        known = {each.casefold(): each for each in made}
-        if (field_name := known.get(asked.strip().casefold())) is None:
-            raise UsageError("suppress.not_there", field=asked, fields=", ".join(made))
+        field_name, allowed = _asked(wish, made)
         if field_name in ANCHORS:
             raise UsageError("suppress.anchor")
-        if not separator:
+        if not allowed:
             del made[field_name]
             continue
-        allowed = tuple(dict.fromkeys(part.strip() or None for part in text.split(",")))
         fits = test(field_named(field_name)[0], allowed)
         if not all(map(fits, made[field_name])):
-            raise UsageError("suppress.narrower", field=field_name, value=text, values=", ".join(map(str, made[field_name])))
+            raise UsageError("suppress.narrower", field=field_name, value=wish.partition("=")[2], values=", ".join(map(str, made[field_name])))
         made[field_name] = allowed
     return made
 
@@ -163,7 +198,8 @@ def revoke(store: Store, suppression: Suppression, by: str, note: str = "") -> N
 class Preview:
     """What a suppression would have hidden between two packet times, had it been in force.
 
-    `by_asset` counts findings, most first; `confirmed` are alerts that were found true; `hidden_already` findings are hidden by another one.
+    `by_asset` counts findings, most first; `confirmed` are alerts that were found true; `hidden_already` findings are hidden by another one; `stays`
+    counts findings of the alert that it is made from which would go on being seen, whenever they were.
     """
 
     since: int
@@ -173,6 +209,7 @@ class Preview:
     alerts: tuple[str, ...] = ()
     confirmed: tuple[str, ...] = ()
     by_asset: Mapping[str, int] = field(default_factory=dict[str, int])
+    stays: int = 0
 
 
 def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview:
@@ -189,7 +226,19 @@ def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview
                 assets[asset] = assets.get(asset, 0) + 1
     confirmed = tuple(alert.id for alert in store.alerts(alerts) if alert.verdict == "true")
     ordered = dict(sorted(assets.items(), key=lambda each: (-each[1], each[0])))
-    return Preview(since, until, total, already, tuple(alerts), confirmed, ordered)
+    return Preview(since, until, total, already, tuple(alerts), confirmed, ordered, _stays(store, suppression))
+
+
+def _stays(store: Store, suppression: Suppression) -> int:
+    """How many findings of its alert, of those that suppressions are made from, it does not fit."""
+    if not suppression.alert:
+        return 0
+    rows = _rows(_shown(store, suppression.alert))
+    return len(rows) - len(matching(rows, [suppression], known_activities(store)))
+
+
+def _shown(store: Store, alert: str) -> pa.Table:
+    return store.read("finding", Query(where=Match("alert", alert), sort="-time", limit=MOST_FINDINGS))
 
 
 def pages(store: Store, suppression: Suppression, since: int, until: int) -> Iterator[list[Row]]:

@@ -115,7 +115,7 @@ class Teller:
         why = fill(rule.description, words.english, words.chinese)
         return Finding(
             id=name,
-            key="|".join((rule.id, *key)),
+            key="|".join((rule.id, *key, *((said.site,) if said.site and "observer.site" not in rule.key else ()))),
             detector=self.detector,
             rule=rule.id,
             time=said.times[0],

@@ -78,6 +78,28 @@ def test_a_finding_soon_after_its_closing_reopens_an_alert() -> None:
     assert (again.assignee, again.verdict) == ("Li", "expected")
 
 
+def test_what_happened_before_the_closing_joins_and_reopens_nothing() -> None:
+    (alert,) = folded([finding(50)])
+    done = closed(alert, 100)
+    (same,) = folded([finding(2, severity=90), finding(95)], [done])
+    assert (same.id, same.status, same.closed, same.verdict, same.count) == (alert.id, "closed", 100, "expected", 3)
+    assert (same.severity, same.first) == (90, 2)
+    (again,) = folded([finding(96)], [same])  # which goes on until 101
+    assert (again.status, again.closed, again.count) == ("open", None, 4)
+    assert folded([finding(3)], [replace(again, status="open", closed=None)])[0].status == "open"
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=10), st.integers(0, 10))
+def test_reopening_is_the_same_however_findings_come(times: list[int], cut: int) -> None:
+    known = [closed(replace(folded([finding(1000, time=1)])[0]), 100)]
+    found = [finding(number, time=time) for number, time in enumerate(times)]
+    first = folded(found[:cut], known) or known
+    (parts,) = folded(found[cut:], first) or first
+    (whole,) = folded(found, known)
+    assert parts == whole
+    assert (whole.status == "open") == any(time + 5 > 100 for time in times)
+
+
 def test_a_finding_later_starts_another_alert() -> None:
     (alert,) = folded([finding(1)])
     (other,) = folded([finding(2, time=101 + REOPENS_WITHIN)], [closed(alert, 100)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from random import Random
@@ -18,12 +19,16 @@ from detectors.backtest import backtest, period
 from detectors.methods.rules import Rules
 from detectors.rulebook import versions
 from detectors.rulebook.books import Change, draft
+from detectors.rulebook.conversion import narrowed
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
+from detectors.rulebook.rule import Adjustment
+from records.errors import UsageError
 from records.model import Batch
 from records.schema import POINT, arrow_schema
+from records.search import EVERYTHING
 from records.store import open_store
 from records.store.contract import Commit
 from tests.cli import DEMO, balefire, lines, one, stored
@@ -287,6 +292,43 @@ def test_a_changed_rule_is_compared_with_the_one_that_judged(tmp_path: Path) -> 
     assert told["added"] == []
 
 
+def test_what_only_weighs_or_folds_otherwise_is_said(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    file = single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    one("replay", DEMO, "--store", tmp_path / "store", "--rules", rules)
+    before = lines("findings", "--store", tmp_path / "store", "--where", "rule:acted", "--limit", 10_000)
+    text = file.read_text()
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    assert (told["fires"], told["moved"], told["rekeyed"]) == (len(before), 0, 0)
+    file.write_text(text.replace("level: medium", "level: high"))
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    assert (told["fires"], told["moved"], told["rekeyed"], told["totals"]) == (len(before), len(before), 0, {"added": 0, "removed": 0})
+    score = "score:\n  - {when: {ot.effect: value.write}, value: 7, en: a, zh: 一}\n"
+    file.write_text(f"{text}key: [source.ip]\n{score}")
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    written = sum("value.write" in row["effects"] for row in before)
+    assert 0 < written < len(before)
+    assert (told["moved"], told["rekeyed"]) == (written, len(before))
+    for language, words in (("en", f"another severity: {written}."), ("zh", f"归并键不同、将归入其他告警：{len(before)} 次")):
+        assert words in balefire("rules", "backtest", file, "--store", tmp_path / "store", "--language", language).stdout
+    one("replay", DEMO, "--store", tmp_path / "store2", "--rules", rules)  # and live it is so
+    after = {row["id"]: row["severity"] for row in lines("findings", "--store", tmp_path / "store2", "--where", "rule:acted", "--limit", 10_000)}
+    assert sum(after[row["id"]] != row["severity"] for row in before) == written
+
+
+def test_a_correlation_that_only_weighs_otherwise_is_said(tmp_path: Path) -> None:
+    rows = activities(*({"@timestamp": f"2026-03-01T00:00:0{second}Z", "ot.effect": "cpu.stop", "ot.unit": 9, "observer.name": "one"} for second in range(5)))
+    store = kept(tmp_path / "store", rows, ())
+    body = CORRELATED.format(kind="event_count", more="", group="source.ip", span="5m", condition="{gte: 3}")
+    text = RULE.format(name="many", body=body, fires="").split("tests:")[0] + PART.format(name="part", selection="{ot.effect: cpu.stop}")
+    (tmp_path / "many.yml").write_text(text)
+    rule = _unchecked(tmp_path / "many.yml")
+    weighed = replace(rule, adjustments=(Adjustment(rule.title, 9.0, predicate({"sel": {"ot.unit": 9}, "condition": "sel"})),))
+    results = [backtest(store, [Change("many", rule, other)], 0, 1 << 62) for other in (rule, weighed, replace(rule, level="high"), replace(rule, key=()))]
+    assert [(result.fires, result.moved, result.rekeyed) for result in results] == [(1, 0, 0), (1, 1, 0), (1, 1, 0), (1, 0, 1)]
+    store.close()
+
+
 def test_a_filter_changes_the_rules_that_it_narrows(tmp_path: Path) -> None:
     place, _ = stored()
     file = tmp_path / "known-station.yml"
@@ -310,6 +352,44 @@ tests:
     assert {fire["source"] for fire in told["removed"]} == {"10.20.1.66"}
     assert told["removed"]
     assert {fire["id"] for fire in told["removed"]} <= {*found(place, "station-acts"), *found(place, "file-written")}
+
+
+def zoned(folder: Path, zones: int) -> Path:
+    """A policy of so many zones without a conduit but one: a rule for each pair of them and the outside, less that one's."""
+    members = "".join(f"  z{number}: {{members: [10.20.1.{16 * number}/28]}}\n" for number in range(zones))
+    file = folder / "policy.yml"
+    file.write_text(f"policy: zoned\nzones:\n{members}conduits:\n  - {{from: z1, to: z0, access: [read]}}\n")
+    return file
+
+
+def test_a_policy_in_force_stays_out_of_the_back_test_of_another_rule(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    policy = zoned(rules, 5)
+    assert len(load([policy]).rules) == 30
+    file = single(tmp_path / "draft", "wrote", "{ot.effect: value.write}", "{ot.effect: value.write}")
+    one("replay", DEMO, "--store", tmp_path / "store", "--rules", rules)
+    assert any(row["rule"].startswith("zoned-") for row in lines("findings", "--store", tmp_path / "store"))
+    told = one("rules", "backtest", file, "--store", tmp_path / "store")
+    plain = one("rules", "backtest", file, "--store", stored()[0])
+    assert told["rules"] == ["wrote"]
+    assert (told["fires"], told["added"], told["removed"]) == (plain["fires"], plain["added"], [])
+    assert told["fires"] > 0
+    again = balefire("rules", "backtest", policy, "--store", tmp_path / "store", "--language", "en")
+    assert again.exit_code == 1
+    assert f"{policy}: it changes no rule that is in force; not tried." in again.stderr
+    (tmp_path / "empty").mkdir()
+    empty = balefire("rules", "backtest", tmp_path / "empty", "--store", tmp_path / "store", "--language", "en")
+    assert (empty.exit_code, "there is nothing to try" in empty.stderr) == (1, True)
+
+
+def test_the_rules_of_a_policy_narrow_what_is_read(tmp_path: Path) -> None:
+    """As those of files do, and whole they are queries of another store."""
+    rules = load([zoned(tmp_path, 5)]).rules
+    assert [rule.id for rule in rules if narrowed(rule)[0] == EVERYTHING] == []
+    assert {field for rule in rules for field in narrowed(rule)[1]} == {"source.ip", "destination.ip", "ot.access"}
+    found = one("rules", "convert", tmp_path)
+    assert (len(found["converted"]), found["refused"]) == (30, [])
 
 
 def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
@@ -373,6 +453,15 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
     assert balefire("rules", "backtest", tmp_path / "nowhere", "--store", place).exit_code == 2
     assert balefire("rules", "backtest", rules, "--store", tmp_path / "none").exit_code == 2
     assert balefire("rules", "backtest", rules, "--store", place, "--since", "yesterday").exit_code == 2
+
+
+def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> None:
+    """It may never end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe"):
+        draft(tmp_path / "pipe", versions.read([]))
+    with pytest.raises(FileNotFoundError):
+        versions.read([tmp_path / "pipe"])
 
 
 def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def written(folder: Path, *edits: tuple[str, str]) -> Path:
 def test_a_mutant_that_no_case_notices_is_named(tmp_path: Path) -> None:
     file = written(tmp_path, ("    - ot: {effect: cpu.stop}\n      source.ip: 192.168.1.1\n", ""))
     assert one("rules", "mutate", file, status=1) == {
+        "untried": [],
         "rules": 1, "mutants": 4, "killed": 3,
         "survived": [{"file": str(file), "rule": "stopped", "mutant": "selection: without source.ip|cidr", "reason": None}],
     }  # fmt: skip
@@ -164,7 +165,7 @@ def test_a_mutant_may_live_where_the_rule_says_why(tmp_path: Path) -> None:
 def test_a_rule_that_is_not_loaded_has_failed(tmp_path: Path) -> None:
     file = written(tmp_path, ("level: high", "level: grave"))
     result = balefire("rules", "mutate", file, "--json")
-    assert (result.exit_code, result.stdout) == (1, '{"rules": 0, "mutants": 0, "killed": 0, "survived": []}\n')
+    assert (result.exit_code, result.stdout) == (1, '{"rules": 0, "mutants": 0, "killed": 0, "survived": [], "untried": []}\n')
     assert "[level]" in result.stderr
     with pytest.raises(UsageError):
         mutate(tmp_path / "gone")
@@ -187,3 +188,20 @@ def test_a_correlation_is_tried_beside_the_rules_that_it_looks_at(tmp_path: Path
     assert report.problems == ()
     assert report.mutants >= alone.mutants + 4
     assert {one.mutant for one in report.survived} == {f"correlation: timespan: 5m becomes {other}m" for other in (4, 6)}, "its cases hold no time"
+
+
+def test_what_there_is_nothing_to_try_of_is_named_and_no_success(tmp_path: Path) -> None:
+    for word in ("lint", "test", "mutate"):
+        result = balefire("rules", word, tmp_path, "--language", "en")
+        assert (result.exit_code, "there is nothing to try" in result.stderr) == (1, True)
+    policy, known = tmp_path / "policy.yml", tmp_path / "known.yml"
+    policy.write_text("policy: p\nzones:\n  a: {members: [10.0.0.0/24]}\n")
+    known.write_text(
+        "title: a\ntitle_zh: 一\nid: known\ndescription: a\ndescription_zh: 一\nlogsource: {product: balefire}\n"
+        "filter: {rules: [p-a-to-outside], sel: {source.ip: 10.0.0.9}, condition: not sel}\ntests: {keeps: [{}], drops: [{source.ip: 10.0.0.9}]}\n"
+    )
+    assert one("rules", "mutate", tmp_path, status=1)["untried"] == [str(known), str(policy)]
+    said = balefire("rules", "mutate", tmp_path, "--language", "en").stderr
+    assert f"{known}: a filter has no mutants; not tried." in said
+    assert f"{policy}: a policy has no mutants; not tried." in said
+    assert one("rules", "lint", tmp_path)["problems"] == []

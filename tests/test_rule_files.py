@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from detectors.methods.rules import Rules
 from detectors.rulebook.cases import activity_table, case_point
 from detectors.rulebook.correlate import correlation_rule
-from detectors.rulebook.document import Document
+from detectors.rulebook.document import LARGEST, Document
 from detectors.rulebook.load import load, load_text, own_rules
+from detectors.rulebook.placeholders import read_placeholders
 from detectors.rulebook.reading import Reading
 from records.model import Batch
 from records.schema import POINT
@@ -201,6 +202,20 @@ def at(seconds: int, **stated: Any) -> dict[str, Any]:
 # ---- findings -----------------------------------------------------------------------------------------------------------------------------------
 
 
+def test_what_happens_at_two_sites_is_two_alerts(tmp_path: Path) -> None:
+    """Plants are built alike, down to the addresses. Without a site's name, keys are what they were."""
+    book = rulebook(tmp_path, many_refusals=REFUSALS)
+    keys: dict[str | None, set[str]] = {}
+    for site in ("North", "South", None):
+        rows = [at(second, event__outcome="failure", ot__effect="value.write", observer__site=site) for second in range(5)]
+        stopped = at(9, ot__effect="cpu.stop", observer__site=site)
+        found = findings(book, *rows, stopped)
+        keys[site] = {one.key for name in ("many-refusals", "controller-stopped") for one in found[name]}
+        assert len(keys[site]) == 2
+    assert keys["North"] == {f"{key}|North" for key in keys[None]}
+    assert keys["South"] == {f"{key}|South" for key in keys[None]}
+
+
 def test_a_sweep_is_added_up(tmp_path: Path) -> None:
     book = rulebook(tmp_path, slow_sweep=SWEEP)
     assert said(book) == []
@@ -378,6 +393,19 @@ def test_a_filter_for_any_rule(tmp_path: Path) -> None:
     assert all(bool(rule.filters) == (rule.table is not POINT and rule.correlation is None) for rule in book.rules)
 
 
+def test_a_filter_narrows_a_rule_that_a_policy_became(tmp_path: Path) -> None:
+    """By the rule's id, for it has no file of its own; a policy's name is none."""
+    lab = "policy: lab\nzones:\n  bench: {members: [10.10.1.77]}\n  cell: {members: [10.10.2.0/24]}\n"
+    named = QUIET.replace("[file-written, many-refusals]", "[lab-bench-to-cell]")
+    book = rulebook(tmp_path, calibration_bench=named, lab=lab)
+    assert said(book) == []
+    assert {rule.id: rule.filters for rule in book.rules if rule.filters} == {"lab-bench-to-cell": ("calibration-bench",)}
+    ways = [at(number, source__ip="10.10.1.77", destination__ip=end) for number, end in enumerate(("10.10.2.1", "10.10.3.1"))]
+    assert {name for name in findings(book, *ways) if name.startswith("lab-")} == {"lab-bench-to-outside"}
+    (problem,) = said(rulebook(tmp_path, calibration_bench=named.replace("lab-bench-to-cell", "lab"), lab=lab))
+    assert problem == ("calibration-bench.yml", 7, "reference")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
@@ -424,6 +452,12 @@ tests:
 """
 )
 SITE = "engineering: [10.10.2.0/24, 10.10.3.7/32]\nlines: [a, b]\nports: [502, 102]\nretired: []\n"
+
+
+def test_placeholders_are_bounded_as_rules_are(tmp_path: Path) -> None:
+    book = rulebook(tmp_path, placeholders=f"hosts: [10.10.2.9]\n# {'x' * LARGEST}\n")
+    assert [(file, check) for file, _, check in said(book)] == [("placeholders.yml", "too-large")]
+    assert read_placeholders(Path("/dev/zero"))[0] == {}  # which has no end
 
 
 def test_placeholders_of_a_site(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors import hiding, lifecycle
 from detectors.alerts import fold
-from detectors.suppressing import drafted, hidden, known_activities, prefilled, preview, revoke, save, widened
+from detectors.suppressing import MOST_VALUES, drafted, hidden, known_activities, narrowed, prefilled, preview, revoke, save, widened
 from detectors.suppressions import DAY, about, mark, matching, standing
 from records.errors import UsageError
 from records.model import Batch, Finding, Suppression
@@ -19,6 +19,7 @@ from records.query import Query
 from records.schema import ACTIVITY
 from records.store import open_store
 from records.store.contract import Commit, again
+from tests.cli import balefire, one
 from tests.test_store import NOON, activity, rows_of
 from tests.test_store import finding as stored_finding
 
@@ -196,7 +197,7 @@ def only_alert(store: Store) -> dict[str, Any]:
 
 def test_made_from_an_alert_it_hides_the_like_and_nothing_else(store: Store) -> None:
     judge(store, found(1), found(4, NOON + 1), event__outcome="failure", ot__object__first=40)
-    where = prefilled(store, only_alert(store)["id"])
+    where = prefilled(store, only_alert(store)["id"]).where
     assert list(where) == ["ot.object.first", "ot.unit", "event.outcome", "source.ip", "destination.ip", "effects", "rule"]
     assert (where["ot.unit"], where["event.outcome"], where["ot.object.first"]) == ((1,), ("failure",), (40,))
     made = save(store, drafted(store, only_alert(store)["id"], where, "Wang", "commissioning"), "Li")
@@ -260,6 +261,52 @@ def test_a_preview_tells_what_it_would_have_hidden(store: Store) -> None:
     assert (wider.findings, len(wider.alerts)) == (7, 2)
     of_units = preview(store, drafted(store, alert.id, {"rule": ("station-acts",), "ot.unit": (1,)}, "W", "r"))
     assert of_units.findings == 3  # 1, 4 and 7
+
+
+def test_any_combination_of_what_an_alert_shows_is_hidden_unless_values_are_chosen(store: Store) -> None:
+    judge(store, found(1), ot__object__first=40)
+    judge(store, found(2, NOON + 1), ot__object__first=41)
+    offered = prefilled(store, alert := only_alert(store)["id"])
+    assert (offered.where["ot.unit"], offered.where["ot.object.first"]) == ((1, 2), (40, 41))
+    rows = rows_of(ACTIVITY, [activity(9, NOON + 9, ot__unit=1, ot__object__first=41)])  # neither of the two
+    each = drafted(store, alert, offered.where, "W", "r")
+    assert mark([found(9, NOON + 9)], [replace(each, id="s")], known_activities(store, rows))[0].suppressions == ("s",)
+    assert preview(store, each).stays == 0
+    chosen = narrowed(offered, ["ot.unit=1"])
+    assert chosen == {**offered.where, "ot.unit": (1,)}
+    seen = preview(store, drafted(store, alert, chosen, "W", "r"))
+    assert (seen.findings, seen.stays) == (1, 1)
+    assert narrowed(offered, ["ot.unit=1", "OT.unit=2"])["ot.unit"] == (1, 2)
+    for wish, words in (("ot.unit=3", "shows: 1, 2"), ("ot.unit", "no value"), ("ot.error=x", "not among"), ("rule=other", "station-acts")):
+        with pytest.raises(UsageError, match=words):
+            narrowed(offered, [wish])
+
+
+def test_a_field_with_many_values_is_left_out_and_said(store: Store) -> None:
+    for number in range(MOST_VALUES + 1):
+        judge(store, found(3 * number + 1, NOON + number), ot__object__first=number)
+    offered = prefilled(store, only_alert(store)["id"])
+    assert (list(offered.varied), "ot.object.first" in offered.where) == (["ot.object.first"], False)
+    chosen = narrowed(offered, ["ot.object.first=3,5"])
+    assert (next(iter(chosen)), chosen["ot.object.first"]) == ("ot.object.first", (3, 5))
+    assert preview(store, drafted(store, only_alert(store)["id"], chosen, "W", "r")).stays == MOST_VALUES - 1
+
+
+def test_the_command_says_what_is_left_out_and_what_stays(store: Store, tmp_path: Path) -> None:
+    for number in range(MOST_VALUES + 1):
+        judge(store, found(3 * number + 1, NOON + number), ot__object__first=number)
+    words = ("suppress", only_alert(store)["id"], "--reason", "r", "--by", "Li", "--dry-run", "--store", tmp_path / "store")
+    told = one(*words)
+    assert (told["left_out"], told["preview"]["stays"]) == (["ot.object.first"], 0)
+    told = one(*words, "--only", "ot.object.first=3,5")
+    assert (told["left_out"], told["preview"]["stays"], told["preview"]["findings"]) == ([], MOST_VALUES - 1, 2)
+    assert "--only FIELD=VALUE takes some of them" in " ".join(balefire(*words, "--language", "en").stdout.split())
+    said = balefire(*words, "--language", "zh", "--only", "ot.object.first=3").stdout
+    said = "".join(said.split())
+    assert "任意组合" in said
+    assert f"仍可见的发现：{MOST_VALUES}个" in said
+    tried = one("rules", "backtest", "--suppression", only_alert(store)["id"], "--only", "ot.object.first=3,5", "--store", tmp_path / "store")
+    assert (tried["fires"], tried["totals"]["removed"]) == (MOST_VALUES - 1, 2)
 
 
 def test_widening() -> None:

@@ -15,6 +15,8 @@ from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from balefire.screen import Screen
     from detectors.backtest import Fire, Hour, Lost, Result
     from records.store.contract import Store
@@ -27,23 +29,24 @@ STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in 
 @click.command(help=say("cli.help.backtest", HELP))
 @click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.option("--suppression", "identity", metavar="ID", help=say("cli.option.suppression", HELP))
+@click.option("--only", multiple=True, metavar="FIELD=VALUE[,VALUE…]", help=say("cli.option.only", HELP))
 @click.option("--widen", "wider", multiple=True, metavar="FIELD[=VALUE,…]", help=say("cli.option.widen", HELP))
 @click.option("--since", metavar="T", help=say("cli.option.since", HELP))
 @click.option("--until", metavar="T", help=say("cli.option.until", HELP))
 @keeps
 @speaks
-def backtest(screen: Screen, path: Path | None, identity: str | None, wider: tuple[str, ...], since: str | None, until: str | None, as_json: bool) -> None:
+def backtest(screen: Screen, path: Path | None, identity: str | None, since: str | None, until: str | None, as_json: bool, **asked: tuple[str, ...]) -> None:
     """Judge history by new or changed rules, or look at it through a suppression, and say what would be other than it is."""
     from balefire.times import moments
     from detectors.backtest import period
 
-    if (path is None) == (identity is None) or (wider and identity is None):
+    if (path is None) == (identity is None) or (any(asked.values()) and identity is None):
         raise UsageError("backtest_what")
     started = time.perf_counter()
     store = opened(screen)
     try:
         times = period(store, *moments(since, until))
-        result, rules = _judged(screen, store, path, times) if path else _hidden(store, identity or "", wider, times)
+        result, rules = _judged(screen, store, path, times) if path else _hidden(store, identity or "", asked, times)
         screen.worse(1 if result.lost else 0)
         if as_json:
             screen.emit(_object(result, rules, time.perf_counter() - started))
@@ -62,10 +65,13 @@ def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) ->
     for problem in drafted.problems:
         screen.note(told(problem, screen.language))
         screen.worse(1)
+    for file in drafted.untried or ([] if drafted.changes or drafted.problems else [path]):
+        screen.note(screen.say("cli.untried.unchanged" if drafted.untried else "cli.untried.nothing", file=file))
+        screen.worse(1)
     return backtest(store, drafted.changes, *times), [change.id for change in drafted.changes]
 
 
-def _hidden(store: Store, identity: str, wider: tuple[str, ...], times: tuple[int, int]) -> tuple[Result, list[str]]:
+def _hidden(store: Store, identity: str, asked: Mapping[str, tuple[str, ...]], times: tuple[int, int]) -> tuple[Result, list[str]]:
     """What a suppression, stored or made from an alert, would have hidden, and of which rules."""
     from balefire.identities import one
     from detectors import suppressing
@@ -75,7 +81,8 @@ def _hidden(store: Store, identity: str, wider: tuple[str, ...], times: tuple[in
 
     table, name = one(store, identity, ("alert", "suppression"))
     stored = {each.id: each.where for each in store.suppressions()[1]}
-    where = suppressing.widened(stored[name] if table == "suppression" else suppressing.prefilled(store, name), wider)
+    offered = suppressing.Prefilled(stored[name], {}) if table == "suppression" else suppressing.prefilled(store, name)
+    where = suppressing.widened(suppressing.narrowed(offered, asked["only"]), asked["wider"])
     rules = [str(value) for anchor in ANCHORS for value in where.get(anchor, ()) if value]
     return backtest(store, Suppression("", "", "", *times, where), *times), rules
 
@@ -94,6 +101,8 @@ def _object(result: Result, rules: list[str], elapsed: float) -> dict[str, Any]:
         "rows": result.rows,
         "rules": rules,
         "totals": {"added": result.added_total, "removed": result.removed_total},
+        "moved": result.moved,
+        "rekeyed": result.rekeyed,
         "hours": [{"rule": hour.rule, "asset": hour.asset, "hour": iso(hour.hour), "added": hour.added, "removed": hour.removed} for hour in result.hours],
     }
 
@@ -121,6 +130,9 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str], what: 
     screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=", ".join(rules) or "–"))
     counts = {"fires": result.fires, "added": result.added_total, "removed": result.removed_total}
     screen.print(screen.say(f"cli.backtest.{what}.sum", **{name: f"{count:,}" for name, count in counts.items()}))
+    for name, count in (("moved", result.moved), ("rekeyed", result.rekeyed)):
+        if count:
+            screen.print(screen.say(f"cli.backtest.{name}", count=f"{count:,}"))
     if result.hours:
         _table(screen, store, result)
     if result.rows and not result.lost:

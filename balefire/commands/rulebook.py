@@ -31,6 +31,7 @@ def lint(screen: Screen, path: Path, as_json: bool) -> None:
     report = check(path)
     if report.problems:
         screen.worse(1)
+    _something(screen, path, report.rules)
     if as_json:
         screen.emit({"rules": report.rules, "problems": [problem.row(screen.language) for problem in report.problems]})
         return
@@ -48,6 +49,7 @@ def test(screen: Screen, path: Path, as_json: bool) -> None:
     from detectors.lint import test as run
 
     report = run(path)
+    _something(screen, path, report.rules)
     unloaded = [problem for problem in check(path).problems if problem.blocks]
     if report.failed or unloaded:
         screen.worse(1)
@@ -73,14 +75,28 @@ def mutate(screen: Screen, path: Path, as_json: bool) -> None:
         screen.worse(1)
     for problem in report.problems:
         screen.note(told(problem, screen.language))
+    for file, kind in report.untried:
+        screen.note(screen.say(f"cli.untried.{kind}", file=file))
+    _something(screen, path, report.mutants + len(report.problems) + len(report.untried))
+    if not report.mutants:
+        screen.worse(1)
     survived = [{**asdict(one), "reason": one.reason and getattr(one.reason, screen.language)} for one in report.survived]
     if as_json:
-        screen.emit({"rules": report.rules, "mutants": report.mutants, "killed": report.killed, "survived": survived})
+        screen.emit(
+            {"rules": report.rules, "mutants": report.mutants, "killed": report.killed, "survived": survived, "untried": [file for file, _ in report.untried]}
+        )
         return
     for one in survived:
         screen.print(screen.say("cli.rules.explained" if one["reason"] else "cli.rules.survived", **one))
     counts = {"rules": report.rules, "mutants": report.mutants, "killed": report.killed, "unexplained": report.unexplained}
     screen.print(screen.say("cli.rules.mutate", **counts))
+
+
+def _something(screen: Screen, path: Path, number: int) -> None:
+    """Nothing to look at is no clean bill."""
+    if not number:
+        screen.note(screen.say("cli.untried.nothing", file=path))
+        screen.worse(1)
 
 
 def told(problem: Problem, language: str) -> str:

@@ -37,6 +37,7 @@ class ConfirmedError(UsageError):
 class Asked:
     """What stood on the command line."""
 
+    only: tuple[str, ...]
     wider: tuple[str, ...]
     owner: str
     reason: str
@@ -46,6 +47,7 @@ class Asked:
 
 @click.command(help=say("cli.help.suppress", HELP))
 @click.argument("identity", metavar="ID")
+@click.option("--only", multiple=True, metavar="FIELD=VALUE[,VALUE…]", help=say("cli.option.only", HELP))
 @click.option("--widen", "wider", multiple=True, metavar="FIELD[=VALUE,…]", help=say("cli.option.widen", HELP))
 @click.option("--owner", metavar="NAME", help=say("cli.option.owner", HELP))
 @click.option("--reason", required=True, metavar="TEXT", help=say("cli.option.reason", HELP))
@@ -61,18 +63,21 @@ def suppress(screen: Screen, identity: str, as_json: bool, dry_run: bool, yes: b
     from detectors import suppressing
 
     person = who(screen.settings, by)
-    wanted = Asked(asked["wider"], owner or person, asked["reason"], _days(expires), person)
+    wanted = Asked(asked["only"], asked["wider"], owner or person, asked["reason"], _days(expires), person)
     store = opened(screen)
     try:
         _table, alert = one(store, identity, ("alert",))
-        where = suppressing.widened(suppressing.prefilled(store, alert), wanted.wider)
+        offered = suppressing.prefilled(store, alert)
+        where = suppressing.widened(suppressing.narrowed(offered, wanted.only), wanted.wider)
+        left_out = [name for name in offered.varied if name not in where]
         draft = suppressing.drafted(store, alert, where, wanted.owner, wanted.reason, wanted.days)
         seen = suppressing.preview(store, draft)
         if not as_json:
-            _tell(screen, store, draft, seen)
+            _tell(screen, store, draft, seen, left_out)
         saved = None if dry_run or not _meant(screen, seen, yes) else suppressing.save(store, draft, wanted.by)
         if as_json:
-            screen.emit({"saved": saved is not None, "suppression": _row(saved or draft, saved is not None), "preview": _previewed(seen)})
+            told = {"saved": saved is not None, "suppression": _row(saved or draft, saved is not None), "preview": _previewed(seen)}
+            screen.emit(told | {"left_out": left_out})
         else:
             screen.print(screen.say("cli.suppress.saved", id=saved.id) if saved else screen.say("cli.suppress.not_saved"))
     finally:
@@ -109,17 +114,19 @@ def _row(suppression: Suppression, saved: bool) -> dict[str, Any]:
 def _previewed(seen: Preview) -> dict[str, Any]:
     from records.nesting import iso
 
-    counts = {"findings": seen.findings, "hidden_already": seen.hidden_already, "alerts": list(seen.alerts), "confirmed": list(seen.confirmed)}
-    return {"since": iso(seen.since), "until": iso(seen.until)} | counts | {"assets": [{"asset": name, "findings": n} for name, n in seen.by_asset.items()]}
+    counts = {"findings": seen.findings, "hidden_already": seen.hidden_already, "stays": seen.stays}
+    about = {"alerts": list(seen.alerts), "confirmed": list(seen.confirmed), "assets": [{"asset": name, "findings": n} for name, n in seen.by_asset.items()]}
+    return {"since": iso(seen.since), "until": iso(seen.until), **counts, **about}
 
 
-def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview) -> None:
+def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview, left_out: list[str]) -> None:
     """Conditions, narrowest first, then what they would have hidden; what was found true stands last and loud."""
     from rich.text import Text
 
     from balefire.identities import asset_name
     from balefire.summary import grid, indented, section
     from balefire.times import span
+    from detectors.suppressing import MOST_VALUES
     from detectors.suppressions import DAY
 
     conditions = grid(2, whole=(0,))
@@ -127,9 +134,13 @@ def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview) -> No
         conditions.add_row(name, text)
     screen.print(section(screen.say("cli.suppress.hides"), span(draft.since, draft.until, screen.language) + " UTC"))
     screen.print(indented(conditions))
+    if left_out:
+        screen.print(indented(Text(screen.say("cli.suppress.varied", most=MOST_VALUES, fields=", ".join(left_out)), "dim")))
     screen.print(section(screen.say("cli.suppress.would", days=(seen.until - seen.since) // DAY), span(seen.since, seen.until, screen.language) + " UTC"))
     counts = screen.say("cli.suppress.counts", findings=f"{seen.findings:,}", alerts=f"{len(seen.alerts):,}", already=f"{seen.hidden_already:,}")
     screen.print(indented(Text(counts)))
+    if seen.stays:
+        screen.print(indented(Text(screen.say("cli.suppress.stays", count=f"{seen.stays:,}"))))
     assets = grid(2, numbers=(1,))
     for name, count in list(seen.by_asset.items())[:ASSETS]:
         assets.add_row(_cleaned(asset_name(store, name)), f"{count:,}")

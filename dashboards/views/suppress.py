@@ -53,7 +53,10 @@ def fill_in(page: Page, alert: str) -> None:
     """Conditions on the left; owner, reason, end and the preview on the right."""
     left, right = st.columns([1, 1], gap="large")
     with left:
-        where = conditions(page, suppressing.prefilled(page.store, alert))
+        offered = suppressing.prefilled(page.store, alert)
+        where = conditions(page, offered.where)
+        if offered.varied:
+            st.markdown(f":gray[{page.say('suppress.varied', most=suppressing.MOST_VALUES, fields=', '.join(offered.varied))}]")
     with right:
         st.text_input(page.say("suppress.owner"), key="suppress_owner", placeholder=name())
         st.text_area(page.say("suppress.reason"), key="suppress_reason")
@@ -90,6 +93,7 @@ def preview(page: Page, seen: Preview) -> None:
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
     figures = [(number(seen.findings), page.say("suppress.findings")), (number(len(seen.alerts)), page.say("suppress.alerts"))]
     figures += [(number(seen.hidden_already), page.say("suppress.already"))] if seen.hidden_already else []
+    figures += [(number(seen.stays), page.say("suppress.stays"))] if seen.stays else []
     figures += [(number(count), names.get(asset, asset)) for asset, count in list(seen.by_asset.items())[:MOST]]
     figures += [("", page.say("suppress.more", count=len(seen.by_asset) - MOST))] if len(seen.by_asset) > MOST else []
     days = (seen.until - seen.since) // DAY

@@ -12,7 +12,7 @@ from detectors.phrases import deed
 from detectors.policy.zones import OUTSIDE
 from detectors.rulebook.detection import clause
 from detectors.rulebook.document import Document
-from detectors.rulebook.frame import Frame
+from detectors.rulebook.predicates import Either, Not, every
 from detectors.rulebook.problems import text
 from detectors.rulebook.rule import Adjustment, Rule
 from records.effects import EFFECTS
@@ -97,7 +97,7 @@ def _rule(policy: Policy, pair: Pair, file: str, ends: tuple[Predicate, Predicat
         description=Text(data["description"], data["description_zh"]),
         level=data["level"],
         techniques=(TECHNIQUE,),
-        match=_breach(*ends, _clause(allowed)) if allowed else _breach(*ends, Frame.nothing),
+        match=every((*ends, Not(_clause(allowed))) if allowed else ends),
         fields=frozenset({*ENDS.values(), *(field for part in allowed for field in part)}),
         key=tuple(ENDS.values()),
         adjustments=adjustments,
@@ -108,20 +108,14 @@ def _rule(policy: Policy, pair: Pair, file: str, ends: tuple[Predicate, Predicat
     )
 
 
-def _breach(here: Predicate, there: Predicate, allowed: Predicate) -> Predicate:
-    return lambda frame: here(frame) & there(frame) & ~allowed(frame)
-
-
 def _end(policy: Policy, name: str, end: str) -> Predicate:
     """Rows of which one end is in a zone."""
-    inside, besides = (_clause(part) if part else None for part in _ends_of(policy, name, end))
-    if inside is None or besides is None:
-        return inside or Frame.nothing
-    return lambda frame: inside(frame) & ~besides(frame)
+    inside, besides = _ends_of(policy, name, end)
+    return every((_clause(inside), Not(_clause(besides)))) if besides else _clause(inside)
 
 
 def _clause(definition: Any) -> Predicate:
-    return clause(Document({}), (), definition).match or Frame.nothing
+    return clause(Document({}), (), definition).match or Either(())
 
 
 def _adjustment(part: tuple[tuple[str, ...], int, Text]) -> Adjustment:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load
+from detectors.scoring import weights
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading."""
+    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading.
+
+    `untried` are its files where none of that is the case: a filter or a policy that is in force already, or a filter of rules that there are not.
+    """
 
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
+    untried: tuple[str, ...]
 
 
 def draft(path: Path, in_force: Version) -> Draft:
@@ -48,7 +53,8 @@ def draft(path: Path, in_force: Version) -> Draft:
     old, new = _book(before), _book(before | drafted)
     files = {str(Path(root) / name) for root, name in given.files}
     problems = tuple(problem for problem in new.problems if problem.blocks and problem.file in files)
-    return Draft(tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted})), problems)
+    changes = tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted}))
+    return Draft(changes, problems, () if changes or problems else tuple(sorted(files)))
 
 
 def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
@@ -77,5 +83,10 @@ def _changes(old: Rulebook, new: Rulebook, asked: set[str]) -> Iterator[Change]:
     before, after = ({rule.id: rule for rule in book.rules if not rule.silent} for book in (old, new))
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
-        if name in asked or one is None or other is None or (one.match, one.correlation) != (other.match, other.correlation):
+        if name in asked or one is None or other is None or _judging(one) != _judging(other):
             yield Change(name, one, other)
+
+
+def _judging(rule: Rule) -> object:
+    """When it fires, how grave that is, and what its findings fold by."""
+    return rule.match, rule.correlation, rule.key, weights(rule)

@@ -14,6 +14,8 @@ from yaml.reader import Reader
 from detectors.rulebook.problems import Fault, text
 
 if TYPE_CHECKING:
+    from pathlib import Path as File
+
     from records.model import Text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
@@ -40,6 +42,12 @@ class _Unread(Exception):  # noqa: N818 - never leaves this file
 
 def _invalid(line: int, detail: str, **values: object) -> _Unread:
     return _Unread(line, Fault("yaml", detail=text(f"detectors.detail.{detail}", **values)))
+
+
+def content_of(file: File) -> bytes:
+    """What a file holds; of one that is too large, enough to be refused by its size. Raises OSError."""
+    with file.open("rb") as opened:
+        return opened.read(LARGEST + 1)
 
 
 @dataclass(slots=True)

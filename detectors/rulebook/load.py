@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
-from detectors.rulebook.document import LARGEST, Document, read
+from detectors.rulebook.document import Document, content_of, read
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
 from detectors.rulebook.predicates import every
@@ -200,7 +200,8 @@ class _Book:
 
 
 def _names(reading: Reading) -> set[str]:
-    return {str(value) for key in ("id", "name") if (value := reading.data.get(key))}
+    """What other files may call it; a rule that a policy became has its id alone."""
+    return {name for name in (reading.id, str(reading.data.get("name") or "")) if name}
 
 
 @cache
@@ -263,8 +264,7 @@ def _items(file: Path, own: bool) -> list[_Item]:
 
 def _reading(file: Path) -> Reading:
     try:
-        with file.open("rb") as stream:
-            document = read(stream.read(LARGEST + 1))  # however large it is
+        document = read(content_of(file))
     except OSError as error:
         reading = Reading(str(file), Document({}))
         reading.fault(Fault("unreadable", detail=error.strerror or str(error)))

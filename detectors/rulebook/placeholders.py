@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.rulebook.document import read
+from detectors.rulebook.document import content_of, read
 from detectors.rulebook.problems import Fault, Problem, nearest, problem
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Placeholders:
 def read_placeholders(file: Path) -> tuple[dict[str, tuple[Scalar, ...]], list[Problem]]:
     """The names and values of a file, and what is wrong with it; a name with a fault is left out."""
     try:
-        document = read(file.read_bytes())
+        document = read(content_of(file))
     except OSError as error:
         return {}, [problem(str(file), 1, "", Fault("unreadable", detail=error.strerror or str(error)))]
     faults = list(document.faults)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
+from errno import ENOENT
 from hashlib import blake2b
+from os import strerror
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.rulebook.document import LARGEST
+from detectors.rulebook.document import content_of
 from detectors.rulebook.load import own_rules
 from detectors.rulebook.placeholders import FILE
 
@@ -54,8 +56,10 @@ def digest(text: str) -> str:
 
 
 def rule_files(path: Path) -> list[Path]:
-    """The files that the loader takes of a directory, or the one that is named and the placeholders beside it."""
+    """The files that the loader takes of a directory, or the one that is named and the placeholders beside it. Raises OSError for what is neither."""
     if not path.is_dir():
+        if not path.is_file():  # what is neither may never end
+            raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
         return [path, *([beside] if (beside := path.parent / FILE).is_file() else [])]
     return sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"} and file.is_file())
 
@@ -74,10 +78,9 @@ def read(rules: Iterable[Path], own: bool = True) -> Version:
 
 
 def _content(file: Path) -> str:
-    """What a file holds; of one that is too large, enough to be refused by its size; nothing of one that is not ours to read, as the loader says."""
+    """What a file holds, or nothing of one that is not ours to read, as the loader says."""
     try:
-        with file.open("rb") as opened:
-            return opened.read(LARGEST + 1).decode("utf-8", "surrogateescape")
+        return content_of(file).decode("utf-8", "surrogateescape")
     except PermissionError:
         return ""
 

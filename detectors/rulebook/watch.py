@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 4096  # rows after which what can no longer count is forgotten; always at the same rows, however they are cut
 LATE: Final = 120 * 10**9  # nanoseconds that a row may come after later ones and still find all that belongs to it
 MOST: Final = 65_536  # rows that are remembered; beyond them the first that came are forgotten, and counted
+CHUNKS: Final = 64  # small tables that the remembered rows may be in before they are made one
 HEAVIEST: Final = 2**40
 
 _TIME, _WEIGHT, _BITS, _GROUP = "_time", "_weight", "_bits", "_group"
@@ -70,8 +71,12 @@ class Watch:
         self.correlation = correlation
         self.shed = 0
         self._columns = sorted(columns | correlation.columns)
+        measured = {field.name for field in correlation.measured} & set(correlation.table.names)
+        self._looked = [_TIME, _WEIGHT, _BITS, *sorted(measured)]  # all that tells whether there are enough
         self._inner = {number: Watch(part.inner) for number, part in enumerate(correlation.parts) if part.inner is not None}
         self._memory: pa.Table | None = None
+        self._numbers: dict[str, int] = {}  # of the groups of what is remembered, so that a small batch is not as much work as all of it
+        self._codes = np.empty(0, dtype=np.int64)  # the number of each remembered row's group
         self._fired: dict[str, list[int]] = {}
         self._since = 0
 
@@ -118,22 +123,35 @@ class Watch:
     # ---- what they come to ---------------------------------------------------------------------------------------------------------------------
 
     def _some(self, frame: Frame, entries: _Entries) -> list[Firing]:
-        new = self._remembered(frame, entries)
-        table = new if self._memory is None else pa.concat_tables([self._memory, new])
+        table, codes = self._taken(self._remembered(frame, entries))
         old = table.num_rows - len(entries.rows)
-        self._memory = table
-        groups = cast("Any", table.column(_GROUP).combine_chunks()).dictionary_encode()  # the stubs leave its types open
-        codes = _whole(groups.indices.cast(pa.int64()))
-        places = np.flatnonzero(np.isin(codes, codes[old:]))  # rows of groups that got none are left as they are
-        rows = self._arranged(table.take(places), codes[places])
+        grown = np.zeros(len(self._numbers), dtype=np.bool_)
+        grown[codes[old:]] = True
+        places = np.flatnonzero(grown[codes])  # rows of groups that got none are left as they are
+        rows = self._arranged(table.select(self._looked).take(places), codes[places])
         found: list[Firing] = []
-        names = cast("list[str]", groups.dictionary.to_pylist())
+        names = list(self._numbers)
         for place, inside, measure in self._firings(rows, names, int(np.searchsorted(places, old))):
             number = int(places[rows.order[place]]) - old
             chosen = table.take(places[rows.order[inside]]).drop_columns([_TIME, _WEIGHT, _BITS, _GROUP])
             bits = rows.bits[inside].tolist()
             found.append(Firing(int(entries.rows[number]), chosen, bits, measure, tuple(json.loads(names[int(rows.group[place])]))))
         return found
+
+    def _taken(self, new: pa.Table) -> tuple[pa.Table, Whole]:
+        """Everything that is remembered with these rows behind it, and the number of each row's group."""
+        if self._memory is not None and len(self._codes) != self._memory.num_rows:  # it was forgotten in part, or restored
+            self._numbers, self._codes = {}, np.empty(0, dtype=np.int64)
+            self._codes = self._numbered(self._memory)
+        table = new if self._memory is None else pa.concat_tables([self._memory, new])
+        self._codes = np.concatenate([self._codes, self._numbered(new)])
+        self._memory = table.combine_chunks() if table.column(_GROUP).num_chunks > CHUNKS else table
+        return self._memory, self._codes
+
+    def _numbered(self, rows: pa.Table) -> Whole:
+        groups = cast("Any", rows.column(_GROUP).combine_chunks()).dictionary_encode()  # the stubs leave its types open
+        numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in cast("list[str]", groups.dictionary.to_pylist())]
+        return np.array(numbers, dtype=np.int64)[_whole(groups.indices.cast(pa.int64()))]
 
     def _arranged(self, table: pa.Table, codes: Whole) -> Rows:
         time, weight, bits = (_whole(table.column(name)) for name in (_TIME, _WEIGHT, _BITS))
@@ -218,6 +236,7 @@ class Watch:
             state = None
         try:
             self._memory = _unpacked(state["memory"]) if state and state["memory"] else None
+            self._numbers, self._codes = {}, np.empty(0, dtype=np.int64)
             self._fired = {str(group): [int(end) for end in ends] for group, ends in state["fired"].items()} if state else {}
             self._since, self.shed = (int(state["since"]), int(state["shed"])) if state else (0, 0)
             for number, watch in self._inner.items():
