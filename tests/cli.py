@@ -131,7 +131,7 @@ def covered(language: str) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         capture = save(damaged(load(DEMO)), Path(folder) / "mirror.pcap")
-        program("replay", capture, "--store", f"{folder}/store")
+        program("replay", capture, "--store", f"{folder}/store", environment={"BALEFIRE_DISSECTION__SECONDS": "0"})  # as without tshark
         printed = program("coverage", "--store", f"{folder}/store", environment={"COLUMNS": "180", "BALEFIRE_LANGUAGE": language}).stdout.decode()
     shown = printed.split(say("coverage.told.windows", language))[0].strip().splitlines()
     return "\n".join(["$ balefire coverage", *(line.rstrip() for line in shown)])
