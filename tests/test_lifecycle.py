@@ -131,7 +131,14 @@ def step(store: Store, number: int, event: Event) -> Callable[[], None] | None:
     if alert is None or alert.status not in FROM[what]:
         return None
     change = DECISIONS[what](alert)
-    return lambda: store.change([change])
+
+    def decide() -> None:
+        now = newest_of(store, key)
+        if what == "close" and now and now.last != alert.last:  # it is closed at a time that nothing came behind: people's closing tells `newest` for that
+            raise ConflictError("conflict.alert", id=alert.id)
+        store.change([change])
+
+    return decide
 
 
 def void(_: object) -> None:
