@@ -20,13 +20,14 @@ from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
 from records.store import parquet
-from records.store.columns import arrow_types, conform, content, decoded, document, flat, from_documents, shown, stored
+from records.store.columns import arrow_types, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
-from records.store.decisions import changed, decide, folded, put
+from records.store.decisions import changed, decide, put
 from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Manifest, guard
 from records.store.place import check_place, locked
-from records.store.rows import alert_from, alert_row, asset_row, finding_row, merged_asset, suppression_from
+from records.store.rows import alert_from, suppression_from
+from records.store.settling import documents_of, settle
 from records.store.sql import Statement, sort_field
 from records.store.upgrade import upgrade
 
@@ -252,21 +253,15 @@ class EmbeddedStore:
         files = [file for name, rows in sifted.items() for file in parquet.write_days(self.path, TABLES[name], rows.new, now, made)]
         new, known = sum(s.new.num_rows for s in sifted.values()), sum(s.known for s in sifted.values())
         conflicts = [name for s in sifted.values() for name in s.conflicts]
-        once = {"finding": [finding_row(finding) for finding in commit.findings], "coverage": flat_coverage(commit)}
         with self._manifest.transaction():
-            if commit.judged not in {None, self._manifest.number("version.suppression") or 0}:
-                raise ConflictError("conflict.suppressions")
             self._manifest.add_files(files)
-            for name, rows in once.items():
+            for name, rows in documents_of(commit).items():
                 fresh, same, others = self._sift_documents(name, rows)
                 put(self._manifest, name, fresh, now)
                 new, known = new + len(fresh), known + same
                 conflicts += others
-            self._put_changed("alert", folded(self._manifest, map(alert_row, commit.alerts), now), now)
-            self._put_changed("asset", self._merged(commit), now)
-            self._manifest.set_state(commit.state)
+            settle(self._manifest, commit, now)
             self._manifest.set_number("released", released + max(rows.num_rows for rows in batches.values()))
-            self._set_newest(commit)
         days: dict[str, set[int]] = {}
         for file in files:
             days.setdefault(file.kind, set()).add(file.day)
@@ -289,25 +284,6 @@ class EmbeddedStore:
             else:
                 conflicts.append(f"{name}/{row['id']}")
         return fresh, known, conflicts
-
-    def _merged(self, commit: Commit) -> list[dict[str, Any]]:
-        bodies = self._manifest.bodies_of("asset", "id", {asset.id for asset in commit.assets})
-        rows: dict[str, dict[str, Any]] = {name: json.loads(body) for name, body in bodies.items()}
-        for asset in commit.assets:
-            row = asset_row(asset)
-            rows[asset.id] = merged_asset(rows[asset.id], row) if asset.id in rows else row
-        return list(rows.values())
-
-    def _put_changed(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
-        bodies = self._manifest.bodies_of(name, "id", {row["id"] for row in rows})
-        put(self._manifest, name, [row for row in rows if bodies.get(row["id"]) != document(TABLES[name], row)], now)
-
-    def _set_newest(self, commit: Commit) -> None:
-        batch = commit.batch
-        times = [newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage)]
-        known = [moment for moment in (self._manifest.number("newest"), *times) if moment is not None]
-        if known:
-            self._manifest.set_number("newest", max(known))
 
     def _tidy(self, days: dict[str, set[int]]) -> None:
         for name, which in days.items():
@@ -351,26 +327,6 @@ def _narrowed(query: Query, mark: int, descending: bool) -> Query:
     if descending:
         return replace(query, until=mark + 1 if query.until is None else min(query.until, mark + 1))
     return replace(query, since=mark if query.since is None else max(query.since, mark))
-
-
-def flat_coverage(commit: Commit) -> list[dict[str, Any]]:
-    """The coverage rows of a commit as flat rows."""
-    kind = TABLES["coverage"]
-    return flat(kind, conform(kind, commit.batch.coverage))
-
-
-def newest_of(rows: pa.Table) -> int | None:
-    """The last packet time of a batch's table, or its last row's where that is not known."""
-    times = [value for name in ("event.end", "@timestamp") if name in rows.column_names for value in [_latest(rows.column(name))] if value is not None]
-    return max(times, default=None)
-
-
-def _latest(column: Any) -> int | None:
-    import pyarrow.compute
-
-    compute: Any = pyarrow.compute
-    latest: int | None = compute.max(column.cast("int64")).as_py()
-    return latest
 
 
 def _table(name: str) -> Table:
