@@ -20,7 +20,9 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from records.store.elastic import ElasticStore
 from tests.require import need
 
 if TYPE_CHECKING:
@@ -37,15 +39,16 @@ SETTINGS: Final = (
 
 
 class Elasticsearch:
-    """One node, asked over HTTP."""
+    """A server, asked over HTTP."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._place = urlsplit(url)
 
     def ask(self, method: str, path: str, body: object = None, lines: Iterable[object] = ()) -> Any:
         """What it answers. Raises AssertionError for a refusal, OSError where nobody answers."""
         said = "".join(f"{json.dumps(line)}\n" for line in lines) or (None if body is None else json.dumps(body))
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection(self._place.hostname or "", self._place.port, timeout=60)
         try:
             connection.request(method, path, said, {"Content-Type": "application/x-ndjson" if lines else "application/json"})
             answer = connection.getresponse()
@@ -63,6 +66,18 @@ class Elasticsearch:
         done = self.ask("POST", f"/{index}/_bulk?refresh=true", lines=actions)
         assert not done["errors"], [item for item in done["items"] if "error" in item["create"]][:3]
 
+    def emptied(self, store: str) -> str:
+        """The address of a store of this name that holds nothing: its indices stay where they are there, for making them takes the server long."""
+        address, ledger = f"{self.url}#{store}", f"/{store}-ledger/_doc/store"
+        if f"{store}-ledger" not in self.ask("GET", "/*/_alias"):
+            ElasticStore(address, write=True, period="month").close()
+        self.ask("POST", f"/{store}-*/_refresh")
+        while hits := self.ask("POST", f"/{store}-*/_search", {"query": {"bool": {"must_not": {"ids": {"values": ["store"]}}}}, "size": 10_000})["hits"]["hits"]:
+            self.ask("POST", "/_bulk?refresh=true", lines=[{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits])
+        page = self.ask("GET", ledger)["_source"]
+        self.ask("PUT", ledger, page | {"open": {}, "dead": [], "pending": None, "numbers": {}, "trail": None})
+        return address
+
     def found(self, index: str, query: Mapping[str, Any]) -> set[str]:
         """The identities of the rows that a query finds."""
         answer = self.ask("POST", f"/{index}/_search", {"query": query, "size": 10_000, "_source": False})
@@ -77,7 +92,10 @@ def archive() -> Path | None:
 
 @contextmanager
 def node() -> Generator[Elasticsearch]:
-    """A node until the end of the block."""
+    """A node until the end of the block; the one that BALEFIRE_ELASTICSEARCH_URL names, where it names one."""
+    if given := os.environ.get("BALEFIRE_ELASTICSEARCH_URL"):
+        yield Elasticsearch(given)
+        return
     packed, java = archive(), shutil.which("java")
     need("elasticsearch", packed is not None and java is not None, "no archive of Elasticsearch in Maven's store, or no Java; see tests/elasticsearch.py")
     with tempfile.TemporaryDirectory(prefix="balefire-elasticsearch-") as folder:
@@ -88,7 +106,7 @@ def node() -> Generator[Elasticsearch]:
         with (home / "said").open("wb") as said:
             process = subprocess.Popen([home / "bin" / "elasticsearch"], cwd=home, env=environment, user=user, stdout=said, stderr=said)
         try:
-            yield _ready(Elasticsearch(port), process, home / "said")
+            yield _ready(Elasticsearch(f"http://127.0.0.1:{port}"), process, home / "said")
         finally:
             process.terminate()
             process.wait(60)

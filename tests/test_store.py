@@ -83,16 +83,25 @@ def ids(table: pa.Table) -> list[str]:
     return cast("list[str]", table.column("id").to_pylist())
 
 
-@pytest.fixture(params=["embedded"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[bool], Store]]:
+STORES = ["embedded", pytest.param("elasticsearch", marks=pytest.mark.elasticsearch)]
+
+
+def place(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Where an empty store of the asked kind is."""
+    return request.getfixturevalue("elasticsearch").emptied("battery") if request.param == "elasticsearch" else str(folder / "store")
+
+
+@pytest.fixture(params=STORES)
+def opener(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], Store]]:
     """Opens the same store again and again; `True` to write."""
-    assert request.param == "embedded"
+    monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path / "spool"))
+    where = place(request, tmp_path)
     opened: list[Store] = []
 
     def again(write: bool) -> Store:
         for store in opened if write else []:
             store.close()
-        opened.append(open_store(str(tmp_path / "store"), write))
+        opened.append(open_store(where, write))
         return opened[-1]
 
     yield again

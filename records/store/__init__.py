@@ -1,4 +1,4 @@
-"""KEEP: one contract, one store so far. `open_store` is the way in."""
+"""KEEP: one contract, two stores: a directory, or Elasticsearch. `open_store` is the way in."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 def open_store(where: str, write: bool = False) -> Store:
-    """The store at `where`, a directory; it is made where `write` and it is not there. Raises UsageError, StoreError."""
+    """The store at `where`, a directory or the address of an Elasticsearch; it is made where `write` and it is not there. Raises UsageError, StoreError."""
     if where.casefold().startswith(("http://", "https://")):
-        raise UsageError("store.url", where=where)
+        from records.store.elastic import ElasticStore
+
+        return ElasticStore(where, write)
     if "://" in where:
         raise UsageError("store.scheme", where=where)
     from records.store.embedded import EmbeddedStore  # DuckDB is slow to import, and only stores need it

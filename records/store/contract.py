@@ -53,11 +53,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a commit changed: rows that were new, rows that were there already, and identities that came with another content (`table/id`)."""
+    """What a commit changed: rows that were new, rows that were there already, and identities that came with another content (`table/id`).
+
+    `refused` are rows that the store cannot hold, kept among its dead letters.
+    """
 
     new: int = 0
     known: int = 0
     conflicts: tuple[str, ...] = ()
+    refused: int = 0
 
 
 class Store(Protocol):

@@ -1,0 +1,164 @@
+"""Rows as documents of Elasticsearch, and back. A document is the row, nested as ECS has it, with what the store adds under `balefire`.
+
+Absent facts are left out. What the index cannot hold as a value of its field stays in the document all the same and is named in `balefire.known`:
+structures, addresses that are none, numbers that are not finite, texts too long for one term.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache, lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from records.nesting import iso
+from records.schema import arrow_schema
+from records.store.columns import address_key, flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from records.schema import Field, Table
+
+Row = dict[str, Any]
+OWN: Final = "balefire"
+LONGEST: Final = 8191  # characters: a term has 32,766 octets at most, and a character four
+PART: Final = 8192  # rows that are Python objects at a time
+
+
+def _date(value: int) -> tuple[Any, bool]:
+    return iso(value), False
+
+
+def _json(value: str) -> tuple[Any, bool]:
+    return json.loads(value), True
+
+
+def _double(value: float) -> tuple[Any, bool]:
+    if math.isfinite(value):
+        return value, False
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity", True
+
+
+@lru_cache(1 << 16)
+def _is_address(value: str) -> bool:
+    return address_key(value) is not None
+
+
+def _ip(value: str) -> tuple[Any, bool]:
+    return value, not (_is_address(value) if len(value) < 64 else False)
+
+
+def _text(value: str) -> tuple[Any, bool]:
+    return value, len(value) > LONGEST
+
+
+_SHAPES: Final[dict[str, Callable[[Any], tuple[Any, bool]]]] = {
+    "date": _date, "json": _json, "double": _double, "ip": _ip, "keyword": _text, "text": _text,
+}  # fmt: skip
+
+
+@cache
+def _plan(table: Table) -> tuple[tuple[str, tuple[str, ...], str, Callable[[Any], tuple[Any, bool]] | None], ...]:
+    return tuple((field.name, *_place(field.name), None if field.many else _SHAPES.get(field.type)) for field in table.fields)
+
+
+def _place(name: str) -> tuple[tuple[str, ...], str]:
+    *branches, leaf = name.split(".")
+    return tuple(branches), leaf
+
+
+def tree(table: Table, row: Mapping[str, Any]) -> tuple[Row, list[str]]:
+    """(the nested document of a flat row, the fields that are known though the index cannot tell)"""
+    made: Row = {}
+    known: list[str] = []
+    for name, branches, leaf, shape in _plan(table):
+        value = row.get(name)
+        if value is None:
+            continue
+        branch = made
+        for step in branches:
+            branch = branch.setdefault(step, {})
+        if shape is None:
+            branch[leaf] = value
+            continue
+        branch[leaf], hidden = shape(value)
+        if hidden:
+            known.append(name)
+    return made, known
+
+
+def encoded(table: Table, row: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> bytes:
+    """The document of a flat row as JSON; `own` is what the store adds."""
+    made, known = tree(table, row)
+    added = {**(own or {}), **({"known": known} if known else {})}
+    return _dumped({**made, OWN: added} if added else made)
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def once(table: Table, row: Mapping[str, Any], own: Mapping[str, Any]) -> bytes:
+    """The document of a row that never changes, with a digest of its content beside `own`, its commit and its number in it."""
+    made, known = tree(table, row)
+    body = _dumped(made)
+    content = blake2b(_dumped(_unlabelled(table, row)) if table.labels else body, digest_size=12).hexdigest()
+    added = {**own, "content": content, **({"known": known} if known else {})}
+    return body[:-1] + (b"," if made else b"") + f'"{OWN}":'.encode() + _dumped(added) + b"}"
+
+
+def _unlabelled(table: Table, row: Mapping[str, Any]) -> Row:
+    """The document without the labels of its captures, which are no part of what it says."""
+    names = {label for label in table.labels if table.field(label)}
+    made, _ = tree(table, {name: value for name, value in row.items() if name not in names})
+    for label in table.labels:
+        name, _, key = label.rpartition(".")
+        if name and label not in names:
+            for holder in made.get(name) or ():
+                holder.pop(key, None)
+    return made
+
+
+def rows_of(table: Table, data: pa.Table) -> Iterator[Row]:
+    """The flat rows of an Arrow table of the schema's form, some in memory at a time."""
+    for start in range(0, data.num_rows, PART):
+        yield from flat(table, data.slice(start, PART))
+
+
+def table_of(table: Table, sources: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> pa.Table:
+    """Documents as an Arrow table of the schema's form, or of these of its columns."""
+    schema: Any = arrow_schema(table)
+    wanted: list[Any] = [schema.field(name) for name in names or table.names]
+    fields = {field.name: field for field in table.fields}
+    array: Any = pa.array
+    columns = [_column(fields[each.name], each.type, [_at(source, *_place(each.name)) for source in sources], array) for each in wanted]
+    return pa.table(columns, schema=pa.schema(wanted))
+
+
+def _at(source: Mapping[str, Any], branches: tuple[str, ...], leaf: str) -> Any:
+    branch: Any = source
+    for step in branches:
+        branch = branch.get(step)
+        if branch is None:
+            return None
+    return branch.get(leaf)
+
+
+def _column(field: Field, kind: Any, values: list[Any], array: Callable[..., Any]) -> Any:
+    if field.type == "date":
+        return array(values, pa.string()).cast(kind)
+    if field.type == "double":
+        values = [None if value is None else float(value) for value in values]
+    elif field.type == "json":
+        values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    return array(values, kind)
+
+
+def flat_of(table: Table, sources: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Documents as flat rows: dates as nanoseconds, JSON as text."""
+    return flat(table, table_of(table, list(sources)))
+

@@ -1,0 +1,170 @@
+"""Changes to rows that may change, in Elasticsearch: worked out on one page of the ledger, staged, marked, then put in their places."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from records.schema import TABLES
+from records.store.columns import document
+from records.store.cluster import refusal
+from records.store.documents import encoded, flat_of
+from records.store.dsl import of_these
+from records.store.ledger import Page
+from records.store.templates import STAGED, STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from records.store.indexing import Indexer
+    from records.store.ledger import Ledger
+    from records.store.manifest import Document
+
+Body = dict[str, Any]
+SENT: Final = 500  # documents of a request
+REFERENCE: Final = {"finding": "alert", "audit": "subject"}  # what a document hangs on; else its key
+
+
+class Transaction:
+    """`records.store.decisions.Documents` on one page of the ledger. Nothing is written before `mark`."""
+
+    def __init__(self, stage: Stage, page: Page, attempt: int | None = None) -> None:
+        self.page = page
+        self.attempt = attempt
+        self._stage = stage
+        self._numbers: Body = dict(page.body["numbers"])
+        self._put: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._trail: Body | None = page.body["trail"]
+        self._states: dict[str, bytes] = {}
+
+    def bodies_of(self, kind: str, column: str, wanted: Iterable[str], /) -> dict[str, str]:
+        """Documents whose `column` ("id" or "key") is one of these."""
+        names = sorted(set(wanted))
+        table = TABLES[kind]
+        if column == "key":
+            sources = self._stage.hanging(kind, REFERENCE.get(kind, "key"), names)
+        else:
+            sources = list(self._stage.indexer.counted(kind, names, self.page).values())
+        found = {row["id"]: document(table, row) for row in flat_of(table, sources)}
+        return found | {name: body for (table_name, name), (_, body) in self._put.items() if table_name == kind and column == "id" and name in set(names)}
+
+    def totals(self, kind: str, references: Iterable[str], /) -> dict[str, int]:
+        """How many documents of a table hang on each of these keys, where any do; those of one's own commit count."""
+        return self._stage.totals(kind, REFERENCE.get(kind, "key"), sorted(set(references)), self.page, self.attempt)
+
+    def last(self, kind: str, /) -> dict[str, Any] | None:
+        """The end of the trail, as the ledger has it."""
+        del kind  # there is one trail
+        return self._trail
+
+    def put(self, documents: Iterable[Document], /) -> None:
+        """Insert or replace documents."""
+        for each in documents:
+            row = json.loads(each.body)
+            self._put[each.kind, each.id] = (encoded(TABLES[each.kind], row, {"written": each.written}), each.body)
+            if each.kind == "audit":
+                self._trail = {"id": row["id"], "hash": row["hash"]}
+
+    def number(self, name: str, /) -> int | None:
+        """A number kept under a name."""
+        return self._numbers.get(name)
+
+    def set_number(self, name: str, value: int, /) -> None:
+        """Keep a number under a name."""
+        self._numbers[name] = value
+
+    def set_state(self, states: dict[str, bytes], /) -> None:
+        """Keep detectors' states."""
+        self._states |= states
+
+    def mark(self) -> None:
+        """Make all of it count, or raise Overtaken."""
+        places = [(self._stage.index(kind), name, body) for (kind, name), (body, _) in self._put.items()]
+        for name, state in self._states.items():
+            body = json.dumps({"state": base64.b64encode(state).decode()}).encode()
+            places.append((self._stage.index(STATE), name, body))
+        token = secrets.token_hex(8)
+        self._stage.put(token, places)
+        page = self._stage.ledger.mark(self.page, token, len(places), self._numbers, self._trail, self.attempt)
+        if page.body["pending"]:
+            self._stage.place(page.body["pending"])
+
+
+class Stage:
+    """What is decided and not yet in its place."""
+
+    def __init__(self, indexer: Indexer, ledger: Ledger) -> None:
+        self.indexer = indexer
+        self.ledger = ledger
+        self._cluster = indexer.cluster
+
+    def index(self, table: str) -> str:
+        """The index of a table."""
+        return self.indexer.names.of(table)
+
+    def put(self, token: str, places: Sequence[tuple[str, str, bytes]]) -> None:
+        """Keep (index, identity, document) under this token."""
+        lines: list[Any] = []
+        for number, (index, name, body) in enumerate(places):
+            lines += [{"index": {"_id": f"{token}-{number}"}}, {"index": index, "id": name, "document": body.decode()}]
+        if lines:
+            self.indexer.ensure(self.index(STAGED))
+        self._bulk(lines, index=self.index(STAGED))
+
+    def place(self, pending: Body) -> None:
+        """Put what the ledger names in its place: again as often as one likes, for a later decision is never overwritten."""
+        names = [f"{pending['token']}-{number}" for number in range(pending["count"])]
+        client, stage = self._cluster.client, self.index(STAGED)
+        touched: set[str] = set()
+        for start in range(0, len(names), SENT):
+            part = names[start : start + SENT]
+            answer = self._cluster.ask(lambda part=part: client.mget(index=stage, ids=part))
+            lines: list[Any] = []
+            for row in answer["docs"]:
+                if row.get("found"):  # else somebody has put it there already and tidied up
+                    source = row["_source"]
+                    touched.add(source["index"])
+                    place = {"_index": source["index"], "_id": source["id"], "version": pending["sequence"], "version_type": "external_gte"}
+                    lines += [{"index": place}, source["document"]]
+            for index in sorted(touched):
+                self.indexer.ensure(index)
+            self._bulk(lines, passing=409)
+        if touched:
+            self._cluster.ask(lambda: client.indices.refresh(index=sorted(touched)))
+        self.ledger.placed(pending["token"])
+        self._bulk([{"delete": {"_index": stage, "_id": name}} for name in names], passing=404)
+
+    def _bulk(self, lines: Sequence[Any], index: str | None = None, passing: int = 0) -> None:
+        for start in range(0, len(lines), 2 * SENT):
+            part = lines[start : start + 2 * SENT]
+            answer = self._cluster.ask(lambda part=part: self._cluster.client.bulk(operations=part, index=index))
+            for item in answer["items"] if answer["errors"] or passing == 404 else ():
+                told = next(iter(item.values()))
+                if told["status"] > 299 and told["status"] != passing:
+                    raise refusal(self._cluster.place, int(told["status"]), told.get("error", {}))
+
+    def hanging(self, table: str, column: str, keys: list[str]) -> list[Body]:
+        """The documents of a table that may change whose column has one of these values."""
+        client, found = self._cluster.client, list[Body]()
+        for start in range(0, len(keys), SENT):
+            query = of_these(column, keys[start : start + SENT])
+            answer = self._cluster.ask(
+                lambda query=query: client.search(index=self.index(table), query=query, size=10_000, ignore_unavailable=True, sort=["id"])
+            )
+            found += [hit["_source"] for hit in answer["hits"]["hits"]]
+        return found
+
+    def totals(self, table: str, column: str, keys: list[str], page: Page, attempt: int | None) -> dict[str, int]:
+        """How many rows that count (or are of this attempt) have each of these values in a column."""
+        client, found = self._cluster.client, dict[str, int]()
+        for start in range(0, len(keys), SENT):
+            part = keys[start : start + SENT]
+            query = {"bool": {"filter": [page.visible(attempt), of_these(column, part)]}}
+            groups = {"keys": {"terms": {"field": column, "include": part, "size": len(part)}}}
+            answer = self._cluster.ask(
+                lambda query=query, groups=groups: client.search(index=self.index(table), query=query, aggs=groups, size=0, ignore_unavailable=True)
+            )
+            found |= {bucket["key"]: bucket["doc_count"] for bucket in answer.get("aggregations", {}).get("keys", {}).get("buckets", ())}
+        return found
