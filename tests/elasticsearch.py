@@ -60,6 +60,7 @@ class Elasticsearch:
 
     def fill(self, index: str, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
         """An index with the fields of a table, and these rows in it."""
+        self.ask("DELETE", f"/{index}?ignore_unavailable=true")
         fields = {field.name: {"type": TYPES[field.type]} for field in table.fields}
         self.ask("PUT", f"/{index}", {"mappings": {"dynamic": "strict", "properties": fields}})
         actions = [line for row in rows for line in ({"create": {"_id": row["id"]}}, row)]
@@ -72,7 +73,9 @@ class Elasticsearch:
         if f"{store}-ledger" not in self.ask("GET", "/*/_alias"):
             ElasticStore(address, write=True, period="month").close()
         self.ask("POST", f"/{store}-*/_refresh")
-        while hits := self.ask("POST", f"/{store}-*/_search", {"query": {"bool": {"must_not": {"ids": {"values": ["store"]}}}}, "size": 10_000})["hits"]["hits"]:
+        while hits := self.ask("POST", f"/{store}-*/_search", {"query": {"bool": {"must_not": {"ids": {"values": ["store"]}}}}, "size": 10_000})["hits"][
+            "hits"
+        ]:
             self.ask("POST", "/_bulk?refresh=true", lines=[{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits])
         page = self.ask("GET", ledger)["_source"]
         self.ask("PUT", ledger, page | {"open": {}, "dead": [], "pending": None, "numbers": {}, "trail": None})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import elasticsearch
+from elastic_transport import TlsError, TransportError
 from elasticsearch import Elasticsearch
 
 from records.errors import StoreError, UsageError
@@ -149,15 +150,15 @@ def guard(place: Address) -> Generator[None]:
     """What goes wrong between us and the cluster, as StoreErrors that say what to do."""
     try:
         yield
-    except elasticsearch.ApiError as error:
-        raise refusal(place, error.status_code, error.body) from error
     except elasticsearch.UnsupportedProductError as error:
         raise StoreError("elastic.product", place=place.shown) from error
+    except elasticsearch.ApiError as error:
+        raise refusal(place, error.status_code, error.body) from error
     except elasticsearch.ConnectionTimeout as error:
         raise StoreError("elastic.timeout", place=place.shown, seconds=int(TIMEOUT_S)) from error
-    except elasticsearch.exceptions.TlsError as error:
+    except TlsError as error:
         raise StoreError("elastic.tls", place=place.shown, reason=_short(error)) from error
-    except elasticsearch.exceptions.TransportError as error:
+    except TransportError as error:
         raise StoreError("elastic.unreachable", place=place.shown, reason=_short(error)) from error
 
 

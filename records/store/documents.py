@@ -161,4 +161,3 @@ def _column(field: Field, kind: Any, values: list[Any], array: Callable[..., Any
 def flat_of(table: Table, sources: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Documents as flat rows: dates as nanoseconds, JSON as text."""
     return flat(table, table_of(table, list(sources)))
-

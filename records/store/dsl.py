@@ -42,6 +42,8 @@ def clause(table: Table, wanted: Condition, *, own: bool = False) -> Clause:
             return _equal(field_of(table, name), value, cased, own)
         case Wildcard(name, pattern, cased):
             return _like(field_of(table, name), pattern, cased, own)
+        case Range(name, None, None):
+            return _exists(field_of(table, name).name, own)
         case Range(name):
             by = field_of(table, name)
             return {"range": {_folded(by) if own else by.name: _bounds(by, wanted)}}

@@ -9,12 +9,11 @@ import base64
 import contextlib
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
-from records.schema import SCHEMA_VERSION, TABLES, arrow_schema
+from records.schema import SCHEMA_VERSION, TABLES
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded
 from records.store.contract import Written
@@ -32,7 +31,7 @@ from records.store.staging import Stage, Transaction
 from records.store.templates import ONCE, STATE, Names, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 

@@ -134,8 +134,8 @@ class Indexer:
         """The index is there."""
         if index not in self._there:
             client = self.cluster.client.options(ignore_status=400)  # 400: it is there already
-            answer = self.cluster.ask(lambda: client.indices.create(index=index))
-            if (kind := dict(answer).get("error", {}).get("type")) not in {None, "resource_already_exists_exception"}:
+            answer: dict[str, Any] = self.cluster.ask(lambda: client.indices.create(index=index)).body
+            if (kind := answer.get("error", {}).get("type")) not in {None, "resource_already_exists_exception"}:
                 raise refusal(self.cluster.place, 400, {"type": kind, "reason": index})
             self._there.add(index)
 
@@ -168,7 +168,7 @@ class Indexer:
         return there
 
     def _items(self, actions: Sequence[tuple[dict[str, Any], Entry]]) -> list[dict[str, Any]]:
-        lines = [line for action, entry in actions for line in (action, entry.document)]
+        lines: list[Any] = [line for action, entry in actions for line in (action, entry.document)]
         answer = self.cluster.ask(lambda: self.cluster.client.bulk(operations=lines, filter_path=SHOWN))
         return [next(iter(item.values())) for item in answer["items"]]
 

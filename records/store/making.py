@@ -52,7 +52,9 @@ def upgrade(cluster: Cluster, names: Names, ledger: Ledger) -> None:
         if cluster.ask(lambda pattern=pattern: client.indices.get(index=pattern, ignore_unavailable=True, features="aliases")):
             body: dict[str, Any] = mapping(table)
             cluster.ask(
-                lambda pattern=pattern, body=body: client.indices.put_mapping(index=pattern, properties=body["properties"], meta=body["_meta"], dynamic="strict")
+                lambda pattern=pattern, body=body: client.indices.put_mapping(
+                    index=pattern, properties=body["properties"], meta=body["_meta"], dynamic="strict"
+                )
             )
 
     def renewed(body: dict[str, Any]) -> None:

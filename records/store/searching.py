@@ -12,6 +12,7 @@ from records.errors import UsageError
 from records.nesting import iso
 from records.schema import arrow_schema
 from records.search import field_of
+from records.store.columns import arrow_types
 from records.store.documents import OWN, table_of
 from records.store.dsl import clause, of_these
 from records.store.sql import sort_field
@@ -133,7 +134,7 @@ class Searcher:
         groups: list[Body] = [{"time": {"date_histogram": {"field": table.time, "fixed_interval": f"{width // MILLISECOND}ms"}}}]
         groups += [{"by": _group(by)}] if by else []
         rows = [(key["time"] * MILLISECOND, *([_plain(by, key["by"])] if by else []), number) for key, number in self._buckets(source, query, groups, total)]
-        rows.sort(key=lambda row: (row[0], *([_order(by, row[1])] if by else [])))
+        rows.sort(key=lambda row: (row[0], *([_order(row[1])] if by else [])))
         array: Any = pa.array
         columns = {"time": array([row[0] for row in rows], pa.timestamp("ns", "UTC"))}
         if by:
@@ -152,9 +153,7 @@ class Searcher:
                 if any(value is not None for value in values):
                     yield values, number
 
-        rows = heapq.nsmallest(
-            max(0, wanted.size), counted(), key=lambda row: (-row[1], [_order(by, value) for by, value in zip(fields, row[0], strict=True)])
-        )
+        rows = heapq.nsmallest(max(0, wanted.size), counted(), key=lambda row: (-row[1], [_order(value) for value in row[0]]))
         array: Any = pa.array
         columns = [array([values[place] for values, _ in rows], _element(table, by)) for place, by in enumerate(fields)]
         columns.append(array([kind(number) for _, number in rows], _number(kind)))
@@ -202,8 +201,8 @@ def _group(by: Field) -> Body:
 
 
 def _element(table: Table, by: Field) -> pa.DataType:
-    whole: Any = arrow_schema(table).field(by.name).type
-    return whole.value_type if by.many else whole
+    whole = arrow_types(table)[by.name]
+    return cast("pa.DataType", whole.value_type if by.many else whole)
 
 
 def _plain(by: Field, value: Any) -> Any:
@@ -212,6 +211,6 @@ def _plain(by: Field, value: Any) -> Any:
     return bool(value) if by.type == "boolean" else float(value) if by.type == "double" else value
 
 
-def _order(by: Field, value: Any) -> tuple[bool, Any]:
+def _order(value: Any) -> tuple[bool, Any]:
     """Absent last."""
     return (True, 0) if value is None else (False, value)

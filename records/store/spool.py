@@ -1,10 +1,11 @@
 """spool"""
+
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from hashlib import blake2b
 import re
+from hashlib import blake2b
+from pathlib import Path
 
 
 def place_of(where: str) -> Path:

@@ -8,18 +8,17 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from records.schema import TABLES
-from records.store.columns import document
 from records.store.cluster import refusal
+from records.store.columns import document
 from records.store.documents import encoded, flat_of
 from records.store.dsl import of_these
-from records.store.ledger import Page
 from records.store.templates import STAGED, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from records.store.indexing import Indexer
-    from records.store.ledger import Ledger
+    from records.store.ledger import Ledger, Page
     from records.store.manifest import Document
 
 Body = dict[str, Any]
