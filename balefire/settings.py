@@ -11,13 +11,16 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAME: Final = "balefire.toml"
 PREFIX: Final = "BALEFIRE_"
@@ -51,6 +54,18 @@ class Dashboard(BaseModel):
     hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()  # names to answer to beside localhost, of a proxy for one
 
 
+class Elasticsearch(BaseModel):
+    """Who we are to an Elasticsearch, and how we know it. Secrets stand in files of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: str = ""
+    password_file: str = ""
+    api_key_file: str = ""
+    ca: str = ""
+    fingerprint: str = ""
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -64,6 +79,8 @@ class Settings(BaseSettings):
     user: str | None = None
     criticality: dict[Annotated[str, AfterValidator(_network)], Literal["critical", "high", "normal", "low"]] = Field(default_factory=dict)
     dashboard: Dashboard = Dashboard()
+    elasticsearch: Elasticsearch = Elasticsearch()
+    spool: str = ""
 
     @classmethod
     def settings_customise_sources(
@@ -78,9 +95,18 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return (env_settings, init_settings)
 
+    def for_stores(self, told: Mapping[str, str]) -> dict[str, str]:
+        """What stores are told by the environment, where it does not say so already: this process and the dashboard's read it there."""
+        wanted = {f"{PREFIX}ELASTICSEARCH_{name.upper()}": str(value) for name, value in self.elasticsearch}
+        wanted[f"{PREFIX}SPOOL"] = self.spool
+        return {name: value for name, value in wanted.items() if value and not told.get(name)}
+
     def store_place(self) -> str:
         """Where the store is: as set, else a directory under the user's data directory."""
         return self.store or str(platformdirs.user_data_path("balefire") / "store")
+
+
+_TABLES: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "elasticsearch": Elasticsearch}
 
 
 def load(path: Path | None = None) -> Settings:
@@ -121,10 +147,10 @@ def _explained(error: ValidationError, file: Path | None, values: dict[str, Any]
     path = [str(part) for part in problem["loc"]]
     where = str(file) if file and _given(values, path) else PREFIX + "__".join(path).upper()
     if problem["type"] == "extra_forbidden":
-        known = list(Dashboard.model_fields if path[:-1] == ["dashboard"] else Settings.model_fields)
+        known = list(_TABLES[path[0]].model_fields if len(path) > 1 and path[0] in _TABLES else Settings.model_fields)
         near = difflib.get_close_matches(path[-1], known, 1, cutoff=0)
         return UsageError("settings.unknown", file=where, setting=".".join(path), nearest=".".join([*path[:-1], near[0] if near else known[0]]))
-    key = ".".join(path[:2] if path[0] == "dashboard" else path[:1])
+    key = ".".join(path[:2] if path[0] in _TABLES else path[:1])
     return UsageError("settings.wrong", file=where, setting=key, value=repr(problem["input"]), kind=_wanted(key))
 
 
@@ -146,7 +172,7 @@ def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
     return {
         "language": '"en" | "zh"',
-        "dashboard": "[dashboard]",
+        **{name: f"[{name}]" for name in _TABLES},
         "dashboard.port": "1–65535",
         "dashboard.hosts": '["name", …]',
         "criticality": _CRITICALITY,

@@ -6,6 +6,7 @@ environment alone, or from a file that it names, never from the address: everybo
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import re
@@ -31,6 +32,8 @@ VARIABLE: Final = "BALEFIRE_ELASTICSEARCH_"
 TIMEOUT_S: Final = 60.0
 LEAST_VERSION: Final = 8
 AWAY: Final = frozenset({"elastic.unreachable", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"})  # what passes: it may be tried again
+for _name in ("elastic_transport", "elasticsearch"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*(-[a-z0-9_.]+)*")
 
 

@@ -61,16 +61,13 @@ class Searcher:
 
     def _search(self, source: Source, body: Body) -> Body:
         client = self.cluster.client
-        if "pit" in body:
-            answer = self.cluster.ask(lambda: client.search(**body))
-        else:
-            answer = self.cluster.ask(lambda: client.search(index=source.index, ignore_unavailable=True, allow_partial_search_results=False, **body))
+        place: Body = {} if "pit" in body else {"index": source.index, "ignore_unavailable": True}
+        answer = self.cluster.ask(lambda: client.search(**place, **body, allow_partial_search_results=False))  # part of an answer is none
         return cast("Body", answer.body)
 
     def count(self, source: Source, query: Query) -> int:
         """How many rows match."""
-        client = self.cluster.client
-        return int(self.cluster.ask(lambda: client.count(index=source.index, query=source.query(query), ignore_unavailable=True))["count"])
+        return int(self._search(source, {"query": source.query(query), "size": 0, "track_total_hits": True})["hits"]["total"]["value"])
 
     def page(self, source: Source, query: Query) -> pa.Table:
         """The rows of a page, sorted."""
