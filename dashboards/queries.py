@@ -35,7 +35,7 @@ _MOST_SENSORS: Final = 8
 _MOST_TRAIL: Final = 200
 LEVELS: Final = ("critical", "high", "medium", "low")
 DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
-COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", *DOUBTFUL)
+COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", "refused", *DOUBTFUL)
 
 
 @dataclass(frozen=True, slots=True)

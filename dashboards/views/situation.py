@@ -217,7 +217,7 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
         named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", language)) if guess else port for port, guess in ports]
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         lines.append((size(sums["undecoded_bytes"], language), words))
-    for name in ("one_sided", "late", "truncated", "jumps", "shed", *queries.DOUBTFUL):
+    for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
         if sums[name]:
             lines.append((number(sums[name]), page.count(f"unseen.{name}", sums[name])))
     if not lines:

@@ -22,6 +22,7 @@ from elastic_transport import TlsError, TransportError
 from elasticsearch import Elasticsearch
 
 from records.errors import StoreError, UsageError
+from records.store.contract import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -31,7 +32,6 @@ PREFIX: Final = "balefire"
 VARIABLE: Final = "BALEFIRE_ELASTICSEARCH_"
 TIMEOUT_S: Final = 60.0
 LEAST_VERSION: Final = 8
-AWAY: Final = frozenset({"elastic.unreachable", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"})  # what passes: it may be tried again
 for _name in ("elastic_transport", "elasticsearch"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*(-[a-z0-9_.]+)*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from records.errors import ConflictError
 from records.model import Batch
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from records.model import Alert, Asset, Finding, Suppression
     from records.query import Histogram, Query, Terms
+    from records.store.spool import Spool
 
 T = TypeVar("T")
+AWAY: Final = frozenset({"elastic.unreachable", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"})  # StoreErrors that pass by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,12 @@ class Written:
 
 
 class Store(Protocol):
-    """A place where records are kept. Writing an identity that is there changes nothing; another content under it is reported, never stored."""
+    """A place where records are kept. Writing an identity that is there changes nothing; another content under it is reported, never stored.
+
+    `spool` is where commits wait for a store that may be away; None where it is on this machine, or only read.
+    """
+
+    spool: Spool | None
 
     def write(self, commit: Commit) -> Written:
         """Write one commit, atomically. Raises StoreError: disk full, store in use by another writer, newer version.

@@ -20,13 +20,13 @@ from records.store.contract import Written
 from records.store.decisions import decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
-from records.store.indexing import DeadLetters, Indexer, Outcome
+from records.store.indexing import DeadLetters, Indexer, Outcome, told
 from records.store.ledger import Ledger, Overtaken
 from records.store.making import make, retire, upgrade
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, settle
-from records.store.spool import place_of
+from records.store.spool import Spool, place_of
 from records.store.staging import Stage, Transaction
 from records.store.templates import ONCE, STATE, Names, digest
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from records.store.contract import Change, Commit
     from records.store.ledger import Page
 
-PATIENCE_S: Final = 20.0  # how long a store that was there may be away before somebody hears of it
+PATIENCE_S: Final = 3.0  # how long a store that was there may be away before somebody hears of it; what writes for long has a spool
 TRIES: Final = 50
 
 
@@ -67,6 +67,7 @@ class ElasticStore:
         self._indexer = Indexer(self.cluster, self.names, self.ledger, self.period, self.dead_letters)
         self._stage = Stage(self._indexer, self.ledger)
         self._searcher = Searcher(self.cluster)
+        self.spool = Spool(place_of(where)) if write else None
 
     def _opened(self, period: str) -> Page:
         """The ledger of a store of this version; to write, the store is made or brought up to date where it has to be."""
@@ -91,6 +92,8 @@ class ElasticStore:
         with contextlib.suppress(StoreError):
             self.cluster.patience = 0
             self.ledger.give_up()
+        if self.spool:
+            self.spool.close()
         self.cluster.client.close()
 
     # reading
@@ -195,6 +198,9 @@ class ElasticStore:
         try:
             for table, rows in _rows(commit):
                 self._indexer.create(self._indexer.entries(table, rows, number), number, outcome)
+            if outcome.refused:
+                self._indexer.create(self._indexer.entries("coverage", told(outcome.refused), number), number, Outcome())
+                outcome.touched.add(self.names.of("coverage"))
             self._indexer.finish(outcome.touched, now)
             while True:
                 transaction = Transaction(self._stage, self._page(), number)
@@ -205,7 +211,7 @@ class ElasticStore:
                     if str(number) not in self.ledger.read().body["open"]:  # others held us for dead
                         raise
                 else:
-                    return Written(outcome.new, outcome.known, tuple(outcome.conflicts), outcome.refused)
+                    return Written(outcome.new, outcome.known, tuple(outcome.conflicts), len(outcome.refused))
         except ConflictError:
             self.ledger.bury([number])
             raise

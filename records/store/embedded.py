@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from records.query import Histogram, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
+    from records.store.spool import Spool
 
 IN_PARQUET: Final = ("activity", "point")
 _EXPIRING: Final = ("finding", "alert", "incident", "coverage")
@@ -47,6 +48,8 @@ _SHORT: Final = 10_000  # rows of a page that is read by identity
 
 class EmbeddedStore:
     """`records.store.contract.Store` in one directory."""
+
+    spool: Spool | None = None
 
     def __init__(self, path: Path, write: bool = False) -> None:
         self.path = path.absolute()

@@ -11,6 +11,7 @@ import os
 import random
 import time
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from records.schema import TABLES
@@ -41,6 +42,7 @@ class Entry:
     table: str
     index: str
     id: str
+    time: int
     number: int
     document: bytes
 
@@ -52,7 +54,7 @@ class Outcome:
     new: int = 0
     known: int = 0
     conflicts: list[str] = field(default_factory=list[str])
-    refused: int = 0
+    refused: list[Entry] = field(default_factory=list[Entry])
     touched: set[str] = field(default_factory=set[str])
 
 
@@ -93,7 +95,14 @@ class Indexer:
         kind, alias, now = TABLES[table], self.names.of(table), time.time_ns()
         for number, row in enumerate(rows):
             index = self.names.at(table, period_of(row[kind.time], self.period)) if table in BY_PERIOD else alias
-            yield Entry(table, index, row["id"], number, once(kind, row, {"commit": commit, "row": number} | ({} if table in BY_PERIOD else {"written": now})))
+            yield Entry(
+                table,
+                index,
+                row["id"],
+                row[kind.time],
+                number,
+                once(kind, row, {"commit": commit, "row": number} | ({} if table in BY_PERIOD else {"written": now})),
+            )
 
     def create(self, entries: Iterable[Entry], commit: int, outcome: Outcome) -> None:
         """Create rows that belong to a commit, a request at a time."""
@@ -160,7 +169,7 @@ class Indexer:
                     raise refusal(self.cluster.place, status, item["error"])
             if letters:
                 self.dead.put(letters, time.time_ns())
-                outcome.refused += len(letters)
+                outcome.refused += [entry for entry, _ in letters]
             if later:
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that writers do not come back all at once
                 pause = min(5.0, pause * 2)
@@ -230,6 +239,21 @@ class Indexer:
                 if row.get("found") and ("commit" not in own or page.counts(own["commit"])):
                     found[row["_id"]] = row["_source"]
         return found
+
+
+def told(refused: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Rows of coverage that say what was refused, one an observer: the same for the same rows."""
+    observers: dict[tuple[str | None, str | None], list[Entry]] = {}
+    for entry in refused:
+        observer: dict[str, Any] = json.loads(entry.document).get("observer", {})
+        observers.setdefault((observer.get("name"), observer.get("site")), []).append(entry)
+    rows: list[dict[str, Any]] = []
+    for (name, site), entries in observers.items():
+        identity = blake2b("\0".join(["refused", *sorted(f"{entry.table}/{entry.id}" for entry in entries)]).encode(), digest_size=16).hexdigest()
+        span = [entry.time for entry in entries]
+        row = {"id": identity, "@timestamp": min(span), "event.start": min(span), "event.end": max(span), "refused": len(entries)}
+        rows.append(row | {"observer.name": name, "observer.site": site})
+    return rows
 
 
 def _reason(item: dict[str, Any]) -> str:
