@@ -143,6 +143,14 @@ class Store(Protocol):
         """What a detector saved under its name, or None."""
         ...
 
+    def states(self) -> dict[str, bytes]:
+        """What all detectors saved, by name."""
+        ...
+
+    def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put flat rows of a table that may change as they are, audit entries in their order: they come from another store. Nothing else may do so."""
+        ...
+
     def retire(self, before: int) -> int:
         """Drop what is older: whole periods whose end and last write are both before this time (nanoseconds); how many rows went."""
         ...

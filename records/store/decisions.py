@@ -147,7 +147,7 @@ def sealed(row: Mapping[str, Any], before: str) -> str:
     return blake2b(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"), digest_size=20).hexdigest()
 
 
-def put(documents: Documents, name: str, rows: Sequence[Row], now: int) -> None:
+def put(documents: Documents, name: str, rows: Sequence[Mapping[str, Any]], now: int) -> None:
     """Insert or replace documents of one table. Some hang on others by their key: a finding on its alert, an entry on its subject."""
     if rows:
         kind, key = TABLES[name], {"finding": "alert", "audit": "subject"}.get(name, "key")

@@ -17,12 +17,12 @@ from records.schema import SCHEMA_VERSION, TABLES
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded
 from records.store.contract import Written
-from records.store.decisions import decide
+from records.store.decisions import decide, put
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
 from records.store.indexing import DeadLetters, Indexer, Outcome, told
 from records.store.ledger import Ledger, Overtaken
-from records.store.making import make, retire, upgrade
+from records.store.making import current, make, retire, upgrade
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, settle
@@ -31,7 +31,7 @@ from records.store.staging import Stage, Transaction
 from records.store.templates import ONCE, STATE, Names, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -174,6 +174,31 @@ class ElasticStore:
         found = self._indexer.counted(STATE, [name], self._page()).get(name)
         return base64.b64decode(found["state"]) if found else None
 
+    def states(self) -> dict[str, bytes]:
+        """What all detectors saved, by name."""
+        self._page()
+        return {name: base64.b64decode(body["state"]) for name, body in self._searcher.all(self.names.of(STATE))}
+
+    # how it is
+
+    def health(self) -> dict[str, Any]:
+        """Elasticsearch's own word on the indices of this store: green, yellow (copies are missing) or red (data is missing)."""
+        return self.cluster.ask(lambda: self.cluster.client.cluster.health(index=self.names.of("*"))).body
+
+    def blocked(self) -> list[str]:
+        """Indices of this store that take no writes."""
+        settings = self.cluster.ask(lambda: self.cluster.client.indices.get_settings(index=self.names.of("*"), name="index.blocks.*")).body
+        return sorted(name for name, body in settings.items() if "true" in str(body).casefold())
+
+    def octets(self) -> int:
+        """What the indices of this store take on disk, copies not counted."""
+        told = self.cluster.ask(lambda: self.cluster.client.indices.stats(index=self.names.of("*"), metric="store")).body
+        return int(told["_all"]["primaries"]["store"]["size_in_bytes"])
+
+    def templates_current(self) -> bool:
+        """Whether new indices would get the mappings of this version."""
+        return current(self.cluster, self.names)
+
     # writing
 
     def write(self, commit: Commit) -> Written:
@@ -228,6 +253,18 @@ class ElasticStore:
             except Overtaken:
                 continue
             return
+        raise StoreError("elastic.contended", place=self.place.shown)
+
+    def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put flat rows of a table that may change as they are: they come from another store."""
+        self._check_writing()
+        with self._writing:
+            for _ in range(TRIES):
+                transaction = Transaction(self._stage, self._page())
+                put(transaction, table, rows, time.time_ns())
+                with contextlib.suppress(Overtaken):
+                    transaction.mark()
+                    return
         raise StoreError("elastic.contended", place=self.place.shown)
 
     def retire(self, before: int) -> int:

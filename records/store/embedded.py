@@ -32,7 +32,7 @@ from records.store.sql import Statement, sort_field
 from records.store.upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from records.model import Alert, Suppression
@@ -190,6 +190,10 @@ class EmbeddedStore:
         """What a detector saved under its name, or None."""
         return self._manifest.state(name)
 
+    def states(self) -> dict[str, bytes]:
+        """What all detectors saved, by name."""
+        return self._manifest.states()
+
     def _result(self, kind: Table, query: Query, text: Callable[[Statement], str]) -> pa.Table:
         def result() -> pa.Table:
             statement, rows = self._source(kind, query)
@@ -314,6 +318,13 @@ class EmbeddedStore:
                     changed(self._manifest, name)
                     dropped += gone
         return dropped
+
+    def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put flat rows of a table that may change as they are: they come from another store."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        with self._writing, self._manifest.transaction():
+            put(self._manifest, table, rows, time.time_ns())
 
     def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
         """Make decisions, all or none; the writer's lock is for rows, so this goes on beside it and needs only the right to write."""

@@ -32,15 +32,21 @@ def make(cluster: Cluster, names: Names, ledger: Ledger, period: str) -> None:
 def put_templates(cluster: Cluster, names: Names) -> None:
     """Templates of this version, where they are not there yet."""
     client = cluster.client
-    named = names.of(LEDGER)
-    found = cluster.ask(lambda: client.options(ignore_status=404).indices.get_index_template(name=named)).get("index_templates", [])
-    if found and found[0]["index_template"].get("_meta") == {"balefire": digest()}:
+    if current(cluster, names):
         return
     for name, body in components(names).items():
         cluster.ask(lambda name=name, body=body: client.cluster.put_component_template(name=name, template=body["template"], meta=body["_meta"]))
     for name, body in templates(names).items():
         given = {key.lstrip("_"): value for key, value in body.items()}
         cluster.ask(lambda name=name, given=given: client.indices.put_index_template(name=name, **given))
+
+
+def current(cluster: Cluster, names: Names) -> bool:
+    """Whether the templates are those of this version: the last one that is put says so."""
+    named = list(templates(names))[-1]
+    client = cluster.client.options(ignore_status=404)
+    found = cluster.ask(lambda: client.indices.get_index_template(name=named)).get("index_templates", [])
+    return bool(found) and found[0]["index_template"].get("_meta") == {"balefire": digest()}
 
 
 def upgrade(cluster: Cluster, names: Names, ledger: Ledger) -> None:

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from records.errors import UsageError
 from records.nesting import iso
-from records.schema import arrow_schema
+from records.schema import TABLES, arrow_schema
 from records.search import field_of
 from records.store.columns import arrow_types
 from records.store.documents import OWN, table_of
-from records.store.dsl import clause, of_these
+from records.store.dsl import EVERYTHING, clause, of_these
 from records.store.sql import sort_field
 
 if TYPE_CHECKING:
@@ -101,14 +101,23 @@ class Searcher:
         hits = self._search(source, {"query": query, "sort": [{"id": "asc"}], "size": limit, "source_includes": ["id"]})["hits"]["hits"]
         return [hit["_source"]["id"] for hit in hits]
 
-    def parts(self, source: Source, body: Body, limit: int | None) -> Iterator[list[Body]]:
+    def all(self, index: str) -> Iterator[tuple[str, Body]]:
+        """(identity, document) of everything in a small index whose documents may be large."""
+        if not self.cluster.ask(lambda: self.cluster.client.indices.exists(index=index)):
+            return
+        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=index))
+        source = Source(TABLES["asset"], index, EVERYTHING)
+        for hits in self.parts(source, {"query": EVERYTHING, "sort": ["_shard_doc"]}, None, 20):
+            yield from ((hit["_id"], hit["_source"]) for hit in hits)
+
+    def parts(self, source: Source, body: Body, limit: int | None, most: int = PART) -> Iterator[list[Body]]:
         """The hits, some at a time, of the index as it is now."""
         client, left = self.cluster.client, limit
         opened = self.cluster.ask(lambda: client.open_point_in_time(index=source.index, keep_alive=KEPT, ignore_unavailable=True))
         point, after = str(opened["id"]), body.get("search_after")
         try:
             while left is None or left > 0:
-                size = PART if left is None else min(PART, left)
+                size = most if left is None else min(most, left)
                 asked = body | {"pit": {"id": point, "keep_alive": KEPT}, "size": size} | ({"search_after": after} if after else {})
                 answer = self._search(source, asked)
                 hits, point = answer["hits"]["hits"], str(answer["pit_id"])
