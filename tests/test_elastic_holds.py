@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from balefire.outbox import Outbox
+from records.errors import StoreError
 from records.model import Batch
 from records.query import Query
 from records.schema import ACTIVITY
@@ -346,3 +347,33 @@ def test_periods() -> None:
         assert names.start_of("activity", index) == start
         assert end_of(start, period) - length * DAY <= NOON < end_of(start, period)
     assert period_of(-1, "day").isoformat() == "1969-12-31"
+
+
+def test_an_index_of_a_version_with_fewer_fields(elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens it to write teaches its indices the new fields; who only reads says what has to be done; a newer one is left alone."""
+    for index in elasticsearch.ask("GET", "/aged-*/_alias"):
+        elasticsearch.ask("DELETE", f"/{index}")
+    where, whole = f"{elasticsearch.url}#aged", ACTIVITY.fields
+    fewer = tuple(field for field in whole if field.name != "ot.rtt")
+    with monkeypatch.context() as patch:
+        patch.setattr("records.store.templates.SCHEMA_VERSION", 1)
+        patch.setattr("records.store.ledger.SCHEMA_VERSION", 1)
+        patch.setattr("records.store.elastic.SCHEMA_VERSION", 1)
+        patch.setattr("records.store.templates.TABLES", {"activity": replace(ACTIVITY, fields=fewer)})
+        older = ElasticStore(where, True, "month")
+        assert older.write(activities(activity(1))).refused == 0
+        assert older.write(activities(activity(2, ot__rtt=0.5))).refused == 1, "the mapping is strict"
+        older.close()
+    with pytest.raises(StoreError) as caught:
+        open_store(where)
+    assert caught.value.key == "store.older"
+    store = open_store(where, True)
+    assert store.write(activities(activity(3, ot__rtt=0.5))).new == 1
+    assert store.read("activity", Query(sort="id")).column("ot.rtt").to_pylist() == [None, 0.5]
+    assert store.count("activity", Query(where=Match("ot.rtt", 0.5))) == 1
+    store.close()
+    monkeypatch.setattr("records.store.elastic.SCHEMA_VERSION", 1)
+    for write in (False, True):
+        with pytest.raises(StoreError) as caught:
+            open_store(where, write)
+        assert caught.value.key == "store.newer"

@@ -15,11 +15,13 @@ from records.schema import ACTIVITY, FINDING, POINT
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, parse
 from records.store import open_store
 from records.store.contract import Commit
-from tests.test_store import DAY, HOUR, NOON, activity, alert, finding, ids, rows_of
+from tests.cli import DEMO, one
+from tests.test_store import DAY, HOUR, NOON, activity, alert, everything, finding, ids, rows_of
 from tests.test_store_search import ADDRESSES, TIMES, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -162,3 +164,21 @@ def test_the_rest(stores: tuple[Store, Store]) -> None:
     assert stores[0].get("finding", "f3") == stores[1].get("finding", "f3") is not None
     assert [store.find("f1") for store in stores] == [[("finding", "f1"), ("finding", "f10"), ("finding", "f11")]] * 2
     assert len({store.newest() for store in stores}) == 1
+
+
+def test_a_replay(stores: tuple[Store, Store], elasticsearch: Elasticsearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way, by the command line: the same summary, the same rows in every table, and again nothing new."""
+    del stores  # which are those of this server: they come first
+    monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path / "spool"))
+    places = [str(tmp_path / "store"), elasticsearch.emptied("battery")]
+    told = [one("replay", DEMO, "--store", place) for place in places]
+    for summary in told:
+        summary |= {"elapsed_s": None, "peak_mib": None}
+    assert told[0] == told[1]
+    both = [open_store(place) for place in places]
+    assert repr(everything(both[0])) == repr(everything(both[1]))
+    before = repr(everything(both[1]))
+    one("replay", DEMO, "--store", places[1])
+    assert repr(everything(both[1])) == before
+    for store in both:
+        store.close()
