@@ -22,7 +22,7 @@ FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
 class Outbox:
     """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run; `note` and `problem` are told what happens."""
 
-    def __init__(self, store: Store, deliver: Callable[[Commit], None], deliver_left: Callable[[Commit], None]) -> None:
+    def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit], object]) -> None:
         self._spool = store.spool
         self._deliver = deliver
         self._deliver_left = deliver_left
@@ -83,7 +83,7 @@ class Outbox:
             self.note("cli.spool.back", {"count": delivered})
         return True
 
-    def _delivered(self, path: Path, deliver: Callable[[Commit], None]) -> bool:
+    def _delivered(self, path: Path, deliver: Callable[[Commit], object]) -> bool:
         assert self._spool is not None  # noqa: S101 - only what is in a spool waits
         self._tried = time.monotonic()
         try:

@@ -109,9 +109,8 @@ class Elasticsearch:
         if f"{store}-ledger" not in self.ask("GET", "/*/_alias"):
             ElasticStore(address, write=True, period="month").close()
         self.ask("POST", f"/{store}-*/_refresh")
-        while hits := self.ask("POST", f"/{store}-*/_search", {"query": {"bool": {"must_not": {"ids": {"values": ["store"]}}}}, "size": 10_000})["hits"][
-            "hits"
-        ]:
+        rows = {"query": {"bool": {"must_not": {"ids": {"values": ["store", "fields"]}}}}, "size": 10_000}
+        while hits := self.ask("POST", f"/{store}-*/_search", rows)["hits"]["hits"]:
             self.ask("POST", "/_bulk?refresh=true", lines=[{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits])
         page = self.ask("GET", ledger)["_source"]
         self.ask("PUT", ledger, page | {"open": {}, "dead": [], "pending": None, "numbers": {}, "trail": None})

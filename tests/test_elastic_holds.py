@@ -182,7 +182,7 @@ def test_what_waits_when_a_run_ends_is_delivered_by_the_next(elasticsearch: Elas
             outbox.finish()
         store.close()
         line.mend()
-        later, left = ElasticStore(f"{line.url}#battery", True), []
+        later, left = ElasticStore(f"{line.url}#battery", True), list[object]()
         assert later.spool
         damaged = later.spool.left()[1]
         damaged.write_bytes(damaged.read_bytes()[:-3])

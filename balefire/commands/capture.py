@@ -161,7 +161,6 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
     from balefire.pipeline import Plan, Replay
     from balefire.summary import tell
     from records.store import open_store
-    from records.store.spool import place_of
 
     store = open_store(screen.store, write=True)
     try:
@@ -182,8 +181,8 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
     if done.conflicts:
         screen.note(screen.say("cli.conflicts", count=len(done.conflicts), first=done.conflicts[0]))
         screen.worse(3)
-    if done.refused:
-        screen.note(screen.count("cli.refused", done.refused, path=place_of(screen.store)))
+    if done.refused and store.spool:
+        screen.note(screen.count("cli.refused", done.refused, path=store.spool.root))
         screen.worse(3)
     if as_json:
         screen.emit(summary)

@@ -28,7 +28,7 @@ from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, settle
 from records.store.spool import Spool, place_of
 from records.store.staging import Stage, Transaction
-from records.store.templates import ONCE, STATE, Names, digest
+from records.store.templates import ONCE, STATE, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,11 +63,12 @@ class ElasticStore:
             raise
         self.cluster.patience = PATIENCE_S
         self.period = str(page.body["period"])
-        self.dead_letters = DeadLetters(place_of(where) / "dead-letters.jsonl")
+        self.waiting = place_of(f"{self.place.prefix}-{page.body['identity']}")
+        self.dead_letters = DeadLetters(self.waiting / "dead-letters.jsonl")
         self._indexer = Indexer(self.cluster, self.names, self.ledger, self.period, self.dead_letters)
         self._stage = Stage(self._indexer, self.ledger)
         self._searcher = Searcher(self.cluster)
-        self.spool = Spool(place_of(where)) if write else None
+        self.spool = Spool(self.waiting) if write else None
 
     def _opened(self, period: str) -> Page:
         """The ledger of a store of this version; to write, the store is made or brought up to date where it has to be."""
@@ -81,10 +82,10 @@ class ElasticStore:
         found = int(page.body["schema"])
         if found > SCHEMA_VERSION:
             raise StoreError("store.newer", path=self.place.shown, found=found, known=SCHEMA_VERSION)
-        if self._write and page.body["digest"] != digest():
-            upgrade(self.cluster, self.names, self.ledger)
-        elif found < SCHEMA_VERSION:
+        if found < SCHEMA_VERSION and not self._write:
             raise StoreError("store.older", path=self.place.shown, found=found, known=SCHEMA_VERSION)
+        if self._write and (found < SCHEMA_VERSION or not current(self.cluster, self.names)):
+            upgrade(self.cluster, self.names, self.ledger)
         return page
 
     def close(self) -> None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store.decisions import broken
-from records.store.indexing import DeadLetters
-from records.store.spool import corrupt, place_of, waiting
+from records.store.spool import corrupt, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +32,8 @@ class Check:
 
 def facts(store: Store, where: str) -> dict[str, Any]:
     """What `status` tells: rows by table, newest packet time (nanoseconds), octets on disk, what waits and what was refused."""
-    elastic, place = _elastic(store), place_of(where)
-    segments, octets = waiting(place)
+    elastic = _elastic(store)
+    segments, octets = waiting(elastic.waiting) if elastic else (0, 0)
     told: dict[str, Any] = {
         "store": where,
         "kind": "elasticsearch" if elastic else "embedded",
@@ -44,8 +43,8 @@ def facts(store: Store, where: str) -> dict[str, Any]:
         "rows": {name: store.count(name, Query()) for name in TABLES},
         "newest": store.newest(),
         "bytes": elastic.octets() if elastic else sum(path.stat().st_size for path in Path(where).rglob("*") if path.is_file()),
-        "spool": {"segments": segments, "bytes": octets, "corrupt": len(corrupt(place))},
-        "dead_letters": DeadLetters(place / "dead-letters.jsonl").count(),
+        "spool": {"segments": segments, "bytes": octets, "corrupt": len(corrupt(elastic.waiting)) if elastic else 0},
+        "dead_letters": elastic.dead_letters.count() if elastic else 0,
     }
     return told
 
@@ -56,11 +55,10 @@ def checks(store: Store, where: str) -> Iterator[Check]:
     yield Check("trail", at is None, {"at": at})
     if elastic := _elastic(store):
         yield from _cluster_checks(elastic)
-        place = place_of(where)
+        place, letters = elastic.waiting, elastic.dead_letters
         segments, octets = waiting(place)
         yield Check("spool", not segments, {"count": segments, "mib": -(-octets >> 20), "path": place})
         yield Check("corrupt", not corrupt(place), {"count": len(corrupt(place)), "path": place})
-        letters = DeadLetters(place / "dead-letters.jsonl")
         yield Check("dead_letters", not letters.count(), {"count": letters.count(), "path": letters.path})
     else:
         space = os.statvfs(where)

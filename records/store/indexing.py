@@ -136,7 +136,7 @@ class Indexer:
         hour = (now // HOUR + 1) * HOUR
         lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{WRITTEN}{index}"}}, {"written": hour})]
         if lines:
-            self.cluster.ask(lambda: self.cluster.client.bulk(operations=lines, index=self.names.of(LEDGER)))
+            self.cluster.bulk(lines, index=self.names.of(LEDGER))
             self._dated |= dict.fromkeys(dated, hour)
 
     def ensure(self, index: str) -> None:
@@ -186,7 +186,7 @@ class Indexer:
         found = self._found(entries)
         page = self.ledger.read()
         others = {own["commit"] for own, _ in found.values()} - {commit}
-        if undecided := {number for number in others if not page.counts(number) and number not in page.body["dead"]}:
+        if undecided := {number for number in others if not page.counts(number) and not page.dead(number)}:
             self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted({entry.index for entry in entries})))
             page = self.ledger.decided(undecided)
         taken: list[tuple[dict[str, Any], Entry]] = []

@@ -23,8 +23,7 @@ from elasticsearch import ConflictError as Outrun
 
 from records.errors import StoreError
 from records.schema import SCHEMA_VERSION
-from records.store.dsl import EVERYTHING
-from records.store.templates import LEDGER, digest
+from records.store.templates import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,21 +54,19 @@ class Page:
     seq_no: int
     primary_term: int
 
-    @property
-    def hidden(self) -> list[int]:
-        """Numbers that were given and do not count."""
-        return sorted([*map(int, self.body["open"]), *self.body["dead"]])
+    def dead(self, number: int) -> bool:
+        """Whether rows of this commit never count."""
+        return any(first <= number <= last for first, last in self.body["dead"])
 
     def counts(self, number: int, own: int | None = None) -> bool:
         """Whether rows of this commit count."""
-        return number == own or (number < self.body["next"] and str(number) not in self.body["open"] and number not in self.body["dead"])
+        return number == own or (number < self.body["next"] and str(number) not in self.body["open"] and not self.dead(number))
 
     def visible(self, own: int | None = None) -> Clause:
         """The rows that count, and those of one's own commit."""
-        hidden = [number for number in self.hidden if number != own]
-        if not self.body["next"]:
-            return EVERYTHING
-        left_out = [{"terms": {COMMIT: hidden}}] if hidden else []
+        begun = [int(number) for number in self.body["open"] if int(number) != own]
+        left_out: list[Clause] = [{"terms": {COMMIT: begun}}] if begun else []
+        left_out += [{"range": {COMMIT: {"gte": first, "lte": last}}} for first, last in self.body["dead"]]
         return {"bool": {"filter": [{"range": {COMMIT: {"lt": self.body["next"]}}}], "must_not": left_out}}
 
 
@@ -86,7 +83,7 @@ class Ledger:
     def make(self, period: str) -> None:
         """The first page of a new store; a store that is there stays as it is."""
         body: Body = {
-            "schema": SCHEMA_VERSION, "digest": digest(), "period": period, "next": 1, "sequence": 0,
+            "identity": secrets.token_hex(8), "schema": SCHEMA_VERSION, "period": period, "next": 1, "sequence": 0,
             "open": {}, "dead": [], "pending": None, "marks": [], "numbers": {}, "trail": None,
         }  # fmt: skip
         client = self.cluster.client.options(ignore_status=409)
@@ -238,9 +235,15 @@ class Ledger:
 
 
 def _bury(body: Body, numbers: Iterable[str]) -> None:
-    for number in numbers:
-        if body["open"].pop(number, None) is not None:
-            body["dead"].append(int(number))
+    """Move numbers from the open to the dead; those are kept as ranges, since a writer that tries for long leaves many in a row."""
+    found = sorted([*body["dead"], *([int(number)] * 2 for number in numbers if body["open"].pop(number, None) is not None)])
+    merged: list[list[int]] = []
+    for first, last in found:
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1][1] = max(merged[-1][1], last)
+        else:
+            merged.append([first, last])
+    body["dead"] = merged
 
 
 def _silent(beats: dict[int, tuple[int, float]], number: int, beat: int, now: float) -> bool:

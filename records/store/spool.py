@@ -14,7 +14,6 @@ import fcntl
 import io
 import json
 import os
-import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,13 +37,11 @@ _TABLES: Final = ("activity", "point", "coverage")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
-def place_of(where: str) -> Path:
-    """The directory of what waits for the store of this address: below BALEFIRE_SPOOL, else in the user's data directory."""
+def place_of(identity: str) -> Path:
+    """The directory of what waits for the store of this identity, however it is addressed: below BALEFIRE_SPOOL, else in the user's data directory."""
     import platformdirs
 
-    root = Path(os.environ.get("BALEFIRE_SPOOL") or platformdirs.user_data_path("balefire") / "spool").expanduser()
-    name = re.sub(r"[^a-z0-9]+", "-", where.partition("://")[2].lower()).strip("-")[:60]
-    return root / f"{name}-{blake2b(where.encode(), digest_size=4).hexdigest()}"
+    return Path(os.environ.get("BALEFIRE_SPOOL") or platformdirs.user_data_path("balefire") / "spool").expanduser() / identity
 
 
 class Spool:

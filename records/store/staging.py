@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from records.schema import TABLES
-from records.store.cluster import refusal
 from records.store.columns import document
 from records.store.documents import encoded, flat_of
 from records.store.dsl import of_these
+from records.store.ledger import Overtaken
 from records.store.templates import STAGED, STATE
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ class Transaction:
             places.append((self._stage.index(STATE), name, body))
         token = secrets.token_hex(8)
         self._stage.put(token, places)
-        page = self._stage.ledger.mark(self.page, token, len(places), self._numbers, self._trail, self.attempt)
+        try:
+            page = self._stage.ledger.mark(self.page, token, len(places), self._numbers, self._trail, self.attempt)
+        except Overtaken:
+            self._stage.drop(token, len(places))
+            raise
         if page.body["pending"]:
             self._stage.place(page.body["pending"])
 
@@ -107,7 +112,7 @@ class Stage:
         """Keep (index, identity, document) under this token."""
         lines: list[Any] = []
         for number, (index, name, body) in enumerate(places):
-            lines += [{"index": {"_id": f"{token}-{number}"}}, {"index": index, "id": name, "document": body.decode()}]
+            lines += [{"index": {"_id": f"{token}-{number}"}}, {"index": index, "id": name, "document": body.decode(), "written": time.time_ns()}]
         if lines:
             self.indexer.ensure(self.index(STAGED))
         self._bulk(lines, index=self.index(STAGED))
@@ -133,16 +138,15 @@ class Stage:
         if touched:
             self._cluster.ask(lambda: client.indices.refresh(index=sorted(touched)))
         self.ledger.placed(pending["token"])
-        self._bulk([{"delete": {"_index": stage, "_id": name}} for name in names], passing=404)
+        self.drop(pending["token"], pending["count"])
+
+    def drop(self, token: str, count: int) -> None:
+        """What was staged under this token is not needed any more."""
+        self._bulk([{"delete": {"_id": f"{token}-{number}"}} for number in range(count)], self.index(STAGED), passing=404)
 
     def _bulk(self, lines: Sequence[Any], index: str | None = None, passing: int = 0) -> None:
         for start in range(0, len(lines), 2 * SENT):
-            part = lines[start : start + 2 * SENT]
-            answer = self._cluster.ask(lambda part=part: self._cluster.client.bulk(operations=part, index=index))
-            for item in answer["items"] if answer["errors"] or passing == 404 else ():
-                told = next(iter(item.values()))
-                if told["status"] > 299 and told["status"] != passing:
-                    raise refusal(self._cluster.place, int(told["status"]), told.get("error", {}))
+            self._cluster.bulk(lines[start : start + 2 * SENT], index, passing)
 
     def hanging(self, table: str, column: str, keys: list[str]) -> list[Body]:
         """The documents of a table that may change whose column has one of these values."""

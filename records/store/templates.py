@@ -8,10 +8,8 @@ being decided and what detectors know. A mapping knows the schema's fields and n
 from __future__ import annotations
 
 import calendar
-import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from records.schema import SCHEMA_VERSION, TABLES
@@ -19,7 +17,7 @@ from records.store.documents import LONGEST, OWN
 from records.store.dsl import FOLDED
 
 if TYPE_CHECKING:
-    from records.schema import Field, Table
+    from records.schema import Table
 
 Body = dict[str, Any]
 BY_PERIOD: Final = ("activity", "point")
@@ -62,7 +60,7 @@ _SETTINGS: Final[Body] = {
     "refresh_interval": "60s",  # a commit refreshes what it wrote before it counts
 }
 _LEDGER: Final[Body] = {"dynamic": False, "properties": {}}
-_STAGED: Final[Body] = {"dynamic": False, "properties": {}}
+_STAGED: Final[Body] = {"dynamic": False, "properties": {"written": {"type": "long"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +104,9 @@ def mapping(table: Table) -> Body:
         branch = properties
         for step in branches:
             branch = branch.setdefault(step, {"properties": {}})["properties"]
-        branch[leaf] = _typed(field)
+        branch[leaf] = _TYPES[field.type]
     properties[OWN] = _OWN
     return {"dynamic": "strict", "_meta": {"schema": SCHEMA_VERSION}, "properties": properties}
-
-
-def _typed(field: Field) -> Body:
-    made = {**_TYPES[field.type]}
-    return made if field.type == "json" else {**made, "meta": {"en": field.en[:50]}}
 
 
 def components(names: Names) -> dict[str, Body]:
@@ -121,9 +114,9 @@ def components(names: Names) -> dict[str, Body]:
     made: dict[str, Body] = {f"{names.prefix}@settings": {"template": {"settings": {"index": _SETTINGS}}}}
     for table in TABLES.values():
         made[f"{names.of(table.name)}@mappings"] = {"template": {"mappings": mapping(table)}}
-    for name, body in ((LEDGER, _LEDGER), (STAGED, _STAGED), (STATE, _STAGED)):
+    for name, body in ((LEDGER, _LEDGER), (STAGED, _STAGED), (STATE, _LEDGER)):
         made[f"{names.of(name)}@mappings"] = {"template": {"mappings": body}}
-    return {name: {**body, "_meta": {"balefire": digest()}} for name, body in made.items()}
+    return made
 
 
 def templates(names: Names) -> dict[str, Body]:
@@ -136,12 +129,10 @@ def templates(names: Names) -> dict[str, Body]:
             "composed_of": [f"{names.prefix}@settings", f"{name}@mappings"],
             "priority": PRIORITY,
             "template": {"aliases": {name: {}}} if table in BY_PERIOD else {},
-            "_meta": {"balefire": digest()},
         }
     return made
 
 
-def digest() -> str:
-    """What tells these mappings and settings from those of another version."""
-    said = json.dumps([_SETTINGS, *(mapping(table) for table in TABLES.values())], sort_keys=True)
-    return blake2b(said.encode(), digest_size=8).hexdigest()
+def fields_of() -> set[str]:
+    """Every field that the mappings of this version know, with its table and type."""
+    return {f"{table.name}/{field.name}:{field.type}" for table in TABLES.values() for field in table.fields}
