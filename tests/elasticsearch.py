@@ -116,6 +116,15 @@ class Elasticsearch:
         self.ask("PUT", ledger, page | {"open": {}, "dead": [], "pending": None, "numbers": {}, "trail": None})
         return address
 
+    def forget(self, store: str) -> None:
+        """There is no store of this name, nor any template of one."""
+        for index in self.ask("GET", f"/{store}-*/_alias"):
+            self.ask("DELETE", f"/{index}")
+        for kind in ("index_template", "component_template"):
+            for template in self.ask("GET", f"/_{kind}")[f"{kind}s"]:
+                if template["name"].startswith((f"{store}-", f"{store}@")):
+                    self.ask("DELETE", f"/_{kind}/{template['name']}")
+
     def found(self, index: str, query: Mapping[str, Any]) -> set[str]:
         """The identities of the rows that a query finds."""
         answer = self.ask("POST", f"/{index}/_search", {"query": query, "size": 10_000, "_source": False})
