@@ -33,13 +33,18 @@ class Outbox:
         self.problem: Callable[[BalefireError], None] = lambda _: None
         self.note: Callable[[str, dict[str, object]], None] = lambda _key, _values: None
 
+    @property
+    def away(self) -> bool:
+        """Whether the store was away when something was last to be delivered."""
+        return self._away is not None
+
     def begin(self) -> None:
         """Deliver what an earlier run has left."""
         if self._left:
             self.note("cli.spool.left", {"count": len(self._left)})
             self.finish()
 
-    def send(self, commit: Commit) -> None:
+    def put(self, commit: Commit) -> None:
         """Write a commit, or keep it until it can be written. Raises StoreError for what no waiting mends."""
         if self._spool is None:
             self._deliver(commit)

@@ -25,7 +25,7 @@ from records.errors import BalefireError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
-from records.store.contract import Commit, again
+from records.store.contract import AWAY, Commit, again
 from records.store.settling import newest_of
 from sensors.context import with_context
 from sensors.coverage import Totals
@@ -192,7 +192,7 @@ class Replay:
         waiting = Waiting()
         history = self.plan.observer or capture.path
         for batch in ahead(lambda check: self._listen(capture, sensor, check), every=LOOK_S if capture.pipe else None):
-            changed = capture.pipe is not None and not waiting.rows() and (ruling.look() | self._known.look())  # what waits was judged by those before
+            changed = capture.pipe is not None and not waiting.rows() and (ruling.look() | self._looked())  # what waits was judged by those before
             if changed and history in judges:
                 judges[history] = self._renewed(judges[history], ruling)
             if batch is None:  # nothing comes; which rules are in force is kept all the same
@@ -213,6 +213,17 @@ class Replay:
         self.tally.add(sensor.totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
         return input_row(capture, sensor.totals, error)
+
+    def _looked(self) -> bool:
+        """Whether the plant's lists are others than before; a store that is away is not asked."""
+        if self.outbox.away:
+            return False
+        try:
+            return self._known.look()
+        except StoreError as error:
+            if error.key not in AWAY:
+                raise
+            return False
 
     def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None) -> Iterator[Batch]:
         """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
@@ -242,7 +253,7 @@ class Replay:
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
         times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
         self._newest = max((moment for moment in times if moment is not None), default=None)
-        self.outbox.send(Commit(batch, tuple(waiting.findings), (), assets, state))
+        self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state))
 
     def _deliver(self, given: Commit) -> None:
         """Write a commit, and count what it touched as this run's."""

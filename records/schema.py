@@ -29,7 +29,7 @@ class Field:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is what it is: what is kept by table looks it up for every row
 class Table:
     """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
 

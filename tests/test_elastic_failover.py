@@ -31,7 +31,7 @@ def test_a_node_killed_during_ingest(tmp_path: Path, monkeypatch: pytest.MonkeyP
         outbox.note = lambda key, _values: said.append(key)
         for number in range(COMMITS):
             rows = [activity(number * ROWS + n, NOON + number * ROWS + n) for n in range(ROWS)]
-            outbox.send(activities(*rows))
+            outbox.put(activities(*rows))
             if number == COMMITS // 4:
                 running.ask("GET", "/_cluster/health/balefire-*?wait_for_status=green&timeout=60s")
                 nodes[-1].kill()

@@ -153,11 +153,11 @@ def test_the_store_away(elasticsearch: Elasticsearch) -> None:
         outbox = Outbox(store, store.write, store.write)
         outbox.note = lambda key, _values: said.append(key)
         assert store.spool
-        outbox.send(activities(activity(0)))
+        outbox.put(activities(activity(0)))
         line.cut()
         end, number = time.monotonic() + away_s, 1
         while time.monotonic() < end or number < 5:
-            outbox.send(activities(activity(number, NOON + number)))
+            outbox.put(activities(activity(number, NOON + number)))
             number += 1
         assert said == ["cli.spool.away"]
         line.mend()
@@ -177,7 +177,7 @@ def test_what_waits_when_a_run_ends_is_delivered_by_the_next(elasticsearch: Elas
         outbox = Outbox(store, store.write, store.write)
         line.cut()
         for number in range(3):
-            outbox.send(activities(activity(number, NOON + number)))
+            outbox.put(activities(activity(number, NOON + number)))
         with pytest.raises(Exception, match="3 commits wait"):
             outbox.finish()
         store.close()

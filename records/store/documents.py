@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from records.nesting import iso
+from records.nesting import SECOND, iso
 from records.schema import arrow_schema
 from records.store.columns import address_key, flat
 
@@ -29,8 +29,14 @@ LONGEST: Final = 8191  # characters: a term has 32,766 octets at most, and a cha
 PART: Final = 8192  # rows that are Python objects at a time
 
 
+@lru_cache(1 << 16)
+def _second(value: int) -> str:
+    return iso(value * SECOND)[:19]
+
+
 def _date(value: int) -> tuple[Any, bool]:
-    return iso(value), False
+    seconds, rest = divmod(value, SECOND)
+    return f"{_second(seconds)}.{rest:09d}Z", False
 
 
 def _json(value: str) -> tuple[Any, bool]:

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from records.store.ledger import Ledger, Page
     from records.store.templates import Names
 
-LARGEST: Final = 4 << 20  # octets of a bulk request
+LARGEST: Final = 2 << 20  # octets of a bulk request
 HOUR: Final = 3_600_000_000_000  # how finely the last write to an index is kept
 WRITTEN: Final = "written-"  # what its document in the ledger's index is called
 ASKED: Final = 1000  # identities of a multi-get
@@ -105,20 +106,15 @@ class Indexer:
             )
 
     def create(self, entries: Iterable[Entry], commit: int, outcome: Outcome) -> None:
-        """Create rows that belong to a commit, a request at a time."""
-        waiting: list[Entry] = []
-        size = 0
-        for entry in entries:
-            waiting.append(entry)
-            size += len(entry.document)
-            if size >= LARGEST:
-                self._create(waiting, commit, outcome)
-                waiting, size = [], 0
-        self._create(waiting, commit, outcome)
+        """Create rows that belong to a commit, a request at a time; the next one is put together while the server is at work."""
+        requests = _requests(entries)
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(next, requests, None)
+            while request := following.result():
+                following = pool.submit(next, requests, None)
+                self._create(request, commit, outcome)
 
     def _create(self, entries: list[Entry], commit: int, outcome: Outcome) -> None:
-        if not entries:
-            return
         self.ledger.beat(commit)
         for index in sorted({entry.index for entry in entries}):
             self.ensure(index)
@@ -239,6 +235,19 @@ class Indexer:
                 if row.get("found") and ("commit" not in own or page.counts(own["commit"])):
                     found[row["_id"]] = row["_source"]
         return found
+
+
+def _requests(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Entries by the request."""
+    waiting, size = list[Entry](), 0
+    for entry in entries:
+        waiting.append(entry)
+        size += len(entry.document)
+        if size >= LARGEST:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
 
 
 def told(refused: Sequence[Entry]) -> list[dict[str, Any]]:
