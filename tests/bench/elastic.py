@@ -36,10 +36,10 @@ END: Final = history.START + history.DAYS * 24 * HOUR
 
 def questions(store: Store) -> dict[str, Callable[[], object]]:
     """What the dashboard asks, by name."""
-    day = {"since": END - 24 * HOUR, "until": END}
+    day = Query(END - 24 * HOUR, END)
     return {
         "newest 50 of one device": lambda: store.read("activity", Query(where=Match("destination.ip", "10.10.1.7"), sort="-@timestamp", limit=50)),
-        "a day by hour and access": lambda: store.histogram("activity", Query(**day), Histogram(HOUR, "ot.access", "ot.count")),
+        "a day by hour and access": lambda: store.histogram("activity", day, Histogram(HOUR, "ot.access", "ot.count")),
         "top ten sources, all": lambda: store.terms("activity", Query(), Terms(("source.ip",), 10, "ot.count")),
         "writes by one host": lambda: store.count("activity", Query(where=And((Match("ot.access", "write"), Match("source.ip", "10.10.0.12"))))),
     }
