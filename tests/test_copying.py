@@ -8,6 +8,7 @@ import pytest
 
 from records.errors import UsageError
 from records.query import Query
+from records.schema import SCHEMA_VERSION
 from records.store import open_store
 from records.store.contract import Change, Commit
 from records.store.copying import copy
@@ -95,7 +96,7 @@ def test_the_commands(elasticsearch: Elasticsearch, tmp_path: Path) -> None:
     told = one("store", "doctor", "--store", there)
     assert {check["check"] for check in told["checks"]} >= {"trail", "health", "templates", "spool", "dead_letters"}
     assert [check["check"] for check in told["checks"] if not check["well"]] == []
-    assert one("store", "migrate", "--store", there)["schema"] == 2
+    assert one("store", "migrate", "--store", there)["schema"] == SCHEMA_VERSION
     store = open_store(there, True)
     store.write(activities(activity(900, event__start=-1)))
     store.close()

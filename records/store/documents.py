@@ -112,7 +112,8 @@ def once(table: Table, row: Mapping[str, Any], own: Mapping[str, Any]) -> bytes:
     """The document of a row that never changes, with a digest of its content beside `own`, its commit and its number in it."""
     made, known = tree(table, row)
     body = _dumped(made)
-    content = blake2b(_dumped(_unlabelled(table, row)) if table.labels else body, digest_size=12).hexdigest()
+    labelled = any(("." in label and not table.field(label)) or row.get(label) is not None for label in table.labels)
+    content = blake2b(_dumped(_unlabelled(table, row)) if labelled else body, digest_size=12).hexdigest()
     added = {**own, "content": content, **({"known": known} if known else {})}
     return body[:-1] + (b"," if made else b"") + f'"{OWN}":'.encode() + _dumped(added) + b"}"
 
