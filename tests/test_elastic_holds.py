@@ -143,6 +143,7 @@ def test_a_writer_killed_anywhere(elasticsearch: Elasticsearch, uninterrupted: s
     store.close()
 
 
+@pytest.mark.timeout(900)
 def test_the_store_away(elasticsearch: Elasticsearch) -> None:
     """For ten seconds nobody answers: what is seen meanwhile waits on the disk, and all of it is there in the end, once, in order."""
     elasticsearch.emptied("battery")
