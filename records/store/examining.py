@@ -32,7 +32,7 @@ class Check:
 
 def facts(store: Store, where: str) -> dict[str, Any]:
     """What `status` tells: rows by table, newest packet time (nanoseconds), octets on disk, what waits and what was refused."""
-    elastic = _elastic(store)
+    elastic = _elastic(store, where)
     segments, octets = waiting(elastic.waiting) if elastic else (0, 0)
     told: dict[str, Any] = {
         "store": where,
@@ -53,7 +53,7 @@ def checks(store: Store, where: str) -> Iterator[Check]:
     """What `doctor` looks at."""
     at = broken(store)
     yield Check("trail", at is None, {"at": at})
-    if elastic := _elastic(store):
+    if elastic := _elastic(store, where):
         yield from _cluster_checks(elastic)
         place, letters = elastic.waiting, elastic.dead_letters
         segments, octets = waiting(place)
@@ -66,7 +66,9 @@ def checks(store: Store, where: str) -> Iterator[Check]:
         yield Check("disk", free > LEAST_FREE, {"mib": free >> 20, "path": where})
 
 
-def _elastic(store: Store) -> ElasticStore | None:
+def _elastic(store: Store, where: str) -> ElasticStore | None:
+    if "://" not in where:
+        return None
     from records.store.elastic import ElasticStore  # the client is slow to import, and a directory needs none
 
     return store if isinstance(store, ElasticStore) else None
