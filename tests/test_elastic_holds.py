@@ -330,7 +330,7 @@ def test_rows_of_a_writer_that_hangs_are_waited_for(where: str, store: ElasticSt
     indexer = slow._indexer  # pyright: ignore[reportPrivateUsage] - half a commit
     from records.store.indexing import Outcome
 
-    indexer.create(indexer.entries("activity", [activity(1), activity(2)], number), number, Outcome())
+    indexer.create(indexer.arrow_entries("activity", rows_of(ACTIVITY, [activity(1), activity(2)]), number), number, Outcome())
     assert store.count("activity", Query()) == 0
     assert store.write(activities(activity(1), activity(3))).new == 2
     assert ids(store.read("activity", Query())) == ["a0001", "a0003"]

@@ -15,6 +15,8 @@ from records.schema import ACTIVITY, FINDING, POINT
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, parse
 from records.store import open_store
 from records.store.contract import Commit
+from records.store.documents import bodies, finished, once
+from records.store.documents import rows_of as rows_of_documents
 from tests.cli import DEMO, one
 from tests.test_store import DAY, HOUR, NOON, activity, alert, everything, finding, ids, rows_of
 from tests.test_store_search import ADDRESSES, TIMES, conditions
@@ -182,3 +184,14 @@ def test_a_replay(stores: tuple[Store, Store], elasticsearch: Elasticsearch, tmp
     assert repr(everything(both[1])) == before
     for store in both:
         store.close()
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)))
+def test_both_ways_to_a_document_give_the_same(number: int) -> None:
+    """A column at a time, and a row at a time, to the octet; names of what was known then are no content."""
+    row = ROWS[number] | {"source.asset.name": "Panel" if number % 3 else None, "ot.value": [0.0, -0.0, None][number % 3]}
+    (body,) = bodies(ACTIVITY, rows_of(ACTIVITY, [row]))
+    (plain,) = rows_of_documents(ACTIVITY, rows_of(ACTIVITY, [row]))
+    assert finished(body, {"commit": 1}) == once(ACTIVITY, plain, {"commit": 1})
+    (bare,) = bodies(ACTIVITY, rows_of(ACTIVITY, [row | {"source.asset.name": None}]))
+    assert bare.content == body.content

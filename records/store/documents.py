@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from records.nesting import SECOND, iso
+from records.nesting import SECOND, iso, values
 from records.schema import arrow_schema
 from records.store.columns import address_key, flat
 
@@ -114,8 +116,13 @@ def once(table: Table, row: Mapping[str, Any], own: Mapping[str, Any]) -> bytes:
     body = _dumped(made)
     labelled = any(("." in label and not table.field(label)) or row.get(label) is not None for label in table.labels)
     content = blake2b(_dumped(_unlabelled(table, row)) if labelled else body, digest_size=12).hexdigest()
-    added = {**own, "content": content, **({"known": known} if known else {})}
-    return body[:-1] + (b"," if made else b"") + f'"{OWN}":'.encode() + _dumped(added) + b"}"
+    return finished(Body(str(row["id"]), row[table.time], body, content, known), own)
+
+
+def finished(body: Body, own: Mapping[str, Any]) -> bytes:
+    """The whole document of a row that never changes."""
+    added = {**own, "content": body.content, "known": body.known} if body.known else {**own, "content": body.content}
+    return b'%b,"%b":%b}' % (body.document[:-1], OWN.encode(), _dumped(added))
 
 
 def _unlabelled(table: Table, row: Mapping[str, Any]) -> Row:
@@ -128,6 +135,79 @@ def _unlabelled(table: Table, row: Mapping[str, Any]) -> Row:
             for holder in made.get(name) or ():
                 holder.pop(key, None)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A row's document, without what the store adds: identity, time in nanoseconds, JSON, digest of its content, fields that the index cannot tell."""
+
+    id: str
+    time: int
+    document: bytes
+    content: str
+    known: list[str]
+
+
+def bodies(table: Table, data: pa.Table) -> Iterator[Body]:
+    """The documents of an Arrow table of the schema's form, as `once` makes them, several times as fast: a column at a time, a template a shape of row."""
+    for start in range(0, data.num_rows, PART):
+        part = data.slice(start, PART)
+        names, columns, known = list[str](), list[list[str | None]](), dict[int, list[str]]()
+        for field in table.fields:
+            column = part.column(field.name)
+            if column.null_count < len(column):
+                names.append(field.name)
+                columns.append(_texts(field, values(column, field.type), known))
+        ids, times = values(part.column("id"), "keyword"), values(part.column(table.time), "date")
+        shapes: dict[tuple[bool, ...], tuple[_Shape, _Shape]] = {}
+        for number, row in enumerate(zip(*columns, strict=True)):
+            present = tuple([text is not None for text in row])
+            if present not in shapes:
+                said = [name if there else "" for name, there in zip(names, present, strict=True)]
+                shapes[present] = _shape(said), _shape([name if name not in table.labels else "" for name in said])
+            whole, content = (template % tuple([row[place] for place in order]) for template, order in shapes[present])
+            digest = blake2b(content.encode("utf-8", "replace"), digest_size=12).hexdigest()
+            yield Body(ids[number], times[number], whole.encode("utf-8", "replace"), digest, known.get(number, []))
+
+
+_Shape = tuple[str, list[int]]  # a template, and the columns that fill it in, in their order
+
+
+def _shape(names: list[str]) -> _Shape:
+    """The document of the rows that know these columns ("": not known)."""
+    made: Row = {}
+    for number, name in enumerate(names):
+        if name:
+            branches, leaf = _place(name)
+            branch = made
+            for step in branches:
+                branch = branch.setdefault(step, {})
+            branch[leaf] = f"\0{number}"
+    order: list[int] = []
+
+    def filled(found: re.Match[str]) -> str:
+        order.append(int(found[1]))
+        return "%s"
+
+    return re.sub(r'"\\u0000(\d+)"', filled, _dumped(made).decode()), order
+
+
+def _texts(field: Field, column: list[Any], known: dict[int, list[str]]) -> list[str | None]:
+    """The values of a column as JSON; rows whose value the index cannot hold are noted in `known`."""
+    shape, seen = None if field.many else _SHAPES.get(field.type), dict[Any, tuple[str, bool]]()
+    texts: list[str | None] = []
+    for number, value in enumerate(column):
+        if value is None:
+            texts.append(None)
+            continue
+        key = repr(value) if field.many or field.type == "double" else value  # lists are no keys; 0.0 and -0.0 are one
+        if (found := seen.get(key)) is None:
+            shaped, hidden = (value, False) if shape is None else shape(value)
+            found = seen[key] = (_dumped(shaped).decode(), hidden)
+        texts.append(found[0])
+        if found[1]:
+            known.setdefault(number, []).append(field.name)
+    return texts
 
 
 def rows_of(table: Table, data: pa.Table) -> Iterator[Row]:

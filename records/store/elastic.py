@@ -222,7 +222,9 @@ class ElasticStore:
         check(Transaction(self._stage, page), commit)
         number, outcome = self.ledger.begin(), Outcome()
         try:
-            for table, rows in _rows(commit):
+            for table, data in (("activity", commit.batch.activities), ("point", commit.batch.points)):
+                self._indexer.create(self._indexer.arrow_entries(table, conform(TABLES[table], data), number), number, outcome)
+            for table, rows in documents_of(commit).items():
                 self._indexer.create(self._indexer.entries(table, rows, number), number, outcome)
             if outcome.refused:
                 self._indexer.create(self._indexer.entries("coverage", told(outcome.refused), number), number, Outcome())
@@ -273,13 +275,6 @@ class ElasticStore:
         self._check_writing()
         with self._writing:
             return retire(self.cluster, self.names, self.ledger, self.period, before)
-
-
-def _rows(commit: Commit) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
-    """The rows of a commit that are written once, by table."""
-    for name, rows in (("activity", commit.batch.activities), ("point", commit.batch.points)):
-        yield name, rows_of(TABLES[name], conform(TABLES[name], rows))
-    yield from documents_of(commit).items()
 
 
 def _table(name: str) -> Table:

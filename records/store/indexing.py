@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.schema import TABLES
 from records.store.cluster import refusal
-from records.store.documents import OWN, once
-from records.store.templates import BY_PERIOD, LEDGER, period_of
+from records.store.documents import OWN, bodies, finished, once
+from records.store.templates import DAY, LEDGER, period_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
     from records.store.cluster import Cluster
     from records.store.ledger import Ledger, Page
@@ -92,18 +94,20 @@ class Indexer:
         self._dated: dict[str, int] = {}
 
     def entries(self, table: str, rows: Iterable[dict[str, Any]], commit: int) -> Iterator[Entry]:
-        """Flat rows as entries of a commit."""
-        kind, alias, now = TABLES[table], self.names.of(table), time.time_ns()
+        """Flat rows of a table with one index as entries of a commit."""
+        kind, index, now = TABLES[table], self.names.of(table), time.time_ns()
         for number, row in enumerate(rows):
-            index = self.names.at(table, period_of(row[kind.time], self.period)) if table in BY_PERIOD else alias
-            yield Entry(
-                table,
-                index,
-                row["id"],
-                row[kind.time],
-                number,
-                once(kind, row, {"commit": commit, "row": number} | ({} if table in BY_PERIOD else {"written": now})),
-            )
+            own = {"commit": commit, "row": number, "written": now}
+            yield Entry(table, index, row["id"], row[kind.time], number, once(kind, row, own))
+
+    def arrow_entries(self, table: str, data: pa.Table, commit: int) -> Iterator[Entry]:
+        """The rows of an Arrow table that has an index a period, as entries of a commit."""
+        days: dict[int, str] = {}
+        for number, body in enumerate(bodies(TABLES[table], data)):
+            day = body.time // DAY
+            if day not in days:
+                days[day] = self.names.at(table, period_of(body.time, self.period))
+            yield Entry(table, days[day], body.id, body.time, number, finished(body, {"commit": commit, "row": number}))
 
     def create(self, entries: Iterable[Entry], commit: int, outcome: Outcome) -> None:
         """Create rows that belong to a commit, a request at a time; the next one is put together while the server is at work."""
