@@ -33,7 +33,7 @@ bench: $(VENV)/bench.stamp
 
 soak: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.soak $(STREAM) $(ARGS)
-	@BALEFIRE_AWAY_S=300 BALEFIRE_FAILOVER_COMMITS=400 $(BIN)/python -m pytest tests/test_elastic_holds.py tests/test_elastic_failover.py -k "away or node"
+	@BALEFIRE_AWAY_S=300 BALEFIRE_FAILOVER_COMMITS=400 $(BIN)/python -m pytest tests/test_elastic_holds.py tests/test_elastic_failover.py -k "away or node or killed_anywhere"
 
 fuzz: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(or $(SEED),$(shell date +%s)) $(ARGS)

@@ -12,13 +12,16 @@ import click
 from balefire.command import HELP, Globals, Program
 from balefire.commands.about import protocols, schema, version, warm
 from balefire.commands.alert import alert
+from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
+from balefire.commands.evidence import evidence
 from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
 from balefire.commands.graph import graph
 from balefire.commands.importing import import_list
+from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
 from balefire.commands.store import store
@@ -44,6 +47,9 @@ COMMANDS = (
     dissect,
     *table_commands(),
     explain,
+    evidence,
+    packet,
+    asset,
     alert,
     suppress,
     suppressions,

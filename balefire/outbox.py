@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from records.errors import StoreError
 from records.store.contract import AWAY
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from records.errors import BalefireError
     from records.store.contract import Commit, Store
 
+T = TypeVar("T")
 RETRY_S: Final = 2.0  # between two tries while the store is away
 FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
 
@@ -37,6 +38,17 @@ class Outbox:
     def away(self) -> bool:
         """Whether the store was away when something was last to be delivered."""
         return self._away is not None
+
+    def ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """What the store answers, or `otherwise` while it is away."""
+        if self.away:
+            return otherwise
+        try:
+            return question()
+        except StoreError as error:
+            if error.key not in AWAY:
+                raise
+            return otherwise
 
     def begin(self) -> None:
         """Deliver what an earlier run has left."""

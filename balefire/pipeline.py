@@ -13,11 +13,15 @@ import pyarrow as pa
 import pyarrow.compute
 
 from balefire.ahead import ahead
+from balefire.keeping import Keeping
+from balefire.naming import Names
 from balefire.outbox import Outbox
 from balefire.ruling import LOOK_S, Ruling
+from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
 from detectors import alerts
 from detectors.discovery import Setup, detectors
+from detectors.placing import placed, policies
 from detectors.rulebook import versions
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
@@ -25,8 +29,8 @@ from records.errors import BalefireError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
-from records.store.contract import AWAY, Commit, again
-from records.store.settling import newest_of
+from records.store.columns import newest_of
+from records.store.contract import Commit, again
 from sensors.context import with_context
 from sensors.coverage import Totals
 from sensors.sensor import Sensor
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
     from detectors.detector import Detector
     from records.store.contract import Store, Written
+    from sensors.sources.again import Marks
     from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
@@ -53,7 +58,8 @@ PAUSED_S: Final = 1.0
 class Plan:
     """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
 
-    `criticality` tells what devices matter to the plant, by address or network.
+    `criticality` tells what devices matter to the plant, by address or network; `keep` how much is kept of the packets of findings,
+    `dissect` what tshark may take to name what is not understood.
     """
 
     captures: Sequence[Capture]
@@ -63,6 +69,8 @@ class Plan:
     rules: tuple[Path, ...] = ()
     criticality: Mapping[str, str] = field(default_factory=dict[str, str])
     language: str = "en"
+    keep: Keep = field(default_factory=Keep)
+    dissect: Dissect = field(default_factory=Dissect)
 
     def observer_of(self, capture: Capture) -> str:
         """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""
@@ -110,9 +118,11 @@ class Replay:
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
         self.refused = 0  # rows that the store cannot hold
         self.outbox = Outbox(store, self._deliver, self._deliver_left)
+        self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
         self._known = KeptPlant(store)
+        self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
         self._newest: int | None = None
@@ -131,6 +141,7 @@ class Replay:
             self.outbox.finish()
         finally:
             ruling.close()
+            self.keeping.close()
         self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
         return self._summary(inputs, time.monotonic() - started)
 
@@ -191,13 +202,16 @@ class Replay:
         before = len(self.errors)
         waiting = Waiting()
         history = self.plan.observer or capture.path
-        for batch in ahead(lambda check: self._listen(capture, sensor, check), every=LOOK_S if capture.pipe else None):
-            changed = capture.pipe is not None and not waiting.rows() and (ruling.look() | self._looked())  # what waits was judged by those before
+        marks = self.keeping.begin(history, capture)
+        for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None):
+            changed = (
+                capture.pipe is not None and not waiting.rows() and (ruling.look() | self.outbox.ask(self._known.look, False))
+            )  # what waits was judged by those before
             if changed and history in judges:
                 judges[history] = self._renewed(judges[history], ruling)
             if batch is None:  # nothing comes; which rules are in force is kept all the same
                 if changed:
-                    self._commit(Waiting(), ruling)
+                    self._commit(Waiting(), ruling, history, sensor)
                 continue
             self._files[self.plan.observer_of(capture)] = capture.name
             if history not in judges:  # captures of one observer are one history
@@ -207,30 +221,22 @@ class Replay:
                 waiting.batches.append(piece)
                 waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
-                    self._commit(waiting, ruling)
+                    self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
-        self._commit(waiting, ruling, sensor.assets())
-        self.tally.add(sensor.totals)
+        self._commit(waiting, ruling, history, sensor, placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant))
+        self.keeping.thin(aged=True)
+        totals = sensor.totals
+        self.names.mark(totals.unknown)
+        self.tally.add(totals)
         error = self.errors[before].text(self.plan.language) if len(self.errors) > before else None
-        return input_row(capture, sensor.totals, error)
+        return input_row(capture, totals, error)
 
-    def _looked(self) -> bool:
-        """Whether the plant's lists are others than before; a store that is away is not asked."""
-        if self.outbox.away:
-            return False
-        try:
-            return self._known.look()
-        except StoreError as error:
-            if error.key not in AWAY:
-                raise
-            return False
-
-    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None) -> Iterator[Batch]:
+    def _listen(self, capture: Capture, sensor: Sensor, check: Callable[[], None] = lambda: None, marks: Marks | None = None) -> Iterator[Batch]:
         """What a capture gives; its error, if it has one, is kept and everything before it is delivered. `check` is called after each batch of packets."""
         if capture.error is not None:
             self.errors.append(capture.error)
             return
-        source = open_capture(capture)
+        source = open_capture(capture, marks)
         due = _due(capture.pipe) if capture.pipe else lambda: False
 
         def asked() -> bool:
@@ -247,13 +253,16 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, ruling: Ruling, assets: tuple[Asset, ...] = ()) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = ()) -> None:
         """What waits is on its way to the store: written now, or when the store is back."""
+        self.names.ask(sensor.unknown, self.keeping.keeper(history))
         batch = waiting.batch()
+        batch = replace(batch, coverage=self.names.labelled(batch.coverage))
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
         times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
         self._newest = max((moment for moment in times if moment is not None), default=None)
-        self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state))
+        evidence = self.keeping.of(history, waiting.findings)
+        self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 
     def _deliver(self, given: Commit) -> None:
         """Write a commit, and count what it touched as this run's."""
@@ -267,6 +276,8 @@ class Replay:
         self.hidden |= {finding.id for finding in unseen if finding.suppressions}
         own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
         self._own |= {alert.id: alert for alert in own.alerts}
+        if commit.evidence:
+            self.keeping.thin()
 
     def _deliver_left(self, given: Commit) -> None:
         """Write what an earlier run could not."""
@@ -313,7 +324,9 @@ class Replay:
             "effects": dict(sorted(tally.effects.items())),
             "coverage": tally.coverage(),
             "unknown": tally.blind_spots(),
+            "blind_spots": tally.spots(),
             "assets": len(self.assets),
+            "evidence": {"findings": self.keeping.findings, "packets": self.keeping.packets, "missing": self.keeping.missing},
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }

@@ -133,9 +133,10 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("first_seen", False, _time("first")), ("last_seen", False, _time("last")),
     ),
     "coverage": (
-        ("time", False, _time("@timestamp")), ("observer", False, _plain("observer.name")), ("packets", True, _number("packets")),
-        ("grade", True, lambda row, language: cut(row["grade"], language)), ("lost", True, _number("lost")), ("gaps", True, _number("gaps")),
-        ("undecoded", True, _number("undecoded_bytes")), ("late", True, _number("late")), ("one_sided", True, _number("one_sided")),
+        ("time", False, _time("@timestamp")), ("observer", False, _plain("observer.name")), ("interface", False, _plain("interface")),
+        ("packets", True, _number("packets")), ("grade", True, lambda row, language: cut(row["grade"], language)), ("lost", True, _number("lost")),
+        ("undecoded", True, _number("undecoded_bytes")), ("encrypted", True, _number("encrypted_bytes")), ("dropped", True, _number("dropped")),
+        ("one_sided", True, _number("one_sided")),
     ),
 }
 # fmt: on

@@ -66,6 +66,25 @@ class Elasticsearch(BaseModel):
     fingerprint: str = ""
 
 
+class Keep(BaseModel):
+    """How much is kept of the packets of findings: at most so many MiB (0: none), and days where the alert is closed; MiB of a pipe's last octets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mebibytes: int = Field(default=1024, ge=0, le=1 << 30)
+    days: int = Field(default=90, ge=1, le=36500)
+    spool: int = Field(default=64, ge=1, le=1 << 20)
+
+
+class Dissect(BaseModel):
+    """What tshark may take to dissect a slice: seconds (0: it is not run on unknown traffic), MiB of memory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seconds: int = Field(default=5, ge=0, le=600)
+    mebibytes: int = Field(default=1024, ge=512, le=1 << 20)
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -81,6 +100,8 @@ class Settings(BaseSettings):
     dashboard: Dashboard = Dashboard()
     elasticsearch: Elasticsearch = Elasticsearch()
     spool: str = ""
+    evidence: Keep = Keep()
+    dissection: Dissect = Dissect()
 
     @classmethod
     def settings_customise_sources(
@@ -104,9 +125,6 @@ class Settings(BaseSettings):
     def store_place(self) -> str:
         """Where the store is: as set, else a directory under the user's data directory."""
         return self.store or str(platformdirs.user_data_path("balefire") / "store")
-
-
-_TABLES: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "elasticsearch": Elasticsearch}
 
 
 def load(path: Path | None = None) -> Settings:
@@ -147,10 +165,10 @@ def _explained(error: ValidationError, file: Path | None, values: dict[str, Any]
     path = [str(part) for part in problem["loc"]]
     where = str(file) if file and _given(values, path) else PREFIX + "__".join(path).upper()
     if problem["type"] == "extra_forbidden":
-        known = list(_TABLES[path[0]].model_fields if len(path) > 1 and path[0] in _TABLES else Settings.model_fields)
+        known = list((_SECTIONS[path[0]] if path[:-1] else Settings).model_fields)
         near = difflib.get_close_matches(path[-1], known, 1, cutoff=0)
         return UsageError("settings.unknown", file=where, setting=".".join(path), nearest=".".join([*path[:-1], near[0] if near else known[0]]))
-    key = ".".join(path[:2] if path[0] in _TABLES else path[:1])
+    key = ".".join(path[:2] if path[0] in _SECTIONS else path[:1])
     return UsageError("settings.wrong", file=where, setting=key, value=repr(problem["input"]), kind=_wanted(key))
 
 
@@ -170,10 +188,17 @@ def _given(values: dict[str, Any], path: list[str]) -> bool:
 
 def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
-    return {
-        "language": '"en" | "zh"',
-        **{name: f"[{name}]" for name in _TABLES},
-        "dashboard.port": "1–65535",
-        "dashboard.hosts": '["name", …]',
-        "criticality": _CRITICALITY,
-    }.get(key, '"…"')
+    section, _, name = key.partition(".")
+    if section in _SECTIONS and name != "hosts":
+        return _span(_SECTIONS[section], name) if name else f"[{section}]"
+    return {"language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "criticality": _CRITICALITY}.get(key, '"…"')
+
+
+def _span(section: type[BaseModel], name: str) -> str:
+    """The numbers that a key of a section may be."""
+    bounds = section.model_fields[name].metadata
+    low, high = (next(getattr(bound, side) for bound in bounds if hasattr(bound, side)) for side in ("ge", "le"))
+    return f"{low}–{high}"
+
+
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "dissection": Dissect}

@@ -113,9 +113,24 @@ def _packets(screen: Screen, story: Story) -> list[RenderableType]:
             files.setdefault(str(packet["file"]), []).append(str(packet["packet"]))
         parts.append(section(screen.say("cli.story.packets")))
         parts += [indented(Text(f"{clean(file)}: {', '.join(numbers[:20])}{' …' if len(numbers) > 20 else ''}")) for file, numbers in files.items()]
-    source = story.strongest.get("source.ip")
+        parts += [indented(Prose(words)) for words in _evidence(screen, story)]
+    source, commands = story.strongest.get("source.ip"), list[str]()
     if source:
         quoted = f'"{source}"' if ":" in source else source
-        parts.append(section(screen.say("cli.summary.next")))
-        parts.append("    " + command(screen, "activities", "--where", f"source.ip:{quoted}"))
-    return parts
+        commands.append(command(screen, "activities", "--where", f"source.ip:{quoted}"))
+    if story.kept:
+        short = story.told["id"][:ID]
+        commands += [command(screen, "packet", short), command(screen, "evidence", short, "-o", f"{short}.pcapng")]
+    return [*parts, section(screen.say("cli.summary.next")), *(f"    {typed}" for typed in commands)] if commands else parts
+
+
+def _evidence(screen: Screen, story: Story) -> list[str]:
+    """How many packets are kept, and what is not there any more."""
+    kept = {(row["file"], number) for row in story.kept for number in row["numbers"]}
+    words = [screen.count("evidence.kept", len(kept))] if kept else []
+    if story.gone:
+        row = max(story.gone, key=lambda each: each["gone"])
+        why = screen.say(f"evidence.reason.{row['reason']}")
+        packets = sum(each["packets"] for each in story.gone)
+        words.append(screen.count("evidence.removed", packets, when=shown(row["gone"], screen.language), why=why))
+    return words

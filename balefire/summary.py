@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from balefire.pipeline import Replay
     from balefire.screen import Screen
     from records.model import Alert, Asset
+    from sensors.blindspots import Spot
 
 ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
+UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -39,7 +41,7 @@ ACCESS_STYLE: Final = {"write": "green", "command": "magenta", "program": "magen
 
 def tell(screen: Screen, done: Replay, summary: dict[str, Any]) -> None:
     """The whole summary of a replay."""
-    parts = [*_head(screen, summary), *_seen(screen, done, summary), *_wrong(screen, done), *_unseen(screen, summary), *_next(screen, done)]
+    parts = [*_head(screen, summary), *_seen(screen, done, summary), *_wrong(screen, done), *_unseen(screen, done, summary), *_next(screen, done)]
     for part in parts:
         screen.print(part)
 
@@ -186,7 +188,7 @@ def _alert(screen: Screen, alert: Alert, wide: int) -> RenderableType:
     return Group(head, Padding(Prose(reason), (0, 0, 0, 4)))
 
 
-def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
+def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[RenderableType]:
     """The grade, and everything that was missed, by name; nothing is left out because it is zero except the zeros themselves."""
     from rich.text import Text
 
@@ -201,24 +203,23 @@ def _unseen(screen: Screen, summary: dict[str, Any]) -> list[RenderableType]:
         parts.append(indented(Text(" · ".join(missed))))
     elif grade is not None and not broken:
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    return [*parts, *_blind_spots(screen, summary["unknown"])]
+    return [*parts, *spot_lines(screen, done.tally.named_spots(), BLIND_SPOTS)]
 
 
-def _blind_spots(screen: Screen, unknown: dict[str, Any]) -> list[RenderableType]:
-    """What was not understood, worst first, each with the word for what it may be."""
+def spot_lines(screen: Screen, spots: list[Spot], most: int, advise: bool = False) -> list[RenderableType]:
+    """Blind spots, worst first, with what to do about them: with `advise` about every one, else where something can be repaired."""
     from rich.text import Text
 
-    worst = unknown["worst"][:BLIND_SPOTS]
-    listed = grid(3, numbers=(1,), whole=(0, 1))
-    for each in worst:
-        cyclic = each["guess"] == "cyclic"  # of others, a few packets may be: that they are says nothing
-        guess = Text(screen.say(f"character.{each['guess'] or 'little'}"), "bold yellow" if cyclic else "")
-        if cyclic:
-            guess.append("  " + screen.say("cli.summary.period", period=f"{each['period']:.3g}"), "not bold default")
-        listed.add_row(each["name"], screen.count("cli.summary.bytes", each["bytes"]), guess)
-    more = len(unknown["worst"]) - len(worst) + unknown["more"]
-    parts: list[RenderableType] = [indented(listed)] if worst else []
-    return [*parts, indented(Text(screen.say("cli.summary.more", count=more), "dim"))] if more else parts
+    from dashboards.blindness import spot_words
+
+    parts: list[RenderableType] = []
+    for spot in spots[:most]:
+        what, todo = spot_words(spot, screen.language)
+        parts.append(indented(Text(clean(what), "bold yellow" if spot.key == "cyclic" else "")))
+        if advise or spot.key not in UNREPAIRED:
+            parts.append(indented(Text(todo, "dim"), 4))
+    more = len(spots) - most
+    return [*parts, indented(Text(screen.say("cli.summary.more", count=more), "dim"))] if more > 0 else parts
 
 
 def _next(screen: Screen, done: Replay) -> list[RenderableType]:

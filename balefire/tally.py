@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboards.blindness import told
 from records.nesting import iso
-from sensors.coverage import grade
+from sensors.blindspots import Account
+from sensors.grading import grade
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
     from records.model import Batch
+    from sensors.blindspots import Spot
     from sensors.sensor import Totals
     from sensors.sources.pcap import Capture
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 # the keys of `coverage` beside its grade and the tunnels: what was missed, and what was seen otherwise than it came
 MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps", "unfinished", "bad_fragments", "rejected", "half_open")
 MENDED: Final = ("duplicates", "fragments", "bad_checksums", "overlaps")
+SIDES: Final = ("encrypted_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans")
+SPOTS: Final = 50
 UNKNOWN: Final = 20  # blind spots that are told one by one
 
 
@@ -34,15 +39,17 @@ class Tally:
     tunnels: Counter[str] = field(default_factory=Counter[str])
     protocols: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
+    account: Account = field(default_factory=Account)
 
     def count(self, batch: Batch) -> None:
         """Rows that were released."""
         self.activities += batch.activities.num_rows
         self.points += batch.points.num_rows
+        self.account.add(batch.coverage)
 
     def add(self, totals: Totals) -> None:
         """One capture that has ended."""
-        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED, *MENDED):
+        for name in ("packets", "bytes", "messages", "operations", "decoded_bytes", *MISSED, *MENDED, *SIDES):
             self.sums[name] += getattr(totals, name)
         self.access.update(totals.access)
         self.effects.update(totals.effects)
@@ -59,12 +66,24 @@ class Tally:
 
     def coverage(self) -> dict[str, Any]:
         """What was not seen."""
-        return {"grade": self.grade(), **{name: self.sums[name] for name in (*MISSED, *MENDED)}, "tunnels": dict(sorted(self.tunnels.items()))}
+        counts = {name: self.sums[name] for name in (*MISSED, *MENDED)}
+        tunnels = dict(sorted(self.tunnels.items()))
+        return {"grade": self.grade(), **counts, "tunnels": tunnels, **{name: self.sums[name] for name in SIDES}, "reasons": self.account.reasons}
 
     def blind_spots(self) -> dict[str, Any]:
         """What was not understood, worst first, and how many more there are."""
         ordered = worst_first(self.unknown)
         return {"worst": ordered[:UNKNOWN], "more": len(ordered[UNKNOWN:])}
+
+    def spots(self) -> list[dict[str, Any]]:
+        """Every blind spot, worst first, with its words."""
+        return [told(spot) for spot in self.named_spots()[:SPOTS]]
+
+    def named_spots(self) -> list[Spot]:
+        """Every blind spot, worst first; what tshark has a name for, with it."""
+        names = {name: each.tshark for name, each in self.unknown.items() if each.tshark}
+        spots = self.account.spots()
+        return [replace(spot, values={**spot.values, "tshark": names[port]}) if (port := spot.values.get("port")) in names else spot for spot in spots]
 
     def by_protocol(self) -> dict[str, dict[str, int]]:
         """Counts of each protocol, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from records.model import severity_word
 from records.query import Histogram, Query, Terms
 from records.schema import ALERT
 from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
+from sensors.blindspots import Account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,9 @@ _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
 _MOST_TRAIL: Final = 200
+_MOST_COVERED: Final = 20_160  # two weeks of one interface
+_PAGE: Final = 5_000
+MOST_SHOWN: Final = 2_880  # of these, on a page: two days
 LEVELS: Final = ("critical", "high", "medium", "low")
 DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
 COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", "refused", *DOUBTFUL)
@@ -161,6 +165,20 @@ def coverage(store: Store, span: Span) -> dict[str, int]:
     """Sums of the coverage counters over the span."""
     bucket = max(DAY, span.length)
     return {name: _sum(store.histogram("coverage", span.query(), Histogram(bucket, total=name))) for name in COUNTERS}
+
+
+def account(store: Store, query: Query, most: int = _MOST_COVERED) -> tuple[Account, int]:
+    """What the newest `most` coverage rows of a query come to, and how many these are."""
+    covered, used = Account(), 0
+    asked = replace(query, sort="-@timestamp", after="")
+    while used < most:
+        page = store.read("coverage", replace(asked, limit=min(_PAGE, most - used)))
+        covered.add(page)
+        used += page.num_rows
+        if page.num_rows < _PAGE:
+            break
+        asked = replace(asked, after=str(page.column("id")[-1].as_py()))
+    return covered, used
 
 
 def _sum(table: pa.Table) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 from xml.etree import ElementTree
@@ -68,8 +69,14 @@ def build(store: Store, query: Query, plant: Plant) -> Graph:
     rows = store.terms("activity", query, Terms(FIELDS, MOST, "ot.count")).to_pylist()
     edges: dict[tuple[str, str], Edge] = {}
     names: dict[str, str] = {}
+
+    @cache
+    def whole(identity: str) -> str:
+        """The asset's own identity, of that of one of its addresses."""
+        return str((store.get("asset", identity) or {}).get("id") or identity)
+
     for row in rows:
-        ends = tuple(str(row[f"{side}.asset.id"] or row[f"{side}.asset.name"] or "") for side in ("source", "destination"))
+        ends = tuple(whole(str(row[f"{side}.asset.id"] or row[f"{side}.asset.name"] or "")) for side in ("source", "destination"))
         for side, end in zip(("source", "destination"), ends, strict=True):
             names.setdefault(end, row[f"{side}.asset.name"] or end)
         _add(edges, ends[0], ends[1], str(row["network.protocol"]), str(row["ot.effect"]), int(row["total"] or 0))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from records.facts import Fact
+
 Value = str | int | float | bool | None
 SAMPLE: Final = 100  # findings that an alert names
 SEVERITIES: Final = (("critical", 80), ("high", 60), ("medium", 40), ("low", 0))
@@ -135,6 +137,25 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """The packets kept for the finding with this identity, of the capture `file`; times are nanoseconds.
+
+    `numbers` are those of the packets that are kept, in the order in which they stand in `octets` (pcapng); `sha256` is the hash of that. `missing`
+    counts the packets that the finding names and that could not be had; `size` is how many octets were captured of those that could.
+    """
+
+    finding: str
+    file: str
+    time: int
+    end: int
+    numbers: tuple[int, ...] = ()
+    missing: int = 0
+    size: int = 0
+    sha256: str | None = None
+    octets: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Suppression:
     """Hides the findings of [since, until), packet time in nanoseconds, whose fields all have one of the values that `where` allows (None: absent).
 
@@ -153,8 +174,23 @@ class Suppression:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """An address that is at `other` (a MAC address) from `first` on ("moved"), or that both claim ("contested"); nanoseconds."""
+
+    address: str
+    other: str
+    kind: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
-    """A device or host; `sources` names where each fact comes from. Times are nanoseconds."""
+    """A device or host; `sources` names where its facts come from. Times are nanoseconds.
+
+    `facts` are all that is known, with source, confidence and time, what was so before among them; vendor, model and so on are those that count now.
+    `aliases` are identities that are this asset's, too: those of its other addresses.
+    """
 
     id: str
     name: str
@@ -170,3 +206,7 @@ class Asset:
     level: int | None = None
     sources: tuple[str, ...] = ()
     site: str | None = None
+    criticality: str | None = None
+    aliases: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()

@@ -254,10 +254,14 @@ ASSET: Final = Table("asset", "last", (
     Field("role", "keyword", "role from behaviour and identity", "角色"),
     Field("zone", "keyword", "zone", "区域"),
     Field("level", "long", "Purdue level", "普渡层级"),
+    Field("criticality", "keyword", "what it matters to the plant: critical, high, normal or low", "对装置的重要程度：critical、high、normal 或 low"),
     Field("first", "date", "first seen", "首次出现"),
     Field("last", "date", "last seen", "最近出现"),
     Field("sources", "keyword", "where the facts come from", "信息来源", many=True),
     Field("observer.site", "keyword", "site", "站点"),
+    Field("aliases", "keyword", "further identities of this asset: of its other addresses, of its serial number", "本资产的其他标识", many=True),
+    Field("facts", "json", "all that is known: name, value, source, confidence 0–100, first, last", "全部信息：名称、值、来源、可信度、首末时间"),
+    Field("conflicts", "json", "addresses that another one claims, too: address, other, kind, first, last", "与他方冲突的地址：地址、对方、类型、首末时间"),
 ))
 
 PLANT: Final = Table("plant", "since", (
@@ -272,20 +276,32 @@ PLANT: Final = Table("plant", "since", (
 ), labels=("file",), bulk=("content",))
 
 COVERAGE: Final = Table("coverage", "@timestamp", (
-    Field("id", "keyword", "identity: a hash of observer and window", "标识"),
+    Field("id", "keyword", "identity: a hash of observer, interface and window", "标识：探针、接口与时间窗的散列"),
     *_SPAN,
     *_OBSERVER,
+    Field("interface", "keyword", "interface that the packets came from, where the capture names interfaces", "数据包来自的接口（抓包含接口信息时）"),
     Field("file", "keyword", "name of the capture", "抓包文件名"),
     Field("packets", "long", "packets seen", "数据包数"),
     Field("bytes", "long", "bytes on the wire", "线上字节数"),
     Field("grade", "double", "0–100: share of payload that could be judged, cut, never rounded up", "覆盖度 0–100（只舍不入）"),
+    Field("reasons", "json", "what takes points: reason (lost, undecoded, encrypted), points, bytes", "失分原因：原因、分数、字节数"),
     Field("lost", "long", "bytes known to be missing", "已知缺失字节"),
     Field("gaps", "long", "gaps in streams", "流中缺口数"),
     Field("undecoded_bytes", "long", "payload bytes that no dissector understood", "未解析字节"),
+    Field("encrypted_bytes", "long", "those of them of conversations recognised as encrypted: not to be seen by right", "其中属于已识别加密会话的字节"),
     Field("decoded_bytes", "long", "payload bytes that a dissector understood", "已解析字节"),
     Field("late", "long", "packets too late for their window", "迟到数据包"),
     Field("truncated", "long", "packets cut by the snap length", "被截断的数据包"),
     Field("one_sided", "long", "conversations seen in one direction only", "单向会话"),
+    Field("talks", "long", "TCP conversations with enough payload in this window to miss a direction by", "本时间窗内可据以判断方向缺失的 TCP 会话"),
+    Field("requests_only", "long", "those of them in which only what goes to the server was seen", "其中只看到发往服务端方向的会话"),
+    Field("answers_only", "long", "those of them in which only what comes from the server was seen", "其中只看到来自服务端方向的会话"),
+    Field("split_vlans", "long", "conversations whose two directions carry different VLANs", "两个方向 VLAN 不同的会话"),
+    Field("vlans", "json", "these VLANs: requests, answers (null: untagged), conversations", "上述 VLAN：请求、应答（null 为无标签）、会话数"),
+    Field("dropped", "long", "packets that the capturing system says it dropped", "抓包系统自报丢弃的数据包"),
+    Field("mirrored", "long", "packets that came again from another mirror port; not left out", "由另一镜像端口再次到达的数据包（不剔除）"),
+    Field("clock_ahead", "double", "seconds the capture's clock is ahead of that on the wire with most samples", "抓包时钟比网上对时源快的秒数"),
+    Field("clocks", "json", "clocks on the wire (NTP, PTP), seconds: name, ahead (median), spread, samples", "网上对时源：名称、快多少、离散、样本数"),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
     Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),
@@ -298,8 +314,25 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("tunnels", "json", "packets inside tunnels, by kind: name, packets", "各类隧道内的数据包"),
     Field("overlaps", "long", "octets that came twice and differed: two versions of one stream", "重复到达且内容不同的数据段"),
     Field("half_open", "long", "connections that somebody opened and nobody answered", "无应答的半开连接"),
-    Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, printable, lengths, period, guess …", "按端口的未解析内容及特征"),
-), labels=("file",))
+    Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, lengths, period, guess, tshark …", "按端口的未解析内容及特征"),
+    Field("encrypted", "json", "encrypted, by cipher and port: name (tls, ssh, ipsec …), port, bytes, conversations", "按加密协议和端口的加密内容"),
+), labels=("file", "undecoded.tshark"))
+
+EVIDENCE: Final = Table("evidence", "time", (
+    Field("id", "keyword", "identity: that of the finding whose packets these are", "标识：即所属发现的标识"),
+    Field("file", "keyword", "name of the capture that they were copied from", "数据包所来自的抓包文件名"),
+    Field("time", "date", "time of the first packet", "首包时间"),
+    Field("end", "date", "time of the last packet", "末包时间"),
+    Field("packets", "long", "packets that are kept, or were: those that the finding names, and neighbours of the same conversations",
+          "已保存（或曾保存）的数据包数：发现所指的数据包及同一会话的相邻数据包"),
+    Field("numbers", "long", "their numbers in the capture, from 1", "它们在抓包中的序号（从 1 起）", many=True),
+    Field("missing", "long", "packets that the finding names and that could not be had", "发现所指但未能取得的数据包数"),
+    Field("bytes", "long", "captured bytes of the packets", "数据包的捕获字节数"),
+    Field("sha256", "keyword", "SHA-256 of the packets as pcapng; equal ones are kept once", "数据包（pcapng）的 SHA-256；相同内容只存一份"),
+    Field("kept", "date", "when they were kept, by the clock of this machine", "保存时间（本机时钟）"),
+    Field("gone", "date", "when they were removed, by the clock of this machine; absent where they are there", "清除时间（本机时钟）；仍在时为空"),
+    Field("reason", "text", "why they were removed: size or age", "清除原因：size（空间）或 age（期限）"),
+), labels=("file", "kept", "gone", "reason"))
 
 REPORT: Final = Table("report", "until", (
     Field("id", "keyword", "identity", "标识"),
@@ -310,7 +343,7 @@ REPORT: Final = Table("report", "until", (
 ))
 # fmt: on
 
-TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, REPORT)}
+TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, EVIDENCE, REPORT)}
 
 
 @cache

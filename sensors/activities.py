@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -11,13 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from records.effects import EFFECTS
+from records.facts import asset_id
 from records.schema import ACTIVITY, POINT, arrow_table
 from sensors.engine.distinct import distinct
+from sensors.engine.flows import NO_TRANSPORT
 from sensors.engine.grouping import ANSWERS, ASKS, ENGINEERS
 from sensors.engine.identity import DIGITS, WORDS, hash_rows, name_words
+from sensors.engine.network import LINK
 from sensors.engine.pairing import code_table
 from sensors.engine.tables import ENGINE_ANOMALIES, GROUPED, OWN, PROTOCOL_BITS, SECOND, TUNNELS, code_path
 from sensors.protocol import Protocol, protocols
+from sensors.statements import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,11 +28,13 @@ if TYPE_CHECKING:
     from sensors.origin import Origin
 
 OUTCOMES: Final = ("unknown", "success", "failure")
-TRANSPORTS: Final = {1: "icmp", 6: "tcp", 17: "udp", -1: ""}
+TRANSPORTS: Final = {1: "icmp", 6: "tcp", 17: "udp", NO_TRANSPORT: None}
 
 
 def address_text(host: Any) -> str:
     """An address as people write it."""
+    if host.family == LINK:
+        return mac_text(int(host.d)) or ""
     if host.family == 4:
         return str(ipaddress.IPv4Address(int(host.d)))
     return str(ipaddress.IPv6Address(int(host.a) << 96 | int(host.b) << 64 | int(host.c) << 32 | int(host.d)))
@@ -43,11 +48,6 @@ def mac_text(mac: int) -> str | None:
 def role_text(role: int) -> str | None:
     """What a host was seen doing: it answers, it programs or tries out, or it asks."""
     return "controller" if role & ANSWERS else "engineering" if role & ENGINEERS else "client" if role & ASKS else None
-
-
-def asset_id(site: str | None, address: str) -> str:
-    """Identity of the asset with this address at this site."""
-    return hashlib.blake2b(f"{site or ''}\x1f{address}".encode(), digest_size=10).hexdigest()
 
 
 def anomaly_names(protocol: Protocol, bits: int) -> list[str]:
@@ -81,18 +81,23 @@ class Naming:
         self._names, self._arena = names, arena
         self._hosts, self._conversations = hosts, conversations
         self.addresses: list[str] = []
-        self.assets: list[str] = []
+        self.assets: list[str | None] = []
 
     def host(self, number: int) -> str:
-        """Address of a host number."""
+        """Address of a host number. An address of many hosts, or of none, is no asset."""
         if number >= len(self.addresses):
-            more = [""] * (number + 1 - len(self.addresses))
-            self.addresses += more
-            self.assets += more
+            more = number + 1 - len(self.addresses)
+            self.addresses += [""] * more
+            self.assets += [None] * more
         if not self.addresses[number]:
             text = address_text(self._hosts[number])
-            self.addresses[number], self.assets[number] = text, asset_id(self._origin.site, text)
+            self.addresses[number], self.assets[number] = text, None if is_group(text) else asset_id(self._origin.site, text)
         return self.addresses[number]
+
+    def ip(self, number: int) -> str | None:
+        """IP address of a host number; None of who is known by a MAC address alone."""
+        address = self.host(number)
+        return None if self._hosts[number].family == LINK else address
 
     def forget(self, gone: Any) -> None:
         """These host numbers get other addresses."""
@@ -117,8 +122,8 @@ class Naming:
         ends = [tuple(reversed(pair)) if turned else pair for pair, (_, turned) in zip(ends, talks, strict=True)]
         source, target = [int(one[0]) for one, _ in ends], [int(other[0]) for _, other in ends]
         named: dict[str, list[Any]] = {
-            "source.ip": [self.host(number) for number in source],
-            "destination.ip": [self.host(number) for number in target],
+            "source.ip": [self.ip(number) for number in source],
+            "destination.ip": [self.ip(number) for number in target],
             "source.mac": [mac_text(int(one[1])) for one, _ in ends],
             "destination.mac": [mac_text(int(other[1])) for _, other in ends],
             "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk, _ in talks],
@@ -128,11 +133,14 @@ class Naming:
             "network.tunnel.id": [None if talk.tunnel_id < 0 else int(talk.tunnel_id) for talk, _ in talks],
             "source.asset.id": [self.assets[number] for number in source],
             "destination.asset.id": [self.assets[number] for number in target],
+            "source.asset.name": [self.addresses[number] for number in source],
+            "destination.asset.name": [self.addresses[number] for number in target],
         }
-        columns: dict[str, Any] = {name: _spread(values, place) for name, values in named.items()}
-        columns["source.asset.name"], columns["destination.asset.name"] = columns["source.ip"], columns["destination.ip"]
+        columns: dict[str, Any] = {
+            name: _spread(values, place, None if "vlan" in name or "tunnel.id" in name else pa.string()) for name, values in named.items()
+        }
         report = rows.report == 1
-        served = np.array([int(talk.port) for talk, _ in talks], np.int64)[place]
+        served = np.array([int(talk.port) if talk.transport != NO_TRANSPORT else -1 for talk, _ in talks], np.int64)[place]
         asked_from = np.where(own, rows.port, -1)
         columns["source.port"] = _present(np.where(report, served, asked_from))
         columns["destination.port"] = _present(np.where(report, asked_from, served))
@@ -205,12 +213,16 @@ class Naming:
         """What the object is called: by wire, or as engineers write it."""
         label = protocols()[protocol].label
         if name >= 0:
-            return self._name(name)
+            spelled = protocols()[protocol].spelled
+            return spelled(self._octets(name)) if spelled else self._name(name)
         return label(space_name(protocol, space) or "", first, last) if label and space >= 0 and first >= 0 else None
 
-    def _name(self, number: int) -> str:
+    def _octets(self, number: int) -> bytes:
         at, octets = int(self._names[number].at), int(self._names[number].octets)
-        return bytes(self._arena[at : at + octets]).decode("utf-8", "replace")
+        return bytes(self._arena[at : at + octets])
+
+    def _name(self, number: int) -> str:
+        return self._octets(number).decode("utf-8", "replace")
 
     def _name_words(self, names: Any) -> Any:
         """What stands for names in identities."""
@@ -234,7 +246,7 @@ class Naming:
         space = _space_number(rows.protocol, rows.space)
         columns: dict[str, Any] = {
             "@timestamp": rows.start, "event.start": rows.start, "event.end": rows.end,
-            "destination.ip": _spread(addresses, place),
+            "destination.ip": _spread([self.ip(number) for (number,) in wanted.tolist()], place, pa.string()),
             "network.protocol": _spread([protocol.name for protocol in protocols()], rows.protocol),
             "ot.unit": _present(rows.unit),
             "ot.object.space": _spread(_space_names(), space),

@@ -1,4 +1,4 @@
-"""What was not seen, counted like everything else: one row an observer and window of the clock, and the totals of a run."""
+"""What was not seen, counted like everything else: one row an observer, interface and window of the clock, and the totals of a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from records.schema import COVERAGE, arrow_table
-from sensors.engine.tables import TUNNELS, WINDOW
+from sensors.activities import address_text
+from sensors.engine import character, clocks, delivery, interfaces, sides
+from sensors.engine.ciphers import CIPHERS
+from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, VLANS, WINDOW, table
+from sensors.grading import grade, reasons
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pyarrow as pa
 
     from sensors.origin import Origin
@@ -22,14 +28,12 @@ LLC: Final = 4  # in place of an EtherType: IEEE 802.2
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
 FRAGMENT: Final = 256
 # counters that have the same name everywhere
-ODDITIES: Final = ("duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open")
+ODDITIES: Final = (
+    "duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open",
+    "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans",
+)  # fmt: skip
 COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:])
-
-
-def grade(decoded: int, undecoded: int, lost: int) -> float | None:
-    """0–100: the share of payload octets that could be judged, cut to one decimal, never rounded up; None where no payload was seen at all."""
-    whole = decoded + undecoded + lost
-    return decoded * 1000 // whole / 10 if whole else None
+OTHERS: Final = "others"  # the interfaces that have no place of their own
 
 
 def port_name(transport: int, port: int) -> str:
@@ -80,6 +84,13 @@ class Totals:
     rejected: int = 0
     overlaps: int = 0
     half_open: int = 0
+    dropped: int = 0
+    mirrored: int = 0
+    talks: int = 0
+    requests_only: int = 0
+    answers_only: int = 0
+    split_vlans: int = 0
+    encrypted_bytes: int = 0
     tunnels: dict[str, int] = field(default_factory=dict[str, int])
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
     unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
@@ -97,78 +108,187 @@ class Totals:
         return {name: each.bytes for name, each in self.unknown.items()}
 
 
-class CoverageLog:
-    """Coverage rows of one observer, a row a window."""
+class Ledger:
+    """The tables that a window is counted in, those of every interface; kernels fill them, `CoverageLog` takes what they hold."""
 
-    def __init__(self, origin: Origin, file: str) -> None:
-        self._origin, self.file = origin, file
+    def __init__(self, streams: Any) -> None:
+        self.streams = streams
+        self.counters, self.aside, self.places = interfaces.interface_tables(streams)
+        self.undecoded = table(interfaces.INTERFACES * delivery.PORTS, UNDECODED)
+        self.characters, self.bins = character.character_tables()
+        self.references, self.differences = clocks.clock_tables()
+        self.vlans = table(sides.PAIRS, VLANS)
+        self.names: list[str | None] = [None]  # of the interfaces, by place
+        self._known = 0
+
+    def meet(self, names: Sequence[str]) -> None:
+        """The interfaces of the source, by their numbers; those of the same name are one."""
+        for number in range(self._known, min(len(names), len(self.places))):
+            name = names[number] or None
+            if number == 0:
+                self.names[0] = name
+            if name not in self.names and len(self.names) < interfaces.INTERFACES:
+                self.names.append(name if len(self.names) < interfaces.INTERFACES - 1 else OTHERS)
+            self.places[number] = self.names.index(name) if name in self.names else interfaces.INTERFACES - 1
+        self._known = len(names)
+
+    def drop(self, interface: int, packets: int) -> None:
+        """Whoever captured says that so many packets are missing here."""
+        row, place = self.streams[0], int(self.places[min(interface, len(self.places) - 1)])
+        if place == row.place:
+            row.dropped += packets
+        else:
+            self.by_place()[place, _NUMBER["dropped"]] += packets
+
+    def by_place(self) -> Any:
+        """[place, counter] of all interfaces but the one that `streams` counts for."""
+        return self.aside.reshape(interfaces.INTERFACES, -1)
+
+    def clear(self) -> None:
+        """A window begins."""
+        self.by_place()[:, _WINDOW] = 0
+        self.counters[_WINDOW] = 0
+        self.undecoded.octets[:] = 0
+        used = self.characters.packets > 0
+        self.bins[used] = 0
+        self.characters[used] = np.zeros(1, self.characters.dtype)
+        self.references.samples[:] = 0
+        self.vlans.conversations[:] = 0
+
+
+_NUMBER: Final = {name: number for number, name in enumerate((STREAMS.names or ())[interfaces.COUNTERS :])}
+_WINDOW: Final = np.array([_NUMBER[name] for name in COUNTED])
+
+
+class CoverageLog:
+    """Coverage rows of one observer, a row an interface and window."""
+
+    def __init__(self, origin: Origin, file: str, ledger: Ledger) -> None:
+        self._origin, self.file, self._ledger = origin, file, ledger
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
 
-    def close_window(self, streams: Any, undecoded: Any, characters: Any, bins: Any) -> None:
+    def close_window(self) -> None:
         """Take a window's counters and zero them."""
-        count = {name: int(streams[name]) for name in COUNTED}
-        if count["packets"] == 0 and not count["one_sided"]:
+        ledger, streams = self._ledger, self._ledger.streams[0]
+        counts = ledger.by_place()
+        counts[streams.place] = ledger.counters
+        if not counts[:, _WINDOW].any():
             return
-        unknown = self._unknown(undecoded, characters, bins)
         window = int(streams.window) * WINDOW
-        self._count(count)
-        self._rows.append({
+        for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
+            self._rows.append(self._row(window, place, {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}))
+        ledger.clear()
+
+    def _row(self, window: int, place: int, count: dict[str, int]) -> dict[str, Any]:
+        unknown = self._unknown(place)
+        ciphers = self._ciphers(place, unknown)
+        encrypted = sum(each["bytes"] for each in ciphers)
+        self._count(count, encrypted)
+        told = clock_rows(self._ledger, place)
+        vlans = self._ledger.vlans[(self._ledger.vlans.place == place) & (self._ledger.vlans.conversations > 0)]
+        return {
             "@timestamp": window, "event.start": window, "event.end": window + WINDOW,
-            "file": self.file,
+            "file": self.file, "interface": self._ledger.names[place], "place": place,
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
             "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
+            "reasons": json.dumps(reasons(count["decoded"], count["undecoded"], encrypted, count["lost"])),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
             "one_sided": count["one_sided"], "jumps": count["jumps"], "shed": count["shed"],
-            "undecoded": json.dumps(worst_first(unknown)),
+            "undecoded": json.dumps(worst_first(unknown)), "encrypted_bytes": encrypted, "encrypted": json.dumps(ciphers),
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
-        })  # fmt: skip
-        for name in COUNTED:
-            streams[name] = 0
-        undecoded.octets[:] = 0
-        used = characters.packets > 0
-        bins[used] = 0
-        characters[used] = np.zeros(1, characters.dtype)
+            "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
+            "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told),
+        }  # fmt: skip
 
-    def _unknown(self, undecoded: Any, characters: Any, bins: Any) -> dict[str, Unknown]:
-        """What was not understood in a window, by name; it is added to the totals, where a conversation counts once however many windows it spans."""
-        unknown = {port_name(transport, port): Unknown(octets) for transport, port, octets in undecoded[undecoded.octets > 0].tolist()}
-        begun = dict.fromkeys(unknown, 0)
-        used: list[int] = np.flatnonzero(characters.packets).tolist()
-        for number in used:
-            row = characters[number]
-            name = port_name(int(row.transport), int(row.port))
-            if name in unknown:  # the rest was understood after all, or sent twice
-                begun[name] = int(row.begun)
-                unknown[name].add(Unknown(0, int(row.packets), int(row.conversations), int(row.cyclic), float(row.period), bins[number].tolist()))
+    def _unknown(self, place: int) -> dict[str, Unknown]:
+        """What was not understood on an interface, by name; it is added to the totals, where a conversation counts once however many windows it spans."""
+        ledger, begun = self._ledger, dict[str, int]()
+        ports = ledger.undecoded[place * delivery.PORTS : (place + 1) * delivery.PORTS]
+        unknown = {port_name(transport, port): Unknown(octets) for transport, port, octets in ports[ports.octets > 0].tolist()}
+        for number, name, row in self._seen(place):
+            if name in unknown:  # else the rest was understood after all, or sent twice
+                begun[name] = begun.get(name, 0) + int(row.begun)
+                encrypted = int(row.octets) if row.cipher else 0
+                unknown[name].add(
+                    Unknown(
+                        0,
+                        int(row.packets),
+                        int(row.conversations),
+                        int(row.cyclic),
+                        float(row.period),
+                        ledger.bins[number].tolist(),
+                        encrypted,
+                        [int(row.first)],
+                    )
+                )
         for name, each in unknown.items():
-            self.totals.unknown.setdefault(name, Unknown()).add(replace(each, conversations=begun[name]))
+            each.encrypted = min(each.encrypted, each.bytes)  # segments that came twice were counted once
+            self.totals.unknown.setdefault(name, Unknown()).add(replace(each, conversations=begun.get(name, 0)))
         return unknown
 
-    def _count(self, count: dict[str, int]) -> None:
+    def _seen(self, place: int) -> Iterator[tuple[int, str, Any]]:
+        """(number, name, row) of the characters of an interface."""
+        characters, first = self._ledger.characters, place * character.CHARACTERS
+        used: list[int] = (first + np.flatnonzero(characters.packets[first : first + character.CHARACTERS])).tolist()
+        for number in used:
+            row = characters[number]
+            yield number, port_name(int(row.transport), int(row.port)), row
+
+    def _ciphers(self, place: int, unknown: dict[str, Unknown]) -> list[dict[str, Any]]:
+        """What is encrypted, by cipher and port, most first."""
+        left = {name: each.encrypted for name, each in unknown.items()}
+        told: list[dict[str, Any]] = []
+        for _, name, row in self._seen(place):
+            if row.cipher and (octets := min(int(row.octets), left.get(name, 0))):
+                left[name] -= octets
+                told.append({"name": CIPHERS[int(row.cipher)], "port": name, "bytes": octets, "conversations": int(row.conversations)})
+        return sorted(told, key=lambda each: (-each["bytes"], each["name"], each["port"]))
+
+    def _count(self, count: dict[str, int], encrypted: int) -> None:
         totals = self.totals
         totals.packets += count["packets"]
         totals.bytes += count["octets"]
         totals.decoded_bytes += count["decoded"]
         totals.undecoded_bytes += count["undecoded"]
-        totals.lost += count["lost"]
-        totals.gaps += count["gaps"]
-        totals.late += count["late"]
-        totals.truncated += count["truncated"]
-        totals.shed += count["shed"]
-        totals.one_sided += count["one_sided"]
-        totals.jumps += count["jumps"]
-        for name in ODDITIES:
+        totals.encrypted_bytes += encrypted
+        for name in ("lost", "gaps", "late", "truncated", "shed", "one_sided", "jumps", *ODDITIES):
             setattr(totals, name, getattr(totals, name) + count[name])
         for name in TUNNELS[1:]:
             if count[name]:
                 totals.tunnels[name] = totals.tunnels.get(name, 0) + count[name]
 
     def take(self) -> pa.Table:
-        """The rows since the last call."""
+        """The rows since the last call. The first interface's keep the identities that they had when nobody told interfaces apart."""
         rows, self._rows = self._rows, []
         for row in rows:
-            identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}".encode(), digest_size=10).hexdigest()
+            own = f"\x1f{row['interface']}" if row["place"] else ""
+            identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}{own}".encode(), digest_size=10).hexdigest()
             row |= {"id": identity, "observer.name": self._origin.observer, "observer.site": self._origin.site}
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))
+
+
+def _vlan(number: Any) -> int | None:
+    return None if number < 0 else int(number)
+
+
+def clock_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:
+    """The clocks that an interface heard of in this window, most samples first: name, how far the capture's clock is ahead (median) and how far
+    samples lie apart, both in seconds."""
+    told: list[dict[str, Any]] = []
+    for number in np.flatnonzero((ledger.references.samples > 0) & (ledger.references.place == place)).tolist():
+        row = ledger.references[number]
+        samples = np.sort(ledger.differences[number * clocks.SAMPLES :][: int(row.samples)])
+        told.append({
+            "name": clock_name(row), "ahead": int(samples[len(samples) // 2]) / SECOND, "samples": len(samples),
+            "spread": int(samples[-1] - samples[0]) / SECOND,
+        })  # fmt: skip
+    return sorted(told, key=lambda each: (-each["samples"], each["name"]))
+
+
+def clock_name(row: Any) -> str:
+    """`ntp/10.0.0.5`, `ptp/0/001dc1fffe112233`: address, or domain and identity."""
+    if row.kind == clocks.NTP:
+        return f"ntp/{address_text(row)}"
+    return f"ptp/{int(row.family)}/{int(row.a):08x}{int(row.b):08x}"

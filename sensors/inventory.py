@@ -1,32 +1,95 @@
-"""Assets: the ends of industrial conversations, with what their identity operations said of them."""
+"""What was heard of hosts: who spoke industrial protocols, what devices answered of themselves, what hosts announced, what others said of them.
+
+Only noted here, bounded; which of it is one asset is found out in `sensors.resolving`, when the assets are asked for.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from records.model import Asset
-from sensors.activities import mac_text, role_text, space_name
-from sensors.engine.tables import FACT, FOREVER, REPORT, SUCCESS, TEXT
+from records.facts import MOST_TEXT
+from sensors.activities import mac_text, space_name
+from sensors.engine.tables import FACT, FOREVER, REPORT, RESPONSE, SUCCESS, TEXT, TOLD
 from sensors.protocol import protocols
+from sensors.resolving import resolve
+from sensors.statements import PROVEN, Statement, is_group
 
 if TYPE_CHECKING:
+    from records.model import Asset
     from sensors.activities import Naming
     from sensors.protocol import Protocol
 
-MOST_TEXT: Final = 128  # characters of a fact that are kept
+MOST_HEARD: Final = 1 << 13  # addresses that something was said of
+MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
+MOST_SAID: Final = 64  # different facts of one address
+MOST_ASKED: Final = 64  # devices that one host asked which are counted
+SPOKEN: Final = "traffic"  # the source of what packets themselves tell
+
+
+@dataclass(slots=True)
+class Span:
+    """From when to when, nanoseconds, and how often."""
+
+    first: int
+    last: int
+    times: int = 1
+
+    def add(self, first: int, last: int) -> None:
+        """Seen again."""
+        self.first, self.last, self.times = min(self.first, first), max(self.last, last), self.times + 1
+
+
+@dataclass(slots=True)
+class Heard:
+    """One address. `here`: it spoke for itself; `spoke`: it had part in industrial conversations. `facts`: (name, value, source, confidence)."""
+
+    seen: Span
+    here: bool = False
+    spoke: bool = False
+    role: int = 0
+    protocols: set[str] = field(default_factory=set[str])
+    facts: dict[tuple[str, str, str, int], Span] = field(default_factory=dict[tuple[str, str, str, int], Span])
+    macs: dict[str, Span] = field(default_factory=dict[str, Span])
+    asked: set[str] = field(default_factory=set[str])
+
+    def say(self, fact: tuple[str, str, str, int], first: int, last: int) -> None:
+        """One more fact, or one again; of too many the one that was said longest ago goes."""
+        known = self.facts.get(fact)
+        if known is not None:
+            known.add(first, last)
+            return
+        if len(self.facts) >= MOST_SAID:
+            del self.facts[min(self.facts, key=lambda each: (self.facts[each].last, each))]
+        self.facts[fact] = Span(first, last)
+
+
+@cache
+def _messages() -> list[int]:
+    """[protocol] → the number of its space of messages that `tells` reads; -2 where it has none."""
+    return [protocol.spaces.index("message") if protocol.tells else -2 for protocol in protocols()]
+
+
+@lru_cache(maxsize=4096)
+def _statements(protocol: int, octets: bytes) -> tuple[Statement, ...]:
+    """What a message says; most of them say the same again and again."""
+    tells = protocols()[protocol].tells
+    return tells(octets) if tells else ()
 
 
 class Inventory:
-    """What one engine learnt of the hosts in industrial conversations."""
+    """What one engine learnt of hosts. `shed` counts addresses and pairs that found no room."""
 
-    def __init__(self, site: str | None) -> None:
+    def __init__(self, site: str | None, naming: Naming) -> None:
         self.site = site
-        self._seen: dict[int, tuple[int, int]] = {}
-        self._macs: dict[int, set[int]] = {}
-        self._facts: dict[int, dict[str, str]] = {}
-        self._sources: dict[int, set[str]] = {}
+        self.shed = 0
+        self._naming = naming
+        self._hosts: dict[int, Heard] = {}  # by the engine's number: those of industrial conversations
+        self._told: dict[str, Heard] = {}  # by address: those that something was said of
+        self._links: dict[tuple[str, str, str], Span] = {}
 
     def note(self, rows: Any, conversations: Any) -> None:
         """Released groups: who was there, from when to when."""
@@ -36,42 +99,74 @@ class Inventory:
         np.maximum.at(ends, place, rows.end)
         for number, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
             talk = conversations[number]
-            for host, mac in ((int(talk.source), int(talk.source_mac)), (int(talk.target), int(talk.target_mac))):
-                first, last = self._seen.get(host, (start, end))
-                self._seen[host] = min(first, start), max(last, end)
-                self._sources.setdefault(host, set()).add(protocols()[int(talk.protocol)].name)
-                if mac >= 0:
-                    self._macs.setdefault(host, set()).add(mac)
+            protocol = protocols()[int(talk.protocol)]
+            if protocol.infrastructure:
+                continue
+            source, target = int(talk.source), int(talk.target)
+            for host, mac in ((source, int(talk.source_mac)), (target, int(talk.target_mac))):
+                if is_group(self._naming.host(host)):
+                    continue
+                heard = self._host(host, start, end)
+                heard.protocols.add(protocol.name)
+                text = mac_text(mac)
+                if text and not is_group(text) and text != self._naming.host(host):
+                    heard.macs.setdefault(text, Span(start, end, 0)).add(start, end)
+            if source in self._hosts and len(asked := self._hosts[source].asked) < MOST_ASKED:
+                asked.add(self._naming.host(target))
+
+    def _host(self, host: int, first: int, last: int) -> Heard:
+        heard = self._hosts.get(host)
+        if heard is None:
+            heard = self._hosts[host] = Heard(Span(first, last), spoke=True)
+        else:
+            heard.seen.add(first, last)
+        return heard
 
     @property
     def hosts(self) -> list[int]:
-        """The numbers of all assets."""
-        return list(self._seen.keys() | self._facts.keys())
+        """The numbers of all hosts of industrial conversations."""
+        return list(self._hosts)
 
     def last_seen(self, host: int) -> int:
-        """When this asset was last seen; 0 where only its facts are known."""
-        return self._seen.get(host, (0, 0))[1]
+        """When this host was last seen."""
+        return self._hosts[host].seen.last if host in self._hosts else 0
 
     def forget(self, hosts: list[int]) -> None:
-        """Let go of these assets."""
-        for known in (self._seen, self._macs, self._facts, self._sources):
-            for host in hosts:
-                known.pop(host, None)
+        """Let go of these hosts."""
+        for host in hosts:
+            self._hosts.pop(host, None)
 
     def identify(self, memory: Any, done: Any, told: Any, conversations: Any) -> None:
-        """Texts that devices told about themselves."""
+        """What messages say of hosts: devices' answers about themselves, and statements of protocols that have readers for them."""
         picked = np.flatnonzero((told.encoding == TEXT) | (told.encoding == FACT))
         owners = done[np.searchsorted(done.sample, picked, side="right") - 1]
-        samples, targets = told[picked], conversations.target[owners.conversation]
+        where: Any = np.where
+        samples: Any = told[picked]
+        talks: Any = conversations[owners.conversation]
         good = (owners.outcome == SUCCESS) | (owners.role >= REPORT)
-        columns = (owners.protocol, samples.space, samples["first"], targets, good)
-        facts: list[tuple[int, int, int, int, bool]] = list(zip(*(column.tolist() for column in columns), strict=True))
-        for sample, (number, space, first, host, told_well) in zip(samples, facts, strict=True):
+        answers, asked_only = np.isin(owners.role, (REPORT, RESPONSE)), owners.role == TOLD
+        columns = (
+            owners.protocol, samples.space, samples["first"], samples.offset, samples.octets, good,
+            where(owners.answer_time >= 0, owners.answer_time, owners.time), owners.unit,
+            where(answers, talks.target, talks.source), where(answers, talks.target_mac, talks.source_mac),
+            where(asked_only, talks.source, talks.target),
+        )  # fmt: skip
+        each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
+        for place, (number, space, first, offset, octets, well, time, unit, speaker, mac, whose) in enumerate(each):
+            if space == _messages()[number]:
+                self._listen(number, bytes(memory[offset : offset + octets]), self._naming.host(speaker), mac, time)
+                continue
             protocol = protocols()[number]
             fact = protocol.identity.get((space_name(number, space) or "", first))
-            if fact is not None and told_well:
-                self._facts.setdefault(host, {})[fact] = self._words(memory, protocol, sample)[:MOST_TEXT]
-                self._sources.setdefault(host, set()).add(f"{protocol.name}:identity")
+            if fact is not None and well:
+                self._answered(whose, (fact, self._words(memory, protocol, samples[place])[:MOST_TEXT], protocol.name, unit), time)
+
+    def _answered(self, host: int, told: tuple[str, str, str, int], time: int) -> None:
+        """A device's own answer; of units behind it each is told apart."""
+        fact, words, protocol, unit = told
+        if words and not is_group(self._naming.host(host)):
+            source = f"{protocol}:identity" + (f"/{unit}" if unit > 0 else "")
+            self._host(host, time, time).say((fact, words, source, PROVEN), time, time)
 
     @staticmethod
     def _words(memory: Any, protocol: Protocol, sample: Any) -> str:
@@ -81,27 +176,57 @@ class Inventory:
             return f"{sample.value:.0f}"
         return protocol.fact(protocol.spaces[int(sample.space)], int(sample.first), float(sample.value))
 
-    def assets(self, naming: Naming, hosts: Any) -> tuple[Asset, ...]:
-        """Every asset, by address."""
-        found: list[Asset] = []
-        for host, (first, last) in self._seen.items():
-            facts = self._facts.get(host, {})
-            macs = (mac_text(mac) or "" for mac in sorted(self._macs.get(host, ())))
-            address = naming.host(host)
-            found.append(
-                Asset(
-                    id=naming.assets[host],
-                    name=address,
-                    addresses=(address, *macs),
-                    first=first,
-                    last=last,
-                    vendor=facts.get("vendor"),
-                    model=facts.get("model"),
-                    firmware=facts.get("firmware"),
-                    serial=facts.get("serial"),
-                    role=role_text(int(hosts[host].role)),
-                    sources=tuple(sorted(self._sources.get(host, ()))),
-                    site=self.site,
-                )
-            )
-        return tuple(sorted(found, key=lambda asset: asset.name))
+    def _listen(self, protocol: int, octets: bytes, speaker: str, mac_number: int, time: int) -> None:
+        source = protocols()[protocol].name
+        for statement in _statements(protocol, octets):
+            own = statement.addresses
+            if statement.speaker and speaker not in own and not is_group(speaker):
+                own = (*own, speaker)
+            mac = mac_text(mac_number) if statement.here else None
+            for address in own:
+                heard = self._addressed(address, time)
+                heard.here |= statement.here
+                if statement.here:
+                    heard.protocols.add(source)
+                for name, value, confidence in statement.facts:
+                    heard.say((name, value[:MOST_TEXT], source, confidence), time, time)
+            if statement.here:
+                for other in own[1:]:
+                    self._link(own[0], other, source, time)
+            if statement.here and speaker in own and mac and mac != speaker and not is_group(mac):
+                self._told[speaker].macs.setdefault(mac, Span(time, time, 0)).add(time, time)
+
+    def _addressed(self, address: str, time: int) -> Heard:
+        heard = self._told.get(address)
+        if heard is not None:
+            heard.seen.add(time, time)
+            return heard
+        if len(self._told) >= MOST_HEARD:
+            gone = sorted(self._told, key=lambda each: (self._told[each].here and self._told[each].seen.times > 1, self._told[each].seen.last, each))
+            for each in gone[: MOST_HEARD // 4]:
+                del self._told[each]
+            self.shed += MOST_HEARD // 4
+            self._links = {pair: span for pair, span in self._links.items() if pair[0] in self._told and pair[1] in self._told}
+        heard = self._told[address] = Heard(Span(time, time))
+        return heard
+
+    def _link(self, one: str, other: str, source: str, time: int) -> None:
+        """These addresses are said to be one host's."""
+        known = self._links.get((one, other, source))
+        if known is not None:
+            known.add(time, time)
+            return
+        if len(self._links) >= MOST_LINKS:
+            gone = sorted(self._links, key=lambda pair: (self._links[pair].times > 1, self._links[pair].last, pair))
+            for pair in gone[: MOST_LINKS // 4]:
+                del self._links[pair]
+            self.shed += MOST_LINKS // 4
+        self._links[one, other, source] = Span(time, time)
+
+    def assets(self, hosts: Any) -> tuple[Asset, ...]:
+        """Every asset, by name. `hosts` is the engine's table, which has their roles."""
+        spoke: dict[str, Heard] = {}
+        for number, heard in self._hosts.items():
+            heard.role = int(hosts[number].role)
+            spoke[self._naming.host(number)] = heard
+        return resolve(self.site, spoke, self._told, self._links)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.effects import EFFECTS
 from sensors.activities import OUTCOMES, action_name, anomaly_names, error_name, mac_text, quality_names, space_name
 from sensors.engine import tables
+from sensors.engine.flows import NO_TRANSPORT
 from sensors.engine.tables import BIT, FACT, REPORT, TEXT, VALUE, code_path
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sensors.release import Handed
     from sensors.source import Source
+    from sensors.statements import Statement
 
 
 class Listing(Sensor):
@@ -39,8 +41,8 @@ class Listing(Sensor):
         effect = EFFECTS[int(operation.effect)]
         talk = self.conversations[int(operation.conversation)]
         ends: list[dict[str, object]] = [
-            {"ip": self.release.naming.host(int(talk.source)), "mac": mac_text(int(talk.source_mac)), "port": _some(operation.port)},
-            {"ip": self.release.naming.host(int(talk.target)), "mac": mac_text(int(talk.target_mac)), "port": int(talk.port)},
+            {"ip": self.release.naming.ip(int(talk.source)), "mac": mac_text(int(talk.source_mac)), "port": _some(operation.port)},
+            {"ip": self.release.naming.ip(int(talk.target)), "mac": mac_text(int(talk.target_mac)), "port": _served(talk)},
         ]
         source, destination = reversed(ends) if operation.role == REPORT else ends
         return {
@@ -91,16 +93,29 @@ class Listing(Sensor):
         beside = protocols()[protocol].beside
         for first, count in ((operation.answer_sample, operation.answer_samples), (operation.sample, operation.samples)):
             samples = given.told[int(first) : int(first + count)]
-            values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in sample_values(sample, given.octets)]
+            if tells := protocols()[protocol].tells:
+                values: list[object] = [_stated(each) for sample in samples if sample.encoding == TEXT for each in tells(sample_octets(sample, given.octets))]
+            else:
+                values = [value for sample in samples if space_name(protocol, int(sample.space)) not in beside for value in sample_values(sample, given.octets)]
             if values:
                 return values
         return []
 
 
+def _stated(statement: Statement) -> str:
+    """What a message says of a host: `02:00:0a:00:00:01 10.0.0.1 name=plc-1`."""
+    return " ".join([*statement.addresses, *(f"{name}={value}" for name, value, _confidence in statement.facts)])
+
+
+def sample_octets(sample: Any, memory: Any) -> bytes:
+    """The octets of a sample, which lie in `memory`."""
+    return bytes(memory[int(sample.offset) : int(sample.offset) + int(sample.octets)])
+
+
 def sample_values(sample: Any, memory: Any) -> list[object]:
     """The values of a sample whose octets lie in `memory`."""
-    at, octets, count = int(sample.offset), int(sample.octets), int(sample.count)
-    held = bytes(memory[at : at + octets])
+    octets, count = int(sample.octets), int(sample.count)
+    held = sample_octets(sample, memory)
     if sample.encoding in (VALUE, FACT):
         return [] if not math.isfinite(sample.value) else [float(sample.value)]
     if sample.encoding == TEXT:
@@ -133,6 +148,11 @@ def element_value(held: bytes, at: int, encoding: int) -> float | None:
     if encoding in (tables.LOW_BIT, tables.LOW_TWO):
         return value & (1 if encoding == tables.LOW_BIT else 3)
     return value if math.isfinite(value) else None
+
+
+def _served(talk: Any) -> int | None:
+    """The port that was asked; a frame that is not IP has none."""
+    return None if talk.transport == NO_TRANSPORT else int(talk.port)
 
 
 def _some(number: Any) -> int | None:

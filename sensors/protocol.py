@@ -12,7 +12,10 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from sensors.statements import Statement
 
 Dissect = Callable[..., tuple[int, int]]
 
@@ -20,6 +23,7 @@ BIG, LITTLE = 0, 1
 BY_LENGTH: Final = 0  # a length field in the header tells where a message ends
 BY_SEGMENT: Final = 1  # a message is a whole segment that ends in its own CRC-16 (Modbus RTU carried by TCP)
 BY_PAYLOAD: Final = 2  # a message is what the protocol below hands on
+BY_DATAGRAM: Final = 3  # a message is a whole datagram on a registered port, or a whole frame of a registered EtherType
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,16 @@ class Protocol:
 
     `over` = (protocol below, selector): messages are what that one hands on under this selector. Of several over one selector, the first takes a payload
     whose framing fits; one without framings takes the rest. With no port of its own, such a protocol is not looked for in streams.
+    `ethertypes`: frames that are not IP whose payload is a message. Their ends are MAC addresses; a frame's sender is the conversation's source.
+    `infrastructure` serves the network, whoever is on it: who speaks it is no asset by that alone, and has no role. Of such a protocol, and of others that
+    set it, `tells` reads what a message says of hosts from its octets, which are a text of the space `message`.
     With `joins`, messages may come in parts: those that only wait for others give no operation, and the last one's counts the octets of all.
     A lower protocol sets `payload`, `payload_length` and `selector` of an operation that carries another's message (-1, 0, -1 where none does); the upper one
     finds unit and transaction of that operation in its message. Operations of the upper one stand in place of the lower one's.
     `spaces` names address spaces by number, `reference` gives each the number that its first address has on engineers' screens;
     a negative one splits numbers in two (-100000: 400002 is 4/2).
-    `label` says how engineers write the object from `first` to `last` of a space, where no name comes by wire: called once for each of them, not per packet.
+    `spelled` puts a name as it stands on the wire into words. `label` says how engineers write the object from `first` to `last` of a space, where no
+    name comes by wire: called once for each of them, not per packet.
     `qualities` names the bits of a space's quality, lowest first ("": not one).
     `beside` names spaces of values that come with every answer, whatever was asked: they are points, and not listed with what an operation read or wrote.
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text or number of this space and place is; `fact` puts such a number in words.
@@ -109,6 +117,7 @@ class Protocol:
     dissect: Dissect
     tcp: tuple[int, ...] = ()
     udp: tuple[int, ...] = ()
+    ethertypes: tuple[int, ...] = ()
     over: tuple[str, int] | None = None
     spaces: tuple[str, ...] = ()
     reference: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -119,6 +128,9 @@ class Protocol:
     identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     beside: frozenset[str] = frozenset()
     fact: Callable[[str, int, float], str] | None = None
+    spelled: Callable[[bytes], str] | None = None
+    infrastructure: bool = False
+    tells: Callable[[bytes], tuple[Statement, ...]] | None = None
     joins: bool = False
     operations_each: int = 1
     samples_each: int = 1

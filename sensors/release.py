@@ -52,7 +52,8 @@ class Release:
 
     def __init__(self, origin: Origin, hosts: Any, conversations: Any, names: Any, arena: Any) -> None:
         self.hosts, self.conversations = hosts, conversations
-        self.naming, self.inventory = Naming(origin, hosts, conversations, names, arena), Inventory(origin.site)
+        self.naming = Naming(origin, hosts, conversations, names, arena)
+        self.inventory = Inventory(origin.site, self.naming)
         self.activities: deque[pa.Table] = deque()
         self.points: deque[pa.Table] = deque()
         self._make_group_tables()
@@ -83,7 +84,7 @@ class Release:
     @property
     def shed(self) -> int:
         """What found no room so far."""
-        return int(self._point_counters.shed + self._counters.unseen)
+        return int(self._point_counters.shed + self._counters.unseen) + self.inventory.shed
 
     def take_in(self, given: Handed) -> None:
         """Count operations into groups, their values into points; what leaves is named when there is much of it."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from records.effects import EFFECTS, UNKNOWN
 from records.model import Batch
-from sensors.coverage import CoverageLog, ProtocolTotals, Totals
-from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, names, network, pairing, parts
+from sensors.coverage import CoverageLog, Ledger, ProtocolTotals, Totals, port_name
+from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, mirrors, names, network, pairing, parts, sides
 from sensors.engine import streams as streaming
 from sensors.engine.framing import framing_tables
 from sensors.engine.interpreted import rows
@@ -19,6 +19,7 @@ from sensors.engine.octets import INTERPRETED, plain
 from sensors.engine.tables import (
     CLOCK,
     CONVERSATION,
+    COPY,
     FLOW,
     FOREVER,
     HISTORY,
@@ -31,7 +32,6 @@ from sensors.engine.tables import (
     SIGHTING,
     SLOT,
     STREAMS,
-    UNDECODED,
     WINDOW,
     index,
     table,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sensors.origin import Name
     from sensors.protocol import Protocol
     from sensors.source import Source
+    from sensors.unknown import Unknown
 
 SLOTS: Final = 1024
 SLOTS_END: Final = SLOTS * delivery.SLOT_OCTETS
@@ -84,7 +85,7 @@ class Sensor:
     def __init__(self, observer: Name, site: str | None = None, file: str = "", batch: int = BATCH, capture: Name = "") -> None:
         self._make_tables(batch)
         origin = Origin(observer, site, capture)
-        self._coverage = CoverageLog(origin, file)
+        self._coverage = CoverageLog(origin, file, self.ledger)
         self.release = Release(origin, self.hosts, self.conversations, self.names, self.arena)
         self._relay: Relay[Handed] = Relay(Handed, concurrent=self.concurrent)
         self._shed = 0
@@ -94,7 +95,7 @@ class Sensor:
         self.memory = plain(self.arena)
         self.packets, self.outer = table(batch // 76 + 16, PACKET), table(1, PACKET)
         self.datagrams, self.units, self.buffers, self.assembly = fragments.fragment_tables(FRAGMENTS_AT)
-        self.sightings = table(SIGHTINGS, SIGHTING)
+        self.sightings, self.copies = table(SIGHTINGS, SIGHTING), table(mirrors.COPIES, COPY)
         self.sightings.time = -1
         self.hosts, self.host_index, self.clock = table(MOST_HOSTS, HOST), index(MOST_HOSTS), table(1, CLOCK)
         self.flows, self.flow_index = table(MOST_FLOWS, FLOW), index(MOST_FLOWS)
@@ -105,8 +106,9 @@ class Sensor:
         self.histories = table(history.HISTORIES, HISTORY)
         self.histories.flow = -1
         self.framings, self.known, self.ports = framing_tables(protocols())
-        self.undecoded = table(256, UNDECODED)
-        self.characters, self.bins = character.character_tables()
+        self.ledger = ledger = Ledger(self.streams)
+        self.undecoded, self.characters, self.bins = ledger.undecoded, ledger.characters, ledger.bins
+        self.counters, self.aside, self.places = ledger.counters, ledger.aside, ledger.places
         self._make_layers()
         self.contexts, self.joints = contexts.context_tables(CONTEXTS_AT)
         self.names, self.name_index, self.name_counters = names.name_tables(NAMES_AT)
@@ -160,22 +162,27 @@ class Sensor:
                 totals.access[effect.access] = totals.access.get(effect.access, 0) + count
         return totals
 
+    @property
+    def unknown(self) -> dict[str, Unknown]:
+        """What was not understood so far, in the windows that are closed."""
+        return self._coverage.totals.unknown
+
     def _broken(self, name: str) -> int:
         """Undecoded octets on the registered ports of a protocol."""
         protocol = next(protocol for protocol in protocols() if protocol.name == name)
         ports = [f"tcp/{port}" for port in protocol.tcp] + [f"udp/{port}" for port in protocol.udp]
+        ports += [port_name(-1, kind) for kind in protocol.ethertypes]
         return sum(self._coverage.totals.undecoded.get(port, 0) for port in ports)
 
     def assets(self) -> tuple[Asset, ...]:
         """The ends of industrial conversations so far."""
-        return self.release.inventory.assets(self.release.naming, self.hosts)
+        return self.release.inventory.assets(self.hosts)
 
     def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
         """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
         self._bind()
         try:
-            while count := source.batch(self.arena, ARENA, self.packets):
-                self._packets(count)
+            while self._batch(source):
                 soon = bool(due and due())
                 if soon or self.release.activities or self.release.points:
                     yield self._take(soon)
@@ -188,13 +195,25 @@ class Sensor:
         """The headers of packets[start:count]; returns the next packet where those before must be dissected first."""
         return link.decode(
             self.memory, start, count, self.packets, self.outer, self.hosts, self.host_index, self.clock,
-            self.datagrams, self.units, self.buffers, self.assembly, self.sightings,
+            self.datagrams, self.units, self.buffers, self.assembly, self.sightings, self.ports,
         )  # fmt: skip
 
-    def _packets(self, count: int) -> None:
-        at = 0
+    def _batch(self, source: Source) -> int:
+        """The next packets of the source and what was dropped between them; how many."""
+        count, at = source.batch(self.arena, ARENA, self.packets), 0
+        self.ledger.meet(source.interfaces)
+        for drop in source.drops:
+            before = max(drop.before, 0 if self._clock.now else min(count, 1))  # a window begins with a packet
+            self._packets(at, before)
+            at = before
+            self.ledger.drop(drop.interface, drop.packets)
+        self._packets(at, count)
+        return count
+
+    def _packets(self, at: int, count: int) -> None:
         while at < count:
             decoded = self.decode(at, count)
+            mirrors.compare(self.memory, at, decoded, self.packets, self.copies)
             self._follow(at, decoded)
             at = decoded
             if at < count and self._clock.crowded and self._clock.now >= self._clock.patience:
@@ -209,7 +228,7 @@ class Sensor:
                 self._close_coverage()
                 streams.window = window
             at, why = self._stream(at, count)
-            character.characterise(self.memory, start, at, self.packets, streams.window, self.flows, self.characters, self.bins)
+            self._characterise(start, at)
             self._messages(self._packet[max(at - 1, 0)].clock)
             if why == streaming.FULL_FLOWS:
                 self._age_flows(self._packet[at].clock)
@@ -218,10 +237,18 @@ class Sensor:
             elif why == streaming.FULL_SLOTS:
                 self._shed_slots()
 
+    def _characterise(self, start: int, count: int) -> None:
+        ledger = self.ledger
+        character.characterise(
+            self.memory, start, count, self.packets, int(self._streams.window), self.flows, self.characters, self.bins, self.places, self.hosts,
+            ledger.references, ledger.differences,
+        )  # fmt: skip
+
     def _stream(self, at: int, count: int) -> tuple[int, int]:
         return streaming.follow(
             self.memory, at, count, self.packets, self.flows, self.flow_index, self.slots, self.framings, self.known, self.ports,
             self._of_streams, self.talks, self.conversation_index, self.undecoded, self.streams, self.histories, HISTORY_AT,
+            self.counters, self.aside, self.places,
         )  # fmt: skip
 
     def _messages(self, now: int) -> None:
@@ -286,7 +313,9 @@ class Sensor:
             self.memory, start, count, self.operations, self.order, self.messages, self.keys, self.entries, self.effects, UNKNOWN,
             self.traits, self.flows, self.names, self.name_index, self.name_counters,
         )  # fmt: skip
-        delivery.disown(start, done, self.operations, self.order, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams)
+        delivery.disown(
+            start, done, self.operations, self.order, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams, self.counters, self.aside
+        )
         return done
 
     def _lift(self, start: int, used: int, filled: int) -> int:
@@ -328,13 +357,14 @@ class Sensor:
         self.streams[0].shed += shed - self._shed
         self._shed = shed
         self._settle(np.arange(int(self.streams[0].flows)))
-        self._coverage.close_window(self.streams[0], self.undecoded, self.characters, self.bins)
+        self._coverage.close_window()
 
     def _settle(self, numbers: Any) -> None:
         """These flows are about to go, or their window is."""
         window = int(self.streams[0].window)
         here = numbers[self.flows.unknown_window[numbers] == window]
         character.settle(here, window, self.flows, self.characters)
+        sides.settle_sides(numbers, self.flows, self.streams, self.counters, self.aside, self.ledger.vlans)
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""
@@ -361,7 +391,7 @@ class Sensor:
             *self.release.exercises(),
             lambda: self._pair(0, 0, 0),
             lambda: self._annotate(0, 0),
-            lambda: (character.characterise(self.memory, 0, 0, self.packets, 0, self.flows, self.characters, self.bins), self._settle(none)),
+            lambda: (mirrors.compare(self.memory, 0, 0, self.packets, self.copies), self._characterise(0, 0), self._settle(none)),
             lambda: (self._choose(0, 0, 0, 0), self._arrange(0, 0, MESSAGES, 0)),
             lambda: (self._lift(0, 0, 0), streaming.free_slots(self.slots, self.streams)),
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
@@ -394,7 +424,7 @@ class Sensor:
         self._forget(gone, now)
 
     def _forget(self, gone: Any, now: int) -> None:
-        streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams)
+        streaming.forget(gone, now, self.flows, self.flow_index, self.slots, self.undecoded, self.streams, self.counters, self.aside)
 
     def _forget_hosts(self) -> None:
         """The table of hosts is full: those go that nothing refers to; where they are few, flows and conversations give way.
@@ -444,7 +474,7 @@ class Sensor:
 
     def _relieve(self, crowded: Any) -> None:
         """Give up what waits in these flows."""
-        streaming.relieve(crowded, self.flows, self.slots, self.undecoded, self.streams)
+        streaming.relieve(crowded, self.flows, self.slots, self.undecoded, self.streams, self.counters, self.aside)
 
     def _shed_slots(self) -> None:
         """Too many messages are begun and not ended: of lookers first, of actors last, of equals those that were silent longest."""

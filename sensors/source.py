@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from records.errors import BalefireError
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Packets of an interface that the capturing system counted and did not hand over, as it said before row `before` of a batch (or behind its last)."""
+
+    before: int
+    interface: int
+    packets: int
 
 
 class Source(Protocol):
@@ -16,6 +28,16 @@ class Source(Protocol):
 
     name: str
     error: BalefireError | None
+
+    @property
+    def interfaces(self) -> Sequence[str]:
+        """The names of the interfaces that rows number, so far; empty ones where the format has none."""
+        ...
+
+    @property
+    def drops(self) -> Sequence[Drop]:
+        """What was dropped within the last batch."""
+        ...
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """Put the next bytes into memory[start:] and fill rows of `packets` (time, number, at, captured, wire, interface, linktype).

@@ -19,6 +19,7 @@ TEXT_SHARE: Final = 0.9
 SMALL: Final = 3  # the lengths up to 256 octets: a telegram, no transfer
 MOST_SHARE: Final = 0.9  # of packets that have to be small
 CYCLIC_SHARE: Final = 0.5  # of packets that have to come in even intervals
+SAMPLES: Final = 4  # packets that can be looked at again
 _PRINTABLE: Final = (0x09, 0x0A, 0x0D, *range(0x20, 0x7F))
 
 
@@ -28,7 +29,10 @@ def _nothing() -> list[int]:
 
 @dataclass(slots=True)
 class Unknown:
-    """What of one transport and port was not understood. `bins`: how often each octet was sampled, then how many payloads were of each length."""
+    """What of one transport and port was not understood. `bins`: how often each octet was sampled, then how many payloads were of each length.
+
+    `samples` are numbers of packets, the first of a few windows; `tshark` is what tshark calls their protocol, where it was asked and knows.
+    """
 
     bytes: int = 0
     packets: int = 0
@@ -36,6 +40,9 @@ class Unknown:
     cyclic: int = 0
     period_sum: float = 0.0
     bins: list[int] = field(default_factory=_nothing)
+    encrypted: int = 0  # of its bytes, those in which a cipher was recognised
+    samples: list[int] = field(default_factory=list[int])
+    tshark: str | None = None
 
     def add(self, other: Unknown) -> None:
         """More of the same. Conversations of several windows are not told apart here."""
@@ -44,7 +51,10 @@ class Unknown:
         self.conversations += other.conversations
         self.cyclic += other.cyclic
         self.period_sum += other.period_sum
+        self.encrypted += other.encrypted
         self.bins = [mine + more for mine, more in zip(self.bins, other.bins, strict=True)]
+        self.samples = (self.samples + other.samples)[:SAMPLES]
+        self.tshark = self.tshark or other.tshark
 
     @property
     def sampled(self) -> int:
@@ -82,10 +92,12 @@ class Unknown:
     def guess(self) -> str | None:
         """One word for what it may be (`character.*` of the catalogue); None where there is too little to tell.
 
-        Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals are some fieldbus or control
-        protocol that has no dissector here; all else is binary.
+        What shows a cipher is encrypted. Random octets are encrypted or compressed; else printable ones are text; else short telegrams at even intervals
+        are some fieldbus or control protocol that has no dissector here; all else is binary.
         """
         sampled, entropy = self.sampled, self.entropy
+        if 2 * self.encrypted > self.bytes:
+            return "encrypted"
         if entropy is not None and entropy > RANDOM_BITS and sampled >= LEAST_RANDOM:
             return "encrypted"
         if sampled >= LEAST_TEXT and (self.printable or 0) > TEXT_SHARE:
@@ -107,6 +119,8 @@ class Unknown:
             "lengths": self.lengths,
             "period": None if period is None else round(period, 6),
             "guess": self.guess,
+            "tshark": self.tshark,
+            "encrypted": self.encrypted,
         }
 
 

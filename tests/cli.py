@@ -97,11 +97,11 @@ def paste(readme: Path, language: str) -> None:
     assert found
     before, after = readme.read_text("utf-8").split("<!-- demo -->")
     rest = after.split("```", 2)[2]
-    rest = re.sub(r"^(balefire (?:explain|suppress|alert \w+)) [0-9a-f]+", rf"\1 {found[1]}", rest, flags=re.MULTILINE)
+    rest = re.sub(r"^((?:\$ )?balefire (?:evidence|explain|suppress|alert \w+)) [0-9a-f]{12}", rf"\1 {found[1]}", rest, flags=re.MULTILINE)
     readme.write_text("\n".join([f"{before}<!-- demo -->", "```", *lines, f"```{rest}"]), "utf-8")
 
 
-SESSIONS: Final = (("s7comm", "1,15p"), ("dnp3", "1p;15,27p"), ("iec104", "1,16p"), ("enip", "1,15p"))  # and which lines of each are shown
+SESSIONS: Final = (("s7comm", "1p;4,17p"), ("dnp3", "1p;17,29p"), ("iec104", "1p;4,18p"), ("enip", "1p;4,17p"))  # and which lines of each are shown
 
 
 def sessions() -> str:
@@ -123,7 +123,44 @@ def paste_sessions(readme: Path) -> None:
     readme.write_text(f"{before}<!-- dissect -->\n```\n{sessions()}\n```\n<!-- dissect -->{after}", "utf-8")
 
 
+def covered(language: str) -> str:
+    """What `balefire coverage` says of the demo as a bad mirror gives it, as a README shows it: all but the windows."""
+    from records.wording import say
+    from tests.mirroring import damaged, load
+    from tests.wire import save
+
+    with tempfile.TemporaryDirectory() as folder:
+        capture = save(damaged(load(DEMO)), Path(folder) / "mirror.pcap")
+        program("replay", capture, "--store", f"{folder}/store")
+        printed = program("coverage", "--store", f"{folder}/store", environment={"COLUMNS": "180", "BALEFIRE_LANGUAGE": language}).stdout.decode()
+    shown = printed.split(say("coverage.told.windows", language))[0].strip().splitlines()
+    return "\n".join(["$ balefire coverage", *(line.rstrip() for line in shown)])
+
+
+def paste_coverage(readme: Path, language: str) -> None:
+    """Put it where the README has room for it."""
+    before, _, after = readme.read_text("utf-8").split("<!-- coverage -->")
+    readme.write_text(f"{before}<!-- coverage -->\n```\n{covered(language)}\n```\n<!-- coverage -->{after}", "utf-8")
+
+
+def portrait(language: str) -> str:
+    """What `balefire asset` says of a controller of the demo, as a README shows it."""
+    words = ("asset", "10.20.1.12", "--store", stored()[0])
+    shown = program(*words, environment={"COLUMNS": "120", "BALEFIRE_LANGUAGE": language}).stdout.decode().splitlines()
+    return "\n".join(["$ balefire asset 10.20.1.12", *(line.rstrip() for line in shown)])
+
+
+def paste_portrait(readme: Path, language: str) -> None:
+    """Put it where the README has room for it."""
+    before, _, after = readme.read_text("utf-8").split("<!-- asset -->")
+    readme.write_text(f"{before}<!-- asset -->\n```\n{portrait(language)}\n```\n<!-- asset -->{after}", "utf-8")
+
+
 if __name__ == "__main__":
+    paste_coverage(ROOT / "README.md", "en")
+    paste_coverage(ROOT / "README.zh.md", "zh")
+    paste_portrait(ROOT / "README.md", "en")
+    paste_portrait(ROOT / "README.zh.md", "zh")
     paste_sessions(ROOT / "README.md")
     paste_sessions(ROOT / "README.zh.md")
     paste(ROOT / "README.md", "en")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from detectors.rulebook.cases import activity_table, case_activity
 from detectors.rulebook.load import load, own_rules
@@ -10,6 +10,7 @@ from detectors.rulebook.placeholders import Placeholders
 from detectors.rulebook.problems import Fault
 from records.effects import EFFECTS
 from records.model import Batch
+from records.schema import COVERAGE, arrow_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from detectors.rulebook.predicates import Predicate
     from detectors.rulebook.rule import Rule
     from records.schema import Table
+
+
+BEGUN: Final = 1_772_449_200_000_000_000  # 2026-03-02 11:00 UTC
+FALLEN: Final[list[dict[str, Any]]] = [
+    *[{"clock_ahead": 0.002}] * 3, *[{"grade": 71.5, "clock_ahead": 10800.0}] * 3, *[{"requests_only": 14}] * 3, {"dropped": 40},
+    *[{"interface": "e2"}] * 5, {},
+]  # fmt: skip
 
 
 class Alone:
@@ -44,8 +52,21 @@ def sparse(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return activity_table(list(rows))
 
 
+def coverage(*rows: Mapping[str, Any], minutes: int = 0) -> pa.Table:
+    """Coverage rows of an ordinary line, a minute each, that differ as stated; `minutes` ordinary ones come first."""
+    ordinary: dict[str, Any] = {
+        "observer.name": "S7", "observer.site": None, "interface": "e1", "file": "plant.pcapng", "packets": 900, "bytes": 90_000, "grade": 99.0,
+        "decoded_bytes": 49_500, "undecoded_bytes": 500, **dict.fromkeys(("lost", "requests_only", "answers_only", "dropped"), 0), "talks": 16,
+    }  # fmt: skip
+    made: list[dict[str, Any]] = []
+    for number, row in enumerate([*({} for _ in range(minutes)), *rows]):
+        start = BEGUN + number * 60_000_000_000
+        made.append({**ordinary, "id": f"coverage-{number:04d}", "@timestamp": start, "event.start": start, "event.end": start + 60_000_000_000, **row})
+    return arrow_table(COVERAGE, {name: [row.get(name) for row in made] for name in COVERAGE.names}, len(made))
+
+
 def polling(minutes: int = 30) -> Batch:
-    """A quiet plant: a master and a display that read, a device that reports, keep-alives, and the operator's own set points."""
+    """A quiet plant: a master and a display that read, a device that reports, keep-alives, and the operator's own set points; a line that is seen well."""
     rows: list[dict[str, Any]] = []
     for minute in range(minutes):
         at = {"@timestamp": f"2026-03-02T{10 + minute // 60:02d}:{minute % 60:02d}:00Z"}
@@ -58,11 +79,12 @@ def polling(minutes: int = 30) -> Batch:
         rows.append({**at, "ot.effect": "output.operate", "ot.object.space": "coil", "ot.object.first": 3, "ot.value": 1.0})
         rows.append({**at, "ot.anomaly": ["late_response"]})
         rows.append({**at, "event.outcome": "unknown", "ot.unit": 0})
-    return Batch(activities=activities(*rows))
+    return Batch(activities=activities(*rows), coverage=coverage(minutes=minutes))
 
 
 def hostile() -> Batch:
-    """Every effect once, carried out, refused and unanswered, among polling, and what each rule is for: every rule has something to say."""
+    """Every effect once, carried out, refused and unanswered, among polling, and what each rule is for: every rule has something to say. The line, too:
+    coverage falls in every way that it can."""
     rows: list[dict[str, Any]] = []
     for number, effect in enumerate(EFFECTS):
         for outcome, error in (("success", None), ("failure", "illegal_function"), ("unknown", None)):
@@ -71,4 +93,4 @@ def hostile() -> Batch:
     for rule in load([own_rules()]).rules:
         first = next(case.activity for case in rule.cases if case.fires)
         rows.append({name: value for name, value in first.items() if name != "id"})
-    return Batch(activities=activities(*rows))
+    return Batch(activities=activities(*rows), coverage=coverage(*FALLEN, minutes=12))

@@ -25,7 +25,7 @@ DISSECT = [
 ]
 REPLAY = [
     "schema", "run", "inputs", "packets", "messages", "operations", "activities", "points", "findings", "hidden", "alerts", "protocols", "access", "effects",
-    "coverage", "unknown", "assets", "elapsed_s", "peak_mib",
+    "coverage", "unknown", "blind_spots", "assets", "evidence", "elapsed_s", "peak_mib",
 ]
 FINDING = [
     "id", "detector", "rule", "time", "end", "severity", "score", "terms", "title", "source", "destination", "effects", "techniques", "activities",
@@ -35,7 +35,8 @@ ALERT = [
     "id", "key", "status", "severity", "title", "first", "last", "count", "findings", "assets", "techniques", "expired", "assignee", "verdict", "revision",
 ]
 ASSET = [
-    "id", "name", "addresses", "vendor", "model", "firmware", "serial", "role", "zone", "level", "first", "last", "sources",
+    "id", "name", "addresses", "vendor", "model", "firmware", "serial", "role", "zone", "level", "criticality", "first", "last", "sources", "aliases",
+    "facts", "conflicts",
 ]
 # fmt: on
 
@@ -73,6 +74,7 @@ def test_replay(summary: Row) -> None:
     assert all(list(counts) == ["messages", "operations", "undecoded_bytes"] for counts in summary["protocols"].values())
     assert list(summary["coverage"]) == ["grade", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps",
         "unfinished", "bad_fragments", "rejected", "half_open", "duplicates", "fragments", "bad_checksums", "overlaps", "tunnels",
+        "encrypted_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "reasons",
     ]  # fmt: skip
     assert 0 <= summary["coverage"]["grade"] <= 100
     assert summary["operations"] == sum(summary["access"].values()) == sum(summary["effects"].values())
@@ -229,6 +231,7 @@ def test_explain_an_alert(store: Path) -> None:
         assert all(set(step) == {"en", "zh"} for step in told["respond"])
         assert sum(term["value"] for term in told["terms"]) == pytest.approx(told["score"])
         assert max(0, min(100, round(told["score"]))) == alert["severity"]
+        assert list(told["evidence"]) == ["packets", "kept", "missing", "gone"]
         assert told["evidence"]["packets"]
 
 

@@ -252,6 +252,6 @@ def test_terminal_controls_never_reach_the_terminal(tmp_path: Path) -> None:
 
 
 def test_unknown_commands_and_options() -> None:
-    assert balefire("evidence", "x").exit_code == 2  # not offered before it exists
+    assert balefire("report", "x").exit_code == 2  # not offered before it exists
     assert balefire("replay").exit_code == 2
     assert balefire("alerts", "--colour").exit_code == 2

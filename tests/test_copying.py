@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from records.errors import UsageError
+from records.facts import asset_id
 from records.query import Query
 from records.schema import SCHEMA_VERSION
 from records.store import open_store
@@ -14,7 +15,7 @@ from records.store.contract import Change, Commit
 from records.store.copying import copy
 from records.store.decisions import broken
 from tests.cli import balefire, one
-from tests.test_store import DAY, NOON, activities, activity, alert, closing, everything, finding, full_commit
+from tests.test_store import DAY, MAC, NOON, activities, activity, alert, closing, everything, evidence, finding, full_commit, known
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,11 @@ def _spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def filled(where: str) -> Store:
     store = open_store(where, True)
     store.write(full_commit())
-    store.write(Commit(findings=(finding(7, alert="al1"),), alerts=(alert(2),), state={"y": b"\xff" * 5000}))
+    packets = (evidence(1, b"\0\xff" * 500), evidence(7, b"", sha256=None, missing=2))
+    store.write(Commit(findings=(finding(7, alert="al1"),), alerts=(alert(2),), state={"y": b"\xff" * 5000}, evidence=packets))
+    store.write(Commit(evidence=(evidence(2, b"other"),)))
+    store.write(Commit(assets=(known("10.0.0.5", MAC), known("10.0.1.5", first=NOON + 4))))
+    store.write(Commit(assets=(known(MAC, "10.0.1.5", first=NOON + 6),)))
     store.write(activities(*(activity(100 - n, NOON - n * DAY) for n in range(50))))  # released in another order than that of time
     store.change([closing(alert(1)), Change("suppression", "s1", None, "suppress", "Li", SUPPRESSION)])
     return store
@@ -49,6 +54,10 @@ def equal(one: Store, other: Store) -> bool:
     assert one.states() == other.states() != {}
     assert one.newest() == other.newest()
     assert broken(other) is None
+    assert [one.packets(name) for name in ("f1", "f2", "f7")] == [other.packets(name) for name in ("f1", "f2", "f7")]
+    assert other.packets("f1") == b"\0\xff" * 500
+    assert (other.get("asset", asset_id(None, MAC)) or {})["id"] == (one.get("asset", asset_id(None, MAC)) or {})["id"]
+    assert asset_id(None, MAC) not in {row["id"] for row in everything(other)["asset"]}, "found by another identity"
     return True
 
 

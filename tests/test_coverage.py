@@ -55,7 +55,7 @@ def test_undecoded_octets_by_port_and_window() -> None:
     talk.put(1, b"ACKF" + bytes(10))
     talk.time = START + 61 * SECOND
     talk.put(0, b"OPNF" + bytes(50))
-    dns = Packet(ethernet(ipv4(udp(bytes(33), 5555, 53), protocol=17)), START + 62 * SECOND)
+    dns = Packet(ethernet(ipv4(udp(b"\xff" * 33, 5555, 53), protocol=17)), START + 62 * SECOND)
     icmp = Packet(ethernet(ipv4(bytes(64), protocol=1)), START + 63 * SECOND)
     goose = Packet(ethernet(bytes(100), ethertype=0x88B8), START + 64 * SECOND)
     seen = watch([*talk.packets, dns, icmp, goose])

@@ -12,7 +12,7 @@ import yaml
 from balefire.cli import main
 from records.schema import TABLES
 from records.store.cluster import address
-from records.store.templates import LEDGER, PRIORITY, STAGED, STATE, Names, components, templates
+from records.store.templates import BESIDE, LEDGER, PRIORITY, STAGED, Names, components, templates
 from tests.elasticsearch import ROLES
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_the_page_s_commands_are_commands() -> None:
 def test_templates_are_whole() -> None:
     names = Names("balefire")
     parts, made = components(names), templates(names)
-    assert set(made) == {names.of(name) for name in (*TABLES, LEDGER, STAGED, STATE)}
+    assert set(made) == {names.of(name) for name in (*TABLES, *BESIDE)}
     for name, body in made.items():
         assert body["priority"] == PRIORITY
         assert set(body["composed_of"]) <= set(parts)

@@ -17,6 +17,12 @@ SENDING_SUBMODULES = {"urllib.request", "http.client", "xmlrpc.client"}
 SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "sr", "sr1", "srp", "connect_ex", "create_connection", "urlopen"}
 
 
+READERS = {  # event loops in which nothing happens but reading
+    "sensors/vendors.py": ("asyncio",),  # aiooui: its own file
+    "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
+}
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -48,7 +54,8 @@ def test_nothing_imports_what_only_tests_may(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nothing_sends(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))
-    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in SENDING_MODULES or module in SENDING_SUBMODULES]
+    imported = [(line, module) for line, module in imports(path) if module not in READERS.get(name_of(path), ())]
+    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imported if module.split(".")[0] in SENDING_MODULES or module in SENDING_SUBMODULES]
     for node in ast.walk(tree):
         called = node.func if isinstance(node, ast.Call) else None
         name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""

@@ -18,6 +18,7 @@ from sensors.listing import lines
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.test_character import noisy
+from tests.test_ledger import everything
 from tests.wire import hard, save, watch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +54,12 @@ def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
 
 
 def test_compiled_and_interpreted_say_the_same(tmp_path: Path) -> None:
-    captures = [DEMO, save(noisy(4), tmp_path / "noisy.pcap"), *(save(hard(seed), tmp_path / f"{seed}.pcap") for seed in range(4))]
+    captures = [
+        DEMO,
+        save(noisy(4), tmp_path / "noisy.pcap"),
+        save(everything(), tmp_path / "ledger.pcap"),
+        *(save(hard(seed), tmp_path / f"{seed}.pcap") for seed in range(4)),
+    ]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "0" if INTERPRETED else "1"}
     words = [sys.executable, "-m", "tests.test_modes", *map(str, captures)]
     other = subprocess.run(words, capture_output=True, cwd=ROOT, env=environment, check=True, timeout=250)

@@ -356,7 +356,7 @@ def test_learning_says_which_alerts_would_become_normal(tmp_path: Path) -> None:
 def test_learn_drafts_from_the_store_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "plant.yml"
     learned = one("policy", "learn", "--store", stored()[0], "-o", file)
-    assert (learned["zones"], learned["conduits"], learned["operations"]) == (5, 3, stored()[1]["operations"])
+    assert (learned["zones"], learned["conduits"], learned["operations"]) == (5, 3, stored()[1]["protocols"]["modbus"]["operations"])
     text = file.read_text("utf-8")
     assert "  # 2 hosts to 2 hosts, 591 operations\n  - from: client-10-20-1-0\n" in text
     assert one("policy", "check", file)["problems"] == []

@@ -7,17 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from records.errors import StoreError
-from records.model import Asset, Batch, Finding, PacketRef, Term, Text
+from records.facts import Fact
+from records.model import Asset, Batch, Conflict, Evidence, Finding, PacketRef, Term, Text
 from records.schema import COVERAGE, POINT
 from records.store.contract import Commit
 from records.store.spool import Spool, corrupt, decoded, encoded, place_of, waiting
-from tests.test_store import ACTIVITY, NOON, activities, activity, finding, rows_of
+from tests.test_store import ACTIVITY, NOON, activities, activity, evidence, finding, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,9 @@ WHOLE = Finding(
     "f", "k", "d", "r", NOON, NOON + 1, (Term("a", "甲", 1.5),), Text("t", "题"), Text("r", "因"), "10.0.0.1", None, ("e",), ("T1",), ("a1",), ("x",),
     (PacketRef("p.pcap", 3, NOON + 7),), "tap", "site", Text("n", "常"), (Text("s", "步"),), "v1", "al", ("s1",), ("s2",),
 )  # fmt: skip
-ASSET = Asset("i", "n", ("10.0.0.1",), NOON, NOON + 1, "v", "m", "f", "s", "r", "z", 2, ("arp",), "site")
+ASSET = Asset("i", "n", ("10.0.0.1",), NOON, NOON + 1, "v", "m", "f", "s", "r", "z", 2, ("arp",), "site", "high", ("j",),
+    (Fact("address", "10.0.0.1", "arp", 80, NOON, NOON + 1),), (Conflict("10.0.0.1", "00:1b:1b:00:00:01", "moved", NOON, NOON + 1),))  # fmt: skip
+EVIDENCE = Evidence("f", "p.pcap", NOON, NOON + 1, (3, 4), 1, 100, sha256(b"\0\n\xff").hexdigest(), b"\0\n\xff")
 
 
 def commit(number: int) -> Commit:
@@ -35,16 +39,16 @@ def commit(number: int) -> Commit:
 
 
 def test_a_commit_comes_back_as_it_was() -> None:
-    for example in (WHOLE, ASSET):  # so that a field that somebody adds has to be kept, too
+    for example in (WHOLE, ASSET, EVIDENCE):  # so that a field that somebody adds has to be kept, too
         assert [field.name for field in dataclasses.fields(example) if getattr(example, field.name) in (None, ()) and field.name != "destination"] == []
     batch = Batch(
         rows_of(ACTIVITY, [activity(1, ot__value=float("inf"), ot__anomaly=["short"])]),
         rows_of(POINT, [{"id": "p", "@timestamp": NOON}]),
         rows_of(COVERAGE, [{"id": "c", "@timestamp": NOON, "undecoded": "[]"}]),
     )
-    given = Commit(batch, (WHOLE, finding(2)), (), (ASSET,), {"novelty": b"\0\xff"})
+    given = Commit(batch, (WHOLE, finding(2)), (), (ASSET,), {"novelty": b"\0\xff"}, evidence=(EVIDENCE, evidence(2, b"", sha256=None), evidence(3, b"more")))
     back = decoded(encoded(given))
-    assert (back.findings, back.assets, back.state) == (given.findings, given.assets, given.state)
+    assert (back.findings, back.assets, back.state, back.evidence) == (given.findings, given.assets, given.state, given.evidence)
     for name in ("activities", "points", "coverage"):
         assert getattr(back.batch, name).equals(getattr(batch, name))
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 from dataclasses import replace
+from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pytest
 
-from records.errors import ConflictError, UsageError
-from records.model import Alert, Asset, Batch, Finding, PacketRef, Term, Text
+from records.assets import asset_of
+from records.errors import ConflictError, StoreError, UsageError
+from records.facts import Fact, asset_id
+from records.model import Alert, Asset, Batch, Evidence, Finding, PacketRef, Term, Text
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
 from records.search import And, Match, Or, Range, parse
@@ -72,6 +77,11 @@ def finding(number: int, time: int = NOON, title: str = "First write to this uni
 
 def alert(number: int, **facts: Any) -> Alert:
     base = Alert(f"al{number}", f"key{number}", "open", 62, Text("t", "题"), Text("r", "因"), NOON, NOON + 1, ("f1",), ("plc-1",), ("T0836",), 1)
+    return replace(base, **facts)
+
+
+def evidence(number: int, octets: bytes, **facts: Any) -> Evidence:
+    base = Evidence(f"f{number}", "x.pcap", NOON, NOON + 1, (7, 8), 0, 100, sha256(octets).hexdigest(), octets)
     return replace(base, **facts)
 
 
@@ -514,3 +524,134 @@ def test_hostile_values_stay_values(store: Store) -> None:
     assert store.read("activity", Query(where=Match("event.action", nasty))).column("event.action").to_pylist() == [nasty]
     assert ids(store.read("finding", Query(where=And((Match("title.en", "drop table"), Match("title.en", nasty)))))) == ["f1"]
     assert store.count("finding", Query(where=Range("source.ip", "0.0.0.0", "255.255.255.255"))) == 0
+
+
+def with_evidence(opener: Callable[[bool], Store], homes: dict[int, str | None]) -> Store:
+    """Findings, each of the alert with this id, each with 1000 octets of its own."""
+    store = opener(True)
+    alerts = {home: replace(alert(1), id=home) for home in homes.values() if home}
+    findings = tuple(finding(number, alert=home) for number, home in homes.items())
+    store.write(Commit(findings=findings, alerts=tuple(alerts.values())))
+    for number in homes:  # one after the other, so that the order of keeping is theirs
+        store.write(Commit(evidence=(evidence(number, Random(number).randbytes(1000)),)))
+    return store
+
+
+def left(store: Store) -> list[str]:
+    return [row["id"] for row in flat(TABLES["evidence"], store.read("evidence", Query(sort="id"))) if row["sha256"] and row["gone"] is None]
+
+
+def test_packets_are_kept_with_what_they_show(opener: Callable[[bool], Store]) -> None:
+    store = opener(True)
+    given = (evidence(1, b"same"), evidence(2, b"same", numbers=(9,)), evidence(3, b"", sha256=None, numbers=(), missing=2, size=0))
+    store.write(Commit(findings=(finding(1), finding(2), finding(3)), evidence=given))
+    assert [store.packets(name) for name in ("f1", "f2", "f3", "f4")] == [b"same", b"same", None, None]
+    row = store.get("evidence", "f1") or {}
+    assert (row["packets"], row["numbers"], row["bytes"], row["gone"], row["reason"]) == (2, [7, 8], 100, None, None)
+    assert abs(row["kept"] - time.time_ns()) < 60 * SECOND
+    assert (store.get("evidence", "f3") or {})["missing"] == 2
+
+
+def test_packets_that_are_there_stay_as_they_are(opener: Callable[[bool], Store]) -> None:
+    store = opener(True)
+    store.write(Commit(evidence=(evidence(1, b"first"), evidence(2, b"", sha256=None))))
+    store.write(Commit(evidence=(evidence(1, b"later"), evidence(2, b"found"))))
+    assert [store.packets(name) for name in ("f1", "f2")] == [b"first", b"found"]
+    assert store.thin(0, 0) == 2
+    assert [store.packets(name) for name in ("f1", "f2")] == [None, None]
+    store.write(Commit(evidence=(evidence(1, b"later"),)))
+    assert store.packets("f1") == b"later"
+    assert (store.get("evidence", "f1") or {})["gone"] is None
+
+
+def test_of_packets_the_oldest_go_first_and_those_of_open_alerts_last(opener: Callable[[bool], Store]) -> None:
+    store = with_evidence(opener, {1: "al1", 2: "al2", 3: None, 4: "al1", 5: "al2"})
+    opened = store.alerts(["al2"])[0]
+    store.change([closing(opened)])
+    assert store.thin(1 << 20, 0) == 0
+    assert left(store) == ["f1", "f2", "f3", "f4", "f5"]
+    assert store.thin(4600, 0) == 1
+    assert left(store) == ["f1", "f3", "f4", "f5"]
+    assert store.thin(2300, 0) == 2
+    assert left(store) == ["f1", "f4"]
+    assert store.thin(1500, 0) == 1
+    assert left(store) == ["f4"]
+    gone = store.get("evidence", "f2") or {}
+    assert (gone["reason"], gone["numbers"]) == ("size", [7, 8])
+    assert abs(gone["gone"] - time.time_ns()) < 60 * SECOND
+
+
+def test_packets_that_two_findings_share_stay_until_both_let_go(opener: Callable[[bool], Store]) -> None:
+    store = opener(True)
+    store.write(Commit(findings=(finding(1, alert="al1"), finding(2)), alerts=(alert(1),), evidence=(evidence(1, b"x" * 500), evidence(2, b"x" * 500))))
+    assert store.thin(1 << 20, time.time_ns() + SECOND) == 1
+    assert [store.packets(name) for name in ("f1", "f2")] == [b"x" * 500, None]
+
+
+def test_age_lets_packets_of_open_alerts_be(opener: Callable[[bool], Store]) -> None:
+    store = with_evidence(opener, {1: "al1", 2: None})
+    assert store.thin(1 << 20, time.time_ns() - HOUR) == 0
+    assert store.thin(1 << 20, time.time_ns() + HOUR) == 1
+    assert left(store) == ["f1"]
+    assert (store.get("evidence", "f2") or {})["reason"] == "age"
+
+
+def test_evidence_retires_with_the_rest(opener: Callable[[bool], Store]) -> None:
+    store = with_evidence(opener, {1: "al1", 2: None})
+    store.retire(time.time_ns() + DAY)
+    assert store.count("evidence", Query()) == 0
+    assert store.packets("f1") is None
+
+
+def test_only_a_writer_thins(opener: Callable[[bool], Store]) -> None:
+    opener(True).close()
+    with pytest.raises(StoreError):
+        opener(False).thin(0, 0)
+
+
+def known(*addresses: str, first: int = NOON, serial: str = "", source: str = "arp") -> Asset:
+    """An asset with these addresses."""
+    facts = [Fact("address", address, source, 80, first + place, NOON + 9) for place, address in enumerate(addresses)]
+    facts += [Fact("serial", serial, "cip:identity", 95, first, NOON), Fact("vendor", "Acme", "cip:identity", 95, first, NOON)] if serial else []
+    return asset_of(None, facts, first, NOON + 9, ["modbus"])
+
+
+MAC = "00:1b:1b:00:00:01"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_assets_that_turn_out_to_be_one_become_one(store: Store, order: tuple[int, ...]) -> None:
+    """Whatever the order in which that is found out; every identity still finds it."""
+    parts = (known("10.0.0.5", MAC), known("10.0.1.5", first=NOON + 4), known(MAC, "10.0.1.5", first=NOON + 6))
+    for number in order:
+        store.write(Commit(assets=(parts[number],)))
+    (row,) = store.read("asset", Query()).to_pylist()
+    assert (row["id"], sorted(row["addresses"])) == (parts[0].id, [MAC, "10.0.0.5", "10.0.1.5"])
+    for identity in {part.id for part in parts} | {alias for part in parts for alias in part.aliases}:
+        found = store.get("asset", identity)
+        assert found is not None, identity
+        assert found["id"] == parts[0].id
+
+
+def test_one_serial_number_at_two_addresses_is_one_asset(store: Store) -> None:
+    store.write(Commit(assets=(known("10.0.0.5", serial="4711-0815"),)))
+    store.write(Commit(assets=(known("10.0.0.6", serial="4711-0815", first=NOON + 3), known("10.0.0.7", serial="4711-0816"))))
+    assert sorted(sorted(row["addresses"]) for row in store.read("asset", Query()).to_pylist()) == [["10.0.0.5", "10.0.0.6"], ["10.0.0.7"]]
+
+
+def test_what_was_taken_for_one_is_two_again(store: Store) -> None:
+    """A MAC address that seemed to be a controller's turned out to be the router's before it."""
+    store.write(Commit(assets=(known("10.0.0.5", MAC),)))
+    store.write(Commit(assets=(known("10.0.0.5", first=NOON + 1), known(MAC, "10.0.0.254", first=NOON + 1))))
+    assert sorted(sorted(row["addresses"]) for row in store.read("asset", Query()).to_pylist()) == [[MAC, "10.0.0.254"], ["10.0.0.5"]]
+    found = store.get("asset", asset_id(None, MAC))
+    assert found is not None
+    assert "10.0.0.254" in found["addresses"]
+
+
+def test_writing_an_asset_again_changes_nothing(store: Store) -> None:
+    asset = known("10.0.0.5", MAC, serial="4711-0815")
+    store.write(Commit(assets=(asset,)))
+    before = repr(store.read("asset", Query()).to_pylist())
+    store.write(Commit(assets=(asset,)))
+    assert repr(store.read("asset", Query()).to_pylist()) == before

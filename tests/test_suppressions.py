@@ -304,7 +304,8 @@ def test_two_that_are_made_at_once_are_one(store: Store, monkeypatch: pytest.Mon
     draft = drafted(store, only_alert(store)["id"], {"rule": ("station-acts",)}, "Wang", "commissioning")
     first = store.suppressions
     save(store, draft, "Li")
-    before = iter([(0, [])])
+    nothing: tuple[int, list[Suppression]] = (0, [])
+    before = iter([nothing])
     monkeypatch.setattr(store, "suppressions", lambda: next(before, None) or first())
     with pytest.raises(lifecycle.TransitionError, match="hides the same"):
         save(store, replace(draft, owner="Zhao", reason="other"), "Zhao")

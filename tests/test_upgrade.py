@@ -20,6 +20,7 @@ from records.search import Match
 from records.store import open_store
 from records.store.contract import Commit
 from records.store.place import locked
+from tests.cli import CAPTURES, balefire, lines, one
 from tests.test_alerts import finding
 from tests.test_store import NOON
 
@@ -102,3 +103,19 @@ def test_an_upgrade_that_breaks_off_changes_nothing(path: Path, monkeypatch: pyt
     store = open_store(str(path))
     check(store)
     store.close()
+
+
+def test_coverage_of_before_there_were_interfaces_is_no_conflict(tmp_path: Path) -> None:
+    """Fields that came later are absent in what was stored then; the same capture again adds nothing and contradicts nothing."""
+    later = ("interface", "reasons", "encrypted_bytes", "encrypted", "talks", "requests_only", "answers_only", "vlans", "dropped", "mirrored", "clocks")
+    one("replay", CAPTURES / "demo.pcap", "--store", tmp_path / "store")
+    with closing(sqlite3.connect(tmp_path / "store" / "store.sqlite")) as db:
+        gone = ", ".join(f"'$.{name}'" for name in later)
+        changed = db.execute(f"UPDATE document SET body = replace(json_remove(body, {gone}), ', ''encrypted'': 0', '') WHERE kind = 'coverage'")
+        assert changed.rowcount > 0
+        db.commit()
+    before = lines("coverage", "--store", tmp_path / "store")
+    assert [row["talks"] for row in before] == [None] * len(before)
+    one("replay", CAPTURES / "demo.pcap", "--store", tmp_path / "store")
+    assert lines("coverage", "--store", tmp_path / "store") == before
+    assert "264 B not understood" in balefire("coverage", "--store", tmp_path / "store").stdout

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from records.errors import BalefireError
+    from records.model import Asset
     from sensors.coverage import Totals
+    from sensors.source import Drop
 
 EXAMPLES_EACH: Final = int(os.environ.get("BALEFIRE_EXAMPLES", "25"))  # of each property
 SECOND: Final = 1_000_000_000
@@ -38,6 +40,7 @@ class Packet:
     time: int = START
     linktype: int = ETHERNET
     wire: int = 0
+    interface: int = 0
 
     def cut(self, octets: int) -> Packet:
         """As a snap length leaves it."""
@@ -243,9 +246,11 @@ def save(packets: Iterable[Packet], path: Path) -> Path:
 class Feed:
     """Packets as a source: `each` a call, of any link types; `poison` fills the memory around them."""
 
-    def __init__(self, packets: Sequence[Packet], each: int = 1 << 30, poison: int | None = None) -> None:
+    def __init__(self, packets: Sequence[Packet], each: int = 1 << 30, poison: int | None = None, names: Sequence[str] = ("",)) -> None:
         self.name = "feed"
         self.error: BalefireError | None = None
+        self.interfaces: Sequence[str] = names
+        self.drops: Sequence[Drop] = ()
         self._packets, self._each, self._poison = packets, each, poison
         self._next = 0
 
@@ -272,7 +277,7 @@ class Feed:
         packets["at"][:count] = places
         packets.captured[:count] = [len(packet.data) for packet in taken]
         packets.wire[:count] = [max(packet.wire, len(packet.data)) for packet in taken]
-        packets.interface[:count] = 0
+        packets.interface[:count] = [packet.interface for packet in taken]
         packets.linktype[:count] = [packet.linktype for packet in taken]
         return count
 
@@ -289,6 +294,7 @@ class Seen:
     coverage: list[dict[str, Any]]
     lines: list[dict[str, Any]]
     totals: Totals
+    assets: tuple[Asset, ...]
     tables: dict[str, list[dict[str, Any]]]  # the same, for comparison
 
     @property
@@ -302,10 +308,10 @@ class Seen:
         return [name for line in self.lines for name in line["anomaly"]]
 
 
-def watch(packets: Sequence[Packet], batch: int = 1 << 20, each: int = 1 << 30, poison: int | None = None) -> Seen:
+def watch(packets: Sequence[Packet], batch: int = 1 << 20, each: int = 1 << 30, poison: int | None = None, names: Sequence[str] = ("",)) -> Seen:
     """Run packets through the sensor and the listing, and check what always holds."""
     sensor = Sensor("observer", "site", "file", batch=batch)
-    told = list(sensor.listen(Feed(packets, each, poison)))
+    told = list(sensor.listen(Feed(packets, each, poison, names)))
     tables = {name: [row for part in told for row in getattr(part, name).to_pylist()] for name in ("activities", "points", "coverage")}
     listed: list[dict[str, Any]] = list(lines(Feed(packets, poison=poison), "file"))
     totals = sensor.totals
@@ -315,7 +321,7 @@ def watch(packets: Sequence[Packet], batch: int = 1 << 20, each: int = 1 << 30, 
     assert len(listed) == totals.operations, "the listing shows other operations"
     assert sum(totals.effects.values()) == sum(totals.access.values()) == totals.operations
     assert sum(row["packets"] for row in tables["coverage"]) == totals.packets == len(packets)
-    return Seen(tables["activities"], tables["points"], tables["coverage"], listed, totals, tables)
+    return Seen(tables["activities"], tables["points"], tables["coverage"], listed, totals, sensor.assets(), tables)
 
 
 def said(listed: Iterable[dict[str, Any]], *more: str) -> list[dict[str, Any]]:

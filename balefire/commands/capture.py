@@ -164,7 +164,9 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
 
     store = open_store(screen.store, write=True)
     try:
-        done = Replay(Plan(language=screen.language, criticality=screen.settings.criticality, **plan), store)
+        settings = screen.settings
+        plan |= {"criticality": settings.criticality, "keep": settings.evidence, "dissect": settings.dissection}
+        done = Replay(Plan(language=screen.language, **plan), store)
         done.note = lambda text: screen.note(getattr(text, screen.language))
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail

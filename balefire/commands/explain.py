@@ -24,7 +24,7 @@ Row = dict[str, Any]
 class Story:
     """What there is to tell. `told` is the alert or finding, `strongest` the finding that gives it its severity (itself, for a finding).
 
-    `findings` are those that an alert names, `trail` what people decided about it.
+    `findings` are those that an alert names, `trail` what people decided about it, `evidence` what was kept for the findings.
     """
 
     kind: str
@@ -33,6 +33,17 @@ class Story:
     findings: list[Row]
     packets: list[Row]
     trail: list[Row]
+    evidence: list[Row]
+
+    @property
+    def kept(self) -> list[Row]:
+        """Evidence that is there."""
+        return [row for row in self.evidence if row["sha256"] and row["gone"] is None]
+
+    @property
+    def gone(self) -> list[Row]:
+        """Evidence that was there."""
+        return [row for row in self.evidence if row["gone"] is not None]
 
     @property
     def activities(self) -> list[str]:
@@ -83,7 +94,8 @@ def _story(store: Store, identity: str) -> Story:
     named = {(packet["file"], packet["packet"]): packet for row in findings for packet in _listed(row, "packets")}
     packets = sorted(named.values(), key=lambda packet: (packet["time"], packet["file"], packet["packet"]))
     trail = flat(TABLES["audit"], store.read("audit", Query(where=Match("subject", told["id"]), sort="id")))
-    return Story(kind, told, strongest, findings, packets[:PACKETS], trail)
+    evidence = [row for each in findings if (row := store.get("evidence", each["id"]))]
+    return Story(kind, told, strongest, findings, packets[:PACKETS], trail, evidence)
 
 
 def _object(story: Story) -> Row:
@@ -96,8 +108,17 @@ def _object(story: Story) -> Row:
         "normal": story.normal,
         "respond": story.respond,
         "trail": [nest(row) for row in story.trail],
-        "evidence": {"packets": story.packets, "kept": 0},  # where they are; keeping them is not there yet
+        "evidence": _evidence(story),
     }
+
+
+def _evidence(story: Story) -> Row:
+    """Where the packets are, how many are kept (those that several findings share count once), and what is gone."""
+    from records.nesting import iso
+
+    gone = [{"finding": row["id"], "packets": row["packets"], "gone": iso(row["gone"]), "reason": row["reason"]} for row in story.gone]
+    kept = {(row["file"], number) for row in story.kept for number in row["numbers"]}
+    return {"packets": story.packets, "kept": len(kept), "missing": sum(row["missing"] for row in story.evidence), "gone": gone}
 
 
 def _listed(row: Row, name: str) -> list[Row]:

@@ -58,7 +58,7 @@ def _write(output: Path, text: str) -> None:
     try:
         output.write_text(text, "utf-8")
     except OSError as error:
-        raise UsageError("output", file=output, reason=error.strerror or error) from None
+        raise UsageError("unwritable", file=output, reason=error.strerror or error) from None
 
 
 def _show(screen: Screen, made: Graph) -> None:

@@ -108,6 +108,11 @@ def _pages(store: Store, table: str, query: Query, limit: int | None) -> Iterato
 def _page(screen: Screen, store: Store, table: str, query: Query, limit: int) -> None:
     from balefire.rows import flat, shown
 
+    if table == "coverage" and not query.after:
+        from balefire.covering import tell_coverage
+
+        if tell_coverage(screen, store, query, limit):
+            return
     rows = flat(table, store.read(table, replace(query, limit=limit)))
     if not rows:
         screen.note(" ".join([screen.say("cli.nothing"), *_reach(screen, store, table, query)]))

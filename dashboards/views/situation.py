@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries
+from dashboards.blindness import spot_words
 from dashboards.formats import DAY, MINUTE, SECOND, duration, number, share_missed, share_seen, size
 from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
@@ -16,9 +17,12 @@ from records.model import severity_word
 from records.wording import role_words, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dashboards.formats import Clock
     from dashboards.queries import Sensor, Span
 
+SPOTS: Final = 6  # blind spots that are told one by one
 TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
 
 
@@ -201,8 +205,8 @@ def _access_row(page: Page, name: str, now: int, was: int | None) -> dict[str, A
 
 
 def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
-    """What was not seen or not understood. A line only for what happened, and coverage always."""
-    language, lines = page.language, list[tuple[str, str]]()
+    """What was not seen or not understood: the grade, silence, then blind spots worst first, each with what to do. Coverage is told always."""
+    language, lines = page.language, list[tuple[str, ...]]()
     grade = queries.grade(sums)
     if grade is not None and grade < 100:
         lines.append((share_missed(100 - grade, language), page.say("unseen.share")))
@@ -210,20 +214,30 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
         lines.append((duration(missed, language), page.say("unseen.by_all")))
     blind = [(sensor.blind_time(page.whole, page.span), sensor.label) for sensor in sensors]
     lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:3] if time]
-    if sums["lost"] or sums["gaps"]:
-        lines.append((size(sums["lost"], language), page.say("unseen.lost", gaps=number(sums["gaps"]))))
-    if sums["undecoded_bytes"]:
-        ports = queries.undecoded_ports(page.store, page.span)
-        named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", language)) if guess else port for port, guess in ports]
-        words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
-        lines.append((size(sums["undecoded_bytes"], language), words))
-    for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
-        if sums[name]:
-            lines.append((number(sums[name]), page.count(f"unseen.{name}", sums[name])))
+    covered, used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
+    spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
+    lines += [(str(place), *spot_words(spot, language)) for place, spot in enumerate(spots[:SPOTS], 1)]
+    lines += _rest(page, sums, {spot.key for spot in spots[:SPOTS]})
+    if (total := page.store.count("coverage", page.span.query())) > used:
+        lines.append(("", say("coverage.told.some", language, shown=number(used), total=number(total))))
     if not lines:
         lines.append(("0", page.say("unseen.nothing" if grade is not None else "unseen.no_payload")))
     note = page.say("unseen.note", share=share_seen(grade, language)) if grade is not None else page.say("coverage_none")
     kit.draw("unseen", {"title": page.say("unseen.title"), "note": note, "rows": lines}, "unseen")
+
+
+def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[str, ...]]:
+    """A line for everything that was counted and is in none of the blind spots that are shown."""
+    if (sums["lost"] or sums["gaps"]) and "lost" not in told:
+        yield size(sums["lost"], page.language), page.say("unseen.lost", gaps=number(sums["gaps"]))
+    if sums["undecoded_bytes"] and not told & {"unread", "cyclic", "encrypted"}:
+        ports = queries.undecoded_ports(page.store, page.span)
+        named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", page.language)) if guess else port for port, guess in ports]
+        words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
+        yield size(sums["undecoded_bytes"], page.language), words
+    for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
+        if sums[name] and name not in told:
+            yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 
 
 show(begin())

@@ -31,6 +31,7 @@ ACTS: Final = ("write", "command")
 LASTS: Final = ("program", "configure", "file")
 TECHNIQUE: Final = "T0886"
 ENDS: Final = {"from": "source.ip", "to": "destination.ip"}
+GROUPS: Final = ("0.0.0.0/32", "224.0.0.0/4", "255.255.255.255/32", "::/128", "ff00::/8")  # no host outside: nobody, groups, everybody on the link
 STRANGERS: Final = ("203.0.113.9", "198.51.100.9", "192.0.2.9", "10.255.255.9", "172.31.255.9", "192.168.255.9")
 
 
@@ -151,7 +152,7 @@ def _ends_of(policy: Policy, name: str, end: str) -> tuple[dict[str, Any], dict[
     """Two maps of a detection: the networks of a zone, and those within them that are another zone's; of outside, any address, and every zone's networks."""
     field = ENDS[end]
     others = policy.zones.values() if name == OUTSIDE else policy.parts(name)
-    besides = [str(member) for zone in others for member in zone.members]
+    besides = [*(str(member) for zone in others for member in zone.members), *(GROUPS if name == OUTSIDE else ())]
     inside = {f"{field}|exists": True} if name == OUTSIDE else {f"{field}|cidr": [str(member) for member in policy.zones[name].members]}
     return inside, {f"{field}|cidr": besides} if besides else {}
 

@@ -25,7 +25,7 @@ from records.errors import StoreError, UsageError
 from records.store.contract import AWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Collection, Generator, Sequence
 
 T = TypeVar("T")
 PREFIX: Final = "balefire"
@@ -147,12 +147,12 @@ class Cluster:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that writers do not come back all at once
             pause = min(5.0, pause * 2)
 
-    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: int = 0) -> None:
-        """Do all of these actions. Raises StoreError for the first that is refused, unless with the status `passing`."""
+    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = ()) -> None:
+        """Do all of these actions. Raises StoreError for the first that is refused, unless with one of the statuses `passing`."""
         answer = self.ask(lambda: self.client.bulk(operations=lines, index=index))
         for item in answer["items"]:
             told = next(iter(item.values()))
-            if told["status"] > 299 and told["status"] != passing:
+            if told["status"] > 299 and told["status"] not in passing:
                 raise refusal(self.place, int(told["status"]), told.get("error", {}))
 
 

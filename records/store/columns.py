@@ -112,6 +112,17 @@ def content(table: Table, body: str) -> dict[str, Any]:
     return row
 
 
+def agree(stored: Any, told: Any) -> bool:
+    """Does what is told say what is stored? A field or key that did not exist when that was stored is no contradiction."""
+    if isinstance(stored, dict) and isinstance(told, dict):
+        held, given = cast("dict[str, Any]", stored), cast("dict[str, Any]", told)
+        return all(agree(value, given.get(name)) for name, value in held.items())
+    if isinstance(stored, list) and isinstance(told, list):
+        each, other = cast("list[Any]", stored), cast("list[Any]", told)
+        return len(each) == len(other) and all(map(agree, each, other))
+    return bool(stored == told)
+
+
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -135,3 +146,17 @@ def decoded(row: Mapping[str, Any], table: str) -> dict[str, Any]:
     """A flat row with its JSON fields decoded."""
     texts = {field.name for field in TABLES[table].fields if field.type == "json"}
     return {name: json.loads(value) if name in texts and value is not None else value for name, value in row.items()}
+
+
+def newest_of(rows: pa.Table) -> int | None:
+    """The last packet time of a batch's table, or its last row's where that is not known."""
+    times = [value for name in ("event.end", "@timestamp") if name in rows.column_names for value in [_latest(rows.column(name))] if value is not None]
+    return max(times, default=None)
+
+
+def _latest(column: Any) -> int | None:
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute
+    latest: int | None = compute.max(column.cast("int64")).as_py()
+    return latest

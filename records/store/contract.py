@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from records.model import Alert, Asset, Finding, Suppression
+    from records.model import Alert, Asset, Evidence, Finding, Suppression
     from records.query import Histogram, Query, Terms
     from records.store.spool import Spool
 
@@ -27,6 +27,7 @@ class Commit:
     """What is written together or not at all: rows released since the last commit, what was found in them, and the detectors' state.
 
     `alerts` are folded on the stored ones, whose revision they carry; `judged` is the version of the suppressions that the findings were marked by.
+    `evidence` of a finding that has some is not kept twice; it is, where that is gone.
     """
 
     batch: Batch = field(default_factory=Batch)
@@ -35,6 +36,7 @@ class Commit:
     assets: tuple[Asset, ...] = ()
     state: dict[str, bytes] = field(default_factory=dict[str, bytes])
     judged: int | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,16 @@ class Store(Protocol):
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are, audit entries in their order: they come from another store. Nothing else may do so."""
+        ...
+
+    def packets(self, finding: str) -> bytes | None:
+        """The packets that are kept for a finding (pcapng), None where none are, or no more. Raises StoreError where they are not what was kept."""
+        ...
+
+    def thin(self, most: int, before: int) -> int:
+        """Bound what is kept of packets; for how many findings it went. What was kept before this time (nanoseconds) goes, save that of alerts that are
+        not closed; then, while it takes more than `most` octets, the oldest goes, that of alerts that are not closed last.
+        """
         ...
 
     def retire(self, before: int) -> int:

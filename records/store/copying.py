@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from records.errors import StoreError, UsageError
-from records.model import Batch
+from records.model import Batch, Evidence
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.store.columns import flat
@@ -25,6 +25,7 @@ STREAMED: Final = ("activity", "point")
 WRITTEN_ONCE: Final = (*STREAMED, "finding", "coverage")
 PART: Final = 20_000  # rows of a commit
 PAGE: Final = 5000
+OCTETS: Final = 16 << 20  # of packets in a commit, or one more
 
 
 @dataclass(slots=True)
@@ -54,11 +55,28 @@ def copy(source: Store, target: Store, progress: Callable[[int], None] = lambda 
     for name in TABLES:
         if name not in WRITTEN_ONCE:
             for part in _paged(source, name):
+                if name == "evidence":
+                    _copy_packets(source, target, part)
                 target.restore(name, flat(TABLES[name], part))
                 progress(part.num_rows)
     target.write(Commit(state=source.states()))
     _verify(target, done)
     return done
+
+
+def _copy_packets(source: Store, target: Store, rows: pa.Table) -> None:
+    """The packets that these rows speak of, some at a time; their rows follow as they are, with the time when they were kept."""
+    held: list[Evidence] = []
+    for row in flat(TABLES["evidence"], rows):
+        if (octets := source.packets(row["id"])) is None:
+            continue
+        numbers, sha256 = tuple(row["numbers"]), row["sha256"]
+        held.append(Evidence(row["id"], row["file"], row["time"], row["end"], numbers, row["missing"], row["bytes"], sha256, octets))
+        if sum(len(each.octets) for each in held) >= OCTETS:
+            target.write(Commit(evidence=tuple(held)))
+            held = []
+    if held:
+        target.write(Commit(evidence=tuple(held)))
 
 
 def total(source: Store) -> int:

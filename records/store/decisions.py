@@ -39,12 +39,20 @@ class Documents(Protocol):
         """How many documents of a table hang on each of these keys, where any do."""
         ...
 
+    def references(self, kind: str, identities: Iterable[str], /) -> dict[str, str | None]:
+        """The keys of these documents, by identity."""
+        ...
+
     def last(self, kind: str, /) -> dict[str, Any] | None:
         """The document with the highest identity."""
         ...
 
     def put(self, documents: Iterable[Document], /) -> None:
         """Insert or replace documents."""
+        ...
+
+    def drop(self, kind: str, identities: Iterable[str], /) -> None:
+        """Delete these documents."""
         ...
 
     def number(self, name: str, /) -> int | None:

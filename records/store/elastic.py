@@ -9,29 +9,31 @@ import base64
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
+from records.store import packets
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded
 from records.store.contract import Written
-from records.store.decisions import decide, put
+from records.store.decisions import decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
 from records.store.indexing import DeadLetters, Indexer, Outcome, told
 from records.store.ledger import Ledger, Overtaken
 from records.store.making import current, make, retire, upgrade
+from records.store.merging import ALIAS
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
-from records.store.settling import check, documents_of, settle
+from records.store.settling import check, documents_of, restore, settle
 from records.store.spool import Spool, place_of
 from records.store.staging import Stage, Transaction
 from records.store.templates import ONCE, STATE, Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from records.store.contract import Change, Commit
     from records.store.ledger import Page
 
+T = TypeVar("T")
 PATIENCE_S: Final = 3.0  # how long a store that was there may be away before somebody hears of it; what writes for long has a spool
 TRIES: Final = 50
 
@@ -124,6 +127,9 @@ class ElasticStore:
         kind = _table(table)
         page = self._searcher.page(self._source(table), Query(ids=(identity,), limit=1))
         row = next(iter(rows_of(kind, page)), None)
+        if row is None and table == "asset":
+            home = self._indexer.counted(ALIAS, [identity], self.ledger.read()).get(identity)
+            return self.get(table, home["key"]) if home and home["key"] != identity else None
         return decoded(row, table) if row else None
 
     def find(self, prefix: str, tables: Sequence[str] = ("alert", "finding")) -> list[tuple[str, str]]:
@@ -179,6 +185,10 @@ class ElasticStore:
         """What all detectors saved, by name."""
         self._page()
         return {name: base64.b64decode(body["state"]) for name, body in self._searcher.all(self.names.of(STATE))}
+
+    def packets(self, finding: str) -> bytes | None:
+        """The packets that are kept for a finding (pcapng), None where none are, or no more."""
+        return packets.body(Transaction(self._stage, self._page()), finding)
 
     # how it is
 
@@ -244,37 +254,45 @@ class ElasticStore:
             self.ledger.bury([number])
             raise
 
-    def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
-        """Make decisions, all or none, each with its entry in the audit trail; from a store opened to read, too."""
+    def _decided(self, work: Callable[[Transaction], T]) -> T:
+        """What comes of this work on rows that may change, once it counts."""
         for _ in range(TRIES):
             transaction = Transaction(self._stage, self._page())
+            result = work(transaction)
+            with contextlib.suppress(Overtaken):
+                transaction.mark()
+                return result
+        raise StoreError("elastic.contended", place=self.place.shown)
+
+    def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
+        """Make decisions, all or none, each with its entry in the audit trail; from a store opened to read, too."""
+
+        def decided(transaction: Transaction) -> None:
             if newest is not None and newest != transaction.number("newest"):
                 raise ConflictError("conflict.newest")
             decide(transaction, changes, time.time_ns())
-            try:
-                transaction.mark()
-            except Overtaken:
-                continue
-            return
-        raise StoreError("elastic.contended", place=self.place.shown)
+
+        self._decided(decided)
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are: they come from another store."""
         self._check_writing()
         with self._writing:
-            for _ in range(TRIES):
-                transaction = Transaction(self._stage, self._page())
-                put(transaction, table, rows, time.time_ns())
-                with contextlib.suppress(Overtaken):
-                    transaction.mark()
-                    return
-        raise StoreError("elastic.contended", place=self.place.shown)
+            self._decided(lambda transaction: restore(transaction, table, rows, time.time_ns()))
+
+    def thin(self, most: int, before: int) -> int:
+        """Bound what is kept of packets by size and age; for how many findings it went."""
+        self._check_writing()
+        with self._writing:
+            return self._decided(lambda transaction: packets.thin(transaction, most, before, time.time_ns()))
 
     def retire(self, before: int) -> int:
         """Drop whole periods (and documents) whose end and last write are both before this time; how many rows went."""
         self._check_writing()
         with self._writing:
-            return retire(self.cluster, self.names, self.ledger, self.period, before)
+            dropped = retire(self.cluster, self.names, self.ledger, self.period, before)
+            self._decided(packets.forget)
+            return dropped
 
 
 def _table(name: str) -> Table:

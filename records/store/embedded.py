@@ -19,15 +19,16 @@ from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
-from records.store import parquet
-from records.store.columns import arrow_types, content, decoded, document, flat, from_documents, shown, stored
+from records.store import packets, parquet
+from records.store.columns import agree, arrow_types, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
 from records.store.decisions import changed, decide, put
 from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Manifest, guard
+from records.store.merging import ALIAS
 from records.store.place import check_place, locked
 from records.store.rows import alert_from, suppression_from
-from records.store.settling import documents_of, settle
+from records.store.settling import documents_of, restore, settle
 from records.store.sql import Statement, sort_field
 from records.store.upgrade import upgrade
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from records.store.spool import Spool
 
 IN_PARQUET: Final = ("activity", "point")
-_EXPIRING: Final = ("finding", "alert", "incident", "coverage")
+_EXPIRING: Final = ("finding", "alert", "incident", "coverage", "evidence")
 _SHORT: Final = 10_000  # rows of a page that is read by identity
 
 
@@ -136,7 +137,9 @@ class EmbeddedStore:
         kind = _table(table)
         if table not in IN_PARQUET:
             bodies = self._manifest.bodies_of(table, "id", [identity])
-            return decoded(json.loads(bodies[identity]), table) if bodies else None
+            if not bodies and table == "asset":
+                bodies = self._manifest.bodies_of(table, "id", [self._manifest.references(ALIAS, [identity]).get(identity) or ""])
+            return decoded(json.loads(next(iter(bodies.values()))), table) if bodies else None
         page = self.read(table, Query(where=Match("id", identity)))
         return next((decoded(row, table) for row in flat(kind, page) if row["id"] == identity), None)
 
@@ -193,6 +196,10 @@ class EmbeddedStore:
     def states(self) -> dict[str, bytes]:
         """What all detectors saved, by name."""
         return self._manifest.states()
+
+    def packets(self, finding: str) -> bytes | None:
+        """The packets that are kept for a finding (pcapng), None where none are, or no more."""
+        return packets.body(self._manifest, finding)
 
     def _result(self, kind: Table, query: Query, text: Callable[[Statement], str]) -> pa.Table:
         def result() -> pa.Table:
@@ -286,7 +293,7 @@ class EmbeddedStore:
             if not there:
                 bodies[row["id"]] = body
                 fresh.append(row)
-            elif there == body or content(kind, there) == content(kind, body):
+            elif there == body or agree(content(kind, there), content(kind, body)):
                 known += 1
             else:
                 conflicts.append(f"{name}/{row['id']}")
@@ -297,6 +304,13 @@ class EmbeddedStore:
             parquet.compact(self.path, self._manifest, TABLES[name], which)
         if self._manifest.file_names(retired=True):
             parquet.sweep(self.path, self._manifest, time.time())
+
+    def thin(self, most: int, before: int) -> int:
+        """Bound what is kept of packets by size and age; for how many findings it went."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        with self._writing, self._manifest.transaction():
+            return packets.thin(self._manifest, most, before, time.time_ns())
 
     def retire(self, before: int) -> int:
         """Drop whole days (and documents) whose end and last write are both before this time; how many rows went."""
@@ -317,6 +331,7 @@ class EmbeddedStore:
                 if gone := self._manifest.drop_older(name, before):
                     changed(self._manifest, name)
                     dropped += gone
+            packets.forget(self._manifest)
         return dropped
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -324,7 +339,7 @@ class EmbeddedStore:
         if self._lock is None:
             raise StoreError("store.reading", path=self.path)
         with self._writing, self._manifest.transaction():
-            put(self._manifest, table, rows, time.time_ns())
+            restore(self._manifest, table, rows, time.time_ns())
 
     def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
         """Make decisions, all or none; the writer's lock is for rows, so this goes on beside it and needs only the right to write."""

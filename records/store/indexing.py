@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.schema import TABLES
 from records.store.cluster import refusal
-from records.store.documents import OWN, bodies, finished, once
+from records.store.columns import agree, content, document
+from records.store.documents import OWN, bodies, finished, flat_of, once
 from records.store.templates import DAY, LEDGER, period_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from records.schema import Table
     from records.store.cluster import Cluster
     from records.store.ledger import Ledger, Page
     from records.store.templates import Names
@@ -189,7 +191,7 @@ class Indexer:
         if undecided := {number for number in others if not page.counts(number) and not page.dead(number)}:
             self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted({entry.index for entry in entries})))
             page = self.ledger.decided(undecided)
-        taken: list[tuple[dict[str, Any], Entry]] = []
+        taken, others_say = list[tuple[dict[str, Any], Entry]](), list[Entry]()
         for entry in entries:
             own, version = found.get((entry.index, entry.id), ({}, {}))
             place = {"_index": entry.index, "_id": entry.id}
@@ -202,8 +204,21 @@ class Indexer:
             elif own["content"] == json.loads(entry.document)[OWN]["content"]:
                 outcome.known += 1
             else:
-                outcome.conflicts.append(f"{entry.table}/{entry.id}")
+                others_say.append(entry)
+        self._compare(others_say, outcome)
         return self._sent(taken, outcome)
+
+    def _compare(self, entries: Sequence[Entry], outcome: Outcome) -> None:
+        """Rows that are there with another content: it is no conflict where only fields are told that did not exist when those were stored."""
+        for start in range(0, len(entries), ASKED):
+            part = entries[start : start + ASKED]
+            docs = [{"_index": entry.index, "_id": entry.id} for entry in part]
+            answer = self.cluster.ask(lambda docs=docs: self.cluster.client.mget(docs=docs))
+            for entry, row in zip(part, answer["docs"], strict=True):
+                if row.get("found") and _agrees(TABLES[entry.table], row["_source"], json.loads(entry.document)):
+                    outcome.known += 1
+                else:
+                    outcome.conflicts.append(f"{entry.table}/{entry.id}")
 
     def _found(self, entries: Sequence[Entry]) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]:
         """What the store added to rows that are there, and their versions."""
@@ -239,6 +254,11 @@ class Indexer:
                 if row.get("found") and ("commit" not in own or page.counts(own["commit"])):
                     found[row["_id"]] = row["_source"]
         return found
+
+
+def _agrees(table: Table, there: dict[str, Any], told: dict[str, Any]) -> bool:
+    stored, given = (content(table, document(table, row)) for row in flat_of(table, [there, told]))
+    return agree(stored, given)
 
 
 def _requests(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

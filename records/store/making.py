@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FIELDS: Final = "fields"  # the document of the ledger's index that names what the mappings know
 ABANDONED: Final = 86_400_000_000_000  # what was staged so long ago and is not pending is nobody's
-EXPIRING: Final = ("finding", "alert", "incident", "coverage")
+EXPIRING: Final = ("finding", "alert", "incident", "coverage", "evidence")
 
 
 def make(cluster: Cluster, names: Names, ledger: Ledger, period: str) -> None:
@@ -114,7 +114,7 @@ def _tidy(cluster: Cluster, searcher: Searcher, names: Names, page: Page) -> Non
         return
     old: Clause = {"range": {"written": {"lt": time.time_ns() - ABANDONED}}}
     for hits in searcher.parts(Source(TABLES["audit"], index, EVERYTHING), {"query": old, "sort": ["_shard_doc"], "source": False}, None):
-        cluster.bulk([{"delete": {"_id": hit["_id"]}} for hit in hits if not hit["_id"].startswith(pending)], index=index, passing=404)
+        cluster.bulk([{"delete": {"_id": hit["_id"]}} for hit in hits if not hit["_id"].startswith(pending)], index=index, passing=(404,))
 
 
 def _written(cluster: Cluster, names: Names, index: str) -> int:
@@ -132,7 +132,7 @@ def _drop(cluster: Cluster, searcher: Searcher, source: Source, before: int) -> 
         return 0
     for hits in searcher.parts(source, body, None):
         lines = [{"delete": {"_id": hit["_id"]}} for hit in hits]
-        cluster.bulk(lines, index=source.index, passing=404)
+        cluster.bulk(lines, index=source.index, passing=(404,))
         dropped += len(hits)
     cluster.ask(lambda: cluster.client.indices.refresh(index=source.index))
     return dropped

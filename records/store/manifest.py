@@ -30,6 +30,10 @@ CREATE INDEX document_time ON document (kind, time);
 CREATE INDEX document_key ON document (kind, key);
 CREATE TABLE state (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
+_PACKETS: Final = """
+CREATE TABLE IF NOT EXISTS packets (content TEXT PRIMARY KEY, octets INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS packets_octets ON packets (octets);
+"""  # nothing that reads a store needs it unless it is there, so a store made before there was evidence is no older one
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class Manifest:
             self._db.execute("PRAGMA synchronous = FULL")
             if not found:
                 self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            self._db.executescript(_PACKETS)
         else:
             self._db.execute("SELECT count(*) FROM file").fetchone()  # a damaged file shows here, not in the middle of a page
 
@@ -234,15 +239,46 @@ class Manifest:
         rows = [(d.kind, d.id, d.time, d.key, d.written, d.body) for d in documents]
         self._run("INSERT OR REPLACE INTO document (kind, id, time, key, written, body) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
+    def drop(self, kind: str, identities: Iterable[str]) -> None:
+        """Delete these documents."""
+        self._run("DELETE FROM document WHERE kind = ? AND id = ?", [(kind, name) for name in identities])
+
     def drop_older(self, kind: str, before: int) -> int:
         """Delete documents whose time and last write are before; how many there were."""
         with self._lock, guard(self.path):
             return self._db.execute("DELETE FROM document WHERE kind = ? AND max(time, written) < ?", (kind, before)).rowcount
 
+    def written_before(self, kind: str, before: int) -> bool:
+        """Was any of these documents last written before this time?"""
+        return bool(self._all("SELECT 1 FROM document WHERE kind = ? AND written < ? LIMIT 1", (kind, before)))
+
     def starting(self, kind: str, prefix: str, limit: int) -> list[str]:
         """Identities that start so."""
         sql = "SELECT id FROM document WHERE kind = ? AND id >= ? AND substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
         return [row[0] for row in self._all(sql, (kind, prefix, len(prefix), prefix, limit))]
+
+    # packets
+
+    def put_packets(self, content: str, body: bytes) -> None:
+        """Keep octets under their hash, once."""
+        self._run("INSERT OR IGNORE INTO packets (content, octets, body) VALUES (?, ?, ?)", [(content, len(body), body)])
+
+    def packets(self, content: str) -> bytes | None:
+        """What is kept under a hash."""
+        rows = self._all("SELECT body FROM packets WHERE content = ?", (content,))
+        return rows[0][0] if rows else None
+
+    def drop_packets(self, contents: Iterable[str]) -> None:
+        """Keep these no more."""
+        self._run("DELETE FROM packets WHERE content = ?", [(content,) for content in contents])
+
+    def packet_octets(self) -> dict[str, int]:
+        """Octets that each takes, by its hash."""
+        return dict(self._all("SELECT content, octets FROM packets"))
+
+    def packets_size(self) -> int:
+        """Octets that all of them take."""
+        return self._all("SELECT coalesce(sum(octets), 0) FROM packets")[0][0]
 
     # the rest
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from records.model import Alert, Asset, Finding, PacketRef, Suppression, Term, Text
+from records.facts import ADDRESS, TOLD, Fact
+from records.model import Alert, Asset, Conflict, Finding, PacketRef, Suppression, Term, Text
 from records.nesting import iso, period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from records.model import Value
+    from records.model import Evidence, Value
+
+
+BELIEVED: Final = 85
 
 
 def moment(text: str) -> int:
@@ -84,6 +88,24 @@ def finding_from(row: Mapping[str, Any]) -> Finding:
     )
 
 
+def evidence_row(evidence: Evidence, now: int) -> dict[str, Any]:
+    """Evidence as a flat row, kept now."""
+    return {
+        "id": evidence.finding,
+        "file": evidence.file,
+        "time": evidence.time,
+        "end": evidence.end,
+        "packets": len(evidence.numbers),
+        "numbers": list(evidence.numbers),
+        "missing": evidence.missing,
+        "bytes": evidence.size,
+        "sha256": evidence.sha256,
+        "kept": now if evidence.sha256 else None,
+        "gone": None,
+        "reason": None,
+    }
+
+
 def alert_row(alert: Alert) -> dict[str, Any]:
     """An alert as a flat row."""
     return {
@@ -150,19 +172,34 @@ def asset_row(asset: Asset) -> dict[str, Any]:
     """An asset as a flat row."""
     row = asdict(asset)
     row["observer.site"] = row.pop("site")
-    return row | {"addresses": sorted(set(asset.addresses)), "sources": sorted(set(asset.sources))}
+    told = {"facts": _json([_dated(asdict(fact)) for fact in asset.facts]), "conflicts": _json([_dated(asdict(each)) for each in asset.conflicts])}
+    return row | told | {name: sorted(set(getattr(asset, name))) for name in ("addresses", "sources", "aliases")}
+
+
+def _dated(told: dict[str, Any]) -> dict[str, Any]:
+    return told | {name: iso(told[name]) for name in ("first", "last")}
 
 
 def asset_from(row: Mapping[str, Any]) -> Asset:
-    """The asset of a flat row."""
-    lists: dict[str, Any] = {name: tuple(row[name]) for name in ("addresses", "sources")}
-    named = {name: value for name, value in row.items() if name != "observer.site"}
-    return Asset(**{**named, **lists, "site": row["observer.site"]})
+    """The asset of a flat row, also of one that was stored before facts had their own times."""
+    facts = tuple(Fact(**_timed(each)) for each in _list(row.get("facts"))) or facts_of(row)
+    conflicts = tuple(Conflict(**_timed(each)) for each in _list(row.get("conflicts")))
+    told: dict[str, Any] = {name: row[name] for name in ("id", "name", "first", "last", "vendor", "model", "firmware", "serial", "role", "zone", "level")}
+    told |= {name: tuple(row.get(name) or ()) for name in ("addresses", "sources", "aliases")}
+    return Asset(**told, criticality=row.get("criticality"), site=row["observer.site"], facts=facts, conflicts=conflicts)
 
 
-def merged_asset(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Two rows of one asset as one: facts of the one seen last win, known facts win over unknown, so that a replay changes nothing."""
-    older, newer = (given, known) if given["last"] < known["last"] else (known, given)
-    merged = {name: newer[name] if newer[name] is not None else older.get(name) for name in newer}
-    merged |= {name: sorted({*known[name], *given[name]}) for name in ("addresses", "sources")}
-    return merged | {"first": min(known["first"], given["first"]), "last": max(known["last"], given["last"])}
+def _list(told: Any) -> list[dict[str, Any]]:
+    return json.loads(told) if isinstance(told, str) else told or []
+
+
+def _timed(told: dict[str, Any]) -> dict[str, Any]:
+    return told | {name: (period(told[name]) or (0, 0))[0] for name in ("first", "last")}
+
+
+def facts_of(row: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """What a row says that has no facts: as well believed as an answer of the device itself, which it came from."""
+    source = next((name for name in row["sources"] if name.endswith(":identity")), "earlier")
+    told = [(ADDRESS, address) for address in row["addresses"]] + [(name, str(row[name])) for name in TOLD if row.get(name) is not None]
+    told += [("name", row["name"])] if row["name"] not in row["addresses"] else []
+    return tuple(Fact(name, value, source, BELIEVED, row["first"], row["last"]) for name, value in told)

@@ -1,9 +1,10 @@
 """The spool: commits on their way to a store that may be away, on this machine's disk until the store has them.
 
-A commit is one segment, a file of its own: a line that says how long it is and what it hashes to, then the findings, assets and states as JSON, then the
-rows as Arrow streams. A segment is whole on the disk before anybody goes on, and goes when the store has taken it in; delivered twice it changes nothing,
-so a writer that was killed delivers again what it is not sure of. A segment that is not what was written is put aside as `.corrupt`, and the others are
-delivered. The spool holds `limit` octets: where it is full, whoever writes has to wait for the store, so nothing is dropped here.
+A commit is one segment, a file of its own: a line that says how long it is and what it hashes to, then the findings, assets and states as JSON, then
+the rows as Arrow streams and the packets of findings. A segment is whole on the disk before anybody goes on, and goes when the store has taken it in;
+delivered twice it changes nothing, so a writer that was killed delivers again what it is not sure of. A segment that is not what was written is put aside
+as `.corrupt`, and the others are delivered. The spool holds `limit` octets: where it is full, whoever writes has to wait for the store, so nothing is
+dropped here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import fcntl
 import io
 import json
 import os
+from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from records.errors import StoreError
-from records.model import Batch
+from records.model import Batch, Evidence
 from records.schema import TABLES
 from records.store.columns import conform
 from records.store.contract import Commit
@@ -164,9 +166,11 @@ def encoded(commit: Commit) -> bytes:
         "findings": [finding_row(finding) for finding in commit.findings],
         "assets": [asset_row(asset) for asset in commit.assets],
         "state": {name: base64.b64encode(state).decode() for name, state in commit.state.items()},
+        "evidence": [_evidence_head(evidence) for evidence in commit.evidence],
         "streams": [len(stream) for stream in streams],
     }
-    body = b"".join([json.dumps(head, ensure_ascii=False).encode("utf-8", "replace"), b"\n", *streams])
+    packets = [evidence.octets for evidence in commit.evidence]
+    body = b"".join([json.dumps(head, ensure_ascii=False).encode("utf-8", "replace"), b"\n", *streams, *packets])
     return f"{FORMAT} {len(body)} {_hash(body)}\n".encode() + body
 
 
@@ -179,7 +183,24 @@ def decoded(content: bytes) -> Commit:
     head: dict[str, Any] = json.loads(line)
     tables = [conform(TABLES[name], rows) for name, rows in zip(_TABLES, _tables(rest, head["streams"]), strict=True)]
     states = {name: base64.b64decode(state) for name, state in head["state"].items()}
-    return Commit(Batch(*tables), tuple(map(finding_from, head["findings"])), (), tuple(map(asset_from, head["assets"])), states)
+    evidence = tuple(_evidence(rest[sum(head["streams"]) :], head.get("evidence", [])))
+    findings, assets = tuple(map(finding_from, head["findings"])), tuple(map(asset_from, head["assets"]))
+    return Commit(Batch(*tables), findings, (), assets, states, evidence=evidence)
+
+
+def _evidence_head(evidence: Evidence) -> dict[str, Any]:
+    """Evidence without its packets, which stand behind the rows."""
+    told: dict[str, Any] = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
+    return told | {"octets": len(evidence.octets)}
+
+
+def _evidence(content: bytes, heads: list[dict[str, Any]]) -> Iterator[Evidence]:
+    start = 0
+    for head in heads:
+        end = start + int(head["octets"])
+        told: dict[str, Any] = head | {"numbers": tuple(head["numbers"]), "octets": content[start:end]}
+        yield Evidence(**told)
+        start = end
 
 
 def _hash(body: bytes) -> str:

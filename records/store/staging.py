@@ -6,18 +6,23 @@ import base64
 import json
 import secrets
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from records.query import Query
 from records.schema import TABLES
 from records.store.columns import document
-from records.store.documents import encoded, flat_of
+from records.store.documents import OWN, encoded, flat_of
 from records.store.dsl import of_these
+from records.store.holding import Holder
 from records.store.ledger import Overtaken
+from records.store.searching import Searcher, Source
 from records.store.templates import STAGED, STATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from records.store.holding import Held
     from records.store.indexing import Indexer
     from records.store.ledger import Ledger, Page
     from records.store.manifest import Document
@@ -27,15 +32,28 @@ SENT: Final = 500  # documents of a request
 REFERENCE: Final = {"finding": "alert", "audit": "subject"}  # what a document hangs on; else its key
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A document that is to be put: as it is sent, as its row, and what it hangs on. One that is to go has none of these."""
+
+    sent: bytes | None = None
+    body: str = ""
+    key: str | None = None
+
+
 class Transaction:
-    """`records.store.decisions.Documents` on one page of the ledger. Nothing is written before `mark`."""
+    """`records.store.packets.Packets` on one page of the ledger. Nothing is written before `mark`."""
 
     def __init__(self, stage: Stage, page: Page, attempt: int | None = None) -> None:
+        self.path = stage.indexer.cluster.place.shown
         self.page = page
         self.attempt = attempt
         self._stage = stage
         self._numbers: Body = dict(page.body["numbers"])
-        self._put: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._put: dict[tuple[str, str], Put] = {}
+        self._packets: dict[str, bytes] = {}
+        self._held: dict[str, Held] = {}
+        self._dropped: set[str] = set()
         self._trail: Body | None = page.body["trail"]
         self._states: dict[str, bytes] = {}
 
@@ -48,11 +66,33 @@ class Transaction:
         else:
             sources = list(self._stage.indexer.counted(kind, names, self.page).values())
         found = {row["id"]: document(table, row) for row in flat_of(table, sources)}
-        return found | {name: body for (table_name, name), (_, body) in self._put.items() if table_name == kind and column == "id" and name in set(names)}
+        for (table_name, name), put in self._put.items():
+            if table_name == kind and column == "id" and name in set(names):
+                found |= {name: put.body}
+        return {name: body for name, body in found.items() if body}
 
     def totals(self, kind: str, references: Iterable[str], /) -> dict[str, int]:
         """How many documents of a table hang on each of these keys, where any do; those of one's own commit count."""
         return self._stage.totals(kind, REFERENCE.get(kind, "key"), sorted(set(references)), self.page, self.attempt)
+
+    def references(self, kind: str, identities: Iterable[str], /) -> dict[str, str | None]:
+        """The keys of these documents, by identity."""
+        names, column = set(identities), REFERENCE.get(kind, "key")
+        found = {name: source.get(column) for name, source in self._stage.indexer.counted(kind, names, self.page).items()}
+        for (table, name), put in self._put.items():
+            if table == kind and name in names:
+                found |= {name: put.key}
+        return found
+
+    def bodies(self, kind: str, /) -> list[str]:
+        """The documents of a table that may change."""
+        table = TABLES[kind]
+        return [document(table, row) for row in flat_of(table, [source for _, source in self._stage.searcher.all(self._stage.index(kind))])]
+
+    def written_before(self, kind: str, before: int, /) -> bool:
+        """Was any of these documents last written before this time?"""
+        source = Source(TABLES[kind], self._stage.index(kind), {"range": {f"{OWN}.written": {"lt": before}}})
+        return self._stage.searcher.count(source, Query()) > 0
 
     def last(self, kind: str, /) -> dict[str, Any] | None:
         """The end of the trail, as the ledger has it."""
@@ -62,10 +102,36 @@ class Transaction:
     def put(self, documents: Iterable[Document], /) -> None:
         """Insert or replace documents."""
         for each in documents:
-            row = json.loads(each.body)
-            self._put[each.kind, each.id] = (encoded(TABLES[each.kind], row, {"written": each.written}), each.body)
+            row, own = json.loads(each.body), {"written": each.written}
+            sent = encoded(TABLES[each.kind], row, own) if each.kind in TABLES else json.dumps({"key": each.key, OWN: own}).encode()
+            self._put[each.kind, each.id] = Put(sent, each.body, each.key)
             if each.kind == "audit":
                 self._trail = {"id": row["id"], "hash": row["hash"]}
+
+    def drop(self, kind: str, identities: Iterable[str], /) -> None:
+        """Delete these documents."""
+        self._put |= {(kind, name): Put() for name in identities}
+
+    def put_packets(self, content: str, body: bytes, /) -> None:
+        """Keep octets under their hash, once."""
+        self._packets[content] = body
+
+    def packets(self, content: str, /) -> bytes | None:
+        """What is kept under a hash."""
+        return self._packets.get(content) or self._stage.packets.get(content)
+
+    def drop_packets(self, contents: Iterable[str], /) -> None:
+        """Keep these no more, of those that `packet_octets` told."""
+        self._dropped |= set(contents)
+
+    def packet_octets(self) -> dict[str, int]:
+        """Octets that each takes, by its hash."""
+        self._held = self._stage.packets.all()
+        return {content: held.octets for content, held in self._held.items()}
+
+    def packets_size(self) -> int:
+        """Octets that all of them take."""
+        return self._stage.packets.size()
 
     def number(self, name: str, /) -> int | None:
         """A number kept under a name."""
@@ -81,7 +147,10 @@ class Transaction:
 
     def mark(self) -> None:
         """Make all of it count, or raise Overtaken."""
-        places = [(self._stage.index(kind), name, body) for (kind, name), (body, _) in self._put.items()]
+        if self.attempt is None and not (self._put or self._states or self._dropped):
+            return
+        self._stage.packets.put(self._packets)
+        places: list[tuple[str, str, bytes | None]] = [(self._stage.index(kind), name, put.sent) for (kind, name), put in self._put.items()]
         for name, state in self._states.items():
             body = json.dumps({"state": base64.b64encode(state).decode()}).encode()
             places.append((self._stage.index(STATE), name, body))
@@ -94,6 +163,7 @@ class Transaction:
             raise
         if page.body["pending"]:
             self._stage.place(page.body["pending"])
+        self._stage.packets.drop((content, self._held[content]) for content in sorted(self._dropped & set(self._held)))
 
 
 class Stage:
@@ -103,16 +173,19 @@ class Stage:
         self.indexer = indexer
         self.ledger = ledger
         self._cluster = indexer.cluster
+        self.searcher = Searcher(indexer.cluster)
+        self.packets = Holder(indexer)
 
     def index(self, table: str) -> str:
         """The index of a table."""
         return self.indexer.names.of(table)
 
-    def put(self, token: str, places: Sequence[tuple[str, str, bytes]]) -> None:
-        """Keep (index, identity, document) under this token."""
+    def put(self, token: str, places: Sequence[tuple[str, str, bytes | None]]) -> None:
+        """Keep (index, identity, document; None: it is to go) under this token."""
         lines: list[Any] = []
         for number, (index, name, body) in enumerate(places):
-            lines += [{"index": {"_id": f"{token}-{number}"}}, {"index": index, "id": name, "document": body.decode(), "written": time.time_ns()}]
+            staged = {"index": index, "id": name, "document": None if body is None else body.decode(), "written": time.time_ns()}
+            lines += [{"index": {"_id": f"{token}-{number}"}}, staged]
         if lines:
             self.indexer.ensure(self.index(STAGED))
         self._bulk(lines, index=self.index(STAGED))
@@ -131,10 +204,10 @@ class Stage:
                     source = row["_source"]
                     touched.add(source["index"])
                     place = {"_index": source["index"], "_id": source["id"], "version": pending["sequence"], "version_type": "external_gte"}
-                    lines += [{"index": place}, source["document"]]
+                    lines += [{"delete": place}] if source["document"] is None else [{"index": place}, source["document"]]
             for index in sorted(touched):
                 self.indexer.ensure(index)
-            self._bulk(lines, passing=409)
+            self._bulk(lines, passing=(404, 409))
         if touched:
             self._cluster.ask(lambda: client.indices.refresh(index=sorted(touched)))
         self.ledger.placed(pending["token"])
@@ -142,9 +215,9 @@ class Stage:
 
     def drop(self, token: str, count: int) -> None:
         """What was staged under this token is not needed any more."""
-        self._bulk([{"delete": {"_id": f"{token}-{number}"}} for number in range(count)], self.index(STAGED), passing=404)
+        self._bulk([{"delete": {"_id": f"{token}-{number}"}} for number in range(count)], self.index(STAGED), passing=(404,))
 
-    def _bulk(self, lines: Sequence[Any], index: str | None = None, passing: int = 0) -> None:
+    def _bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = ()) -> None:
         for start in range(0, len(lines), 2 * SENT):
             self._cluster.bulk(lines[start : start + 2 * SENT], index, passing)
 

@@ -2,7 +2,8 @@
 
 A table of rows that are only ever added has an index a period of event time, behind an alias of the table's name: `balefire-activity-2026-11-22` behind
 `balefire-activity`. The other tables have one index each. `balefire-ledger` says what of it counts, `balefire-staged` and `balefire-state` hold what is
-being decided and what detectors know. A mapping knows the schema's fields and no others.
+being decided and what detectors know, `balefire-alias` tells which asset another identity is, `balefire-packets` holds the packets of findings. A mapping
+knows the schema's fields and no others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store.documents import LONGEST, OWN
 from records.store.dsl import FOLDED
+from records.store.merging import ALIAS
 
 if TYPE_CHECKING:
     from records.schema import Table
@@ -28,6 +30,8 @@ DAY: Final = 86_400_000_000_000
 LEDGER: Final = "ledger"
 STAGED: Final = "staged"
 STATE: Final = "state"
+PACKETS: Final = "packets"
+BESIDE: Final = (LEDGER, STAGED, STATE, ALIAS, PACKETS)  # what has an index and is no table
 _KEPT: Final[Body] = {"type": "keyword", "index": False, "doc_values": False}
 _WORD: Final[Body] = {
     "type": "keyword",
@@ -57,10 +61,12 @@ _SETTINGS: Final[Body] = {
     "number_of_shards": 1,
     "auto_expand_replicas": "0-1",
     "codec": "best_compression",
+    "gc_deletes": "1h",  # what was merged into another row is not put back by one who is late to put it in its place
     "refresh_interval": "60s",  # a commit refreshes what it wrote before it counts
 }
 _LEDGER: Final[Body] = {"dynamic": False, "properties": {}}
 _STAGED: Final[Body] = {"dynamic": False, "properties": {"written": {"type": "long"}}}
+_PACKETS: Final[Body] = {"dynamic": False, "properties": {"octets": {"type": "long"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +120,15 @@ def components(names: Names) -> dict[str, Body]:
     made: dict[str, Body] = {f"{names.prefix}@settings": {"template": {"settings": {"index": _SETTINGS}}}}
     for table in TABLES.values():
         made[f"{names.of(table.name)}@mappings"] = {"template": {"mappings": mapping(table)}}
-    for name, body in ((LEDGER, _LEDGER), (STAGED, _STAGED), (STATE, _LEDGER)):
-        made[f"{names.of(name)}@mappings"] = {"template": {"mappings": body}}
+    for name in BESIDE:
+        made[f"{names.of(name)}@mappings"] = {"template": {"mappings": {STAGED: _STAGED, PACKETS: _PACKETS}.get(name, _LEDGER)}}
     return made
 
 
 def templates(names: Names) -> dict[str, Body]:
     """The index templates of a store, by name."""
     made: dict[str, Body] = {}
-    for table in (*TABLES, LEDGER, STAGED, STATE):
+    for table in (*TABLES, *BESIDE):
         name = names.of(table)
         made[name] = {
             "index_patterns": [f"{name}-*"] if table in BY_PERIOD else [name],
@@ -134,5 +140,5 @@ def templates(names: Names) -> dict[str, Body]:
 
 
 def fields_of() -> set[str]:
-    """Every field that the mappings of this version know, with its table and type."""
-    return {f"{table.name}/{field.name}:{field.type}" for table in TABLES.values() for field in table.fields}
+    """Every field that the mappings of this version know, with its table and type, and the indices beside."""
+    return {f"{table.name}/{field.name}:{field.type}" for table in TABLES.values() for field in table.fields} | set(BESIDE)

@@ -1,6 +1,8 @@
 """What is not understood still has a character: how many packets, how long, how often, and which octets. Packets that no protocol was recognised in are
 counted by transport and serving port, by IP protocol or by EtherType; of octets a sample is enough.
 
+Where their octets show a cipher, or tell what time it is, that is noted on the way.
+
 Whether a packet counts, and whether it is sampled, depends on its flow alone: however a capture is cut into batches, the counts are the same.
 """
 
@@ -10,10 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from sensors.engine.ciphers import LOOKED, cipher_beneath, cipher_of
+from sensors.engine.clocks import read_clock, tells_time
+from sensors.engine.interfaces import INTERFACES, place_of
 from sensors.engine.octets import borrow, entry, inline, kernel, u8
-from sensors.engine.tables import CHARACTER, table
+from sensors.engine.tables import CHARACTER, RECOGNISED, table
 
-CHARACTERS: Final = 256  # rows; the last one takes what finds no other
+CHARACTERS: Final = 256  # rows of each interface; its last one takes what finds no other
 BINS: Final = 256  # of each row: how often each octet was sampled …
 LENGTHS: Final = (16, 64, 256, 512, 1024, 1460)  # … and behind them how many payloads were at most so long, and longer ones
 ARP: Final = 0x0806
@@ -26,21 +31,24 @@ EVEN: Final = 0.1  # coefficient of variation below which they are
 
 def character_tables() -> tuple[Any, Any]:
     """(characters, their bins [row, BINS + lengths]) of an engine."""
-    return table(CHARACTERS, CHARACTER), np.zeros((CHARACTERS, BINS + len(LENGTHS) + 1), np.int64)
+    rows = INTERFACES * CHARACTERS
+    return table(rows, CHARACTER), np.zeros((rows, BINS + len(LENGTHS) + 1), np.int64)
 
 
 @kernel
-def _row(transport: int, port: int, characters: Any) -> int:
-    """The row of this transport and port; the last one where the table is full."""
-    last = len(characters) - 1
-    for number in range(last):
+def _row(place: int, transport: int, port: int, cipher: int, packet: Any, characters: Any) -> int:
+    """The row of this interface, transport, port and cipher; the interface's last one where it has no other left."""
+    first = place * CHARACTERS
+    last = first + CHARACTERS - 1
+    for number in range(first, last):
         row = characters[number]
         if row.packets == 0:
-            row.transport, row.port = transport, port
+            row.transport, row.port, row.cipher, row.first = transport, port, cipher, packet.number
             return number
-        if row.transport == transport and row.port == port:
+        if row.transport == transport and row.port == port and row.cipher == cipher:
             return number
     characters[last].transport = characters[last].port = -1
+    characters[last].cipher = characters[last].first = 0
     return last
 
 
@@ -68,9 +76,9 @@ def _count(packet: Any, number: int, characters: Any, bins: Any) -> None:
 
 
 @inline
-def _meet(flow: Any, packet: Any, window: int, flows: Any, characters: Any) -> None:
+def _meet(flow: Any, packet: Any, place: int, window: int, flows: Any, characters: Any) -> None:
     """The first packet of a flow in this window."""
-    flow.character = _row(packet.transport, packet.port, characters)
+    flow.character = _row(place, packet.transport, packet.port, flow.cipher, packet, characters)
     flow.unknown_window, flow.unknown_here, flow.intervals, flow.interval, flow.square = window, 0, 0, 0.0, 0.0
     row = characters[flow.character]
     if flow.peer < 0 or flows[flow.peer].unknown_window != window:
@@ -91,39 +99,64 @@ def _time(flow: Any, time: int) -> None:
     flow.before = time
 
 
+@kernel
+def _see_cipher(memory: Any, packet: Any, flow: Any, place: int, window: int, flows: Any, characters: Any) -> None:
+    """Is it encrypted? What its peer is, it is too; else its first packets tell."""
+    if flow.peer >= 0 and flows[flow.peer].cipher:
+        flow.cipher = flows[flow.peer].cipher
+    elif flow.unknown < LOOKED:
+        flow.cipher = cipher_of(memory, packet)
+    if flow.cipher and flow.unknown_window == window:  # from now on it counts as that
+        flow.character = _row(place, packet.transport, packet.port, flow.cipher, packet, characters)
+        characters[flow.character].conversations += 1
+
+
 @inline
-def _without_flow(memory: Any, packet: Any, characters: Any, bins: Any) -> None:
+def _without_flow(memory: Any, packet: Any, place: int, characters: Any, bins: Any) -> None:
     """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload). As `streams` counts them."""
     named = packet.source >= 0 and packet.transport >= 0
     if not named and packet.ethertype == ARP:
         return
-    number = _row(packet.transport, -1, characters) if named else _row(-1, packet.ethertype, characters)
+    cipher = cipher_beneath(named, packet)
+    transport, port = (packet.transport, -1) if named else (-1, packet.ethertype)
+    number = _row(place, transport, port, cipher, packet, characters)
     if _is_sampled(characters[number].packets):
         _sample(memory, packet, number, bins)
     _count(packet, number, characters, bins)
 
 
 @entry
-def characterise(memory: Any, start: int, count: int, packets: Any, window: int, flows: Any, characters: Any, bins: Any) -> None:
+def characterise(
+    memory: Any, start: int, count: int, packets: Any, window: int, flows: Any, characters: Any, bins: Any, places: Any, hosts: Any,
+    references: Any, differences: Any,
+) -> None:  # fmt: skip
     """Count packets[start:count], which `follow` has seen and which are of one window, as far as nothing was recognised in them."""
     memory, packets, flows, characters, bins = borrow(memory), borrow(packets), borrow(flows), borrow(characters), borrow(bins)
+    places, hosts, references, differences = borrow(places), borrow(hosts), borrow(references), borrow(differences)
     for i in range(start, count):
         packet = packets[i]
-        if packet.whole <= 0:
+        if packet.whole <= 0 or packet.marks & RECOGNISED:
             continue
+        place = place_of(packet.interface, places)
         if packet.flow < 0:
             if packet.source_port < 0 or packet.source < 0 or packet.target < 0:
-                _without_flow(memory, packet, characters, bins)
+                _without_flow(memory, packet, place, characters, bins)
+                if tells_time(packet):
+                    read_clock(memory, packet, hosts, place, references, differences)
             continue
         flow = flows[packet.flow]
+        if flow.cipher == 0:
+            _see_cipher(memory, packet, flow, place, window, flows, characters)
         if flow.unknown_window != window:
-            _meet(flow, packet, window, flows, characters)
+            _meet(flow, packet, place, window, flows, characters)
         _time(flow, packet.time)
         if _is_sampled(flow.unknown):
             _sample(memory, packet, flow.character, bins)
         flow.unknown += 1
         flow.unknown_here += 1
         _count(packet, flow.character, characters, bins)
+        if tells_time(packet):
+            read_clock(memory, packet, hosts, place, references, differences)
 
 
 @entry

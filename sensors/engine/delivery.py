@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.flows import TRIES, UNDECIDED, converse, recognise, server_port, signed
-from sensors.engine.framing import message_length
+from sensors.engine.flows import TRIES, UNDECIDED, converse, converse_frame, recognise, server_port, signed
+from sensors.engine.framing import OF_FRAMES, datagram_fits, message_length
+from sensors.engine.interfaces import turn
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
-from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP
-from sensors.protocol import BY_SEGMENT
+from sensors.engine.tables import AFTER_GAP, BROKEN, CARRIED, CUT, FAILURE, OVERLAP, RECOGNISED
+from sensors.protocol import BY_DATAGRAM, BY_SEGMENT
 
 BELIEVED: Final = 4  # messages one behind the other that are not by chance
+PORTS: Final = 256  # rows of undecoded octets that each interface has: a power of two
 SLOT_OCTETS: Final = 2048  # one waiting segment, or the beginning of one message
 
 
@@ -32,20 +34,21 @@ def free_later(slot: int, slots: Any, streams: Any) -> None:
 
 @kernel
 def count_undecoded(octets: int, transport: int, port: int, table: Any, streams: Any) -> None:
-    """Count octets nobody understood, by transport and port; the last row takes what finds no other."""
+    """Count octets nobody understood, by interface, transport and port; the last row of an interface takes what finds no other."""
     if octets <= 0:
         return
     streams.undecoded += octets
-    last = len(table) - 1
-    place = mix(transport, port) & last
-    for _ in range(last + 1):
+    first = streams.place * PORTS
+    last = first + PORTS - 1
+    place = first + (mix(transport, port) & PORTS - 1)
+    for _ in range(PORTS):
         row = table[place]
         if row.octets == 0 and place < last:
             row.transport, row.port = transport, port
         if row.transport == transport and row.port == port and place < last:
             row.octets += octets
             return
-        place = (place + 1) & last
+        place = first + (place + 1 & PORTS - 1)
     table[last].transport = table[last].port = -1
     table[last].octets += octets
 
@@ -60,6 +63,7 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.protocol, message.framing, message.side = framing.protocol, framing.number, flow.side ^ flow.turned
     message.port = flow.source_port if flow.side == flow.turned else flow.target_port
     message.speaker, message.hearer = flow.source, flow.target
+    message.interface = streams.place
     message.marks = flags | (AFTER_GAP if flow.torn else 0)
     message.peered = 0
     if flow.peer >= 0:
@@ -75,6 +79,31 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
 @kernel
 def _emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, flows: Any, framings: Any, messages: Any, streams: Any) -> None:
     emit(packet, flow, number, offset, length, flags, framings[flow.framing], flows, messages, streams)
+
+
+@kernel
+def deliver_frame(
+    memory: Any, packet: Any, framings: Any, known: Any, ports: Any, messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any
+) -> bool:
+    """A frame that is not IP: a message of the protocol that its EtherType names, or false where it is none."""
+    number = ports[OF_FRAMES, packet.ethertype]
+    at, end = packet.payload, packet.payload + packet.length
+    if number < 0 or not datagram_fits(memory, at, end, number, framings, known, packet):
+        return False
+    message = messages[streams.messages]
+    streams.messages += 1
+    message.offset, message.length, message.time, message.clock, message.packet = at, packet.length, packet.time, packet.clock, packet.number
+    message.conversation = converse_frame(packet, framings[number].protocol, conversations, conversation_index, streams)
+    ends = min(packet.source, packet.target) << 24 ^ max(packet.source, packet.target)
+    message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
+    message.flow = message.port = -1
+    message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
+    message.speaker, message.hearer, message.peered = packet.source, packet.target, 0
+    message.marks = CUT if packet.length < packet.whole else 0
+    packet.marks |= RECOGNISED
+    streams.decoded += packet.length
+    count_undecoded(packet.whole - packet.length, -1, packet.ethertype, undecoded, streams)
+    return True
 
 
 @inline
@@ -195,6 +224,12 @@ def _feed(
     if framing.kind == BY_SEGMENT:
         _emit(packet, flow, number, at, min(end - at, framing.most), 0 if end - at <= framing.most else CUT, flows, framings, messages, streams)
         count_undecoded(end - at - framing.most, flow.transport, server_port(flow), undecoded, streams)
+        return
+    if framing.kind == BY_DATAGRAM:
+        if datagram_fits(memory, at, end, flow.framing, framings, known, packet):
+            _emit(packet, flow, number, at, end - at, CUT if packet.length < packet.whole else 0, flows, framings, messages, streams)
+        else:
+            count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
         return
     searched = False
     if flow.torn and flow.carry_length == 0:
@@ -332,18 +367,21 @@ def show_overlap(memory: Any, packet: Any, number: int, at: int, end: int, flows
 
 @entry
 def disown(
-    start: int, count: int, operations: Any, order: Any, messages: Any, conversations: Any, unknown: int, undecoded: Any, streams_table: Any
+    start: int, count: int, operations: Any, order: Any, messages: Any, conversations: Any, unknown: int, undecoded: Any, streams_table: Any,
+    counters: Any, aside: Any,
 ) -> None:  # fmt: skip
     """Messages whose framing was understood and whose meaning was not are no coverage: their octets count as undecoded. Refusals are understood."""
     operations, order, messages, conversations = borrow(operations), borrow(order), borrow(messages), borrow(conversations)
-    undecoded, streams_table = borrow(undecoded), borrow(streams_table)
+    undecoded, streams_table, counters, aside = borrow(undecoded), borrow(streams_table), borrow(counters), borrow(aside)
     streams = streams_table[0]
-    before = -1
+    home, before = streams.place, -1
     for i in range(start, count):
         operation = operations[order[i]]
         message = messages[operation.message]
         if operation.effect == unknown and operation.outcome != FAILURE and message.marks & BROKEN == 0 and operation.message != before:
             conversation = conversations[message.conversation]
+            turn(message.interface, streams, counters, aside)
             streams.decoded -= message.length
             count_undecoded(message.length, conversation.transport, conversation.port, undecoded, streams)
         before = operation.message
+    turn(home, streams, counters, aside)

@@ -7,12 +7,13 @@ from typing import Any, Final
 from sensors.engine.framing import fits
 from sensors.engine.octets import inline, kernel, mix, number_of, prefetch, tag_fits, tagged
 from sensors.engine.tables import GTPU
-from sensors.protocol import BY_SEGMENT
+from sensors.protocol import BY_DATAGRAM, BY_SEGMENT
 
 TRIES: Final = 8  # segments that recognition looks at
 UNDECIDED: Final = -1
 UNKNOWN: Final = -2
 NOT_LIKELY: Final = -1
+NO_TRANSPORT: Final = -1
 GONE: Final = -2  # the peer was there, and was let go
 
 
@@ -131,10 +132,11 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.used, flow.started, flow.ended, flow.torn, flow.tries = 1, 0, 0, 0, 0
     flow.likely = flow.acts = 0
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
-    flow.filling = 0
+    flow.filling = flow.cipher = flow.copied = 0
+    flow.interface = streams.place
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
-    flow.packets = flow.payloads = flow.messages = 0
+    flow.packets = flow.spoken = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
     peer = _find_peer(packet, flows, index)
     flow.peer = peer
@@ -160,7 +162,7 @@ def renew(flow: Any, connection: int) -> None:
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
-    flow.filling = 0
+    flow.filling = flow.cipher = 0
 
 
 @inline
@@ -183,6 +185,8 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
     found, tries = -1, TRIES
     registered = ports[1 if flow.transport == 17 else 0, server_port(flow)]
     for candidate in range(len(framings)):
+        if framings[candidate].kind == BY_DATAGRAM and candidate != registered:  # its content alone tells too little
+            continue
         fit = fits(memory, at, end, candidate, framings, known, packet)
         if framings[candidate].kind == BY_SEGMENT and registered < 0:  # others end in the same checksum: both sides must fit from their first octet on
             fit = fit and flow.likely == 0
@@ -198,13 +202,36 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
             return
         if flow.transport == 6 or (flow.side == 0 and flow.peer < 0):  # a datagram from a port, or in answer to one, may come from any program
             found = registered
-        if found < 0:
+        if found < 0 or framings[found].kind == BY_DATAGRAM:  # what does not fit is none
             if tries >= TRIES:
                 flow.framing = UNKNOWN
             return
     _settle(flow, found, tries, framings)
     if flow.peer >= 0 and flows[flow.peer].carry_length == 0:
         _settle(flows[flow.peer], found, tries, framings)
+
+
+@kernel
+def converse_frame(packet: Any, protocol: int, conversations: Any, index: Any, streams: Any) -> int:
+    """The number of the conversation of a frame that is not IP: from its sender to its receiver. In place of a port it has the EtherType."""
+    last = len(index) - 1
+    hashed = mix(mix(packet.source << 24 ^ packet.target, packet.ethertype << 16 | protocol << 8), packet.vlan ^ packet.tunnel_id << 13)
+    place = hashed & last
+    while index[place] >= 0:
+        row = conversations[index[place]]
+        if (
+            row.source == packet.source and row.target == packet.target and row.port == packet.ethertype and row.transport == NO_TRANSPORT
+            and row.protocol == protocol and row.vlan == packet.vlan and row.tunnel == packet.tunnel and row.tunnel_id == packet.tunnel_id
+        ):  # fmt: skip
+            return int(index[place])
+        place = (place + 1) & last
+    row = conversations[streams.conversations]
+    row.source, row.target, row.port, row.transport, row.protocol = packet.source, packet.target, packet.ethertype, NO_TRANSPORT, protocol
+    row.vlan, row.tunnel, row.tunnel_id = packet.vlan, packet.tunnel, packet.tunnel_id
+    row.source_mac, row.target_mac = packet.source_mac, packet.target_mac
+    index[place] = streams.conversations
+    streams.conversations += 1
+    return int(index[place])
 
 
 @kernel

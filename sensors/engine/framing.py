@@ -8,8 +8,9 @@ import numpy as np
 
 from sensors.engine.octets import inline, kernel, u8, u16be, u16le, u32be, u32le
 from sensors.engine.tables import FRAMING, table
-from sensors.protocol import BY_SEGMENT, LITTLE
+from sensors.protocol import BY_DATAGRAM, BY_SEGMENT, LITTLE
 
+OF_FRAMES: Final = 2  # the row of `ports` that EtherTypes stand in
 SHAPES: Final = 2  # lengths that a code may have: of a request and of its answer
 
 if TYPE_CHECKING:
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
 
 
 def framing_tables(protocols: tuple[Protocol, ...], upper: bool = False) -> tuple[Any, Any, Any]:
-    """(framings, known codes [framing, 256, 1 + SHAPES], ports [tcp or udp, 65536] → framing or -1) of the protocols on streams, or of those over another."""
+    """(framings, known codes [framing, 256, 1 + SHAPES], ports [tcp, udp or EtherType, 65536] → framing or -1) of the protocols on streams,
+    or of those over another."""
     total = sum(len(protocol.framings) for protocol in protocols)
     framings = table(max(total, 1), FRAMING)
     known = np.zeros((max(total, 1), 256, 1 + SHAPES), np.int64)
-    ports = np.full((2, 65536), -1, np.int64)
+    ports = np.full((3, 65536), -1, np.int64)
     row = 0
     for number, protocol in enumerate(protocols):
-        if not (protocol.over if upper else protocol.over is None or protocol.tcp or protocol.udp):
+        if not (protocol.over if upper else protocol.over is None or protocol.tcp or protocol.udp or protocol.ethertypes):
             continue
-        for kind, registered in ((0, protocol.tcp), (1, protocol.udp)):
+        for kind, registered in ((0, protocol.tcp), (1, protocol.udp), (OF_FRAMES, protocol.ethertypes)):
             ports[kind, list(registered)] = row
         for variant, framing in enumerate(protocol.framings):
             length = framing.length
@@ -87,10 +89,23 @@ def _shaped(memory: Any, at: int, end: int, number: int, framing: Any, known: An
     return False
 
 
+@inline
+def datagram_fits(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, row: Any) -> bool:
+    """May [at, end), a whole datagram or frame, be a message of this framing? Only its length, its magic and its code tell."""
+    framing = framings[number]
+    if end - at < max(framing.least, framing.magic_at + 2, framing.code_at + 1) or end - at > framing.most:
+        return False
+    if framing.mask and u16be(memory, at + framing.magic_at, end, row) & framing.mask != framing.magic:
+        return False
+    return framing.code_at < 0 or known[number, u8(memory, at + framing.code_at, end, row), 0] != 0
+
+
 @kernel
 def fits(memory: Any, at: int, end: int, number: int, framings: Any, known: Any, row: Any) -> bool:
     """Do whole messages of this framing fill [at, end) exactly? That is how content is recognised, on any port."""
     framing = framings[number]
+    if framing.kind == BY_DATAGRAM:
+        return datagram_fits(memory, at, end, number, framings, known, row)
     if framing.kind == BY_SEGMENT:
         length = end - at
         if length < framing.least or length > framing.most:

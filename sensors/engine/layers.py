@@ -91,6 +91,7 @@ def _copy_message(target: Any, source: Any) -> None:
     target.time, target.clock, target.packet, target.flow, target.connection = source.time, source.clock, source.packet, source.flow, source.connection
     target.speaker, target.hearer = source.speaker, source.hearer
     target.conversation, target.port, target.side, target.marks, target.peered = source.conversation, source.port, source.side, source.marks, source.peered
+    target.interface = source.interface
 
 
 @entry

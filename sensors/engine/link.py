@@ -7,7 +7,8 @@ from typing import Any, Final
 from sensors.engine.delivery import count_undecoded
 from sensors.engine.fragments import ENOUGH, FRAGMENT, expire, release
 from sensors.engine.frames import frame
-from sensors.engine.network import datagram
+from sensors.engine.framing import OF_FRAMES
+from sensors.engine.network import datagram, name_ends
 from sensors.engine.octets import borrow, entry, inline, kernel
 from sensors.engine.tables import (
     BAD_CHECKSUM,
@@ -19,6 +20,7 @@ from sensors.engine.tables import (
     GRE,
     GTPU,
     IPIP,
+    MIRRORED,
     MPLS,
     PPPOE,
     REASSEMBLED,
@@ -67,13 +69,13 @@ def _clear(packet: Any) -> None:
     packet.flow = packet.port = -1
     packet.length = packet.whole = packet.ethertype = 0
     packet.tunnel = packet.realm = packet.forgone = packet.marks = 0
-    packet.fragment = packet.short = packet.jump = 0
+    packet.fragment = packet.short = packet.jump = packet.identification = 0
 
 
 @entry
 def decode(
     memory: Any, start: int, count: int, packets: Any, outer: Any, hosts: Any, index: Any, clocks: Any,
-    datagrams: Any, units: Any, buffers: Any, assemblies: Any, sightings: Any,
+    datagrams: Any, units: Any, buffers: Any, assemblies: Any, sightings: Any, ports: Any,
 ) -> int:  # fmt: skip
     """Fill the rest of packets[start:count] from the bytes; returns the next packet where datagrams that are whole leave no room for further ones,
     or an address found none.
@@ -82,6 +84,7 @@ def decode(
     """
     memory, packets, outer, hosts, index, clocks = borrow(memory), borrow(packets), borrow(outer), borrow(hosts), borrow(index), borrow(clocks)
     datagrams, units, buffers, assemblies, sightings = borrow(datagrams), borrow(units), borrow(buffers), borrow(assemblies), borrow(sightings)
+    ports = borrow(ports)
     clock, assembly = clocks[0], assemblies[0]
     release(buffers, assembly)
     for i in range(start, count):
@@ -99,6 +102,8 @@ def decode(
         datagram(memory, packet, at, hosts, index, clock, datagrams, units, buffers, assembly)
         if may_carry(packet):
             unwrap(memory, packets, i, outer, hosts, index, clock, datagrams, units, buffers, assembly, sightings)
+        if packet.transport < 0 and packet.length > 0 and packet.source_mac >= 0 and packet.source < 0 and ports[OF_FRAMES, packet.ethertype] >= 0:
+            name_ends(packet, hosts, index, clock)
     return count
 
 
@@ -118,6 +123,7 @@ def note(packet: Any, undecoded: Any, streams: Any) -> None:
     """Count what is unusual of a packet."""
     marks = packet.marks
     streams.duplicates += 1 if marks & DUPLICATE else 0
+    streams.mirrored += 1 if marks & MIRRORED else 0
     streams.bad_checksums += 1 if marks & BAD_CHECKSUM else 0
     streams.fragments += 1 if marks & REASSEMBLED else 0
     streams.unfinished += 1 if marks & UNFINISHED else 0

@@ -13,6 +13,7 @@ from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
 MAX_EXTENSIONS: Final = 8
 TCP: Final = 6
 UDP: Final = 17
+LINK: Final = 48  # family of a row with a MAC address: of who speaks no IP
 UNUSED: Final = 0  # family of a row without an address
 UNKNOWN_SUM: Final = -1  # not to be checked
 
@@ -70,6 +71,15 @@ def forget_hosts(gone: Any, hosts: Any, index: Any, clocks: Any) -> None:
             index[slot] = tagged(_address_hash(host.family, host.a, host.b, host.c, host.d), number)
 
 
+@kernel
+def name_ends(packet: Any, hosts: Any, index: Any, clock: Any) -> None:
+    """The ends of a frame that is not IP. A receiver that the link does not tell is the address of zeros."""
+    packet.source = _host(LINK, 0, 0, 0, packet.source_mac, hosts, index, clock)
+    packet.target = _host(LINK, 0, 0, 0, max(packet.target_mac, 0), hosts, index, clock)
+    if packet.target < 0:
+        packet.source = -1
+
+
 @inline
 def _ipv4(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any) -> tuple[int, int, int]:
     """Offset of the transport header, end of the datagram on the wire, sum of what a transport's checksum covers of this header."""
@@ -86,7 +96,8 @@ def _ipv4(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any)
     packet.source = _host(4, 0, 0, 0, source, hosts, index, clock)
     packet.target = _host(4, 0, 0, 0, target, hosts, index, clock)
     packet.transport = u8(memory, at + 9, end, packet)
-    packet.fragment = 1 if u16be(memory, at + 6, end, packet) & 0x3FFF else 0
+    told = u32be(memory, at + 4, end, packet)
+    packet.identification, packet.fragment = told >> 16, 1 if told & 0x3FFF else 0
     if complete and sum16(memory, at, at + header, packet) != 0:
         doubt(packet, u16be(memory, at + 10, end, packet) == 0, hosts)
     covered = (source >> 16) + (source & 0xFFFF) + (target >> 16) + (target & 0xFFFF)

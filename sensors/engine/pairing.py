@@ -147,7 +147,7 @@ def annotate(
             operation.anomaly = CUT_ANOMALY  # what the capture left out is no fault of the sender
         if message.marks & OVERLAP:
             operation.anomaly |= OVERLAP_ANOMALY
-        if traits[operation.effect] & ITS_OWN:
+        if traits[operation.effect] & ITS_OWN and message.flow >= 0:  # a frame that is not IP has none
             flow = flows[message.flow]
             flow.acts = 1
             if flow.peer >= 0:

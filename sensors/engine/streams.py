@@ -9,6 +9,7 @@ from sensors.engine.delivery import (
     abandon,
     count_undecoded,
     deliver,
+    deliver_frame,
     drop_carry,
     free_later,
     settled,
@@ -20,9 +21,10 @@ from sensors.engine.delivery import (
 from sensors.engine.flows import GONE, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed
 from sensors.engine.history import contradicts, remember
 from sensors.engine.holes import filled, in_hole, leave_hole
+from sensors.engine.interfaces import turn, turn_to
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, same_octets
-from sensors.engine.tables import ASIDE, LATENESS, SECOND, WINDOW
+from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 32  # segments out of order that one direction may hold
@@ -482,7 +484,7 @@ def _next(
 @inline
 def _finish(
     memory: Any, start: int, packets: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
-    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int,
+    messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams: Any, histories: Any, place: int, counters: Any, aside: Any,
 ) -> int:  # fmt: skip
     """The input ends: deliver what still waits, from flow `start` on; returns the next flow where there is no room."""
     packet = packets[0]
@@ -490,6 +492,7 @@ def _finish(
         if streams.messages + LARGEST_ROOM > len(messages) or streams.free_slots < MAX_WAITING or streams.conversations + 2 >= len(conversations):
             return number
         if flows[number].used:
+            turn(flows[number].interface, streams, counters, aside)
             streams.half_open += half_open(flows[number])
             streams.one_sided += one_sided(flows[number])
             _end(memory, packet, number, flows, slots, framings, known, ports,
@@ -501,6 +504,7 @@ def _finish(
 def follow(
     memory: Any, start: int, count: int, packets: Any, flows: Any, index: Any, slots: Any, framings: Any, known: Any, ports: Any,
     messages: Any, conversations: Any, conversation_index: Any, undecoded: Any, streams_table: Any, histories: Any, place: int,
+    counters: Any, aside: Any, places: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Follow packets[start:count]; returns (next packet, why it stopped): NO_ROOM also where all are done or a window of the clock begins.
 
@@ -511,10 +515,11 @@ def follow(
     framings, messages, conversations = borrow(framings), borrow(messages), borrow(conversations)
     conversation_index, undecoded, streams_table = borrow(conversation_index), borrow(undecoded), borrow(streams_table)
     known, ports, histories = borrow(known), borrow(ports), borrow(histories)
+    counters, aside, places = borrow(counters), borrow(aside), borrow(places)
     streams = streams_table[0]
     if count == ENDING:
         return _finish(memory, start, packets, flows, slots, framings, known, ports,
-                       messages, conversations, conversation_index, undecoded, streams, histories, place), NO_ROOM  # fmt: skip
+                       messages, conversations, conversation_index, undecoded, streams, histories, place, counters, aside), NO_ROOM  # fmt: skip
     begins, ends = streams.window * WINDOW, (streams.window + 1) * WINDOW
     for i in range(start, count):
         packet = packets[i]
@@ -528,6 +533,7 @@ def follow(
             return i, NO_ROOM if streams.done_slot >= 0 else FULL_SLOTS
         if streams.conversations + 2 >= len(conversations):
             return i, FULL_CONVERSATIONS
+        turn_to(packet, places, streams, counters, aside)
         number = -1
         if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0 and packet.marks & ASIDE == 0:
             number = find_flow(packet, flows, index)
@@ -541,13 +547,19 @@ def follow(
         if packet.marks & ASIDE:
             continue
         if number < 0:
-            _other(packet, undecoded, streams)
+            if packet.transport >= 0 or packet.source < 0 or not deliver_frame(
+                memory, packet, framings, known, ports, messages, conversations, conversation_index, undecoded, streams
+            ):  # fmt: skip
+                _other(packet, undecoded, streams)
             continue
         flow = flows[number]
         flow.packets += 1
         flow.last = packet.clock
         if packet.whole > 0:
             flow.payloads += 1
+            flow.spoken += 1
+        if packet.marks & MIRRORED:
+            flow.copied = 1
         if packet.transport == 6 and not _follows(packet, flow, flows):
             _segment(memory, packet, number, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -583,28 +595,36 @@ def _let_go(flow: Any, slots: Any, undecoded: Any, streams: Any) -> None:
 
 
 @entry
-def relieve(crowded: Any, flows: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
+def relieve(crowded: Any, flows: Any, slots: Any, undecoded: Any, streams_table: Any, counters: Any, aside: Any) -> None:
     """Free the slots of these flows."""
     crowded, flows, slots, undecoded, streams_table = borrow(crowded), borrow(flows), borrow(slots), borrow(undecoded), borrow(streams_table)
+    counters, aside = borrow(counters), borrow(aside)
+    streams = streams_table[0]
+    home = streams.place
     for k in range(len(crowded)):
-        _let_go(flows[crowded[k]], slots, undecoded, streams_table[0])
-        streams_table[0].shed += 1
+        turn(flows[crowded[k]].interface, streams, counters, aside)
+        _let_go(flows[crowded[k]], slots, undecoded, streams)
+        streams.shed += 1
+    turn(home, streams, counters, aside)
 
 
 @entry
-def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: Any, streams_table: Any) -> None:
+def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: Any, streams_table: Any, counters: Any, aside: Any) -> None:
     """Let go of these flows (sorted numbers) and what waits in them; the index is made anew. Those that had not ended yet are counted as shed."""
     gone, flows, index, slots = borrow(gone), borrow(flows), borrow(index), borrow(slots)
-    undecoded, streams_table = borrow(undecoded), borrow(streams_table)
+    undecoded, streams_table, counters, aside = borrow(undecoded), borrow(streams_table), borrow(counters), borrow(aside)
     streams = streams_table[0]
+    home = streams.place
     for k in range(len(gone)):
         if flows[gone[k]].used and flows[gone[k]].waiting_count == 0:
+            turn(flows[gone[k]].interface, streams, counters, aside)
             _count_missing(_missing(flows[gone[k]], flows), streams)
     for k in range(len(gone)):
         number = gone[k]
         flow = flows[number]
         if flow.used == 0:
             continue
+        turn(flow.interface, streams, counters, aside)
         _let_go(flow, slots, undecoded, streams)
         if flow.ended == 0 and now - flow.last < IDLE:
             streams.shed += 1
@@ -616,6 +636,7 @@ def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: A
         flow.used = 0
         flow.peer = streams.free_flow
         streams.free_flow = number
+    turn(home, streams, counters, aside)
     fill(index, -1)
     for number in range(streams.flows):
         if flows[number].used:

@@ -28,6 +28,7 @@ PACKET: Final = _record(  # three lines of the cache
     forgone="i8", forgone_transport="i4",                      # octets of fragments that are given up with this packet
     flow="i4", port="i4",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
     marks="i4", fragment="u1", short="u1", jump="u1",          # marks: DUPLICATE …; fragment: 1 until its datagram is whole
+    identification="i4",                                       # of an IPv4 datagram; 0 where there is none
 )
 HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8", right="i8", wrong="i8")  # right, wrong: checksums of what it sent
 DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
@@ -38,6 +39,14 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
 )
 ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8", content="i8")  # a frame that was sent over two ways
+COPY: Final = _record(content="i8", time="i8")  # a packet that may come again from another mirror port
+REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PTP by its domain and identity
+    kind="i8", family="i8", a="i8", b="i8", c="i8", d="i8", place="i8", last="i8",
+    behind="i8", announced="i8",                               # nanoseconds that UTC is behind its timescale, and whether that is known
+    sequence="i8", captured="i8",                              # of the message whose time comes with the next one (-1: none), and when it came
+    samples="i8",                                              # comparisons in this window
+)
+VLANS: Final = _record(there="i8", back="i8", place="i8", conversations="i8")  # conversations whose two directions carry these
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
@@ -51,8 +60,10 @@ FLOW: Final = _record(  # one direction of a connection
     closing="i8", reborn="i8",                                 # that of its FIN; the first of a connection in its place that nobody confirmed yet (-1: none)
     hole="i8", hole_end="i8", hole_clock="i8",                 # numbers that were passed over (end -1: none), and when last
     hole_next="i8", filling="u1",                              # 1 while they come after all, and the one behind those that came last
+    interface="u1", cipher="u1", copied="u1",                  # place of the interface; number of the cipher recognised in it; 1 where copies came
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
-    character="i4", last="i8", packets="i8", payloads="i8", messages="i8",
+    character="i4", last="i8", payloads="i8", messages="i8",
+    packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
     source_mac="i8", target_mac="i8", vlan="i4", tunnel="i4", tunnel_id="i8",
@@ -61,16 +72,21 @@ HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # 
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
+    interface="i8", place="i8",                                # number of the interface whose counters these are, and its place
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
     jumps="i8", overlaps="i8", half_open="i8", one_sided="i8",
     duplicates="i8", bad_checksums="i8", rejected="i8", fragments="i8", unfinished="i8", bad_fragments="i8",
     gre="i8", erspan="i8", vxlan="i8", gtpu="i8", pppoe="i8", mpls="i8", ipip="i8",  # packets in each kind of tunnel
+    dropped="i8", mirrored="i8",                               # packets that whoever captured dropped; copies from a second mirror port
+    talks="i8", requests_only="i8", answers_only="i8",         # TCP conversations that said enough, those of them with one direction only
+    split_vlans="i8",                                          # conversations whose directions carry different VLANs
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
 CHARACTER: Final = _record(  # what the packets are like that no protocol was recognised in, of one transport and port and window
-    transport="i8", port="i8", packets="i8", octets="i8",
+    transport="i8", port="i8", cipher="i8", packets="i8", octets="i8",
     conversations="i8", begun="i8",                            # pairs of ends that spoke, and those of them that did so for the first time
     cyclic="i8", period="f8",                                  # packets of flows with even intervals, and the sum of these packets' mean intervals
+    first="i8",                                                # number of the first packet
 )
 CONVERSATION: Final = _record(
     source="i8", target="i8", port="i8", transport="i8", protocol="i8", vlan="i8", source_mac="i8", target_mac="i8",
@@ -89,6 +105,7 @@ MESSAGE: Final = _record(
     speaker="i4", hearer="i4",                                 # hosts
     protocol="u1", framing="u1", side="u1",                    # framing: number within its protocol; side: 0 towards the server, 1 from it
     marks="u1", peered="u1",                                   # CARRIED, CUT, AFTER_GAP, BROKEN; 1 where the other direction is seen too
+    interface="u1",                                            # place of the interface that the last of its octets came from
     unit="i8", transaction="i8",                               # what the protocol below said of them (-1: nothing, or there is none below)
 )
 OPERATION: Final = _record(
@@ -168,7 +185,9 @@ UNFINISHED: Final = 32  # with this packet a datagram is given up: its time is o
 CROWDED: Final = 64  # … or for room
 BAD_FRAGMENT: Final = 128  # … or its fragments contradict each other
 TUNNELLED: Final = 256
+MIRRORED: Final = 1024  # the same packet was there a moment before
 ROUTED: Final = 512  # an IPv6 routing header is still to change the address that checksums cover
+RECOGNISED: Final = 1024  # a frame that is not IP, of a protocol that is known
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
 
 # kinds of tunnels

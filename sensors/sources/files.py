@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from records.errors import InputError
+from sensors.sources.again import Tape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from _typeshed import WriteableBuffer
+
+    from sensors.sources.again import Seekable
 
 GZIP: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20
@@ -32,9 +35,12 @@ WAKE_S: Final = 0.1  # how often a silent pipe asks whether it is to stop
 
 
 class Stream(Protocol):
-    """Bytes in order. `damaged` is set where they ended because the compressed data is cut off or corrupt, `stopped` where somebody ended them."""
+    """Bytes in order."""
 
-    damaged: bool
+    @property
+    def damaged(self) -> bool:
+        """Did the bytes end because the compressed data is cut off or corrupt?"""
+        ...
 
     @property
     def stopped(self) -> bool:
@@ -75,6 +81,10 @@ class Plain:
         """Straight from the file into `room`."""
         return self._file.readinto(room) or 0
 
+    def seek(self, offset: int) -> bool:
+        """Go on from there: no pipe can."""
+        return self._file.seek(offset) == offset
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
@@ -110,6 +120,16 @@ class Inflated:
         room[:octets] = self._ready[:octets]
         self._ready = self._ready[octets:]
         return octets
+
+    def state(self) -> tuple[Any, ...]:
+        """Where it is: what `restore` needs to go on from here once more."""
+        return self._file.tell(), self._inflate.copy(), self._input, bytes(self._ready), self._over, self.damaged
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from where it was then: no pipe can."""
+        at, inflate, self._input, ready, self._over, self.damaged = state
+        self._file.seek(at)
+        self._inflate, self._ready = inflate.copy(), memoryview(ready)
 
     def _more(self) -> bool:
         """Have something to decompress; False at the end, which is damage where a member is not complete."""
@@ -189,6 +209,7 @@ class Pipe(io.RawIOBase):
         self._file: Any = getattr(file, "raw", file)
         self._waits = _has_number(self._file)
         self._digest = hashlib.sha256()
+        self._tape: Tape | None = None
         self.stopped = self._over = False
         self.head = self._rest = self._beginning(begun)
         self.salt = hashlib.sha256(self.head).hexdigest()
@@ -258,9 +279,17 @@ class Pipe(io.RawIOBase):
         """The hash of what was read so far."""
         return self._digest.hexdigest()
 
+    def keep(self, octets: int) -> None:
+        """From now on the last so many octets of its stream can be read again."""
+        self._tape = Tape(_stream(self, self.head), octets)
+
     def stream(self) -> Stream:
         """The bytes, decompressed where they begin like gzip."""
-        return _stream(self, self.head)
+        return self._tape or _stream(self, self.head)
+
+    def again(self) -> Seekable | None:
+        """What is kept of them; None where nothing is."""
+        return self._tape and self._tape.again()
 
     def beginning(self) -> Stream:
         """The same of its beginning alone."""

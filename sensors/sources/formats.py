@@ -41,6 +41,7 @@ SECTION: Final = 0x0A0D0D0A  # the same in both byte orders
 INTERFACE_BLOCK: Final = 1
 PACKET_BLOCK: Final = 2  # obsolete
 SIMPLE: Final = 3
+STATISTICS: Final = 5  # of an interface
 ENHANCED: Final = 6
 SECTION_MAGIC: Final = struct.pack(">I", SECTION)
 SECTION_HEADER: Final = 28
@@ -57,12 +58,13 @@ INTERFACE: Final = np.dtype(  # what a kernel must know of an interface
 
 @dataclass(frozen=True, slots=True)
 class Classic:
-    """The file header of a pcap. `scale` turns the fraction of a second into nanoseconds; `header` is the length of a record's."""
+    """The file header of a pcap. `scale` turns the fraction of a second into nanoseconds; `header` is the length of a record's; `snap` may be 0."""
 
     big: bool
     scale: int
     header: int
     linktype: int
+    snap: int
 
 
 def classic(head: bytes) -> Classic | None:
@@ -70,8 +72,8 @@ def classic(head: bytes) -> Classic | None:
     if len(head) < FILE_HEADER or head[:4] not in CLASSIC:
         return None
     big, scale, header = CLASSIC[head[:4]]
-    (linktype,) = struct.unpack_from(">I" if big else "<I", head, 20)
-    return Classic(big, scale, header, linktype & 0x03FFFFFF)  # above: whether and how long a frame check sequence is
+    snap, linktype = struct.unpack_from(">II" if big else "<II", head, 16)
+    return Classic(big, scale, header, linktype & 0x03FFFFFF, snap)  # above: whether and how long a frame check sequence is
 
 
 def linktype_name(number: int) -> str:
@@ -104,7 +106,7 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     interface.readable = linktype in LINKTYPES
     interface.snap = snap or LARGEST
     name, resolution, offset = "", 6, 0
-    for code, value in _options(block, order):
+    for code, value in options(block, order):
         if code == OPTION_NAME:
             name = value.decode("utf-8", "replace").rstrip("\0")
         elif code == OPTION_RESOLUTION and len(value) == 1:
@@ -120,17 +122,17 @@ def describe(block: bytes, order: str, interface: Any) -> str:
     return name
 
 
-def _options(block: bytes, order: str) -> list[tuple[int, bytes]]:
-    """The options of an interface description block, up to the first that does not fit."""
-    options: list[tuple[int, bytes]] = []
-    at, end = 16, len(block) - 4
+def options(block: bytes, order: str, at: int = 16) -> list[tuple[int, bytes]]:
+    """The options of a block from offset `at` on (of an interface description 16), up to the first that does not fit."""
+    found: list[tuple[int, bytes]] = []
+    end = len(block) - 4
     while at + 4 <= end:
         code, length = struct.unpack_from(f"{order}HH", block, at)
         if code == 0 or at + 4 + length > end:
             break
-        options.append((code, block[at + 4 : at + 4 + length]))
+        found.append((code, block[at + 4 : at + 4 + length]))
         at += 4 + length + (-length & 3)
-    return options
+    return found
 
 
 def section_order(head: bytes) -> str | None:

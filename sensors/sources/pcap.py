@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError, InputError, UsageError
+from sensors.sources.again import seekable
 from sensors.sources.files import Digest, Pipe, Spool, beginning, open_stream
 from sensors.sources.formats import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sensors.sources.again import Marks, Seekable
     from sensors.sources.files import Stream
     from sensors.sources.reader import CaptureSource
 
@@ -65,6 +67,10 @@ class Capture:
         """Its bytes, decompressed. Raises OSError."""
         return self.pipe.stream() if self.pipe else open_stream(self.file)
 
+    def again(self) -> Seekable | None:
+        """Its bytes once more, from anywhere; None where they are not kept. Raises OSError."""
+        return self.pipe.again() if self.pipe else seekable(open_stream(self.file))
+
 
 class Found(list[Capture]):
     """Captures in the order of their first packets, those without any last. `left_out` are the files of directories that are no captures."""
@@ -107,11 +113,11 @@ def listen() -> Found:
     return found
 
 
-def open_capture(capture: Capture) -> CaptureSource:
-    """A source of the packets of `capture`; what cannot be opened is a source with an `error` and no packets."""
+def open_capture(capture: Capture, marks: Marks | None = None) -> CaptureSource:
+    """A source of the packets of `capture`; what cannot be opened is a source with an `error` and no packets. `marks` remember where packets stand."""
     from sensors.sources.reader import CaptureSource
 
-    return CaptureSource(capture)
+    return CaptureSource(capture, marks)
 
 
 def _is_directory(path: str) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from records.errors import InputError
 from sensors.engine.octets import borrow, entry, inline, u16be, u16le, u32be, u32le
 from sensors.engine.tables import table
+from sensors.sources.again import Mark
 from sensors.sources.files import beginning
 from sensors.sources.formats import (
     CLASSIC,
@@ -26,6 +27,7 @@ from sensors.sources.formats import (
     SECTION,
     SECTION_HEADER,
     SIMPLE,
+    STATISTICS,
     classic,
     describe,
     linktype_name,
@@ -33,9 +35,12 @@ from sensors.sources.formats import (
     nanoseconds,
     section_order,
 )
+from sensors.sources.interfaces import Interfaces
 
 if TYPE_CHECKING:
     from records.errors import BalefireError
+    from sensors.source import Drop
+    from sensors.sources.again import Marks, Seekable
     from sensors.sources.files import Stream
     from sensors.sources.pcap import Capture
 
@@ -44,7 +49,7 @@ HEADERS: Final = 1 << 14  # sections and interfaces of one file: what is behind 
 # why a kernel stopped
 FULL: Final = 0  # no row left
 MORE: Final = 1  # the next record is not complete
-HEADER: Final = 2  # a section or an interface, which is read in Python
+HEADER: Final = 2  # a section, an interface or what was dropped there, which is read in Python
 BROKEN: Final = 3  # nonsense: where the next record would begin is not known
 
 # `at` and `end` bound the bytes to index; `skip` is what remains of a block beyond them; `time` is that of the last packet; `octets` are the captured ones
@@ -154,11 +159,15 @@ def index_blocks(memory: Any, packets: Any, interfaces: Any, walks: Any) -> None
             walk.stop = HEADER
             break
         known = kind in (ENHANCED, SIMPLE, PACKET_BLOCK, INTERFACE_BLOCK)
+        told = kind == STATISTICS and 24 <= length <= LARGEST_BLOCK
         if length < 12 or length % 4 != 0 or (known and length > LARGEST_BLOCK):
             walk.stop = BROKEN
             break
         if at + length > end:
-            walk.skip = 0 if known else length  # what is not read may be larger than the chunk
+            walk.skip = 0 if known or told else length  # what is not read may be larger than the chunk
+            break
+        if told:
+            walk.stop = HEADER
             break
         if known:
             if _u32(memory, at + length - 4, walk) != length:
@@ -183,15 +192,16 @@ class CaptureSource:
     """The packets of one capture file.
 
     `error` says where it was bad or cut off, everything before that is delivered; `octets` and `packets` count what was delivered, `skipped` the
-    packets of interfaces that cannot be read. `interfaces` are the names of the interfaces, in all sections, that the rows number.
+    packets of interfaces that cannot be read. `marks` are told where each batch begins; `stream`, where it is given, is read from where `go` says.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, marks: Marks | None = None, stream: Seekable | None = None) -> None:
         self.name = capture.name
         self._capture = capture  # keeps its spool
+        self._marks = marks
         self.error: BalefireError | None = None
         self.packets = self.octets = self.skipped = 0
-        self.interfaces: list[str] = []
+        self._interfaces = Interfaces()
         self._path = capture.path
         self._walks = table(1, WALK)
         self._table = table(8, INTERFACE)
@@ -202,8 +212,10 @@ class CaptureSource:
         self._block = 0  # its length
         self._headers = 0
         self._over = False
-        self._stream: Stream | None = None
+        self._stream: Stream | Seekable | None = stream
         self._blocks = False
+        if stream is not None:
+            return
         try:
             self._stream = capture.open()
             self._begin(self._stream)
@@ -223,15 +235,27 @@ class CaptureSource:
         walk = self._walks[0]
         if header := classic(head):
             walk.big, walk.scale, walk.header, walk.linktype = header.big, header.scale, header.header, header.linktype
-            self.interfaces = [""]
+            self._interfaces.names = [""]
+            self._table[0].linktype, self._table[0].snap = header.linktype, header.snap
             self._offset = FILE_HEADER
         self._blocks = head[:4] not in CLASSIC
         self._rest += head[self._offset :]
+
+    @property
+    def interfaces(self) -> list[str]:
+        """The names of the interfaces that rows number, in all sections; a pcap has one without a name."""
+        return self._interfaces.names
+
+    @property
+    def drops(self) -> list[Drop]:
+        """What was dropped within the last batch, as interfaces tell."""
+        return self._interfaces.drops
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """The next packets: see `Source`. A record that is larger than memory[start:] ends the capture as nonsense does."""
         arena = memoryview(memory)
         walk = self._walks[0]
+        self._interfaces.drops = []
         most = len(arena) - start
         room = min(most, max(len(packets) << 11, 1 << 16))  # more than the rows can take would only be kept and moved again
         while not self._over and len(packets):
@@ -243,9 +267,13 @@ class CaptureSource:
             if self._skip:  # the file ends inside the block
                 self._finish()
                 break
+            offset, before = self._offset, self._walks.copy() if self._marks is not None else None
             self._index(memory, start, end, packets)
             self._keep(arena, start, copied, end)
             if walk.row:
+                if self._marks is not None:
+                    mark = Mark(int(packets[0].number), offset, before, self._table, self.interfaces, self._blocks)
+                    self._marks.add(mark, int(packets[walk.row - 1].number))
                 self.packets += int(walk.row)
                 return int(walk.row)
             if walk.stop == BROKEN:
@@ -256,6 +284,20 @@ class CaptureSource:
                 self._end("capture.corrupt")
             room = most
         return 0
+
+    def go(self, mark: Mark) -> bool:
+        """Read on from there; False where those bytes are gone. Raises OSError."""
+        (walk,) = self._walks = mark.walk.copy()
+        known = mark.names[: walk.section + walk.interfaces] if mark.blocks else list(mark.names)
+        self._table, self._interfaces.names, self._blocks = mark.interfaces.copy(), known, mark.blocks
+        self._rest, self._taken, self._offset, self._skip, self._over, self.error = bytearray(), 0, mark.offset, 0, False, None
+        stream: Any = self._stream
+        return bool(stream.seek(mark.offset))
+
+    def interface(self, number: int) -> tuple[str, int, int]:
+        """Name, link type and snap length of an interface that the rows number."""
+        row = self._table[number]
+        return self.interfaces[number], int(row.linktype), int(row.snap)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -306,7 +348,7 @@ class CaptureSource:
         self.octets, self.skipped = int(walk.octets), int(walk.skipped)
 
     def _header(self, block: memoryview) -> None:
-        """Read the section header or the interface description that `block` begins with, and pass over it."""
+        """Read the section header, interface description or statistics that `block` begins with, and pass over it."""
         walk = self._walks[0]
         order = ">" if walk.big else "<"
         (kind,) = struct.unpack_from(f"{order}I", block)
@@ -322,7 +364,12 @@ class CaptureSource:
             walk.big = order == ">"
             walk.section += walk.interfaces
             walk.interfaces = 0
+            self._interfaces.section()
         (length,) = struct.unpack_from(f"{order}I", block, 4)
+        if kind == STATISTICS:
+            self._interfaces.statistics(bytes(block[:length]), order, int(walk.row))
+            walk.at += length
+            return
         self._headers += 1
         if self._headers > HEADERS or (kind != SECTION and length < 20):
             walk.stop = BROKEN
@@ -338,7 +385,7 @@ class CaptureSource:
         """One more interface of this section."""
         if len(self.interfaces) == len(self._table):
             self._table = np.concatenate([self._table, table(len(self._table), INTERFACE)]).view(np.recarray)
-        self.interfaces.append(describe(block, order, self._table[len(self.interfaces)]))
+        self._interfaces.describe(describe(block, order, self._table[len(self.interfaces)]))
         self._walks[0].interfaces += 1
 
     def _keep(self, arena: memoryview, start: int, copied: int, end: int) -> None:

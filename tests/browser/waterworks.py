@@ -170,7 +170,8 @@ def many() -> list[Finding]:
 def assets() -> tuple[Asset, ...]:
     """Three assets with names."""
     kinds = (("asset-plc-7", "PLC-7", "chlorine dosing"), ("asset-hmi-2", "HMI-2", "filter hall screen"), ("asset-plc-3", "PLC-3", "filter 3"))
-    return tuple(Asset(identity, name, (), NOW - 24 * HOUR, NOW, role=role, site=SITE) for identity, name, role in kinds)
+    each = enumerate(kinds, 1)
+    return tuple(Asset(identity, name, (f"10.9.9.{n}",), NOW - 24 * HOUR, NOW, role=role, site=SITE) for n, (identity, name, role) in each)
 
 
 def fill(where: Path) -> None:

@@ -73,7 +73,8 @@ class Conformance:
 
     `names` says which of our protocols a name of the index asks for: one of them has operations (those of an upper protocol stand in place of the lower one's);
     `inside` names of the index under which those may be found too. `alike`: columns that rows which differ have in common. `attacks` are folders of attack
-    captures that are compared, too. `silent` are ground truths of the index that say nothing which could be compared, with the reason; `undecoded` are
+    captures that are compared, too. `everywhere`: ours that the index does not name, for they may be in any capture; `also`: captures in which they are
+    compared. `silent` are ground truths of the index that say nothing which could be compared, with the reason; `undecoded` are
     captures of which more than a twentieth stays undecoded on the protocol's ports, with the reason.
     """
 
@@ -87,17 +88,19 @@ class Conformance:
     attacks: tuple[str, ...] = ()
     silent: Mapping[str, str] = field(default_factory=dict[str, str])
     undecoded: Mapping[str, str] = field(default_factory=dict[str, str])
+    everywhere: frozenset[str] = frozenset()
+    also: tuple[str, ...] = ()
 
     @property
     def protocols(self) -> frozenset[str]:
         """Ours."""
-        return frozenset(name for names in self.names.values() for name in names)
+        return self.everywhere | {name for names in self.names.values() for name in names}
 
     def captures(self) -> list[str]:
         """Every capture that holds the protocol."""
         return [
-            capture for capture, held in contents().items() if held & set(self.names)
-            and (capture in truths() or Path(capture).parent.name in self.attacks)
+            capture for capture, held in contents().items() if capture in self.also
+            or (held & set(self.names) and (capture in truths() or Path(capture).parent.name in self.attacks))
         ]  # fmt: skip
 
     def ports(self, capture: str) -> set[str]:

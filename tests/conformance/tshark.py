@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FRAME: Final = ("frame.number", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport")
 BETWEEN: Final = "\x1f"
+NO_PORT: Final = -1  # of frames that are not TCP or UDP
 
 
 def present() -> bool:
@@ -56,7 +57,7 @@ def frames(path: Path, wanted: str, names: tuple[str, ...], options: tuple[str, 
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for line in text.split("\n")[:-1]:
         number, source, target, *cells = line.split("\t")
-        ports = [int(cell) for cell in cells[:4] if cell]
+        ports = [*(int(cell) for cell in cells[:4] if cell), NO_PORT, NO_PORT]
         yield Frame(
             int(number), source, target, ports[0], ports[1], {name: cell.split(BETWEEN) if cell else [] for name, cell in zip(names, cells[4:], strict=True)}
         )

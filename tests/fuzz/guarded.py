@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from sensors.engine import interpreted
+from sensors.engine.interfaces import counters_of
 from sensors.engine.octets import plain
 from sensors.sensor import Sensor
 
@@ -80,6 +81,7 @@ class GuardedSensor(Sensor):
 
     def __init__(self, batch: int, ends: bool) -> None:
         super().__init__("observer", "site", "file", batch=batch)
-        tables = guard((self, self.release, self.release.naming, *self._relay.things), ends)
+        tables = guard((self, self.ledger, self.release, self.release.naming, *self._relay.things), ends)
         assert tables > 40, "the tables of the sensor are elsewhere now"
         self.talks = self.conversations[: len(self.talks)]  # the first rows of that table
+        self.counters = self.ledger.counters = counters_of(self.streams)  # in the row of that one

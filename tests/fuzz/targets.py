@@ -21,6 +21,7 @@ from sensors import release
 from sensors import sensor as sensors_sensor
 from sensors.engine import contexts, fragments, layers, link, names, pairing
 from sensors.engine.dissecting import OPERATION_OCTETS, SAMPLE_OCTETS
+from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, CONVERSATION, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
 from sensors.protocol import Protocol, protocols
@@ -147,6 +148,7 @@ class Decoder:
         sightings = table(SIGHTINGS, SIGHTING)
         sightings.time = -1
         self.sightings = guarded(sightings, ends)
+        self.ports = guarded(framing_tables(protocols())[2], ends)
 
     def decode(self, memory: Any, packets: Any) -> list[bytes]:
         """Decode all of them; returns what was put together of fragments, as it lies there before the next call takes its place."""
@@ -155,7 +157,7 @@ class Decoder:
             before = at
             at = link.decode(
                 plain(memory), at, len(packets), packets, self.outer, self.hosts, self.index, self.clock,
-                self.datagrams, self.units, self.buffers, self.assembly, self.sightings,
+                self.datagrams, self.units, self.buffers, self.assembly, self.sightings, self.ports,
             )  # fmt: skip
             assert before < at <= len(packets), "the decoder stands still"
             told += self._told(memory, packets[before:at])
@@ -326,6 +328,8 @@ def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
     assert len(alone) == len(operations), "other operations at the edge"
     carries = operations.payload >= 0
     operations.payload[carries] -= messages.offset[operations.message[carries]]
+    named = operations.name_octets > 0
+    operations.name_at[named] -= messages.offset[operations.message[named]]
     names = [name for name in OWNED if name not in ("message", "sample")]
     same(alone[names], operations[names], "operations at the edge")
     return len(given), digest(owned, samples)
@@ -421,7 +425,7 @@ class Edge:
     """Packets as a source, some at a time. The last one of a batch ends with the arena; all others lie in gaps of `fill`, as does what nobody wrote to."""
 
     def __init__(self, packets: list[Packet], fill: int, sensor: GuardedSensor) -> None:
-        self.name = "edge"
+        self.name, self.interfaces, self.drops = "edge", ("",), ()
         self.error: BalefireError | None = None
         self.whole = 0
         self._packets, self._fill, self._sensor = packets, fill, sensor

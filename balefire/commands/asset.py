@@ -1,0 +1,95 @@
+"""One asset, told whole: what is known of it and from where, what changed, what others claim, with whom it talks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from balefire.identities import UnknownError
+from records.schema import TABLES
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from records.search import Condition
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+PEERS: Final = 20  # lines of who talks with it, each way
+
+
+@click.command(help=say("cli.help.asset", HELP))
+@click.argument("name", metavar="ASSET")
+@keeps
+@speaks
+def asset(screen: Screen, name: str, as_json: bool) -> None:
+    """Tell one asset."""
+    from records.nesting import nest
+    from records.store.rows import asset_from
+
+    store = opened(screen)
+    try:
+        row = found(store, name)
+        whole, talks = asset_from(row), _talks(store, row)
+        if as_json:
+            screen.emit(nest(row) | {"changes": _changes(whole.facts), "talks": talks})
+        else:
+            from balefire.portrait import show_asset
+
+            show_asset(screen, whole, talks)
+    finally:
+        store.close()
+
+
+def found(store: Store, name: str) -> Row:
+    """The asset of this identity (or its unique beginning), address or name, of whichever it fits first. Raises UnknownError."""
+    from records.query import Query
+    from records.search import Match
+    from records.store.columns import flat
+
+    if row := store.get("asset", name):
+        return row
+    for field in ("addresses", "name"):
+        page = flat(TABLES["asset"], store.read("asset", Query(where=Match(field, name), limit=3)))
+        if len(page) == 1:
+            return store.get("asset", page[0]["id"]) or {}
+        if page:
+            raise UnknownError("ambiguous_asset", name=name, ids=", ".join(row["id"] for row in page))
+    begun = store.find(name, ("asset",)) if name else []
+    if len(begun) != 1:
+        raise UnknownError("ambiguous_asset" if begun else "unknown_asset", name=name, ids=", ".join(each for _table, each in begun))
+    return store.get("asset", begun[0][1]) or {}
+
+
+def _changes(facts: Any) -> list[Row]:
+    from records.facts import changes
+    from records.nesting import iso
+
+    return [change._asdict() | {"time": iso(change.time)} for change in changes(facts)]
+
+
+def _talks(store: Store, row: Row) -> list[Row]:
+    """Whom it asked and who asked it, over which protocol and for what, busiest first each way."""
+    identities = [row["id"], *(row["aliases"] or ())]
+    talks: list[Row] = []
+    for direction, own, other in (("asks", "source", "destination"), ("asked", "destination", "source")):
+        talks += _ways(store, _any_of(f"{own}.asset.id", identities), direction, other)
+    return talks
+
+
+def _any_of(field: str, values: list[str]) -> Condition:
+    from records.search import Match, Or
+
+    return Or(tuple(Match(field, value) for value in values))
+
+
+def _ways(store: Store, where: Condition, direction: str, other: str) -> list[Row]:
+    from records.query import Query, Terms
+
+    fields = (f"{other}.asset.name", "network.protocol", "ot.access")
+    rows = store.terms("activity", Query(where=where), Terms(fields, PEERS, "ot.count")).to_pylist()
+    return [
+        {"direction": direction, "peer": row[fields[0]], "protocol": row[fields[1]], "access": row[fields[2]], "count": row["total"]} for row in rows
+    ]  # fmt: skip

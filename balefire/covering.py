@@ -1,0 +1,51 @@
+"""`balefire coverage` for people: the grade of a range, what takes its points, the blind spots worst first, then the windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from balefire.rows import flat, shown
+from balefire.screen import clean, cut
+from balefire.summary import indented, section, spot_lines
+from dashboards.blindness import clock_words, placed, reason_words
+from dashboards.queries import account
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from records.query import Query
+    from records.store.contract import Store
+
+SPOTS: Final = 20
+TABLE: Final = "coverage"
+
+
+def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> bool:
+    """All of it; false where there is no row."""
+    from rich.text import Text
+
+    total = store.count(TABLE, query)
+    if not total:
+        return False
+    covered, used = account(store, query)
+    grade = covered.grade
+    note = cut(grade, screen.language) if grade is not None else screen.say("cli.summary.no_grade")
+    parts: list[Any] = [section(screen.say("coverage.told.head"), note)]
+    if used < total:
+        parts.append(indented(Text(screen.say("coverage.told.some", shown=f"{used:,}", total=f"{total:,}"), "dim")))
+    parts += [indented(Text(reason_words(each, screen.language))) for each in covered.reasons]
+    if grade == 100:
+        parts.append(indented(Text(screen.say("coverage.told.whole"))))
+    spots = covered.spots()
+    parts.append(section(screen.say("coverage.told.spots")))
+    parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]
+    if clocks := covered.clocks():
+        parts.append(section(screen.say("coverage.told.clock")))
+        parts += [indented(Text(clean(placed(place, clock_words(clock, screen.language), screen.language)))) for place, clock in clocks]
+    rows = flat(TABLE, store.read(TABLE, replace(query, limit=limit)))
+    parts += [section(screen.say("coverage.told.windows")), Text(), shown(TABLE, rows, screen.language)]
+    for part in parts:
+        screen.print(part)
+    if total > len(rows):
+        screen.note(screen.say("cli.more", shown=len(rows), total=f"{total:,}", after=rows[-1]["id"]))
+    return True

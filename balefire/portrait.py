@@ -1,0 +1,77 @@
+"""One asset as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from balefire.screen import clean
+from balefire.summary import Prose, grid, indented, section
+from balefire.times import shown, span
+from records.facts import ADDRESS, changes
+from records.wording import role_words, say_or
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from balefire.screen import Screen
+    from records.facts import Fact
+    from records.model import Asset
+
+
+def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> None:
+    """Name and what it is, facts, changes, conflicts, peers."""
+    from rich.text import Text
+
+    device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
+    facts = [role_words(asset.role, screen.language), device, span(asset.first, asset.last, screen.language) + " UTC", asset.id]
+    parts: list[RenderableType] = [
+        Text(clean(asset.name), "bold"),
+        indented(Text(clean(" · ".join(filter(None, facts))), "dim")),
+        section(screen.say("cli.asset.facts"), screen.say("cli.asset.believed")),
+        indented(_facts(screen, asset.facts)),
+        *_changes(screen, asset),
+        *_conflicts(screen, asset),
+        *_talks(screen, talks),
+    ]
+    for part in parts:
+        screen.print(part)
+
+
+def _facts(screen: Screen, facts: tuple[Fact, ...]) -> RenderableType:
+    told = grid(5, numbers=(3,))
+    before = ""
+    for fact in sorted(facts, key=lambda each: (each.name != ADDRESS, each.name, -each.confidence, -each.last, each.value)):
+        value = role_words(fact.value, screen.language) if fact.name == "role" else fact.value
+        name = say_or(f"fact.{fact.name}", screen.language, fact.name) if fact.name != before else ""
+        told.add_row(*(clean(cell) for cell in (name, value, fact.source, fact.confidence, span(fact.first, fact.last, screen.language))))
+        before = fact.name
+    return told
+
+
+def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
+    """`Firmware: 2.1 → 2.3 on 3 May 2026, 10:04:00`."""
+    lines: list[RenderableType] = []
+    for change in changes(asset.facts):
+        name = say_or(f"fact.{change.name}", screen.language, change.name)
+        words = {"fact": name, "before": change.before, "after": change.after, "time": shown(change.time, screen.language), "source": change.source}
+        lines.append(indented(Prose(screen.say("cli.asset.changed", **words))))
+    return [section(screen.say("cli.asset.changes")), *lines] if lines else []
+
+
+def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
+    lines: list[RenderableType] = [
+        indented(Prose(screen.say(f"cli.asset.{each.kind}", address=each.address, other=each.other, time=shown(each.first, screen.language))))
+        for each in asset.conflicts
+    ]
+    return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
+
+
+def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
+    if not talks:
+        return []
+    told = grid(4, numbers=(3,))
+    for each in talks:
+        way = screen.say(f"cli.asset.{each['direction']}", peer=each["peer"] or "–")
+        access = say_or(f"access.{each['access']}", screen.language, each["access"] or "")
+        told.add_row(*(clean(cell) for cell in (way, each["protocol"], access, f"{each['count']:,}")))
+    return [section(screen.say("cli.asset.talks"), screen.say("cli.asset.busiest")), indented(told)]

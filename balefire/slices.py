@@ -1,0 +1,193 @@
+"""What `balefire evidence` writes: packets kept for findings, or packets of captures that are still there, each with why it is among them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from balefire.identities import one
+from records.errors import UsageError
+from records.model import PacketRef
+from records.query import Query
+from records.schema import EVIDENCE, FINDING
+from records.search import Match
+from records.store.columns import decoded, flat
+from sensors.pcapng import Packet, Writer, read
+from sensors.slicing import Selection, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from records.store.contract import Store
+    from sensors.sources.pcap import Capture
+
+Row = dict[str, Any]
+MOST: Final = 500_000  # packets out of a store at a time: they are sorted in memory
+
+
+@dataclass(slots=True)
+class Taken:
+    """A packet of the capture `file`, its number there, and the findings that name it or stand near it."""
+
+    file: str
+    number: int
+    packet: Packet
+    named: list[str] = field(default_factory=list[str])
+    near: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class Kept:
+    """Findings and what is kept for them, by identity. `gone` are rows of evidence that is no more there; `without` are findings that none was kept for."""
+
+    kind: str | None
+    identity: str | None
+    findings: dict[str, Row]
+    there: dict[str, Row]
+    gone: list[Row]
+    without: list[str]
+
+
+def kept(store: Store, identity: str | None, selection: Selection) -> Kept:
+    """What is kept for an alert, for a finding, or, where no ID is given, in this time. Raises UnknownError."""
+    kind, found = one(store, identity) if identity else (None, None)
+    if kind == "finding":
+        rows = [store.get("finding", found or "") or {}]
+    else:
+        query = Query(where=Match("alert", found, cased=True)) if found else Query(ids=tuple(_in_time(store, selection)))
+        rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", query))]
+    findings = {row["id"]: row for row in rows}
+    known = {row["id"]: row for row in flat(EVIDENCE, store.read("evidence", Query(ids=tuple(findings))))}
+    there = {name: row for name, row in known.items() if row["sha256"] and row["gone"] is None}
+    gone = [row for row in known.values() if row["gone"] is not None]
+    without = [name for name in findings if name not in known or known[name]["sha256"] is None]
+    return Kept(kind, found, findings, there, sorted(gone, key=lambda row: (row["time"], row["id"])), without)
+
+
+def _in_time(store: Store, selection: Selection) -> Iterator[str]:
+    """The evidence that reaches into the time of a selection."""
+    for row in flat(EVIDENCE, store.read("evidence", Query(until=selection.until))):
+        if selection.since is None or row["end"] >= selection.since:
+            yield row["id"]
+
+
+def named(finding: Row) -> set[int]:
+    """The numbers of the packets that a finding names."""
+    return {packet["packet"] for packet in finding.get("packets") or ()}
+
+
+def from_store(store: Store, found: Kept, selection: Selection) -> list[Taken]:
+    """The packets that are kept, each once, in the order of time. Raises InputError, StoreError; UsageError where they are too many."""
+    taken: dict[tuple[str, int], Taken] = {}
+    contents: dict[tuple[str, str, tuple[int, ...]], list[Row]] = {}
+    for row in found.there.values():
+        contents.setdefault((row["sha256"], row["file"], tuple(row["numbers"])), []).append(row)
+    for rows in contents.values():
+        packets = list(zip(rows[0]["numbers"], read(store.packets(rows[0]["id"]) or b""), strict=False))
+        for row in rows:
+            _add(taken, row["file"], row["id"], packets, named(found.findings[row["id"]]))
+        if len(taken) > MOST:
+            raise UsageError("evidence.many", most=MOST)
+    ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
+    return ordered if selection.everything else _filtered(ordered, selection)
+
+
+def _add(taken: dict[tuple[str, int], Taken], file: str, finding: str, packets: Iterable[tuple[int, Packet]], wanted: set[int]) -> None:
+    for number, packet in packets:
+        each = taken.setdefault((file, number), Taken(file, number, packet))
+        (each.named if number in wanted else each.near).append(finding)
+
+
+def _filtered(taken: list[Taken], selection: Selection) -> list[Taken]:
+    """Those that a selection takes: as a capture of their own, they are looked at as any other is."""
+    from sensors.sources.pcap import find
+
+    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as file:
+        writer = Writer(file)
+        for each in taken:
+            writer.add(each.packet)
+        file.flush()
+        return [taken[number - 1] for capture in find([file.name]) for number, _ in Slice(capture, selection).packets()] if taken else []
+
+
+def from_captures(captures: Sequence[Capture], selection: Selection, fail: Any) -> Iterator[Taken]:
+    """The packets of captures as they come. `fail` is told what was wrong with one."""
+    for capture in captures:
+        cut = Slice(capture, selection)
+        for number, packet in cut.packets():
+            yield Taken(capture.name, number, packet)
+        if cut.error is not None:
+            fail(cut.error)
+
+
+def again(captures: Sequence[Capture], found: Kept, selection: Selection, fail: Any) -> list[Taken]:
+    """The packets of findings, copied anew from the captures that still have them: each finding's from the first that holds the packets it means."""
+    from contextlib import closing
+
+    from records.nesting import period
+    from sensors.decoding import Decoder
+    from sensors.evidence import Keeper
+    from sensors.sensor import BATCH
+    from sensors.sources.again import Marks
+    from sensors.sources.pcap import open_capture
+
+    taken: dict[tuple[str, int], Taken] = {}
+    left = dict(found.findings)
+    for capture in captures:
+        if capture.error is not None:
+            fail(capture.error)
+            continue
+        marks, decoder = Marks(), Decoder(BATCH)
+        with closing(open_capture(capture, marks)) as source:
+            while decoder.read(source):
+                pass
+            if source.error is not None:
+                fail(source.error)
+        with closing(Keeper(capture, marks)) as keeper:
+            for name, finding in list(left.items()):
+                told = [PacketRef(each["file"], each["packet"], (period(each["time"]) or (0,))[0]) for each in finding.get("packets") or ()]
+                packets, missing = keeper.named(told)
+                if packets and not missing:
+                    _add(taken, capture.name, name, packets, named(finding))
+                    del left[name]
+    found.without[:] = list(left)
+    ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
+    return ordered if selection.everything else _filtered(ordered, selection)
+
+
+def addresses(store: Store | None, text: str) -> frozenset[str]:
+    """The addresses that a person means: one address, or an asset by its name or the beginning of its ID; its IP addresses where it has some.
+
+    Raises UsageError where it is neither.
+    """
+    if is_address(text):
+        return frozenset({text.lower()})
+    from records.schema import ASSET
+
+    rows = flat(ASSET, store.read("asset", Query())) if store else []
+    meant = [row for row in rows if row["id"] == text or row["name"] == text] or [row for row in rows if len(text) >= SHORT and row["id"].startswith(text)]
+    if len(meant) != 1:
+        raise UsageError("evidence.asset", text=text)
+    known = [address for address in meant[0]["addresses"] if is_address(address)]
+    return frozenset([address for address in known if not is_mac(address)] or known)
+
+
+SHORT: Final = 4  # letters of an ID that are enough
+
+
+def is_mac(text: str) -> bool:
+    """Is it a MAC address, in colons?"""
+    parts = text.split(":")
+    return len(parts) == 6 and all(len(part) == 2 and set(part.lower()) <= set("0123456789abcdef") for part in parts)
+
+
+def is_address(text: str) -> bool:
+    """Is it an IP or a MAC address?"""
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return is_mac(text)
+    return True

@@ -1,0 +1,79 @@
+"""Blind spots and what takes points of the grade, in words: the same on the command line and on the pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dashboards.formats import SECOND, duration, number, share_missed, size
+from records.measures import difference
+from records.wording import LANGUAGES, catalogue, say
+
+if TYPE_CHECKING:
+    from sensors.blindspots import Spot
+
+LITTLE: Final = "little"  # the word for what is too little to tell
+
+
+def spot_words(spot: Spot, language: str) -> tuple[str, str]:
+    """(what is not seen, what to do about it)"""
+    key, values = f"coverage.spot.{spot.key}.what", _values(spot, language)
+    if key not in catalogue():
+        key += ".one" if values["count"] == "1" else ".many"
+    what = say(key, language, **values)
+    if "tshark" in spot.values:
+        what = say("coverage.named", language, what=what, name=spot.values["tshark"])
+    return placed(spot.place, what, language), say(f"coverage.spot.{spot.key}.todo", language)
+
+
+def told(spot: Spot) -> dict[str, Any]:
+    """A spot for machines, with its words."""
+    words = {language: dict(zip(("what", "todo"), spot_words(spot, language), strict=True)) for language in LANGUAGES}
+    return {"spot": spot.key, "place": spot.place or None, "weight": round(spot.weight, 1), "values": spot.values, **words}
+
+
+def placed(place: str, text: str, language: str) -> str:
+    """A text about an interface, where there are several."""
+    return say("coverage.place", language, place=place, text=text) if place else text
+
+
+def reason_words(reason: dict[str, Any], language: str) -> str:
+    """What takes how many points."""
+    return say(f"coverage.reason.{reason['reason']}", language, points=f"{reason['points']:.1f}", size=size(reason["bytes"], language))
+
+
+def clock_words(clock: dict[str, Any], language: str) -> str:
+    """How far the capture's clock is from one on the wire."""
+    count = int(clock["samples"])
+    samples = say(
+        f"coverage.clock.samples.{'one' if count == 1 else 'many'}", language, count=number(count), spread=difference(clock["spread"], language, up=True)
+    )
+    way = "ahead" if clock["ahead"] >= 0 else "behind"
+    return say(f"coverage.clock.{way}", language, difference=difference(abs(clock["ahead"]), language), name=clock["name"], samples=samples)
+
+
+def _values(spot: Spot, language: str) -> dict[str, str]:
+    """The values of a spot as people read them."""
+    given: dict[str, Any] = dict(spot.values)
+    told = {name: number(value) for name, value in given.items() if name in ("count", "talks", "conversations")}
+    told |= {name: str(given[name]) for name in ("name", "port") if name in given}
+    if "conversations" in given:
+        told["count"] = told["conversations"]
+    if "bytes" in given:
+        told["size"] = size(given["bytes"], language)
+    if "share" in given:
+        told["share"] = share_missed(given["share"], language)
+    if "gaps" in given:
+        told["gaps"] = say(f"coverage.spot.lost.gaps.{'one' if given['gaps'] == 1 else 'many'}", language, count=number(given["gaps"]))
+    if "seconds" in given:
+        told |= {"difference": difference(given["seconds"], language), "duration": duration(int(given["seconds"]) * SECOND, language)}
+    if "guess" in given:
+        told["guess"] = say(f"character.{given['guess'] or LITTLE}", language)
+    if given.get("period"):
+        told["period"] = f"{given['period']:.3g}"
+    if "cipher" in given:
+        told["cipher"] = say(f"coverage.cipher.{given['cipher']}", language)
+    return told | {name: _vlan(given[name], language) for name in ("requests", "answers") if name in given}
+
+
+def _vlan(tag: int | None, language: str) -> str:
+    return say("coverage.untagged", language) if tag is None else say("coverage.vlan", language, number=tag)

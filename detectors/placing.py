@@ -1,0 +1,77 @@
+"""What people say of assets, as facts of them: the zones of the policies in force, what the settings say matters, what the plant's lists hold."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from detectors.policy.zones import is_policy, read_policy
+from detectors.rulebook.document import read
+from detectors.rulebook.versions import rule_files
+from records.assets import with_facts
+from records.facts import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from detectors.policy.zones import Network, Policy
+    from records.model import Asset
+    from records.plant import Plant
+
+STATED: Final = 90  # what people wrote down is believed more than what behaviour suggests
+SETTINGS, LIST = "settings", "list"
+LISTED: Final = ("name", "role", "criticality")  # what a list says of a device is taken over; what it is made of, the wire tells
+
+Place = tuple["Network", str, str]  # network, what is said of it, who says so
+
+
+def policies(rules: Iterable[Path]) -> list[Policy]:
+    """The policies among these files and directories, by name; one that is not right is said elsewhere, and is none here."""
+    found: list[Policy] = []
+    for file in sorted({file for path in rules for file in rule_files(path)}):
+        content = file.read_bytes()
+        if b"policy" not in content:
+            continue
+        document = read(content)
+        policy, faults = read_policy(document) if is_policy(document.data) else (None, [])
+        if policy is not None and not faults:
+            found.append(policy)
+    return sorted(found, key=lambda policy: policy.name)
+
+
+def placed(assets: Sequence[Asset], in_force: Sequence[Policy], criticality: Mapping[str, str], plant: Plant | None = None) -> tuple[Asset, ...]:
+    """The assets with what people say of them; the narrowest network that holds one of an asset's addresses tells."""
+    zones: list[Place] = [
+        (member, zone.name, f"policy:{policy.name}") for policy in in_force for zone in policy.zones.values() for member in zone.members
+    ]  # fmt: skip
+    matters: list[Place] = [(ipaddress.ip_network(place, strict=False), word, SETTINGS) for place, word in criticality.items()]
+    if not zones and not matters and not plant:
+        return tuple(assets)
+    ordered = {name: sorted(places, key=lambda place: (-place[0].prefixlen, place[1:])) for name, places in (("zone", zones), ("criticality", matters))}
+    return tuple(_placed(asset, ordered, plant) for asset in assets)
+
+
+def _placed(asset: Asset, ordered: Mapping[str, list[Place]], plant: Plant | None) -> Asset:
+    facts = [Fact(name, value, LIST, STATED + 1, asset.first, asset.last) for name, value in (_listed(asset, plant) if plant else {}).items()]
+    for name, places in ordered.items():
+        found = next((place for place in places for address in asset.addresses if _holds(place[0], address)), None)
+        if found:
+            facts.append(Fact(name, found[1], found[2], STATED, asset.first, asset.last))
+    return with_facts(asset, facts) if facts else asset
+
+
+def _listed(asset: Asset, plant: Plant) -> dict[str, str]:
+    """What the plant's lists say of the device with one of these addresses."""
+    listed = next((each for address in asset.addresses if (each := plant.asset(address))), None)
+    zone, level = next((found for address in asset.addresses if any(found := plant.zone_of(address, listed))), (None, None))
+    told = {name: getattr(listed, name, None) for name in LISTED} | {"zone": zone, "level": None if level is None else str(level)}
+    return {name: value for name, value in told.items() if value}
+
+
+def _holds(network: Network, address: str) -> bool:
+    try:
+        told = ipaddress.ip_address(address)
+    except ValueError:  # a MAC address
+        return False
+    return told.version == network.version and told in network

@@ -1,0 +1,214 @@
+"""What coverage rows of any range come to: the grade and what takes its points, and the blind spots, worst first. Words are the reader's."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from sensors.engine.tables import WINDOW
+from sensors.grading import grade, reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+COUNTS: Final = (
+    "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "one_sided", "talks",
+    "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
+)  # fmt: skip
+ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "clocks")
+OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
+SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
+PAIRS: Final = 3  # of VLANs that are told one by one
+HOUR: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One blind spot: `key` names its texts (`coverage.spot.KEY`), `values` fill them. `place`: observer and interface, empty where there is only one.
+
+    `weight` orders spots: about how many of 100 points it takes from what can be seen or trusted.
+    """
+
+    key: str
+    place: str
+    weight: float
+    values: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Unread:
+    """Octets of one port that nobody understood, by the word for what they are like."""
+
+    bytes: int = 0
+    guesses: Counter[str] = field(default_factory=Counter[str])
+    period: float | None = None
+    tshark: str | None = None  # what tshark calls it
+
+    @property
+    def guess(self) -> str:
+        """What most of it is like; empty where there is too little to tell."""
+        return max(self.guesses, key=lambda name: (self.guesses[name], name), default="")
+
+
+@dataclass(slots=True)
+class Sums:
+    """What one interface of one observer came to."""
+
+    counts: Counter[str] = field(default_factory=Counter[str])
+    unread: dict[str, Unread] = field(default_factory=dict[str, Unread])
+    ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
+    vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, the comparison that is worst
+    sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
+    windows: dict[str, set[int]] = field(default_factory=dict[str, set[int]])  # by capture
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One window."""
+        self.counts.update({name: row[name] or 0 for name in COUNTS})
+        if row["packets"]:
+            self.windows.setdefault(row["file"] or "", set()).add(row["@timestamp"] // WINDOW)
+        for side in ("requests_only", "answers_only"):
+            if row[side]:
+                most, of, windows = self.sides.get(side, (0, 0, 0))
+                self.sides[side] = (*max((most, of), (row[side], row["talks"])), windows + 1)
+        self._add_ports(row)
+        for pair in _held(row["vlans"]):
+            self.vlans[pair["requests"], pair["answers"]] += pair["conversations"]
+        for clock in _held(row["clocks"]):
+            known = self.clocks.get(clock["name"])
+            if known is None or abs(clock["ahead"]) > abs(known["ahead"]):
+                self.clocks[clock["name"]] = clock
+
+    def _add_ports(self, row: dict[str, Any]) -> None:
+        for port in _held(row["undecoded"]):
+            if octets := port["bytes"] - port.get("encrypted", 0):
+                unread = self.unread.setdefault(port["name"], Unread())
+                unread.bytes += octets
+                unread.period = port.get("period") or unread.period
+                unread.tshark = unread.tshark or port.get("tshark")
+                if port.get("guess"):
+                    unread.guesses[port["guess"]] += octets
+        for cipher in _held(row["encrypted"]):
+            self.ciphers.setdefault((cipher["name"], cipher["port"]), Counter()).update({"bytes": cipher["bytes"], "conversations": cipher["conversations"]})
+
+    def silence(self) -> int:
+        """Windows without packets between others of the same capture, of those that are long, where most windows have some."""
+        silent = 0
+        for seen in self.windows.values():
+            ordered = sorted(seen)
+            steps = [later - earlier - 1 for earlier, later in pairwise(ordered)]
+            long = sum(step for step in steps if step >= SILENT)
+            silent += long if len(ordered) > long else 0
+        return silent
+
+
+def _held(text: str | None) -> list[dict[str, Any]]:
+    """The objects of a JSON field; none in rows from before it existed."""
+    return json.loads(text) if text and text != "[]" else []
+
+
+class Account:
+    """Adds up coverage rows, in any order. Nothing depends on how they are cut."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[tuple[str, str], Sums] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Rows with the schema's columns."""
+        if not rows.num_rows:
+            return
+        columns = {name: rows.column(name) for name in ROWS}
+        columns["@timestamp"] = columns["@timestamp"].cast("int64")
+        lists: dict[str, list[Any]] = {name: column.to_pylist() for name, column in columns.items()}
+        for values in zip(*lists.values(), strict=True):
+            row = dict(zip(lists, values, strict=True))
+            self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """All counters together."""
+        return sum((sums.counts for sums in self.by_place.values()), Counter[str]())
+
+    @property
+    def grade(self) -> float | None:
+        """0–100; None where there was no payload."""
+        counts = self.counts
+        return grade(counts["decoded_bytes"], counts["undecoded_bytes"], counts["lost"])
+
+    @property
+    def reasons(self) -> list[dict[str, Any]]:
+        """What takes how many points."""
+        counts = self.counts
+        return reasons(counts["decoded_bytes"], counts["undecoded_bytes"], counts["encrypted_bytes"], counts["lost"])
+
+    def clocks(self) -> list[tuple[str, dict[str, Any]]]:
+        """(place, comparison) of every clock that was heard of."""
+        return [(self._place(*key), clock) for key, sums in sorted(self.by_place.items()) for _, clock in sorted(sums.clocks.items())]
+
+    def spots(self) -> list[Spot]:
+        """Every blind spot, worst first."""
+        found = [spot for key, sums in self.by_place.items() for spot in _spots(sums, self._place(*key))]
+        return sorted(found, key=lambda spot: (-spot.weight, spot.key, spot.place, str(spot.values)))
+
+    def _place(self, observer: str, interface: str) -> str:
+        several = len({name for name, _ in self.by_place}) > 1
+        if len(self.by_place) == 1:
+            return ""
+        return " · ".join(part for part in ((observer if several else ""), interface) if part)
+
+
+def _spots(sums: Sums, place: str) -> Iterator[Spot]:
+    counts = sums.counts
+    payload = counts["decoded_bytes"] + counts["undecoded_bytes"] + counts["lost"]
+    yield from _sides(sums, place)
+    yield from _losses(sums, place, payload)
+    for name, clock in sums.clocks.items():
+        seconds = abs(clock["ahead"])
+        if seconds >= OFF:
+            key = "clock_ahead" if clock["ahead"] > 0 else "clock_behind"
+            yield Spot(key, place, 90 if seconds >= HOUR else 60 if seconds >= 60 else 40, {"name": name, "seconds": seconds})
+    for name, unread in sums.unread.items():
+        share = 100 * unread.bytes / max(payload, 1)
+        cyclic = unread.guess == "cyclic"
+        values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
+        values |= {"tshark": unread.tshark} if unread.tshark else {}
+        yield Spot("cyclic" if values["period"] else "unread", place, share + (10 if cyclic else 0), values)
+    for (name, port), told in sums.ciphers.items():
+        values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
+        yield Spot("encrypted", place, 10 * told["bytes"] / max(payload, 1), values)  # by right: nothing is to be repaired
+    for (requests, answers), count in sums.vlans.most_common(PAIRS):
+        yield Spot("vlans", place, 15 * min(1, count / max(counts["talks"], count)), {"requests": requests, "answers": answers, "count": count})
+
+
+def _sides(sums: Sums, place: str) -> Iterator[Spot]:
+    """Directions that are missing; of short conversations, where nothing more is known."""
+    for key, (count, talks, windows) in sums.sides.items():
+        yield Spot(key, place, 100 * count / talks, {"count": count, "talks": talks, "windows": windows})
+    if sums.counts["one_sided"] and not sums.sides:
+        yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
+    if silent := sums.silence():
+        share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
+        yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})
+
+
+def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
+    counts = sums.counts
+    packets = max(counts["packets"], 1)
+    if counts["dropped"]:
+        share = 100 * counts["dropped"] / (packets + counts["dropped"])
+        yield Spot("dropped", place, min(100, 20 + share), {"count": counts["dropped"], "share": share})
+    if counts["lost"] or counts["gaps"]:
+        share = 100 * counts["lost"] / max(payload, 1)
+        yield Spot("lost", place, 5 + share, {"bytes": counts["lost"], "share": share, "gaps": counts["gaps"]})
+    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50)):
+        if counts[key]:
+            share = 100 * counts[key] / packets
+            yield Spot(key, place, weight * share / 100, {"count": counts[key], "share": share})
+    for key, weight in (("shed", 50), ("unfinished", 8), ("bad_fragments", 8), ("jumps", 8)):
+        if counts[key]:
+            yield Spot(key, place, weight, {"count": counts[key]})

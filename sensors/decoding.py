@@ -1,0 +1,103 @@
+"""The headers of packets that are looked at once more, apart from the sensor's own tables: who spoke to whom, and in which conversation."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sensors.engine import fragments, link
+from sensors.engine.framing import framing_tables
+from sensors.engine.octets import plain
+from sensors.engine.tables import CLOCK, FOREVER, HOST, PACKET, SIGHTING, index, table
+from sensors.protocol import protocols
+
+if TYPE_CHECKING:
+    from sensors.source import Source
+
+HOSTS: Final = 1 << 16
+MOST_ADDRESSES: Final = 4  # new ones that a packet may bring: of the outer and of the inner header
+_where: Any = np.where  # the stubs do not know what becomes of a record's columns
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio (Knuth): spreads whatever it multiplies
+
+
+class Decoder:
+    """A batch of packets in an arena of its own; `packets` are its rows, `times` their times as captured."""
+
+    def __init__(self, octets: int) -> None:
+        self.arena = np.zeros(fragments.OCTETS + octets, np.uint8)
+        self._memory = plain(self.arena)
+        self._rows, self._outer = table(octets // 76 + 16, PACKET), table(1, PACKET)
+        self._datagrams, self._units, self._buffers, self._assembly = fragments.fragment_tables(0)
+        self._sightings = table(1, SIGHTING)
+        _, _, self._ports = framing_tables(protocols())
+        self.hosts = table(HOSTS, HOST)
+        self.packets: Any = self._rows[:0]
+        self.times: Any = self.packets.time
+        self._forget()
+
+    def _forget(self) -> None:
+        self._index, self._clock = index(HOSTS), table(1, CLOCK)
+        self._clock.first, self._clock.free_host = FOREVER, -1
+
+    def read(self, source: Source) -> int:
+        """The next batch, not decoded yet; how many packets, 0 at the end."""
+        self._count = source.batch(self.arena, fragments.OCTETS, self._rows)
+        self.packets = self._rows[: self._count]
+        self.times = self.packets.time.copy()
+        return self._count
+
+    def decode(self) -> None:
+        """Fill the rest of the rows. Numbers of hosts hold until the next batch is decoded."""
+        if self._clock[0].hosts > HOSTS - MOST_ADDRESSES * self._count:
+            self._forget()
+        self._sightings.time = -1
+        at = 0
+        while at < self._count:
+            at = link.decode(
+                self._memory, at, self._count, self._rows, self._outer, self.hosts, self._index, self._clock,
+                self._datagrams, self._units, self._buffers, self._assembly, self._sightings, self._ports,
+            )  # fmt: skip
+
+    def octets(self, row: int) -> bytes:
+        """What was captured of a packet."""
+        packet = self.packets[row]
+        at = int(packet.at)
+        return self.arena[at : at + int(packet.captured)].tobytes()
+
+    def conversations(self) -> Any:
+        """[packet] → a number of its conversation (both directions of one pair of addresses and ports, or of MAC addresses), the same in every batch."""
+        packets, hosts = self.packets, self.hosts[: max(1, self._clock[0].hosts)]
+        words = _mixed(_mixed(hosts.a.astype(np.uint64)) ^ hosts.b.astype(np.uint64)) ^ hosts.c.astype(np.uint64) << np.uint64(32) ^ hosts.d.astype(np.uint64)
+        ends: list[Any] = []
+        for side in ("source", "target"):
+            number, port, mac = packets[side], packets[f"{side}_port"], packets[f"{side}_mac"]
+            address = _where(number >= 0, _mixed(words[number]), _mixed(mac.astype(np.uint64)) + _ODD)
+            ends.append(_mixed(address ^ port.astype(np.uint64)))
+        kind = _where(packets.source >= 0, packets.transport, packets.ethertype).astype(np.uint64)
+        return _mixed(ends[0] + ends[1]) ^ kind
+
+    def of(self, addresses: frozenset[str], side: str) -> Any:
+        """[packet] → is this side ("source" or "target") one of these IP and MAC addresses?"""
+        hosts = self.hosts[: max(1, self._clock[0].hosts)]
+        wanted = np.zeros(len(hosts), bool)
+        macs: list[int] = []
+        for text in addresses:
+            if ":" in text and len(text) == MAC:
+                macs.append(int(text.replace(":", ""), 16))
+                continue
+            address = ipaddress.ip_address(text)
+            a, b, c, d = (int(address) >> shift & 0xFFFFFFFF for shift in (96, 64, 32, 0))
+            wanted |= (hosts.family == address.version) & (hosts.a == a) & (hosts.b == b) & (hosts.c == c) & (hosts.d == d)
+        number = self.packets[side]
+        return _where(number >= 0, wanted[number], False) | np.isin(self.packets[f"{side}_mac"], macs)
+
+
+MAC: Final = len("00:00:00:00:00:00")
+
+
+def _mixed(words: Any) -> Any:
+    """Each word spread over all its bits."""
+    spread = words * _ODD
+    return spread ^ spread >> np.uint64(29)

@@ -1,0 +1,160 @@
+"""Full dissection by tshark, on demand: a few packets as trees of fields with the octets that each covers, or the names that tshark has for their protocols.
+
+Other people's dissectors read hostile octets, so they run in processes of their own, in a private directory, with no user's settings, scripts or names:
+bounded in time, memory and output, and ended as a group, so that nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from sensors.pcapng import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sensors.pcapng import Packet
+
+PROGRAM: Final = Path(__file__).with_name("tshark.py")
+MOST_PACKETS: Final = 1000
+STEP_S: Final = 0.01  # between looks at whether it has ended
+_LOWER: Final = frozenset(  # what carries others: that it is there names nothing
+    ("data", "eth", "ethertype", "frame", "gre", "icmp", "icmpv6", "ip", "ipv6", "llc", "malformed", "mpls", "raw", "sll", "tcp", "udp", "vlan", "vxlan")
+)
+
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a dissection may take: seconds in all, MiB of memory of each process."""
+
+    seconds: int = 20
+    mebibytes: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Dissected:
+    """What tshark said. `problem` is why it said nothing, or not all: missing, slow, failed, cut (`evidence.problem.*` of the catalogue).
+
+    `packets` are trees (`fields`: nodes of name, label, show, position, size, raw, hidden, fields) or protocols, in order. A position is None where the
+    octets are not those of the captured packet: they were put together from several, or decompressed.
+    """
+
+    version: str | None = None
+    problem: str | None = None
+    packets: list[Node] = field(default_factory=list[Node])
+    names: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def available() -> str | None:
+    """Where tshark is; None where there is none."""
+    return shutil.which("tshark")
+
+
+def trees(packets: Sequence[Packet], limits: Limits, wanted: int | None = None) -> Dissected:
+    """The trees of these packets, in their order; with `wanted`, of that one alone (from 0), while those before it are read for what it goes on from."""
+    packets = packets[:MOST_PACKETS]
+    only = () if wanted is None else ("-Y", f"frame.number == {wanted + 1}")
+    found = _run("trees", packets, limits, *only)
+    shown = packets if wanted is None else packets[wanted : wanted + 1]
+    for packet, tree in zip(shown, found.packets, strict=False):
+        for node in tree["fields"]:
+            _locate(node, packet.octets.hex())
+    if found.problem is None and (len(found.packets) < len(shown) or any(tree["cut"] for tree in found.packets)):
+        return Dissected(found.version, "cut", found.packets)
+    return found
+
+
+def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[list[str | None], Dissected]:
+    """What tshark calls the protocol of each conversation: the innermost one that most of its packets have; None where it has no name for it."""
+    order = [(number, packet) for number, packets in enumerate(conversations) for packet in packets]
+    order.sort(key=lambda each: each[1].time)
+    found = _run("names", [packet for _, packet in order], limits)
+    counts = [Counter[str]() for _ in conversations]
+    for (number, _), told in zip(order, found.packets, strict=False):
+        inner = [name for name in str(told["protocols"]).split(":") if name not in _LOWER and not name.startswith("_ws.")]
+        if inner:
+            counts[number][inner[-1]] += 1
+    told = [count.most_common(1)[0][0] if count else None for count in counts]
+    return [name and found.names.get(name, name) for name in told], found
+
+
+def _locate(node: Node, octets: str) -> bool:
+    """Keep a node's position where its octets stand there; where it has none of its own, where those of what is in it do. Whether any stand there."""
+    inner = [_locate(child, octets) for child in node["fields"]]
+    sized = [there for there, child in zip(inner, node["fields"], strict=True) if child["size"]]
+    at, size, raw = node["position"], node["size"], node["raw"]
+    if size < 1 or 2 * (at + size) > len(octets):
+        there = False
+    elif raw is not None:
+        there = octets[2 * at : 2 * (at + size)] == raw
+    else:
+        there = any(sized) or not sized
+    node["position"] = at if there else None
+    return there or (size < 1 and any(inner))
+
+
+def _run(mode: str, packets: Sequence[Packet], limits: Limits, *parameters: str) -> Dissected:
+    tshark = available()
+    if tshark is None:
+        return Dissected(problem="missing")
+    with tempfile.TemporaryDirectory(prefix="balefire-tshark-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "slice.pcapng"
+        with file.open("wb") as opened:
+            writer = Writer(opened)
+            for packet in packets:
+                writer.add(packet)
+        command = [sys.executable, "-P", str(PROGRAM), mode, str(file), tshark, str(limits.seconds), str(limits.mebibytes), *parameters]
+        with (Path(folder) / "told").open("w+b") as told:
+            ended = _wait(command, folder, told, limits.seconds)
+            told.seek(0)
+            return _read(told, ended)
+
+
+def _wait(command: list[str], folder: str, told: IO[bytes], seconds: float) -> bool:
+    """Run it to its end, or to that of its time; whether it ended by itself. Whatever it started ends with it."""
+    path = os.pathsep.join(dict.fromkeys((str(Path(command[5]).parent), "/usr/bin", "/bin")))
+    environment = {"PATH": path, "LANG": "C.UTF-8", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "WIRESHARK_CONFIG_DIR", "WIRESHARK_DATA_DIR_USER"), folder)
+    until = time.monotonic() + seconds
+    process = subprocess.Popen(  # noqa: S603 - the command is ours, and the file's name
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    ended = None
+    try:
+        while ended is None and time.monotonic() < until:
+            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                time.sleep(STEP_S)
+    finally:
+        with suppress(ProcessLookupError):  # it is not reaped yet, so its number is nobody else's
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return ended is not None
+
+
+def _read(told: IO[bytes], ended: bool) -> Dissected:
+    """What was said, as far as it was said."""
+    packets: list[Node] = []
+    for line in told:
+        try:
+            said: Node = json.loads(line)
+        except ValueError:  # it was ended in the middle of this
+            break
+        if "version" in said:
+            return Dissected(said["version"], None if said["complete"] else "failed", packets, said["names"] or {})
+        packets.append(said)
+    return Dissected(None, "slow" if not ended else "failed", packets)

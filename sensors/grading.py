@@ -1,0 +1,26 @@
+"""The grade of coverage, and what takes its points. Needs nothing of the engine, so that pages can ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def grade(decoded: int, undecoded: int, lost: int) -> float | None:
+    """0–100: the share of payload octets that could be judged, cut to one decimal, never rounded up; None where no payload was seen at all."""
+    whole = decoded + undecoded + lost
+    return decoded * 1000 // whole / 10 if whole else None
+
+
+def reasons(decoded: int, undecoded: int, encrypted: int, lost: int) -> list[dict[str, Any]]:
+    """What takes how many of the 100 points of the grade, most first: reason, points (tenths; they add up to what the grade lacks), bytes.
+
+    `encrypted` octets are among the `undecoded` ones: they cannot be seen by right, the rest is not understood.
+    """
+    whole = decoded + undecoded + lost
+    parts = [(name, octets) for name, octets in (("lost", lost), ("undecoded", undecoded - encrypted), ("encrypted", encrypted)) if octets > 0]
+    tenths = {name: octets * 1000 // whole for name, octets in parts}
+    left = (1000 - decoded * 1000 // whole if whole else 0) - sum(tenths.values())
+    for name, _ in sorted(parts, key=lambda part: -(part[1] * 1000 % whole))[:left]:
+        tenths[name] += 1
+    told = [{"reason": name, "points": tenths[name] / 10, "bytes": octets} for name, octets in parts]
+    return sorted(told, key=lambda each: -each["bytes"])

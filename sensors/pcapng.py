@@ -1,0 +1,108 @@
+"""Packets as pcapng (draft-ietf-opsawg-pcapng): written for people who go on in Wireshark, each with a comment that says why it is there.
+
+Times are nanoseconds, octets are those that were captured, none is changed. What was kept is read back here, too.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from records.errors import InputError
+from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
+MAGIC: Final = 0x1A2B3C4D
+COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, of an interface, of a section, of an interface
+NANOSECONDS: Final = b"\x09"
+LONGEST: Final = 0xFFFF - 3  # octets of an option's value
+END: Final = struct.pack("<HH", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What packets were captured on: name, link type, snap length (0: without limit)."""
+
+    name: str
+    linktype: int
+    snap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet: time in nanoseconds, its length on the wire, and the octets that were captured."""
+
+    time: int
+    wire: int
+    octets: bytes
+    interface: Interface
+
+
+class Writer:
+    """One section with its interfaces as they come up, and packets; everything goes to `file` at once."""
+
+    def __init__(self, file: IO[bytes], comment: str = "", application: str = "") -> None:
+        self._file = file
+        self._interfaces: dict[Interface, int] = {}
+        body = struct.pack("<IHHq", MAGIC, 1, 0, -1)
+        file.write(_block(SECTION, body, _options({COMMENT: _text(comment), APPLICATION: _text(application)})))
+
+    def add(self, packet: Packet, comment: str = "") -> None:
+        """One more packet."""
+        interface = packet.interface
+        number = self._interfaces.get(interface)
+        if number is None:
+            number = self._interfaces[interface] = len(self._interfaces)
+            body = struct.pack("<HHI", interface.linktype, 0, interface.snap)
+            self._file.write(_block(INTERFACE_BLOCK, body, _options({NAME: _text(interface.name), RESOLUTION: NANOSECONDS})))
+        octets, time = packet.octets, packet.time
+        head = struct.pack("<IIIII", number, time >> 32, time & 0xFFFFFFFF, len(octets), packet.wire)
+        self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
+
+
+def _text(text: str) -> bytes:
+    """Text of an option, as long as one may be; a character is never torn."""
+    return text.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore").encode()
+
+
+def _options(options: dict[int, bytes]) -> bytes:
+    told = b"".join(struct.pack("<HH", code, len(value)) + value + bytes(-len(value) & 3) for code, value in options.items() if value)
+    return told + END if told else b""
+
+
+def _block(kind: int, body: bytes, options: bytes) -> bytes:
+    length = 12 + len(body) + len(options)
+    return struct.pack("<II", kind, length) + body + options + struct.pack("<I", length)
+
+
+def read(octets: bytes) -> Iterator[Packet]:
+    """The packets of a file that `Writer` wrote. Raises InputError for anything else: whoever may write the store's files may write anything."""
+    try:
+        yield from _read(octets)
+    except (struct.error, IndexError, UnicodeDecodeError):
+        raise InputError("evidence.damaged") from None
+
+
+def _read(octets: bytes) -> Iterator[Packet]:
+    interfaces: list[Interface] = []
+    at = 0
+    while at < len(octets):
+        kind, length = struct.unpack_from("<II", octets, at)
+        body = octets[at + 8 : at + length - 4]
+        if length < 12 or length % 4 or len(body) != length - 12:
+            raise InputError("evidence.damaged")
+        if kind == INTERFACE_BLOCK:
+            linktype, _, snap = struct.unpack_from("<HHI", body)
+            code, size = struct.unpack_from("<HH", body, 8)
+            interfaces.append(Interface(body[12 : 12 + size].decode() if code == NAME else "", linktype, snap))
+        elif kind == ENHANCED:
+            number, high, low, captured, wire = struct.unpack_from("<IIIII", body)
+            held = body[20 : 20 + captured]
+            if len(held) != captured:
+                raise InputError("evidence.damaged")
+            yield Packet(high << 32 | low, wire, held, interfaces[number])
+        at += length

@@ -1,0 +1,91 @@
+"""ARP: RFC 826, with the announcements and probes of RFC 5227, for IPv4 on Ethernet. Reverse ARP and other links are not read.
+
+One row a message. Its object is the IPv4 address that is asked for or, in a reply, told. The sender's MAC address is the frame's; what the message says
+of it is told by `tells`, so that a message that speaks for another is seen.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Final
+
+from sensors.engine.dissecting import add_text, open_row
+from sensors.engine.octets import borrow, entry, kernel, u8, u16be, u32be
+from sensors.engine.tables import CUT, SUCCESS, TOLD
+from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
+from sensors.statements import Statement, ip_text, mac_of, present
+
+REQUEST, REPLY = 1, 2
+OCTETS: Final = 28
+ADDRESS, MESSAGE = 0, 1
+FUNCTIONS: Final = {str(REQUEST): Function("arp_request", "data.exchange"), str(REPLY): Function("arp_reply", "data.exchange")}
+ANOMALIES: Final = ("short", "bad_length")
+SHORT, BAD_LENGTH = 1, 2
+
+
+@kernel
+def read_message(memory: Any, at: int, end: int, row: Any, samples: Any) -> None:
+    """Operation and addresses; hardware and protocol are Ethernet and IPv4, or nothing is told."""
+    operation = u16be(memory, at + 6, end, row)
+    if row.short:
+        return
+    row.code = (operation + 1) << 40
+    if u16be(memory, at + 2, end, row) != 0x0800 or u8(memory, at + 4, end, row) != 6 or u8(memory, at + 5, end, row) != 4:
+        row.anomaly |= BAD_LENGTH
+        return
+    sender, target = u32be(memory, at + 14, end, row), u32be(memory, at + 24, end, row)
+    if row.short:
+        return
+    row.space = ADDRESS
+    row.first = row.last = sender if operation == REPLY else target
+    add_text(row, samples, MESSAGE, 0, at, OCTETS)
+
+
+@entry
+def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any) -> tuple[int, int]:
+    """Append the operations of the messages with these numbers; returns the new fill of both tables."""
+    memory, contexts, joints, which = borrow(memory), borrow(contexts), borrow(joints), borrow(which)
+    messages, operations, samples = borrow(messages), borrow(operations), borrow(samples)
+    for index in which:
+        message, row = messages[index], operations[used]
+        open_row(row, index, message, sampled)
+        row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
+        read_message(memory, message.offset, message.offset + message.length, row, samples)
+        if message.marks & CUT:
+            row.anomaly = 0
+        elif row.short:
+            row.anomaly |= SHORT
+        sampled += row.samples
+        used += 1
+    return used, sampled
+
+
+def tells(octets: bytes) -> tuple[Statement, ...]:
+    """The sender's addresses; a probe (RFC 5227) has no IPv4 address yet."""
+    if len(octets) < OCTETS:
+        return ()
+    mac, address = mac_of(octets[8:14]), ip_text(octets[14:18])
+    if mac is None:
+        return ()
+    return (Statement(present(mac, address), (), here=True),) if address or octets[6:8] == b"\0\1" else ()
+
+
+def label(space: str, first: int, last: int) -> str | None:
+    """An address as people write it."""
+    return str(ipaddress.IPv4Address(first)) if space == "ipv4_address" and first == last else None
+
+
+ARP: Final = Protocol(
+    name="arp",
+    title="ARP",
+    spec="RFC 826, RFC 5227",
+    framings=(Framing(kind=BY_DATAGRAM, least=8, magic=(0, 1, 0xFFFF), code_at=7, known=frozenset({REQUEST, REPLY})),),
+    functions=FUNCTIONS,
+    dissect=dissect,
+    ethertypes=(0x0806,),
+    spaces=("ipv4_address", "message"),
+    anomalies=ANOMALIES,
+    label=label,
+    infrastructure=True,
+    tells=tells,
+)

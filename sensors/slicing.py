@@ -1,0 +1,75 @@
+"""Slices of captures: the packets of an asset, of two that talk, of a time. Read as they come, so that a capture of any size takes the memory of one batch."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensors.decoding import Decoder
+from sensors.pcapng import Interface, Packet
+from sensors.sensor import BATCH
+from sensors.sources.pcap import open_capture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from records.errors import BalefireError
+    from sensors.sources.pcap import Capture
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which packets: of [since, until) in nanoseconds, from or to one of the addresses `asset` (IP or MAC), from one of `between` to the other."""
+
+    since: int | None = None
+    until: int | None = None
+    asset: frozenset[str] | None = None
+    between: tuple[frozenset[str], frozenset[str]] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Does it leave nothing out?"""
+        return self == Selection()
+
+    def rows(self, decoder: Decoder) -> Any:
+        """The rows of a batch that it takes."""
+        taken = np.ones(len(decoder.packets), bool)
+        if self.since is not None:
+            taken &= decoder.times >= self.since
+        if self.until is not None:
+            taken &= decoder.times < self.until
+        if (self.asset is not None or self.between is not None) and taken.any():
+            decoder.decode()
+            if self.asset is not None:
+                taken &= decoder.of(self.asset, "source") | decoder.of(self.asset, "target")
+            if self.between is not None:
+                one, other = self.between
+                there = decoder.of(one, "source") & decoder.of(other, "target")
+                taken &= there | (decoder.of(other, "source") & decoder.of(one, "target"))
+        return np.flatnonzero(taken)
+
+
+class Slice:
+    """The packets of one capture that a selection takes. After `packets` has ended, `error` says what was wrong with the capture."""
+
+    def __init__(self, capture: Capture, selection: Selection) -> None:
+        self.error: BalefireError | None = capture.error
+        self._capture, self._selection = capture, selection
+
+    def packets(self) -> Iterator[tuple[int, Packet]]:
+        """Each with its number in the capture."""
+        if self.error is not None:
+            return
+        decoder = Decoder(BATCH)
+        with closing(open_capture(self._capture)) as source:
+            while decoder.read(source):
+                known: dict[int, Interface] = {}
+                packets = decoder.packets
+                for row in self._selection.rows(decoder):
+                    packet, number = packets[row], int(packets.interface[row])
+                    interface = known.get(number) or known.setdefault(number, Interface(*source.interface(number)))
+                    yield int(packet.number), Packet(int(decoder.times[row]), int(packet.wire), decoder.octets(row), interface)
+            self.error = source.error

@@ -1,0 +1,140 @@
+"""tshark by way of pyshark: a program of its own, started by `sensors.dissection` in a private directory, which prints what it reads as lines of JSON.
+
+    python -P tshark.py trees|names FILE TSHARK SECONDS MEBIBYTES [PARAMETER…]
+
+pyshark needs an event loop, and what it starts outlives it where it is cut off: so it is alone here, limited in time, memory and output, and whoever started
+this ends the whole group of processes. pyshark splits the output into packets and mends its XML; the tree it would flatten is read here (PDML,
+https://wiki.wireshark.org/PDML). Of `names`, only the protocols of each packet are told, with the short names that tshark shows for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+MOST_OUTPUT: Final = 64 << 20  # octets that are printed
+MOST_FIELDS: Final = 20_000  # of a packet
+MOST_DEPTH: Final = 64
+MOST_TEXT: Final = 1 << 16  # letters of one text
+DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+
+
+def limit(seconds: int, mebibytes: int) -> None:
+    """Bound this process, and those it starts; end with the one that started it."""
+    for what, most in (
+        (resource.RLIMIT_AS, mebibytes << 20),
+        (resource.RLIMIT_CPU, seconds + 1),
+        (resource.RLIMIT_FSIZE, MOST_OUTPUT),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def say(told: dict[str, Any]) -> None:
+    """One line, at once: this may be ended at any time."""
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+def text(element: Any, name: str) -> str | None:
+    """An attribute as it is, unless it is absurdly long."""
+    held = element.get(name)
+    return None if held is None else str(held)[:MOST_TEXT]
+
+
+class Reader:
+    """The tree of one packet."""
+
+    def __init__(self) -> None:
+        self.fields, self.cut = 0, False
+
+    def node(self, element: Any, depth: int = 0) -> dict[str, Any]:
+        """A protocol or a field, with what is in it."""
+        self.fields += 1
+        inner: list[Any] = [child for child in element.iterchildren() if child.tag in ("field", "proto")]
+        room = MOST_FIELDS - self.fields if depth < MOST_DEPTH else 0
+        self.cut = self.cut or len(inner) > room
+        return {
+            "name": text(element, "name") or None,
+            "label": text(element, "showname") or text(element, "show"),
+            "show": text(element, "show"),
+            "position": int(element.get("pos") or 0),
+            "size": int(element.get("size") or 0),
+            "raw": text(element, "unmaskedvalue") or text(element, "value"),
+            "hidden": element.get("hide") == "yes",
+            "fields": [self.node(child, depth + 1) for child in inner[:room]],
+        }
+
+
+def packet_trees(element: Any, *, names: bool) -> dict[str, Any]:
+    """What there is to tell of one packet."""
+    protocols = [proto for proto in element.iterchildren() if proto.tag == "proto" and proto.get("name") != "geninfo"]
+    if names:
+        told = next((field.get("show") for field in element.iter("field") if field.get("name") == "frame.protocols"), "")
+        return {"protocols": str(told)[:MOST_TEXT]}
+    reader = Reader()
+    fields = [reader.node(proto) for proto in protocols]
+    return {"fields": fields, "cut": reader.cut}
+
+
+def short_names(tshark: str) -> dict[str, str]:
+    """What tshark calls protocols, by the names it filters them by."""
+    told = subprocess.run([tshark, "-G", "protocols"], capture_output=True, check=False).stdout.decode("utf-8", "replace")  # noqa: S603 - the path is found by the caller
+    rows = [line.split("\t") for line in told.splitlines()]
+    return {row[2]: row[1] for row in rows if len(row) > 2}
+
+
+def main() -> None:
+    """Read the file and print what is in it."""
+    mode, file, tshark, seconds, mebibytes, *parameters = sys.argv[1:]
+    limit(int(seconds), int(mebibytes))
+    # neither has types
+    objectify: Any = import_module("lxml.objectify")
+    xml: Any = import_module("pyshark.tshark.output_parser.tshark_xml")
+    captures: Any = import_module("pyshark.capture.file_capture")
+
+    class Parser(xml.TsharkXmlParser):
+        """Keeps the tree; sees which version wrote it, and whether all of it is there."""
+
+        version: str | None = None
+        complete = False
+
+        def _parse_single_packet(self, packet: bytes) -> Any:
+            parser = objectify.makeparser(huge_tree=True, recover=True, resolve_entities=False, encoding="utf-8")
+            mended = packet.decode("utf-8", "ignore").translate(xml.DEL_BAD_XML_CHARS).encode()
+            return packet_trees(objectify.fromstring(mended, parser), names=mode == "names")
+
+        def _extract_packet_from_data(self, data: bytes, got_first_packet: bool = True) -> Any:
+            if not got_first_packet and (creator := re.search(rb'creator="wireshark/([\w.-]+)"', data)):
+                self.version = creator[1].decode()
+            self.complete = self.complete or b"</pdml>" in data[-32:]
+            return xml.TsharkXmlParser._extract_packet_from_data(self, data, got_first_packet)
+
+    class Capture(captures.FileCapture):
+        """Reads as above."""
+
+        def _setup_tshark_output_parser(self) -> Any:
+            self.parser = Parser()
+            return self.parser
+
+    loop = asyncio.new_event_loop()  # given, it is used as it is: pyshark would ask for what Python 3.14 has no more
+    capture: Any = Capture(file, keep_packets=False, tshark_path=tshark, eventloop=loop, custom_parameters=list(parameters))
+    for packet in capture:
+        say(packet)
+    names = short_names(tshark) if mode == "names" else None
+    say({"version": capture.parser.version, "complete": capture.parser.complete, "names": names})
+    os._exit(0)  # all is said: closing a capture that is at its end races with what reaps its process, and complains
+
+
+if __name__ == "__main__":
+    main()

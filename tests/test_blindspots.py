@@ -1,0 +1,181 @@
+"""Blind spots: worst first, with what to do, the same on the command line, in a replay's summary and on the page; in both languages."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dashboards.blindness import reason_words, spot_words
+from records.measures import difference
+from records.wording import LANGUAGES, catalogue
+from sensors.blindspots import Account
+from tests.cli import CAPTURES, balefire, lines, one
+from tests.frames import BEGUN, coverage
+from tests.mirroring import copied, load, lose, ntp, only_to, shifted
+from tests.test_ledger import HOUR, TLS_DATA, followed, payload, polls, spoken
+from tests.wire import MS, SECOND, START, save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sensors.blindspots import Spot
+
+MINUTE = 60 * SECOND
+
+
+def account(*rows: Mapping[str, Any], minutes: int = 0) -> Account:
+    made = Account()
+    made.add(coverage(*rows, minutes=minutes))
+    return made
+
+
+def spots(*rows: Mapping[str, Any]) -> list[Spot]:
+    return [spot for spot in account(*rows).spots() if spot.key != "unread"]
+
+
+def told(*rows: Mapping[str, Any], language: str = "en") -> list[str]:
+    return [spot_words(spot, language)[0] for spot in spots(*rows)]
+
+
+def test_the_worst_come_first() -> None:
+    rows = [
+        {"requests_only": 14, "lost": 500, "gaps": 2, "dropped": 9, "truncated": 3, "mirrored": 90, "shed": 1, "jumps": 1, "late": 1},
+        {"clocks": json.dumps([{"name": "ntp/10.0.0.9", "ahead": 10800.0, "samples": 4, "spread": 0.0}])},
+        {"vlans": json.dumps([{"requests": 10, "answers": None, "conversations": 3}])},
+        {"encrypted": json.dumps([{"name": "tls", "port": "tcp/443", "bytes": 1200, "conversations": 2}])},
+    ]
+    found = spots(*rows)
+    assert [spot.weight for spot in found] == sorted((spot.weight for spot in found), reverse=True)
+    assert [spot.key for spot in found][:4] == ["clock_ahead", "requests_only", "shed", "dropped"]
+    assert told(*rows)[:2] == ["the clock is 3 h 00 min 00 s ahead of ntp/10.0.0.9", "only the direction towards the server was seen in 14 of 16 conversations"]
+    assert told(*rows, language="zh")[:2] == ["抓包时钟比 ntp/10.0.0.9 快 3 小时 00 分 00 秒", "16 个会话中有 14 个只看到发往服务端的方向"]
+    assert "3 conversations: requests in VLAN 10, answers in none" in told(*rows)
+    assert "TLS on tcp/443: 1.2 kB in 2 conversations" in told(*rows)
+    assert "1 packet (0.03 %) came too late for its window" in told(*rows)
+
+
+def test_every_blind_spot_has_its_words() -> None:
+    """Those of the catalogue are those that can be found."""
+    cyclic = '[{"name": "tcp/5007", "bytes": 400, "guess": "cyclic", "period": 0.1}, {"name": "udp/9", "bytes": 40, "guess": null}]'
+    count = dict.fromkeys(("lost", "gaps", "late", "truncated", "jumps", "shed", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments"), 2)
+    clocks = json.dumps([{"name": name, "ahead": ahead, "samples": 1, "spread": 0.0} for name, ahead in (("a", 2.0), ("b", -2.0))])
+    everything = {
+        **count, "requests_only": 1, "answers_only": 1, "one_sided": 1, "undecoded": cyclic, "clocks": clocks,
+        "encrypted": '[{"name": "ssh", "port": "tcp/22", "bytes": 9, "conversations": 1}]', "vlans": '[{"requests": 1, "answers": 2, "conversations": 1}]',
+    }  # fmt: skip
+    late = [{"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)]
+    found = account(everything, *late).spots() + account({"one_sided": 1}).spots()
+    known = {key.split(".")[2] for key in catalogue() if key.startswith("coverage.spot.")}
+    assert {spot.key for spot in found} == known
+    for spot in found:
+        for language in LANGUAGES:
+            what, todo = spot_words(spot, language)
+            assert what
+            assert todo
+            assert "{" not in what + todo
+            assert "None" not in what + todo
+
+
+def test_several_interfaces_and_observers_are_named() -> None:
+    assert [spot.place for spot in spots({"shed": 1})] == [""]
+    assert [spot.place for spot in spots({"shed": 1}, {"interface": "e2"})] == ["e1"]
+    assert [spot.place for spot in spots({"shed": 1}, {"observer.name": "S8", "interface": None})] == ["S7 · e1"]
+    assert told({"shed": 1}, {"interface": "e2"}) == ["e1: 1 row was shed where a table was full"]
+
+
+def test_it_matters_not_how_rows_are_cut_or_ordered() -> None:
+    rows = [{"requests_only": number, "lost": number, "interface": f"e{number % 3}", "grade": 90.0} for number in range(1, 20)]
+    whole, piecewise = account(*rows), Account()
+    table = coverage(*rows)
+    order = list(range(len(rows)))
+    random.Random(1).shuffle(order)
+    for number in order:
+        piecewise.add(table.slice(number, 1))
+    assert piecewise.spots() == whole.spots()
+    assert (piecewise.grade, piecewise.reasons, piecewise.counts) == (whole.grade, whole.reasons, whole.counts)
+
+
+def test_rows_from_before_there_was_more_to_tell() -> None:
+    (spot,) = account(dict.fromkeys(("talks", "requests_only", "dropped", "encrypted", "vlans", "clocks", "interface")) | {"lost": 7}).spots()
+    assert (spot.key, spot.values["bytes"]) == ("lost", 7)
+
+
+def test_a_small_difference_of_clocks_is_no_blind_spot() -> None:
+    rows = [{"clocks": json.dumps([{"name": "ntp/10.0.0.9", "ahead": ahead, "samples": 4, "spread": 0.01}])} for ahead in (0.2, -0.9)]
+    assert spots(*rows) == []
+    assert [clock["ahead"] for _, clock in account(*rows).clocks()] == [-0.9]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "en", "zh"),
+    [
+        (0.0004, "0 ms", "0 毫秒"), (0.0129, "12 ms", "12 毫秒"), (2.54, "2.5 s", "2.5 秒"), (125.2, "2 min 05 s", "2 分 05 秒"),
+        (10800.0003, "3 h 00 min 00 s", "3 小时 00 分 00 秒"), (9e7, "25,000 h 00 min 00 s", "25,000 小时 00 分 00 秒"),
+    ],
+)  # fmt: skip
+def test_differences(seconds: float, en: str, zh: str) -> None:
+    assert (difference(seconds, "en"), difference(seconds, "zh")) == (en, zh)
+
+
+def test_a_damaged_mirror_is_told_exactly(tmp_path: Path) -> None:
+    """One direction of some conversations removed, one per cent lost, a clock three hours ahead, half of it twice: the command says just that."""
+    whole = polls(count=200)
+    may = followed(whole)
+    left, lost = lose(whole, 0.01, 3, lambda number: number in may)
+    octets = sum(map(payload, lost))
+    one_way = shifted([packet.at(packet.time + MS // 2) for packet in only_to(polls(count=20), 502)], 3600 * SECOND)
+    answers = [ntp(START + number * SECOND, START + number * SECOND) for number in range(3)]
+    secure = spoken(*[TLS_DATA] * 10)
+    packets = sorted([*left, *one_way, *answers, *secure, *(copied(packet) for packet in left[:50])], key=lambda packet: packet.time)
+    capture, store = save(shifted(packets, 3 * HOUR), tmp_path / "span.pcap"), tmp_path / "store"
+    summary = one("replay", capture, "--store", store)
+    assert summary["coverage"]["lost"] == octets
+    assert (summary["coverage"]["requests_only"], summary["coverage"]["mirrored"]) == (4, 50)
+    keys = [spot["spot"] for spot in summary["blind_spots"]]
+    assert keys[:2] == ["requests_only", "clock_ahead"]
+    assert {"lost", "mirrored", "encrypted"} <= set(keys)
+    text = balefire("coverage", "--store", store).stdout
+    told_in_replay = balefire("replay", capture, "--store", store).stdout
+    for line in (
+        "only the direction towards the server was seen in 4 of 4 conversations",
+        "the clock is 3 h 00 min 00 s ahead of ntp/10.0.0.9",
+        f"{octets / 1000:.1f} kB" if octets >= 1000 else f"{octets} B",
+        "50 packets",
+        "TLS on tcp/443: 690 B in 1 conversation",
+    ):
+        assert line in text
+        assert line in told_in_replay
+    assert "3 samples within 1 ms" in text
+    chinese = balefire("coverage", "--store", store, "--language", "zh").stdout
+    assert "抓包时钟比 ntp/10.0.0.9 快 3 小时 00 分 00 秒" in chinese
+    assert "请同时镜像入方向与出方向" in chinese
+
+
+def test_the_command_says_what_takes_points(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    one("replay", CAPTURES / "demo.pcap", "--store", store)
+    text = balefire("coverage", "--store", store).stdout
+    rows = lines("coverage", "--store", store)
+    assert "Coverage  99.0 %" in text
+    assert "1.0 points: 264 B not understood" in text
+    assert all(round(100 - sum(each["points"] for each in row["reasons"]), 1) == row["grade"] for row in rows if row["grade"] is not None)
+    later = balefire("coverage", "--store", store, "--since", "2026-11-23").stdout
+    assert "Coverage" not in later
+
+
+def test_reasons_have_words() -> None:
+    words = [reason_words({"reason": name, "points": 1.5, "bytes": 2000}, language) for name in ("lost", "undecoded", "encrypted") for language in LANGUAGES]
+    assert words[0] == "1.5 points: 2.0 kB known to be missing"
+    assert len(set(words)) == 6
+
+
+def test_the_demo_seen_by_half(tmp_path: Path) -> None:
+    capture = save(only_to(load(CAPTURES / "demo.pcap"), 502), tmp_path / "half.pcap")
+    summary = one("replay", capture, "--store", tmp_path / "store")
+    assert summary["blind_spots"][0]["spot"] == "requests_only"
+    values = summary["blind_spots"][0]["values"]
+    assert values["count"] == values["talks"] > 2

@@ -1,0 +1,264 @@
+"""Full dissection: tshark in a process of its own, bounded, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sensors import dissection
+from sensors.dissection import Limits, names, trees
+from sensors.engine.mode import choose
+from sensors.pcapng import Interface, Packet
+from tests import wire
+from tests.cli import CAPTURES, DEMO, Row, balefire, lines, one, stored
+from tests.require import need
+from tests.wire import START, Talk, ethernet, ipv4, mbap, registers, save, udp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+choose(0)
+ETHERNET = Interface("", 1, 65535)
+DNS = bytes.fromhex("1234 0100 0001 0000 0000 0000 03") + b"plc" + bytes.fromhex("04") + b"site" + bytes.fromhex("00 0001 0001")
+
+
+@pytest.fixture
+def tshark() -> None:
+    need("tshark", shutil.which("tshark") is not None, "the dissector is not installed")
+
+
+@pytest.fixture
+def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a program in the place of tshark."""
+
+    def put(script: str) -> None:
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / "tshark").write_text("#!/bin/bash\n" + script)
+        (tmp_path / "bin" / "tshark").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    return put
+
+
+def kept(packets: list[wire.Packet]) -> list[Packet]:
+    return [Packet(each.time, len(each.data), each.data, ETHERNET) for each in packets]
+
+
+def asked() -> Talk:
+    return Talk().open().ask(mbap(1, wire.read(16, 2)), mbap(1, registers(7, 8)))
+
+
+def nodes(fields: list[Row]) -> Iterator[Row]:
+    for node in fields:
+        yield node
+        yield from nodes(node["fields"])
+
+
+def left_behind() -> list[str]:
+    """Processes that a dissection has started."""
+    told: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        told += [line] if "balefire-tshark-" in line or "lingering-tshark" in line else []
+    return told
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_every_field_has_its_octets() -> None:
+    packets = kept(asked().packets)
+    found = trees(packets, Limits())
+    assert found.problem is None
+    assert found.version is not None
+    assert len(found.packets) == len(packets)
+    for packet, tree in zip(packets, found.packets, strict=True):
+        located = [node for node in nodes(tree["fields"]) if node["position"] is not None]
+        assert len(located) > 20
+        for node in located:
+            if node["raw"]:
+                assert packet.octets[node["position"] : node["position"] + node["size"]].hex() == node["raw"]
+    told = {node["name"]: node for node in nodes(found.packets[3]["fields"])}
+    assert (told["modbus.reference_num"]["show"], told["modbus.reference_num"]["raw"]) == ("16", "0010")
+    assert "Read Holding Registers" in told["modbus.func_code"]["label"]
+    assert not left_behind()
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_one_packet_is_read_with_what_went_before() -> None:
+    """Its octets lie in two segments: where a field stands is told only of octets that are in the packet."""
+    talk = Talk().open()
+    request = mbap(1, wire.read(16, 2))
+    talk.put(0, request[:9])
+    talk.put(0, request[9:])
+    packets = kept(talk.packets)
+    (tree,) = trees(packets, Limits(), len(packets) - 1).packets
+    told = {node["name"]: node for node in nodes(tree["fields"])}
+    assert told["modbus.reference_num"]["show"] == "16"
+    assert told["modbus.reference_num"]["position"] is None
+    assert told["tcp.srcport"]["position"] == 34
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_it_is_named_by_its_innermost_protocol() -> None:
+    spoken = [wire.Packet(ethernet(ipv4(udp(DNS, 40000, 53), protocol=17)), START + number) for number in range(3)]
+    silent = [wire.Packet(ethernet(ipv4(udp(b"\x01\x02", 40001, 40002), protocol=17)), START + number) for number in range(3)]
+    told, found = names([kept(spoken), kept(silent), kept(asked().packets)], Limits())
+    assert told == ["DNS", None, "Modbus"]
+    assert found.problem is None
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_it_is_bounded_in_time_and_memory() -> None:
+    packets = kept(asked().packets)
+    assert trees(packets, Limits(seconds=0)).problem == "slow"
+    assert trees(packets, Limits(mebibytes=150)).problem == "failed"
+    assert not left_behind()
+
+
+def test_what_does_not_end_is_ended_with_all_that_it_started(instead: Callable[[str], None]) -> None:
+    instead('(exec -a lingering-tshark /bin/sleep 60) & trap "" TERM; exec -a lingering-tshark /bin/sleep 60\n')
+    began = time.monotonic()
+    found = trees(kept(asked().packets), Limits(seconds=2))
+    assert (found.problem, found.packets) == ("slow", [])
+    assert time.monotonic() - began < 20
+    assert not left_behind()
+
+
+HEAD = '<pdml version="0" creator="wireshark/9.9.9">'
+
+
+@pytest.mark.parametrize(
+    ("printed", "problem"),
+    [
+        ("exit 1", "failed"),
+        ("echo nonsense", "failed"),
+        (f"echo '{HEAD}'; echo '<packet><proto name=\"x\"></pack'", "failed"),
+        (f"echo '{HEAD}</pdml>'", "cut"),
+        (f"echo '{HEAD}<packet>'; printf '<proto name=\"p\" size=\"1\">%.0s' {{1..3000}}; echo '</packet></pdml>'", "cut"),
+        (f'echo \'{HEAD}<packet><proto name="p">\'; printf \'<field name="f" size="1" pos="0"/>%.0s\' {{1..30000}}; echo \'</proto></packet></pdml>\'', "cut"),
+        (f'echo \'{HEAD}<packet><proto name="p"><field show="\'; while :; do echo 0123456789abcdef0123456789abcdef; done', "slow|failed"),
+    ],
+)
+def test_whatever_it_prints_is_borne(printed: str, problem: str, instead: Callable[[str], None]) -> None:
+    instead(printed + "\n")
+    found = trees(kept(asked().packets[:1]), Limits(seconds=6, mebibytes=1024))
+    assert found.problem in problem.split("|")
+    assert not left_behind()
+
+
+def test_it_sees_nothing_of_the_user(instead: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "password")
+    monkeypatch.setenv("WIRESHARK_PLUGIN_DIR", "/hostile")
+    told = "$HOME $WIRESHARK_CONFIG_DIR $SECRET $WIRESHARK_PLUGIN_DIR $PWD $*"
+    instead(f"""/bin/echo '{HEAD}<packet><proto name="p"><field name="env" show="'"{told}"'"/></proto></packet></pdml>'\n""")
+    (tree,) = trees(kept(asked().packets[:1]), Limits()).packets
+    home, config, here, *words = tree["fields"][0]["fields"][0]["show"].split()
+    assert home == config == here
+    assert "balefire-tshark-" in home
+    assert "-n" in words
+    assert not {"-X", "-i"} & set(words)
+
+
+def test_without_tshark_there_are_our_own_operations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    alert = max(lines("alerts", "--store", stored()[0]), key=lambda row: row["severity"])["id"]
+    monkeypatch.setattr(dissection, "available", lambda: None)
+    told = one("packet", alert, "--store", stored()[0])
+    assert (told["problem"], told["fields"], told["tshark"]) == ("missing", None, None)
+    assert told["operations"]
+    assert {told["packet"]} <= {number for row in told["operations"] for number in (row["packet"], row["response_packet"])}
+    named = one("explain", alert, "--store", stored()[0])["evidence"]["packets"]
+    assert told["packet"] in {packet["packet"] for packet in named}
+    for language, word in (("en", "Install it"), ("zh", "未安装 tshark")):
+        result = balefire("packet", alert, "--store", stored()[0], "--language", language)
+        assert result.exit_code == 0
+        assert word in result.stderr
+        assert f"{told['octets'][:2]} {told['octets'][2:4]}" in result.stdout
+    quiet = balefire("packet", save(Talk().open().packets, tmp_path / "x.pcap"))
+    assert "no operation" in quiet.stdout
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_a_packet_of_a_capture() -> None:
+    told = one("packet", CAPTURES / "s7comm.pcap", "--number", 14)
+    assert (told["file"], told["packet"], told["operations"], told["problem"]) == ("s7comm.pcap", 14, None, None)
+    assert {"s7comm"} <= {node["name"] for node in told["fields"]}
+    shown = balefire("packet", CAPTURES / "s7comm.pcap", "--number", 14).stdout
+    assert "Write Var" in shown
+    assert "0000  " in shown
+
+
+def test_a_packet_that_is_not_there() -> None:
+    for words, status in ((("packet", DEMO, "--number", 99999), 2), (("packet", "ffffffffff"), 1), (("packet", Path(__file__)), 3)):
+        assert balefire(*words, "--store", stored()[0]).exit_code == status
+    alert = lines("alerts", "--store", stored()[0])[0]["id"]
+    assert balefire("packet", alert, "--number", 99999, "--store", stored()[0]).exit_code == 2
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_hostile_fields_are_harmless(tmp_path: Path) -> None:
+    nasty = "\x1b[31m<script>\u202e\u2066=cmd|' /C calc'!A0".encode() + b"\0\xff" + b"A" * 1200
+    header = b"GET /" + nasty + b" HTTP/1.1\r\nHost: " + nasty[:100] + b"\r\n\r\n"
+    talk = Talk(port=80).open()
+    talk.put(0, header)
+    file = save(talk.packets, tmp_path / "x.pcap")
+    result = balefire("packet", file, "--number", 4)
+    assert result.exit_code == 0
+    assert "HTTP" in result.stdout
+    assert not {"\x1b", "\u202e", "\u2066", "\0"} & set(result.stdout)
+    printed = balefire("packet", file, "--number", 4, "--json").stdout
+    assert not {"\x1b", "\u202e", "\u2066", "\0"} & set(printed)
+    assert json.loads(printed)["octets"] == talk.packets[3].data.hex()
+
+
+def unknown_capture(tmp_path: Path) -> Path:
+    packets = [wire.Packet(ethernet(ipv4(udp(DNS, 40000, 53), protocol=17)), START + number * 10**9) for number in range(90)]
+    packets += [wire.Packet(ethernet(ipv4(udp(b"\x01\x02\x03", 41000, 41001), protocol=17)), START + number * 10**9) for number in range(90)]
+    packets += asked().packets
+    return save(sorted(packets, key=lambda packet: packet.time), tmp_path / "u.pcap")
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_the_long_tail_gets_names(tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    result = balefire("replay", unknown_capture(tmp_path), "--store", place)
+    assert "tshark says: DNS" in result.stdout
+    told = {row["name"]: row["tshark"] for row in one("replay", tmp_path / "u.pcap", "--store", place)["unknown"]["worst"]}
+    assert told == {"udp/53": "DNS", "udp/41001": None} or told == {"udp/53": "DNS", "udp/41000": None}
+    rows = lines("coverage", "--store", place)
+    assert len(rows) > 1
+    assert all({each["name"]: each["tshark"] for each in row["undecoded"]}["udp/53"] == "DNS" for row in rows)
+
+
+def test_names_are_not_asked_for_where_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
+    def noted(*words: object) -> None:
+        calls.append(words)
+
+    monkeypatch.setattr(dissection, "_run", noted)
+    monkeypatch.setenv("BALEFIRE_DISSECTION__SECONDS", "0")
+    summary = one("replay", unknown_capture(tmp_path), "--store", tmp_path / "s")
+    assert {row["tshark"] for row in summary["unknown"]["worst"]} == {None}
+    assert calls == []
+
+
+def test_labels_do_not_conflict_with_rows_that_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = unknown_capture(tmp_path)
+    monkeypatch.setenv("BALEFIRE_DISSECTION__SECONDS", "0")
+    one("replay", file, "--store", tmp_path / "s")
+    monkeypatch.delenv("BALEFIRE_DISSECTION__SECONDS")
+    one("replay", file, "--store", tmp_path / "s")  # status 3 where one identity came with two contents

@@ -1,0 +1,51 @@
+"""Zones and criticality as facts of assets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detectors.placing import placed, policies
+from records.assets import asset_of
+from records.facts import ADDRESS, Fact
+from records.plant import ListedAsset, ListedZone, Plant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLANT = """
+policy: plant
+title: Plant
+title_zh: 装置
+zones:
+  cell: {title: Cell, title_zh: 单元, members: [10.1.0.0/16]}
+  safety: {title: Safety, title_zh: 安全, members: [10.1.9.0/24], inside: cell}
+conduits: []
+"""
+
+
+def host(*addresses: str) -> tuple[Fact, ...]:
+    """The facts of a host with these addresses."""
+    return tuple(Fact(ADDRESS, address, "arp", 80, 1, 2) for address in addresses)
+
+
+def test_the_narrowest_zone_counts(tmp_path: Path) -> None:
+    (tmp_path / "plant.yml").write_text(PLANT, "utf-8")
+    (tmp_path / "broken.yml").write_text("policy: broken\nzones: 7\n", "utf-8")
+    in_force = policies([tmp_path])
+    assert [policy.name for policy in in_force] == ["plant"]
+    assets = [asset_of(None, host(*addresses), 1, 2) for addresses in (("10.1.2.3",), ("10.1.9.4", "00:1b:1b:00:00:01"), ("192.168.0.1",), ("fd00::1",))]
+    found = placed(assets, in_force, {"10.1.9.0/24": "critical", "192.168.0.1": "low"})
+    assert [(asset.zone, asset.criticality) for asset in found] == [("cell", None), ("safety", "critical"), (None, "low"), (None, None)]
+    assert {fact.source for asset in found for fact in asset.facts if fact.name == "zone"} == {"policy:plant"}
+
+
+def test_what_the_plant_lists() -> None:
+    plant = Plant([ListedAsset("Pump PLC", ("10.1.2.3",), vendor="Listed", role="controller", zone="pumps")], [ListedZone("pumps", ("10.1.2.0/24",), 1)])
+    asset, other = placed([asset_of(None, host(*addresses), 1, 2) for addresses in (("10.1.2.3",), ("192.168.0.1",))], [], {}, plant)
+    assert (asset.name, asset.role, asset.zone, asset.level, asset.vendor) == ("Pump PLC", "controller", "pumps", 1, None)
+    assert (other.name, other.zone) == ("192.168.0.1", None)
+
+
+def test_nothing_said_changes_nothing() -> None:
+    assets = (asset_of(None, host("10.1.2.3"), 1, 2),)
+    assert placed(assets, [], {}) == assets
