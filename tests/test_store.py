@@ -22,7 +22,7 @@ from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schem
 from records.search import And, Match, Or, Range, parse
 from records.store import open_store
 from records.store.columns import flat
-from records.store.contract import Change, Commit
+from records.store.contract import Change, Commit, Written
 from records.store.decisions import broken
 
 if TYPE_CHECKING:
@@ -655,3 +655,17 @@ def test_writing_an_asset_again_changes_nothing(store: Store) -> None:
     before = repr(store.read("asset", Query()).to_pylist())
     store.write(Commit(assets=(asset,)))
     assert repr(store.read("asset", Query()).to_pylist()) == before
+
+
+def test_a_field_that_is_newer_than_the_row_is_no_conflict(store: Store) -> None:
+    """As when a later version tells more of the same; not of activities and points, of which there are too many to look into each."""
+
+    def told(**facts: Any) -> Written:
+        return store.write(Commit(Batch(coverage=rows_of(COVERAGE, [{"id": "c", "@timestamp": NOON, **facts}]))))
+
+    assert told(packets=3).new == 1
+    more = told(packets=3, lost=1)
+    assert (more.new, more.known, more.conflicts) == (0, 1, ())
+    assert told(packets=4).conflicts == ("coverage/c",)
+    assert told(lost=1).conflicts == ("coverage/c",), "less is no more"
+    assert (store.get("coverage", "c") or {})["lost"] is None, "what is stored stays"

@@ -19,7 +19,7 @@ from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.columns import agree, content, document
 from records.store.documents import OWN, bodies, finished, flat_of, once
-from records.store.templates import DAY, LEDGER, period_of
+from records.store.templates import BY_PERIOD, DAY, LEDGER, period_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -209,13 +209,13 @@ class Indexer:
         return self._sent(taken, outcome)
 
     def _compare(self, entries: Sequence[Entry], outcome: Outcome) -> None:
-        """Rows that are there with another content: it is no conflict where only fields are told that did not exist when those were stored."""
+        """Rows that are there with another content: no conflict where a field is told that did not exist when those were stored."""
         for start in range(0, len(entries), ASKED):
             part = entries[start : start + ASKED]
             docs = [{"_index": entry.index, "_id": entry.id} for entry in part]
             answer = self.cluster.ask(lambda docs=docs: self.cluster.client.mget(docs=docs))
             for entry, row in zip(part, answer["docs"], strict=True):
-                if row.get("found") and _agrees(TABLES[entry.table], row["_source"], json.loads(entry.document)):
+                if entry.table not in BY_PERIOD and row.get("found") and _agrees(TABLES[entry.table], row["_source"], json.loads(entry.document)):
                     outcome.known += 1
                 else:
                     outcome.conflicts.append(f"{entry.table}/{entry.id}")
