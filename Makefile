@@ -1,7 +1,7 @@
 # make demo    see it work          make lint    style and types       make warm    compile every kernel now
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
-# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make soak    memory over 100M packets
+# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make soak    memory over 100M packets, Elasticsearch away for minutes
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
@@ -38,6 +38,7 @@ bench-rules: $(VENV)/development.stamp
 
 soak: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.soak $(STREAM) $(ARGS)
+	@BALEFIRE_AWAY_S=300 BALEFIRE_FAILOVER_COMMITS=400 $(BIN)/python -m pytest tests/test_elastic_holds.py tests/test_elastic_failover.py -k "away or node or killed_anywhere"
 
 fuzz: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(or $(SEED),$(shell date +%s)) $(ARGS)

@@ -24,6 +24,7 @@ from balefire.commands.importing import import_list
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
+from balefire.commands.store import store
 from balefire.commands.suppress import revoke, suppress, suppressions
 from balefire.commands.tables import table_commands
 from balefire.commands.verify import verify
@@ -57,6 +58,7 @@ COMMANDS = (
     fingerprint,
     graph,
     verify,
+    store,
     dashboard,
     rulebook,
     policy,

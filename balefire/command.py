@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.screen import OutputError, Screen, clean
-from records.errors import BalefireError, UsageError
+from records.errors import BalefireError, StoreError, UsageError
 from records.wording import LANGUAGES, locale_language, say
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _screen(given: Globals, language: str | None, store: str | None) -> Screen:
     from balefire.settings import load
 
     settings = load(given.settings)
+    os.environ.update(settings.for_stores(os.environ))
     return Screen(settings, language or settings.language or locale_language(), store or settings.store_place())
 
 
@@ -132,7 +133,12 @@ def opened(screen: Screen) -> Store:
 
     if "://" not in screen.store and not Path(screen.store).expanduser().exists():
         raise UsageError("store.missing", path=screen.store)
-    return open_store(screen.store)
+    try:
+        return open_store(screen.store)
+    except StoreError as error:
+        if error.key == "store.missing" and "://" in screen.store:
+            raise UsageError("store.missing", path=screen.store) from error
+        raise
 
 
 def keeps(function: Callable[..., None]) -> Callable[..., None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sensors.evidence import Keeper
 from sensors.sources.again import Marks
@@ -12,6 +12,7 @@ from sensors.sources.again import Marks
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from balefire.outbox import Outbox
     from balefire.settings import Keep
     from records.model import Evidence, Finding
     from records.store.contract import Store
@@ -26,8 +27,8 @@ MEBIBYTE: Final = 1 << 20
 class Keeping:
     """Keeps packets for findings, within limits. `findings`, `packets` and `missing` count this run's, kept before or not."""
 
-    def __init__(self, store: Store, limits: Keep) -> None:
-        self._store, self._limits = store, limits
+    def __init__(self, store: Store, limits: Keep, outbox: Outbox) -> None:
+        self._store, self._limits, self._outbox = store, limits, outbox
         self._keepers: deque[tuple[str, Keeper]] = deque()  # each with its history, the present one first
         self._seen: dict[str, tuple[int, int]] = {}  # by key: how many findings, the gravest severity
         self.findings = self.packets = self.missing = 0
@@ -54,18 +55,22 @@ class Keeping:
         if not keepers:
             return ()
         wanted = {finding.id: finding for finding in findings if finding.packets}
-        known = self._store.taken(wanted)
+        known = self._outbox.ask(lambda: self._store.taken(wanted), {})
         kept: list[Evidence] = []
         for finding in sorted(wanted.values(), key=_place):
             if not self._is_due(finding):
                 continue
-            row = self._store.get("evidence", finding.id) if finding.id in known else None
+            row = self._row(finding) if finding.id in known else None
             if row and row["sha256"] and row["gone"] is None:
                 self._count(row["packets"], row["missing"])
             else:
                 kept.append(_best(keepers, finding))
                 self._count(len(kept[-1].numbers), kept[-1].missing)
         return tuple(kept)
+
+    def _row(self, finding: Finding) -> dict[str, Any] | None:
+        """What is told of the packets that are kept already; a store that is away finds out itself when it is back."""
+        return self._outbox.ask(lambda: self._store.get("evidence", finding.id), None)
 
     def _count(self, packets: int, missing: int) -> None:
         self.findings += packets > 0
@@ -81,7 +86,7 @@ class Keeping:
     def thin(self, aged: bool = False) -> None:
         """Hold what is kept within its limits; `aged`: by age, too."""
         before = time.time_ns() - self._limits.days * DAY if aged else 0
-        self._store.thin(self._limits.mebibytes * MEBIBYTE, before)
+        self._outbox.ask(lambda: self._store.thin(self._limits.mebibytes * MEBIBYTE, before), 0)  # a store that is away is thinned when it is back
 
     def close(self) -> None:
         """Let go of the captures."""

@@ -15,6 +15,7 @@ import pyarrow.compute
 from balefire.ahead import ahead
 from balefire.keeping import Keeping
 from balefire.naming import Names
+from balefire.outbox import Outbox
 from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
@@ -28,6 +29,7 @@ from records.errors import BalefireError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
+from records.store.columns import newest_of
 from records.store.contract import Commit, again
 from sensors.context import with_context
 from sensors.coverage import Totals
@@ -114,22 +116,29 @@ class Replay:
         self.errors: list[BalefireError] = []
         self.conflicts: list[str] = []
         self.repeated: list[tuple[str, str]] = []  # captures that hold what another did: its path, the other's path
+        self.refused = 0  # rows that the store cannot hold
+        self.outbox = Outbox(store, self._deliver, self._deliver_left)
+        self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
         self._known = KeptPlant(store)
-        self.keeping = Keeping(store, plan.keep)
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
         self._touched: set[str] = set()
+        self._newest: int | None = None
+        self._learned: dict[str, bytes | None] = {}
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
         started = time.monotonic()
+        self.outbox.begin()
         self._learn()
+        self._newest = self.store.newest()
         ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
         try:
             inputs = self._captures(ruling)
+            self.outbox.finish()
         finally:
             ruling.close()
             self.keeping.close()
@@ -171,7 +180,9 @@ class Replay:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
         fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}))
         for detector in fresh:
-            if learned := self.store.state(detector.name):
+            if detector.name not in self._learned:
+                self._learned[detector.name] = self.store.state(detector.name)
+            if learned := self._learned[detector.name]:
                 try:
                     detector.restore(learned)
                 except ValueError:
@@ -193,7 +204,9 @@ class Replay:
         history = self.plan.observer or capture.path
         marks = self.keeping.begin(history, capture)
         for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None):
-            changed = capture.pipe is not None and not waiting.rows() and (ruling.look() | self._known.look())  # what waits was judged by those before
+            changed = (
+                capture.pipe is not None and not waiting.rows() and (ruling.look() | self.outbox.ask(self._known.look, False))
+            )  # what waits was judged by those before
             if changed and history in judges:
                 judges[history] = self._renewed(judges[history], ruling)
             if batch is None:  # nothing comes; which rules are in force is kept all the same
@@ -241,40 +254,55 @@ class Replay:
             source.close()
 
     def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = ()) -> None:
-        """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
+        """What waits is on its way to the store: written now, or when the store is back."""
         self.names.ask(sensor.unknown, self.keeping.keeper(history))
         batch = waiting.batch()
         batch = replace(batch, coverage=self.names.labelled(batch.coverage))
-        newest = self.store.newest()
-        state = ruling.state(_earliest(batch) if newest is None else newest)
+        state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
+        times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
+        self._newest = max((moment for moment in times if moment is not None), default=None)
         evidence = self.keeping.of(history, waiting.findings)
+        self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 
-        def attempt() -> tuple[Commit, Written]:
-            commit = replace(self._settled(batch, waiting.findings, assets, state), evidence=evidence)
-            return commit, self.store.write(commit)
-
-        commit, written = again(attempt)
+    def _deliver(self, given: Commit) -> None:
+        """Write a commit, and count what it touched as this run's."""
+        commit, written = self._written(given)
         self.conflicts += written.conflicts
-        self.assets |= {asset.id: asset for asset in assets}
+        self.refused += written.refused
+        self.assets |= {asset.id: asset for asset in commit.assets}
         self._touched |= {finding.alert for finding in commit.findings if finding.alert}
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
         self.hidden |= {finding.id for finding in unseen if finding.suppressions}
         own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
         self._own |= {alert.id: alert for alert in own.alerts}
-        if evidence:
+        if commit.evidence:
             self.keeping.thin()
 
-    def _settled(self, batch: Batch, findings: Sequence[Finding], assets: tuple[Asset, ...], state: dict[str, bytes]) -> Commit:
+    def _deliver_left(self, given: Commit) -> None:
+        """Write what an earlier run could not."""
+        self._written(given)
+
+    def _written(self, given: Commit) -> tuple[Commit, Written]:
+        """Findings fold into alerts, and all of it is written together or not at all; again, where somebody decided about one of these meanwhile."""
+
+        def attempt() -> tuple[Commit, Written]:
+            commit = self._settled(given)
+            return commit, self.store.write(commit)
+
+        return again(attempt)
+
+    def _settled(self, given: Commit) -> Commit:
         """What to write: the findings in their order, marked by suppressions, new ones folded into the alerts as they are stored now."""
+        findings = given.findings
         taken = self.store.taken({finding.id for finding in findings})
         judged, suppressions = self.store.suppressions()
-        marked = mark(findings, suppressions, known_activities(self.store, batch.activities))
+        marked = mark(findings, suppressions, known_activities(self.store, given.batch.activities))
         known = sorted(self.store.alerts_of({finding.key for finding in findings}), key=lambda alert: (alert.first, alert.id))
         folded = alerts.fold([finding for finding in marked if finding.id not in taken], known)
         homes = taken | {finding.id: finding.alert for finding in folded.findings}
         settled = tuple(replace(finding, alert=homes[finding.id]) for finding in marked)
-        return Commit(batch, settled, folded.alerts, assets, state, judged)
+        return replace(given, findings=settled, alerts=folded.alerts, judged=judged)
 
     def _summary(self, inputs: list[dict[str, Any]], elapsed: float) -> dict[str, Any]:
         words = [severity_word(alert.severity) for alert in self._own.values()]

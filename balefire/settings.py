@@ -11,13 +11,16 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAME: Final = "balefire.toml"
 PREFIX: Final = "BALEFIRE_"
@@ -49,6 +52,18 @@ class Dashboard(BaseModel):
 
     port: int = Field(default=8501, ge=1, le=65535)
     hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()  # names to answer to beside localhost, of a proxy for one
+
+
+class Elasticsearch(BaseModel):
+    """Who we are to an Elasticsearch, and how we know it. Secrets stand in files of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: str = ""
+    password_file: str = ""
+    api_key_file: str = ""
+    ca: str = ""
+    fingerprint: str = ""
 
 
 class Keep(BaseModel):
@@ -83,6 +98,8 @@ class Settings(BaseSettings):
     user: str | None = None
     criticality: dict[Annotated[str, AfterValidator(_network)], Literal["critical", "high", "normal", "low"]] = Field(default_factory=dict)
     dashboard: Dashboard = Dashboard()
+    elasticsearch: Elasticsearch = Elasticsearch()
+    spool: str = ""
     evidence: Keep = Keep()
     dissection: Dissect = Dissect()
 
@@ -98,6 +115,12 @@ class Settings(BaseSettings):
         """The environment first, then what the file says (given as arguments); no `.env` and no secrets directory."""
         del settings_cls, dotenv_settings, file_secret_settings
         return (env_settings, init_settings)
+
+    def for_stores(self, told: Mapping[str, str]) -> dict[str, str]:
+        """What stores are told by the environment, where it does not say so already: this process and the dashboard's read it there."""
+        wanted = {f"{PREFIX}ELASTICSEARCH_{name.upper()}": str(value) for name, value in self.elasticsearch}
+        wanted[f"{PREFIX}SPOOL"] = self.spool
+        return {name: value for name, value in wanted.items() if value and not told.get(name)}
 
     def store_place(self) -> str:
         """Where the store is: as set, else a directory under the user's data directory."""
@@ -178,4 +201,4 @@ def _span(section: type[BaseModel], name: str) -> str:
     return f"{low}–{high}"
 
 
-_SECTIONS: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "evidence": Keep, "dissection": Dissect}
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "dissection": Dissect}

@@ -29,7 +29,7 @@ class Field:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is what it is: what is kept by table looks it up for every row
 class Table:
     """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
 
@@ -304,6 +304,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("clocks", "json", "clocks on the wire (NTP, PTP), seconds: name, ahead (median), spread, samples", "网上对时源：名称、快多少、离散、样本数"),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
+    Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),
     Field("duplicates", "long", "frames left out: copies that came over the other way of a redundant network", "冗余网络中已去除的重复帧"),
     Field("fragments", "long", "datagrams put together from fragments", "由分片重组的数据报"),
     Field("unfinished", "long", "datagrams given up: not all of their fragments came in time", "因分片未及时到齐而放弃的数据报"),

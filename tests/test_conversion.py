@@ -28,7 +28,6 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.store.dsl import clause
 from tests.cli import balefire, one
-from tests.elasticsearch import node
 from tests.frames import sparse
 
 if TYPE_CHECKING:
@@ -241,16 +240,10 @@ def comparable() -> list[Row]:
     return rows
 
 
-@pytest.fixture(scope="module")
-def elasticsearch() -> Iterator[Elasticsearch]:
-    with node() as running:
-        running.fill("activity", ACTIVITY, [row | {"@timestamp": iso(row["@timestamp"])} for row in comparable()])
-        yield running
-
-
 @pytest.mark.elasticsearch
 def test_elasticsearch_finds_what_the_rule_matches(elasticsearch: Elasticsearch) -> None:
     frame, compared = Frame(sparse(comparable())), 0
+    elasticsearch.fill("conversion", ACTIVITY, [row | {"@timestamp": iso(row["@timestamp"])} for row in comparable()])
 
     @settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(detections())
@@ -262,7 +255,7 @@ def test_elasticsearch_finds_what_the_rule_matches(elasticsearch: Elasticsearch)
             return
         compared += 1
         wanted = {row["id"] for row, hit in zip(comparable(), match(frame).tolist(), strict=True) if hit}
-        assert elasticsearch.found("activity", clause(ACTIVITY, converted.plain)) == wanted
+        assert elasticsearch.found("conversion", clause(ACTIVITY, converted.plain)) == wanted
 
     agree()
     assert compared > 100

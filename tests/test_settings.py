@@ -66,6 +66,14 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     assert "“language”" in told
 
 
+def test_what_stores_are_told(tmp_path: Path) -> None:
+    settings = load(written(tmp_path / "b.toml", 'spool = "/s"\n[elasticsearch]\nuser = "writer"\npassword_file = "/p"\nca = "/c"\n'))
+    told = {"BALEFIRE_ELASTICSEARCH_USER": "writer", "BALEFIRE_ELASTICSEARCH_PASSWORD_FILE": "/p", "BALEFIRE_ELASTICSEARCH_CA": "/c", "BALEFIRE_SPOOL": "/s"}
+    assert settings.for_stores({}) == told
+    assert "BALEFIRE_ELASTICSEARCH_USER" not in settings.for_stores({"BALEFIRE_ELASTICSEARCH_USER": "of the environment"})
+    assert "“elasticsearch.password_file”" in problem('[elasticsearch]\npassword = "secret"', tmp_path / "b.toml")
+
+
 def test_an_unknown_key_of_a_table_names_the_nearest(tmp_path: Path) -> None:
     told = problem("[dashboard]\nprt = 1", tmp_path / "b.toml")
     assert "“dashboard.prt”" in told
@@ -80,6 +88,8 @@ def test_an_unknown_key_of_a_table_names_the_nearest(tmp_path: Path) -> None:
         ('dashboard = "x"', "dashboard", "[dashboard]"),
         ('[dashboard]\nport = "web"', "dashboard.port", "1–65535"),
         ("[dashboard]\nport = 70000", "dashboard.port", "1–65535"),
+        ("elasticsearch = 1", "elasticsearch", "[elasticsearch]"),
+        ("[elasticsearch]\nuser = 1", "elasticsearch.user", '"…"'),
         ("site = []", "site", '"…"'),
         ('[dashboard]\nhosts = ["*"]', "dashboard.hosts", '["name", …]'),
         ('[dashboard]\nhosts = "one two"', "dashboard.hosts", '["name", …]'),

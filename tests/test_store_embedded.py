@@ -182,7 +182,7 @@ def test_places_that_are_no_stores(path: Path, tmp_path: Path) -> None:
     path.mkdir()
     assert error(path).key == "store.missing"
     with pytest.raises(UsageError):
-        open_store("HTTPS://elastic:9200")
+        open_store("FTP://elastic:9200")
 
 
 def test_a_newer_store(path: Path) -> None:

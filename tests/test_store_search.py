@@ -17,7 +17,7 @@ from records.schema import ACTIVITY, FINDING, Field
 from records.search import And, Condition, Exists, Match, Not, Or, Range, Wildcard, parse
 from records.store import open_store
 from records.store.contract import Commit
-from tests.test_store import DAY, HOUR, NOON, activities, activity, finding, ids
+from tests.test_store import DAY, HOUR, NOON, STORES, activities, activity, finding, ids, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +47,9 @@ def random_row(n: int) -> dict[str, Any]:
 ROWS = {row["id"]: row for row in map(random_row, range(300))}
 
 
-@pytest.fixture(scope="module", params=["embedded"])
+@pytest.fixture(scope="module", params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    assert request.param == "embedded"
-    store = open_store(str(tmp_path_factory.mktemp("property")), True)
+    store = open_store(place(request, tmp_path_factory.mktemp("property")), True)
     rows = list(ROWS.values())
     for start in range(0, 300, 100):
         store.write(activities(*rows[start : start + 100]))

@@ -13,7 +13,7 @@ import click
 import platformdirs
 
 from balefire.command import HELP, keeps, speaks
-from records.errors import InputError, UsageError
+from records.errors import BalefireError, InputError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
         plan |= {"criticality": settings.criticality, "keep": settings.evidence, "dissect": settings.dissection}
         done = Replay(Plan(language=screen.language, **plan), store)
         done.note = lambda text: screen.note(getattr(text, screen.language))
+        done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
+        done.outbox.problem = screen.fail
         with screen.progress() as done.progress, _stoppable(done.plan.captures):
             summary = done.run()
     finally:
@@ -188,7 +190,15 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
     if done.conflicts:
         screen.note(screen.say("cli.conflicts", count=len(done.conflicts), first=done.conflicts[0]))
         screen.worse(3)
+    if done.refused and store.spool:
+        screen.note(screen.count("cli.refused", done.refused, path=store.spool.root))
+        screen.worse(3)
     if as_json:
         screen.emit(summary)
     else:
         tell(screen, done, summary)
+
+
+def _spoken(values: dict[str, object], language: str) -> dict[str, object]:
+    """Values of a text, errors among them in the reader's language."""
+    return {name: value.text(language) if isinstance(value, BalefireError) else value for name, value in values.items()}

@@ -235,7 +235,7 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
         named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", page.language)) if guess else port for port, guess in ports]
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         yield size(sums["undecoded_bytes"], page.language), words
-    for name in ("one_sided", "late", "truncated", "jumps", "shed", *queries.DOUBTFUL):
+    for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
         if sums[name] and name not in told:
             yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 

@@ -1,4 +1,4 @@
-"""KEEP: one contract, one store so far. `open_store` is the way in."""
+"""KEEP: one contract, two stores: a directory, or Elasticsearch. `open_store` is the way in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 
-def open_store(where: str, write: bool = False) -> Store:
-    """The store at `where`, a directory; it is made where `write` and it is not there. Raises UsageError, StoreError."""
+def open_store(where: str, write: bool = False, period: str = "day") -> Store:
+    """The store at `where`, a directory or the address of an Elasticsearch; it is made where `write` and it is not there.
+
+    `period` (day, week, month) is the span of an index where an Elasticsearch is made. Raises UsageError, StoreError.
+    """
     if where.casefold().startswith(("http://", "https://")):
-        raise UsageError("store.url", where=where)
+        from records.store.elastic import ElasticStore
+
+        return ElasticStore(where, write, period)
     if "://" in where:
         raise UsageError("store.scheme", where=where)
     from records.store.embedded import EmbeddedStore  # DuckDB is slow to import, and only stores need it

@@ -103,8 +103,8 @@ def document(table: Table, row: Mapping[str, Any]) -> str:
 
 
 def content(table: Table, body: str) -> dict[str, Any]:
-    """What a document says, without the labels of its captures: two of one identity conflict only where these differ."""
-    row = decoded(json.loads(body), table.name)
+    """What a document says, without the labels of its captures: two of one identity conflict only where these differ, and not for a field made since."""
+    row = {name: value for name, value in decoded(json.loads(body), table.name).items() if value is not None}
     for label in table.labels:
         name, _, key = label.rpartition(".")
         for holder in row.get(name) or () if name else (row,):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from records.errors import ConflictError
 from records.model import Batch
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from records.model import Alert, Asset, Evidence, Finding, Suppression
     from records.query import Histogram, Query, Terms
+    from records.store.spool import Spool
 
 T = TypeVar("T")
+AWAY: Final = frozenset({"elastic.unreachable", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"})  # StoreErrors that pass by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a commit changed: rows that were new, rows that were there already, and identities that came with another content (`table/id`)."""
+    """What a commit changed: rows that were new, rows that were there already, and identities that came with another content (`table/id`).
+
+    `refused` are rows that the store cannot hold, kept among its dead letters.
+    """
 
     new: int = 0
     known: int = 0
     conflicts: tuple[str, ...] = ()
+    refused: int = 0
 
 
 class Store(Protocol):
-    """A place where records are kept. Writing an identity that is there changes nothing; another content under it is reported, never stored."""
+    """A place where records are kept. Writing an identity that is there changes nothing; another content under it is reported, never stored.
+
+    `spool` is where commits wait for a store that may be away; None where it is on this machine, or only read.
+    """
+
+    spool: Spool | None
 
     def write(self, commit: Commit) -> Written:
         """Write one commit, atomically. Raises StoreError: disk full, store in use by another writer, newer version.
@@ -132,6 +143,14 @@ class Store(Protocol):
 
     def state(self, name: str) -> bytes | None:
         """What a detector saved under its name, or None."""
+        ...
+
+    def states(self) -> dict[str, bytes]:
+        """What all detectors saved, by name."""
+        ...
+
+    def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put flat rows of a table that may change as they are, audit entries in their order: they come from another store. Nothing else may do so."""
         ...
 
     def packets(self, finding: str) -> bytes | None:

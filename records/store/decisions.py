@@ -1,4 +1,4 @@
-"""What people decide, inside a transaction of the manifest: rows change by revision, and every change has its entry in the audit trail.
+"""What people decide, inside a transaction of a store: rows change by revision, and every change has its entry in the audit trail.
 
 The trail is append-only and chained: an entry's hash covers what it says and the hash of the one before, so that one that was changed or taken out of
 the middle shows.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from records.errors import ConflictError
 from records.nesting import iso
@@ -22,32 +22,71 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from records.store.contract import Change, Store
-    from records.store.manifest import Manifest
 
 Row = dict[str, Any]
 ITSELF: Final = "balefire"  # who an entry is by where nobody decided: a new finding reopened an alert
 DECIDED: Final = ("status", "assignee", "verdict", "closed", "revision")  # an alert's fields that only people change, and reopening
 
 
-def decide(manifest: Manifest, changes: Sequence[Change], now: int) -> None:
+class Documents(Protocol):
+    """The rows of a store that may change, inside one of its transactions. Bodies are lines of JSON, by identity."""
+
+    def bodies_of(self, kind: str, column: str, wanted: Iterable[str], /) -> dict[str, str]:
+        """Documents whose `column` ("id" or "key") is one of these."""
+        ...
+
+    def totals(self, kind: str, references: Iterable[str], /) -> dict[str, int]:
+        """How many documents of a table hang on each of these keys, where any do."""
+        ...
+
+    def references(self, kind: str, identities: Iterable[str], /) -> dict[str, str | None]:
+        """The keys of these documents, by identity."""
+        ...
+
+    def last(self, kind: str, /) -> dict[str, Any] | None:
+        """The document with the highest identity."""
+        ...
+
+    def put(self, documents: Iterable[Document], /) -> None:
+        """Insert or replace documents."""
+        ...
+
+    def drop(self, kind: str, identities: Iterable[str], /) -> None:
+        """Delete these documents."""
+        ...
+
+    def number(self, name: str, /) -> int | None:
+        """A number kept under a name."""
+        ...
+
+    def set_number(self, name: str, value: int, /) -> None:
+        """Keep a number under a name."""
+        ...
+
+    def set_state(self, states: dict[str, bytes], /) -> None:
+        """Keep detectors' states."""
+        ...
+
+
+def decide(documents: Documents, changes: Sequence[Change], now: int) -> None:
     """Make these changes, all or none: whoever calls has begun a transaction. Raises ConflictError."""
     rows: dict[tuple[str, str], Row] = {}
     entries: list[Row] = []
     for change in changes:
         place = (change.table, change.id)
-        stored = rows.get(place) or _stored(manifest, *place)
+        stored = rows.get(place) or _stored(documents, *place)
         _check(change, stored)
         before = {name: (stored or {}).get(name) for name in change.values}
         entries.append(entry(change.action, change.by, *place, before if stored else None, change.values or None, change.note))
         if change.values:
             rows[place] = {**(stored or {"id": change.id}), **change.values, "revision": (change.revision or 0) + (stored is not None)}
     for table in TABLES:
-        put(manifest, table, [row for (kind, _id), row in rows.items() if kind == table], now)
-    append(manifest, entries, now)
+        put(documents, table, [row for (kind, _id), row in rows.items() if kind == table], now)
+    append(documents, entries, now)
 
 
-def _stored(manifest: Manifest, table: str, identity: str) -> Row | None:
-    body = manifest.bodies_of(table, "id", [identity]).get(identity)
+def _stored(documents: Documents, table: str, identity: str) -> Row | None:
+    body = documents.bodies_of(table, "id", [identity]).get(identity)
     return json.loads(body) if body else None
 
 
@@ -59,14 +98,14 @@ def _check(change: Change, stored: Row | None) -> None:
         raise ConflictError(f"conflict.{change.table}", id=change.id)
 
 
-def folded(manifest: Manifest, rows: Iterable[Row], now: int) -> list[Row]:
+def folded(documents: Documents, rows: Iterable[Row], now: int) -> list[Row]:
     """Folded alerts as they are to be stored: what people decided stays, reopening is told in the trail, and findings are counted in the store.
 
     Raises ConflictError where somebody decided about one since it was read.
     """
     given = list(rows)
-    bodies = manifest.bodies_of("alert", "id", [row["id"] for row in given])
-    counts = manifest.totals("finding", [row["id"] for row in given])
+    bodies = documents.bodies_of("alert", "id", [row["id"] for row in given])
+    counts = documents.totals("finding", [row["id"] for row in given])
     entries: list[Row] = []
     for row in given:
         stored: Row | None = json.loads(bodies[row["id"]]) if row["id"] in bodies else None
@@ -81,7 +120,7 @@ def folded(manifest: Manifest, rows: Iterable[Row], now: int) -> list[Row]:
             row["revision"] += 1
         else:
             row |= {name: stored[name] for name in DECIDED}
-    append(manifest, entries, now)
+    append(documents, entries, now)
     return given
 
 
@@ -97,17 +136,17 @@ def entry(action: str, by: str, table: str, subject: str, before: Mapping[str, A
     return {"by": by, "action": action, "table": table, "subject": subject, **texts, "note": note or None}
 
 
-def append(manifest: Manifest, entries: Sequence[Row], now: int) -> None:
+def append(documents: Documents, entries: Sequence[Row], now: int) -> None:
     """Put entries at the end of the trail."""
     if not entries:
         return
-    last = manifest.last("audit")
+    last = documents.last("audit")
     number, seal = (int(last["id"]), str(last["hash"])) if last else (0, "")
     for row in entries:
         number += 1
         row |= {"id": f"{number:012}", "time": now}
         seal = row["hash"] = sealed(row, seal)
-    put(manifest, "audit", entries, now)
+    put(documents, "audit", entries, now)
 
 
 def sealed(row: Mapping[str, Any], before: str) -> str:
@@ -116,17 +155,17 @@ def sealed(row: Mapping[str, Any], before: str) -> str:
     return blake2b(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace"), digest_size=20).hexdigest()
 
 
-def put(manifest: Manifest, name: str, rows: Sequence[Row], now: int) -> None:
+def put(documents: Documents, name: str, rows: Sequence[Mapping[str, Any]], now: int) -> None:
     """Insert or replace documents of one table. Some hang on others by their key: a finding on its alert, an entry on its subject."""
     if rows:
         kind, key = TABLES[name], {"finding": "alert", "audit": "subject"}.get(name, "key")
-        manifest.put(Document(name, row["id"], row[kind.time], row.get(key), now, document(kind, row)) for row in rows)
-        changed(manifest, name)
+        documents.put(Document(name, row["id"], row[kind.time], row.get(key), now, document(kind, row)) for row in rows)
+        changed(documents, name)
 
 
-def changed(manifest: Manifest, name: str) -> None:
+def changed(documents: Documents, name: str) -> None:
     """Tell readers that a table of documents is not what they have read."""
-    manifest.set_number(f"version.{name}", (manifest.number(f"version.{name}") or 0) + 1)
+    documents.set_number(f"version.{name}", (documents.number(f"version.{name}") or 0) + 1)
 
 
 def broken(store: Store) -> str | None:

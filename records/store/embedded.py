@@ -20,33 +20,37 @@ from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
 from records.store import packets, parquet
-from records.store.columns import agree, arrow_types, conform, content, decoded, document, flat, from_documents, newest_of, shown, stored
+from records.store.columns import agree, arrow_types, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
-from records.store.decisions import changed, decide, folded, put
+from records.store.decisions import changed, decide, put
 from records.store.engine import FILES, ROWS, Engine
-from records.store.manifest import Document, Manifest, guard
-from records.store.merging import ALIAS, merge
+from records.store.manifest import Manifest, guard
+from records.store.merging import ALIAS
 from records.store.place import check_place, locked
-from records.store.rows import alert_from, alert_row, finding_row, suppression_from
+from records.store.rows import alert_from, suppression_from
+from records.store.settling import documents_of, restore, settle
 from records.store.sql import Statement, sort_field
 from records.store.upgrade import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from records.model import Alert, Suppression
     from records.query import Histogram, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
+    from records.store.spool import Spool
 
 IN_PARQUET: Final = ("activity", "point")
-_EXPIRING: Final = ("finding", "alert", "incident", "coverage")
+_EXPIRING: Final = ("finding", "alert", "incident", "coverage", "evidence")
 _SHORT: Final = 10_000  # rows of a page that is read by identity
 
 
 class EmbeddedStore:
     """`records.store.contract.Store` in one directory."""
+
+    spool: Spool | None = None
 
     def __init__(self, path: Path, write: bool = False) -> None:
         self.path = path.absolute()
@@ -189,6 +193,10 @@ class EmbeddedStore:
         """What a detector saved under its name, or None."""
         return self._manifest.state(name)
 
+    def states(self) -> dict[str, bytes]:
+        """What all detectors saved, by name."""
+        return self._manifest.states()
+
     def packets(self, finding: str) -> bytes | None:
         """The packets that are kept for a finding (pcapng), None where none are, or no more."""
         return packets.body(self._manifest, finding)
@@ -259,22 +267,15 @@ class EmbeddedStore:
         files = [file for name, rows in sifted.items() for file in parquet.write_days(self.path, TABLES[name], rows.new, now, made)]
         new, known = sum(s.new.num_rows for s in sifted.values()), sum(s.known for s in sifted.values())
         conflicts = [name for s in sifted.values() for name in s.conflicts]
-        once = {"finding": [finding_row(finding) for finding in commit.findings], "coverage": flat_coverage(commit)}
         with self._manifest.transaction():
-            if commit.judged not in {None, self._manifest.number("version.suppression") or 0}:
-                raise ConflictError("conflict.suppressions")
             self._manifest.add_files(files)
-            for name, rows in once.items():
+            for name, rows in documents_of(commit).items():
                 fresh, same, others = self._sift_documents(name, rows)
                 put(self._manifest, name, fresh, now)
                 new, known = new + len(fresh), known + same
                 conflicts += others
-            self._put_changed("alert", folded(self._manifest, map(alert_row, commit.alerts), now), now)
-            self._put_assets(commit, now)
-            packets.keep(self._manifest, commit.evidence, now)
-            self._manifest.set_state(commit.state)
+            settle(self._manifest, commit, now)
             self._manifest.set_number("released", released + max(rows.num_rows for rows in batches.values()))
-            self._set_newest(commit)
         days: dict[str, set[int]] = {}
         for file in files:
             days.setdefault(file.kind, set()).add(file.day)
@@ -297,32 +298,6 @@ class EmbeddedStore:
             else:
                 conflicts.append(f"{name}/{row['id']}")
         return fresh, known, conflicts
-
-    def _put_assets(self, commit: Commit, now: int) -> None:
-        done = merge(commit.assets, self._assets)
-        self._put_changed("asset", done.rows, now)
-        if done.gone:
-            self._manifest.drop("asset", done.gone)
-            changed(self._manifest, "asset")
-        self._manifest.put(Document(ALIAS, alias, 0, name, now, "{}") for alias, name in sorted(done.aliases.items()))
-
-    def _assets(self, identities: Iterable[str]) -> list[dict[str, Any]]:
-        """The stored assets of these identities, their own ones or other ones, each once."""
-        wanted = set(identities)
-        homes = self._manifest.references(ALIAS, sorted(wanted))
-        bodies = self._manifest.bodies_of("asset", "id", sorted(wanted | {name for name in homes.values() if name}))
-        return [json.loads(bodies[name]) for name in sorted(bodies)]
-
-    def _put_changed(self, name: str, rows: list[dict[str, Any]], now: int) -> None:
-        bodies = self._manifest.bodies_of(name, "id", {row["id"] for row in rows})
-        put(self._manifest, name, [row for row in rows if bodies.get(row["id"]) != document(TABLES[name], row)], now)
-
-    def _set_newest(self, commit: Commit) -> None:
-        batch = commit.batch
-        times = [newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage)]
-        known = [moment for moment in (self._manifest.number("newest"), *times) if moment is not None]
-        if known:
-            self._manifest.set_number("newest", max(known))
 
     def _tidy(self, days: dict[str, set[int]]) -> None:
         for name, which in days.items():
@@ -356,8 +331,15 @@ class EmbeddedStore:
                 if gone := self._manifest.drop_older(name, before):
                     changed(self._manifest, name)
                     dropped += gone
-            dropped += packets.retire(self._manifest, before)
+            packets.forget(self._manifest)
         return dropped
+
+    def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Put flat rows of a table that may change as they are: they come from another store."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        with self._writing, self._manifest.transaction():
+            restore(self._manifest, table, rows, time.time_ns())
 
     def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
         """Make decisions, all or none; the writer's lock is for rows, so this goes on beside it and needs only the right to write."""
@@ -374,12 +356,6 @@ def _narrowed(query: Query, mark: int, descending: bool) -> Query:
     if descending:
         return replace(query, until=mark + 1 if query.until is None else min(query.until, mark + 1))
     return replace(query, since=mark if query.since is None else max(query.since, mark))
-
-
-def flat_coverage(commit: Commit) -> list[dict[str, Any]]:
-    """The coverage rows of a commit as flat rows."""
-    kind = TABLES["coverage"]
-    return flat(kind, conform(kind, commit.batch.coverage))
 
 
 def _table(name: str) -> Table:

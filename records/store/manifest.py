@@ -296,6 +296,10 @@ class Manifest:
         rows = self._all("SELECT body FROM state WHERE name = ?", (name,))
         return rows[0][0] if rows else None
 
+    def states(self) -> dict[str, bytes]:
+        """Every detector's state."""
+        return dict(self._all("SELECT name, body FROM state"))
+
     def set_state(self, states: dict[str, bytes]) -> None:
         """Keep detectors' states."""
         self._run("INSERT OR REPLACE INTO state (name, body) VALUES (?, ?)", list(states.items()))

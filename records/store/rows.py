@@ -7,16 +7,24 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from records.facts import ADDRESS, TOLD, Fact
-from records.model import Alert, Asset, Conflict, Suppression, Text
+from records.model import Alert, Asset, Conflict, Finding, PacketRef, Suppression, Term, Text
 from records.nesting import iso, period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from records.model import Evidence, Finding, Value
+    from records.model import Evidence, Value
 
 
 BELIEVED: Final = 85
+
+
+def moment(text: str) -> int:
+    """Nanoseconds of a time as `iso` writes it."""
+    found = period(text)
+    if found is None:
+        raise ValueError(text)
+    return found[0]
 
 
 def _json(value: Any) -> str:
@@ -56,6 +64,28 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "suppressions": list(finding.suppressions),
         "expired": list(finding.expired),
     }
+
+
+def finding_from(row: Mapping[str, Any]) -> Finding:
+    """The finding of a flat row."""
+    named: dict[str, Any] = {name: row[name] for name in ("id", "key", "detector", "rule", "version", "time", "end", "alert")}
+    lists: dict[str, Any] = {name: tuple(row[name]) for name in ("effects", "techniques", "activities", "assets", "suppressions", "expired")}
+    terms = tuple(Term(term["title"]["en"], term["title"]["zh"], term["value"]) for term in json.loads(row["terms"]))
+    packets = tuple(PacketRef(packet["file"], packet["packet"], moment(packet["time"])) for packet in json.loads(row["packets"]))
+    return Finding(
+        **named,
+        **lists,
+        terms=terms,
+        packets=packets,
+        title=Text(row["title.en"], row["title.zh"]),
+        reason=Text(row["reason.en"], row["reason.zh"]),
+        normal=None if row["normal.en"] is None else Text(row["normal.en"], row["normal.zh"]),
+        respond=tuple(Text(step["en"], step["zh"]) for step in json.loads(row["respond"])),
+        source=row["source.ip"],
+        destination=row["destination.ip"],
+        observer=row["observer.name"],
+        site=row["observer.site"],
+    )
 
 
 def evidence_row(evidence: Evidence, now: int) -> dict[str, Any]:

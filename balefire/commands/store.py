@@ -1,0 +1,152 @@
+"""Stores themselves: make one, say what it holds and how it is, bring it up to date, copy it into another."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from balefire.screen import Screen
+    from records.store.contract import Store
+
+PERIODS: Final = ("day", "week", "month")
+
+
+@click.group("store", help=say("cli.help.store", HELP))
+def store() -> None:
+    """Stores."""
+
+
+@store.command(help=say("cli.help.store_init", HELP))
+@click.option("--period", type=click.Choice(PERIODS), default="day", help=say("cli.option.period", HELP))
+@keeps
+@speaks
+def init(screen: Screen, period: str, as_json: bool) -> None:
+    """Make a store where there is none yet."""
+    from records.store import open_store
+
+    made = open_store(screen.store, write=True, period=period)
+    try:
+        _status(screen, made, as_json)
+    finally:
+        made.close()
+
+
+@store.command(help=say("cli.help.store_status", HELP))
+@keeps
+@speaks
+def status(screen: Screen, as_json: bool) -> None:
+    """What a store holds."""
+    found = opened(screen)
+    try:
+        _status(screen, found, as_json)
+    finally:
+        found.close()
+
+
+def _status(screen: Screen, found: Store, as_json: bool) -> None:
+    from records.nesting import iso
+    from records.store.examining import facts
+
+    told = facts(found, screen.store)
+    told["newest"] = None if told["newest"] is None else iso(told["newest"])
+    if as_json:
+        screen.emit(told)
+        return
+    from balefire.screen import table
+
+    screen.print(screen.say(f"cli.store.{told['kind']}", store=told["store"], version=told["version"], period=screen.say(f"cli.store.{told['period']}")))
+    screen.print(screen.say("cli.store.holds", newest=(told["newest"] or "–")[:19].replace("T", " "), mib=f"{told['bytes'] / 2**20:,.1f}"))
+    columns = [(screen.say("cli.store.table"), False), (screen.say("cli.store.rows"), True)]
+    screen.print(table(columns, [(screen.say(f"cli.store.tables.{name}"), f"{rows:,}") for name, rows in told["rows"].items()]))
+    if told["spool"]["segments"]:
+        screen.note(screen.say("cli.store.waiting", count=told["spool"]["segments"], mib=f"{told['spool']['bytes'] / 2**20:,.1f}"))
+    if told["dead_letters"] or told["spool"]["corrupt"]:
+        screen.note(screen.say("cli.store.look", store=screen.store))
+
+
+@store.command(help=say("cli.help.store_doctor", HELP))
+@keeps
+@speaks
+def doctor(screen: Screen, as_json: bool) -> None:
+    """How a store is, and what to do where it is not well."""
+    from records.store.examining import checks
+
+    found = opened(screen)
+    try:
+        told = [(check, None if check.well else screen.say(f"cli.doctor.{check.name}", **check.values)) for check in checks(found, screen.store)]
+    finally:
+        found.close()
+    if not all(check.well for check, _ in told):
+        screen.worse(1)
+    if as_json:
+        screen.emit({"store": screen.store, "checks": [{"check": check.name, "well": check.well, "advice": advice} for check, advice in told]})
+        return
+    for check, advice in told:
+        screen.print(f"{'✓' if check.well else '✗'} {screen.say(f'cli.doctor.checks.{check.name}')}" + (f": {advice}" if advice else ""))
+
+
+@store.command(help=say("cli.help.store_migrate", HELP))
+@keeps
+@speaks
+def migrate(screen: Screen, as_json: bool) -> None:
+    """Bring a store up to the schema of this version; also what opening it to write does."""
+    from records.schema import SCHEMA_VERSION
+    from records.store import open_store
+
+    opened(screen).close()  # one that is not there is not made
+    open_store(screen.store, write=True).close()
+    if as_json:
+        screen.emit({"store": screen.store, "schema": SCHEMA_VERSION})
+    else:
+        screen.print(screen.say("cli.store.migrated", store=screen.store, schema=SCHEMA_VERSION))
+
+
+@store.command(help=say("cli.help.store_copy", HELP))
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--period", type=click.Choice(PERIODS), default="day", help=say("cli.option.period", HELP))
+@speaks
+def copy(screen: Screen, source: str, target: str, period: str, as_json: bool) -> None:
+    """Everything of one store is in the other, too."""
+    from records.store import copying, open_store
+
+    started, screen.store = time.monotonic(), source
+    found = opened(screen)
+    try:
+        made = open_store(target, write=True, period=period)
+        try:
+            with _bar(screen, copying.total(found)) as progress:
+                done = copying.copy(found, made, progress)
+        finally:
+            made.close()
+    finally:
+        found.close()
+    if done.conflicts:
+        screen.note(screen.say("cli.store.conflicts", count=len(done.conflicts), first=done.conflicts[0]))
+        screen.worse(3)
+    elapsed = round(time.monotonic() - started, 3)
+    told: dict[str, Any] = {"from": source, "to": target, "rows": done.rows, "new": done.new, "known": done.known, "conflicts": done.conflicts}
+    if as_json:
+        screen.emit(told | {"elapsed_s": elapsed})
+    else:
+        screen.print(screen.say("cli.store.copied", rows=f"{sum(done.rows.values()):,}", source=source, target=target, seconds=f"{elapsed:.1f}"))
+
+
+@contextmanager
+def _bar(screen: Screen, total: int) -> Generator[Callable[[int], None]]:
+    """A progress bar on stderr, where somebody is watching."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen.err, disable=not screen.err.is_terminal) as progress:
+        task = progress.add_task(screen.say("cli.store.copying"), total=total)
+        yield lambda rows: progress.advance(task, rows)

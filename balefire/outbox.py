@@ -1,0 +1,119 @@
+"""Commits on their way to the store: kept on the disk first where the store may be away, delivered in order, each exactly once in effect."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from records.errors import StoreError
+from records.store.contract import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from records.errors import BalefireError
+    from records.store.contract import Commit, Store
+
+T = TypeVar("T")
+RETRY_S: Final = 2.0  # between two tries while the store is away
+FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
+
+
+class Outbox:
+    """What waits for a store. `deliver` writes a commit of this run, `deliver_left` one of an earlier run; `note` and `problem` are told what happens."""
+
+    def __init__(self, store: Store, deliver: Callable[[Commit], object], deliver_left: Callable[[Commit], object]) -> None:
+        self._spool = store.spool
+        self._deliver = deliver
+        self._deliver_left = deliver_left
+        self._waiting: list[Path] = []
+        self._left = self._spool.left() if self._spool else []
+        self._away: StoreError | None = None
+        self._tried = 0.0
+        self.problem: Callable[[BalefireError], None] = lambda _: None
+        self.note: Callable[[str, dict[str, object]], None] = lambda _key, _values: None
+
+    @property
+    def away(self) -> bool:
+        """Whether the store was away when something was last to be delivered."""
+        return self._away is not None
+
+    def ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """What the store answers, or `otherwise` while it is away."""
+        if self.away:
+            return otherwise
+        try:
+            return question()
+        except StoreError as error:
+            if error.key not in AWAY:
+                raise
+            return otherwise
+
+    def begin(self) -> None:
+        """Deliver what an earlier run has left."""
+        if self._left:
+            self.note("cli.spool.left", {"count": len(self._left)})
+            self.finish()
+
+    def put(self, commit: Commit) -> None:
+        """Write a commit, or keep it until it can be written. Raises StoreError for what no waiting mends."""
+        if self._spool is None:
+            self._deliver(commit)
+            return
+        end = time.monotonic() + FINISH_S
+        while True:
+            try:
+                self._waiting.append(self._spool.put(commit))
+                break
+            except StoreError as error:
+                if error.key != "spool.full" or time.monotonic() > end:
+                    raise
+                if not self._left and not self._waiting:  # room for nothing at all: then without the spool
+                    self._deliver(commit)
+                    return
+                self._drain()
+                time.sleep(RETRY_S)
+        if time.monotonic() - self._tried > RETRY_S or self._away is None:
+            self._drain()
+
+    def finish(self) -> None:
+        """Deliver all of it. Raises StoreError where the store stays away; what waits then stays on the disk."""
+        end = time.monotonic() + FINISH_S
+        while not self._drain():
+            if time.monotonic() > end and self._spool and self._away:
+                count = len(self._left) + len(self._waiting)
+                raise StoreError("spool.waiting", count=count, path=self._spool.root, problem=self._away) from self._away
+            time.sleep(RETRY_S)
+
+    def _drain(self) -> bool:
+        """Deliver what waits, in order, until the store is away; whether nothing waits any more."""
+        delivered = 0
+        for queue, deliver in ((self._left, self._deliver_left), (self._waiting, self._deliver)):
+            while queue:
+                if not self._delivered(queue[0], deliver):
+                    return False
+                queue.pop(0)
+                delivered += 1
+        if self._away is not None:
+            self._away = None
+            self.note("cli.spool.back", {"count": delivered})
+        return True
+
+    def _delivered(self, path: Path, deliver: Callable[[Commit], object]) -> bool:
+        assert self._spool is not None  # noqa: S101 - only what is in a spool waits
+        self._tried = time.monotonic()
+        try:
+            deliver(self._spool.take(path))
+        except StoreError as error:
+            if error.key == "spool.corrupt":
+                self.problem(error)
+                return True
+            if error.key not in AWAY:
+                raise
+            if self._away is None:
+                self.note("cli.spool.away", {"path": self._spool.root, "problem": error})
+            self._away = error
+            return False
+        self._spool.done(path)
+        return True

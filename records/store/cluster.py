@@ -1,0 +1,209 @@
+"""The way to an Elasticsearch: its address, who we are to it, and what its refusals mean.
+
+An address is `https://host:9200`, with `#name` behind it where several stores share a cluster (`balefire` where nothing is said). Secrets come from the
+environment alone, or from a file that it names, never from the address: everybody on a machine may read the command lines of others.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+import elasticsearch
+from elastic_transport import TlsError, TransportError
+from elasticsearch import Elasticsearch
+
+from records.errors import StoreError, UsageError
+from records.store.contract import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Sequence
+
+T = TypeVar("T")
+PREFIX: Final = "balefire"
+VARIABLE: Final = "BALEFIRE_ELASTICSEARCH_"
+TIMEOUT_S: Final = 60.0
+LEAST_VERSION: Final = 8
+for _name in ("elastic_transport", "elasticsearch"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*(-[a-z0-9_.]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The nodes of a cluster, and the name of the store in it. `shown` is the whole as it was given."""
+
+    urls: tuple[str, ...]
+    prefix: str
+    shown: str
+
+
+def address(where: str) -> Address:
+    """The parts of a store's address; several nodes stand with commas between them: `https://a:9200,b:9200`. Raises UsageError."""
+    scheme, _, rest = where.partition("://")
+    rest, _, prefix = rest.partition("#")
+    hosts, _, path = rest.partition("/")
+    if "@" in rest:
+        raise UsageError("elastic.credentials", where=f"{scheme}://{rest.rpartition('@')[2]}", user=f"{VARIABLE}USER", password=f"{VARIABLE}PASSWORD_FILE")
+    prefix = prefix or PREFIX
+    if not _NAME.fullmatch(prefix) or len(prefix) > 64:
+        raise UsageError("elastic.prefix", prefix=prefix)
+    urls = tuple(_node(f"{scheme.lower()}://{host.strip()}", path.rstrip("/"), where) for host in hosts.split(","))
+    return Address(urls, prefix, where)
+
+
+def _node(origin: str, path: str, where: str) -> str:
+    """One node as the client wants it: with its port."""
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise UsageError("elastic.address", where=where) from None
+    if not host or "?" in path:
+        raise UsageError("elastic.address", where=where)
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}:{port}" + (f"/{path}" if path else "")
+
+
+def connected(place: Address) -> Elasticsearch:
+    """A client that asks once: whoever asks knows what may be asked again."""
+    given: dict[str, Any] = {"request_timeout": TIMEOUT_S, "max_retries": 0, "retry_on_timeout": False}
+    user, password, key = _set("USER"), _secret("PASSWORD"), _secret("API_KEY")
+    if key:
+        given["api_key"] = key
+    elif user:
+        given["basic_auth"] = (user, password)
+    if place.urls[0].startswith("https:"):
+        if fingerprint := _set("FINGERPRINT"):
+            given["ssl_assert_fingerprint"] = fingerprint
+        if ca := _set("CA"):
+            if not Path(ca).is_file():
+                raise UsageError("elastic.file", variable=f"{VARIABLE}CA", file=ca)
+            given["ca_certs"] = ca
+    try:
+        return Elasticsearch(list(place.urls), **given)
+    except ValueError as error:
+        raise UsageError("elastic.settings", reason=error) from error
+
+
+def _set(name: str) -> str:
+    return os.environ.get(VARIABLE + name, "")
+
+
+def _secret(name: str) -> str:
+    """A secret, as it is or from the file that is named in its place."""
+    if not (file := _set(f"{name}_FILE")):
+        return _set(name)
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError("elastic.file", variable=f"{VARIABLE}{name}_FILE", file=file) from None
+
+
+def check_version(client: Elasticsearch, place: Address) -> str:
+    """The server's version. Raises StoreError for one that is too old; a user who may not ask is not asked."""
+    version = ""
+    try:
+        version = str(client.info()["version"]["number"])
+    except (elasticsearch.AuthorizationException, elasticsearch.BadRequestError):
+        return version
+    except elasticsearch.ApiError as error:
+        if error.status_code != 405:  # some builds do not answer at the root
+            raise
+        nodes: dict[str, Any] = client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
+        version = min(str(node["version"]) for node in nodes.values())
+    if int(version.split(".")[0]) < LEAST_VERSION:
+        raise StoreError("elastic.version", place=place.shown, found=version, least=LEAST_VERSION)
+    return version
+
+
+class Cluster:
+    """A cluster that may be away for a moment: what it was asked is asked again, for `patience` seconds. Everything we ask may be asked twice."""
+
+    def __init__(self, place: Address, patience: float = 0) -> None:
+        self.place = place
+        self.patience = patience
+        self.client = connected(place)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """The answer. Raises StoreError."""
+        end, pause, tries = time.monotonic() + self.patience, 0.1, len(self.place.urls)
+        while True:
+            try:
+                with guard(self.place):
+                    return question()
+            except StoreError as error:
+                tries -= 1
+                if error.key not in AWAY or (tries <= 0 and time.monotonic() > end):
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that writers do not come back all at once
+            pause = min(5.0, pause * 2)
+
+    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = ()) -> None:
+        """Do all of these actions. Raises StoreError for the first that is refused, unless with one of the statuses `passing`."""
+        answer = self.ask(lambda: self.client.bulk(operations=lines, index=index))
+        for item in answer["items"]:
+            told = next(iter(item.values()))
+            if told["status"] > 299 and told["status"] not in passing:
+                raise refusal(self.place, int(told["status"]), told.get("error", {}))
+
+
+@contextmanager
+def guard(place: Address) -> Generator[None]:
+    """What goes wrong between us and the cluster, as StoreErrors that say what to do."""
+    try:
+        yield
+    except elasticsearch.UnsupportedProductError as error:
+        raise StoreError("elastic.product", place=place.shown) from error
+    except elasticsearch.ApiError as error:
+        raise refusal(place, error.status_code, error.body) from error
+    except elasticsearch.ConnectionTimeout as error:
+        raise StoreError("elastic.timeout", place=place.shown, seconds=int(TIMEOUT_S)) from error
+    except TlsError as error:
+        raise StoreError("elastic.tls", place=place.shown, reason=_short(error)) from error
+    except TransportError as error:
+        raise StoreError("elastic.unreachable", place=place.shown, reason=_short(error)) from error
+
+
+def refusal(place: Address, status: int, body: object) -> StoreError:
+    """What an answer of this status means; `body` is the answer, or the error of one item of a bulk request."""
+    kind, reason = _told(body)
+    shown = place.shown
+    if kind == "cluster_block_exception":
+        if "flood-stage" in reason or "read-only-allow-delete" in reason:
+            return StoreError("elastic.watermark", place=shown)
+        if "read-only" in reason or "index write (api)" in reason:
+            return StoreError("elastic.read_only", place=shown, reason=reason)
+        return StoreError("elastic.red", place=shown, reason=reason)
+    if status == 401:
+        return StoreError("elastic.unauthorized", place=shown)
+    if status == 403:
+        return StoreError("elastic.forbidden", place=shown, reason=reason)
+    if status in {408, 429}:
+        return StoreError("elastic.busy", place=shown, reason=reason)
+    if status in {502, 503, 504}:
+        return StoreError("elastic.red", place=shown, reason=reason)
+    return StoreError("elastic.failed", place=shown, status=status, reason=f"{kind}: {reason}" if kind else reason)
+
+
+def _told(body: object) -> tuple[str, str]:
+    """(the type of an error, its reason), as Elasticsearch words them."""
+    error: Any = cast("dict[str, Any]", body).get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return "", str(error)[:300]
+    told = cast("dict[str, Any]", error)
+    cause: dict[str, Any] = told.get("caused_by") or {}
+    reason = " ".join(str(part["reason"]) for part in (told, cause) if part.get("reason"))
+    return str(told.get("type") or ""), reason[:500]
+
+
+def _short(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,84 @@
+"""What a store holds and how it is: facts for `balefire store status`, checks for `balefire store doctor`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from records.query import Query
+from records.schema import SCHEMA_VERSION, TABLES
+from records.store.decisions import broken
+from records.store.spool import corrupt, waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from records.store.contract import Store
+    from records.store.elastic import ElasticStore
+
+LEAST_FREE: Final = 1 << 30  # octets of the disk below which somebody should look
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: its name, whether it is well, and the values of the text `cli.doctor.<name>` that says what to do."""
+
+    name: str
+    well: bool
+    values: dict[str, object] = field(default_factory=dict[str, object])
+
+
+def facts(store: Store, where: str) -> dict[str, Any]:
+    """What `status` tells: rows by table, newest packet time (nanoseconds), octets on disk, what waits and what was refused."""
+    elastic = _elastic(store, where)
+    segments, octets = waiting(elastic.waiting) if elastic else (0, 0)
+    told: dict[str, Any] = {
+        "store": where,
+        "kind": "elasticsearch" if elastic else "embedded",
+        "schema": SCHEMA_VERSION,
+        "version": elastic.version if elastic else None,
+        "period": elastic.period if elastic else "day",
+        "rows": {name: store.count(name, Query()) for name in TABLES},
+        "newest": store.newest(),
+        "bytes": elastic.octets() if elastic else sum(path.stat().st_size for path in Path(where).rglob("*") if path.is_file()),
+        "spool": {"segments": segments, "bytes": octets, "corrupt": len(corrupt(elastic.waiting)) if elastic else 0},
+        "dead_letters": elastic.dead_letters.count() if elastic else 0,
+    }
+    return told
+
+
+def checks(store: Store, where: str) -> Iterator[Check]:
+    """What `doctor` looks at."""
+    at = broken(store)
+    yield Check("trail", at is None, {"at": at})
+    if elastic := _elastic(store, where):
+        yield from _cluster_checks(elastic)
+        place, letters = elastic.waiting, elastic.dead_letters
+        segments, octets = waiting(place)
+        yield Check("spool", not segments, {"count": segments, "mib": -(-octets >> 20), "path": place})
+        yield Check("corrupt", not corrupt(place), {"count": len(corrupt(place)), "path": place})
+        yield Check("dead_letters", not letters.count(), {"count": letters.count(), "path": letters.path})
+    else:
+        space = os.statvfs(where)
+        free = space.f_bavail * space.f_frsize
+        yield Check("disk", free > LEAST_FREE, {"mib": free >> 20, "path": where})
+
+
+def _elastic(store: Store, where: str) -> ElasticStore | None:
+    if "://" not in where:
+        return None
+    from records.store.elastic import ElasticStore  # the client is slow to import, and a directory needs none
+
+    return store if isinstance(store, ElasticStore) else None
+
+
+def _cluster_checks(store: ElasticStore) -> Iterator[Check]:
+    health = store.health()
+    yield Check("health", health["status"] == "green", {"status": health["status"], "unassigned": health["unassigned_shards"]})
+    blocked = store.blocked()
+    yield Check("blocks", not blocked, {"indices": ", ".join(blocked)})
+    yield Check("templates", store.templates_current(), {"place": store.place.shown})
+    page = store.ledger.read()
+    yield Check("unfinished", not page.body["pending"] and not page.body["open"], {"count": len(page.body["open"]) + bool(page.body["pending"])})

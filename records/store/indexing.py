@@ -1,0 +1,294 @@
+"""Rows into Elasticsearch, each identity once: bulk requests by size, and what comes back from them.
+
+A row is created under its identity. Where one is there already, it is ours from a request that was sent twice, or somebody's that counts (the same, or
+a conflict), or left by a writer that died: then it is taken over. What the mapping refuses goes to the dead letters, and the rest is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from records.schema import TABLES
+from records.store.cluster import refusal
+from records.store.columns import agree, content, document
+from records.store.documents import OWN, bodies, finished, flat_of, once
+from records.store.templates import BY_PERIOD, DAY, LEDGER, period_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from records.schema import Table
+    from records.store.cluster import Cluster
+    from records.store.ledger import Ledger, Page
+    from records.store.templates import Names
+
+LARGEST: Final = 2 << 20  # octets of a bulk request
+HOUR: Final = 3_600_000_000_000  # how finely the last write to an index is kept
+WRITTEN: Final = "written-"  # what its document in the ledger's index is called
+ASKED: Final = 1000  # identities of a multi-get
+SHOWN: Final = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
+_BUSY: Final = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row on its way: its table, index and identity, its number in the commit, its document."""
+
+    table: str
+    index: str
+    id: str
+    time: int
+    number: int
+    document: bytes
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of rows."""
+
+    new: int = 0
+    known: int = 0
+    conflicts: list[str] = field(default_factory=list[str])
+    refused: list[Entry] = field(default_factory=list[Entry])
+    touched: set[str] = field(default_factory=set[str])
+
+
+class DeadLetters:
+    """A file with what the store refused, a line each: when, where to, why, the document."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def put(self, letters: Sequence[tuple[Entry, str]], now: int) -> None:
+        """Keep these; they are on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            for entry, reason in letters:
+                letter = {"time": now, "index": entry.index, "id": entry.id, "reason": reason, "document": json.loads(entry.document)}
+                file.write(json.dumps(letter, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def count(self) -> int:
+        """How many there are."""
+        if not self.path.exists():
+            return 0
+        with self.path.open("rb") as file:
+            return sum(1 for _ in file)
+
+
+class Indexer:
+    """Writes rows of commits into the indices of one store."""
+
+    def __init__(self, cluster: Cluster, names: Names, ledger: Ledger, period: str, dead: DeadLetters) -> None:
+        self.cluster, self.names, self.ledger, self.period, self.dead = cluster, names, ledger, period, dead
+        self._there: set[str] = set()
+        self._dated: dict[str, int] = {}
+
+    def entries(self, table: str, rows: Iterable[dict[str, Any]], commit: int) -> Iterator[Entry]:
+        """Flat rows of a table with one index as entries of a commit."""
+        kind, index, now = TABLES[table], self.names.of(table), time.time_ns()
+        for number, row in enumerate(rows):
+            own = {"commit": commit, "row": number, "written": now}
+            yield Entry(table, index, row["id"], row[kind.time], number, once(kind, row, own))
+
+    def arrow_entries(self, table: str, data: pa.Table, commit: int) -> Iterator[Entry]:
+        """The rows of an Arrow table that has an index a period, as entries of a commit."""
+        days: dict[int, str] = {}
+        for number, body in enumerate(bodies(TABLES[table], data)):
+            day = body.time // DAY
+            if day not in days:
+                days[day] = self.names.at(table, period_of(body.time, self.period))
+            yield Entry(table, days[day], body.id, body.time, number, finished(body, {"commit": commit, "row": number}))
+
+    def create(self, entries: Iterable[Entry], commit: int, outcome: Outcome) -> None:
+        """Create rows that belong to a commit, a request at a time; the next one is put together while the server is at work."""
+        requests = _requests(entries)
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(next, requests, None)
+            while request := following.result():
+                following = pool.submit(next, requests, None)
+                self._create(request, commit, outcome)
+
+    def _create(self, entries: list[Entry], commit: int, outcome: Outcome) -> None:
+        self.ledger.beat(commit)
+        for index in sorted({entry.index for entry in entries}):
+            self.ensure(index)
+        there = self._sent([({"create": {"_index": entry.index, "_id": entry.id}}, entry) for entry in entries], outcome)
+        outcome.touched |= {entry.index for entry in entries}
+        while there:
+            there = self._resolve(there, commit, outcome)
+
+    def finish(self, touched: set[str], now: int) -> None:
+        """Rows in these indices can be found, and their retention counts from `now`."""
+        if not touched:
+            return
+        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))
+        dated = {index for index in touched if self._dated.get(index, 0) < now}
+        hour = (now // HOUR + 1) * HOUR
+        lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{WRITTEN}{index}"}}, {"written": hour})]
+        if lines:
+            self.cluster.bulk(lines, index=self.names.of(LEDGER))
+            self._dated |= dict.fromkeys(dated, hour)
+
+    def ensure(self, index: str) -> None:
+        """The index is there."""
+        if index not in self._there:
+            client = self.cluster.client.options(ignore_status=400)  # 400: it is there already
+            answer: dict[str, Any] = self.cluster.ask(lambda: client.indices.create(index=index)).body
+            if (kind := answer.get("error", {}).get("type")) not in {None, "resource_already_exists_exception"}:
+                raise refusal(self.cluster.place, 400, {"type": kind, "reason": index})
+            self._there.add(index)
+
+    def _sent(self, actions: Sequence[tuple[dict[str, Any], Entry]], outcome: Outcome) -> list[Entry]:
+        """Send actions until each is done or refused; those whose identity is there in another form than they said."""
+        there: list[Entry] = []
+        waiting, pause, end = list(actions), 0.1, time.monotonic() + max(self.cluster.patience, 1.0)
+        while waiting:
+            later: list[tuple[dict[str, Any], Entry]] = []
+            letters: list[tuple[Entry, str]] = []
+            for (action, entry), item in zip(waiting, self._items(waiting), strict=True):
+                status = int(item["status"])
+                if status < 300:
+                    outcome.new += 1
+                elif status == 409:
+                    there.append(entry)
+                elif status == 400:
+                    letters.append((entry, _reason(item)))
+                elif status in _BUSY and "block" not in str(item["error"].get("type")) and time.monotonic() < end:
+                    later.append((action, entry))
+                else:
+                    raise refusal(self.cluster.place, status, item["error"])
+            if letters:
+                self.dead.put(letters, time.time_ns())
+                outcome.refused += [entry for entry, _ in letters]
+            if later:
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that writers do not come back all at once
+                pause = min(5.0, pause * 2)
+            waiting = later
+        return there
+
+    def _items(self, actions: Sequence[tuple[dict[str, Any], Entry]]) -> list[dict[str, Any]]:
+        lines: list[Any] = [line for action, entry in actions for line in (action, entry.document)]
+        answer = self.cluster.ask(lambda: self.cluster.client.bulk(operations=lines, filter_path=SHOWN))
+        return [next(iter(item.values())) for item in answer["items"]]
+
+    def _resolve(self, entries: list[Entry], commit: int, outcome: Outcome) -> list[Entry]:
+        """Rows whose identity is there: what is it? Those that were taken over by somebody meanwhile are to be looked at again."""
+        found = self._found(entries)
+        page = self.ledger.read()
+        others = {own["commit"] for own, _ in found.values()} - {commit}
+        if undecided := {number for number in others if not page.counts(number) and not page.dead(number)}:
+            self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted({entry.index for entry in entries})))
+            page = self.ledger.decided(undecided)
+        taken, others_say = list[tuple[dict[str, Any], Entry]](), list[Entry]()
+        for entry in entries:
+            own, version = found.get((entry.index, entry.id), ({}, {}))
+            place = {"_index": entry.index, "_id": entry.id}
+            if not own:  # it has gone since
+                taken.append(({"create": place}, entry))
+            elif own["commit"] == commit and own["row"] == entry.number:  # ours, of a request whose answer was lost
+                outcome.new += 1
+            elif not page.counts(own["commit"], commit):
+                taken.append(({"index": place | version}, entry))
+            elif own["content"] == json.loads(entry.document)[OWN]["content"]:
+                outcome.known += 1
+            else:
+                others_say.append(entry)
+        self._compare(others_say, outcome)
+        return self._sent(taken, outcome)
+
+    def _compare(self, entries: Sequence[Entry], outcome: Outcome) -> None:
+        """Rows that are there with another content: no conflict where a field is told that did not exist when those were stored."""
+        for start in range(0, len(entries), ASKED):
+            part = entries[start : start + ASKED]
+            docs = [{"_index": entry.index, "_id": entry.id} for entry in part]
+            answer = self.cluster.ask(lambda docs=docs: self.cluster.client.mget(docs=docs))
+            for entry, row in zip(part, answer["docs"], strict=True):
+                if entry.table not in BY_PERIOD and row.get("found") and _agrees(TABLES[entry.table], row["_source"], json.loads(entry.document)):
+                    outcome.known += 1
+                else:
+                    outcome.conflicts.append(f"{entry.table}/{entry.id}")
+
+    def _found(self, entries: Sequence[Entry]) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]]:
+        """What the store added to rows that are there, and their versions."""
+        found: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        for start in range(0, len(entries), ASKED):
+            wanted = [{"_index": entry.index, "_id": entry.id, "_source": [OWN]} for entry in entries[start : start + ASKED]]
+            answer = self.cluster.ask(lambda wanted=wanted: self.cluster.client.mget(docs=wanted))
+            for row in answer["docs"]:
+                if row.get("found"):
+                    version = {"if_seq_no": row["_seq_no"], "if_primary_term": row["_primary_term"]}
+                    found[row["_index"], row["_id"]] = (row["_source"][OWN], version)
+                else:
+                    self._missed(row)
+        return found
+
+    def _missed(self, row: dict[str, Any]) -> None:
+        """Raises StoreError unless a row that was not found is simply not there."""
+        error = row.get("error")
+        if error and error.get("type") != "index_not_found_exception":
+            raise refusal(self.cluster.place, 503, error)
+
+    def counted(self, table: str, ids: Iterable[str], page: Page) -> dict[str, dict[str, Any]]:
+        """The documents of a table with these identities that count, whole; of tables with one index only."""
+        found: dict[str, dict[str, Any]] = {}
+        names, index = sorted(set(ids)), self.names.of(table)
+        for start in range(0, len(names), ASKED):
+            part = names[start : start + ASKED]
+            docs = [{"_index": index, "_id": name} for name in part]
+            answer = self.cluster.ask(lambda docs=docs: self.cluster.client.mget(docs=docs))
+            for row in answer["docs"]:
+                own = row.get("_source", {}).get(OWN, {})
+                self._missed(row)
+                if row.get("found") and ("commit" not in own or page.counts(own["commit"])):
+                    found[row["_id"]] = row["_source"]
+        return found
+
+
+def _agrees(table: Table, there: dict[str, Any], told: dict[str, Any]) -> bool:
+    stored, given = (content(table, document(table, row)) for row in flat_of(table, [there, told]))
+    return agree(stored, given)
+
+
+def _requests(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Entries by the request."""
+    waiting, size = list[Entry](), 0
+    for entry in entries:
+        waiting.append(entry)
+        size += len(entry.document)
+        if size >= LARGEST:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
+def told(refused: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Rows of coverage that say what was refused, one an observer: the same for the same rows."""
+    observers: dict[tuple[str | None, str | None], list[Entry]] = {}
+    for entry in refused:
+        observer: dict[str, Any] = json.loads(entry.document).get("observer", {})
+        observers.setdefault((observer.get("name"), observer.get("site")), []).append(entry)
+    rows: list[dict[str, Any]] = []
+    for (name, site), entries in observers.items():
+        identity = blake2b("\0".join(["refused", *sorted(f"{entry.table}/{entry.id}" for entry in entries)]).encode(), digest_size=16).hexdigest()
+        span = [entry.time for entry in entries]
+        row = {"id": identity, "@timestamp": min(span), "event.start": min(span), "event.end": max(span), "refused": len(entries)}
+        rows.append(row | {"observer.name": name, "observer.site": site})
+    return rows
+
+
+def _reason(item: dict[str, Any]) -> str:
+    error = item.get("error", {})
+    return " ".join(str(part) for part in (error.get("type"), error.get("reason"), error.get("caused_by", {}).get("reason", "")) if part)

@@ -1,0 +1,222 @@
+"""Questions to the indices of a store: pages, streams of rows, counts over time and by value. Nothing loads a whole index: what is long comes in parts."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pyarrow as pa
+
+from records.errors import UsageError
+from records.nesting import iso
+from records.schema import TABLES, arrow_schema
+from records.search import field_of
+from records.store.columns import arrow_types
+from records.store.documents import OWN, table_of
+from records.store.dsl import EVERYTHING, clause, of_these
+from records.store.sql import sort_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from records.query import Histogram, Query, Terms
+    from records.schema import Field, Table
+    from records.store.cluster import Cluster
+    from records.store.dsl import Clause
+
+Body = dict[str, Any]
+PART: Final = 5000  # rows of an answer
+BUCKETS: Final = 5000
+KEPT: Final = "5m"  # how long the server keeps a point in time between two parts
+MILLISECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is asked: a table, its index or alias, and which of its rows count."""
+
+    table: Table
+    index: str
+    visible: Clause
+
+    def query(self, query: Query) -> Clause:
+        """The rows of the query's time, search and identities."""
+        parts, time = [self.visible], self.table.time
+        bounds = {name: iso(value) for name, value in (("gte", query.since), ("lt", query.until)) if value is not None}
+        if bounds:
+            parts.append({"range": {time: bounds}})
+        if query.where is not None:
+            parts.append(clause(self.table, query.where, own=True))
+        if query.ids is not None:
+            parts.append(of_these("id", list(query.ids)))
+        return {"bool": {"filter": parts}}
+
+
+class Searcher:
+    """Asks one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def _search(self, source: Source, body: Body) -> Body:
+        client = self.cluster.client
+        place: Body = {} if "pit" in body else {"index": source.index, "ignore_unavailable": True}
+        answer = self.cluster.ask(lambda: client.search(**place, **body, allow_partial_search_results=False))  # part of an answer is none
+        return cast("Body", answer.body)
+
+    def count(self, source: Source, query: Query) -> int:
+        """How many rows match."""
+        return int(self._search(source, {"query": source.query(query), "size": 0, "track_total_hits": True})["hits"]["total"]["value"])
+
+    def page(self, source: Source, query: Query) -> pa.Table:
+        """The rows of a page, sorted."""
+        body: Body = {"query": source.query(query), "sort": _sort(source.table, query), "source_excludes": [OWN], "track_total_hits": False}
+        if query.after:
+            body["search_after"] = self._mark(source, query)
+        if query.limit is not None and query.limit <= PART:
+            hits = self._search(source, body | {"size": max(0, query.limit)})["hits"]["hits"]
+            return table_of(source.table, [hit["_source"] for hit in hits])
+        parts = [table_of(source.table, [hit["_source"] for hit in hits]) for hits in self.parts(source, body, query.limit)]
+        return pa.concat_tables([arrow_schema(source.table).empty_table(), *parts])
+
+    def _mark(self, source: Source, query: Query) -> list[Any]:
+        """What the row `query.after` is sorted by."""
+        body = {"query": {"bool": {"filter": [source.visible, {"term": {"id": query.after}}]}}, "sort": _sort(source.table, query), "size": 1, "source": False}
+        hits = self._search(source, body)["hits"]["hits"]
+        if not hits:
+            raise UsageError("store.after", identity=query.after, table=source.table.name)
+        return cast("list[Any]", hits[0]["sort"])
+
+    def stream(self, source: Source, query: Query, names: Sequence[str], *, ordered: bool) -> Iterator[pa.Table]:
+        """These columns of the rows that match, in the order of release (that of commits, and in them), or in any."""
+        sort = [{f"{OWN}.commit": "asc"}, {f"{OWN}.row": "asc"}] if ordered else ["_shard_doc"]
+        body: Body = {"query": source.query(query), "sort": sort, "source_includes": list(names), "track_total_hits": False}
+        for hits in self.parts(source, body, None):
+            yield table_of(source.table, [hit["_source"] for hit in hits], names)
+
+    def starting(self, source: Source, prefix: str, limit: int) -> list[str]:
+        """Identities that start so."""
+        query = {"bool": {"filter": [source.visible, {"prefix": {"id": prefix}}]}}
+        hits = self._search(source, {"query": query, "sort": [{"id": "asc"}], "size": limit, "source_includes": ["id"]})["hits"]["hits"]
+        return [hit["_source"]["id"] for hit in hits]
+
+    def all(self, index: str) -> Iterator[tuple[str, Body]]:
+        """(identity, document) of everything in a small index whose documents may be large."""
+        if not self.cluster.ask(lambda: self.cluster.client.indices.exists(index=index)):
+            return
+        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=index))
+        source = Source(TABLES["asset"], index, EVERYTHING)
+        for hits in self.parts(source, {"query": EVERYTHING, "sort": ["_shard_doc"]}, None, 20):
+            yield from ((hit["_id"], hit["_source"]) for hit in hits)
+
+    def parts(self, source: Source, body: Body, limit: int | None, most: int = PART) -> Iterator[list[Body]]:
+        """The hits, some at a time, of the index as it is now."""
+        client, left = self.cluster.client, limit
+        opened = self.cluster.ask(lambda: client.open_point_in_time(index=source.index, keep_alive=KEPT, ignore_unavailable=True))
+        point, after = str(opened["id"]), body.get("search_after")
+        try:
+            while left is None or left > 0:
+                size = most if left is None else min(most, left)
+                asked = body | {"pit": {"id": point, "keep_alive": KEPT}, "size": size} | ({"search_after": after} if after else {})
+                answer = self._search(source, asked)
+                hits, point = answer["hits"]["hits"], str(answer["pit_id"])
+                if hits:
+                    yield hits
+                if len(hits) < size:
+                    return
+                after = hits[-1]["sort"]
+                left = None if left is None else left - len(hits)
+        finally:
+            self.cluster.ask(lambda: client.options(ignore_status=404).close_point_in_time(id=point))
+
+    def histogram(self, source: Source, query: Query, wanted: Histogram) -> pa.Table:
+        """Columns time (bucket start), by (where asked), total."""
+        table, width = source.table, max(1, wanted.interval)
+        if width % MILLISECOND:
+            raise UsageError("elastic.interval", interval=width)
+        by = field_of(table, wanted.by) if wanted.by else None
+        total, kind = _total(table, wanted.total)
+        groups: list[Body] = [{"time": {"date_histogram": {"field": table.time, "fixed_interval": f"{width // MILLISECOND}ms"}}}]
+        groups += [{"by": _group(by)}] if by else []
+        rows = [(key["time"] * MILLISECOND, *([_plain(by, key["by"])] if by else []), number) for key, number in self._buckets(source, query, groups, total)]
+        rows.sort(key=lambda row: (row[0], *([_order(row[1])] if by else [])))
+        array: Any = pa.array
+        columns = {"time": array([row[0] for row in rows], pa.timestamp("ns", "UTC"))}
+        if by:
+            columns["by"] = array([row[1] for row in rows], _element(table, by))
+        return pa.table(columns | {"total": array([kind(row[-1]) for row in rows], _number(kind))})
+
+    def terms(self, source: Source, query: Query, wanted: Terms) -> pa.Table:
+        """The asked fields and total, most frequent first. Every value is counted, so this is exact; only the most frequent are kept."""
+        table, fields = source.table, [field_of(source.table, name) for name in wanted.fields]
+        total, kind = _total(table, wanted.total)
+        groups = [{str(place): _group(by)} for place, by in enumerate(fields)]
+
+        def counted() -> Iterator[tuple[list[Any], float]]:
+            for key, number in self._buckets(source, query, groups, total):
+                values = [_plain(by, key[str(place)]) for place, by in enumerate(fields)]
+                if any(value is not None for value in values):
+                    yield values, number
+
+        rows = heapq.nsmallest(max(0, wanted.size), counted(), key=lambda row: (-row[1], [_order(value) for value in row[0]]))
+        array: Any = pa.array
+        columns = [array([values[place] for values, _ in rows], _element(table, by)) for place, by in enumerate(fields)]
+        columns.append(array([kind(number) for _, number in rows], _number(kind)))
+        return pa.Table.from_arrays(columns, names=[*(by.name for by in fields), "total"])
+
+    def _buckets(self, source: Source, query: Query, groups: list[Body], total: Body | None) -> Iterator[tuple[Body, float]]:
+        """(key, sum) of every combination of these groups, a part at a time."""
+        composite: Body = {"size": BUCKETS, "sources": groups}
+        while True:
+            groups_of = {"groups": {"composite": composite} | ({"aggs": {"total": total}} if total else {})}
+            found = self._search(source, {"query": source.query(query), "aggs": groups_of, "size": 0, "track_total_hits": False})
+            part = found.get("aggregations", {}).get("groups", {"buckets": []})
+            for bucket in part["buckets"]:
+                yield bucket["key"], bucket["total"]["value"] if total else bucket["doc_count"]
+            if "after_key" not in part:
+                return
+            composite = composite | {"after": part["after_key"]}
+
+
+def _sort(table: Table, query: Query) -> list[Body]:
+    by, descending = sort_field(table, query)
+    order = "desc" if descending else "asc"
+    ties: Body = {"id": {"order": order}}
+    return [ties] if by.name == "id" else [{by.name: {"order": order, "missing": "_last", "unmapped_type": "keyword"}}, ties]
+
+
+def _total(table: Table, name: str) -> tuple[Body | None, Callable[[float], float]]:
+    """(the sum to ask for, what a sum is)"""
+    if not name:
+        return None, int
+    summed = field_of(table, name)
+    if summed.type not in {"long", "double"}:
+        raise UsageError("store.total", field=summed.name)
+    return {"sum": {"field": summed.name}}, float if summed.type == "double" else int
+
+
+def _number(kind: Callable[[float], float]) -> pa.DataType:
+    return pa.float64() if kind is float else pa.int64()
+
+
+def _group(by: Field) -> Body:
+    if by.type == "json":
+        raise UsageError("store.group", field=by.name)
+    return {"terms": {"field": by.name, "missing_bucket": True}}
+
+
+def _element(table: Table, by: Field) -> pa.DataType:
+    whole = arrow_types(table)[by.name]
+    return cast("pa.DataType", whole.value_type if by.many else whole)
+
+
+def _plain(by: Field, value: Any) -> Any:
+    if value is None:
+        return None
+    return bool(value) if by.type == "boolean" else float(value) if by.type == "double" else value
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Absent last."""
+    return (True, 0) if value is None else (False, value)

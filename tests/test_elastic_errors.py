@@ -1,0 +1,238 @@
+"""What goes wrong between Balefire and an Elasticsearch is said in words that tell what to do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from records.errors import BalefireError, StoreError, UsageError
+from records.query import Query
+from records.store import open_store
+from records.store.cluster import address, connected
+from tests.cli import balefire
+from tests.test_store import NOON, activities, activity, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from tests.elasticsearch import Elasticsearch
+
+SECRETS = ("USER", "PASSWORD", "PASSWORD_FILE", "API_KEY", "API_KEY_FILE", "CA", "FINGERPRINT")
+ELASTIC = {"X-Elastic-Product": "Elasticsearch"}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("records.store.elastic.PATIENCE_S", 0.5)
+    monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path / "spool"))
+    for name in SECRETS:
+        monkeypatch.delenv(f"BALEFIRE_ELASTICSEARCH_{name}", raising=False)
+
+
+@contextmanager
+def answering(status: int, body: Any, headers: dict[str, str] = ELASTIC, version: str = "8.19.0") -> Generator[tuple[str, list[dict[str, str]]]]:
+    """A server that says its version and answers everything else so; (its address, the headers that it was sent)."""
+    heard: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            heard.append({name.lower(): value for name, value in self.headers.items()})
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            first = self.path == "/" and status != 401
+            said = json.dumps({"version": {"number": version}} if first else body).encode()
+            self.send_response(200 if first else status)
+            for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(said))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_PUT = do_POST = do_HEAD = answer  # noqa: N815 - the names that the base class looks for
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def failing(action: Callable[[], Any], key: str, *words: str) -> BalefireError:
+    with pytest.raises(BalefireError) as caught:
+        action()
+    assert caught.value.key == key, str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+        assert word in caught.value.text("zh")
+    return caught.value
+
+
+def block(reason: str) -> dict[str, Any]:
+    return {"error": {"type": "cluster_block_exception", "reason": f"index [balefire-ledger] blocked by: [{reason}];"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "key", "word"),
+    [
+        (401, {"error": {"type": "security_exception", "reason": "missing credentials"}}, "elastic.unauthorized", "BALEFIRE_ELASTICSEARCH_PASSWORD_FILE"),
+        (403, {"error": {"type": "security_exception", "reason": "action [indices:data/read/get] is unauthorized"}}, "elastic.forbidden", "balefire_reader"),
+        (429, {"error": {"type": "es_rejected_execution_exception", "reason": "rejected"}}, "elastic.busy", "429"),
+        (503, {"error": {"type": "no_shard_available_action_exception", "reason": "no shard"}}, "elastic.red", "no shard"),
+        (403, block("FORBIDDEN/5/index read-only (api)"), "elastic.read_only", "index.blocks"),
+        (429, block("TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block"), "elastic.watermark", "flood"),
+        (500, "not even JSON of ours", "elastic.failed", "500"),
+        (404, {"found": False}, "store.missing", "balefire replay"),
+    ],
+)
+def test_answers(status: int, body: Any, key: str, word: str) -> None:
+    with answering(status, body) as (where, _):
+        error = failing(lambda: open_store(where), key, word, where)
+        assert error.status == 4
+
+
+def test_what_is_no_elasticsearch_or_an_old_one() -> None:
+    with answering(200, {}, headers={}) as (where, _):
+        failing(lambda: open_store(where), "elastic.product", where)
+    with answering(200, {}, version="7.17.29") as (where, _):
+        failing(lambda: open_store(where), "elastic.version", "7.17.29", "8")
+
+
+def test_nobody_there() -> None:
+    failing(lambda: open_store("http://127.0.0.1:9"), "elastic.unreachable", "http://127.0.0.1:9")
+    with answering(200, {}) as (where, _):
+        failing(lambda: open_store(where.replace("http:", "https:")), "elastic.tls", "BALEFIRE_ELASTICSEARCH_CA")
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ("http://", "elastic.address"),
+        ("http://host:port", "elastic.address"),
+        ("http://a:9200,:9200", "elastic.address"),
+        ("http://host:9200/?x=1", "elastic.address"),
+        ("https://elastic:secret@host:9200", "elastic.credentials"),
+        ("http://host:9200#Plant", "elastic.prefix"),
+        ("http://host:9200#-x", "elastic.prefix"),
+        ("http://host:9200#a*", "elastic.prefix"),
+        ("http://host:9200#" + "x" * 65, "elastic.prefix"),
+    ],
+)
+def test_addresses_that_are_none(where: str, key: str) -> None:
+    error = failing(lambda: open_store(where), key)
+    assert isinstance(error, UsageError)
+    assert "secret" not in str(error) + error.text("zh")
+
+
+def test_addresses() -> None:
+    assert address("https://es").urls == ("https://es:443",)
+    assert address("HTTP://[::1]:9200/a/b/").urls == ("http://[::1]:9200/a/b",)
+    several = address("https://a:9200,b:9201#plant-7")
+    assert (several.urls, several.prefix) == (("https://a:9200", "https://b:9201"), "plant-7")
+    assert address("http://a").prefix == "balefire"
+
+
+def test_who_we_are_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key counts before a user; this build of Elasticsearch has no keys, so the header is looked at."""
+
+    def said() -> str:
+        with answering(404, {"found": False}) as (where, heard):
+            failing(lambda: open_store(where), "store.missing")
+        return heard[0].get("authorization", "")
+
+    assert said() == ""
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_USER", "writer")
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_PASSWORD", "geheim")
+    assert said() == "Basic d3JpdGVyOmdlaGVpbQ=="
+    (tmp_path / "password").write_text("other\n")
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_PASSWORD_FILE", str(tmp_path / "password"))
+    assert said() == "Basic d3JpdGVyOm90aGVy"
+    (tmp_path / "key").write_text("a2V5\n")
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_API_KEY_FILE", str(tmp_path / "key"))
+    assert said() == "ApiKey a2V5"
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_API_KEY_FILE", str(tmp_path / "none"))
+    failing(lambda: connected(address("http://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_API_KEY_FILE", "none")
+
+
+def test_a_wrong_authority_or_fingerprint_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(tmp_path / "none.pem"))
+    failing(lambda: connected(address("https://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_CA")
+
+
+def test_the_command_line_says_it() -> None:
+    with answering(404, {"found": False}) as (where, _):
+        told = balefire("alerts", "--store", where)
+        assert told.exit_code == 2
+        assert "no store at" in told.stderr
+    told = balefire("alerts", "--store", "http://127.0.0.1:9", "--language", "zh")
+    assert told.exit_code == 4
+    assert "无响应" in told.stderr
+    assert balefire("alerts", "--store", "https://u:geheim@h").exit_code == 2
+
+
+# ---- a real server -------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.elasticsearch
+def test_no_store_there_yet(elasticsearch: Elasticsearch) -> None:
+    failing(lambda: open_store(f"{elasticsearch.url}#nothing-here"), "store.missing")
+
+
+@pytest.mark.elasticsearch
+@pytest.mark.parametrize(
+    ("setting", "key"), [("read_only_allow_delete", "elastic.watermark"), ("read_only", "elastic.read_only"), ("write", "elastic.read_only")]
+)
+def test_an_index_that_takes_no_writes(elasticsearch: Elasticsearch, setting: str, key: str) -> None:
+    """Nothing of the commit counts, and it goes on where that ends."""
+    store = open_store(elasticsearch.emptied("battery"), True)
+    store.write(activities(activity(1)))
+    elasticsearch.ask("PUT", "/battery-activity-*/_settings", {f"index.blocks.{setting}": True})
+    try:
+        failing(lambda: store.write(activities(activity(2), activity(3, NOON + 1))), key)
+        assert ids(store.read("activity", Query())) == ["a0001"]
+    finally:
+        elasticsearch.ask("PUT", "/battery-activity-*/_settings", {f"index.blocks.{setting}": None})
+    assert store.write(activities(activity(2), activity(3, NOON + 1))).new == 2
+    assert store.count("activity", Query()) == 3
+    store.close()
+
+
+@pytest.mark.elasticsearch
+def test_an_index_without_a_node(elasticsearch: Elasticsearch) -> None:
+    """Part of the data away is an error, never a shorter answer."""
+    store = open_store(elasticsearch.emptied("battery"), True)
+    store.write(activities(activity(1)))
+    index = "battery-activity-2031-01-01"
+    elasticsearch.ask("PUT", f"/{index}?wait_for_active_shards=0", {"settings": {"index.routing.allocation.require._name": "nobody"}})
+    try:
+        for question in (
+            lambda: store.read("activity", Query()),
+            lambda: store.read("activity", Query(limit=5)),
+            lambda: store.count("activity", Query()),
+            lambda: list(store.history("activity", Query(), ["id"])),
+        ):
+            failing(question, "elastic.red")
+    finally:
+        elasticsearch.ask("DELETE", f"/{index}")
+    assert store.count("activity", Query()) == 1
+    store.close()
+
+
+@pytest.mark.elasticsearch
+def test_a_reader_does_not_write(elasticsearch: Elasticsearch) -> None:
+    where = elasticsearch.emptied("battery")
+    reader = open_store(where)
+    with pytest.raises(StoreError) as caught:
+        reader.write(activities(activity(1)))
+    assert caught.value.key == "store.reading"
+    reader.close()

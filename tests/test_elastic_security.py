@@ -1,0 +1,130 @@
+"""TLS, users and the roles that we ship: each may do what it is for, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from records.errors import BalefireError
+from records.query import Query
+from records.store import open_store
+from records.store.contract import Change, Commit
+from records.store.elastic import ElasticStore
+from tests.cli import balefire
+from tests.elasticsearch import Security, cluster
+from tests.test_store import DAY, NOON, activities, activity, alert, full_commit, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.elasticsearch
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Security]]:
+    """A server of its own; (address of a store in it that holds a commit, its security)"""
+    folder = tmp_path_factory.mktemp("secured")
+    security = Security(folder / "ca.pem")
+    with cluster(security=security) as (running, _), pytest.MonkeyPatch.context() as patch:
+        set_up(patch, security, "admin", folder)
+        store = ElasticStore(running.url, True, "month")
+        store.write(full_commit())
+        store.close()
+        yield running.url, security
+
+
+def set_up(patch: pytest.MonkeyPatch, security: Security, user: str, folder: Path) -> None:
+    (folder / "password").write_text(security.password + "\n")
+    patch.setenv("BALEFIRE_SPOOL", str(folder / "spool"))
+    patch.setenv("BALEFIRE_ELASTICSEARCH_USER", user)
+    patch.setenv("BALEFIRE_ELASTICSEARCH_PASSWORD_FILE", str(folder / "password"))
+    patch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(security.certificate))
+
+
+@pytest.fixture
+def known(secured: tuple[str, Security], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], str]:
+    """Makes us one of the users; the store's address."""
+
+    def become(user: str) -> str:
+        set_up(monkeypatch, secured[1], user, tmp_path)
+        return secured[0]
+
+    return become
+
+
+def refused(action: Callable[[], object], key: str) -> None:
+    with pytest.raises(BalefireError) as caught:
+        action()
+    assert caught.value.key == key, str(caught.value)
+
+
+def test_a_reader_reads(known: Callable[[str], str]) -> None:
+    where = known("reader")
+    store = open_store(where)
+    assert store.count("activity", Query()) >= 20
+    assert store.alerts(["al1"])[0].id == "al1"
+    assert store.read("activity", Query(limit=3)).num_rows == 3
+    refused(lambda: store.change([Change("alert", "al1", None, "note", "Li", note="x")]), "elastic.forbidden")
+    store.close()
+    writer = open_store(where, True)
+    refused(lambda: writer.write(activities(activity(500))), "elastic.forbidden")
+    writer.close()
+    told = balefire("store", "doctor", "--store", where)
+    assert told.exit_code == 0, told.output
+
+
+def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
+    store = open_store(known("writer"), True)
+    assert store.write(Commit(activities(activity(600), activity(601, NOON + 400 * DAY)).batch, alerts=(alert(6),))).new == 2
+    assert store.write(activities(activity(600))).known == 1
+    refused(lambda: store.retire(1 << 62), "elastic.forbidden")
+    assert store.count("activity", Query(since=NOON + 400 * DAY)) == 1
+    store.close()
+    refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.forbidden")
+
+
+def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str]) -> None:
+    where = known("analyst")
+    store = open_store(where)
+    (before,) = store.alerts(["al1"])
+    store.change([Change("alert", "al1", before.revision, "assign", "Li", {"assignee": "Wang"})])
+    assert store.alerts(["al1"])[0].assignee == "Wang"
+    store.close()
+    writer = open_store(where, True)
+    refused(lambda: writer.write(activities(activity(700))), "elastic.forbidden")
+    assert "a0700" not in ids(writer.read("activity", Query()))
+    writer.close()
+
+
+def test_an_admin_retires(known: Callable[[str], str]) -> None:
+    store = open_store(known("admin"), True)
+    assert store.write(activities(activity(800, NOON - 2000 * DAY))).new == 1
+    assert store.retire(NOON - 1900 * DAY) == 0
+    assert store.retire(NOON - 2100 * DAY) == 0
+    store.close()
+
+
+def test_who_is_not_known(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    where = known("nobody")
+    refused(lambda: open_store(where), "elastic.unauthorized")
+    for name in ("USER", "PASSWORD_FILE"):
+        monkeypatch.delenv(f"BALEFIRE_ELASTICSEARCH_{name}")
+    refused(lambda: open_store(where), "elastic.unauthorized")
+    told = balefire("alerts", "--store", where)
+    assert told.exit_code == 4
+    assert "BALEFIRE_ELASTICSEARCH_PASSWORD_FILE" in told.stderr
+
+
+def test_the_server_has_to_be_known_too(known: Callable[[str], str], secured: tuple[str, Security], monkeypatch: pytest.MonkeyPatch) -> None:
+    where = known("reader")
+    monkeypatch.delenv("BALEFIRE_ELASTICSEARCH_CA")
+    refused(lambda: open_store(where), "elastic.tls")
+    certificate = ssl.PEM_cert_to_DER_cert(secured[1].certificate.read_text())
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", hashlib.sha256(certificate).hexdigest())
+    open_store(where).close()
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", "00" * 32)
+    refused(lambda: open_store(where), "elastic.tls")

@@ -1,0 +1,163 @@
+"""The spool: what waits for a store is on the disk, in order, and survives whoever wrote it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from records.errors import StoreError
+from records.facts import Fact
+from records.model import Asset, Batch, Conflict, Evidence, Finding, PacketRef, Term, Text
+from records.schema import COVERAGE, POINT
+from records.store.contract import Commit
+from records.store.spool import Spool, corrupt, decoded, encoded, place_of, waiting
+from tests.test_store import ACTIVITY, NOON, activities, activity, evidence, finding, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+WHOLE = Finding(
+    "f", "k", "d", "r", NOON, NOON + 1, (Term("a", "甲", 1.5),), Text("t", "题"), Text("r", "因"), "10.0.0.1", None, ("e",), ("T1",), ("a1",), ("x",),
+    (PacketRef("p.pcap", 3, NOON + 7),), "tap", "site", Text("n", "常"), (Text("s", "步"),), "v1", "al", ("s1",), ("s2",),
+)  # fmt: skip
+ASSET = Asset("i", "n", ("10.0.0.1",), NOON, NOON + 1, "v", "m", "f", "s", "r", "z", 2, ("arp",), "site", "high", ("j",),
+    (Fact("address", "10.0.0.1", "arp", 80, NOON, NOON + 1),), (Conflict("10.0.0.1", "00:1b:1b:00:00:01", "moved", NOON, NOON + 1),))  # fmt: skip
+EVIDENCE = Evidence("f", "p.pcap", NOON, NOON + 1, (3, 4), 1, 100, sha256(b"\0\n\xff").hexdigest(), b"\0\n\xff")
+
+
+def commit(number: int) -> Commit:
+    return dataclasses.replace(activities(activity(number, NOON + number)), findings=(finding(number),))
+
+
+def test_a_commit_comes_back_as_it_was() -> None:
+    for example in (WHOLE, ASSET, EVIDENCE):  # so that a field that somebody adds has to be kept, too
+        assert [field.name for field in dataclasses.fields(example) if getattr(example, field.name) in (None, ()) and field.name != "destination"] == []
+    batch = Batch(
+        rows_of(ACTIVITY, [activity(1, ot__value=float("inf"), ot__anomaly=["short"])]),
+        rows_of(POINT, [{"id": "p", "@timestamp": NOON}]),
+        rows_of(COVERAGE, [{"id": "c", "@timestamp": NOON, "undecoded": "[]"}]),
+    )
+    given = Commit(batch, (WHOLE, finding(2)), (), (ASSET,), {"novelty": b"\0\xff"}, evidence=(EVIDENCE, evidence(2, b"", sha256=None), evidence(3, b"more")))
+    back = decoded(encoded(given))
+    assert (back.findings, back.assets, back.state, back.evidence) == (given.findings, given.assets, given.state, given.evidence)
+    for name in ("activities", "points", "coverage"):
+        assert getattr(back.batch, name).equals(getattr(batch, name))
+
+
+def test_segments_are_in_order_and_go_one_by_one(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s")
+    paths = [spool.put(commit(number)) for number in range(12)]
+    assert paths == sorted(paths)
+    assert [spool.take(path).findings[0].id for path in paths] == [f"f{n}" for n in range(12)]
+    assert waiting(spool.root)[0] == 12
+    spool.done(paths[0])
+    assert waiting(spool.root)[0] == 11
+    spool.close()
+    again = Spool(tmp_path / "s")
+    assert again.left() == paths[1:]
+    assert again.put(commit(99)) > paths[-1]
+    again.close()
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, emptied, flipped])
+def test_a_damaged_segment_is_put_aside_and_said(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    spool = Spool(tmp_path / "s")
+    first, second = spool.put(commit(1)), spool.put(commit(2))
+    damage(first)
+    with pytest.raises(StoreError) as caught:
+        spool.take(first)
+    assert caught.value.key == "spool.corrupt"
+    assert corrupt(spool.root) == [first.with_suffix(".corrupt")]
+    assert str(corrupt(spool.root)[0]) in caught.value.text("zh")
+    assert spool.take(second).findings[0].id == "f2"
+    assert waiting(spool.root)[0] == 1
+    spool.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"balefire-spool-1 0 \n", b"balefire-spool-1 2 cbf48f4e6d19a1d11d6e3b6a0d8c1c4a\n{}", b"\xff" * 99])
+def test_what_is_no_segment(content: bytes) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        decoded(content)
+
+
+def test_a_full_spool_takes_nothing_more_and_loses_nothing(tmp_path: Path) -> None:
+    size = len(encoded(commit(1)))
+    spool = Spool(tmp_path / "s", limit=2 * size + 100)
+    paths = [spool.put(commit(number)) for number in (1, 2)]
+    with pytest.raises(StoreError) as caught:
+        spool.put(commit(3))
+    assert caught.value.key == "spool.full"
+    assert [path.exists() for path in paths] == [True, True]
+    spool.done(paths[0])
+    assert spool.put(commit(3)).exists()
+    spool.close()
+
+
+def test_two_writers_have_slots_of_their_own(tmp_path: Path) -> None:
+    one = Spool(tmp_path / "s")
+    path = one.put(commit(1))
+    other = Spool(tmp_path / "s")
+    assert other.left() == []
+    assert other.put(commit(2)).parent != path.parent
+    one.close()
+    third = Spool(tmp_path / "s")
+    assert third.left() == [path]
+    third.close()
+    other.close()
+
+
+def test_a_writer_that_was_killed_leaves_whole_segments(tmp_path: Path) -> None:
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from tests.test_spool import Spool, commit
+from pathlib import Path
+spool = Spool(Path(sys.argv[1]))
+for number in range(10_000):
+    spool.put(commit(number))
+    print(number, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = [process.stdout.readline() for _ in range(20)]
+        process.send_signal(signal.SIGKILL)
+    assert said[-1] == "19\n"
+    spool = Spool(tmp_path / "s")
+    left = spool.left()
+    assert len(left) >= 20
+    assert [spool.take(path).findings[0].id for path in left] == [f"f{n}" for n in range(len(left))]
+    spool.close()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError) as caught:
+        Spool(tmp_path / "file" / "s")
+    assert "BALEFIRE_SPOOL" in caught.value.text("zh")
+
+
+def test_stores_have_places_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path))
+    assert place_of("balefire-1") == tmp_path / "balefire-1"
