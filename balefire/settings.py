@@ -195,10 +195,10 @@ def _wanted(key: str) -> str:
 
 
 def _span(section: type[BaseModel], name: str) -> str:
-    """The numbers that a key of a section may be."""
+    """The numbers that a key of a section may be; a text where no bounds are told."""
     bounds = section.model_fields[name].metadata
-    low, high = (next(getattr(bound, side) for bound in bounds if hasattr(bound, side)) for side in ("ge", "le"))
-    return f"{low}–{high}"
+    low, high = (next((getattr(bound, side) for bound in bounds if hasattr(bound, side)), None) for side in ("ge", "le"))
+    return '"…"' if low is None else f"{low}–{high}"
 
 
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "dissection": Dissect}
