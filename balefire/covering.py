@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.rows import flat, shown
+from balefire.rows import shown
 from balefire.screen import clean, cut
 from balefire.summary import indented, section, spot_lines
 from dashboards.blindness import clock_words, placed, reason_words
 from dashboards.queries import account
+from records.schema import COVERAGE
+from records.store.columns import flat
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
@@ -17,14 +19,13 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 SPOTS: Final = 20
-TABLE: Final = "coverage"
 
 
 def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> bool:
     """All of it; false where there is no row."""
     from rich.text import Text
 
-    total = store.count(TABLE, query)
+    total = store.count(COVERAGE.name, query)
     if not total:
         return False
     covered, used = account(store, query)
@@ -42,8 +43,8 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     if clocks := covered.clocks():
         parts.append(section(screen.say("coverage.told.clock")))
         parts += [indented(Text(clean(placed(place, clock_words(clock, screen.language), screen.language)))) for place, clock in clocks]
-    rows = flat(TABLE, store.read(TABLE, replace(query, limit=limit)))
-    parts += [section(screen.say("coverage.told.windows")), Text(), shown(TABLE, rows, screen.language)]
+    rows = flat(COVERAGE, store.read(COVERAGE.name, replace(query, limit=limit)))
+    parts += [section(screen.say("coverage.told.windows")), Text(), shown(COVERAGE.name, rows, screen.language)]
     for part in parts:
         screen.print(part)
     if total > len(rows):

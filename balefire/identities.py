@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from records.errors import UsageError
+from records.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,26 @@ def asset_name(store: Store, identity: str) -> str:
     """What people call an asset: its name or, without one, an address; what is not stored is called by its identity, often an address too."""
     asset = store.get("asset", identity) or {}
     return str(asset.get("name") or next(iter(asset.get("addresses") or ()), identity))
+
+
+def asset_named(store: Store, name: str) -> dict[str, Any]:
+    """The asset of this identity (or its unique beginning), address or name, of whichever it fits first. Raises UnknownError."""
+    from records.query import Query
+    from records.search import Match
+    from records.store.columns import flat
+
+    if row := store.get("asset", name):
+        return row
+    for field in ("addresses", "name"):
+        page = flat(TABLES["asset"], store.read("asset", Query(where=Match(field, name), limit=3)))
+        if len(page) == 1:
+            return store.get("asset", page[0]["id"]) or {}
+        if page:
+            raise UnknownError("ambiguous_asset", name=name, ids=", ".join(row["id"] for row in page))
+    begun = store.find(name, ("asset",)) if name else []
+    if len(begun) != 1:
+        raise UnknownError("ambiguous_asset" if begun else "unknown_asset", name=name, ids=", ".join(each for _table, each in begun))
+    return store.get("asset", begun[0][1]) or {}
 
 
 def who(settings: Settings, by: str | None) -> str:

@@ -8,24 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from balefire.screen import clean, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
-from records.nesting import values
-from records.schema import TABLES
 from records.wording import role_words, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
 
 Row = dict[str, Any]
 DECIDED: Final = ("assign", "close", "suppress")  # decisions that have a what
 ID: Final = 12  # shown digits of an identity; any prefix that is unique works
-
-
-def flat(name: str, page: pa.Table) -> list[Row]:
-    """Rows as flat columns, dates as nanoseconds."""
-    columns = {field.name: values(page.column(field.name), field.type) for field in TABLES[name].fields}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def place(row: Row, side: str) -> str:

@@ -6,7 +6,8 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.identities import one
+from balefire.identities import UnknownError, asset_named, one
+from records.addresses import is_mac
 from records.errors import UsageError
 from records.model import PacketRef
 from records.query import Query
@@ -163,23 +164,14 @@ def addresses(store: Store | None, text: str) -> frozenset[str]:
     """
     if is_address(text):
         return frozenset({text.lower()})
-    from records.schema import ASSET
-
-    rows = flat(ASSET, store.read("asset", Query())) if store else []
-    meant = [row for row in rows if row["id"] == text or row["name"] == text] or [row for row in rows if len(text) >= SHORT and row["id"].startswith(text)]
-    if len(meant) != 1:
+    try:
+        asset = asset_named(store, text) if store else {}
+    except UnknownError:  # an option that means nothing, not a question that has no answer
+        asset = {}
+    known = [address for address in asset.get("addresses", ()) if is_address(address)]
+    if not known:
         raise UsageError("evidence.asset", text=text)
-    known = [address for address in meant[0]["addresses"] if is_address(address)]
     return frozenset([address for address in known if not is_mac(address)] or known)
-
-
-SHORT: Final = 4  # letters of an ID that are enough
-
-
-def is_mac(text: str) -> bool:
-    """Is it a MAC address, in colons?"""
-    parts = text.split(":")
-    return len(parts) == 6 and all(len(part) == 2 and set(part.lower()) <= set("0123456789abcdef") for part in parts)
 
 
 def is_address(text: str) -> bool:

@@ -17,7 +17,7 @@ from records.store import open_store
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
-    from dashboards.queries import Span
+    from records.query import Span
     from records.store.contract import Store
 
 PERIODS: Final = (*queries.PERIODS, "all")

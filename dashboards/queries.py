@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dashboards.formats import DAY, HOUR, MINUTE
 from records.model import severity_word
-from records.query import Histogram, Query, Terms
+from records.query import Histogram, Query, Span, Terms
 from records.schema import ALERT
 from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
 from sensors.blindspots import Account
@@ -40,23 +40,6 @@ MOST_SHOWN: Final = 2_880  # of these, on a page: two days
 LEVELS: Final = ("critical", "high", "medium", "low")
 DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
 COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", "refused", *DOUBTFUL)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """[since, until) in nanoseconds."""
-
-    since: int
-    until: int
-
-    @property
-    def length(self) -> int:
-        """Nanoseconds."""
-        return self.until - self.since
-
-    def query(self, where: Condition | None = None, sort: str = "", limit: int | None = None) -> Query:
-        """A query of this span."""
-        return Query(since=self.since, until=self.until, where=where, sort=sort, limit=limit)
 
 
 def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:

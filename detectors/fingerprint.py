@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
 from detectors.phrases import ACTING, deed, number, thing, who
 from records.model import Text
-from records.query import Query
+from records.schema import ACTIVITY, POINT
 from records.search import And, Exists, Match, Not, Or
+from records.store.columns import flat
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import pyarrow as pa
+
+    from records.query import Span
     from records.search import Condition
     from records.store.contract import Store
 
@@ -29,14 +31,6 @@ PEER: Final = ("ip", "mac", "asset.name")
 OBJECT: Final = ("ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last")
 KIND: Final = ("network.protocol", "ot.effect", "ot.access", "event.action")
 _MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """[since, until) in nanoseconds."""
-
-    since: int
-    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,7 @@ class PointRange:
 class Fingerprint:
     """What an asset did in a period; `rows` tells how many activities that is, `left_out` how many habits and points are not told."""
 
-    period: Period
+    period: Span
     habits: tuple[Habit, ...]
     points: tuple[PointRange, ...]
     rows: int
@@ -104,7 +98,7 @@ class Difference:
     text: Text
 
 
-def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str], period: Period) -> Fingerprint:
+def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str], period: Span) -> Fingerprint:
     """The fingerprint of the asset with these identities and IP addresses. Nothing of it loads a whole store."""
     found: dict[tuple[Any, ...], Row] = {}
     rows = 0
@@ -113,7 +107,7 @@ def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str
         if side == "destination":  # what it asks of itself is told once
             where = And((where, Not(_any("source.asset.id", identities))))
         fields = [*(f"{other}.{name}" for name in PEER), *KIND, *OBJECT, *_MEASURED]
-        for part in store.history("activity", Query(period.since, period.until, where), fields, ordered=False):
+        for part in store.history("activity", period.query(where), fields, ordered=False):
             rows += part.num_rows
             _gather(side, other, part, found)
     habits = sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key)))
@@ -129,7 +123,7 @@ def _any(field: str, values: Iterable[str]) -> Condition:
 def _gather(side: str, other: str, part: pa.Table, found: dict[tuple[Any, ...], Row]) -> None:
     """Sum the rows of one kind into one."""
     keys = [*(f"{other}.{name}" for name in PEER[:1]), *KIND, *OBJECT]
-    for row in _flat(part):
+    for row in flat(ACTIVITY, part):
         key = (side, row[f"{other}.ip"] or row[f"{other}.mac"], *(row[name] for name in keys[1:]))
         known = found.setdefault(key, {**row, "count": 0, "refused": 0, "spent": 0.0, "timed": 0, "low": None, "high": None, "first": row["event.start"]})
         count = row["ot.count"] or 1
@@ -141,14 +135,6 @@ def _gather(side: str, other: str, part: pa.Table, found: dict[tuple[Any, ...], 
         _widen(known, row["ot.value"], row["ot.value"])
         known["first"] = min(known["first"], row["event.start"])
         known["event.end"] = max(known["event.end"], row["event.end"])
-
-
-def _flat(part: pa.Table) -> list[Row]:
-    times: Any = pa.int64()
-    columns: Any = {
-        name: (part.column(name).cast(times) if pa.types.is_timestamp(part.column(name).type) else part.column(name)).to_pylist() for name in part.column_names
-    }
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _widen(known: Row, low: float | None, high: float | None) -> None:
@@ -180,14 +166,14 @@ def _as_one(key: tuple[Any, ...], group: list[Habit]) -> Habit:
     return Habit(group[0].side, key, row, count, refused, None, low, high, first, last, sum(habit.ranges for habit in group))
 
 
-def _points(store: Store, addresses: Sequence[str], period: Period) -> list[PointRange]:
+def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointRange]:
     fields = ["destination.ip", "network.protocol", *OBJECT[:-1], "ot.point.min", "ot.point.max", "ot.point.changes", "ot.tag.name", "ot.tag.unit"]
     found: dict[tuple[Any, ...], Row] = {}
     where = And((_any("destination.ip", addresses), Exists("ot.point.min"))) if addresses else None
     if where is None:
         return []
-    for part in store.history("point", Query(period.since, period.until, where), fields, ordered=False):
-        for row in _flat(part):
+    for part in store.history("point", period.query(where), fields, ordered=False):
+        for row in flat(POINT, part):
             key = tuple(row[name] for name in ("network.protocol", *OBJECT[:-1]))
             known = found.setdefault(key, {**row, "low": None, "high": None, "changes": 0})
             _widen(known, row["ot.point.min"], row["ot.point.max"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 from xml.etree import ElementTree
 
-from records.nesting import iso
+from records.addresses import is_mac
+from records.nesting import iso, values
 from records.query import Query, Terms
 
 if TYPE_CHECKING:
@@ -111,8 +112,7 @@ def _busiest(edges: dict[tuple[str, str], Edge]) -> tuple[Edge, ...]:
 def _node(store: Store, plant: Plant, identity: str, name: str) -> Node:
     row: dict[str, Any] = store.get("asset", identity) or {}
     addresses = tuple(row.get("addresses") or ())
-    listed = next((asset for address in addresses if (asset := plant.asset(address))), None)
-    zone, level = next((found for address in addresses if any(found := plant.zone_of(address, listed))), (None, None))
+    listed, zone, level = plant.about(addresses)
     return Node(
         identity,
         listed.name if listed else str(row.get("name") or name),
@@ -129,9 +129,8 @@ def _span(store: Store, query: Query) -> tuple[int | None, int | None]:
     """First and last time of what was asked for."""
     ends: list[int | None] = []
     for sort in ("@timestamp", "-@timestamp"):
-        page = store.read("activity", Query(query.since, query.until, query.where, sort, 1))
-        found = store.get("activity", page.column("id")[0].as_py()) if page.num_rows else None
-        ends.append(found["@timestamp"] if found else None)
+        page = store.read("activity", replace(query, sort=sort, limit=1))
+        ends += values(page.column("@timestamp"), "date") or [None]
     return ends[0], ends[1]
 
 
@@ -225,7 +224,7 @@ def _object(kind: str, identity: str, seen: str) -> dict[str, Any]:
 
 
 def _observable(address: str) -> dict[str, Any]:
-    kind = "mac-addr" if re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", address) else "ipv6-addr" if ":" in address else "ipv4-addr"
+    kind = "mac-addr" if is_mac(address) else "ipv6-addr" if ":" in address else "ipv4-addr"
     return _deterministic(kind, {"value": address})
 
 

@@ -63,8 +63,7 @@ def _placed(asset: Asset, ordered: Mapping[str, list[Place]], plant: Plant | Non
 
 def _listed(asset: Asset, plant: Plant) -> dict[str, str]:
     """What the plant's lists say of the device with one of these addresses."""
-    listed = next((each for address in asset.addresses if (each := plant.asset(address))), None)
-    zone, level = next((found for address in asset.addresses if any(found := plant.zone_of(address, listed))), (None, None))
+    listed, zone, level = plant.about(asset.addresses)
     told = {name: getattr(listed, name, None) for name in LISTED} | {"zone": zone, "level": None if level is None else str(level)}
     return {name: value for name, value in told.items() if value}
 

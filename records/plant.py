@@ -139,6 +139,13 @@ class Plant:
         level = asset.level if asset and asset.level is not None else zone.level if zone else None
         return name, level
 
+    def about(self, addresses: Iterable[str]) -> tuple[ListedAsset | None, str | None, int | None]:
+        """(listed device, zone, Purdue level) of the asset that has these addresses."""
+        each = tuple(addresses)
+        listed = next((asset for address in each if (asset := self.asset(address))), None)
+        zone, level = next((found for address in each if any(found := self.zone_of(address, listed))), (None, None))
+        return listed, zone, level
+
     def _look_around(self, address: str) -> ListedZone | None:
         try:
             known = ip_address(address)

@@ -28,6 +28,23 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """[since, until) in nanoseconds."""
+
+    since: int
+    until: int
+
+    @property
+    def length(self) -> int:
+        """Nanoseconds."""
+        return self.until - self.since
+
+    def query(self, where: Condition | None = None, sort: str = "", limit: int | None = None) -> Query:
+        """A query of this span."""
+        return Query(since=self.since, until=self.until, where=where, sort=sort, limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """Counts per time bucket: buckets of `interval` nanoseconds aligned to the epoch, split by `by`, summing `total` (rows where empty)."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from records.addresses import is_mac
 from sensors.engine import fragments, link
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
@@ -84,7 +85,7 @@ class Decoder:
         wanted = np.zeros(len(hosts), bool)
         macs: list[int] = []
         for text in addresses:
-            if ":" in text and len(text) == MAC:
+            if is_mac(text):
                 macs.append(int(text.replace(":", ""), 16))
                 continue
             address = ipaddress.ip_address(text)
@@ -92,9 +93,6 @@ class Decoder:
             wanted |= (hosts.family == address.version) & (hosts.a == a) & (hosts.b == b) & (hosts.c == c) & (hosts.d == d)
         number = self.packets[side]
         return _where(number >= 0, wanted[number], False) | np.isin(self.packets[f"{side}_mac"], macs)
-
-
-MAC: Final = len("00:00:00:00:00:00")
 
 
 def _mixed(words: Any) -> Any:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from records.addresses import is_mac
 from records.assets import asset_of
 from records.facts import ADDRESS, Fact, serial_keys
 from records.model import Conflict
@@ -33,11 +34,6 @@ LINK_LOCAL: Final = "fe80:"
 SPOKEN: Final = "traffic"
 
 Links = dict[tuple[str, str, str], "Span"]
-
-
-def is_mac(address: str) -> bool:
-    """Is this address, in text, a MAC address?"""
-    return len(address) == 17 and address[2] == address[5] == ":" and address.count(":") == 5
 
 
 @dataclass(slots=True)

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+from records.addresses import is_mac
 
 # 0–100: how far a fact is to be believed, by where it comes from. Documented in docs/assets.md.
 PROVEN: Final = 95  # the device's own answer to an identity request of its industrial protocol
@@ -52,9 +55,10 @@ def present(*addresses: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for address in addresses if address))
 
 
+@lru_cache(maxsize=1 << 16)
 def is_group(address: str) -> bool:
     """Is this address, in text, everybody's, several hosts' or nobody's? Then it is no asset."""
-    if len(address) == 17 and address.count(":") == 5:
+    if is_mac(address):
         return bool(int(address[:2], 16) & 1) or address == "00:00:00:00:00:00"
     try:
         told = ipaddress.ip_address(address)

@@ -117,6 +117,17 @@ def sessions() -> str:
     return "\n".join(shown).rstrip()
 
 
+@cache
+def listed() -> Path:
+    """A store with the demo, judged with the lists of tests/lists."""
+    place = Path(tempfile.mkdtemp(prefix="balefire-listed-")) / "store"
+    atexit.register(shutil.rmtree, place.parent, ignore_errors=True)
+    for kind in ("assets", "tags"):
+        balefire("import", kind, ROOT / "tests" / "lists" / f"{kind}.csv", "--store", place)
+    balefire("replay", DEMO, "--store", place)
+    return place
+
+
 def paste_sessions(readme: Path) -> None:
     """Put them where the README has room for them."""
     before, _, after = readme.read_text("utf-8").split("<!-- dissect -->")

@@ -19,10 +19,11 @@ from streamlit.testing.v1 import AppTest
 from balefire.tally import MISSED
 from dashboards import formats, queries, serve
 from dashboards.deciding import plain
-from dashboards.queries import Filters, Span
+from dashboards.queries import Filters
 from dashboards.reference import object_words
 from records.errors import UsageError
 from records.model import Batch
+from records.query import Span
 from records.schema import ACTIVITY, COVERAGE, arrow_schema
 from records.store import open_store
 from records.store.contract import Commit, Store

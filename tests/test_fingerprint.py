@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from detectors.fingerprint import MOST, RANGES, Period, differences, fingerprint
+from detectors.fingerprint import MOST, RANGES, differences, fingerprint
 from records.model import Batch
+from records.query import Span
 from records.schema import ACTIVITY, POINT, arrow_table
 from records.store import open_store
 from records.store.contract import Commit
-from tests.cli import DEMO, ROOT, balefire, one
+from tests.cli import balefire, listed, one
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from records.store.contract import Store
 
 MINUTE = 60 * 10**9
@@ -59,7 +59,7 @@ def stored(path: Path, activities: list[dict[str, Any]], points: list[dict[str, 
 
 
 def seen(store: Store, since: int, until: int, asset: str = "hmi", address: str = "10.0.0.9") -> Any:
-    return fingerprint(store, [asset], [address], Period(since, until))
+    return fingerprint(store, [asset], [address], Span(since, until))
 
 
 def test_habits_are_summed_over_windows(tmp_path: Path) -> None:
@@ -103,29 +103,20 @@ def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
     store.close()
 
 
-@cache
-def demo() -> Path:
-    place = Path(mkdtemp()) / "store"
-    for kind in ("assets", "tags"):
-        balefire("import", kind, ROOT / "tests" / "lists" / f"{kind}.csv", "--store", place)
-    balefire("replay", DEMO, "--store", place)
-    return place
-
-
 def test_the_command_shows_one_page_and_the_difference_between_two_times() -> None:
-    page = balefire("fingerprint", "Pump PLC", "--store", demo()).output
+    page = balefire("fingerprint", "Pump PLC", "--store", listed()).output
     assert "Panel (10.20.1.20) asks it to write values, Pump 3 speed set point (register 40017), unit 2, values 100–105 rpm, ×2" in page
     quiet, attacked = "2026-11-22T16:39/2026-11-22T16:43", "2026-11-22T16:43/2026-11-22T16:45"
-    told = one("fingerprint", "10.20.1.12", "--store", demo(), "--on", attacked, "--against", quiet)
+    told = one("fingerprint", "10.20.1.12", "--store", listed(), "--on", attacked, "--against", quiet)
     new = [each["text"]["en"] for each in told["differences"] if each["kind"] == "new"]
     assert any("10.20.1.66 asks it to make a device silent" in text for text in new)
     assert told["against"]["until"] == told["since"]
-    shown = balefire("fingerprint", "10.20.1.12", "--store", demo(), "--on", attacked, "--against", quiet, "--language", "zh").output
+    shown = balefire("fingerprint", "10.20.1.12", "--store", listed(), "--on", attacked, "--against", quiet, "--language", "zh").output
     assert "新增：10.20.1.66 要求其" in shown
-    assert "Nothing was seen" in balefire("fingerprint", "10.20.1.12", "--store", demo(), "--on", "2020-01-01", "--against", quiet).output
+    assert "Nothing was seen" in balefire("fingerprint", "10.20.1.12", "--store", listed(), "--on", "2020-01-01", "--against", quiet).output
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-22/2026-11-23/2026-11-24", "2026-11-23/2026-11-22", "/"])
 def test_what_is_no_period_is_refused(text: str) -> None:
-    result = balefire("fingerprint", "10.20.1.12", "--store", demo(), "--on", text)
+    result = balefire("fingerprint", "10.20.1.12", "--store", listed(), "--on", text)
     assert (result.exit_code, "2026-11-22T16:00/" in result.output) == (2, True)

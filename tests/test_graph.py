@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from importlib import import_module
-from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
 
 from detectors.graph import GRAPHML, Edge, Graph, Node, as_graphml, as_json, as_stix
-from tests.cli import DEMO, ROOT, balefire, one
+from tests.cli import DEMO, balefire, listed, one
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 stix2: Any = import_module("stix2")  # it has no types
 NASTY = '<script>"\x1b[31m\x00\u202e]]>&'
 
 
-@cache
-def store() -> Path:
-    place = Path(mkdtemp()) / "store"
-    for kind in ("assets", "tags"):
-        balefire("import", kind, ROOT / "tests" / "lists" / f"{kind}.csv", "--store", place)
-    balefire("replay", DEMO, "--store", place)
-    return place
-
-
 def printed(form: str, *words: str) -> str:
-    result = balefire("graph", "--store", store(), "--format", form, "--json", *words)
+    result = balefire("graph", "--store", listed(), "--format", form, "--json", *words)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -38,7 +29,7 @@ def test_edges_are_the_operations_of_the_activities() -> None:
     made = json.loads(printed("json"))
     names = {node["id"]: node for node in made["nodes"]}
     edges = {(names[edge["source"]]["name"], names[edge["destination"]]["name"]): edge for edge in made["edges"]}
-    told = one("replay", DEMO, "--store", store())
+    told = one("replay", DEMO, "--store", listed())
     assert sum(edge["count"] for edge in made["edges"]) == told["operations"]
     assert edges["10.20.1.66", "Pump PLC"]["effects"]["restriction.listen_only"] == 1
     assert (names[edges["Panel", "Pump PLC"]["source"]]["role"], names[edges["Panel", "Pump PLC"]["source"]]["level"]) == ("hmi", 2)
@@ -98,9 +89,9 @@ def test_hostile_names_stay_text(form: Any) -> None:
 
 
 def test_people_see_conduits_and_assets(tmp_path: Path) -> None:
-    shown = balefire("graph", "--store", store(), "--language", "zh").output
+    shown = balefire("graph", "--store", listed(), "--language", "zh").output
     assert "区域之间" in shown
     assert "（无区域）" in shown
-    refused = balefire("graph", "--store", store(), "-o", tmp_path / "no" / "such.json")
+    refused = balefire("graph", "--store", listed(), "-o", tmp_path / "no" / "such.json")
     assert (refused.exit_code, "such.json" in refused.output) == (2, True)
-    assert one("graph", "--store", store(), "--where", "ot.access:none-such")["edges"] == []
+    assert one("graph", "--store", listed(), "--where", "ot.access:none-such")["edges"] == []

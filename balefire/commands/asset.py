@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.identities import UnknownError
-from records.schema import TABLES
+from balefire.identities import asset_named
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def asset(screen: Screen, name: str, as_json: bool) -> None:
 
     store = opened(screen)
     try:
-        row = found(store, name)
+        row = asset_named(store, name)
         whole, talks = asset_from(row), _talks(store, row)
         if as_json:
             screen.emit(nest(row) | {"changes": _changes(whole.facts), "talks": talks})
@@ -41,26 +40,6 @@ def asset(screen: Screen, name: str, as_json: bool) -> None:
             show_asset(screen, whole, talks)
     finally:
         store.close()
-
-
-def found(store: Store, name: str) -> Row:
-    """The asset of this identity (or its unique beginning), address or name, of whichever it fits first. Raises UnknownError."""
-    from records.query import Query
-    from records.search import Match
-    from records.store.columns import flat
-
-    if row := store.get("asset", name):
-        return row
-    for field in ("addresses", "name"):
-        page = flat(TABLES["asset"], store.read("asset", Query(where=Match(field, name), limit=3)))
-        if len(page) == 1:
-            return store.get("asset", page[0]["id"]) or {}
-        if page:
-            raise UnknownError("ambiguous_asset", name=name, ids=", ".join(row["id"] for row in page))
-    begun = store.find(name, ("asset",)) if name else []
-    if len(begun) != 1:
-        raise UnknownError("ambiguous_asset" if begun else "unknown_asset", name=name, ids=", ".join(each for _table, each in begun))
-    return store.get("asset", begun[0][1]) or {}
 
 
 def _changes(facts: Any) -> list[Row]:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records.addresses import is_mac
 from records.errors import UsageError
 from records.nesting import SECOND, iso, period
 from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
-    from detectors.fingerprint import Difference, Fingerprint, Period
+    from detectors.fingerprint import Difference, Fingerprint
+    from records.query import Span
     from records.store.contract import Store
 
 DAY: Final = 86_400 * SECOND
@@ -28,14 +30,14 @@ SHOWN: Final = 60  # lines of each kind on a screen; --json has all
 @speaks
 def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, as_json: bool) -> None:
     """One period, or the difference between two."""
-    from balefire.commands.asset import found
+    from balefire.identities import asset_named
     from detectors import fingerprint as prints
 
     store = opened(screen)
     try:
-        asset = found(store, name)
+        asset = asset_named(store, name)
         identities = [asset["id"], *(asset["aliases"] or ())]
-        addresses = [address for address in asset["addresses"] if not _is_mac(address)]
+        addresses = [address for address in asset["addresses"] if not is_mac(address)]
         now = prints.fingerprint(store, identities, addresses, _wanted(on) if on else _last_day(store))
         before = prints.fingerprint(store, identities, addresses, _wanted(against)) if against else None
     finally:
@@ -49,13 +51,9 @@ def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, 
         _show(screen, asset["name"], now)
 
 
-def _is_mac(address: str) -> bool:
-    return len(address) == 17 and address.count(":") == 5
-
-
-def _wanted(text: str) -> Period:
+def _wanted(text: str) -> Span:
     """A date, hour, minute …, or two moments with a stroke between them (ISO 8601). Raises UsageError."""
-    from detectors.fingerprint import Period
+    from records.query import Span
 
     ends = [period(part) for part in text.split("/")]
     if len(ends) > 2 or None in ends:
@@ -64,15 +62,15 @@ def _wanted(text: str) -> Period:
     since, until = (first[0], last[1] if len(ends) == 1 else last[0]) if first and last else (0, 0)
     if since >= until:
         raise UsageError("period", text=text)
-    return Period(since, until)
+    return Span(since, until)
 
 
-def _last_day(store: Store) -> Period:
+def _last_day(store: Store) -> Span:
     """The 24 hours before the store's newest packet."""
-    from detectors.fingerprint import Period
+    from records.query import Span
 
     newest = (store.newest() or 0) + 1
-    return Period(newest - DAY, newest)
+    return Span(newest - DAY, newest)
 
 
 def _show(screen: Screen, name: str, made: Fingerprint) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records.addresses import is_mac
 from records.errors import StoreError, UsageError
 from records.plant import KINDS
 from records.wording import say
@@ -100,7 +101,7 @@ def kept(store: Store, kind: str, anew: bool = False) -> list[Entry]:
 def _names(store: Store) -> dict[str, str]:
     """What tags may call a device: the names of listed assets, with an IP address of each."""
     assets = cast("list[ListedAsset]", kept(store, "assets"))
-    named = ((asset.name.casefold(), next((address for address in asset.addresses if address.count(":") != 5), None)) for asset in assets)
+    named = ((asset.name.casefold(), next((address for address in asset.addresses if not is_mac(address)), None)) for asset in assets)
     return {name: address for name, address in named if address}
 
 

@@ -106,14 +106,15 @@ def _pages(store: Store, table: str, query: Query, limit: int | None) -> Iterato
 
 
 def _page(screen: Screen, store: Store, table: str, query: Query, limit: int) -> None:
-    from balefire.rows import flat, shown
+    from balefire.rows import shown
+    from records.store.columns import flat
 
     if table == "coverage" and not query.after:
         from balefire.covering import tell_coverage
 
         if tell_coverage(screen, store, query, limit):
             return
-    rows = flat(table, store.read(table, replace(query, limit=limit)))
+    rows = flat(TABLES[table], store.read(table, replace(query, limit=limit)))
     if not rows:
         screen.note(" ".join([screen.say("cli.nothing"), *_reach(screen, store, table, query)]))
         return
@@ -128,7 +129,8 @@ def _reach(screen: Screen, store: Store, table: str, query: Query) -> list[str]:
     if table not in JUDGED:
         return []
     from balefire.screen import cut
-    from dashboards.queries import Span, coverage, grade
+    from dashboards.queries import coverage, grade
+    from records.query import Span
 
     newest = store.newest()
     until = query.until if query.until is not None else (newest or 0) + 1

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashboards.formats import Clock
-    from dashboards.queries import Sensor, Span
+    from dashboards.queries import Sensor
+    from records.query import Span
 
 SPOTS: Final = 6  # blind spots that are told one by one
 TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)

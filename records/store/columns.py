@@ -92,9 +92,9 @@ def _sortable(column: Any) -> Any:
 
 
 def flat(table: Table, data: pa.Table) -> list[dict[str, Any]]:
-    """Rows of the schema's form as flat Python rows: dates as nanoseconds, JSON as text."""
-    columns = [values(data.column(field.name), field.type) for field in table.fields]
-    return [dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True)]
+    """Rows of the schema's form, with all of its columns or some, as flat Python rows: dates as nanoseconds, JSON as text."""
+    columns = {field.name: values(data.column(field.name), field.type) for field in table.fields if field.name in data.column_names}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def document(table: Table, row: Mapping[str, Any]) -> str:

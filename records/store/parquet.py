@@ -18,6 +18,7 @@ from records.schema import arrow_schema
 from records.store.columns import RELEASED, SORTABLE, numbered, stored
 from records.store.engine import FILES, ROWS
 from records.store.manifest import File
+from records.store.place import sync
 from records.store.sql import quote
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def write_days(root: Path, table: Table, rows: pa.Table, written: int, made: lis
         made.append(name)
         _write(root, name, table, [rows.slice(start, end - start)])
         files.append(File(name, table.name, day, end - start, int(times[start]), int(times[end - 1]), written))
-    _sync(root / table.name)
+    sync(root / table.name)
     return files
 
 
@@ -139,20 +140,12 @@ def _write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> No
     with _parquet.ParquetWriter(beside, _empty(table).schema, compression="zstd", use_dictionary=repeated) as writer:
         for part in parts:
             writer.write_table(part, row_group_size=ROW_GROUP)
-    _sync(beside)
+    sync(beside)
     beside.rename(path)
 
 
 def _empty(table: Table) -> pa.Table:
     return numbered(stored(table, arrow_schema(table).empty_table()), 0)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def discard(root: Path, names: list[str]) -> None:
@@ -177,7 +170,7 @@ def compact(root: Path, manifest: Manifest, table: Table, days: set[int]) -> Non
         merged = File(_named(table, day), table.name, day, sum(file.rows for file in small), low, high, max(file.written for file in small))
         try:
             _write(root, merged.name, table, _gathered(_in_order(root, table, small)))
-            _sync(root / table.name)
+            sync(root / table.name)
             for file in small:
                 os.utime(root / file.name)  # the time from which readers have their grace
             with manifest.transaction():

@@ -30,6 +30,15 @@ def check_place(path: Path, write: bool) -> None:
         raise StoreError("store.missing", path=path)
 
 
+def sync(path: Path) -> None:
+    """Have a file, or the names of a directory, on the disk before anything that follows."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def locked(path: Path) -> int:
     """The lock that makes this the only writer; it ends with the process, however that ends."""
     handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

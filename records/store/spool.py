@@ -27,6 +27,7 @@ from records.model import Batch, Evidence
 from records.schema import TABLES
 from records.store.columns import conform
 from records.store.contract import Commit
+from records.store.place import sync
 from records.store.rows import asset_from, asset_row, finding_from, finding_row
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Spool:
                 file.flush()
                 os.fsync(file.fileno())
             beside.rename(path)
-            _sync(self._slot)
+            sync(self._slot)
         except OSError as error:
             beside.unlink(missing_ok=True)
             if error.errno in _FULL:
@@ -149,14 +150,6 @@ def _locked(slot: Path) -> int | None:
         os.close(handle)
         return None
     return handle
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def encoded(commit: Commit) -> bytes:

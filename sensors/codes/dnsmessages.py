@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.dissecting import add_text, open_row, sub_code
+from sensors.engine.dissecting import add_text, end_row, open_row, sub_code
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be
 from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD
 
@@ -90,10 +90,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
         open_row(row, index, message, sampled)
         row.role, row.outcome = REPORT if message.side == 1 else TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message, row, samples)
-        if message.marks & CUT:
-            row.anomaly = 0
-        elif row.short:
-            row.anomaly |= SHORT
+        end_row(row, message, SHORT)
         sampled += row.samples
         used += 1
     return used, sampled

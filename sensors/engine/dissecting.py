@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sensors.engine.encodings import STRIDES
 from sensors.engine.octets import inline, kernel
-from sensors.engine.tables import FACT, REQUEST, RESPONSE, SUCCESS, TEXT, UNANSWERED, VALUE, WITHOUT
+from sensors.engine.tables import CUT, FACT, REQUEST, RESPONSE, SUCCESS, TEXT, UNANSWERED, VALUE, WITHOUT
 
 NOTHING: Final = float("nan")
 MOST_SAMPLES: Final = 4096  # of one operation: more are not paired
@@ -28,6 +28,15 @@ def open_row(row: Any, index: int, message: Any, sampled: int) -> None:
     row.sample, row.samples, row.answer_sample, row.answer_samples = sampled, 0, 0, 0
     row.payload, row.payload_length, row.selector = -1, 0, -1
     row.name_at, row.name_octets = -1, 0
+
+
+@inline
+def end_row(row: Any, message: Any, short: int) -> None:
+    """The row of a message is done: of one that is cut nothing is said to be wrong; a read behind its end is the anomaly `short`."""
+    if message.marks & CUT:
+        row.anomaly = 0
+    elif row.short:
+        row.anomaly |= short
 
 
 @kernel

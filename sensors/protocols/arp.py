@@ -6,12 +6,12 @@ of it is told by `tells`, so that a message that speaks for another is seen.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any, Final
 
-from sensors.engine.dissecting import add_text, open_row
+from sensors.codes.ipv4 import SPACE, label
+from sensors.engine.dissecting import add_text, end_row, open_row
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be, u32be
-from sensors.engine.tables import CUT, SUCCESS, TOLD
+from sensors.engine.tables import SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import Statement, ip_text, mac_of, present
 
@@ -51,10 +51,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
         open_row(row, index, message, sampled)
         row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message.offset, message.offset + message.length, row, samples)
-        if message.marks & CUT:
-            row.anomaly = 0
-        elif row.short:
-            row.anomaly |= SHORT
+        end_row(row, message, SHORT)
         sampled += row.samples
         used += 1
     return used, sampled
@@ -70,11 +67,6 @@ def tells(octets: bytes) -> tuple[Statement, ...]:
     return (Statement(present(mac, address), (), here=True),) if address or octets[6:8] == b"\0\1" else ()
 
 
-def label(space: str, first: int, last: int) -> str | None:
-    """An address as people write it."""
-    return str(ipaddress.IPv4Address(first)) if space == "ipv4_address" and first == last else None
-
-
 ARP: Final = Protocol(
     name="arp",
     title="ARP",
@@ -83,7 +75,7 @@ ARP: Final = Protocol(
     functions=FUNCTIONS,
     dissect=dissect,
     ethertypes=(0x0806,),
-    spaces=("ipv4_address", "message"),
+    spaces=(SPACE, "message"),
     anomalies=ANOMALIES,
     label=label,
     infrastructure=True,

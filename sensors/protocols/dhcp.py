@@ -6,12 +6,12 @@ the client has not got yet, so nothing is paired; who speaks tells it.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any, Final
 
-from sensors.engine.dissecting import add_text, open_row
+from sensors.codes.ipv4 import SPACE, label
+from sensors.engine.dissecting import add_text, end_row, open_row
 from sensors.engine.octets import borrow, entry, kernel, u8, u32be
-from sensors.engine.tables import CUT, FAILURE, REPORT, SUCCESS, TOLD
+from sensors.engine.tables import FAILURE, REPORT, SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import LEASED, Statement, ip_text, mac_of, present, words
 
@@ -81,10 +81,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
         open_row(row, index, message, sampled)
         row.role, row.outcome = REPORT if message.side == 1 else TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message, row, samples)
-        if message.marks & CUT:
-            row.anomaly = 0
-        elif row.short:
-            row.anomaly |= SHORT
+        end_row(row, message, SHORT)
         sampled += row.samples
         used += 1
     return used, sampled
@@ -120,11 +117,6 @@ def tells(octets: bytes) -> tuple[Statement, ...]:
     return tuple(told)
 
 
-def label(space: str, first: int, last: int) -> str | None:
-    """An address as people write it."""
-    return str(ipaddress.IPv4Address(first)) if space == "ipv4_address" and first == last else None
-
-
 DHCP: Final = Protocol(
     name="dhcp",
     title="DHCP",
@@ -135,7 +127,7 @@ DHCP: Final = Protocol(
     functions=FUNCTIONS,
     dissect=dissect,
     udp=(67,),
-    spaces=("ipv4_address", "message"),
+    spaces=(SPACE, "message"),
     anomalies=ANOMALIES,
     label=label,
     infrastructure=True,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.engine.dissecting import add_text, open_row
+from sensors.engine.dissecting import add_text, end_row, open_row
 from sensors.engine.octets import borrow, entry, kernel, u16be
-from sensors.engine.tables import CUT, SUCCESS, TOLD
+from sensors.engine.tables import SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import ANNOUNCED, Statement, ip_text, mac_of, present, words
 
@@ -64,10 +64,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
         open_row(row, index, message, sampled)
         row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message.offset, message.offset + message.length, row, samples)
-        if message.marks & CUT:
-            row.anomaly = 0
-        elif row.short:
-            row.anomaly |= SHORT
+        end_row(row, message, SHORT)
         sampled += row.samples
         used += 1
     return used, sampled

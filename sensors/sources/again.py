@@ -8,43 +8,14 @@ import weakref
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from sensors.sources.files import Inflated, Stream
+    from sensors.sources.files import Inflated
+    from sensors.sources.stream import Seekable, Stream
 
 MOST_MARKS: Final = 1 << 16  # more of them are thinned out: every second one goes
 EVERY: Final = 32 << 20  # decompressed octets between places that a gzip file can be read from
-
-
-class Seekable(Protocol):
-    """A stream that can go on from elsewhere."""
-
-    @property
-    def damaged(self) -> bool:
-        """Did the bytes end because they are cut off or corrupt?"""
-        ...
-
-    @property
-    def stopped(self) -> bool:
-        """Did somebody end it before its end?"""
-        ...
-
-    def ready(self) -> bool:
-        """Can more be had, or the end be seen, without waiting for whoever writes it?"""
-        ...
-
-    def readinto(self, room: memoryview) -> int:
-        """Fill `room` from its front. Returns how many octets, 0 at the end. Raises OSError."""
-        ...
-
-    def seek(self, offset: int) -> bool:
-        """Go on from this octet of what it holds decompressed; False where that is gone. Raises OSError."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the file."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import time
 import weakref
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from records.errors import InputError
 from sensors.sources.again import Tape
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from sensors.sources.again import Seekable
+    from sensors.sources.stream import Seekable, Stream
 
 GZIP: Final = b"\x1f\x8b"
 CHUNK: Final = 1 << 20
@@ -32,32 +32,6 @@ RESERVE: Final = 256 << 20  # what a spool leaves free on the disk, for the stor
 SALT: Final = 1 << 16  # octets that tell a capture from others while the rest of it is still to come
 PATIENCE_S: Final = 1.0  # nobody waits longer for them once there is a packet
 WAKE_S: Final = 0.1  # how often a silent pipe asks whether it is to stop
-
-
-class Stream(Protocol):
-    """Bytes in order."""
-
-    @property
-    def damaged(self) -> bool:
-        """Did the bytes end because the compressed data is cut off or corrupt?"""
-        ...
-
-    @property
-    def stopped(self) -> bool:
-        """Did somebody end it before its end?"""
-        ...
-
-    def ready(self) -> bool:
-        """Can more be had, or the end be seen, without waiting for whoever writes it?"""
-        ...
-
-    def readinto(self, room: memoryview) -> int:
-        """Fill `room` from its front. Returns how many octets, 0 at the end. Raises OSError."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the file."""
-        ...
 
 
 class Plain:

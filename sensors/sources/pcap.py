@@ -20,9 +20,9 @@ from sensors.sources.formats import look
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sensors.sources.again import Marks, Seekable
-    from sensors.sources.files import Stream
+    from sensors.sources.again import Marks
     from sensors.sources.reader import CaptureSource
+    from sensors.sources.stream import Seekable, Stream
 
 HEAD: Final = 4 << 20  # the first packet is looked for in so many octets
 STDIN: Final = "-"

@@ -40,9 +40,9 @@ from sensors.sources.interfaces import Interfaces
 if TYPE_CHECKING:
     from records.errors import BalefireError
     from sensors.source import Drop
-    from sensors.sources.again import Marks, Seekable
-    from sensors.sources.files import Stream
+    from sensors.sources.again import Marks
     from sensors.sources.pcap import Capture
+    from sensors.sources.stream import Seekable, Stream
 
 HEADERS: Final = 1 << 14  # sections and interfaces of one file: what is behind them is not read
 
