@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +40,7 @@ def address_text(host: Any) -> str:
     return str(ipaddress.IPv6Address(int(host.a) << 96 | int(host.b) << 64 | int(host.c) << 32 | int(host.d)))
 
 
+@lru_cache(maxsize=1 << 16)
 def mac_text(mac: int) -> str | None:
     """A MAC address as people write it, or None."""
     return None if mac < 0 else ":".join(f"{mac >> shift & 255:02x}" for shift in range(40, -8, -8))
@@ -73,6 +74,27 @@ _array: Any = pa.array  # its types are unfinished
 FUNCTION_NAMES: Final = [name for _, name in code_table()[2]]
 
 
+class Talk(NamedTuple):
+    """A conversation, as plain numbers: a row of the engine's table costs a microsecond each time one of its fields is asked for."""
+
+    source: int
+    target: int
+    source_mac: int
+    target_mac: int
+    port: int
+    transport: int
+    protocol: int
+    vlan: int
+    tunnel: int
+    tunnel_id: int
+
+
+def talks_of(conversations: Any, numbers: Any) -> list[Talk]:
+    """The conversations with these numbers."""
+    rows = conversations[numbers]
+    return list(map(Talk, *(rows[name].tolist() for name in Talk._fields)))
+
+
 class Naming:
     """Numbers of one engine to names; hosts and conversations are named once, when they first appear."""
 
@@ -82,6 +104,7 @@ class Naming:
         self._hosts, self._conversations = hosts, conversations
         self.addresses: list[str] = []
         self.assets: list[str | None] = []
+        self._ips: list[str | None] = []
 
     def host(self, number: int) -> str:
         """Address of a host number. An address of many hosts, or of none, is no asset."""
@@ -89,15 +112,18 @@ class Naming:
             more = number + 1 - len(self.addresses)
             self.addresses += [""] * more
             self.assets += [None] * more
+            self._ips += [None] * more
         if not self.addresses[number]:
-            text = address_text(self._hosts[number])
-            self.addresses[number], self.assets[number] = text, None if is_group(text) else asset_id(self._origin.site, text)
+            host = self._hosts[number]
+            text = address_text(host)
+            self.addresses[number], self._ips[number] = text, None if host.family == LINK else text
+            self.assets[number] = None if is_group(text) else asset_id(self._origin.site, text)
         return self.addresses[number]
 
     def ip(self, number: int) -> str | None:
         """IP address of a host number; None of who is known by a MAC address alone."""
-        address = self.host(number)
-        return None if self._hosts[number].family == LINK else address
+        self.host(number)
+        return self._ips[number]
 
     def forget(self, gone: Any) -> None:
         """These host numbers get other addresses."""
@@ -111,26 +137,27 @@ class Naming:
         columns["id"] = self._activity_identities(rows, talks, place)
         return arrow_table(ACTIVITY, columns, len(rows))
 
-    def _talks(self, rows: Any) -> tuple[list[tuple[Any, bool]], Any]:
+    def _talks(self, rows: Any) -> tuple[list[tuple[Talk, bool]], Any]:
         """The conversations of these rows, each with whether it is turned round (reports: the one who was to be asked spoke), and which one each row has."""
         wanted, place = distinct(rows.conversation, rows.report)
-        return [(self._conversations[number], report == 1) for number, report in wanted.tolist()], place
+        numbers, reports = wanted.T
+        return list(zip(talks_of(self._conversations, numbers), (reports == 1).tolist(), strict=True)), place
 
-    def _conversation_columns(self, rows: Any, talks: list[tuple[Any, bool]], place: Any) -> dict[str, Any]:
+    def _conversation_columns(self, rows: Any, talks: list[tuple[Talk, bool]], place: Any) -> dict[str, Any]:
         own = rows.ordinal > 0
         ends = [((talk.source, talk.source_mac), (talk.target, talk.target_mac)) for talk, _ in talks]
         ends = [tuple(reversed(pair)) if turned else pair for pair, (_, turned) in zip(ends, talks, strict=True)]
-        source, target = [int(one[0]) for one, _ in ends], [int(other[0]) for _, other in ends]
+        source, target = [one[0] for one, _ in ends], [other[0] for _, other in ends]
         named: dict[str, list[Any]] = {
             "source.ip": [self.ip(number) for number in source],
             "destination.ip": [self.ip(number) for number in target],
-            "source.mac": [mac_text(int(one[1])) for one, _ in ends],
-            "destination.mac": [mac_text(int(other[1])) for _, other in ends],
-            "network.transport": [TRANSPORTS.get(int(talk.transport), str(talk.transport)) for talk, _ in talks],
-            "network.protocol": [protocols()[int(talk.protocol)].name for talk, _ in talks],
-            "network.vlan.id": [None if talk.vlan < 0 else int(talk.vlan) for talk, _ in talks],
-            "network.tunnel.type": [TUNNELS[int(talk.tunnel)] or None for talk, _ in talks],
-            "network.tunnel.id": [None if talk.tunnel_id < 0 else int(talk.tunnel_id) for talk, _ in talks],
+            "source.mac": [mac_text(one[1]) for one, _ in ends],
+            "destination.mac": [mac_text(other[1]) for _, other in ends],
+            "network.transport": [TRANSPORTS.get(talk.transport, str(talk.transport)) for talk, _ in talks],
+            "network.protocol": [protocols()[talk.protocol].name for talk, _ in talks],
+            "network.vlan.id": [None if talk.vlan < 0 else talk.vlan for talk, _ in talks],
+            "network.tunnel.type": [TUNNELS[talk.tunnel] or None for talk, _ in talks],
+            "network.tunnel.id": [None if talk.tunnel_id < 0 else talk.tunnel_id for talk, _ in talks],
             "source.asset.id": [self.assets[number] for number in source],
             "destination.asset.id": [self.assets[number] for number in target],
             "source.asset.name": [self.addresses[number] for number in source],
@@ -140,7 +167,7 @@ class Naming:
             name: _spread(values, place, None if "vlan" in name or "tunnel.id" in name else pa.string()) for name, values in named.items()
         }
         report = rows.report == 1
-        served = np.array([int(talk.port) if talk.transport != NO_TRANSPORT else -1 for talk, _ in talks], np.int64)[place]
+        served = np.array([talk.port if talk.transport != NO_TRANSPORT else -1 for talk, _ in talks], np.int64)[place]
         asked_from = np.where(own, rows.port, -1)
         columns["source.port"] = _present(np.where(report, served, asked_from))
         columns["destination.port"] = _present(np.where(report, asked_from, served))
@@ -189,7 +216,7 @@ class Naming:
             "ot.packet.last": rows.last_packet,
         }
 
-    def _activity_identities(self, rows: Any, talks: list[tuple[Any, bool]], place: Any) -> Any:
+    def _activity_identities(self, rows: Any, talks: list[tuple[Talk, bool]], place: Any) -> Any:
         """hash(observer, window, key, fragment); a row of its own adds its time, port and ordinal. Names, not numbers: tables differ between runs."""
         own = rows.ordinal > 0
         words = np.zeros((len(rows), WORDS), np.int64)
@@ -204,10 +231,10 @@ class Naming:
         words[:, 15] = rows.ordinal
         return _identities(words)
 
-    def _talk_words(self, talk: Any) -> tuple[int, int]:
-        ends = (self.host(int(talk.source)), int(talk.source_mac), self.host(int(talk.target)), int(talk.target_mac))
-        tunnel = (TUNNELS[int(talk.tunnel)], int(talk.tunnel_id)) if talk.tunnel else ()
-        return name_words(self._origin.salt, *ends, int(talk.port), int(talk.transport), protocols()[int(talk.protocol)].name, int(talk.vlan), *tunnel)
+    def _talk_words(self, talk: Talk) -> tuple[int, int]:
+        ends = (self.host(talk.source), talk.source_mac, self.host(talk.target), talk.target_mac)
+        tunnel = (TUNNELS[talk.tunnel], talk.tunnel_id) if talk.tunnel else ()
+        return name_words(self._origin.salt, *ends, talk.port, talk.transport, protocols()[talk.protocol].name, talk.vlan, *tunnel)
 
     def object_name(self, protocol: int, space: int, name: int, first: int, last: int) -> str | None:
         """What the object is called: by wire, or as engineers write it."""
