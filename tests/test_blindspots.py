@@ -160,8 +160,8 @@ def test_the_command_says_what_takes_points(tmp_path: Path) -> None:
     one("replay", CAPTURES / "demo.pcap", "--store", store)
     text = balefire("coverage", "--store", store).stdout
     rows = lines("coverage", "--store", store)
-    assert "Coverage  99.0 %" in text
-    assert "1.0 points: 264 B not understood" in text
+    assert "Coverage  99.1 %" in text
+    assert "0.9 points: 264 B not understood" in text
     assert all(round(100 - sum(each["points"] for each in row["reasons"]), 1) == row["grade"] for row in rows if row["grade"] is not None)
     later = balefire("coverage", "--store", store, "--since", "2026-11-23").stdout
     assert "Coverage" not in later

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 choose(0)
 ETHERNET = Interface("", 1, 65535)
-DNS = bytes.fromhex("1234 0100 0001 0000 0000 0000 03") + b"plc" + bytes.fromhex("04") + b"site" + bytes.fromhex("00 0001 0001")
+SNMP = bytes.fromhex("3026 020101 0406") + b"public" + bytes.fromhex("a019 020101 020100 020100 300e 300c 0608 2b06010201010100 0500")
 
 
 @pytest.fixture
@@ -110,10 +110,10 @@ def test_one_packet_is_read_with_what_went_before() -> None:
 @pytest.mark.tshark
 @pytest.mark.usefixtures("tshark")
 def test_it_is_named_by_its_innermost_protocol() -> None:
-    spoken = [wire.Packet(ethernet(ipv4(udp(DNS, 40000, 53), protocol=17)), START + number) for number in range(3)]
+    spoken = [wire.Packet(ethernet(ipv4(udp(SNMP, 40000, 161), protocol=17)), START + number) for number in range(3)]
     silent = [wire.Packet(ethernet(ipv4(udp(b"\x01\x02", 40001, 40002), protocol=17)), START + number) for number in range(3)]
     told, found = names([kept(spoken), kept(silent), kept(asked().packets)], Limits())
-    assert told == ["DNS", None, "Modbus"]
+    assert told == ["SNMP", None, "Modbus"]
     assert found.problem is None
 
 
@@ -224,7 +224,7 @@ def test_hostile_fields_are_harmless(tmp_path: Path) -> None:
 
 
 def unknown_capture(tmp_path: Path) -> Path:
-    packets = [wire.Packet(ethernet(ipv4(udp(DNS, 40000, 53), protocol=17)), START + number * 10**9) for number in range(90)]
+    packets = [wire.Packet(ethernet(ipv4(udp(SNMP, 40000, 161), protocol=17)), START + number * 10**9) for number in range(90)]
     packets += [wire.Packet(ethernet(ipv4(udp(b"\x01\x02\x03", 41000, 41001), protocol=17)), START + number * 10**9) for number in range(90)]
     packets += asked().packets
     return save(sorted(packets, key=lambda packet: packet.time), tmp_path / "u.pcap")
@@ -235,12 +235,12 @@ def unknown_capture(tmp_path: Path) -> Path:
 def test_the_long_tail_gets_names(tmp_path: Path) -> None:
     place = tmp_path / "s"
     result = balefire("replay", unknown_capture(tmp_path), "--store", place)
-    assert "tshark says: DNS" in result.stdout
+    assert "tshark says: SNMP" in result.stdout
     told = {row["name"]: row["tshark"] for row in one("replay", tmp_path / "u.pcap", "--store", place)["unknown"]["worst"]}
-    assert told == {"udp/53": "DNS", "udp/41001": None} or told == {"udp/53": "DNS", "udp/41000": None}
+    assert told == {"udp/161": "SNMP", "udp/41001": None} or told == {"udp/161": "SNMP", "udp/41000": None}
     rows = lines("coverage", "--store", place)
     assert len(rows) > 1
-    assert all({each["name"]: each["tshark"] for each in row["undecoded"]}["udp/53"] == "DNS" for row in rows)
+    assert all({each["name"]: each["tshark"] for each in row["undecoded"]}["udp/161"] == "SNMP" for row in rows)
 
 
 def test_names_are_not_asked_for_where_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-// What was not seen: a figure and what it counts, a line each; of blind spots their rank, and what to do about them.
+// What was not seen: a figure and what it counts, a line each; of blind spots what they are, and what to do about them.
 export default function ({ data, parentElement }) {
   const root = blank(parentElement, "unseen")
   root.append(heading(data.title, data.note))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from records.query import Span
 
 SPOTS: Final = 6  # blind spots that are told one by one
+SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
 TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
 
 
@@ -217,7 +218,7 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:3] if time]
     covered, used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
-    lines += [(str(place), *spot_words(spot, language)) for place, spot in enumerate(spots[:SPOTS], 1)]
+    lines += [("", *spot_words(spot, language)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
     lines += _rest(page, sums, {spot.key for spot in spots[:SPOTS]})
     if (total := page.store.count("coverage", page.span.query())) > used:
         lines.append(("", say("coverage.told.some", language, shown=number(used), total=number(total))))
@@ -237,7 +238,7 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         yield size(sums["undecoded_bytes"], page.language), words
     for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
-        if sums[name] and name not in told:
+        if sums[name] and name not in told and not (name == "one_sided" and told & SIDES):
             yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 
 

@@ -197,6 +197,8 @@ def _widened(by: Field, shape: _Shape, plain: Condition) -> Condition:
 def _written(by: Field, shape: _Shape, written: Condition) -> Converted:
     """A rule compares addresses as they are written; in a store they are numbers."""
     asked, safe = frozenset({by.name}), _widened(by, shape, written)
+    if shape.cased and shape.literal != shape.literal.lower():  # they are written in small letters
+        return Converted(search.Or(()), safe, False, asked)
     if not shape.special and _canonical(shape.literal):
         return Converted(search.Match(by.name, shape.literal), safe, False, asked)
     if octets := _OCTETS.fullmatch(shape.wildcard):

@@ -15,6 +15,7 @@ import numpy as np
 from sensors.engine.ciphers import LOOKED, cipher_beneath, cipher_of
 from sensors.engine.clocks import read_clock, tells_time
 from sensors.engine.interfaces import INTERFACES, place_of
+from sensors.engine.network import SYN
 from sensors.engine.octets import borrow, entry, inline, kernel, u8
 from sensors.engine.tables import CHARACTER, RECOGNISED, table
 
@@ -111,6 +112,15 @@ def _see_cipher(memory: Any, packet: Any, flow: Any, place: int, window: int, fl
         characters[flow.character].conversations += 1
 
 
+@kernel
+def _begin(flow: Any, flows: Any) -> None:
+    """A handshake: what comes now is another conversation. Here and not where it is followed, since that goes ahead by a batch."""
+    flow.cipher, flow.unknown, flow.unknown_window = 0, 0, -1
+    if flow.peer >= 0:
+        peer = flows[flow.peer]
+        peer.cipher, peer.unknown, peer.unknown_window = 0, 0, -1
+
+
 @inline
 def _without_flow(memory: Any, packet: Any, place: int, characters: Any, bins: Any) -> None:
     """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload). As `streams` counts them."""
@@ -135,6 +145,8 @@ def characterise(
     places, hosts, references, differences = borrow(places), borrow(hosts), borrow(references), borrow(differences)
     for i in range(start, count):
         packet = packets[i]
+        if packet.tcp_flags & SYN and packet.flow >= 0:
+            _begin(flows[packet.flow], flows)
         if packet.whole <= 0 or packet.marks & RECOGNISED:
             continue
         place = place_of(packet.interface, places)

@@ -98,7 +98,7 @@ def deliver_frame(
     message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
     message.flow = message.port = -1
     message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
-    message.speaker, message.hearer, message.peered = packet.source, packet.target, 0
+    message.speaker, message.hearer, message.peered, message.interface = packet.source, packet.target, 0, streams.place
     message.marks = CUT if packet.length < packet.whole else 0
     packet.marks |= RECOGNISED
     streams.decoded += packet.length

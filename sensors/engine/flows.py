@@ -162,7 +162,7 @@ def renew(flow: Any, connection: int) -> None:
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
-    flow.filling = flow.cipher = 0
+    flow.filling = 0
 
 
 @inline

@@ -13,6 +13,7 @@ from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
 MAX_EXTENSIONS: Final = 8
 TCP: Final = 6
 UDP: Final = 17
+SYN: Final = 2  # of the flags of TCP
 LINK: Final = 48  # family of a row with a MAC address: of who speaks no IP
 UNUSED: Final = 0  # family of a row without an address
 UNKNOWN_SUM: Final = -1  # not to be checked

@@ -186,9 +186,9 @@ UNFINISHED: Final = 32  # with this packet a datagram is given up: its time is o
 CROWDED: Final = 64  # … or for room
 BAD_FRAGMENT: Final = 128  # … or its fragments contradict each other
 TUNNELLED: Final = 256
-MIRRORED: Final = 1024  # the same packet was there a moment before
 ROUTED: Final = 512  # an IPv6 routing header is still to change the address that checksums cover
-RECOGNISED: Final = 1024  # a frame that is not IP, of a protocol that is known
+MIRRORED: Final = 1024  # the same packet was there a moment before
+RECOGNISED: Final = 2048  # a frame that is not IP, of a protocol that is known
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
 
 # kinds of tunnels

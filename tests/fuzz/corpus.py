@@ -130,9 +130,10 @@ def messages(name: str) -> tuple[Message, ...]:
     if not captures():
         return tuple(found)
     given = [*hard(1)]
-    carried = {name, protocol.over[0] if protocol.over else name}
+    carried = {name, protocol.over[0] if protocol.over else name}  # the index names what stands below
+    indexed = any(carried & set(names) for _, names in captures())  # … and not what is found everywhere, ARP and names of hosts
     for path, names in captures():
-        if carried & set(names) and len(given) < MOST_SEARCHED:
+        if (not indexed or carried & set(names)) and len(given) < MOST_SEARCHED:
             given += packets(path)
 
     def record(one: Protocol) -> Protocol:

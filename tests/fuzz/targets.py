@@ -388,6 +388,7 @@ def _handed_on(case: Case, fill: int, ends: bool) -> tuple[Any, Any, Any]:
         message.offset, message.length, message.protocol, message.marks = place, len(data) // 2, protocol, marks
         message.time, message.clock, message.packet, message.connection, message.flow = 1, 1, 1, 1, 1
         message.conversation, message.port, message.side, message.peered, message.framing = number % TALKS, 502, number % 2, 1, 0
+        message.interface = number % 2
         message.speaker, message.hearer = number % 2, 1 - number % 2
     layered, framings, known = (guarded(one, ends) for one in _layer_tables())
     ranks = 1 + int(layered.rank.max())
