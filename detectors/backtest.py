@@ -323,7 +323,8 @@ def _confirmed(store: Store, rule: str, since: int, until: int) -> list[_Confirm
     """The rule's alerts with the verdict "true", each with its findings of these times."""
     if ALERT.field("verdict") is None:
         return []
-    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), Wildcard("key", f"{rule}|*")))))
+    its = Or((Match("key", rule), Wildcard("key", f"{rule}|*")))  # a correlation without a group has nothing behind its name
+    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), its))))
     found: list[_Confirmed] = []
     for alert in nested("alert", alerts):
         findings = store.read("finding", Query(since, until, And((Match("alert", alert["id"]), Match("rule", rule)))))

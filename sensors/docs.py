@@ -21,7 +21,14 @@ Made by `python -m sensors.docs > docs/protocols.md` from the records in `sensor
 
 Recognised by content first, then by port. A function that a table does not have is shown by its number, counted as not
 understood, and never dropped.
+
+Depth: what is read besides the operation and its outcome. Values are points with a history, quality and time stand beside them; identity gives
+facts of an asset, hosts are what a message says of addresses and names.
+深度：除操作及其结果之外还能读出的内容。数值作为测点保存，并附带品质与时标；身份给出资产信息，主机指报文所述的地址与名称。
 """
+_WORDS: Final = {
+    "objects": "对象", "values": "数值", "quality": "品质", "cause": "传送原因", "identity": "身份", "hosts": "主机", "parts": "分段重组",
+}  # fmt: skip
 
 
 def page() -> str:
@@ -30,17 +37,32 @@ def page() -> str:
 
 
 def _overview() -> Iterator[str]:
-    yield "| protocol · 协议 | carried by · 承载 | functions · 功能 | anomalies · 异常 | errors · 错误码 | specification · 规范 |"
-    yield "|---|---|--:|--:|--:|---|"
+    yield "| protocol · 协议 | carried by · 承载 | depth · 深度 | functions · 功能 | anomalies · 异常 | errors · 错误码 | specification · 规范 |"
+    yield "|---|---|---|--:|--:|--:|---|"
     for protocol in protocols():
         numbers = f"{len(protocol.functions)} | {len(protocol.anomalies)} | {len(protocol.errors)}"
-        yield f"| [{protocol.title}](#{protocol.name}) | {_carried(protocol)} | {numbers} | {protocol.spec.replace('|', 'or')} |"
+        yield f"| [{protocol.title}](#{protocol.name}) | {_carried(protocol)} | {_depth(protocol)} | {numbers} | {protocol.spec.replace('|', 'or')} |"
     yield ""
 
 
 def _carried(protocol: Protocol) -> str:
     ports = [f"tcp/{port}" for port in protocol.tcp] + [f"udp/{port}" for port in protocol.udp]
+    ports += [f"EtherType 0x{number:04X}" for number in protocol.ethertypes]
     return ", ".join([*([protocol.over[0]] if protocol.over else []), *ports])
+
+
+def _depth(protocol: Protocol) -> str:
+    known = {
+        "objects": protocol.spaces,
+        "values": protocol.samples_each > 0 and protocol.tells is None,
+        "quality": protocol.qualities,
+        "cause": protocol.cause,
+        "identity": protocol.identity,
+        "hosts": protocol.tells,
+        "parts": protocol.joins,
+    }
+    told = [word for word, there in known.items() if there]
+    return f"{', '.join(told)} · {'、'.join(_WORDS[word] for word in told)}"
 
 
 def _section(protocol: Protocol) -> Iterator[str]:

@@ -534,3 +534,19 @@ def test_what_is_left_of_an_alert_keeps_it(tmp_path: Path) -> None:
     assert told["fires"] > 0
     assert told["lost_confirmed"] == []
     assert first <= told["removed"][0]["time"]
+
+
+def test_a_confirmed_alert_of_a_correlation_without_a_group_is_found(tmp_path: Path) -> None:
+    file, place = tmp_path / "many.yml", tmp_path / "store"
+
+    def written(least: int) -> None:
+        body = CORRELATED.replace("  group-by: [{group}]\n", "").format(kind="event_count", more="", span="5m", condition=f"{{gte: {least}}}")
+        cases = f"tests:\n  fires:\n    - [{{ot.effect: value.write, ot.count: {least}}}]\n  quiet: [{{}}]\n"
+        file.write_text(RULE.format(name="many", body=body, fires="").split("tests:")[0] + cases + PART.format(name="part", selection="{ot.access: write}"))
+
+    written(3)
+    one("replay", DEMO, "--store", place, "--rules", file)
+    (alert,) = (row for row in lines("alerts", "--store", place) if row["key"] == "many")
+    lines("alert", "close", alert["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
+    written(1_000_000)
+    assert [lost["id"] for lost in one("rules", "backtest", file, "--store", place, status=1)["lost_confirmed"]] == [alert["id"]]

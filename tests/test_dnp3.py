@@ -74,9 +74,11 @@ def free(group: int, variation: int, body: str) -> str:
 
 CROB = "0C01 17 01 08 {:02X} 01 F4010000 00000000 {:02X}"
 OPEN = "1A00 0A00 000000000000 0000 00000000 00000000 0100 0004 0100" + named("config.xml")
+WRITING = OPEN.replace(" ", "").replace("01000004", "02000004")
+OPENED, CLOSING, REFUSED = "78563412000100000004010000", "78563412000000000004010000", "00000000000000000000000003"
 FILE = {
     25: free(70, 3, OPEN.replace(" ", "")),
-    26: free(70, 4, "7856341200000000000401000000"[:26]),
+    26: free(70, 4, CLOSING),
     27: free(70, 3, OPEN.replace(" ", "")),
     28: free(70, 7, "140008000000000000000000000000000000010000"[:40] + named("logs.txt")),
     29: free(70, 2, "0C0004001000040000000000" + named("userword")),
@@ -128,6 +130,13 @@ EXAMPLES = (
     report("0201 17 01 00 81"),
     report("3301 07 01 C9B3B2570100 0203 17 02 00 81 0A00 01 01 1400"),
     answer("3402 07 01 8813", 6),
+    ask("19" + free(70, 3, WRITING), 7),
+    answer(free(70, 4, OPENED), 7),
+    ask("02" + free(70, 5, "7856341202000080" + "00" * 20), 8),
+    answer(free(70, 6, "785634120200008000"), 8),
+    ask("1A" + free(70, 4, CLOSING), 9),
+    ask("19" + free(70, 3, WRITING), 10),
+    answer(free(70, 4, REFUSED), 10),
 )
 
 
@@ -330,11 +339,10 @@ def test_files() -> None:
     memory_rows = run(DNP3, [ask(REQUESTS["25"])])
     row, (operation,) = memory_rows[0][0], memory_rows[1]
     assert (row.effect, row.space, operation.name_octets) == ("file.read", "file", len("config.xml"))
-    writing = OPEN.replace(" ", "").replace("01000004", "02000004")
-    assert only(ask("19" + free(70, 3, writing))).effect == "file.write"
-    opened = only(answer(free(70, 4, "78563412 00010000 0004 0100 00".replace(" ", ""))))
+    assert only(ask("19" + free(70, 3, WRITING))).effect == "file.write"
+    opened = only(answer(free(70, 4, OPENED)))
     assert (opened.space, opened.first, opened.outcome) == ("file", 0x12345678, SUCCESS)
-    refused = only(answer(free(70, 4, "00000000000000000000000003")))
+    refused = only(answer(free(70, 4, REFUSED)))
     assert (refused.outcome, DNP3.errors[refused.error]) == (FAILURE, "file_not_found")
     block = only(ask("01" + free(70, 5, "7856341202000080")))
     assert (block.effect, block.first, block.value) == ("file.read", 0x12345678, 2)
@@ -344,8 +352,8 @@ def test_files() -> None:
 
 def test_blocks_of_a_file_are_called_by_its_name() -> None:
     """From the answer on that gave it a handle; another station's handle is another file."""
-    opened, handle = free(70, 4, "78563412 00010000 0004 0100 00".replace(" ", "")), "78563412"
-    block, closed = free(70, 5, f"{handle}02000080"), free(70, 4, f"{handle}00000000000004010000"[:26])
+    opened, handle = free(70, 4, OPENED), "78563412"
+    block, closed = free(70, 5, f"{handle}02000080"), free(70, 4, CLOSING)
     given = [
         ask(REQUESTS["25"], 1),
         answer(opened, 1),

@@ -21,7 +21,11 @@ STATUS = dns(
     (),
     (record(name("*"), 0x21, b"\2" + b"HMI-9".ljust(15) + b"\0\4\0" + b"PLANT".ljust(15) + b"\0\x84\0" + bytes.fromhex("001b1b000009") + bytes(40)),),
 )
-EXAMPLES = tuple(Message(dns(answer << 15 | int(code.split("/")[0]) << 11, (name("HMI-9", 0x20),)), answer) for code in FUNCTIONS for answer in [int(code[-1])])
+EXAMPLES = (
+    *(Message(dns(answer << 15 | int(code.split("/")[0]) << 11, (name("HMI-9", 0x20),)), answer) for code in FUNCTIONS for answer in [int(code[-1])]),
+    Message(REGISTER, 0),
+    Message(STATUS, 1),
+)
 
 
 def test_the_name_reads_as_people_write_it() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from random import Random  # noqa: TC003  (hypothesis reads the annotation)
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -166,6 +166,25 @@ def test_a_stream_that_ends_early_gives_the_operations_until_there(protocol: Pro
     assert not Counter(map(json.dumps, complete)) - Counter(map(json.dumps, whole))  # what waits for an answer leaves later than what does not
     assert len(complete) >= len([at for _, at, data in asked if at + len(data) <= end])
     assert len(early) - len(complete) <= 1, "what is left of a message is told once"
+
+
+@carried
+def test_stray_octets_behind_a_message_are_told_and_the_next_one_is_read(protocol: Protocol) -> None:
+    """Less than a header of them, of any kind: also a message that is begun and then sent from its beginning."""
+    segments, counts = _whole(protocol)
+    asked = [segment for segment in segments if segment[0] == 0]
+    base = Counter(map(json.dumps, streamed(protocol, segments, counts)))
+    behind = len(asked) // 2
+    begun, dice = asked[behind + 1][2], Random(1)
+    for length in range(1, protocol.framings[0].header):
+        for stray in (begun[:length], dice.randbytes(length), bytes(length), b"\xff" * length):
+            late = [(0, at + length, data) for _, at, data in asked[behind + 1 :]]
+            _, at, data = asked[behind]
+            given_ = [*asked[:behind], (0, at, data + stray), *late, *(segment for segment in segments if segment[0] == 1)]
+            found = Counter(map(json.dumps, streamed(protocol, given_, (counts[0] + length, counts[1]))))
+            assert base - found == Counter(), stray
+            (extra,) = (json.loads(row) for row in found - base)
+            assert extra["anomaly"], stray
 
 
 @pytest.mark.skipif(INTERPRETED, reason="needs the compiled kernels to compare with")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.flows import TRIES, UNDECIDED, converse, converse_frame, recognise, server_port, signed
-from sensors.engine.framing import OF_FRAMES, datagram_fits, message_length
+from sensors.engine.framing import OF_FRAMES, datagram_fits, fits, message_length
 from sensors.engine.interfaces import turn
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
 from sensors.engine.tables import AFTER_GAP, BEGINS, BROKEN, CARRIED, CUT, FAILURE, OVERLAP, RECOGNISED
@@ -148,28 +148,26 @@ def _show_carried(packet: Any, number: int, flags: int, flows: Any, slots: Any, 
 
 @kernel
 def _complete(
-    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, messages: Any, undecoded: Any, streams: Any
+    memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, messages: Any, undecoded: Any, streams: Any
 ) -> int:
-    """Add to the carried message only the octets it needs; returns where the next one begins, `end` where none does."""
+    """Add to the carried message only the octets it needs; returns where the next one begins: `at` again where what was carried is none of a message."""
     flow = flows[number]
     framing = framings[flow.framing]
-    slot = flow.carry_slot * SLOT_OCTETS
+    slot, before = flow.carry_slot * SLOT_OCTETS, flow.carry_length
     take = min(flow.carry_need - flow.carry_length, end - at)
     room = min(take, SLOT_OCTETS - flow.carry_length)
     if room > 0:
         copy(memory, slot + flow.carry_length, at, room)
     flow.carry_length += take
+    if flow.carry_known == 0 and flow.carry_length == flow.carry_need:  # the header is there
+        length = message_length(memory, slot, slot + flow.carry_length, framing, packet)
+        if length < 0 or (length - before != end - at and fits(memory, at, end, flow.framing, framings, known, packet)):
+            flow.carry_length = before
+            _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
+            return at
+        flow.carry_need, flow.carry_known = length, 1
     flow.carry_time, flow.carry_packet = packet.time, packet.number
     at += take
-    if flow.carry_length < flow.carry_need:
-        return at
-    if flow.carry_known == 0:
-        flow.carry_need = message_length(memory, slot, slot + flow.carry_length, framing, packet)
-        flow.carry_known = 1
-        if flow.carry_need < 0:
-            _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
-            count_undecoded(end - at, flow.transport, server_port(flow), undecoded, streams)
-            return end
     if flow.carry_need <= flow.carry_length:
         cut = CUT if flow.carry_length > SLOT_OCTETS else 0
         _show_carried(packet, number, cut, flows, slots, framings, messages, undecoded, streams)
@@ -236,7 +234,7 @@ def _feed(
         at = _in_step_again(memory, packet, flow, at, end, framings, known, undecoded, streams)
     while at < end:
         if flow.carry_length > 0:
-            at = _complete(memory, packet, number, at, end, flows, slots, framings, messages, undecoded, streams)
+            at = _complete(memory, packet, number, at, end, flows, slots, framings, known, messages, undecoded, streams)
             continue
         at = whole_messages(memory, packet, flow, number, at, end, 0, framing, flows, messages, streams)
         length = message_length(memory, at, end, framing, packet) if end - at >= framing.header else 0

@@ -126,22 +126,28 @@ def seeds() -> tuple[tuple[Packet, ...], ...]:
 def messages(name: str) -> tuple[Message, ...]:
     """Messages of this protocol as the engine cut them out of captures, and the examples of its tests."""
     protocol = next(one for one in protocols() if one.name == name)
-    found: dict[Message, None] = dict.fromkeys(examples(protocol))
-    if not captures():
-        return tuple(found)
+    found = dict.fromkeys(examples(protocol))
+    if captures():
+        carried = {name, protocol.over[0] if protocol.over else name}  # the index names what stands below
+        indexed = tuple(path for path, names in captures() if carried & set(names))
+        found |= _cut_out(indexed or tuple(path for path, _ in captures()))[name]  # it does not name what is found everywhere, ARP and names of hosts
+    return tuple(message for message in found if message.data)[:MOST_MESSAGES]
+
+
+@cache
+def _cut_out(paths: tuple[Path, ...]) -> dict[str, dict[Message, None]]:
+    """The messages of every protocol in these captures, up to MOST_SEARCHED packets of them."""
+    found: dict[str, dict[Message, None]] = {one.name: {} for one in protocols()}
     given = [*hard(1)]
-    carried = {name, protocol.over[0] if protocol.over else name}  # the index names what stands below
-    indexed = any(carried & set(names) for _, names in captures())  # … and not what is found everywhere, ARP and names of hosts
-    for path, names in captures():
-        if (not indexed or carried & set(names)) and len(given) < MOST_SEARCHED:
+    for path in paths:
+        if len(given) < MOST_SEARCHED:
             given += packets(path)
 
     def record(one: Protocol) -> Protocol:
         def dissect(memory: Any, rows: Any, which: Any, *rest: Any) -> tuple[int, int]:
-            if one is protocol:
-                for row in rows[which]:
-                    data = bytes(memory[row.offset : row.offset + row.length])
-                    found.setdefault(Message(data, int(row.side), int(row.framing), int(row.marks)))
+            for row in rows[which]:
+                data = bytes(memory[row.offset : row.offset + row.length])
+                found[one.name].setdefault(Message(data, int(row.side), int(row.framing), int(row.marks)))
             return one.dissect(memory, rows, which, *rest)
 
         return replace(one, dissect=dissect)
@@ -150,4 +156,4 @@ def messages(name: str) -> tuple[Message, ...]:
     with patch.object(sensors_sensor, "protocols", lambda: recording):
         for _ in sensors_sensor.Sensor("corpus").listen(Feed(given[:MOST_SEARCHED])):
             pass
-    return tuple(message for message in found if message.data)[:MOST_MESSAGES]
+    return found

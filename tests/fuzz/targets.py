@@ -23,7 +23,8 @@ from sensors.engine import contexts, fragments, layers, link, names, pairing
 from sensors.engine.dissecting import OPERATION_OCTETS, SAMPLE_OCTETS
 from sensors.engine.framing import framing_tables
 from sensors.engine.octets import plain
-from sensors.engine.tables import CLOCK, CONVERSATION, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, table
+from sensors.engine.tables import CLOCK, CONVERSATION, FACT, FOREVER, HOST, MESSAGE, OPERATION, PACKET, REASSEMBLED, SAMPLE, SIGHTING, STREAMS, TEXT, table
+from sensors.listing import sample_octets
 from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 Case = list[Any]  # what JSON can hold
 FILLS: Final = (0x00, 0xFF)
 GAP: Final = 64
+LONGEST_NAME: Final = 1024  # letters of a name that a protocol makes
 EACH: Final = 64  # packets or messages of a case
 HOSTS: Final = 32
 SIGHTINGS: Final = 16
@@ -305,7 +307,23 @@ def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) 
     samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill, ends)
     remembered, joints = _contexts(0 if ends else len(scattered), ends)
     used, sampled = protocol.dissect(plain(memory), messages, guarded(np.arange(len(given)), ends), operations, 0, samples, 0, remembered, joints)
+    _read(protocol, memory, operations[:used], samples[:sampled])
     return messages, operations[:used], samples[:sampled], joints, bool((remembered.tag >= 0).any() or (joints.fill_at > joints.begin_at).any())
+
+
+def _read(protocol: Protocol, memory: Any, operations: Any, samples: Any) -> None:
+    """What a protocol makes in Python of what its kernel found: names, facts, and what is said of hosts."""
+    for operation in operations:
+        space, first, last = int(operation.space), int(operation["first"]), int(operation.last)
+        if protocol.label and space >= 0 and first >= 0:
+            assert len(protocol.label(protocol.spaces[space], first, last) or "") <= LONGEST_NAME
+        if protocol.spelled and operation.name_octets > 0:
+            assert len(protocol.spelled(bytes(memory[operation.name_at : operation.name_at + operation.name_octets]))) <= LONGEST_NAME
+    for sample in samples:
+        if protocol.fact and sample.encoding == FACT:
+            assert len(protocol.fact(protocol.spaces[int(sample.space)], int(sample["first"]), float(sample.value))) <= LONGEST_NAME
+        for statement in protocol.tells(sample_octets(sample, memory)) if protocol.tells and sample.encoding == TEXT else ():
+            assert all(name and 0 < confidence <= 100 for name, _, confidence in statement.facts)
 
 
 def _contexts(place: int, ends: bool) -> tuple[Any, Any]:
