@@ -93,6 +93,14 @@ def test_one_sided_connections_are_counted_where_they_matter() -> None:
     assert [row["one_sided"] for row in seen.coverage] == [3]
 
 
+def test_what_is_sent_to_a_group_has_one_direction_by_its_nature() -> None:
+    datagram = ipv4(udp(mbap(1, read(0, 1)), 40000, 502), protocol=17)
+    plain = ethernet(datagram)
+    group = b"\x01\x00\x5e\x00\x00\xfb" + plain[6:]
+    everybody = b"\xff" * 6 + plain[6:]
+    assert [watch([Packet(frame, START)]).totals.one_sided for frame in (plain, group, everybody)] == [1, 0, 0]
+
+
 def test_rows_add_up_to_the_totals() -> None:
     damaged = [replace(packet, data=packet.data[:-1] + b"\x55") if n % 9 == 0 and len(packet.data) > 60 else packet for n, packet in enumerate(hard(1))]
     seen = watch(damaged)

@@ -233,8 +233,9 @@ def half_open(flow: Any) -> int:
 
 @inline
 def one_sided(flow: Any) -> int:
-    """1 where a protocol was recognised and only one direction was seen."""
-    return 1 if flow.peer < 0 and flow.peer != GONE and flow.payloads > 0 and flow.framing >= 0 else 0
+    """1 where a protocol was recognised and only one direction was seen. A group does not answer: who does answers from its own address."""
+    group = flow.target_mac > 0 and flow.target_mac >> 40 & 1
+    return 1 if flow.peer < 0 and flow.peer != GONE and flow.payloads > 0 and flow.framing >= 0 and not group else 0
 
 
 @kernel
