@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +36,7 @@ _MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """One thing that an asset does (`side` source) or is asked (`side` destination). `row` puts it into words; `every`: seconds between two, on average."""
+    """One thing that an asset does (`side` source) or is asked (`side` destination). `row` puts it into words; `every`: seconds between two, as a rule."""
 
     side: str
     key: tuple[Any, ...]
@@ -125,13 +126,12 @@ def _gather(side: str, other: str, part: pa.Table, found: dict[tuple[Any, ...], 
     keys = [*(f"{other}.{name}" for name in PEER[:1]), *KIND, *OBJECT]
     for row in flat(ACTIVITY, part):
         key = (side, row[f"{other}.ip"] or row[f"{other}.mac"], *(row[name] for name in keys[1:]))
-        known = found.setdefault(key, {**row, "count": 0, "refused": 0, "spent": 0.0, "timed": 0, "low": None, "high": None, "first": row["event.start"]})
+        known = found.setdefault(key, {**row, "count": 0, "refused": 0, "times": Counter(), "low": None, "high": None, "first": row["event.start"]})
         count = row["ot.count"] or 1
         known["count"] += count
         known["refused"] += count if row["event.outcome"] == "failure" else 0
         if row["ot.interval.mean"] is not None:
-            known["spent"] += row["ot.interval.mean"] * count
-            known["timed"] += count
+            known["times"][float(f"{row['ot.interval.mean']:.4g}")] += count  # four digits: a bounded number of kinds
         _widen(known, row["ot.value"], row["ot.value"])
         known["first"] = min(known["first"], row["event.start"])
         known["event.end"] = max(known["event.end"], row["event.end"])
@@ -144,8 +144,18 @@ def _widen(known: Row, low: float | None, high: float | None) -> None:
 
 
 def _habit(key: tuple[Any, ...], row: Row) -> Habit:
-    every = row["spent"] / row["timed"] if row["timed"] else None
-    return Habit(key[0], key, row, row["count"], row["refused"], every, row["low"], row["high"], row["first"], row["event.end"], row["ot.object.count"] or 1)
+    every, ranges = _usual(row["times"]), row["ot.object.count"] or 1
+    return Habit(key[0], key, row, row["count"], row["refused"], every, row["low"], row["high"], row["first"], row["event.end"], ranges)
+
+
+def _usual(times: Counter[float]) -> float | None:
+    """The time of which as many operations were faster as were slower: a pause does not change it. None where nothing repeats."""
+    behind = sum(times.values()) / 2
+    for time in sorted(times):
+        behind -= times[time]
+        if behind <= 0:
+            return time
+    return None
 
 
 def _collapsed(habits: list[Habit]) -> list[Habit]:

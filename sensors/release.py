@@ -32,7 +32,8 @@ RELEASE_ROWS: Final = 1 << 14  # rows named at a time
 def traits(effect: Effect) -> int:
     """What grouping has to know of an effect."""
     engineers = grouping.ENGINEERS if effect.access in ("program", "configure", "file") and effect.technique else 0
-    return engineers | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
+    reads = grouping.READS if effect.access == "read" else 0
+    return engineers | reads | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from records.facts import Fact, current
-from sensors.engine.grouping import ACTS, ANSWERS, ASKS, ENGINEERS
+from sensors.engine.grouping import ACTS, ANSWERS, ASKS, ENGINEERS, READS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sensors.inventory import Heard
 
 ROLE, LEVEL, SOURCE = "role", "level", "behaviour"
-READS_MANY: Final = 3  # devices that a host only reads from, from which on it rather collects than operates
+READS_MANY: Final = 3  # devices that a host only reads values from, from which on it rather collects than operates
 # role → confidence. What answers industrial requests is a device, whatever else it says of itself.
 CONFIDENCE: Final = {"controller": 85, "engineering": 70, "gateway": 65, "hmi": 50, "historian": 45, "client": 30}
 # Purdue levels (IEC 62443, ISA-95) by role; what only carries traffic, or may stand anywhere, has none.
@@ -29,7 +29,7 @@ def role_of(role: int, asked: int) -> str | None:
     if role & ACTS:
         return "hmi"
     if role & ASKS:
-        return "historian" if asked >= READS_MANY else "client"
+        return "historian" if role & READS and asked >= READS_MANY else "client"
     return None
 
 

@@ -449,7 +449,7 @@ class Sensor:
         numbers = np.array(inventory.hosts, np.int64)
         numbers = numbers[~self._used_hosts()[numbers]]
         seen = np.array([inventory.last_seen(number) for number in numbers.tolist()], np.int64)
-        order = np.lexsort((seen, self.hosts.role[numbers] & ~grouping.ASKS))
+        order = np.lexsort((seen, self.hosts.role[numbers] & ~(grouping.ASKS | grouping.READS)))
         inventory.forget(numbers[order[:count]].tolist())
         self.streams[0].shed += min(count, len(numbers))
 

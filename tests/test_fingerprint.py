@@ -67,8 +67,8 @@ def test_habits_are_summed_over_windows(tmp_path: Path) -> None:
     rows += [write(activity(9, NOON), 900.0), write(activity(10, NOON + 1), 950.0), activity(11, NOON, event__outcome="failure", ot__unit=2, ot__count=1)]
     store = stored(tmp_path / "store", rows, [])
     reads, writes, refused = seen(store, NOON, NOON + DAY).habits
-    assert (reads.count, reads.every, reads.first, reads.last) == (240, (120 + 2 * 60 + 3 * 60) / 240, NOON, NOON + 2 * MINUTE)
-    assert reads.words("en") == "asks PLC-7 (10.0.0.5) to read values, register 40040–40043, unit 1, every 1.75 s, ×240"
+    assert (reads.count, reads.every, reads.first, reads.last) == (240, 1.0, NOON, NOON + 2 * MINUTE), "what half of them keep to, however long a pause is"
+    assert reads.words("en") == "asks PLC-7 (10.0.0.5) to read values, register 40040–40043, unit 1, every 1 s, ×240"
     assert writes.words("en") == "asks PLC-7 (10.0.0.5) to write values, Speed (register 40040), unit 1, values 900–950 rpm, ×2"
     assert writes.words("zh") == "要求 PLC-7（10.0.0.5） 写入数值，Speed（保持寄存器 40040），单元 1，数值 900–950 rpm，×2"
     assert refused.words("en").endswith("unit 2, 1 refused, ×1")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.wire import ACK, PUSH, SYN, Packet, Seen, Talk, mbap, registers, watch, write
+from tests.wire import ACK, PUSH, SECOND, SYN, Packet, Seen, Talk, mbap, read, registers, watch, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,3 +167,26 @@ def test_ports_used_again_without_an_end_are_a_new_connection() -> None:
         seen = watch(packets)
         assert {row["object"]["first"] for row in seen.lines} == {0, 1, 2, 200}
         assert seen.totals.lost == seen.totals.undecoded_bytes == 0
+
+
+def polled(count: int, captured: int, answered: bool = True) -> Talk:
+    """Polls whose first answers are captured; the client acknowledges the others, or, where the device is silent, does not."""
+    talk = Talk().open()
+    for number in range(count):
+        talk.put(0, mbap(number, read(0, 1)))
+        if number < captured:
+            talk.put(1, mbap(number, registers(number)))
+        elif answered:
+            talk.lose(1, len(mbap(number, registers(number))))
+        talk.time += 10 * SECOND
+    return talk
+
+
+def test_an_answer_that_was_acknowledged_came_even_if_it_was_not_captured() -> None:
+    """Else a mirror that loses a direction would look like a device that does not answer. What the last request got, nobody acknowledged yet."""
+    for captured in (0, 3):
+        lines = watch(polled(8, captured).packets).lines
+        assert [line["anomaly"] for line in lines] == [[]] * captured + [[]] + [["answer_missed"]] * (7 - captured), captured
+        assert [line["outcome"] for line in lines] == ["success"] * captured + ["unknown"] * (8 - captured)
+    assert {tuple(line["anomaly"]) for line in watch(polled(8, 3, answered=False).packets).lines} == {()}
+    assert {tuple(line["anomaly"]) for line in watch(polled(8, 8).packets).lines} == {()}

@@ -8,7 +8,7 @@ from sensors.engine.flows import TRIES, UNDECIDED, converse, converse_frame, rec
 from sensors.engine.framing import OF_FRAMES, datagram_fits, fits, message_length
 from sensors.engine.interfaces import turn
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
-from sensors.engine.tables import AFTER_GAP, BEGINS, BROKEN, CARRIED, CUT, FAILURE, OVERLAP, RECOGNISED
+from sensors.engine.tables import AFTER_GAP, BEGINS, BROKEN, CARRIED, CUT, FAILURE, MISSED, OVERLAP, RECOGNISED
 from sensors.protocol import BY_DATAGRAM, BY_SEGMENT
 
 BELIEVED: Final = 4  # messages one behind the other that are not by chance
@@ -65,11 +65,15 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.speaker, message.hearer = flow.source, flow.target
     message.interface = streams.place
     message.marks = flags | (AFTER_GAP if flow.torn else BEGINS if flow.messages == 0 and flow.transport == 6 else 0)
-    message.peered = 0
+    message.peered = heard = 0
     if flow.peer >= 0:
         peer = flows[flow.peer]  # where octets of its are missing, what this message answers may be among them
         missed = peer.torn or (flow.acknowledged >= 0 and (peer.started == 0 or signed(flow.acknowledged - peer.expected) > 0))
-        message.peered = 1 if peer.messages > 0 and not missed else 0
+        message.peered, heard = 1 if peer.messages > 0 and not missed else 0, peer.messages
+    if flow.acknowledged >= 0:
+        if flow.heard >= 0 and flow.heard_messages == heard and signed(flow.acknowledged - flow.heard) > 0:
+            message.marks |= MISSED
+        flow.heard, flow.heard_messages = flow.acknowledged, heard
     flow.torn = 0
     flow.messages += 1
     if flags & BROKEN == 0:

@@ -136,6 +136,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.interface = streams.place
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
+    flow.heard = -1
     flow.packets = flow.spoken = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
     peer = _find_peer(packet, flows, index)
@@ -161,7 +162,7 @@ def renew(flow: Any, connection: int) -> None:
     """Forget what was recognised: the ports are used again."""
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
-    flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
+    flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = flow.heard = -1
     flow.filling = 0
 
 

@@ -17,7 +17,8 @@ ASKS: Final = 1
 ANSWERS: Final = 2
 ENGINEERS: Final = 4  # has programmed, configured or tried out a device
 ACTS: Final = 8  # has done what is told one by one
-# bits of `traits`, an effect each; ENGINEERS is one of them
+READS: Final = 16  # has read values
+# bits of `traits`, an effect each; ENGINEERS and READS are two of them
 ITS_OWN: Final = 1  # a row each
 TRIES: Final = 2  # engineers, where it fails
 PROBES: Final = 32
@@ -139,7 +140,7 @@ def _cast(operation: Any, traits: int, hosts: Any, conversations: Any) -> None:
     if operation.role >= REPORT:
         return
     conversation = conversations[operation.conversation]
-    hosts[conversation.source].role |= ASKS
+    hosts[conversation.source].role |= ASKS | traits & READS
     if traits & ITS_OWN:
         hosts[conversation.source].role |= ACTS
     if traits & ENGINEERS or (traits & TRIES and operation.outcome == FAILURE):

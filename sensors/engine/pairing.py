@@ -23,11 +23,14 @@ from sensors.engine.tables import (
     CUT,
     CUT_ANOMALY,
     FACT,
+    MISSED,
+    MISSED_ANOMALY,
     OPERATION,
     OVERLAP,
     OVERLAP_ANOMALY,
     PENDING,
     REPORT,
+    REQUEST,
     RESPONSE,
     SAMPLE,
     SECOND,
@@ -147,6 +150,8 @@ def annotate(
             operation.anomaly = CUT_ANOMALY  # what the capture left out is no fault of the sender
         if message.marks & OVERLAP:
             operation.anomaly |= OVERLAP_ANOMALY
+        if message.marks & MISSED and operation.role == REQUEST:
+            operation.anomaly |= MISSED_ANOMALY  # until it is answered
         if traits[operation.effect] & ITS_OWN and message.flow >= 0:  # a frame that is not IP has none
             flow = flows[message.flow]
             flow.acts = 1
@@ -268,7 +273,7 @@ def _answer(
         _give_samples(memory, done, pending, kept, told, octets, pairs)
     done.answer_time, done.answer_packet, done.clock = answer.answer_time, answer.answer_packet, answer.clock
     done.outcome, done.error = answer.outcome, answer.error
-    done.anomaly |= answer.anomaly
+    done.anomaly = done.anomaly & ~MISSED_ANOMALY | answer.anomaly
     done.octets += answer.octets
     done.expired = 0
     if done.name < 0:
@@ -313,6 +318,7 @@ def _alone(memory: Any, operation: Any, message: Any, samples: Any, done_table: 
             done.anomaly |= bits[done.protocol, 4]
     else:
         done.answer_sample, done.answer_samples = pairs.samples, 0
+        done.anomaly &= ~MISSED_ANOMALY
 
 
 @inline

@@ -63,6 +63,7 @@ FLOW: Final = _record(  # one direction of a connection
     interface="u1", cipher="u1", copied="u1",                  # place of the interface; number of the cipher recognised in it; 1 where copies came
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
+    heard="i8", heard_messages="i8",                           # with its last message: what it acknowledged (-1: nothing), and messages of the other side
     packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
@@ -169,6 +170,7 @@ AFTER_GAP: Final = 4  # the first after bytes were lost
 BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of the segment
 OVERLAP: Final = 16  # octets that were delivered before, and differ now
 BEGINS: Final = 32  # the first of a TCP connection whose beginning was seen
+MISSED: Final = 64  # its sender acknowledged since its last one what the other side said, and none of that was captured
 
 # roles of an operation
 REQUEST: Final = 0
@@ -219,9 +221,10 @@ COUNTER: Final = 3  # counts ranges; never released
 
 # anomalies that the engine itself sees: bits above those of the protocols
 PROTOCOL_BITS: Final = 32
-ENGINE_ANOMALIES: Final = ("cut", "overlap")
+ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed")
 CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
 OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
+MISSED_ANOMALY: Final = 4 << PROTOCOL_BITS
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND
