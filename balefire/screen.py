@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import unicodedata
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from records.errors import BalefireError
+from records.visible import clean
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -34,22 +34,12 @@ WHOLE: Final = 100  # cells of the longest text that is kept in one piece
 SEVERITY: Final = {"critical": ("⬢", "bold red"), "high": ("▲", "dark_orange"), "medium": ("◆", "yellow"), "low": ("●", "blue")}
 LOOKING: Final = ("read", "report", "identify", "session", "diagnose")
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_INVISIBLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class OutputError(BalefireError):
     """What was to be read cannot be written: a full disk behind `>`."""
 
     status = 4
-
-
-def clean(text: object) -> str:
-    """Text with every character that could steer a terminal, or turn the reading direction, made visible as an escape."""
-    # U+200B stays: Chinese headlines carry it where they may break
-    return "".join(
-        character if unicodedata.category(character) not in _INVISIBLE or character == "\u200b" else character.encode("unicode_escape").decode()
-        for character in str(text)
-    )
 
 
 def to_json(value: object, *, ascii_only: bool = False) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from balefire.identities import UnknownError, asset_named, one
+from dashboards.evidence import Kept, Taken, add, kept_for, named, together
 from records.addresses import is_mac
 from records.errors import UsageError
 from records.model import PacketRef
@@ -14,40 +14,16 @@ from records.query import Query
 from records.schema import EVIDENCE, FINDING
 from records.search import Match
 from records.store.columns import decoded, flat
-from sensors.pcapng import Packet, Writer, read
+from sensors.pcapng import Writer
 from sensors.slicing import Selection, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from records.store.contract import Store
     from sensors.sources.pcap import Capture
 
 Row = dict[str, Any]
-MOST: Final = 500_000  # packets out of a store at a time: they are sorted in memory
-
-
-@dataclass(slots=True)
-class Taken:
-    """A packet of the capture `file`, its number there, and the findings that name it or stand near it."""
-
-    file: str
-    number: int
-    packet: Packet
-    named: list[str] = field(default_factory=list[str])
-    near: list[str] = field(default_factory=list[str])
-
-
-@dataclass(slots=True)
-class Kept:
-    """Findings and what is kept for them, by identity. `gone` are rows of evidence that is no more there; `without` are findings that none was kept for."""
-
-    kind: str | None
-    identity: str | None
-    findings: dict[str, Row]
-    there: dict[str, Row]
-    gone: list[Row]
-    without: list[str]
 
 
 def kept(store: Store, identity: str | None, selection: Selection) -> Kept:
@@ -58,12 +34,7 @@ def kept(store: Store, identity: str | None, selection: Selection) -> Kept:
     else:
         query = Query(where=Match("alert", found, cased=True)) if found else Query(ids=tuple(_in_time(store, selection)))
         rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", query))]
-    findings = {row["id"]: row for row in rows}
-    known = {row["id"]: row for row in flat(EVIDENCE, store.read("evidence", Query(ids=tuple(findings))))}
-    there = {name: row for name, row in known.items() if row["sha256"] and row["gone"] is None}
-    gone = [row for row in known.values() if row["gone"] is not None]
-    without = [name for name in findings if name not in known or known[name]["sha256"] is None]
-    return Kept(kind, found, findings, there, sorted(gone, key=lambda row: (row["time"], row["id"])), without)
+    return kept_for(store, kind, found, rows)
 
 
 def _in_time(store: Store, selection: Selection) -> Iterator[str]:
@@ -73,31 +44,10 @@ def _in_time(store: Store, selection: Selection) -> Iterator[str]:
             yield row["id"]
 
 
-def named(finding: Row) -> set[int]:
-    """The numbers of the packets that a finding names."""
-    return {packet["packet"] for packet in finding.get("packets") or ()}
-
-
 def from_store(store: Store, found: Kept, selection: Selection) -> list[Taken]:
     """The packets that are kept, each once, in the order of time. Raises InputError, StoreError; UsageError where they are too many."""
-    taken: dict[tuple[str, int], Taken] = {}
-    contents: dict[tuple[str, str, tuple[int, ...]], list[Row]] = {}
-    for row in found.there.values():
-        contents.setdefault((row["sha256"], row["file"], tuple(row["numbers"])), []).append(row)
-    for rows in contents.values():
-        packets = list(zip(rows[0]["numbers"], read(store.packets(rows[0]["id"]) or b""), strict=False))
-        for row in rows:
-            _add(taken, row["file"], row["id"], packets, named(found.findings[row["id"]]))
-        if len(taken) > MOST:
-            raise UsageError("evidence.many", most=MOST)
-    ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
+    ordered = together(store, found)
     return ordered if selection.everything else _filtered(ordered, selection)
-
-
-def _add(taken: dict[tuple[str, int], Taken], file: str, finding: str, packets: Iterable[tuple[int, Packet]], wanted: set[int]) -> None:
-    for number, packet in packets:
-        each = taken.setdefault((file, number), Taken(file, number, packet))
-        (each.named if number in wanted else each.near).append(finding)
 
 
 def _filtered(taken: list[Taken], selection: Selection) -> list[Taken]:
@@ -150,7 +100,7 @@ def again(captures: Sequence[Capture], found: Kept, selection: Selection, fail: 
                 told = [PacketRef(each["file"], each["packet"], (period(each["time"]) or (0,))[0]) for each in finding.get("packets") or ()]
                 packets, missing = keeper.named(told)
                 if packets and not missing:
-                    _add(taken, capture.name, name, packets, named(finding))
+                    add(taken, capture.name, name, packets, named(finding))
                     del left[name]
     found.without[:] = list(left)
     ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.screen import OutputError, clean
+from balefire.screen import OutputError
 from records.errors import UsageError
 from records.wording import say
 
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from balefire.screen import Screen
-    from balefire.slices import Kept, Row, Taken
+    from dashboards.evidence import Kept, Row, Taken
     from records.store.contract import Store
 
 STDOUT: Final = "-"
-TITLES: Final = 3  # findings that a packet's comment tells in full
 NUMBERS: Final = 20  # packet numbers that a line tells
 
 
@@ -87,13 +86,10 @@ def _asked(screen: Screen, store: Store | None, identity: str | None, captures: 
 
 def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: str, force: bool) -> Row:
     """Write the packets; what there is to tell of them. Nothing is made where there are none."""
-    from importlib.metadata import version
-
+    from dashboards.evidence import comment, pcapng, titles
     from records.nesting import iso
-    from sensors.pcapng import Writer
 
-    titles = {name: clean(row[f"title.{screen.language}"] or "") for name, row in found.findings.items()} if found else {}
-    heading = screen.say("evidence.file.alert", id=found.identity, title=_title(found, titles)) if found and found.identity else ""
+    told = titles(found, screen.language)
     files: dict[str, int] = {}
     size, first, last = 0, None, None
     packets = iter(taken)
@@ -101,9 +97,9 @@ def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: s
     if ahead is None:
         return {"file": None, "packets": 0, "bytes": 0, "captures": [], "first": None, "last": None}
     with _file(output, force) as file:
-        writer = Writer(file, heading, f"Balefire {version('balefire')}")
+        writer = pcapng(file, found, screen.language)
         while ahead is not None:
-            writer.add(ahead.packet, _comment(screen, ahead, titles))
+            writer.add(ahead.packet, comment(ahead, told, screen.language))
             files[ahead.file] = files.get(ahead.file, 0) + 1
             size += len(ahead.packet.octets)
             time = ahead.packet.time
@@ -118,21 +114,6 @@ def _write(screen: Screen, taken: Iterable[Taken], found: Kept | None, output: s
         "first": iso(first or 0),
         "last": iso(last or 0),
     }
-
-
-def _title(found: Kept, titles: dict[str, str]) -> str:
-    gravest = max(found.findings.values(), key=lambda row: (row["severity"], -row["time"]), default=None)
-    return titles[gravest["id"]] if gravest else ""
-
-
-def _comment(screen: Screen, taken: Taken, titles: dict[str, str]) -> str:
-    """Why a packet is there, and where it was."""
-    lines = [screen.say("evidence.file.packet", file=clean(taken.file), number=taken.number)]
-    for key, findings in (("named", taken.named), ("near", taken.near if not taken.named else [])):
-        lines += [screen.say(f"evidence.file.{key}", id=name, title=titles.get(name, "")) for name in findings[:TITLES]]
-        if len(findings) > TITLES:
-            lines.append(screen.say("evidence.file.more", count=len(findings) - TITLES))
-    return "\n".join(lines)
 
 
 @contextmanager

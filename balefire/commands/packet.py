@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from balefire.screen import Screen
-    from balefire.slices import Taken
+    from dashboards.evidence import Taken
     from sensors.dissection import Dissected
 
 Node = dict[str, Any]
-AROUND: Final = 200  # packets that are read before and after it, for what it goes on from
 LABEL: Final = 200  # letters of a field on a screen; --json tells all
 ROW: Final = 16  # octets on a line
 
@@ -68,7 +66,7 @@ def packet(screen: Screen, subject: str, number: int | None, as_json: bool) -> N
 
 def _of_capture(path: str, number: int) -> Shown:
     """A packet of a capture file, with those of its conversation around it."""
-    from balefire.slices import Taken
+    from dashboards.evidence import Taken
     from sensors.decoding import Decoder
     from sensors.evidence import Keeper
     from sensors.sensor import BATCH
@@ -96,6 +94,7 @@ def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None
     """A packet that is kept for an alert or a finding: the first that is named, or the one with this number. None where none is there."""
     from balefire.commands.evidence import gone_words
     from balefire.slices import from_store, kept
+    from dashboards.evidence import around
     from sensors.slicing import Selection
 
     with closing(opened(screen)) as store:
@@ -110,29 +109,16 @@ def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None
     place = next((at for at, each in enumerate(taken) if (each.number == number if number else each.named)), None)
     if place is None:
         raise UsageError("evidence.number_kept", number=number or 0, first=taken[0].number, last=taken[-1].number)
+    near, there = around(taken, place)
     one = taken[place]
-    around = [each for each in taken[max(0, place - AROUND) : place + AROUND] if each.file == one.file]
-    return Shown(one, around, around.index(one), {name: found.findings[name][f"title.{screen.language}"] or "" for name in one.named})
+    return Shown(one, near, there, {name: found.findings[name][f"title.{screen.language}"] or "" for name in one.named})
 
 
 def _operations(shown: Shown) -> list[dict[str, Any]]:
     """What Balefire itself understood of the packet, from it and those before it."""
-    from sensors.listing import lines
-    from sensors.pcapng import Writer
-    from sensors.sources.pcap import find, open_capture
+    from dashboards.evidence import operations
 
-    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as file:
-        writer = Writer(file)
-        for each in shown.around:
-            writer.add(each.packet)
-        file.flush()
-        (capture,) = find([file.name])
-        with closing(open_capture(capture)) as source:
-            told: list[dict[str, Any]] = list(lines(source, shown.taken.file))
-    numbers = [None, *(each.number for each in shown.around)]
-    for row in told:
-        row |= {name: numbers[row[name] or 0] for name in ("packet", "response_packet")}
-    return [row for row in told if shown.taken.number in (row["packet"], row["response_packet"])]
+    return [row for row in operations(shown.around, shown.taken.file) if shown.taken.number in (row["packet"], row["response_packet"])]
 
 
 def _object(shown: Shown, found: Dissected, operations: list[dict[str, Any]] | None) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""Packets that are kept for findings: which are there and which are gone, each with why it is among them, and all of them as a file for Wireshark.
+
+The same for the command line and the pages.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from records.errors import UsageError
+from records.query import Query
+from records.schema import EVIDENCE
+from records.store.columns import flat
+from records.visible import clean
+from records.wording import say
+from sensors.pcapng import Packet, Writer, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+MOST: Final = 500_000  # packets out of a store at a time: they are sorted in memory
+AROUND: Final = 200  # packets that are read before and after one, for what it goes on from
+TITLES: Final = 3  # findings that a packet's comment tells in full
+
+
+@dataclass(slots=True)
+class Taken:
+    """A packet of the capture `file`, its number there, and the findings that name it or stand near it."""
+
+    file: str
+    number: int
+    packet: Packet
+    named: list[str] = field(default_factory=list[str])
+    near: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class Kept:
+    """Findings and what is kept for them, by identity. `gone` are rows of evidence that is no more there; `without` are findings that none was kept for."""
+
+    kind: str | None
+    identity: str | None
+    findings: dict[str, Row]
+    there: dict[str, Row]
+    gone: list[Row]
+    without: list[str]
+
+
+def kept_for(store: Store, kind: str | None, identity: str | None, findings: Sequence[Row]) -> Kept:
+    """What is kept for these findings (flat rows, JSON decoded), in their order."""
+    by_name = {row["id"]: row for row in findings}
+    known = {row["id"]: row for row in flat(EVIDENCE, store.read("evidence", Query(ids=tuple(by_name))))} if by_name else {}
+    there = {name: known[name] for name in by_name if name in known and known[name]["sha256"] and known[name]["gone"] is None}
+    gone = [row for row in known.values() if row["gone"] is not None]
+    without = [name for name in by_name if name not in known or known[name]["sha256"] is None]
+    return Kept(kind, identity, by_name, there, sorted(gone, key=lambda row: (row["time"], row["id"])), without)
+
+
+def named(finding: Row) -> set[int]:
+    """The numbers of the packets that a finding names."""
+    return {packet["packet"] for packet in finding.get("packets") or ()}
+
+
+def together(store: Store, found: Kept) -> list[Taken]:
+    """The packets that are kept, each once, in the order of time. Raises InputError, StoreError; UsageError where they are too many."""
+    taken: dict[tuple[str, int], Taken] = {}
+    contents: dict[tuple[str, str, tuple[int, ...]], list[Row]] = {}
+    for row in found.there.values():
+        contents.setdefault((row["sha256"], row["file"], tuple(row["numbers"])), []).append(row)
+    for rows in contents.values():
+        packets = list(zip(rows[0]["numbers"], read(store.packets(rows[0]["id"]) or b""), strict=False))
+        for row in rows:
+            add(taken, row["file"], row["id"], packets, named(found.findings[row["id"]]))
+        if len(taken) > MOST:
+            raise UsageError("evidence.many", most=MOST)
+    return sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
+
+
+def add(taken: dict[tuple[str, int], Taken], file: str, finding: str, packets: Iterable[tuple[int, Packet]], wanted: set[int]) -> None:
+    """Put a finding's packets among those of others; it names those with a `wanted` number."""
+    for number, packet in packets:
+        each = taken.setdefault((file, number), Taken(file, number, packet))
+        (each.named if number in wanted else each.near).append(finding)
+
+
+def around(taken: Sequence[Taken], place: int) -> tuple[list[Taken], int]:
+    """A packet among those of its capture that stand around it, and its place there: what it goes on from is needed to understand it."""
+    one = taken[place]
+    near = [each for each in taken[max(0, place - AROUND) : place + AROUND] if each.file == one.file]
+    return near, near.index(one)
+
+
+def operations(near: Sequence[Taken], file: str) -> list[Row]:
+    """What Balefire itself understands of packets of one capture: an object an operation, with the packets' numbers there."""
+    from sensors.listing import lines
+    from sensors.sources.pcap import find, open_capture
+
+    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as slice_file:
+        writer = Writer(slice_file)
+        for each in near:
+            writer.add(each.packet)
+        slice_file.flush()
+        (capture,) = find([slice_file.name])
+        with closing(open_capture(capture)) as source:
+            told: list[Row] = list(lines(source, file))
+    numbers = [None, *(each.number for each in near)]
+    return [row | {name: numbers[row[name] or 0] for name in ("packet", "response_packet")} for row in told]
+
+
+def titles(found: Kept | None, language: str) -> dict[str, str]:
+    """What the findings say, by identity."""
+    return {name: clean(row[f"title.{language}"] or "") for name, row in found.findings.items()} if found else {}
+
+
+def pcapng(file: IO[bytes], found: Kept | None, language: str) -> Writer:
+    """The beginning of a file of packets: whose they are."""
+    gravest = max(found.findings.values(), key=lambda row: (row["severity"], -row["time"]), default=None) if found else None
+    title = clean(gravest[f"title.{language}"] or "") if gravest else ""
+    heading = say("evidence.file.alert", language, id=found.identity, title=title) if found and found.identity else ""
+    return Writer(file, heading, f"Balefire {version('balefire')}")
+
+
+def comment(taken: Taken, told: dict[str, str], language: str) -> str:
+    """Why a packet is there, and where it was."""
+    lines = [say("evidence.file.packet", language, file=clean(taken.file), number=taken.number)]
+    for key, findings in (("named", taken.named), ("near", taken.near if not taken.named else [])):
+        lines += [say(f"evidence.file.{key}", language, id=name, title=told.get(name, "")) for name in findings[:TITLES]]
+        if len(findings) > TITLES:
+            lines.append(say("evidence.file.more", language, count=len(findings) - TITLES))
+    return "\n".join(lines)
