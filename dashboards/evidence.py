@@ -6,7 +6,7 @@ The same for the command line and the pages.
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -20,9 +20,10 @@ from records.wording import say
 from sensors.pcapng import Packet, Writer, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from records.store.contract import Store
+    from sensors.source import Source
 
 Row = dict[str, Any]
 MOST: Final = 500_000  # packets out of a store at a time: they are sorted in memory
@@ -97,19 +98,27 @@ def around(taken: Sequence[Taken], place: int) -> tuple[list[Taken], int]:
     return near, near.index(one)
 
 
+@contextmanager
+def as_capture(near: Sequence[Taken]) -> Generator[Source]:
+    """Packets as a capture of their own."""
+    from sensors.sources.pcap import find, open_capture
+
+    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as file:
+        writer = Writer(file)
+        for each in near:
+            writer.add(each.packet)
+        file.flush()
+        (capture,) = find([file.name])
+        with closing(open_capture(capture)) as source:
+            yield source
+
+
 def operations(near: Sequence[Taken], file: str) -> list[Row]:
     """What Balefire itself understands of packets of one capture: an object an operation, with the packets' numbers there."""
     from sensors.listing import lines
-    from sensors.sources.pcap import find, open_capture
 
-    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as slice_file:
-        writer = Writer(slice_file)
-        for each in near:
-            writer.add(each.packet)
-        slice_file.flush()
-        (capture,) = find([slice_file.name])
-        with closing(open_capture(capture)) as source:
-            told: list[Row] = list(lines(source, file))
+    with as_capture(near) as source:
+        told: list[Row] = list(lines(source, file))
     numbers = [None, *(each.number for each in near)]
     return [row | {name: numbers[row[name] or 0] for name in ("packet", "response_packet")} for row in told]
 

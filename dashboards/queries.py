@@ -360,3 +360,11 @@ def _activities(store: Store, about: Span, identities: list[str]) -> pd.DataFram
     """These activities by time. They lie about the findings' own times, which spares the store from looking everywhere."""
     where = Or(tuple(Match("id", identity) for identity in identities))
     return frame(store.read("activity", about.query(where, "@timestamp", len(identities)))) if identities else _frame({})
+
+
+def alike(store: Store, identity: str, field: str, value: str) -> list[dict[str, Any]]:
+    """Other alerts whose findings have this rule or detector (`field`): of the newest 500 findings, 100 alerts at most."""
+    where = And((Match(field, value, cased=True), Exists("alert"), Not(Match("alert", identity, cased=True))))
+    found = rows(frame(store.read("finding", Query(where=where, sort="-time", limit=_MOST_ALERTS))))
+    named = tuple(dict.fromkeys(str(row["alert"]) for row in found))[:_MOST_FINDINGS]
+    return rows(frame(store.read("alert", Query(ids=named)))) if named else []

@@ -38,3 +38,9 @@ def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]],
 
     result: Any = _component(name)(data=data, key=key, on_open_change=lambda: None, on_chosen_change=changed)
     return getattr(result, "open", None)
+
+
+def tell(name: str, data: dict[str, Any], key: str, state: str, changed: Callable[[], None]) -> None:
+    """Draw a component that keeps a value under `state`; `changed` is called when it changes, and finds it in the session's state under `key`."""
+    more: dict[str, Any] = {f"on_{state}_change": changed}
+    _component(name)(data=data, key=key, **more)

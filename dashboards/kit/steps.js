@@ -1,7 +1,6 @@
-// What would have been normal, the technique, the first steps.
+// The technique, the first steps.
 export default function ({ data, parentElement }) {
   const root = blank(parentElement, "steps")
-  root.append(heading(data.normalTitle), el("p", data.normal ? "prose" : "prose muted", data.normal || data.normalNone))
   root.append(heading(data.techniqueTitle))
   for (const [code, name] of data.techniques) root.append(el("p", "technique", null, el("b", "mono", code), el("span", "", name)))
   if (!data.techniques.length) root.append(el("p", "prose muted", data.techniqueNone))

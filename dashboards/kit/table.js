@@ -5,7 +5,7 @@ export default function ({ data, parentElement }) {
   if (!data.rows.length) return void root.append(el("p", "muted", data.empty))
   const head = el("tr", "", null, ...data.head.map((word, at) => el("th", data.rows[0][at]?.kind ?? "", word)))
   const body = data.rows.map(row => el("tr", "", null, ...row.map(cell => typeof cell === "string" ? phrase("td", "", cell) : cell.access ? el("td", "access", null, square(root, cell.access), cell.text) : phrase("td", cell.kind, cell.text))))
-  root.append(el("div", "scroll", null, el("table", data.narrow ? "narrow" : "", null, el("thead", "", null, head), el("tbody", "", null, ...body))))
+  root.append(el("div", data.low ? "scroll low" : "scroll", null, el("table", data.narrow ? "narrow" : "", null, el("thead", "", null, head), el("tbody", "", null, ...body))))
 }
 
 function square(root, access) {

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboards import deciding, kit, queries
+from dashboards.comparing import similar, strip
 from dashboards.formats import number
+from dashboards.packets import download, packets
 from dashboards.page import Page, begin, text_of
 from dashboards.reference import object_words
 from detectors.phrases import action, error
 from records.model import severity_word
-from records.nesting import period
 from records.wording import catalogue, say
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ def show(page: Page) -> None:
     identity = st.query_params.get("id", "")
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
-            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name != "id"})
+            st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet"}})
         st.space("stretch")
         if st.button(page.say("alert.suppress"), key="suppress"):
             st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
+        ready = st.empty()
     st.session_state["alert_shown"] = identity
     found = queries.detail(page.store, identity) if identity else None
+    with ready:
+        download(page, found.alert if found else None)
     if found is None:
         reason = page.say("alert.missing_reason", id=identity)
         words = {"tag": page.say("alert.missing"), "sentence": page.say("alert.missing_sentence"), "reason": reason}
@@ -42,11 +46,19 @@ def show(page: Page) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left:
         waterfall(page, found)
-    with right:
+        st.space("small")
         steps(page, found)
+    with right:
+        strip(page, found)
     activities(page, found)
-    packets(page, found)
-    trail(page, found)
+    below = st.container()
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        similar(page, found)
+    with right:
+        trail(page, found)
+    with below:  # last, for a packet takes a while to read
+        packets(page, found)
 
 
 def headline(page: Page, found: Detail) -> None:
@@ -143,16 +155,13 @@ def _signed(value: float) -> str:
 
 
 def steps(page: Page, found: Detail) -> None:
-    """What would have been normal, the techniques by name, the first steps."""
+    """The techniques by name, the first steps."""
     finding, language = found.finding, page.language
     known = finding or {}
     told = [str(step[language]) for step in known.get("respond") or ()]
     source = str(known.get("rule") or known.get("detector") or "")
     codes: list[str] = found.alert["techniques"] or []
     data = {
-        "normalTitle": page.say("steps.normal"),
-        "normal": known.get(f"normal.{language}") or "",
-        "normalNone": page.say("steps.none"),
         "techniqueTitle": page.say("steps.technique"),
         "techniques": [[code, say(f"technique.{code}", language) if f"technique.{code}" in catalogue() else ""] for code in codes],
         "techniqueNone": page.say("steps.technique_none"),
@@ -173,7 +182,9 @@ def activities(page: Page, found: Detail) -> None:
         note = page.say("activity.cut", shown=number(len(lines)), total=number(found.activity_count))
     if found.findings < int(found.alert["count"]):
         note += page.say("activity.comma") + page.say("activity.of_worst", findings=number(found.findings))
-    kit.draw("table", {"title": page.say("activity.title"), "note": note, "head": head, "rows": lines, "empty": page.say("activity.none")}, "activities")
+    kit.draw(
+        "table", {"title": page.say("activity.title"), "note": note, "head": head, "rows": lines, "empty": page.say("activity.none"), "low": True}, "activities"
+    )
 
 
 def _activity(page: Page, row: dict[str, Any]) -> list[Any]:
@@ -195,27 +206,6 @@ def _party(row: dict[str, Any], side: str) -> str:
     """The asset's name then, with its address; else what address is known."""
     address, name = row[f"{side}.ip"] or row[f"{side}.mac"] or "", row[f"{side}.asset.name"]
     return f"{name} ({address})" if name and address and name != address else str(name or address)
-
-
-def packets(page: Page, found: Detail) -> None:
-    """Where the packets are: capture, number, time."""
-    head = [page.say(f"packet.{name}") for name in ("file", "number", "time")]
-    lines = [_packet(page, packet) for packet in found.packets]
-    note = page.count("packet.count", len(lines), count=number(len(lines))) if lines else ""
-    kit.draw(
-        "table", {"title": page.say("packet.title"), "note": note, "head": head, "rows": lines, "empty": page.say("packet.none"), "narrow": True}, "packets"
-    )
-
-
-def _packet(page: Page, packet: dict[str, Any]) -> list[dict[str, str]]:
-    texts = (("mono", str(packet["file"])), ("number", str(packet["packet"])), ("mono", _when(page, packet["time"])))
-    return [{"kind": kind, "text": text} for kind, text in texts]
-
-
-def _when(page: Page, time: object) -> str:
-    """A packet's time, stored as ISO text."""
-    found = period(str(time))
-    return f"{page.clock.short_day(found[0])} {page.clock.micro(found[0])}" if found else str(time)
 
 
 show(begin())

@@ -1,0 +1,11 @@
+// Alerts that are like this one. Each row is a link.
+export default function ({ data, parentElement }) {
+  const root = blank(parentElement, "similar")
+  root.append(heading(data.title, data.note))
+  if (!data.rows.length) return void root.append(el("p", "muted", data.empty))
+  for (const alert of data.rows) {
+    const link = phrase("a", "title", alert.title)
+    link.href = alert.href
+    root.append(el("div", "row", null, severityTag(alert.severity, alert.word), el("b", "number", alert.score), link, phrase("span", alert.same ? "cut" : "cut muted", alert.asset), el("span", "muted cut", alert.statusWord), el("span", "muted number", alert.time)))
+  }
+}

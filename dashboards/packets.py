@@ -1,0 +1,220 @@
+"""The packets of an alert on its page: one to choose, its fields beside its bytes, and all of them as a file.
+
+What is shown of the list is what Balefire itself understands; the one that is chosen is read in full by another program.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import evidence, kit
+from dashboards.dissecting import activity, content, one, values_of
+from dashboards.evidence import Taken
+from dashboards.formats import number, size
+from dashboards.page import opened
+from dashboards.reference import object_words
+from records.errors import BalefireError
+from records.query import Query
+from records.schema import FINDING
+from records.search import Match
+from records.store.columns import decoded, flat
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dashboards.evidence import Kept
+    from dashboards.page import Page
+    from dashboards.queries import Detail
+
+Row = dict[str, Any]
+MOST_FINDINGS: Final = 100  # worst ones whose packets are shown
+MOST_FILED: Final = 5_000  # and that go into a file
+MOST_SHOWN: Final = 2_000  # packets to choose from
+TCP: Final = 6
+TCP_FLAGS: Final = ((2, "SYN"), (16, "ACK"), (1, "FIN"), (4, "RST"), (8, "PSH"))
+KINDS: Final = {1: "ICMP", TCP: "TCP", 17: "UDP", 58: "ICMPv6"}
+
+
+def kept(alert: str, findings: int) -> Kept:
+    """What is kept for an alert's worst findings, the worst first."""
+    query = Query(where=Match("alert", alert, cased=True), sort="-severity", limit=findings)
+    store = opened()
+    rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", query))]
+    return evidence.kept_for(store, "alert", alert, sorted(rows, key=lambda row: (-row["severity"], row["time"], row["id"])))
+
+
+def _shown(alert: str) -> tuple[Kept, list[Taken]]:
+    """What is kept, and the packets that can be chosen: of the worst findings, as many as a page bears."""
+    found, used = kept(alert, MOST_FINDINGS), 0
+    for place, name in enumerate(list(found.there)):
+        used += found.there[name]["packets"]
+        if place and used > MOST_SHOWN:
+            del found.there[name]
+    return found, evidence.together(opened(), found)
+
+
+def file(alert: str, language: str) -> bytes:
+    """All packets of an alert as pcapng. Raises BalefireError."""
+    found, made = kept(alert, MOST_FILED), io.BytesIO()
+    told, writer = evidence.titles(found, language), evidence.pcapng(made, found, language)
+    for each in evidence.together(opened(), found):
+        writer.add(each.packet, evidence.comment(each, told, language))
+    return made.getvalue()
+
+
+def download(page: Page, alert: Row | None) -> None:
+    """The button that gets them; out of reach where there are none."""
+    there = bool(alert) and bool(kept(str(alert["id"]), MOST_FINDINGS).there)
+    name = f"{alert['id'][:12]}.pcapng" if alert else "evidence.pcapng"
+    make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if alert and there else b""
+    words = page.say("packets.download")
+    st.download_button(
+        words, make, name, "application/x-pcapng", key="evidence", icon=":material/download:", on_click="ignore", disabled=not there, shortcut="E"
+    )
+
+
+@st.fragment
+def packets(page: Page, found: Detail) -> None:
+    """The whole part. Choosing another packet runs this alone again."""
+    alert = found.alert
+    try:
+        held, taken = _shown(str(alert["id"]))
+    except BalefireError as problem:
+        kit.draw("unseen", {"title": page.say("packets.title"), "note": "", "rows": [("!", problem.text(page.language))]}, "packets_error")
+        return
+    gone(page, held)
+    if not taken:
+        named(page, found)
+        return
+    place = choose(page, held, taken)
+    with st.spinner(page.say("packets.reading")):
+        done = understood(taken)[taken[place].file, taken[place].number][1]
+        one(page, found, taken, place, done)
+
+
+def gone(page: Page, held: Kept) -> None:
+    """What was kept and is not there any more, and what never was."""
+    lines: list[tuple[str, str]] = []
+    for reason in dict.fromkeys(row["reason"] for row in held.gone):
+        rows = [row for row in held.gone if row["reason"] == reason]
+        when, total = page.clock.moment(max(row["gone"] for row in rows)), sum(row["packets"] for row in rows)
+        lines.append((number(total), page.count("packets.gone", total, moment=when, why=say(f"evidence.reason.{reason}", page.language))))
+    if held.without and held.there:
+        lines.append((number(len(held.without)), page.count("packets.without", len(held.without))))
+    if lines:
+        kit.draw("unseen", {"title": page.say("packets.gone_title"), "note": "", "rows": lines}, "packets_gone")
+
+
+def named(page: Page, found: Detail) -> None:
+    """No packet is kept: which ones the findings mean, so that they can be looked for in the capture."""
+    from records.nesting import period
+
+    head = [page.say(f"packets.{name}") for name in ("file", "number", "time")]
+    lines: list[list[dict[str, str]]] = []
+    for packet in found.packets:
+        time = period(str(packet["time"]))
+        when = f"{page.clock.short_day(time[0])} {page.clock.micro(time[0])}" if time else str(packet["time"])
+        lines.append([{"kind": "mono", "text": str(packet["file"])}, {"kind": "number", "text": str(packet["packet"])}, {"kind": "mono", "text": when}])
+    words = {"title": page.say("packets.title"), "note": page.say("packets.none_kept"), "empty": page.say("packets.none")}
+    kit.draw("table", {"head": head, "rows": lines, "narrow": True, **words}, "packets")
+
+
+def choose(page: Page, held: Kept, taken: Sequence[Taken]) -> int:
+    """The list; the place of the packet that is chosen. It stands in the address."""
+    several = len({each.file for each in taken}) > 1
+    names = [f"{each.number}@{each.file}" if several else str(each.number) for each in taken]
+    first = next((at for at, each in enumerate(taken) if next(iter(held.there), "") in each.named), 0)
+
+    def chosen() -> None:
+        if told := st.session_state["packets"].chosen:
+            st.query_params["packet"] = str(told)
+
+    asked = st.query_params.get("packet", "")
+    place = names.index(asked) if asked in names else first
+    counts = sum(bool(each.named) for each in taken), len(taken)
+    files = page.say("and").join(dict.fromkeys(each.file for each in taken))
+    data = {
+        "title": page.say("packets.title"),
+        "note": page.count("packets.note", counts[0], named=number(counts[0]), kept=number(counts[1]), files=files),
+        "head": ["", *(page.say(f"packets.{name}") for name in ("number", "time", "from", "to", "what", "size"))],
+        "rows": _listed(page, taken, names),
+        "chosen": names[place],
+        "named": page.say("packets.named"),
+        "near": page.say("packets.near"),
+    }
+    kit.tell("packets", data, "packets", "chosen", chosen)
+    return place
+
+
+def _listed(page: Page, taken: Sequence[Taken], names: Sequence[str]) -> list[Row]:
+    known = understood(taken)
+    listed: list[Row] = []
+    for each, name in zip(taken, names, strict=True):
+        sides, done = known[each.file, each.number]
+        time = each.packet.time
+        listed.append({
+            "id": name, "number": str(each.number), "file": each.file, "time": f"{page.clock.short_day(time)} {page.clock.micro(time)}",
+            "from": sides[0], "to": sides[1], "kind": sides[2], "what": _what(page, done, each.number), "size": size(len(each.packet.octets), page.language),
+            "named": bool(each.named),
+        })  # fmt: skip
+    return listed
+
+
+def _what(page: Page, done: Sequence[Row], place: int) -> str:
+    """What Balefire understood of a packet, shortly: a request or its answer."""
+    told: list[str] = []
+    for row in done[:2]:
+        answer = row["response_packet"] == place and row["packet"] != place
+        words = [str(row["action"]), object_words(activity(row), page.language)]
+        if answer or row["values"]:
+            words += [page.say("packets.answer") if answer else "", values_of(row["values"])]
+        told.append(" ".join(filter(None, words)))
+    return "; ".join(told) + (" …" if len(done) > 2 else "")
+
+
+@st.cache_resource(max_entries=8, ttl=600, show_spinner=False, hash_funcs={Taken: content})
+def understood(taken: Sequence[Taken]) -> dict[tuple[str, int], tuple[tuple[str, str, str], list[Row]]]:
+    """Of each packet who sent it to whom, what it is where it says nothing of a protocol, and the operations that Balefire understands of it."""
+    known: dict[tuple[str, int], tuple[tuple[str, str, str], list[Row]]] = {}
+    for capture in dict.fromkeys(each.file for each in taken):
+        near = [each for each in taken if each.file == capture]
+        for each, sides in zip(near, _sides(near), strict=True):
+            known[capture, each.number] = sides, []
+        for row in evidence.operations(near, capture):
+            for place in {row["packet"], row["response_packet"]} - {None}:
+                known[capture, place][1].append(row)
+    return known
+
+
+def _sides(near: Sequence[Taken]) -> Iterator[tuple[str, str, str]]:
+    """Who sent a packet to whom, with ports, and what it is below the protocols that Balefire reads."""
+    from sensors.decoding import Decoder
+    from sensors.sensor import BATCH
+
+    decoder = Decoder(BATCH)
+    with evidence.as_capture(near) as source:
+        while decoder.read(source):
+            decoder.decode()
+            for packet in decoder.packets:
+                ends = [_end(decoder.hosts, int(packet[side]), int(packet[f"{side}_port"]), int(packet[f"{side}_mac"])) for side in ("source", "target")]
+                transport, flags = int(packet["transport"]), int(packet["tcp_flags"])
+                told = [name for bit, name in TCP_FLAGS if flags & bit] if transport == TCP else []
+                yield ends[0], ends[1], " ".join([KINDS.get(transport, f"0x{int(packet['ethertype']):04x}"), *told])
+
+
+def _end(hosts: Any, host: int, port: int, mac: int) -> str:
+    """One side of a packet: its address and port, or its MAC address."""
+    from sensors.activities import mac_text
+
+    if host < 0:
+        return mac_text(mac) or "–"
+    row = hosts[host]
+    value = sum(int(row[part]) << shift for part, shift in zip("abcd", (96, 64, 32, 0), strict=True))
+    address = str(IPv4Address(value & 0xFFFFFFFF) if int(row["family"]) == 4 else IPv6Address(value))
+    return address if port < 0 else f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
