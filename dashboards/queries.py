@@ -251,13 +251,17 @@ def _gaps(starts: list[int], step: int, span: Span) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the list of alerts is narrowed to. `status`: open (not closed), all, or a status after "only_"; `assignee` and `verdict`: empty is any."""
+    """What the list of alerts is narrowed to. `status`: open (not closed), all, or a status after "only_"; `assignee` and `verdict`: empty is any.
+
+    `since`: with a finding later than this.
+    """
 
     text: str = ""
     levels: tuple[str, ...] = ()
     status: str = "open"
     assignee: str = ""
     verdict: str = ""
+    since: int = 0
 
 
 STATUSES: Final = ("open", "only_open", "only_acknowledged", "only_in_progress", "only_closed", "all")
@@ -277,6 +281,8 @@ def search(wanted: Filters) -> Condition:
         parts.append(Not(Exists("assignee")) if wanted.assignee == NOBODY else Match("assignee", wanted.assignee))
     if wanted.verdict:
         parts.append(Match("verdict", wanted.verdict))
+    if wanted.since:
+        parts.append(Range("last", low=wanted.since, include_low=False))
     return And(tuple(parts))
 
 

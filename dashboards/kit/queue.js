@@ -14,7 +14,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     choose.checked = chosen.has(alert.id)
     boxes.push(choose)
     const state = el("span", "state", null, el("i", "dot is-" + alert.status), el("span", "cut", null, alert.statusWord, alert.assignee ? el("span", "muted who", alert.assignee) : null))
-    const row = el("div", "row", null, choose, severityTag(alert.severity, alert.word), el("b", "number", alert.score), el("div", "main", null, link, el("div", "muted small reason", alert.reason)), phrase("span", "cut", alert.asset), el("span", "mono muted", alert.technique), el("span", "muted number", alert.count), state, el("span", "when", null, el("span", "", alert.time), el("span", "muted small", alert.day)))
+    const row = el("div", "row", null, choose, severityTag(alert.severity, alert.word), el("b", "number", alert.score), el("div", "main", null, el("div", "first", null, link, alert.fresh ? el("span", "fresh", alert.fresh) : null), el("div", "muted small reason", alert.reason)), phrase("span", "cut", alert.asset), el("span", "mono muted", alert.technique), el("span", "muted number", alert.count), state, el("span", "when", null, el("span", "", alert.time), el("span", "muted small", alert.day)))
     row.onclick = open
     root.append(row)
   }

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import deciding, kit, queries
 from dashboards.formats import number
+from dashboards.handover import handover
 from dashboards.page import Page, begin, kept_parameters, remember, text_of
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.model import severity_word
+from records.wording import LANGUAGES
 
 if TYPE_CHECKING:
     from records.search import Condition
 
 FIRST: Final = 50
 MOST: Final = 500
+FOREVER: Final = 1 << 63
 MARKS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●"}
 
 
@@ -26,27 +31,42 @@ def show(page: Page) -> None:
     leave_or_open()
     remember("q", "level", "status", "assignee", "verdict")
     deciding.refused(page)
-    where = narrowed(page)
+    visited = last_visit(page)
+    where = narrowed(page, visited)
     if where is None:
         return
     limit = int(st.session_state.get("alerts_limit", FIRST))
     found, total = queries.alerts(page.store, page.span, where, limit)
-    if found.empty:
-        nothing(page, where)
-        return
     rows = queries.rows(found)
     chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
-    count = page.count("list.total", total, total=number(total), shown=number(len(found)))
-    st.markdown(f"**{page.count('list.chosen', len(chosen), count=number(len(chosen)))}** :gray[· {count}]" if chosen else f":gray[{count}]")
+    second_line(page, page.count("list.total", total, total=number(total), shown=number(len(found))), len(chosen), visited)
+    if not rows:
+        nothing(page, where)
+        return
     if chosen:
         deciding.bar(page, chosen)
     head = [page.say(f"list.{name}") for name in ("severity", "score", "what", "asset", "technique", "count", "status", "last")]
     choose = {"chosen": [row["id"] for row in chosen], "choose": page.say("list.choose"), "chooseAll": page.say("list.choose_all")}
-    opened = kit.ask("queue", {"head": head, "rows": listed(page, rows), **choose}, f"queue_{st.session_state.get('round', 0)}", choose_rows)
+    data = {"head": head, "rows": listed(page, rows, visited), **choose}
+    opened = kit.ask("queue", data, f"queue_{st.session_state.get('round', 0)}", choose_rows)
     if opened:
         st.switch_page("views/alert.py", query_params={**dict(st.query_params), "id": opened})
     if total > len(found):
         more(page, limit)
+
+
+def second_line(page: Page, count: str, chosen: int, visited: int) -> None:
+    """How many there are; the switch for what is new; the text for the shift book, beneath where it is asked for."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="second"):
+        st.markdown(f"**{page.count('list.chosen', chosen, count=number(chosen))}** :gray[· {count}]" if chosen else f":gray[{count}]", width="content")
+        st.space("stretch")
+        if visited:
+            fresh_only(page, visited)
+        st.button(page.say("handover.button"), key="handover_button", icon=":material/assignment:", on_click=turned, args=("handover",))
+    if st.query_params.get("handover"):
+        texts = [{"language": code, "text": handover(page, code)} for code in sorted(LANGUAGES, key=lambda code: code != page.language)]
+        words = {name: page.say(f"handover.{name}") for name in ("title", "note", "copy", "copied", "failed")}
+        kit.draw("handover", {"texts": texts, "names": {code: page.say(f"handover.name.{code}") for code in LANGUAGES}, **words}, "handover")
 
 
 def choose_rows(identities: list[str]) -> None:
@@ -59,11 +79,12 @@ def leave_or_open() -> None:
     identity = st.query_params.get("id")
     if identity and st.session_state.get("alert_shown") != identity:
         st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": identity})
-    if identity:
-        del st.query_params["id"]
+    for name in ("id", "packet"):
+        if name in st.query_params:
+            del st.query_params[name]
 
 
-def narrowed(page: Page) -> Condition | None:
+def narrowed(page: Page, visited: int) -> Condition | None:
     """Search box, severities, status, who works on it, verdict; None where the search does not parse, after saying why."""
 
     def typed() -> None:
@@ -88,10 +109,46 @@ def narrowed(page: Page) -> Condition | None:
         assignee = picker(page, "assignee", people | {who: who for who in queries.assignees(page.store, page.span)}, "")
         verdict = picker(page, "verdict", {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}, "")
     try:
-        return queries.search(queries.Filters(st.session_state["search"], tuple(levels), status, assignee, verdict))
+        return queries.search(queries.Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, visited if "new" in st.query_params else 0))
     except UsageError as error:
         kit.draw("unseen", {"title": page.say("list.unreadable"), "note": "", "rows": [("!", error.text(page.language))]}, "search_error")
         return None
+
+
+def last_visit(page: Page) -> int:
+    """The newest packet when this person looked here last, as this browser remembers it; 0 where it knows of no visit."""
+
+    def told() -> None:
+        st.session_state["visited"] = str(st.session_state["visit"].since or "")
+
+    who = blake2b(f"{os.environ.get('BALEFIRE_STORE', '')}\n{deciding.name()}".encode(), digest_size=8).hexdigest()
+    known = st.session_state.get("visited", "")
+    newest = str(page.whole.until - 1)
+    kit.tell("visit", {"who": who, "newest": newest, "since": known, "seen": st.session_state.pop("seen", "")}, "visit", "since", told)
+    return int(known) if known.isdecimal() and len(known) <= len(str(FOREVER)) and int(known) < FOREVER else 0
+
+
+def fresh_only(page: Page, visited: int) -> None:
+    """A switch for what is new since then, and a way to say that it has been seen."""
+
+    def seen() -> None:
+        st.session_state["seen"] = str(page.whole.until - 1)
+        if "new" in st.query_params:
+            del st.query_params["new"]
+
+    st.session_state["only_new"] = on = "new" in st.query_params
+    words = page.say("visit.how", moment=page.clock.moment(visited))
+    st.toggle(page.say("visit.only"), key="only_new", help=words, on_change=turned, args=("new",))
+    if on:
+        st.button(page.say("visit.seen"), key="seen_all", type="tertiary", on_click=seen)
+
+
+def turned(name: str) -> None:
+    """Something that is on or off stands in the address while it is on."""
+    if name in st.query_params:
+        del st.query_params[name]
+    else:
+        st.query_params[name] = "1"
 
 
 def picker(page: Page, name: str, options: dict[str, str], default: str) -> str:
@@ -116,10 +173,11 @@ def nothing(page: Page, where: Condition) -> None:
         st.rerun()
 
 
-def listed(page: Page, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def listed(page: Page, found: list[dict[str, Any]], visited: int) -> list[dict[str, Any]]:
     """Rows of the list, as text."""
     names = queries.asset_names(page.store, list(dict.fromkeys(str(row["assets"][0]) for row in found if row["assets"])))
-    return [_row(page, row, names) for row in found]
+    fresh = page.say("visit.tag")
+    return [_row(page, row, names) | {"fresh": fresh if visited and int(row["last"]) > visited else ""} for row in found]
 
 
 def _row(page: Page, row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""What one shift tells the next: what is open, what was decided, what was not seen. Plain text for the shift book."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from dashboards import queries
+from dashboards.blindness import spot_words
+from dashboards.formats import duration, number, share_seen
+from dashboards.page import text_of
+from records.model import severity_word
+from records.query import Query
+from records.search import Range
+from records.visible import clean
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dashboards.page import Page
+
+Row = dict[str, Any]
+MOST_OPEN: Final = 20
+MOST_DECIDED: Final = 30
+MOST_SPOTS: Final = 8
+TITLE: Final = 120  # letters
+
+
+def handover(page: Page, language: str) -> str:
+    """The whole text in one language, whatever the page's own."""
+    page = replace(page, language=language, clock=replace(page.clock, language=language))
+    parts = [head(page), opened(page), decided(page), unseen(page)]
+    return "\n\n".join("\n".join(lines) for lines in (list(part) for part in parts)) + "\n"
+
+
+def plain(text: object, most: int = 400) -> str:
+    """A stored text on one line of its own."""
+    told = re.sub(r"\s+", " ", clean(re.sub(r"\s", " ", str(text).replace("\u200b", "")))).strip()
+    return told if len(told) <= most else told[: most - 1] + "…"
+
+
+def head(page: Page) -> Iterator[str]:
+    """Which plant, which time."""
+    places = " · ".join(plain(site) for site in queries.sites(page.store, page.span))
+    yield page.say("handover.head", place=places) if places else page.say("handover.head_plain")
+    yield page.say("handover.period", since=page.clock.moment(page.span.since), until=page.clock.moment(page.span.until - 1))
+
+
+def opened(page: Page) -> Iterator[str]:
+    """Alerts that are not closed, worst first, and how many older ones there are."""
+    found, total = queries.alerts(page.store, page.span, queries.OPEN, MOST_OPEN)
+    counts = queries.open_by_level(page.store, page.span)
+    levels = page.say("and").join(f"{page.say(f'severity.{level}')} {number(count)}" for level, count in counts.items() if count)
+    yield page.say("handover.open", count=number(total), levels=levels) if total else page.say("handover.open_none")
+    rows = queries.rows(found)
+    names = queries.asset_names(page.store, [str(row["assets"][0]) for row in rows if row["assets"]])
+    for place, row in enumerate(rows, 1):
+        severity, about = int(row["severity"]), list[str](row["assets"] or ())
+        facts = [names.get(about[0], about[0])] if about else []
+        facts += [page.say(f"status.{row['status']}") + (f" ({row['assignee']})" if row["assignee"] else "")]
+        facts += [f"{page.clock.short_day(int(row['last']))} {page.clock.minute(int(row['last']))}", str(row["id"])[:12]]
+        title = plain(text_of(row, "title", page.language), TITLE)
+        yield f"{place}. [{page.say(f'severity.{severity_word(severity)}')} {severity}] {title} · {' · '.join(plain(fact) for fact in facts)}"
+    if total > len(rows):
+        yield page.say("handover.more", count=number(total - len(rows)))
+    if older := page.store.count("alert", Query(where=queries.OPEN)) - total:
+        yield page.say("handover.older", count=number(older))
+
+
+def decided(page: Page) -> Iterator[str]:
+    """What people decided, by the clock of this machine, for as long as the page's period is."""
+    since = time.time_ns() - page.span.length if page.period in queries.PERIODS else 0
+    where = Range("time", low=since)
+    found = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=MOST_DECIDED))))
+    total = page.store.count("audit", Query(where=where))
+    yield page.say("handover.decided", count=number(total)) if total else page.say("handover.decided_none")
+    named = tuple({str(row["subject"]) for row in found if row["table"] == "alert"})
+    titles = {str(row["id"]): row for row in queries.rows(queries.frame(page.store.read("alert", Query(ids=named))))}
+    for row in reversed(found):
+        at, subject = int(row["time"]), str(row["subject"])
+        about = plain(text_of(titles[subject], "title", page.language), TITLE) if subject in titles else ""
+        words = [f"{page.clock.short_day(at)} {page.clock.minute(at)}", plain(row["by"]), say(f"decision.{row['action']}", page.language), subject[:12]]
+        yield "· " + " · ".join([*words, *filter(None, [about, plain(row["note"] or "")])])
+    if total > len(found):
+        yield page.say("handover.earlier", count=number(total - len(found)))
+
+
+def unseen(page: Page) -> Iterator[str]:
+    """Coverage, when sensors were blind, and blind spots, worst first."""
+    grade = queries.grade(queries.coverage(page.store, page.span))
+    yield page.say("handover.unseen", share=share_seen(grade, page.language)) if grade is not None else page.say("coverage_none")
+    sensors, _ = queries.sensors(page.store, page.span)
+    for sensor in sensors:
+        if blind := sensor.blind_time(page.whole, page.span):
+            yield "· " + page.say("handover.blind", sensor=plain(sensor.label), duration=duration(blind, page.language))
+    covered, _used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
+    spots = [spot for spot in covered.spots() if spot.key != "silent"]
+    yield from ("· " + plain(spot_words(spot, page.language)[0]) for spot in spots[:MOST_SPOTS])
+    if len(spots) > MOST_SPOTS:
+        yield page.say("handover.more", count=number(len(spots) - MOST_SPOTS))
