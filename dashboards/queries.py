@@ -219,7 +219,7 @@ def unseen_by_all(store: Store, span: Span) -> int:
     """Nanoseconds of the span in which no observer saw a packet; where the span is long, never less than what its windows (a minute each) leave."""
     step = _step(span)
     seen = rows(frame(store.histogram("coverage", span.query(), Histogram(step, total="packets"))))
-    between = sum(gap.length for gap in _gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span))
+    between = sum(gap.length for gap in gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span))
     return max(between, span.length - store.count("coverage", span.query(Range("packets", low=1))) * MINUTE)
 
 
@@ -231,14 +231,14 @@ def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span
     for row in rows(frame(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets")))):
         if row["total"] and row["by"] in starts:
             starts[row["by"]].append(int(row["time"]))
-    return {name: _gaps(sorted(starts[name]), step, span) for name in names}
+    return {name: gaps(sorted(starts[name]), step, span) for name in names}
 
 
 def _step(span: Span) -> int:
     return max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
 
 
-def _gaps(starts: list[int], step: int, span: Span) -> list[Span]:
+def gaps(starts: list[int], step: int, span: Span) -> list[Span]:
     """The parts of the span outside the buckets that begin at `starts`."""
     gaps: list[Span] = []
     at = span.since

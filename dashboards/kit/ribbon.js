@@ -1,0 +1,57 @@
+// A ribbon a place on one time axis: a neutral bar where it saw packets, hatched where it saw none; in the bar as a line the share that was understood.
+const RIGHT = 76, ROW = 34, BAR = 22, LEAST = 9, SEEN = 4
+
+export default function ({ data, parentElement }) {
+  const root = blank(parentElement, "ribbon"), chart = el("div", "chart")
+  root.append(heading(data.title, data.note))
+  if (!data.rows.length) return void root.append(el("p", "muted", data.empty))
+  root.append(chart)
+  const draw = () => root.clientWidth && chart.replaceChildren(picture(data, root.clientWidth))
+  const watch = new ResizeObserver(draw)
+  watch.observe(root)
+  draw()
+  return () => watch.disconnect()
+}
+
+function picture(data, width) {
+  const left = Math.min(220, Math.max(70, 18 + 7 * Math.max(...data.rows.map(row => row.name.length)))), height = data.rows.length * ROW
+  const made = svg("svg", { width, height: height + 24, role: "img", "aria-label": data.title }), x = time => left + (time - data.since) / (data.until - data.since) * (width - left - RIGHT)
+  const pattern = svg("pattern", { id: "hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }), definitions = svg("defs")
+  pattern.append(svg("rect", { width: 5, height: 5, style: "fill:var(--st-background-color)" }), svg("rect", { width: 1.4, height: 5, style: "fill:var(--st-gray-text-color)" }))
+  definitions.append(pattern)
+  made.append(definitions)
+  data.rows.forEach((row, place) => made.append(...ribbon(row, place * ROW + 4, { x, left, right: width - RIGHT, data })))
+  let free = left - 20
+  for (const tick of data.ticks) {
+    const at = x(tick.time)
+    if (at < free || at > width - RIGHT - 12) continue
+    made.append(svg("text", { x: at, y: height + 18, class: tick.day ? "middle day" : "middle" }, tick.text))
+    free = at + 52
+  }
+  return made
+}
+
+function ribbon(row, y, { x, left, right, data }) {
+  const parts = [], fits = Math.floor((left - 14) / 7), label = svg("text", { x: left - 10, y: y + 15, class: "end" }, row.name.length > fits ? row.name.slice(0, fits - 1) + "…" : row.name)
+  label.append(svg("title", {}, row.name))
+  parts.push(label, svg("rect", { x: left, y, width: Math.max(0, right - left), height: BAR, class: "seen" }))
+  for (const blind of row.blind) {
+    const from = x(blind.since), wide = Math.max(LEAST, x(blind.until) - from), mark = svg("rect", { x: Math.max(left, Math.min(from, right - wide)) + .5, y: y + .5, width: Math.max(1, wide - 1), height: BAR - 1, class: "blind" })
+    mark.append(svg("title", {}, blind.text))
+    parts.push(mark)
+  }
+  let until = data.since // what was seen for a moment only must not vanish beside what was not
+  for (const blind of [...row.blind, { since: data.until, until: data.until }]) {
+    const from = x(until), wide = x(blind.since) - from
+    if (wide > 0 && wide < SEEN) parts.push(svg("rect", { x: Math.min(from, right - SEEN), y, width: SEEN, height: BAR, class: "moment" }))
+    until = blind.until
+  }
+  for (const [time, share, text] of row.grades) {
+    const from = Math.max(left, x(time)), to = Math.min(right, x(time + data.step)), at = y + 2 + (100 - share) / 100 * (BAR - 4)
+    const mark = svg("line", { x1: from, x2: Math.max(from + 2, to), y1: at, y2: at, class: "share" })
+    mark.append(svg("title", {}, text))
+    parts.push(mark)
+  }
+  parts.push(svg("text", { x: right + 10, y: y + 15, class: "grade" }, row.grade))
+  return parts
+}

@@ -1,0 +1,217 @@
+"""Coverage: what each sensor saw when, the grade and what takes its points, blind spots with what to do, and what was seen but not understood."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import kit
+from dashboards.blindness import LITTLE, clock_words, placed, reason_words, spot_words
+from dashboards.covered import Looked, look, step_of
+from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
+from dashboards.page import Page, begin, opened, ticks
+from records.query import Span
+from records.wording import say
+from sensors.grading import grade
+
+if TYPE_CHECKING:
+    from dashboards.covered import Place
+    from sensors.blindspots import Sums
+
+MOST_PLACES: Final = 24
+MOST_SPOTS: Final = 30
+MOST_PORTS: Final = 40
+MILLI: Final = 1_000_000
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _looked(where: str, since: int, until: int, total: int) -> Looked:  # noqa: ARG001 - another store is another answer
+    """What was read of a period that is over: `until` is behind the newest packet."""
+    return look(opened(), Span(since, until), total)
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    total = page.store.count("coverage", page.span.query())
+    looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.span.since, page.span.until, total)
+    headline(page, looked)
+    st.space("small")
+    ribbons(page, looked)
+    st.space("small")
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        spots(page, looked)
+    with right:
+        unread(page, looked)
+        encrypted(page, looked)
+    places(page, looked)
+    st.space("small")
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        clocks(page, looked)
+    with right:
+        vlans(page, looked)
+
+
+def headline(page: Page, looked: Looked) -> None:
+    """The grade, what takes its points in words, what was counted."""
+    account, counts = looked.account, looked.account.counts
+    known = account.grade
+    if known is None:
+        sentence = page.say("coverage_none")
+    elif known == 100:
+        sentence = page.say("cover.whole")
+    else:
+        sentence = page.say("cover.sentence", share=share_seen(known, page.language))
+    reasons = "\n".join(reason_words(each, page.language) for each in account.reasons)
+    if looked.used < looked.total:
+        some = say("coverage.told.some", page.language, shown=number(looked.used), total=number(looked.total))
+        reasons = f"{reasons}\n{some}".strip()
+    facts = [(number(counts["packets"]), page.say("cover.packets")), (size(counts["bytes"], page.language), page.say("cover.bytes"))]
+    facts += [(number(counts["dropped"]), page.count("cover.dropped", counts["dropped"])), (number(counts["gaps"]), page.count("cover.gaps", counts["gaps"]))]
+    words = {"tag": page.say("cover.title"), "sentence": sentence, "reason": reasons, "facts": facts}
+    kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
+
+
+def ribbons(page: Page, looked: Looked) -> None:
+    """A row a place, the least covered first."""
+    chosen = sorted(looked.places, key=lambda place: (-place.blind_time(looked.span), place.name))[:MOST_PLACES]
+    note = page.say("cover.ribbon_note")
+    if len(looked.places) > MOST_PLACES:
+        note += page.say("timeline.some", shown=MOST_PLACES, known=len(looked.places))
+    data = {
+        "title": page.say("cover.ribbon"),
+        "note": note,
+        "since": looked.span.since // MILLI,
+        "until": looked.span.until // MILLI,
+        "step": step_of(looked.span) // MILLI,
+        "ticks": ticks(page.clock, looked.span),
+        "rows": [_ribbon(page, place, looked.span) for place in chosen],
+        "empty": page.say("cover.none"),
+    }
+    kit.draw("ribbon", data, "ribbon")
+
+
+def _ribbon(page: Page, place: Place, span: Span) -> dict[str, Any]:
+    clock, language = page.clock, page.language
+    blind = [
+        {
+            "since": gap.since // MILLI,
+            "until": gap.until // MILLI,
+            "text": page.say("timeline.blind", since=clock.minute(gap.since), until=clock.minute(gap.until), duration=duration(gap.length, language)),
+        }
+        for gap in place.blind(span)
+    ]
+    grades = [(time // MILLI, share, f"{clock.short_day(time)} {clock.minute(time)}: {share_seen(share, language)}") for time, share in place.grades(span)]
+    return {"name": place.name, "blind": blind, "grades": grades, "grade": _grade(place, language)}
+
+
+def _grade(place: Place, language: str) -> str:
+    known = grade(*(sum(counts[at] for counts in place.windows.values()) for at in (1, 2, 3)))
+    return "–" if known is None else share_seen(known, language)
+
+
+def spots(page: Page, looked: Looked) -> None:
+    """Every blind spot, with what to do."""
+    found = looked.account.spots()
+    rows = [{"weight": round(spot.weight, 1), **dict(zip(("what", "todo"), spot_words(spot, page.language), strict=True))} for spot in found[:MOST_SPOTS]]
+    note = page.say("cover.spots_note") if rows else ""
+    if len(found) > MOST_SPOTS:
+        note += page.say("activity.comma") + page.say("activity.cut", shown=MOST_SPOTS, total=number(len(found)))
+    told = {"title": say("coverage.told.spots", page.language), "note": note, "rows": rows, "empty": say("coverage.told.none", page.language)}
+    kit.draw("spots", told, "spots")
+
+
+def _sums(looked: Looked) -> list[tuple[str, Sums]]:
+    """What each place came to, with its name where there are several."""
+    several = len(looked.account.by_place) > 1
+    names = {(place.observer, place.interface): place.name for place in looked.places}
+    return [(names.get(key, "") if several else "", sums) for key, sums in sorted(looked.account.by_place.items())]
+
+
+def unread(page: Page, looked: Looked) -> None:
+    """Traffic that nobody understood, by port, most first: what it is like, and what tshark calls it."""
+    language = page.language
+    found = [(name, port, held) for name, sums in _sums(looked) for port, held in sums.unread.items()]
+    found.sort(key=lambda each: (-each[2].bytes, each[1], each[0]))
+    lines: list[list[Any]] = []
+    for name, port, held in found[:MOST_PORTS]:
+        like = say(f"character.{held.guess or LITTLE}", language)
+        if held.period and held.guess == "cyclic":
+            like += page.say("activity.comma") + page.say("cover.period", period=f"{held.period:.3g}")
+        octets, called = {"text": size(held.bytes, language), "kind": "number"}, held.tshark or {"text": "–", "kind": "muted"}
+        lines.append([placed(name, port, language), octets, like, called])
+    head = [page.say(f"cover.{name}") for name in ("port", "size", "like", "tshark")]
+    note = page.say("activity.cut", shown=MOST_PORTS, total=number(len(found))) if len(found) > MOST_PORTS else ""
+    kit.draw("table", {"title": page.say("cover.unread"), "note": note, "head": head, "rows": lines, "empty": page.say("cover.unread_none")}, "unread")
+
+
+def encrypted(page: Page, looked: Looked) -> None:
+    """Conversations whose content cannot be seen by right."""
+    language = page.language
+    found = [(name, key, told) for name, sums in _sums(looked) for key, told in sums.ciphers.items()]
+    found.sort(key=lambda each: (-each[2]["bytes"], each[1], each[0]))
+    lines: list[list[Any]] = [
+        [
+            say(f"coverage.cipher.{cipher}", language),
+            placed(name, port, language),
+            {"text": number(told["conversations"]), "kind": "number"},
+            {"text": size(told["bytes"], language), "kind": "number"},
+        ]
+        for name, (cipher, port), told in found[:MOST_PORTS]
+    ]
+    head = [page.say(f"cover.{name}") for name in ("cipher", "port", "conversations", "size")]
+    note = page.say("cover.encrypted_note") if lines else ""
+    kit.draw("table", {"title": page.say("cover.encrypted"), "note": note, "head": head, "rows": lines, "empty": page.say("cover.encrypted_none")}, "encrypted")
+
+
+def places(page: Page, looked: Looked) -> None:
+    """Of each place what was counted, drops among it."""
+    language, lines = page.language, list[list[Any]]()
+    names = {(place.observer, place.interface): place for place in looked.places}
+    for key, sums in sorted(looked.account.by_place.items()):
+        place, counts = names[key], sums.counts
+        payload = max(1, counts["decoded_bytes"] + counts["undecoded_bytes"] + counts["lost"])
+        blind = place.blind_time(looked.span)
+        came = counts["packets"] + counts["dropped"]
+        figures = (
+            number(counts["packets"]),
+            _grade(place, language),
+            duration(blind, language) if blind >= MINUTE else "0",
+            _part(counts["dropped"], came, number(counts["dropped"]), language),
+            _part(counts["lost"], payload, size(counts["lost"], language), language),
+            number(counts["truncated"]),
+            number(counts["one_sided"]),
+            number(counts["mirrored"]),
+        )
+        lines.append([place.name, *({"text": text, "kind": "number"} for text in figures)])
+    head = [page.say(f"cover.{name}") for name in ("place", "seen", "grade", "silent", "drops", "lost", "truncated", "one_sided", "mirrored")]
+    kit.draw("table", {"title": page.say("cover.places"), "note": "", "head": head, "rows": lines[:100], "empty": page.say("cover.none")}, "places")
+
+
+def _part(count: int, whole: int, text: str, language: str) -> str:
+    return f"{text} ({share_missed(100 * count / whole, language)})" if count else "0"
+
+
+def clocks(page: Page, looked: Looked) -> None:
+    """How far each sensor's clock is from those on the wire."""
+    lines: list[tuple[str, str]] = [("", placed(place, clock_words(clock, page.language), page.language)) for place, clock in looked.account.clocks()]
+    note = page.say("cover.clock_note") if lines else page.say("cover.clock_none")
+    kit.draw("unseen", {"title": page.say("cover.clocks"), "note": note, "rows": lines[:MOST_PORTS]}, "clocks")
+
+
+def vlans(page: Page, looked: Looked) -> None:
+    """Conversations whose directions carry different VLANs."""
+    language, lines = page.language, list[list[Any]]()
+    for name, sums in _sums(looked):
+        for (requests, answers), count in sums.vlans.most_common(MOST_PORTS):
+            tags = [say("coverage.untagged", language) if tag is None else say("coverage.vlan", language, number=tag) for tag in (requests, answers)]
+            lines.append([placed(name, tags[0], language), tags[1], {"text": number(count), "kind": "number"}])
+    head = [page.say(f"cover.{name}") for name in ("requests", "answers", "conversations")]
+    told = {"title": page.say("cover.vlans"), "note": "", "head": head, "rows": lines[:MOST_PORTS], "empty": page.say("cover.vlans_none"), "narrow": True}
+    kit.draw("table", told, "vlans")
+
+
+show(begin())
