@@ -44,7 +44,7 @@ def one(page: Page, found: Detail, taken: Sequence[Taken], place: int, done: Seq
     lines = [say(f"evidence.problem.{told.problem}", page.language, seconds=limits.seconds, mebibytes=limits.mebibytes)] if told.problem else []
     fields = [node for node in told.packets[0]["fields"] if node["name"] != FRAME] if told.packets else list(_own(page, done))
     budget = [MOST_FIELDS]
-    shown = [kept_node for node in fields if (kept_node := _field(node, budget)) is not None]
+    shown = [kept_node for node in fields if (kept_node := field(node, budget)) is not None]
     if budget[0] <= 0:
         lines.append(page.say("packets.fields", most=number(MOST_FIELDS)))
     if told.packets:
@@ -73,7 +73,7 @@ def dissected(near: Sequence[Taken], there: int) -> Dissected:
         return trees([each.packet for each in near], Limits(), there)
 
 
-def _field(node: Row, budget: list[int]) -> Row | None:
+def field(node: Row, budget: list[int]) -> Row | None:
     """A node as the page draws it, with what is in it, as long as there is room."""
     if node["hidden"] or budget[0] <= 0:
         return None
@@ -81,7 +81,10 @@ def _field(node: Row, budget: list[int]) -> Row | None:
     made: Row = {"label": node["label"] or node["name"] or "", "size": node["size"], "show": node["show"]}
     if node["position"] is not None:
         made["at"] = node["position"]
-    inner = [kid for each in node["fields"] if (kid := _field(each, budget)) is not None]
+    inner = [kid for each in node["fields"] if (kid := field(each, budget)) is not None]
+    if "at" not in made and (placed := [kid for kid in inner if "at" in kid]):  # it stands where what is in it does
+        made["at"] = min(kid["at"] for kid in placed)
+        made["size"] = max(kid["at"] + kid["size"] for kid in placed) - made["at"]
     return made | {"fields": inner} if inner else made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from dashboards.formats import DAY, MINUTE
 from dashboards.queries import extent, frame, rows
@@ -22,6 +22,8 @@ LOOKED_BACK: Final = 90 * DAY
 AFTER: Final = 10 * MINUTE  # how long after the last activity values are still "now"
 MOST_VALUES: Final = 400  # windows of one point
 MOST_DOERS: Final = 6
+MOST_TRIED: Final = 5  # activities whose point is looked for
+WINDOW: Final = MINUTE  # of a point
 SAME_POINT: Final = ("network.protocol", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first")
 
 
@@ -39,8 +41,8 @@ class Doer:
 class Normal:
     """Normal against now. `about` is the activity that it is told of, `since` where looking back begins, `start` and `end` the time of the alert.
 
-    `values`: (time, low, high, last) of the point in each window before, `now`: (time, value, written) since. `doers` did the same to the same device;
-    None where nothing of before is stored at all.
+    `values`: (time, low, high, last) of the point in each window before, `now`: (time, value, written) since; both empty where no value was set.
+    `doers` did the same to the same device; None where nothing of before is stored at all.
     """
 
     about: Row
@@ -57,34 +59,45 @@ def normal(store: Store, activities: Sequence[Row], start: int, end: int) -> Nor
     able = [row for row in activities if row["destination.ip"] and row["ot.effect"]]
     if not able:
         return None
-    valued = [row for row in able if row["ot.value"] is not None and row["ot.object.first"] is not None and row["ot.access"] in ACTING]
-    about = next(iter(valued), None) or next((row for row in able if row["ot.access"] in ACTING), able[0])
+    acting = [row for row in able if row["ot.access"] in ACTING]
+    valued = [row for row in acting if row["ot.value"] is not None and row["ot.object.first"] is not None]
+    about, seen = next(((row, seen) for row in valued[:MOST_TRIED] if (seen := _since(store, row, end)) is not None), (None, None))
     whole = extent(store)
     since = max(whole.since if whole else start, start - LOOKED_BACK)
-    doers = _doers(store, about, since, start, end) if since < start - MINUTE else None
-    if not valued:
-        return Normal(about, since, start, end, [], [], doers)
-    first = int(about["@timestamp"])
+    told = about or next(iter(acting), able[0])
+    doers = _doers(store, told, since, start, end) if since < start - MINUTE else None
+    if about is None or seen is None:
+        return Normal(told, since, start, end, [], [], doers)
     same = [row for row in valued if all(row[name] == about[name] for name in (*SAME_POINT, "destination.ip"))]
-    now = [(time, high, False) for time, _low, high, _last in _points(store, about, first, end + AFTER)]
-    now += [(int(row["@timestamp"]), float(row["ot.value"]), True) for row in same]
-    return Normal(about, since, start, end, before(store, about, since), sorted(now)[:MOST_VALUES], doers)
+    now = sorted([*((time, last, False) for time, _low, _high, last in seen), *((int(row["@timestamp"]), float(row["ot.value"]), True) for row in same)])
+    return Normal(about, since, start, end, before(store, about, since), now[:MOST_VALUES], doers)
 
 
 def before(store: Store, about: Row, since: int | None = None) -> list[tuple[int, float, float, float]]:
     """The values of an activity's point in the windows that had ended when it was done, the newest of them, in the order of time."""
     start = int(about["@timestamp"])
-    return _points(store, about, start - LOOKED_BACK if since is None else since, start, ended=start)
+    rows_of = _points(store, about, start - LOOKED_BACK if since is None else since, start)
+    return [_value(row, "@timestamp") for row in rows_of if int(row["event.end"]) < start]
 
 
-def _points(store: Store, about: Row, since: int, until: int, ended: int | None = None) -> list[tuple[int, float, float, float]]:
+def _since(store: Store, about: Row, end: int) -> list[tuple[int, float, float, float]] | None:
+    """Its values since, by the end of their windows. None where a command's value is never seen: then it is a code for what to do, and no value."""
+    start = int(about["@timestamp"])
+    seen = [_value(row, "event.end") for row in _points(store, about, start - WINDOW, end + AFTER) if int(row["event.end"]) >= start]
+    taken = about["ot.access"] != "command" or any(about["ot.value"] in values for _time, *values in seen)
+    return seen if taken else None
+
+
+def _value(row: Row, time: str) -> tuple[int, float, float, float]:
+    return int(row[time]), float(row["ot.point.min"]), float(row["ot.point.max"]), float(row["ot.point.last"])
+
+
+def _points(store: Store, about: Row, since: int, until: int) -> list[Row]:
+    """The windows of its point that have values, in the order of time."""
     where: list[Condition] = [Match("destination.ip", about["destination.ip"])]
     where += [Not(Exists(name)) if about[name] is None else Match(name, about[name], cased=isinstance(about[name], str)) for name in SAME_POINT]
     found = rows(frame(store.read("point", Query(since, until, And(tuple(where)), "-@timestamp", MOST_VALUES))))
-    told = [row for row in found if row["ot.point.last"] is not None and (ended is None or int(row["event.end"]) < ended)]
-    ends = ("ot.point.min", "ot.point.max", "ot.point.last")
-    values = [(int(row["@timestamp"]), *(float(row[name]) for name in ends)) for row in reversed(told)]
-    return cast("list[tuple[int, float, float, float]]", values)
+    return [row for row in reversed(found) if row["ot.point.last"] is not None]
 
 
 def _doers(store: Store, about: Row, since: int, start: int, end: int) -> list[Doer]:

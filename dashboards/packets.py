@@ -6,6 +6,7 @@ What is shown of the list is what Balefire itself understands; the one that is c
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final
@@ -33,25 +34,24 @@ if TYPE_CHECKING:
     from dashboards.queries import Detail
 
 Row = dict[str, Any]
-MOST_FINDINGS: Final = 100  # worst ones whose packets are shown
-MOST_FILED: Final = 5_000  # and that go into a file
+WORST: Final = Query(sort="-severity", limit=100)  # findings whose packets are shown
+MOST_FILED: Final = 5_000  # findings whose packets go into a file
 MOST_SHOWN: Final = 2_000  # packets to choose from
 TCP: Final = 6
 TCP_FLAGS: Final = ((2, "SYN"), (16, "ACK"), (1, "FIN"), (4, "RST"), (8, "PSH"))
 KINDS: Final = {1: "ICMP", TCP: "TCP", 17: "UDP", 58: "ICMPv6"}
 
 
-def kept(alert: str, findings: int) -> Kept:
-    """What is kept for an alert's worst findings, the worst first."""
-    query = Query(where=Match("alert", alert, cased=True), sort="-severity", limit=findings)
+def kept(alert: str, query: Query) -> Kept:
+    """What is kept for the findings of an alert, as they come from a query."""
     store = opened()
-    rows = [decoded(row, "finding") for row in flat(FINDING, store.read("finding", query))]
-    return evidence.kept_for(store, "alert", alert, sorted(rows, key=lambda row: (-row["severity"], row["time"], row["id"])))
+    rows = flat(FINDING, store.read("finding", replace(query, where=Match("alert", alert, cased=True))))
+    return evidence.kept_for(store, "alert", alert, [decoded(row, "finding") for row in rows])
 
 
 def _shown(alert: str) -> tuple[Kept, list[Taken]]:
     """What is kept, and the packets that can be chosen: of the worst findings, as many as a page bears."""
-    found, used = kept(alert, MOST_FINDINGS), 0
+    found, used = kept(alert, WORST), 0
     for place, name in enumerate(list(found.there)):
         used += found.there[name]["packets"]
         if place and used > MOST_SHOWN:
@@ -61,7 +61,7 @@ def _shown(alert: str) -> tuple[Kept, list[Taken]]:
 
 def file(alert: str, language: str) -> bytes:
     """All packets of an alert as pcapng. Raises BalefireError."""
-    found, made = kept(alert, MOST_FILED), io.BytesIO()
+    found, made = kept(alert, Query(limit=MOST_FILED)), io.BytesIO()
     told, writer = evidence.titles(found, language), evidence.pcapng(made, found, language)
     for each in evidence.together(opened(), found):
         writer.add(each.packet, evidence.comment(each, told, language))
@@ -70,7 +70,7 @@ def file(alert: str, language: str) -> bytes:
 
 def download(page: Page, alert: Row | None) -> None:
     """The button that gets them; out of reach where there are none."""
-    there = bool(alert) and bool(kept(str(alert["id"]), MOST_FINDINGS).there)
+    there = bool(alert) and bool(kept(str(alert["id"]), WORST).there)
     name = f"{alert['id'][:12]}.pcapng" if alert else "evidence.pcapng"
     make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if alert and there else b""
     words = page.say("packets.download")

@@ -480,7 +480,7 @@ def test_an_unknown_alert_is_said_in_place(full: Path, monkeypatch: pytest.Monke
     assert "no alert of this identity" in run("alert", full, monkeypatch, lang="en", id="nope")
 
 
-@pytest.mark.parametrize("view", ["situation", "alerts", "alert", "suppress", "suppressions"])
+@pytest.mark.parametrize("view", sorted(path.stem for path in VIEWS.glob("[a-z]*.py")))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str, language: str) -> None:
     assert "balefire replay FILE" in run(view, tmp_path / "nothing", monkeypatch, lang=language)

@@ -197,9 +197,9 @@ def _part(count: int, whole: int, text: str, language: str) -> str:
 
 def clocks(page: Page, looked: Looked) -> None:
     """How far each sensor's clock is from those on the wire."""
-    lines: list[tuple[str, str]] = [("", placed(place, clock_words(clock, page.language), page.language)) for place, clock in looked.account.clocks()]
-    note = page.say("cover.clock_note") if lines else page.say("cover.clock_none")
-    kit.draw("unseen", {"title": page.say("cover.clocks"), "note": note, "rows": lines[:MOST_PORTS]}, "clocks")
+    lines = [[placed(place, clock_words(clock, page.language), page.language)] for place, clock in looked.account.clocks()]
+    told = {"title": page.say("cover.clocks"), "note": page.say("cover.clock_note"), "empty": page.say("cover.clock_none")}
+    kit.draw("table", {**told, "head": [], "rows": lines[:MOST_PORTS]}, "clocks")
 
 
 def vlans(page: Page, looked: Looked) -> None:

@@ -3,7 +3,8 @@
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,7 +22,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 HEADS = {"en": "Chlorine set point on PLC-7 written by a station that never wrote it", "zh": "从未写过该点的工程师站改写了 PLC-7 的加氯设定值"}
 # Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
-PROBES = re.compile(r"/(alerts?|suppress|suppressions)/_stcore/(health|host-config)$")
+PROBES = re.compile(r"/(alerts?|suppress|suppressions|coverage|audit)/_stcore/(health|host-config)$")
 
 
 @dataclass
@@ -49,13 +50,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
     home = tmp_path_factory.mktemp("home")
     waterworks.fill(home / "store")
+    with served(home, home / "store") as address:
+        yield address
+
+
+@contextmanager
+def served(home: Path, store: Path) -> Generator[str]:
+    """The dashboard of a store, as it is started by a person whose home this is; its address."""
+    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    quiet = {**serve.environment(str(home / "store")), "HOME": str(home)}
+    quiet = {**serve.environment(str(store)), "HOME": str(home)}
     quiet.pop("BALEFIRE_LANGUAGE", None)
     with (home / "log").open("wb") as log, subprocess.Popen(serve.command(port), cwd=home, env=quiet, stdout=log, stderr=log) as process:
         try:
@@ -79,6 +87,13 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def visit(browser: Browser, base: str) -> Iterator[Visit]:
+    with visiting(browser, base) as seen:
+        yield seen
+
+
+@contextmanager
+def visiting(browser: Browser, base: str) -> Generator[Visit]:
+    """A page of a fresh browser; on leaving, nothing may have happened that should not."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Asia/Shanghai", locale="en-GB")
     seen = Visit(context.new_page(), base)
     own = (base, base.replace("http", "ws"), "data:", "blob:")

@@ -1,0 +1,92 @@
+"""From what is wrong to the packet in a real browser: the dissection, its bytes, evidence as a file, the text for the shift book."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from sensors.dissection import available
+from sensors.pcapng import read
+from tests.browser.test_pages import CHROMIUM, FLAGS, served, visiting
+from tests.cli import stored
+from tests.require import need
+
+pytestmark = pytest.mark.browser
+WROTE = {"en": "10.20.1.66, an engineering station, wrote to 10.20.1.12", "zh": "工程师站 10.20.1.66 向 10.20.1.12 写入或操作"}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("demo")
+    with served(home, shutil.copytree(stored()[0], home / "store")) as address:
+        yield address
+
+
+def test_three_clicks_to_the_packet_and_its_bytes(chromium: Browser, demo: str, tmp_path: Path) -> None:
+    need("tshark", available() is not None, "tshark is not installed")
+    with visiting(chromium, demo) as visit:
+        page = visit.page
+        visit.open("/?lang=en&range=all")
+        page.get_by_test_id("stTopNavLink").get_by_text("Alerts").click()
+        page.get_by_text(WROTE["en"]).click()
+        lit = page.locator(".dissection .octet.chosen")
+        expect(lit).to_have_text(["03", "b6"], timeout=30_000)
+        expect(page.locator(".dissection .node.key .note")).to_have_text("before: 100–105")
+        expect(page.locator(".dissection .readings")).to_contain_text("950")
+        page.locator(".dissection .octet").nth(72).click()
+        expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Unit Identifier")
+        expect(lit).to_have_text(["02"])
+        page.locator(".dissection [aria-selected=true]").press("ArrowUp")
+        expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Length")
+        expect(lit).to_have_text(["00", "06"])
+        page.locator(".dissection [aria-selected=true]").press("ArrowLeft")
+        expect(page.locator(".dissection [aria-selected=true] .label")).to_have_text("Modbus/TCP")
+        page.locator(".packets [aria-selected=true]").press("ArrowDown")
+        expect(page).to_have_url(re.compile(r"packet=\d+"))
+        chosen = page.url.partition("packet=")[2].partition("&")[0]
+        expect(page.locator(".dissection h3")).to_contain_text(f"Packet {chosen}")
+        with page.expect_download() as given:
+            page.get_by_role("button", name="Evidence").click()
+        given.value.save_as(tmp_path / "evidence.pcapng")
+    kept = list(read((tmp_path / "evidence.pcapng").read_bytes()))
+    assert any(packet.octets.endswith(bytes.fromhex("02060010 03b6")) for packet in kept)
+    if program := shutil.which("capinfos"):
+        told = subprocess.run([program, "-c", "-M", tmp_path / "evidence.pcapng"], capture_output=True, text=True, check=True)
+        assert re.search(rf"Number of packets:\s+{len(kept)}\b", told.stdout)
+
+
+def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(chromium: Browser, demo: str) -> None:
+    with visiting(chromium, demo) as visit:
+        page = visit.page
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=demo)
+        visit.open("/alerts?lang=zh&range=all")
+        page.get_by_role("button", name="交接班文本").click()
+        page.locator(".handover button").first.click()
+        expect(page.locator(".handover [role=status]").first).to_have_text("已复制")
+        assert "【未关闭告警】" in page.evaluate("navigator.clipboard.readText()")
+        expect(page.locator(".queue .fresh")).to_have_count(0)
+        mark = 1_795_365_801_000_000_000
+        page.evaluate(
+            "mark => { for (const name of Object.keys(localStorage)) if (name.startsWith('balefire.visit')) localStorage.setItem(name, mark) }", str(mark)
+        )
+        again = page.context.new_page()  # a tab of its own is a visit of its own
+        again.goto(f"{demo}/alerts?lang=zh&range=all")
+        expect(again.locator(".queue .fresh").first).to_have_text("上次之后", timeout=30_000)
+        count = again.locator(".queue .fresh").count()
+        again.get_by_text("上次查看之后").click()
+        expect(again.locator(".queue .row:not(.head)")).to_have_count(count)
+        again.get_by_role("button", name="已阅").click()
+        expect(again.locator(".queue .fresh")).to_have_count(0)

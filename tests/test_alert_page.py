@@ -1,0 +1,173 @@
+"""One alert: its packets as fields beside bytes, evidence as a file, normal against now, alerts that are alike."""
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboards import dissecting, packets, queries
+from dashboards.normal import before, normal
+from records.store import open_store
+from records.wording import LANGUAGES, say
+from sensors.dissection import available
+from sensors.pcapng import read
+from tests.browser import waterworks
+from tests.browser.waterworks import STORY
+from tests.cli import lines, one, stored
+from tests.require import need
+from tests.test_dashboards import leaves, opened, sent
+
+WROTE = "key:station-acts*10.20.1.12"
+RESTARTED = "key:controller-restarted*"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """The demo's store, to open and to change."""
+    return shutil.copytree(stored()[0], tmp_path / "store")
+
+
+def alert(store: Path, where: str) -> dict[str, Any]:
+    (found,) = lines("alerts", "--where", where, "--store", store)
+    return found
+
+
+def drawn(page: Any, name: str) -> dict[str, Any]:
+    """What the component of this name was sent."""
+    assert not page.exception
+    found = [json.loads(element.proto.json) for element in leaves(page.main) if getattr(element.proto, "component_name", "").endswith(f"balefire_{name}")]
+    assert len(found) == 1, name
+    return found[0]
+
+
+def flat(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for field in fields for each in (field, *flat(field.get("fields", [])))]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_field_of_the_packet_stands_in_its_bytes(demo: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    need("tshark", available() is not None, "tshark is not installed")
+    page = opened("alert", demo, monkeypatch, lang=language, id=alert(demo, WROTE)["id"])
+    told = drawn(page, "dissection")
+    octets, fields = bytes.fromhex(told["octets"]), flat(told["fields"])
+    (value,) = [field for field in fields if field.get("key")]
+    assert octets[value["at"] : value["at"] + value["size"]] == (950).to_bytes(2)
+    assert value["note"] == say("dashboard.packets.key_normal", language, low="100", high="105")
+    assert {field["at"] + field["size"] <= len(octets) for field in fields if "at" in field} == {True}
+    assert told["lines"] == []
+    assert "frame" not in told["fields"][0]["label"].casefold()
+    listed = drawn(page, "packets")
+    chosen = next(row for row in listed["rows"] if row["id"] == listed["chosen"])
+    assert (chosen["named"], chosen["from"].partition(":")[0], chosen["to"]) == (True, "10.20.1.66", "10.20.1.12:502")
+    assert "write_single_register" in chosen["what"]
+    assert "950" in chosen["what"]
+    assert any(row["kind"] == "TCP ACK" and row["what"] == "" for row in listed["rows"])
+
+
+def test_another_packet_is_chosen_by_the_address(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = alert(demo, WROTE)["id"]
+    first = drawn(opened("alert", demo, monkeypatch, lang="en", id=identity), "packets")
+    other = next(row for row in first["rows"] if row["id"] != first["chosen"])
+    page = opened("alert", demo, monkeypatch, lang="en", id=identity, packet=other["id"])
+    assert drawn(page, "packets")["chosen"] == other["id"]
+    assert drawn(page, "dissection")["title"] == f"Packet {other['number']}"
+    assert drawn(opened("alert", demo, monkeypatch, lang="en", id=identity, packet="999999"), "packets")["chosen"] == first["chosen"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_tshark_balefire_tells_what_it_understood_itself(demo: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("PATH", str(demo))
+    told = drawn(opened("alert", demo, monkeypatch, lang=language, id=alert(demo, WROTE)["id"]), "dissection")
+    assert told["lines"] == [say("evidence.problem.missing", language, seconds=20, mebibytes=1024)]
+    labels = [field["label"] for field in flat(told["fields"])]
+    assert labels[0] == "modbus, write_single_register"
+    for fact, value in (("from", "10.20.1.66"), ("to", "10.20.1.12"), ("values", "950"), ("effect", "value.write")):
+        assert f"{say(f'dashboard.packets.fact.{fact}', language)}: {value}" in labels
+    assert not any("at" in field for field in flat(told["fields"]))
+    assert len(told["octets"]) == 2 * 78
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_evidence_that_was_removed_is_said_to_be(demo: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    with closing(open_store(str(demo), write=True)) as store:
+        assert store.thin(0, 0)
+    page = opened("alert", demo, monkeypatch, lang=language, id=alert(demo, WROTE)["id"])
+    told = sent(page)
+    for text in ({"en": "packets that were kept were removed", "zh": "个曾保存的数据包已于"}[language], say("evidence.reason.size", language), "demo.pcap"):
+        assert text in told
+    assert page.get("download_button")[0].proto.disabled
+    assert "balefire_dissection" not in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_no_packet_was_kept_those_that_are_meant_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    waterworks.fill(tmp_path / "store")
+    told = sent(opened("alert", tmp_path / "store", monkeypatch, lang=language, id=f"a{STORY}"))
+    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language)):
+        assert text in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_file_is_that_of_the_command_line(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    monkeypatch.setenv("BALEFIRE_STORE", str(demo))
+    identity = alert(demo, RESTARTED)["id"]
+    made = packets.file(identity, language)
+    one("evidence", identity, "-o", tmp_path / "cli.pcapng", "--language", language, "--store", demo)
+    assert made == (tmp_path / "cli.pcapng").read_bytes()
+    assert len(list(read(made))) == 144
+
+
+def test_a_packet_of_many_fields_is_cut_and_says_so() -> None:
+    leaf: dict[str, Any] = {"name": "x", "label": "x: 1", "show": "1", "position": 0, "size": 1, "raw": "01", "hidden": False, "fields": []}
+    tree = {**leaf, "fields": [{**leaf, "hidden": True}, *([leaf] * 10)]}
+    budget = [5]
+    made = dissecting.field(tree, budget)
+    assert made
+    assert (len(made["fields"]), budget) == (4, [0])
+    assert dissecting.field({**leaf, "position": None}, [1]) == {"label": "x: 1", "size": 1, "show": "1"}
+
+
+def test_normal_is_what_the_store_saw_before(demo: Path) -> None:
+    with closing(open_store(str(demo))) as store:
+        found = queries.detail(store, alert(demo, WROTE)["id"])
+        assert found
+        told = normal(store, queries.rows(found.activities), int(found.alert["first"]), int(found.alert["last"]))
+        assert told
+        assert (told.about["ot.object.first"], told.about["ot.value"]) == (16, 950.0)
+        assert told.values
+        assert told.values == before(store, told.about, told.since)
+        assert {value for _time, low, high, _last in told.values for value in (low, high)} == {100.0, 105.0}
+        assert all(time < int(told.about["@timestamp"]) for time, *_ in told.values)
+        assert [value for _time, value, written in told.now if written] == [950.0]
+        assert told.doers
+        assert [(each.address, each.before, each.now) for each in told.doers] == [("10.20.1.66", 0, 2), ("10.20.1.20", 2, 0)]
+
+
+def test_what_begins_with_the_store_has_no_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = tmp_path / "store"
+    waterworks.fill(where)
+    with closing(open_store(str(where))) as store:
+        found = queries.detail(store, f"a{STORY}")
+        assert found
+        acts = queries.rows(found.activities)
+        start = queries.extent(store)
+        assert start
+        told = normal(store, [{**acts[1], "ot.effect": "setpoint.write"}], start.since, start.until)
+        assert told
+        assert told.doers is None
+        assert normal(store, [{**acts[1], "destination.ip": None}], start.since, start.until) is None
+    assert "balefire_strip" in sent(opened("alert", where, monkeypatch, lang="en", id=f"a{STORY}"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_alerts_of_the_same_rule_are_alike_with_what_was_decided(demo: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    other = alert(demo, "key:station-acts*10.20.1.11")
+    lines("alert", "close", other["id"], "--verdict", "expected", "--by", "Li", "--store", demo)
+    told = drawn(opened("alert", demo, monkeypatch, lang=language, id=alert(demo, WROTE)["id"]), "similar")
+    (row,) = told["rows"]
+    assert other["id"] in row["href"]
+    assert (row["title"], row["same"], row["score"]) == (other["title"][language], True, "63")
+    assert {"en": "closed as expected 1", "zh": "已关闭：预期内 1"}[language] in told["note"]

@@ -1,0 +1,97 @@
+"""The queue of alerts: what is new since the last visit, and the text for the shift book."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dashboards import handover
+from records.nesting import iso
+from records.store import open_store
+from records.wording import LANGUAGES, say
+from tests.browser import waterworks
+from tests.browser.waterworks import HOSTILE, HOUR, NOW, STORY
+from tests.cli import lines
+from tests.test_alert_page import drawn
+from tests.test_dashboards import opened, sent
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store that a test may change."""
+    monkeypatch.setenv("BALEFIRE_USER", "Li Wei")
+    waterworks.fill(tmp_path / "store")
+    return tmp_path / "store"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_new_since_the_last_visit_is_marked_and_can_be_had_alone(own: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    since = NOW - 6 * HOUR
+    newer = {row["id"] for row in lines("alerts", "--where", "NOT status:closed", "--since", iso(since + 1), "--store", own)}
+    page = opened("alerts", own, monkeypatch, lang=language, range="all")
+    assert say("dashboard.visit.tag", language) not in sent(page)
+    assert not page.toggle
+    page.session_state["visited"] = str(since)
+    page.run()
+    rows = drawn(page, "queue")["rows"]
+    assert {row["id"] for row in rows if row["fresh"]} == newer
+    assert 0 < len(newer) < len(rows)
+    page.toggle(key="only_new").set_value(True).run()
+    assert {row["id"] for row in drawn(page, "queue")["rows"]} == newer
+    assert page.query_params["new"] in ("1", ["1"])
+    page.button(key="seen_all").click().run()
+    assert "new" not in page.query_params
+    visit = drawn(page, "visit")
+    assert visit["seen"] == visit["newest"]
+    assert int(visit["newest"]) >= NOW
+
+
+@pytest.mark.parametrize("mark", ["soon", "-1", "9" * 40])
+def test_a_mark_that_is_none_is_no_visit(own: Path, monkeypatch: pytest.MonkeyPatch, mark: str) -> None:
+    page = opened("alerts", own, monkeypatch, lang="en", range="all", new="1")
+    page.session_state["visited"] = mark
+    page.run()
+    assert len(drawn(page, "queue")["rows"]) == 29
+    assert not page.toggle
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_shift_book_has_what_is_open_what_was_decided_and_what_was_not_seen(own: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    other = next(row["id"] for row in lines("alerts", "--where", "status:open", "--limit", "9", "--store", own) if row["id"] != f"a{STORY}")
+    lines("alert", "assign", f"a{STORY}", "--to", "Zhao Min", "--by", "Li Wei", "--store", own)
+    lines("alert", "close", other, "--verdict", "false", "--note", "a drill\nof\tnight shift\x1b[31m", "--by", "Li Wei", "--store", own)
+    page = opened("alerts", own, monkeypatch, lang=language, range="24h")
+    page.button(key="handover_button").click().run()
+    told = drawn(page, "handover")
+    assert [each["language"] for each in told["texts"]] == [language, *({"en", "zh"} - {language})]
+    text = told["texts"][0]["text"]
+    words = {
+        "en": ("1. [Critical 91] Chlorine set point on PLC-7", "Li Wei · closed", "SPAN-2 saw no packets for 4 min", "NOT SEEN: coverage 99."),
+        "zh": ("1. [严重 91] 从未写过该点的工程师站改写了 PLC-7", "Li Wei · 关闭", "SPAN-2 有 4 分钟没有看到数据包", "载荷覆盖 99."),
+    }[language]
+    for word in (*words, waterworks.SITE, "(Zhao Min)", "a drill of night shift\\x1b[31m", HOSTILE, "tcp/102"):
+        assert word in text, word
+    assert not any(line.startswith(("=", "+", "-", "@")) for line in text.splitlines()), "pasted into a sheet it would be a formula"
+    page.button(key="handover_button").click().run()
+    assert "balefire_handover" not in sent(page)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_shift_book_of_a_quiet_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    waterworks.fill_little(tmp_path / "store")
+    page = opened("alerts", tmp_path / "store", monkeypatch, lang=language, handover="1")
+    text = next(each["text"] for each in drawn(page, "handover")["texts"] if each["language"] == language)
+    assert say("dashboard.handover.open_none", language) in text
+    assert say("dashboard.handover.decided_none", language) in text
+    assert "99.9" in text
+
+
+def test_a_stored_text_stays_on_its_line() -> None:
+    assert handover.plain("a\r\nb\u2028c\u202ed\x00") == "a b c\\u202ed\\x00"
+    assert handover.plain("x" * 500, 10) == "x" * 9 + "…"
+    assert json.dumps(handover.plain("加\u200b氯"), ensure_ascii=False) == '"加氯"'
+
+
+def test_a_store_without_alerts_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(str(tmp_path / "store"), write=True).close()
+    assert "balefire replay FILE" in sent(opened("alerts", tmp_path / "store", monkeypatch, lang="en", handover="1", new="1"))
