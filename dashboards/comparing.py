@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.formats import number
-from dashboards.normal import normal
-from dashboards.page import text_of
+from dashboards.normal import Normal, normal
+from dashboards.page import opened, text_of
 from dashboards.reference import object_words
 from detectors.phrases import deed, measured
 from records.model import severity_word
 
 if TYPE_CHECKING:
-    from dashboards.normal import Normal
     from dashboards.page import Page
     from dashboards.queries import Detail
 
@@ -25,7 +27,8 @@ MILLI: Final = 1_000_000
 def strip(page: Page, found: Detail) -> None:
     """What would have been normal in the words of who found it, and normal against now as the store knows it."""
     words = text_of(found.finding or {}, "normal", page.language)
-    told = normal(page.store, queries.rows(found.activities), int(found.alert["first"]), int(found.alert["last"]))
+    alert = found.alert
+    told = _normal(os.environ.get("BALEFIRE_STORE", ""), str(alert["id"]), int(alert["first"]), int(alert["last"]), queries.rows(found.activities))
     data: dict[str, Any] = {
         "title": page.say("strip.title"),
         "note": "",
@@ -45,6 +48,11 @@ def strip(page: Page, found: Detail) -> None:
         if told.doers is None:
             data["lines"] += [page.say("strip.unknown", since=since)]
     kit.draw("strip", data, "strip")
+
+
+@st.cache_data(max_entries=100, ttl=600, show_spinner=False)
+def _normal(where: str, identity: str, first: int, last: int, _activities: list[Row]) -> Normal | None:  # noqa: ARG001 - of another alert it is another
+    return normal(opened(), _activities, first, last)
 
 
 def _values(page: Page, told: Normal) -> Row | None:

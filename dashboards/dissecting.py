@@ -5,6 +5,7 @@ Reading it is the work of another program: bounded, done for one packet at a tim
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import suppress
 from threading import BoundedSemaphore
@@ -18,6 +19,7 @@ from dashboards.formats import number
 from dashboards.normal import before
 from dashboards.queries import rows
 from dashboards.reference import object_words
+from dashboards.serve import MEBIBYTES
 from detectors.phrases import error
 from detectors.phrases import number as plain_number
 from records.wording import say
@@ -40,8 +42,8 @@ def one(page: Page, found: Detail, taken: Sequence[Taken], place: int, done: Seq
     packet = taken[place]
     near, there = evidence.around(taken, place)
     told = dissected(near, there) if available() else Dissected(problem="missing")
-    limits = Limits()
-    lines = [say(f"evidence.problem.{told.problem}", page.language, seconds=limits.seconds, mebibytes=limits.mebibytes)] if told.problem else []
+    bounds = limits()
+    lines = [say(f"evidence.problem.{told.problem}", page.language, seconds=bounds.seconds, mebibytes=bounds.mebibytes)] if told.problem else []
     fields = [node for node in told.packets[0]["fields"] if node["name"] != FRAME] if told.packets else list(_own(page, done))
     budget = [MOST_FIELDS]
     shown = [kept_node for node in fields if (kept_node := field(node, budget)) is not None]
@@ -53,7 +55,7 @@ def one(page: Page, found: Detail, taken: Sequence[Taken], place: int, done: Seq
     count = page.count("packets.bytes", len(octets), count=number(len(octets)))
     note = [packet.file, page.clock.micro(packet.packet.time), count if wire == len(octets) else page.say("packets.cut", count=count, wire=number(wire))]
     words = {name: page.say(f"packets.{name}") for name in ("nowhere", "swapped", "bits")}
-    words |= {"at": page.say("packets.at"), "none": page.say("packets.no_field")}
+    words |= {"at": page.say("packets.at"), "one": page.say("packets.at_one"), "none": page.say("packets.no_field")}
     data = {
         "title": page.say("packets.one", number=packet.number), "note": " · ".join([*note, page.say("packets.how")]),
         "lines": lines, "fields": shown, "octets": octets.hex(), "words": words,
@@ -70,7 +72,13 @@ def content(each: Taken) -> tuple[str, int, bytes]:
 def dissected(near: Sequence[Taken], there: int) -> Dissected:
     """What tshark says of one packet among those around it."""
     with AT_ONCE:
-        return trees([each.packet for each in near], Limits(), there)
+        return trees([each.packet for each in near], limits(), there)
+
+
+def limits() -> Limits:
+    """What tshark may take, as it was set where the dashboard was started."""
+    given = os.environ.get(MEBIBYTES, "")
+    return Limits(mebibytes=int(given)) if given.isdecimal() else Limits()
 
 
 def field(node: Row, budget: list[int]) -> Row | None:

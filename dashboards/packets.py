@@ -52,6 +52,8 @@ def kept(alert: str, query: Query) -> Kept:
 def _shown(alert: str) -> tuple[Kept, list[Taken]]:
     """What is kept, and the packets that can be chosen: of the worst findings, as many as a page bears."""
     found, used = kept(alert, WORST), 0
+    about = found.findings
+    found.there = {name: found.there[name] for name in sorted(found.there, key=lambda name: (-about[name]["severity"], about[name]["time"]))}
     for place, name in enumerate(list(found.there)):
         used += found.there[name]["packets"]
         if place and used > MOST_SHOWN:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 HOSTS: Final = "BALEFIRE_DASHBOARD_HOSTS"  # names to answer to
 READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer, after the number of the stream
+MEBIBYTES: Final = "BALEFIRE_DISSECTION__MEBIBYTES"  # of memory that tshark may take for a packet, as the setting is called in the environment
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 

@@ -26,10 +26,12 @@ def serve(screen: Screen, port: int, as_json: bool = False) -> None:
     """Serve the store's pages on 127.0.0.1 until Ctrl-C; once they answer, say where."""
     from balefire.identities import who
     from balefire.screen import to_json
-    from dashboards.serve import environment
+    from dashboards.serve import MEBIBYTES, environment
     from dashboards.serve import serve as listen
 
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
     address = f"http://127.0.0.1:{port}"
     ready = f"1 {to_json({'address': address, 'store': screen.store})}" if as_json else f"2 {screen.say('cli.dashboard', address=address)}"
-    listen(port, environment(screen.store, screen.language, who(screen.settings, None), screen.settings.dashboard.hosts, ready))
+    settings = screen.settings
+    told = environment(screen.store, screen.language, who(settings, None), settings.dashboard.hosts, ready)
+    listen(port, told | {MEBIBYTES: str(settings.dissection.mebibytes)})

@@ -127,7 +127,7 @@ function dump(cells, count) {
 // Beneath the bytes: which field, where it stands, and how its bytes can be read.
 function beneath(node, octets, words) {
   const { at, size } = node.field, inside = at != null && size > 0
-  const where = inside ? words.at.replace("{first}", at).replace("{last}", at + size - 1).replace("{size}", size) : words.nowhere
+  const where = inside ? (size === 1 ? words.one : words.at).replace("{first}", at).replace("{last}", at + size - 1).replace("{size}", size) : words.nowhere
   const head = el("div", "top", null, el("b", "", node.name), el("span", "muted small", where))
   return inside ? [head, readings(octets.slice(at, at + size), words)] : [head]
 }

@@ -1,10 +1,10 @@
 // Packets to choose from: those that a finding names are marked. Arrow keys and a click choose.
 export default function ({ data, parentElement, setStateValue }) {
-  const root = blank(parentElement, "packets"), list = el("div", "list"), rows = []
+  const root = blank(parentElement, "packets"), list = el("div"), rows = []
   list.setAttribute("role", "listbox")
   list.ariaLabel = data.title
   root.append(heading(data.title, data.note))
-  list.append(el("div", "row head muted small", null, ...data.head.map((word, at) => el("span", at === 1 || at === 6 ? "number" : "", word))))
+  const box = el("div", "list", null, el("div", "row head muted small", null, ...data.head.map((word, at) => el("span", at === 1 || at === 6 ? "number" : "", word))), list)
   const choose = at => {
     const row = rows[at]
     if (!row || at === chosen) return
@@ -33,7 +33,7 @@ export default function ({ data, parentElement, setStateValue }) {
     event.preventDefault()
     choose(Math.max(0, Math.min(rows.length - 1, chosen + step)))
   }
-  root.append(list)
+  root.append(box)
   mark(Math.max(0, data.rows.findIndex(packet => packet.id === data.chosen)))
-  if (rows[chosen]) list.scrollTop = Math.max(0, rows[chosen].offsetTop - list.offsetTop - 3 * rows[chosen].offsetHeight)
+  if (rows[chosen]) box.scrollTop = Math.max(0, rows[chosen].offsetTop - 4 * rows[chosen].offsetHeight)
 }

@@ -6,6 +6,6 @@ export default function ({ data, parentElement }) {
   for (const alert of data.rows) {
     const link = phrase("a", "title", alert.title)
     link.href = alert.href
-    root.append(el("div", "row", null, severityTag(alert.severity, alert.word), el("b", "number", alert.score), link, phrase("span", alert.same ? "cut" : "cut muted", alert.asset), el("span", "muted cut", alert.statusWord), el("span", "muted number", alert.time)))
+    root.append(el("div", "row", null, severityTag(alert.severity, alert.word), el("b", "number", alert.score), el("div", "main", null, link, el("div", "muted small cut", [alert.asset, alert.statusWord].filter(Boolean).join(" · "))), el("span", "muted number", alert.time)))
   }
 }

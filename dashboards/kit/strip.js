@@ -25,6 +25,7 @@ function doers(root, data) {
     was.firstChild.style.width = wide(row.before) * .7 + "%"
     now.firstChild.style.width = wide(row.now) * .7 + "%"
     now.firstChild.style.background = accessColour(root, data.access)
+    if (data.access === "unknown" && row.now) now.firstChild.className = "outlined"
     if (!row.now) now.lastChild.className = "none"
     const name = phrase("span", row.now ? "who" : "who muted", row.name)
     name.title = row.address
@@ -51,7 +52,10 @@ function values(root, data, width) {
   picture.append(svg("path", { d: path + `H${end}`, class: "now" }))
   for (const [time, value, written] of data.now) if (written) picture.append(svg("rect", { x: across(time) - 4, y: y(value) - 4, width: 8, height: 8, style: `fill:${accessColour(root, data.access)};stroke:var(--st-background-color);stroke-width:1.5` }))
   const shown = data.now.filter(each => each[2]).at(-1)
-  if (shown) picture.append(svg("text", { x: across(shown[0]) - 9, y: y(shown[1]) + (y(shown[1]) < 26 ? 16 : -8), class: "big right" }, data.written))
+  if (shown) {
+    const at = across(shown[0]), near = at - split < 80 // the label keeps clear of the line between before and now
+    picture.append(svg("text", { x: near ? at + 9 : at - 9, y: y(shown[1]) + (y(shown[1]) < 26 ? 18 : -8), class: near ? "big" : "big right" }, data.written))
+  }
   picture.append(svg("text", { x: (split + end) / 2, y: HIGH - 7, class: "middle" }, data.is))
   return picture
 }

@@ -43,13 +43,11 @@ def show(page: Page) -> None:
     deciding.refused(page)
     headline(page, found)
     st.space("small")
-    left, right = st.columns([1, 1], gap="large")
+    left, beside = st.columns([1, 1], gap="large")
     with left:
         waterfall(page, found)
         st.space("small")
         steps(page, found)
-    with right:
-        strip(page, found)
     activities(page, found)
     below = st.container()
     left, right = st.columns([1, 1], gap="large")
@@ -57,7 +55,9 @@ def show(page: Page) -> None:
         similar(page, found)
     with right:
         trail(page, found)
-    with below:  # last, for a packet takes a while to read
+    with beside:  # these last: they look far back, and into packets
+        strip(page, found)
+    with below:
         packets(page, found)
 
 
