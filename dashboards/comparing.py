@@ -30,24 +30,24 @@ def strip(page: Page, found: Detail) -> None:
     alert = found.alert
     told = _normal(os.environ.get("BALEFIRE_STORE", ""), str(alert["id"]), int(alert["first"]), int(alert["last"]), queries.rows(found.activities))
     data: dict[str, Any] = {
-        "title": page.say("strip.title"),
+        "title": page.say("normal.title"),
         "note": "",
         "lines": [],
         "normal": words,
-        "normalTitle": page.say("strip.normal") if words else "",
+        "normalTitle": page.say("normal.normal") if words else "",
     }
     if told is None:
-        data["lines"] = [page.say("strip.nothing")]
+        data["lines"] = [page.say("normal.nothing")]
     else:
         since = f"{page.clock.short_day(told.since)} {page.clock.minute(told.since)}"
-        data["note"] = page.say("strip.since", since=since)
+        data["note"] = page.say("normal.since", since=since)
         data["values"], data["doers"] = _values(page, told), _doers(page, told)
         if told.now and not told.values:
             written = [measured(told.about, value) for _time, value, wrote in told.now if wrote]
-            data["lines"] = [page.say("strip.no_values", object=object_words(told.about, page.language), values=page.say("and").join(dict.fromkeys(written)))]
+            data["lines"] = [page.say("normal.no_values", object=object_words(told.about, page.language), values=page.say("and").join(dict.fromkeys(written)))]
         if told.doers is None:
-            data["lines"] += [page.say("strip.unknown", since=since)]
-    kit.draw("strip", data, "strip")
+            data["lines"] += [page.say("normal.unknown", since=since)]
+    kit.draw("normal", data, "normal")
 
 
 @st.cache_data(max_entries=100, ttl=600, show_spinner=False)
@@ -72,8 +72,8 @@ def _values(page: Page, told: Normal) -> Row | None:
         "title": object_words(about, page.language),
         "before": [[time // MILLI, least, most, end] for time, least, most, end in told.values],
         "now": [[time // MILLI, value, wrote] for time, value, wrote in told.now],
-        "band": band, "was": was, "is": page.say("strip.now_at", time=is_now), "written": text, "access": str(about["ot.access"]),
-        "aria": page.say("strip.aria", was=band, now=text),
+        "band": band, "was": was, "is": page.say("normal.now_at", time=is_now), "written": text, "access": str(about["ot.access"]),
+        "aria": page.say("normal.aria", was=band, now=text),
     }  # fmt: skip
 
 
@@ -83,12 +83,12 @@ def _doers(page: Page, told: Normal) -> Row | None:
         return None
     rows = [
         {"name": each.name if each.name == each.address else f"{each.name} ({each.address})", "address": each.address, "before": each.before, "now": each.now,
-         "beforeText": number(each.before) if each.before else page.say("strip.never"), "nowText": number(each.now)}
+         "beforeText": number(each.before) if each.before else page.say("normal.never"), "nowText": number(each.now)}
         for each in told.doers
     ]  # fmt: skip
     device = str(told.about["destination.asset.name"] or told.about["destination.ip"])
-    title = page.say("strip.doers", deed=deed(str(told.about["ot.effect"]), page.language), device=device)
-    return {"title": title, "rows": rows, "before": page.say("strip.before"), "now": page.say("strip.now"), "access": str(told.about["ot.access"])}
+    title = page.say("normal.doers", deed=deed(str(told.about["ot.effect"]), page.language), device=device)
+    return {"title": title, "rows": rows, "before": page.say("normal.before"), "now": page.say("normal.now"), "access": str(told.about["ot.access"])}
 
 
 def similar(page: Page, found: Detail) -> None:
@@ -104,7 +104,7 @@ def similar(page: Page, found: Detail) -> None:
     tally = [f"{page.say(f'verdict.{verdict}')} {count}" for verdict, count in closed.items() if count]
     note = page.count("similar.note", len(alike), count=number(len(alike)), source=str(known.get(field) or "")) if alike else ""
     note += page.say("activity.comma") + page.say("similar.closed", tally=page.say("and").join(tally)) if tally else ""
-    kit.draw("similar", {"title": page.say("similar.title"), "note": note, "rows": lines, "empty": page.say("similar.none")}, "similar")
+    kit.follow("similar", {"title": page.say("similar.title"), "note": note, "rows": lines, "empty": page.say("similar.none")}, "similar")
 
 
 def _similar(page: Page, row: Row, names: dict[str, str], assets: set[str]) -> Row:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboards import kit, queries
-from dashboards.formats import DAY, SECOND, Clock, zone_named
+from dashboards.formats import Clock, zone_named
 from records.errors import BalefireError, StoreError
 from records.store import open_store
 from records.wording import LANGUAGES, say
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 PERIODS: Final = (*queries.PERIODS, "all")
-TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +155,3 @@ def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
 def text_of(row: dict[str, Any], name: str, language: str) -> str:
     """A stored text in the reader's language, in English where there is none."""
     return str(row.get(f"{name}.{language}") or row.get(f"{name}.en") or "")
-
-
-def ticks(clock: Clock, span: Span) -> list[dict[str, Any]]:
-    """Marks of the time axis at round local times; midnight shows the date, and years stand alone."""
-    if span.length > 400 * DAY:
-        first, last = clock.local(span.since).year + 1, clock.local(span.until).year
-        years = [datetime(year, 1, 1, tzinfo=clock.zone) for year in range(first, last + 1, 1 + (last - first) // 12)]
-        return [{"time": int(year.timestamp()) * 1000, "text": f"{year.year}", "day": True} for year in years]
-    step = next((seconds for seconds in TICKS if span.length <= seconds * SECOND * 9), TICKS[-1]) * SECOND
-    shift = int((clock.local(span.since).utcoffset() or timedelta()).total_seconds()) * SECOND
-    start = ((span.since + shift) // step + 1) * step - shift
-    return [_tick(clock, at, (at + shift) % DAY == 0) for at in range(start, span.until, step)]
-
-
-def _tick(clock: Clock, at: int, midnight: bool) -> dict[str, Any]:
-    return {"time": at // 1_000_000, "text": clock.short_day(at) if midnight else clock.minute(at), "day": midnight}

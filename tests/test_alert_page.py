@@ -159,7 +159,7 @@ def test_what_begins_with_the_store_has_no_before(tmp_path: Path, monkeypatch: p
         assert told
         assert told.doers is None
         assert normal(store, [{**acts[1], "destination.ip": None}], start.since, start.until) is None
-    assert "balefire_strip" in sent(opened("alert", where, monkeypatch, lang="en", id=f"a{STORY}"))
+    assert "balefire_normal" in sent(opened("alert", where, monkeypatch, lang="en", id=f"a{STORY}"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 from streamlit.components.v2 import component
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamlit.components.v2.types import ComponentRenderer
+
+
+VIEWS: Final = frozenset(each.name.removesuffix(".py") for each in (files("dashboards") / "views").iterdir())
 
 
 def _text(name: str) -> str:
@@ -38,6 +42,27 @@ def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]],
 
     result: Any = _component(name)(data=data, key=key, on_open_change=lambda: None, on_chosen_change=changed)
     return getattr(result, "open", None)
+
+
+def follow(name: str, data: dict[str, Any], key: str) -> None:
+    """Draw a component with links to other pages (`asset?…`); a plain click on one opens it in this session."""
+    result: Any = _component(name)(data=data, key=key, on_open_change=lambda: None)
+    visit(getattr(result, "open", None))
+
+
+def visit(address: object) -> None:
+    """Go to the page of an address that a component was given; anything else stays where it is."""
+    target = urlsplit(address) if isinstance(address, str) else None
+    if target is not None and target.path in VIEWS:
+        st.switch_page(f"views/{target.path}.py", query_params=dict(parse_qsl(target.query)))
+
+
+def watch(name: str, data: dict[str, Any], key: str, *events: str) -> dict[str, Any]:
+    """Draw a component with these events beside links; what happened just now, by event."""
+    told: dict[str, Any] = {f"on_{event}_change": lambda: None for event in ("open", *events)}
+    result: Any = _component(name)(data=data, key=key, **told)
+    visit(getattr(result, "open", None))
+    return {event: found for event in events if (found := getattr(result, event, None)) is not None}
 
 
 def tell(name: str, data: dict[str, Any], key: str, state: str, changed: Callable[[], None]) -> None:

@@ -40,6 +40,14 @@ function phrase(tag, name, text) {
   return element
 }
 
+// A link to another page: a new tab where one is asked for, else this session goes there.
+function anchor(name, text, href, setTriggerValue) {
+  const link = phrase("a", name ? name + " go" : "go", text)
+  link.href = href
+  link.onclick = event => { if (event.metaKey || event.ctrlKey || event.shiftKey) return; event.preventDefault(); event.stopPropagation(); setTriggerValue("open", href) }
+  return link
+}
+
 const heading = (title, note) => el("h3", "", title, note ? el("span", "", note) : null)
 
 // The order of the theme's categorical colours.
@@ -56,4 +64,48 @@ function blank(parent, name) {
   root.className = "bf " + name
   root.replaceChildren()
   return root
+}
+
+// Charts over time. A scale has left, right, since, until (ms) and turns a time into a place and back; a drag on `target` chooses a span of time.
+function timeScale(since, until, left, right) {
+  const wide = Math.max(1, right - left), long = Math.max(1, until - since)
+  return { left, right, x: time => left + (time - since) / long * wide, back: place => since + (Math.min(right, Math.max(left, place)) - left) / wide * long }
+}
+
+function brushing(target, scale, top, height, done) {
+  const mark = el("div", "brush")
+  mark.hidden = true
+  target.append(mark)
+  let from = null
+  const place = event => event.clientX - target.getBoundingClientRect().left
+  target.addEventListener("pointerdown", event => { if (event.button === 0 && !event.target.closest("a") && place(event) >= scale().left) { from = place(event); event.preventDefault() } })
+  const move = event => {
+    if (from === null) return
+    const to = Math.min(scale().right, Math.max(scale().left, place(event)))
+    mark.hidden = Math.abs(to - from) < 4
+    mark.style.cssText = `left:${Math.min(from, to)}px;width:${Math.abs(to - from)}px;top:${top}px;height:${height()}px`
+  }
+  const up = event => {
+    if (from !== null && Math.abs(place(event) - from) > 5) done([from, place(event)].sort((a, b) => a - b).map(each => Math.round(scale().back(each))))
+    from = null
+    mark.hidden = true
+  }
+  window.addEventListener("pointermove", move)
+  window.addEventListener("pointerup", up)
+  return () => { window.removeEventListener("pointermove", move); window.removeEventListener("pointerup", up) }
+}
+
+// A time (ms) as the plant's clock shows it.
+const clockText = (time, offset) => new Date(time + offset).toISOString().slice(11, 19)
+
+function accessColours(node) {
+  return Object.fromEntries([...Object.keys(ACCESS), "unknown"].map(access => [access, accessColour(node, access)]))
+}
+
+// What was not seen is hatched: the definition of `url(#blind)`.
+function hatching() {
+  const pattern = svg("pattern", { id: "blind", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }), made = svg("defs")
+  pattern.append(svg("rect", { width: 5, height: 5, style: "fill:var(--st-background-color)" }), svg("rect", { width: 1.4, height: 5, style: "fill:var(--st-gray-text-color)" }))
+  made.append(pattern)
+  return made
 }

@@ -16,10 +16,7 @@ export default function ({ data, parentElement }) {
 function picture(data, width) {
   const left = Math.min(220, Math.max(70, 18 + 7 * Math.max(...data.rows.map(row => row.name.length)))), height = data.rows.length * ROW
   const made = svg("svg", { width, height: height + 24, role: "img", "aria-label": data.title }), x = time => left + (time - data.since) / (data.until - data.since) * (width - left - RIGHT)
-  const pattern = svg("pattern", { id: "hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }), definitions = svg("defs")
-  pattern.append(svg("rect", { width: 5, height: 5, style: "fill:var(--st-background-color)" }), svg("rect", { width: 1.4, height: 5, style: "fill:var(--st-gray-text-color)" }))
-  definitions.append(pattern)
-  made.append(definitions)
+  made.append(hatching())
   data.rows.forEach((row, place) => made.append(...ribbon(row, place * ROW + 4, { x, left, right: width - RIGHT, data })))
   let free = left - 20
   for (const tick of data.ticks) {

@@ -1,22 +1,26 @@
-// A plain table. A cell is a text, or {text, access} for an access with its square, {text, href} for a link, or {text, kind} with kind mono, number or muted.
-export default function ({ data, parentElement }) {
+// A plain table. A cell is a text, or {text} with any of: access (its square before it), severity (its glyph before it), href (a link), sub (a second line), kind (mono, number, muted).
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = blank(parentElement, "table")
-  root.append(heading(data.title, data.note))
+  if (data.title) root.append(heading(data.title, data.note))
   if (!data.rows.length) return void root.append(el("p", "muted", data.empty))
   const head = el("tr", "", null, ...data.head.map((word, at) => el("th", data.rows[0][at]?.kind ?? "", word)))
-  const body = data.rows.map(row => el("tr", "", null, ...row.map(cell => typeof cell === "string" ? phrase("td", "", cell) : cell.href ? el("td", cell.kind, null, link(cell)) : cell.access ? el("td", "access", null, square(root, cell.access), cell.text) : phrase("td", cell.kind, cell.text))))
+  const body = data.rows.map(row => el("tr", "", null, ...row.map(each => cell(root, each, setTriggerValue))))
   root.append(el("div", data.low ? "scroll low" : "scroll", null, el("table", data.narrow ? "narrow" : "", null, el("thead", "", null, head), el("tbody", "", null, ...body))))
 }
 
-function link(cell) {
-  const made = phrase("a", "", cell.text)
-  made.href = cell.href
+function cell(root, each, setTriggerValue) {
+  if (typeof each === "string") return phrase("td", "", each)
+  const made = el("td", each.kind ?? (each.access ? "access" : ""))
+  if (each.access) made.append(square(root, each.access))
+  if (each.severity) made.append(glyph(each.severity, 12))
+  made.append(each.href ? anchor("", each.text, each.href, setTriggerValue) : phrase("span", "", each.text))
+  if (each.sub) made.append(phrase("small", "muted", each.sub))
   return made
 }
 
 function square(root, access) {
   const mark = el("i")
   mark.style.background = accessColour(root, access)
-  if (access === "unknown") mark.style.outline = "1px solid var(--st-gray-text-color)"
+  if (access === "unknown") mark.style.cssText += ";outline:1px solid var(--st-gray-text-color);outline-offset:-1px"
   return mark
 }

@@ -97,7 +97,7 @@ def listed(page: Page, found: list[dict[str, Any]], total: int) -> None:
     """The entries, newest first."""
     head = [page.say(f"audit.{name}") for name in ("number", "time", "by", "what", "subject", "before", "after", "note")]
     told = {"title": page.say("audit.entries"), "note": page.count("audit.total", total, count=number(total)), "empty": page.say("audit.none")}
-    kit.draw("table", {**told, "head": head, "rows": [line(page, row) for row in found]}, "entries")
+    kit.follow("table", {**told, "head": head, "rows": [line(page, row) for row in found]}, "entries")
 
 
 def line(page: Page, row: dict[str, Any]) -> list[Any]:

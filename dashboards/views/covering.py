@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
+from dashboards.axis import blind_mark, ticks
 from dashboards.blindness import LITTLE, clock_words, placed, reason_words, spot_words
 from dashboards.covered import Looked, look, step_of
 from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
-from dashboards.page import Page, begin, opened, ticks
+from dashboards.page import Page, begin, opened
 from records.query import Span
 from records.wording import say
 from sensors.grading import grade
@@ -96,14 +97,7 @@ def ribbons(page: Page, looked: Looked) -> None:
 
 def _ribbon(page: Page, place: Place, span: Span) -> dict[str, Any]:
     clock, language = page.clock, page.language
-    blind = [
-        {
-            "since": gap.since // MILLI,
-            "until": gap.until // MILLI,
-            "text": page.say("timeline.blind", since=clock.minute(gap.since), until=clock.minute(gap.until), duration=duration(gap.length, language)),
-        }
-        for gap in place.blind(span)
-    ]
+    blind = [blind_mark(page, gap) for gap in place.blind(span)]
     grades = [(time // MILLI, share, f"{clock.short_day(time)} {clock.minute(time)}: {share_seen(share, language)}") for time, share in place.grades(span)]
     return {"name": place.name, "blind": blind, "grades": grades, "grade": _grade(place, language)}
 

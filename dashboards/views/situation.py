@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.blindness import spot_words
-from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
-from dashboards.page import Page, begin, kept_parameters, ticks
+from dashboards.formats import DAY, MINUTE, SECOND, duration, number, share_missed, share_seen, size
+from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
 from records.model import severity_word
 from records.wording import role_words, say
@@ -18,11 +19,13 @@ from records.wording import role_words, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dashboards.formats import Clock
     from dashboards.queries import Sensor
     from records.query import Span
 
 SPOTS: Final = 6  # blind spots that are told one by one
 SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
+TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
 
 
 def show(page: Page) -> None:
@@ -133,7 +136,7 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
         "until": span.until // 1_000_000,
         "interval": interval // 1_000_000,
         "bars": bars,
-        "ticks": ticks(clock, span),
+        "ticks": ticks(page),
         "empty": page.say("timeline.empty"),
         "words": {level: page.say(f"severity.{level}") for level in queries.LEVELS},
         "coverageTitle": page.say("timeline.coverage"),
@@ -146,6 +149,23 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
 def _blind_mark(page: Page, gap: Span) -> dict[str, Any]:
     text = page.say("timeline.blind", since=page.clock.minute(gap.since), until=page.clock.minute(gap.until), duration=duration(gap.length, page.language))
     return {"since": gap.since // 1_000_000, "until": gap.until // 1_000_000, "text": text}
+
+
+def ticks(page: Page) -> list[dict[str, Any]]:
+    """Marks of the time axis at round local times; midnight shows the date, and years stand alone."""
+    span, clock = page.span, page.clock
+    if span.length > 400 * DAY:
+        first, last = clock.local(span.since).year + 1, clock.local(span.until).year
+        years = [datetime(year, 1, 1, tzinfo=clock.zone) for year in range(first, last + 1, 1 + (last - first) // 12)]
+        return [{"time": int(year.timestamp()) * 1000, "text": f"{year.year}", "day": True} for year in years]
+    step = next((seconds for seconds in TICKS if span.length <= seconds * SECOND * 9), TICKS[-1]) * SECOND
+    shift = int((clock.local(span.since).utcoffset() or timedelta()).total_seconds()) * SECOND
+    start = ((span.since + shift) // step + 1) * step - shift
+    return [_tick(clock, at, (at + shift) % DAY == 0) for at in range(start, span.until, step)]
+
+
+def _tick(clock: Clock, at: int, midnight: bool) -> dict[str, Any]:
+    return {"time": at // 1_000_000, "text": clock.short_day(at) if midnight else clock.minute(at), "day": midnight}
 
 
 def risk(page: Page) -> None:

@@ -2,7 +2,7 @@
 const HIGH = 176, LEFT = 46, RIGHT = 74, TOP = 14, FOOT = 26, SPLIT = .6
 
 export default function ({ data, parentElement }) {
-  const root = blank(parentElement, "strip"), chart = el("div", "chart")
+  const root = blank(parentElement, "normal"), chart = el("div", "chart")
   root.append(heading(data.title, data.note))
   if (data.normal) root.append(el("p", "prose", null, el("b", "", data.normalTitle), " ", phrase("span", "", data.normal)))
   if (data.values) root.append(el("p", "muted small", data.values.title), chart)
