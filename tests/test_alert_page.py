@@ -13,6 +13,7 @@ from dashboards.normal import before, normal
 from records.store import open_store
 from records.wording import LANGUAGES, say
 from sensors.dissection import available
+from sensors.engine.mode import choose
 from sensors.pcapng import read
 from tests.browser import waterworks
 from tests.browser.waterworks import STORY
@@ -20,6 +21,7 @@ from tests.cli import lines, one, stored
 from tests.require import need
 from tests.test_dashboards import leaves, opened, sent
 
+choose(0)  # pages import kernels, too: a small capture is to be read as it is elsewhere, interpreted where nothing is compiled
 WROTE = "key:station-acts*10.20.1.12"
 RESTARTED = "key:controller-restarted*"
 
