@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboards import deciding, kit, queries
-from dashboards.comparing import similar, strip
 from dashboards.formats import number
+from dashboards.likeness import similar, strip
 from dashboards.packets import download, packets
 from dashboards.page import Page, begin, text_of
 from dashboards.reference import object_words
