@@ -206,7 +206,7 @@ def test_loss_is_counted_and_what_follows_is_seen(numbers: list[int], seed: int)
     seen = watch([*Talk().open().packets, *kept])
     assert seen.totals.lost == lost
     assert seen.totals.undecoded_bytes == 0
-    assert not seen.anomalies, "what the capture lost is no fault of the devices"
+    assert set(seen.anomalies) <= {"answer_missed"}, "what the capture lost is no fault of the devices"
     expected = [transaction for transaction in sorted(whole) for _ in range(EXCHANGES[[*numbers, 0][transaction]][2])]
     answered = [line for line in seen.lines if line["packet"] and line["response_packet"]]
     assert len(answered) == len(expected)
@@ -289,7 +289,7 @@ def test_midstream_and_one_side() -> None:
     answered = watch(talk.packets[1::2])
     assert [(line["outcome"], line["values"]) for line in answered.lines] == [("success", [n]) for n in range(5)]
     assert answered.totals.one_sided == 1
-    assert not asked.anomalies
+    assert asked.anomalies == ["answer_missed"] * 4, "that the last one was answered nobody has acknowledged yet"
     assert not answered.anomalies
     assert answered.lines[0]["destination"]["ip"] == talk.server
     assert both.totals.one_sided == 0
