@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from balefire.screen import clean
 from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
-from records.facts import ADDRESS, changes
+from records.assets import changes_of
+from records.claims import CONTESTED
+from records.facts import ADDRESS
 from records.wording import role_words, say_or
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def _facts(screen: Screen, facts: tuple[Fact, ...]) -> RenderableType:
 def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
     """`Firmware: 2.1 → 2.3 on 3 May 2026, 10:04:00`."""
     lines: list[RenderableType] = []
-    for change in changes(asset.facts):
+    for change in changes_of(asset):
         name = say_or(f"fact.{change.name}", screen.language, change.name)
         words = {"fact": name, "before": change.before, "after": change.after, "time": shown(change.time, screen.language), "source": change.source}
         lines.append(indented(Prose(screen.say("cli.asset.changed", **words))))
@@ -60,8 +62,9 @@ def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
 
 def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
     lines: list[RenderableType] = [
-        indented(Prose(screen.say(f"cli.asset.{each.kind}", address=each.address, other=each.other, time=shown(each.first, screen.language))))
+        indented(Prose(screen.say("cli.asset.contested", address=each.address, other=each.other, time=shown(each.first, screen.language))))
         for each in asset.conflicts
+        if each.kind == CONTESTED
     ]
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
 

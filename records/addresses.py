@@ -8,6 +8,15 @@ from typing import Final
 _MAC: Final = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
 
 
+# Of routers that stand in for each other: VRRP (RFC 9568, also CARP), HSRP and GLBP. Such a MAC address goes from one device to the other with its IP address.
+_VIRTUAL: Final = ("00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:", "00:00:0c:9f:f", "00:05:73:a0:0", "00:07:b4:0")
+
+
 def is_mac(text: str) -> bool:
     """Is it a MAC address?"""
     return _MAC.fullmatch(text) is not None
+
+
+def is_virtual(mac: str) -> bool:
+    """Is it the MAC address of a fail-over pair, not of one device?"""
+    return mac.startswith(_VIRTUAL)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from records.facts import ADDRESS, TAKEN_FOR_ITS_NAME, TOLD, Fact, addresses, asset_id, current, identity_of, keys_of, united
+from records.facts import ADDRESS, TAKEN_FOR_ITS_NAME, TOLD, Change, Fact, addresses, asset_id, changes, current, identity_of, keys_of, united
 from records.model import Asset, Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+CLAIMED: Final = "claim"  # the source of where an address is, where several say so
 MOST_CONFLICTS: Final = 32  # of an asset, the last ones
 
 
@@ -42,13 +43,19 @@ def asset_of(
 
 
 def _united(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
-    known: dict[tuple[str, str, str], Conflict] = {}
+    known: dict[tuple[str, str, str, str | None], Conflict] = {}
     for each in conflicts:
-        key = each.address, each.other, each.kind
+        key = each.address, each.other, each.kind, each.before
         other = known.get(key, each)
         known[key] = replace(each, first=min(each.first, other.first), last=max(each.last, other.last))
     newest = sorted(known.values(), key=lambda each: (each.last, each.address, each.other, each.kind))[-MOST_CONFLICTS:]
     return tuple(sorted(newest, key=lambda each: (each.first, each.address, each.other, each.kind)))
+
+
+def changes_of(asset: Asset) -> list[Change]:
+    """What changed: its facts, and at which MAC address an address is that it has or had."""
+    moved = [Change(each.address, each.before, each.other, each.first, CLAIMED) for each in asset.conflicts if each.before is not None]
+    return sorted([*changes(asset.facts), *moved], key=lambda change: (change.time, change.name, change.source))
 
 
 def with_facts(asset: Asset, facts: Iterable[Fact]) -> Asset:

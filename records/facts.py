@@ -17,6 +17,7 @@ MOST_TEXT: Final = 128  # characters of a value
 TAKEN_FOR_ITS_NAME: Final = 60  # so far has a name to be believed
 FIRM: Final = 60  # so far has an address to be believed to tell two assets for one
 ADDRESS: Final = "address"
+FORMER: Final = "former_address"  # one that the asset had, and that another one has now
 TOLD: Final = ("vendor", "model", "firmware", "serial", "role", "zone", "level", "criticality")  # what an asset's row says itself, beside its facts
 DULL: Final = frozenset("0fFxX-. ")  # serial numbers of these letters alone are none
 
@@ -91,9 +92,10 @@ def _rank(fact: Fact) -> tuple[int, int, int, str]:
 
 def changes(facts: Iterable[Fact]) -> list[Change]:
     """Where a source said one thing up to a time, and another from then on; not what it said both of, time and again."""
+    facts = list(facts)
     groups: dict[tuple[str, str], list[Fact]] = {}
     for fact in sorted(facts, key=_by_time):
-        if fact.name != ADDRESS:
+        if fact.name not in (ADDRESS, FORMER):
             groups.setdefault((fact.name, fact.source), []).append(fact)
     found = [
         Change(name, before.value, after.value, after.first, source)
@@ -101,7 +103,21 @@ def changes(facts: Iterable[Fact]) -> list[Change]:
         for before, after in pairwise(group)
         if after.first > before.last
     ]
-    return sorted(found, key=lambda change: (change.time, change.name, change.source))
+    return sorted(found + _renumbered(facts), key=lambda change: (change.time, change.name, change.source))
+
+
+def _renumbered(facts: Iterable[Fact]) -> list[Change]:
+    """Another address in the place of one that is not seen any more, whoever says so; of IPv6 addresses a host has several by turns."""
+    whole: dict[str, Fact] = {}
+    for fact in sorted(facts, key=lambda each: (each.first, each.source)):
+        if fact.name == ADDRESS and _address_order(fact.value)[0] != 6:
+            known = whole.setdefault(fact.value, fact)
+            whole[fact.value] = replace(known, last=max(known.last, fact.last))
+    groups: dict[int, list[Fact]] = {}
+    for fact in sorted(whole.values(), key=_by_time):
+        groups.setdefault(_address_order(fact.value)[0], []).append(fact)
+    pairs = [pair for group in groups.values() for pair in pairwise(group)]
+    return [Change(ADDRESS, before.value, after.value, after.first, after.source) for before, after in pairs if after.first > before.last]
 
 
 def addresses(facts: Iterable[Fact]) -> list[str]:

@@ -175,13 +175,14 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An address that is at `other` (a MAC address) from `first` on ("moved"), or that both claim ("contested"); nanoseconds."""
+    """An address that is at `other` (a MAC address) from `first` on, and was at `before` ("moved"), or that both claim ("contested"); nanoseconds."""
 
     address: str
     other: str
     kind: str
     first: int
     last: int
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ MOST_HEARD: Final = 1 << 13  # addresses that something was said of
 MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
 MOST_SAID: Final = 64  # different facts of one address
 MOST_ASKED: Final = 64  # devices that one host asked which are counted
-SPOKEN: Final = "traffic"  # the source of what packets themselves tell
 
 
 @dataclass(slots=True)

@@ -1,21 +1,24 @@
 """Which addresses are one asset, and what it is: from all that was heard, the same whatever the order in which it was.
 
-Addresses are joined by what hosts say of themselves (`statements`), then by the MAC addresses of their packets, last by serial numbers. Not joined are
-addresses behind a router, whose MAC address carries many; two hosts of which each has both kinds of address already, for then somebody speaks for
-another; and an address that two MAC addresses claim: it stays with the one that had it first, or has it alone since.
+An IPv4 address is at the MAC address that claims it (`records.claims` says which, where several do). Other addresses are joined by the MAC addresses of
+their packets, then by what hosts say of themselves (`statements`), last by serial numbers. Not joined are addresses behind a router, whose MAC address
+carries many; two hosts of which each has both kinds of address already, for then somebody speaks for another; and, by anything else than those claims,
+an address that two MAC addresses claim.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from records.addresses import is_mac
 from records.assets import asset_of
-from records.facts import ADDRESS, Fact, serial_keys
+from records.claims import MOVED, settled
+from records.facts import ADDRESS, FORMER, Fact, serial_keys
 from records.model import Conflict
+from sensors.claiming import SPOKEN, is_claim, places
 from sensors.roles import behaviour, level_of
 from sensors.statements import ANNOUNCED, DERIVED, PROVEN
 from sensors.vendors import vendor_of
@@ -23,17 +26,14 @@ from sensors.vendors import vendor_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from records.claims import Claim, Dispute
     from records.model import Asset
+    from sensors.claiming import Evidence, Links
     from sensors.inventory import Heard, Span
 
 MOST_ADDRESSES: Final = 16  # of one asset
-MOST_OWN: Final = 4  # IPv4 addresses that one MAC address may claim in ARP: with more it answers for others
 ROUTED: Final = 3  # IPv4 addresses in the packets of one MAC address that make it a router's
-CLAIM: Final = "arp"  # what says that an IP address is at a MAC address
 LINK_LOCAL: Final = "fe80:"
-SPOKEN: Final = "traffic"
-
-Links = dict[tuple[str, str, str], "Span"]
 
 
 @dataclass(slots=True)
@@ -68,15 +68,33 @@ class _Hosts:
 
 @dataclass(slots=True)
 class _Findings:
-    """What was found out while joining: how each address is known, routers, and addresses that two claim."""
+    """What was found out while joining: how each address is known, routers, and addresses that several claim.
+
+    `torn`: of these, at which MAC address each is; `since`: when one that moved came there; `former`: MAC address → what it had, and who says so.
+    """
 
     by: dict[str, dict[str, tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(dict))  # address → source → (confidence, first, last)
     routers: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     conflicts: dict[str, list[Conflict]] = field(default_factory=lambda: defaultdict(list))
+    torn: dict[str, str] = field(default_factory=dict[str, str])
+    since: dict[str, int] = field(default_factory=dict[str, int])
+    former: dict[str, list[tuple[str, Claim, list[Evidence]]]] = field(default_factory=lambda: defaultdict(list))
 
     def know(self, address: str, source: str, confidence: int, first: int, last: int) -> None:
         known = self.by[address].get(source, (confidence, first, last))
         self.by[address][source] = max(confidence, known[0]), min(first, known[1]), max(last, known[2])
+
+    def dispute(self, address: str, told: Dispute) -> None:
+        """An address moved, or two claim it: both sides say so."""
+        holder, other, kind = told
+        if kind == MOVED:
+            self.since[address] = other.first
+            conflict = Conflict(address, other.mac, kind, other.first, other.last, holder.mac)
+            self.conflicts[holder.mac].append(conflict)
+            self.conflicts[other.mac].append(conflict)
+        else:
+            self.conflicts[holder.mac].append(Conflict(address, other.mac, kind, other.first, other.last))
+            self.conflicts[other.mac].append(Conflict(address, holder.mac, kind, other.first, other.last))
 
 
 def resolve(site: str | None, spoke: Mapping[str, Heard], told: Mapping[str, Heard], links: Links) -> tuple[Asset, ...]:
@@ -84,7 +102,7 @@ def resolve(site: str | None, spoke: Mapping[str, Heard], told: Mapping[str, Hea
     hosts, found = _Hosts(), _Findings()
     for address in sorted({*spoke, *(address for address, heard in told.items() if heard.here)}):
         hosts.add(address)
-    _claims(hosts, found, links)
+    _claims(hosts, found, links, spoke, told)
     _packets(hosts, found, spoke, told)
     _statements(hosts, found, links)
     _serials(hosts, spoke)
@@ -95,40 +113,30 @@ def resolve(site: str | None, spoke: Mapping[str, Heard], told: Mapping[str, Hea
     return tuple(sorted(assets, key=lambda asset: (asset.name, asset.id)))
 
 
-def _claims(hosts: _Hosts, found: _Findings, links: Links) -> None:
-    """IP addresses with the MAC addresses that claim them in ARP."""
-    claims: dict[str, dict[str, Span]] = defaultdict(dict)
-    for (mac, address, source), span in links.items():
-        if source == CLAIM:
-            claims[address][mac] = span
-    carried: dict[str, set[str]] = defaultdict(set)
-    for address, each in claims.items():
-        for mac in each:
-            carried[mac].add(address)
-    for mac in sorted(carried):
-        if len([address for address in carried[mac] if ":" not in address]) > MOST_OWN:
-            spans = [claims[address][mac] for address in carried[mac]]
-            found.routers[mac] = min(span.first for span in spans), max(span.last for span in spans)
-    for address in sorted(claims):
-        own = {mac: span for mac, span in claims[address].items() if mac not in found.routers}
-        if own:
-            holder = _holder(address, own, found)
-            hosts.join(address, holder)
-            found.know(address, CLAIM, ANNOUNCED, own[holder].first, own[holder].last)
-            found.know(holder, CLAIM, ANNOUNCED, own[holder].first, own[holder].last)
-
-
-def _holder(address: str, claims: Mapping[str, Span], found: _Findings) -> str:
-    """Whose the address is: the first one's, as long as it says so; then the next one's. What others said is a conflict on both sides."""
-    ordered = sorted(claims, key=lambda mac: (claims[mac].first, mac))
-    holder = ordered[0]
-    for mac in ordered[1:]:
-        moved = claims[mac].first > claims[holder].last
-        kind, span = ("moved" if moved else "contested"), claims[mac]
-        found.conflicts[holder].append(Conflict(address, mac, kind, span.first, span.last))
-        found.conflicts[mac].append(Conflict(address, mac if moved else holder, kind, span.first, span.last))
-        holder = mac if moved else holder
-    return holder
+def _claims(hosts: _Hosts, found: _Findings, links: Links, spoke: Mapping[str, Heard], told: Mapping[str, Heard]) -> None:
+    """IP addresses with the MAC addresses that claim them in ARP and DHCP."""
+    known = places(links, told, spoke)
+    found.routers |= known.answering()
+    for address in sorted(known.said):
+        claims = known.claims(address, found.routers)
+        if not claims:
+            continue
+        holder, disputes = settled(claims)
+        for dispute in disputes:
+            found.dispute(address, dispute)
+            if dispute.kind == MOVED:
+                hosts.add(dispute.holder.mac)
+                found.former[dispute.holder.mac].append((address, dispute.holder, known.evidence(address, dispute.holder.mac)))
+        if len(claims) > 1:
+            found.torn[address] = holder.mac
+        hosts.add(holder.mac)
+        joined = hosts.join(address, holder.mac)
+        for claim in claims:
+            for source, confidence, first, last in known.evidence(address, claim.mac):
+                if claim.mac in hosts.above and (joined or claim is not holder):
+                    found.know(claim.mac, source, confidence, first, last)
+                if joined and claim is holder and source != SPOKEN:
+                    found.know(address, source, confidence, first, last)
 
 
 def _packets(hosts: _Hosts, found: _Findings, spoke: Mapping[str, Heard], told: Mapping[str, Heard]) -> None:
@@ -137,7 +145,8 @@ def _packets(hosts: _Hosts, found: _Findings, spoke: Mapping[str, Heard], told: 
     for heard_of in (told, spoke):
         for address in sorted(heard_of):
             for mac, span in heard_of[address].macs.items():
-                behind[mac][address] = span
+                if found.torn.get(address, mac) == mac:
+                    behind[mac][address] = span
     inside = any(_is_private(address) for address in (*spoke, *hosts.above))
     for mac in sorted(behind):
         four = [address for address in behind[mac] if ":" not in address]
@@ -150,7 +159,7 @@ def _packets(hosts: _Hosts, found: _Findings, spoke: Mapping[str, Heard], told: 
         for address in sorted(behind[mac]):
             alone = address.startswith(LINK_LOCAL) or len(others if ":" in address else four) == 1
             routed = mac in found.routers or (announced and ":" not in address) or (inside and not _is_private(address))
-            if alone and not routed and _only(address, mac, spoke, told):
+            if alone and not routed and address not in found.torn and _only(address, mac, spoke, told):
                 hosts.add(mac)
                 if hosts.join(address, mac):
                     found.know(mac, SPOKEN, DERIVED, behind[mac][address].first, behind[mac][address].last)
@@ -171,7 +180,7 @@ def _only(address: str, mac: str, *heard_of: Mapping[str, Heard]) -> bool:
 def _statements(hosts: _Hosts, found: _Findings, links: Links) -> None:
     """Addresses that a host says are its own."""
     for (one, other, source), span in sorted(links.items(), key=lambda item: (item[1].first, item[0])):
-        if source == CLAIM or one not in hosts.above or other not in hosts.above:
+        if is_claim(one, other, source) or {one, other} & found.torn.keys() or not {one, other} <= hosts.above.keys():
             continue
         if hosts.join(one, other):
             for address in (one, other):
@@ -193,16 +202,31 @@ def _facts(heard: Heard) -> Iterable[Fact]:
     return (Fact(name, value, source, confidence, span.first, span.last) for (name, value, source, confidence), span in heard.facts.items())
 
 
+def _told_of(addresses: list[str], found: _Findings, spoke: Mapping[str, Heard], told: Mapping[str, Heard]) -> Iterable[Fact]:
+    """What was said of these addresses while they were this host's, and which it had before."""
+    for address in addresses:
+        since = found.since.get(address, 0)
+        for heard in (spoke.get(address), told.get(address)):
+            if heard is not None:
+                yield from (replace(fact, first=max(fact.first, since)) for fact in _facts(heard) if fact.last >= since)
+        for former, claim, evidence in found.former.get(address, ()):
+            yield from (Fact(FORMER, former, source, confidence, first, last) for source, confidence, first, last in evidence)
+            for heard in (spoke.get(former), told.get(former)):
+                if heard is not None:
+                    yield from (fact for fact in _facts(heard) if claim.first <= fact.first and fact.last <= claim.last)
+
+
 def _asset(site: str | None, addresses: list[str], found: _Findings, spoke: Mapping[str, Heard], told: Mapping[str, Heard]) -> Asset:
     """All that is known of the host with these addresses."""
     each = [(address, heard) for address in addresses for heard in (spoke.get(address), told.get(address)) if heard is not None]
     routed = [found.routers[address] for address in addresses if address in found.routers]
     known = [time for address in addresses for time in found.by.get(address, {}).values()]
-    spans = [(heard.seen.first, heard.seen.last) for _, heard in each] + routed + [(first, last) for _, first, last in known]
+    seen = [(address, max(heard.seen.first, found.since.get(address, 0)), heard.seen.last, heard.spoke) for address, heard in each]
+    spans = [(first, last) for _, first, last, _ in seen] + routed + [(first, last) for _, first, last in known]
     first, last = min(begin for begin, _ in spans), max(end for _, end in spans)
-    facts = [fact for _, heard in each for fact in _facts(heard)]
+    facts = list(_told_of(addresses, found, spoke, told))
     facts += [Fact(ADDRESS, address, source, *span) for address in addresses for source, span in found.by.get(address, {}).items()]
-    facts += [Fact(ADDRESS, address, SPOKEN, PROVEN, heard.seen.first, heard.seen.last) for address, heard in each if heard.spoke]
+    facts += [Fact(ADDRESS, address, SPOKEN, PROVEN, begin, end) for address, begin, end, speaks in seen if speaks]
     named = {fact.value for fact in facts if fact.name == ADDRESS}
     facts += [Fact(ADDRESS, address, "announced", ANNOUNCED, first, last) for address in addresses if address not in named]
     facts += [Fact("vendor", maker, "oui", DERIVED, first, last) for address in addresses if is_mac(address) and (maker := vendor_of(address))]

@@ -12,10 +12,10 @@ from tests.wire import Packet, ethernet, ipv4, udp, watch
 MAC = bytes.fromhex("001b1b112233")
 
 
-def dhcp(kind: int, had: str = "0.0.0.0", given: str = "0.0.0.0", more: bytes = b"", head: bytes = b"\0") -> bytes:
+def dhcp(kind: int, had: str = "0.0.0.0", given: str = "0.0.0.0", more: bytes = b"", head: bytes = b"\0", client: bytes = MAC) -> bytes:
     """A message of this type: addresses that the client has, and is given."""
     ends = ipaddress.ip_address(had).packed + ipaddress.ip_address(given).packed
-    fixed = bytes([2 if kind in (2, 5, 6) else 1, 1, 6, 0]) + bytes(8) + ends + bytes(8) + MAC + bytes(202)
+    fixed = bytes([2 if kind in (2, 5, 6) else 1, 1, 6, 0]) + bytes(8) + ends + bytes(8) + client + bytes(202)
     return fixed + b"\x63\x82\x53\x63" + head + bytes([53, 1, kind]) + more + b"\xff"
 
 

@@ -16,8 +16,8 @@ from sensors.sources.pcap import find, open_capture
 from tests.cli import balefire, lines, one
 from tests.require import need
 from tests.test_lldp import lldp, tlv
-from tests.test_resolving import ANSWER, PLC, REQUEST
-from tests.wire import SECOND, START, Feed, Packet, Talk, ethernet, mbap, save, watch
+from tests.test_resolving import ANSWER, IDENTITY, PLC, REQUEST, identity
+from tests.wire import SECOND, START, Feed, Packet, Talk, ethernet, save, watch
 
 SHARED = Path(__file__).parents[2] / "shared" / "captures"
 SPOOFED = 20_000 if INTERPRETED else 100_000
@@ -48,16 +48,6 @@ def test_spoofed_addresses_stay_bounded_and_are_said() -> None:
     assert int(sensor.clock[0].hosts) <= MOST_HOSTS
     assert shed >= SPOOFED - MOST_HEARD - MOST_LINKS, "what found no room is counted"
     assert sensor.totals.shed == shed
-
-
-IDENTITY = mbap(9, b"\x2b\x0e\x01\x00")
-
-
-def identity(version: str) -> bytes:
-    """A device says who made it, what it is and which version it runs."""
-    values = (b"Acme", b"P-1", version.encode())
-    parts = b"".join(bytes([number, len(value)]) + value for number, value in enumerate(values))
-    return mbap(9, b"\x2b\x0e\x01\x01\x00\x00\x03" + parts)
 
 
 def test_an_update_is_told_with_its_time() -> None:

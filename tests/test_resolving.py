@@ -7,15 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from records.facts import asset_id
+from records.assets import changes_of
+from records.facts import FORMER, asset_id
+from records.model import Conflict
 from sensors.vendors import vendor_of
 from tests.test_arp import arp
-from tests.test_dhcp import ACK, MAC
+from tests.test_dhcp import ACK, MAC, dhcp
 from tests.test_dns import a, dns, name
 from tests.test_lldp import FULL
-from tests.wire import SECOND, START, Packet, Talk, ethernet, ipv4, mac, mbap, read, registers, udp, watch
+from tests.wire import MS, SECOND, START, Packet, Talk, ethernet, ipv4, mac, mbap, read, registers, udp, watch
 
 PLC, HMI, ROUTER = "10.1.2.3", "10.1.2.4", "10.1.2.254"
+EVIL, SPARE = "10.1.2.66", "10.1.2.77"
+NAMES = ("anna", "boris")
+IDENTITY = mbap(9, b"\x2b\x0e\x01\x00")
 REQUEST, ANSWER = mbap(1, read(0, 1)), mbap(1, registers(7))
 
 
@@ -40,6 +45,13 @@ def through(router: str, packet: Packet) -> Packet:
 def assets(*packets: Packet) -> dict[str, tuple[str, ...]]:
     """Assets by name, with their addresses."""
     return {asset.name: asset.addresses for asset in watch(sorted(packets, key=lambda packet: packet.time)).assets}
+
+
+def identity(version: str) -> bytes:
+    """A device says who made it, what it is and which version it runs."""
+    values = (b"Acme", b"P-1", version.encode())
+    parts = b"".join(bytes([number, len(value)]) + value for number, value in enumerate(values))
+    return mbap(9, b"\x2b\x0e\x01\x01\x00\x00\x03" + parts)
 
 
 def hexed(of: str) -> str:
@@ -69,20 +81,93 @@ def test_a_router_that_answers_for_everybody_keeps_nobody() -> None:
 
 
 def test_an_address_that_moves_is_told_on_both_sides() -> None:
-    packets = [claim(PLC, PLC), claim(PLC, PLC, 5), claim(PLC, "10.1.2.77", 60), claim(PLC, "10.1.2.77", 70)]
+    packets = [claim(PLC, PLC), claim(PLC, PLC, 5), claim(PLC, SPARE, 60), claim(PLC, SPARE, 70)]
     found = {asset.name: asset for asset in watch(packets).assets}
-    assert found[PLC].addresses == (PLC, hexed("10.1.2.77"))
+    assert found[PLC].addresses == (PLC, hexed(SPARE))
     assert found[hexed(PLC)].addresses == (hexed(PLC),)
     for asset in found.values():
-        assert [(each.address, each.other, each.kind, each.first) for each in asset.conflicts] == [(PLC, hexed("10.1.2.77"), "moved", START + 60 * SECOND)]
+        assert asset.conflicts == (Conflict(PLC, hexed(SPARE), "moved", START + 60 * SECOND, START + 70 * SECOND, hexed(PLC)),)
+        assert [(each.name, each.before, each.after) for each in changes_of(asset)] == [(PLC, hexed(PLC), hexed(SPARE))]
 
 
 def test_an_address_that_two_claim_stays_with_the_first() -> None:
-    packets = [claim(PLC, PLC if number % 2 == 0 else "10.1.2.66", number) for number in range(8)]
-    found = {asset.name: asset for asset in watch([*packets, claim("10.1.2.66", "10.1.2.66")][:9]).assets}
+    packets = [claim(PLC, PLC if number % 2 == 0 else EVIL, number) for number in range(8)]
+    found = {asset.name: asset for asset in watch([*packets, claim(EVIL, EVIL)][:9]).assets}
     assert found[PLC].addresses == (PLC, hexed(PLC))
-    assert found["10.1.2.66"].addresses == ("10.1.2.66", hexed("10.1.2.66"))
-    assert {each.kind for asset in (found[PLC], found["10.1.2.66"]) for each in asset.conflicts} == {"contested"}
+    assert found[EVIL].addresses == (EVIL, hexed(EVIL))
+    assert {each.kind for asset in (found[PLC], found[EVIL]) for each in asset.conflicts} == {"contested"}
+
+
+def spoofing(at: int, forwards: bool = True) -> list[Packet]:
+    """One in the middle: it says to be both ends of a conversation and hands on what they say."""
+    packets = [claim(PLC, EVIL, at), claim(HMI, EVIL, at)]
+    asked = poll(at=at + 1)
+    return packets + [each for packet in asked for each in (packet, *([through(EVIL, packet.at(packet.time + MS // 2))] if forwards else ()))]
+
+
+SPOOFED = {
+    "one forged frame": [claim(HMI, HMI), claim(PLC, PLC), *poll(at=1), *poll(EVIL, at=2), claim(PLC, EVIL, 20), *poll(EVIL, at=30)],
+    "one forged frame, the last of all": [claim(HMI, HMI), claim(PLC, PLC), *poll(at=1), claim(EVIL, EVIL, 2), *poll(EVIL, at=3), claim(PLC, EVIL, 20)],
+    "of both ends": [claim(HMI, HMI), claim(PLC, PLC), *poll(at=1), claim(EVIL, EVIL, 2), *spoofing(20)],
+    "of hosts that never spoke ARP": [*poll(at=1), claim(EVIL, EVIL, 2), *spoofing(20)],
+    "from the start": [claim(EVIL, EVIL), *spoofing(0), *spoofing(10)],
+    "before the owner is heard of": [claim(PLC, EVIL), claim(HMI, EVIL), claim(EVIL, EVIL, 1), *poll(at=5), *poll(EVIL, at=6)],
+    "without an address of its own": [claim(HMI, HMI), claim(PLC, PLC), *poll(at=1), claim(PLC, EVIL, 20), *poll(at=30)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SPOOFED)
+def test_who_speaks_for_others_is_not_them(kind: str) -> None:
+    found = {address: asset for asset in watch(sorted(SPOOFED[kind], key=lambda packet: packet.time)).assets for address in asset.addresses}
+    assert (found[PLC].addresses, found[HMI].addresses) == ((PLC, hexed(PLC)), (HMI, hexed(HMI)))
+    assert set(found[hexed(EVIL)].addresses) <= {EVIL, hexed(EVIL)}
+    assert (found[PLC].role, found[hexed(EVIL)].role) != ("controller", "gateway")
+    told = {(each.address, each.other, each.kind) for asset in (found[PLC], found[hexed(EVIL)]) for each in asset.conflicts if each.address == PLC}
+    assert told == {(PLC, hexed(EVIL), "contested"), (PLC, hexed(PLC), "contested")}
+
+
+def lease(address: str, of: str, name: str, at: int) -> list[Packet]:
+    """A host asks a DHCP server for an address, gets it and says in ARP that it has it."""
+    asked, got = dhcp(3, client=mac(of), more=bytes([12, len(name)]) + name.encode()), dhcp(5, given=address, client=mac(of))
+    return [
+        Packet(ethernet(ipv4(udp(asked, 68, 67), "0.0.0.0", "255.255.255.255", 17), of, "255.255.255.255"), START + at * SECOND),
+        Packet(ethernet(ipv4(udp(got, 67, 68), "10.1.2.1", "255.255.255.255", 17), "10.1.2.1", "255.255.255.255"), START + at * SECOND + MS),
+        claim(address, of, at + 1),
+    ]
+
+
+def test_a_lease_that_goes_to_another_host() -> None:
+    """Each keeps its name; who had the address before says so."""
+    first, second = (asset for asset in watch([*lease("10.1.2.50", PLC, "anna", 0), *lease("10.1.2.50", SPARE, "boris", 86400)]).assets if asset.name in NAMES)
+    assert (first.name, first.addresses) == ("anna", (hexed(PLC),))
+    assert {fact.value for fact in first.facts if fact.name == FORMER} == {"10.1.2.50"}
+    assert (second.name, second.addresses) == ("boris", ("10.1.2.50", hexed(SPARE)))
+    assert [each.value for each in second.facts if each.name == "name"] == ["boris"]
+
+
+def replaced(packet: Packet) -> Packet:
+    """The packet as if the controller had another MAC address."""
+    return replace(packet, data=packet.data[:12].replace(mac(PLC), mac(SPARE)) + packet.data[12:])
+
+
+def test_a_controller_that_is_replaced() -> None:
+    """What the old one said of itself stays the old one's."""
+    old = Talk(HMI, PLC).open().ask(IDENTITY, identity("1.0")).packets
+    new = [replaced(packet) for packet in Talk(HMI, PLC, client_port=40001, time=START + 3600 * SECOND).open().ask(IDENTITY, identity("2.0")).packets]
+    seen = watch([claim(PLC, PLC), *old, claim(PLC, SPARE, 3599), *new])
+    found = {address: asset for asset in seen.assets for address in asset.addresses}
+    assert (found[PLC].addresses, found[PLC].firmware, found[PLC].role) == ((PLC, hexed(SPARE)), "2.0", "controller")
+    assert [change.after for change in changes_of(found[PLC])] == [hexed(SPARE)]
+    assert (found[hexed(PLC)].addresses, found[hexed(PLC)].firmware) == ((hexed(PLC),), "1.0")
+
+
+def test_a_fail_over_pair_is_no_conflict() -> None:
+    """Routers that stand in for each other have one MAC address together; either says where it is."""
+    virtual = "00:00:5e:00:01:07"
+    frames = [arp(1, ROUTER, "10.1.2.1", bytes.fromhex(virtual.replace(":", ""))), arp(1, ROUTER, "10.1.2.1", mac(ROUTER))]
+    packets = [Packet(ethernet(frames[number], ROUTER, "255.255.255.255", 0x0806), START + place) for place, number in enumerate((1, 0, 1, 0))]
+    assert not any(asset.conflicts for asset in watch(packets).assets)
+    assert any(asset.conflicts for asset in watch([*packets, claim(ROUTER, EVIL, 9), *packets[:1]]).assets)
 
 
 def test_who_says_to_be_many_is_not_believed() -> None:

@@ -12,6 +12,7 @@ from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
+    from records.model import Asset
     from records.search import Condition
     from records.store.contract import Store
 
@@ -33,7 +34,7 @@ def asset(screen: Screen, name: str, as_json: bool) -> None:
         row = asset_named(store, name)
         whole, talks = asset_from(row), _talks(store, row)
         if as_json:
-            screen.emit(nest(row) | {"changes": _changes(whole.facts), "talks": talks})
+            screen.emit(nest(row) | {"changes": _changes(whole), "talks": talks})
         else:
             from balefire.portrait import show_asset
 
@@ -42,11 +43,11 @@ def asset(screen: Screen, name: str, as_json: bool) -> None:
         store.close()
 
 
-def _changes(facts: Any) -> list[Row]:
-    from records.facts import changes
+def _changes(asset: Asset) -> list[Row]:
+    from records.assets import changes_of
     from records.nesting import iso
 
-    return [change._asdict() | {"time": iso(change.time)} for change in changes(facts)]
+    return [change._asdict() | {"time": iso(change.time)} for change in changes_of(asset)]
 
 
 def _talks(store: Store, row: Row) -> list[Row]:
