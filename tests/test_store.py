@@ -15,7 +15,7 @@ import pytest
 
 from records.assets import asset_of
 from records.errors import ConflictError, StoreError, UsageError
-from records.facts import Fact, asset_id
+from records.facts import FORMER, Fact, asset_id
 from records.model import Alert, Asset, Batch, Evidence, Finding, PacketRef, Term, Text
 from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
@@ -24,6 +24,7 @@ from records.store import open_store
 from records.store.columns import flat
 from records.store.contract import Change, Commit, Written
 from records.store.decisions import broken
+from records.store.rows import asset_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -647,6 +648,70 @@ def test_what_was_taken_for_one_is_two_again(store: Store) -> None:
     found = store.get("asset", asset_id(None, MAC))
     assert found is not None
     assert "10.0.0.254" in found["addresses"]
+
+
+OTHER_MAC = "00:1b:1b:00:00:02"
+NEXT_DAY = NOON + DAY
+
+
+def held(mac: str, *addresses: str, at: int = NOON, name: str = "", firm: int = 80, sent: bool = False) -> Asset:
+    """What a capture says of a host with this MAC address and these addresses."""
+    facts = [Fact("address", each, "arp" if firm >= 60 or each != mac else "traffic", firm, at, at + 9) for each in (mac, *addresses)]
+    facts += [Fact("address", each, "traffic", 95, at, at + 9) for each in addresses if sent]
+    return asset_of(None, [*facts, *([Fact("name", name, "dhcp", 75, at, at)] if name else [])], at, at + 9, ["arp"])
+
+
+def told(store: Store) -> dict[str, tuple[set[str], set[tuple[str, str | None, str, str]]]]:
+    """Assets by name: their addresses, and what is said of where others are."""
+    assets = [asset_from(row) for row in flat(TABLES["asset"], store.read("asset", Query()))]
+    return {a.name: (set(a.addresses), {(each.address, each.before, each.other, each.kind) for each in a.conflicts}) for a in assets}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1, 1, 0)])
+def test_an_address_that_another_host_has_later_is_not_its_forever(store: Store, order: tuple[int, ...]) -> None:
+    """A lease that goes to another laptop, and a controller that is replaced, whatever the order of the captures."""
+    lease = held(MAC, "10.0.0.50", name="anna"), held(OTHER_MAC, "10.0.0.50", at=NEXT_DAY, name="boris")
+    for number in order:
+        store.write(Commit(assets=(lease[number],)))
+    moved = {("10.0.0.50", MAC, OTHER_MAC, "moved")}
+    assert told(store) == {"anna": ({MAC}, moved), "boris": ({"10.0.0.50", OTHER_MAC}, moved)}
+    for identity, name in ((asset_id(None, MAC), "anna"), (asset_id(None, OTHER_MAC), "boris"), (asset_id(None, "10.0.0.50"), "boris")):
+        found = store.get("asset", identity)
+        assert found is not None
+        assert found["name"] == name
+    (anna,) = (asset_from(row) for row in flat(TABLES["asset"], store.read("asset", Query())) if row["name"] == "anna")
+    assert {fact.value for fact in anna.facts if fact.name == FORMER} == {"10.0.0.50"}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_lease_that_comes_back(store: Store, order: tuple[int, ...]) -> None:
+    """At last it is its first host's again; in whatever order that is found out, the two stay two."""
+    days = held(MAC, "10.0.0.50", name="anna"), held(OTHER_MAC, "10.0.0.50", at=NEXT_DAY, name="boris"), held(MAC, "10.0.0.50", at=NEXT_DAY + DAY)
+    for number in order:
+        store.write(Commit(assets=(days[number],)))
+    known = told(store)
+    assert {name: addresses for name, (addresses, _) in known.items()} == {"anna": {"10.0.0.50", MAC}, "boris": {OTHER_MAC}}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1)])
+@pytest.mark.parametrize("firm", [80, 50])
+@pytest.mark.parametrize("days", [(NOON, NEXT_DAY), (NEXT_DAY, NOON)])
+def test_who_claims_a_controllers_address_is_not_it(store: Store, order: tuple[int, ...], firm: int, days: tuple[int, int]) -> None:
+    """Of which another capture saw packets alone (50) or its own ARP, too (80), before that or after it."""
+    both = held(MAC, "10.0.0.5", at=days[0], firm=firm, sent=True), held(OTHER_MAC, "10.0.0.66", "10.0.0.5", at=days[1])
+    for number in order:
+        store.write(Commit(assets=(both[number],)))
+    contested = {("10.0.0.5", None, OTHER_MAC, "contested")}, {("10.0.0.5", None, MAC, "contested")}
+    moved = ({("10.0.0.5", OTHER_MAC, MAC, "moved")},) * 2  # nobody says that it was the controller's already
+    one, other = moved if days[0] > days[1] and firm == 80 else contested
+    assert told(store) == {"10.0.0.5": ({"10.0.0.5", MAC}, one), "10.0.0.66": ({"10.0.0.66", OTHER_MAC}, other)}
+
+
+def test_a_mac_address_of_packets_alone_may_be_a_routers(store: Store) -> None:
+    """It is no other host: the same controller, seen from another side."""
+    store.write(Commit(assets=(held(MAC, "10.0.0.5", firm=50, sent=True),)))
+    store.write(Commit(assets=(held(OTHER_MAC, "10.0.0.5", at=NEXT_DAY, sent=True),)))
+    assert told(store) == {"10.0.0.5": ({"10.0.0.5", MAC, OTHER_MAC}, set())}
 
 
 def test_writing_an_asset_again_changes_nothing(store: Store) -> None:
