@@ -29,6 +29,17 @@ FALLEN: Final[list[dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+DEVICE, SPARE, VIRTUAL = "02:ba:1e:01:00:21", "02:ba:1e:01:00:66", "00:00:5e:00:01:07"
+
+
+def claimed(address: str, mac: str, action: str = "arp_reply", **more: Any) -> dict[str, Any]:
+    """Somebody says in ARP that an address is at this MAC address."""
+    return {
+        "network.protocol": "arp", "event.action": action, "ot.effect": "data.exchange", "event.outcome": "success", "source.ip": None, "source.mac": mac,
+        "destination.ip": None, "ot.object.space": "ipv4_address", "ot.object.name": address, **more,
+    }  # fmt: skip
+
+
 class Alone:
     """A library without other rules."""
 
@@ -79,6 +90,8 @@ def polling(minutes: int = 30) -> Batch:
         rows.append({**at, "ot.effect": "output.operate", "ot.object.space": "coil", "ot.object.first": 3, "ot.value": 1.0})
         rows.append({**at, "ot.anomaly": ["late_response"]})
         rows.append({**at, "event.outcome": "unknown", "ot.unit": 0})
+        rows.append({**claimed("10.10.1.21", DEVICE), **at})
+        rows.append({**claimed("10.10.1.1", VIRTUAL, "arp_announcement"), **at})
     return Batch(activities=activities(*rows), coverage=coverage(minutes=minutes))
 
 
@@ -93,4 +106,6 @@ def hostile() -> Batch:
     for rule in load([own_rules()]).rules:
         first = next(case.activity for case in rule.cases if case.fires)
         rows.append({name: value for name, value in first.items() if name != "id"})
+    for address in ("10.10.1.21", "10.10.1.11", "10.10.1.21"):
+        rows += [claimed(address, mac, ot={"packet": {"first": 7}}) for mac in (f"02:ba:1e:01:00:{address[-2:]}", SPARE)]
     return Batch(activities=activities(*rows), coverage=coverage(*FALLEN, minutes=12))

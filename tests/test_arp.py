@@ -30,6 +30,13 @@ def test_a_request_and_its_reply() -> None:
     assert (answered.action, answered.role, ipaddress.ip_address(answered.first)) == ("arp_reply", 3, ipaddress.ip_address(OTHER))
 
 
+def test_an_announcement_asks_for_the_senders_own_address() -> None:
+    """Which is nothing else than to say that one has it; a probe asks whether another one has it."""
+    announced, probed = told(ARP, list(EXAMPLES[2:]))
+    assert (announced.action, announced.code, ipaddress.ip_address(announced.first)) == ("arp_announcement", "1/1", ipaddress.ip_address(ONE))
+    assert (probed.action, ipaddress.ip_address(probed.first)) == ("arp_request", ipaddress.ip_address(ONE))
+
+
 @pytest.mark.parametrize("other", [(0, 6), (2, 0x86DD), (4, 8), (5, 16)])
 def test_other_links_are_not_read(other: tuple[int, int]) -> None:
     place, value = other

@@ -1,7 +1,7 @@
 """ARP: RFC 826, with the announcements and probes of RFC 5227, for IPv4 on Ethernet. Reverse ARP and other links are not read.
 
-One row a message. Its object is the IPv4 address that is asked for or, in a reply, told. The sender's MAC address is the frame's; what the message says
-of it is told by `tells`, so that a message that speaks for another is seen.
+One row a message. Its object is the IPv4 address that is asked for or, in a reply or an announcement (a request for the sender's own address), told. The
+sender's MAC address is the frame's; what the message says of it is told by `tells`, so that a message that speaks for another is seen.
 """
 
 from __future__ import annotations
@@ -9,16 +9,21 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.codes.ipv4 import SPACE, label
-from sensors.engine.dissecting import add_text, end_row, open_row
+from sensors.engine.dissecting import add_text, end_row, open_row, sub_code
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be, u32be
 from sensors.engine.tables import SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 from sensors.statements import Statement, ip_text, mac_of, present
 
 REQUEST, REPLY = 1, 2
+ANNOUNCEMENT: Final = "1/1"  # a request for the sender's own address (RFC 5227); the second number is ours
 OCTETS: Final = 28
 ADDRESS, MESSAGE = 0, 1
-FUNCTIONS: Final = {str(REQUEST): Function("arp_request", "data.exchange"), str(REPLY): Function("arp_reply", "data.exchange")}
+FUNCTIONS: Final = {
+    str(REQUEST): Function("arp_request", "data.exchange"),
+    ANNOUNCEMENT: Function("arp_announcement", "data.exchange"),
+    str(REPLY): Function("arp_reply", "data.exchange"),
+}
 ANOMALIES: Final = ("short", "bad_length")
 SHORT, BAD_LENGTH = 1, 2
 
@@ -38,6 +43,8 @@ def read_message(memory: Any, at: int, end: int, row: Any, samples: Any) -> None
         return
     row.space = ADDRESS
     row.first = row.last = sender if operation == REPLY else target
+    if operation == REQUEST and sender == target:
+        sub_code(row, 1)
     add_text(row, samples, MESSAGE, 0, at, OCTETS)
 
 

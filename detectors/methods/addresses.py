@@ -1,0 +1,243 @@
+"""Address conflicts: two MAC addresses say, within a short time, that they have the same IPv4 address, as one in the middle of a conversation does.
+
+Who says so is told by ARP replies and announcements; packets that go on coming from the address tell that its holder is still there. What MAC address an
+ordinary request gives for its sender is in no activity: a conflict that shows in such requests alone is told by the assets, not here. Nothing is learned.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+
+import pyarrow as pa
+import pyarrow.compute
+
+from detectors.gathering import plain
+from detectors.telling import identity
+from records.addresses import is_virtual
+from records.facts import asset_id
+from records.model import Finding, PacketRef, Term, Text
+from records.wording import LANGUAGES, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from detectors.discovery import Setup
+    from records.model import Batch
+
+Row = dict[str, Any]
+Thing = TypeVar("Thing")
+compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+STATE: Final = 1  # of the form of a saved state
+RULE: Final = "address-conflict"
+TECHNIQUE: Final = "T0830"  # Adversary-in-the-Middle
+CLAIMS: Final = ("arp_reply", "arp_announcement")
+SECOND: Final = 1_000_000_000
+WITHIN: Final = 600 * SECOND  # a holder that was silent for so long was replaced
+MOST: Final = 8192  # addresses that are remembered, and MAC addresses, those heard of last
+MOST_MACS: Final = 8  # MAC addresses of one address
+MOST_OWN: Final = 8  # addresses of one MAC address
+MOST_TOLD: Final = 8  # findings of one address, until nobody has contested it for so long
+COLUMNS: Final = (
+    "id", "event.action", "event.start", "event.end", "network.protocol", "network.vlan.id", "observer.name", "observer.site", "source.ip", "source.mac",
+    "destination.ip", "destination.mac", "source.asset.id", "ot.object.name", "ot.effect", "ot.count", "ot.packet.first",
+)  # fmt: skip
+TERMS: Final = {"conflict": 45.0, "turns": 15.0, "own": 15.0, "several": 10.0}
+
+
+def build(setup: Setup) -> Addresses:
+    """The detector, which names captures as the setup does."""
+    return Addresses(setup.files)
+
+
+class Claim(NamedTuple):
+    """An activity in which an address is claimed: its identity, its first packet, when that was, and the asset that sent it."""
+
+    activity: str
+    packet: int
+    time: int
+    asset: str | None
+
+
+@dataclass(slots=True)
+class Sign:
+    """One address at one MAC address: when that was first and last so (nanoseconds), its last claim, and the terms of the last finding about it."""
+
+    first: int
+    last: int
+    claim: Claim
+    told: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class Known:
+    """What is remembered of one address: its MAC addresses, in the order in which they were heard of, and how many findings there were, until when."""
+
+    macs: dict[str, Sign] = field(default_factory=dict[str, Sign])
+    findings: int = 0
+    contested: int = 0
+
+
+class Addresses:
+    """Judges claims of ARP, one observer and VLAN for itself."""
+
+    name = "addresses"
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+        self._known: dict[str, Known] = {}  # by observer, VLAN and address
+        self._own: dict[str, dict[str, int]] = {}  # by observer, VLAN and MAC address: addresses that it claimed, and when last
+
+    def learn(self, batch: Batch) -> None:
+        """What is normal is told from what is judged."""
+
+    def judge(self, batch: Batch) -> list[Finding]:
+        """The findings of claims, in the order of the rows."""
+        rows: Any = batch.activities
+        if not rows.num_rows:
+            return []
+        claims = compute.fill_null(compute.and_(compute.equal(rows["network.protocol"], "arp"), compute.is_in(rows["event.action"], pa.array(CLAIMS))), False)
+        if not self._known and not compute.any(claims).as_py():
+            return []
+        found: list[Finding] = []
+        signs = self._signs(rows, claims)
+        for number, row in enumerate(plain(rows.filter(claims).select(list(COLUMNS)))):
+            self._hear(signs.get(number, ()))
+            found += self._claimed(row)
+        self._hear(signs.get(compute.sum(claims).as_py() or 0, ()))
+        return found
+
+    def state(self) -> bytes:
+        """What is remembered of addresses; empty where there is none."""
+        if not self._known:
+            return b""
+        return json.dumps({"addresses": STATE, "known": {key: asdict(known) for key, known in self._known.items()}, "own": self._own}).encode()
+
+    def restore(self, state: bytes) -> None:
+        """Take up where `state` left off. Raises ValueError for what is no state."""
+        said: Any = json.loads(state) if state else {"addresses": STATE, "known": {}, "own": {}}
+        if not isinstance(said, dict) or cast("Row", said).get("addresses") != STATE:
+            raise ValueError("not the state of addresses")
+        try:
+            self._known = {key: _restored(told) for key, told in cast("Row", said)["known"].items()}
+            self._own = {key: dict(own) for key, own in cast("Row", said)["own"].items()}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError("not the state of addresses") from error
+
+    def _signs(self, rows: Any, claims: Any) -> dict[int, list[Row]]:
+        """After how many claims of these rows packets came from which addresses: of those that are known by then or claimed here."""
+        wanted = pa.array(sorted({key.rpartition("|")[2] for key in self._known} | set(rows.filter(claims)["ot.object.name"].drop_null().to_pylist())))
+        before = compute.cumulative_sum(claims.cast(pa.int64()))
+        signs: dict[int, list[Row]] = {}
+        for side in ("source", "destination"):
+            names = ["observer.name", "network.vlan.id", f"{side}.ip", f"{side}.mac", "event.end"]
+            told = rows.select(names).rename_columns([*names[:2], "ip", "mac", "end"]).append_column("before", before)
+            told = told.filter(compute.is_in(told["ip"], wanted.cast(pa.string())))
+            for row in plain(told.group_by(["before", *names[:2], "ip", "mac"], use_threads=False).aggregate([("end", "max")])):
+                signs.setdefault(row["before"], []).append(row)
+        return signs
+
+    def _hear(self, signs: Iterable[Row]) -> None:
+        """Packets from addresses that are known: their holders are still there."""
+        for row in signs:
+            known = self._known.get(_key(row, row["ip"]))
+            if known is not None and (sign := known.macs.get(row["mac"] or "")) is not None:
+                sign.last = max(sign.last, row["end_max"] or 0)
+
+    def _claimed(self, row: Row) -> Iterator[Finding]:
+        """Somebody says that an address is at its MAC address."""
+        address, mac = row["ot.object.name"], row["source.mac"]
+        if not address or not mac:
+            return
+        known = _last(self._known, _key(row, address), Known())
+        own = _last(self._own, _key(row, mac), dict[str, int]())
+        _last(own, address, 0, MOST_OWN)
+        own[address] = max(own[address], row["event.end"])
+        claim = Claim(row["id"], row["ot.packet.first"] or 0, row["event.start"], row["source.asset.id"])
+        sign = known.macs.setdefault(mac, Sign(row["event.start"], row["event.end"], claim))
+        sign.last, sign.claim = max(sign.last, row["event.end"]), claim
+        if len(known.macs) > MOST_MACS:
+            del known.macs[min(known.macs, key=lambda each: (each == mac, known.macs[each].last, each))]
+        for other in [each for each in known.macs if each != mac]:
+            yield from self._contested(row, address, known, other, mac)
+
+    def _contested(self, row: Row, address: str, known: Known, one: str, other: str) -> Iterator[Finding]:
+        """Two claim an address: the one that came later, or came at much the same time and has another address, claims what is the other one's."""
+        both = sorted((one, other), key=lambda mac: (known.macs[mac].first, mac))
+        first, second = (known.macs[mac] for mac in both)
+        if is_virtual(both[1]) or second.first - first.last > WITHIN:
+            return
+        if second.first - first.first <= WITHIN and self._others(row, both[0], address) and not self._others(row, both[1], address):
+            both.reverse()
+        claimant = known.macs[both[1]]
+        others = self._others(row, both[1], address)
+        terms = {"conflict": True, "turns": first.last > second.first, "own": bool(others), "several": len(others) > 1}
+        told = [term for term, counts in terms.items() if counts]
+        if row["event.start"] - known.contested > WITHIN:
+            known.findings, claimant.told = 0, []
+        known.contested = max(known.contested, row["event.end"])
+        if set(told) <= set(claimant.told) or known.findings >= MOST_TOLD:
+            return
+        claimant.told, known.findings = told, known.findings + 1
+        yield self._finding(row, address, (both[0], known.macs[both[0]].claim), (both[1], claimant.claim), told, others)
+
+    def _others(self, row: Row, mac: str, address: str) -> list[str]:
+        """Further addresses that this MAC address claimed not long ago."""
+        own = self._own.get(_key(row, mac), {})
+        return sorted(each for each, last in own.items() if each != address and row["event.start"] - last <= WITHIN)
+
+    def _finding(self, row: Row, address: str, held: tuple[str, Claim], claimed: tuple[str, Claim], told: list[str], others: list[str]) -> Finding:
+        words = {language: _words(address, held[0], claimed[0], others, language) for language in LANGUAGES}
+
+        def text(key: str) -> Text:
+            return Text(**{language: say(f"addresses.{key}", language, **words[language]) for language in LANGUAGES})
+
+        said = [text("reason"), *(text(f"also.{term}") for term in told if term != "conflict")]
+        observer, site = row["observer.name"] or "", row["observer.site"]
+        claims = [held[1], claimed[1]]
+        return Finding(
+            id=identity(RULE, row["id"], address, held[0], claimed[0]),
+            key="|".join((RULE, address, claimed[0], *((site,) if site else ()))),
+            detector=self.name,
+            rule=RULE,
+            time=min(claim.time for claim in claims),
+            end=row["event.end"],
+            terms=tuple(Term(text(f"term.{term}").en, text(f"term.{term}").zh, TERMS[term]) for term in told),
+            title=text("title"),
+            reason=Text(" ".join(each.en for each in said), "".join(each.zh for each in said)),
+            source=others[0] if len(others) == 1 else None,
+            destination=address,
+            effects=("data.exchange",),
+            techniques=(TECHNIQUE,),
+            activities=tuple(dict.fromkeys(claim.activity for claim in claims)),
+            assets=tuple(dict.fromkeys(asset for asset in (claimed[1].asset, held[1].asset, asset_id(site, address)) if asset)),
+            packets=tuple(PacketRef(self._files.get(observer, observer), claim.packet, claim.time) for claim in claims),
+            observer=observer,
+            site=site,
+            normal=text("normal"),
+            respond=tuple(text(f"respond.{step}") for step in ("port", "neighbour", "planned", "read")),
+        )
+
+
+def _key(row: Row, what: str) -> str:
+    vlan = row["network.vlan.id"]
+    return f"{row['observer.name'] or ''}|{'' if vlan is None else vlan}|{what}"
+
+
+def _last(known: dict[str, Thing], key: str, new: Thing, most: int = MOST) -> Thing:
+    """What is known by this key, or what is new; it is the one heard of last, and the one heard of longest ago goes where there are too many."""
+    known[key] = thing = known.pop(key, new)
+    if len(known) > most:
+        del known[next(iter(known))]
+    return thing
+
+
+def _words(address: str, holder: str, claimant: str, others: list[str], language: str) -> dict[str, str]:
+    who = say("addresses.who", language, address=others[0], mac=claimant) if len(others) == 1 else claimant
+    return {"address": address, "holder": holder, "claimant": claimant, "who": who, "others": say("addresses.comma", language).join(others)}
+
+
+def _restored(told: Row) -> Known:
+    macs = {mac: Sign(sign["first"], sign["last"], Claim(*sign["claim"]), list(sign["told"])) for mac, sign in told["macs"].items()}
+    return Known(macs, told["findings"], told["contested"])

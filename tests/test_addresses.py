@@ -1,0 +1,160 @@
+"""Address conflicts: who claims whose address, what makes it worse, and what is no conflict."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from detectors.discovery import detectors
+from detectors.methods.addresses import MOST, MOST_MACS, MOST_OWN, MOST_TOLD, Addresses
+from records.facts import asset_id
+from records.model import Batch
+from tests.cli import balefire, lines, one
+from tests.frames import DEVICE, SPARE, VIRTUAL, activities, claimed
+from tests.test_arp import arp
+from tests.test_resolving import EVIL, HMI, PLC, hexed, poll
+from tests.wire import SECOND, START, Packet, ethernet, mac, save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from records.model import Finding
+
+PUMP, OWN = "10.10.1.21", "10.10.1.66"
+OTHER = "02:ba:1e:01:00:67"
+NOON = 12 * 60
+
+
+def at(minute: float, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row at so many minutes of the day, of a moment."""
+    told = f"2026-03-02T{int(minute) // 60:02d}:{int(minute) % 60:02d}:{round(minute % 1 * 60):02d}Z"
+    return {**row, "@timestamp": told, "event.start": told, "event.end": told}
+
+
+def detector() -> Addresses:
+    (found,) = (each for each in detectors() if isinstance(each, Addresses))
+    return found
+
+
+def judged(*rows: Mapping[str, Any]) -> list[Finding]:
+    return detector().judge(Batch(activities=activities(*rows)))
+
+
+def terms(finding: Finding) -> dict[str, float]:
+    return {term.en: term.value for term in finding.terms}
+
+
+def test_two_claim_one_address() -> None:
+    (finding,) = judged(at(NOON, claimed(PUMP, DEVICE)), at(NOON + 2, claimed(PUMP, SPARE, "arp_announcement")))
+    assert (finding.rule, finding.key, finding.severity, finding.techniques) == ("address-conflict", f"address-conflict|{PUMP}|{SPARE}", 45, ("T0830",))
+    assert finding.title.en == f"{SPARE} claims {PUMP}, the address of {DEVICE}"
+    assert finding.title.zh == f"{SPARE} 声称占用 {DEVICE} 的地址 {PUMP}"
+    assert (finding.source, finding.destination, finding.activities) == (None, PUMP, ("activity-0000", "activity-0001"))
+    assert asset_id(None, PUMP) in finding.assets
+    assert finding.normal is not None
+    assert "VRRP" in finding.normal.en
+    assert finding.end - finding.time == 120 * SECOND
+    assert len(finding.packets) == 2
+
+
+def test_who_has_an_address_of_its_own_is_who_claims() -> None:
+    """Also where it was heard first; and one that claims several stands in the middle."""
+    (first, worse) = judged(
+        at(NOON, claimed(PUMP, SPARE)), at(NOON, claimed(OWN, SPARE)), at(NOON + 1, claimed(PUMP, DEVICE)), at(NOON + 2, claimed("10.10.1.11", SPARE)),
+        at(NOON + 3, claimed(PUMP, SPARE)),
+    )  # fmt: skip
+    assert first.title.en == f"{OWN} ({SPARE}) claims {PUMP}, the address of {DEVICE}"
+    assert (first.source, sum(terms(first).values())) == (OWN, 60)
+    assert terms(worse) == terms(first) | {"it claims several addresses": 10, "both are there at once": 15}
+    assert "It claims 10.10.1.11, 10.10.1.66, too." in worse.reason.en
+    assert worse.key == first.key
+
+
+def test_who_has_had_it_for_long_is_its_holder() -> None:
+    """However many addresses it has."""
+    rows = [at(NOON + minute, claimed(address, DEVICE)) for minute in range(12) for address in (PUMP, "10.10.1.22")]
+    (finding,) = judged(*rows, at(NOON + 12, claimed(PUMP, SPARE)))
+    assert finding.title.en == f"{SPARE} claims {PUMP}, the address of {DEVICE}"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(0, claimed(PUMP, DEVICE)), (30, claimed(PUMP, SPARE))],
+        [(0, claimed(PUMP, DEVICE)), (1, claimed(PUMP, VIRTUAL))],
+        [(0, claimed(PUMP, VIRTUAL)), (1, claimed(PUMP, "00:00:0c:07:ac:0a"))],
+        [(0, claimed(PUMP, DEVICE)), (1, claimed(PUMP, SPARE) | {"network.vlan.id": 7})],
+        [(0, claimed(PUMP, DEVICE)), (1, claimed(PUMP, SPARE, "arp_request"))],
+        [(0, claimed(PUMP, DEVICE)), (1, claimed(PUMP, SPARE) | {"observer.name": "another"})],
+        [(0, claimed(PUMP, DEVICE)), (1, claimed(OWN, DEVICE))],
+    ],
+    ids=["replaced", "taken over by a pair", "two pairs", "another network", "only asked for", "seen elsewhere", "two addresses of one"],
+)  # fmt: skip
+def test_what_is_no_conflict(rows: list[tuple[int, dict[str, Any]]]) -> None:
+    assert judged(*(at(NOON + minute, row) for minute, row in rows)) == []
+
+
+def test_a_pair_can_be_impersonated() -> None:
+    (finding,) = judged(at(NOON, claimed(PUMP, VIRTUAL)), at(NOON + 1, claimed(PUMP, SPARE)))
+    assert finding.title.en == f"{SPARE} claims {PUMP}, the address of {VIRTUAL}"
+
+
+def test_a_holder_that_still_sends_is_there() -> None:
+    """It need not speak ARP: who was replaced sends no more."""
+
+    def talks(side: str, mac: str) -> list[Finding]:
+        polls = [at(NOON + 5 * number, {f"{side}.ip": PUMP, f"{side}.mac": mac}) for number in range(1, 12)]
+        return judged(at(NOON, claimed(PUMP, DEVICE)), *polls, at(NOON + 56, claimed(PUMP, SPARE)))
+
+    assert [len(talks(side, DEVICE)) for side in ("source", "destination")] == [1, 1]
+    assert [len(talks(side, SPARE)) for side in ("source", "destination")] == [0, 0]
+
+
+def test_both_at_once_is_told_when_it_shows() -> None:
+    claims = [at(NOON + minute, claimed(PUMP, mac)) for minute, mac in ((0, DEVICE), (1, SPARE), (2, DEVICE), (3, SPARE), (4, DEVICE))]
+    first, second = judged(*claims)
+    assert terms(second) == terms(first) | {"both are there at once": 15}
+    assert "both are there at once" in second.reason.en
+
+
+def test_it_is_told_again_once_it_was_over() -> None:
+    claims = [at(NOON + minute, claimed(PUMP, mac)) for start in (0, 5, 120) for minute, mac in ((start, DEVICE), (start + 1, SPARE))]
+    assert [finding.end for finding in judged(*claims)] == [finding.end for finding in judged(*claims[:4])] + [judged(*claims)[-1].end]
+    assert len(judged(*claims)) == len(judged(*claims[:4])) + 1
+
+
+def test_a_flood_of_claims_stays_bounded() -> None:
+    """Many addresses, many MAC addresses of one address, many addresses of one MAC address."""
+    many = [claimed(f"10.{n >> 8 & 255}.{n & 255}.9", DEVICE) for n in range(MOST + 50)]
+    macs = [claimed(PUMP, f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}") for n in range(300)]
+    flooded = detector()
+    found = flooded.judge(Batch(activities=activities(*(at(NOON, row) for row in (*many, *macs)))))
+    assert len(found) == MOST_TOLD
+    state = json.loads(flooded.state())
+    assert [len(state["known"]), len(state["own"])] == [MOST, 301]
+    assert max(len(known["macs"]) for known in state["known"].values()) == MOST_MACS
+    assert max(len(own) for own in state["own"].values()) == MOST_OWN
+
+
+def answer(address: str, of: str, at: int = 0, to: str = "10.1.2.1") -> Packet:
+    """The host with the MAC address of `of` answers that it has `address`."""
+    return Packet(ethernet(arp(2, address, to, mac(of)), of, to, 0x0806), START + at * SECOND)
+
+
+def test_through_the_store_a_spoofed_controller_is_not_blamed(tmp_path: Path) -> None:
+    """From a capture to what a person reads, in both languages; the packets are those of the claims."""
+    claims = [answer(HMI, HMI), answer(PLC, PLC), answer(EVIL, EVIL, 2), answer(PLC, EVIL, 20, to=HMI), answer(HMI, EVIL, 20, to=PLC)]
+    packets = sorted([*claims, *poll(at=1), *poll(at=25)], key=lambda packet: packet.time)
+    place = tmp_path / "store"
+    balefire("replay", save(packets, tmp_path / "spoofed.pcap"), "--store", place, "--json")
+    found = [row for row in lines("findings", "--store", place) if row["rule"] == "address-conflict"]
+    assert {row["destination"] for row in found} == {PLC, HMI}
+    assert all(hexed(EVIL) in row["title"] for row in found)
+    told = one("asset", PLC, "--store", place)
+    assert told["addresses"] == [hexed(PLC), PLC]
+    assert [each["kind"] for each in told["conflicts"]] == ["contested"]
+    for language, words in (("en", f"{PLC} is claimed by {hexed(EVIL)}, too"), ("zh", f"{PLC} 亦被 {hexed(EVIL)} 声称占用")):
+        assert words in balefire("asset", PLC, "--store", place, "--language", language).stdout
