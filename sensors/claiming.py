@@ -47,12 +47,13 @@ class Places:
 
     def when(self, address: str, mac: str) -> Time:
         """From when to when this address was at this MAC address."""
-        return _whole([(first, last) for *_, first, last in self.evidence(address, mac)])
+        said = list(self.said[address].get(mac, {}).values())
+        return _whole(said + ([self.sent[address][mac]] if mac in self.sent[address] else []))
 
     def evidence(self, address: str, mac: str) -> list[Evidence]:
-        """Who says so, and how far that is to be believed."""
+        """Who says so, and how far that is to be believed; packets where nobody does."""
         said = [(source, ANNOUNCED, *when) for source, when in self.said[address].get(mac, {}).items()]
-        return said + ([(SPOKEN, DERIVED, *self.sent[address][mac])] if mac in self.sent[address] else [])
+        return said or [(SPOKEN, DERIVED, *self.sent[address][mac])]
 
     def _claim(self, address: str, mac: str) -> Claim:
         first, last = self.when(address, mac)
