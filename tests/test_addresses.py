@@ -152,7 +152,7 @@ def test_through_the_store_a_spoofed_controller_is_not_blamed(tmp_path: Path) ->
     balefire("replay", save(packets, tmp_path / "spoofed.pcap"), "--store", place, "--json")
     found = [row for row in lines("findings", "--store", place) if row["rule"] == "address-conflict"]
     assert {row["destination"]["ip"] for row in found} == {PLC, HMI}
-    assert all(hexed(EVIL) in row["title"] for row in found)
+    assert all(hexed(EVIL) in row["title"]["en"] for row in found)
     told = one("asset", PLC, "--store", place)
     assert told["addresses"] == [hexed(PLC), PLC]
     assert [each["kind"] for each in told["conflicts"]] == ["contested"]
