@@ -261,7 +261,7 @@ ASSET: Final = Table("asset", "last", (
     Field("observer.site", "keyword", "site", "站点"),
     Field("aliases", "keyword", "further identities of this asset: of its other addresses, of its serial number", "本资产的其他标识", many=True),
     Field("facts", "json", "all that is known: name, value, source, confidence 0–100, first, last", "全部信息：名称、值、来源、可信度、首末时间"),
-    Field("conflicts", "json", "moved or contested addresses: address, other, kind, first, last, before", "移动或有冲突的地址：地址、对方、类型、首末时间、原处"),
+    Field("conflicts", "json", "addresses in dispute: address, other, kind, first, last, before", "移动或有冲突的地址：地址、对方、类型、首末时间、原处"),
 ))
 
 PLANT: Final = Table("plant", "since", (
