@@ -71,7 +71,7 @@ def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
         return []
     told = grid(4, numbers=(3,))
     for each in talks:
-        way = screen.say(f"cli.asset.{each['direction']}", peer=each["peer"] or "–")
+        way = screen.say(f"cli.asset.{each['direction']}{'_told' if each['access'] == 'report' else ''}", peer=each["peer"] or "–")
         access = say_or(f"access.{each['access']}", screen.language, each["access"] or "")
         told.add_row(*(clean(cell) for cell in (way, each["protocol"], access, f"{each['count']:,}")))
     return [section(screen.say("cli.asset.talks"), screen.say("cli.asset.busiest")), indented(told)]

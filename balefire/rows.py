@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from balefire.listing import is_label
 from balefire.screen import clean, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
@@ -30,7 +31,9 @@ def thing(row: Row) -> str:
     """What an operation is about, as the plant calls it where it does: `Pump 3 speed: holding_register 40`."""
     space, name, first, last = (row.get(f"ot.object.{part}") for part in ("space", "name", "first", "last"))
     span = "" if first is None else str(first) if last in (None, first) else f"{first}–{last}"
-    place = " ".join(str(part) for part in (space, name, span) if part)
+    about = {"space": space, "name": name, "first": first, "last": first if last is None else last}
+    parts = (name,) if name and is_label(str(row.get("network.protocol")), about) else (space, name, span)
+    place = " ".join(str(part) for part in parts if part)
     return ": ".join(part for part in (", ".join(row.get("ot.tag.name") or ()), place) if part)
 
 
@@ -83,6 +86,12 @@ def _outcome(row: Row, language: str) -> object:
     return row["ot.error"] or say(f"outcome.{row['event.outcome'] or 'unknown'}", language)
 
 
+def _one_sided(row: Row, _language: str) -> object:
+    """Conversations of which a direction is missing: of those that go on in this window, or short ones that ended in it."""
+    counts = [row[name] for name in ("requests_only", "answers_only", "one_sided")]
+    return "" if counts == [None] * 3 else f"{max((counts[0] or 0) + (counts[1] or 0), counts[2] or 0):,}"
+
+
 def _device(row: Row, _language: str) -> object:
     return " ".join(str(row[name]) for name in ("vendor", "model", "firmware") if row[name])
 
@@ -127,7 +136,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("time", False, _time("@timestamp")), ("observer", False, _plain("observer.name")), ("interface", False, _plain("interface")),
         ("packets", True, _number("packets")), ("grade", True, lambda row, language: cut(row["grade"], language)), ("lost", True, _number("lost")),
         ("undecoded", True, _number("undecoded_bytes")), ("encrypted", True, _number("encrypted_bytes")), ("dropped", True, _number("dropped")),
-        ("one_sided", True, _number("one_sided")),
+        ("one_sided", True, _one_sided),
     ),
 }
 # fmt: on

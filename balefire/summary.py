@@ -32,6 +32,7 @@ ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
+BESIDE: Final = ("requests_only", "answers_only", "one_sided", "silent", "dropped")  # blind spots that take nothing from the grade: nothing came
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -201,9 +202,17 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     parts += [indented(Text(problem)) for problem in broken]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
-    elif grade is not None and not broken:
+    spots = done.tally.named_spots()
+    if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    return [*parts, *spot_lines(screen, done.tally.named_spots(), BLIND_SPOTS)]
+    return [*parts, *beside(screen, spots), *spot_lines(screen, spots, BLIND_SPOTS)]
+
+
+def beside(screen: Screen, spots: list[Spot]) -> list[RenderableType]:
+    """What the grade leaves out, where there is such: what never came takes no points."""
+    from rich.text import Text
+
+    return [indented(Text(screen.say("coverage.told.beside"), "bold"))] if any(spot.key in BESIDE for spot in spots) else []
 
 
 def spot_lines(screen: Screen, spots: list[Spot], most: int, advise: bool = False) -> list[RenderableType]:

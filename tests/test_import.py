@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -16,6 +17,7 @@ from balefire.importing.entries import Reading, read_entries
 from balefire.importing.sheets import read_sheet
 from records.errors import UsageError
 from records.plant import ListedAsset, ListedZone, Tag
+from records.store import open_store
 from tests.cli import DEMO, ROOT, balefire, lines, one
 
 if TYPE_CHECKING:
@@ -257,3 +259,46 @@ def test_the_readme_shows_what_an_import_says(tmp_path: Path, language: str, rea
     said = balefire("import", "assets", ROOT / "tests" / "lists" / "assets.csv", *place, "--language", language).output
     assert f"assets.csv\n{said}```" in (ROOT / readme).read_text("utf-8")
     assert one("import", "tags", ROOT / "tests" / "lists" / "tags.csv", *place)["new"] == 3
+
+
+def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> None:
+    """First look, then import: the usual order. Then another name, then none."""
+    store, place = tmp_path / "store", ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    addresses = lines("findings", *place)
+    told = one("import", "assets", written(tmp_path / "a.csv", f"name,ip,criticality,zone\nPump <b>,{PLC},critical,Filters\n"), *place)
+    assert {name: count > 0 for name, count in told["relabelled"].items()} == {"activity": True, "point": False, "finding": True, "alert": True, "asset": True}
+    tagged = one("import", "tags", written(tmp_path / "t.csv", TAGS.replace("PLC-2", OTHER)), *place)["relabelled"]
+    assert tagged["activity"] > 0 < tagged["point"]
+    named = lines("activities", *place, "--where", 'destination.asset.name:"Pump <b>" AND destination.asset.zone:Filters')
+    assert {row["destination"]["ip"] for row in named} == {PLC}
+    assert {tag for row in lines("activities", *place, "--where", "ot.tag.name:*") for tag in row["ot"]["tag"]["name"]} == {"3号泵转速", "Tank level"}
+    assert [(row["name"], row["criticality"], row["zone"]) for row in lines("assets", *place, "--where", f'addresses:"{PLC}"')] == [
+        ("Pump <b>", "critical", "Filters")
+    ]
+    for table in ("alerts", "findings"):
+        titles = [row["title"] for row in lines(table, *place) if PLC in row["title"]["en"]]
+        assert titles
+        assert all(f"Pump <b> ({PLC})" in title["en"] and f"Pump <b>（{PLC}）" in title["zh"] for title in titles)
+    again = balefire("replay", DEMO, *place)
+    assert "another content" not in again.stderr, "names are not what happened"
+    renamed = one("import", "assets", written(tmp_path / "b.csv", f"name,ip\nPump 3,{PLC}\n"), *place, "--replace")["relabelled"]
+    assert renamed["finding"] > 0
+    assert "Pump <b>" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])
+    one("import", "assets", written(tmp_path / "c.csv", f"name,ip\nOther,{OTHER}\n"), *place, "--replace")
+    assert "Pump 3" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])
+    assert [row["title"] for row in lines("findings", *place) if OTHER not in row["title"]["en"]] == [
+        row["title"] for row in addresses if OTHER not in row["title"]["en"]
+    ]
+    assert store.exists()
+
+
+def test_while_another_writes_what_is_stored_keeps_its_names(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    with contextlib.closing(open_store(str(tmp_path / "store"), write=True)):
+        done = balefire("import", "assets", written(tmp_path / "a.csv", f"name,ip\nPump,{PLC}\n"), "--yes", *place)
+    assert done.exit_code == 0
+    assert "Another process is writing into the store" in done.stderr
+    assert not lines("activities", *place, "--where", "destination.asset.name:Pump")
+    assert one("import", "assets", tmp_path / "a.csv", *place)["relabelled"]["activity"] > 0

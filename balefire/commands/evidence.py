@@ -63,7 +63,7 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
 
 def _asked(screen: Screen, store: Store | None, identity: str | None, captures: Any, asked: dict[str, Any]) -> tuple[Kept | None, Iterable[Taken]]:
     """What was asked for: the findings that it is about, and the packets."""
-    from balefire.slices import addresses, again, from_captures, from_store, kept
+    from balefire.slices import again, from_captures, from_store, kept, party
     from balefire.times import moments
     from sensors.slicing import Selection
 
@@ -72,8 +72,8 @@ def _asked(screen: Screen, store: Store | None, identity: str | None, captures: 
     selection = Selection(
         since,
         until,
-        addresses(store, asked["asset"]) if asked["asset"] else None,
-        (addresses(store, pair[0]), addresses(store, pair[1])) if pair else None,
+        party(store, asked["asset"]) if asked["asset"] else None,
+        (party(store, pair[0]), party(store, pair[1])) if pair else None,
     )
     if captures is not None and not identity:
         return None, from_captures(captures, selection, screen.fail)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from balefire.importing.comparing import Comparison, Difference
     from balefire.importing.entries import Reading
+    from balefire.importing.relabelling import Relabelled
     from balefire.screen import Screen
-    from records.plant import Entry, ListedAsset
+    from records.plant import Entry, ListedAsset, Plant
     from records.store.contract import Store
 
 NAMED: Final = 5
@@ -39,8 +40,8 @@ class WrongRowsError(UsageError):
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--replace", "replaced", is_flag=True, help=say("cli.option.replace", HELP))
 @click.option("--skip-wrong", is_flag=True, help=say("cli.option.skip_wrong", HELP))
-@click.option("--dry-run", is_flag=True, help=say("cli.option.dry_run", HELP))
-@click.option("--yes", is_flag=True, help=say("cli.option.yes", HELP))
+@click.option("--dry-run", is_flag=True, help=say("cli.option.import_dry_run", HELP))
+@click.option("--yes", is_flag=True, help=say("cli.option.import_yes", HELP))
 @click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 @keeps
 @speaks
@@ -64,12 +65,16 @@ def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: 
         if not as_json:
             _tell(screen, reading, changed, seen)
         taken = not (refused or dry_run) and (yes or as_json or _meant(screen))
+        named: Relabelled | None = None
         if taken:
+            before = _plant(store)
             again(lambda: _take(store, kind, entries, replaced, file.name, person))
+            named = _relabel(screen, before, _plant(store))
         if as_json:
-            screen.emit(_told(kind, file, reading, changed, seen, taken))
+            screen.emit(_told(kind, file, reading, changed, seen, taken) | {"relabelled": named.rows if named else None})
         elif not refused:
             screen.print(screen.say("cli.import.taken" if taken else "cli.import.not_taken", count=len(entries)))
+            _tell_relabelled(screen, named)
     finally:
         store.close()
     if refused:
@@ -83,6 +88,45 @@ def _made(screen: Screen) -> Store:
     if "://" not in screen.store and not Path(screen.store).expanduser().exists():
         open_store(screen.store, write=True).close()
     return opened(screen)
+
+
+def _plant(store: Store) -> Plant:
+    """The lists as they are now; those that cannot be read, and are about to be replaced, name nothing."""
+    from records.plant import KeptPlant, Plant
+
+    try:
+        return KeptPlant(store).plant
+    except StoreError:
+        return Plant()
+
+
+def _relabel(screen: Screen, before: Plant, plant: Plant) -> Relabelled | None:
+    """Names for what is stored; while another process writes, there are none yet, and that is said."""
+    from balefire.importing.relabelling import relabel
+    from records.store import open_store
+
+    try:
+        store = open_store(screen.store, write=True)
+    except StoreError as error:
+        if error.key != "store.in_use":
+            raise
+        screen.note(screen.say("cli.import.in_use"))
+        return None
+    try:
+        return relabel(store, before, plant)
+    finally:
+        store.close()
+
+
+def _tell_relabelled(screen: Screen, named: Relabelled | None) -> None:
+    if named is None:
+        return
+    counts = {name: f"{count:,}" for name, count in named.rows.items()}
+    screen.print(screen.say("cli.import.relabelled", **counts))
+    if named.since is not None:
+        from balefire.times import shown
+
+        screen.print(screen.say("cli.import.relabelled_since", time=shown(named.since, screen.language)))
 
 
 def kept(store: Store, kind: str, anew: bool = False) -> list[Entry]:
