@@ -310,7 +310,7 @@ def test_what_is_gone_is_said_and_can_be_had_from_the_capture_again(store: Path,
     again = one("evidence", alert, "--from", DEMO, "-o", tmp_path / "x.pcapng", "--store", place)  # all of it: that is fine
     assert (again["packets"], again["gone"], again["without"]) == (before["packets"], [], [])
     half = one("evidence", alert, "--from", short(tmp_path), "-o", tmp_path / "half.pcapng", "--store", place, status=1)
-    assert half["gone"] and half["without"], "what this capture does not hold is still gone"
+    assert min(len(half["gone"]), len(half["without"])) > 0, "what this capture does not hold is still gone"
     assert (tmp_path / "x.pcapng").read_bytes() == (tmp_path / "before.pcapng").read_bytes()
     one("replay", DEMO, "--store", place)  # brings it back
     assert one("evidence", alert, "-o", tmp_path / "y.pcapng", "--store", place)["gone"] == []

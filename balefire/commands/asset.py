@@ -73,7 +73,7 @@ def _ways(store: Store, where: Condition, direction: str, other: str) -> list[Ro
     for row in store.terms("activity", Query(where=where), Terms(fields, MOST_WAYS, "ot.count")).to_pylist():
         way = _called(store, row[fields[0]], row[fields[1]]), row["network.protocol"], row["ot.access"]
         ways[way] = ways.get(way, 0) + row["total"]
-    busiest = sorted(ways.items(), key=lambda item: -item[1])[:PEERS]
+    busiest = sorted(ways.items(), key=lambda item: (-item[1], item[0]))[:PEERS]
     return [{"direction": direction, "peer": peer, "protocol": protocol, "access": access, "count": count} for (peer, protocol, access), count in busiest]
 
 
