@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from balefire.screen import clean
+from balefire.screen import cell, clean
 from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
 from records.facts import ADDRESS, changes
@@ -25,7 +25,7 @@ def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> Non
     device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
     facts = [role_words(asset.role, screen.language), device, span(asset.first, asset.last, screen.language) + " UTC", asset.id]
     parts: list[RenderableType] = [
-        Text(clean(asset.name), "bold"),
+        Text(cell(asset.name), "bold"),
         indented(Text(clean(" · ".join(filter(None, facts))), "dim")),
         section(screen.say("cli.asset.facts"), screen.say("cli.asset.believed")),
         indented(_facts(screen, asset.facts)),

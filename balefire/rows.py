@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from balefire.listing import is_label
-from balefire.screen import clean, cut, severity_text, table
+from balefire.screen import cell, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
 from records.wording import role_words, say
@@ -52,7 +52,7 @@ def _plain(name: str) -> Callable[[Row, str], object]:
 def _many(name: str) -> Callable[[Row, str], object]:
     from rich.text import Text
 
-    return lambda row, _language: Text("\n".join(clean(each) for each in row[name] or ()))
+    return lambda row, _language: Text("\n".join(cell(each) for each in row[name] or ()))
 
 
 def _time(name: str) -> Callable[[Row, str], object]:
@@ -145,5 +145,5 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
 def shown(name: str, rows: list[Row], language: str) -> Any:
     """The rows of a table as people read them."""
     wanted = COLUMNS[name]
-    headings = [(say(f"cli.column.{column}", language), numbers) for column, numbers, _cell in wanted]
-    return table(headings, ([cell(row, language) for _column, _numbers, cell in wanted] for row in rows))
+    headings = [(say(f"cli.column.{column}", language), numbers) for column, numbers, _told in wanted]
+    return table(headings, ([told(row, language) for _column, _numbers, told in wanted] for row in rows))

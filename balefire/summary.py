@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sensors.blindspots import Spot
 
 ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
+NAME: Final = 40  # letters of a name in this list
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
@@ -138,7 +139,8 @@ def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
         device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
         addresses = [address for address in asset.addresses if address != asset.name]
-        listed.add_row(*(clean(cell) for cell in (asset.name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device)))
+        name = asset.name if len(asset.name) <= NAME else asset.name[: NAME - 1] + "…"  # one long name shall not squeeze the others' columns
+        listed.add_row(*(clean(each) for each in (name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device[: 2 * NAME])))
     return listed
 
 

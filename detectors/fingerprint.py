@@ -8,17 +8,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.phrases import ACTING, action, done, number, thing, who
+from records.facts import TOLD, current
 from records.model import Text
 from records.schema import ACTIVITY, POINT
 from records.search import And, Exists, Match, Not, Or
 from records.store.columns import flat
-from records.wording import LANGUAGES, say
+from records.wording import LANGUAGES, role_words, say, say_or
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
+    from records.facts import Fact
     from records.query import Span
     from records.search import Condition
     from records.store.contract import Store
@@ -101,7 +103,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it was. `kind`: new, gone, rhythm, written, refusals, point_values."""
+    """Something that is not as it was. `kind`: fact, new, gone, rhythm, written, refusals, point_values."""
 
     kind: str
     text: Text
@@ -223,6 +225,23 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[Difference]:
     found.sort(key=lambda each: each[0].row["ot.access"] not in ACTING)
     was = {point.key: point for point in before.points}
     return [each for _, each in found] + [each for point in after.points if point.key in was for each in _moved(was[point.key], point)]
+
+
+def told_otherwise(facts: Sequence[Fact], before: Span, after: Span) -> list[Difference]:
+    """What is known of the asset in both periods and is not the same: a firmware that was updated, a role that it took on."""
+    was, now = ({name: fact.value for name, fact in current(_within(facts, period)).items()} for period in (before, after))
+    names = [name for name in ("name", *TOLD) if name in was and name in now and was[name] != now[name]]
+    return [Difference("fact", Text(*(_fact(name, was[name], now[name], language) for language in LANGUAGES))) for name in names]
+
+
+def _within(facts: Sequence[Fact], period: Span) -> list[Fact]:
+    """What was said in a period, or before it and again after."""
+    return [fact for fact in facts if fact.first < period.until and fact.last >= period.since]
+
+
+def _fact(name: str, was: str, now: str, language: str) -> str:
+    was, now = (role_words(value, language) if name == "role" else value for value in (was, now))
+    return say("fingerprint.fact", language, fact=say_or(f"fact.{name}", language, name), was=was, now=now)
 
 
 def _told(kind: str, words: Callable[[str], str]) -> Difference:

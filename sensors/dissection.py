@@ -93,13 +93,13 @@ def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[li
     found = _run("names", [packet for _, packet in order], limits)
     counts = [Counter[str]() for _ in conversations]
     for (number, _), told in zip(order, found.packets, strict=False):
-        if name := _named(str(told["protocols"]).split(":")):
+        if name := protocol_above(str(told["protocols"]).split(":")):
             counts[number][name] += 1
     told = [count.most_common(1)[0][0] if count else None for count in counts]
     return [name and found.names.get(name, name) for name in told], found
 
 
-def _named(layers: list[str]) -> str | None:
+def protocol_above(layers: list[str]) -> str | None:
     """The first protocol above the innermost transport; where there is none, above the link."""
     transport = max((place for place, name in enumerate(layers) if name in _TRANSPORTS), default=-1)
     return next((name for name in layers[transport + 1 :] if name not in _LOWER and not name.startswith("_ws.")), None)

@@ -135,7 +135,7 @@ def test_it_is_named_by_the_first_protocol_above_the_transport() -> None:
     ],
 )
 def test_what_carries_others_names_nothing(layers: str, name: str | None) -> None:
-    assert dissection._named(layers.split(":")) == name
+    assert dissection.protocol_above(layers.split(":")) == name
 
 
 @pytest.mark.tshark

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from detectors.fingerprint import MOST, RANGES, differences, fingerprint
+from detectors.fingerprint import MOST, RANGES, differences, fingerprint, told_otherwise
+from records.facts import Fact
 from records.model import Batch
 from records.query import Span
 from records.schema import ACTIVITY, POINT, arrow_table
@@ -91,6 +92,20 @@ def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
     assert told[5][1] == "Other values, 2–9.5 instead of 1–5: register 40040"
     assert differences(old, old) == []
     store.close()
+
+
+def test_what_is_known_may_be_otherwise() -> None:
+    """A firmware that was updated between two dates; what was told in one of them alone is no difference."""
+    facts = [
+        Fact("firmware", "2.1", "modbus:identity", 95, NOON, NOON + DAY), Fact("firmware", "2.3", "modbus:identity", 95, NOON + 3 * DAY, NOON + 4 * DAY),
+        Fact("role", "client", "behaviour", 30, NOON, NOON + 4 * DAY), Fact("role", "engineering", "behaviour", 70, NOON + 3 * DAY, NOON + 4 * DAY),
+        Fact("serial", "77", "modbus:identity", 95, NOON + 3 * DAY, NOON + 4 * DAY), Fact("address", "10.0.0.5", "arp", 80, NOON, NOON + 4 * DAY),
+    ]  # fmt: skip
+    was, now = Span(NOON, NOON + DAY), Span(NOON + 3 * DAY, NOON + 5 * DAY)
+    told = told_otherwise(facts, was, now)
+    assert [(each.kind, each.text.en) for each in told] == [("fact", "Firmware: 2.1 → 2.3"), ("fact", "Role: client → engineering station")]
+    assert told[0].text.zh == "固件：2.1 → 2.3"
+    assert told_otherwise(facts, was, was) == []
 
 
 def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
     from sensors.sources.pcap import find
 
     captures = find(sources) if sources else None
+    if output != STDOUT and any(_same(output, capture.path) for capture in captures or ()):
+        raise UsageError("evidence.own_source", file=output)
     choose(sum(capture.size for capture in captures or ()))
     store = opened(screen) if identity or captures is None or Path(screen.store).expanduser().exists() else None
     try:
@@ -59,6 +61,13 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
         if store:
             store.close()
     _tell(screen, summary, found, as_json)
+
+
+def _same(output: str, path: str) -> bool:
+    """Is what is to be written what is read?"""
+    with suppress(OSError):
+        return Path(output).samefile(path)
+    return False
 
 
 def _asked(screen: Screen, store: Store | None, identity: str | None, captures: Any, asked: dict[str, Any]) -> tuple[Kept | None, Iterable[Taken]]:
