@@ -49,10 +49,15 @@ def _plain(name: str) -> Callable[[Row, str], object]:
     return lambda row, _language: row[name]
 
 
-def _many(name: str) -> Callable[[Row, str], object]:
+def _addresses(row: Row, language: str) -> object:
+    """The addresses of an asset, and how many of them others claim, too."""
     from rich.text import Text
 
-    return lambda row, _language: Text("\n".join(cell(each) for each in row[name] or ()))
+    told = row["conflicts"]
+    conflicts: list[Row] = json.loads(told) if isinstance(told, str) else told or []
+    count = len({each["address"] for each in conflicts})
+    marks = [say(f"cli.asset.disputed.{'one' if count == 1 else 'many'}", language, count=count)] if count else []
+    return Text("\n".join([*(cell(each) for each in row["addresses"] or ()), *marks]))
 
 
 def _time(name: str) -> Callable[[Row, str], object]:
@@ -128,7 +133,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("id", False, lambda row, _language: row["id"][:ID]),
     ),
     "asset": (
-        ("name", False, _plain("name")), ("addresses", False, _many("addresses")), ("device", False, _device),
+        ("name", False, _plain("name")), ("addresses", False, _addresses), ("device", False, _device),
         ("role", False, lambda row, language: role_words(row["role"], language)),
         ("first_seen", False, _time("first")), ("last_seen", False, _time("last")),
     ),

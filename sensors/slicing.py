@@ -38,12 +38,13 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which packets: of [since, until) in nanoseconds, from or to `asset`, from one of `between` to the other."""
+    """Which packets: of [since, until) in nanoseconds, from or to `asset`, from one of `between` to the other, with this port at either end."""
 
     since: int | None = None
     until: int | None = None
     asset: Party | None = None
     between: tuple[Party, Party] | None = None
+    port: int | None = None
 
     @property
     def everything(self) -> bool:
@@ -57,8 +58,10 @@ class Selection:
             taken &= decoder.times >= self.since
         if self.until is not None:
             taken &= decoder.times < self.until
-        if (self.asset is not None or self.between is not None) and taken.any():
+        if (self.asset, self.between, self.port) != (None, None, None) and taken.any():
             decoder.decode()
+            if self.port is not None:
+                taken &= (decoder.packets.source_port == self.port) | (decoder.packets.target_port == self.port)
             if self.asset is not None:
                 taken &= self.asset.rows(decoder, "source") | self.asset.rows(decoder, "target")
             if self.between is not None:

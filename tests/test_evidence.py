@@ -218,6 +218,8 @@ def run(*words: object) -> list[str]:
             ("--between", "10.20.1.66", "10.20.1.12"),
             "(ip.addr == 10.20.1.66 && ip.addr == 10.20.1.12) || (eth.addr == 02:ba:1e:01:00:66 && eth.addr == 02:ba:1e:01:00:12 && !ip)",
         ),
+        (("--between", "10.20.1.66", "10.20.1.12", "--port", "502"), "ip.addr == 10.20.1.66 && ip.addr == 10.20.1.12 && tcp.port == 502"),
+        (("--port", "502"), "tcp.port == 502"),
         (("--since", "2026-11-22T16:43:00Z", "--until", "2026-11-22T16:43:10Z"), 'frame.time >= "2026-11-22 16:43:00" && frame.time < "2026-11-22 16:43:10"'),
         (
             ("--asset", "10.20.1.20", "--since", "2026-11-22T16:44:00Z"),
@@ -249,6 +251,16 @@ def test_slices_of_what_is_kept(store: Path, tmp_path: Path) -> None:
     assert slices[0] == slices[1] == [packet for packet in packets if address in (packet.octets[26:30], packet.octets[30:34])]
     assert slices[2] == [packet for packet in packets if {packet.octets[26:30], packet.octets[30:34]} == {address, other}]
     assert 0 < len(slices[2]) < len(packets)
+
+
+def test_the_capture_that_is_read_is_not_written_over(store: Path, tmp_path: Path) -> None:
+    capture = short(tmp_path)
+    before = capture.read_bytes()
+    for own in (capture, tmp_path / "x" / ".." / capture.name):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        refused = balefire("evidence", "--asset", "10.20.1.66", "--from", capture, "-o", own, "--force", "--store", store)
+        assert (refused.exit_code, "would be lost" in refused.output) == (2, True)
+        assert capture.read_bytes() == before
 
 
 def test_a_file_that_is_there_is_not_written_over(store: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ NUMBERS: Final = 20  # packet numbers that a line tells
 @click.option("-o", "--output", required=True, metavar="FILE", help=say("evidence.option.output", HELP))
 @click.option("--asset", metavar="NAME", help=say("evidence.option.asset", HELP))
 @click.option("--between", nargs=2, metavar="A B", help=say("evidence.option.between", HELP))
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", help=say("evidence.option.port", HELP))
 @click.option("--since", metavar="T", help=say("cli.option.since", HELP))
 @click.option("--until", metavar="T", help=say("cli.option.until", HELP))
 @click.option("--from", "sources", multiple=True, metavar="SRC", help=say("evidence.option.from", HELP))
@@ -83,6 +84,7 @@ def _asked(screen: Screen, store: Store | None, identity: str | None, captures: 
         until,
         party(store, asked["asset"]) if asked["asset"] else None,
         (party(store, pair[0]), party(store, pair[1])) if pair else None,
+        asked["port"],
     )
     if captures is not None and not identity:
         return None, from_captures(captures, selection, screen.fail)
