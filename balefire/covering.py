@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import shown
 from balefire.screen import clean, cut
-from balefire.summary import indented, section, spot_lines
+from balefire.summary import beside, indented, section, spot_lines
 from dashboards.blindness import clock_words, placed, reason_words
 from dashboards.queries import account
 from records.schema import COVERAGE
@@ -35,9 +35,10 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     if used < total:
         parts.append(indented(Text(screen.say("coverage.told.some", shown=f"{used:,}", total=f"{total:,}"), "dim")))
     parts += [indented(Text(reason_words(each, screen.language))) for each in covered.reasons]
-    if grade == 100:
-        parts.append(indented(Text(screen.say("coverage.told.whole"))))
     spots = covered.spots()
+    if grade == 100 and not spots:
+        parts.append(indented(Text(screen.say("coverage.told.whole"))))
+    parts += beside(screen, spots)
     parts.append(section(screen.say("coverage.told.spots")))
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]
     if clocks := covered.clocks():

@@ -25,13 +25,15 @@ MEBIBYTE: Final = 1 << 20
 
 
 class Keeping:
-    """Keeps packets for findings, within limits. `findings`, `packets` and `missing` count this run's, kept before or not."""
+    """Keeps packets for findings, within limits. `findings`, `packets` and `missing` count this run's, kept before or not;
+    `thinned` is for how many findings, of this run or earlier, packets went while it ran.
+    """
 
     def __init__(self, store: Store, limits: Keep, outbox: Outbox) -> None:
         self._store, self._limits, self._outbox = store, limits, outbox
         self._keepers: deque[tuple[str, Keeper]] = deque()  # each with its history, the present one first
         self._seen: dict[str, tuple[int, int]] = {}  # by key: how many findings, the gravest severity
-        self.findings = self.packets = self.missing = 0
+        self.findings = self.packets = self.missing = self.thinned = 0
 
     def begin(self, history: str, capture: Capture) -> Marks | None:
         """A capture of this history is about to be read; where it should tell its places. None where nothing is to be kept."""
@@ -86,7 +88,9 @@ class Keeping:
     def thin(self, aged: bool = False) -> None:
         """Hold what is kept within its limits; `aged`: by age, too."""
         before = time.time_ns() - self._limits.days * DAY if aged else 0
-        self._outbox.ask(lambda: self._store.thin(self._limits.mebibytes * MEBIBYTE, before), 0)  # a store that is away is thinned when it is back
+        self.thinned += self._outbox.ask(
+            lambda: self._store.thin(self._limits.mebibytes * MEBIBYTE, before), 0
+        )  # a store that is away is thinned when it is back
 
     def close(self) -> None:
         """Let go of the captures."""

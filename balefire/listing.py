@@ -88,12 +88,12 @@ def _object(operation: Mapping[str, Any]) -> str:
     span = "" if first is None else str(first) if last in (None, first) else f"{first}–{last}"
     values: list[object] = operation["values"] or []
     written = "" if not values else f"= {values[0]}" if len(values) == 1 else f"= {values[0]} … ×{len(values)}"
-    if _is_label(operation["protocol"], about):  # it says all that space and numbers say
+    if is_label(operation["protocol"], about):  # it says all that space and numbers say
         return " ".join(part for part in (str(about["name"]), written) if part)
     return " ".join(str(part) for part in (about.get("space"), about.get("name"), span, written) if part)
 
 
-def _is_label(protocol: str, about: Mapping[str, Any]) -> bool:
+def is_label(protocol: str, about: Mapping[str, Any]) -> bool:
     """Is the name what engineers write for these numbers, and none that came by wire?"""
     from sensors.protocol import protocols
 

@@ -326,7 +326,7 @@ class Replay:
             "unknown": tally.blind_spots(),
             "blind_spots": tally.spots(),
             "assets": len(self.assets),
-            "evidence": {"findings": self.keeping.findings, "packets": self.keeping.packets, "missing": self.keeping.missing},
+            "evidence": {name: getattr(self.keeping, name) for name in ("findings", "packets", "missing", "thinned")},
             "elapsed_s": round(elapsed, 3),
             "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }

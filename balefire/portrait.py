@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from balefire.screen import clean
+from balefire.screen import cell, clean
 from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
 from records.assets import changes_of
@@ -27,7 +27,7 @@ def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> Non
     device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
     facts = [role_words(asset.role, screen.language), device, span(asset.first, asset.last, screen.language) + " UTC", asset.id]
     parts: list[RenderableType] = [
-        Text(clean(asset.name), "bold"),
+        Text(cell(asset.name), "bold"),
         indented(Text(clean(" · ".join(filter(None, facts))), "dim")),
         section(screen.say("cli.asset.facts"), screen.say("cli.asset.believed")),
         indented(_facts(screen, asset.facts)),
@@ -74,7 +74,7 @@ def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
         return []
     told = grid(4, numbers=(3,))
     for each in talks:
-        way = screen.say(f"cli.asset.{each['direction']}", peer=each["peer"] or "–")
+        way = screen.say(f"cli.asset.{each['direction']}{'_told' if each['access'] == 'report' else ''}", peer=each["peer"] or "–")
         access = say_or(f"access.{each['access']}", screen.language, each["access"] or "")
         told.add_row(*(clean(cell) for cell in (way, each["protocol"], access, f"{each['count']:,}")))
     return [section(screen.say("cli.asset.talks"), screen.say("cli.asset.busiest")), indented(told)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.screen import clean, cut, severity_text, table
+from balefire.listing import is_label
+from balefire.screen import cell, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
 from records.wording import role_words, say
@@ -30,7 +31,9 @@ def thing(row: Row) -> str:
     """What an operation is about, as the plant calls it where it does: `Pump 3 speed: holding_register 40`."""
     space, name, first, last = (row.get(f"ot.object.{part}") for part in ("space", "name", "first", "last"))
     span = "" if first is None else str(first) if last in (None, first) else f"{first}–{last}"
-    place = " ".join(str(part) for part in (space, name, span) if part)
+    about = {"space": space, "name": name, "first": first, "last": first if last is None else last}
+    parts = (name,) if name and is_label(str(row.get("network.protocol")), about) else (space, name, span)
+    place = " ".join(str(part) for part in parts if part)
     return ": ".join(part for part in (", ".join(row.get("ot.tag.name") or ()), place) if part)
 
 
@@ -46,10 +49,15 @@ def _plain(name: str) -> Callable[[Row, str], object]:
     return lambda row, _language: row[name]
 
 
-def _many(name: str) -> Callable[[Row, str], object]:
+def _addresses(row: Row, language: str) -> object:
+    """The addresses of an asset, and how many of them others claim, too."""
     from rich.text import Text
 
-    return lambda row, _language: Text("\n".join(clean(each) for each in row[name] or ()))
+    told = row["conflicts"]
+    conflicts: list[Row] = json.loads(told) if isinstance(told, str) else told or []
+    count = len({each["address"] for each in conflicts})
+    marks = [say(f"cli.asset.disputed.{'one' if count == 1 else 'many'}", language, count=count)] if count else []
+    return Text("\n".join([*(cell(each) for each in row["addresses"] or ()), *marks]))
 
 
 def _time(name: str) -> Callable[[Row, str], object]:
@@ -81,6 +89,12 @@ def status_words(row: Row, language: str) -> object:
 
 def _outcome(row: Row, language: str) -> object:
     return row["ot.error"] or say(f"outcome.{row['event.outcome'] or 'unknown'}", language)
+
+
+def _one_sided(row: Row, _language: str) -> object:
+    """Conversations of which a direction is missing: of those that go on in this window, or short ones that ended in it."""
+    counts = [row[name] for name in ("requests_only", "answers_only", "one_sided")]
+    return "" if counts == [None] * 3 else f"{max((counts[0] or 0) + (counts[1] or 0), counts[2] or 0):,}"
 
 
 def _device(row: Row, _language: str) -> object:
@@ -119,7 +133,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("id", False, lambda row, _language: row["id"][:ID]),
     ),
     "asset": (
-        ("name", False, _plain("name")), ("addresses", False, _many("addresses")), ("device", False, _device),
+        ("name", False, _plain("name")), ("addresses", False, _addresses), ("device", False, _device),
         ("role", False, lambda row, language: role_words(row["role"], language)),
         ("first_seen", False, _time("first")), ("last_seen", False, _time("last")),
     ),
@@ -127,7 +141,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("time", False, _time("@timestamp")), ("observer", False, _plain("observer.name")), ("interface", False, _plain("interface")),
         ("packets", True, _number("packets")), ("grade", True, lambda row, language: cut(row["grade"], language)), ("lost", True, _number("lost")),
         ("undecoded", True, _number("undecoded_bytes")), ("encrypted", True, _number("encrypted_bytes")), ("dropped", True, _number("dropped")),
-        ("one_sided", True, _number("one_sided")),
+        ("one_sided", True, _one_sided),
     ),
 }
 # fmt: on
@@ -136,5 +150,5 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
 def shown(name: str, rows: list[Row], language: str) -> Any:
     """The rows of a table as people read them."""
     wanted = COLUMNS[name]
-    headings = [(say(f"cli.column.{column}", language), numbers) for column, numbers, _cell in wanted]
-    return table(headings, ([cell(row, language) for _column, _numbers, cell in wanted] for row in rows))
+    headings = [(say(f"cli.column.{column}", language), numbers) for column, numbers, _told in wanted]
+    return table(headings, ([told(row, language) for _column, _numbers, told in wanted] for row in rows))

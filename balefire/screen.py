@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from balefire.settings import Settings
 
 WIDTH: Final = 100
+LONGEST: Final = 1000  # letters of a cell; --json has all
 WHOLE: Final = 100  # cells of the longest text that is kept in one piece
 # Fill colours that hold on light and dark grounds alike; shape and word always stand beside them.
 SEVERITY: Final = {"critical": ("⬢", "bold red"), "high": ("▲", "dark_orange"), "medium": ("◆", "yellow"), "low": ("●", "blue")}
 LOOKING: Final = ("read", "report", "identify", "session", "diagnose")
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_NUMBER: Final = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( %|%)?", re.IGNORECASE)
 
 
 class OutputError(BalefireError):
@@ -42,10 +44,21 @@ class OutputError(BalefireError):
     status = 4
 
 
+def cell(value: object) -> str:
+    """Text of a table's cell: cleaned, bounded, and none that a spreadsheet would carry out as a formula when the table is pasted there."""
+    text = clean("" if value is None else value)
+    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and not _NUMBER.fullmatch(text) else text
+
+
 def to_json(value: object, *, ascii_only: bool = False) -> str:
     """One line of JSON; control and direction characters stay escaped, so that a terminal shows them harmlessly."""
-    text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(", ", ": "))
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.encode("utf-8", "backslashreplace").decode())
+    return escaped(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(", ", ": ")))
+
+
+def escaped(text: str, form: str = "\\u{0:04x}") -> str:
+    """JSON (or, with `&#x{0:x};` as form, XML) in which no character is as it is that could steer a terminal or turn the reading direction."""
+    return _UNSAFE.sub(lambda match: form.format(ord(match[0])), text.encode("utf-8", "backslashreplace").decode())
 
 
 def cut(share: float | None, language: str) -> str:
@@ -161,7 +174,7 @@ def table(columns: Iterable[tuple[str, bool]], rows: Iterable[Iterable[object]])
 
     hairline = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
     made = Table(box=hairline, pad_edge=False, show_edge=False, header_style="dim", border_style="dim")
-    filled = [[cell if isinstance(cell, Text) else Text(clean("" if cell is None else cell)) for cell in row] for row in rows]
+    filled = [[each if isinstance(each, Text) else Text(cell(each)) for each in row] for row in rows]
     for place, (heading, numbers) in enumerate(columns):
         # an address or identity is never torn while a column of words can give way
         whole = all(" " not in row[place].plain and row[place].cell_len <= WHOLE for row in filled)

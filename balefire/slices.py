@@ -15,7 +15,7 @@ from records.schema import EVIDENCE, FINDING
 from records.search import Match
 from records.store.columns import decoded, flat
 from sensors.pcapng import Writer
-from sensors.slicing import Selection, Slice
+from sensors.slicing import Party, Selection, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,25 +103,27 @@ def again(captures: Sequence[Capture], found: Kept, selection: Selection, fail: 
                     add(taken, capture.name, name, packets, named(finding))
                     del left[name]
     found.without[:] = list(left)
+    found.gone[:] = [row for row in found.gone if row["id"] in left]  # what was had again is not gone
     ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
     return ordered if selection.everything else _filtered(ordered, selection)
 
 
-def addresses(store: Store | None, text: str) -> frozenset[str]:
-    """The addresses that a person means: one address, or an asset by its name or the beginning of its ID; its IP addresses where it has some.
+def party(store: Store | None, text: str) -> Party:
+    """Who a person means: one address, or an asset by its name or the beginning of its ID; its IP addresses where it has some, and on the link its MAC.
 
-    Raises UsageError where it is neither.
+    An IP address has the MAC address of the asset that it is of. Raises UsageError where it is neither.
     """
-    if is_address(text):
-        return frozenset({text.lower()})
     try:
         asset = asset_named(store, text) if store else {}
     except UnknownError:  # an option that means nothing, not a question that has no answer
         asset = {}
-    known = [address for address in asset.get("addresses", ()) if is_address(address)]
+    known = [address for address in asset.get("addresses") or () if is_address(address)]
+    macs = frozenset(address for address in known if is_mac(address))
+    if is_address(text):
+        return Party(frozenset({text.lower()}), frozenset() if is_mac(text) else macs)
     if not known:
         raise UsageError("evidence.asset", text=text)
-    return frozenset([address for address in known if not is_mac(address)] or known)
+    return Party(frozenset(known) - macs or macs, macs)
 
 
 def is_address(text: str) -> bool:

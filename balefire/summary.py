@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from sensors.blindspots import Spot
 
 ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
+NAME: Final = 40  # letters of a name in this list
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
+BESIDE: Final = ("requests_only", "answers_only", "one_sided", "silent", "dropped")  # blind spots that take nothing from the grade: nothing came
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -137,7 +139,8 @@ def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
         device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
         addresses = [address for address in asset.addresses if address != asset.name]
-        listed.add_row(*(clean(cell) for cell in (asset.name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device)))
+        name = asset.name if len(asset.name) <= NAME else asset.name[: NAME - 1] + "…"  # one long name shall not squeeze the others' columns
+        listed.add_row(*(clean(each) for each in (name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device[: 2 * NAME])))
     return listed
 
 
@@ -201,9 +204,17 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     parts += [indented(Text(problem)) for problem in broken]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
-    elif grade is not None and not broken:
+    spots = done.tally.named_spots()
+    if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    return [*parts, *spot_lines(screen, done.tally.named_spots(), BLIND_SPOTS)]
+    return [*parts, *beside(screen, spots), *spot_lines(screen, spots, BLIND_SPOTS)]
+
+
+def beside(screen: Screen, spots: list[Spot]) -> list[RenderableType]:
+    """What the grade leaves out, where there is such: what never came takes no points."""
+    from rich.text import Text
+
+    return [indented(Text(screen.say("coverage.told.beside"), "bold"))] if any(spot.key in BESIDE for spot in spots) else []
 
 
 def spot_lines(screen: Screen, spots: list[Spot], most: int, advise: bool = False) -> list[RenderableType]:

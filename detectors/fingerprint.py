@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.phrases import ACTING, deed, number, thing, who
+from detectors.phrases import ACTING, action, done, number, thing, who
+from records.facts import TOLD, current
 from records.model import Text
 from records.schema import ACTIVITY, POINT
 from records.search import And, Exists, Match, Not, Or
 from records.store.columns import flat
-from records.wording import LANGUAGES, say
+from records.wording import LANGUAGES, role_words, say, say_or
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
+    from records.facts import Fact
     from records.query import Span
     from records.search import Condition
     from records.store.contract import Store
@@ -28,7 +31,7 @@ MOST: Final = 2000  # habits, and points; what is rarest is left out and counted
 RANGES: Final = 16  # objects of one kind with one peer that are told one by one; more are told as how many there are
 RHYTHM: Final = 1.5  # a rhythm that is so many times slower or faster is another one
 OFTEN: Final = 3  # of a rhythm one speaks from so many operations on
-PEER: Final = ("ip", "mac", "asset.name")
+PEER: Final = ("ip", "mac", "asset.name", "asset.id")
 OBJECT: Final = ("ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last")
 KIND: Final = ("network.protocol", "ot.effect", "ot.access", "event.action")
 _MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
@@ -53,15 +56,22 @@ class Habit:
     def words(self, language: str) -> str:
         """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
         peer = who(self.row, "destination" if self.side == "source" else "source", language)
-        what = say("fingerprint.ranges", language, count=self.ranges) if self.ranges > 1 else thing(self.row, language)
+        what = self._ranges(language) if self.ranges > 1 else thing(self.row, language)
         unit = self.row.get("ot.unit")
-        parts = [say(f"fingerprint.{self.side}", language, peer=peer, deed=deed(self.row["ot.effect"], language))]
+        form = f"fingerprint.{self.side}_told" if self.row["ot.access"] == "report" else f"fingerprint.{self.side}"
+        parts = [say(form, language, peer=peer, deed=done(self.row, language))]
         parts += [what] if what else []
         parts += [say("fingerprint.unit", language, unit=unit)] if unit is not None else []
         parts += [say("fingerprint.every", language, every=_seconds(self.every))] if self.every is not None and self.count >= OFTEN else []
         parts += [say("fingerprint.values", language, values=_range(self.low, self.high, self.row))] if self.low is not None else []
         parts += [say("fingerprint.refused", language, count=self.refused)] if self.refused else []
         return say("fingerprint.comma", language).join([*parts, say("fingerprint.times", language, count=self.count)])
+
+    def _ranges(self, language: str) -> str:
+        """Very many objects, and by which operation, as nothing else tells two such habits apart."""
+        if not self.row.get("event.action"):
+            return say("fingerprint.ranges", language, count=self.ranges)
+        return say("fingerprint.ranges_by", language, count=self.ranges, action=action(self.row, language))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it was. `kind`: new, gone, rhythm, written, refusals, point_values."""
+    """Something that is not as it was. `kind`: fact, new, gone, rhythm, written, refusals, point_values."""
 
     kind: str
     text: Text
@@ -111,6 +121,7 @@ def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str
         for part in store.history("activity", period.query(where), fields, ordered=False):
             rows += part.num_rows
             _gather(side, other, part, found)
+    _name_peers(store, found.values())
     habits = sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key)))
     points = _points(store, addresses, period)
     left_out = max(0, len(habits) - MOST) + max(0, len(points) - MOST)
@@ -135,6 +146,19 @@ def _gather(side: str, other: str, part: pa.Table, found: dict[tuple[Any, ...], 
         _widen(known, row["ot.value"], row["ot.value"])
         known["first"] = min(known["first"], row["event.start"])
         known["event.end"] = max(known["event.end"], row["event.end"])
+
+
+def _name_peers(store: Store, rows: Iterable[Row]) -> None:
+    """Who is known by a MAC address in a row (as in ARP) is an asset that has a name."""
+
+    @cache
+    def name(identity: str) -> str | None:
+        return (store.get("asset", identity) or {}).get("name")
+
+    for row in rows:
+        for side in ("source", "destination"):
+            if row.get(f"{side}.mac") and not row.get(f"{side}.ip") and row.get(f"{side}.asset.id"):
+                row[f"{side}.asset.name"] = name(row[f"{side}.asset.id"]) or row[f"{side}.asset.name"]
 
 
 def _widen(known: Row, low: float | None, high: float | None) -> None:
@@ -201,6 +225,23 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[Difference]:
     found.sort(key=lambda each: each[0].row["ot.access"] not in ACTING)
     was = {point.key: point for point in before.points}
     return [each for _, each in found] + [each for point in after.points if point.key in was for each in _moved(was[point.key], point)]
+
+
+def told_otherwise(facts: Sequence[Fact], before: Span, after: Span) -> list[Difference]:
+    """What is known of the asset in both periods and is not the same: a firmware that was updated, a role that it took on."""
+    was, now = ({name: fact.value for name, fact in current(_within(facts, period)).items()} for period in (before, after))
+    names = [name for name in ("name", *TOLD) if name in was and name in now and was[name] != now[name]]
+    return [Difference("fact", Text(*(_fact(name, was[name], now[name], language) for language in LANGUAGES))) for name in names]
+
+
+def _within(facts: Sequence[Fact], period: Span) -> list[Fact]:
+    """What was said in a period, or before it and again after."""
+    return [fact for fact in facts if fact.first < period.until and fact.last >= period.since]
+
+
+def _fact(name: str, was: str, now: str, language: str) -> str:
+    was, now = (role_words(value, language) if name == "role" else value for value in (was, now))
+    return say("fingerprint.fact", language, fact=say_or(f"fact.{name}", language, name), was=was, now=now)
 
 
 def _told(kind: str, words: Callable[[str], str]) -> Difference:

@@ -15,7 +15,7 @@ from records.nesting import iso, values
 from records.query import Query, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from records.plant import Plant
     from records.store.contract import Store
@@ -24,6 +24,7 @@ MOST: Final = 20_000  # kinds of edges that are asked for; rarer ones are left o
 FIELDS: Final = ("source.asset.id", "destination.asset.id", "source.asset.name", "destination.asset.name", "network.protocol", "ot.effect")
 STIX: Final = UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")  # namespace of deterministic identifiers (STIX 2.1, section 2.9)
 OURS: Final = UUID("2f1d3bd2-7a0a-5c61-9a3c-7a5d1f6b0e55")  # of objects that are no observables
+NO_ZONE: Final = "(no zone)"
 GRAPHML: Final = "http://graphml.graphdrawing.org/xmlns"
 _NO_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -145,21 +146,42 @@ def as_json(graph: Graph) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
+def _zones(graph: Graph) -> dict[str, list[Node]]:
+    """The assets of every zone, those in none too; nothing where no asset has a zone."""
+    zones: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        zones.setdefault(node.zone or "", []).append(node)
+    for conduit in graph.conduits:
+        for end in (conduit.source, conduit.destination):
+            zones.setdefault(end, [])
+    return dict(sorted(zones.items())) if any(zones) else {}
+
+
 def as_graphml(graph: Graph) -> str:
-    """GraphML 1.0: attributes of nodes and edges as data, effects and protocols as `name:count` words."""
+    """GraphML 1.0: attributes of nodes and edges as data, effects and protocols as `name:count` words.
+
+    Zones are nodes, too, and conduits edges between them: `kind` tells asset from zone, and traffic from conduit.
+    """
     root = ElementTree.Element("graphml", xmlns=GRAPHML)
-    kinds = {"name": "string", "addresses": "string", "role": "string", "zone": "string", "level": "int", "vendor": "string", "model": "string"}
+    texts = ("kind", "name", "addresses", "role", "zone", "vendor", "model")
+    kinds = {**dict.fromkeys(texts, "string"), "level": "int"}
     for name, kind in kinds.items():
         ElementTree.SubElement(root, "key", {"id": f"n-{name}", "for": "node", "attr.name": name, "attr.type": kind})
-    for name, kind in (("count", "long"), ("protocols", "string"), ("effects", "string")):
+    for name, kind in (("kind", "string"), ("count", "long"), ("protocols", "string"), ("effects", "string")):
         ElementTree.SubElement(root, "key", {"id": f"e-{name}", "for": "edge", "attr.name": name, "attr.type": kind})
     body = ElementTree.SubElement(root, "graph", id="balefire", edgedefault="directed")
     for node in graph.nodes:
-        values = asdict(node) | {"addresses": " ".join(node.addresses)}
+        values = asdict(node) | {"kind": "asset", "addresses": " ".join(node.addresses)}
         _data(ElementTree.SubElement(body, "node", id=_xml(node.id)), "n", {name: values[name] for name in kinds})
-    for edge in graph.edges:
-        element = ElementTree.SubElement(body, "edge", source=_xml(edge.source), target=_xml(edge.destination))
-        _data(element, "e", {"count": edge.count, "protocols": _counted(edge.protocols), "effects": _counted(edge.effects)})
+    zones = {zone: f"zone {zone}" for zone in _zones(graph)}
+    for zone, identity in zones.items():
+        _data(ElementTree.SubElement(body, "node", id=_xml(identity)), "n", {"kind": "zone", "name": zone or NO_ZONE})
+    conduits = [replace(edge, source=zones[edge.source], destination=zones[edge.destination]) for edge in graph.conduits if zones]
+    for kind, edges in (("traffic", graph.edges), ("conduit", conduits)):
+        for edge in edges:
+            element = ElementTree.SubElement(body, "edge", source=_xml(edge.source), target=_xml(edge.destination))
+            told = {"count": edge.count, "protocols": _counted(edge.protocols), "effects": _counted(edge.effects)}
+            _data(element, "e", {"kind": kind, **told})
     ElementTree.indent(root)
     return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
 
@@ -180,7 +202,10 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def as_stix(graph: Graph) -> str:
-    """A STIX 2.1 bundle: assets as infrastructure with addresses, traffic between these, who communicates with whom. The same graph, the same text."""
+    """A STIX 2.1 bundle: assets as infrastructure with addresses, traffic between these, who communicates with whom. The same graph, the same text.
+
+    A zone is infrastructure that consists of its assets, a conduit is that it communicates with another one.
+    """
     seen = iso(graph.last if graph.last is not None else 0)[:23] + "Z"
     objects: dict[str, dict[str, Any]] = {}
     homes: dict[str, list[str]] = {}
@@ -193,15 +218,36 @@ def as_stix(graph: Graph) -> str:
         for each in addresses:
             link = _relationship(asset["id"], "consists-of", each["id"], seen)
             objects[link["id"]] = link
+    objects |= {each["id"]: each for each in _stix_zones(graph, seen)}
     known = {node.id for node in graph.nodes}
     for edge in graph.edges:
         if edge.source in known and edge.destination in known and edge.source != edge.destination:
-            link = _relationship(_asset_id(edge.source), "communicates-with", _asset_id(edge.destination), seen)
-            link["description"] = f"{edge.count} operations: {_counted(edge.effects)}"
+            link = _communication(_asset_id(edge.source), _asset_id(edge.destination), edge, seen)
             objects[link["id"]] = link
         for traffic in _traffic(homes.get(edge.source, []), homes.get(edge.destination, []), edge):
             objects[traffic["id"]] = traffic
     return json.dumps({"type": "bundle", "id": f"bundle--{uuid5(OURS, json.dumps(sorted(objects)))}", "objects": list(objects.values())}, ensure_ascii=False)
+
+
+def _stix_zones(graph: Graph, seen: str) -> Iterator[dict[str, Any]]:
+    """Zones, what they consist of, and the conduits between different ones."""
+    zones = _zones(graph)
+    for zone, nodes in zones.items():
+        words = "; ".join(("zone", *(f"Purdue level: {level}" for level in sorted({node.level for node in nodes if zone and node.level is not None}))))
+        yield _object("infrastructure", _zone_id(zone), seen) | {"name": zone or NO_ZONE, "description": words}
+        for node in nodes:
+            yield _relationship(_zone_id(zone), "consists-of", _asset_id(node.id), seen)
+    for edge in graph.conduits:
+        if zones and edge.source != edge.destination:
+            yield _communication(_zone_id(edge.source), _zone_id(edge.destination), edge, seen)
+
+
+def _zone_id(name: str) -> str:
+    return f"infrastructure--{uuid5(OURS, f'zone {name}')}"
+
+
+def _communication(source: str, target: str, edge: Edge, seen: str) -> dict[str, Any]:
+    return _relationship(source, "communicates-with", target, seen) | {"description": f"{edge.count} operations: {_counted(edge.effects)}"}
 
 
 def _asset_id(identity: str) -> str:

@@ -46,6 +46,20 @@ def deed(effect: str, language: str) -> str:
     return say_or(f"detectors.deed.{effect}", language, getattr(known, language))
 
 
+@cache
+def _serving() -> frozenset[str]:
+    """Protocols that serve the network: ARP, DNS, LLDP. Their messages do nothing to a plant, so their own names say more than an effect."""
+    from sensors.protocol import protocols
+
+    return frozenset(protocol.name for protocol in protocols() if protocol.infrastructure)
+
+
+def done(row: Row, language: str) -> str:
+    """What a row did, as it stands after "asked … to" or "sent …:"."""
+    serves = row.get("network.protocol") in _serving() and row.get("event.action")
+    return action(row, language) if serves else deed(str(row.get("ot.effect") or "unknown"), language)
+
+
 def notation(reference: int | None, address: int) -> str:
     """An address as on engineers' screens: holding register 17 is 40018, and 410000 where five digits are not enough; record 2 of file 4 is 4/2."""
     if reference is None:
@@ -127,7 +141,7 @@ def sentence(row: Row, language: str) -> str:
         language,
         source=who(row, "source", language),
         target=target,
-        deed=deed(effect, language),
+        deed=done(row, language),
         action=action(row, language),
     )
     return what + _details(row, language) + _ending(row, access, language)

@@ -33,9 +33,10 @@ class Field:
 class Table:
     """A kind of record. `time` is the column that `since`, `until` and the default sort mean.
 
-    `labels`: names of captures and of versions of rules, a field or a key of a field's objects (`packets.file`), and what the store's history adds to a
-    row (the alert that took a finding in), and what was known of assets and objects then. They are shown and are no part of the content: the same capture
-    under another name, or judged again, says the same. `bulk`: fields that are too large for the audit trail, which tells their digest.
+    `labels`: names of captures and of versions of rules, a field or a key of a field's objects (`packets.file`), what the store's history adds to a row
+    (the alert that took a finding in), and what was known of assets and objects then: also in the words and the weight of a finding. They are shown and
+    are no part of the content: the same capture under another name, or judged again with other lists of the plant, says the same.
+    `bulk`: fields that are too large for the audit trail, which tells their digest.
     """
 
     name: str
@@ -79,6 +80,7 @@ _OBSERVER = (
 )
 _CONTEXT: Final = ("name", "role", "zone", "level")
 KNOWN_THEN: Final = (*(f"{side}.asset.{name}" for side in ("source", "destination") for name in _CONTEXT), "ot.tag.name", "ot.tag.unit")
+TITLED: Final = ("title.en", "title.zh", "reason.en", "reason.zh")
 _SPAN = (
     Field("@timestamp", "date", "time of the event; of a grouped row its first", "事件时间；分组行为首次时间"),
     Field("event.start", "date", "first packet time", "首包时间"),
@@ -180,7 +182,7 @@ FINDING: Final = Table("finding", "time", (
     Field("alert", "keyword", "alert that took it in; absent where it is hidden", "归入的告警；被抑制时为空"),
     Field("suppressions", "keyword", "suppressions that hide it", "将其隐藏的抑制规则", many=True),
     Field("expired", "keyword", "suppressions that would have hidden it, but had ended", "原可将其隐藏但已失效的抑制规则", many=True),
-), labels=("packets.file", "version", "alert", "suppressions", "expired"))
+), labels=("packets.file", "version", "alert", "suppressions", "expired", *TITLED, "severity", "score", "terms"))
 
 ALERT: Final = Table("alert", "last", (
     Field("id", "keyword", "identity", "标识"),

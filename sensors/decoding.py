@@ -10,6 +10,7 @@ import numpy as np
 from records.addresses import is_mac
 from sensors.engine import fragments, link
 from sensors.engine.framing import framing_tables
+from sensors.engine.network import LINK
 from sensors.engine.octets import plain
 from sensors.engine.tables import CLOCK, FOREVER, HOST, PACKET, SIGHTING, index, table
 from sensors.protocol import protocols
@@ -93,6 +94,11 @@ class Decoder:
             wanted |= (hosts.family == address.version) & (hosts.a == a) & (hosts.b == b) & (hosts.c == c) & (hosts.d == d)
         number = self.packets[side]
         return _where(number >= 0, wanted[number], False) | np.isin(self.packets[f"{side}_mac"], macs)
+
+    def bare(self, side: str) -> Any:
+        """[packet] → is this side known by its MAC address alone, as there is no IP?"""
+        number = self.packets[side]
+        return (number < 0) | (self.hosts.family[number] == LINK)
 
 
 def _mixed(words: Any) -> Any:

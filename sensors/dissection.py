@@ -30,9 +30,14 @@ if TYPE_CHECKING:
 PROGRAM: Final = Path(__file__).with_name("tshark.py")
 MOST_PACKETS: Final = 1000
 STEP_S: Final = 0.01  # between looks at whether it has ended
+_TRANSPORTS: Final = frozenset(("dccp", "sctp", "tcp", "udp", "udplite"))
 _LOWER: Final = frozenset(  # what carries others: that it is there names nothing
-    ("data", "eth", "ethertype", "frame", "gre", "icmp", "icmpv6", "ip", "ipv6", "llc", "malformed", "mpls", "raw", "sll", "tcp", "udp", "vlan", "vxlan")
-)
+    (
+        "arp", "chdlc", "data", "eth", "ethertype", "fr", "frame", "gre", "icmp", "icmpv6", "ip", "ipv6", "juniper", "llc", "loop", "malformed", "mpls", "null",
+        "ppp", "pppoes", "prp", "hsr", "raw", "sll", "vlan", "vxlan", *_TRANSPORTS,  # the link, the network
+        "bvlc", "cotp", "pres", "ses", "tpkt",  # a session: BACnet's link, the stack of ISO on TCP
+    )
+)  # fmt: skip
 
 Node = dict[str, Any]
 
@@ -79,17 +84,25 @@ def trees(packets: Sequence[Packet], limits: Limits, wanted: int | None = None) 
 
 
 def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[list[str | None], Dissected]:
-    """What tshark calls the protocol of each conversation: the innermost one that most of its packets have; None where it has no name for it."""
+    """What tshark calls the protocol of each conversation: the first one above the transport that most of its packets have; None where it has no name for it.
+
+    What that one carries is its content: JSON in HTTP. tshark also goes by registered ports, so a name may be a guess.
+    """
     order = [(number, packet) for number, packets in enumerate(conversations) for packet in packets]
     order.sort(key=lambda each: each[1].time)
     found = _run("names", [packet for _, packet in order], limits)
     counts = [Counter[str]() for _ in conversations]
     for (number, _), told in zip(order, found.packets, strict=False):
-        inner = [name for name in str(told["protocols"]).split(":") if name not in _LOWER and not name.startswith("_ws.")]
-        if inner:
-            counts[number][inner[-1]] += 1
+        if name := protocol_above(str(told["protocols"]).split(":")):
+            counts[number][name] += 1
     told = [count.most_common(1)[0][0] if count else None for count in counts]
     return [name and found.names.get(name, name) for name in told], found
+
+
+def protocol_above(layers: list[str]) -> str | None:
+    """The first protocol above the innermost transport; where there is none, above the link."""
+    transport = max((place for place, name in enumerate(layers) if name in _TRANSPORTS), default=-1)
+    return next((name for name in layers[transport + 1 :] if name not in _LOWER and not name.startswith("_ws.")), None)
 
 
 def _locate(node: Node, octets: str) -> bool:

@@ -21,13 +21,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Party:
+    """Who is meant: IP and MAC `addresses`, and MAC addresses that count on the `link` alone, in frames that are not IP: ARP, LLDP.
+
+    What a router forwards has its MAC address, too, and is not its own.
+    """
+
+    addresses: frozenset[str]
+    link: frozenset[str] = frozenset()
+
+    def rows(self, decoder: Decoder, side: str) -> Any:
+        """[packet] → is this side ("source" or "target") this one?"""
+        own = decoder.of(self.addresses, side)
+        return own | (decoder.of(self.link, side) & decoder.bare(side)) if self.link else own
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
-    """Which packets: of [since, until) in nanoseconds, from or to one of the addresses `asset` (IP or MAC), from one of `between` to the other."""
+    """Which packets: of [since, until) in nanoseconds, from or to `asset`, from one of `between` to the other, with this port at either end."""
 
     since: int | None = None
     until: int | None = None
-    asset: frozenset[str] | None = None
-    between: tuple[frozenset[str], frozenset[str]] | None = None
+    asset: Party | None = None
+    between: tuple[Party, Party] | None = None
+    port: int | None = None
 
     @property
     def everything(self) -> bool:
@@ -41,14 +58,16 @@ class Selection:
             taken &= decoder.times >= self.since
         if self.until is not None:
             taken &= decoder.times < self.until
-        if (self.asset is not None or self.between is not None) and taken.any():
+        if (self.asset, self.between, self.port) != (None, None, None) and taken.any():
             decoder.decode()
+            if self.port is not None:
+                taken &= (decoder.packets.source_port == self.port) | (decoder.packets.target_port == self.port)
             if self.asset is not None:
-                taken &= decoder.of(self.asset, "source") | decoder.of(self.asset, "target")
+                taken &= self.asset.rows(decoder, "source") | self.asset.rows(decoder, "target")
             if self.between is not None:
                 one, other = self.between
-                there = decoder.of(one, "source") & decoder.of(other, "target")
-                taken &= there | (decoder.of(other, "source") & decoder.of(one, "target"))
+                there = one.rows(decoder, "source") & other.rows(decoder, "target")
+                taken &= there | (other.rows(decoder, "source") & one.rows(decoder, "target"))
         return np.flatnonzero(taken)
 
 

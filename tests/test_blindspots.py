@@ -167,6 +167,24 @@ def test_the_command_says_what_takes_points(tmp_path: Path) -> None:
     assert "Coverage" not in later
 
 
+def test_what_never_came_takes_no_points_and_that_is_said(tmp_path: Path) -> None:
+    """A mirror of one direction understands all that it sees: the grade alone would be a lie."""
+    store = tmp_path / "store"
+    shown = balefire("replay", save(only_to(polls(count=4, talks=3), 502), tmp_path / "half.pcap"), "--store", store).stdout
+    text = balefire("coverage", "--store", store).stdout
+    assert "Coverage  100.0 %" in text
+    for said in (" ".join(each.split()) for each in (shown, text)):  # lines are folded
+        assert "What never came takes no points: see the blind spots." in said
+        assert "only the direction towards the server was seen in 3 of 3 conversations" in said
+        assert "Nothing is known to be missing" not in said
+    head, *windows = text.split("Windows")[1].split("─\n")[-1].strip().splitlines()
+    assert head.split()[-1] == "3", "the windows tell of it, too"
+    assert {line.split()[-1] for line in windows} <= {"3"}
+    whole = balefire("replay", save(polls(count=4, talks=3), tmp_path / "whole.pcap"), "--store", tmp_path / "other").stdout
+    assert "What never came" not in whole
+    assert "Nothing is known to be missing" in balefire("coverage", "--store", tmp_path / "other").stdout
+
+
 def test_reasons_have_words() -> None:
     words = [reason_words({"reason": name, "points": 1.5, "bytes": 2000}, language) for name in ("lost", "undecoded", "encrypted") for language in LANGUAGES]
     assert words[0] == "1.5 points: 2.0 kB known to be missing"

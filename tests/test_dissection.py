@@ -109,12 +109,33 @@ def test_one_packet_is_read_with_what_went_before() -> None:
 
 @pytest.mark.tshark
 @pytest.mark.usefixtures("tshark")
-def test_it_is_named_by_its_innermost_protocol() -> None:
+def test_it_is_named_by_the_first_protocol_above_the_transport() -> None:
     spoken = [wire.Packet(ethernet(ipv4(udp(SNMP, 40000, 161), protocol=17)), START + number) for number in range(3)]
     silent = [wire.Packet(ethernet(ipv4(udp(b"\x01\x02", 40001, 40002), protocol=17)), START + number) for number in range(3)]
-    told, found = names([kept(spoken), kept(silent), kept(asked().packets)], Limits())
-    assert told == ["SNMP", None, "Modbus"]
+    body = b'{"a": 1}'
+    web = Talk(port=80).open().ask(b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n" + body)
+    told, found = names([kept(spoken), kept(silent), kept(asked().packets), kept(web.packets)], Limits())
+    assert told == ["SNMP", None, "Modbus/TCP", "HTTP"]
     assert found.problem is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "name"),
+    [
+        ("eth:ethertype:ip:tcp:http:json", "http"),
+        ("null:ip:tcp", None),
+        ("null:ip:tcp:opcua", "opcua"),
+        ("eth:ethertype:ip:udp:bvlc:bacnet:bacapp", "bacnet"),
+        ("eth:ethertype:ip:tcp:tpkt:cotp:ses:pres:mms", "mms"),
+        ("eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:tcp:s7comm", "s7comm"),
+        ("ppp:ip:udp:data", None),
+        ("eth:ethertype:epl:opensafety", "epl"),
+        ("eth:ethertype:ip:icmp:ip:udp", None),
+        ("eth:ethertype:ip:tcp:_ws.malformed", None),
+    ],
+)
+def test_what_carries_others_names_nothing(layers: str, name: str | None) -> None:
+    assert dissection.protocol_above(layers.split(":")) == name
 
 
 @pytest.mark.tshark

@@ -26,7 +26,7 @@ from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sources.again import Marks, Tape
 from sensors.sources.files import Plain
 from sensors.sources.pcap import find, open_capture
-from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, stored
+from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, short, stored
 from tests.require import need
 from tests.wire import EXAMPLES_EACH, SECOND, START, Talk, mbap, registers, save, write
 from tests.wire import read as ask
@@ -212,11 +212,19 @@ def run(*words: object) -> list[str]:
 @pytest.mark.parametrize(
     ("asked", "display"),
     [
-        (("--asset", "10.20.1.66"), "ip.addr == 10.20.1.66"),
+        (("--asset", "10.20.1.66"), "ip.addr == 10.20.1.66 || (eth.addr == 02:ba:1e:01:00:66 && !ip)"),
         (("--asset", "02:ba:1e:01:00:66"), "eth.addr == 02:ba:1e:01:00:66"),
-        (("--between", "10.20.1.66", "10.20.1.12"), "ip.addr == 10.20.1.66 && ip.addr == 10.20.1.12"),
+        (
+            ("--between", "10.20.1.66", "10.20.1.12"),
+            "(ip.addr == 10.20.1.66 && ip.addr == 10.20.1.12) || (eth.addr == 02:ba:1e:01:00:66 && eth.addr == 02:ba:1e:01:00:12 && !ip)",
+        ),
+        (("--between", "10.20.1.66", "10.20.1.12", "--port", "502"), "ip.addr == 10.20.1.66 && ip.addr == 10.20.1.12 && tcp.port == 502"),
+        (("--port", "502"), "tcp.port == 502"),
         (("--since", "2026-11-22T16:43:00Z", "--until", "2026-11-22T16:43:10Z"), 'frame.time >= "2026-11-22 16:43:00" && frame.time < "2026-11-22 16:43:10"'),
-        (("--asset", "10.20.1.20", "--since", "2026-11-22T16:44:00Z"), 'ip.addr == 10.20.1.20 && frame.time >= "2026-11-22 16:44:00"'),
+        (
+            ("--asset", "10.20.1.20", "--since", "2026-11-22T16:44:00Z"),
+            '(ip.addr == 10.20.1.20 || (eth.addr == 02:ba:1e:01:00:20 && !ip)) && frame.time >= "2026-11-22 16:44:00"',
+        ),
     ],
 )
 def test_slices_of_captures_are_what_tshark_filters(asked: tuple[str, ...], display: str, store: Path, tmp_path: Path) -> None:
@@ -243,6 +251,16 @@ def test_slices_of_what_is_kept(store: Path, tmp_path: Path) -> None:
     assert slices[0] == slices[1] == [packet for packet in packets if address in (packet.octets[26:30], packet.octets[30:34])]
     assert slices[2] == [packet for packet in packets if {packet.octets[26:30], packet.octets[30:34]} == {address, other}]
     assert 0 < len(slices[2]) < len(packets)
+
+
+def test_the_capture_that_is_read_is_not_written_over(store: Path, tmp_path: Path) -> None:
+    capture = short(tmp_path)
+    before = capture.read_bytes()
+    for own in (capture, tmp_path / "x" / ".." / capture.name):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        refused = balefire("evidence", "--asset", "10.20.1.66", "--from", capture, "-o", own, "--force", "--store", store)
+        assert (refused.exit_code, "would be lost" in refused.output) == (2, True)
+        assert capture.read_bytes() == before
 
 
 def test_a_file_that_is_there_is_not_written_over(store: Path, tmp_path: Path) -> None:
@@ -301,8 +319,10 @@ def test_what_is_gone_is_said_and_can_be_had_from_the_capture_again(store: Path,
     assert (explained["kept"], len(explained["gone"])) == (0, before["findings"])
     assert "gone since" in balefire("explain", alert, "--store", place).stdout
     assert balefire("packet", alert, "--store", place).exit_code == 1
-    again = one("evidence", alert, "--from", DEMO, "-o", tmp_path / "x.pcapng", "--store", place, status=1)
-    assert again["packets"] == before["packets"]
+    again = one("evidence", alert, "--from", DEMO, "-o", tmp_path / "x.pcapng", "--store", place)  # all of it: that is fine
+    assert (again["packets"], again["gone"], again["without"]) == (before["packets"], [], [])
+    half = one("evidence", alert, "--from", short(tmp_path), "-o", tmp_path / "half.pcapng", "--store", place, status=1)
+    assert min(len(half["gone"]), len(half["without"])) > 0, "what this capture does not hold is still gone"
     assert (tmp_path / "x.pcapng").read_bytes() == (tmp_path / "before.pcapng").read_bytes()
     one("replay", DEMO, "--store", place)  # brings it back
     assert one("evidence", alert, "-o", tmp_path / "y.pcapng", "--store", place)["gone"] == []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from detectors.fingerprint import MOST, RANGES, differences, fingerprint
+from detectors.fingerprint import MOST, RANGES, differences, fingerprint, told_otherwise
+from records.facts import Fact
 from records.model import Batch
 from records.query import Span
 from records.schema import ACTIVITY, POINT, arrow_table
@@ -93,6 +94,20 @@ def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_is_known_may_be_otherwise() -> None:
+    """A firmware that was updated between two dates; what was told in one of them alone is no difference."""
+    facts = [
+        Fact("firmware", "2.1", "modbus:identity", 95, NOON, NOON + DAY), Fact("firmware", "2.3", "modbus:identity", 95, NOON + 3 * DAY, NOON + 4 * DAY),
+        Fact("role", "client", "behaviour", 30, NOON, NOON + 4 * DAY), Fact("role", "engineering", "behaviour", 70, NOON + 3 * DAY, NOON + 4 * DAY),
+        Fact("serial", "77", "modbus:identity", 95, NOON + 3 * DAY, NOON + 4 * DAY), Fact("address", "10.0.0.5", "arp", 80, NOON, NOON + 4 * DAY),
+    ]  # fmt: skip
+    was, now = Span(NOON, NOON + DAY), Span(NOON + 3 * DAY, NOON + 5 * DAY)
+    told = told_otherwise(facts, was, now)
+    assert [(each.kind, each.text.en) for each in told] == [("fact", "Firmware: 2.1 → 2.3"), ("fact", "Role: client → engineering station")]
+    assert told[0].text.zh == "固件：2.1 → 2.3"
+    assert told_otherwise(facts, was, was) == []
+
+
 def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
     sweep = [activity(n, NOON, ot__object__first=n, ot__object__last=n, ot__count=1) for n in range(RANGES + 1)]
     many = [activity(1000 + n, NOON, destination__ip=f"10.1.{n >> 8}.{n & 255}", destination__asset__name=None, ot__count=1) for n in range(MOST + 5)]
@@ -106,6 +121,12 @@ def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
 def test_the_command_shows_one_page_and_the_difference_between_two_times() -> None:
     page = balefire("fingerprint", "Pump PLC", "--store", listed()).output
     assert "Panel (10.20.1.20) asks it to write values, Pump 3 speed set point (register 40017), unit 2, values 100–105 rpm, ×2" in page
+    assert "  sends Panel (02:ba:1e:01:00:20): arp_reply, 10.20.1.12, ×1" in page.splitlines(), "ARP is no cyclic data, and a MAC address has a name"
+    assert "different objects (read_input_registers)" in page
+    shown = balefire("activities", "--store", listed(), "--where", "event.action:arp_reply").output
+    assert "Pump PLC" in shown
+    assert "02:ba:1e:01:00:12" not in shown
+    assert "Pump PLC · 2" in balefire("points", "--store", listed(), "--where", 'destination.ip:"10.20.1.12"').output
     quiet, attacked = "2026-11-22T16:39/2026-11-22T16:43", "2026-11-22T16:43/2026-11-22T16:45"
     told = one("fingerprint", "10.20.1.12", "--store", listed(), "--on", attacked, "--against", quiet)
     new = [each["text"]["en"] for each in told["differences"] if each["kind"] == "new"]

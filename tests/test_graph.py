@@ -20,7 +20,7 @@ NASTY = '<script>"\x1b[31m\x00\u202e]]>&'
 
 
 def printed(form: str, *words: str) -> str:
-    result = balefire("graph", "--store", listed(), "--format", form, "--json", *words)
+    result = balefire("graph", "--store", listed(), "--format", form, *words)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -50,7 +50,14 @@ def test_graphml_is_what_its_readers_expect() -> None:
     spaces = {"g": GRAPHML}
     nodes = {node.get("id"): {data.get("key"): data.text for data in node} for node in root.findall(".//g:node", spaces)}
     edges = [(edge.get("source"), edge.get("target")) for edge in root.findall(".//g:edge", spaces)]
-    assert len(nodes) == len(json.loads(printed("json"))["nodes"])
+    made = json.loads(printed("json"))
+    kinds = [values["n-kind"] for values in nodes.values()]
+    assert kinds.count("asset") == len(made["nodes"])
+    told = [{data.get("key"): data.text for data in edge} | edge.attrib for edge in root.findall(".//g:edge", spaces)]
+    conduits = {(nodes[edge["source"]]["n-name"], nodes[edge["target"]]["n-name"]): edge["e-count"] for edge in told if edge["e-kind"] == "conduit"}
+    assert conduits == {(each["source"] or "(no zone)", each["destination"] or "(no zone)"): str(each["count"]) for each in made["conduits"]}
+    assert conduits["Control room", "Pumps"] is not None
+    assert {nodes[edge["source"]]["n-kind"] for edge in told if edge["e-kind"] == "traffic"} == {"asset"}
     assert all(source in nodes and target in nodes for source, target in edges)
     assert "Pump PLC" in {values["n-name"] for values in nodes.values()}
     declared = {key.get("id") for key in root.findall("g:key", spaces)}
@@ -60,7 +67,8 @@ def test_graphml_is_what_its_readers_expect() -> None:
 def test_stix_is_valid_and_its_identifiers_are_those_of_the_standard() -> None:
     bundle: Any = stix2.parse(printed("stix"))
     kinds = [each.type for each in bundle.objects]
-    assert (kinds.count("infrastructure"), kinds.count("mac-addr")) == (9, 8)  # ARP asks everybody on the link, who is no asset and has no address
+    zones = {each.id: each.name for each in bundle.objects if each.type == "infrastructure" and each.get("description", "").startswith("zone")}
+    assert (kinds.count("infrastructure") - len(zones), kinds.count("mac-addr")) == (9, 8)  # ARP asks everybody on the link, who is no asset and has no address
     assert kinds.count("network-traffic") == 23  # 8 over Modbus, and ARP between neighbours
     for each in bundle.objects:
         if each.type in ("ipv4-addr", "mac-addr", "network-traffic"):
@@ -70,6 +78,12 @@ def test_stix_is_valid_and_its_identifiers_are_those_of_the_standard() -> None:
     links = [each for each in bundle.objects if each.type == "relationship"]
     assert all(link.source_ref in known and link.target_ref in known for link in links)
     assert printed("stix") == printed("stix")
+    made = json.loads(printed("json"))
+    crossing = {(link.source_ref, link.target_ref) for link in links if link.relationship_type == "communicates-with" and link.source_ref in zones}
+    told = {(edge["source"] or "(no zone)", edge["destination"] or "(no zone)") for edge in made["conduits"] if edge["source"] != edge["destination"]}
+    assert {(zones[source], zones[target]) for source, target in crossing} == told != set()
+    within = [(link.source_ref, link.target_ref) for link in links if link.relationship_type == "consists-of" and link.source_ref in zones]
+    assert len(within) == len({asset for _, asset in within}) == len(made["nodes"])
 
 
 @pytest.mark.parametrize("form", [as_json, as_graphml, as_stix])
@@ -95,3 +109,9 @@ def test_people_see_conduits_and_assets(tmp_path: Path) -> None:
     refused = balefire("graph", "--store", listed(), "-o", tmp_path / "no" / "such.json")
     assert (refused.exit_code, "such.json" in refused.output) == (2, True)
     assert one("graph", "--store", listed(), "--where", "ot.access:none-such")["edges"] == []
+
+
+def test_without_zones_there_are_no_conduits_to_draw() -> None:
+    graph = Graph((Node("a", "A"), Node("b", "B")), (Edge("a", "b", 1, {"modbus": 1}, {"x": 1}),), (Edge("", "", 1),), None, None, False)
+    assert "zone " not in as_graphml(graph)
+    assert [each["name"] for each in json.loads(as_stix(graph))["objects"] if each["type"] == "infrastructure"] == ["A", "B"]

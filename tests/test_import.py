@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -16,6 +17,7 @@ from balefire.importing.entries import Reading, read_entries
 from balefire.importing.sheets import read_sheet
 from records.errors import UsageError
 from records.plant import ListedAsset, ListedZone, Tag
+from records.store import open_store
 from tests.cli import DEMO, ROOT, balefire, lines, one
 
 if TYPE_CHECKING:
@@ -191,6 +193,58 @@ def test_a_workbook_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, mon
     assert caught.value.key == "import.large"
 
 
+def test_a_sheet_that_says_it_is_endless_ends_nobody(tmp_path: Path) -> None:
+    """One stray cell in the last row and column: whoever reads such a sheet wants hundreds of gigabytes."""
+    path = book(tmp_path / "far.xlsx", [["name", "ip"], ["A", "10.0.0.1"]])
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    with zipfile.ZipFile(path) as packed:
+        parts = {name: packed.read(name).decode() for name in packed.namelist()}
+    parts["xl/worksheets/a.xml"] = parts["xl/worksheets/a.xml"].replace("</sheetData>", f"{far}</sheetData>")
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, text in parts.items():
+            packed.writestr(name, text)
+    with pytest.raises(UsageError) as caught:
+        read("assets", path)
+    assert caught.value.key == "import.large"
+
+
+def test_how_a_file_was_read_is_said(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    latin = written(tmp_path / "latin1.csv", "name,ip\nKühlpumpe,10.0.0.1\nB,\n", "latin-1")
+    shown = balefire("import", "assets", latin, "--dry-run", *place).output
+    assert "Read as GB 18030, since it is no UTF-8." in shown
+    assert "row 2, new: K黨lpumpe, 10.0.0.1" in shown, "so that somebody sees it"
+    assert "nothing on the wire is known to be it: 1 (B)" in shown
+    assert "There was no store at" in shown
+    told = one("import", "assets", latin, "--dry-run", *place)
+    assert (told["encoding"], [each["row"] for each in told["examples"]], told["relabelled"]) == ("GB 18030", [2, 3], None)
+    assert one("import", "assets", written(tmp_path / "a.csv", "name,ip\nPump,10.0.0.1\n"), *place)["encoding"] is None
+    shown = balefire("import", "assets", written(tmp_path / "b.csv", "name,ip\npump,10.0.0.2\n"), "--dry-run", *place).output
+    assert "row 2, changed: Pump, 10.0.0.1 → pump, 10.0.0.2" in shown
+
+
+def test_nothing_wrong_is_taken_in_without_a_word(tmp_path: Path) -> None:
+    text = f"name,ip\n{'x' * 129},10.0.0.1\nA,10.0.0.2,10.0.0.3\n"
+    assert said(read("assets", written(tmp_path / "a.csv", text))) == [
+        (2, "name", "it is longer than 128 characters"), (3, "ip", "there are cells behind the last heading"),
+    ]  # fmt: skip
+    with pytest.raises(UsageError) as caught:
+        read("assets", written(tmp_path / "quote.csv", 'name,ip\n"A,10.0.0.1\nB,10.0.0.2\n'))
+    assert caught.value.key == "import.broken"
+    place = ("--store", tmp_path / "store")
+    one("import", "assets", written(tmp_path / "b.csv", "name,ip\nPump,10.0.0.1\n"), *place)
+    bare = written(tmp_path / "bare.csv", "name,ip\n")
+    refused = balefire("import", "assets", bare, "--replace", *place)
+    assert (refused.exit_code, "--yes" in refused.output) == (2, True)
+    assert one("import", "assets", bare, "--replace", "--yes", *place)["removed"] == 1
+
+
+def test_help_tells_what_an_import_would_do() -> None:
+    shown = " ".join(balefire("import", "--help").output.split())
+    assert "hidden" not in shown
+    assert "nothing is imported" in shown
+
+
 def test_names_reach_rows_alerts_and_rules(tmp_path: Path) -> None:
     store, place = tmp_path / "store", ("--store", tmp_path / "store")
     assets, zones, tags = (written(tmp_path / f"{name}.csv", text) for name, text in (("a", ASSETS), ("z", ZONES), ("t", TAGS)))
@@ -257,3 +311,46 @@ def test_the_readme_shows_what_an_import_says(tmp_path: Path, language: str, rea
     said = balefire("import", "assets", ROOT / "tests" / "lists" / "assets.csv", *place, "--language", language).output
     assert f"assets.csv\n{said}```" in (ROOT / readme).read_text("utf-8")
     assert one("import", "tags", ROOT / "tests" / "lists" / "tags.csv", *place)["new"] == 3
+
+
+def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> None:
+    """First look, then import: the usual order. Then another name, then none."""
+    store, place = tmp_path / "store", ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    addresses = lines("findings", *place)
+    told = one("import", "assets", written(tmp_path / "a.csv", f"name,ip,criticality,zone\nPump <b>,{PLC},critical,Filters\n"), *place)
+    assert {name: count > 0 for name, count in told["relabelled"].items()} == {"activity": True, "point": False, "finding": True, "alert": True, "asset": True}
+    tagged = one("import", "tags", written(tmp_path / "t.csv", TAGS.replace("PLC-2", OTHER)), *place)["relabelled"]
+    assert tagged["activity"] > 0 < tagged["point"]
+    named = lines("activities", *place, "--where", 'destination.asset.name:"Pump <b>" AND destination.asset.zone:Filters')
+    assert {row["destination"]["ip"] for row in named} == {PLC}
+    assert {tag for row in lines("activities", *place, "--where", "ot.tag.name:*") for tag in row["ot"]["tag"]["name"]} == {"3号泵转速", "Tank level"}
+    assert [(row["name"], row["criticality"], row["zone"]) for row in lines("assets", *place, "--where", f'addresses:"{PLC}"')] == [
+        ("Pump <b>", "critical", "Filters")
+    ]
+    for table in ("alerts", "findings"):
+        titles = [row["title"] for row in lines(table, *place) if PLC in row["title"]["en"]]
+        assert titles
+        assert all(f"Pump <b> ({PLC})" in title["en"] and f"Pump <b>（{PLC}）" in title["zh"] for title in titles)
+    again = balefire("replay", DEMO, *place)
+    assert "another content" not in again.stderr, "names are not what happened"
+    renamed = one("import", "assets", written(tmp_path / "b.csv", f"name,ip\nPump 3,{PLC}\n"), *place, "--replace")["relabelled"]
+    assert renamed["finding"] > 0
+    assert "Pump <b>" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])
+    one("import", "assets", written(tmp_path / "c.csv", f"name,ip\nOther,{OTHER}\n"), *place, "--replace")
+    assert "Pump 3" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])
+    assert [row["title"] for row in lines("findings", *place) if OTHER not in row["title"]["en"]] == [
+        row["title"] for row in addresses if OTHER not in row["title"]["en"]
+    ]
+    assert store.exists()
+
+
+def test_while_another_writes_what_is_stored_keeps_its_names(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    with contextlib.closing(open_store(str(tmp_path / "store"), write=True)):
+        done = balefire("import", "assets", written(tmp_path / "a.csv", f"name,ip\nPump,{PLC}\n"), "--yes", *place)
+    assert done.exit_code == 0
+    assert "Another process is writing into the store" in done.stderr
+    assert not lines("activities", *place, "--where", "destination.asset.name:Pump")
+    assert one("import", "assets", tmp_path / "a.csv", *place)["relabelled"]["activity"] > 0

@@ -349,7 +349,7 @@ def test_another_content_is_reported_and_not_stored(store: Store) -> None:
     before = repr(everything(store))
     other = activity(3, NOON + 21 * HOUR, source__ip="10.0.0.77", ot__value=1.0)
     cover = rows_of(COVERAGE, [{"id": "c1", "@timestamp": NOON, "lost": 5}])
-    written = store.write(Commit(Batch(activities=rows_of(ACTIVITY, [other]), coverage=cover), (finding(1, title="Another"),)))
+    written = store.write(Commit(Batch(activities=rows_of(ACTIVITY, [other]), coverage=cover), (finding(1, effects=("value.read",)),)))
     assert (written.new, written.known) == (0, 0)
     assert sorted(written.conflicts) == ["activity/a0003", "coverage/c1", "finding/f1"]
     assert repr(everything(store)) == before
@@ -364,6 +364,57 @@ def test_another_name_of_the_capture_is_no_other_content(store: Store) -> None:
     assert repr(everything(store)) == before
     moved = replace(finding(1), packets=(PacketRef("x.pcap", 8, NOON),))
     assert store.write(Commit(findings=(moved,))).conflicts == ("finding/f1",)
+
+
+def test_other_lists_of_the_plant_make_no_other_content(store: Store) -> None:
+    """What a device is called, and what it matters, is no part of what happened."""
+    store.write(full_commit())
+    before = repr(everything(store))
+    judged = replace(finding(1, title="First write to PLC-7 (10.0.0.5)"), terms=(Term("first write", "首次写入", 38.5), Term("criticality high", "重要", 30.0)))
+    assert store.write(Commit(findings=(judged,))).conflicts == ()
+    assert repr(everything(store)) == before
+
+
+def test_labels_change_and_nothing_else(store: Store) -> None:
+    """What is stored is called otherwise from a time on; it is the same content still, and found by its new name."""
+    given = [activity(number, NOON + number * HOUR, destination__ip="10.0.0.5", destination__asset__name="10.0.0.5") for number in range(60)]
+    given[59]["ot.tag.name"] = ["Old"]
+    for start in range(0, 60, 12):
+        store.write(activities(*given[start : start + 12]))
+    store.write(Commit(findings=(finding(1), finding(2, NOON - DAY))))
+
+    def named(rows: pa.Table) -> pa.Table:
+        told = rows.to_pylist()
+        new = {"destination.asset.name": "Pump", "ot.count": 99, "ot.value": 7.0}
+        return rows_of(ACTIVITY, [row | new | {"ot.tag.name": ["Speed", "转速"] if row["id"] < "a0059" else None} for row in told])
+
+    def worded(rows: pa.Table) -> pa.Table:
+        return rows_of(TABLES["finding"], [row | {"title.en": "Pump", "source.ip": "10.9.9.9"} for row in rows.to_pylist()])
+
+    assert store.relabel("activity", named, NOON + 5 * HOUR) == 55
+    assert store.relabel("activity", named, NOON + 5 * HOUR) == 0
+    assert store.relabel("finding", worded, NOON) == 1
+    assert store.count("activity", Query(where=parse("destination.asset.name:pump AND ot.tag.name:Speed", ACTIVITY))) == 54
+    assert store.count("activity", Query(where=parse("destination.asset.name:10.0.0.5", ACTIVITY))) == 5
+    assert store.count("activity", Query(where=parse("ot.count:99 OR ot.value:7 OR ot.tag.name:Old", ACTIVITY))) == 0
+    assert released(store, Query()) == [row["id"] for row in given]
+    assert [row["title.en"] for row in store.read("finding", Query()).to_pylist()] == ["First write to this unit", "Pump"]
+    assert store.count("finding", Query(where=Match("source.ip", "10.9.9.9"))) == 0
+    again = store.write(Commit(Batch(rows_of(ACTIVITY, given)), (finding(1), finding(2, NOON - DAY))))
+    assert (again.new, again.known, again.conflicts) == (0, 62, ())
+
+
+def test_rows_that_may_change_are_called_otherwise(store: Store, opener: Callable[[bool], Store]) -> None:
+    store.write(full_commit())
+    count = store.count("alert", Query())
+    assert store.renew("alert", lambda row: row | {"title.en": "Pump"}) == count > 0
+    assert store.renew("alert", lambda row: row | {"title.en": "Pump"}) == 0
+    assert {row["title.en"] for row in store.read("alert", Query()).to_pylist()} == {"Pump"}
+    reader = opener(False)
+    for refused in (lambda: reader.renew("alert", dict), lambda: reader.relabel("activity", lambda rows: rows, 0)):
+        with pytest.raises(StoreError) as caught:
+            refused()
+        assert caught.value.key == "store.reading"
 
 
 def test_one_identity_twice_in_a_commit(store: Store) -> None:

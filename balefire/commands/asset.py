@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 Row = dict[str, Any]
+MOST_WAYS: Final = 200  # that are asked for: one asset may be known by several addresses
 PEERS: Final = 20  # lines of who talks with it, each way
 
 
@@ -68,8 +69,16 @@ def _any_of(field: str, values: list[str]) -> Condition:
 def _ways(store: Store, where: Condition, direction: str, other: str) -> list[Row]:
     from records.query import Query, Terms
 
-    fields = (f"{other}.asset.name", "network.protocol", "ot.access")
-    rows = store.terms("activity", Query(where=where), Terms(fields, PEERS, "ot.count")).to_pylist()
-    return [
-        {"direction": direction, "peer": row[fields[0]], "protocol": row[fields[1]], "access": row[fields[2]], "count": row["total"]} for row in rows
-    ]  # fmt: skip
+    fields = (f"{other}.asset.id", f"{other}.asset.name", "network.protocol", "ot.access")
+    ways: dict[tuple[str, str, str], int] = {}
+    for row in store.terms("activity", Query(where=where), Terms(fields, MOST_WAYS, "ot.count")).to_pylist():
+        way = _called(store, row[fields[0]], row[fields[1]]), row["network.protocol"], row["ot.access"]
+        ways[way] = ways.get(way, 0) + row["total"]
+    busiest = sorted(ways.items(), key=lambda item: (-item[1], item[0]))[:PEERS]
+    return [{"direction": direction, "peer": peer, "protocol": protocol, "access": access, "count": count} for (peer, protocol, access), count in busiest]
+
+
+def _called(store: Store, identity: str | None, name: str) -> str:
+    """What the asset is called of which a row knows one address, or the name that it had then."""
+    known = store.get("asset", identity) if identity else None
+    return str(known["name"]) if known else name

@@ -32,6 +32,7 @@ NUMBERS: Final = 20  # packet numbers that a line tells
 @click.option("-o", "--output", required=True, metavar="FILE", help=say("evidence.option.output", HELP))
 @click.option("--asset", metavar="NAME", help=say("evidence.option.asset", HELP))
 @click.option("--between", nargs=2, metavar="A B", help=say("evidence.option.between", HELP))
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", help=say("evidence.option.port", HELP))
 @click.option("--since", metavar="T", help=say("cli.option.since", HELP))
 @click.option("--until", metavar="T", help=say("cli.option.until", HELP))
 @click.option("--from", "sources", multiple=True, metavar="SRC", help=say("evidence.option.from", HELP))
@@ -50,6 +51,8 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
     from sensors.sources.pcap import find
 
     captures = find(sources) if sources else None
+    if output != STDOUT and any(_same(output, capture.path) for capture in captures or ()):
+        raise UsageError("evidence.own_source", file=output)
     choose(sum(capture.size for capture in captures or ()))
     store = opened(screen) if identity or captures is None or Path(screen.store).expanduser().exists() else None
     try:
@@ -61,9 +64,16 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
     _tell(screen, summary, found, as_json)
 
 
+def _same(output: str, path: str) -> bool:
+    """Is what is to be written what is read?"""
+    with suppress(OSError):
+        return Path(output).samefile(path)
+    return False
+
+
 def _asked(screen: Screen, store: Store | None, identity: str | None, captures: Any, asked: dict[str, Any]) -> tuple[Kept | None, Iterable[Taken]]:
     """What was asked for: the findings that it is about, and the packets."""
-    from balefire.slices import addresses, again, from_captures, from_store, kept
+    from balefire.slices import again, from_captures, from_store, kept, party
     from balefire.times import moments
     from sensors.slicing import Selection
 
@@ -72,8 +82,9 @@ def _asked(screen: Screen, store: Store | None, identity: str | None, captures: 
     selection = Selection(
         since,
         until,
-        addresses(store, asked["asset"]) if asked["asset"] else None,
-        (addresses(store, pair[0]), addresses(store, pair[1])) if pair else None,
+        party(store, asked["asset"]) if asked["asset"] else None,
+        (party(store, pair[0]), party(store, pair[1])) if pair else None,
+        asked["port"],
     )
     if captures is not None and not identity:
         return None, from_captures(captures, selection, screen.fail)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from balefire.screen import cell
 from records.addresses import is_mac
 from records.errors import UsageError
 from records.nesting import SECOND, iso, period
@@ -32,6 +33,7 @@ def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, 
     """One period, or the difference between two."""
     from balefire.identities import asset_named
     from detectors import fingerprint as prints
+    from records.store.rows import asset_from
 
     store = opened(screen)
     try:
@@ -42,7 +44,7 @@ def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, 
         before = prints.fingerprint(store, identities, addresses, _wanted(against)) if against else None
     finally:
         store.close()
-    changes = prints.differences(before, now) if before else []
+    changes = [*prints.told_otherwise(asset_from(asset).facts, before.period, now.period), *prints.differences(before, now)] if before else []
     if as_json:
         screen.emit(_told(asset, now, before, changes))
     elif before:
@@ -74,7 +76,7 @@ def _last_day(store: Store) -> Span:
 
 
 def _show(screen: Screen, name: str, made: Fingerprint) -> None:
-    screen.print(screen.say("cli.fingerprint.heading", name=name, when=_when(screen, made), rows=made.rows))
+    screen.print(screen.say("cli.fingerprint.heading", name=cell(name), when=_when(screen, made), rows=made.rows))
     for side in ("source", "destination"):
         habits = [habit for habit in made.habits if habit.side == side]
         _list(screen, f"cli.fingerprint.{side}", [habit.words(screen.language) for habit in habits])
@@ -94,7 +96,7 @@ def _list(screen: Screen, heading: str, lines: list[str]) -> None:
 
 
 def _compare(screen: Screen, name: str, before: Fingerprint, now: Fingerprint, changes: list[Difference]) -> None:
-    screen.print(screen.say("cli.fingerprint.compared", name=name, now=_when(screen, now), before=_when(screen, before)))
+    screen.print(screen.say("cli.fingerprint.compared", name=cell(name), now=_when(screen, now), before=_when(screen, before)))
     for seen in (before, now):
         if not seen.rows:
             screen.note(screen.say("cli.fingerprint.nothing", when=_when(screen, seen)))

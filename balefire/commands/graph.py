@@ -23,12 +23,14 @@ SHOWN: Final = 40
 @click.option("--since", metavar="TIME", help=say("cli.option.since", HELP))
 @click.option("--until", metavar="TIME", help=say("cli.option.until", HELP))
 @click.option("--where", metavar="SEARCH", help=say("cli.option.where", HELP))
-@click.option("--format", "form", type=click.Choice(FORMS), default="json", help=say("cli.option.graph_format", HELP))
+@click.option("--format", "form", type=click.Choice(FORMS), help=say("cli.option.graph_format", HELP))
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=say("cli.option.graph_output", HELP))
+@click.option("--force", is_flag=True, help=say("evidence.option.force", HELP))
 @keeps
 @speaks
-def graph(screen: Screen, since: str | None, until: str | None, where: str | None, form: str, output: Path | None, as_json: bool) -> None:
+def graph(screen: Screen, since: str | None, until: str | None, where: str | None, form: str | None, output: Path | None, force: bool, as_json: bool) -> None:
     """Print the graph, or write it to a file."""
+    from balefire.screen import escaped
     from balefire.times import moments
     from detectors import graph as graphs
     from records.plant import KeptPlant
@@ -36,17 +38,20 @@ def graph(screen: Screen, since: str | None, until: str | None, where: str | Non
     from records.schema import ACTIVITY
     from records.search import parse
 
+    if output is not None and not force and output.exists():
+        raise UsageError("evidence.exists", file=output)
     first, last = moments(since, until)
     store = opened(screen)
     try:
         made = graphs.build(store, Query(first, last, parse(where, ACTIVITY) if where else None), KeptPlant(store).plant)
     finally:
         store.close()
-    text = {"json": graphs.as_json, "graphml": graphs.as_graphml, "stix": graphs.as_stix}[form](made)
+    text = {"json": graphs.as_json, "graphml": graphs.as_graphml, "stix": graphs.as_stix}[form or "json"](made)
+    text = escaped(text, "&#x{0:x};") if form == "graphml" else escaped(text)
     if output is not None:
         _write(output, text)
         screen.note(screen.say("cli.graph.written", file=output, nodes=len(made.nodes), edges=len(made.edges)))
-    elif as_json or form != "json":
+    elif as_json or form:
         click.echo(text)
     else:
         _show(screen, made)

@@ -18,13 +18,16 @@ from records.wording import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from balefire.importing.comparing import Comparison, Difference
+    from balefire.importing.comparing import Comparison, Difference, Example
     from balefire.importing.entries import Reading
+    from balefire.importing.relabelling import Relabelled
+    from balefire.importing.sheets import Sheet
     from balefire.screen import Screen
-    from records.plant import Entry, ListedAsset
+    from records.plant import Entry, ListedAsset, Plant
     from records.store.contract import Store
 
 NAMED: Final = 5
+EXAMPLES: Final = 3  # entries that are shown as they were read
 SHOWN: Final = 20  # lines of each kind on a screen; --json has all
 
 
@@ -39,15 +42,17 @@ class WrongRowsError(UsageError):
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--replace", "replaced", is_flag=True, help=say("cli.option.replace", HELP))
 @click.option("--skip-wrong", is_flag=True, help=say("cli.option.skip_wrong", HELP))
-@click.option("--dry-run", is_flag=True, help=say("cli.option.dry_run", HELP))
-@click.option("--yes", is_flag=True, help=say("cli.option.yes", HELP))
+@click.option("--dry-run", is_flag=True, help=say("cli.option.import_dry_run", HELP))
+@click.option("--yes", is_flag=True, help=say("cli.option.import_yes", HELP))
 @click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 @keeps
 @speaks
 def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: bool, skip_wrong: bool, dry_run: bool, yes: bool, by: str | None) -> None:
     """Show what a spreadsheet changes, and take it in."""
+    from dataclasses import asdict
+
     from balefire.identities import who
-    from balefire.importing.comparing import compare, difference
+    from balefire.importing.comparing import changes, compare, difference
     from balefire.importing.entries import read_entries
     from balefire.importing.sheets import read_sheet
     from records.store.contract import again
@@ -58,18 +63,28 @@ def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: 
     try:
         reading = read_entries(kind, sheet, file, _names(store) if kind == "tags" else {})
         entries = [entry for _, entry in reading.entries]
-        changed = difference(kept(store, kind, anew=replaced), entries, replaced)
+        before_import = kept(store, kind, anew=replaced)
+        changed = difference(before_import, entries, replaced)
         seen = compare(store, cast("list[tuple[int, ListedAsset]]", reading.entries)) if kind == "assets" else None
         refused = bool(reading.problems) and not skip_wrong
+        if replaced and not entries and not (yes or refused):
+            raise UsageError("import.nothing", file=file)
+        examples = changes(before_import, reading.entries, EXAMPLES)
         if not as_json:
+            _tell_sheet(screen, sheet, kind, reading, examples)
             _tell(screen, reading, changed, seen)
         taken = not (refused or dry_run) and (yes or as_json or _meant(screen))
+        named: Relabelled | None = None
         if taken:
+            before = _plant(store)
             again(lambda: _take(store, kind, entries, replaced, file.name, person))
+            named = _relabel(screen, before, _plant(store))
         if as_json:
-            screen.emit(_told(kind, file, reading, changed, seen, taken))
+            told = {"examples": [asdict(each) for each in examples], "encoding": sheet.encoding, "other_sheets": list(sheet.others)}
+            screen.emit(_told(kind, file, reading, changed, seen, taken) | told | {"relabelled": named.rows if named else None})
         elif not refused:
             screen.print(screen.say("cli.import.taken" if taken else "cli.import.not_taken", count=len(entries)))
+            _tell_relabelled(screen, named)
     finally:
         store.close()
     if refused:
@@ -82,7 +97,47 @@ def _made(screen: Screen) -> Store:
 
     if "://" not in screen.store and not Path(screen.store).expanduser().exists():
         open_store(screen.store, write=True).close()
+        screen.note(screen.say("cli.import.made", path=screen.store))
     return opened(screen)
+
+
+def _plant(store: Store) -> Plant:
+    """The lists as they are now; those that cannot be read, and are about to be replaced, name nothing."""
+    from records.plant import KeptPlant, Plant
+
+    try:
+        return KeptPlant(store).plant
+    except StoreError:
+        return Plant()
+
+
+def _relabel(screen: Screen, before: Plant, plant: Plant) -> Relabelled | None:
+    """Names for what is stored; while another process writes, there are none yet, and that is said."""
+    from balefire.importing.relabelling import relabel
+    from records.store import open_store
+
+    try:
+        store = open_store(screen.store, write=True)
+    except StoreError as error:
+        if error.key != "store.in_use":
+            raise
+        screen.note(screen.say("cli.import.in_use"))
+        return None
+    try:
+        return relabel(store, before, plant)
+    finally:
+        store.close()
+
+
+def _tell_relabelled(screen: Screen, named: Relabelled | None) -> None:
+    if named is None:
+        return
+    counts = {name: f"{count:,}" for name, count in named.rows.items()}
+    screen.print(screen.say("cli.import.relabelled", **counts))
+    if named.since is not None:
+        from balefire.times import shown
+
+        screen.print(screen.say("cli.import.relabelled_since", time=shown(named.since, screen.language)))
 
 
 def kept(store: Store, kind: str, anew: bool = False) -> list[Entry]:
@@ -119,6 +174,18 @@ def _take(store: Store, kind: str, entries: Sequence[Entry], replaced: bool, fil
 def _meant(screen: Screen) -> bool:
     """Asked where somebody sits there."""
     return click.confirm(screen.say("cli.import.ask"), err=True) if sys.stdin.isatty() and sys.stdout.isatty() else True
+
+
+def _tell_sheet(screen: Screen, sheet: Sheet, kind: str, reading: Reading, examples: Sequence[Example]) -> None:
+    """How the file was read, and some of what is in it: whoever sees wrong letters, or the wrong column, stops here."""
+    if sheet.encoding:
+        screen.print(screen.say("cli.import.encoding", encoding=sheet.encoding))
+    if sheet.others:
+        screen.print(screen.say("cli.import.sheets", names=_some(sheet.others)))
+    if kind == "assets" and (without := [entry.name for _, entry in reading.entries if not cast("ListedAsset", entry).addresses]):
+        screen.print(screen.say("cli.import.unaddressed", count=len(without), names=_some(without)))
+    for each in examples:
+        screen.print(screen.say(f"cli.import.entry.{'changed' if each.before else 'new'}", row=each.row, entry=each.entry, before=each.before))
 
 
 def _tell(screen: Screen, reading: Reading, changed: Difference, seen: Comparison | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -118,10 +118,34 @@ def _page(screen: Screen, store: Store, table: str, query: Query, limit: int) ->
     if not rows:
         screen.note(" ".join([screen.say("cli.nothing"), *_reach(screen, store, table, query)]))
         return
+    if table in ("activity", "point"):
+        _name_devices(store, rows)
     screen.print(shown(table, rows, screen.language))
     total = store.count(table, query)
     if total > len(rows):
         screen.note(screen.say("cli.more", shown=len(rows), total=f"{total:,}", after=rows[-1]["id"]))
+
+
+def _name_devices(store: Store, rows: list[dict[str, Any]]) -> None:
+    """Points know the address of their device alone, and frames that are not IP a MAC address; people know names."""
+    from records.query import Query
+    from records.search import Match, Or
+    from records.store.columns import flat
+
+    sides = {side: [_unnamed(row, side) for row in rows] for side in ("source", "destination")}
+    wanted = {address for found in sides.values() for address in found if address}
+    where = Or(tuple(Match("addresses", address) for address in sorted(wanted)))
+    names = {address: row["name"] for row in flat(TABLES["asset"], store.read("asset", Query(where=where))) for address in row["addresses"]}
+    for side, found in sides.items():
+        for row, address in zip(rows, found, strict=True):
+            if address in names:
+                row[f"{side}.asset.name"] = names[address]
+
+
+def _unnamed(row: dict[str, Any], side: str) -> str | None:
+    """The address of a side that has no name of its own."""
+    address = row.get(f"{side}.ip") or row.get(f"{side}.mac")
+    return address if row.get(f"{side}.asset.name") in (None, address) else None
 
 
 def _reach(screen: Screen, store: Store, table: str, query: Query) -> list[str]:

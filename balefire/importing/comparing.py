@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from records.query import Query
 
@@ -47,6 +48,28 @@ class Difference:
     changed: int
     same: int
     removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One entry as it was read, by its row in the file, and as it was kept before, where it was."""
+
+    row: int
+    before: str | None
+    entry: str
+
+
+def changes(before: Sequence[Entry], given: Iterable[tuple[int, Entry]], most: int) -> list[Example]:
+    """The first entries that are not kept so."""
+    known = {entry.key: entry for entry in before}
+    others = ((row, known.get(entry.key), entry) for row, entry in given if known.get(entry.key) != entry)
+    return [Example(row, kept and _words(kept), _words(entry)) for row, kept, entry in islice(others, most)]
+
+
+def _words(entry: Entry) -> str:
+    """What an entry says, in the order of its fields."""
+    values = [value for value in asdict(entry).values() if value not in (None, (), "")]
+    return ", ".join(" ".join(map(str, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else f"{value}" for value in values)
 
 
 def difference(before: Sequence[Entry], given: Iterable[Entry], replaced: bool) -> Difference:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES: Final = 200_000
 MOST_PROBLEMS: Final = 1000
+MOST_NAME: Final = 128  # characters, as of names on the wire
 CRITICALITIES: Final = {"critical": "关键", "high": "高", "normal": "一般", "low": "低"}
 CALLED: Final = {  # what roles are called beside their names
     "plc": "controller", "rtu": "controller", "dcs": "controller", "控制器": "controller", "panel": "hmi", "scada": "hmi", "人机界面": "hmi", "操作员站": "hmi",
@@ -101,9 +102,12 @@ def read_entries(kind: str, sheet: Sheet, file: Path, known: Mapping[str, str]) 
     """The entries of a list. `known`: names of listed assets, in lower case, with an address of each. Raises UsageError where a column is missing."""
     columns, unused = _columns(kind, sheet.headings, file)
     reading, taken = Reading(unused=unused), dict[str, int]()
+    surplus = frozenset(sheet.surplus)
     for number, cells in sheet.rows:
         row = _Row(number, sheet.headings, cells, columns)
         entry = _MADE[kind](row, known)
+        if number in surplus:
+            row.fault(sheet.headings[-1], "surplus")
         if not row.problems and entry is not None:
             _refuse_twice(row, entry, taken)
         if row.problems or entry is None:
@@ -183,6 +187,8 @@ class _Row:
         name = self.text("name")
         if name is None:
             self.fault("name", "missing")
+        elif len(name) > MOST_NAME:
+            self.fault("name", "long", most=MOST_NAME)
         return name or ""
 
 

@@ -106,8 +106,11 @@ def content(table: Table, body: str) -> dict[str, Any]:
     """What a document says, without the labels of its captures: two of one identity conflict only where these differ, and not for a field made since."""
     row = {name: value for name, value in decoded(json.loads(body), table.name).items() if value is not None}
     for label in table.labels:
+        if table.field(label):
+            row.pop(label, None)
+            continue
         name, _, key = label.rpartition(".")
-        for holder in row.get(name) or () if name else (row,):
+        for holder in row.get(name) or ():
             holder.pop(key, None)
     return row
 

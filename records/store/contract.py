@@ -153,6 +153,17 @@ class Store(Protocol):
         """Put flat rows of a table that may change as they are, audit entries in their order: they come from another store. Nothing else may do so."""
         ...
 
+    def relabel(self, table: str, change: Callable[[pa.Table], pa.Table], since: int) -> int:
+        """Other labels (see `records.schema.Table`) for activities, points or findings from this time on (nanoseconds); how many have others now.
+
+        `change` is given some rows at a time and gives the same rows, in their order; of what it gives, only labels count.
+        """
+        ...
+
+    def renew(self, table: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
+        """Put each flat row of a table that may change as `change` gives it: under the same identity, called otherwise. How many are not as they were."""
+        ...
+
     def packets(self, finding: str) -> bytes | None:
         """The packets that are kept for a finding (pcapng), None where none are, or no more. Raises StoreError where they are not what was kept."""
         ...

@@ -137,6 +137,18 @@ def _unlabelled(table: Table, row: Mapping[str, Any]) -> Row:
     return made
 
 
+def labels_of(table: Table, row: Mapping[str, Any]) -> Row:
+    """The labels of a flat row, nested; those that it has not are null, so that it loses them."""
+    names = [label for label in table.labels if table.field(label)]
+    made, _ = tree(table, {name: row[name] for name in names})
+    for branches, leaf in (_place(name) for name in names if row[name] is None):
+        branch = made
+        for step in branches:
+            branch = branch.setdefault(step, {})
+        branch[leaf] = None
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A row's document, without what the store adds: identity, time in nanoseconds, JSON, digest of its content, fields that the index cannot tell."""

@@ -16,7 +16,7 @@ from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store import packets
 from records.store.cluster import Cluster, address, check_version
-from records.store.columns import conform, decoded
+from records.store.columns import conform, decoded, flat
 from records.store.contract import Written
 from records.store.decisions import decide
 from records.store.documents import flat_of, rows_of
@@ -25,6 +25,7 @@ from records.store.indexing import DeadLetters, Indexer, Outcome, told
 from records.store.ledger import Ledger, Overtaken
 from records.store.making import current, make, retire, upgrade
 from records.store.merging import ALIAS
+from records.store.relabelling import relabelled, renew
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, restore, settle
@@ -279,6 +280,21 @@ class ElasticStore:
         self._check_writing()
         with self._writing:
             self._decided(lambda transaction: restore(transaction, table, rows, time.time_ns()))
+
+    def relabel(self, table: str, change: Callable[[pa.Table], pa.Table], since: int) -> int:
+        """Other labels for activities, points or findings from this time on; how many have others now."""
+        self._check_writing()
+        kind, total = _table(table), 0
+        for part in self._searcher.stream(self._source(table), Query(since=since), kind.names, ordered=False):
+            rows, differ = relabelled(kind, part, change)
+            total += self._indexer.relabel(kind, flat(kind, rows.filter(differ)))
+        return total
+
+    def renew(self, table: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
+        """Put each flat row of a table that may change as `change` gives it."""
+        self._check_writing()
+        with self._writing:
+            return self._decided(lambda transaction: renew(transaction, table, change, time.time_ns()))
 
     def thin(self, most: int, before: int) -> int:
         """Bound what is kept of packets by size and age; for how many findings it went."""

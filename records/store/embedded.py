@@ -27,6 +27,7 @@ from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Manifest, guard
 from records.store.merging import ALIAS
 from records.store.place import check_place, locked
+from records.store.relabelling import relabel_files, relabelled, renew
 from records.store.rows import alert_from, suppression_from
 from records.store.settling import documents_of, restore, settle
 from records.store.sql import Statement, sort_field
@@ -340,6 +341,27 @@ class EmbeddedStore:
             raise StoreError("store.reading", path=self.path)
         with self._writing, self._manifest.transaction():
             restore(self._manifest, table, rows, time.time_ns())
+
+    def relabel(self, table: str, change: Callable[[pa.Table], pa.Table], since: int) -> int:
+        """Other labels for activities, points or findings from this time on; how many have others now."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        kind = _table(table)
+        with self._writing, guard(self.path):
+            if table in IN_PARQUET:
+                return relabel_files(self.path, self._manifest, kind, change, since)
+            rows, differ = relabelled(kind, self.read(table, Query(since=since)), change)
+            others = flat(kind, rows.filter(differ))
+            with self._manifest.transaction():
+                put(self._manifest, table, others, time.time_ns())
+            return len(others)
+
+    def renew(self, table: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
+        """Put each flat row of a table that may change as `change` gives it."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        with self._writing, self._manifest.transaction():
+            return renew(self._manifest, table, change, time.time_ns())
 
     def change(self, changes: Sequence[Change], newest: int | None = None) -> None:
         """Make decisions, all or none; the writer's lock is for rows, so this goes on beside it and needs only the right to write."""

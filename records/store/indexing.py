@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.columns import agree, content, document
-from records.store.documents import OWN, bodies, finished, flat_of, once
+from records.store.documents import OWN, bodies, finished, flat_of, labels_of, once
 from records.store.templates import BY_PERIOD, DAY, LEDGER, period_of
 
 if TYPE_CHECKING:
@@ -239,6 +239,20 @@ class Indexer:
         error = row.get("error")
         if error and error.get("type") != "index_not_found_exception":
             raise refusal(self.cluster.place, 503, error)
+
+    def relabel(self, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+        """Put the labels of these flat rows into the documents that are there; how many there are. What is no label stays, and the digest holds."""
+        indices: set[str] = set()
+        for start in range(0, len(rows), ASKED):
+            lines: list[Any] = []
+            for row in rows[start : start + ASKED]:
+                index = self.names.at(table.name, period_of(row[table.time], self.period)) if table.name in BY_PERIOD else self.names.of(table.name)
+                lines += [{"update": {"_index": index, "_id": row["id"], "retry_on_conflict": 3}}, {"doc": labels_of(table, row)}]
+                indices.add(index)
+            self.cluster.bulk(lines, passing=(404,))
+        if indices:
+            self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(indices)))
+        return len(rows)
 
     def counted(self, table: str, ids: Iterable[str], page: Page) -> dict[str, dict[str, Any]]:
         """The documents of a table with these identities that count, whole; of tables with one index only."""

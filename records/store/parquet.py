@@ -115,9 +115,9 @@ def write_days(root: Path, table: Table, rows: pa.Table, written: int, made: lis
     files: list[File] = []
     for start, end in itertools.pairwise(starts):
         day = int(days[start])
-        name = _named(table, day)
+        name = named(table, day)
         made.append(name)
-        _write(root, name, table, [rows.slice(start, end - start)])
+        write(root, name, table, [rows.slice(start, end - start)])
         files.append(File(name, table.name, day, end - start, int(times[start]), int(times[end - 1]), written))
     sync(root / table.name)
     return files
@@ -127,11 +127,12 @@ def _sorted(table: Table, rows: pa.Table) -> pa.Table:
     return rows.take(_compute.sort_indices(rows, sort_keys=[(table.time, "ascending"), ("id", "ascending")]))
 
 
-def _named(table: Table, day: int) -> str:
+def named(table: Table, day: int) -> str:
+    """A new name of a file of this event day."""
     return f"{table.name}/{datetime.fromtimestamp(day * 86400, UTC):%Y-%m-%d}-{secrets.token_hex(8)}.parquet"
 
 
-def _write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> None:
+def write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> None:
     """Write sorted rows, a part at a time."""
     path, beside = root / name, root / f"{name}.tmp"
     path.parent.mkdir(exist_ok=True)
@@ -167,9 +168,9 @@ def compact(root: Path, manifest: Manifest, table: Table, days: set[int]) -> Non
         if not small:
             continue
         low, high = min(file.low for file in small), max(file.high for file in small)
-        merged = File(_named(table, day), table.name, day, sum(file.rows for file in small), low, high, max(file.written for file in small))
+        merged = File(named(table, day), table.name, day, sum(file.rows for file in small), low, high, max(file.written for file in small))
         try:
-            _write(root, merged.name, table, _gathered(_in_order(root, table, small)))
+            write(root, merged.name, table, _gathered(_in_order(root, table, small)))
             sync(root / table.name)
             for file in small:
                 os.utime(root / file.name)  # the time from which readers have their grace

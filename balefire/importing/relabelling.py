@@ -1,0 +1,110 @@
+"""What is stored already is called by the names that were imported just now: activities, points, findings, alerts, assets. What happened stays as it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from detectors.placing import LIST, placed
+from records.assets import with_facts
+from records.model import Batch
+from records.plant import ListedAsset, Plant
+from records.query import Query
+from records.schema import TABLES, TITLED
+from records.store.rows import asset_from, asset_row
+from records.wording import say
+from sensors.context import with_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+MOST: Final = 5_000_000  # rows of a table that are written anew
+DAYS: Final = (180, 30, 7, 1)  # of packets; the first that has no more rows is taken
+DAY: Final = 86_400_000_000_000
+_ADDRESS: Final = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:]|\.\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """How many rows of each table have other labels now, and from which time on (nanoseconds) it was looked for them; None: all."""
+
+    rows: dict[str, int]
+    since: int | None
+
+
+def relabel(store: Store, before: Plant, plant: Plant) -> Relabelled:
+    """Names of `plant` for what is stored, in place of those of `before`. Raises StoreError where another process writes into the store."""
+    since = _since(store)
+    texts = Texts(before, plant)
+
+    gone = Plant([ListedAsset(address, (address,)) for address in _shown(before).keys() - _shown(plant).keys()])  # called by their addresses again
+
+    def activities(rows: pa.Table) -> pa.Table:
+        return with_context(with_context(Batch(activities=rows), gone), plant).activities
+
+    def points(rows: pa.Table) -> pa.Table:
+        return with_context(Batch(points=rows), plant).points
+
+    def asset(row: Row) -> Row:
+        found = asset_from(row)
+        unlisted = with_facts(replace(found, facts=tuple(fact for fact in found.facts if fact.source != LIST)), ())
+        (named,) = placed([unlisted], [], {}, plant)
+        return asset_row(named)
+
+    changed = {name: store.relabel(name, change, since or 0) for name, change in (("activity", activities), ("point", points), ("finding", texts.column))}
+    changed |= {name: store.renew(name, change) for name, change in (("alert", texts.row), ("asset", asset))}
+    return Relabelled(changed, since)
+
+
+def _since(store: Store) -> int | None:
+    """From when on rows are written anew, so that there are not too many; None: all of them."""
+    newest = store.newest()
+    most = max(store.count(name, Query()) for name in ("activity", "point"))
+    if newest is None or most <= MOST:
+        return None
+    starts = [newest - days * DAY for days in DAYS]
+    return next((start for start in starts if max(store.count(name, Query(since=start)) for name in ("activity", "point")) <= MOST), starts[-1])
+
+
+class Texts:
+    """Puts the names of devices into texts that name their addresses."""
+
+    def __init__(self, before: Plant, plant: Plant) -> None:
+        self._old = _shown(before)
+        self._new = _shown(plant)
+
+    def text(self, told: str, language: str) -> str:
+        """`10.0.0.5` becomes `PLC-7 (10.0.0.5)`, and `PLC-6 (10.0.0.5)` too where that was its name."""
+        for address in set(_ADDRESS.findall(told)) & self._old.keys():
+            told = told.replace(say("detectors.phrase.named", language, name=self._old[address], address=address), address)
+        return _ADDRESS.sub(lambda found: self._named(told, found, language), told)
+
+    def _named(self, told: str, found: re.Match[str], language: str) -> str:
+        address = found[0]
+        name = self._new.get(address)
+        if name is None or told[: found.start()].endswith(("(", "（")):  # it has a name there already
+            return address
+        return say("detectors.phrase.named", language, name=name, address=address)
+
+    def row(self, row: Row) -> Row:
+        """A flat row with its texts in each language."""
+        return row | {name: self.text(row[name], name[-2:]) for name in TITLED if row[name]}
+
+    def column(self, rows: pa.Table) -> pa.Table:
+        """Rows of findings with their texts in each language."""
+        schema: Any = TABLES["finding"]
+        for name in TITLED:
+            texts: list[str | None] = rows.column(name).to_pylist()
+            place = schema.names.index(name)
+            rows = rows.set_column(place, name, pa.array([text and self.text(text, name[-2:]) for text in texts], pa.string()))
+        return rows
+
+
+def _shown(plant: Plant) -> Mapping[str, str]:
+    return {address: asset.name for asset in plant.assets for address in asset.addresses if asset.name != address}

@@ -1,0 +1,45 @@
+"""The first sheet of a workbook as lines of JSON: a program of its own, started by `balefire.importing.sheets`, limited in time and memory.
+
+    python -P workbook.py FILE MEBIBYTES SECONDS ROWS COLUMNS TEXT
+
+A sheet of a kilobyte may say that it has a cell in its last row and column; whoever reads it makes room for all cells before.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from typing import Any
+
+
+def cell(value: Any) -> str:
+    """A cell as text; a number without the decimal point that spreadsheets give to all of them."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return "" if value is None else str(value).strip()
+
+
+def main() -> None:
+    """The names of the sheets, then the rows of the first one."""
+    file, *limits = sys.argv[1:]
+    mebibytes, seconds, rows, columns, text = map(int, limits)
+    resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    workbook: Any = CalamineWorkbook
+    try:
+        with workbook.from_path(file) as book:
+            sys.stdout.write(json.dumps({"sheets": book.sheet_names}) + "\n")
+            for number, row in enumerate(book.get_sheet_by_index(0).to_python(skip_empty_area=False, nrows=rows), 1):
+                if any(cells := [cell(value)[:text] for value in row[:columns]]):
+                    sys.stdout.write(json.dumps([number, cells]) + "\n")
+        sys.stdout.write(json.dumps({"end": None}) + "\n")
+    except (CalamineError, OSError, IndexError) as error:
+        sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Names that do harm elsewhere, and of 64 KiB, in what people see, copy and export: every command that shows what is stored."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+
+from balefire.screen import cell
+from records.assets import asset_of
+from records.facts import Fact, asset_id
+from records.model import Batch, Text
+from records.schema import ACTIVITY, COVERAGE, POINT
+from records.store import open_store
+from records.store.contract import Commit
+from tests.cli import balefire, lines, one
+from tests.test_store import NOON, alert, finding, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMULAS = ('=HYPERLINK("http://evil.example")', "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1+1)")
+STEERING = "\x1b]0;owned\x07\x1b[2J\r\x85\u2028\u202egnp.exe\u2066"
+LONG = "<script>alert(1)</script>" + STEERING + "x" * (64 << 10)
+NAMES = (*FORMULAS, LONG)
+PEOPLE = ("assets", "activities", "points", "alerts", "findings", "coverage", "graph")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which everything that may have a name has each of these."""
+    path = tmp_path_factory.mktemp("hostile") / "store"
+    each = list(enumerate(NAMES))
+    addresses = {number: f"10.0.0.{number + 1}" for number, _ in each}
+    facts = {number: [Fact("address", addresses[number], "arp", 80, NOON, NOON), Fact("name", name, "lldp", 80, NOON, NOON)] for number, name in each}
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"a{number}", "@timestamp": NOON, "event.start": NOON, "event.end": NOON, "event.action": name, "source.ip": addresses[number],
+            "source.asset.id": asset_id(None, addresses[number]), "source.asset.name": name, "destination.ip": "10.0.0.99", "destination.asset.name": name,
+            "ot.object.name": name, "ot.tag.name": [name], "ot.access": "read", "ot.effect": "value.read", "network.protocol": "modbus", "ot.count": 1,
+        }
+        for number, name in each
+    ]  # fmt: skip
+    points = [{"id": f"p{number}", "@timestamp": NOON, "destination.ip": addresses[number], "ot.object.name": name} for number, name in each]
+    windows = [{"id": f"c{number}", "@timestamp": NOON, "observer.name": name, "interface": name, "packets": 1} for number, name in each]
+    with closing(open_store(str(path), write=True)) as store:
+        store.write(
+            Commit(
+                Batch(rows_of(ACTIVITY, rows), rows_of(POINT, points), rows_of(COVERAGE, windows)),
+                tuple(finding(number, title=name, rule=name, reason=Text(name, name)) for number, name in each),
+                tuple(alert(number, title=Text(name, name), reason=Text(name, name)) for number, name in each),
+                tuple(asset_of(None, facts[number], NOON, NOON, also=()) for number, _ in each),
+            )
+        )
+    return path
+
+
+def harmless(text: str) -> None:
+    assert not set(text) & set("\x1b\x07\r\x85\u2028\u202e\u2066"), "a name steers the terminal"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("command", PEOPLE)
+def test_people_see_them_as_text(command: str, language: str, place: Path) -> None:
+    result = balefire(command, "--store", place, "--language", language)
+    assert result.exit_code == 0, result.output
+    harmless(result.output)
+    assert not [line for line in result.output.splitlines() if line[:1] in "=+-@" and line[:2] not in ("", "--")], "a line that is pasted is no formula"
+
+
+def test_one_asset_is_told_whole(place: Path) -> None:
+    for number, name in enumerate(NAMES):
+        for command in ("asset", "fingerprint"):
+            result = balefire(command, f"10.0.0.{number + 1}", "--store", place, *(("--on", "2026-11-22") if command == "fingerprint" else ()))
+            assert result.exit_code == 0, result.output
+            harmless(result.output)
+            assert result.output[:1] not in "=+-@", name[:20]
+
+
+@pytest.mark.parametrize("command", PEOPLE[:-1])
+def test_machines_get_all_of_them(command: str, place: Path) -> None:
+    raw = balefire(command, "--store", place, "--json").stdout
+    harmless(raw)
+    assert "x" * (64 << 10) in raw
+    for row in lines(command, "--store", place):
+        json.dumps(row)
+
+
+@pytest.mark.parametrize("form", ["json", "graphml", "stix"])
+def test_exports_hold_them_as_text(form: str, place: Path) -> None:
+    raw = balefire("graph", "--format", form, "--store", place).stdout
+    harmless(raw)
+    if form == "graphml":
+        names = [data.text for data in ElementTree.fromstring(raw).iter("{http://graphml.graphdrawing.org/xmlns}data")]
+        assert FORMULAS[0] in names
+        assert any(name and "\u202egnp.exe" in name for name in names), "what was turned into a number is the same letter again"
+    else:
+        told = json.loads(raw)
+        assert set(FORMULAS) <= {each.get("name") for each in told.get("nodes", told.get("objects"))}
+
+
+def test_a_file_is_not_written_over(place: Path, tmp_path: Path) -> None:
+    file = tmp_path / "g.json"
+    file.write_text("mine")
+    assert balefire("graph", "-o", file, "--store", place).exit_code == 2
+    assert file.read_text() == "mine"
+    assert balefire("graph", "-o", file, "--force", "--store", place).exit_code == 0
+    assert json.loads(file.read_text())["nodes"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("=1+1", "'=1+1"), ("+1 day", "'+1 day"), ("-5", "-5"), ("-5.25e-3", "-5.25e-3"), ("+3", "+3"), ("-12.5 %", "-12.5 %"), ("@a", "'@a"), ("a=b", "a=b"),
+        ("–", "–"), (None, ""), ("-", "'-"), ("x" * 2000, "x" * 999 + "…"),
+    ],
+)  # fmt: skip
+def test_cells_are_no_formulas(value: object, shown: str) -> None:
+    assert cell(value) == shown
+
+
+def test_a_list_of_the_plant_cannot_bring_them_in(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"name,ip\n{'x' * (64 << 10)},10.0.0.1\n=1+1,10.0.0.2\n")
+    told = one("import", "assets", file, "--store", tmp_path / "s", "--skip-wrong")
+    assert (told["wrong"], told["problems"][0]["column"], told["new"]) == (1, "name", 1)
