@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from records.errors import UsageError
-from records.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,22 +40,12 @@ def asset_name(store: Store, identity: str) -> str:
 
 def asset_named(store: Store, name: str) -> dict[str, Any]:
     """The asset of this identity (or its unique beginning), address or name, of whichever it fits first. Raises UnknownError."""
-    from records.query import Query
-    from records.search import Match
-    from records.store.columns import flat
+    from dashboards.inventory import called
 
-    if row := store.get("asset", name):
-        return row
-    for field in ("addresses", "name"):
-        page = flat(TABLES["asset"], store.read("asset", Query(where=Match(field, name), limit=3)))
-        if len(page) == 1:
-            return store.get("asset", page[0]["id"]) or {}
-        if page:
-            raise UnknownError("ambiguous_asset", name=name, ids=", ".join(row["id"] for row in page))
-    begun = store.find(name, ("asset",)) if name else []
-    if len(begun) != 1:
-        raise UnknownError("ambiguous_asset" if begun else "unknown_asset", name=name, ids=", ".join(each for _table, each in begun))
-    return store.get("asset", begun[0][1]) or {}
+    found = called(store, name)
+    if len(found) != 1:
+        raise UnknownError("ambiguous_asset" if found else "unknown_asset", name=name, ids=", ".join(str(each["id"]) for each in found))
+    return found[0]
 
 
 def who(settings: Settings, by: str | None) -> str:

@@ -51,14 +51,22 @@ class Page:
         return f"{path}?{urlencode({**kept_parameters(), **more})}"
 
 
-def remember(*names: str) -> None:
-    """Navigation drops the address's parameters: what this session chose before is put back."""
+def remember(*names: str, place: str = "") -> None:
+    """Navigation drops the address's parameters: what this session chose before is put back; on the page `place`, where it is that page's own."""
     kept: dict[str, str] = st.session_state.setdefault("kept", {})
     for name in names:
+        own = f"{place}.{name}" if place else name
         if name in st.query_params:
-            kept[name] = st.query_params[name]
-        elif name in kept:
-            st.query_params[name] = kept[name]
+            kept[own] = st.query_params[name]
+        elif own in kept:
+            st.query_params[name] = kept[own]
+
+
+def forget(*names: str, place: str = "") -> None:
+    """Take parameters out of the address and of what is put back."""
+    for name in names:
+        st.query_params.pop(name, None)
+        st.session_state.setdefault("kept", {}).pop(f"{place}.{name}" if place else name, None)
 
 
 def language() -> str:
@@ -83,6 +91,35 @@ def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
     st.session_state[key] = asked if asked in options else default
     st.segmented_control(label, list(options), key=key, format_func=lambda code: options[code], required=True, label_visibility="collapsed", on_change=chosen)
     return str(st.session_state[key])
+
+
+def typed(name: str, label: str, place: str, width: int = 330, also: tuple[str, ...] = ()) -> str:
+    """A text box whose text stands in the address; what is typed drops the parameters `also` (where in a list one was)."""
+    key = f"typed_{place}_{name}"
+
+    def entered() -> None:
+        forget(name, *also, place=place)
+        if st.session_state[key].strip():
+            st.query_params[name] = st.session_state[key]
+
+    st.session_state[key] = st.query_params.get(name, "")
+    st.text_input(label, key=key, placeholder=label, label_visibility="collapsed", on_change=entered, width=width)
+    return str(st.session_state[key])
+
+
+def picked(name: str, options: dict[str, str], place: str, default: str = "", width: int = 148, also: tuple[str, ...] = ()) -> str:
+    """A list to pick one of, whose value stands in the address by its code; the first option says what the list is about."""
+    key = f"picked_{place}_{name}"
+
+    def chosen() -> None:
+        forget(name, *also, place=place)
+        if st.session_state[key] != default:
+            st.query_params[name] = st.session_state[key]
+
+    asked = st.query_params.get(name, default)
+    st.session_state[key] = asked if asked in options else default
+    label = next(iter(options.values()))
+    return str(st.selectbox(label, list(options), key=key, format_func=lambda code: options[code], label_visibility="collapsed", on_change=chosen, width=width))
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from dashboards.formats import DAY, HOUR, MINUTE
+from dashboards.formats import DAY, HOUR, MINUTE, SECOND
 from records.model import severity_word
 from records.query import Histogram, Query, Span, Terms
 from records.schema import ALERT
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PERIODS: Final = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY, "7d": 7 * DAY}
 WEEK: Final = 7 * DAY
 OPEN: Final = Not(Match("status", "closed"))
-_BUCKETS: Final = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
+_BUCKETS: Final = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
 _MOST_BARS: Final = 100
 _MOST_WINDOWS: Final = 7 * 1440
 _MOST_ALERTS: Final = 500
@@ -112,11 +112,11 @@ def worst_alert(store: Store, span: Span) -> dict[str, Any] | None:
 
 
 def assets_at_risk(store: Store, span: Span, most: int = 6) -> pd.DataFrame:
-    """Assets of the worst 500 open alerts: columns asset (identity), name, role, severity, alerts; worst first."""
+    """Assets of the worst 500 open alerts: columns asset (identity), name, role, severity, alerts, stored; worst first."""
     found = frame(store.read("alert", span.query(OPEN, "-severity", _MOST_ALERTS)))
     names = ["asset", "severity", "alerts"]
     if found.empty:
-        return _frame({name: [] for name in (*names, "name", "role")})
+        return _frame({name: [] for name in (*names, "name", "role", "stored")})
     each = found[["assets", "severity"]].explode("assets").dropna(subset=["assets"])
     each["severity"] = each["severity"].astype("int64")
     risk = each.groupby("assets")["severity"].agg(["max", "count"]).reset_index()
@@ -124,7 +124,7 @@ def assets_at_risk(store: Store, span: Span, most: int = 6) -> pd.DataFrame:
     risk = risk.sort_values(["severity", "alerts", "asset"], ascending=[False, False, True]).head(most)
     known = [store.get("asset", str(asset)) or {} for asset in risk["asset"]]
     called = [str(about.get("name") or asset) for about, asset in zip(known, risk["asset"], strict=True)]
-    return risk.assign(name=called, role=[str(about.get("role") or "") for about in known])
+    return risk.assign(name=called, role=[str(about.get("role") or "") for about in known], stored=[bool(about) for about in known])
 
 
 def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str, str]:
@@ -217,10 +217,17 @@ def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
 
 def unseen_by_all(store: Store, span: Span) -> int:
     """Nanoseconds of the span in which no observer saw a packet; where the span is long, never less than what its windows (a minute each) leave."""
-    step = _step(span)
-    seen = rows(frame(store.histogram("coverage", span.query(), Histogram(step, total="packets"))))
-    between = sum(gap.length for gap in gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span))
+    between = sum(gap.length for gap in blind(store, span, None))
     return max(between, span.length - store.count("coverage", span.query(Range("packets", low=1))) * MINUTE)
+
+
+def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
+    """When none of these observers (None: of all) saw a packet, to the minute (for more than a week, to 1/10080 of the span)."""
+    step = _step(span)
+    where = None if names is None else Or(tuple(Match("observer.name", name) for name in names))
+    whole = Span(span.since // step * step, span.until)  # a window that began before the span tells of it
+    seen = rows(frame(store.histogram("coverage", whole.query(where), Histogram(step, total="packets"))))
+    return gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span)
 
 
 def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span]]:

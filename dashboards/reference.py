@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from detectors.phrases import notation, references
 from records.wording import catalogue, say
+
+
+@cache
+def serving() -> tuple[str, ...]:
+    """Protocols that serve the network itself: who looks up names and addresses is everybody, and tells nothing of the plant."""
+    from sensors.protocol import protocols
+
+    return tuple(protocol.name for protocol in protocols() if protocol.infrastructure)
 
 
 def object_words(row: dict[str, Any], language: str) -> str:
@@ -29,6 +38,19 @@ def object_words(row: dict[str, Any], language: str) -> str:
         return words
     unit = say("dashboard.activity.unit", language, unit=row["ot.unit"])
     return f"{words}{say('dashboard.activity.comma', language)}{unit}" if words else unit
+
+
+def place_words(row: dict[str, Any], language: str) -> tuple[str, str]:
+    """(`40018`, `holding register`): where an object is, in reference notation where the protocol has one, and in which address space."""
+    space, first, last = row["ot.object.space"], row["ot.object.first"], row["ot.object.last"]
+    key = f"dashboard.space.{space}"
+    words = (say(key, language) if key in catalogue() else str(space).replace("_", " ")) if space else ""
+    if row["ot.object.name"]:
+        return ("", str(row["ot.object.name"]))
+    if first is None:
+        return ("", words)
+    base = references().get(str(row["network.protocol"]), {}).get(str(space))
+    return _range(*(notation(base, int(end)) for end in (first, first if last is None else last))), words
 
 
 def _range(first: str, last: str) -> str:

@@ -251,7 +251,7 @@ def asked(port: int, host: str, path: str, upgrade: bool = False) -> int:
         return int(line.recv(1000).split()[1])
 
 
-def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> str:
+def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
     """One page without a browser, and every text it sends to one."""
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
@@ -269,7 +269,7 @@ def own(full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return shutil.copytree(full, tmp_path / "own")
 
 
-def opened(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> AppTest:
+def opened(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> AppTest:
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
     for name, value in parameters.items():

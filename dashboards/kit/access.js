@@ -7,7 +7,7 @@ export default function ({ data, parentElement }) {
     const track = el("span", "track"), bar = el("i")
     const colour = accessColour(root, row.access)
     bar.style.cssText = `width:${place(row.now)}%;background:${colour}`
-    if (row.access === "unknown") bar.style.outline = "1px solid var(--st-gray-text-color)"
+    if (row.access === "unknown") bar.style.cssText += ";outline:1px solid var(--st-gray-text-color);outline-offset:-1px"
     track.append(bar)
     if (row.was != null) { const tick = el("u"); tick.style.left = place(row.was) + "%"; track.append(tick) }
     root.append(el("div", "row", null, el("span", "", row.name), track, el("span", "number", row.nowText), el("span", "number muted", row.wasText), el("span", "small " + (row.strange ? "strange" : "muted"), row.change)))

@@ -58,11 +58,7 @@ function bars(data, width) {
 
 function ribbons(data, width) {
   const picture = svg("svg", { width, height: data.sensors.length * ROW + 4, role: "img", "aria-label": data.coverageTitle }), x = scale(data, width), LEFT = left(data)
-  const pattern = svg("pattern", { id: "blind", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" })
-  pattern.append(svg("rect", { width: 5, height: 5, style: "fill:var(--st-background-color)" }), svg("rect", { width: 1.4, height: 5, style: "fill:var(--st-gray-text-color)" }))
-  const definitions = svg("defs")
-  definitions.append(pattern)
-  picture.append(definitions)
+  picture.append(hatching())
   data.sensors.forEach((sensor, row) => {
     const y = row * ROW + 2, name = sensor.name.length > 19 ? sensor.name.slice(0, 18) + "…" : sensor.name
     const label = svg("text", { x: LEFT - 8, y: y + 10.5, class: "end" }, name)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboards import deciding, kit, queries
+from dashboards.activities import HEAD, activity_row
 from dashboards.formats import number
 from dashboards.likeness import similar, strip
 from dashboards.packets import download, packets
 from dashboards.page import Page, begin, text_of
-from dashboards.reference import object_words
-from detectors.phrases import action, error
 from records.model import severity_word
 from records.wording import catalogue, say
 
@@ -175,37 +174,15 @@ def steps(page: Page, found: Detail) -> None:
 
 def activities(page: Page, found: Detail) -> None:
     """The activities that the finding is about."""
-    head = [page.say(f"activity.{name}") for name in ("time", "access", "from", "to", "action", "object", "outcome")]
-    lines = [_activity(page, row) for row in queries.rows(found.activities)]
+    head = [page.say(f"activity.{name}") for name in HEAD]
+    lines = [activity_row(page, row) for row in queries.rows(found.activities)]
     note = page.count("activity.count", len(lines), count=number(len(lines))) if lines else ""
     if lines and found.activity_count > len(lines):
         note = page.say("activity.cut", shown=number(len(lines)), total=number(found.activity_count))
     if found.findings < int(found.alert["count"]):
         note += page.say("activity.comma") + page.say("activity.of_worst", findings=number(found.findings))
-    kit.draw(
-        "table", {"title": page.say("activity.title"), "note": note, "head": head, "rows": lines, "empty": page.say("activity.none"), "low": True}, "activities"
-    )
-
-
-def _activity(page: Page, row: dict[str, Any]) -> list[Any]:
-    time, access = int(row["@timestamp"]), str(row["ot.access"] or "unknown")
-    outcome = str(row["event.outcome"] or "unknown")
-    count = f" × {number(int(row['ot.count']))}" if (row["ot.count"] or 1) > 1 else ""
-    return [
-        {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}.{time % 1_000_000_000 // 1_000_000:03d}", "kind": "mono"},
-        {"text": page.say(f"access.{access}"), "access": access},
-        _party(row, "source"),
-        _party(row, "destination"),
-        f"{action(row, page.language) if row['event.action'] else ''}{count}",
-        object_words(row, page.language),
-        page.say(f"outcome.{outcome}") + (page.say("activity.error", error=error(row, page.language)) if row["ot.error"] else ""),
-    ]
-
-
-def _party(row: dict[str, Any], side: str) -> str:
-    """The asset's name then, with its address; else what address is known."""
-    address, name = row[f"{side}.ip"] or row[f"{side}.mac"] or "", row[f"{side}.asset.name"]
-    return f"{name} ({address})" if name and address and name != address else str(name or address)
+    words = {"title": page.say("activity.title"), "note": note, "empty": page.say("activity.none")}
+    kit.follow("table", {"head": head, "rows": lines, "low": True, **words}, "activities")
 
 
 show(begin())

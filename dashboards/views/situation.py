@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import kit, queries
+from dashboards.axis import blind_mark, ticks
 from dashboards.blindness import spot_words
-from dashboards.formats import DAY, MINUTE, SECOND, duration, number, share_missed, share_seen, size
+from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
 from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
 from records.model import severity_word
@@ -19,13 +19,10 @@ from records.wording import role_words, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dashboards.formats import Clock
     from dashboards.queries import Sensor
-    from records.query import Span
 
 SPOTS: Final = 6  # blind spots that are told one by one
 SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
-TICKS: Final = (300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)
 
 
 def show(page: Page) -> None:
@@ -127,7 +124,7 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
         counts = {level: int(row[level]) for level in queries.LEVELS}
         words = page.say("and").join(f"{page.say(f'severity.{level}')} {number(count)}" for level, count in counts.items() if count)
         bars.append({"time": time // 1_000_000, "text": f"{clock.short_day(time)} {clock.minute(time)}: {words}", **counts})
-    ribbons = [{"name": label_of(sensor.label), "blind": [_blind_mark(page, gap) for gap in sensor.blind]} for sensor in sensors]
+    ribbons = [{"name": label_of(sensor.label), "blind": [blind_mark(page, gap) for gap in sensor.blind]} for sensor in sensors]
     note = page.say("timeline.hatched") + (page.say("timeline.some", shown=len(sensors), known=known) if known > len(sensors) else "")
     data = {
         "title": page.say("timeline.title", interval=duration(interval, page.language)),
@@ -136,7 +133,7 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
         "until": span.until // 1_000_000,
         "interval": interval // 1_000_000,
         "bars": bars,
-        "ticks": ticks(page),
+        "ticks": ticks(page.clock, page.span),
         "empty": page.say("timeline.empty"),
         "words": {level: page.say(f"severity.{level}") for level in queries.LEVELS},
         "coverageTitle": page.say("timeline.coverage"),
@@ -146,36 +143,24 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
     kit.draw("timeline", data, "timeline")
 
 
-def _blind_mark(page: Page, gap: Span) -> dict[str, Any]:
-    text = page.say("timeline.blind", since=page.clock.minute(gap.since), until=page.clock.minute(gap.until), duration=duration(gap.length, page.language))
-    return {"since": gap.since // 1_000_000, "until": gap.until // 1_000_000, "text": text}
-
-
-def ticks(page: Page) -> list[dict[str, Any]]:
-    """Marks of the time axis at round local times; midnight shows the date, and years stand alone."""
-    span, clock = page.span, page.clock
-    if span.length > 400 * DAY:
-        first, last = clock.local(span.since).year + 1, clock.local(span.until).year
-        years = [datetime(year, 1, 1, tzinfo=clock.zone) for year in range(first, last + 1, 1 + (last - first) // 12)]
-        return [{"time": int(year.timestamp()) * 1000, "text": f"{year.year}", "day": True} for year in years]
-    step = next((seconds for seconds in TICKS if span.length <= seconds * SECOND * 9), TICKS[-1]) * SECOND
-    shift = int((clock.local(span.since).utcoffset() or timedelta()).total_seconds()) * SECOND
-    start = ((span.since + shift) // step + 1) * step - shift
-    return [_tick(clock, at, (at + shift) % DAY == 0) for at in range(start, span.until, step)]
-
-
-def _tick(clock: Clock, at: int, midnight: bool) -> dict[str, Any]:
-    return {"time": at // 1_000_000, "text": clock.short_day(at) if midnight else clock.minute(at), "day": midnight}
-
-
 def risk(page: Page) -> None:
     """Assets with open alerts, worst first."""
     found: list[dict[str, Any]] = []
     for row in queries.rows(queries.assets_at_risk(page.store, page.span)):
         score, alerts = int(row["severity"]), int(row["alerts"])
         words = page.count("risk.alerts", alerts, count=number(alerts))
-        found.append({"name": row["name"], "role": role_words(row["role"], page.language), "score": score, "severity": severity_word(score), "alerts": words})
-    kit.draw("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
+        href = page.address("asset", asset=str(row["asset"])) if row["stored"] else ""
+        found.append(
+            {
+                "href": href,
+                "name": row["name"],
+                "role": role_words(row["role"], page.language),
+                "score": score,
+                "severity": severity_word(score),
+                "alerts": words,
+            }
+        )
+    kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 
 
 def access(page: Page, acts: dict[str, int]) -> None:

@@ -1,0 +1,194 @@
+// Assets in lanes by level, each in its place; what is new has colour and an arrow, the rest are hairlines. Pointing at an asset shows its links alone; a click chooses it.
+const LANE = 132, LEFT = 20, RIGHT = 20, NAMED = 62, LEAST = 30, PAD = 34, GAP = 22, HEADER = 26, ROWS = 4
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = blank(parentElement, "network"), colours = accessColours(root), wrap = el("div", "wrap"), tip = el("div", "tip"), stage = el("div")
+  tip.hidden = true
+  wrap.append(stage, tip)
+  root.append(wrap, key(data, colours))
+  const say = (event, text) => {
+    tip.hidden = !text
+    if (!text) return
+    const box = wrap.getBoundingClientRect()
+    tip.textContent = text
+    tip.style.left = Math.min(event.clientX - box.left + 14, wrap.clientWidth - 300) + "px"
+    tip.style.top = event.clientY - box.top + 16 + "px"
+  }
+  const draw = () => { if (wrap.clientWidth) stage.replaceChildren(picture(data, wrap.clientWidth, colours, say, id => setTriggerValue("node", id))) }
+  const watch = new ResizeObserver(draw)
+  watch.observe(wrap)
+  draw()
+  return () => watch.disconnect()
+}
+
+// Where everything stands follows from the lanes, the zones and the width alone. Zones are columns through all lanes that have any.
+function layout(data, width) {
+  const places = new Map(), lanes = [], left = LANE + LEFT, room = width - left - RIGHT, columns = zoneColumns(data, left, room)
+  let top = columns.length ? HEADER : 0
+  for (const lane of data.lanes) {
+    const zoned = columns.length && lane.nodes.some(node => node.zone)
+    const blocks = (zoned ? columns : [{ zone: null, x: left, wide: room }]).map(column => {
+      const nodes = zoned ? lane.nodes.filter(node => node.zone === column.zone) : lane.nodes, rows = least => Math.ceil(nodes.length / Math.max(2, Math.floor((column.wide - GAP) / least)))
+      return { ...column, nodes, named: rows(NAMED), bare: rows(LEAST) }
+    })
+    const roomy = Math.max(...blocks.map(block => block.named)) <= ROWS // names, where a few rows suffice for them
+    for (const block of blocks) { block.rows = roomy ? block.named : block.bare; block.each = Math.ceil(block.nodes.length / Math.max(1, block.rows)) }
+    const rows = Math.max(1, ...blocks.map(block => block.rows)), tall = rows === 1 ? 56 : roomy ? 46 : 38, height = Math.max(92, rows * tall + PAD)
+    for (const block of blocks) block.nodes.forEach((node, at) => {
+      const row = Math.floor(at / block.each), step = (block.wide - GAP) / block.each
+      places.set(node.id, { node, lane, x: block.x + GAP / 2 + (at % block.each + .5) * step, y: top + (height - block.rows * tall) / 2 + row * tall + tall / 2 + (lane.below ? -5 : 7), step, named: step >= NAMED, row: lanes.length * 100 + row })
+    })
+    lanes.push({ ...lane, top, height, zoned })
+    top += height
+  }
+  return { places, lanes, columns, height: top }
+}
+
+function zoneColumns(data, left, room) {
+  if (!data.zones.length) return []
+  const lanes = data.lanes.filter(lane => lane.nodes.some(node => node.zone)), names = lanes.some(lane => lane.nodes.some(node => !node.zone)) ? [...data.zones, ""] : data.zones
+  const most = names.map(zone => Math.max(...lanes.map(lane => lane.nodes.filter(node => node.zone === zone).length))), all = most.reduce((sum, count) => sum + count, 0)
+  let x = left
+  return names.map((zone, at) => { const wide = room * (.4 / names.length + .6 * most[at] / all), column = { zone, x, wide }; x += wide; return column })
+}
+
+function picture(data, width, colours, say, choose) {
+  const { places, lanes, columns, height } = layout(data, width), made = svg("svg", { width, height, role: "group", "aria-label": data.title })
+  made.append(arrows(colours))
+  lanes.forEach((lane, at) => {
+    made.append(svg("rect", { x: 0, y: lane.top, width, height: lane.height, class: at % 2 ? "lane" : "lane odd" }), svg("text", { x: 12, y: lane.top + lane.height / 2 + 4, class: "level" }, lane.level), svg("text", { x: 38, y: lane.top + lane.height / 2 + 4, class: "lane-name" }, lane.name))
+  })
+  zones(made, lanes, columns, data)
+  const strong = new Set(), lines = svg("g", { class: data.links.length > 150 ? "many" : "" }), nodes = svg("g"), labels = svg("g"), words = svg("g"), by = new Map()
+  const near = id => by.get(id) ?? by.set(id, []).get(id)
+  const pairs = new Map()
+  for (const link of [...data.links].reverse()) {
+    const a = places.get(link.a), b = places.get(link.b)
+    if (!a || !b) continue
+    const bend = link.access ? pairs.set(link.a + link.b, (pairs.get(link.a + link.b) ?? 0) + 1).get(link.a + link.b) : 0
+    const { path, middle } = curve(a, b, bend), line = svg("path", { d: path, class: link.access ? link.fresh ? "new" : "known" : "hair", "stroke-dasharray": link.dashed ? "4 3" : "none" })
+    if (link.access) {
+      line.style.stroke = link.access === "unknown" ? "var(--st-gray-text-color)" : colours[link.access]
+      line.style.strokeWidth = link.fresh ? (["write", "program", "command"].includes(link.access) ? 2.6 : 1.8) : 1.2
+      line.setAttribute("marker-end", `url(#to-${link.access})`)
+      if (link.fresh) { strong.add(link.a); strong.add(link.b) }
+    }
+    const hit = svg("path", { d: path, class: "hit" }), text = `${a.node.name} → ${b.node.name}\n${link.text}`
+    hit.onmousemove = event => say(event, text)
+    hit.onmouseleave = event => say(event, "")
+    lines.append(line, ...(link.access ? [hit] : []))
+    if (link.label) word(words, a, b, middle, link.label, width)
+    near(link.a).push(line, link.b)
+    near(link.b).push(line, link.a)
+  }
+  const written = []
+  const ordered = [...places.values()].sort((one, two) => weight(two, strong, data) - weight(one, strong, data))
+  for (const place of ordered) {
+    const group = node(place, data, strong), label = named(place, strong, data, written)
+    group.onmousemove = event => say(event, place.node.text)
+    group.onmouseenter = () => focus(made, by, place.node.id)
+    group.onmouseleave = event => { say(event, ""); blur(made) }
+    group.onclick = () => choose(place.node.id)
+    group.onkeydown = event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(place.node.id) } }
+    group.dataset.id = label.dataset.id = place.node.id
+    nodes.append(group)
+    labels.append(label)
+  }
+  made.append(lines, nodes, labels, words)
+  return made
+}
+
+const weight = (place, strong, data) => (place.node.id === data.chosen ? 8 : 0) + (place.node.severity ? 4 : 0) + (strong.has(place.node.id) ? 2 : 0) + (place.named ? 1 : 0)
+
+function zones(made, lanes, columns, data) {
+  for (const [at, column] of columns.entries()) {
+    const name = column.zone || data.noZone, most = Math.floor((column.wide - 12) / 7)
+    const label = svg("text", { x: column.x + column.wide / 2, y: 16, class: "zone" }, name.length > most ? name.slice(0, most - 1) + "…" : name)
+    label.append(svg("title", {}, name))
+    made.append(label)
+    if (at) for (const lane of lanes) if (lane.zoned) made.append(svg("line", { x1: column.x, x2: column.x, y1: lane.top, y2: lane.top + lane.height, class: "border" }))
+  }
+}
+
+// Between lanes nearly straight, in one lane an arc; several between the same two lie beside each other.
+function curve(a, b, bend) {
+  const dx = b.x - a.x, dy = b.y - a.y, long = Math.hypot(dx, dy) || 1, flat = Math.abs(dy) < 30
+  const off = flat ? Math.min(60, 14 + long * .12) * (a.lane.below ? -1 : -1) : 0, side = bend ? (bend % 2 ? 1 : -1) * Math.ceil(bend / 2) * Math.min(36, long * .08) : 0
+  const cx = (a.x + b.x) / 2 - dy / long * side, cy = (a.y + b.y) / 2 + dx / long * side + off
+  const trim = (x, y, tx, ty, by) => { const d = Math.hypot(tx - x, ty - y) || 1; return [x + (tx - x) / d * by, y + (ty - y) / d * by] }
+  const [x1, y1] = trim(a.x, a.y, cx, cy, 9), [x2, y2] = trim(b.x, b.y, cx, cy, bend ? 13 : 9), round = value => Math.round(value * 10) / 10
+  return { path: `M${round(x1)} ${round(y1)}Q${round(cx)} ${round(cy)} ${round(x2)} ${round(y2)}`, middle: [(x1 + 2 * cx + x2) / 4, (y1 + 2 * cy + y2) / 4] }
+}
+
+// What a link asks for, beside its beginning, where no other asset stands; a line lower where another one is written.
+function word(words, a, b, middle, text, width) {
+  const near = Math.min(1, 30 / Math.max(30, Math.abs(b.y - a.y))), wide = [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12.5 : 7), 0), x = Math.min(a.x + (middle[0] - a.x) * near * 2 + 16, width - wide - 4)
+  let y = a.y + (b.y > a.y ? 24 : -30)
+  while ([...words.children].some(each => Math.abs(each.place[1] - y) < 14 && x < each.place[0] + each.place[2] && each.place[0] < x + wide)) y += 15
+  const made = svg("text", { x, y, class: "word" }, text)
+  made.place = [x, y, wide + 8]
+  words.append(made)
+}
+
+function node(place, data, strong) {
+  const { x, y, node } = place, group = svg("g", { class: "node" + (node.id === data.chosen ? " chosen" : "") + (node.severity ? " hot" : strong.has(node.id) ? " strong" : ""), tabindex: 0, role: "button", "aria-label": node.text })
+  const style = node.severity ? `fill:${fill(node.severity)};stroke:${ink(node.severity)}` : ""
+  const round = ["hmi", "engineering", "historian", "server"].includes(node.role), square = node.role === "controller", diamond = ["field_device", "gateway", "switch"].includes(node.role)
+  if (round) group.append(svg("rect", { x: x - 9.5, y: y - 7, width: 19, height: 14, rx: 4, style }))
+  else if (square) group.append(svg("rect", { x: x - 7, y: y - 7, width: 14, height: 14, style }))
+  else if (diamond) group.append(svg("path", { d: `M${x} ${y - 8}l8 8-8 8-8-8z`, style }))
+  else group.append(svg("circle", { cx: x, cy: y, r: 7, style }))
+  return group
+}
+
+// A name where there is room for it; one that matters stands out, and others that it would cover give way.
+function named(place, strong, data, written) {
+  const matters = weight(place, strong, data) > 1, most = Math.max(matters ? 15 : 6, Math.floor(place.step / 6.6)), name = place.node.name.length > most ? place.node.name.slice(0, most - 1) + "…" : place.node.name
+  const wide = name.length * 6.6 + 6, y = place.y + (place.lane.below ? 22 : -13), made = svg("text", { x: place.x, y, class: "label" + (matters ? " matters" : "") }, name)
+  const covered = written.some(each => each.row === place.row && Math.abs(each.x - place.x) < (each.wide + wide) / 2)
+  made.place = { row: place.row, x: place.x, wide }
+  if (!place.named && !matters || covered) made.classList.add("spare")
+  else written.push(made.place)
+  return made
+}
+
+function focus(made, by, id) {
+  made.classList.add("focus")
+  const near = by.get(id) ?? [], ids = new Set([id, ...near.filter(each => typeof each === "string")])
+  for (const line of near) if (typeof line !== "string") line.classList.add("on")
+  for (const each of made.querySelectorAll("[data-id]")) if (ids.has(each.dataset.id)) each.classList.add("on")
+  const ends = new Map() // names that would cover each other stand a line lower
+  for (const each of [...made.querySelectorAll(".label.on")].sort((one, two) => one.place.x - two.place.x)) {
+    const { row, x, wide } = each.place, lines = ends.get(row) ?? ends.set(row, []).get(row), line = [0, 1, 2].find(at => (lines[at] ?? -1e9) <= x - wide / 2) ?? 0
+    lines[line] = x + wide / 2
+    each.setAttribute("dy", line * 12)
+  }
+}
+
+function blur(made) {
+  made.classList.remove("focus")
+  for (const each of made.querySelectorAll(".on")) { each.classList.remove("on"); each.removeAttribute("dy") }
+}
+
+function arrows(colours) {
+  const made = svg("defs")
+  for (const [access, colour] of Object.entries(colours)) {
+    const marker = svg("marker", { id: "to-" + access, viewBox: "0 0 8 8", refX: 5, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto" })
+    marker.append(svg("path", { d: "M0 .5 8 4 0 7.500Z", style: `fill:${access === "unknown" ? "var(--st-gray-text-color)" : colour}` }))
+    made.append(marker)
+  }
+  return made
+}
+
+function key(data, colours) {
+  const made = el("div", "key small")
+  for (const [access, word] of data.key) {
+    const mark = svg("svg", { width: 24, height: 8, "aria-hidden": "true" })
+    mark.append(svg("line", { x1: 0, x2: 24, y1: 4, y2: 4, style: `stroke:${access === "unknown" ? "var(--st-gray-text-color)" : colours[access]};stroke-width:2.4`, "stroke-dasharray": access === "identify" || access === "session" ? "4 3" : "none" }))
+    made.append(el("span", "", null, mark, el("span", "", word)))
+  }
+  const hair = svg("svg", { width: 24, height: 8, "aria-hidden": "true" })
+  hair.append(svg("line", { x1: 0, x2: 24, y1: 4, y2: 4, class: "hair" }))
+  made.append(el("span", "", null, hair, el("span", "", data.same)), el("span", "muted", data.dashed), el("span", "", null, glyph("critical"), el("span", "", data.filled)))
+  return made
+}

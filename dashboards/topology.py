@@ -1,0 +1,173 @@
+"""The network as the page draws it: assets in fixed places by level and zone, and which links are new against the time before a moment."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards.formats import DAY
+from dashboards.queries import frame, rows
+from dashboards.reference import serving
+from detectors.graph import Node
+from records.addresses import is_mac
+from records.effects import EFFECTS, NUMBER
+from records.plant import KeptPlant
+from records.query import Query, Span, Terms
+from records.search import Match, Not, Or, Range
+
+if TYPE_CHECKING:
+    from records.plant import Plant
+    from records.store.contract import Store
+
+MOST: Final = 600  # assets that are drawn
+MOST_LINKS: Final = 3_000  # busiest first
+MOST_KINDS: Final = 20_000  # of who asked whom with which effect that are asked for
+LONGEST: Final = 30 * DAY  # of the time that is compared with
+STEPS: Final = 24  # of the slider
+FIELDS: Final = ("source.asset.id", "destination.asset.id", "source.asset.name", "destination.asset.name", "ot.effect")
+QUIET: Final = frozenset({"identify", "session"})  # accesses that look or log in
+STRENGTH: Final = ("program", "command", "write", "configure", "file", "time", "diagnose", "unknown", "identify", "session", "report", "read")
+
+Talk = tuple[tuple[str, str], tuple[str, str], str, int]  # source and destination (identity and name then), effect, operations
+
+
+@dataclass(slots=True)
+class Link:
+    """What one asset asks of another since the moment: operations by access; of these accesses, which are `fresh`. Nothing: it was, and is no more."""
+
+    source: str
+    destination: str
+    accesses: dict[str, int] = field(default_factory=dict[str, int])
+    effects: dict[str, int] = field(default_factory=dict[str, int])
+    fresh: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class Network:
+    """`nodes` in their places, level by level; `links` strongest first.
+
+    `known`: how many assets there are; `gone`: links there were before; `cut`: there are more. `before`: what it is compared with, None where nothing was seen.
+    """
+
+    nodes: list[Node]
+    links: list[Link]
+    known: int
+    gone: int
+    cut: bool
+    before: Span | None
+
+
+def moments(whole: Span, span: Span) -> list[int]:
+    """Where the slider can stand: from the beginning of the period to its end, in steps."""
+    low = max(whole.since, span.since)
+    return sorted({low + (span.until - low) * at // STEPS for at in range(STEPS)})
+
+
+def default_moment(whole: Span, span: Span, stops: list[int]) -> int:
+    """The beginning of the period where there is a time before it, else the middle of what there is."""
+    return stops[0] if span.since > whole.since else stops[len(stops) // 2]
+
+
+def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
+    """The links since the moment, against those of the 30 days before it."""
+    since = max(whole.since, moment - LONGEST)
+    before = Span(since, moment) if since < moment else None
+    before = before if before and store.count("coverage", before.query(Range("packets", low=1))) else None
+    now = _talk(store, whole.until, moment, span.until)
+    old = _talk(store, whole.until, before.since, before.until) if before else []
+    ends = {end: name for source, destination, *_ in (*old, *now) for end, name in (source, destination) if not is_group(name)}
+    placed, own, known = _places(store, ends)
+    links, was = _links(now, own), _links(old, own)
+    if before:
+        for pair, link in links.items():
+            link.fresh = [access for access in _strongest(link.accesses) if access not in (was[pair].accesses if pair in was else {})]
+    gone = [pair for pair in was if pair not in links]
+    links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
+    there = {node.id for node in placed}
+    ordered = sorted((link for link in links.values() if {link.source, link.destination} <= there and link.source != link.destination), key=_rank)
+    cut = len(ordered) > MOST_LINKS or MOST_KINDS in (len(now), len(old))
+    return Network(placed, ordered[:MOST_LINKS], max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), cut, before)
+
+
+def _talk(store: Store, newest: int, since: int, until: int) -> list[Talk]:
+    return _asked(store, os.environ.get("BALEFIRE_STORE", ""), newest, since, until)
+
+
+@st.cache_data(show_spinner=False, max_entries=48)
+def _asked(_store: Store, where: str, newest: int, since: int, until: int) -> list[Talk]:  # noqa: ARG001 - keys
+    """Who asked whom with which effect how often, without those protocols that serve the network itself."""
+    plain = Not(Or(tuple(Match("network.protocol", name) for name in serving())))
+    told = rows(frame(_store.terms("activity", Span(since, until).query(plain), Terms(FIELDS, MOST_KINDS, "ot.count"))))
+    return [(_end(row, "source"), _end(row, "destination"), str(row["ot.effect"] or "unknown"), int(row["total"] or 0)) for row in told]
+
+
+def _end(row: dict[str, Any], side: str) -> tuple[str, str]:
+    name = str(row[f"{side}.asset.name"] or row[f"{side}.asset.id"] or "")
+    return str(row[f"{side}.asset.id"] or name), name
+
+
+def _links(talk: list[Talk], own: dict[str, str]) -> dict[tuple[str, str], Link]:
+    """By the assets' own identities, whichever of theirs a row has."""
+    made: dict[tuple[str, str], Link] = {}
+    for (source, _), (destination, _), effect, count in talk:
+        pair = own.get(source, source), own.get(destination, destination)
+        link = made.setdefault(pair, Link(*pair))
+        access = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])].access
+        link.effects[effect] = link.effects.get(effect, 0) + count
+        link.accesses[access] = link.accesses.get(access, 0) + count
+    return made
+
+
+def _strongest(accesses: dict[str, int]) -> list[str]:
+    return sorted(accesses, key=STRENGTH.index)
+
+
+def _rank(link: Link) -> tuple[Any, ...]:
+    strength = min((STRENGTH.index(access) for access in link.fresh), default=len(STRENGTH))
+    return strength, -sum(link.accesses.values()), link.source, link.destination
+
+
+def _places(store: Store, ends: dict[str, str]) -> tuple[list[Node], dict[str, str], int]:
+    """The assets to draw, in their places; identity → own identity; how many there are. All are drawn where they fit, else those with links."""
+    plant, known = KeptPlant(store).plant, store.count("asset", Query())
+    found = rows(frame(store.read("asset", Query(sort="id", limit=MOST + 1))))
+    if len(found) > MOST:
+        several = {str(row["id"]): row for end in sorted(ends)[: 2 * MOST] if (row := store.get("asset", end))}
+        found = list(several.values())
+    own = {str(name): str(row["id"]) for row in found for name in (row["id"], *(row["aliases"] or ()))}
+    drawn = [_node(plant, row) for row in found]
+    drawn += [Node(end, name) for end, name in ends.items() if end and end not in own]
+    return sorted(drawn, key=_place)[:MOST], own, known
+
+
+def _node(plant: Plant, row: dict[str, Any]) -> Node:
+    addresses = tuple(row["addresses"] or ())
+    listed, zone, level = plant.about(addresses)
+    name, role = (listed.name if listed else None) or str(row["name"]), (listed.role if listed else None) or row["role"]
+    return Node(str(row["id"]), name, addresses, role, zone or row["zone"], level if level is not None else row["level"], row["vendor"], row["model"])
+
+
+def is_group(address: str) -> bool:
+    """Whether an address is meant for many: a broadcast or a multicast one."""
+    if is_mac(address):
+        return int(address[:2], 16) & 1 == 1
+    try:
+        told = ip_address(address)
+    except ValueError:
+        return False
+    return told.is_multicast or address == "255.255.255.255"
+
+
+def _place(node: Node) -> tuple[Any, ...]:
+    """Highest level first, what has none last; then by zone and name, numbers in their order."""
+    return (node.level is None, -(node.level or 0), node.zone or "\uffff", [int(part) if part.isdecimal() else part for part in _parts(node.name)], node.id)
+
+
+def _parts(name: str) -> list[str]:
+    """Text, number, text …: two names can be compared part by part."""
+    return re.split(r"(\d{1,18})", name.casefold())

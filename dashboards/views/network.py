@@ -1,0 +1,208 @@
+"""Network: who talks to whom, in lanes by Purdue level; of the time since a moment only what is new against the time before it is coloured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import inventory, kit, topology
+from dashboards.formats import duration, number
+from dashboards.page import Page, begin, choice, forget, remember
+from dashboards.topology import QUIET, STRENGTH
+from detectors.phrases import deed
+from records.effects import EFFECTS, NUMBER
+from records.query import Query
+from records.wording import role_words
+
+if TYPE_CHECKING:
+    from dashboards.inventory import Risk
+    from dashboards.topology import Link, Network
+    from detectors.graph import Node
+
+PLACE: Final = "network"
+TINTS: Final = ("new", "access")
+MILLISECOND: Final = 1_000_000
+LABELS: Final = 6  # links that are named on the picture
+LISTED: Final = 100
+LINES: Final = 6  # accesses of one link that are drawn, the strongest
+ZONES: Final = 8  # columns
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    remember("tint", "moment", "asset", place=PLACE)
+    if not page.store.count("asset", Query()) or not page.store.count("activity", Query()):
+        words = page.say("network.nothing")
+        kit.draw("table", {"title": page.say("page.network"), "note": "", "head": [], "rows": [], "empty": words}, "table")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="filters"):
+        tint = choice("tint", page.say("network.tint"), {name: page.say(f"network.tint_{name}") for name in TINTS}, TINTS[0])
+        moment = slider(page)
+        st.space("stretch")
+        slot = st.container(width="content")
+    with st.spinner(page.say("network.reading")):
+        made = topology.network(page.store, page.whole, page.span, moment)
+    slot.markdown(f":gray[{summary(page, made, moment)}]")
+    told = kit.watch("network", drawn(page, made, tint), "network", "node")
+    if told:
+        choose(str(told["node"]))
+    chosen = next((node for node in made.nodes if node.id == st.query_params.get("asset")), None)
+    links(page, made, chosen)
+
+
+def choose(identity: str) -> None:
+    """A click on a node chooses it; a second one lets go of it."""
+    if st.query_params.get("asset") == identity:
+        forget("asset", place=PLACE)
+    else:
+        st.query_params["asset"] = identity
+    st.rerun()
+
+
+def slider(page: Page) -> int:
+    """The moment from which on a link is new."""
+    stops = topology.moments(page.whole, page.span)
+    asked = st.query_params.get("moment", "")
+    usual = topology.default_moment(page.whole, page.span, stops)
+    wanted = int(asked) * MILLISECOND if asked.isascii() and asked.isdigit() and len(asked) < 15 else usual
+    st.session_state["moment"] = min(stops, key=lambda stop: abs(stop - wanted))
+
+    def moved() -> None:
+        st.query_params["moment"] = str(st.session_state["moment"] // MILLISECOND)
+
+    def words(stop: int) -> str:
+        clock, short = page.clock, stops[-1] - stops[0] < topology.STEPS * 60 * 1_000_000_000
+        return page.say("network.new_since", moment=f"{clock.short_day(stop)} {clock.second(stop) if short else clock.minute(stop)}")
+
+    if len(stops) < 2:
+        return stops[0]
+    st.select_slider(page.say("network.moment"), stops, key="moment", format_func=words, label_visibility="collapsed", on_change=moved, width=380)
+    return int(st.session_state["moment"])
+
+
+def summary(page: Page, made: Network, moment: int) -> str:
+    """How many assets and links, how many of them new; what it is compared with."""
+    linked = {end for link in made.links for end in (link.source, link.destination)}
+    now, fresh = [link for link in made.links if link.accesses], [link for link in made.links if link.fresh]
+    parts = [page.say("network.assets", linked=number(len(linked)), known=number(made.known)), page.count("network.links", len(now), count=number(len(now)))]
+    if made.before is None:
+        parts.append(page.say("network.no_before"))
+    else:
+        parts.append(page.say("network.fresh", fresh=number(len(fresh)), gone=number(made.gone), length=duration(moment - made.before.since, page.language)))
+    return " · ".join(parts) + (page.say("explore.cut") if made.cut else "")
+
+
+def drawn(page: Page, made: Network, tint: str) -> dict[str, Any]:
+    """What the component draws: lanes with their nodes in order, hairlines, and what has colour."""
+    known = inventory.risks(page.store)
+    by_level: dict[int | None, list[dict[str, Any]]] = {}
+    for node in made.nodes:
+        by_level.setdefault(node.level, []).append(node_data(page, node, known))
+    lanes = [
+        {"level": "" if level is None else str(level), "name": lane_words(page, level), "below": level is None or level < 2, "nodes": nodes}
+        for level, nodes in by_level.items()
+    ]
+    links = [each for link in made.links for each in link_data(page, link, tint)]
+    words: dict[tuple[str, str], list[str]] = {}
+    named: list[dict[str, Any]] = []
+    for each in links:
+        pair = each["a"], each["b"]
+        if each["fresh"] and each["access"] not in QUIET:
+            words.setdefault(pair, []).append(each["word"])
+            if len(words) <= LABELS and len(words[pair]) == 1:
+                named.append(each)
+    for each in named:
+        each["label"] = page.say("trail.comma").join(words[each["a"], each["b"]])
+    there = {each["access"] for each in links if each["access"]}
+    key = [
+        (access, page.say("network.key_new" if tint == "new" else "network.key_all", access=page.say(f"access.{access}")))
+        for access in STRENGTH
+        if access in there
+    ]
+    legend = {name: page.say(f"network.{name}") for name in ("same", "dashed", "filled")}
+    return {
+        "title": page.say("network.picture"),
+        "lanes": lanes,
+        "links": links,
+        "chosen": st.query_params.get("asset", ""),
+        "key": key,
+        "zones": zones_of(made),
+        "noZone": page.say("network.no_zone"),
+        **legend,
+    }
+
+
+def zones_of(made: Network) -> list[str]:
+    """The zones that are columns of the picture, by name; of more than a few, none is."""
+    found = sorted({node.zone for node in made.nodes if node.zone})
+    return found if len(found) <= ZONES else []
+
+
+def lane_words(page: Page, level: int | None) -> str:
+    """What a level is called."""
+    return page.say("network.level.none" if level is None else f"network.level.{min(max(level, 0), 5)}")
+
+
+def node_data(page: Page, node: Node, known: dict[str, Risk]) -> dict[str, Any]:
+    """One asset as it is drawn."""
+    risk = known.get(node.id)
+    what = " · ".join(filter(None, (role_words(node.role, page.language), node.vendor, node.model, " ".join(node.addresses[:3]), node.zone)))
+    alerts = page.count("risk.alerts", risk.alerts, count=number(risk.alerts)) if risk else ""
+    return {
+        "id": node.id,
+        "name": node.name,
+        "role": node.role or "",
+        "zone": node.zone or "",
+        "severity": risk.level if risk else "",
+        "text": "\n".join(filter(None, (node.name, what, alerts))),
+    }
+
+
+def link_data(page: Page, link: Link, tint: str) -> list[dict[str, Any]]:
+    """A hairline for what was, and a line of its own for each access that is to be seen."""
+    ends = {"a": link.source, "b": link.destination}
+    shown = link.fresh if tint == "new" else sorted(link.accesses, key=STRENGTH.index)
+    told = [
+        {
+            **ends,
+            "access": access,
+            "fresh": access in link.fresh,
+            "dashed": access in QUIET,
+            "text": effect_words(page, link, access),
+            "word": page.say(f"access.{access}"),
+        }
+        for access in shown[:LINES]
+    ]
+    same = [access for access in link.accesses if access not in shown]
+    if same or not told:
+        told.append({**ends, "access": "", "fresh": False, "dashed": bool(same) and set(same) <= QUIET, "text": effect_words(page, link, "")})
+    return told
+
+
+def effect_words(page: Page, link: Link, access: str) -> str:
+    """What is asked over a link, of one access or of all."""
+    chosen = {effect: count for effect, count in link.effects.items() if not access or EFFECTS[NUMBER.get(effect, NUMBER["unknown"])].access == access}
+    ordered = sorted(chosen, key=lambda effect: -chosen[effect])[:6]
+    return page.say("trail.comma").join(f"{deed(effect, page.language)} × {number(chosen[effect])}" for effect in ordered)
+
+
+def links(page: Page, made: Network, chosen: Node | None) -> None:
+    """The links of the chosen asset, or all that are new."""
+    names = {node.id: node for node in made.nodes}
+    found = [link for link in made.links if (chosen.id in (link.source, link.destination) if chosen else link.fresh)]
+    lines: list[list[Any]] = []
+    for link in found[:LISTED]:
+        strongest = (link.fresh or sorted(link.accesses, key=STRENGTH.index) or [""])[0]
+        state = page.say("network.is_new" if link.fresh else "network.is_same" if link.accesses else "network.is_gone")
+        effects = {"text": effect_words(page, link, ""), "kind": "plain", **({"access": strongest} if strongest else {})}
+        ends = [{"text": names[end].name, "href": page.address("asset", asset=end)} for end in (link.source, link.destination)]
+        lines.append([*ends, effects, state, {"text": number(sum(link.accesses.values())), "kind": "number"}])
+    note = page.say("activity.cut", shown=LISTED, total=number(len(found))) if len(found) > LISTED else ""
+    title = page.say("network.links_of", name=chosen.name) if chosen else page.say("network.new_links")
+    head = [page.say(f"network.{name}") for name in ("from", "to", "effects", "state", "operations")]
+    empty = page.say("network.no_links" if chosen else "network.no_new")
+    kit.follow("table", {"title": title, "note": note, "head": head, "rows": lines, "empty": empty}, "links")
+
+
+show(begin())

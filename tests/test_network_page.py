@@ -1,0 +1,131 @@
+"""The network: which links are new, where assets stand, what is left out; and its page without a browser."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from dashboards import queries, topology
+from dashboards.formats import HOUR
+from records.query import Span
+from records.store import open_store
+from records.store.contract import Store
+from records.wording import LANGUAGES
+from tests.browser import bigplant
+from tests.browser.waterworks import HOSTILE, NOW
+from tests.test_dashboards import opened, run, sent
+
+WHOLE = Span(bigplant.START, NOW + 1)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    made = open_store(str(bigplant.stored()))
+    yield made
+    made.close()
+
+
+def links(made: topology.Network) -> dict[tuple[str, str], topology.Link]:
+    names = {node.id: node.name for node in made.nodes}
+    return {(names[link.source], names[link.destination]): link for link in made.links}
+
+
+def test_only_what_was_not_there_before_is_new(store: Store) -> None:
+    made = topology.network(store, WHOLE, WHOLE, NOW - 6 * HOUR)
+    told = links(made)
+    assert told["ENG-WS-2", "PLC-7"].fresh == ["program", "command", "write", "configure", "identify"]
+    assert told["ENG-WS-2", "PLC-3"].fresh == ["identify"]
+    assert told["HMI-7", "PLC-7"].fresh == []
+    assert sum(1 for link in made.links if link.fresh) == 9
+    assert made.links[0] is told["ENG-WS-2", "PLC-7"], "what matters most comes first, and is not cut off"
+
+
+def test_before_the_beginning_nothing_counts_as_new(store: Store) -> None:
+    made = topology.network(store, WHOLE, WHOLE, WHOLE.since)
+    assert made.before is None
+    assert not any(link.fresh for link in made.links)
+
+
+def test_a_link_that_is_no_more_is_kept_without_operations(store: Store) -> None:
+    made = topology.network(store, WHOLE, WHOLE, NOW - HOUR)
+    told = links(made)
+    assert told["ENG-WS-2", "PLC-7"].accesses == {}
+    assert made.gone > 200
+
+
+def test_assets_stand_where_they_stood_whatever_the_moment(store: Store) -> None:
+    one, two = (topology.network(store, WHOLE, WHOLE, moment).nodes for moment in (NOW - 6 * HOUR, NOW - HOUR))
+    assert [node.id for node in one] == [node.id for node in two]
+    assert len(one) == 301
+    levels = [node.level for node in one]
+    assert levels == sorted(levels, key=lambda level: (level is None, -(level or 0)))
+    plcs = [node.name for node in one if node.level == 1 and node.zone == "Intake"]
+    assert plcs == sorted(plcs, key=lambda name: int(name.split("-")[1])), "PLC-9 before PLC-10"
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("ff:ff:ff:ff:ff:ff", True),
+        ("01:0c:cd:01:00:01", True),
+        ("224.0.0.251", True),
+        ("255.255.255.255", True),
+        ("ff02::fb", True),
+        ("10.0.0.255", False),
+        ("02:00:00:00:00:01", False),
+        ("PLC-7", False),
+        ("", False),
+    ],
+)
+def test_an_address_of_many_is_no_asset(address: str, group: bool) -> None:
+    assert topology.is_group(address) is group
+
+
+def test_the_slider_stands_at_the_beginning_of_the_period_or_in_the_middle_of_all() -> None:
+    day = Span(NOW + 1 - 24 * HOUR, NOW + 1)
+    stops = topology.moments(WHOLE, day)
+    assert stops[0] == topology.default_moment(WHOLE, day, stops) == day.since
+    stops = topology.moments(WHOLE, WHOLE)
+    assert topology.default_moment(WHOLE, WHOLE, stops) == WHOLE.since + WHOLE.length // 2
+    assert topology.moments(Span(5, 6), Span(0, 6)) == [5]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    told = run("network", bigplant.stored(), monkeypatch, lang=language, range="24h")
+    for words in (
+        {"en": "282 of 301 assets talk · 237 links · 9 new, 0 gone", "zh": "301 个资产中 282 个有通信 · 237 条连接 · 与此前"}[language],
+        {"en": "Supervision", "zh": "监控层"}[language],
+        {"en": "Program, new", "zh": "编程（新增）"}[language],
+        {"en": "download a program to the controller", "zh": "下装程序"}[language],
+        json.dumps(HOSTILE)[1:-1],
+    ):
+        assert words in told
+
+
+def test_a_chosen_asset_has_its_links_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    plc = bigplant.assets()["PLC-8"].id
+    told = run("network", bigplant.stored(), monkeypatch, lang="en", range="24h", asset=plc)
+    for words in ("Links of PLC-8", "HMI-8", "as before"):
+        assert words in told
+
+
+@pytest.mark.parametrize("moment", ["", "x", "9" * 30, "1", "-5"])
+def test_any_moment_in_the_address_is_borne(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    assert "assets talk" in run("network", bigplant.stored(), monkeypatch, lang="en", moment=moment)
+
+
+def test_the_slider_stands_in_the_address(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = queries.extent(store)
+    assert whole
+    stop = topology.moments(whole, queries.span_of(whole, "24h"))[-1]
+    page = opened("network", bigplant.stored(), monkeypatch, lang="en", range="24h")
+    page.select_slider(key="moment").set_value(stop).run()
+    assert "0 new" in sent(page)
+    assert page.query_params["moment"] == str(stop // 10**6)
+
+
+def test_nothing_goes_to_the_browser_in_more_than_five_thousand_rows(store: Store) -> None:
+    made = topology.network(store, WHOLE, WHOLE, NOW - 6 * HOUR)
+    assert len(made.nodes) <= topology.MOST
+    assert len(made.links) <= topology.MOST_LINKS
