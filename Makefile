@@ -22,7 +22,7 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
 
 test: $(VENV)/development.stamp
-	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 lint: $(VENV)/development.stamp
 	@$(BIN)/ruff check .
