@@ -134,7 +134,7 @@ def test_a_search_that_does_not_parse_is_said_in_place(monkeypatch: pytest.Monke
 def test_one_asset(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     told = run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7")
     changed = {"en": "Firmware: 2.1 → 2.3", "zh": "固件：2.1 → 2.3"}[language]
-    asked = {"en": "ENG-WS-2 (10.23.0.12) asks it to stop the controller", "zh": "ENG-WS-2（10.23.0.12） 要求其 停止控制器"}[language]
+    asked = {"en": "ENG-WS-2 (10.23.0.12) asks it to stop the controller", "zh": "ENG-WS-2（10.23.0.12） 要求其停止控制器"}[language]
     for words in ("chlorine set point", "4.6 mg/L", changed, asked, "modbus:identity", {"en": "critical", "zh": "关键"}[language]):
         assert words in told
 
@@ -142,7 +142,7 @@ def test_one_asset(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_its_fingerprint_against_the_time_before(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     told = run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", against="before")
-    assert {"en": "New: ENG-WS-2 (10.23.0.12) asks it to write values, chlorine set point", "zh": "新增：ENG-WS-2（10.23.0.12） 要求其 写入数值"}[
+    assert {"en": "New: ENG-WS-2 (10.23.0.12) asks it to write values, chlorine set point", "zh": "新增：ENG-WS-2（10.23.0.12） 要求其写入数值"}[
         language
     ] in told
     none = run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", against="other", other="2020-01-01")
