@@ -348,7 +348,7 @@ def test_nothing_is_kept_where_that_is_set(tmp_path: Path, monkeypatch: pytest.M
         talk.ask(mbap(2, bytes((8, 0, 1, 255, 0)), unit=unit))
     summary = one("replay", save(talk.packets, tmp_path / "t.pcap"), "--store", tmp_path / "s")
     assert summary["findings"] > 0
-    assert summary["evidence"] == {"findings": 0, "packets": 0, "missing": 0}
+    assert summary["evidence"] == {"findings": 0, "packets": 0, "missing": 0, "thinned": 0}
     finding = lines("findings", "--store", tmp_path / "s")[0]["id"]
     assert one("evidence", finding, "-o", tmp_path / "x", "--store", tmp_path / "s", status=1)["without"] == [finding]
 

@@ -165,7 +165,9 @@ def _complete(
     flow.carry_length += take
     if flow.carry_known == 0 and flow.carry_length == flow.carry_need:  # the header is there
         length = message_length(memory, slot, slot + flow.carry_length, framing, packet)
-        if length < 0 or (length - before != end - at and fits(memory, at, end, flow.framing, framings, known, packet)):
+        rest = at + length - before
+        joined = rest == end or (rest < end and (end - rest < framing.header or message_length(memory, rest, end, framing, packet) > 0))
+        if length < 0 or (not joined and fits(memory, at, end, flow.framing, framings, known, packet)):
             flow.carry_length = before
             _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
             return at
