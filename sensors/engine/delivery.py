@@ -166,7 +166,7 @@ def _complete(
     if flow.carry_known == 0 and flow.carry_length == flow.carry_need:  # the header is there
         length = message_length(memory, slot, slot + flow.carry_length, framing, packet)
         rest = at + length - before
-        joined = rest == end or (rest < end and (end - rest < framing.header or message_length(memory, rest, end, framing, packet) > 0))
+        joined = rest == end or (rest < end and fits(memory, rest, end, flow.framing, framings, known, packet))
         if length < 0 or (not joined and fits(memory, at, end, flow.framing, framings, known, packet)):
             flow.carry_length = before
             _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
