@@ -7,25 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from sensors.dissection import available
 from sensors.pcapng import read
-from tests.browser.test_pages import CHROMIUM, FLAGS, served, visiting
+from tests.browser.visiting import served, visiting
 from tests.cli import stored
 from tests.require import need
 
 pytestmark = pytest.mark.browser
 WROTE = {"en": "10.20.1.66, an engineering station, wrote to 10.20.1.12", "zh": "工程师站 10.20.1.66 向 10.20.1.12 写入或操作"}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +26,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def test_three_clicks_to_the_packet_and_its_bytes(chromium: Browser, demo: str, tmp_path: Path) -> None:
+def test_three_clicks_to_the_packet_and_its_bytes(browser: Browser, demo: str, tmp_path: Path) -> None:
     need("tshark", available() is not None, "tshark is not installed")
-    with visiting(chromium, demo) as visit:
+    with visiting(browser, demo) as visit:
         page = visit.page
         visit.open("/?lang=en&range=all")
         page.get_by_test_id("stTopNavLink").get_by_text("Alerts").click()
@@ -68,8 +59,8 @@ def test_three_clicks_to_the_packet_and_its_bytes(chromium: Browser, demo: str, 
         assert re.search(rf"Number of packets:\s+{len(kept)}\b", told.stdout)
 
 
-def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(chromium: Browser, demo: str) -> None:
-    with visiting(chromium, demo) as visit:
+def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(browser: Browser, demo: str) -> None:
+    with visiting(browser, demo) as visit:
         page = visit.page
         page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=demo)
         visit.open("/alerts?lang=zh&range=all")

@@ -7,18 +7,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import bigplant
-from tests.browser.test_pages import CHROMIUM, Visit, served
-from tests.browser.test_pages import browser as browser
-from tests.browser.test_pages import visit as visit
+from tests.browser.visiting import Visit, served
 from tests.browser.waterworks import HOSTILE
-from tests.require import need
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
     with served(tmp_path_factory.mktemp("home"), bigplant.stored()) as address:
         yield address
 

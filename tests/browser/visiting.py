@@ -1,0 +1,81 @@
+"""The dashboard as it is really served, and a page of a real browser on which nothing may happen that should not."""
+
+import re
+import socket
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from dashboards import serve
+from tests.require import need
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+# Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
+PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+
+
+@dataclass
+class Visit:
+    """A page and everything that happened on it that should not."""
+
+    page: Page
+    base: str
+    faults: list[str] = field(default_factory=list[str])
+
+    def open(self, path: str) -> None:
+        """Go there and wait until the script has run."""
+        self.page.goto(self.base + path)
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
+
+
+@contextmanager
+def served(home: Path, store: Path) -> Generator[str]:
+    """The dashboard of a store, as it is started by a person whose home this is; its address."""
+    need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    quiet = {**serve.environment(str(store)), "HOME": str(home)}
+    quiet.pop("BALEFIRE_LANGUAGE", None)
+    with (home / "log").open("wb") as log, subprocess.Popen(serve.command(port), cwd=home, env=quiet, stdout=log, stderr=log) as process:
+        try:
+            _wait(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = monotonic() + 60
+    while monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            sleep(0.1)
+        else:
+            return
+    pytest.fail("the dashboard did not start")
+
+
+@contextmanager
+def visiting(browser: Browser, base: str) -> Generator[Visit]:
+    """A page of a fresh browser; on leaving, nothing may have happened that should not."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Asia/Shanghai", locale="en-GB")
+    seen = Visit(context.new_page(), base)
+    own = (base, base.replace("http", "ws"), "data:", "blob:")
+    seen.page.on(
+        "console", lambda said: seen.faults.append(said.text) if said.type in {"error", "warning"} and not PROBES.search(said.location["url"]) else None
+    )
+    seen.page.on("pageerror", lambda error: seen.faults.append(str(error)))
+    seen.page.on("request", lambda request: None if request.url.startswith(own) else seen.faults.append(f"left this machine: {request.url}"))
+    seen.page.on("dialog", lambda dialog: seen.faults.append(f"dialog: {dialog.message}"))
+    yield seen
+    context.close()
+    assert seen.faults == []
