@@ -72,6 +72,18 @@ function timeScale(since, until, left, right) {
   return { left, right, x: time => left + (time - since) / long * wide, back: place => since + (Math.min(right, Math.max(left, place)) - left) / wide * long }
 }
 
+// [mark, place] of the time axis whose words have room between those of their neighbours.
+function roomy(ticks, scale) {
+  let free = scale.left - 20
+  return ticks.map(tick => [tick, scale.x(tick.time)]).filter(([, x]) => {
+    if (x < free || x > scale.right - 16) return false
+    free = x + 56
+    return true
+  })
+}
+
+const tickText = (tick, x, y) => svg("text", { x, y, class: tick.day ? "middle day" : "middle" }, tick.text)
+
 function brushing(target, scale, top, height, done) {
   const mark = el("div", "brush")
   mark.hidden = true

@@ -82,14 +82,10 @@ function paint(canvas, data, { width, height, total, places, heads, scale, colou
   pen.fillStyle = line
   pen.fillRect(0, height, width, .7)
   pen.textAlign = "center"
-  let free = LEFT - 20
-  for (const tick of data.ticks) {
-    const x = scale.x(tick.time)
-    if (x < free || x > width - RIGHT - 14) continue
+  for (const [tick, x] of roomy(data.ticks, scale)) {
     pen.fillStyle = line
     pen.fillRect(x, TOP, .7, height - TOP)
     write(tick.text, x, total - BOTTOM / 2, tick.day ? text : muted, `${tick.day ? "600 " : ""}12px ${font}`, 90)
-    free = x + 56
   }
   const box = mark => { const from = Math.max(LEFT, scale.x(mark[1])); return [from, Math.min(width - RIGHT, scale.x(mark[2])) - from] }
   let named = 0

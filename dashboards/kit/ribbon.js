@@ -15,20 +15,14 @@ export default function ({ data, parentElement }) {
 
 function picture(data, width) {
   const left = Math.min(220, Math.max(70, 18 + 7 * Math.max(...data.rows.map(row => row.name.length)))), height = data.rows.length * ROW
-  const made = svg("svg", { width, height: height + 24, role: "img", "aria-label": data.title }), x = time => left + (time - data.since) / (data.until - data.since) * (width - left - RIGHT)
+  const made = svg("svg", { width, height: height + 24, role: "img", "aria-label": data.title }), scale = timeScale(data.since, data.until, left, width - RIGHT)
   made.append(hatching())
-  data.rows.forEach((row, place) => made.append(...ribbon(row, place * ROW + 4, { x, left, right: width - RIGHT, data })))
-  let free = left - 20
-  for (const tick of data.ticks) {
-    const at = x(tick.time)
-    if (at < free || at > width - RIGHT - 12) continue
-    made.append(svg("text", { x: at, y: height + 18, class: tick.day ? "middle day" : "middle" }, tick.text))
-    free = at + 52
-  }
+  data.rows.forEach((row, place) => made.append(...ribbon(row, place * ROW + 4, scale, data)))
+  for (const [tick, x] of roomy(data.ticks, scale)) made.append(tickText(tick, x, height + 18))
   return made
 }
 
-function ribbon(row, y, { x, left, right, data }) {
+function ribbon(row, y, { x, left, right }, data) {
   const parts = [], fits = Math.floor((left - 14) / 7), label = svg("text", { x: left - 10, y: y + 15, class: "end" }, row.name.length > fits ? row.name.slice(0, fits - 1) + "…" : row.name)
   label.append(svg("title", {}, row.name))
   parts.push(label, svg("rect", { x: left, y, width: Math.max(0, right - left), height: BAR, class: "seen" }))

@@ -21,23 +21,14 @@ export default function ({ data, parentElement }) {
 
 const left = data => Math.min(150, Math.max(40, 16 + 7 * Math.max(0, ...data.sensors.map(sensor => sensor.name.length))))
 
-function scale(data, width) {
-  const LEFT = left(data)
-  return time => LEFT + (time - data.since) / (data.until - data.since) * (width - LEFT - RIGHT)
-}
+const scaled = (data, width) => timeScale(data.since, data.until, left(data), width - RIGHT)
 
 function bars(data, width) {
-  const picture = svg("svg", { width, height: HEIGHT + 34, role: "img", "aria-label": data.title }), x = scale(data, width), LEFT = left(data)
+  const picture = svg("svg", { width, height: HEIGHT + 34, role: "img", "aria-label": data.title }), scale = scaled(data, width), { x, left: LEFT } = scale
   const most = Math.max(3, ...data.bars.map(bar => ORDER.reduce((sum, severity) => sum + bar[severity], 0)))
   const step = Math.max(1, Math.ceil(most / 3)), top = Math.ceil(most / step) * step, y = count => HEIGHT + 8 - count / top * HEIGHT
   for (let count = 0; count <= top; count += step) picture.append(svg("line", { x1: LEFT, x2: width - RIGHT, y1: y(count), y2: y(count), class: count ? "grid" : "ground" }), svg("text", { x: LEFT - 8, y: y(count) + 4, class: "end" }, count))
-  let free = LEFT - 20
-  for (const tick of data.ticks) {
-    const at = x(tick.time)
-    if (at < free || at > width - RIGHT - 16) continue
-    picture.append(svg("text", { x: at, y: HEIGHT + 27, class: tick.day ? "middle day" : "middle" }, tick.text))
-    free = at + 52
-  }
+  for (const [tick, at] of roomy(data.ticks, scale)) picture.append(tickText(tick, at, HEIGHT + 27))
   for (const bar of data.bars) {
     const from = x(Math.max(bar.time, data.since)), to = x(Math.min(bar.time + data.interval, data.until)), wide = Math.max(3, (to - from) * .74)
     const middle = Math.min(Math.max((from + to) / 2, LEFT + wide / 2), width - RIGHT - wide / 2)
@@ -57,7 +48,7 @@ function bars(data, width) {
 }
 
 function ribbons(data, width) {
-  const picture = svg("svg", { width, height: data.sensors.length * ROW + 4, role: "img", "aria-label": data.coverageTitle }), x = scale(data, width), LEFT = left(data)
+  const picture = svg("svg", { width, height: data.sensors.length * ROW + 4, role: "img", "aria-label": data.coverageTitle }), scale = scaled(data, width), { x, left: LEFT } = scale
   picture.append(hatching())
   data.sensors.forEach((sensor, row) => {
     const y = row * ROW + 2, name = sensor.name.length > 19 ? sensor.name.slice(0, 18) + "…" : sensor.name

@@ -31,13 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function picture(data, width, scale, colours) {
   const made = svg("svg", { width, height: TOP + HEIGHT + AXIS, role: "img", "aria-label": data.title }), y = value => TOP + HEIGHT - (value - data.low) / (data.high - data.low) * HEIGHT
   for (const [value, text] of data.levels) made.append(svg("line", { x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value), class: "grid" }), svg("text", { x: LEFT - 8, y: y(value) + 4, class: "end" }, text))
-  let free = LEFT - 20
-  for (const tick of data.ticks) {
-    const x = scale.x(tick.time)
-    if (x < free || x > width - RIGHT - 16) continue
-    made.append(svg("line", { x1: x, x2: x, y1: TOP, y2: TOP + HEIGHT, class: "grid" }), svg("text", { x, y: TOP + HEIGHT + 18, class: tick.day ? "middle day" : "middle" }, tick.text))
-    free = x + 56
-  }
+  for (const [tick, x] of roomy(data.ticks, scale)) made.append(svg("line", { x1: x, x2: x, y1: TOP, y2: TOP + HEIGHT, class: "grid" }), tickText(tick, x, TOP + HEIGHT + 18))
   const ends = data.steps.map((step, at) => at + 1 < data.steps.length ? data.steps[at + 1].time : data.until)
   const band = data.steps.map((step, at) => step.high > step.low ? `M${scale.x(step.time)} ${y(step.high)}H${Math.max(scale.x(step.end), scale.x(step.time) + 2)}V${y(step.low)}H${scale.x(step.time)}Z` : "").join("")
   const path = data.steps.map((step, at) => `${at ? "V" + y(step.last) : `M${scale.x(Math.max(step.time, data.since))} ${y(step.last)}`}H${scale.x(ends[at])}`).join("")
