@@ -107,8 +107,8 @@ def typed(name: str, label: str, place: str, width: int = 330, also: tuple[str, 
     return str(st.session_state[key])
 
 
-def picked(name: str, options: dict[str, str], place: str, default: str = "", width: int = 148, also: tuple[str, ...] = ()) -> str:
-    """A list to pick one of, whose value stands in the address by its code; the first option says what the list is about."""
+def picked(name: str, options: dict[str, str], place: str, default: str = "", width: int = 148, also: tuple[str, ...] = (), label: str = "") -> str:
+    """A list to pick one of, whose value stands in the address by its code; without a `label` its first option says what the list is about."""
     key = f"picked_{place}_{name}"
 
     def chosen() -> None:
@@ -118,7 +118,7 @@ def picked(name: str, options: dict[str, str], place: str, default: str = "", wi
 
     asked = st.query_params.get(name, default)
     st.session_state[key] = asked if asked in options else default
-    label = next(iter(options.values()))
+    label = label or next(iter(options.values()))
     return str(st.selectbox(label, list(options), key=key, format_func=lambda code: options[code], label_visibility="collapsed", on_change=chosen, width=width))
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 from streamlit.components.v2 import component
 
+from dashboards.navigation import places
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamlit.components.v2.types import ComponentRenderer
-
-
-VIEWS: Final = frozenset(each.name.removesuffix(".py") for each in (files("dashboards") / "views").iterdir())
 
 
 def _text(name: str) -> str:
@@ -52,9 +51,10 @@ def follow(name: str, data: dict[str, Any], key: str) -> None:
 
 def visit(address: object) -> None:
     """Go to the page of an address that a component was given; anything else stays where it is."""
-    target = urlsplit(address) if isinstance(address, str) else None
-    if target is not None and target.path in VIEWS:
-        st.switch_page(f"views/{target.path}.py", query_params=dict(parse_qsl(target.query)))
+    target = urlsplit(address) if isinstance(address, str) else urlsplit("")
+    for place in places():
+        if place.address == target.path:
+            st.switch_page(place.file, query_params=dict(parse_qsl(target.query)))
 
 
 def watch(name: str, data: dict[str, Any], key: str, *events: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from records.wording import catalogue, say
 
 if TYPE_CHECKING:
     from dashboards.queries import Detail
+
+
+PAGE: Final = ("alert", 0)
 
 
 def show(page: Page) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import deciding, kit, queries
 from dashboards.formats import number
 from dashboards.handover import handover
-from dashboards.page import Page, begin, kept_parameters, remember, text_of
+from dashboards.page import Page, begin, kept_parameters, picked, remember, text_of
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.model import severity_word
@@ -20,6 +20,8 @@ from records.wording import LANGUAGES
 if TYPE_CHECKING:
     from records.search import Condition
 
+PAGE: Final = ("alerts", 2)
+PLACE: Final = PAGE[0]
 FIRST: Final = 50
 MOST: Final = 500
 FOREVER: Final = 1 << 63
@@ -29,7 +31,7 @@ MARKS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●"}
 def show(page: Page) -> None:
     """The whole page."""
     leave_or_open()
-    remember("q", "level", "status", "assignee", "verdict")
+    remember("q", "level", "status", "assignee", "verdict", place=PLACE)
     deciding.refused(page)
     visited = last_visit(page)
     where = narrowed(page, visited)
@@ -91,7 +93,7 @@ def narrowed(page: Page, visited: int) -> Condition | None:
         st.query_params["q"] = st.session_state["search"]
         st.session_state["alerts_limit"] = FIRST
 
-    def picked() -> None:
+    def chosen() -> None:
         st.query_params["level"] = ",".join(st.session_state["levels"])
 
     st.session_state["search"] = st.query_params.get("q", "")
@@ -101,13 +103,15 @@ def narrowed(page: Page, visited: int) -> Condition | None:
         words = {level: f"{MARKS[level]} {page.say(f'severity.{level}')}" for level in queries.LEVELS}
         label = page.say("list.severity")
         levels = st.pills(
-            label, list(words), key="levels", selection_mode="multi", format_func=lambda level: words[level], label_visibility="collapsed", on_change=picked
+            label, list(words), key="levels", selection_mode="multi", format_func=lambda level: words[level], label_visibility="collapsed", on_change=chosen
         )
         st.space("stretch")
-        status = picker(page, "status", {code: page.say(f"list.{code}") for code in queries.STATUSES}, "open")
+        status = picked("status", {code: page.say(f"list.{code}") for code in queries.STATUSES}, PLACE, "open", label=page.say("list.by_status"))
         people = {"": page.say("list.anybody"), queries.NOBODY: page.say("list.nobody")}
-        assignee = picker(page, "assignee", people | {who: who for who in queries.assignees(page.store, page.span)}, "")
-        verdict = picker(page, "verdict", {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}, "")
+        people |= {who: who for who in queries.assignees(page.store, page.span)}
+        assignee = picked("assignee", people, PLACE, label=page.say("list.by_assignee"))
+        verdicts = {"": page.say("list.any_verdict")} | {code: page.say(f"verdict.{code}") for code in VERDICTS}
+        verdict = picked("verdict", verdicts, PLACE, label=page.say("list.by_verdict"))
     try:
         return queries.search(queries.Filters(st.session_state["search"], tuple(levels), status, assignee, verdict, visited if "new" in st.query_params else 0))
     except UsageError as error:
@@ -149,19 +153,6 @@ def turned(name: str) -> None:
         del st.query_params[name]
     else:
         st.query_params[name] = "1"
-
-
-def picker(page: Page, name: str, options: dict[str, str], default: str) -> str:
-    """A list to pick one of, whose value stands in the address by its code."""
-    key = f"pick_{name}"
-
-    def picked() -> None:
-        st.query_params[name] = st.session_state[key]
-
-    asked = st.query_params.get(name, default)
-    st.session_state[key] = asked if asked in options else default
-    label = page.say(f"list.by_{name}")
-    return str(st.selectbox(label, list(options), key=key, format_func=lambda code: options[code], label_visibility="collapsed", on_change=picked, width=148))
 
 
 def nothing(page: Page, where: Condition) -> None:

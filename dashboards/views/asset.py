@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from detectors.fingerprint import Fingerprint
     from records.model import Asset
 
-PLACE: Final = "asset"
+PAGE: Final = ("asset", 0)
+PLACE: Final = PAGE[0]
 PEERS: Final = 25
 POINTS: Final = 40
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from dashboards.inventory import Risk
     from records.search import Condition
 
-PLACE = "assets"
+PAGE: Final = ("assets", 3)
+PLACE: Final = PAGE[0]
 ADDRESSES = 3  # of an asset that are listed
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dashboards.covered import Place
     from sensors.blindspots import Sums
 
+PAGE: Final = ("coverage", 7)
 MOST_PLACES: Final = 24
 MOST_SPOTS: Final = 30
 MOST_PORTS: Final = 40

@@ -23,7 +23,8 @@ from records.schema import ACTIVITY
 if TYPE_CHECKING:
     from records.search import Condition
 
-PLACE: Final = "explore"
+PAGE: Final = ("explore", 5)
+PLACE: Final = PAGE[0]
 VIEWS: Final = ("roll", "table", "value")
 MILLISECOND: Final = 1_000_000
 ROLL_LEFT: Final = 250  # as in kit/piano.js, so that both axes are one

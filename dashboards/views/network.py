@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from dashboards.topology import Link, Network
     from detectors.graph import Node
 
-PLACE: Final = "network"
+PAGE: Final = ("network", 4)
+PLACE: Final = PAGE[0]
 TINTS: Final = ("new", "access")
 MILLISECOND: Final = 1_000_000
 LABELS: Final = 6  # links that are named on the picture

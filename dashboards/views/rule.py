@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from dashboards.rulings import Book
     from detectors.rulebook.rule import Rule
 
-PLACE: Final = "rule"
+PAGE: Final = ("rule", 0)
+PLACE: Final = PAGE[0]
 
 
 def show(page: Page) -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dashboards.rulings import Book
     from detectors.rulebook.rule import Rule
 
-PLACE: Final = "rulebook"
+PAGE: Final = ("rulebook", 6)
+PLACE: Final = PAGE[0]
 SHOWN: Final = 300
 KINDS: Final = ("", "found", "quiet", "wrong", "site")
 

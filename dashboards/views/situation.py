@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from dashboards.queries import Sensor
 
+PAGE: Final = ("situation", 1)
 SPOTS: Final = 6  # blind spots that are told one by one
 SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
 

@@ -17,6 +17,7 @@ from records.wording import say
 if TYPE_CHECKING:
     from records.model import Suppression
 
+PAGE: Final = ("suppressions", 8)
 MOST: Final = 200
 VALUES: Final = 6
 
