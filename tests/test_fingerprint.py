@@ -121,7 +121,7 @@ def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
 def test_the_command_shows_one_page_and_the_difference_between_two_times() -> None:
     page = balefire("fingerprint", "Pump PLC", "--store", listed()).output
     assert "Panel (10.20.1.20) asks it to write values, Pump 3 speed set point (register 40017), unit 2, values 100–105 rpm, ×2" in page
-    assert "  sends Panel (02:ba:1e:01:00:20): arp_reply, 10.20.1.12, ×1" in page.splitlines(), "ARP is no cyclic data, and a MAC address has a name"
+    assert "  sends Panel (02:ba:1e:01:00:20): an ARP reply, 10.20.1.12, ×1" in page.splitlines(), "ARP is no cyclic data, and a MAC address has a name"
     assert "different objects (read_input_registers)" in page
     shown = balefire("activities", "--store", listed(), "--where", "event.action:arp_reply").output
     assert "Pump PLC" in shown

@@ -138,5 +138,6 @@ def test_every_word_of_a_protocol_has_its_wording() -> None:
         wanted = [f"anomaly.{name}" for name in (*protocol.anomalies, *ENGINE_ANOMALIES)]
         wanted += [f"space.{name}" for name in protocol.spaces]
         wanted += [f"error.{name}" for name in protocol.errors.values()]
+        wanted += [f"action.{function.name}" for function in protocol.functions.values() if protocol.infrastructure]
         assert [key for key in wanted if f"detectors.{key}" not in catalogue()] == []
         assert [name for name in protocol.spaces if f"dashboard.space.{name}" not in catalogue()] == []
