@@ -153,6 +153,16 @@ def test_connections_do_not_mix(several: list[list[list[int]]], seed: int) -> No
         assert said(mine, "source") == [{key: value for key, value in line.items() if key != "source"} for line in straight(dialogue(numbers))]
 
 
+def test_the_rest_of_a_split_message_may_look_like_whole_messages() -> None:
+    """Behind six octets of a header, unit, function and address read as another one, the number of registers as its length, which the next message fills."""
+    first, second = mbap(1, read(0, 12)), mbap(3, read(7, 1))
+    talk = Talk().open()
+    talk.put(0, first[:6])
+    talk.put(0, first[6:] + second)
+    lines = watch(talk.packets).lines
+    assert [(line["object"]["first"], line["anomaly"]) for line in lines] == [(0, []), (7, [])]
+
+
 @few
 @given(bursts, seeds)
 def test_the_stream_may_end_anywhere(numbers: list[list[int]], seed: int) -> None:

@@ -151,6 +151,18 @@ def _show_carried(packet: Any, number: int, flags: int, flows: Any, slots: Any, 
 
 
 @kernel
+def _is_stray(memory: Any, packet: Any, at: int, end: int, missing: int, number: int, framings: Any, known: Any) -> bool:
+    """Are octets that were carried, fewer than a header, none of a message? `missing` is what their message would need of [at, end), negative where they
+    make none. They are stray, too, where what came is whole messages by itself, and none with them: a header that was split is followed by its message.
+    """
+    if missing < 0:
+        return True
+    rest = at + missing
+    joined = rest == end or (rest < end and fits(memory, rest, end, number, framings, known, packet))
+    return not joined and fits(memory, at, end, number, framings, known, packet)
+
+
+@kernel
 def _complete(
     memory: Any, packet: Any, number: int, at: int, end: int, flows: Any, slots: Any, framings: Any, known: Any, messages: Any, undecoded: Any, streams: Any
 ) -> int:
@@ -165,9 +177,7 @@ def _complete(
     flow.carry_length += take
     if flow.carry_known == 0 and flow.carry_length == flow.carry_need:  # the header is there
         length = message_length(memory, slot, slot + flow.carry_length, framing, packet)
-        rest = at + length - before
-        joined = rest == end or (rest < end and fits(memory, rest, end, flow.framing, framings, known, packet))
-        if length < 0 or (not joined and fits(memory, at, end, flow.framing, framings, known, packet)):
+        if _is_stray(memory, packet, at, end, length - before, flow.framing, framings, known):
             flow.carry_length = before
             _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
             return at
