@@ -50,15 +50,15 @@ class Decoder:
         self.times = self.packets.time.copy()
         return self._count
 
-    def decode(self) -> None:
-        """Fill the rest of the rows. Numbers of hosts hold until the next batch is decoded."""
+    def decode(self, begin: int = 0, end: int | None = None) -> None:
+        """Fill the rest of the rows, of all or of some of them. Numbers of hosts hold until more is decoded."""
         if self._clock[0].hosts > HOSTS - MOST_ADDRESSES * self._count:
             self._forget()
         self._sightings.time = -1
-        at = 0
-        while at < self._count:
+        at, end = begin, self._count if end is None else end
+        while at < end:
             at = link.decode(
-                self._memory, at, self._count, self._rows, self._outer, self.hosts, self._index, self._clock,
+                self._memory, at, end, self._rows, self._outer, self.hosts, self._index, self._clock,
                 self._datagrams, self._units, self._buffers, self._assembly, self._sightings, self._ports,
             )  # fmt: skip
 
@@ -68,14 +68,15 @@ class Decoder:
         at = int(packet.at)
         return self.arena[at : at + int(packet.captured)].tobytes()
 
-    def conversations(self) -> Any:
+    def conversations(self, begin: int = 0, end: int | None = None) -> Any:
         """[packet] → a number of its conversation (both directions of one pair of addresses and ports, or of MAC addresses), the same in every batch."""
-        packets, hosts = self.packets, self.hosts[: max(1, self._clock[0].hosts)]
-        words = _mixed(_mixed(hosts.a.astype(np.uint64)) ^ hosts.b.astype(np.uint64)) ^ hosts.c.astype(np.uint64) << np.uint64(32) ^ hosts.d.astype(np.uint64)
+        packets, hosts = self.packets[begin:end], np.asarray(self.hosts)
         ends: list[Any] = []
         for side in ("source", "target"):
             number, port, mac = packets[side], packets[f"{side}_port"], packets[f"{side}_mac"]
-            address = _where(number >= 0, _mixed(words[number]), _mixed(mac.astype(np.uint64)) + _ODD)
+            a, b, c, d = (hosts[name][number].astype(np.uint64) for name in "abcd")
+            words = _mixed(_mixed(a) ^ b) ^ c << np.uint64(32) ^ d
+            address = _where(number >= 0, _mixed(words), _mixed(mac.astype(np.uint64)) + _ODD)
             ends.append(_mixed(address ^ port.astype(np.uint64)))
         kind = _where(packets.source >= 0, packets.transport, packets.ethertype).astype(np.uint64)
         return _mixed(ends[0] + ends[1]) ^ kind

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 
 PACKETS: Final = 200  # of one finding
 REACH: Final = 2000  # packets before and after, in which neighbours are looked for; of several named ones, as many in all
-HELD: Final = 8  # batches that are held
+CELL: Final = 2048  # packets of a batch that are looked at together
+HELD: Final = 32  # cells that are held
 _searchsorted: Any = np.searchsorted  # the stubs do not know what becomes of a record's columns
 _maximum: Any = np.maximum
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Packets of one batch, from the number `first` to `last`: columns by row, and the bytes that `at` points into."""
+    """Packets of one batch that follow each other, from the number `first` to `last`: columns by row, and the bytes that `at` points into."""
 
     first: int
     last: int
@@ -64,6 +65,7 @@ class Keeper:
         self.name = capture.name
         self._capture, self._marks, self._batch = capture, marks, batch
         self._decoder: Decoder | None = None
+        self._known: list[Interface] = []  # of the batch that was read last
         self._held: dict[int, Stretch] = {}
         self._written: tuple[tuple[int, ...], bytes] = ((), b"")
         self._stream = None
@@ -114,31 +116,37 @@ class Keeper:
         return CaptureSource(self._capture, stream=self._stream)
 
     def _read(self, number: int, source: CaptureSource) -> Stretch | None:
-        """From the nearest mark whose bytes are still there."""
+        """From the batch that was read last, or the nearest mark whose bytes are still there."""
         decoder = self._decoder = self._decoder or Decoder(self._batch)
+        if len(decoder.packets) and decoder.packets.number[0] <= number <= decoder.packets.number[-1]:
+            return self._hold(decoder, number)
         if not any(source.go(mark) for mark in self._marks.around(number)):
             return None
         while decoder.read(source):
+            self._known = [Interface(*source.interface(each)) for each in range(len(source.interfaces))]
             if int(decoder.packets.number[-1]) >= number:
-                return self._hold(decoder, source)
+                return self._hold(decoder, number)
         return None
 
-    def _hold(self, decoder: Decoder, source: CaptureSource) -> Stretch:
-        decoder.decode()
-        packets = decoder.packets
-        begin, end = int(packets.at.min()), int((packets.at + packets.captured).max())
+    def _hold(self, decoder: Decoder, number: int) -> Stretch:
+        """The cell of a batch that this packet is in, or else the next."""
+        begin = int(_searchsorted(decoder.packets.number, number)) // CELL * CELL
+        end = min(begin + CELL, len(decoder.packets))
+        decoder.decode(begin, end)
+        packets = decoder.packets[begin:end]
+        low, high = int(packets.at.min()), int((packets.at + packets.captured).max())
         made = Stretch(
             first=int(packets.number[0]),
             last=int(packets.number[-1]),
             numbers=packets.number.copy(),
-            times=decoder.times,
+            times=decoder.times[begin:end],
             wire=packets.wire.copy(),
-            conversations=decoder.conversations(),
-            at=packets.at - begin,
+            conversations=decoder.conversations(begin, end),
+            at=packets.at - low,
             captured=packets.captured.copy(),
             interfaces=packets.interface.copy(),
-            known=[Interface(*source.interface(number)) for number in range(len(source.interfaces))],
-            octets=decoder.arena[begin:end].tobytes(),
+            known=self._known,
+            octets=decoder.arena[low:high].tobytes(),
         )
         self._held[made.first] = made
         if len(self._held) > HELD:

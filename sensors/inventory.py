@@ -37,9 +37,17 @@ class Span:
     last: int
     times: int = 1
 
-    def add(self, first: int, last: int) -> None:
+    def add(self, first: int, last: int, times: int = 1) -> None:
         """Seen again."""
-        self.first, self.last, self.times = min(self.first, first), max(self.last, last), self.times + 1
+        self.first, self.last, self.times = min(self.first, first), max(self.last, last), self.times + times
+
+    def join(self, when: Span) -> None:
+        """Seen again, as often as that."""
+        self.add(when.first, when.last, when.times)
+
+    def copy(self) -> Span:
+        """The same, to go on with."""
+        return Span(self.first, self.last, self.times)
 
 
 @dataclass(slots=True)
@@ -55,15 +63,15 @@ class Heard:
     macs: dict[str, Span] = field(default_factory=dict[str, Span])
     asked: set[str] = field(default_factory=set[str])
 
-    def say(self, fact: tuple[str, str, str, int], first: int, last: int) -> None:
+    def say(self, fact: tuple[str, str, str, int], when: Span) -> None:
         """One more fact, or one again; of too many the one that was said longest ago goes."""
         known = self.facts.get(fact)
         if known is not None:
-            known.add(first, last)
+            known.join(when)
             return
         if len(self.facts) >= MOST_SAID:
             del self.facts[min(self.facts, key=lambda each: (self.facts[each].last, each))]
-        self.facts[fact] = Span(first, last)
+        self.facts[fact] = when.copy()
 
 
 @cache
@@ -151,21 +159,24 @@ class Inventory:
             where(role == TOLD, source, target),
         )  # fmt: skip
         each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
+        heard: dict[tuple[int, bytes, int, int], Span] = {}  # the same message of the same speaker is taken in once: a resolver says little else
         for place, (number, space, first, offset, octets, well, moment, unit, speaker, mac, whose) in enumerate(each):
             if space == _messages()[number]:
-                self._listen(number, bytes(memory[offset : offset + octets]), self._naming.host(speaker), mac, moment)
+                heard.setdefault((number, bytes(memory[offset : offset + octets]), speaker, mac), Span(moment, moment, 0)).add(moment, moment)
                 continue
             protocol = protocols()[number]
             fact = protocol.identity.get((space_name(number, space) or "", first))
             if fact is not None and well:
                 self._answered(whose, (fact, self._words(memory, protocol, told[picked[place]])[:MOST_TEXT], protocol.name, unit), moment)
+        for (number, message, speaker, mac), when in heard.items():
+            self._listen(number, message, self._naming.host(speaker), mac, when)
 
     def _answered(self, host: int, told: tuple[str, str, str, int], time: int) -> None:
         """A device's own answer; of units behind it each is told apart."""
         fact, words, protocol, unit = told
         if words and not is_group(self._naming.host(host)):
             source = f"{protocol}:identity" + (f"/{unit}" if unit > 0 else "")
-            self._host(host, time, time).say((fact, words, source, PROVEN), time, time)
+            self._host(host, time, time).say((fact, words, source, PROVEN), Span(time, time))
 
     @staticmethod
     def _words(memory: Any, protocol: Protocol, sample: Any) -> str:
@@ -175,7 +186,7 @@ class Inventory:
             return f"{sample['value']:.0f}"
         return protocol.fact(protocol.spaces[int(sample["space"])], int(sample["first"]), float(sample["value"]))
 
-    def _listen(self, protocol: int, octets: bytes, speaker: str, mac_number: int, time: int) -> None:
+    def _listen(self, protocol: int, octets: bytes, speaker: str, mac_number: int, when: Span) -> None:
         source = protocols()[protocol].name
         for statement in _statements(protocol, octets):
             own = statement.addresses
@@ -183,22 +194,22 @@ class Inventory:
                 own = (*own, speaker)
             mac = mac_text(mac_number) if statement.here else None
             for address in own:
-                heard = self._addressed(address, time)
+                heard = self._addressed(address, when)
                 heard.here |= statement.here
                 if statement.here:
                     heard.protocols.add(source)
                 for name, value, confidence in statement.facts:
-                    heard.say((name, value[:MOST_TEXT], source, confidence), time, time)
+                    heard.say((name, value[:MOST_TEXT], source, confidence), when)
             if statement.here:
                 for other in own[1:]:
-                    self._link(own[0], other, source, time)
+                    self._link(own[0], other, source, when)
             if statement.here and speaker in own and mac and mac != speaker and not is_group(mac):
-                self._told[speaker].macs.setdefault(mac, Span(time, time, 0)).add(time, time)
+                self._told[speaker].macs.setdefault(mac, Span(when.first, when.last, 0)).join(when)
 
-    def _addressed(self, address: str, time: int) -> Heard:
+    def _addressed(self, address: str, when: Span) -> Heard:
         heard = self._told.get(address)
         if heard is not None:
-            heard.seen.add(time, time)
+            heard.seen.join(when)
             return heard
         if len(self._told) >= MOST_HEARD:
             gone = sorted(self._told, key=lambda each: (self._told[each].here and self._told[each].seen.times > 1, self._told[each].seen.last, each))
@@ -206,21 +217,21 @@ class Inventory:
                 del self._told[each]
             self.shed += MOST_HEARD // 4
             self._links = {pair: span for pair, span in self._links.items() if pair[0] in self._told and pair[1] in self._told}
-        heard = self._told[address] = Heard(Span(time, time))
+        heard = self._told[address] = Heard(when.copy())
         return heard
 
-    def _link(self, one: str, other: str, source: str, time: int) -> None:
+    def _link(self, one: str, other: str, source: str, when: Span) -> None:
         """These addresses are said to be one host's."""
         known = self._links.get((one, other, source))
         if known is not None:
-            known.add(time, time)
+            known.join(when)
             return
         if len(self._links) >= MOST_LINKS:
             gone = sorted(self._links, key=lambda pair: (self._links[pair].times > 1, self._links[pair].last, pair))
             for pair in gone[: MOST_LINKS // 4]:
                 del self._links[pair]
             self.shed += MOST_LINKS // 4
-        self._links[one, other, source] = Span(time, time)
+        self._links[one, other, source] = when.copy()
 
     def assets(self, hosts: Any) -> tuple[Asset, ...]:
         """Every asset, by name. `hosts` is the engine's table, which has their roles."""

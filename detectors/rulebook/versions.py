@@ -10,6 +10,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from errno import ENOENT
+from functools import cached_property
 from hashlib import blake2b
 from os import strerror
 from typing import TYPE_CHECKING, Any, Final
@@ -30,14 +31,14 @@ OWN: Final = "balefire"  # the root of the rules that come with Balefire
 Place = tuple[str, str]  # root: a directory, or OWN; path below it, with slashes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that its identity is reckoned once: each finding bears it
 class Version:
     """A set of rule files: the content of each by its place. `since`: newest packet time when it came in force, nanoseconds; None before any."""
 
     files: Mapping[Place, str]
     since: int | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The same files at the same places have the same identity. The site's directory may be called otherwise."""
         roots = {root: number for number, root in enumerate(dict.fromkeys(root for root, _ in self.files))}
