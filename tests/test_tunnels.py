@@ -198,15 +198,14 @@ def test_pppoe_discovery_is_counted() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_cut_anywhere(name: str) -> None:
     (whole,) = through(name, [talk()[3]])
-    for octets in range(len(whole.data)):
-        cut = whole.cut(octets)
-        (row,) = decoded(cut)
+    cuts = [whole.cut(octets) for octets in range(len(whole.data))]
+    for octets, row in enumerate(decoded(*cuts)):
         assert row["at"] <= row.payload
         assert row.length <= row.whole
         assert row.payload + row.length <= row["at"] + octets or row.length == 0
         if row.tunnel == 0 and octets >= 14:
             assert row.whole > 0, "what is inside is there all the same"
-    assert_nothing_outside_counts([whole.cut(octets) for octets in range(len(whole.data))])
+    assert_nothing_outside_counts(cuts)
 
 
 @pytest.mark.parametrize("name", KINDS)
