@@ -136,8 +136,14 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
     samples = _junk(room_for(given, protocol.samples_each, SAMPLE_OCTETS), SAMPLE, fill)
     remembered, joints = contexts.context_tables(size, *FEW)
     used, sampled = protocol.dissect(memory, messages, np.arange(len(given)), operations, 0, samples, 0, remembered, joints)
-    check_tables(protocol, messages, operations[:used], samples[:sampled], joints)
-    return [_row(protocol, memory, operation, samples) for operation in operations[:used]], operations[:used], samples[:sampled]
+    rows, values = _bare(operations[:used], OPERATION), _bare(samples[:sampled], SAMPLE)
+    check_tables(protocol, _bare(messages, MESSAGE), rows, values, joints)
+    return [_row(protocol, memory, operation, values) for operation in rows], rows, values
+
+
+def _bare(rows: Any, dtype: np.dtype[np.void]) -> Any:
+    """The same rows without fields as attributes: many times as fast to read."""
+    return np.asarray(rows).view(dtype)
 
 
 def check_tables(protocol: Protocol, messages: Any, operations: Any, samples: Any, joints: Any) -> None:
