@@ -29,6 +29,7 @@ from balefire.commands.suppress import revoke, suppress, suppressions
 from balefire.commands.tables import table_commands
 from balefire.commands.verify import verify
 from balefire.commands.versions import listed, rollback
+from balefire.commands.watch import watch
 from records.wording import LANGUAGES, say
 
 
@@ -44,6 +45,7 @@ def main(context: click.Context, settings: Path | None, language: str | None) ->
 COMMANDS = (
     demo,
     replay,
+    watch,
     dissect,
     *table_commands(),
     explain,

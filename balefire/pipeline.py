@@ -50,7 +50,7 @@ compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 10_000  # activities at a time
-COMMIT_S: Final = 5.0  # and, of what goes on without end, as often as this, where it pauses sooner
+COMMIT_S: Final = 1.5  # and, of what goes on without end, as often as this, where it pauses sooner
 PAUSED_S: Final = 1.0
 
 
@@ -109,6 +109,7 @@ class Replay:
         self.store = store
         self.progress = progress
         self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
+        self.raised: Callable[[Alert], None] = lambda _: None  # … and who is to hear of an alert that is new to this run
         self.alerts: dict[str, Alert] = {}
         self.assets: dict[str, Asset] = {}
         self.findings: set[str] = set()
@@ -270,6 +271,10 @@ class Replay:
         self.conflicts += written.conflicts
         self.refused += written.refused
         self.assets |= {asset.id: asset for asset in commit.assets}
+        shown = {finding.alert for finding in commit.findings if not finding.suppressions} - self._touched
+        for alert in commit.alerts:
+            if alert.id in shown:
+                self.raised(alert)
         self._touched |= {finding.alert for finding in commit.findings if finding.alert}
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}

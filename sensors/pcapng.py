@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from records.errors import InputError
-from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION
+from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = 0x1A2B3C4D
 COMMENT, NAME, APPLICATION, RESOLUTION = 1, 2, 4, 9  # options: of every block, of an interface, of a section, of an interface
+RECEIVED, DROPPED = 4, 7  # … of statistics
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
 END: Final = struct.pack("<HH", 0, 0)
@@ -51,17 +52,26 @@ class Writer:
         body = struct.pack("<IHHq", MAGIC, 1, 0, -1)
         file.write(_block(SECTION, body, _options({COMMENT: _text(comment), APPLICATION: _text(application)})))
 
-    def add(self, packet: Packet, comment: str = "") -> None:
-        """One more packet."""
-        interface = packet.interface
+    def number(self, interface: Interface) -> int:
+        """The number of an interface in this section, in which it is described from now on."""
         number = self._interfaces.get(interface)
         if number is None:
             number = self._interfaces[interface] = len(self._interfaces)
             body = struct.pack("<HHI", interface.linktype, 0, interface.snap)
             self._file.write(_block(INTERFACE_BLOCK, body, _options({NAME: _text(interface.name), RESOLUTION: NANOSECONDS})))
+        return number
+
+    def add(self, packet: Packet, comment: str = "") -> None:
+        """One more packet."""
         octets, time = packet.octets, packet.time
-        head = struct.pack("<IIIII", number, time >> 32, time & 0xFFFFFFFF, len(octets), packet.wire)
+        head = struct.pack("<IIIII", self.number(packet.interface), time >> 32, time & 0xFFFFFFFF, len(octets), packet.wire)
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
+
+
+def statistics(number: int, time: int, packets: int, dropped: int) -> bytes:
+    """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block."""
+    body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
+    return _block(STATISTICS, body, _options({RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}))
 
 
 def _text(text: str) -> bytes:

@@ -40,6 +40,7 @@ from sensors.origin import Origin
 from sensors.protocol import protocols
 from sensors.relay import Relay
 from sensors.release import Handed, Release, traits
+from sensors.source import Tick
 
 if TYPE_CHECKING:
     from collections import deque
@@ -181,6 +182,7 @@ class Sensor:
     def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
         """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
         self._bind()
+        source.patient = False
         try:
             while self._batch(source):
                 soon = bool(due and due())
@@ -198,17 +200,31 @@ class Sensor:
             self.datagrams, self.units, self.buffers, self.assembly, self.sightings, self.ports,
         )  # fmt: skip
 
-    def _batch(self, source: Source) -> int:
-        """The next packets of the source and what was dropped between them; how many."""
+    def _batch(self, source: Source) -> bool:
+        """The next packets of the source, what was dropped and how time passed between them; False at the end."""
         count, at = source.batch(self.arena, ARENA, self.packets), 0
         self.ledger.meet(source.interfaces)
-        for drop in source.drops:
-            before = max(drop.before, 0 if self._clock.now else min(count, 1))  # a window begins with a packet
+        for said in sorted((*source.drops, *source.ticks), key=lambda said: said.before):
+            before = max(said.before, 0 if self._clock.now else min(count, 1))  # a window begins with a packet
             self._packets(at, before)
             at = before
-            self.ledger.drop(drop.interface, drop.packets)
+            if isinstance(said, Tick):
+                self._pass_time(said.time)
+            else:
+                self.ledger.drop(said.interface, said.packets)
         self._packets(at, count)
-        return count
+        return bool(count or source.ticks)
+
+    def _pass_time(self, now: int) -> None:
+        """It is so late, and nothing more comes from before: what waited for that is over. A step that packets would not be believed is not followed."""
+        clock, streams = self._clock, self._streams
+        if not 0 < clock.now < now <= clock.now + link.JUMP:
+            return
+        clock.now = now
+        if now // WINDOW != streams.window:
+            self._close_coverage()
+            streams.window = now // WINDOW
+        self._messages(now)
 
     def _packets(self, at: int, count: int) -> None:
         while at < count:

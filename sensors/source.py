@@ -20,14 +20,24 @@ class Drop:
     packets: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What time it was (nanoseconds) before row `before` of a batch, as the capturing system said: all packets up to then stand before it."""
+
+    before: int
+    time: int
+
+
 class Source(Protocol):
     """Bytes and packet rows, a batch at a time.
 
     `name` is what findings and coverage call it; `error` is set when the input was bad or cut off: what came before it was delivered.
+    `patient`: whether a batch waits for packets while only time passes; else it may have none, and `ticks`.
     """
 
     name: str
     error: BalefireError | None
+    patient: bool
 
     @property
     def interfaces(self) -> Sequence[str]:
@@ -39,10 +49,16 @@ class Source(Protocol):
         """What was dropped within the last batch."""
         ...
 
+    @property
+    def ticks(self) -> Sequence[Tick]:
+        """How time passed within the last batch."""
+        ...
+
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """Put the next bytes into memory[start:] and fill rows of `packets` (time, number, at, captured, wire, interface, linktype).
 
-        Returns how many rows, 0 at the end. What does not fit comes with the next call; the bytes of the call before are gone then.
+        Returns how many rows, 0 at the end or where there are but ticks. What does not fit comes with the next call; the bytes of the call
+        before are gone then.
         """
         ...
 

@@ -13,6 +13,7 @@ from typing import Final
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
+from sensors.sources.ring import prepare
 
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
@@ -27,7 +28,7 @@ def compile_all() -> None:
     tasks = [("kernel", number) for number in range(len(sensor.exercises()))]
     tasks += [("protocol", number) for number in range(len(protocols()))]
     with ProcessPoolExecutor(min(len(os.sched_getaffinity(0)), len(tasks)), multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_compile, [*tasks, ("reader", 0)]))
+        list(pool.map(_compile, [*tasks, ("reader", 0), ("ring", 0)]))
 
 
 def _compile(task: tuple[str, int]) -> None:
@@ -37,6 +38,8 @@ def _compile(task: tuple[str, int]) -> None:
         sensor.exercises()[number]()
     elif kind == "protocol":
         protocols()[number].dissect(sensor.memory, sensor.messages, sensor.which[:0], sensor.operations, 0, sensor.samples, 0, sensor.contexts, sensor.joints)
+    elif kind == "ring":
+        prepare()
     else:
         _read(sensor)
 

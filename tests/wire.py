@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from records.errors import BalefireError
     from records.model import Asset
     from sensors.coverage import Totals
-    from sensors.source import Drop
+    from sensors.source import Drop, Tick
 
 EXAMPLES_EACH: Final = int(os.environ.get("BALEFIRE_EXAMPLES", "25"))  # of each property
 SECOND: Final = 1_000_000_000
@@ -251,6 +251,8 @@ class Feed:
         self.error: BalefireError | None = None
         self.interfaces: Sequence[str] = names
         self.drops: Sequence[Drop] = ()
+        self.ticks: Sequence[Tick] = ()
+        self.patient = True
         self._packets, self._each, self._poison = packets, each, poison
         self._next = 0
 

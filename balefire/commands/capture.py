@@ -17,9 +17,10 @@ from records.errors import BalefireError, InputError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from balefire.screen import Screen
+    from records.model import Alert
     from sensors.sources.pcap import Capture
 
 DEMO: Final = Path(__file__).parents[2] / "tests" / "captures" / "demo.pcap"
@@ -75,10 +76,10 @@ def replay(
     """The whole way: what was seen, what is wrong, what was not seen."""
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
-    _check(screen, rules)
+    check(screen, rules)
     observer = observer or settings.observer
     captures, taught = _found(screen, sources, learn, live=sources == ("-",) and observer is not None)
-    _replay(
+    taken_in(
         screen,
         as_json,
         captures=captures,
@@ -99,7 +100,7 @@ def demo(screen: Screen, as_json: bool) -> None:
     shutil.rmtree(place, ignore_errors=True)
     screen.store = str(place)
     (captures,) = _found(screen, (str(DEMO),))
-    _replay(screen, as_json, captures=captures)
+    taken_in(screen, as_json, captures=captures)
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
         from balefire.commands.dashboard import serve
 
@@ -127,7 +128,7 @@ def _stoppable(captures: Sequence[Capture]) -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _check(screen: Screen, rules: Sequence[Path]) -> None:
+def check(screen: Screen, rules: Sequence[Path]) -> None:
     """Say which of the user's rules cannot be loaded, for the replay goes on without them, and which stand in the place of bundled ones."""
     if not rules:
         return
@@ -163,8 +164,8 @@ def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[l
     return [list(captures) for captures in found]
 
 
-def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
-    """Replay into the store, then tell machines the summary, or people what it means."""
+def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, **plan: Any) -> None:
+    """Take captures into the store, then tell machines the summary, or people what it means. `raised` is told of new alerts at once."""
     from balefire.pipeline import Plan, Replay
     from balefire.summary import tell
     from records.store import open_store
@@ -177,6 +178,7 @@ def _replay(screen: Screen, as_json: bool, **plan: Any) -> None:
         done.note = lambda text: screen.note(getattr(text, screen.language))
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail
+        done.raised = raised
         with screen.progress() as done.progress, _stoppable(done.plan.captures):
             summary = done.run()
     finally:

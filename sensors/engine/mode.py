@@ -48,12 +48,17 @@ _small: list[bool] = []  # what `choose` said last
 
 def choose(octets: int) -> None:
     """Run interpreted if the input is small and nothing is compiled. Has its say before anything imports kernels; afterwards it changes nothing."""
-    _small.append(octets <= SMALL_OCTETS and not (cache_directory() / "warm").exists())
+    _small.append(octets <= SMALL_OCTETS and not is_warm())
 
 
 def interpreted() -> bool:
     """Do kernels of this process run as plain Python?"""
     return os.environ.get("NUMBA_DISABLE_JIT") == "1" or (bool(_small) and _small[-1])
+
+
+def is_warm() -> bool:
+    """Is every kernel compiled?"""
+    return (cache_directory() / "warm").exists()
 
 
 def warm() -> None:

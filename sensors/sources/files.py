@@ -178,8 +178,9 @@ class Pipe(io.RawIOBase):
     all that was read.
     """
 
-    def __init__(self, file: BinaryIO, begun: Callable[[Stream], bool]) -> None:
+    def __init__(self, file: BinaryIO, begun: Callable[[Stream], bool], end: Callable[[], None] | None = None) -> None:
         super().__init__()
+        self._end = end
         self._file: Any = getattr(file, "raw", file)
         self._waits = _has_number(self._file)
         self._digest = hashlib.sha256()
@@ -240,7 +241,10 @@ class Pipe(io.RawIOBase):
         return bool(self._rest) or self._over or self._wait(0)
 
     def stop(self) -> None:
-        """Let it end here, at the latest after a moment; a signal handler may call this."""
+        """Let it end here, at the latest after a moment; a signal handler may call this. Who writes it may be told to end it in order (`end`)."""
+        if self._end is not None:
+            self._end()
+            return
         self.stopped = True
 
     @property

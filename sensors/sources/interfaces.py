@@ -1,31 +1,40 @@
-"""What a capture tells of its interfaces beside their packets: names, and what was dropped (interface statistics of pcapng)."""
+"""What a capture tells of its interfaces beside their packets: names, what was dropped, and what time it was (interface statistics of pcapng)."""
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
-from sensors.source import Drop
-from sensors.sources.formats import options
+from sensors.source import Drop, Tick
+from sensors.sources.formats import nanoseconds, options
 
 LONGEST_NAME: Final = 64
 DROPPED: Final = (5, 7)  # options of statistics: what the interface and what the operating system dropped since the capture began
 MOST_DROPPED: Final = 1 << 40
+MOST_UNITS: Final = (1 << 63) - 1
+APPLICATION: Final = 4  # option of a section: what wrote it
+OURS: Final = b"Balefire"
 
 
 class Interfaces:
-    """`names` of all sections' interfaces, in order; `drops` told since the last batch."""
+    """`names` of all sections' interfaces, in order; `drops` and `ticks` told since the last batch.
+
+    Only the statistics of our own sensor tell that all packets before their time are there: those of others stand anywhere.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.drops: list[Drop] = []
+        self.ticks: list[Tick] = []
         self._here: Counter[str] = Counter()  # names of this section
         self._first = 0  # interface of this section
+        self._ours = False
         self._told: dict[int, int] = {}  # by interface, what it dropped
 
-    def section(self) -> None:
+    def section(self, block: bytes, order: str) -> None:
         """A section begins."""
+        self._ours = (APPLICATION, OURS) in options(block, order, 24)
         self._here.clear()
         self._first = len(self.names)
 
@@ -35,10 +44,12 @@ class Interfaces:
         self._here[name] += 1
         self.names.append(f"{name} ({self._here[name]})" if self._here[name] > 1 else name)
 
-    def statistics(self, block: bytes, order: str, row: int) -> None:
-        """What an interface says it dropped, before this row of the batch: numbers that grow, until they begin anew."""
-        (number,) = struct.unpack_from(f"{order}I", block, 8)
+    def statistics(self, block: bytes, order: str, row: int, table: Any) -> None:
+        """What an interface (a row of `table`) says it dropped, before this row of the batch: numbers that grow, until they begin anew."""
+        number, high, low = struct.unpack_from(f"{order}III", block, 8)
         number += self._first
+        if self._ours and number < len(self.names):
+            self.ticks.append(Tick(row, int(nanoseconds((high << 32 | low) & MOST_UNITS, table[number]))))
         told = {code: struct.unpack(f"{order}Q", value)[0] for code, value in options(block, order, 20) if code in DROPPED and len(value) == 8}
         packets, before = min(sum(told.values()), MOST_DROPPED), self._told.get(number, 0)
         if number < len(self.names) and packets != before:

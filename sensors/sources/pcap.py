@@ -18,7 +18,8 @@ from sensors.sources.files import Digest, Pipe, Spool, beginning, open_stream
 from sensors.sources.formats import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO
 
     from sensors.sources.again import Marks
     from sensors.sources.reader import CaptureSource
@@ -97,19 +98,19 @@ def find(paths: Sequence[str]) -> Found:
     return found
 
 
-def listen() -> Found:
-    """Standard input as a capture that is read as it comes, for as long as it goes on."""
+def listen(file: BinaryIO | None = None, name: str = STDIN, end: Callable[[], None] | None = None) -> Found:
+    """A pipe, else standard input, as a capture that is read as it comes, for as long as it goes on; `end` tells whoever writes it to end."""
     found = Found()
-    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
-        found.append(_bad(STDIN, InputError("capture.empty", file=STDIN)))
+    if file is None and sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
+        found.append(_bad(name, InputError("capture.empty", file=name)))
         return found
     try:
-        pipe = Pipe(sys.stdin.buffer, lambda stream: _first(stream, STDIN, whole=False)[0] is not None)
-        first, problem = _first(pipe.beginning(), STDIN, whole=pipe.short)
+        pipe = Pipe(file or sys.stdin.buffer, lambda stream: _first(stream, name, whole=False)[0] is not None, end)
+        first, problem = _first(pipe.beginning(), name, whole=pipe.short)
         digest = "" if problem is not None and problem.key == "capture.unknown" else pipe.salt
-        found.append(Capture(STDIN, STDIN, digest, first, problem, len(pipe.head) if pipe.short else ENDLESS, pipe=pipe))
+        found.append(Capture(name, name, digest, first, problem, len(pipe.head) if pipe.short else ENDLESS, pipe=pipe))
     except OSError as error:
-        found.append(_bad(STDIN, _unreadable(STDIN, error)))
+        found.append(_bad(name, _unreadable(name, error)))
     return found
 
 

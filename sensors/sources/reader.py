@@ -39,7 +39,7 @@ from sensors.sources.interfaces import Interfaces
 
 if TYPE_CHECKING:
     from records.errors import BalefireError
-    from sensors.source import Drop
+    from sensors.source import Drop, Tick
     from sensors.sources.again import Marks
     from sensors.sources.pcap import Capture
     from sensors.sources.stream import Seekable, Stream
@@ -202,6 +202,7 @@ class CaptureSource:
         self.error: BalefireError | None = None
         self.packets = self.octets = self.skipped = 0
         self._interfaces = Interfaces()
+        self.patient = True
         self._path = capture.path
         self._walks = table(1, WALK)
         self._table = table(8, INTERFACE)
@@ -251,11 +252,16 @@ class CaptureSource:
         """What was dropped within the last batch, as interfaces tell."""
         return self._interfaces.drops
 
+    @property
+    def ticks(self) -> list[Tick]:
+        """How time passed within the last batch, as our own sensor told."""
+        return self._interfaces.ticks
+
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """The next packets: see `Source`. A record that is larger than memory[start:] ends the capture as nonsense does."""
         arena = memoryview(memory)
         walk = self._walks[0]
-        self._interfaces.drops = []
+        self._interfaces.drops, self._interfaces.ticks = [], []
         most = len(arena) - start
         room = min(most, max(len(packets) << 11, 1 << 16))  # more than the rows can take would only be kept and moved again
         while not self._over and len(packets):
@@ -276,6 +282,8 @@ class CaptureSource:
                     self._marks.add(mark, int(packets[walk.row - 1].number))
                 self.packets += int(walk.row)
                 return int(walk.row)
+            if self.ticks and self.packets and not self.patient:  # what time it is matters once there is something
+                return 0
             if walk.stop == BROKEN:
                 self._end("capture.corrupt")
             elif not self._skip and last:
@@ -364,10 +372,11 @@ class CaptureSource:
             walk.big = order == ">"
             walk.section += walk.interfaces
             walk.interfaces = 0
-            self._interfaces.section()
+            (length,) = struct.unpack_from(f"{order}I", block, 4)
+            self._interfaces.section(bytes(block[:length]), order)
         (length,) = struct.unpack_from(f"{order}I", block, 4)
         if kind == STATISTICS:
-            self._interfaces.statistics(bytes(block[:length]), order, int(walk.row))
+            self._interfaces.statistics(bytes(block[:length]), order, int(walk.row), self._table)
             walk.at += length
             return
         self._headers += 1

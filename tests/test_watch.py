@@ -1,0 +1,243 @@
+"""Live interfaces for real: veth pairs in network namespaces of the test's own, listened to as in a plant."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from sensors.engine.tables import PACKET, table
+from sensors.sources.pcap import find, open_capture
+from tests.require import need
+from tests.veth import ROOT, started, wires
+from tests.wire import Talk, mbap, pcap, read, registers, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from subprocess import Popen
+
+    from tests.veth import Wires
+
+pytestmark = pytest.mark.netns
+INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}  # nothing here is about speed, and nobody waits for a compiler
+DEMO = ROOT / "tests" / "captures" / "demo.pcap"
+
+
+def plain(path: Path, talk: Talk) -> Path:
+    """A pcap as the sender takes it."""
+    path.write_bytes(pcap(talk.packets))
+    return path
+
+
+def said(process: Popen[bytes], *words: str, within: float = 60) -> bytes:
+    """Lines of standard error up to one that holds these words."""
+    assert process.stderr is not None
+    lines, number, end = b"", process.stderr.fileno(), time.monotonic() + within
+    while not any(all(word.encode() in line for word in words) for line in lines.splitlines()):
+        if not select.select([number], [], [], max(end - time.monotonic(), 0))[0]:
+            pytest.fail(f"not within {within} s: {lines.decode()}")
+        came = os.read(number, 1 << 16)
+        assert came, f"it ended: {lines.decode()}"
+        lines += came
+    return lines
+
+
+def ended(process: Popen[bytes], with_signal: int = signal.SIGINT) -> tuple[int, dict[str, Any], str]:
+    """Exit status, summary and the rest of what was said, once it is told to end."""
+    process.send_signal(with_signal)
+    out, problems = process.communicate(timeout=120)
+    return process.returncode, json.loads(out or "{}"), problems.decode()
+
+
+def watching(wire: Wires, store: Path, *more: str) -> tuple[str, ...]:
+    """The command line."""
+    return wire.run("-m", "balefire", "watch", "in0", "--store", str(store), "--observer", "test", "--json", *more)
+
+
+def stored(store: Path, table: str, *more: str) -> list[dict[str, Any]]:
+    """Rows of a table as the command line tells them."""
+    words = (sys.executable, "-m", "balefire", table, "--store", str(store), "--json", *more)
+    told = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+def test_the_attack_on_the_wire_is_what_the_capture_says(tmp_path: Path) -> None:
+    """Every packet is there, each alert is told at once, and both what is seen and what is found are those of the capture."""
+    with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        wire.send(DEMO)
+        sent = time.monotonic()
+        lines = said(process, "fall silent")
+        assert time.monotonic() - sent < 30, "interpreted it is slow, but it does not wait for the end"
+        status, summary, rest = ended(process)
+    assert status == 0, rest
+    words = (sys.executable, "-m", "balefire", "replay", str(DEMO), "--store", str(tmp_path / "replayed"), "--json")
+    replayed = json.loads(subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True).stdout)
+    assert summary["packets"] == replayed["packets"]
+    assert summary["coverage"]["dropped"] == 0
+    assert {name: counts["messages"] for name, counts in summary["protocols"].items()} == {
+        name: counts["messages"] for name, counts in replayed["protocols"].items()
+    }
+    assert summary["effects"] == replayed["effects"]
+    assert lines.count(b"10.20.1.66") >= 5
+    assert {row["severity"] for row in stored(tmp_path / "live", "alerts")} >= {row["severity"] for row in stored(tmp_path / "replayed", "alerts")} - {0}
+
+
+def test_a_write_is_told_within_two_seconds_while_polls_go_on(tmp_path: Path) -> None:
+    talk = Talk().open()
+    for number in range(200):
+        talk.ask(mbap(number, read(0, 2)), mbap(number, registers(1, 2)))
+    acting = Talk(client="10.0.0.66", client_port=40001).open().ask(mbap(1, write(3, 7)), mbap(1, write(3, 7)))
+    polls, act = plain(tmp_path / "polls.pcap", talk), plain(tmp_path / "act.pcap", acting)
+    rule = tmp_path / "rules" / "any-write.yml"
+    rule.parent.mkdir()
+    rule.write_text(RULE)
+    with wires() as wire, started(watching(wire, tmp_path / "live", "--rules", str(rule.parent)), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        wire.send(polls)
+        wire.send(act)
+        acted = time.monotonic()
+        said(process, "somebody wrote")
+        assert time.monotonic() - acted < 2.0
+        status, _, rest = ended(process, signal.SIGTERM)
+    assert status == 0, rest
+
+
+def test_several_interfaces_are_merged_in_the_order_of_time_and_named(tmp_path: Path) -> None:
+    first, second = Talk().open(), Talk(client="10.0.0.9", client_port=41000).open()
+    for number in range(100):
+        first.ask(mbap(number, read(0, 2)), mbap(number, registers(1, 2)))
+        second.ask(mbap(number, read(0, 2)), mbap(number, registers(1, 2)))
+    captures = [plain(tmp_path / "first.pcap", first), plain(tmp_path / "second.pcap", second)]
+    with wires(2) as wire, started(wire.run("-m", "sensors.listening", "in0", "in1"), INTERPRETED) as process:
+        said(process, "ready")
+        for number in (0, 1):
+            wire.send(captures[number], number, 0.001)
+        process.terminate()
+        told, _ = process.communicate(timeout=60)
+    (tmp_path / "told.pcapng").write_bytes(told)
+    (capture,) = find([str(tmp_path / "told.pcapng")])
+    source = open_capture(capture)
+    rows: list[tuple[int, str]] = []
+    memory, packets = np.zeros(1 << 20, np.uint8), table(1 << 12, PACKET)
+    while count := source.batch(memory, 0, packets):
+        rows += [(int(packet.time), source.interfaces[int(packet.interface)]) for packet in packets[:count]]
+    source.close()
+    assert source.error is None
+    assert rows == sorted(rows, key=lambda row: row[0])
+    assert [name for _, name in rows].count("in0") == len(first.packets)
+    assert [name for _, name in rows].count("in1") == len(second.packets)
+
+
+def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tmp_path: Path) -> None:
+    talk = Talk().open().ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2)))
+    capture = plain(tmp_path / "talk.pcap", talk)
+    with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        wire.send(capture)
+        time.sleep(0.5)  # what lies in the ring of an interface goes with it
+        wire.vanish()
+        said(process, "in0", "is gone")
+        wire.appear()
+        said(process, "in0", "is back")
+        wire.send(capture)
+        status, summary, rest = ended(process)
+    assert status == 0, rest
+    assert summary["packets"] == 2 * len(talk.packets)
+
+
+def test_it_never_sends(tmp_path: Path) -> None:
+    with wires() as wire:
+        ear = wire.heard()
+        with started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
+            said(process, "Listening on in0")
+            wire.send(DEMO)
+            said(process, "fall silent")
+            assert ended(process)[0] == 0
+        ear.terminate()
+        heard, _ = ear.communicate(timeout=30)
+    assert int(heard) == 0, "frames that came out of the listening end"
+
+
+def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Path) -> None:
+    with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        wire.send(DEMO)
+        said(process, "fall silent")
+        (child,) = [
+            int(line.split()[0]) for line in subprocess.run(("ps", "-eo", "pid,args"), check=True, capture_output=True, text=True).stdout.splitlines()
+            if "sensors.listening" in line and wire.here not in line and "in0" in line
+        ]  # fmt: skip
+        os.kill(child, signal.SIGKILL)
+        out, problems = process.communicate(timeout=60)
+    assert process.returncode == 3, problems.decode()
+    assert b"ended by itself" in problems
+    assert json.loads(out)["packets"] > 2000
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "status"),
+    [
+        (("nowhere9",), "There are: ", 2),
+        (("in0", "--filter", "port eighty eight"), "as for tcpdump", 2),
+    ],
+)
+def test_what_cannot_be_listened_to_is_said(words: tuple[str, ...], says: str, status: int, tmp_path: Path) -> None:
+    with wires() as wire:
+        command = wire.run("-m", "balefire", "watch", *words, "--store", str(tmp_path / "none"))
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | INTERPRETED, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert says in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_without_the_capability_it_says_how_to_get_it(tmp_path: Path) -> None:
+    need("netns", shutil.which("setpriv") is not None, "dropping capabilities needs setpriv of util-linux")
+    with wires() as wire:
+        dropped = ("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw")
+        command = ("ip", "netns", "exec", wire.here, *dropped, *wire.run("-m", "balefire", "watch", "in0", "--store", str(tmp_path / "none"))[4:])
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | INTERPRETED, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
+    assert "CAP_NET_RAW" in done.stderr
+
+
+def test_a_filter_keeps_the_rest_away(tmp_path: Path) -> None:
+    wanted, unwanted = Talk().open(), Talk(port=80, client_port=42000).open()
+    captures = [plain(tmp_path / "wanted.pcap", wanted), plain(tmp_path / "unwanted.pcap", unwanted)]
+    with wires() as wire, started(watching(wire, tmp_path / "live", "--filter", "port 502"), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        for capture in captures:
+            wire.send(capture)
+        time.sleep(0.5)
+        status, summary, rest = ended(process)
+    assert (status, summary.get("packets")) == (0, len(wanted.packets)), rest
+
+
+RULE = """
+title: "{source} somebody wrote"
+title_zh: "{source} 有人写入"
+id: any-write
+status: experimental
+description: For the test of how soon an alert is there.
+logsource:
+  product: balefire
+detection:
+  selection:
+    ot.access: write
+  condition: selection
+level: high
+tests:
+  fires:
+    - {ot: {access: write, effect: value.write}}
+  quiet:
+    - {ot: {access: read, effect: value.read}}
+"""
