@@ -67,7 +67,7 @@ def _node(origin: str, path: str, where: str) -> str:
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         raise UsageError("elastic.address", where=where) from None
-    if not host or "?" in path or "," in path:
+    if not host or "?" in path or path.startswith("/"):  # another scheme in the middle
         raise UsageError("elastic.address", where=where)
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}:{port}" + (f"/{path}" if path else "")
