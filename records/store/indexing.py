@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.columns import agree, content, document
-from records.store.documents import OWN, bodies, finished, flat_of, labels_of, once
+from records.store.documents import OWN, compact, finished, flat_of, labels_of, once
+from records.store.rendering import bodies
 from records.store.templates import BY_PERIOD, DAY, LEDGER, period_of
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Indexer:
         return there
 
     def _items(self, actions: Sequence[tuple[dict[str, Any], Entry]]) -> list[dict[str, Any]]:
-        lines: list[Any] = [line for action, entry in actions for line in (action, entry.document)]
+        lines: list[Any] = [line for action, entry in actions for line in (compact(action).encode("utf-8", "surrogatepass"), entry.document)]
         answer = self.cluster.ask(lambda: self.cluster.client.bulk(operations=lines, filter_path=SHOWN))
         return [next(iter(item.values())) for item in answer["items"]]
 
