@@ -134,13 +134,13 @@ class Indexer:
         """Rows in these indices can be found, and their retention counts from `now`."""
         if not touched:
             return
-        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))
         dated = {index for index in touched if self._dated.get(index, 0) < now}
         hour = (now // HOUR + 1) * HOUR
         lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{WRITTEN}{index}"}}, {"written": hour})]
         if lines:
             self.cluster.bulk(lines, index=self.names.of(LEDGER))
             self._dated |= dict.fromkeys(dated, hour)
+        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))  # also finds out whether one was retired meanwhile
 
     def ensure(self, index: str) -> None:
         """The index is there."""
