@@ -36,6 +36,7 @@ def test_a_bench_of_stores_fails_where_writing_is_too_slow(
     monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path))
     monkeypatch.setattr(elastic, "LEAST", least)
     monkeypatch.setattr(elastic, "PART", 200)
+    monkeypatch.setattr(elastic, "SETTLED_S", 0.0)
     monkeypatch.setattr(sys, "argv", ["elastic", "--rows", "600", "--turns", "400"])
     if least:
         with pytest.raises(SystemExit):

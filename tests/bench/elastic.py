@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 TIMES: Final = 20
 PART: Final = 20_000  # rows of a commit, and of a turn
+SETTLED_S: Final = 11.0  # Elasticsearch looks every 10 s what its indices take
 LEAST: Final = 0.8  # of what the client alone does
 BARE: Final = "bare-activity-2026-03-01"
 HOUR: Final = 3600 * history.SECOND
@@ -122,6 +123,7 @@ def measured(running: Server, folder: str, rows: int, turns: int) -> float:
         print(f"elasticsearch, {done:,} more: {done / seconds:,.0f}/s", flush=True)
     for path in ("_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):  # what was merged goes from the disk
         running.ask("POST", f"/bench-activity/{path}")
+    time.sleep(SETTLED_S)
     print(f"elasticsearch: {elastic.octets() / rows:.0f} bytes per activity", flush=True)
     embedded = filled(folder, rows)
     asked({"elasticsearch": elastic, "embedded": embedded})
