@@ -1,7 +1,7 @@
 # make demo    see it work          make lint    style and types       make warm    compile every kernel now
 # make test    run every test       make venv    only set up           make lock    resolve the dependencies anew
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
-# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make soak    memory over 100M packets, Elasticsearch away for minutes
+# make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=)    make soak    memory over 100M packets, Elasticsearch away for minutes
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
@@ -16,7 +16,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench bench-rules soak fuzz warm venv lock
+.PHONY: demo test lint bench bench-stores bench-rules soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -31,6 +31,10 @@ lint: $(VENV)/development.stamp
 
 bench: $(VENV)/bench.stamp
 	@$(BIN)/python -m tests.bench $(STREAM) $(ARGS)
+	@$(MAKE) --no-print-directory bench-stores ARGS=
+
+bench-stores: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.bench.elastic --rows $(or $(ROWS),1000000) $(ARGS)
 
 bench-rules: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.rules $(if $(SEED),--seed $(SEED))

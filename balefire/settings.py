@@ -85,6 +85,14 @@ class Dissect(BaseModel):
     mebibytes: int = Field(default=1024, ge=512, le=1 << 20)
 
 
+class Retain(BaseModel):
+    """How long what is recorded stays: days after the end of its period, and after the last write to it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    days: int = Field(default=180, ge=1, le=36500)
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -101,6 +109,7 @@ class Settings(BaseSettings):
     elasticsearch: Elasticsearch = Elasticsearch()
     spool: str = ""
     evidence: Keep = Keep()
+    retention: Retain = Retain()
     dissection: Dissect = Dissect()
 
     @classmethod
@@ -201,4 +210,6 @@ def _span(section: type[BaseModel], name: str) -> str:
     return '"…"' if low is None else f"{low}–{high}"
 
 
-_SECTIONS: Final[dict[str, type[BaseModel]]] = {"dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "dissection": Dissect}
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {
+    "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "dissection": Dissect,
+}  # fmt: skip

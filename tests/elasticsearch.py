@@ -163,15 +163,13 @@ def node() -> Generator[Elasticsearch]:
 @contextmanager
 def cluster(nodes: int = 1, security: Security | None = None) -> Generator[tuple[Elasticsearch, list[Node]]]:
     """A cluster of so many processes until the end of the block, all on the loopback interface."""
-    packed, java = archive(), shutil.which("java")
-    need("elasticsearch", packed is not None and java is not None, "no archive of Elasticsearch in Maven's store, or no Java; see tests/elasticsearch.py")
     with tempfile.TemporaryDirectory(prefix="balefire-elasticsearch-") as folder:
-        home = _unpacked(str(packed), Path(folder))
+        home, java = unpacked(Path(folder))
         made = [Node(Path(folder) / f"node-{number}", *_free_ports()) for number in range(nodes)]
         for each in made:
             _configured(home, each, made, security)
         _owned(Path(folder))
-        processes = [_started(home, each, str(java)) for each in made]
+        processes = [_started(home, each, java) for each in made]
         asked = Elasticsearch(",".join(f"http://127.0.0.1:{each.port}" for each in made), security)
         try:
             yield _ready(asked, processes, made), made
@@ -189,13 +187,16 @@ def _free_ports() -> tuple[int, int]:
         return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
-def _unpacked(packed: str, folder: Path) -> Path:
-    with zipfile.ZipFile(packed) as opened:
+def unpacked(folder: Path) -> tuple[Path, Path]:
+    """(the server and its tools, in a folder that holds nothing else, the home of the Java that runs them)"""
+    packed, java = archive(), shutil.which("java")
+    need("elasticsearch", packed is not None and java is not None, "no archive of Elasticsearch in Maven's store, or no Java; see tests/elasticsearch.py")
+    with zipfile.ZipFile(str(packed)) as opened:
         opened.extractall(folder)
     (home,) = (path for path in folder.iterdir() if path.is_dir())
     for path in (*(home / "bin").iterdir(), folder):
         path.chmod(0o755)
-    return home
+    return home, Path(str(java)).resolve().parents[1]
 
 
 def _configured(home: Path, own: Node, nodes: list[Node], security: Security | None) -> None:
@@ -230,8 +231,8 @@ def _owned(folder: Path) -> None:
             shutil.chown(path, "nobody")
 
 
-def _started(home: Path, own: Node, java: str) -> subprocess.Popen[bytes]:
-    told = {"ES_JAVA_HOME": str(Path(java).resolve().parents[1]), "ES_JAVA_OPTS": "-Xms512m -Xmx512m", "ES_PATH_CONF": str(own.home / "config")}
+def _started(home: Path, own: Node, java: Path) -> subprocess.Popen[bytes]:
+    told = {"ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": "-Xms512m -Xmx512m", "ES_PATH_CONF": str(own.home / "config")}
     user = "nobody" if os.geteuid() == 0 else None
     with (own.home / "said").open("wb") as said:
         command = [home / "bin" / "elasticsearch", "-p", own.home / "pid"]

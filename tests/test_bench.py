@@ -1,12 +1,18 @@
-"""The benchmarks of rules say with their exit status whether what they measure holds."""
+"""Benchmarks say with their exit status whether what they measure holds."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench import rules
+from tests.bench import elastic, rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.elasticsearch import Elasticsearch
 
 
 @pytest.mark.parametrize(("limit", "holds"), [(600.0, True), (0.0, False)])
@@ -19,3 +25,32 @@ def test_a_bench_of_rules_fails_where_its_limit_does_not_hold(monkeypatch: pytes
     with pytest.raises(SystemExit) as stopped:
         rules.main()
     assert stopped.value.code == "slower than 0 s"
+
+
+@pytest.mark.elasticsearch
+@pytest.mark.parametrize("least", [0.0, 100.0])
+def test_a_bench_of_stores_fails_where_writing_is_too_slow(
+    elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, least: float
+) -> None:
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_URL", elasticsearch.url)
+    monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path))
+    monkeypatch.setattr(elastic, "LEAST", least)
+    monkeypatch.setattr(elastic, "PART", 200)
+    monkeypatch.setattr(elastic, "SETTLED_S", 0.0)
+    monkeypatch.setattr(sys, "argv", ["elastic", "--rows", "600", "--turns", "400"])
+    if least:
+        with pytest.raises(SystemExit):
+            elastic.main()
+    else:
+        elastic.main()
+    told = capsys.readouterr().out
+    assert "elasticsearch, 400 activities in turns" in told
+    assert "elasticsearch, 200 more" in told
+    assert "embedded, 600 activities" in told
+    assert told.count("p95") == 8
+
+
+def test_a_bench_of_the_embedded_store_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["elastic", "--rows", "600", "--embedded"])
+    elastic.main()
+    assert "bytes per activity" in capsys.readouterr().out

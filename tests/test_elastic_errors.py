@@ -121,6 +121,7 @@ def test_nobody_there() -> None:
         ("http://host:port", "elastic.address"),
         ("http://a:9200,:9200", "elastic.address"),
         ("http://host:9200/?x=1", "elastic.address"),
+        ("https://a:9200,http://b:9200", "elastic.address"),
         ("https://elastic:secret@host:9200", "elastic.credentials"),
         ("http://host:9200#Plant", "elastic.prefix"),
         ("http://host:9200#-x", "elastic.prefix"),
@@ -139,6 +140,7 @@ def test_addresses() -> None:
     assert address("HTTP://[::1]:9200/a/b/").urls == ("http://[::1]:9200/a/b",)
     several = address("https://a:9200,b:9201#plant-7")
     assert (several.urls, several.prefix) == (("https://a:9200", "https://b:9201"), "plant-7")
+    assert address("https://a:9200,https://b:9201").urls == several.urls
     assert address("http://a").prefix == "balefire"
 
 

@@ -295,7 +295,7 @@ def test_an_old_capture_beside_live_data(store: ElasticStore) -> None:
         assert store.write(activities(*old)).new == (5 if n == 0 else 0)
     assert store.newest() == NOON + 3 + 5
     assert ids(store.read("activity", Query(until=NOON))) == [row["id"] for row in old]
-    assert store.retire(NOON - 600 * DAY) == 0
+    assert store.retire(NOON - 600 * DAY) == {}
     assert store.count("activity", Query()) == 9
 
 
@@ -303,8 +303,8 @@ def test_retention_goes_by_the_end_of_the_period_and_the_last_write(store: Elast
     store.write(activities(activity(1, NOON - 100 * DAY), activity(2, NOON)))
     store.write(Commit(findings=(finding(1, NOON - 100 * DAY), finding(2, NOON + 900 * DAY))))
     later = max(time.time_ns(), NOON) + 60 * DAY
-    assert store.retire(NOON - 90 * DAY) == 0, "it was written just now"
-    assert store.retire(later) == 3
+    assert store.retire(NOON - 90 * DAY) == {}, "it was written just now"
+    assert store.retire(later) == {"activity": 2, "finding": 1}
     assert [store.count(name, Query()) for name in ("activity", "finding")] == [0, 1]
     assert store.write(activities(activity(3, NOON))).new == 1
 

@@ -103,8 +103,8 @@ def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str]) -> N
 def test_an_admin_retires(known: Callable[[str], str]) -> None:
     store = open_store(known("admin"), True)
     assert store.write(activities(activity(800, NOON - 2000 * DAY))).new == 1
-    assert store.retire(NOON - 1900 * DAY) == 0
-    assert store.retire(NOON - 2100 * DAY) == 0
+    assert store.retire(NOON - 1900 * DAY) == {}
+    assert store.retire(NOON - 2100 * DAY) == {}
     store.close()
 
 

@@ -15,8 +15,9 @@ from records.schema import ACTIVITY, FINDING, POINT
 from records.search import And, Exists, Match, Not, Or, Range, Wildcard, parse
 from records.store import open_store
 from records.store.contract import Commit
-from records.store.documents import bodies, finished, once
+from records.store.documents import finished, once
 from records.store.documents import rows_of as rows_of_documents
+from records.store.rendering import bodies
 from tests.cli import DEMO, one
 from tests.test_store import DAY, HOUR, NOON, activity, alert, everything, finding, ids, rows_of
 from tests.test_store_search import ADDRESSES, TIMES, conditions
@@ -201,3 +202,18 @@ def test_both_ways_to_a_document_give_the_same(number: int) -> None:
     assert finished(body, {"commit": 1}) == once(ACTIVITY, plain, {"commit": 1})
     (bare,) = bodies(ACTIVITY, rows_of(ACTIVITY, [row | {"source.asset.name": None}]))
     assert bare.content == body.content
+
+
+def test_rows_of_many_shapes_at_once() -> None:
+    """What knows different fields, and values that the index or JSON cannot take as they are."""
+    odd: list[dict[str, Any]] = [
+        {"event.action": 'say "hi"\\\n\x7f'}, {"event.action": "写" * 9000}, {"source.ip": "no address"}, {"ot.value": float("nan")}, {"ot.value": -0.0},
+        {"ot.value": float("-inf")}, {"ot.anomaly": ["short", 'a"b']}, {"@timestamp": -1}, {"event.end": None, "ot.unit": None}, {"ot.grouped": True},
+    ]  # fmt: skip
+    rows = [*ROWS, *(ROWS[0] | {"id": f"odd{number}"} | row for number, row in enumerate(odd))]
+    data = rows_of(ACTIVITY, rows)
+    made = [finished(body, {"commit": 1, "row": 2}) for body in bodies(ACTIVITY, data)]
+    assert made == [once(ACTIVITY, row, {"commit": 1, "row": 2}) for row in rows_of_documents(ACTIVITY, data)]
+    assert sum(b'"known":["' in document for document in made) >= 5
+    assert [body.id for body in bodies(ACTIVITY, data)] == [row["id"] for row in rows]
+    assert list(bodies(ACTIVITY, data.slice(0, 0))) == []

@@ -1,7 +1,8 @@
-"""Stores themselves: make one, say what it holds and how it is, bring it up to date, copy it into another."""
+"""Stores themselves: make one, say what it holds and how it is, bring it up to date, rid it of what is old, copy it into another."""
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 PERIODS: Final = ("day", "week", "month")
+DAY: Final = 86_400 * 10**9
 
 
 @click.group("store", help=say("cli.help.store", HELP))
@@ -108,6 +110,62 @@ def migrate(screen: Screen, as_json: bool) -> None:
         screen.emit({"store": screen.store, "schema": SCHEMA_VERSION})
     else:
         screen.print(screen.say("cli.store.migrated", store=screen.store, schema=SCHEMA_VERSION))
+
+
+@store.command(help=say("cli.help.store_retire", HELP))
+@click.option("--days", type=click.IntRange(1, 36500), metavar="N", help=say("cli.option.retain", HELP))
+@click.option("--dry-run", is_flag=True, help=say("cli.option.retire_dry_run", HELP))
+@click.option("--yes", is_flag=True, help=say("cli.option.retire_yes", HELP))
+@click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
+@keeps
+@speaks
+def retire(screen: Screen, days: int | None, dry_run: bool, yes: bool, by: str | None, as_json: bool) -> None:
+    """Show what is past its retention, then delete it."""
+    from balefire.identities import who
+    from records.nesting import iso
+
+    days = days or screen.settings.retention.days
+    before, person = time.time_ns() - days * DAY, who(screen.settings, by)
+    found = opened(screen)
+    try:
+        old = found.expired(before)
+    finally:
+        found.close()
+    if not as_json:
+        _tell_old(screen, old, days)
+    gone = _retired(screen, before, person) if old and not dry_run and _meant(yes, screen.say("cli.store.retire_ask")) else None
+    if as_json:
+        screen.emit({"store": screen.store, "days": days, "before": iso(before), "expired": old, "retired": gone})
+    elif gone is not None:
+        screen.print(screen.say("cli.store.retired", rows=f"{sum(gone.values()):,}"))
+    elif old:
+        screen.print(screen.say("cli.store.not_retired"))
+
+
+def _tell_old(screen: Screen, old: dict[str, int], days: int) -> None:
+    from balefire.screen import table
+
+    if not old:
+        screen.print(screen.say("cli.store.nothing_expired", days=days))
+        return
+    screen.print(screen.say("cli.store.expired", days=days))
+    columns = [(screen.say("cli.store.table"), False), (screen.say("cli.store.rows"), True)]
+    screen.print(table(columns, [(screen.say(f"cli.store.tables.{name}"), f"{rows:,}") for name, rows in old.items()]))
+
+
+def _retired(screen: Screen, before: int, person: str) -> dict[str, int]:
+    from records.store import open_store
+
+    writing = open_store(screen.store, write=True)
+    try:
+        return writing.retire(before, person)
+    finally:
+        writing.close()
+
+
+def _meant(yes: bool, question: str) -> bool:
+    """Asked where somebody sits there; a script that runs it means it."""
+    return yes or not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm(question, err=True)
 
 
 @store.command(help=say("cli.help.store_copy", HELP))

@@ -104,7 +104,8 @@ def listed(page: Page, found: list[dict[str, Any]], total: int) -> None:
 def line(page: Page, row: dict[str, Any]) -> list[Any]:
     """One entry as texts."""
     time, table, subject = int(row["time"]), str(row["table"]), str(row["subject"])
-    about: dict[str, str] = {"text": f"{page.say(f'audit.{table}') if table in TABLES else table} {subject[:12]}"}
+    kind = page.say(f"audit.{table}") if table in TABLES else say_or(f"cli.store.tables.{table}", page.language, table)
+    about: dict[str, str] = {"text": f"{kind} {subject[:12]}"}
     if table == "alert":
         about["href"] = page.address("alert", id=subject)
     return [

@@ -47,9 +47,9 @@ class Address:
 
 
 def address(where: str) -> Address:
-    """The parts of a store's address; several nodes stand with commas between them: `https://a:9200,b:9200`. Raises UsageError."""
+    """The parts of a store's address; several nodes stand with commas between them: `https://a:9200,b:9200`, also whole. Raises UsageError."""
     scheme, _, rest = where.partition("://")
-    rest, _, prefix = rest.partition("#")
+    rest, _, prefix = rest.replace(f",{scheme}://", ",").partition("#")
     hosts, _, path = rest.partition("/")
     if "@" in rest:
         raise UsageError("elastic.credentials", where=f"{scheme}://{rest.rpartition('@')[2]}", user=f"{VARIABLE}USER", password=f"{VARIABLE}PASSWORD_FILE")
@@ -67,7 +67,7 @@ def _node(origin: str, path: str, where: str) -> str:
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         raise UsageError("elastic.address", where=where) from None
-    if not host or "?" in path:
+    if not host or "?" in path or path.startswith("/"):  # another scheme in the middle
         raise UsageError("elastic.address", where=where)
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}:{port}" + (f"/{path}" if path else "")

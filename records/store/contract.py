@@ -174,8 +174,14 @@ class Store(Protocol):
         """
         ...
 
-    def retire(self, before: int) -> int:
-        """Drop what is older: whole periods whose end and last write are both before this time (nanoseconds); how many rows went."""
+    def expired(self, before: int) -> dict[str, int]:
+        """How many rows `retire` would drop now, by table; tables without any are left out."""
+        ...
+
+    def retire(self, before: int, by: str = ...) -> dict[str, int]:
+        """Drop what is older: whole periods whose end and last write are both before this time (nanoseconds), and documents that are so; how many rows
+        went, by table. The audit trail tells it, and who had it done.
+        """
         ...
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from records.nesting import SECOND, iso, values
+from records.nesting import SECOND, iso
 from records.schema import arrow_schema
 from records.store.columns import address_key, flat
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from records.schema import Field, Table
 
 Row = dict[str, Any]
+compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # one encoder: making one takes longer than a small document
 OWN: Final = "balefire"
 LONGEST: Final = 8191  # characters: a term has 32,766 octets at most, and a character four
 PART: Final = 8192  # rows that are Python objects at a time
@@ -71,10 +71,16 @@ _SHAPES: Final[dict[str, Callable[[Any], tuple[Any, bool]]]] = {
 
 @cache
 def _plan(table: Table) -> tuple[tuple[str, tuple[str, ...], str, Callable[[Any], tuple[Any, bool]] | None], ...]:
-    return tuple((field.name, *_place(field.name), None if field.many else _SHAPES.get(field.type)) for field in table.fields)
+    return tuple((field.name, *place(field.name), shape_of(field)) for field in table.fields)
 
 
-def _place(name: str) -> tuple[tuple[str, ...], str]:
+def shape_of(field: Field) -> Callable[[Any], tuple[Any, bool]] | None:
+    """What makes a value of a field what JSON can hold, and tells whether the index cannot; None where nothing is to be done."""
+    return None if field.many else _SHAPES.get(field.type)
+
+
+def place(name: str) -> tuple[tuple[str, ...], str]:
+    """The objects that a field stands in, and its name there."""
     *branches, leaf = name.split(".")
     return tuple(branches), leaf
 
@@ -107,10 +113,10 @@ def encoded(table: Table, row: Mapping[str, Any], own: Mapping[str, Any] | None 
 
 
 def _dumped(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return compact(value).encode("utf-8", "replace")
 
 
-def once(table: Table, row: Mapping[str, Any], own: Mapping[str, Any]) -> bytes:
+def once(table: Table, row: Mapping[str, Any], own: Mapping[str, int]) -> bytes:
     """The document of a row that never changes, with a digest of its content beside `own`, its commit and its number in it."""
     made, known = tree(table, row)
     body = _dumped(made)
@@ -119,10 +125,11 @@ def once(table: Table, row: Mapping[str, Any], own: Mapping[str, Any]) -> bytes:
     return finished(Body(str(row["id"]), row[table.time], body, content, known), own)
 
 
-def finished(body: Body, own: Mapping[str, Any]) -> bytes:
+def finished(body: Body, own: Mapping[str, int]) -> bytes:
     """The whole document of a row that never changes."""
-    added = {**own, "content": body.content, "known": body.known} if body.known else {**own, "content": body.content}
-    return b'%b,"%b":%b}' % (body.document[:-1], OWN.encode(), _dumped(added))
+    numbers = "".join([f'"{name}":{number},' for name, number in own.items()])
+    known = f',"known":{compact(body.known)}' if body.known else ""
+    return b"%b%b}}" % (body.document[:-1], f',"{OWN}":{{{numbers}"content":"{body.content}"{known}'.encode())
 
 
 def _unlabelled(table: Table, row: Mapping[str, Any]) -> Row:
@@ -141,7 +148,7 @@ def labels_of(table: Table, row: Mapping[str, Any]) -> Row:
     """The labels of a flat row, nested; those that it has not are null, so that it loses them."""
     names = [label for label in table.labels if table.field(label)]
     made, _ = tree(table, {name: row[name] for name in names})
-    for branches, leaf in (_place(name) for name in names if row[name] is None):
+    for branches, leaf in (place(name) for name in names if row[name] is None):
         branch = made
         for step in branches:
             branch = branch.setdefault(step, {})
@@ -160,68 +167,6 @@ class Body:
     known: list[str]
 
 
-def bodies(table: Table, data: pa.Table) -> Iterator[Body]:
-    """The documents of an Arrow table of the schema's form, as `once` makes them, several times as fast: a column at a time, a template a shape of row."""
-    for start in range(0, data.num_rows, PART):
-        part = data.slice(start, PART)
-        names, columns, known = list[str](), list[list[str | None]](), dict[int, list[str]]()
-        for field in table.fields:
-            column = part.column(field.name)
-            if column.null_count < len(column):
-                names.append(field.name)
-                columns.append(_texts(field, values(column, field.type), known))
-        ids, times = values(part.column("id"), "keyword"), values(part.column(table.time), "date")
-        shapes: dict[tuple[bool, ...], tuple[_Shape, _Shape]] = {}
-        for number, row in enumerate(zip(*columns, strict=True)):
-            present = tuple([text is not None for text in row])
-            if present not in shapes:
-                said = [name if there else "" for name, there in zip(names, present, strict=True)]
-                shapes[present] = _shape(said), _shape([name if name not in table.labels else "" for name in said])
-            whole, content = (template % tuple([row[place] for place in order]) for template, order in shapes[present])
-            digest = blake2b(content.encode("utf-8", "replace"), digest_size=12).hexdigest()
-            yield Body(ids[number], times[number], whole.encode("utf-8", "replace"), digest, known.get(number, []))
-
-
-_Shape = tuple[str, list[int]]  # a template, and the columns that fill it in, in their order
-
-
-def _shape(names: list[str]) -> _Shape:
-    """The document of the rows that know these columns ("": not known)."""
-    made: Row = {}
-    for number, name in enumerate(names):
-        if name:
-            branches, leaf = _place(name)
-            branch = made
-            for step in branches:
-                branch = branch.setdefault(step, {})
-            branch[leaf] = f"\0{number}"
-    order: list[int] = []
-
-    def filled(found: re.Match[str]) -> str:
-        order.append(int(found[1]))
-        return "%s"
-
-    return re.sub(r'"\\u0000(\d+)"', filled, _dumped(made).decode()), order
-
-
-def _texts(field: Field, column: list[Any], known: dict[int, list[str]]) -> list[str | None]:
-    """The values of a column as JSON; rows whose value the index cannot hold are noted in `known`."""
-    shape, seen = None if field.many else _SHAPES.get(field.type), dict[Any, tuple[str, bool]]()
-    texts: list[str | None] = []
-    for number, value in enumerate(column):
-        if value is None:
-            texts.append(None)
-            continue
-        key = repr(value) if field.many or field.type == "double" else value  # lists are no keys; 0.0 and -0.0 are one
-        if (found := seen.get(key)) is None:
-            shaped, hidden = (value, False) if shape is None else shape(value)
-            found = seen[key] = (_dumped(shaped).decode(), hidden)
-        texts.append(found[0])
-        if found[1]:
-            known.setdefault(number, []).append(field.name)
-    return texts
-
-
 def rows_of(table: Table, data: pa.Table) -> Iterator[Row]:
     """The flat rows of an Arrow table of the schema's form, some in memory at a time."""
     for start in range(0, data.num_rows, PART):
@@ -234,7 +179,7 @@ def table_of(table: Table, sources: Sequence[Mapping[str, Any]], names: Sequence
     wanted: list[Any] = [schema.field(name) for name in names or table.names]
     fields = {field.name: field for field in table.fields}
     array: Any = pa.array
-    columns = [_column(fields[each.name], each.type, [_at(source, *_place(each.name)) for source in sources], array) for each in wanted]
+    columns = [_column(fields[each.name], each.type, [_at(source, *place(each.name)) for source in sources], array) for each in wanted]
     return pa.table(columns, schema=pa.schema(wanted))
 
 

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
-from records.store import packets
+from records.store import making, packets
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded, flat
 from records.store.contract import Written
-from records.store.decisions import decide
+from records.store.decisions import ITSELF, decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
 from records.store.indexing import DeadLetters, Indexer, Outcome, told
 from records.store.ledger import Ledger, Overtaken
-from records.store.making import current, make, retire, upgrade
+from records.store.making import current, make, upgrade
 from records.store.merging import ALIAS
 from records.store.relabelling import relabelled, renew
+from records.store.retiring import tell
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, restore, settle
@@ -302,13 +303,23 @@ class ElasticStore:
         with self._writing:
             return self._decided(lambda transaction: packets.thin(transaction, most, before, time.time_ns()))
 
-    def retire(self, before: int) -> int:
-        """Drop whole periods (and documents) whose end and last write are both before this time; how many rows went."""
+    def expired(self, before: int) -> dict[str, int]:
+        """How many rows `retire` would drop now, by table."""
+        return making.expired(self.cluster, self.names, self._page(), self.period, before)
+
+    def retire(self, before: int, by: str = ITSELF) -> dict[str, int]:
+        """Drop whole periods (and documents) whose end and last write are both before this time; how many rows went, by table.
+
+        The trail tells it before anything goes: a retirement that breaks off is told, and its rest goes with the next one.
+        """
         self._check_writing()
         with self._writing:
-            dropped = retire(self.cluster, self.names, self.ledger, self.period, before)
+            page = self._page()
+            gone = making.expired(self.cluster, self.names, page, self.period, before)
+            self._decided(lambda transaction: tell(transaction, gone, before, by, time.time_ns()))
+            making.retire(self.cluster, self.names, page, self.period, before)
             self._decided(packets.forget)
-            return dropped
+            return gone
 
 
 def _table(name: str) -> Table:

@@ -19,15 +19,16 @@ from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
-from records.store import packets, parquet
+from records.store import packets, parquet, retiring
 from records.store.columns import agree, arrow_types, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
-from records.store.decisions import changed, decide, put
+from records.store.decisions import ITSELF, decide, put
 from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Manifest, guard
 from records.store.merging import ALIAS
 from records.store.place import check_place, locked
 from records.store.relabelling import relabel_files, relabelled, renew
+from records.store.retiring import IN_PARQUET
 from records.store.rows import alert_from, suppression_from
 from records.store.settling import documents_of, restore, settle
 from records.store.sql import Statement, sort_field
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
     from records.store.contract import Change, Commit
     from records.store.spool import Spool
 
-IN_PARQUET: Final = ("activity", "point")
-_EXPIRING: Final = ("finding", "alert", "incident", "coverage", "evidence")
 _SHORT: Final = 10_000  # rows of a page that is read by identity
 
 
@@ -313,27 +312,16 @@ class EmbeddedStore:
         with self._writing, self._manifest.transaction():
             return packets.thin(self._manifest, most, before, time.time_ns())
 
-    def retire(self, before: int) -> int:
-        """Drop whole days (and documents) whose end and last write are both before this time; how many rows went."""
+    def expired(self, before: int) -> dict[str, int]:
+        """How many rows `retire` would drop now, by table."""
+        return retiring.expired(self._manifest, before)
+
+    def retire(self, before: int, by: str = ITSELF) -> dict[str, int]:
+        """Drop whole days (and documents) whose end and last write are both before this time; how many rows went, by table."""
         if self._lock is None:
             raise StoreError("store.reading", path=self.path)
-        dropped = 0
         with self._writing, self._manifest.transaction():
-            for name in IN_PARQUET:
-                files = self._manifest.files(name, None, before)
-                lasting = {file.day for file in files if max((file.day + 1) * parquet.DAY, file.written) >= before}
-                old = [file for file in files if file.day not in lasting]
-                with guard(self.path):
-                    for file in old:
-                        os.utime(self.path / file.name)
-                self._manifest.retire_files(file.name for file in old)
-                dropped += sum(file.rows for file in old)
-            for name in _EXPIRING:
-                if gone := self._manifest.drop_older(name, before):
-                    changed(self._manifest, name)
-                    dropped += gone
-            packets.forget(self._manifest)
-        return dropped
+            return retiring.retire(self.path, self._manifest, before, by, time.time_ns())
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are: they come from another store."""

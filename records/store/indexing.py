@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.columns import agree, content, document
-from records.store.documents import OWN, bodies, finished, flat_of, labels_of, once
+from records.store.documents import OWN, compact, finished, flat_of, labels_of, once
+from records.store.rendering import bodies
 from records.store.templates import BY_PERIOD, DAY, LEDGER, period_of
 
 if TYPE_CHECKING:
@@ -133,13 +134,13 @@ class Indexer:
         """Rows in these indices can be found, and their retention counts from `now`."""
         if not touched:
             return
-        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))
         dated = {index for index in touched if self._dated.get(index, 0) < now}
         hour = (now // HOUR + 1) * HOUR
         lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{WRITTEN}{index}"}}, {"written": hour})]
         if lines:
             self.cluster.bulk(lines, index=self.names.of(LEDGER))
             self._dated |= dict.fromkeys(dated, hour)
+        self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))  # also finds out whether one was retired meanwhile
 
     def ensure(self, index: str) -> None:
         """The index is there."""
@@ -179,7 +180,7 @@ class Indexer:
         return there
 
     def _items(self, actions: Sequence[tuple[dict[str, Any], Entry]]) -> list[dict[str, Any]]:
-        lines: list[Any] = [line for action, entry in actions for line in (action, entry.document)]
+        lines: list[Any] = [line for action, entry in actions for line in (compact(action).encode("utf-8", "surrogatepass"), entry.document)]
         answer = self.cluster.ask(lambda: self.cluster.client.bulk(operations=lines, filter_path=SHOWN))
         return [next(iter(item.values())) for item in answer["items"]]
 

@@ -248,6 +248,10 @@ class Manifest:
         with self._lock, guard(self.path):
             return self._db.execute("DELETE FROM document WHERE kind = ? AND max(time, written) < ?", (kind, before)).rowcount
 
+    def count_older(self, kind: str, before: int) -> int:
+        """How many documents have both their time and their last write before."""
+        return self._all("SELECT count(*) FROM document WHERE kind = ? AND max(time, written) < ?", (kind, before))[0][0]
+
     def written_before(self, kind: str, before: int) -> bool:
         """Was any of these documents last written before this time?"""
         return bool(self._all("SELECT 1 FROM document WHERE kind = ? AND written < ? LIMIT 1", (kind, before)))

@@ -1,14 +1,17 @@
-"""The store in Elasticsearch beside what the client does bare, and beside the embedded store: `python -m tests.bench.elastic [ROWS]`.
+"""Both stores: how fast rows are written, what they take on the disk, how long the dashboard's questions take: `python -m tests.bench.elastic --rows N`.
 
-It needs an Elasticsearch: BALEFIRE_ELASTICSEARCH_URL, else one is started as for the tests.
+Writing to Elasticsearch is measured against the client's own `helpers.streaming_bulk` of the same documents, in turns, so that what else the machine does
+slows both. It needs an Elasticsearch: BALEFIRE_ELASTICSEARCH_URL, else one is started as for the tests.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,11 +28,18 @@ from tests.bench import history
 from tests.elasticsearch import node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    import pyarrow as pa
 
     from records.store.contract import Store
+    from tests.elasticsearch import Elasticsearch as Server
 
 TIMES: Final = 20
+PART: Final = 20_000  # rows of a commit, and of a turn
+SETTLED_S: Final = 11.0  # Elasticsearch looks every 10 s what its indices take
+LEAST: Final = 0.8  # of what the client alone does
+BARE: Final = "bare-activity-2026-03-01"
 HOUR: Final = 3600 * history.SECOND
 END: Final = history.START + history.DAYS * 24 * HOUR
 
@@ -56,53 +66,99 @@ def percentiles(ask: Callable[[], object]) -> tuple[float, float]:
     return taken[TIMES // 2], taken[int(TIMES * 0.95) - 1]
 
 
-def bare(client: Elasticsearch, rows: int) -> float:
-    """Activities a second by the client alone: the same documents in an index of the same mapping, without anything around it."""
-    taken, done = 0.0, 0
-    client.options(ignore_status=404).indices.delete(index="bare-activity-2026-03-01")
+def parts(rows: int) -> Iterator[pa.Table]:
+    """A month of activities, some at a time."""
     for table in history.batches(1, rows, history.Truth()):
-        documents: list[dict[str, Any]] = [json.loads(encoded(ACTIVITY, row)) for row in rows_of(ACTIVITY, table)]
-        started = time.perf_counter()
-
-        def actions(documents: list[dict[str, Any]] = documents) -> Iterator[dict[str, Any]]:
-            for document in documents:
-                yield {"_op_type": "create", "_index": "bare-activity-2026-03-01", "_id": document["id"], "_source": document}
-
-        for well, _ in helpers.streaming_bulk(client, actions(), chunk_size=2000):
-            done += well
-        taken += time.perf_counter() - started
-    assert done == rows
-    return rows / taken
+        yield from (table.slice(start, PART) for start in range(0, table.num_rows, PART))
 
 
-def main(rows: int) -> None:
-    """Measure, and print one line a figure."""
-    with node() as running, tempfile.TemporaryDirectory() as folder:
-        client = Elasticsearch(running.url, request_timeout=60)
-        ElasticStore(f"{running.url}#bare", True, "month").close()  # its mapping
-        alone = bare(client, rows)  # and once more after, for a server gets faster
-        running.forget("bench")
-        stores = {"elasticsearch": ElasticStore(f"{running.url}#bench", True, "month"), "embedded": open_store(str(Path(folder) / "store"), True)}
-        for name, store in stores.items():
-            started = time.perf_counter()
-            for table in history.batches(1, rows, history.Truth()):
-                store.write(Commit(history.Batch(activities=table)))
-            rate = rows / (time.perf_counter() - started)
-            alone = (alone + bare(client, rows)) / 2 if name == "elasticsearch" else alone
-            print(f"{name}: {rate:,.0f} activities/s" + (f", {rate / alone:.2f} of streaming_bulk alone ({alone:,.0f})" if name == "elasticsearch" else ""))
-        running.ask("POST", "/bench-activity/_forcemerge?max_num_segments=1")
-        octets = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        elastic = stores["elasticsearch"]
-        assert isinstance(elastic, ElasticStore)
-        print(f"bytes per activity: elasticsearch {elastic.octets() / rows:.0f}, embedded {octets / rows:.0f}")
-        for question in questions(elastic):
-            told = {name: percentiles(questions(store)[question]) for name, store in stores.items()}
-            print(f"{question}: " + ", ".join(f"{name} p50 {half:.0f} ms p95 {most:.0f} ms" for name, (half, most) in told.items()))
-        for store in stores.values():
-            store.close()
-        for name in ("bench", "bare"):
-            running.forget(name)
+def written(store: Store, tables: Iterable[pa.Table]) -> tuple[int, float]:
+    """Write them; (rows, seconds)."""
+    rows, started = 0, time.perf_counter()
+    for table in tables:
+        rows += store.write(Commit(history.Batch(activities=table))).new
+    return rows, time.perf_counter() - started
+
+
+def bare(client: Elasticsearch, table: pa.Table) -> float:
+    """Seconds that the client alone takes to send the same documents to an index of the same mapping; making them is not counted."""
+    documents: list[dict[str, Any]] = [json.loads(encoded(ACTIVITY, row)) for row in rows_of(ACTIVITY, table)]
+    actions = ({"_op_type": "create", "_index": BARE, "_id": document["id"], "_source": document} for document in documents)
+    started = time.perf_counter()
+    done = sum(well for well, _ in helpers.streaming_bulk(client, actions, chunk_size=2000))
+    assert done == table.num_rows
+    return time.perf_counter() - started
+
+
+def in_turns(store: Store, client: Elasticsearch, tables: Iterable[pa.Table]) -> float:
+    """What share of the rate of the client alone the store writes at."""
+    rows, ours, alone = 0, 0.0, 0.0
+    for number, table in enumerate(tables):
+        alone += bare(client, table) if number % 2 else 0.0
+        done, seconds = written(store, [table])
+        alone += 0.0 if number % 2 else bare(client, table)
+        rows, ours = rows + done, ours + seconds
+    print(f"elasticsearch, {rows:,} activities in turns: {rows / ours:,.0f}/s, {alone / ours:.2f} of streaming_bulk alone ({rows / alone:,.0f}/s)", flush=True)
+    return alone / ours
+
+
+def asked(stores: dict[str, Store]) -> None:
+    """How long the questions take."""
+    for question in questions(next(iter(stores.values()))):
+        told = {name: percentiles(questions(store)[question]) for name, store in stores.items()}
+        print(f"{question}: " + ", ".join(f"{name} p50 {half:.0f} ms p95 {most:.0f} ms" for name, (half, most) in told.items()), flush=True)
+
+
+def measured(running: Server, folder: str, rows: int, turns: int) -> float:
+    """Fill both stores, print what they take and how long the questions take; the share of the rate of the client alone."""
+    running.forget("bench")
+    client = Elasticsearch(running.url, request_timeout=60)
+    client.options(ignore_status=404).indices.delete(index=BARE)
+    ElasticStore(f"{running.url}#bare", True, "month").close()  # its mapping
+    elastic = ElasticStore(f"{running.url}#bench", True, "month")
+    tables = parts(rows)
+    share = in_turns(elastic, client, islice(tables, -(-turns // PART)))
+    done, seconds = written(elastic, tables)
+    if done:
+        print(f"elasticsearch, {done:,} more: {done / seconds:,.0f}/s", flush=True)
+    for path in ("_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):  # what was merged goes from the disk
+        running.ask("POST", f"/bench-activity/{path}")
+    time.sleep(SETTLED_S)
+    print(f"elasticsearch: {elastic.octets() / rows:.0f} bytes per activity", flush=True)
+    embedded = filled(folder, rows)
+    asked({"elasticsearch": elastic, "embedded": embedded})
+    for store in (elastic, embedded):
+        store.close()
+    for name in ("bench", "bare"):
+        running.forget(name)
+    return share
+
+
+def filled(folder: str, rows: int) -> Store:
+    """A directory with so many activities; prints how fast, and what they take."""
+    store = open_store(str(Path(folder) / "store"), True)
+    done, seconds = written(store, history.batches(1, rows, history.Truth()))
+    octets = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    print(f"embedded, {done:,} activities: {done / seconds:,.0f}/s, {octets / rows:.0f} bytes per activity", flush=True)
+    return store
+
+
+def main() -> None:
+    """Measure, and print one line a figure; an exit status where writing is too slow."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.elastic", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--turns", type=int, default=200_000, help="rows that the client alone sends, too")
+    parser.add_argument("--embedded", action="store_true", help="the embedded store alone")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
+        if chosen.embedded:
+            asked({"embedded": filled(folder, chosen.rows)})
+            return
+        with node() as running:
+            share = measured(running, folder, chosen.rows, min(chosen.turns, chosen.rows))
+    if share < LEAST:
+        sys.exit(f"written at {share:.2f} of what streaming_bulk does alone; it has to be {LEAST:g}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    main()
