@@ -81,7 +81,7 @@ def test_one_thing_is_tried_at_a_time(place: Path, tmp_path: Path) -> None:
 def test_a_suppression_in_a_file_is_tried_as_the_one_that_it_was_printed_from(place: Path, tmp_path: Path) -> None:
     alert = max(alerts(place, "station-acts"), key=lambda row: row["count"])
     printed = one("suppress", alert["id"], "--reason", "r", "--by", "w", "--dry-run", "--store", place)
-    wanted = one("rules", "backtest", "--suppression", alert["id"], "--store", place) | {"elapsed_s": 0}
+    wanted: dict[str, Any] = one("rules", "backtest", "--suppression", alert["id"], "--store", place) | {"elapsed_s": 0}
     plain = {"where": {name: values[0] if len(values) == 1 else values for name, values in printed["suppression"]["where"].items()}}
     for content in (printed, printed["suppression"], plain):
         (file := tmp_path / "draft.yml").write_text(json.dumps(content), "utf-8")
