@@ -236,9 +236,7 @@ def main() -> None:
     print(f"  small  {small * 1000:8.1f} ms  a batch of {SMALL} activities, {small / SMALL * asked.rows / median(judging):.0f} times as long a row")
     print(f"  judge  {median(judging):8.2f} s  matching and findings; the limit is {LIMIT_S:g} s")
     little, much = growing(table)
-    print(
-        f"  grown  {much * 1000:8.1f} ms  a batch of {SMALL} for a correlation that remembers up to {MOST - AT_ONCE:,} rows, {little * 1000:.1f} ms where it is 1,000"
-    )
+    print(f"  grown  {much * 1000:8.1f} ms  a batch of {SMALL} for a correlation that remembers most of them, {little * 1000:.1f} ms where it is 1,000")
     if much > GROWN * little:
         raise SystemExit(f"more than {GROWN:g} times as long where more is remembered")
     if median(judging) > LIMIT_S:
