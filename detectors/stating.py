@@ -63,7 +63,7 @@ def _odd(document: Document) -> Iterator[tuple[int, Fault]]:
     where = known.get("where")
     if not isinstance(where, dict) or not where:
         yield document.line(*at, "where"), Fault("suppression-form")
-    elif not any(where.get(anchor) for anchor in ANCHORS):
+    elif not any(cast("dict[str, Any]", where).get(anchor) for anchor in ANCHORS):
         yield document.line(*at, "where"), Fault("suppression-anchor")
 
 
