@@ -306,6 +306,11 @@ CASES: Final[dict[str, tuple[int, Edits, Edits]]] = {
         (("      - 10.0.0.0/8", "      - 10.0.0.0/8\n      - 10.1.0.0/16"),),
         (("      - 10.0.0.0/8", "      - 10.0.0.0/8\n      - 11.1.0.0/16"),),
     ),
+    "all-single": (
+        12,
+        (("ot.effect: cpu.stop\n", "ot.effect|contains|all: cpu.stop\n"),),
+        (("ot.effect: cpu.stop\n", "ot.effect|contains|all: [cpu, stop]\n"),),
+    ),
     "value-repeated": (
         12,
         (("ot.effect: cpu.stop\n", "ot.effect: [cpu.stop, CPU.stop]\n"),),

@@ -23,7 +23,7 @@ from tests.frames import sparse
 if TYPE_CHECKING:
     from tests.rule_reference import Row
 
-SITE: Final = Placeholders({"Servers": ["srv*"], "JumpServers": ["10.1.0.7", "10.2.0.0/16"], "ports": [502, 102], "name": ["x"]})
+SITE: Final = Placeholders({"Servers": ("srv*",), "JumpServers": ("10.1.0.7", "10.2.0.0/16"), "ports": (502, 102), "name": ("x",)})
 AT: Final = datetime(2026, 12, 31, 23, 59, 30, tzinfo=UTC)
 
 
