@@ -17,7 +17,10 @@ from detectors.rulebook.windows import HOLDS, LOWER, SLACK, UPPER, elements
 if TYPE_CHECKING:
     from detectors.rulebook.correlation import Correlation
 
+Row = tuple[int, int, Any]  # time, number, what it brings
+
 NEVER: Final = -(2**63)
+FEW: Final = 4  # rows of a group that need no sums
 TRIMMED: Final = 1024  # rows that no window reaches any more, before they are let go
 ERROR: Final = 2.0**-52  # by which one addition in floating point may err, of the largest number that was there
 
@@ -37,29 +40,83 @@ class _Sum(Protocol):
 
 
 class Tally:
-    """One group. `late`: nanoseconds that a row may come after later ones and still be told from all that it could belong to. `newest`: its latest time."""
+    """One group. `late`: nanoseconds that a row may come after later ones and still be told from all that it could belong to. `newest`: its latest time.
+
+    Of most groups there are few rows. They are held as they are and worked out anew, for whoever makes up hosts can make tens of thousands of groups.
+    """
+
+    __slots__ = ("_correlation", "_late", "_number", "_rows", "_running", "newest")
 
     def __init__(self, correlation: Correlation, late: int) -> None:
-        self._span, self._late = correlation.span, late
+        self._correlation, self._late = correlation, late
         self.newest = NEVER
-        self._rows: list[tuple[int, int, Any]] = []  # time, number, what it brings; in the order of times
         self._number = 0
-        self._window, self._reach = _sum_of(correlation), _sum_of(correlation)  # of the newest window, and of all that a late row may belong to
-        self._first = self._furthest = 0  # the places where they begin
-        self._order = _Order(correlation) if correlation.kind == "temporal_ordered" else None
-
-    @property
-    def empty(self) -> bool:
-        """Whether it holds nothing."""
-        return not self._rows
+        self._rows: list[Row] = []  # in the order of times; none where they are running
+        self._running: _Running | None = None
 
     def add(self, time: int, brought: Any) -> bool:
         """Take in a row; whether any window with it may be enough."""
         self._number += 1
         row = (time, self._number, brought)
+        if self._running is not None:
+            self.newest = max(self.newest, time)
+            return self._running.add(row)
+        insort(self._rows, row)
+        late, self.newest = time < self.newest, max(self.newest, time)
+        if self._rows[0][0] <= self.newest - self._correlation.span - self._late:
+            self._rows = [one for one in self._rows if one[0] > self.newest - self._correlation.span - self._late]
+        if len(self._rows) > FEW:
+            self._running = _Running(self._correlation, self._late)
+            for one in self._rows:
+                self._running.add(one)
+            self._rows = []
+        return self._worth(row, late=late)
+
+    def _worth(self, row: Row, *, late: bool) -> bool:
+        """Whether any window with the row that was taken in last may be enough."""
+        held = self._running.rows if self._running else self._rows
+        if late and row[0] <= self.newest - self._late:
+            return True
+        window = _sum_of(self._correlation)
+        order = _Order(self._correlation) if self._correlation.kind == "temporal_ordered" and not late else None
+        start = self.newest - self._correlation.span
+        ordered = order is None
+        for time, _, brought in held:
+            if late or time > start:
+                window.add(brought)
+            if order is not None:
+                ordered = order.add(time, brought, start)
+        return ordered and (window.possible() if late else window.enough())
+
+    def forget(self, start: int) -> bool:
+        """Let go of what is not after `start`, which is remembered no more; whether nothing is left."""
+        if self._running is not None:
+            self._running.forget(start)
+            return not self._running.rows
+        if self._rows[0][0] <= start:
+            self._rows = [row for row in self._rows if row[0] > start]
+        return not self._rows
+
+
+class _Running:
+    """Sums of the rows of a group that go along with it."""
+
+    __slots__ = ("_first", "_furthest", "_late", "_order", "_reach", "_span", "_window", "newest", "rows")
+
+    def __init__(self, correlation: Correlation, late: int) -> None:
+        self._span, self._late = correlation.span, late
+        self.newest = NEVER
+        self.rows: list[Row] = []  # in the order of times
+        self._window, self._reach = _sum_of(correlation), _sum_of(correlation)  # of the newest window, and of all that a late row may belong to
+        self._first = self._furthest = 0  # the places where they begin
+        self._order = _Order(correlation) if correlation.kind == "temporal_ordered" else None
+
+    def add(self, row: Row) -> bool:
+        """Take in a row; whether any window with it may be enough."""
+        time, _, brought = row
         if time >= self.newest:
             self.newest = time
-            self._rows.append(row)
+            self.rows.append(row)
             self._window.add(brought)
             self._reach.add(brought)
             self._first = self._passed(self._window, self._first, time - self._span)
@@ -69,11 +126,11 @@ class Tally:
             return ordered and self._window.enough()
         return self._add_late(row)
 
-    def _add_late(self, row: tuple[int, int, Any]) -> bool:
+    def _add_late(self, row: Row) -> bool:
         (time, _, brought), newest = row, self.newest
         if time <= newest - self._span - self._late:
             return True
-        insort(self._rows, row)
+        insort(self.rows, row)
         self._reach.add(brought)
         if time > newest - self._span:
             self._window.add(brought)
@@ -85,28 +142,28 @@ class Tally:
 
     def _passed(self, held: _Sum, first: int, start: int) -> int:
         """Let go of what a window that begins after `start` does not hold; where it begins now."""
-        while self._rows[first][0] <= start:
-            held.drop(self._rows[first][2])
+        while self.rows[first][0] <= start:
+            held.drop(self.rows[first][2])
             first += 1
         return first
 
     def _trim(self) -> None:
-        if self._furthest >= TRIMMED and 2 * self._furthest > len(self._rows):
-            del self._rows[: self._furthest]
+        if self._furthest >= TRIMMED and 2 * self._furthest > len(self.rows):
+            del self.rows[: self._furthest]
             self._first -= self._furthest
             self._furthest = 0
 
     def forget(self, start: int) -> None:
         """Let go of what is not after `start`: it is remembered no more."""
-        while self._furthest < len(self._rows) and self._rows[self._furthest][0] <= start:
-            brought = self._rows[self._furthest][2]
+        while self._furthest < len(self.rows) and self.rows[self._furthest][0] <= start:
+            brought = self.rows[self._furthest][2]
             self._reach.drop(brought)
             if self._first <= self._furthest:
                 self._window.drop(brought)
                 self._first += 1
             self._furthest += 1
-        if self._furthest == len(self._rows):
-            self._rows, self._first, self._furthest = [], 0, 0
+        if self._furthest == len(self.rows):
+            self.rows, self._first, self._furthest = [], 0, 0
 
 
 def _sum_of(correlation: Correlation) -> _Sum:
@@ -119,6 +176,8 @@ def _sum_of(correlation: Correlation) -> _Sum:
 
 class _Weight:
     """How many operations rows stand for."""
+
+    __slots__ = ("_bounds", "_lower", "_total")
 
     def __init__(self, correlation: Correlation) -> None:
         self._bounds = correlation.bounds
@@ -141,6 +200,8 @@ class _Weight:
 class _Different(_Weight):
     """How many different values rows have."""
 
+    __slots__ = ("_held",)
+
     def __init__(self, correlation: Correlation) -> None:
         super().__init__(correlation)
         self._held: Counter[Any] = Counter()
@@ -160,6 +221,8 @@ class _Different(_Weight):
 
 class _There:
     """Which parts are there. What their order is, `_Order` knows."""
+
+    __slots__ = ("_correlation", "_counts")
 
     def __init__(self, correlation: Correlation) -> None:
         self._correlation = correlation
@@ -217,6 +280,8 @@ class _Order:
 
 class _Values:
     """Sums, means and percentiles of values."""
+
+    __slots__ = ("_above", "_below", "_correlation", "_held", "_largest", "_positive", "_size", "_steps", "_total")
 
     def __init__(self, correlation: Correlation) -> None:
         self._correlation = correlation

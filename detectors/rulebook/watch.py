@@ -259,9 +259,10 @@ class Watch:
         self.shed += shed
         self._memory = memory.slice(shed).combine_chunks()
         self._codes = []
-        for tally in self._tallies.values():
-            tally.forget(oldest)
-        self._tallies = {} if shed else {group: tally for group, tally in self._tallies.items() if not tally.empty}
+        for group in [group for group, tally in self._tallies.items() if tally.forget(oldest)]:
+            del self._tallies[group]
+        if shed:
+            self._tallies = {}
         kept = {group: [end for end in ends if end > oldest] for group, ends in self._fired.items()}
         self._fired = {group: ends for group, ends in list(kept.items())[-MOST:] if ends}
 
