@@ -78,10 +78,20 @@ class Lost:
     findings: int
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """An alert of which a suppression would hide findings: its row, and how many of those that are seen in this time."""
+
+    alert: dict[str, Any]
+    hidden: int
+    findings: int
+
+
 @dataclass(slots=True)
 class Result:
     """What a draft would change between two times. `fires` are the findings of the rules after the change; `added` and `removed` list the earliest.
 
+    `hidden` are the alerts that a suppression would hide, in whole or in part, those found true first; None where rules are tried.
     Of the findings that there are before and after, `moved` have another severity, and `rekeyed` another key: they would fold into other alerts.
     """
 
@@ -97,6 +107,7 @@ class Result:
     removed: list[Fire] = field(default_factory=list["Fire"])
     hours: list[Hour] = field(default_factory=list["Hour"])
     lost: list[Lost] = field(default_factory=list["Lost"])
+    hidden: list[Hidden] | None = None
 
 
 def period(store: Store, since: int | None, until: int | None) -> tuple[int, int]:

@@ -64,12 +64,16 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True)
 class Subject:
-    """A rule that loads, as it is written and as it judges. `others`: the rules by their ids that it stands beside."""
+    """A rule that loads, or a filter as a rule, as it is written and as it judges. `others`: the rules by their ids that it stands beside.
+
+    `narrowed`: of a filter, the rules on single rows that it is for, as they are without it; None where it is none.
+    """
 
     rule: Rule
     document: Document
     others: Mapping[str, Rule]
     placeholders: Placeholders = field(default_factory=Placeholders)
+    narrowed: tuple[Rule, ...] | None = None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -79,6 +83,8 @@ class Subject:
     @cached_property
     def detections(self) -> dict[Path, Any]:
         """The named detections by their paths: the rule's own, or those of a correlation's parts, whose paths begin with the number of the part."""
+        if self.narrowed is not None:
+            return {("filter", name): part for name, part in self.data["filter"].items() if name not in {"condition", "rules"}}
         whole: list[tuple[Path, Document]] = [((), self.document), *(((index,), part) for index, part in enumerate(self.document.parts))]
         found = [(place, cast("dict[str, Any]", document.data.get("detection", {}))) for place, document in whole]
         return {(*place, "detection", name): part for place, named in found for name, part in named.items() if name != "condition"}

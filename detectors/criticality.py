@@ -20,7 +20,9 @@ VALUES: Final[Mapping[str, float]] = {"critical": 15.0, "high": 9.0, "normal": 0
 
 
 class Weighed:
-    """A detector whose findings weigh what the device that was asked matters. `criticality`: address or network → a name of VALUES."""
+    """A detector whose findings weigh what the device acted on matters, or the one that acts where that matters more: a lost engineering station, a
+    controller that speaks outwards. `criticality`: address or network → a name of VALUES.
+    """
 
     def __init__(self, inner: Detector, criticality: Mapping[str, str]) -> None:
         self.name = inner.name
@@ -53,8 +55,15 @@ class Weighed:
         return next((word for network, word in self._networks if known in network), "normal")
 
     def _weighed(self, finding: Finding) -> Finding:
-        word = self._word(finding.destination) if finding.destination else "normal"
+        side, address, word = self._whose(finding)
         if not VALUES[word]:
             return finding
-        words = (say(f"detectors.term.criticality.{word}", language, address=finding.destination) for language in ("en", "zh"))
+        words = (say(f"detectors.term.criticality.{side}.{word}", language, address=address) for language in ("en", "zh"))
         return replace(finding, terms=(*finding.terms, Term(*words, value=VALUES[word])))
+
+    def _whose(self, finding: Finding) -> tuple[str, str | None, str]:
+        """Which side tells, its address and what it matters: the one acted on, unless the one that acts matters, and more."""
+        acts, asked = (self._word(address) if address else "normal" for address in (finding.source, finding.destination))
+        if VALUES[acts] > max(VALUES[asked], 0) or not finding.destination:
+            return "source", finding.source, acts
+        return "destination", finding.destination, asked

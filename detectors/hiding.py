@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from detectors.backtest import HOUR, LISTED, Fire, Hour, Lost, Result
+from detectors.backtest import HOUR, LISTED, Fire, Hidden, Hour, Lost, Result
 from detectors.suppressing import known_activities, pages
 from detectors.suppressions import matching
 from records.nesting import rows as nested
 from records.query import Query
-from records.search import And, Match
 
 if TYPE_CHECKING:
     from detectors.suppressions import Row
@@ -26,12 +25,14 @@ def backtest(store: Store, suppression: Suppression, since: int, until: int) -> 
     result = Result(since, until)
     hours: Counter[tuple[str, str | None, int]] = Counter()
     alerts: Counter[str] = Counter()
+    whole: Counter[str] = Counter()
     for rows in pages(store, suppression, since, until):
         fitting = matching(rows, [suppression], known_activities(store))
         result.rows += len(rows)
         for at, row in enumerate(rows):
             if row["suppressions"]:
                 continue
+            whole[str(row["alert"])] += 1
             if at not in fitting:
                 result.fires += 1
                 continue
@@ -42,7 +43,8 @@ def backtest(store: Store, suppression: Suppression, since: int, until: int) -> 
                 result.removed.append(fire)
     result.removed_total = hours.total()
     result.hours = [Hour(*place, 0, count) for place, count in sorted(hours.items(), key=lambda one: (one[0][0], one[0][1] or "", one[0][2]))]
-    result.lost = _lost(store, alerts, since, until)
+    result.hidden = _hidden(store, alerts, whole)
+    result.lost = [Lost(each.alert, each.findings) for each in result.hidden if each.alert["verdict"] == "true" and each.hidden == each.findings]
     return result
 
 
@@ -54,8 +56,8 @@ def _fire(row: Row) -> Fire:
     return Fire(row["id"], row["rule"] or row["detector"], completing, row["time"], asset, row["source.ip"], row["destination.ip"])
 
 
-def _lost(store: Store, alerts: Counter[str], since: int, until: int) -> list[Lost]:
-    """The alerts with the verdict "true" of which nothing would be seen in this time."""
-    confirmed = store.read("alert", Query(ids=tuple(alerts), where=Match("verdict", "true")))
-    found = [(alert, store.count("finding", Query(since, until, And((Match("alert", alert["id"]),))))) for alert in nested("alert", confirmed)]
-    return [Lost(alert, count) for alert, count in found if count == alerts[alert["id"]]]
+def _hidden(store: Store, alerts: Counter[str], whole: Counter[str]) -> list[Hidden]:
+    """The alerts of which it hides anything: those that were found true first, then the gravest."""
+    rows = nested("alert", store.read("alert", Query(ids=tuple(alerts)))) if alerts else ()
+    found = [Hidden(alert, alerts[alert["id"]], whole[alert["id"]]) for alert in rows]
+    return sorted(found, key=lambda each: (each.alert["verdict"] != "true", -each.alert["severity"], each.alert["first"], each.alert["id"]))

@@ -13,6 +13,7 @@ from detectors.rulebook.load import Failure, load, own_rules
 if TYPE_CHECKING:
     from detectors.rulebook.load import Rulebook
     from detectors.rulebook.problems import Problem
+    from detectors.rulebook.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,18 @@ def test(path: Path) -> TestReport:
 
 
 def _advice(book: Rulebook) -> list[Problem]:
-    """What the checks say of the rules that load, each beside the others and Balefire's own. What a policy becomes is nobody's writing."""
+    """What the checks say of the rules and filters that load, each beside the others and Balefire's own. What a policy becomes is nobody's writing."""
     others = {rule.id: rule for rule in (*load([own_rules()]).rules, *book.rules)}
     written = [(rule, read(Path(rule.file).read_bytes())) for rule in book.rules]
     subjects = [Subject(rule, document, others, book.placeholders) for rule, document in written if {"detection", "correlation"} & document.data.keys()]
+    for one in book.filters:
+        narrowed = tuple(rule for rule in map(_alone, others.values()) if rule and one.rules and one.applies((rule.id, rule.called), rule.table))
+        subjects.append(Subject(one.rule, read(Path(one.rule.file).read_bytes()), others, book.placeholders, narrowed))
     return [found for subject in subjects for found in hints(subject)]
+
+
+def _alone(rule: Rule) -> Rule | None:
+    """A rule on single rows as it is without filters; None for what a policy became, and for a correlation."""
+    if rule.correlation or not rule.cases:
+        return None
+    return next((one for one in load([Path(rule.file)]).rules if one.id == rule.id), None) if rule.filters else rule

@@ -12,7 +12,7 @@ import yaml
 from detectors.mutants import Mutant, correlation_mutants, mutants
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document, read
-from detectors.rulebook.load import load, load_text
+from detectors.rulebook.load import load, load_text, own_rules
 from detectors.trial import trial
 from records.model import Text
 
@@ -41,16 +41,16 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class MutationReport:
-    """What became of the mutants of the rules that load. `problems` keep the others from being loaded.
+    """What became of the mutants of the rules and filters that load. `problems` keep the others from being loaded.
 
-    `untried` are files that have no mutants, and what each is: a filter or a policy.
+    `untried` are files that have no mutants: policies.
     """
 
     rules: int
     mutants: int
     survived: tuple[Survivor, ...]
     problems: tuple[Problem, ...]
-    untried: tuple[tuple[str, str], ...] = ()
+    untried: tuple[str, ...] = ()
 
     @property
     def killed(self) -> int:
@@ -64,36 +64,43 @@ class MutationReport:
 
 
 def mutate(path: Path) -> MutationReport:
-    """Try every mutant of the rules of a file or directory. Raises UsageError for a path that does not exist."""
+    """Try every mutant of the rules and filters of a file or directory. Raises UsageError for a path that does not exist."""
     book = load([path])
+    beside = load([own_rules(), path]).rules if book.filters else book.rules  # a filter may narrow those of Balefire
     tried = 0
     found: list[Survivor] = []
-    untried = [(one.file, "filter") for one in book.filters]
-    for rule in book.rules:
+    untried = set[str]()
+    for rule in (*(one.rule for one in book.filters), *book.rules):
         document = read(Path(rule.file).read_bytes())
-        if not {"detection", "correlation"} & document.data.keys():
-            untried.append((rule.file, "policy"))
+        if not {"detection", "correlation", "filter"} & document.data.keys():
+            untried.add(rule.file)
             continue
-        count, alive = survivors(rule, document, book.rules, book.placeholders)
+        count, alive = survivors(rule, document, beside, book.placeholders)
         reasons = explained(document.data)
         tried += count
         found += [Survivor(rule.file, rule.id, mutant.name, reasons.get(mutant.name)) for mutant in alive]
-    return MutationReport(len(book.rules), tried, tuple(found), tuple(one for one in book.problems if one.blocks), tuple(sorted(set(untried))))
+    return MutationReport(len(book.rules) + len(book.filters), tried, tuple(found), tuple(one for one in book.problems if one.blocks), tuple(sorted(untried)))
 
 
 def survivors(rule: Rule, document: Document, rules: Sequence[Rule], placeholders: Placeholders) -> tuple[int, list[Mutant]]:
-    """How many mutants the rule has, and those that judge every case of it, and ordinary polling, as the rule does."""
+    """How many mutants the rule (or the filter as a rule) has, and those that judge every case of it, and ordinary polling, as it does.
+
+    Those of a filter must also leave to the rules that it narrows, where these are among `rules`, the cases on which they fire.
+    """
     if "correlation" in document.data:
         return _correlation_survivors(rule, document, rules, placeholders)
     frame = trial(rule.cases, rule.table)
-    wanted = np.array([*(case.fires for case in rule.cases), False])
+    polling = "filter" in document.data and bool(rule.match(frame)[-1])  # a filter may drop it or not
+    wanted = np.array([*(case.fires for case in rule.cases), polling])
+    narrowed = [(other.match, trial(other.cases, other.table)) for other in rules if rule.id in other.filters]
+    said = cast("dict[str, Any]", document.data.get("filter", document.data.get("detection")))
     count, alive = 0, list["Mutant"]()
-    for mutant in mutants(cast("dict[str, Any]", document.data["detection"])):
+    for mutant in mutants({name: part for name, part in said.items() if name != "rules" or "detection" in document.data}):
         match = _compiled(mutant, rule.table, placeholders)
         if match is None:  # no rule, no mutant: a modifier whose values need it
             continue
         count += 1
-        if np.array_equal(match(frame), wanted):
+        if np.array_equal(match(frame), wanted) and not any((fires(cases) & ~match(cases)).any() for fires, cases in narrowed):
             alive.append(mutant)
     return count, alive
 

@@ -171,5 +171,5 @@ def test_alerts_of_the_same_rule_are_alike_with_what_was_decided(demo: Path, mon
     told = drawn(opened("alert", demo, monkeypatch, lang=language, id=alert(demo, WROTE)["id"]), "similar")
     (row,) = told["rows"]
     assert other["id"] in row["href"]
-    assert (row["title"], row["same"], row["score"]) == (other["title"][language], True, "63")
+    assert (row["title"], row["same"], row["score"]) == (other["title"][language], True, "68")
     assert {"en": "closed as expected 1", "zh": "已关闭：预期内 1"}[language] in told["note"]

@@ -331,3 +331,31 @@ def test_what_is_remembered_is_bounded_and_what_is_shed_is_counted() -> None:
         watch.judge(Frame(sparse(rows)))
         assert watch.shed == 25
         assert len(json.dumps(watch.state())) < 5000
+
+
+# ---- what it costs ------------------------------------------------------------------------------------------------------------------------------
+
+COSTS: list[tuple[str, dict[str, Any]]] = [
+    ("event_count", {"gte": 1000}), ("value_count", {"field": "ot.unit", "gte": 4}), ("value_sum", {"field": "ot.bytes", "gt": 10_000}),
+    ("value_avg", {"field": "ot.bytes", "gt": 6}), ("value_median", {"field": "ot.bytes", "gt": 6}), ("temporal", {"gte": 2}),
+    ("value_percentile", {"field": "ot.bytes", "percentile": 90, "gt": 6}), ("temporal_ordered", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "condition"), COSTS)
+@pytest.mark.parametrize("late", [0, 30])
+def test_what_cannot_be_enough_is_not_worked_out_from_what_is_remembered(kind: str, condition: dict[str, Any], late: int) -> None:
+    """A thousand rows of one group within the span, those of every second batch `late` seconds late: only what is new is looked at."""
+    said: dict[str, Any] = {"type": kind, "rules": ["a", "b"], "timespan": "1h", **({"condition": condition} if condition else {})}
+    watch = Watch(correlation(said, {"a": named("a"), "b": named("b")}))
+    rows = [row(60 + 3 * number, event_action="a", ot_unit=number % 3, ot_bytes=5) for number in range(999)]
+    rows = [one | {"@timestamp": one["@timestamp"] - timedelta(seconds=late * (number // 10 % 2))} for number, one in enumerate(rows)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "arranged", None)  # whatever calls it raises
+        for start in range(0, 990, 10):
+            assert watch.judge(Frame(sparse(rows[start : start + 10]))) == []
+    restored = Watch(watch.correlation)
+    restored.restore(watch.state())
+    more = {"event_action": "b" if kind.startswith("temporal") else "a", "ot_unit": 7, "ot_bytes": 10_000, "ot_count": 1000}
+    last = [row(3060 + number, **more) for number in range(1000 if kind in {"value_median", "value_percentile"} else 1)]
+    assert [len(one.judge(Frame(sparse(last)))) for one in (watch, restored)] == [1, 1]

@@ -198,7 +198,7 @@ def test_terms_follow_what_became_of_the_request() -> None:
     assert score("success") == [65, 8]
     assert score("unknown") == [65, -5]
     found = DETECTORS["rules"].judge(Batch(activities=activities({"ot.effect": "program.download", "event.outcome": "failure"})))
-    assert {finding.rule: [term.value for term in finding.terms] for finding in found} == {"program-downloaded": [65, -15], "write-refused": [25]}
+    assert {finding.rule: [term.value for term in finding.terms] for finding in found} == {"program-downloaded": [65, -15], "write-refused": [25, 5]}
 
 
 def test_a_term_for_the_effect_where_the_rule_asks_for_none() -> None:
@@ -212,7 +212,7 @@ def test_a_term_for_the_effect_where_the_rule_asks_for_none() -> None:
 @pytest.mark.parametrize(("status", "value"), CONFIDENCE.items())
 def test_a_term_for_how_far_a_rule_is_proven(tmp_path: Path, status: str, value: float) -> None:
     text = (own_rules() / "control" / "controller-stopped.yml").read_text("utf-8")
-    (tmp_path / "controller-stopped.yml").write_text(text.replace("status: experimental", f"status: {status}"), "utf-8")
+    (tmp_path / "controller-stopped.yml").write_text(re.sub(r"^status: .*$", f"status: {status}", text, flags=re.MULTILINE), "utf-8")
     rules = next(one for one in detectors(Setup(rules=(tmp_path,))) if one.name == "rules")
     (found,) = rules.judge(Batch(activities=activities({"ot.effect": "cpu.stop", "event.outcome": "success"})))
     assert [term.value for term in found.terms[1:]] == [*([value] if value else []), 8]
@@ -228,12 +228,42 @@ def test_a_term_for_how_far_a_rule_is_proven(tmp_path: Path, status: str, value:
 )  # fmt: skip
 def test_a_term_for_what_the_device_matters(criticality: dict[str, str], value: float | None) -> None:
     rules, others = (next(one for one in detectors(setup) if one.name == "rules") for setup in (Setup(criticality=criticality), Setup()))
-    batch = Batch(activities=activities({"ot.effect": "cpu.stop", "destination.ip": "10.0.0.5"}))
+    batch = Batch(activities=activities({"ot.effect": "cpu.stop", "source.ip": "192.168.1.9", "destination.ip": "10.0.0.5"}))
     (found,), (plain,) = rules.judge(batch), others.judge(batch)
     assert found.terms[: len(plain.terms)] == plain.terms
     assert [term.value for term in found.terms[len(plain.terms) :]] == ([] if value is None else [value])
     assert found.score == plain.score + (value or 0)
     assert rules.state() == others.state()
+
+
+@pytest.mark.parametrize(
+    ("criticality", "value", "whose"),
+    [
+        ({"10.0.0.9": "critical"}, 15, "10.0.0.9, which acts"),
+        ({"10.0.0.9": "critical", "10.0.0.5": "high"}, 15, "10.0.0.9, which acts"),
+        ({"10.0.0.9": "high", "10.0.0.5": "low"}, 9, "10.0.0.9, which acts"),
+        ({"10.0.0.9": "high", "10.0.0.5": "critical"}, 15, "10.0.0.5, which is acted on"),
+        ({"10.0.0.0/8": "critical"}, 15, "10.0.0.5, which is acted on"),
+        ({"10.0.0.5": "low"}, -10, "10.0.0.5, which is acted on"),
+        ({"10.0.0.9": "low"}, None, None),
+        ({"10.0.0.9": "low", "10.0.0.5": "low"}, -10, "10.0.0.5, which is acted on"),
+    ],
+)
+def test_the_term_is_that_of_whoever_matters_more_and_says_whose(criticality: dict[str, str], value: float | None, whose: str | None) -> None:
+    """A critical station that acts must not be hidden behind a device that matters little; that a source matters little excuses nothing."""
+    rules = next(one for one in detectors(Setup(criticality=criticality)) if one.name == "rules")
+    (found,) = rules.judge(Batch(activities=activities({"ot.effect": "cpu.stop", "source.ip": "10.0.0.9", "destination.ip": "10.0.0.5"})))
+    terms = [(term.value, term.en.split(", matters")[0]) for term in found.terms if "criticality" in term.en]
+    assert terms == ([] if value is None else [(value, whose)])
+    assert found.score == sum(term.value for term in found.terms)
+
+
+@pytest.mark.parametrize(("word", "value"), [("high", 9), ("low", -10)])
+def test_where_nobody_is_asked_the_one_that_acts_tells(word: str, value: float) -> None:
+    rules = next(one for one in detectors(Setup(criticality={"10.0.0.9": word})) if one.name == "rules")
+    (found,) = rules.judge(Batch(activities=activities({"ot.effect": "cpu.stop", "source.ip": "10.0.0.9", "destination.ip": None})))
+    assert found.terms[-1].value == value
+    assert found.terms[-1].en.startswith("10.0.0.9, which acts")
 
 
 def test_a_finding_carries_what_its_rule_says() -> None:

@@ -58,3 +58,15 @@ def test_on_a_plant_at_work_no_grave_rule_fires() -> None:
             if LEVELS[rule] == "medium":
                 said[rule] = said.get(rule, 0) + 1
     assert said == SAID
+
+
+def test_the_status_of_a_rule_is_what_captures_of_others_prove() -> None:
+    """As FORMAT.md has it. An origin is whoever published a capture: the folder of a repository or a collection."""
+    origins: dict[str, set[str]] = {rule.id: set() for rule in book().rules}
+    for name, found in table().items():
+        for rule in found if "/" in name else ():
+            origins[rule].add("/".join(name.split("/")[:2]))
+    noisy = {rule for name in BENIGN for rule in table()[name]}
+    proven = {rule: ("experimental", "test", "stable")[0 if rule in noisy else min(len(found), 2)] for rule, found in origins.items()}
+    assert {rule.id: rule.status for rule in book().rules} == proven
+    assert set(proven.values()) == {"experimental", "test", "stable"}

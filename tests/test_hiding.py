@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from detectors.rulebook.load import own_rules
+from detectors.stating import stated
 from tests.cli import DEMO, balefire, lines, one
 
 if TYPE_CHECKING:
@@ -72,3 +76,65 @@ def test_one_thing_is_tried_at_a_time(place: Path, tmp_path: Path) -> None:
     assert balefire("rules", "backtest", tmp_path, "--suppression", "abc", "--store", place).exit_code == 2
     assert balefire("rules", "backtest", tmp_path, "--widen", "ot.unit", "--store", place).exit_code == 2
     assert balefire("rules", "backtest", "--suppression", "zzzz", "--store", place).exit_code == 1
+
+
+def test_a_suppression_in_a_file_is_tried_as_the_one_that_it_was_printed_from(place: Path, tmp_path: Path) -> None:
+    alert = max(alerts(place, "station-acts"), key=lambda row: row["count"])
+    printed = one("suppress", alert["id"], "--reason", "r", "--by", "w", "--dry-run", "--store", place)
+    wanted: dict[str, Any] = one("rules", "backtest", "--suppression", alert["id"], "--store", place) | {"elapsed_s": 0}
+    plain = {"where": {name: values[0] if len(values) == 1 else values for name, values in printed["suppression"]["where"].items()}}
+    for content in (printed, printed["suppression"], plain):
+        (file := tmp_path / "draft.yml").write_text(json.dumps(content), "utf-8")
+        assert one("rules", "backtest", file, "--store", place) | {"elapsed_s": 0} == wanted
+    assert [(row["id"], row["hidden"], row["findings"]) for row in wanted["alerts"]] == [(alert["id"], alert["count"], alert["count"])]
+    assert one("rules", "backtest", own_rules() / "control" / "station-acts.yml", "--store", place)["alerts"] is None
+
+
+def test_alerts_that_would_be_hidden_are_named_those_confirmed_first(place: Path, tmp_path: Path) -> None:
+    every = alerts(place, "station-acts")
+    least = min(every, key=lambda row: (row["severity"], row["id"]))
+    lines("alert", "close", least["id"], "--verdict", "true", "--by", "tester", "--store", place)
+    (file := tmp_path / "wide.yml").write_text("where: {rule: [station-acts]}\n", "utf-8")
+    told = one("rules", "backtest", file, "--store", place, status=1)
+    assert len(every) > 1
+    assert told["alerts"][0]["id"] == least["id"]
+    assert {row["id"] for row in told["alerts"]} == {row["id"] for row in every}
+    assert [row["id"] for row in told["lost_confirmed"]] == [least["id"]]
+    words = balefire("rules", "backtest", file, "--store", place, "--language", "en").stdout.splitlines()
+    at = words.index(f"Alerts that would be hidden, in whole or in part: {len(every)}")
+    assert words[at + 1].startswith(f"  {least['id']}  ")
+    assert "  true  " in words[at + 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "check"),
+    [
+        ("where:\n  source.ip: 10.0.0.1\n", 1, "suppression-anchor"),
+        ("where: []\n", 1, "suppression-form"),
+        ("suppression: 5\n", 1, "suppression-form"),
+        ("where:\n  rule: station-acts\n  sorce.ip: 10.0.0.1\n", 3, "suppression-field"),
+        ("where:\n  rule: station-acts\n  '@timestamp': 2026-01-01\n", 3, "suppression-field"),
+        ("where:\n  rule: station-acts\n  source.ip:\n    - 10.0.0.1\n    - 10.0.0.256\n", 5, "suppression-value"),
+        ("where:\n  rule: station-acts\n  ot.unit: {a: 1}\n", 3, "suppression-value"),
+        ("where:\n  rule: station-acts\n  ot.unit: []\n", 3, "suppression-value"),
+        ("where:\n  rule: station-acts\nwhom: x\n", 3, "suppression-key"),
+        ("saved: true\nsuppression:\n  where: {rule: station-acts}\n  expires: 3d\n", 4, "suppression-key"),
+        ("where: &a\n  rule: *a\n", 2, "alias"),
+        ("where:\n  rule: station-acts\n  rule: two-versions\n", 3, "duplicate-key"),
+    ],
+)
+def test_what_is_wrong_with_a_suppression_in_a_file_is_said_at_its_line(place: Path, tmp_path: Path, content: str, line: int, check: str) -> None:
+    (file := tmp_path / "draft.yml").write_text(content, "utf-8")
+    result = balefire("rules", "backtest", file, "--store", place, "--json", "--language", "zh")
+    assert result.exit_code == 1
+    assert f"{file}:{line}: " in result.stderr
+    assert f"[{check}]" in result.stderr
+    assert json.loads(result.stdout)["totals"] == {"added": 0, "removed": 0}
+
+
+def test_the_suppression_that_format_md_shows_is_one(tmp_path: Path) -> None:
+    shown = re.findall(r"```suppression\n(.*?)```", (own_rules() / "FORMAT.md").read_text("utf-8"), re.DOTALL)
+    assert len(shown) == 1
+    (file := tmp_path / "draft.yml").write_text(shown[0], "utf-8")
+    where, problems = stated(file)
+    assert (problems, where and where["ot.object.name"]) == ([], (None,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -116,6 +117,27 @@ detection:
   selection:
     ot.effect: cpu.stop
   condition: selection
+"""
+FILTER: Final = """\
+title: The test bench may stop its controller
+title_zh: 试验台可停止其控制器
+id: bench
+description: It is at work in the test hall.
+description_zh: 位于试验车间。
+logsource:
+  product: balefire
+filter:
+  rules:
+    - controller-stopped
+  bench:
+    source.ip: 10.10.1.77
+  condition: not bench
+tests:
+  keeps:
+    - ot.effect: cpu.stop
+  drops:
+    - source.ip: 10.10.1.77
+      ot.effect: cpu.stop
 """
 POINT: Final = """\
 title: "{destination} reports {value} of {object}"
@@ -284,6 +306,11 @@ CASES: Final[dict[str, tuple[int, Edits, Edits]]] = {
         (("      - 10.0.0.0/8", "      - 10.0.0.0/8\n      - 10.1.0.0/16"),),
         (("      - 10.0.0.0/8", "      - 10.0.0.0/8\n      - 11.1.0.0/16"),),
     ),
+    "all-single": (
+        12,
+        (("ot.effect: cpu.stop\n", "ot.effect|contains|all: cpu.stop\n"),),
+        (("ot.effect: cpu.stop\n", "ot.effect|contains|all: [cpu, stop]\n"),),
+    ),
     "value-repeated": (
         12,
         (("ot.effect: cpu.stop\n", "ot.effect: [cpu.stop, CPU.stop]\n"),),
@@ -358,6 +385,24 @@ SHAPED: Final[tuple[tuple[str, str, int, Edits, Edits], ...]] = (
         (("level: high", "level: high\nkey:\n  - ot.unit\n  - ot.object.first"),),
     ),
     ("score-untried", POINT, 17, (("ot.point.max|gt: 120", "ot.point.max|gt: 121"),), ()),
+    (
+        "filter-silences",
+        FILTER,
+        8,
+        (("10.10.1.77", "10.10.1.10"), ("    - ot.effect: cpu.stop\n  drops", "    - source.ip: 10.10.1.9\n  drops"), ("10.10.1.77", "10.10.1.10")),
+        (("    - ot.effect: cpu.stop\n  drops", "    - {}\n  drops"),),
+    ),
+    (
+        "drop-untold",
+        FILTER,
+        18,
+        (("10.10.1.77\n      ot.effect: cpu.stop", "10.10.1.77"),),
+        (("10.10.1.77\n      ot.effect: cpu.stop", "10.10.1.77\n      ot.effect: cpu.stop\n      ot.unit: 9"),),
+    ),
+    ("network-everything", FILTER, 12, (("source.ip: 10.10.1.77", "source.ip|cidr: 0.0.0.0/0"), ("- ot.effect", "- source.ip: null\n      ot.effect")), ()),
+    ("detection-never", FILTER, 13, (("  condition: not bench", "  other: {ot.unit: 9}\n  condition: not bench and not other"),), ()),
+    ("sentence-form", FILTER, 4, (("hall.", "hall"),), ()),
+    ("survivor-stale", FILTER, 15, (("tests:", "survives:\n  - {mutant: x, en: No., zh: 无。}\ntests:"),), ()),
 )
 
 
@@ -366,12 +411,21 @@ def advice(edits: Edits, text: str = BASE) -> list[Problem]:
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new, 1)
+    if text.startswith(FILTER[:30]):
+        return _of_filter(text)
     rule, problems = load_text(text, "stopped.yml")
     assert rule is not None, [(one.line, one.check, one.message.en) for one in problems]
     return hints(Subject(rule, read(text.encode()), OTHERS))
 
 
-@pytest.mark.parametrize("text", [BASE, CORRELATION, POINT])
+def _of_filter(text: str) -> list[Problem]:
+    with TemporaryDirectory() as folder:
+        (file := Path(folder) / "bench.yml").write_text(text, "utf-8")
+        assert load([file]).filters, [(one.line, one.check) for one in load([file]).problems]
+        return list(lint(file).problems)
+
+
+@pytest.mark.parametrize("text", [BASE, CORRELATION, POINT, FILTER])
 def test_the_rule_to_begin_with_is_clean(text: str) -> None:
     assert advice((), text) == []
 

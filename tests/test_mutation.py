@@ -14,7 +14,7 @@ from detectors.mutation import mutate
 from detectors.rulebook.load import own_rules
 from records.errors import UsageError
 from tests.cli import balefire, one
-from tests.test_lint import BASE
+from tests.test_lint import BASE, FILTER
 from tests.test_rule_files import HOT, REFUSALS
 
 if TYPE_CHECKING:
@@ -200,8 +200,33 @@ def test_what_there_is_nothing_to_try_of_is_named_and_no_success(tmp_path: Path)
         "title: a\ntitle_zh: 一\nid: known\ndescription: a\ndescription_zh: 一\nlogsource: {product: balefire}\n"
         "filter: {rules: [p-a-to-outside], sel: {source.ip: 10.0.0.9}, condition: not sel}\ntests: {keeps: [{}], drops: [{source.ip: 10.0.0.9}]}\n"
     )
-    assert one("rules", "mutate", tmp_path, status=1)["untried"] == [str(known), str(policy)]
-    said = balefire("rules", "mutate", tmp_path, "--language", "en").stderr
-    assert f"{known}: a filter has no mutants; not tried." in said
-    assert f"{policy}: a policy has no mutants; not tried." in said
+    assert one("rules", "mutate", tmp_path)["untried"] == [str(policy)]
+    assert f"{policy}: a policy has no mutants; not tried." in balefire("rules", "mutate", tmp_path, "--language", "en").stderr
+    known.unlink()
+    assert one("rules", "mutate", tmp_path, status=1)["untried"] == [str(policy)]
     assert one("rules", "lint", tmp_path)["problems"] == []
+
+
+def test_mutants_of_a_filter_are_noticed_by_its_tests_and_by_those_of_the_rules_that_it_narrows(tmp_path: Path) -> None:
+    (file := tmp_path / "bench.yml").write_text(FILTER, "utf-8")
+    assert one("rules", "mutate", file) == {"rules": 1, "mutants": 1, "killed": 1, "survived": [], "untried": []}
+    late = ("  condition: not bench", "  late: {ot.unit: 2}\n  condition: not bench or late")
+    wider = FILTER.replace(*late).replace("      ot.effect: cpu.stop\n", "      ot.effect: cpu.stop\n      ot.unit: 1\n")
+    file.write_text(wider, "utf-8")
+    survived = [named["mutant"] for named in one("rules", "mutate", file, status=1)["survived"]]
+    assert survived == ["late: ot.unit: 2 becomes 3", "condition: without late"]
+    reasons = "".join(f"  - {{mutant: '{name}', en: It is not built yet., zh: 尚未建成。}}\n" for name in survived)
+    file.write_text(f"{wider}survives:\n{reasons}", "utf-8")
+    assert [named["reason"] for named in one("rules", "mutate", file, "--language", "en")["survived"]] == ["It is not built yet."] * 2
+
+
+def test_a_mutant_of_a_filter_that_takes_a_case_from_a_rule_is_noticed(tmp_path: Path) -> None:
+    """The filter's own tests would let it live: they know of no second unit, the rule's do."""
+    (tmp_path / "stopped.yml").write_text(BASE, "utf-8")
+    named = FILTER.replace("controller-stopped", "stopped").replace("condition: not bench", "units: {ot.unit|lt: 3}\n  condition: not bench and units")
+    (tmp_path / "bench.yml").write_text(named, "utf-8")
+    assert [one.mutant for one in mutate(tmp_path).survived] == ["units: ot.unit|lt: 3 becomes 4", "condition: without units"]
+    (tmp_path / "stopped.yml").unlink()
+    s7 = FILTER.replace("condition: not bench", "s7: {network.protocol: s7comm}\n  condition: not (bench and s7)")
+    (tmp_path / "bench.yml").write_text(s7.replace("      ot.effect: cpu.stop\n", "      ot.effect: cpu.stop\n      network.protocol: s7comm\n"), "utf-8")
+    assert [one.mutant for one in mutate(tmp_path).survived] == ["condition: without s7"], "one of controller-stopped's own cases tells or from and"

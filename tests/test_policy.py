@@ -191,7 +191,7 @@ INNER = (
         (BOMB + SHOWN, 2, "alias"),
         (SHOWN + f"# {'x' * LARGEST}", 1, "too-large"),
         (SHOWN.replace("[modbus]", "[" * 40 + "]" * 40), 24, "yaml"),
-        (SHOWN.replace("[modbus]", "[modbus"), 25, "yaml"),
+        (SHOWN.replace("[modbus]", "[modbus"), 24, "yaml"),
     ],
 )
 def test_a_bad_policy_is_refused_with_its_line_and_the_rules_beside_it_run(tmp_path: Path, content: str, line: int, check: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.checking import Subject
 from detectors.discovery import detectors
 from detectors.lint import lint
 from detectors.lint import test as run_tests
@@ -176,6 +178,9 @@ def test_a_good_rule_has_no_problem() -> None:
         ("condition: sel", "condition: sel and", 13, "condition"),
         ("condition: sel", "condition: sel and other", 13, "condition"),
         ("condition: sel", "condition: 2 of sel*", 13, "condition"),
+        ("condition: sel", "condition: [sel, sell]", 13, "condition"),
+        ("condition: sel", "condition: (sel", 13, "condition"),
+        ("condition: sel", "condition: 1 of known*", 13, "condition"),
         ("condition: sel", "condition: sel | count() > 5", 13, "aggregate"),
         ("condition: sel", "more:\n    ot.unit: 1\n  condition: sel", 15, "unused"),
         ("  condition: sel", "  nothing: sel", 10, "detection"),
@@ -207,7 +212,7 @@ def test_a_good_rule_has_no_problem() -> None:
         ("level: high", "level: high\nkey: [ot.units]", 15, "field"),
         ("detection:", "correlation:\n  type: event_count\ndetection:", 10, "correlation-rules"),
         ("    zh: 询问。", "    zh: &a 询问。\n  - *a", 21, "alias"),
-        ("level: high", "level: [high", 15, "yaml"),
+        ("level: high", "level: [high", 14, "yaml"),
     ],
 )
 def test_the_linter_says_what_is_wrong_and_where(old: str, new: str, line: int, check: str) -> None:
@@ -261,6 +266,14 @@ def test_a_sweep_of_addresses_on_the_wire(tmp_path: Path, ranges: int, refused: 
         ("ot.effect: cpu.stop\n  c", "ot.effect|cased|base64: stop\n  c"),
         ("  condition: sel", f"  condition: {'sel or ' * 400}sel"),
         ("title: Stop", "title: Stop\n[a, b]: c"),
+        ("condition: sel", "condition: (sel"),
+        ("condition: sel", "condition: sel sel"),
+        ("condition: sel", "condition: 2 of sel*"),
+        ("condition: sel", "condition: 1 of known*"),
+        ("condition: sel", "condition: sel and not known"),
+        ("ot.effect: cpu.stop\n  c", "ot.error|exists: 3\n  c"),
+        ("ot.effect: cpu.stop\n  c", "source.ip|cidr: 10.0.0.0/33\n  c"),
+        ("ot.effect: cpu.stop\n  c", "ot.value|gt: .inf\n  c"),
         ("level: high", f"level: {'[' * 40}{']' * 40}"),
     ],
 )
@@ -269,7 +282,7 @@ def test_what_the_linter_says_itself_is_in_the_readers_language(old: str, new: s
     _, problems = load_text(GOOD.replace(old, new, 1), "stop.yml")
     assert any(re.search(r"[一-鿿]", found.message.zh.partition("：")[2] or found.message.zh) for found in problems)
     for found in problems:
-        assert not re.search(r"comes last|characters|plain word|deeper", found.message.zh)
+        assert not re.search(r"[A-Za-z]{3,} [a-z]{3,}", found.message.zh), "a sentence in English"
 
 
 def test_rules_on_protocols_are_advised_against() -> None:
@@ -412,6 +425,63 @@ def test_no_message_is_pythons(tmp_path: Path) -> None:
         "The condition cannot be understood: a text of at most 2000 characters is expected.",
     }
     assert all(found.line == 13 for found in deep)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "fix"),
+    [
+        ("title: a\nlevel: @high\n", 2, "single quotes"),
+        ("title: a\nlevel: %x\n", 2, "single quotes"),
+        ("title: stopped: again\n", 1, "colon"),
+        ("title: a\n level: high\n", 2, "align"),
+        ("title: a\ntags:\n  - x\n - y\n", 4, "same number of spaces"),
+        ("title: 'it's'\n", 1, "written twice"),
+        ("title: a\n\tid: b\n", 2, "by spaces"),
+        ("title: a\nlevel high\nid: x\n", 3, "key: value"),
+        ('title: a\nlevel: "high\nid: x\n', 2, "Close what is opened"),
+        ("title: a\nkey: [a, b\nid: x\n", 2, "Close what is opened"),
+        ('title: "a\\q"\n', 1, "backslash is a backslash"),
+        ('title: "\\uD800"\n', 1, "backslash is a backslash"),
+        ("title: a\n<<: {id: x}\n", 2, "word of its own"),
+        ("? {a: 1}\n: b\n", 1, "word of its own"),
+        ("title: !!str a\n", 1, "Leave the tag out"),
+        ("title: a\ndate: 2026-02-30\n", 2, "a date that there is"),
+        (f"title: a\nlevel: {'9' * 99}\n", 2, "64 bits"),
+        ("a: " + "[" * 40 + "]" * 40, 1, "flatter"),
+        ("title: a\x07\n", 1, "Delete the character"),
+        ("title: a\n...\nid: b\n---\n", 3, "FORMAT.md"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_the_readers_words_with_a_fix_of_its_own(content: str, line: int, fix: str) -> None:
+    found = [problem("a.yml", at, "", fault) for at, fault in read(content.encode()).faults]
+    assert [(one.line, one.check) for one in found][:1] == [(line, "yaml")]
+    assert fix in found[0].advice.en
+    assert not re.search(r"[a-z]{4} [a-z]{4}", found[0].message.zh)
+    assert re.search(r"[一-鿿]", found[0].advice.zh)
+
+
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "null\n", "5"])
+def test_what_is_no_rule_is_said_once(content: str) -> None:
+    assert [(line, fault.check) for line, fault in read(content.encode()).faults] == [(1, "not-a-rule")]
+
+
+NAMED = ("event.outcome", "ot.anomaly")  # what went wrong, and whether: another name is another thing, and no other number
+
+
+def essence(rule: Rule) -> tuple[object, ...]:
+    """What a rule is about, by what it asks for and not by the values: techniques and effects that fire it, fields and modifiers, how it is counted."""
+    subject = Subject(rule, read(Path(rule.file).read_bytes()), {})
+    done = {str(row.get("ot.effect")) for row in subject.acting}
+    shape = {(item.field, item.modifiers, repr(item.values) if item.field in NAMED else "") for item in subject.items}
+    counted = rule.correlation and (rule.correlation.kind, rule.correlation.group, {field.name for field in rule.correlation.measured})
+    return rule.techniques, frozenset(done), frozenset(shape), repr(counted)
+
+
+def test_the_shipped_rules_are_distinct() -> None:
+    """No rule is another one with other numbers: each pair differs in technique or effect, or in the shape of what it asks for."""
+    rules = load([own_rules()]).rules
+    alike = [(one.id, other.id) for one, other in combinations(rules, 2) if essence(one) == essence(other)]
+    assert (alike, len(rules) >= 50) == ([], True)
 
 
 def test_lint_and_test_of_a_path(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from balefire.screen import Screen
-    from detectors.backtest import Fire, Hour, Lost, Result
+    from detectors.backtest import Fire, Hidden, Hour, Lost, Result
+    from records.model import Value
     from records.store.contract import Store
 
 SCALE: Final = "▁▂▃▄▅▆▇█"
@@ -46,14 +47,27 @@ def backtest(screen: Screen, path: Path | None, identity: str | None, since: str
     store = opened(screen)
     try:
         times = period(store, *moments(since, until))
-        result, rules = _judged(screen, store, path, times) if path else _hidden(store, identity or "", asked, times)
+        result, rules = _tried(screen, store, path, times) if path else _hidden(store, identity or "", asked, times)
         screen.worse(1 if result.lost else 0)
         if as_json:
             screen.emit(_object(result, rules, time.perf_counter() - started))
         else:
-            _tell(screen, store, result, rules, "rules" if path else "suppression")
+            _tell(screen, store, result, rules)
     finally:
         store.close()
+
+
+def _tried(screen: Screen, store: Store, path: Path, times: tuple[int, int]) -> tuple[Result, list[str]]:
+    """What a file or directory would change, whatever it states."""
+    from detectors.stating import stated, states_suppression
+
+    if not states_suppression(path):
+        return _judged(screen, store, path, times)
+    where, problems = stated(path)
+    for problem in problems:
+        screen.note(told(problem, screen.language))
+        screen.worse(1)
+    return _suppressed(store, where or {}, times)
 
 
 def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) -> tuple[Result, list[str]]:
@@ -75,14 +89,22 @@ def _hidden(store: Store, identity: str, asked: Mapping[str, tuple[str, ...]], t
     """What a suppression, stored or made from an alert, would have hidden, and of which rules."""
     from balefire.identities import one
     from detectors import suppressing
-    from detectors.hiding import backtest
-    from detectors.suppressions import ANCHORS
-    from records.model import Suppression
 
     table, name = one(store, identity, ("alert", "suppression"))
     stored = {each.id: each.where for each in store.suppressions()[1]}
     offered = suppressing.Prefilled(stored[name], {}) if table == "suppression" else suppressing.prefilled(store, name)
-    where = suppressing.widened(suppressing.narrowed(offered, asked["only"]), asked["wider"])
+    return _suppressed(store, suppressing.widened(suppressing.narrowed(offered, asked["only"]), asked["wider"]), times)
+
+
+def _suppressed(store: Store, where: Mapping[str, tuple[Value, ...]], times: tuple[int, int]) -> tuple[Result, list[str]]:
+    """What a suppression with these conditions would have hidden, and of which rules."""
+    from detectors.backtest import Result
+    from detectors.hiding import backtest
+    from detectors.suppressions import ANCHORS
+    from records.model import Suppression
+
+    if not where:
+        return Result(*times, hidden=[]), []
     rules = [str(value) for anchor in ANCHORS for value in where.get(anchor, ()) if value]
     return backtest(store, Suppression("", "", "", *times, where), *times), rules
 
@@ -95,6 +117,7 @@ def _object(result: Result, rules: list[str], elapsed: float) -> dict[str, Any]:
         "added": [_fire(fire) for fire in result.added],
         "removed": [_fire(fire) for fire in result.removed],
         "lost_confirmed": [_lost(lost) for lost in result.lost],
+        "alerts": None if result.hidden is None else [_alert(hidden) for hidden in result.hidden],
         "elapsed_s": round(elapsed, 3),
         "since": iso(result.since),
         "until": iso(result.until),
@@ -119,10 +142,16 @@ def _lost(lost: Lost) -> dict[str, Any]:
     return {name: lost.alert[name] for name in kept} | {"findings": lost.findings}
 
 
-def _tell(screen: Screen, store: Store, result: Result, rules: list[str], what: str) -> None:
-    """What is lost first, then what changes, by asset. `what` is tried: "rules" or a "suppression"."""
+def _alert(hidden: Hidden) -> dict[str, Any]:
+    kept = ("id", "key", "severity", "title", "status", "verdict", "first", "last")
+    return {name: hidden.alert[name] for name in kept} | {"hidden": hidden.hidden, "findings": hidden.findings}
+
+
+def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> None:
+    """What is lost first, then what changes, by asset."""
     from balefire.times import span
 
+    what = "rules" if result.hidden is None else "suppression"
     for lost in result.lost:
         alert = lost.alert
         screen.print(screen.say(f"cli.backtest.{what}.lost", id=alert["id"], title=alert["title"][screen.language], findings=f"{lost.findings:,}"))
@@ -133,12 +162,29 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str], what: 
     for name, count in (("moved", result.moved), ("rekeyed", result.rekeyed)):
         if count:
             screen.print(screen.say(f"cli.backtest.{name}", count=f"{count:,}"))
+    if result.hidden:
+        _alerts(screen, result.hidden)
     if result.hours:
         _table(screen, store, result)
     if result.rows and not result.lost:
         screen.print(screen.say("cli.backtest.none_lost"))
     if max(result.added_total - len(result.added), result.removed_total - len(result.removed)):
         screen.note(screen.say("cli.backtest.listed", count=f"{max(len(result.added), len(result.removed)):,}"))
+
+
+def _alerts(screen: Screen, hidden: list[Hidden]) -> None:
+    """The alerts of which anything would be hidden, those that were found true first."""
+    from records.model import severity_word
+
+    screen.print(screen.say("cli.backtest.suppression.alerts", count=f"{len(hidden):,}"))
+    for each in hidden[:SHOWN]:
+        alert = each.alert
+        words = {"severity": screen.say(f"severity.{severity_word(alert['severity'])}"), "title": alert["title"][screen.language]}
+        words["verdict"] = screen.say(f"verdict.{alert['verdict']}") if alert["verdict"] else screen.say(f"status.{alert['status']}")
+        counts = {"hidden": f"{each.hidden:,}", "findings": f"{each.findings:,}"}
+        screen.print(screen.say("cli.backtest.suppression.alert", id=alert["id"], **words, **counts))
+    if len(hidden) > SHOWN:
+        screen.print(screen.say("cli.backtest.suppression.more", count=f"{len(hidden) - SHOWN:,}"))
 
 
 def _table(screen: Screen, store: Store, result: Result) -> None:

@@ -75,16 +75,15 @@ def mutate(screen: Screen, path: Path, as_json: bool) -> None:
         screen.worse(1)
     for problem in report.problems:
         screen.note(told(problem, screen.language))
-    for file, kind in report.untried:
-        screen.note(screen.say(f"cli.untried.{kind}", file=file))
+    for file in report.untried:
+        screen.note(screen.say("cli.untried.policy", file=file))
     _something(screen, path, report.mutants + len(report.problems) + len(report.untried))
     if not report.mutants:
         screen.worse(1)
     survived = [{**asdict(one), "reason": one.reason and getattr(one.reason, screen.language)} for one in report.survived]
     if as_json:
-        screen.emit(
-            {"rules": report.rules, "mutants": report.mutants, "killed": report.killed, "survived": survived, "untried": [file for file, _ in report.untried]}
-        )
+        counted = {"rules": report.rules, "mutants": report.mutants, "killed": report.killed}
+        screen.emit({**counted, "survived": survived, "untried": list(report.untried)})
         return
     for one in survived:
         screen.print(screen.say("cli.rules.explained" if one["reason"] else "cli.rules.survived", **one))

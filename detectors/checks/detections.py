@@ -50,7 +50,7 @@ def field_listed(subject: Subject) -> Iterator[Place]:
 def field_grouped(subject: Subject) -> Iterator[Place]:
     """The port of who asked, or a value, where all that fires is grouped: a row of a minute has neither."""
     known = [str(row.get("ot.effect")) for row in subject.acting]
-    if any(EFFECTS[NUMBER[effect]].own for effect in known if effect in NUMBER):
+    if subject.narrowed is not None or any(EFFECTS[NUMBER[effect]].own for effect in known if effect in NUMBER):
         return
     for item in subject.items:
         if item.field == "source.port":
@@ -68,7 +68,7 @@ def outcome_report(subject: Subject) -> Iterator[Place]:
 def rule_repeated(subject: Subject) -> Iterator[Place]:
     """A rule that judges the cases of another one as that one does, and the other way round."""
     rule = subject.rule
-    for other in subject.others.values():
+    for other in subject.others.values() if subject.narrowed is None else ():
         alike = other.id != rule.id and _looks_alike(rule, other)
         if alike and all((rule.match(frame) == other.match(frame)).all() for frame in _compared(rule, other)):
             yield at("correlation" if other.correlation else "detection", name=other.id)

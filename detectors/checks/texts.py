@@ -32,7 +32,7 @@ def english_missing(subject: Subject) -> Iterator[Place]:
 
 def title_actors(subject: Subject) -> Iterator[Place]:
     """A title that names nobody."""
-    for key in ("title", "title_zh"):
+    for key in ("title", "title_zh") if subject.narrowed is None else ():
         if not {"source", "destination"} & _named(str(subject.data.get(key, ""))):
             yield at(key, name=key)
 
@@ -62,7 +62,7 @@ def placeholders_differ(subject: Subject) -> Iterator[Place]:
 
 def normal_missing(subject: Subject) -> Iterator[Place]:
     """A rule that does not say what would have been normal."""
-    if "normal" not in subject.data:
+    if "normal" not in subject.data and subject.narrowed is None:
         yield at("normal")
 
 

@@ -32,7 +32,7 @@ def case_repeated(subject: Subject) -> Iterator[Place]:
 
 def quiet_far(subject: Subject) -> Iterator[Place]:
     """A quiet case that differs from every firing one in several things: which of them keeps the rule quiet?"""
-    if subject.rule.correlation:  # its cases differ in rows, and mutants tell which of these matter
+    if subject.rule.correlation or subject.narrowed is not None:  # its cases differ in rows, or in what is dropped; mutants tell which of these matter
         return
     for case in subject.rule.cases:
         if not case.fires and _stated(subject, case) and min(_distance(subject, case, other) for other in subject.firing) > 1:
@@ -41,7 +41,7 @@ def quiet_far(subject: Subject) -> Iterator[Place]:
 
 def quiet_near_missing(subject: Subject) -> Iterator[Place]:
     """A rule of which no quiet case comes near."""
-    if all(not _stated(subject, case) for case in subject.rule.cases if not case.fires):
+    if subject.narrowed is None and all(not _stated(subject, case) for case in subject.rule.cases if not case.fires):
         yield at("tests", "quiet")
 
 

@@ -34,6 +34,13 @@ def value_unknown(subject: Subject) -> Iterator[Place]:
                 yield at(*item.at(index), name=value, field=item.field, nearest=nearest(value, known))
 
 
+def all_single(subject: Subject) -> Iterator[Place]:
+    """All of a single value, which says nothing and which the specification forbids."""
+    for item in subject.items:
+        if "all" in item.modifiers and len(item.values) == 1:
+            yield at(*item.path, name="|".join((item.field, *item.modifiers)))
+
+
 def value_repeated(subject: Subject) -> Iterator[Place]:
     """The same value twice in a list."""
     for item in subject.items:

@@ -23,6 +23,8 @@ from records.effects import ACCESSES, EFFECTS
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from detectors.rulebook.document import Document, Path
     from records.model import Text
     from records.schema import Table
@@ -156,8 +158,8 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> SigmaDetecti
         found.faults.append((line, fault))
     except SigmaRegularExpressionError as error:
         found.faults.append((line, Fault("regex", detail=str(error))))
-    except (SigmaError, TypeError, AttributeError) as error:  # pySigma leaves some wrong shapes to Python's own errors
-        found.faults.append((line, Fault("modifier-use", detail=str(error))))
+    except (SigmaError, TypeError, AttributeError):  # pySigma leaves some wrong shapes to Python's own errors
+        found.faults.append((line, Fault("modifier-use", detail=text("detectors.detail.modifier", name=key or "", value=value))))
     else:
         return item
     return None
@@ -205,26 +207,42 @@ def _shown(value: SigmaType) -> str:
 
 
 def _condition(parsed: dict[str, SigmaDetection | None], condition: Any, line: int, found: Found) -> None:
+    one: str = ""
+    used: set[str] = set()
     try:
         stated: list[Any] = cast("list[Any]", condition) if isinstance(condition, list) and condition else [condition]
         conditions = [_checked(one) for one in stated]
         detections = SigmaDetections({name: part for name, part in parsed.items() if part is not None}, list(conditions))
-        trees = [SigmaCondition(one, detections) for one in conditions]
-        used = {name for one in trees for name in _used(one.parse(postprocess=False), detections)}
-        found.match = either([tree(one.parse(), found.table) for one in trees])
+        trees: list[Predicate] = []
+        for one in conditions:
+            node = SigmaCondition(one, detections)
+            used |= _used(node.parse(postprocess=False), detections)
+            trees.append(tree(node.parse(), found.table))
+        found.match = either(trees)
     except Fault as fault:
         found.faults.append((line, fault))
     except SigmaError as error:
-        found.faults.append((line, Fault("condition", detail=first_line(error))))
+        found.faults.append((line, Fault("condition", detail=_refused(str(error), one, parsed))))
     except (TypeError, AttributeError, RecursionError):  # in Python's words
         found.faults.append((line, Fault("condition", detail=text("detectors.detail.unread"))))
     else:
         found.faults += [(line, Fault("unused", name=name)) for name in detections.detections if name not in used]
 
 
-def first_line(error: Exception) -> str | Text:
-    """What pySigma says is wrong, or that something is where it says nothing."""
-    return next(iter(str(error).splitlines()), text("detectors.detail.unread"))
+def _refused(said: str, condition: str, names: Iterable[str]) -> Text:
+    """Why pySigma takes no condition, in the reader's words."""
+    if named := re.search(r"Detection '([^']+)' not defined", said):
+        return text("detectors.detail.name", name=named[1], nearest=nearest(named[1], names))
+    if selected := re.search(r"Selector '([^']+)'", said):
+        return text("detectors.detail.selector", name=selected[1])
+    return unread(said, condition)
+
+
+def unread(said: str, condition: str) -> Text:
+    """From where on a condition cannot be read, by what its parser says."""
+    place = re.search(r"\(at char (\d+)\)", said)
+    rest = condition[int(place[1]) :].strip() if place else ""
+    return text("detectors.detail.rest", rest=rest[:40]) if rest else text("detectors.detail.ends" if place else "detectors.detail.unread")
 
 
 def check_condition(condition: Any) -> str:

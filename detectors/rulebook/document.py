@@ -40,8 +40,31 @@ class _Unread(Exception):  # noqa: N818 - never leaves this file
         self.fault = fault
 
 
+def _said(detail: str, **values: object) -> Fault:
+    """What is not valid YAML, and what to do about just that."""
+    return Fault("yaml", detail=text(f"detectors.detail.{detail}", **values), fix=text(f"detectors.fix.{detail}"))
+
+
 def _invalid(line: int, detail: str, **values: object) -> _Unread:
-    return _Unread(line, Fault("yaml", detail=text(f"detectors.detail.{detail}", **values)))
+    return _Unread(line, _said(detail, **values))
+
+
+# What libyaml and PyYAML say, by its beginning, and which of our words it is.
+_TROUBLE: Final = (
+    ("mapping values are not allowed", "colon"), ("found character", "sign"), ("found a tab", "tab"), ("could not find expected ':'", "no_colon"),
+    ("did not find expected key", "indent"), ("expected <block end>", "indent"), ("block sequence entries", "indent"), ("mapping keys are not", "indent"),
+    ("did not find expected ','", "open"), ("did not find expected node", "open"), ("expected ',' or", "open"), ("expected the node content", "open"),
+    ("found unexpected end of stream", "open"), ("found unexpected document", "open"), ("found unknown escape", "escape"), ("found invalid", "escape"),
+    ("found unhashable", "key"),
+)  # fmt: skip
+
+
+def _trouble(error: yaml.MarkedYAMLError) -> tuple[int, Fault]:
+    """What the parser says, in the reader's words. What is left open is told where it begins, for the file's end tells nothing."""
+    said = str(error.problem or error.context)
+    detail = next((name for begins, name in _TROUBLE if said.startswith(begins)), "unread")
+    mark = error.context_mark if detail == "open" and error.context_mark else error.problem_mark
+    return mark.line + 1 if mark else 1, _said(detail)
 
 
 def content_of(file: File) -> bytes:
@@ -81,10 +104,9 @@ def read(content: bytes) -> Document:
     except _Unread as error:
         document.faults.append((error.line, error.fault))
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        document.faults.append((line, Fault("yaml", detail=error.problem or error.context or "?")))
+        document.faults.append(_trouble(error))
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError):  # whatever else PyYAML raises, in Python's words
-        document.faults.append((1, Fault("yaml", detail=text("detectors.detail.unread"))))
+        document.faults.append((1, _said("unread")))
     return document
 
 
@@ -134,8 +156,9 @@ def _fill(document: Document, content: str) -> None:
             found += _document(document, loader, node)
     finally:
         loader.dispose()
-    if not found:
+    if not found and not document.faults:
         document.faults.append((1, Fault("not-a-rule")))
+    if not found:
         return
     main = next((one for one in found if "id" in one.data), found[0])
     document.data, document.lines, document.start = main.data, main.lines, main.start
@@ -188,8 +211,8 @@ def _check(node: yaml.ScalarNode) -> None:
 def _walk_mapping(document: Document, node: yaml.MappingNode, path: Path) -> None:
     for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
         line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            document.faults.append((line, Fault("yaml", detail=text("detectors.detail.key"))))
+        if not isinstance(key, yaml.ScalarNode) or key.tag == f"{PLAIN}merge":
+            document.faults.append((line, _said("key")))
             continue
         _walk(document, key, path)
         place = (*path, str(key.value))

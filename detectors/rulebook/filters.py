@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from detectors.rulebook.cases import activity_table, case_row
+from detectors.rulebook.cases import Case, activity_table, case_row
 from detectors.rulebook.detection import detection
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, nearest
 from detectors.rulebook.reading import COMMON, Failure, Reading, head, pair
+from detectors.rulebook.rule import Rule
 from detectors.rulebook.single import case_fault, stated_cases, table_of
+from records.model import Text
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from detectors.rulebook.placeholders import Placeholders
     from detectors.rulebook.predicates import Predicate
-    from records.model import Text
     from records.schema import Table
 
 KEYS: Final = (COMMON - {"key", "score", "normal", "level"}) | {"logsource", "filter"}
@@ -28,18 +29,27 @@ KEYS: Final = (COMMON - {"key", "score", "normal", "level"}) | {"logsource", "fi
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rules that it names fire only where it matches too. `rules` are ids or names; None stands for any rule on this table."""
+    """Rules that it names fire only where it matches too. `rules` are ids or names; None stands for any rule on this table.
 
-    id: str
-    file: str
-    title: Text
+    `rule` is the filter as a rule by itself, which fires on what it keeps and is quiet on what it drops: so its cases are checked and mutated as a rule's.
+    """
+
+    rule: Rule
     rules: tuple[str, ...] | None
-    match: Predicate
-    table: Table
+
+    @property
+    def id(self) -> str:
+        """Its identity."""
+        return self.rule.id
+
+    @property
+    def match(self) -> Predicate:
+        """The rows that it keeps."""
+        return self.rule.match
 
     def applies(self, names: Collection[str], table: Table) -> bool:
         """Whether a rule of one of these names is narrowed by it."""
-        return table is self.table and (self.rules is None or any(name in names for name in self.rules))
+        return table is self.rule.table and (self.rules is None or any(name in names for name in self.rules))
 
 
 def read_filter(reading: Reading, placeholders: Placeholders) -> Filter | None:
@@ -50,9 +60,16 @@ def read_filter(reading: Reading, placeholders: Placeholders) -> Filter | None:
         reading.fault(Fault("logsource"), "logsource")
     found = detection(reading.document, placeholders, table or ACTIVITY, "filter", "rules")
     reading.faults += found.faults
-    made = Filter(reading.id, reading.file, pair(reading, "title", ()), _rules(reading), found.match or Frame.nothing, table or ACTIVITY)
-    if found.match is not None and table is not None:
-        _try_cases(reading, made)
+    title = pair(reading, "title", ())
+    told = found.match is not None and table is not None
+    rule = Rule(
+        id=reading.id, file=reading.file, title=title, description=Text("", ""), level="medium", techniques=(), match=found.match or Frame.nothing,
+        fields=frozenset(found.fields), key=(), adjustments=(), misses=(), respond=(), normal=None,
+        cases=tuple(_cases(reading, table)) if told and table else (), table=table or ACTIVITY,
+    )  # fmt: skip
+    made = Filter(rule, _rules(reading))
+    if told:
+        _try_cases(reading, rule)
     return None if reading.blocked else made
 
 
@@ -75,22 +92,24 @@ def _rules(reading: Reading) -> tuple[str, ...] | None:
     return ()
 
 
-def _try_cases(reading: Reading, made: Filter) -> None:
-    """A filter that keeps everything, or nothing, is a mistake: its tests show one row of each."""
-    rows: list[dict[str, Any]] = []
-    names: list[tuple[str, int]] = []
+def _cases(reading: Reading, table: Table) -> Iterator[Case]:
+    """Its tests: a row that it keeps fires, one that it drops does not."""
     for kind, index, stated in stated_cases(reading, ("keeps", "drops")):
         try:
             if not isinstance(stated, dict):
                 raise Fault("case-form")
-            rows.append(case_row(cast("dict[str, Any]", stated), made.table))
-            names.append((kind, index))
+            yield Case(f"{kind} {index + 1}", kind == "keeps", case_row(cast("dict[str, Any]", stated), table))
         except Fault as fault:
             case_fault(reading, fault, ("tests", kind, index))
-    reading.cases = len(rows)
-    kept = np.asarray(made.match(Frame(activity_table(rows, made.table), made.table))).tolist()
-    for (kind, index), got in zip(names, kept, strict=True):
-        told = "keeps" if got else "drops"
-        if told != kind:
-            reading.failures.append(Failure(reading.file, reading.id, f"{kind} {index + 1}", kind, told))
-            reading.fault(Fault("case", name=f"{kind} {index + 1}", expected=kind, got=told), "tests", kind, index)
+
+
+def _try_cases(reading: Reading, rule: Rule) -> None:
+    """A filter that keeps everything, or nothing, is a mistake: its tests show one row of each."""
+    reading.cases = len(rule.cases)
+    kept = np.asarray(rule.match(Frame(activity_table([case.activity for case in rule.cases], rule.table), rule.table))).tolist()
+    for case, got in zip(rule.cases, kept, strict=True):
+        if got != case.fires:
+            kind, number = case.name.split()
+            told = "keeps" if got else "drops"
+            reading.failures.append(Failure(reading.file, reading.id, case.name, kind, told))
+            reading.fault(Fault("case", name=case.name, expected=kind, got=told), "tests", kind, int(number) - 1)

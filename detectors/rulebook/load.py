@@ -172,7 +172,7 @@ class _Book:
             check_names(item.reading, item.filter, known)
             twin = next((one for one in self.filters if one.id == item.filter.id), None)
             if twin is not None:
-                item.reading.fault(Fault("duplicate-id", name=twin.id, file=twin.file), "id")
+                item.reading.fault(Fault("duplicate-id", name=twin.id, file=twin.rule.file), "id")
             if not item.reading.blocked:
                 self.filters.append(item.filter)
 

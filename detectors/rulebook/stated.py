@@ -16,7 +16,7 @@ from sigma.correlations import (
 from sigma.exceptions import SigmaError
 
 from detectors.rulebook.correlation import COUNTING, KINDS, OF_VALUES, SECOND, TEMPORAL, Conjunct, Correlation, Part
-from detectors.rulebook.detection import check_condition, first_line
+from detectors.rulebook.detection import check_condition, unread
 from detectors.rulebook.frame import NUMBERS
 from detectors.rulebook.problems import Fault, nearest, text
 from records.schema import ACTIVITY
@@ -175,12 +175,13 @@ class Stated:
         if self.kind not in TEMPORAL:
             self.fault(Fault("bounds", nearest=", ".join(BOUNDS)), "condition")
             return None
+        lowered = value
         try:
-            return SigmaExtendedCorrelationCondition(_lowered(check_condition(value)))
+            return SigmaExtendedCorrelationCondition(lowered := _lowered(check_condition(value)))
         except Fault as fault:
             self.fault(fault, "condition")
         except SigmaError as error:
-            self.fault(Fault("condition", detail=first_line(error)), "condition")
+            self.fault(Fault("condition", detail=unread(str(error), lowered)), "condition")
         except (RecursionError, AttributeError):  # in Python's words
             self.fault(Fault("condition", detail=text("detectors.detail.unread")), "condition")
         return None

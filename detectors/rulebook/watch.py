@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.rulebook.correlation import OF_VALUES, Correlation
+from detectors.rulebook.tally import Tally
 from detectors.rulebook.windows import Rows, Whole, arranged, enough, possible
 from records.schema import ACTIVITY
 
@@ -76,7 +77,8 @@ class Watch:
         self._inner = {number: Watch(part.inner) for number, part in enumerate(correlation.parts) if part.inner is not None}
         self._memory: pa.Table | None = None
         self._numbers: dict[str, int] = {}  # of the groups of what is remembered, so that a small batch is not as much work as all of it
-        self._codes = np.empty(0, dtype=np.int64)  # the number of each remembered row's group
+        self._codes: list[Whole] = []  # the number of each remembered row's group, in parts
+        self._tallies: dict[str, Tally] = {}  # by group, of what is remembered
         self._fired: dict[str, list[int]] = {}
         self._since = 0
 
@@ -123,12 +125,17 @@ class Watch:
     # ---- what they come to ---------------------------------------------------------------------------------------------------------------------
 
     def _some(self, frame: Frame, entries: _Entries) -> list[Firing]:
-        table, codes = self._taken(self._remembered(frame, entries))
-        old = table.num_rows - len(entries.rows)
-        grown = np.zeros(len(self._numbers), dtype=np.bool_)
-        grown[codes[old:]] = True
-        places = np.flatnonzero(grown[codes])  # rows of groups that got none are left as they are
-        rows = self._arranged(table.select(self._looked).take(places), codes[places])
+        new = self._remembered(frame, entries)
+        old = 0 if self._memory is None else self._memory.num_rows
+        table, codes = self._taken(new)
+        worth, start = self._worth(new)
+        if not worth:
+            return []
+        whole = np.concatenate(codes)
+        looked = np.zeros(len(self._numbers), dtype=np.bool_)
+        looked[[self._numbers[name] for name in worth]] = True
+        places = np.flatnonzero(looked[whole] & (_whole(table.column(_TIME)) > start))  # rows of the others, and what no window reaches, stay as they are
+        rows = self._arranged(table.select(self._looked).take(places), whole[places])
         found: list[Firing] = []
         names = list(self._numbers)
         for place, inside, measure in self._firings(rows, names, int(np.searchsorted(places, old))):
@@ -138,14 +145,48 @@ class Watch:
             found.append(Firing(int(entries.rows[number]), chosen, bits, measure, tuple(json.loads(names[int(rows.group[place])]))))
         return found
 
-    def _taken(self, new: pa.Table) -> tuple[pa.Table, Whole]:
-        """Everything that is remembered with these rows behind it, and the number of each row's group."""
-        if self._memory is not None and len(self._codes) != self._memory.num_rows:  # it was forgotten in part, or restored
-            self._numbers, self._codes = {}, np.empty(0, dtype=np.int64)
-            self._codes = self._numbered(self._memory)
+    def _worth(self, new: pa.Table) -> tuple[set[str], int]:
+        """The groups of which a window that a new row is in may be enough, and before when no such window begins: they alone are worked out from their rows."""
+        times, groups = (cast("list[Any]", new.column(name).to_pylist()) for name in (_TIME, _GROUP))
+        self._tell(set(groups).difference(self._tallies), new.num_rows)
+        worth, start = set[str](), 2**63 - 1
+        for time, group, brought in zip(times, groups, self._brought(new), strict=True):
+            tally = self._tallies[group]
+            may = tally.add(time, brought)
+            if may and not self._quiet(self._fired.get(group, []), time, max(time, min(tally.newest, time + self.correlation.span - 1))):
+                worth.add(group)
+                start = min(start, time - self.correlation.span)
+        return worth, start
+
+    def _brought(self, rows: pa.Table) -> list[Any]:
+        """What each row brings to what its window comes to."""
+        values = _values(self.correlation, rows)
+        return rows.column(_WEIGHT if self.correlation.kind == "event_count" else _BITS).to_pylist() if values is None else values
+
+    def _tell(self, unknown: set[str], new: int) -> None:
+        """Begin the tallies of these groups with what is remembered of them; the last `new` rows are not yet."""
+        self._tallies |= {group: Tally(self.correlation, LATE) for group in unknown}
+        memory = cast("pa.Table", self._memory)
+        codes = np.concatenate(self._codes)[: memory.num_rows - new]
+        known = [self._numbers[group] for group in unknown]
+        places = np.flatnonzero(np.isin(codes, known)) if len(codes) and known else codes[:0]
+        if len(places):
+            rows = memory.select([*self._looked, _GROUP]).take(places)
+            rows = rows.take(np.argsort(_whole(rows.column(_TIME)), kind="stable"))
+            times, groups = (cast("list[Any]", rows.column(name).to_pylist()) for name in (_TIME, _GROUP))
+            for time, group, brought in zip(times, groups, self._brought(rows), strict=True):
+                self._tallies[group].add(time, brought)
+
+    def _taken(self, new: pa.Table) -> tuple[pa.Table, list[Whole]]:
+        """Everything that is remembered with these rows behind it, and the number of each row's group, in parts."""
+        if self._memory is not None and not self._codes:  # it was forgotten in part, or restored
+            self._numbers = {}
+            self._codes = [self._numbered(self._memory)]
         table = new if self._memory is None else pa.concat_tables([self._memory, new])
-        self._codes = np.concatenate([self._codes, self._numbered(new)])
-        self._memory = table.combine_chunks() if table.column(_GROUP).num_chunks > CHUNKS else table
+        self._codes.append(self._numbered(new))
+        if len(self._codes) > CHUNKS:
+            table, self._codes = table.combine_chunks(), [np.concatenate(self._codes)]
+        self._memory = table
         return self._memory, self._codes
 
     def _numbered(self, rows: pa.Table) -> Whole:
@@ -214,8 +255,14 @@ class Watch:
         time = _whole(memory.column(_TIME))
         oldest = int(time[-AT_ONCE:].max()) - self.correlation.span - LATE
         memory = memory.filter(pa.array(time > oldest))
-        self.shed += max(0, memory.num_rows - MOST)
-        self._memory = memory.slice(max(0, memory.num_rows - MOST)).combine_chunks()
+        shed = max(0, memory.num_rows - MOST)
+        self.shed += shed
+        self._memory = memory.slice(shed).combine_chunks()
+        self._codes = []
+        for group in [group for group, tally in self._tallies.items() if tally.forget(oldest)]:
+            del self._tallies[group]
+        if shed:
+            self._tallies = {}
         kept = {group: [end for end in ends if end > oldest] for group, ends in self._fired.items()}
         self._fired = {group: ends for group, ends in list(kept.items())[-MOST:] if ends}
 
@@ -236,7 +283,7 @@ class Watch:
             state = None
         try:
             self._memory = _unpacked(state["memory"]) if state and state["memory"] else None
-            self._numbers, self._codes = {}, np.empty(0, dtype=np.int64)
+            self._numbers, self._codes, self._tallies = {}, [], {}
             self._fired = {str(group): [int(end) for end in ends] for group, ends in state["fired"].items()} if state else {}
             self._since, self.shed = (int(state["since"]), int(state["shed"])) if state else (0, 0)
             for number, watch in self._inner.items():

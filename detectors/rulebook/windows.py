@@ -29,9 +29,9 @@ ROOM: Final = 2**62
 HOLDS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq, "neq": operator.ne,
 }  # fmt: skip
-_LOWER: Final = frozenset({"gt", "gte", "eq"})
-_UPPER: Final = frozenset({"lt", "lte", "eq"})
-_SLACK: Final = 1e-9  # what may be enough is worked out in floating point, and errs on the side of looking
+LOWER: Final = frozenset({"gt", "gte", "eq"})
+UPPER: Final = frozenset({"lt", "lte", "eq"})
+SLACK: Final = 1e-9  # what may be enough is worked out in floating point, and errs on the side of looking
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _at_least(correlation: Correlation, most: npt.NDArray[Any]) -> Mask:
     """Where the most that a window can come to does not rule out a bound: fewer rows give less."""
     found = np.ones(len(most), dtype=np.bool_)
     for name, number in correlation.bounds:
-        if name in _LOWER:
+        if name in LOWER:
             found &= most >= number
     return found
 
@@ -160,10 +160,10 @@ def _values_there(correlation: Correlation, rows: Rows) -> Mask:
     count = _sums(rows, rows.valued)
     found = count > 0
     if correlation.kind == "value_sum":
-        found &= _at_least(correlation, _sums(rows, np.maximum(held, 0)) * (1 + _SLACK) + _SLACK)
+        found &= _at_least(correlation, _sums(rows, np.maximum(held, 0)) * (1 + SLACK) + SLACK)
     else:
         for name, number in correlation.bounds:
-            found &= (_count(rows, held, name, number, _LOWER) > 0) & (_count(rows, held, name, number, _UPPER) > 0)
+            found &= (_count(rows, held, name, number, LOWER) > 0) & (_count(rows, held, name, number, UPPER) > 0)
     return found & (~rows.settled | _nearly(correlation, rows, held, np.maximum(count, 1)))
 
 
@@ -171,8 +171,8 @@ def _count(rows: Rows, held: npt.NDArray[np.float64], name: str, number: float, 
     """Values in each window on this side of the number, or as near to it as floating point may err; of a bound of the other side, 1."""
     if name not in side:
         return np.ones(len(held), dtype=np.int64)
-    slack = np.abs(held) * _SLACK + _SLACK
-    return _sums(rows, (held + slack >= number if side is _LOWER else held - slack <= number) & rows.valued)
+    slack = np.abs(held) * SLACK + SLACK
+    return _sums(rows, (held + slack >= number if side is LOWER else held - slack <= number) & rows.valued)
 
 
 def _nearly(correlation: Correlation, rows: Rows, held: npt.NDArray[np.float64], count: Whole) -> Mask:
@@ -180,18 +180,18 @@ def _nearly(correlation: Correlation, rows: Rows, held: npt.NDArray[np.float64],
     found = np.ones(len(held), dtype=np.bool_)
     if correlation.kind in {"value_sum", "value_avg"}:
         total = _sums(rows, held)
-        slack = _SLACK * (1 + float(np.abs(held).sum()))
+        slack = SLACK * (1 + float(np.abs(held).sum()))
         measure = total if correlation.kind == "value_sum" else total / count
         for name, number in correlation.bounds:
-            found &= (name not in _LOWER) | (measure + slack >= number)
-            found &= (name not in _UPPER) | (measure - slack <= number)
+            found &= (name not in LOWER) | (measure + slack >= number)
+            found &= (name not in UPPER) | (measure - slack <= number)
         return found
     median = correlation.kind == "value_median"
     rank = np.maximum(1, -(-count * correlation.percentile // 100))
     lower, upper = ((count + 1) // 2, count // 2 + 1) if median else (rank, rank)
     for name, number in correlation.bounds:
-        found &= (name not in _LOWER) | (_count(rows, held, name, number, _LOWER) >= count - upper + 1)
-        found &= (name not in _UPPER) | (_count(rows, held, name, number, _UPPER) >= lower)
+        found &= (name not in LOWER) | (_count(rows, held, name, number, LOWER) >= count - upper + 1)
+        found &= (name not in UPPER) | (_count(rows, held, name, number, UPPER) >= lower)
     return found
 
 

@@ -22,6 +22,7 @@ from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import Rulebook
 from detectors.rulebook.rule import Rule
+from detectors.rulebook.watch import AT_ONCE, MOST, Watch
 from records.effects import EFFECTS
 from records.model import Batch, Text
 from records.schema import ACTIVITY, arrow_table
@@ -40,6 +41,7 @@ RUNS: Final = 3
 LIMIT_S: Final = 2.0  # seconds of the processor to match and judge all of it
 SMALL: Final = 20  # rows of a batch as it comes live
 BATCHES: Final = 20
+GROWN: Final = 3.0  # times as long that a batch may take where a group has grown
 CORRELATIONS: Final = 0.05  # of the rules
 START: Final = 1_772_445_600 * SECOND
 
@@ -181,6 +183,25 @@ def in_small_batches(table: pa.Table, rules: list[Rule], wanted: int) -> float:
     return taken / max(1, len(cuts))
 
 
+def growing(table: pa.Table) -> tuple[float, float]:
+    """Seconds for a batch of SMALL rows of one correlation that groups by nothing and does not fire: when it remembers a thousand rows, and most of them."""
+    part = Part("part", (), lambda frame: np.ones(frame.height, dtype=np.bool_))
+    field: Field | None = ACTIVITY.field("destination.ip")
+    if field is None:
+        raise SystemExit("activities have no destination.ip")
+    found: list[float] = []
+    for remembered in (1000, min(table.num_rows, MOST - AT_ONCE) - BATCHES * SMALL):
+        watch = Watch(Correlation("value_count", (part,), (), 3600 * SECOND, "1h", ACTIVITY, bounds=(("gte", 10**6),), measured=(field,)))
+        watch.judge(Frame(table.slice(0, remembered)))
+        taken: list[float] = []
+        for at in range(remembered, remembered + BATCHES * SMALL, SMALL):
+            started = time.process_time()
+            watch.judge(Frame(table.slice(at, SMALL)))
+            taken.append(time.process_time() - started)
+        found.append(median(taken))
+    return found[0], found[1]
+
+
 def main() -> None:
     """Make, measure, check, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -214,6 +235,10 @@ def main() -> None:
     small = in_small_batches(table, rules, findings)
     print(f"  small  {small * 1000:8.1f} ms  a batch of {SMALL} activities, {small / SMALL * asked.rows / median(judging):.0f} times as long a row")
     print(f"  judge  {median(judging):8.2f} s  matching and findings; the limit is {LIMIT_S:g} s")
+    little, much = growing(table)
+    print(f"  grown  {much * 1000:8.1f} ms  a batch of {SMALL} for a correlation that remembers most of them, {little * 1000:.1f} ms where it is 1,000")
+    if much > GROWN * little:
+        raise SystemExit(f"more than {GROWN:g} times as long where more is remembered")
     if median(judging) > LIMIT_S:
         raise SystemExit(f"slower than {LIMIT_S:g} s")
 

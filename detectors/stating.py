@@ -1,0 +1,98 @@
+"""A suppression that nobody has saved yet, as a file states it: so that it can be tried before it is in force.
+
+The file is YAML or JSON: `where`, each field with the value or values that it may have, as `balefire suppress --json` and `balefire suppressions --json` print
+it, by itself or under `suppression`. What else these print may stand there too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from detectors.rulebook.document import content_of, read
+from detectors.rulebook.problems import Fault, nearest, problem
+from detectors.suppressions import ANCHORS, COLUMNS, field_named, test
+from records.errors import UsageError
+from records.schema import ACTIVITY, SUPPRESSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from detectors.rulebook.document import Document
+    from detectors.rulebook.problems import Problem
+    from records.model import Value
+
+Where = dict[str, tuple["Value", ...]]
+
+OUTSIDE: Final = ("saved", "suppression", "preview", "left_out")  # what `suppress --json` prints
+INSIDE: Final = (*SUPPRESSION.names, "standing", "hidden")  # what `suppressions --json` prints of each
+ASKED: Final = (*COLUMNS, *ACTIVITY.names)
+
+
+def states_suppression(path: Path) -> bool:
+    """Whether a file is meant as a suppression and not as rules: it says `where`, or `suppression`, and nothing that makes a rule."""
+    try:
+        data = read(content_of(path)).data if path.is_file() else {}
+    except OSError:  # said by who loads rules
+        return False
+    return bool({"where", "suppression"} & data.keys()) and not {"detection", "correlation", "filter", "policy"} & data.keys()
+
+
+def stated(path: Path) -> tuple[Where | None, list[Problem]]:
+    """The conditions of the suppression that a file states; or None, and what is wrong with it."""
+    document = read(content_of(path))
+    faults = [*document.faults, *_odd(document)]
+    where = {} if faults else _conditions(document, faults)
+    told = [problem(str(path), line, "", fault) for line, fault in sorted(faults, key=lambda each: each[0])]
+    return (None if told else where), told
+
+
+def _inside(document: Document) -> tuple[tuple[str, ...], Any]:
+    """Where the suppression stands in the file, and what stands there."""
+    return (("suppression",), document.data["suppression"]) if "suppression" in document.data else ((), document.data)
+
+
+def _odd(document: Document) -> Iterator[tuple[int, Fault]]:
+    """What is not as `--json` prints it."""
+    at, said = _inside(document)
+    known: Mapping[str, Any] = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    for place, names, allowed in (((), document.data if at else {}, OUTSIDE), (at, known, INSIDE)):
+        for name in names:
+            if name not in allowed:
+                yield document.line(*place, str(name)), Fault("suppression-key", name=name, nearest=nearest(str(name), allowed))
+    where = known.get("where")
+    if not isinstance(where, dict) or not where:
+        yield document.line(*at, "where"), Fault("suppression-form")
+    elif not any(cast("dict[str, Any]", where).get(anchor) for anchor in ANCHORS):
+        yield document.line(*at, "where"), Fault("suppression-anchor")
+
+
+def _conditions(document: Document, faults: list[tuple[int, Fault]]) -> Where:
+    at, said = _inside(document)
+    found: Where = {}
+    for name, value in cast("dict[str, Any]", said["where"]).items():
+        values = tuple(cast("list[Value]", value)) if isinstance(value, list) else (cast("Value", value),)
+        line = document.line(*at, "where", str(name))
+        try:
+            field, _own = field_named(str(name))
+        except UsageError:
+            faults.append((line, Fault("suppression-field", name=name, nearest=nearest(str(name), ASKED))))
+            continue
+        for index, one in enumerate(values):
+            if not _fits(name, one):
+                faults.append((document.line(*at, "where", str(name), index), Fault("suppression-value", name=field.name, value=one)))
+        if not values:
+            faults.append((line, Fault("suppression-value", name=field.name, value="[]")))
+        found[field.name] = values
+    return found
+
+
+def _fits(name: str, value: object) -> bool:
+    """Whether this can be a value of the field."""
+    if value is not None and not isinstance(value, (str, int, float, bool)):
+        return False
+    try:
+        test(field_named(name)[0], (value,))
+    except UsageError:
+        return False
+    return True
