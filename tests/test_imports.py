@@ -17,9 +17,10 @@ SENDING_SUBMODULES = {"urllib.request", "http.client", "xmlrpc.client"}
 SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "sr", "sr1", "srp", "connect_ex", "create_connection", "urlopen"}
 
 
-READERS = {  # event loops in which nothing happens but reading
+READERS = {  # what could send and only reads
     "sensors/vendors.py": ("asyncio",),  # aiooui: its own file
     "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
+    "sensors/sources/ring.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
 }
 
 

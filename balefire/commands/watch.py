@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -46,7 +46,7 @@ def watch(screen: Screen, interfaces: tuple[str, ...], expression: str, site: st
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     check(screen, rules)
-    observer = observer or settings.observer or socket.gethostname()
+    observer = observer or settings.observer or platform.node()
     _warm(screen)
     with _listening(screen, interfaces, expression, observer) as capture:
         taken_in(screen, as_json, lambda alert: _tell(screen, alert), captures=[capture], learn=(), observer=observer, site=site or settings.site, rules=rules)

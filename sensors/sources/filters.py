@@ -5,17 +5,12 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from records.errors import UsageError
 
-if TYPE_CHECKING:
-    import socket
-
 ETHERNET: Final = 1
 SNAP: Final = 1 << 18
-ATTACH: Final = 26  # SO_ATTACH_FILTER
-MOST: Final = 4096  # instructions that the kernel takes
 
 
 class _Code(ctypes.Structure):
@@ -43,7 +38,7 @@ class Program:
         finally:
             library.pcap_close(handle)
 
-    def attach(self, opened: socket.socket) -> None:
-        """From now on this socket takes what fits. Raises OSError."""
+    def option(self) -> tuple[bytes, object]:
+        """The value of the socket option SO_ATTACH_FILTER, and what has to live until it is set."""
         held = ctypes.create_string_buffer(self.instructions)
-        opened.setsockopt(1, ATTACH, struct.pack("@HP", len(self.instructions) // 8, ctypes.addressof(held)))
+        return struct.pack("@HP", len(self.instructions) // 8, ctypes.addressof(held)), held

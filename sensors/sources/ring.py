@@ -35,6 +35,7 @@ ADD_MEMBERSHIP, RX_RING, STATISTICS, VERSION, IGNORE_OUTGOING = 1, 5, 6, 10, 23
 TPACKET_V3: Final = 2
 PROMISCUOUS: Final = 1
 EVERYTHING: Final = 3  # ETH_P_ALL
+ATTACH_FILTER: Final = 26
 USER: Final = 1  # the block is ours; 0: the kernel's
 VLAN_VALID, TPID_VALID = 1 << 4, 1 << 6
 VLAN: Final = 0x8100
@@ -151,7 +152,8 @@ class Ring:
         opened.setsockopt(SOL_PACKET, IGNORE_OUTGOING, 1)
         opened.setsockopt(SOL_PACKET, RX_RING, struct.pack("=7I", BLOCK, octets // BLOCK, FRAME, octets // FRAME, RETIRE_MS, 0, 0))
         if program is not None:
-            program.attach(opened)
+            option, _held = program.option()
+            opened.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, option)
         _map(memory, octets, opened.fileno())
         opened.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", self.index, PROMISCUOUS, 0))
         opened.bind((self.name, EVERYTHING))
