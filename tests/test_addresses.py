@@ -11,11 +11,12 @@ from detectors.discovery import detectors
 from detectors.methods.addresses import MOST, MOST_MACS, MOST_OWN, MOST_TOLD, Addresses
 from records.facts import asset_id
 from records.model import Batch
+from sensors.sensor import Sensor
 from tests.cli import balefire, lines, one
 from tests.frames import DEVICE, SPARE, VIRTUAL, activities, claimed
 from tests.test_arp import arp
 from tests.test_resolving import EVIL, HMI, PLC, hexed, poll
-from tests.wire import SECOND, START, Packet, ethernet, mac, save
+from tests.wire import SECOND, START, Feed, Packet, ethernet, mac, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,6 +143,26 @@ def test_a_flood_of_claims_stays_bounded() -> None:
 def answer(address: str, of: str, at: int = 0, to: str = "10.1.2.1") -> Packet:
     """The host with the MAC address of `of` answers that it has `address`."""
     return Packet(ethernet(arp(2, address, to, mac(of)), of, to, 0x0806), START + at * SECOND)
+
+
+def request(sender: str, of: str, at: int = 0) -> Packet:
+    """The host with the MAC address of `of` asks for the HMI, as if it were `sender`."""
+    return Packet(ethernet(arp(1, sender, HMI, mac(of)), of, "255.255.255.255", 0x0806), START + at * SECOND)
+
+
+def heard(packets: list[Packet]) -> list[Finding]:
+    """The findings of a capture with these packets."""
+    judge, sensor = detector(), Sensor("observer")
+    return [finding for batch in sensor.listen(Feed(sorted(packets, key=lambda packet: packet.time))) for finding in judge.judge(batch)]
+
+
+@pytest.mark.parametrize("own", [[], [request(EVIL, EVIL, 10)]], ids=["alone", "beside its own"])
+def test_a_request_with_a_false_sender_is_a_claim(own: list[Packet]) -> None:
+    """Whoever hears it takes the attacker for the controller, as after a false reply."""
+    honest = [request(PLC, PLC), *poll(), *poll(at=70)]
+    (finding,) = heard([*honest, *own, *(request(PLC, EVIL, at) for at in (71, 72))])
+    assert finding.title.en == f"{f'{EVIL} ({hexed(EVIL)})' if own else hexed(EVIL)} claims {PLC}, the address of {hexed(PLC)}"
+    assert heard(honest) == []
 
 
 def test_through_the_store_a_spoofed_controller_is_not_blamed(tmp_path: Path) -> None:

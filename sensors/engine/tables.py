@@ -47,6 +47,7 @@ REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PT
     samples="i8",                                              # comparisons in this window
 )
 VLANS: Final = _record(there="i8", back="i8", place="i8", conversations="i8")  # conversations whose two directions carry these
+SIDES: Final = _record(framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8")  # datagram conversations of one framing
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
