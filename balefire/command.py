@@ -141,6 +141,19 @@ def opened(screen: Screen) -> Store:
         raise
 
 
+def slices(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what narrows packets: `--asset`, `--between`, `--port`, `--since`, `--until`."""
+    for option in (
+        click.option("--until", metavar="T", help=say("cli.option.until", HELP)),
+        click.option("--since", metavar="T", help=say("cli.option.since", HELP)),
+        click.option("--port", type=click.IntRange(1, 65535), metavar="N", help=say("evidence.option.port", HELP)),
+        click.option("--between", nargs=2, metavar="A B", help=say("evidence.option.between", HELP)),
+        click.option("--asset", metavar="NAME", help=say("evidence.option.asset", HELP)),
+    ):
+        function = option(function)
+    return function
+
+
 def keeps(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--store`."""
     return click.option("--store", metavar="DIR|URL", help=say("cli.option.store", HELP))(function)
