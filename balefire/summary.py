@@ -33,7 +33,8 @@ NAME: Final = 40  # letters of a name in this list
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
-BESIDE: Final = ("requests_only", "answers_only", "one_sided", "silent", "dropped")  # blind spots that take nothing from the grade: nothing came
+# blind spots that take nothing from the grade: nothing came
+BESIDE: Final = ("requests_only", "answers_only", "one_sided", "datagram_requests_only", "datagram_answers_only", "silent", "dropped")
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -106,9 +107,11 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
     """Assets, protocols, and operations by access: who looks is grey and thin, who acts is full and coloured."""
     from rich.text import Text
 
+    from sensors.protocol import title_of
+
     protocols = summary["protocols"]
     spoken = [
-        Text(screen.say("cli.summary.protocol", name=_title(name), messages=f"{counts['messages']:,}", operations=f"{counts['operations']:,}"))
+        Text(screen.say("cli.summary.protocol", name=title_of(name), messages=f"{counts['messages']:,}", operations=f"{counts['operations']:,}"))
         for name, counts in sorted(protocols.items(), key=lambda item: -item[1]["operations"])
     ]
     parts: list[RenderableType] = [section(screen.say("cli.summary.seen"), screen.count("cli.summary.assets", summary["assets"]))]
@@ -126,12 +129,6 @@ def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:
     """What the link layer undid, so that the rest could be seen: tunnels, fragments, second copies."""
     tunnels = [screen.count("cli.summary.tunnelled", count, tunnel=screen.say(f"tunnel.{name}")) for name, count in coverage["tunnels"].items()]
     return tunnels + [screen.count(f"cli.summary.{name}", coverage[name]) for name in MENDED if coverage[name]]
-
-
-def _title(name: str) -> str:
-    from sensors.protocol import protocols
-
-    return next((protocol.title for protocol in protocols() if protocol.name == name), name)
 
 
 def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:

@@ -305,6 +305,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("mirrored", "long", "packets that came again from another mirror port; not left out", "由另一镜像端口再次到达的数据包（不剔除）"),
     Field("clock_ahead", "double", "seconds the capture's clock is ahead of that on the wire with most samples", "抓包时钟比网上对时源快的秒数"),
     Field("clocks", "json", "clocks on the wire (NTP, PTP), seconds: name, ahead (median), spread, samples", "网上对时源：名称、快多少、离散、样本数"),
+    Field(
+        "clock_steps", "long", "1 where the clock stepped: after minutes without a packet conversations go on where they were",
+        "抓包时钟向前跳变为 1：数分钟无数据包之后，会话仍从原处继续",
+    ),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
     Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),

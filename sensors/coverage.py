@@ -33,7 +33,10 @@ ODDITIES: Final = (
     "duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open",
     "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans",
 )  # fmt: skip
-COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:])
+COUNTED: Final = (
+    "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, "resumed", "torn", *TUNNELS[1:],
+)  # fmt: skip
+BREAK: Final = 3  # windows without a packet after which it is told whether the clock stepped
 OTHERS: Final = "others"  # the interfaces that have no place of their own
 
 
@@ -169,6 +172,7 @@ class CoverageLog:
         self._origin, self.file, self._ledger = origin, file, ledger
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
+        self._last: int | None = None  # window
 
     def close_window(self) -> None:
         """Take a window's counters and zero them."""
@@ -178,8 +182,11 @@ class CoverageLog:
         if not counts[:, _WINDOW].any():
             return
         window = int(streams.window) * WINDOW
+        paused = self._last is not None and window - self._last > BREAK * WINDOW
+        self._last = window
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
-            self._rows.append(self._row(window, place, {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}))
+            count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
+            self._rows.append(self._row(window, place, count) | {"clock_steps": int(paused and count["resumed"] > count["torn"])})
         ledger.clear()
 
     def _row(self, window: int, place: int, count: dict[str, int]) -> dict[str, Any]:

@@ -152,3 +152,8 @@ def protocols() -> tuple[Protocol, ...]:
         loaded = importlib.import_module(f"{package.__name__}.{module.name}")
         found += [value for value in cast("dict[str, object]", vars(loaded)).values() if isinstance(value, Protocol)]
     return tuple(sorted(found, key=lambda protocol: protocol.name))
+
+
+def title_of(name: str) -> str:
+    """What people call the protocol of this name; the name of one that is not known here."""
+    return next((protocol.title for protocol in protocols() if protocol.name == name), name)

@@ -66,8 +66,9 @@ def test_every_blind_spot_has_its_words() -> None:
     everything = {
         **count, "requests_only": 1, "answers_only": 1, "one_sided": 1, "undecoded": cyclic, "clocks": clocks,
         "encrypted": '[{"name": "ssh", "port": "tcp/22", "bytes": 9, "conversations": 1}]', "vlans": '[{"requests": 1, "answers": 2, "conversations": 1}]',
+        "datagrams": '[{"protocol": "enip", "conversations": 4, "requests_only": 2, "answers_only": 1}]',
     }  # fmt: skip
-    late = [{"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)]
+    late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1}]
     found = account(everything, *late).spots() + account({"one_sided": 1}).spots()
     known = {key.split(".")[2] for key in catalogue() if key.startswith("coverage.spot.")}
     assert {spot.key for spot in found} == known
@@ -78,6 +79,20 @@ def test_every_blind_spot_has_its_words() -> None:
             assert todo
             assert "{" not in what + todo
             assert "None" not in what + todo
+
+
+def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
+    before = [{"@timestamp": BEGUN + number * MINUTE} for number in range(5)]
+    after = [{"@timestamp": BEGUN + (65 + number) * MINUTE} for number in range(60)]
+    stepped = [{**after[0], "clock_steps": 1}, *after[1:]]
+    assert [spot.key for spot in spots(*before, *after)] == ["silent"]
+    assert told(*before, *stepped) == ["the clock of the capture stepped forward by 1 h: no time passed, conversations go on where they were"]
+    assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
+
+
+def test_directions_of_datagrams_are_told_by_protocol() -> None:
+    rows = [{"datagrams": json.dumps([{"protocol": "enip", "conversations": 4, "requests_only": number, "answers_only": 0}])} for number in (1, 3, 2)]
+    assert told(*rows) == ["EtherNet/IP over UDP: in 3 of 4 conversations only the direction towards the server was seen"]
 
 
 def test_several_interfaces_and_observers_are_named() -> None:

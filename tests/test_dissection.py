@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 choose(0)
 ETHERNET = Interface("", 1, 65535)
 BEGUN, MINUTE = 1_795_365_540 * 10**9, 60 * 10**9  # 2026-11-22 16:39
-WANTED = Selection(
-    BEGUN + 4 * MINUTE + 2 * 10**9, BEGUN + 4 * MINUTE + 10**10, None, (Party(frozenset({"10.20.1.66"})), Party(frozenset({"10.20.1.11"})))
-)
+WANTED = Selection(BEGUN + 4 * MINUTE + 2 * 10**9, BEGUN + 4 * MINUTE + 10**10, None, (Party(frozenset({"10.20.1.66"})), Party(frozenset({"10.20.1.11"}))))
 SNMP = bytes.fromhex("3026 020101 0406") + b"public" + bytes.fromhex("a019 020101 020100 020100 300e 300c 0608 2b06010201010100 0500")
 
 
