@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from balefire.rows import ID
 from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
 from balefire.tally import MENDED, MISSED
-from balefire.times import span
+from balefire.times import shown, span
+from records.claims import CONTESTED
 from records.effects import EFFECTS
 from records.model import severity_word
 from records.nesting import period
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from records.model import Alert, Asset
     from sensors.blindspots import Spot
 
+CONFLICTS: Final = 4
 ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
 NAME: Final = 40  # letters of a name in this list
 ALERTS: Final = 12
@@ -118,11 +120,22 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
     parts.append(indented(_assets(screen, list(done.assets.values()))))
     if summary["assets"] > ASSETS:
         parts.append(indented(Text(screen.say("cli.summary.more", count=summary["assets"] - ASSETS), "dim")))
+    parts += _contested(screen, list(done.assets.values()))
     parts += [Text(), *(indented(each) for each in spoken or [Text(screen.say("cli.summary.no_protocol"))]), Text()]
     if summary["access"]:
         parts.append(indented(_access(screen, summary["access"])))
     mended = _mended(screen, summary["coverage"])
     return [*parts, Text(), indented(Text(" · ".join(mended), "dim"))] if mended else parts
+
+
+def _contested(screen: Screen, assets: list[Asset]) -> list[RenderableType]:
+    """Addresses that somebody else claims, too: of those nothing that is told of an asset is certain."""
+    told = {(each.address, each.other): each.first for asset in assets for each in asset.conflicts if each.kind == CONTESTED}
+    lines = [
+        screen.say("cli.asset.contested", address=address, other=other, time=shown(first, screen.language)) for (address, other), first in sorted(told.items())
+    ]
+    more = [screen.say("cli.summary.more", count=len(lines) - CONFLICTS)] if len(lines) > CONFLICTS else []
+    return [indented(Prose(f"⚠ {line}")) for line in lines[:CONFLICTS]] + [indented(Prose(line)) for line in more]
 
 
 def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:

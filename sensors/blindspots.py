@@ -62,8 +62,10 @@ class Sums:
     counts: Counter[str] = field(default_factory=Counter[str])
     unread: dict[str, Unread] = field(default_factory=dict[str, Unread])
     ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
-    vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])
-    clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, the comparison that is worst
+    vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
+    talks: int = 0  # of the window with most
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, how far ahead at worst; of all samples
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
     sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
     windows: dict[str, dict[int, bool]] = field(default_factory=dict[str, dict[int, bool]])  # by capture; True: the clock stepped before it
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
@@ -84,11 +86,22 @@ class Sums:
                     self.datagrams[key] = max(self.datagrams.get(key, (0, 0)), (told[side], told["conversations"]))
         self._add_ports(row)
         for pair in _held(row["vlans"]):
-            self.vlans[pair["requests"], pair["answers"]] += pair["conversations"]
+            ends = pair["requests"], pair["answers"]
+            self.vlans[ends] = max(self.vlans[ends], pair["conversations"])  # most go on in the next window
+        self.talks = max(self.talks, row["talks"] or 0)
         for clock in _held(row["clocks"]):
-            known = self.clocks.get(clock["name"])
-            if known is None or abs(clock["ahead"]) > abs(known["ahead"]):
-                self.clocks[clock["name"]] = clock
+            self._add_clock(clock)
+
+    def _add_clock(self, clock: dict[str, Any]) -> None:
+        name, ahead = clock["name"], clock["ahead"]
+        known, (low, high) = self.clocks.get(name, clock), self.bounds.get(name, (ahead, ahead))
+        self.bounds[name] = low, high = min(low, ahead), max(high, ahead)
+        self.clocks[name] = {
+            "name": name,
+            "ahead": max(known["ahead"], ahead, key=lambda each: (abs(each), each)),
+            "samples": clock["samples"] + (known["samples"] if known is not clock else 0),
+            "spread": max(known["spread"], clock["spread"], high - low),
+        }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
         for port in _held(row["undecoded"]):
@@ -188,7 +201,7 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
         values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
         yield Spot("encrypted", place, 10 * told["bytes"] / max(payload, 1), values)  # by right: nothing is to be repaired
     for (requests, answers), count in sums.vlans.most_common(PAIRS):
-        yield Spot("vlans", place, 15 * min(1, count / max(counts["talks"], count)), {"requests": requests, "answers": answers, "count": count})
+        yield Spot("vlans", place, 15 * min(1, count / max(sums.talks, count)), {"requests": requests, "answers": answers, "count": count})
 
 
 def _sides(sums: Sums, place: str) -> Iterator[Spot]:

@@ -122,7 +122,13 @@ def test_rows_from_before_there_was_more_to_tell() -> None:
 def test_a_small_difference_of_clocks_is_no_blind_spot() -> None:
     rows = [{"clocks": json.dumps([{"name": "ntp/10.0.0.9", "ahead": ahead, "samples": 4, "spread": 0.01}])} for ahead in (0.2, -0.9)]
     assert spots(*rows) == []
-    assert [clock["ahead"] for _, clock in account(*rows).clocks()] == [-0.9]
+    assert [clock for _, clock in account(*rows).clocks()] == [{"name": "ntp/10.0.0.9", "ahead": -0.9, "samples": 8, "spread": 1.1}]
+
+
+def test_conversations_of_several_windows_are_not_added_up() -> None:
+    rows = [{"vlans": json.dumps([{"requests": 10, "answers": 20, "conversations": number}]), "talks": 8} for number in (2, 4, 3)]
+    (spot,) = spots(*rows)
+    assert (spot.values["count"], spot.weight) == (4, 7.5)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Coverage that falls: an interface that understands less than it did, sees one direction only, drops packets, goes silent, or whose clock steps.
 
-What was is told from the windows before, as many as count; nothing is learned. A fall is one finding, however long it lasts: the next one can come once
+What was is told from the windows before of this replay, as many as count; nothing is learned, and nothing taken over from another replay. A fall is one finding, however long it lasts: the next one can come once
 what is seen has recovered, or has been so for so long that it is the new usual.
 """
 
