@@ -1,7 +1,7 @@
 """Coverage that falls: an interface that understands less than it did, sees one direction only, drops packets, goes silent, or whose clock steps.
 
-What was is told from the windows before of this replay, as many as count; nothing is learned, and nothing taken over from another replay. A fall is one finding, however long it lasts: the next one can come once
-what is seen has recovered, or has been so for so long that it is the new usual.
+What was is told from the windows before of this replay, as many as count; nothing is learned, nor taken over from another replay. A fall is one finding,
+however long it lasts: the next one can come once what is seen has recovered, or has been so for so long that it is the new usual.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One row a message. Its object is the IPv4 address that is asked for or, in a reply or an announcement (a request for the sender's own address), told. The
 sender's MAC address is the frame's; what the message says of it is told by `tells`, so that a message that speaks for another is seen. A request tells its
-sender's address, too, and receivers believe it: where that is not the one that this MAC address told last, a row of its own tells it (`arp_sender`).
+sender's address, too, and is believed: where that is not what this MAC address told this receiver last, a row of its own tells it (`arp_sender`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REQUEST, REPLY = 1, 2
 ANNOUNCEMENT: Final = "1/1"  # a request for the sender's own address (RFC 5227); the second number is ours
 SENDER: Final = "1/2"  # that a request tells a new address of its sender: the second number is ours, too
 TAG: Final = 0x0806  # of contexts
-SENDERS: Final = 1 << 10  # MAC addresses whose last address is known, at most: a flood of them is no flood of contexts
+SENDERS: Final = 1 << 10  # whose last address is known, at most: a flood of them is no flood of contexts
 OCTETS: Final = 28
 ADDRESS, MESSAGE = 0, 1
 FUNCTIONS: Final = {
@@ -35,20 +35,21 @@ SHORT, BAD_LENGTH = 1, 2
 
 
 @kernel
-def _is_new(mac: int, address: int, clock: int, contexts: Any, joints: Any) -> bool:
-    """Is this another address than that which the MAC address told last, as far as that is known? A probe (RFC 5227) tells none."""
+def _is_new(mac: int, address: int, message: Any, contexts: Any, joints: Any) -> bool:
+    """Is this another address than that which the MAC address told last to this receiver, as far as that is known? A probe (RFC 5227) tells none."""
     if address == 0:
         return False
-    known = contexts[context(contexts, joints, TAG, mac % SENDERS, 0, clock)]
-    if known.a == mac and known.b == address:
+    known = contexts[context(contexts, joints, TAG, (message.connection ^ mac) % SENDERS, 0, message.clock)]
+    if known.a == mac and known.b == address and known.c == message.connection:
         return False
-    known.a, known.b = mac, address
+    known.a, known.b, known.c = mac, address, message.connection
     return True
 
 
 @kernel
-def read_message(memory: Any, at: int, end: int, row: Any, samples: Any, clock: int, contexts: Any, joints: Any) -> int:
+def read_message(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, joints: Any) -> int:
     """Operation and addresses; hardware and protocol are Ethernet and IPv4, or nothing is told. Returns what a request tells newly of its sender, else -1."""
+    at, end = message.offset, message.offset + message.length
     operation = u16be(memory, at + 6, end, row)
     if row.short:
         return -1
@@ -64,7 +65,7 @@ def read_message(memory: Any, at: int, end: int, row: Any, samples: Any, clock: 
     if operation == REQUEST and sender == target:
         sub_code(row, 1)
     add_text(row, samples, MESSAGE, 0, at, OCTETS)
-    new = _is_new(mac, sender, clock, contexts, joints)
+    new = _is_new(mac, sender, message, contexts, joints)
     return sender if new and operation == REQUEST and sender != target else -1
 
 
@@ -88,7 +89,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
-        sender = read_message(memory, message.offset, message.offset + message.length, row, samples, message.clock, contexts, joints)
+        sender = read_message(memory, message, row, samples, contexts, joints)
         end_row(row, message, SHORT)
         sampled += row.samples
         used += 1
