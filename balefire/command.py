@@ -20,7 +20,7 @@ from records.errors import BalefireError, StoreError, UsageError
 from records.wording import LANGUAGES, locale_language, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable
 
     from records.store.contract import Store
 
@@ -56,7 +56,7 @@ class Formatter(click.HelpFormatter):
         """A heading of click's."""
         super().write_heading(say(f"cli.own.{heading.lower()}", HELP) if heading in ("Options", "Commands") else heading)
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Options or commands, and what they do; `--help` is click's."""
         super().write_dl([(name, say("cli.own.help", HELP) if "--help" in name else words) for name, words in rows], col_max, col_spacing)
 

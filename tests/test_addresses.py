@@ -171,6 +171,7 @@ def test_through_the_store_a_spoofed_controller_is_not_blamed(tmp_path: Path) ->
     packets = sorted([*claims, *poll(at=1), *poll(at=25)], key=lambda packet: packet.time)
     place = tmp_path / "store"
     balefire("replay", save(packets, tmp_path / "spoofed.pcap"), "--store", place, "--json")
+    assert f"⚠ {PLC} is claimed by {hexed(EVIL)}, too" in balefire("replay", tmp_path / "spoofed.pcap", "--store", place).stdout
     found = [row for row in lines("findings", "--store", place) if row["rule"] == "address-conflict"]
     assert {row["destination"]["ip"] for row in found} == {PLC, HMI}
     assert all(hexed(EVIL) in row["title"]["en"] for row in found)

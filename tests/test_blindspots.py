@@ -142,6 +142,14 @@ def test_differences(seconds: float, en: str, zh: str) -> None:
     assert (difference(seconds, "en"), difference(seconds, "zh")) == (en, zh)
 
 
+def test_that_falls_are_looked_for_within_a_replay_is_said(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for number, name in enumerate(("one.pcap", "other.pcap")):
+        one("replay", save(polls(start=START + number * HOUR), tmp_path / name), "--store", store)
+        told = ["".join(balefire("coverage", "--store", store, "--language", language).stdout.split()) for language in LANGUAGES]  # however it is broken
+        assert ["withinonereplayonly" in told[0], "同一次回放内" in told[1]] == [number == 1] * 2
+
+
 def test_a_damaged_mirror_is_told_exactly(tmp_path: Path) -> None:
     """One direction of some conversations removed, one per cent lost, a clock three hours ahead, half of it twice: the command says just that."""
     whole = polls(count=200)
