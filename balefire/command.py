@@ -9,6 +9,7 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +20,21 @@ from records.errors import BalefireError, StoreError, UsageError
 from records.wording import LANGUAGES, locale_language, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from records.store.contract import Store
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-HELP: Final = locale_language()  # click wants its help texts while modules are imported, before any option is read
+
+
+def _asked_language() -> str:
+    """The language that help is to be in: that of `--language`, where it stands in the command line, else that of the environment."""
+    words = [*sys.argv[1:], ""]
+    given = [word.removeprefix("--language=") if word != "--language" else following for word, following in pairwise(words) if word.startswith("--language")]
+    return next((word for word in given if word in LANGUAGES), None) or locale_language()
+
+
+HELP: Final = _asked_language()  # click wants its help texts while modules are imported, before any option is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,25 @@ class Globals:
 
     settings: Path | None = None
     language: str | None = None
+
+
+class Formatter(click.HelpFormatter):
+    """Help whose own words are in the reader's language, too."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """The line of usage."""
+        super().write_usage(prog, args, prefix or say("cli.own.usage", HELP))
+
+    def write_heading(self, heading: str) -> None:
+        """A heading of click's."""
+        super().write_heading(say(f"cli.own.{heading.lower()}", HELP) if heading in ("Options", "Commands") else heading)
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Options or commands, and what they do; `--help` is click's."""
+        super().write_dl([(name, say("cli.own.help", HELP) if "--help" in name else words) for name, words in rows], col_max, col_spacing)
+
+
+click.Context.formatter_class = Formatter
 
 
 class Program(click.Group):
@@ -139,6 +168,19 @@ def opened(screen: Screen) -> Store:
         if error.key == "store.missing" and "://" in screen.store:
             raise UsageError("store.missing", path=screen.store) from error
         raise
+
+
+def slices(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what narrows packets: `--asset`, `--between`, `--port`, `--since`, `--until`."""
+    for option in (
+        click.option("--until", metavar="T", help=say("cli.option.until", HELP)),
+        click.option("--since", metavar="T", help=say("cli.option.since", HELP)),
+        click.option("--port", type=click.IntRange(1, 65535), metavar="N", help=say("evidence.option.port", HELP)),
+        click.option("--between", nargs=2, metavar="A B", help=say("evidence.option.between", HELP)),
+        click.option("--asset", metavar="NAME", help=say("evidence.option.asset", HELP)),
+    ):
+        function = option(function)
+    return function
 
 
 def keeps(function: Callable[..., None]) -> Callable[..., None]:

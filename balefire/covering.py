@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import shown
 from balefire.screen import clean, cut
-from balefire.summary import beside, indented, section, spot_lines
+from balefire.summary import Prose, beside, indented, section, spot_lines
 from dashboards.blindness import clock_words, placed, reason_words
 from dashboards.queries import account
 from records.schema import COVERAGE
@@ -41,6 +41,8 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     parts += beside(screen, spots)
     parts.append(section(screen.say("coverage.told.spots")))
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]
+    if len({file for sums in covered.by_place.values() for file in sums.windows}) > 1:
+        parts.append(indented(Prose(screen.say("coverage.told.several"))))
     if clocks := covered.clocks():
         parts.append(section(screen.say("coverage.told.clock")))
         parts += [indented(Text(clean(placed(place, clock_words(clock, screen.language), screen.language)))) for place, clock in clocks]

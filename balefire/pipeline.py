@@ -25,7 +25,7 @@ from detectors.placing import placed, policies
 from detectors.rulebook import versions
 from detectors.suppressing import known_activities
 from detectors.suppressions import mark
-from records.errors import BalefireError, StoreError
+from records.errors import BalefireError, InputError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
@@ -122,6 +122,7 @@ class Replay:
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.tally = Tally()
+        self._stopped = False
         self._known = KeptPlant(store)
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
@@ -146,6 +147,10 @@ class Replay:
         self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
         return self._summary(inputs, time.monotonic() - started)
 
+    def stop(self) -> None:
+        """Read no further. All that was released is judged and stored, whole windows and nothing of those that were open, so that a later replay agrees."""
+        self._stopped = True
+
     def _captures(self, ruling: Ruling) -> list[dict[str, Any]]:
         judges: dict[str, list[Detector]] = {}
         inputs: list[dict[str, Any]] = []
@@ -154,7 +159,11 @@ class Replay:
                 self.repeated.append((capture.path, first.path))
                 inputs.append(input_row(capture, Totals(), None))
                 continue
-            inputs.append(self._capture(capture, self._sensor(capture), judges, ruling))
+            if self._stopped:
+                self.errors.append(InputError("unread", file=capture.name))
+                inputs.append(input_row(capture, Totals(), self.errors[-1].text(self.plan.language)))
+            else:
+                inputs.append(self._capture(capture, self._sensor(capture), judges, ruling))
         return inputs
 
     def _sensor(self, capture: Capture) -> Sensor:
@@ -173,6 +182,8 @@ class Replay:
             for batch in self._listen(capture, sensor):
                 for detector in taught:
                     detector.learn(with_context(batch, self._known.plant))
+        if self._stopped:  # half of what was normal is not taught
+            raise KeyboardInterrupt
         states = {detector.name: state for detector in taught if (state := detector.state())}
         self.taught = bool(states)
         self.store.write(Commit(state=states))
@@ -242,13 +253,16 @@ class Replay:
 
         def asked() -> bool:
             check()
-            return due()
+            return due() or self._stopped
 
         try:
             for batch in sensor.listen(source, asked):
                 yield batch
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)
+                if self._stopped and not capture.pipe:
+                    self.errors.append(InputError("stopped", file=capture.name, packets=f"{sensor.totals.packets:,}"))
+                    return
             if source.error is not None:
                 self.errors.append(source.error)
         finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from balefire.identities import UnknownError, asset_named, one
-from dashboards.evidence import Kept, Taken, add, kept_for, named, together
+from balefire.times import moments
+from dashboards.evidence import AROUND, Kept, Taken, add, kept_for, named, together
 from records.addresses import is_mac
 from records.errors import UsageError
 from records.model import PacketRef
@@ -18,7 +20,7 @@ from sensors.pcapng import Writer
 from sensors.slicing import Party, Selection, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from records.store.contract import Store
     from sensors.sources.pcap import Capture
@@ -106,6 +108,33 @@ def again(captures: Sequence[Capture], found: Kept, selection: Selection, fail: 
     found.gone[:] = [row for row in found.gone if row["id"] in left]  # what was had again is not gone
     ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
     return ordered if selection.everything else _filtered(ordered, selection)
+
+
+def in_full(taken: Iterable[Taken], since: int | None, limit: int) -> tuple[list[tuple[list[Taken], int]], bool]:
+    """The first `limit` packets from `since` on by capture, each with those before it (the last AROUND), and how many these are; are there more?"""
+    before, wanted, count = defaultdict[str, deque[Taken]](lambda: deque(maxlen=AROUND)), defaultdict[str, list[Taken]](list), 0
+    for each in taken:
+        if since is not None and each.packet.time < since:
+            before[each.file].append(each)
+        elif count == limit:
+            return [([*before[file], *those], len(before[file])) for file, those in wanted.items()], True
+        else:
+            wanted[each.file].append(each)
+            count += 1
+    return [([*before[file], *those], len(before[file])) for file, those in wanted.items()], False
+
+
+def selected(store: Store | None, asked: dict[str, Any]) -> Selection:
+    """What the options of `command.slices` ask for. Raises UsageError."""
+    since, until = moments(asked["since"], asked["until"])
+    pair = asked["between"]
+    return Selection(
+        since,
+        until,
+        party(store, asked["asset"]) if asked["asset"] else None,
+        (party(store, pair[0]), party(store, pair[1])) if pair else None,
+        asked["port"],
+    )
 
 
 def party(store: Store | None, text: str) -> Party:

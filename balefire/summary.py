@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from balefire.rows import ID
 from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
 from balefire.tally import MENDED, MISSED
-from balefire.times import span
+from balefire.times import shown, span
+from records.claims import CONTESTED
 from records.effects import EFFECTS
 from records.model import severity_word
 from records.nesting import period
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from records.model import Alert, Asset
     from sensors.blindspots import Spot
 
+CONFLICTS: Final = 4
 ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
 NAME: Final = 40  # letters of a name in this list
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
-BESIDE: Final = ("requests_only", "answers_only", "one_sided", "silent", "dropped")  # blind spots that take nothing from the grade: nothing came
+# blind spots that take nothing from the grade: nothing came
+BESIDE: Final = ("requests_only", "answers_only", "one_sided", "datagram_requests_only", "datagram_answers_only", "silent", "dropped")
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -106,15 +109,18 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
     """Assets, protocols, and operations by access: who looks is grey and thin, who acts is full and coloured."""
     from rich.text import Text
 
+    from sensors.protocol import title_of
+
     protocols = summary["protocols"]
     spoken = [
-        Text(screen.say("cli.summary.protocol", name=_title(name), messages=f"{counts['messages']:,}", operations=f"{counts['operations']:,}"))
+        Text(screen.say("cli.summary.protocol", name=title_of(name), messages=f"{counts['messages']:,}", operations=f"{counts['operations']:,}"))
         for name, counts in sorted(protocols.items(), key=lambda item: -item[1]["operations"])
     ]
     parts: list[RenderableType] = [section(screen.say("cli.summary.seen"), screen.count("cli.summary.assets", summary["assets"]))]
     parts.append(indented(_assets(screen, list(done.assets.values()))))
     if summary["assets"] > ASSETS:
         parts.append(indented(Text(screen.say("cli.summary.more", count=summary["assets"] - ASSETS), "dim")))
+    parts += _contested(screen, list(done.assets.values()))
     parts += [Text(), *(indented(each) for each in spoken or [Text(screen.say("cli.summary.no_protocol"))]), Text()]
     if summary["access"]:
         parts.append(indented(_access(screen, summary["access"])))
@@ -122,16 +128,20 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
     return [*parts, Text(), indented(Text(" · ".join(mended), "dim"))] if mended else parts
 
 
+def _contested(screen: Screen, assets: list[Asset]) -> list[RenderableType]:
+    """Addresses that somebody else claims, too: of those nothing that is told of an asset is certain."""
+    told = {(each.address, each.other): each.first for asset in assets for each in asset.conflicts if each.kind == CONTESTED}
+    lines = [
+        screen.say("cli.asset.contested", address=address, other=other, time=shown(first, screen.language)) for (address, other), first in sorted(told.items())
+    ]
+    more = [screen.say("cli.summary.more", count=len(lines) - CONFLICTS)] if len(lines) > CONFLICTS else []
+    return [indented(Prose(f"⚠ {line}")) for line in lines[:CONFLICTS]] + [indented(Prose(line)) for line in more]
+
+
 def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:
     """What the link layer undid, so that the rest could be seen: tunnels, fragments, second copies."""
     tunnels = [screen.count("cli.summary.tunnelled", count, tunnel=screen.say(f"tunnel.{name}")) for name, count in coverage["tunnels"].items()]
     return tunnels + [screen.count(f"cli.summary.{name}", coverage[name]) for name in MENDED if coverage[name]]
-
-
-def _title(name: str) -> str:
-    from sensors.protocol import protocols
-
-    return next((protocol.title for protocol in protocols() if protocol.name == name), name)
 
 
 def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:

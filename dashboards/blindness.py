@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dashboards.formats import SECOND, duration, number, share_missed, size
 from records.measures import difference
 from records.wording import LANGUAGES, catalogue, say
+from sensors.protocol import title_of
 
 if TYPE_CHECKING:
     from sensors.blindspots import Spot
@@ -56,6 +57,8 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
     given: dict[str, Any] = dict(spot.values)
     told = {name: number(value) for name, value in given.items() if name in ("count", "talks", "conversations")}
     told |= {name: str(given[name]) for name in ("name", "port") if name in given}
+    if "protocol" in given:
+        told["protocol"] = title_of(given["protocol"])
     if "conversations" in given:
         told["count"] = told["conversations"]
     if "bytes" in given:

@@ -72,7 +72,7 @@ def content(each: Taken) -> tuple[str, int, bytes]:
 def dissected(near: Sequence[Taken], there: int) -> Dissected:
     """What tshark says of one packet among those around it."""
     with AT_ONCE:
-        return trees([each.packet for each in near], limits(), there)
+        return trees([(each.number, each.packet) for each in near], limits(), there, 1)
 
 
 def limits() -> Limits:

@@ -20,7 +20,7 @@ COUNTS: Final = (
     "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "one_sided", "talks",
     "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
 )  # fmt: skip
-ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "clocks")
+ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps")
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs that are told one by one
@@ -62,27 +62,46 @@ class Sums:
     counts: Counter[str] = field(default_factory=Counter[str])
     unread: dict[str, Unread] = field(default_factory=dict[str, Unread])
     ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
-    vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])
-    clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, the comparison that is worst
+    vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
+    talks: int = 0  # of the window with most
+    clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, how far ahead at worst; of all samples
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
     sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
-    windows: dict[str, set[int]] = field(default_factory=dict[str, set[int]])  # by capture
+    windows: dict[str, dict[int, bool]] = field(default_factory=dict[str, dict[int, bool]])  # by capture; True: the clock stepped before it
+    datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
 
     def add(self, row: dict[str, Any]) -> None:
         """One window."""
         self.counts.update({name: row[name] or 0 for name in COUNTS})
         if row["packets"]:
-            self.windows.setdefault(row["file"] or "", set()).add(row["@timestamp"] // WINDOW)
+            self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = bool(row["clock_steps"])
         for side in ("requests_only", "answers_only"):
             if row[side]:
                 most, of, windows = self.sides.get(side, (0, 0, 0))
                 self.sides[side] = (*max((most, of), (row[side], row["talks"])), windows + 1)
+        for told in _held(row["datagrams"]):
+            for side in ("requests_only", "answers_only"):
+                if told[side]:
+                    key = told["protocol"], side
+                    self.datagrams[key] = max(self.datagrams.get(key, (0, 0)), (told[side], told["conversations"]))
         self._add_ports(row)
         for pair in _held(row["vlans"]):
-            self.vlans[pair["requests"], pair["answers"]] += pair["conversations"]
+            ends = pair["requests"], pair["answers"]
+            self.vlans[ends] = max(self.vlans[ends], pair["conversations"])  # most go on in the next window
+        self.talks = max(self.talks, row["talks"] or 0)
         for clock in _held(row["clocks"]):
-            known = self.clocks.get(clock["name"])
-            if known is None or abs(clock["ahead"]) > abs(known["ahead"]):
-                self.clocks[clock["name"]] = clock
+            self._add_clock(clock)
+
+    def _add_clock(self, clock: dict[str, Any]) -> None:
+        name, ahead = clock["name"], clock["ahead"]
+        known, (low, high) = self.clocks.get(name, clock), self.bounds.get(name, (ahead, ahead))
+        self.bounds[name] = low, high = min(low, ahead), max(high, ahead)
+        self.clocks[name] = {
+            "name": name,
+            "ahead": max(known["ahead"], ahead, key=lambda each: (abs(each), each)),
+            "samples": clock["samples"] + (known["samples"] if known is not clock else 0),
+            "spread": max(known["spread"], clock["spread"], high - low),
+        }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
         for port in _held(row["undecoded"]):
@@ -96,15 +115,15 @@ class Sums:
         for cipher in _held(row["encrypted"]):
             self.ciphers.setdefault((cipher["name"], cipher["port"]), Counter()).update({"bytes": cipher["bytes"], "conversations": cipher["conversations"]})
 
-    def silence(self) -> int:
-        """Windows without packets between others of the same capture, of those that are long, where most windows have some."""
-        silent = 0
+    def silence(self) -> tuple[int, int]:
+        """Windows without packets between others of the same capture: (of those that are long, where most windows have some; that a clock left out)."""
+        silent = stepped = 0
         for seen in self.windows.values():
-            ordered = sorted(seen)
-            steps = [later - earlier - 1 for earlier, later in pairwise(ordered)]
-            long = sum(step for step in steps if step >= SILENT)
-            silent += long if len(ordered) > long else 0
-        return silent
+            steps = [(later - earlier - 1, seen[later]) for earlier, later in pairwise(sorted(seen))]
+            stepped += sum(step for step, clock in steps if clock)
+            long = sum(step for step, clock in steps if step >= SILENT and not clock)
+            silent += long if len(seen) > long else 0
+        return silent, stepped
 
 
 def _held(text: str | None) -> list[dict[str, Any]]:
@@ -182,7 +201,7 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
         values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
         yield Spot("encrypted", place, 10 * told["bytes"] / max(payload, 1), values)  # by right: nothing is to be repaired
     for (requests, answers), count in sums.vlans.most_common(PAIRS):
-        yield Spot("vlans", place, 15 * min(1, count / max(counts["talks"], count)), {"requests": requests, "answers": answers, "count": count})
+        yield Spot("vlans", place, 15 * min(1, count / max(sums.talks, count)), {"requests": requests, "answers": answers, "count": count})
 
 
 def _sides(sums: Sums, place: str) -> Iterator[Spot]:
@@ -191,7 +210,12 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         yield Spot(key, place, 100 * count / talks, {"count": count, "talks": talks, "windows": windows})
     if sums.counts["one_sided"] and not sums.sides:
         yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
-    if silent := sums.silence():
+    for (protocol, side), (count, talks) in sums.datagrams.items():
+        yield Spot(f"datagram_{side}", place, 50 * count / talks, {"protocol": protocol, "count": count, "talks": talks})
+    silent, stepped = sums.silence()
+    if stepped:
+        yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
+    if silent:
         share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
         yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})
 

@@ -13,8 +13,9 @@ from records.schema import COVERAGE, arrow_table
 from sensors.activities import address_text
 from sensors.engine import character, clocks, delivery, interfaces, sides
 from sensors.engine.ciphers import CIPHERS
-from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, VLANS, WINDOW, table
+from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, WINDOW, table
 from sensors.grading import grade, reasons
+from sensors.protocol import protocols
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ ODDITIES: Final = (
     "duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open",
     "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans",
 )  # fmt: skip
-COUNTED: Final = ("packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:])
+COUNTED: Final = (
+    "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, "resumed", "torn", *TUNNELS[1:],
+)  # fmt: skip
+BREAK: Final = 3  # windows without a packet after which it is told whether the clock stepped
 OTHERS: Final = "others"  # the interfaces that have no place of their own
 
 
@@ -111,13 +115,13 @@ class Totals:
 class Ledger:
     """The tables that a window is counted in, those of every interface; kernels fill them, `CoverageLog` takes what they hold."""
 
-    def __init__(self, streams: Any) -> None:
-        self.streams = streams
+    def __init__(self, streams: Any, framings: Any) -> None:
+        self.streams, self.framings = streams, framings
         self.counters, self.aside, self.places = interfaces.interface_tables(streams)
         self.undecoded = table(interfaces.INTERFACES * delivery.PORTS, UNDECODED)
         self.characters, self.bins = character.character_tables()
         self.references, self.differences = clocks.clock_tables()
-        self.vlans = table(sides.PAIRS, VLANS)
+        self.vlans, self.sides, self.groups = sides.side_tables()
         self.names: list[str | None] = [None]  # of the interfaces, by place
         self._known = 0
 
@@ -154,6 +158,7 @@ class Ledger:
         self.characters[used] = np.zeros(1, self.characters.dtype)
         self.references.samples[:] = 0
         self.vlans.conversations[:] = 0
+        self.sides[:] = np.zeros(1, self.sides.dtype)
 
 
 _NUMBER: Final = {name: number for number, name in enumerate((STREAMS.names or ())[interfaces.COUNTERS :])}
@@ -167,6 +172,7 @@ class CoverageLog:
         self._origin, self.file, self._ledger = origin, file, ledger
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
+        self._last: int | None = None  # window
 
     def close_window(self) -> None:
         """Take a window's counters and zero them."""
@@ -176,8 +182,11 @@ class CoverageLog:
         if not counts[:, _WINDOW].any():
             return
         window = int(streams.window) * WINDOW
+        paused = self._last is not None and window - self._last > BREAK * WINDOW
+        self._last = window
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
-            self._rows.append(self._row(window, place, {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}))
+            count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
+            self._rows.append(self._row(window, place, count) | {"clock_steps": int(paused and count["resumed"] > count["torn"])})
         ledger.clear()
 
     def _row(self, window: int, place: int, count: dict[str, int]) -> dict[str, Any]:
@@ -199,6 +208,7 @@ class CoverageLog:
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
             "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
+            "datagrams": json.dumps(side_rows(self._ledger, place)),
             "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told),
         }  # fmt: skip
 
@@ -271,6 +281,19 @@ class CoverageLog:
 
 def _vlan(number: Any) -> int | None:
     return None if number < 0 else int(number)
+
+
+def side_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:
+    """Datagram conversations by protocol, as an interface saw them in this window; protocols that answer nothing (`Framing.lone`) are left out."""
+    told: dict[str, dict[str, Any]] = {}
+    for row in ledger.sides[(ledger.sides.talks > 0) & (ledger.sides.place == place)]:
+        framing = ledger.framings[int(row.framing)]
+        protocol = protocols()[int(framing.protocol)]
+        if not protocol.framings[int(framing.number)].lone:
+            sums = told.setdefault(protocol.name, {"protocol": protocol.name, "conversations": 0, "requests_only": 0, "answers_only": 0})
+            for name, count in (("conversations", row.talks), ("requests_only", row.requests_only), ("answers_only", row.answers_only)):
+                sums[name] += int(count)
+    return [told[name] for name in sorted(told)]
 
 
 def clock_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from sensors.pcapng import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from sensors.pcapng import Packet
 
@@ -38,6 +39,12 @@ _LOWER: Final = frozenset(  # what carries others: that it is there names nothin
         "bvlc", "cotp", "pres", "ses", "tpkt",  # a session: BACnet's link, the stack of ISO on TCP
     )
 )  # fmt: skip
+# what tshark tells of the few packets that it was given, as if they were the capture
+_OF_SLICE: Final = frozenset((
+    "frame.section_number", "frame.interface_id", "frame.offset_shift", "frame.time_delta", "frame.time_delta_displayed", "frame.time_relative",
+    "frame.marked", "frame.ignored", "tcp.stream", "tcp.time_relative", "tcp.time_delta", "udp.stream", "udp.time_relative", "udp.time_delta",
+))  # fmt: skip
+_FRAME: Final = re.compile(r"^Frame \d+(: .*?)(?: on interface .*)?$", re.DOTALL)
 
 Node = dict[str, Any]
 
@@ -62,6 +69,7 @@ class Dissected:
     problem: str | None = None
     packets: list[Node] = field(default_factory=list[Node])
     names: dict[str, str] = field(default_factory=dict[str, str])
+    frames: frozenset[str] = frozenset()  # fields that hold numbers of packets
 
 
 def available() -> str | None:
@@ -69,13 +77,18 @@ def available() -> str | None:
     return shutil.which("tshark")
 
 
-def trees(packets: Sequence[Packet], limits: Limits, wanted: int | None = None) -> Dissected:
-    """The trees of these packets, in their order; with `wanted`, of that one alone (from 0), while those before it are read for what it goes on from."""
+def trees(packets: Sequence[tuple[int, Packet]], limits: Limits, first: int = 0, count: int = MOST_PACKETS) -> Dissected:
+    """The trees of `count` of these packets from `first` on (from 0), while those before are read for what they go on from.
+
+    Each comes with its number in its capture: where a tree tells of packets, it is by these.
+    """
     packets = packets[:MOST_PACKETS]
-    only = () if wanted is None else ("-Y", f"frame.number == {wanted + 1}")
-    found = _run("trees", packets, limits, *only)
-    shown = packets if wanted is None else packets[wanted : wanted + 1]
-    for packet, tree in zip(shown, found.packets, strict=False):
+    shown = packets[first : first + count]
+    only = () if len(shown) == len(packets) else ("-Y", f"frame.number > {first} && frame.number <= {first + count}")
+    found = _run("trees", [packet for _, packet in packets], limits, *only)
+    numbers = [number for number, _ in packets]
+    for (number, packet), tree in zip(shown, found.packets, strict=False):
+        tree["fields"] = [node for each in tree["fields"] if (node := _renumbered(each, number, numbers, found.frames)) is not None]
         for node in tree["fields"]:
             _locate(node, packet.octets.hex())
     if found.problem is None and (len(found.packets) < len(shown) or any(tree["cut"] for tree in found.packets)):
@@ -103,6 +116,27 @@ def protocol_above(layers: list[str]) -> str | None:
     """The first protocol above the innermost transport; where there is none, above the link."""
     transport = max((place for place, name in enumerate(layers) if name in _TRANSPORTS), default=-1)
     return next((name for name in layers[transport + 1 :] if name not in _LOWER and not name.startswith("_ws.")), None)
+
+
+def _renumbered(node: Node, own: int, numbers: Sequence[int], frames: Container[str]) -> Node | None:
+    """A node of the packet `own`, whose packets have the numbers of the capture; None where all that it tells is of the slice."""
+    if node["name"] in _OF_SLICE:
+        return None
+    inner = [child for each in node["fields"] if (child := _renumbered(each, own, numbers, frames)) is not None]
+    if node["fields"] and not inner and not node["name"]:
+        return None
+    show, label = str(node["show"] or ""), str(node["label"] or "")
+
+    def number(told: str) -> str:
+        return str(numbers[int(told) - 1]) if 0 < int(told) <= len(numbers) else told
+
+    if node["name"] == "frame":
+        label = _FRAME.sub(rf"Frame {own}\1", label)
+    elif (node["name"] in frames or node["name"] == "frame.number") and show.isdecimal() and len(show) < len(str(MOST_PACKETS)) + 1:
+        label, show = re.sub(rf"\b{show}\b", number(show), label, count=1), number(show)
+    elif (node["name"] or "").endswith(("segments", "fragments")):
+        label = re.sub(r"#(\d{1,4})\b", lambda found: "#" + number(found[1]), label)
+    return node | {"fields": inner, "label": label if node["label"] is not None else None, "show": show if node["show"] is not None else None}
 
 
 def _locate(node: Node, octets: str) -> bool:
@@ -162,12 +196,16 @@ def _wait(command: list[str], folder: str, told: IO[bytes], seconds: float) -> b
 def _read(told: IO[bytes], ended: bool) -> Dissected:
     """What was said, as far as it was said."""
     packets: list[Node] = []
+    frames: frozenset[str] = frozenset()
     for line in told:
         try:
             said: Node = json.loads(line)
         except ValueError:  # it was ended in the middle of this
             break
         if "version" in said:
-            return Dissected(said["version"], None if said["complete"] else "failed", packets, said["names"] or {})
-        packets.append(said)
-    return Dissected(None, "slow" if not ended else "failed", packets)
+            return Dissected(said["version"], None if said["complete"] else "failed", packets, said["names"] or {}, frames)
+        if "frames" in said:
+            frames = frozenset(said["frames"])
+        else:
+            packets.append(said)
+    return Dissected(None, "slow" if not ended else "failed", packets, frames=frames)

@@ -59,7 +59,7 @@ class Framing:
     `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`, is followed by `check` octets that are not
     told. `facing` = (offset, bits): set where the message goes to the one who is asked, whoever opened the connection, unless `answering` (set where that one
     speaks, in messages that are so long) contradicts. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs
-    of (octets that are always there, offset of the octet that counts further ones or -1).
+    of (octets that are always there, offset of the octet that counts further ones or -1). Of `lone` datagrams nobody has to answer any: cyclic data.
     """
 
     header: int = 0
@@ -76,6 +76,7 @@ class Framing:
     large: tuple[int, int, int] = (0, 0, 0)
     known: frozenset[int] = frozenset()
     shapes: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict[int, tuple[tuple[int, int], ...]])
+    lone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +152,8 @@ def protocols() -> tuple[Protocol, ...]:
         loaded = importlib.import_module(f"{package.__name__}.{module.name}")
         found += [value for value in cast("dict[str, object]", vars(loaded)).values() if isinstance(value, Protocol)]
     return tuple(sorted(found, key=lambda protocol: protocol.name))
+
+
+def title_of(name: str) -> str:
+    """What people call the protocol of this name; the name of one that is not known here."""
+    return next((protocol.title for protocol in protocols() if protocol.name == name), name)

@@ -107,7 +107,7 @@ class Sensor:
         self.histories = table(history.HISTORIES, HISTORY)
         self.histories.flow = -1
         self.framings, self.known, self.ports = framing_tables(protocols())
-        self.ledger = ledger = Ledger(self.streams)
+        self.ledger = ledger = Ledger(self.streams, self.framings)
         self.undecoded, self.characters, self.bins = ledger.undecoded, ledger.characters, ledger.bins
         self.counters, self.aside, self.places = ledger.counters, ledger.aside, ledger.places
         self._make_layers()
@@ -380,7 +380,7 @@ class Sensor:
         window = int(self.streams[0].window)
         here = numbers[self.flows.unknown_window[numbers] == window]
         character.settle(here, window, self.flows, self.characters)
-        sides.settle_sides(numbers, self.flows, self.streams, self.counters, self.aside, self.ledger.vlans)
+        sides.settle_sides(numbers, self.flows, self.streams, self.counters, self.aside, self.ledger.vlans, self.ledger.sides, self.ledger.groups)
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""

@@ -94,6 +94,12 @@ def short_names(tshark: str) -> dict[str, str]:
     return {row[2]: row[1] for row in rows if len(row) > 2}
 
 
+def frame_fields(tshark: str) -> list[str]:
+    """Fields that hold the number of a packet in the file, as others of it are told."""
+    rows = (line.split(b"\t", 4) for line in subprocess.Popen([tshark, "-G", "fields"], stdout=subprocess.PIPE).stdout or ())  # noqa: S603 - as above
+    return [row[2].decode() for row in rows if len(row) > 3 and row[3] == b"FT_FRAMENUM"]
+
+
 def main() -> None:
     """Read the file and print what is in it."""
     mode, file, tshark, seconds, mebibytes, *parameters = sys.argv[1:]
@@ -127,6 +133,8 @@ def main() -> None:
             self.parser = Parser()
             return self.parser
 
+    if mode == "trees":
+        say({"frames": frame_fields(tshark)})
     loop = asyncio.new_event_loop()  # given, it is used as it is: pyshark would ask for what Python 3.14 has no more
     capture: Any = Capture(file, keep_packets=False, tshark_path=tshark, eventloop=loop, custom_parameters=list(parameters))
     for packet in capture:

@@ -101,7 +101,7 @@ def paste(readme: Path, language: str) -> None:
     readme.write_text("\n".join([f"{before}<!-- demo -->", "```", *lines, f"```{rest}"]), "utf-8")
 
 
-SESSIONS: Final = (("s7comm", "1p;4,17p"), ("dnp3", "1p;17,29p"), ("iec104", "1p;4,14p;36,39p"), ("enip", "1p;4,17p"))  # and which lines of each are shown
+SESSIONS: Final = (("s7comm", "1p;5,18p"), ("dnp3", "1p;18,30p"), ("iec104", "1p;5,15p;37,40p"), ("enip", "1p;5,18p"))  # and which lines of each are shown
 
 
 def sessions() -> str:

@@ -11,11 +11,12 @@ from detectors.discovery import detectors
 from detectors.methods.addresses import MOST, MOST_MACS, MOST_OWN, MOST_TOLD, Addresses
 from records.facts import asset_id
 from records.model import Batch
+from sensors.sensor import Sensor
 from tests.cli import balefire, lines, one
 from tests.frames import DEVICE, SPARE, VIRTUAL, activities, claimed
 from tests.test_arp import arp
 from tests.test_resolving import EVIL, HMI, PLC, hexed, poll
-from tests.wire import SECOND, START, Packet, ethernet, mac, save
+from tests.wire import SECOND, START, Feed, Packet, ethernet, mac, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,12 +145,33 @@ def answer(address: str, of: str, at: int = 0, to: str = "10.1.2.1") -> Packet:
     return Packet(ethernet(arp(2, address, to, mac(of)), of, to, 0x0806), START + at * SECOND)
 
 
+def request(sender: str, of: str, at: int = 0) -> Packet:
+    """The host with the MAC address of `of` asks for the HMI, as if it were `sender`."""
+    return Packet(ethernet(arp(1, sender, HMI, mac(of)), of, "255.255.255.255", 0x0806), START + at * SECOND)
+
+
+def heard(packets: list[Packet]) -> list[Finding]:
+    """The findings of a capture with these packets."""
+    judge, sensor = detector(), Sensor("observer")
+    return [finding for batch in sensor.listen(Feed(sorted(packets, key=lambda packet: packet.time))) for finding in judge.judge(batch)]
+
+
+@pytest.mark.parametrize("own", [[], [request(EVIL, EVIL, 10)]], ids=["alone", "beside its own"])
+def test_a_request_with_a_false_sender_is_a_claim(own: list[Packet]) -> None:
+    """Whoever hears it takes the attacker for the controller, as after a false reply."""
+    honest = [request(PLC, PLC), *poll(), *poll(at=70)]
+    (finding,) = heard([*honest, *own, *(request(PLC, EVIL, at) for at in (71, 72))])
+    assert finding.title.en == f"{f'{EVIL} ({hexed(EVIL)})' if own else hexed(EVIL)} claims {PLC}, the address of {hexed(PLC)}"
+    assert heard(honest) == []
+
+
 def test_through_the_store_a_spoofed_controller_is_not_blamed(tmp_path: Path) -> None:
     """From a capture to what a person reads, in both languages; the packets are those of the claims."""
     claims = [answer(HMI, HMI), answer(PLC, PLC), answer(EVIL, EVIL, 2), answer(PLC, EVIL, 20, to=HMI), answer(HMI, EVIL, 20, to=PLC)]
     packets = sorted([*claims, *poll(at=1), *poll(at=25)], key=lambda packet: packet.time)
     place = tmp_path / "store"
     balefire("replay", save(packets, tmp_path / "spoofed.pcap"), "--store", place, "--json")
+    assert f"⚠ {PLC} is claimed by {hexed(EVIL)}, too" in balefire("replay", tmp_path / "spoofed.pcap", "--store", place).stdout
     found = [row for row in lines("findings", "--store", place) if row["rule"] == "address-conflict"]
     assert {row["destination"]["ip"] for row in found} == {PLC, HMI}
     assert all(hexed(EVIL) in row["title"]["en"] for row in found)

@@ -25,9 +25,20 @@ EXAMPLES = (Message(arp(1, ONE, OTHER)), Message(arp(2, OTHER, ONE)), Message(ar
 
 
 def test_a_request_and_its_reply() -> None:
-    asked, answered = told(ARP, list(EXAMPLES[:2]))
+    asked, _, answered = told(ARP, list(EXAMPLES[:2]))
     assert (asked.action, asked.effect, ipaddress.ip_address(asked.first)) == ("arp_request", "data.exchange", ipaddress.ip_address(OTHER))
     assert (answered.action, answered.role, ipaddress.ip_address(answered.first)) == ("arp_reply", 3, ipaddress.ip_address(OTHER))
+
+
+def test_a_request_tells_its_senders_address_once() -> None:
+    """Whoever hears it believes that as it believes a reply, so one that tells a false address is seen; what is told again is not."""
+    evil = bytes.fromhex("02ba1e010066")
+    own, false = arp(1, "10.0.0.6", OTHER, evil), arp(1, ONE, OTHER, evil)
+    announced, probed = arp(1, "10.0.0.7", "10.0.0.7"), arp(1, "0.0.0.0", OTHER, evil)
+    seen = told(ARP, [Message(each) for each in (own, own, probed, own, false, false, own, announced, arp(1, "10.0.0.7", ONE))])
+    claims = [(row.message, str(ipaddress.ip_address(row.first)), row.code, row.part) for row in seen if row.action == "arp_sender"]
+    assert claims == [(0, "10.0.0.6", "1/2", 1), (4, ONE, "1/2", 1), (6, "10.0.0.6", "1/2", 1)]
+    assert len(seen) == 9 + len(claims)
 
 
 def test_an_announcement_asks_for_the_senders_own_address() -> None:
@@ -42,7 +53,7 @@ def test_other_links_are_not_read(other: tuple[int, int]) -> None:
     place, value = other
     data = bytearray(EXAMPLES[0].data)
     data[place : place + (2 if place < 4 else 1)] = value.to_bytes(2 if place < 4 else 1)
-    (row,) = told(ARP, [Message(bytes(data))])
+    row, *_ = told(ARP, [Message(bytes(data))])
     assert row.anomalies == ("bad_length",) if place else row.anomalies == ()
 
 
@@ -58,7 +69,8 @@ def test_what_it_says_of_hosts() -> None:
 def test_a_frame_is_an_operation_of_its_sender() -> None:
     seen = watch([Packet(ethernet(arp(1, ONE, OTHER), ethertype=0x0806)), Packet(ethernet(arp(2, OTHER, ONE), OTHER, ONE, 0x0806), START + 1)])
     assert [(line["source"], line["destination"]["port"], line["object"]["name"]) for line in seen.lines] == [
-        ({"ip": None, "mac": mac(ONE).hex(":"), "port": None}, None, OTHER), ({"ip": None, "mac": mac(OTHER).hex(":"), "port": None}, None, OTHER),
+        ({"ip": None, "mac": mac(ONE).hex(":"), "port": None}, None, OTHER), ({"ip": None, "mac": mac(ONE).hex(":"), "port": None}, None, ONE),
+        ({"ip": None, "mac": mac(OTHER).hex(":"), "port": None}, None, OTHER),
     ]  # fmt: skip
     assert seen.totals.undecoded == {}
     assert {row["network.transport"] for row in seen.activities} == {None}
@@ -67,7 +79,7 @@ def test_a_frame_is_an_operation_of_its_sender() -> None:
 def test_on_cooked_links_the_receiver_is_not_told() -> None:
     """Linux's own link type tells the sender alone; a loopback has no MAC address at all."""
     assert [line["action"] for line in watch([Packet(bytes.fromhex("000000010006") + mac(ONE) + b"\0\0\x08\x06" + arp(1, ONE, OTHER), START, SLL)]).lines] == [
-        "arp_request"
-    ]
+        "arp_request", "arp_sender",
+    ]  # fmt: skip
     assert watch([Packet(link(b"\x45" + bytes(30), NULL), START, NULL)]).lines == []
     assert ETHERNET == 1

@@ -66,8 +66,9 @@ def test_every_blind_spot_has_its_words() -> None:
     everything = {
         **count, "requests_only": 1, "answers_only": 1, "one_sided": 1, "undecoded": cyclic, "clocks": clocks,
         "encrypted": '[{"name": "ssh", "port": "tcp/22", "bytes": 9, "conversations": 1}]', "vlans": '[{"requests": 1, "answers": 2, "conversations": 1}]',
+        "datagrams": '[{"protocol": "enip", "conversations": 4, "requests_only": 2, "answers_only": 1}]',
     }  # fmt: skip
-    late = [{"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)]
+    late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1}]
     found = account(everything, *late).spots() + account({"one_sided": 1}).spots()
     known = {key.split(".")[2] for key in catalogue() if key.startswith("coverage.spot.")}
     assert {spot.key for spot in found} == known
@@ -78,6 +79,20 @@ def test_every_blind_spot_has_its_words() -> None:
             assert todo
             assert "{" not in what + todo
             assert "None" not in what + todo
+
+
+def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
+    before = [{"@timestamp": BEGUN + number * MINUTE} for number in range(5)]
+    after = [{"@timestamp": BEGUN + (65 + number) * MINUTE} for number in range(60)]
+    stepped = [{**after[0], "clock_steps": 1}, *after[1:]]
+    assert [spot.key for spot in spots(*before, *after)] == ["silent"]
+    assert told(*before, *stepped) == ["the clock of the capture stepped forward by 1 h: no time passed, conversations go on where they were"]
+    assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
+
+
+def test_directions_of_datagrams_are_told_by_protocol() -> None:
+    rows = [{"datagrams": json.dumps([{"protocol": "enip", "conversations": 4, "requests_only": number, "answers_only": 0}])} for number in (1, 3, 2)]
+    assert told(*rows) == ["EtherNet/IP over UDP: in 3 of 4 conversations only the direction towards the server was seen"]
 
 
 def test_several_interfaces_and_observers_are_named() -> None:
@@ -107,7 +122,13 @@ def test_rows_from_before_there_was_more_to_tell() -> None:
 def test_a_small_difference_of_clocks_is_no_blind_spot() -> None:
     rows = [{"clocks": json.dumps([{"name": "ntp/10.0.0.9", "ahead": ahead, "samples": 4, "spread": 0.01}])} for ahead in (0.2, -0.9)]
     assert spots(*rows) == []
-    assert [clock["ahead"] for _, clock in account(*rows).clocks()] == [-0.9]
+    assert [clock for _, clock in account(*rows).clocks()] == [{"name": "ntp/10.0.0.9", "ahead": -0.9, "samples": 8, "spread": 1.1}]
+
+
+def test_conversations_of_several_windows_are_not_added_up() -> None:
+    rows = [{"vlans": json.dumps([{"requests": 10, "answers": 20, "conversations": number}]), "talks": 8} for number in (2, 4, 3)]
+    (spot,) = spots(*rows)
+    assert (spot.values["count"], spot.weight) == (4, 7.5)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +140,14 @@ def test_a_small_difference_of_clocks_is_no_blind_spot() -> None:
 )  # fmt: skip
 def test_differences(seconds: float, en: str, zh: str) -> None:
     assert (difference(seconds, "en"), difference(seconds, "zh")) == (en, zh)
+
+
+def test_that_falls_are_looked_for_within_a_replay_is_said(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for number, name in enumerate(("one.pcap", "other.pcap")):
+        one("replay", save(polls(start=START + number * HOUR), tmp_path / name), "--store", store)
+        told = ["".join(balefire("coverage", "--store", store, "--language", language).stdout.split()) for language in LANGUAGES]  # however it is broken
+        assert ["withinonereplayonly" in told[0], "同一次回放内" in told[1]] == [number == 1] * 2
 
 
 def test_a_damaged_mirror_is_told_exactly(tmp_path: Path) -> None:

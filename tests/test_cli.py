@@ -335,6 +335,18 @@ def test_site_and_observer_are_taken(tmp_path: Path) -> None:
     assert {(row["observer"]["name"], row["observer"]["site"]) for row in lines("activities", "--store", tmp_path / "s")} == {("tap-1", "North")}
 
 
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(("--language", "zh", "packet", "--help"), {}), (("packet", "--language=zh", "-h"), {}), (("packet", "-h"), {"LC_ALL": "zh_CN.UTF-8"})],
+)  # fmt: skip
+def test_help_is_in_the_language_that_is_asked_for(words: tuple[str, ...], environment: dict[str, str]) -> None:
+    told = program(*words, environment={"LC_ALL": "C.UTF-8", **environment}).stdout.decode()
+    assert "用法：" in told
+    assert "显示此帮助并退出。" in told
+    assert not {"Usage", "Options", "Show this"} & {word for word in ("Usage", "Options", "Show this") if word in told}
+    assert "Usage: " in program("--language", "en", "packet", "-h", environment={"LC_ALL": "zh_CN.UTF-8"}).stdout.decode()
+
+
 def test_help_of_every_command() -> None:
     listed = re.findall(r"^  (\w+) ", balefire("--help").stdout.split("Commands:")[1], re.MULTILINE)
     assert {"dissect", "replay", "explain", "rules", "dashboard", "demo", "warm"} <= set(listed)

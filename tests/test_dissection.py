@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from sensors import dissection
 from sensors.dissection import Limits, names, trees
 from sensors.engine.mode import choose
 from sensors.pcapng import Interface, Packet
+from sensors.slicing import Party, Selection, Slice
+from sensors.sources.pcap import find
 from tests import wire
 from tests.cli import CAPTURES, DEMO, Row, balefire, lines, one, stored
 from tests.require import need
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 choose(0)
 ETHERNET = Interface("", 1, 65535)
+BEGUN, MINUTE = 1_795_365_540 * 10**9, 60 * 10**9  # 2026-11-22 16:39
+WANTED = Selection(BEGUN + 4 * MINUTE + 2 * 10**9, BEGUN + 4 * MINUTE + 10**10, None, (Party(frozenset({"10.20.1.66"})), Party(frozenset({"10.20.1.11"}))))
 SNMP = bytes.fromhex("3026 020101 0406") + b"public" + bytes.fromhex("a019 020101 020100 020100 300e 300c 0608 2b06010201010100 0500")
 
 
@@ -47,6 +52,10 @@ def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def kept(packets: list[wire.Packet]) -> list[Packet]:
     return [Packet(each.time, len(each.data), each.data, ETHERNET) for each in packets]
+
+
+def numbered(packets: list[wire.Packet]) -> list[tuple[int, Packet]]:
+    return list(enumerate(kept(packets), 1))
 
 
 def asked() -> Talk:
@@ -75,7 +84,7 @@ def left_behind() -> list[str]:
 @pytest.mark.usefixtures("tshark")
 def test_every_field_has_its_octets() -> None:
     packets = kept(asked().packets)
-    found = trees(packets, Limits())
+    found = trees(numbered(asked().packets), Limits())
     assert found.problem is None
     assert found.version is not None
     assert len(found.packets) == len(packets)
@@ -99,8 +108,8 @@ def test_one_packet_is_read_with_what_went_before() -> None:
     request = mbap(1, wire.read(16, 2))
     talk.put(0, request[:9])
     talk.put(0, request[9:])
-    packets = kept(talk.packets)
-    (tree,) = trees(packets, Limits(), len(packets) - 1).packets
+    packets = numbered(talk.packets)
+    (tree,) = trees(packets, Limits(), len(packets) - 1, 1).packets
     told = {node["name"]: node for node in nodes(tree["fields"])}
     assert told["modbus.reference_num"]["show"] == "16"
     assert told["modbus.reference_num"]["position"] is None
@@ -141,7 +150,7 @@ def test_what_carries_others_names_nothing(layers: str, name: str | None) -> Non
 @pytest.mark.tshark
 @pytest.mark.usefixtures("tshark")
 def test_it_is_bounded_in_time_and_memory() -> None:
-    packets = kept(asked().packets)
+    packets = numbered(asked().packets)
     assert trees(packets, Limits(seconds=0)).problem == "slow"
     assert trees(packets, Limits(mebibytes=150)).problem == "failed"
     assert not left_behind()
@@ -150,7 +159,7 @@ def test_it_is_bounded_in_time_and_memory() -> None:
 def test_what_does_not_end_is_ended_with_all_that_it_started(instead: Callable[[str], None]) -> None:
     instead('(exec -a lingering-tshark /bin/sleep 60) & trap "" TERM; exec -a lingering-tshark /bin/sleep 60\n')
     began = time.monotonic()
-    found = trees(kept(asked().packets), Limits(seconds=2))
+    found = trees(numbered(asked().packets), Limits(seconds=2))
     assert (found.problem, found.packets) == ("slow", [])
     assert time.monotonic() - began < 20
     assert not left_behind()
@@ -173,7 +182,7 @@ HEAD = '<pdml version="0" creator="wireshark/9.9.9">'
 )
 def test_whatever_it_prints_is_borne(printed: str, problem: str, instead: Callable[[str], None]) -> None:
     instead(printed + "\n")
-    found = trees(kept(asked().packets[:1]), Limits(seconds=6, mebibytes=1024))
+    found = trees(numbered(asked().packets[:1]), Limits(seconds=6, mebibytes=1024))
     assert found.problem in problem.split("|")
     assert not left_behind()
 
@@ -183,7 +192,7 @@ def test_it_sees_nothing_of_the_user(instead: Callable[[str], None], monkeypatch
     monkeypatch.setenv("WIRESHARK_PLUGIN_DIR", "/hostile")
     told = "$HOME $WIRESHARK_CONFIG_DIR $SECRET $WIRESHARK_PLUGIN_DIR $PWD $*"
     instead(f"""/bin/echo '{HEAD}<packet><proto name="p"><field name="env" show="'"{told}"'"/></proto></packet></pdml>'\n""")
-    (tree,) = trees(kept(asked().packets[:1]), Limits()).packets
+    (tree,) = trees(numbered(asked().packets[:1]), Limits()).packets
     home, config, here, *words = tree["fields"][0]["fields"][0]["show"].split()
     assert home == config == here
     assert "balefire-tshark-" in home
@@ -218,6 +227,77 @@ def test_a_packet_of_a_capture() -> None:
     shown = balefire("packet", CAPTURES / "s7comm.pcap", "--number", 14).stdout
     assert "Write Var" in shown
     assert "0000  " in shown
+
+
+def shown_numbers(fields: list[Row], name: str) -> list[str]:
+    return [node["show"] for node in nodes(fields) if node["name"] == name]
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_packets_are_told_by_their_numbers_in_the_capture() -> None:
+    """The packet itself, those that it goes on from, and those that it was put together from; what is of the slice alone is left out."""
+    words = ["tshark", "-r", str(DEMO), "-Y", "modbus && tcp.analysis.acks_frame && frame.number > 900", "-T", "fields"]
+    listed = subprocess.run([*words, "-e", "frame.number", "-e", "tcp.analysis.acks_frame"], capture_output=True, text=True, check=True).stdout
+    number, acknowledged = listed.splitlines()[0].split()
+    fields = one("packet", DEMO, "--number", number)["fields"]
+    assert shown_numbers(fields, "frame.number") == [number]
+    assert fields[0]["label"].startswith(f"Frame {number}: ")
+    (told,) = [node for node in nodes(fields) if node["name"] == "tcp.analysis.acks_frame"]
+    assert (told["show"], told["label"]) == (acknowledged, f"This is an ACK to the segment in frame: {acknowledged}")
+    assert not {"frame.time_relative", "frame.interface_id", "tcp.stream"} & {node["name"] for node in nodes(fields)}
+    talk = Talk().open()
+    for part in (mbap(1, wire.read(16, 2))[:9], mbap(1, wire.read(16, 2))[9:]):
+        talk.put(0, part)
+    near = [(100 + 7 * place, packet) for place, packet in enumerate(kept(talk.packets))]
+    tree = list(nodes(trees(near, Limits(), len(near) - 1, 1).packets[0]["fields"]))
+    assert [node["show"] for node in tree if node["name"] == "tcp.segment"] == [str(number) for number, _ in near[-2:]]
+    assert next(node["label"] for node in tree if node["name"] == "tcp.segments").endswith(f"#{near[-2][0]}(9), #{near[-1][0]}(3)")
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_each_packet_of_a_slice(tmp_path: Path) -> None:
+    """The same packets as `evidence` writes, each as it is read alone: what went before is read along. Bounded, and said so."""
+    asked = ("--between", "10.20.1.66", "10.20.1.11", "--since", "2026-11-22T16:43:02Z", "--until", "2026-11-22T16:43:10Z")
+    told = lines("packet", DEMO, *asked, "--limit", 12)
+    assert one("evidence", "-o", tmp_path / "x.pcapng", "--from", DEMO, *asked)["packets"] > 12
+    whole = [(number, packet.octets.hex()) for number, packet in Slice(find([str(DEMO)])[0], WANTED).packets()]
+    assert [(row["packet"], row["octets"]) for row in told] == whole[:12]
+    assert [shown_numbers(row["fields"], "frame.number") for row in told] == [[str(row["packet"])] for row in told]
+    row = next(row for row in told if any(node["name"] == "modbus" for node in nodes(row["fields"])))
+    assert row["fields"][-1] == one("packet", DEMO, "--number", row["packet"])["fields"][-1]
+    result = balefire("packet", DEMO, *asked, "--limit", 2)
+    assert [line for line in result.stdout.splitlines() if line.startswith("demo.pcap, packet")] != []
+    assert "the first 2" in result.stderr
+    assert "前 2 个" in balefire("packet", DEMO, *asked, "--limit", 2, "--language", "zh").stderr
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_slices_of_what_is_kept() -> None:
+    alert = max(lines("alerts", "--store", stored()[0]), key=lambda row: row["severity"])["id"]
+    named = {packet["packet"] for packet in one("explain", alert, "--store", stored()[0])["evidence"]["packets"]}
+    told = lines("packet", alert, "--limit", 800, "--store", stored()[0])
+    assert named <= {row["packet"] for row in told if row["findings"]}
+    assert all(row["fields"] for row in told)
+    some = lines("packet", "--port", 502, "--limit", 3, "--store", stored()[0])
+    assert len(some) == 3
+    assert all("502" in shown_numbers(row["fields"], "tcp.port") for row in some)
+    assert lines("packet", "--until", "2020-01-01", "--store", stored()[0], status=1) == []
+
+
+def test_a_slice_without_tshark_is_our_own_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dissection, "available", lambda: None)
+    told = lines("packet", DEMO, "--asset", "10.20.1.66", "--limit", 60)
+    assert {row["problem"] for row in told} == {"missing"}
+    assert sum(len(row["operations"]) for row in told) > 20
+    assert all(row["packet"] in (each["packet"], each["response_packet"]) for row in told for each in row["operations"])
+
+
+@pytest.mark.parametrize("words", [(), ("x", "--number", 3, "--limit", 4), (DEMO, "--between", "10.0.0.1", "nobody"), (DEMO, "--limit", 801)])
+def test_what_no_slice_is(words: tuple[str, ...]) -> None:
+    assert balefire("packet", *words, "--store", stored()[0]).exit_code == 2
 
 
 def test_a_packet_that_is_not_there() -> None:

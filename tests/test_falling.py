@@ -121,6 +121,11 @@ def test_what_is_no_silence() -> None:
     assert kinds(*sparse, {"@timestamp": BEGUN + 300 * MINUTE, "id": "end"}, minutes=0) == [], "a line on which little is said"
 
 
+def test_no_silence_is_claimed_where_the_clock_stepped() -> None:
+    assert kinds(later(13, clock_steps=1)) == []
+    assert kinds(later(13, clock_steps=0)) == ["coverage-silent"]
+
+
 def test_drops_are_told_when_they_begin() -> None:
     (finding,) = judged({"dropped": 100}, {}, {"dropped": 50}, {}, {}, {}, {"dropped": 10})
     assert finding.title.en == "interface e1 of S7 began to drop packets: 100"

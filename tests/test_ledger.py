@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3600 * SECOND
 DEMO: Final = load(CAPTURES / "demo.pcap")
-TEXT: Final = {"undecoded", "encrypted", "reasons", "vlans", "clocks", "tunnels"}
+TEXT: Final = {"undecoded", "encrypted", "reasons", "vlans", "clocks", "tunnels", "datagrams"}
 
 
 def rows(seen: Seen) -> list[dict[str, Any]]:
@@ -265,6 +265,60 @@ def test_what_is_sent_again_is_no_copy() -> None:
     assert watch([*talk.packets, sent.at(sent.time + MS)]).totals.mirrored == 1
     datagram = Packet(ethernet(ipv4(udp(b"poll", 5000, 5001), protocol=17, number=0)))
     assert watch([datagram, datagram.at(START + MS)]).totals.mirrored == 0
+
+
+# datagrams
+
+LIST_SERVICES: Final = bytes.fromhex("0400") + bytes(22)
+
+
+def asked_of(server: str, answered: bool, port: int = 40010, count: int = 5, start: int = START, client: str = "10.0.0.1") -> list[Packet]:
+    """EtherNet/IP over UDP: requests, each with its answer or without."""
+    made: list[Packet] = []
+    for number in range(count):
+        time = start + number * SECOND
+        made.append(Packet(ethernet(ipv4(udp(LIST_SERVICES, port, 44818), client, server, protocol=17, number=2 * number + 1), client, server), time))
+        if answered:
+            made.append(Packet(ethernet(ipv4(udp(LIST_SERVICES, 44818, port), server, client, protocol=17, number=2 * number + 2), server, client), time + MS))
+    return made
+
+
+def datagram_sides(*talks: list[Packet]) -> list[dict[str, Any]]:
+    return rows(watch(sorted((packet for talk in talks for packet in talk), key=lambda packet: packet.time)))[0]["datagrams"]
+
+
+def test_directions_of_datagrams() -> None:
+    """Told apart from those of TCP, where the lack of an answer tells more."""
+    both, half = asked_of("10.0.0.5", True), asked_of("10.0.0.6", False, 40011)
+    assert datagram_sides(both, half) == [{"protocol": "enip", "conversations": 2, "requests_only": 1, "answers_only": 0}]
+    back = [packet for packet in asked_of("10.0.0.6", True, 40011) if packet.time % SECOND]
+    assert datagram_sides(both, back) == [{"protocol": "enip", "conversations": 2, "requests_only": 0, "answers_only": 1}]
+    totals = watch(half).totals
+    assert (totals.talks, totals.requests_only) == (0, 0)
+
+
+def test_what_answers_a_group_is_no_half_and_what_nobody_answers_neither() -> None:
+    group = [Packet(packet.data[:0] + b"\xff" * 6 + packet.data[6:], packet.time) for packet in asked_of("10.0.0.255", False)]
+    back = [packet for packet in asked_of("10.0.0.6", True) if packet.time % SECOND]
+    assert datagram_sides(group, back) == []
+    data = bytes.fromhex("0200 0280 0800 01000000 02000000 b100 0600 0100 aabbccdd".replace(" ", ""))
+    cyclic = [Packet(ethernet(ipv4(udp(data, 2222, 2222), "10.0.0.1", "10.0.0.6", protocol=17, number=n + 1)), START + n * SECOND) for n in range(9)]
+    assert watch(cyclic).totals.undecoded == {}
+    assert datagram_sides(cyclic) == []
+
+
+# a clock that steps
+
+
+@pytest.mark.parametrize(("step", "missed", "expected"), [(600, False, 1), (7200, False, 1), (600, True, 0), (7200, True, 0), (120, False, 0)])
+def test_a_clock_that_steps_is_told_from_silence(step: int, missed: bool, expected: int) -> None:
+    """Conversations that go on with the octet that was next: nothing was said meanwhile. Where nobody listened, much of each is missing."""
+    made = polls(count=60, talks=2)
+    half = len(made) // 2
+    later = shifted(made[half + (40 if missed else 0) :], step * SECOND)
+    told = [row["clock_steps"] for row in watch([*made[:half], *later]).coverage]
+    assert told[0] == 0
+    assert max(told) == expected
 
 
 # VLANs

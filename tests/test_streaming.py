@@ -12,14 +12,19 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from balefire.pipeline import Plan, Replay
+from records.store import open_store
+from sensors.sensor import Sensor
 from sensors.sources import files, pcap
 from sensors.sources.pcap import find, open_capture
 from tests.cli import DEMO, ROOT, balefire, lines, one, short
-from tests.wire import SECOND, Talk, mbap, read, registers, write
+from tests.mirroring import load, shifted
+from tests.wire import SECOND, Talk, mbap, read, registers, save, write
 from tests.wire import pcap as capture_of
 
 if TYPE_CHECKING:
@@ -207,6 +212,55 @@ def test_a_signal_ends_it_and_loses_nothing(number: signal.Signals, tmp_path: Pa
     assert summary["packets"] > 100
     assert summary["operations"] > 0
     assert len(lines("activities", "--store", tmp_path / "s", "--limit", 10000)) == summary["activities"]
+
+
+def test_a_replay_that_is_stopped_agrees_with_the_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is told and stored, open windows are not; the whole capture afterwards contradicts nothing and gives what it gives alone."""
+    monkeypatch.setattr("balefire.pipeline.Sensor", partial(Sensor, batch=1 << 15))
+    half, whole, long = tmp_path / "half", tmp_path / "whole", tmp_path / "long.pcap"
+    save([packet for number in range(5) for packet in shifted(load(DEMO), number * 400 * SECOND)], long)
+    captures = find([str(long), str(DEMO)])
+    store = open_store(str(half), write=True)
+    done = Replay(Plan(list(captures)), store)
+    listen = Sensor._batch  # pyright: ignore[reportPrivateUsage]
+
+    def stopping(sensor: Sensor, source: Any) -> int:
+        if sensor.totals.packets > 1200:
+            done.stop()
+        return listen(sensor, source)
+
+    monkeypatch.setattr(Sensor, "_batch", stopping)
+    summary = done.run()
+    store.close()
+    monkeypatch.setattr(Sensor, "_batch", listen)
+    assert 1200 < summary["packets"] < 5 * 2692
+    assert [error.key for error in done.errors] == ["stopped", "unread"]
+    assert [error.status for error in done.errors] == [3, 3]
+    assert [str(each["error"]).partition(":")[0] for each in summary["inputs"]] == ["long.pcap was not read to its end", "demo.pcap was not read"]
+    seen = len(lines("activities", "--store", half, "--limit", 10000))
+    assert 0 < seen == summary["activities"]
+    one("replay", long, "--store", half)  # status 3 where one identity came with two contents
+    one("replay", long, "--store", whole)
+    for table in ("activities", "points", "findings", "alerts", "coverage"):
+        rows = [lines(table, "--store", place, "--limit", 100000) for place in (half, whole)]
+        assert sorted(row["id"] for row in rows[0]) == sorted(row["id"] for row in rows[1])
+        assert len(rows[1]) > 0
+
+
+def test_a_signal_leaves_off_a_long_capture(tmp_path: Path) -> None:
+    """A person reads how far it came."""
+    content = DEMO.read_bytes()
+    (tmp_path / "long.pcap").write_bytes(content[:24] + content[24:] * 60)
+    with running("replay", tmp_path / "long.pcap", "--store", tmp_path / "s", "--json") as process:
+        assert until((tmp_path / "s").exists)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout
+        assert process.stderr
+        out, err = process.stdout.read(), process.stderr.read()
+        assert process.wait(PATIENCE_S) == 3
+    assert b"long.pcap was not read to its end: stopped after" in err
+    assert json.loads(out)["packets"] < 60 * 2692
 
 
 def test_what_was_seen_can_be_looked_at_while_it_goes_on(tmp_path: Path) -> None:

@@ -108,16 +108,19 @@ def demo(screen: Screen, as_json: bool) -> None:
 
 
 @contextmanager
-def _stoppable(captures: Sequence[Capture]) -> Generator[None]:
-    """What has no end is ended by SIGINT or SIGTERM: all before it counts. The second signal does what it always does."""
-    pipes = [capture.pipe for capture in captures if capture.pipe]
-    before = {number: signal.getsignal(number) for number in ((signal.SIGINT, signal.SIGTERM) if pipes else ())}
+def _stoppable(captures: Sequence[Capture], halt: Callable[[], None] | None = None) -> Generator[None]:
+    """What has no end is ended by SIGINT or SIGTERM, what has one is left off where that can be (`halt`): all before it counts.
+
+    The second signal does what it always does.
+    """
+    stops = [capture.pipe.stop for capture in captures if capture.pipe] or ([halt] if halt else [])
+    before = {number: signal.getsignal(number) for number in ((signal.SIGINT, signal.SIGTERM) if stops else ())}
 
     def stop(*_: object) -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for pipe in pipes:
-            pipe.stop()
+        for each in stops:
+            each()
 
     for number in before:
         signal.signal(number, stop)
@@ -179,7 +182,7 @@ def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = la
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail
         done.raised = raised
-        with screen.progress() as done.progress, _stoppable(done.plan.captures):
+        with screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop):
             summary = done.run()
     finally:
         store.close()

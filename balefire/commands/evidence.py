@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from balefire.command import HELP, keeps, opened, speaks
+from balefire.command import HELP, keeps, opened, slices, speaks
 from balefire.screen import OutputError
 from records.errors import UsageError
 from records.wording import say
@@ -30,11 +30,7 @@ NUMBERS: Final = 20  # packet numbers that a line tells
 @click.command(help=say("evidence.help", HELP))
 @click.argument("identity", metavar="[ID]", required=False)
 @click.option("-o", "--output", required=True, metavar="FILE", help=say("evidence.option.output", HELP))
-@click.option("--asset", metavar="NAME", help=say("evidence.option.asset", HELP))
-@click.option("--between", nargs=2, metavar="A B", help=say("evidence.option.between", HELP))
-@click.option("--port", type=click.IntRange(1, 65535), metavar="N", help=say("evidence.option.port", HELP))
-@click.option("--since", metavar="T", help=say("cli.option.since", HELP))
-@click.option("--until", metavar="T", help=say("cli.option.until", HELP))
+@slices
 @click.option("--from", "sources", multiple=True, metavar="SRC", help=say("evidence.option.from", HELP))
 @click.option("--force", is_flag=True, help=say("evidence.option.force", HELP))
 @keeps
@@ -73,19 +69,9 @@ def _same(output: str, path: str) -> bool:
 
 def _asked(screen: Screen, store: Store | None, identity: str | None, captures: Any, asked: dict[str, Any]) -> tuple[Kept | None, Iterable[Taken]]:
     """What was asked for: the findings that it is about, and the packets."""
-    from balefire.slices import again, from_captures, from_store, kept, party
-    from balefire.times import moments
-    from sensors.slicing import Selection
+    from balefire.slices import again, from_captures, from_store, kept, selected
 
-    since, until = moments(asked["since"], asked["until"])
-    pair = asked["between"]
-    selection = Selection(
-        since,
-        until,
-        party(store, asked["asset"]) if asked["asset"] else None,
-        (party(store, pair[0]), party(store, pair[1])) if pair else None,
-        asked["port"],
-    )
+    selection = selected(store, asked)
     if captures is not None and not identity:
         return None, from_captures(captures, selection, screen.fail)
     assert store is not None  # noqa: S101 - it is opened for these

@@ -1,29 +1,34 @@
-"""One packet told in full: the tree of its fields with the octets that each covers, as tshark reads it; without tshark, what Balefire itself understood."""
+"""Packets told in full: the tree of its fields with the octets that each covers, as tshark reads it; without tshark, what Balefire itself understood.
+
+One packet, or each of a slice: of an alert, an asset, a conversation, a time.
+"""
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from balefire.command import HELP, keeps, opened, speaks
+from balefire.command import HELP, keeps, opened, slices, speaks
+from balefire.commands.evidence import gone_words
 from balefire.screen import clean
 from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from balefire.screen import Screen
-    from dashboards.evidence import Taken
-    from sensors.dissection import Dissected
+    from dashboards.evidence import Kept, Taken
+    from sensors.dissection import Dissected, Limits
 
 Node = dict[str, Any]
 LABEL: Final = 200  # letters of a field on a screen; --json tells all
 ROW: Final = 16  # octets on a line
+FEW, MOST = 20, 800  # packets of a slice; with those before it that are read along, no more than are dissected at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +42,83 @@ class Shown:
 
 
 @click.command(help=say("evidence.packet.help", HELP))
-@click.argument("subject", metavar="ID|FILE")
+@click.argument("subject", metavar="[ID|SRC]", required=False)
 @click.option("--number", type=click.IntRange(min=1), metavar="N", help=say("evidence.packet.number", HELP))
+@slices
+@click.option("--limit", type=click.IntRange(1, MOST), metavar="N", help=say("evidence.packet.limit", HELP, default=FEW))
 @keeps
 @speaks
-def packet(screen: Screen, subject: str, number: int | None, as_json: bool) -> None:
-    """Show one packet."""
+def packet(screen: Screen, subject: str | None, number: int | None, as_json: bool, limit: int | None, **asked: Any) -> None:
+    """Show one packet, or each of a slice."""
+    from sensors.dissection import Limits
     from sensors.engine.mode import choose
 
-    file = Path(subject).is_file()
-    choose(Path(subject).stat().st_size if file else 0)
-    shown = _of_capture(subject, number or 1) if file else _of_store(screen, subject, number)
-    if shown is None:
-        screen.worse(1)
-        return
-    from sensors.dissection import Limits, trees
-
     limits = Limits(mebibytes=screen.settings.dissection.mebibytes)
-    found = trees([each.packet for each in shown.around], limits, shown.place)
-    operations = None if found.packets else _operations(shown)
+    there = subject is not None and Path(subject).exists()
+    choose(Path(subject).stat().st_size if subject and there else 0)
+    option = next((name for name, value in (*asked.items(), ("limit", limit)) if value), None)
+    if option and number:
+        raise UsageError("evidence.number_of_slice", option=option)
+    if option:
+        _slice(screen, subject, there, asked, limit or FEW, limits, as_json)
+    elif subject is None:
+        raise UsageError("evidence.packet_of")
+    elif shown := _of_capture(subject, number or 1) if there and Path(subject).is_file() else _of_store(screen, subject, number):
+        _show(screen, [shown], limits, as_json)
+    else:
+        screen.worse(1)
+
+
+def _show(screen: Screen, several: Sequence[Shown], limits: Limits, as_json: bool) -> None:
+    """Packets that stand side by side among the same others."""
+    from sensors.dissection import trees
+
+    around, first = several[0].around, several[0].place
+    found = trees([(each.number, each.packet) for each in around], limits, first, len(several))
+    operations = _operations(several) if len(found.packets) < len(several) else []
     if found.problem:
         screen.note(screen.say(f"evidence.problem.{found.problem}", seconds=limits.seconds, mebibytes=limits.mebibytes))
-    if as_json:
-        screen.emit(_object(shown, found, operations))
-    else:
-        _tell(screen, shown, found, operations)
+    for place, shown in enumerate(several):
+        fields = found.packets[place]["fields"] if place < len(found.packets) else None
+        own = [row for row in operations if shown.taken.number in (row["packet"], row["response_packet"])] if fields is None else None
+        if as_json:
+            screen.emit(_object(shown, found, fields, own))
+        else:
+            _tell(screen, shown, fields, own)
+
+
+def _slice(screen: Screen, subject: str | None, there: bool, asked: dict[str, Any], limit: int, limits: Limits, as_json: bool) -> None:
+    """Each packet of a slice, those of one capture after the other."""
+    from balefire.slices import from_captures, from_store, in_full, kept, selected
+    from sensors.sources.pcap import find
+
+    store = opened(screen) if not there or Path(screen.store).expanduser().exists() else None
+    with closing(store) if store else nullcontext():
+        selection = selected(store, asked)
+        reaching = replace(selection, since=None)  # what went before is read, not shown
+        found = None if there or store is None else kept(store, subject, selection)
+        if found and store:
+            taken: Iterable[Taken] = from_store(store, found, reaching)
+        else:
+            taken = from_captures(find([subject or ""]), reaching, screen.fail)
+        groups, more = in_full(taken, selection.since, limit)
+    for row in found.gone if found else ():
+        screen.note(gone_words(screen, row))
+    for number, (around, first) in enumerate(groups):
+        several = [Shown(each, around, place, _titles(screen, found, each)) for place, each in enumerate(around) if place >= first]
+        if number and not as_json:
+            screen.print("")
+        _show(screen, several, limits, as_json)
+    if not groups:
+        screen.note(screen.say("evidence.packet.none"))
+        screen.worse(1)
+    if more:
+        screen.note(screen.say("evidence.packet.more", shown=limit, most=MOST))
+
+
+def _titles(screen: Screen, found: Kept | None, taken: Taken) -> dict[str, str]:
+    """What the findings say that name a packet, by identity."""
+    return {name: found.findings[name][f"title.{screen.language}"] or "" for name in taken.named} if found else {}
 
 
 def _of_capture(path: str, number: int) -> Shown:
@@ -92,7 +149,6 @@ def _of_capture(path: str, number: int) -> Shown:
 
 def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None:
     """A packet that is kept for an alert or a finding: the first that is named, or the one with this number. None where none is there."""
-    from balefire.commands.evidence import gone_words
     from balefire.slices import from_store, kept
     from dashboards.evidence import around
     from sensors.slicing import Selection
@@ -111,17 +167,17 @@ def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None
         raise UsageError("evidence.number_kept", number=number or 0, first=taken[0].number, last=taken[-1].number)
     near, there = around(taken, place)
     one = taken[place]
-    return Shown(one, near, there, {name: found.findings[name][f"title.{screen.language}"] or "" for name in one.named})
+    return Shown(one, near, there, _titles(screen, found, one))
 
 
-def _operations(shown: Shown) -> list[dict[str, Any]]:
-    """What Balefire itself understood of the packet, from it and those before it."""
+def _operations(several: Sequence[Shown]) -> list[Node]:
+    """What Balefire itself understood of packets, from them and those before them."""
     from dashboards.evidence import operations
 
-    return [row for row in operations(shown.around, shown.taken.file) if shown.taken.number in (row["packet"], row["response_packet"])]
+    return operations(several[0].around, several[0].taken.file)
 
 
-def _object(shown: Shown, found: Dissected, operations: list[dict[str, Any]] | None) -> dict[str, Any]:
+def _object(shown: Shown, found: Dissected, fields: list[Node] | None, operations: list[Node] | None) -> Node:
     from records.nesting import iso
 
     one = shown.taken
@@ -134,13 +190,13 @@ def _object(shown: Shown, found: Dissected, operations: list[dict[str, Any]] | N
         "findings": one.named,
         "octets": one.packet.octets.hex(),
         "tshark": found.version,
-        "fields": found.packets[0]["fields"] if found.packets else None,
+        "fields": fields,
         "operations": None if operations is None else [row | {"time": iso(row["time"])} for row in operations],
         "problem": found.problem,
     }
 
 
-def _tell(screen: Screen, shown: Shown, found: Dissected, operations: list[dict[str, Any]] | None) -> None:
+def _tell(screen: Screen, shown: Shown, fields: list[Node] | None, operations: list[Node] | None) -> None:
     """For people: what it is, the tree or the operations, and the octets."""
     from balefire.listing import shown as told
     from records.nesting import iso
@@ -151,8 +207,8 @@ def _tell(screen: Screen, shown: Shown, found: Dissected, operations: list[dict[
     for name, title in shown.titles.items():
         screen.print("  " + screen.say("evidence.file.named", id=name, title=title))
     screen.print("")
-    if found.packets:
-        for node in found.packets[0]["fields"]:
+    if fields:
+        for node in fields:
             for each in _lines(node):
                 screen.print(each)
     elif operations:

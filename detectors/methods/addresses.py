@@ -1,7 +1,7 @@
 """Address conflicts: two MAC addresses say, within a short time, that they have the same IPv4 address, as one in the middle of a conversation does.
 
-Who says so is told by ARP replies and announcements; packets that go on coming from the address tell that its holder is still there. What MAC address an
-ordinary request gives for its sender is in no activity: a conflict that shows in such requests alone is told by the assets, not here. Nothing is learned.
+Who says so is told by ARP replies, announcements, and requests, which tell their sender's address; packets that go on coming from the address tell that its
+holder is still there. Nothing is learned.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 STATE: Final = 1  # of the form of a saved state
 RULE: Final = "address-conflict"
 TECHNIQUE: Final = "T0830"  # Adversary-in-the-Middle
-CLAIMS: Final = ("arp_reply", "arp_announcement")
+CLAIMS: Final = ("arp_reply", "arp_announcement", "arp_sender")
 SECOND: Final = 1_000_000_000
 WITHIN: Final = 600 * SECOND  # a holder that was silent for so long was replaced
 MOST: Final = 8192  # addresses that are remembered, and MAC addresses, those heard of last

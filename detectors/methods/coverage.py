@@ -1,7 +1,7 @@
 """Coverage that falls: an interface that understands less than it did, sees one direction only, drops packets, goes silent, or whose clock steps.
 
-What was is told from the windows before, as many as count; nothing is learned. A fall is one finding, however long it lasts: the next one can come once
-what is seen has recovered, or has been so for so long that it is the new usual.
+What was is told from the windows before of this replay, as many as count; nothing is learned, nor taken over from another replay. A fall is one finding,
+however long it lasts: the next one can come once what is seen has recovered, or has been so for so long that it is the new usual.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STEP: Final = 1.0  # seconds that a clock is off from what it was
 FALLS: Final = {"grade": 10.0, "sides": 50.0}  # points below what was usual
 COLUMNS: Final = (
     "id", "observer.name", "observer.site", "interface", "file", "@timestamp", "packets", "grade", "decoded_bytes", "undecoded_bytes", "lost", "talks",
-    "requests_only", "answers_only", "dropped", "clock_ahead",
+    "requests_only", "answers_only", "dropped", "clock_ahead", "clock_steps",
 )  # fmt: skip
 RESPOND: Final = {
     "grade": ("traffic", "mirror", "doubt"), "sides": ("mirror", "doubt"), "drops": ("capture", "doubt"), "clock": ("time",),
@@ -156,6 +156,7 @@ class Coverage:
         for (observer, interface), one in self._known.items():
             missing = window - one.last - 1
             same = observer == key[0] and one.file == (row["file"] or "")
+            same = same and not row["clock_steps"]  # where the clock stepped there was no time in which nobody listened
             if same and missing >= SILENT and not one.silent and one.regular():
                 one.silent = True
                 about = {**row, "interface": interface or None}

@@ -17,7 +17,7 @@ from sensors.engine.clocks import read_clock, tells_time
 from sensors.engine.interfaces import INTERFACES, place_of
 from sensors.engine.network import SYN
 from sensors.engine.octets import borrow, entry, inline, kernel, u8
-from sensors.engine.tables import CHARACTER, RECOGNISED, table
+from sensors.engine.tables import ASIDE, CHARACTER, RECOGNISED, table
 
 CHARACTERS: Final = 256  # rows of each interface; its last one takes what finds no other
 BINS: Final = 256  # of each row: how often each octet was sampled …
@@ -140,21 +140,23 @@ def characterise(
     memory: Any, start: int, count: int, packets: Any, window: int, flows: Any, characters: Any, bins: Any, places: Any, hosts: Any,
     references: Any, differences: Any,
 ) -> None:  # fmt: skip
-    """Count packets[start:count], which `follow` has seen and which are of one window, as far as nothing was recognised in them."""
+    """Of packets[start:count], which `follow` has seen and which are of one window: count those that nothing was recognised in, and read what clocks tell."""
     memory, packets, flows, characters, bins = borrow(memory), borrow(packets), borrow(flows), borrow(characters), borrow(bins)
     places, hosts, references, differences = borrow(places), borrow(hosts), borrow(references), borrow(differences)
     for i in range(start, count):
         packet = packets[i]
         if packet.tcp_flags & SYN and packet.flow >= 0:
             _begin(flows[packet.flow], flows)
-        if packet.whole <= 0 or packet.marks & RECOGNISED:
+        if packet.whole <= 0:
             continue
         place = place_of(packet.interface, places)
+        if tells_time(packet) and packet.marks & ASIDE == 0:
+            read_clock(memory, packet, hosts, place, references, differences)
+        if packet.marks & RECOGNISED:
+            continue
         if packet.flow < 0:
             if packet.source_port < 0 or packet.source < 0 or packet.target < 0:
                 _without_flow(memory, packet, place, characters, bins)
-                if tells_time(packet):
-                    read_clock(memory, packet, hosts, place, references, differences)
             continue
         flow = flows[packet.flow]
         if flow.cipher == 0:
@@ -167,8 +169,6 @@ def characterise(
         flow.unknown += 1
         flow.unknown_here += 1
         _count(packet, flow.character, characters, bins)
-        if tells_time(packet):
-            read_clock(memory, packet, hosts, place, references, differences)
 
 
 @entry

@@ -29,6 +29,7 @@ from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 32  # segments out of order that one direction may hold
 IDLE: Final = 300 * SECOND  # a flow that was silent so long is over
+PAUSE: Final = 2 * WINDOW  # so long says nothing of one direction; of all at once it is told whether the clock stepped meanwhile
 NEAR: Final = 1 << 16  # as far as a window reaches
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 FIN_OR_RST: Final = 5
@@ -460,6 +461,17 @@ def _count(packet: Any, streams: Any) -> None:
         streams.shed += 1
 
 
+@kernel
+def _resume(packet: Any, flow: Any, streams: Any) -> None:
+    """A direction speaks again after a pause. Told once the clock believes it; until then, whether the octets that were next are missing."""
+    if packet.sequence != flow.expected:
+        flow.leapt = 1
+    if packet.clock - flow.last > PAUSE:
+        streams.resumed += 1 - flow.leapt
+        streams.torn += flow.leapt
+        flow.leapt = 0
+
+
 @inline
 def _next(
     memory: Any, packet: Any, number: int, flow: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -554,6 +566,8 @@ def follow(
                 _other(packet, undecoded, streams)
             continue
         flow = flows[number]
+        if packet.time - flow.last > PAUSE and flow.started and packet.whole > 0 and packet.transport == 6:
+            _resume(packet, flow, streams)
         flow.packets += 1
         flow.last = packet.clock
         if packet.whole > 0:

@@ -47,6 +47,7 @@ REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PT
     samples="i8",                                              # comparisons in this window
 )
 VLANS: Final = _record(there="i8", back="i8", place="i8", conversations="i8")  # conversations whose two directions carry these
+SIDES: Final = _record(framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8")  # datagram conversations of one framing
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
@@ -64,6 +65,7 @@ FLOW: Final = _record(  # one direction of a connection
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
     heard="i8", heard_messages="i8",                           # with its last message: what it acknowledged (-1: nothing), and messages of the other side
+    leapt="u1",                                                # 1 where octets are missing since a pause
     packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
@@ -81,6 +83,7 @@ STREAMS: Final = _record(  # counters of the stream kernels; those of the window
     dropped="i8", mirrored="i8",                               # packets that whoever captured dropped; copies from a second mirror port
     talks="i8", requests_only="i8", answers_only="i8",         # TCP conversations that said enough, those of them with one direction only
     split_vlans="i8",                                          # conversations whose directions carry different VLANs
+    resumed="i8", torn="i8",                                   # directions that spoke again after a pause: with the octet that was next, with another one
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
 CHARACTER: Final = _record(  # what the packets are like that no protocol was recognised in, of one transport and port and window

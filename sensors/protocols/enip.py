@@ -333,7 +333,7 @@ ENIP: Final = Protocol(
             header=HEADER, length=length_u16le(2), add=HEADER, magic=(20, 0, 0xFFFF), least=HEADER, most=MOST, code_at=0,
             known=frozenset((LIST_SERVICES, LIST_IDENTITY, LIST_INTERFACES, REGISTER, UNREGISTER, SEND_RR, SEND_UNIT, INDICATE, CANCEL)),
         ),
-        Framing(header=18, length=length_u16le(16), add=18, magic=(2, 0x0280, 0xFFFF), least=18, most=MOST, code_at=0, known=frozenset((2,))),
+        Framing(header=18, length=length_u16le(16), add=18, magic=(2, 0x0280, 0xFFFF), least=18, most=MOST, code_at=0, known=frozenset((2,)), lone=True),
     ),
     functions=FUNCTIONS,
     dissect=dissect,
