@@ -444,7 +444,7 @@ class Edge:
     """Packets as a source, some at a time. The last one of a batch ends with the arena; all others lie in gaps of `fill`, as does what nobody wrote to."""
 
     def __init__(self, packets: list[Packet], fill: int, sensor: GuardedSensor) -> None:
-        self.name, self.interfaces, self.drops = "edge", ("",), ()
+        self.name, self.interfaces, self.drops, self.ticks, self.patient = "edge", ("",), (), (), True
         self.error: BalefireError | None = None
         self.whole = 0
         self._packets, self._fill, self._sensor = packets, fill, sensor
