@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("interfaces", nargs="+")
     parser.add_argument("--filter", default="")
     parser.add_argument("--mebibytes", type=int, default=32, help="of each ring")
+    parser.add_argument("--wait", action="store_true", help="until a line comes on standard input; where that ends, so does this")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
@@ -114,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from sensors.sources.ring import Rings, prepare
 
     prepare()
+    if given.wait and not sys.stdin.readline():
+        return 0
     try:
         rings = Rings(given.interfaces, Program(given.filter) if given.filter else None, given.mebibytes << 20)
     except BalefireError as error:

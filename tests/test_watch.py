@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, pcap, read, registers, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from subprocess import Popen
 
     from tests.veth import Wires
@@ -56,6 +56,22 @@ def ended(process: Popen[bytes], with_signal: int = signal.SIGINT) -> tuple[int,
     process.send_signal(with_signal)
     out, problems = process.communicate(timeout=120)
     return process.returncode, json.loads(out or "{}"), problems.decode()
+
+
+def listener_of(process: Popen[bytes]) -> int:
+    """The process that listens for it."""
+    (number,) = (int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    return number
+
+
+def rights(process: int) -> list[int]:
+    """The effective capabilities of each thread of a process."""
+    return [
+        int(line.split()[1], 16)
+        for status in Path(f"/proc/{process}/task").glob("*/status")
+        for line in status.read_text().splitlines()
+        if line.startswith("CapEff:")
+    ]
 
 
 def watching(wire: Wires, store: Path, *more: str) -> tuple[str, ...]:
@@ -168,16 +184,24 @@ def test_it_never_sends(tmp_path: Path) -> None:
     assert int(heard) == 0, "frames that came out of the listening end"
 
 
+def test_only_the_process_that_listens_has_the_right_to(tmp_path: Path) -> None:
+    with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        listener, right = listener_of(process), 1 << 13
+        held = {number: rights(number) for number in (process.pid, listener)}
+        assert ended(process)[0] == 0
+    assert held[listener]
+    assert all(each & right for each in held[listener])
+    assert held[process.pid]
+    assert not any(each & right for each in held[process.pid])
+
+
 def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Path) -> None:
     with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
-        (child,) = [
-            int(line.split()[0]) for line in subprocess.run(("ps", "-eo", "pid,args"), check=True, capture_output=True, text=True).stdout.splitlines()
-            if "sensors.listening" in line and wire.here not in line and "in0" in line
-        ]  # fmt: skip
-        os.kill(child, signal.SIGKILL)
+        os.kill(listener_of(process), signal.SIGKILL)
         out, problems = process.communicate(timeout=60)
     assert process.returncode == 3, problems.decode()
     assert b"ended by itself" in problems

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -21,14 +23,16 @@ from records.errors import InputError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
+    from subprocess import Popen
 
     from balefire.screen import Screen
     from records.model import Alert
     from sensors.sources.pcap import Capture
 
-START_S: Final = 60.0  # that a listener may take until it listens
-END_S: Final = 10.0  # … and until it has ended
+END_S: Final = 10.0  # that a listener may take until it has ended
+AMBIENT, CLEAR_ALL = 47, 4  # linux/prctl.h
+CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 
 
 @click.command(help=say("cli.help.watch", HELP))
@@ -45,11 +49,14 @@ def watch(screen: Screen, interfaces: tuple[str, ...], expression: str, site: st
         raise UsageError("live.linux")
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
-    check(screen, rules)
     observer = observer or settings.observer or platform.node()
-    _warm(screen)
-    with _listening(screen, interfaces, expression, observer) as capture:
+    with _listener(interfaces, expression) as process:
+        check(screen, rules)
+        _warm(screen)
+        capture = _listening(screen, process, interfaces, observer)
         taken_in(screen, as_json, lambda alert: _tell(screen, alert), captures=[capture], learn=(), observer=observer, site=site or settings.site, rules=rules)
+        if process.wait(END_S):
+            screen.fail(InputError("live.ended", status=process.returncode))
 
 
 def _tell(screen: Screen, alert: Alert) -> None:
@@ -72,32 +79,50 @@ def _warm(screen: Screen) -> None:
 
 
 @contextmanager
-def _listening(screen: Screen, interfaces: Sequence[str], expression: str, observer: str) -> Generator[Capture]:
-    """What a listener in a process of its own brings, as a capture that has no end until it is stopped. Raises UsageError and InputError."""
-    from sensors.sources.pcap import listen
-
-    command = [sys.executable, "-m", "sensors.listening", *(("--filter", expression) if expression else ()), "--", *dict.fromkeys(interfaces)]
-    process = subprocess.Popen(  # noqa: S603 - this very Python, and names that are told from options by --
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    assert process.stderr is not None  # noqa: S101
+def _listener(interfaces: Sequence[str], expression: str) -> Generator[Popen[bytes]]:
+    """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
+    command = [sys.executable, "-m", "sensors.listening", "--wait", *(("--filter", expression) if expression else ()), "--", *dict.fromkeys(interfaces)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603 - this very Python, and names behind --
     try:
-        _begun(process.stderr)
-        for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
-            signal.signal(number, lambda *_: process.terminate())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-        screen.note(screen.say("cli.watch.begun", interfaces=", ".join(interfaces), observer=observer))
-        threading.Thread(target=_relay, args=(screen, process.stderr), name="listener", daemon=True).start()
-        (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate)
-        yield capture
-        if process.wait(END_S):
-            screen.fail(InputError("live.ended", status=process.returncode))
+        _forgo()
+        yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
-def _begun(said: Any) -> None:
+def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> Capture:
+    """Have it listen: what it brings, as a capture that has no end until it is stopped. Raises UsageError and InputError."""
+    from sensors.sources.pcap import listen
+
+    said, brought, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdout, process.stdin))
+    told.write(b"\n")
+    told.flush()
+    _begun(said)
+
+    def stop(*_: object) -> None:
+        process.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
+        signal.signal(number, stop)
+    screen.note(screen.say("cli.watch.begun", interfaces=", ".join(interfaces), observer=observer))
+    threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True).start()
+    (capture,) = listen(brought, "+".join(interfaces), process.terminate)
+    return capture
+
+
+def _forgo() -> None:
+    """The right to packets is the listener's alone: what judges and stores has no use for it (capabilities(7), capset(2))."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(AMBIENT, CLEAR_ALL, 0, 0, 0)
+    head, rights = struct.pack("=Ii", CAPABILITY_VERSION, 0), ctypes.create_string_buffer(24)
+    libc.capget(head, rights)
+    sets = [value & ~(1 << NET_RAW) if number < 3 else value for number, value in enumerate(struct.unpack("=6I", rights.raw))]
+    libc.capset(head, struct.pack("=6I", *sets))
+
+
+def _begun(said: Iterable[bytes]) -> None:
     """Wait until it listens. Raises what keeps it from that."""
     for line in said:
         told: dict[str, Any] = _told(line)
@@ -109,7 +134,7 @@ def _begun(said: Any) -> None:
     raise InputError("live.ended", status="-")
 
 
-def _relay(screen: Screen, said: Any) -> None:
+def _relay(screen: Screen, said: Iterable[bytes]) -> None:
     """Tell people what the listener says while it runs."""
     for line in said:
         told = _told(line)
