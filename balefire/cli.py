@@ -16,6 +16,7 @@ from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
+from balefire.commands.doctor import doctor
 from balefire.commands.evidence import evidence
 from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
@@ -46,6 +47,7 @@ COMMANDS = (
     demo,
     replay,
     watch,
+    doctor,
     dissect,
     *table_commands(),
     explain,

@@ -66,6 +66,7 @@ class Listening:
         while self._write(last=True):
             pass
         self._put(self._rings.statistics(clock()))
+        say({"ended": self._rings.counts()})
 
     def _write(self, last: bool = False) -> int:
         """What has come by now; how many octets."""

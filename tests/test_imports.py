@@ -20,6 +20,7 @@ SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "s
 READERS = {  # what could send and only reads
     "sensors/vendors.py": ("asyncio",),  # aiooui: its own file
     "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
+    "sensors/faces.py": ("socket",),  # asks the system how interfaces are
     "sensors/sources/ring.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
 }
 

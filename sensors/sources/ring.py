@@ -135,7 +135,7 @@ class Ring:
         self.name = name
         self.index = _index(name)
         self.linktype = _linktype(name)
-        self.dropped = self._blocks_read = 0
+        self.dropped = 0
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError:
@@ -228,6 +228,10 @@ class Rings:
                 ring.count()
                 self._dropped[number] += ring.dropped - before
         return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped) for number, dropped in enumerate(self._dropped))
+
+    def counts(self) -> dict[str, int]:
+        """Packets of all interfaces that were taken, and those that the kernel dropped."""
+        return {"packets": int(self.cursors.packets.sum()), "dropped": sum(self._dropped)}
 
     def look(self) -> list[tuple[str, str]]:
         """(interface, "gone" or "back") for those that vanished or came again since the last look. What comes again is listened to as before."""

@@ -1,0 +1,112 @@
+"""`balefire doctor`: is this machine fit to listen? Each thing that is not well comes with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from balefire.screen import Screen
+    from records.store.examining import Check
+
+OWN: Final = {"there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "free", "mirror"}
+ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
+
+
+@click.command(help=say("cli.help.doctor", HELP))
+@click.argument("interfaces", nargs=-1, metavar="[IFACE]…")
+@keeps
+@speaks
+def doctor(screen: Screen, interfaces: tuple[str, ...], as_json: bool) -> None:
+    """What is looked at, and what to do where it is not well (exit status 1 then)."""
+    if sys.platform != "linux":
+        raise UsageError("live.linux")
+    found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name)]
+    found += [("", check) for check in (*_machine(), *_store(screen))]
+    if not all(check.well for _, check in found):
+        screen.worse(1)
+    told = [(name, check, None if check.well else _advice(screen, name, check)) for name, check in found]
+    if as_json:
+        screen.emit({"checks": [{"check": check.name, "interface": name or None, "well": check.well, "advice": advice} for name, check, advice in told]})
+        return
+    for name, check, advice in told:
+        what = f"{name}: " if name else ""
+        text = screen.say(f"{'cli.fit' if _own(check) else 'cli.doctor'}.checks.{check.name}")
+        screen.print(f"{'✓' if check.well else '✗'} {what}{text}" + (f": {advice}" if advice else ""))
+
+
+def _own(check: Check) -> bool:
+    """Is it one of these here, not of a store?"""
+    return check.name in OWN
+
+
+def _advice(screen: Screen, name: str, check: Check) -> str:
+    return screen.say(f"{'cli.fit' if _own(check) else 'cli.doctor'}.{check.name}", interface=name, **check.values)
+
+
+def _interface(name: str) -> Iterator[Check]:
+    """One interface, as it is now."""
+    from records.store.examining import Check
+    from sensors.faces import face, faces
+
+    seen = face(name)
+    yield Check("there", seen.there, {"known": ", ".join(faces())})
+    if not seen.there:
+        return
+    yield Check("kind", seen.readable)
+    yield Check("up", seen.up)
+    if seen.up:
+        yield Check("carrier", seen.carrier)
+    yield Check("offloads", not seen.merges)
+    yield Check("speaks", not seen.speaks)
+    yield Check("ring", seen.ring >= seen.most_ring, {"now": seen.ring, "most": seen.most_ring})
+    yield Check("lost", not seen.lost, {"count": f"{seen.lost:,}"})
+
+
+def _machine() -> Iterator[Check]:
+    """What the process may do, and what else it needs."""
+    from records.store.examining import Check
+    from sensors.dissection import available
+    from sensors.engine import mode
+    from sensors.faces import clock_is_kept, may_listen
+
+    yield Check("privilege", may_listen())
+    yield Check("clock", clock_is_kept())
+    yield Check("tshark", available() is not None)
+    yield Check("kernels", mode.is_warm())
+
+
+def _store(screen: Screen) -> Iterator[Check]:
+    """The store, where it is there already: how it is, and whether what was seen last came from a mirror of one direction."""
+    from balefire.times import SECOND
+    from dashboards.queries import account
+    from records.query import Query
+    from records.schema import COVERAGE
+    from records.store.examining import LEAST_FREE, Check, checks
+
+    where = Path(screen.store).expanduser()
+    if "://" not in screen.store and not where.exists():
+        place = next(parent for parent in where.resolve().parents if parent.exists())
+        space = os.statvfs(place)
+        yield Check("free", space.f_bavail * space.f_frsize > LEAST_FREE, {"mib": space.f_bavail * space.f_frsize >> 20, "path": place})
+        return
+    found = opened(screen)
+    try:
+        yield from checks(found, screen.store)
+        newest = found.newest()
+        if newest is not None and found.count(COVERAGE.name, Query()):
+            covered, _ = account(found, Query(since=newest - 3600 * SECOND))
+            one_way = [spot for spot in covered.spots() if spot.key in ONE_WAY]
+            yield Check("mirror", not one_way, {"places": ", ".join(sorted({spot.place or "–" for spot in one_way}))})
+    finally:
+        found.close()

@@ -1,0 +1,112 @@
+"""What Linux says of its network interfaces: whether they are fit to be listened to. Nothing is changed.
+
+netdevice(7), linux/ethtool.h, and /sys/class/net.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import fcntl
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors.sources.ring import ARPHRD
+
+CLASS: Final = Path("/sys/class/net")
+SIOCETHTOOL: Final = 0x8946
+SIOCGIFADDR: Final = 0x8915
+GET_GRO, GET_FLAGS, GET_RING = 0x2B, 0x25, 0x10
+LARGE_RECEIVE: Final = 1 << 15
+UP: Final = 1
+ADDRESSES: Final = Path("/proc/net/if_inet6")
+NET_RAW: Final = 13  # linux/capability.h
+UNSYNCHRONISED: Final = 0x40  # of the status that adjtimex(2) tells
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """An interface. `ring` and `most_ring` are the packets that its hardware can hold, as set and at most (0: it does not say); `lost` those it could not take;
+    `speaks`: it has an address, so that the system may answer, ask and announce on it.
+    """
+
+    name: str
+    there: bool
+    readable: bool
+    up: bool
+    carrier: bool
+    merges: bool
+    speaks: bool
+    ring: int
+    most_ring: int
+    lost: int
+
+
+def face(name: str) -> Face:
+    """How an interface is now."""
+    place = CLASS / name
+    if not name or "/" in name or not place.is_dir():
+        return Face(name, *(False,) * 6, *(0,) * 3)
+    up = bool(int(_read(place / "flags") or "0", 16) & UP)
+    lost = sum(int(_read(place / "statistics" / each) or 0) for each in ("rx_dropped", "rx_missed_errors", "rx_over_errors", "rx_fifo_errors"))
+    ring = _ethtool(name, struct.pack("=9I", GET_RING, *(0,) * 8))
+    most, _, _, _, now = struct.unpack_from("=5I", ring, 4) if ring else (0,) * 5
+    return Face(
+        name, there=True, readable=int(_read(place / "type") or -1) in ARPHRD, up=up, carrier=up and _read(place / "carrier") == "1",
+        merges=_flag(name, GET_GRO, 1) or _flag(name, GET_FLAGS, LARGE_RECEIVE), speaks=_speaks(name), ring=now, most_ring=most, lost=lost,
+    )  # fmt: skip
+
+
+def faces() -> tuple[str, ...]:
+    """The names of all interfaces."""
+    return tuple(sorted(each.name for each in CLASS.iterdir())) if CLASS.is_dir() else ()
+
+
+def may_listen() -> bool:
+    """Whether this process has CAP_NET_RAW."""
+    told = [line.split()[1] for line in Path("/proc/self/status").read_text("ascii").splitlines() if line.startswith("CapEff:")]
+    return bool(told) and bool(int(told[0], 16) >> NET_RAW & 1)
+
+
+def clock_is_kept() -> bool:
+    """Whether something keeps the system's clock to the time (NTP, PTP)."""
+    told = (ctypes.c_char * 256)()  # struct timex: `modes`, then from offset 40 on, `status`, of which 0 changes nothing
+    ctypes.CDLL(None).adjtimex(told)
+    return not struct.unpack_from("=i", told, 40)[0] & UNSYNCHRONISED
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except OSError:  # a carrier cannot be read where an interface is down
+        return ""
+
+
+def _ethtool(name: str, command: bytes) -> bytes:
+    """What the driver answers; nothing where it has no answer."""
+    held = array.array("B", command)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        try:
+            fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", name.encode()[:15], held.buffer_info()[0]))
+        except OSError:
+            return b""
+    return held.tobytes()
+
+
+def _flag(name: str, command: int, bit: int) -> bool:
+    told = _ethtool(name, struct.pack("=II", command, 0))
+    return bool(told) and bool(struct.unpack("=II", told)[1] & bit)
+
+
+def _speaks(name: str) -> bool:
+    if any(line.split()[-1] == name for line in _read(ADDRESSES).splitlines()):
+        return True
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        try:
+            fcntl.ioctl(control, SIOCGIFADDR, struct.pack("16s16x", name.encode()[:15]))
+        except OSError:
+            return False
+    return True

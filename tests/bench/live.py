@@ -1,0 +1,107 @@
+"""`python -m tests.bench.live`: what a live sensor loses, and how much of a core it takes. A wire between two network namespaces; needs root.
+
+Frames are put into a ring of the kernel's once and sent again and again, so that the sender costs little. A figure is printed only where the counts agree:
+what was sent is what was taken and what the kernel said it dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tests.veth import ROOT, wires
+from tests.wire import Talk, mbap, read, registers
+
+if TYPE_CHECKING:
+    from tests.veth import Wires
+
+# linux/if_packet.h
+SOL_PACKET, TX_RING, VERSION, V2 = 263, 13, 10, 1
+FRAME: Final = 256
+FRAMES: Final = 2048
+SEND_REQUEST: Final = 1
+PAYLOAD_AT: Final = 32  # tpacket2_hdr
+
+
+def frames() -> list[bytes]:
+    """Polls and their answers, of a handful of connections."""
+    talks = [Talk(client_port=40000 + number) for number in range(16)]
+    for number in range(64):
+        for talk in talks:
+            talk.ask(mbap(number, read(0, 2)), mbap(number, registers(1, 2)))
+    return [packet.data for talk in talks for packet in talk.packets][:FRAMES]
+
+
+def send(interface: str, packets: int, rate: float) -> dict[str, float]:
+    """Send so many frames at so many a second (0: as fast as it goes)."""
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    wire.setsockopt(SOL_PACKET, VERSION, V2)
+    wire.setsockopt(SOL_PACKET, TX_RING, struct.pack("=4I", FRAME * FRAMES, 1, FRAME, FRAMES))
+    memory = np.frombuffer(mmap.mmap(wire.fileno(), FRAME * FRAMES), np.uint8).reshape(FRAMES, FRAME)
+    words: Any = memory.view(np.uint32)
+    for number, octets in enumerate(frames()):
+        memory[number, PAYLOAD_AT : PAYLOAD_AT + len(octets)] = np.frombuffer(octets, np.uint8)
+        words[number, 1] = len(octets)
+    wire.bind((interface, 0))
+    begun = time.perf_counter()
+    for sent in range(0, packets, FRAMES):
+        words[:, 0] = SEND_REQUEST
+        wire.send(b"")
+        if rate and (wait := begun + (sent + FRAMES) / rate - time.perf_counter()) > 0:
+            time.sleep(wait)
+    return {"packets": -(-packets // FRAMES) * FRAMES, "seconds": time.perf_counter() - begun}
+
+
+def listened(wire: Wires, packets: int, rate: float) -> dict[str, float]:
+    """What the process that listens takes of it, alone: it writes where nobody reads."""
+    command = wire.run("-m", "sensors.listening", "in0")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        process.stderr.readline()
+        drain = subprocess.Popen(("cat",), stdin=process.stdout, stdout=subprocess.DEVNULL)
+        sender = ("ip", "netns", "exec", wire.there, sys.executable, "-m", "tests.bench.live", "--send", "out0", str(packets), str(rate))
+        told = json.loads(subprocess.run(sender, check=True, capture_output=True, cwd=ROOT).stdout)
+        times = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        spent = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+        process.terminate()
+        rest = process.stderr.read()
+        process.wait()
+        drain.wait()
+    ended = json.loads(rest.splitlines()[-1])["ended"]
+    if ended["packets"] + ended["dropped"] != told["packets"]:
+        sys.exit(f"no figures: {told['packets']} sent, {ended} taken")
+    return told | ended | {"cpu": spent}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.live", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--send", nargs=3, metavar=("IFACE", "PACKETS", "RATE"), help="be the sender")
+    parser.add_argument("--packets", type=int, default=2_000_000)
+    chosen = parser.parse_args()
+    if chosen.send:
+        print(json.dumps(send(chosen.send[0], int(chosen.send[1]), float(chosen.send[2]))))
+        return
+    with wires() as wire:
+        for rate, packets in ((0.0, chosen.packets), (100_000.0, chosen.packets // 2)):
+            told = listened(wire, packets, rate)
+            print(
+                f"{told['packets'] / told['seconds']:,.0f} packets/s: {told['dropped']:,.0f} of {told['packets']:,.0f} lost, "
+                f"{told['cpu'] / told['seconds'] * 100:.1f} % of a core ({told['cpu'] / told['packets'] * 1e9:.0f} ns a packet)"
+            )
+
+
+if __name__ == "__main__":
+    main()

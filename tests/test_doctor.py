@@ -1,0 +1,71 @@
+"""Is this machine fit to listen? Interfaces in every state that spoils a capture, each with its fix."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.veth import ROOT, wires
+from tests.wire import Talk, mbap, read, save
+
+INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}
+
+
+def asked(command: tuple[str, ...], **environment: str) -> tuple[int, dict[tuple[str | None, str], str | None]]:
+    """Exit status, and the advice of each check; None where it is well."""
+    done = subprocess.run((*command, "--json"), cwd=ROOT, env=os.environ | INTERPRETED | environment, check=False, capture_output=True, text=True, timeout=60)
+    told: list[dict[str, Any]] = json.loads(done.stdout)["checks"]
+    assert all(check["well"] == (check["advice"] is None) for check in told)
+    return done.returncode, {(check["interface"], check["check"]): check["advice"] for check in told}
+
+
+@pytest.mark.netns
+def test_what_spoils_listening_is_said_with_its_fix(tmp_path: Path) -> None:
+    with wires() as wire:
+        here = ("ip", "-n", wire.here)
+        words = wire.run("-m", "balefire", "doctor", "in0", "in9", "--store", str(tmp_path / "none"))
+        status, told = asked(words)
+        assert status == 1
+        assert {name: told["in0", name] for name in ("there", "kind", "up", "carrier", "speaks", "lost", "ring")} == dict.fromkeys(
+            ("there", "kind", "up", "carrier", "speaks", "lost", "ring")
+        )
+        assert "in0, lo" in str(told["in9", "there"])
+        assert ("in9", "up") not in told, "nothing more is said of what is not there"
+        assert told[None, "privilege"] is None
+        subprocess.run((*here, "address", "add", "10.9.9.1/24", "dev", "in0"), check=True)
+        assert "ip address flush dev in0" in str(asked(words)[1]["in0", "speaks"])
+        subprocess.run((*here, "link", "set", "in0", "down"), check=True)
+        told = asked(words)[1]
+        assert told["in0", "up"] == "it is down: ip link set in0 up"
+        assert ("in0", "carrier") not in told
+        subprocess.run((*here, "link", "set", "in0", "up"), check=True)
+        subprocess.run(("ip", "-n", wire.there, "link", "set", "out0", "down"), check=True)
+        assert "plugged in" in str(asked(words)[1]["in0", "carrier"])
+
+
+def test_a_mirror_of_one_direction_is_said(tmp_path: Path) -> None:
+    talks = [Talk(client_port=40000 + number).open() for number in range(12)]
+    for number, talk in enumerate(talks):
+        for again in range(20):
+            talk.ask(mbap(number + again, read(0, 2)))
+    packets = sorted((packet for talk in talks for packet in talk.packets[::1] if packet.data[34:36] != b"\x01\xf6"), key=lambda packet: packet.time)
+    balefire = (sys.executable, "-m", "balefire")
+    command = (*balefire, "replay", str(save(packets, tmp_path / "half.pcap")), "--store", str(tmp_path / "store"), "--observer", "plant")
+    subprocess.run(command, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True)
+    told = asked((*balefire, "doctor", "--store", str(tmp_path / "store")))[1]
+    assert "one direction" in str(told[None, "mirror"])
+    assert (told[None, "trail"], told[None, "disk"]) == (None, None), "the store is looked at, too"
+
+
+def test_the_right_to_listen_is_asked_for(tmp_path: Path) -> None:
+    told = asked((sys.executable, "-m", "balefire", "doctor", "--store", str(tmp_path / "none")))[1]
+    (rights,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
+    capable = int(rights, 16) >> 13 & 1
+    assert (told[None, "privilege"] is None) == bool(capable)
+    assert (None, "free") in told
