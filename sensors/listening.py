@@ -12,12 +12,14 @@ import argparse
 import contextlib
 import ctypes
 import fcntl
+import io
 import json
 import os
 import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError
@@ -26,6 +28,7 @@ from sensors.sources.interfaces import OURS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sensors.recording import Recording
     from sensors.sources.ring import Rings
 
 TICK_S: Final = 1.0
@@ -39,8 +42,9 @@ NO_NEW_PRIVILEGES: Final = 38
 class Listening:
     """The loop."""
 
-    def __init__(self, rings: Rings, out: int) -> None:
-        self._rings, self._out = rings, out
+    def __init__(self, rings: Rings, out: int, recording: Recording | None) -> None:
+        self._rings, self._out, self._recording = rings, out, recording
+        self._refused = ""
         self.stopped = False
 
     def run(self) -> None:
@@ -58,6 +62,7 @@ class Listening:
                     for name, what in said:
                         say({what: name})
                 self._put(self._rings.statistics(clock() - HOLD))
+                self._look_at_recording()
             elif not wrote and (events := poll.poll(WAIT_MS)):
                 if any(event & select.POLLERR for _, event in events):  # an interface went down; nothing is lost of what came before
                     self._rings.forget_errors()
@@ -66,7 +71,19 @@ class Listening:
         while self._write(last=True):
             pass
         self._put(self._rings.statistics(clock()))
+        if self._recording is not None:
+            self._recording.close()
+        self._look_at_recording()
         say({"ended": self._rings.counts()})
+
+    def _look_at_recording(self) -> None:
+        """Say once that the disk refuses, and once that it takes again."""
+        if self._recording is None:
+            return
+        self._recording.flush()
+        if self._recording.refused != self._refused:
+            self._refused = self._recording.refused
+            say({"unrecorded" if self._refused else "recorded": self._refused})
 
     def _write(self, last: bool = False) -> int:
         """What has come by now; how many octets."""
@@ -77,6 +94,8 @@ class Listening:
         return len(taken)
 
     def _put(self, octets: bytes | memoryview) -> None:
+        if self._recording is not None and len(octets):
+            self._recording.write(octets)
         rest = memoryview(octets)
         while rest:
             rest = rest[os.write(self._out, rest) :]
@@ -107,11 +126,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("interfaces", nargs="+")
     parser.add_argument("--filter", default="")
     parser.add_argument("--mebibytes", type=int, default=32, help="of each ring")
+    parser.add_argument("--record", type=Path, help="a folder for what comes")
+    parser.add_argument("--recorded", type=int, default=10240, help="MiB of it")
     parser.add_argument("--wait", action="store_true", help="until a line comes on standard input; where that ends, so does this")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
     from sensors.pcapng import Writer
+    from sensors.recording import Recording
     from sensors.sources.filters import Program
     from sensors.sources.ring import Rings, prepare
 
@@ -123,7 +145,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
-    listening = Listening(rings, sys.stdout.fileno())
+    head = io.BytesIO()
+    writer = Writer(head, application=OURS.decode())
+    for interface in rings.interfaces:
+        writer.number(interface)
+    recording = Recording(given.record, head.getvalue(), given.recorded << 20) if given.record else None
+    listening = Listening(rings, sys.stdout.fileno(), recording)
 
     def stop(*_: object) -> None:
         listening.stopped = True
@@ -132,9 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(OSError):
         fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
     try:
-        writer = Writer(sys.stdout.buffer, application=OURS.decode())
-        for interface in rings.interfaces:
-            writer.number(interface)
+        sys.stdout.buffer.write(head.getvalue())
         sys.stdout.buffer.flush()
         listening.run()
     except BrokenPipeError:  # nobody reads any more

@@ -38,19 +38,32 @@ CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 @click.command(help=say("cli.help.watch", HELP))
 @click.argument("interfaces", nargs=-1, required=True, metavar="IFACE…")
 @click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
+@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP))
+@click.option("--record-mib", "recorded", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP))
 @click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
 @click.option("--observer", metavar="NAME", help=say("cli.option.observer", HELP))
 @click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
 @keeps
 @speaks
-def watch(screen: Screen, interfaces: tuple[str, ...], expression: str, site: str | None, observer: str | None, rules: tuple[Path, ...], as_json: bool) -> None:
+def watch(
+    screen: Screen,
+    interfaces: tuple[str, ...],
+    expression: str,
+    record: Path | None,
+    recorded: int,
+    site: str | None,
+    observer: str | None,
+    rules: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Listen for as long as it is wanted; alerts are told as they come up."""
     if sys.platform != "linux":
         raise UsageError("live.linux")
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
-    with _listener(interfaces, expression) as process:
+    more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
+    with _listener(interfaces, more) as process:
         check(screen, rules)
         _warm(screen)
         capture = _listening(screen, process, interfaces, observer)
@@ -79,9 +92,9 @@ def _warm(screen: Screen) -> None:
 
 
 @contextmanager
-def _listener(interfaces: Sequence[str], expression: str) -> Generator[Popen[bytes]]:
+def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[bytes]]:
     """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
-    command = [sys.executable, "-m", "sensors.listening", "--wait", *(("--filter", expression) if expression else ()), "--", *dict.fromkeys(interfaces)]
+    command = [sys.executable, "-m", "sensors.listening", "--wait", *more, "--", *dict.fromkeys(interfaces)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603 - this very Python, and names behind --
     try:
@@ -138,9 +151,9 @@ def _relay(screen: Screen, said: Iterable[bytes]) -> None:
     """Tell people what the listener says while it runs."""
     for line in said:
         told = _told(line)
-        for what in ("gone", "back"):
+        for what in ("gone", "back", "unrecorded", "recorded"):
             if what in told:
-                screen.note(screen.say(f"cli.watch.{what}", interface=told[what]))
+                screen.note(screen.say(f"cli.watch.{what}", what=told[what]))
 
 
 def _told(line: bytes) -> dict[str, Any]:

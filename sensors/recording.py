@@ -1,0 +1,77 @@
+"""What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all.
+
+Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
+what was found when it was live.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEGMENT: Final = 64 << 20  # octets of a file, about
+FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
+
+
+class Recording:
+    """A folder of such files: at most `most` octets of them, while at least `floor` stay free. `head` is what each begins with: the section, the interfaces."""
+
+    def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR) -> None:
+        self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
+        self._file: IO[bytes] | None = None
+        self._octets = 0
+        self.refused = ""  # why the last octets were not kept; empty where they were
+
+    def write(self, octets: bytes | memoryview) -> None:
+        """Keep whole blocks. Where the disk refuses, nothing is kept until it takes them again; whoever listens goes on."""
+        try:
+            if self._file is None or self._octets >= self._segment:
+                self._turn()
+            assert self._file is not None  # noqa: S101 - it was opened
+            self._file.write(octets)
+            self._octets += len(octets)
+            self.refused = ""
+        except OSError as error:
+            self.refused = error.strerror or str(error)
+            self.close()
+
+    def flush(self) -> None:
+        """What was kept is in the file."""
+        try:
+            if self._file is not None:
+                self._file.flush()
+        except OSError as error:
+            self.refused = error.strerror or str(error)
+            self.close()
+
+    def close(self) -> None:
+        """The end of the file that is written."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:  # what was still to be written found no room
+                self.refused = error.strerror or str(error)
+
+    def _turn(self) -> None:
+        """Go on in a new file, and make room for it."""
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._thin()
+        self._file = (self._folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09}.pcapng").open("xb", buffering=1 << 20)
+        self._file.write(self._head)
+        self._octets = len(self._head)
+
+    def _thin(self) -> None:
+        files = sorted(self._folder.glob("*.pcapng"))
+        total = sum(file.stat().st_size for file in files)
+        while files and (total + self._segment > self._most or shutil.disk_usage(self._folder).free < self.floor + self._segment):
+            oldest = files.pop(0)
+            total -= oldest.stat().st_size
+            oldest.unlink()
+        if shutil.disk_usage(self._folder).free < self.floor:
+            raise OSError(28, "less is free than has to stay free")

@@ -1,0 +1,132 @@
+"""What was listened to, on the disk: whole files in a ring, within their room, and the same again when they are replayed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sensors.pcapng import Interface, Packet, Writer, read, statistics
+from sensors.recording import Recording
+from tests.test_watch import DEMO, INTERPRETED, ended, said, watching
+from tests.veth import ROOT, started, wires
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FACE = Interface("in0", 1, 0)
+
+
+class Kept:
+    """Where a writer writes."""
+
+    def __init__(self) -> None:
+        self.octets = b""
+
+    def write(self, octets: bytes) -> None:
+        """All of it."""
+        self.octets += octets
+
+
+def head() -> bytes:
+    kept: Any = Kept()
+    Writer(kept, application="Balefire").number(FACE)
+    return kept.octets
+
+
+def blocks(packets: list[Packet]) -> list[bytes]:
+    """The block of each packet."""
+    kept: Any = Kept()
+    writer = Writer(kept, application="Balefire")
+    writer.number(FACE)
+    made: list[bytes] = []
+    for packet in packets:
+        before = len(kept.octets)
+        writer.add(packet)
+        made.append(kept.octets[before:])
+    return made
+
+
+def some(count: int) -> list[Packet]:
+    return [Packet(1_700_000_000_000_000_000 + number, 400, bytes([number % 256]) * 400, FACE) for number in range(count)]
+
+
+def test_the_oldest_goes_when_there_is_no_more_room(tmp_path: Path) -> None:
+    packets = some(1000)
+    recording = Recording(tmp_path, head(), most=100_000, segment=20_000, floor=0)
+    for block in blocks(packets):
+        recording.write(block)
+        assert sum(file.stat().st_size for file in tmp_path.glob("*")) <= 100_000
+    recording.close()
+    assert recording.refused == ""
+    files = sorted(tmp_path.glob("*.pcapng"))
+    assert len(files) >= 4
+    told = [packet for file in files for packet in read(file.read_bytes())]
+    assert told == packets[-len(told) :], "the newest, without a gap"
+    assert len(told) > 150
+
+
+def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "kept", head(), most=100_000, segment=20_000, floor=1 << 60)
+    block, *_ = blocks(some(1))
+    recording.write(block)
+    assert "free" in recording.refused
+    assert list((tmp_path / "kept").glob("*")) == []
+    recording.floor = 0
+    recording.write(block)
+    recording.close()
+    assert recording.refused == ""
+    assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
+
+
+def rows(store: Path, table: str) -> list[str]:
+    """What a store holds, without what tells one run from the other."""
+    words = (sys.executable, "-m", "balefire", table, "--store", str(store), "--json", "--limit", "10000")
+    told = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True, text=True).stdout
+    named = ("id", "file")
+    return sorted(json.dumps({name: value for name, value in json.loads(line).items() if name not in named}, sort_keys=True) for line in told.splitlines())
+
+
+@pytest.mark.netns
+def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
+    """Rows of the store but for the identities, which tell the two runs apart, and the file's name."""
+    with wires() as wire, started(watching(wire, tmp_path / "live", "--record", str(tmp_path / "kept")), INTERPRETED) as process:
+        said(process, "Listening on in0")
+        wire.send(DEMO)
+        said(process, "fall silent")
+        status, summary, rest = ended(process)
+    assert status == 0, rest
+    files = sorted((tmp_path / "kept").glob("*.pcapng"))
+    whole = tmp_path / "whole.pcapng"
+    whole.write_bytes(b"".join(file.read_bytes() for file in files))
+    words = (sys.executable, "-m", "balefire", "replay", str(whole), "--store", str(tmp_path / "again"), "--observer", "test", "--json")
+    replayed = json.loads(subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True).stdout)
+    for name in ("packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "effects", "access"):
+        assert summary[name] == replayed[name], name
+    for table in ("activities", "points", "coverage"):
+        live = rows(tmp_path / "live", table)
+        assert live == rows(tmp_path / "again", table)
+        assert live
+
+
+def test_time_stands_in_the_recording() -> None:
+    """Statistics of our own are ticks, those of others are not."""
+    from sensors.engine.tables import table
+    from sensors.sources.formats import INTERFACE
+    from sensors.sources.interfaces import Interfaces
+
+    faces = table(1, INTERFACE)
+    faces.multiply, faces.divide, faces.shift = 1, 1, -1
+    for application, ticks in (("Balefire", 1), ("dumpcap", 0)):
+        kept: Any = Kept()
+        Writer(kept, application=application)
+        told = Interfaces()
+        told.section(kept.octets, "<")
+        told.describe("in0")
+        told.statistics(statistics(0, 1_700_000_000_000_000_000, 5, 3), "<", 7, faces)
+        assert [(tick.before, tick.time) for tick in told.ticks] == [(7, 1_700_000_000_000_000_000)] * ticks
+        assert [(drop.before, drop.packets) for drop in told.drops] == [(7, 3)]
