@@ -25,6 +25,7 @@ from balefire.commands.importing import import_list
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
+from balefire.commands.serve import serve
 from balefire.commands.store import store
 from balefire.commands.suppress import revoke, suppress, suppressions
 from balefire.commands.tables import table_commands
@@ -47,6 +48,7 @@ COMMANDS = (
     demo,
     replay,
     watch,
+    serve,
     doctor,
     dissect,
     *table_commands(),
