@@ -35,7 +35,7 @@ DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that 
 @click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
 @click.option("--record", type=click.Path(), metavar="DIR", help=say("cli.option.record", HELP))
 @click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
-@click.option("--observer", metavar="NAME", help=say("cli.option.observer", HELP))
+@click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP))
 @click.option("--rules", multiple=True, type=click.Path(), metavar="DIR", help=say("cli.option.rules", HELP))
 @click.option("--port", type=click.IntRange(1, 65535), help=say("cli.option.port", HELP))
 @keeps

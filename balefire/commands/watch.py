@@ -41,7 +41,7 @@ CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP))
 @click.option("--record-mib", "recorded", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP))
 @click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
-@click.option("--observer", metavar="NAME", help=say("cli.option.observer", HELP))
+@click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP))
 @click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
 @keeps
 @speaks
