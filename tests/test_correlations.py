@@ -194,6 +194,48 @@ def test_what_is_forgotten_was_not_needed(said: dict[str, Any], rows: list[Row])
         assert told(Watch(correlation(said, PARTS), frozenset({"id"})), rows) == set(correlation_fires(said, PARTS, rows))
 
 
+# One group, times about as far apart as the timespan, values about as large as the bounds: windows that are enough and then not, row after row.
+NARROW = st.lists(
+    st.fixed_dictionaries(
+        {
+            "@timestamp": st.sampled_from([0, 1, 2, 20, 29, 30, 31, 59, 60, 61, 89, 90]).map(lambda second: START + timedelta(seconds=second)),
+            "ot.count": st.sampled_from([1, 2, 5]),
+            "ot.value": st.sampled_from([1.0, 99.0, 100.0, 200.0]),
+        }
+    ),
+    max_size=9,
+)
+LOWERED = st.one_of(
+    st.sampled_from([{"gte": 2, "lt": 4}, {"lt": 4}, {"eq": 3}, {"neq": 1}, {"gte": 3, "lte": 6}]).map(
+        lambda bounds: {"type": "event_count", "condition": bounds}
+    ),
+    st.tuples(st.sampled_from(["value_avg", "value_median", "value_sum"]), st.sampled_from([{"gte": 100}, {"lt": 100}, {"gte": 100, "lt": 250}])).map(
+        lambda one: {"type": one[0], "condition": {**one[1], "field": "ot.value"}}
+    ),
+    st.sampled_from([0, 50, 90]).map(lambda part: {"type": "value_percentile", "condition": {"gte": 100, "field": "ot.value", "percentile": part}}),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(kind=LOWERED, rows=st.one_of(NARROW, NARROW.map(lambda rows: sorted(rows, key=lambda row: row["@timestamp"]))), cut=st.integers(0, 9))
+def test_windows_that_come_and_go_are_whole_however_rows_are_cut(kind: dict[str, Any], rows: list[Row], cut: int) -> None:
+    said = {**kind, "rules": ["any"], "timespan": "30s"}
+    made, expected = correlation(said, PARTS), set(correlation_fires(said, PARTS, rows))
+    assert told(Watch(made, frozenset({"id"})), rows) == expected
+    for edges in ([0, min(cut, len(rows)), len(rows)], list(range(len(rows) + 1))):
+        watch = Watch(made, frozenset({"id"}))
+        assert set[Any]().union(*(told(watch, rows[start:end], start) for start, end in pairwise(edges))) == expected
+
+
+def test_a_row_that_comes_with_one_worth_looking_at_is_judged_by_all_of_its_window() -> None:
+    """As one batch, row by row: the median of three low values and a high one is low, whatever comes later in the same batch."""
+    said = {"type": "value_median", "rules": ["any"], "timespan": "3m", "condition": {"gte": 100, "field": "ot.value"}}
+    rows = [row(0, ot_value=1.0), row(1, ot_value=1.0), row(2, ot_value=1.0), row(100, ot_value=200.0), row(190, ot_value=200.0)]
+    assert fires(said, PARTS, rows) == [(4, 200.0)]
+    counted = {"type": "event_count", "rules": ["any"], "timespan": "3m", "condition": {"gte": 2, "lt": 4}}
+    assert fires(counted, PARTS, [row(0, ot_count=5), row(100, ot_count=2), row(190, ot_count=1)]) == [(2, 3)]
+
+
 # ---- the examples of the specification, in words of this plant ----------------------------------------------------------------------------------
 
 

@@ -504,3 +504,23 @@ def test_fields_that_are_said_to_be_listed_are_fields() -> None:
     rows = store.read("activity", Query())
     store.close()
     assert {name for name in LISTED if rows.column(name).null_count < rows.num_rows} == set()
+
+
+REFUSED: Final = (
+    ("score-value", "    value: 5\n", "    value: .nan\n"),
+    ("score-value", "    value: 5\n", "    value: -.inf\n"),
+    ("score-value", "    value: 5\n", "    value: 1.0e+300\n"),
+    ("address", "    source.ip|cidr:\n      - 10.0.0.0/8\n", "    source.ip: 10.0.0.0/8\n"),
+    ("address", "    source.ip|cidr:\n      - 10.0.0.0/8\n", "    source.ip:\n      - 10.0.0.1\n      - 10.0.0.300\n"),
+    ("case-value", "source.ip: 192.168.1.1", "source.ip: nonsense"),
+)
+
+
+@pytest.mark.parametrize(("check", "before", "after"), REFUSED)
+def test_what_would_never_match_or_never_end_keeps_the_rule_out(check: str, before: str, after: str) -> None:
+    """Each a slip that every other tool would call fine: a severity that is no number, an address that is none."""
+    assert before in BASE, "the rule has what is changed"
+    assert load_text(BASE, "stopped.yml")[1] == []
+    rule, problems = load_text(BASE.replace(before, after, 1), "stopped.yml")
+    assert rule is None
+    assert check in {problem.check for problem in problems if problem.blocks}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
@@ -186,9 +187,19 @@ def _single(field: Field, value: Any) -> Any:
         return float(value)
     if field.type == "date":
         return _moment(field, value)
-    if field.type in {"keyword", "ip", "text"} and plain and value is not None:
+    if field.type in {"keyword", "text"} and plain and value is not None:
+        return str(value)
+    if field.type == "ip" and plain and _is_address(str(value)):
         return str(value)
     raise Fault("case-value", name=field.name, type=field.type, value=str(cast("object", value)))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _moment(field: Field, value: Any) -> datetime:

@@ -5,6 +5,7 @@ Text ignores case unless `cased`; a regular expression keeps it unless `i`. Of a
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -93,7 +94,19 @@ def leaf(field: Field, value: SigmaType, table: Table = ACTIVITY) -> Predicate:
         return _search(field, Pattern(regular(value)))
     if isinstance(value, SigmaCIDRExpression):
         return _network(field, value)
+    if field.type == "ip":
+        _check_address(field, value)
     return _search(field, pattern(_as_text(field, value))) if field.type in TEXTS else _equal(field, value)
+
+
+def _check_address(field: Field, value: SigmaType) -> None:
+    """Raises Fault for a whole text that no address is: it would never match, and nobody would notice."""
+    words = [part for part in value.s if isinstance(part, str)] if isinstance(value, SigmaString) else []
+    if isinstance(value, SigmaString) and words and len(words) == len(value.s):
+        try:
+            ip_address("".join(words))
+        except ValueError:
+            raise Fault("address", name=field.name, value="".join(words)) from None
 
 
 def keyword(value: SigmaType, table: Table = ACTIVITY) -> Predicate:

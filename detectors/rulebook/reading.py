@@ -28,6 +28,7 @@ COMMON: Final = frozenset({
     "falsepositives", "level", "scope", "related", "taxonomy", "key", "score", "normal", "respond", "misses", "tests",
     "survives",
 })  # fmt: skip
+MOST_SCORE: Final = 100  # by which a score may be changed: severities go no further
 STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
 
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -175,6 +176,9 @@ def adjustments(reading: Reading, placeholders: Placeholders, table: Table = ACT
         number = entry.get("value")
         if set(entry) != {"when", "value", "en", "zh"} or isinstance(number, bool) or not isinstance(number, (int, float)):
             reading.fault(Fault("score"), *path)
+            continue
+        if not abs(number) <= MOST_SCORE:
+            reading.fault(Fault("score-value", value=str(number), most=MOST_SCORE), *path, "value")
             continue
         found = clause(reading.document, (*path, "when"), entry["when"], placeholders, table)
         reading.faults += found.faults

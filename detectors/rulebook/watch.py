@@ -149,14 +149,14 @@ class Watch:
         """The groups of which a window that a new row is in may be enough, and before when no such window begins: they alone are worked out from their rows."""
         times, groups = (cast("list[Any]", new.column(name).to_pylist()) for name in (_TIME, _GROUP))
         self._tell(set(groups).difference(self._tallies), new.num_rows)
-        worth, start = set[str](), 2**63 - 1
+        worth, earliest = set[str](), dict[str, int]()
         for time, group, brought in zip(times, groups, self._brought(new), strict=True):
             tally = self._tallies[group]
+            earliest[group] = min(time, earliest.get(group, time))  # every new row of a group that is looked at is judged by whole windows
             may = tally.add(time, brought)
             if may and not self._quiet(self._fired.get(group, []), time, max(time, min(tally.newest, time + self.correlation.span - 1))):
                 worth.add(group)
-                start = min(start, time - self.correlation.span)
-        return worth, start
+        return worth, min((earliest[group] for group in worth), default=0) - self.correlation.span
 
     def _brought(self, rows: pa.Table) -> list[Any]:
         """What each row brings to what its window comes to."""

@@ -1,4 +1,4 @@
-"""What serves every network: ARP, LLDP, DNS, multicast DNS and NetBIOS names. A row is a message. No capture at hand holds DHCP of more than one packet."""
+"""What serves every network: ARP, LLDP, NTP, DNS, multicast DNS and NetBIOS names. A row is a message. No capture at hand holds DHCP of more than one packet."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMED: Final = ("dns", "mdns", "nbns")
-PROTOCOLS: Final = ("arp", "dhcp", "lldp", *NAMED)
+PROTOCOLS: Final = ("arp", "dhcp", "lldp", "ntp", *NAMED)
+SENDER: Final = [1, 2]  # our second row of an ARP request, which tells its sender: tshark has one a message
 FIELDS: Final = (
     "eth.src", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "lldp.tlv.system.name", "lldp.time_to_live", "dns.flags.response", "dns.flags.opcode",
-    "dns.qry.name", "dns.resp.name", "dns.flags.rcode", "nbns.flags.response", "nbns.flags.opcode", "nbns.name", "dhcp.option.dhcp", "udp.port",
+    "dns.qry.name", "dns.resp.name", "dns.flags.rcode", "nbns.flags.response", "nbns.flags.opcode", "nbns.name", "dhcp.option.dhcp", "ntp.flags.mode", "udp.port",
 )  # fmt: skip
-WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || dhcp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
+WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || dhcp || ntp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
 
 
 def messages(lines: Lines) -> list[Row]:
@@ -29,12 +30,14 @@ def messages(lines: Lines) -> list[Row]:
 def _ours(line: dict[str, Any]) -> Iterator[Row]:
     path, protocol = [int(part) for part in line["code"].split("/")], line["protocol"]
     common = {"packet": line["packet"], "protocol": protocol, "mac": line["source"]["mac"]}
-    if protocol == "arp":
+    if protocol == "arp" and path != SENDER:
         yield {**common, "operation": path[0], "address": line["object"]["name"]}
+    elif protocol == "arp":
+        return
     elif protocol == "lldp":
         facts = " ".join(line["values"]).partition(" name=")[2]
         yield {**common, "operation": path[0], "name": facts.partition(" description=")[0].partition(" role=")[0]}
-    elif protocol == "dhcp":
+    elif protocol in ("dhcp", "ntp"):
         yield {**common, "operation": path[0]}
     else:
         yield {**common, "operation": path[0], "answer": path[1] == 1, "name": (line["object"]["name"] or "").lower()}
@@ -57,6 +60,8 @@ def _theirs(frame: tshark.Frame) -> Row:
         return {**common, "protocol": "lldp", "operation": 1 if frame.numbers("lldp.time_to_live")[0] else 2, "name": _first(names) or ""}
     if fields["dhcp.option.dhcp"]:
         return {**common, "protocol": "dhcp", "operation": frame.numbers("dhcp.option.dhcp")[0]}
+    if fields["ntp.flags.mode"]:
+        return {**common, "protocol": "ntp", "operation": frame.numbers("ntp.flags.mode")[0]}
     over = "nbns" if fields["nbns.flags.opcode"] else "dns"
     name = fields["nbns.name"] if over == "nbns" else [*fields["dns.qry.name"], *fields["dns.resp.name"]]
     return said(
