@@ -1,4 +1,7 @@
-"""What serves every network: ARP, LLDP, NTP, DNS, multicast DNS and NetBIOS names. A row is a message. No capture at hand holds DHCP of more than one packet."""
+"""What serves every network: ARP, LLDP, NTP, DNS, multicast DNS and NetBIOS names. A row is a message.
+
+No capture at hand holds DHCP of more than one packet.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ PROTOCOLS: Final = ("arp", "dhcp", "lldp", "ntp", *NAMED)
 SENDER: Final = [1, 2]  # our second row of an ARP request, which tells its sender: tshark has one a message
 FIELDS: Final = (
     "eth.src", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "lldp.tlv.system.name", "lldp.time_to_live", "dns.flags.response", "dns.flags.opcode",
-    "dns.qry.name", "dns.resp.name", "dns.flags.rcode", "nbns.flags.response", "nbns.flags.opcode", "nbns.name", "dhcp.option.dhcp", "ntp.flags.mode", "udp.port",
+    "dns.qry.name", "dns.resp.name", "dns.flags.rcode", "nbns.flags.response", "nbns.flags.opcode", "nbns.name", "dhcp.option.dhcp",
+    "ntp.flags.mode", "udp.port",
 )  # fmt: skip
 WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || dhcp || ntp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
 
