@@ -7,6 +7,8 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
+from errno import ENOENT
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,8 @@ LOOK_S: Final = 1.0  # between looks at the files
 SETTLED_S: Final = 0.3  # since the last change, so that what is being written or copied is not read half
 RULES: Final = "rules"  # the detector that judges by them
 
+NO_FILE: Final = (0, -1)  # the mark of what bears a rule file's name and is none: a link to nothing, a pipe
+
 Marks = dict[Path, tuple[int, int]]
 
 
@@ -44,7 +48,7 @@ class Ruling:
         self._looked = time.monotonic()
         try:
             self._folder = Path(tempfile.mkdtemp(prefix="balefire-rules-"))
-            self._marks = self._stamps()
+            self._marks = self._first = self._stamps()
             self.version = versions.read(rules)
             self.rules = self._copied(self.version)
         except OSError as error:
@@ -70,7 +74,10 @@ class Ruling:
             marks = self._stamps()
             if marks == self._marks or not _settled(marks):
                 return False
-            self._marks, found = marks, versions.read(self._watched)
+            self._marks = marks
+            if gone := next((path for path, mark in marks.items() if mark == NO_FILE != self._first.get(path)), None):
+                raise FileNotFoundError(ENOENT, strerror(ENOENT), str(gone))
+            found = versions.read(self._watched)
             if found.files == self.version.files:
                 self._refused = ""  # what was wrong is put right: said again where it comes again
                 return False
@@ -106,8 +113,8 @@ class Ruling:
         for root in self._watched:
             folders = [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
             for path in (*folders, *versions.rule_files(root)):
-                stat = path.stat()
-                found[path] = (stat.st_mtime_ns, stat.st_size)
+                stat = path.stat() if path.is_file() or path.is_dir() else None
+                found[path] = (stat.st_mtime_ns, stat.st_size) if stat else NO_FILE
         return found
 
     def _copied(self, version: Version) -> tuple[Path, ...]:

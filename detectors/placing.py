@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 
 from detectors.policy.zones import is_policy, read_policy
-from detectors.rulebook.document import read
+from detectors.rulebook.document import content_of, read
 from detectors.rulebook.versions import rule_files
 from records.assets import with_facts
 from records.facts import Fact
@@ -30,7 +30,7 @@ def policies(rules: Iterable[Path]) -> list[Policy]:
     """The policies among these files and directories, by name; one that is not right is said elsewhere, and is none here."""
     found: list[Policy] = []
     for file in sorted({file for path in rules for file in rule_files(path)}):
-        content = file.read_bytes()
+        content = content_of(file) if file.is_file() else b""
         if b"policy" not in content:
             continue
         document = read(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -524,3 +525,22 @@ def test_what_would_never_match_or_never_end_keeps_the_rule_out(check: str, befo
     rule, problems = load_text(BASE.replace(before, after, 1), "stopped.yml")
     assert rule is None
     assert check in {problem.check for problem in problems if problem.blocks}
+
+
+def test_what_bears_a_rules_name_and_is_no_file_is_told(tmp_path: Path) -> None:
+    """A rule that is silently not there is worse than one that is wrong."""
+    (tmp_path / "gone.yml").symlink_to("/nowhere")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "loop.yml").symlink_to("loop.yml")
+    (tmp_path / "linked.yml").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "part.yml").mkdir()
+    (tmp_path / ".#lock.yml").symlink_to("somebody@host.1")
+    (tmp_path / "STOPPED.YML").write_text(BASE)
+    report = lint(tmp_path)
+    assert {Path(each.file).name for each in report.problems if each.check == "no-file"} == {"gone.yml", "zero.yaml", "loop.yml", "linked.yml", "pipe.yml"}
+    assert [rule.id for rule in load([tmp_path]).rules] == ["stopped"]
+    assert report.rules == 6
+    named = balefire("rules", "lint", tmp_path / "pipe.yml")
+    assert named.exit_code == 2
+    assert "neither a file nor a directory" in named.stderr

@@ -241,6 +241,23 @@ def test_what_a_file_in_force_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Ruling((tmp_path / "nowhere",), None, lambda _: None)
 
 
+def test_a_file_in_force_that_becomes_a_link_to_nothing_stays_in_force(watched: Watched, tmp_path: Path) -> None:
+    """As one that cannot be read any more: only what is deleted goes."""
+    file = tmp_path / "rules" / "writes.yml"
+    for made in (lambda: file.symlink_to("/nowhere"), lambda: os.mkfifo(file)):
+        good = file.read_text()
+        file.unlink()
+        made()
+        assert not watched.ruling.look()
+        assert watched.rules() == ["writes"]
+        assert "cannot be read" in watched.said[-1]
+        assert "writes.yml" in watched.said[-1]
+        file.unlink()
+        file.write_text(good)
+        assert not watched.ruling.look()
+    assert len(watched.said) == 2
+
+
 # ---- versions ------------------------------------------------------------------------------------------------------------------------------------
 
 

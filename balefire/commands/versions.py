@@ -135,6 +135,7 @@ def chosen(kept: Sequence[Version], asked: str) -> Version:
 
 def _places(version: Version, roots: Sequence[Path]) -> dict[Path, str]:
     """Where each of the site's files belongs now. A store is not trusted to name a place outside of the given ones."""
+    from detectors.rulebook.document import ENDINGS
     from detectors.rulebook.versions import OWN
 
     before = list(dict.fromkeys(root for root, _ in version.files if root != OWN))
@@ -150,7 +151,7 @@ def _places(version: Version, roots: Sequence[Path]) -> dict[Path, str]:
         if home is None:
             raise UsageError("rollback_root", root=root, given=", ".join(now))
         file = home.absolute() / name
-        if file.suffix not in {".yml", ".yaml"} or not file.resolve().is_relative_to(home.resolve()):
+        if file.suffix.lower() not in ENDINGS or not file.resolve().is_relative_to(home.resolve()):
             raise UsageError("rollback_place", file=file, root=home)
         places[file] = text
     return places

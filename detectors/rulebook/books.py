@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
-from detectors.rulebook.load import load
+from detectors.rulebook.load import load, missing
 from detectors.scoring import weights
-from records.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +47,7 @@ def draft(path: Path, in_force: Version) -> Draft:
     try:
         given = versions.read([path], own=False)
     except OSError as error:
-        raise UsageError("rules_missing", path=path) from error
+        raise missing(path) from error
     before, drafted = _by_id(in_force), _by_id(given)
     old, new = _book(before), _book(before | drafted)
     files = {str(Path(root) / name) for root, name in given.files}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, field
+from errno import ENOENT
+from os import strerror
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
 DEEPEST: Final = 24
+ENDINGS: Final = frozenset({".yml", ".yaml"})  # in any case
 LONGEST_NUMBER: Final = 64  # characters: a longer one does not fit into 64 bits, and takes long to be read and to be printed
 PLAIN: Final = "tag:yaml.org,2002:"
 DATE: Final = f"{PLAIN}timestamp"
@@ -67,8 +70,17 @@ def _trouble(error: yaml.MarkedYAMLError) -> tuple[int, Fault]:
     return mark.line + 1 if mark else 1, _said(detail)
 
 
+def is_named(file: File) -> bool:
+    """Whether it bears the name of a rule file. What does and is no file is told, not passed over; but for a directory, and an editor's lock (`.#name`)."""
+    if file.suffix.lower() not in ENDINGS:
+        return False
+    return file.is_file() or not (file.name.startswith(".#") or (file.is_dir() and not file.is_symlink()))
+
+
 def content_of(file: File) -> bytes:
-    """What a file holds; of one that is too large, enough to be refused by its size. Raises OSError."""
+    """What a file holds; of one that is too large, enough to be refused by its size. Raises OSError, also for what is no file."""
+    if not file.is_file():  # a pipe or a device may never end
+        raise FileNotFoundError(ENOENT, strerror(ENOENT), str(file))
     with file.open("rb") as opened:
         return opened.read(LARGEST + 1)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from os.path import lexists, realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
-from detectors.rulebook.document import Document, content_of, read
+from detectors.rulebook.document import Document, content_of, is_named, read
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
 from detectors.rulebook.predicates import every
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from records.schema import Table
 
-__all__ = ["Failure", "Rulebook", "load", "load_text", "own_rules"]
+__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "own_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,7 @@ def _sorted_out(paths: Iterable[Path]) -> Iterator[tuple[bool, Path]]:
     home = own_rules().resolve()
     seen: set[Path] = set()
     for file in _files(paths):
-        place = file.resolve()
+        place = Path(realpath(file))  # a link to itself has no other name
         if place not in seen:
             seen.add(place)
             yield place.is_relative_to(home), file
@@ -242,13 +243,18 @@ def _sorted_out(paths: Iterable[Path]) -> Iterator[tuple[bool, Path]]:
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.is_dir() and not path.is_file():  # what is neither may never end
-            raise UsageError("rules_missing", path=path)
+            raise missing(path)
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"} and file.is_file())
+            yield from sorted(file for file in path.rglob("*") if is_named(file))
         else:
             yield path
             if (beside := path.parent / FILE).is_file():
                 yield beside
+
+
+def missing(path: Path) -> UsageError:
+    """What to say of a path that is neither a file nor a directory."""
+    return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
 
 
 def _items(file: Path, own: bool) -> list[_Item]:
@@ -263,6 +269,10 @@ def _items(file: Path, own: bool) -> list[_Item]:
 
 
 def _reading(file: Path) -> Reading:
+    if not file.is_file():
+        reading = Reading(str(file), Document({}))
+        reading.fault(Fault("no-file"))
+        return reading
     try:
         document = read(content_of(file))
     except OSError as error:

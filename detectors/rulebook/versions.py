@@ -13,9 +13,10 @@ from errno import ENOENT
 from functools import cached_property
 from hashlib import blake2b
 from os import strerror
+from os.path import realpath
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.rulebook.document import content_of
+from detectors.rulebook.document import content_of, is_named
 from detectors.rulebook.load import own_rules
 from detectors.rulebook.placeholders import FILE
 
@@ -62,27 +63,27 @@ def rule_files(path: Path) -> list[Path]:
         if not path.is_file():  # what is neither may never end
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
         return [path, *([beside] if (beside := path.parent / FILE).is_file() else [])]
-    return sorted(file for file in path.rglob("*") if file.suffix in {".yml", ".yaml"} and file.is_file())
+    return sorted(file for file in path.rglob("*") if is_named(file))
 
 
 def read(rules: Iterable[Path], own: bool = True) -> Version:
     """The rules on disk now: Balefire's own and those of these files and directories, each file once. Raises OSError."""
     files: dict[Place, str] = {}
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in (*((own_rules(),) if own else ()), *rules):
         root = path if path.is_dir() else path.parent
         for file in rule_files(path):
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            if (place := realpath(file)) not in seen:  # a link to itself has no other name
+                seen.add(place)
                 files[OWN if own and path == own_rules() else str(root.absolute()), file.relative_to(root).as_posix()] = _content(file)
     return Version(files)
 
 
 def _content(file: Path) -> str:
-    """What a file holds, or nothing of one that is not ours to read, as the loader says."""
+    """What a file holds, or nothing of one that is not ours to read, or of what is no file; the loader says so."""
     try:
         return content_of(file).decode("utf-8", "surrogateescape")
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         return ""
 
 
