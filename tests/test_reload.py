@@ -325,13 +325,18 @@ def test_going_back_to_a_version(tmp_path: Path) -> None:
     first, second = lines("rules", "versions", "--store", store)
     assert (first["changes"], first["in_force"], second["in_force"]) == ([], False, True)
     assert {(Path(change["file"]).name, change["change"]) for change in second["changes"]} == {("writes.yml", "changed"), ("more.yml", "added")}
-    told = one("rules", "rollback", first["version"][:5], "--store", store, "--rules", rules)
+    told = one("rules", "rollback", first["version"][:5], "--store", store, "--rules", rules, "--by", "Li", "--note", "too loud")
+    (entry,) = lines("audit", "--store", store)
+    assert (entry["by"], entry["action"], entry["table"], entry["subject"], entry["note"]) == ("Li", "rollback", "rules", first["version"], "too loud")
+    assert (entry["before"], entry["after"]) == ({"version": second["version"]}, {"version": first["version"]})
+    assert one("verify", store)["valid"]
     assert told["version"] == first["version"]
     assert file.read_text() == old
     assert [path.name for path in rules.rglob("*.yml")] == ["writes.yml"]
     assert len(told["kept"]) == 2
     assert all(Path(kept).exists() for kept in told["kept"])
     assert one("rules", "rollback", first["version"], "--store", store, "--rules", rules)["written"] == []
+    assert len(lines("audit", "--store", store)) == 1, "nothing was done"
     one("rules", "rollback", second["version"], "--store", store, "--rules", rules)
     assert {path.name for path in rules.rglob("*.yml")} == {"writes.yml", "more.yml"}
     one("replay", capture, "--store", store, "--rules", rules)

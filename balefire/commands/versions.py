@@ -68,12 +68,16 @@ def _tell(screen: Screen, row: dict[str, Any], since: int | None) -> None:
 @click.command(help=say("cli.help.rollback", HELP))
 @click.argument("version", metavar="VERSION")
 @click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
+@click.option("--note", default="", metavar="TEXT", help=say("cli.option.note", HELP))
+@click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 @keeps
 @speaks
-def rollback(screen: Screen, version: str, rules: tuple[Path, ...], as_json: bool) -> None:
+def rollback(screen: Screen, version: str, rules: tuple[Path, ...], note: str, by: str | None, as_json: bool) -> None:
     """Write the site's rule files as they were. What stood there stays beside it, under a name that no loader takes."""
+    from balefire.identities import who
     from detectors.rulebook.versions import OWN, read
 
+    person = who(screen.settings, by)
     roots = rules or ((screen.settings.rules,) if screen.settings.rules else ())
     if not roots:
         raise UsageError("rollback_where")
@@ -82,9 +86,12 @@ def rollback(screen: Screen, version: str, rules: tuple[Path, ...], as_json: boo
             raise UsageError("rules_missing", path=root)
     wanted = chosen(recorded(screen), version)
     places = _places(wanted, roots)
-    now = {_file(place): text for place, text in read(roots).files.items() if place[0] != OWN}
+    standing = read(roots)
+    now = {_file(place): text for place, text in standing.files.items() if place[0] != OWN}
     written = [file for file, text in places.items() if now.get(file) != text]
     removed = [file for file in now if file not in places]
+    if written or removed:
+        _entered(screen, standing, wanted, person, note)
     kept = [str(_aside(file, wanted)) for file in (*written, *removed) if file in now]
     for file in written:
         _replace(file, places[file])
@@ -97,6 +104,17 @@ def rollback(screen: Screen, version: str, rules: tuple[Path, ...], as_json: boo
     screen.print(screen.say("cli.versions.rolled", version=wanted.id, written=len(written), removed=len(removed)))
     for file in kept:
         screen.note(screen.say("cli.versions.kept", file=file))
+
+
+def _entered(screen: Screen, before: Version, after: Version, by: str, note: str) -> None:
+    """The audit trail tells it before any file changes: who may not write there does not go back either."""
+    from records.store.contract import Change
+
+    store = opened(screen)
+    try:
+        store.change([Change("rules", after.id, None, "rollback", by, {"version": after.id}, note, {"version": before.id})])
+    finally:
+        store.close()
 
 
 def recorded(screen: Screen) -> list[Version]:

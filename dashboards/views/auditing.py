@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAGE: Final = ("audit", 9)
 FIRST: Final = 50  # entries of a page
 MOST_PAGES: Final = 100
-TABLES: Final = ("alert", "suppression", "plant")
+TABLES: Final = ("alert", "suppression", "plant", "rules")
 VALUE: Final = 60  # letters of a value
 NAMED: Final = {"status": "list.by_status", "assignee": "list.by_assignee", "verdict": "list.by_verdict", "closed": "audit.closed"}
 DATES: Final = frozenset(field.name for table in (ALERT, SUPPRESSION) for field in table.fields if field.type == "date")

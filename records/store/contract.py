@@ -44,6 +44,7 @@ class Change:
     """What somebody decided about an alert or a suppression: the fields of `values` become so (flat columns), and the audit trail tells it.
 
     `revision` is that of the row on which it was decided; None makes a new row. Without `values` it is a note, which goes with any revision.
+    What is decided about something that is no table (the rules) has no row: only the trail tells it, with `before` as what was.
     """
 
     table: str
@@ -53,6 +54,7 @@ class Change:
     by: str
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     note: str = ""
+    before: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

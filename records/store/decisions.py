@@ -74,6 +74,9 @@ def decide(documents: Documents, changes: Sequence[Change], now: int) -> None:
     entries: list[Row] = []
     for change in changes:
         place = (change.table, change.id)
+        if change.table not in TABLES:
+            entries.append(entry(change.action, change.by, *place, change.before, change.values, change.note))
+            continue
         stored = rows.get(place) or _stored(documents, *place)
         _check(change, stored)
         before = {name: (stored or {}).get(name) for name in change.values}
@@ -126,11 +129,12 @@ def folded(documents: Documents, rows: Iterable[Row], now: int) -> list[Row]:
 
 def entry(action: str, by: str, table: str, subject: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, note: str = "") -> Row:
     """An entry of the trail that has no place in it yet."""
-    dates = {field.name for field in TABLES[table].fields if field.type == "date"}
+    kind = TABLES.get(table)  # what has no rows has plain values
+    dates = {field.name for field in kind.fields if field.type == "date"} if kind else set[str]()
     texts: Row = {"before": None, "after": None}
     for name, values in (("before", before), ("after", after)):
         if values is not None:
-            known = {field: value for field, value in decoded(values, table).items() if field not in TABLES[table].bulk}
+            known = {field: value for field, value in decoded(values, table).items() if field not in kind.bulk} if kind else values
             told = {field: iso(value) if field in dates and value is not None else value for field, value in known.items()}
             texts[name] = json.dumps(told, ensure_ascii=False)
     return {"by": by, "action": action, "table": table, "subject": subject, **texts, "note": note or None}
