@@ -373,6 +373,25 @@ def test_a_store_cannot_make_going_back_write_elsewhere(tmp_path: Path) -> None:
         assert [path.name for path in rules.iterdir()] == ["writes.yml"]
 
 
+def test_a_link_is_not_written_through_and_is_called_a_link(tmp_path: Path) -> None:
+    """No tampering: an engineer linked the file to where the rules are kept."""
+    rules, store = tmp_path / "rules", tmp_path / "store"
+    file = rule(rules, 4)
+    one("replay", short(tmp_path), "--store", store, "--rules", rules)
+    (version,) = (row["version"] for row in lines("rules", "versions", "--store", store))
+    for target in (tmp_path / "real.yml", rules / "other.yml", tmp_path / "nowhere.yml"):
+        if file.is_symlink():
+            file.unlink()
+        else:
+            file.rename(tmp_path / "real.yml")
+        file.symlink_to(target)
+        result = balefire("rules", "rollback", version, "--store", store, "--rules", rules)
+        assert result.exit_code == 2
+        assert f"{file} is a symbolic link" in result.stderr
+        assert "tampered" not in result.stderr
+        assert file.is_symlink()
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_versions_are_told_in_both_languages(language: str, tmp_path: Path) -> None:
     rules, store = tmp_path / "rules", tmp_path / "store"

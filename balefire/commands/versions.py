@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,10 +170,17 @@ def _places(version: Version, roots: Sequence[Path]) -> dict[Path, str]:
         if home is None:
             raise UsageError("rollback_root", root=root, given=", ".join(now))
         file = home.absolute() / name
-        if file.suffix.lower() not in ENDINGS or not file.resolve().is_relative_to(home.resolve()):
+        if file.suffix.lower() not in ENDINGS or not _is_within(file, home):
             raise UsageError("rollback_place", file=file, root=home)
+        if file.is_symlink():
+            raise UsageError("rollback_link", file=file)
         places[file] = text
     return places
+
+
+def _is_within(file: Path, home: Path) -> bool:
+    """Whether its directory lies there. What the file itself is, if it is a link, is said on its own."""
+    return ".." not in file.parts and Path(realpath(file.parent)).is_relative_to(realpath(home))
 
 
 def _file(place: Place) -> Path:
