@@ -58,7 +58,8 @@ class Ruling:
             self._versions = versions.decoded(kept)
         except ValueError:
             self._versions = []
-        self._recorded = bool(self._versions) and self._versions[-1].files == self.version.files
+        recorded = bool(self._versions) and self._versions[-1].files == self.version.files
+        self._unrecorded = [] if recorded else [self.version]
 
     def close(self) -> None:
         """Delete the copies."""
@@ -92,7 +93,8 @@ class Ruling:
         book = self._book(rules, found)
         if new := [problem for problem in _blocking(book) if problem not in self._problems]:
             return self._refuse(found.id, text("detectors.reload.refused", version=self.version.id), new)
-        before, self.version, self.rules, self._recorded = self.version, found, rules, False
+        before, self.version, self.rules = self.version, found, rules
+        self._unrecorded.append(found)
         self._problems, self._refused = set(_blocking(book)), ""
         changed = ", ".join(sorted(name for _, name in found.changes(before)))
         self._note(text("detectors.reload.taken", version=found.id, before=before.id, files=changed))
@@ -134,11 +136,17 @@ class Ruling:
         return [replace(finding, version=self.version.id) if finding.detector == RULES else finding for finding in findings]
 
     def state(self, newest: int | None) -> dict[str, bytes]:
-        """What the next commit has to keep: the version that is in force from the newest packet time on; nothing where it is kept already."""
-        if self._recorded:
+        """What the next commit has to keep: the version that is in force from the newest packet time on; nothing where it is kept already.
+
+        What was replaced before it judged anything is kept too, without a time: one can go back to it. The last one has its time with the first packet.
+        """
+        if not self._unrecorded and (newest is None or self._versions[-1].since is not None):
             return {}
-        self._recorded = True
-        self._versions = versions.noted(self._versions, replace(self.version, since=newest))
+        for version in self._unrecorded:
+            self._versions = versions.noted(self._versions, version)
+        self._unrecorded = []
+        if self._versions[-1].since is None:
+            self._versions[-1] = replace(self._versions[-1], since=newest)
         return {versions.STATE: versions.encoded(self._versions)}
 
 

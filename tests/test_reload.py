@@ -263,11 +263,14 @@ def test_a_file_in_force_that_becomes_a_link_to_nothing_stays_in_force(watched: 
 
 def test_versions_are_recorded_once_and_when_they_change(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = watched.ruling.state(None)
-    assert watched.ruling.state(5) == {}
+    assert watched.ruling.state(None) == {}
+    (timed,) = versions.decoded(watched.ruling.state(5)[versions.STATE])
+    assert (timed.id, timed.since) == (watched.ruling.version.id, 5), "from the first packet on"
+    assert watched.ruling.state(6) == {}
     rule(tmp_path / "rules", 5)
     assert watched.ruling.look()
     second = versions.decoded(watched.ruling.state(7)[versions.STATE])
-    assert [version.since for version in second] == [None, 7]
+    assert [version.since for version in second] == [5, 7]
     assert second[1].changes(second[0]) == {(str(tmp_path / "rules"), "writes.yml"): "changed"}
     again = Watched(tmp_path / "rules", monkeypatch, versions.encoded(second))
     assert again.ruling.state(9) == {}, "the next replay with the same rules"
@@ -306,6 +309,17 @@ def test_a_version_is_of_files_and_not_of_where_they_lie(tmp_path: Path) -> None
     assert here.id == there.id != versions.read([]).id
     assert versions.read([tmp_path / "here", tmp_path / "here"]) == here
     assert versions.read([own_rules()]) == versions.read([])
+
+
+def test_what_was_replaced_before_it_judged_is_kept_without_a_time(watched: Watched, tmp_path: Path) -> None:
+    """So that one can go back to it; what judges now has its time as soon as there is one."""
+    before = watched.ruling.version.id
+    rule(tmp_path / "rules", 5)
+    assert watched.ruling.look()
+    kept = versions.decoded(watched.ruling.state(None)[versions.STATE])
+    assert [(version.id, version.since) for version in kept] == [(before, None), (watched.ruling.version.id, None)]
+    later = versions.decoded(watched.ruling.state(8)[versions.STATE])
+    assert [version.since for version in later] == [None, 8]
 
 
 def test_names_that_lead_elsewhere_are_not_written(tmp_path: Path) -> None:
