@@ -189,6 +189,11 @@ def value(line: str, *more: str) -> Edits:
     return ((VALUES, f"{VALUES}    {line}\n"), *zip(more[::2], more[1::2], strict=True))
 
 
+def beside(line: str) -> Edits:
+    """Another detection, either of which is enough."""
+    return (("  condition: selection", f"  other:\n    {line}\n  condition: selection or other"),)
+
+
 def effect(name: str, line: str = "") -> Edits:
     """Another effect, with another line of the detection."""
     return (
@@ -200,6 +205,8 @@ def effect(name: str, line: str = "") -> Edits:
 
 # By check: the line that it speaks of and what makes the rule one that it speaks about; then what is as near as can be and none of its business.
 CASES: Final[dict[str, tuple[int, Edits, Edits]]] = {
+    "address-wildcard": (16, beside("destination.ip: '10.20.*'"), beside("destination.ip|cidr: 10.20.0.0/16")),
+    "placeholder-plain": (16, beside("ot.error: '%errors%'"), beside("ot.error: '5 % of %'")),
     "case-repeated": (
         38,
         (("    - ot: {effect: cpu.stop, unit: 2}\n", "    - ot: {effect: cpu.stop, error: x}\n"),),

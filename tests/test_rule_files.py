@@ -21,6 +21,7 @@ from detectors.rulebook.placeholders import read_placeholders
 from detectors.rulebook.reading import Reading
 from records.model import Batch
 from records.schema import POINT
+from records.wording import say
 from tests.frames import Alone, activities, hostile, polling
 
 if TYPE_CHECKING:
@@ -472,7 +473,9 @@ def test_placeholders_of_a_site(tmp_path: Path) -> None:
     ("site", "problems"),
     [
         ("lines: [a]\nports: [502]\nretired: []\n", [("engineers.yml", 10, "placeholder")]),
-        (SITE.replace("10.10.3.7/32", "10.10.3.7/24"), [("engineers.yml", 10, "modifier-use")]),
+        (SITE.replace("10.10.3.7/32", "10.10.3.7/24"), [("engineers.yml", 10, "cidr-bits")]),
+        (SITE.replace("10.10.3.7/32", "nonsense"), [("engineers.yml", 10, "cidr-form")]),
+        (SITE.replace("10.10.3.7/32", "7"), [("engineers.yml", 10, "placeholder-unfit")]),
         (SITE + "other: {a: b}\n", [("placeholders.yml", 5, "placeholder-value")]),
         (SITE + "1st: [a]\n", [("placeholders.yml", 5, "placeholder-name")]),
         (SITE + "lines: [c]\n", [("placeholders.yml", 5, "duplicate-key"), ("engineers.yml", 23, "case")]),
@@ -483,6 +486,18 @@ def test_placeholders_of_a_site(tmp_path: Path) -> None:
 def test_placeholders_with_a_fault(tmp_path: Path, site: str, problems: list[tuple[str, int, str]]) -> None:
     found = said(rulebook(tmp_path, engineers=ENGINEERS, placeholders=site))
     assert [one for one in problems if one not in found] == []
+
+
+def test_a_value_that_does_not_fit_is_named_with_its_file(tmp_path: Path) -> None:
+    book = rulebook(tmp_path, engineers=ENGINEERS, placeholders=SITE.replace("10.10.3.7/32", "10.10.3.7/24"))
+    (wrong,) = (problem for problem in book.problems if problem.check == "cidr-bits")
+    assert "“10.10.3.7/24” (from %" in wrong.message.en
+    assert "placeholders.yml" in wrong.message.en
+    assert "10.10.3.0/24" in wrong.advice.en
+
+
+def test_a_case_is_shown_as_it_is_written() -> None:
+    assert say("detectors.lint.case-form.advice", "en").count("{{") == 0
 
 
 # ---- what is wrong with a correlation -----------------------------------------------------------------------------------------------------------

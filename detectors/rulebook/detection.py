@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, Sig
 
 from detectors.rulebook.document import DEEPEST
 from detectors.rulebook.match import check_pattern, field_named, keyword, leaf, pattern, regular, tree
-from detectors.rulebook.placeholders import Placeholders
+from detectors.rulebook.placeholders import Placeholders, stands_for
 from detectors.rulebook.predicates import Predicate, either, hits
 from detectors.rulebook.problems import Fault, nearest, text
 from records.effects import ACCESSES, EFFECTS
@@ -166,18 +167,45 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> SigmaDetecti
 
 
 def _parsed(key: str | None, value: Any) -> SigmaDetectionItem:
-    if key and "re" in key.split("|")[1:] and isinstance(value, str):
+    modifiers = key.split("|")[1:] if key else []
+    if "re" in modifiers and isinstance(value, str):
         check_pattern(value)  # before pySigma does: its RE2 writes to stderr
+    if "cidr" in modifiers and isinstance(value, str):
+        _check_network(value)
     return SigmaDetectionItem.from_mapping(key, value)
 
 
 def _expanded(key: str, value: Any, found: Found) -> SigmaDetectionItem:
     """The item of everything that the value's placeholders stand for, any of which may match."""
     plain = "|".join(part for part in key.split("|") if part != "expand")
-    items = [_parsed(plain, one) for one in found.placeholders.expand(value)]
+    items = [_stood_for(plain, one, str(value)) for one in found.placeholders.expand(value)]
     item = items[0] if items else _parsed(key.split("|")[0], "")
     item.value = [SigmaExpansion([one for each in items for one in each.value])]
     return item
+
+
+def _stood_for(key: str, value: Any, stated: str) -> SigmaDetectionItem:
+    """The item of one value that a placeholder stands for; what is wrong with it is wrong where the site wrote it."""
+    try:
+        return _parsed(key, value)
+    except (SigmaError, TypeError, AttributeError) as error:
+        raise Fault("placeholder-unfit", name=stated, value=value, field=key) from error
+    except Fault as fault:
+        if fault.check in {"cidr-bits", "cidr-form"}:
+            raise Fault(fault.check, **fault.values | {"where": text("detectors.detail.placeholders", name=stated)}) from fault
+        raise
+
+
+def _check_network(value: str) -> None:
+    """Raises Fault for what `cidr` does not take, with what it would take."""
+    if stands_for(value):
+        raise Fault("cidr-unexpanded", name=value)
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError as error:
+        raise Fault("cidr-form", name=value, where="") from error
+    if str(ip_interface(value).ip) != str(network.network_address):
+        raise Fault("cidr-bits", name=value, wanted=network, where="")
 
 
 def _try(name: str | None, value: SigmaType, found: Found) -> None:

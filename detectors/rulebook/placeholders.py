@@ -53,6 +53,12 @@ class Placeholders:
         return self.values[name]
 
 
+def stands_for(value: str) -> bool:
+    """Whether a value is written as the name of a placeholder is, and nothing else."""
+    whole = _USE.fullmatch(value)
+    return bool(whole and whole[1] and _NAME.fullmatch(whole[1]))
+
+
 def read_placeholders(file: Path) -> tuple[dict[str, tuple[Scalar, ...]], list[Problem]]:
     """The names and values of a file, and what is wrong with it; a name with a fault is left out."""
     try:
