@@ -19,6 +19,8 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.watch import LATE, Watch
 from detectors.scoring import Scorer, weights
 from detectors.telling import identity
+from records.errors import UsageError
+from records.nesting import iso
 from records.nesting import rows as nested
 from records.nesting import values as plain
 from records.query import Query
@@ -111,8 +113,10 @@ class Result:
 
 
 def period(store: Store, since: int | None, until: int | None) -> tuple[int, int]:
-    """The times that are meant: up to the store's newest packet, and 30 days before that, where nobody says."""
+    """The times that are meant: up to the store's newest packet, and 30 days before that, where nobody says. Raises UsageError where nothing is as new."""
     newest = store.newest()
+    if newest is not None and since is not None and until is None and since > newest:
+        raise UsageError("backtest_after", since=iso(since), newest=iso(newest))
     end = until if until is not None else (newest + 1 if newest is not None else 0)
     return (since if since is not None else end - DAYS * DAY), end
 

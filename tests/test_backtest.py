@@ -453,6 +453,8 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
     assert balefire("rules", "backtest", tmp_path / "nowhere", "--store", place).exit_code == 2
     assert balefire("rules", "backtest", rules, "--store", tmp_path / "none").exit_code == 2
     assert balefire("rules", "backtest", rules, "--store", place, "--since", "yesterday").exit_code == 2
+    late = balefire("rules", "backtest", rules, "--store", place, "--since", "2127-01-01")
+    assert (late.exit_code, "2127-01-01" in late.stderr) == (2, True), "a time that nothing is stored of does not run backwards"
 
 
 def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> None:

@@ -138,6 +138,9 @@ def test_check_counts_and_says_what_is_wrong(tmp_path: Path) -> None:
     assert f"{file}:23: " in balefire("policy", "check", file).stdout
     assert lines("policy", "show", file, status=1) == []
     assert balefire("policy", "check", tmp_path / "gone.yml").exit_code == 2
+    rule = next(own_rules().rglob("file-written.yml"))
+    (found,) = one("policy", "check", rule, status=1)["problems"]
+    assert (found["check"], found["message"]) == ("policy-rule", "This is a rule, not a policy.")
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

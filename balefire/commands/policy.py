@@ -103,13 +103,15 @@ def _read(file: Path) -> tuple[Policy | None, list[Problem]]:
     """The policy of a file and what is wrong. Raises UsageError for one that does not exist."""
     from detectors.policy.zones import read_policy
     from detectors.rulebook.document import LARGEST, read
-    from detectors.rulebook.problems import problem
+    from detectors.rulebook.problems import Fault, problem
     from records.errors import UsageError
 
     if not file.is_file():
         raise UsageError("policy_missing", file=file)
     with file.open("rb") as stream:
         document = read(stream.read(LARGEST + 1))
+    if {"detection", "correlation", "filter"} & document.data.keys():
+        return None, [problem(str(file), document.start, "", Fault("policy-rule"))]
     found, faults = read_policy(document) if document.data else (None, [])
     return found, [problem(str(file), line, "", fault) for line, fault in sorted((*document.faults, *faults), key=lambda one: one[0])]
 

@@ -11,7 +11,7 @@ from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, nearest, text
 from detectors.rulebook.reading import COMMON, Reading, adjustments, head, level, nameless, normal, pair, status, techniques, texts
 from detectors.rulebook.rule import OF_CORRELATIONS, Rule
-from detectors.rulebook.single import case_fault, judge_cases, stated_cases, table_of
+from detectors.rulebook.single import case_fault, judge_cases, listed_key, stated_cases, table_of
 from detectors.rulebook.stated import Stated
 from records.effects import EFFECTS
 from records.schema import ACTIVITY
@@ -80,8 +80,7 @@ def correlation_rule(reading: Reading, library: Library) -> Rule | None:
 def _key(reading: Reading, correlation: Correlation | None) -> Iterator[str]:
     """Fields of a correlation's key are among those it groups by, for only those are the same in all of its rows."""
     group = correlation.group if correlation else ()
-    value = reading.data.get("key", list(group))
-    for index, name in enumerate(cast("list[Any]", value) if isinstance(value, list) else [value]):
+    for index, name in enumerate(listed_key(reading, group)):
         if name in group:
             yield str(name)
         elif correlation is not None:

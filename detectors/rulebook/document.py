@@ -28,6 +28,9 @@ PLAIN: Final = "tag:yaml.org,2002:"
 DATE: Final = f"{PLAIN}timestamp"
 NUMBERS: Final = (f"{PLAIN}int", f"{PLAIN}float")
 
+# What turns the reading direction shows a reader another rule than the one that judges.
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 Path = tuple[str | int, ...]
 
 # The C loader is some ten times faster; both give the same nodes and marks.
@@ -129,7 +132,7 @@ def _decoded(content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise _Unread(line, Fault("encoding", name=_encoding(content))) from error
-    odd = Reader.NON_PRINTABLE.search(decoded)
+    odd = Reader.NON_PRINTABLE.search(decoded) or _TURNING.search(decoded)
     if odd and odd[0] == "\0":
         raise _Unread(1, Fault("encoding", name=_encoding(content)))
     if odd:

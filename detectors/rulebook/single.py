@@ -15,7 +15,7 @@ from detectors.rulebook.rule import OF_POINTS, PLACEHOLDERS, Rule
 from records.schema import ACTIVITY, POINT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from detectors.rulebook.document import Document
     from detectors.rulebook.placeholders import Placeholders
@@ -80,13 +80,21 @@ def _neutral(reading: Reading, found: Found) -> None:
 
 
 def _key(reading: Reading, table: Table) -> Iterator[str]:
-    value = reading.data.get("key", list(KEY[table.name]))
-    for index, name in enumerate(cast("list[Any]", value) if isinstance(value, list) else [value]):
+    for index, name in enumerate(listed_key(reading, KEY[table.name])):
         known = table.field(str(name))
         if known is None or known.many:
             reading.fault(Fault("field", name=name, nearest=nearest(str(name), table.names)), "key", index)
         else:
             yield known.name
+
+
+def listed_key(reading: Reading, instead: Iterable[str]) -> list[Any]:
+    """The fields under `key:`, or those that count where it is not there."""
+    value = reading.data.get("key", list(instead))
+    if not isinstance(value, list):
+        reading.fault(Fault("key-form", name=value), "key")
+        return []
+    return cast("list[Any]", value)
 
 
 def stated_cases(reading: Reading, words: tuple[str, str] = ("fires", "quiet")) -> Iterator[tuple[str, int, Any]]:
