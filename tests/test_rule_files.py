@@ -18,10 +18,10 @@ from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import LARGEST, Document
 from detectors.rulebook.load import load, load_text, own_rules
 from detectors.rulebook.placeholders import read_placeholders
+from detectors.rulebook.problems import Fault, problem
 from detectors.rulebook.reading import Reading
 from records.model import Batch
 from records.schema import POINT
-from records.wording import say
 from tests.frames import Alone, activities, hostile, polling
 
 if TYPE_CHECKING:
@@ -497,7 +497,9 @@ def test_a_value_that_does_not_fit_is_named_with_its_file(tmp_path: Path) -> Non
 
 
 def test_a_case_is_shown_as_it_is_written() -> None:
-    assert say("detectors.lint.case-form.advice", "en").count("{{") == 0
+    advice = problem("x.yml", 1, "x", Fault("case-form")).advice
+    assert "{{" not in advice.en + advice.zh
+    assert "`{}`" in advice.en
 
 
 # ---- what is wrong with a correlation -----------------------------------------------------------------------------------------------------------

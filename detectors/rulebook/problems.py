@@ -73,7 +73,8 @@ class Problem:
 def problem(file: str, line: int, rule: str, fault: Fault) -> Problem:
     """The problem that a fault is at this place."""
     key = f"detectors.lint.{fault.check}"
-    return Problem(file, line, rule, fault.check, text(f"{key}.message", **fault.values), text(f"{key}.advice", **fault.values), fault.blocks)
+    values = {"check": fault.check, **fault.values}  # never none: a text that is filled in has its braces once
+    return Problem(file, line, rule, fault.check, text(f"{key}.message", **values), text(f"{key}.advice", **values), fault.blocks)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
