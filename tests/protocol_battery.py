@@ -138,7 +138,7 @@ def run(protocol: Protocol, given: list[Message], fill: int = 0, arena: Any = No
     used, sampled = protocol.dissect(memory, messages, np.arange(len(given)), operations, 0, samples, 0, remembered, joints)
     rows, values = _bare(operations[:used], OPERATION), _bare(samples[:sampled], SAMPLE)
     check_tables(protocol, _bare(messages, MESSAGE), rows, values, joints)
-    return [_row(protocol, memory, operation, values) for operation in rows], rows, values
+    return [_row(protocol, memory, operation, values) for operation in rows], operations[:used], samples[:sampled]
 
 
 def _bare(rows: Any, dtype: np.dtype[np.void]) -> Any:

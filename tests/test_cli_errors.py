@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from records.store.manifest import NAME
 from tests.cli import DEMO, ROOT, balefire, lines, one, program, short, stored
 
 
@@ -175,7 +176,7 @@ def test_a_store_in_use_is_read_but_not_written(store: Path) -> None:
 def test_a_store_of_a_newer_version(tmp_path: Path, store: Path) -> None:
     newer = tmp_path / "newer"
     shutil.copytree(store, newer)
-    (database,) = list(newer.glob("*.sqlite*")) or list(newer.glob("*.db"))
+    database = newer / NAME
     with sqlite3.connect(database) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute(f"PRAGMA user_version = {version + 1}")
