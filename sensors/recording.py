@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from errno import ENOSPC
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -74,4 +75,4 @@ class Recording:
             total -= oldest.stat().st_size
             oldest.unlink()
         if shutil.disk_usage(self._folder).free < self.floor:
-            raise OSError(28, "less is free than has to stay free")
+            raise OSError(ENOSPC, "less is free than has to stay free")

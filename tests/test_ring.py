@@ -15,7 +15,7 @@ from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sensor import Sensor
 from sensors.source import Tick
-from sensors.sources.ring import BLOCK, CURSOR, TPID_VALID, VLAN_VALID, merge
+from sensors.sources.ring import BLOCK, CURSOR, TPID_VALID, VLAN_VALID, merge, settled
 from tests.wire import SECOND, Feed, Talk, mbap, registers
 from tests.wire import read as reading
 
@@ -188,3 +188,10 @@ def test_time_that_passes_changes_no_row() -> None:
 def test_a_time_that_is_not_believed_is_not_followed(after: int) -> None:
     """A clock that steps back, or hours ahead: packets would not be believed either."""
     assert [part.activities.num_rows for part in parts([after, after])[0]] == [0, 0, 0, 1]
+
+
+def test_what_time_it_is_is_not_told_past_packets_that_wait() -> None:
+    """A listener that is behind would else make those packets late."""
+    cursors = table(2, CURSOR)
+    cursors.left, cursors.time = [3, 0], [500, 100]
+    assert [settled(cursors, now) for now in (400, 600)] == [400, 500]

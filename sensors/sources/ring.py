@@ -135,7 +135,6 @@ class Ring:
         self.name = name
         self.index = _index(name)
         self.linktype = _linktype(name)
-        self.dropped = 0
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError:
@@ -158,10 +157,9 @@ class Ring:
         opened.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", self.index, PROMISCUOUS, 0))
         opened.bind((self.name, EVERYTHING))
 
-    def count(self) -> None:
-        """Ask the kernel what it dropped since it was asked last."""
-        _, dropped = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, STATISTICS, 12)[:8])
-        self.dropped += dropped
+    def dropped(self) -> int:
+        """What the kernel dropped since it was asked last."""
+        return int(struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, STATISTICS, 12)[:8])[1])
 
     def close(self) -> None:
         """Stop listening."""
@@ -221,12 +219,13 @@ class Rings:
         return [ring.socket.fileno() for ring in self.rings if ring]
 
     def statistics(self, now: int) -> bytes:
-        """For each interface the time up to which all its packets were taken, and what the kernel dropped, as blocks of a pcapng."""
+        """For each interface the time up to which all packets were taken, and what the kernel dropped, as blocks of a pcapng."""
         for number, ring in enumerate(self.rings):
             if ring is not None:
-                before = ring.dropped
-                ring.count()
-                self._dropped[number] += ring.dropped - before
+                self._dropped[number] += ring.dropped()
+                if self.cursors[number].left == 0:
+                    self._load(number)
+        now = settled(self.cursors, now)
         return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped) for number, dropped in enumerate(self._dropped))
 
     def counts(self) -> dict[str, int]:
@@ -274,6 +273,11 @@ class Rings:
 def prepare() -> None:
     """Compile what reads rings, before any packet waits for it."""
     merge(np.zeros(0, np.uint8), table(0, CURSOR), np.zeros(0, np.uint8), 0)
+
+
+def settled(cursors: Any, now: int) -> int:
+    """The time up to which all packets were taken: `now`, or that of the first that waits. Who is behind would else make them late."""
+    return min([now, *cursors.time[cursors.left > 0].tolist()])
 
 
 def until(rings: Rings, now: int) -> int:
