@@ -23,18 +23,8 @@ from tests.wire import hard, save, watch
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "captures" / "demo.pcap"
-SUBJECTS = (
-    "test_streams.py",
-    "test_grouping.py",
-    "test_points.py",
-    "test_link.py",
-    "test_coverage.py",
-    "test_tunnels.py",
-    "test_fragments.py",
-    "test_redundancy.py",
-    "test_checksums.py",
-    "test_character.py",
-)
+SUBJECTS = ("test_streams.py", "test_grouping.py", "test_points.py", "test_coverage.py", "test_fragments.py", "test_redundancy.py", "test_checksums.py")
+LONG = ("test_link.py", "test_tunnels.py", "test_character.py")  # in `make soak`; what their kernels say interpreted is held beside the fuzz, too
 
 
 def digest(path: Path, batch: int = 1 << 20) -> dict[str, str]:
@@ -79,7 +69,7 @@ def test_any_cut_of_a_hard_capture(seed: int, batch: int, each: int) -> None:
 
 
 @pytest.mark.skipif(INTERPRETED, reason="they run interpreted already")
-@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("subject", SUBJECTS + (LONG if "BALEFIRE_SOAK" in os.environ else ()))
 def test_the_same_tests_interpreted(subject: str) -> None:
     """In a process of its own, with fewer examples."""
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not captures", "-k", "not full_tables and not largest"]

@@ -217,9 +217,10 @@ def test_a_signal_ends_it_and_loses_nothing(number: signal.Signals, tmp_path: Pa
 def test_a_replay_that_is_stopped_agrees_with_the_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is told and stored, open windows are not; the whole capture afterwards contradicts nothing and gives what it gives alone."""
     monkeypatch.setattr("balefire.pipeline.Sensor", partial(Sensor, batch=1 << 15))
-    half, whole, long = tmp_path / "half", tmp_path / "whole", tmp_path / "long.pcap"
+    half, whole, long, short = tmp_path / "half", tmp_path / "whole", tmp_path / "long.pcap", tmp_path / "short.pcap"
     save([packet for number in range(5) for packet in shifted(load(DEMO), number * 400 * SECOND)], long)
-    captures = find([str(long), str(DEMO)])
+    short.write_bytes(DEMO.read_bytes())  # as old as the long one: then the order is that of the paths
+    captures = find([str(long), str(short)])
     store = open_store(str(half), write=True)
     done = Replay(Plan(list(captures)), store)
     listen = Sensor._batch  # pyright: ignore[reportPrivateUsage]
@@ -236,7 +237,7 @@ def test_a_replay_that_is_stopped_agrees_with_the_whole_one(tmp_path: Path, monk
     assert 1200 < summary["packets"] < 5 * 2692
     assert [error.key for error in done.errors] == ["stopped", "unread"]
     assert [error.status for error in done.errors] == [3, 3]
-    assert [str(each["error"]).partition(":")[0] for each in summary["inputs"]] == ["long.pcap was not read to its end", "demo.pcap was not read"]
+    assert [str(each["error"]).partition(":")[0] for each in summary["inputs"]] == ["long.pcap was not read to its end", "short.pcap was not read"]
     seen = len(lines("activities", "--store", half, "--limit", 10000))
     assert 0 < seen == summary["activities"]
     one("replay", long, "--store", half)  # status 3 where one identity came with two contents
