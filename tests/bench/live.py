@@ -1,4 +1,4 @@
-"""`python -m tests.bench.live`: what a live sensor loses, what it takes of a core, and how soon an alert is told. A wire between two network namespaces; needs root.
+"""`python -m tests.bench.live`: what a live sensor loses, what it takes of a core, and how soon an alert is told. Between two network namespaces; needs root.
 
 Frames are put into a ring of the kernel's once and sent again and again, so that the sender costs little. A figure is printed only where the counts agree:
 what was sent is what was taken and what the kernel said it dropped.
