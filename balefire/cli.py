@@ -29,6 +29,7 @@ from balefire.commands.serve import serve
 from balefire.commands.store import store
 from balefire.commands.suppress import revoke, suppress, suppressions
 from balefire.commands.tables import table_commands
+from balefire.commands.user import user
 from balefire.commands.verify import verify
 from balefire.commands.versions import listed, rollback
 from balefire.commands.watch import watch
@@ -66,6 +67,7 @@ COMMANDS = (
     verify,
     store,
     dashboard,
+    user,
     rulebook,
     policy,
     schema,

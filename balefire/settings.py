@@ -45,6 +45,11 @@ def _host(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    """An address of this machine's, or all of them. Raises ValueError."""
+    return str(ipaddress.ip_address(value))
+
+
 class Dashboard(BaseModel):
     """How the dashboard is served."""
 
@@ -52,6 +57,8 @@ class Dashboard(BaseModel):
 
     port: int = Field(default=8501, ge=1, le=65535)
     hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()  # names to answer to beside localhost, of a proxy for one
+    address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"  # where it listens; wider than this machine only where one has to log in
+    users: str = ""  # the file of accounts, instead of the one in the user's configuration directory
 
 
 class Elasticsearch(BaseModel):
@@ -131,6 +138,10 @@ class Settings(BaseSettings):
         wanted[f"{PREFIX}SPOOL"] = self.spool
         return {name: value for name, value in wanted.items() if value and not told.get(name)}
 
+    def users_file(self) -> Path:
+        """Where accounts of the dashboard are: as set, else in the user's configuration directory."""
+        return Path(self.dashboard.users).expanduser().absolute() if self.dashboard.users else platformdirs.user_config_path("balefire") / "accounts.json"
+
     def store_place(self) -> str:
         """Where the store is: as set, else a directory under the user's data directory."""
         return self.store or str(platformdirs.user_data_path("balefire") / "store")
@@ -198,9 +209,9 @@ def _given(values: dict[str, Any], path: list[str]) -> bool:
 def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
     section, _, name = key.partition(".")
-    if section in _SECTIONS and name != "hosts":
+    if section in _SECTIONS and key not in _OWN_WORDS:
         return _span(_SECTIONS[section], name) if name else f"[{section}]"
-    return {"language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "criticality": _CRITICALITY}.get(key, '"…"')
+    return _OWN_WORDS.get(key, '"…"')
 
 
 def _span(section: type[BaseModel], name: str) -> str:
@@ -210,6 +221,9 @@ def _span(section: type[BaseModel], name: str) -> str:
     return '"…"' if low is None else f"{low}–{high}"
 
 
+_OWN_WORDS: Final = {
+    "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
+}  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "dissection": Dissect,
 }  # fmt: skip

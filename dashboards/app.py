@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboards.access.visitor import visitor
 from dashboards.navigation import places
-from dashboards.page import language, remember
+from dashboards.page import ended, language, remember
 from records.wording import say
 
 HERE = Path(__file__).parent
@@ -29,4 +30,7 @@ chosen = st.navigation(
     position="top",
 )  # fmt: skip
 st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
-chosen.run()
+if visitor() is None:
+    ended()
+else:
+    chosen.run()

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
-from dashboards.page import opened
-from detectors import lifecycle
+from dashboards.access.sessions import access
+from dashboards.access.visitor import demand, may, visitor
+from dashboards.opening import opened
+from detectors import lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from records.errors import BalefireError, ConflictError
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from dashboards.page import Page
-    from records.model import Alert
+    from records.model import Alert, Suppression
     from records.store.contract import Change, Store
 
 Row = dict[str, Any]
@@ -31,7 +33,8 @@ INPUTS: Final = ("assign_to", "assign_note", "note_note", "close_note")
 
 
 def decide(store: Store, seen: Mapping[str, int], action: str, by: str, note: str = "", to: str = "", verdict: str = "") -> None:
-    """Make one decision about alerts as they were seen (identity → revision), all or none. Raises BalefireError."""
+    """Make one decision about alerts as they were seen (identity → revision), all or none. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
     alerts = store.alerts(seen)
     for alert in alerts:
         if alert.revision != seen[alert.id]:
@@ -39,6 +42,18 @@ def decide(store: Store, seen: Mapping[str, int], action: str, by: str, note: st
     newest = store.newest() or 0
     changes = [_change(replace(alert, revision=seen[alert.id]), action, by, note, to, verdict, newest) for alert in alerts]
     store.change([change for change in changes if change])
+
+
+def hide(store: Store, draft: Suppression, by: str) -> Suppression:
+    """Save a suppression. Raises BalefireError, DeniedError for whoever may not."""
+    demand("suppress")
+    return suppressing.save(store, draft, by)
+
+
+def show_again(store: Store, suppression: Suppression, by: str, note: str) -> None:
+    """End a suppression. Raises BalefireError, DeniedError for whoever may not."""
+    demand("suppress")
+    suppressing.revoke(store, suppression, by, note)
 
 
 def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, newest: int) -> Change | None:
@@ -60,15 +75,16 @@ def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str
 def bar(page: Page, rows: Sequence[Row]) -> None:
     """The buttons for these alerts, a row each way of going on; what cannot be done to all of them is out of reach."""
     seen = {str(row["id"]): int(row["revision"]) for row in rows}
-    may = {action: bool(rows) and all(row["status"] in statuses for row in rows) for action, statuses in FROM.items()}
+    allowed = may("decide")
+    can = {action: allowed and bool(rows) and all(row["status"] in statuses for row in rows) for action, statuses in FROM.items()}
 
     def button(action: str, primary: bool = False, shortcut: str | None = None) -> None:
-        kind = "primary" if primary and may[action] else "secondary"
+        kind = "primary" if primary and can[action] else "secondary"
         words = page.say(f"decide.{action}")
-        st.button(words, key=f"do_{action}", type=kind, disabled=not may[action], shortcut=shortcut, on_click=_decided, args=(seen, action))
+        st.button(words, key=f"do_{action}", type=kind, disabled=not can[action], shortcut=shortcut, on_click=_decided, args=(seen, action))
 
     def form(action: str) -> Any:
-        return st.popover(page.say(f"decide.{action}_more"), disabled=not may[action], key=f"more_{action}")
+        return st.popover(page.say(f"decide.{action}_more"), disabled=not can[action], key=f"more_{action}")
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decisions"):
         button("acknowledge", primary=True, shortcut="A")
@@ -85,14 +101,16 @@ def bar(page: Page, rows: Sequence[Row]) -> None:
             st.radio(page.say("decide.verdict"), VERDICTS, key="close_verdict", format_func=lambda code: verdicts[code], index=None)
             st.text_area(page.say("decide.note_of"), key="close_note")
             button("close", primary=True)
-        if may["reopen"]:
+        if can["reopen"]:
             button("reopen", primary=True)
         st.space("stretch")
         person(page)
 
 
 def person(page: Page) -> None:
-    """Who decides: as set, or as typed once in this session."""
+    """Who decides: whoever is logged in, else as set, or as typed once in this session."""
+    if access() is not None:
+        return
 
     def typed() -> None:
         st.session_state["name"] = st.session_state["decided_by"]
@@ -104,6 +122,9 @@ def person(page: Page) -> None:
 
 def name() -> str:
     """Who decides in this session."""
+    if access() is not None:
+        seen = visitor()
+        return seen.name if seen else ""
     return str(st.session_state.get("name") or os.environ.get("BALEFIRE_USER", ""))
 
 

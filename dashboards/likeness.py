@@ -10,7 +10,8 @@ import streamlit as st
 from dashboards import kit, queries
 from dashboards.formats import number
 from dashboards.normal import Normal, normal
-from dashboards.page import opened, text_of
+from dashboards.opening import opened
+from dashboards.page import text_of
 from dashboards.reference import object_words
 from detectors.phrases import deed, measured
 from records.model import severity_word

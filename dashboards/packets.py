@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import evidence, kit
+from dashboards.access.visitor import demand, may
 from dashboards.dissecting import activity, content, one, values_of
 from dashboards.evidence import Taken
 from dashboards.formats import number, size
-from dashboards.page import opened
+from dashboards.opening import opened
 from dashboards.reference import object_words
 from records.errors import BalefireError
 from records.query import Query
@@ -62,7 +63,8 @@ def _shown(alert: str) -> tuple[Kept, list[Taken]]:
 
 
 def file(alert: str, language: str) -> bytes:
-    """All packets of an alert as pcapng. Raises BalefireError."""
+    """All packets of an alert as pcapng. Raises BalefireError, DeniedError for whoever may not see packets."""
+    demand("packets")
     found, made = kept(alert, Query(limit=MOST_FILED)), io.BytesIO()
     told, writer = evidence.titles(found, language), evidence.pcapng(made, found, language)
     for each in evidence.together(opened(), found):
@@ -72,7 +74,7 @@ def file(alert: str, language: str) -> bytes:
 
 def download(page: Page, alert: Row | None) -> None:
     """The button that gets them; out of reach where there are none."""
-    there = bool(alert) and bool(kept(str(alert["id"]), WORST).there)
+    there = may("packets") and bool(alert) and bool(kept(str(alert["id"]), WORST).there)
     name = f"{alert['id'][:12]}.pcapng" if alert else "evidence.pcapng"
     make: Callable[[], bytes] | bytes = partial(file, str(alert["id"]), page.language) if alert and there else b""
     words = page.say("packets.download")
@@ -86,6 +88,7 @@ def packets(page: Page, found: Detail) -> None:
     """The whole part. Choosing another packet runs this alone again."""
     alert = found.alert
     try:
+        demand("packets")
         held, taken = _shown(str(alert["id"]))
     except BalefireError as problem:
         kit.draw("unseen", {"title": page.say("packets.title"), "note": "", "rows": [("!", problem.text(page.language))]}, "packets_error")

@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards import kit, queries
+from dashboards.access.visitor import visitor
 from dashboards.formats import Clock, zone_named
+from dashboards.opening import opened
 from records.errors import BalefireError, StoreError
-from records.store import open_store
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -122,16 +123,6 @@ def picked(name: str, options: dict[str, str], place: str, default: str = "", wi
     return str(st.selectbox(label, list(options), key=key, format_func=lambda code: options[code], label_visibility="collapsed", on_change=chosen, width=width))
 
 
-@st.cache_resource(show_spinner=False)
-def _opened(where: str) -> Store:
-    return open_store(where)
-
-
-def opened() -> Store:
-    """The store of this dashboard. Rows are only read here; decisions are made beside whoever writes them. Raises StoreError."""
-    return _opened(os.environ.get("BALEFIRE_STORE", ""))
-
-
 def _store() -> Store | None:
     """The store, or None where there is none yet: a place without a store stays without one."""
     try:
@@ -169,8 +160,20 @@ def _line(store: Store, code: str, whole: Span) -> Page:
     page = Page(store, code, clock, whole, period)
     with slot:
         until = page.say(f"line.until_{period}", moment=clock.moment(whole.until - 1))
-        kit.draw("line", {"place": " · ".join(queries.sites(store, page.span)), "until": until, "since": clock.moment(page.span.since)}, "line_text")
+        told = {"place": " · ".join(queries.sites(store, page.span)), "until": until, "since": clock.moment(page.span.since)}
+        seen = visitor()
+        if seen and seen.name:
+            told |= {"who": f"{seen.name} ({say(f'role.{seen.role}', code)})", "leave": page.say("line.leave")}
+        kit.draw("line", told, "line_text")
     return page
+
+
+def ended() -> None:
+    """Whoever was logged in is not any more: the page shows nothing and says where to go."""
+    code = language()
+    words = {name: say(f"dashboard.ended.{name}", code) for name in ("tag", "sentence", "reason")}
+    kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
+    kit.draw("line", {"place": "", "until": "", "since": "", "who": "", "leave": say("dashboard.ended.login", code)}, "line_text")
 
 
 def language_switch(code: str) -> None:

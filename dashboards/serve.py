@@ -1,4 +1,4 @@
-"""Starts the dashboard: Streamlit in place of this process, on this machine only, with the store's place in its environment."""
+"""Starts the dashboard: Streamlit in place of this process, on this machine only unless one has to log in, with the store's place in its environment."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def environment(store: str, language: str | None = None, user: str = "", hosts: 
     return told
 
 
-def command(port: int) -> list[str]:
+def command(port: int, address: str = "127.0.0.1") -> list[str]:
     """The command line. Theme and defaults come from `.streamlit/config.toml` beside `served.py`; what keeps it private is said again as flags."""
     flags = {
-        "server.address": "127.0.0.1",
+        "server.address": address,
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
@@ -59,18 +59,18 @@ def command(port: int) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", str(HERE / "served.py"), *(word for name, value in flags.items() for word in (f"--{name}", value))]
 
 
-def serve(port: int, told: dict[str, str]) -> NoReturn:
-    """Become the dashboard on http://127.0.0.1:`port` with this environment: this process is replaced, so that signals and the exit status are its own.
+def serve(port: int, told: dict[str, str], address: str = "127.0.0.1") -> NoReturn:
+    """Become the dashboard on http://`address`:`port` with this environment: this process is replaced, so that signals and the exit status are its own.
 
     Raises PortError where the port is taken.
     """
     from uvicorn import Config
 
     try:
-        Config("", host="127.0.0.1", port=port, log_level=logging.CRITICAL + 1).bind_socket().close()  # as the server will do
+        Config("", host=address, port=port, log_level=logging.CRITICAL + 1).bind_socket().close()  # as the server will do
     except SystemExit as error:
         raise PortError("port_taken", port=port) from error
     sys.stdout.flush()
     sys.stderr.flush()
-    words = command(port)
+    words = command(port, address)
     os.execve(words[0], words, told)  # noqa: S606 - our own interpreter and file; nothing of a capture reaches it

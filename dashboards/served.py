@@ -1,4 +1,4 @@
-"""What is served: the pages, to those who ask for them under a name of this machine, and a word once they answer."""
+"""What is served: the pages, and what programs ask for, to those who ask under a name of this machine and may; and a word once they answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.starlette import App
 
+from dashboards.access import api, login, measures
+from dashboards.access.gate import Gate
 from dashboards.serve import HERE, HOSTS, READY
 
 if TYPE_CHECKING:
@@ -40,5 +42,6 @@ async def _tell() -> None:
 app = App(
     HERE / "app.py",
     lifespan=ready,
-    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False)],
+    routes=[*login.ROUTES, *api.ROUTES, *measures.ROUTES],
+    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False), Middleware(Gate)],
 )

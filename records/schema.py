@@ -223,9 +223,9 @@ AUDIT: Final = Table("audit", "time", (
     Field("id", "keyword", "place in the trail, from 1, with leading zeros", "序号（从 1 起，前补零）"),
     Field("time", "date", "when it was decided, by the clock of this machine", "处置时间（本机时钟）"),
     Field("by", "keyword", "who decided; balefire where an alert reopened by itself", "处置人；告警自动重新打开时为 balefire"),
-    Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress, revoke, import, retire or rollback", "动作"),
-    Field("table", "keyword", "alert, suppression, plant or rules; of what was retired, each table", "对象类别"),
-    Field("subject", "keyword", "identity of alert, suppression, list, version; of what was retired, the time before which", "对象标识；过期删除时为截止时间"),
+    Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress, revoke, import, retire, rollback, login, logout or locked", "动作"),
+    Field("table", "keyword", "alert, suppression, plant, rules or access; of what was retired, each table", "对象类别"),
+    Field("subject", "keyword", "identity of alert, suppression, list, version, account; of what was retired, the time before which", "对象标识；过期删除时为截止时间"),
     Field("before", "json", "the fields that changed, as they were", "变更前"),
     Field("after", "json", "the fields that changed, as they became", "变更后"),
     Field("note", "text", "what was noted", "备注"),
@@ -351,6 +351,16 @@ REPORT: Final = Table("report", "until", (
 # fmt: on
 
 TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, EVIDENCE, REPORT)}
+LISTS: Final = {  # tables that people list, by what such a list is called
+    "activities": "activity",
+    "points": "point",
+    "findings": "finding",
+    "alerts": "alert",
+    "incidents": "incident",
+    "assets": "asset",
+    "coverage": "coverage",
+    "audit": "audit",
+}
 
 
 @cache

@@ -390,12 +390,13 @@ def test_what_the_readme_shows_is_so(tmp_path: Path, name: str, monkeypatch: pyt
     assert sorted(step for steps in missed for step in steps) == sorted(step for step, _victim in test_demo.MISSES)
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("BALEFIRE_STORE", str(tmp_path / "balefire" / "demo"))
+    monkeypatch.setenv("BALEFIRE_DASHBOARD__USERS", str(tmp_path / "accounts.json"))
     commands = re.findall(r"^balefire ([^#\n]+)", readme, re.MULTILINE)
     assert len(commands) >= 5
     for command in commands:
         typed = shlex.split(command)
         if typed[0] not in {"dashboard", "demo", "warm"}:
-            assert balefire(*typed).exit_code == 0, command
+            assert balefire(*typed, stdin=b"correct horse battery\n" * 2 if typed[0] == "user" else None).exit_code == 0, command
 
 
 def test_a_program_without_pandas_says_how_much_was_seen(tmp_path: Path) -> None:

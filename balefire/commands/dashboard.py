@@ -1,37 +1,76 @@
-"""The dashboard, served on this machine."""
+"""The dashboard, served on this machine, and wider where one has to log in."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from balefire.screen import Screen
+    from balefire.settings import Settings
 
 
 @click.command(help=say("cli.help.dashboard", HELP))
 @keeps
 @click.option("--port", type=click.IntRange(1, 65535), help=say("cli.option.port", HELP))
+@click.option("--listen", metavar="ADDRESS", help=say("cli.option.listen", HELP))
 @speaks
-def dashboard(screen: Screen, port: int | None, as_json: bool) -> None:
+def dashboard(screen: Screen, port: int | None, listen: str | None, as_json: bool) -> None:
     """Serve the pages until Ctrl-C."""
-    serve(screen, port or screen.settings.dashboard.port, as_json)
+    serve(screen, port or screen.settings.dashboard.port, as_json, listen or "")
 
 
-def serve(screen: Screen, port: int, as_json: bool = False) -> None:
-    """Serve the store's pages on 127.0.0.1 until Ctrl-C; once they answer, say where."""
+def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") -> None:
+    """Serve the store's pages until Ctrl-C; once they answer, say where. Raises UsageError where it may not listen there."""
     from balefire.identities import who
     from balefire.screen import to_json
+    from dashboards.access.sessions import USERS
     from dashboards.serve import MEBIBYTES, environment
-    from dashboards.serve import serve as listen
+    from dashboards.serve import serve as become
 
+    settings, users = screen.settings, accounts(screen.settings)
+    where = _listened(listen or settings.dashboard.address, users)
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://{f'[{where}]' if where.version == 6 else where}:{port}"
+    if users and not where.is_loopback:
+        screen.note(screen.say("cli.dashboard_plain"))
     ready = f"1 {to_json({'address': address, 'store': screen.store})}" if as_json else f"2 {screen.say('cli.dashboard', address=address)}"
-    settings = screen.settings
-    told = environment(screen.store, screen.language, who(settings, None), settings.dashboard.hosts, ready)
-    listen(port, told | {MEBIBYTES: str(settings.dissection.mebibytes)})
+    told = environment(screen.store, screen.language, who(settings, None), _names(settings, where), ready)
+    become(port, told | {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or "")}, str(where))
+
+
+def accounts(settings: Settings) -> Path | None:
+    """The file of those who may log in; None where there is none and none is named: then nobody has to. Raises UsageError for one of no use."""
+    file = settings.users_file()
+    if not settings.dashboard.users and not file.exists():
+        return None
+    from dashboards.access.accounts import read
+
+    if not read(file).known:
+        raise UsageError("access.nobody", file=file)
+    return file
+
+
+def _listened(address: str, users: Path | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        where = ipaddress.ip_address("127.0.0.1" if address == "localhost" else address)
+    except ValueError:
+        raise UsageError("access.address", address=address) from None
+    if users is None and not where.is_loopback:
+        raise UsageError("access.open", address=address)
+    return where
+
+
+def _names(settings: Settings, where: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[str]:
+    """Names to answer to: those that are set and, where it listens wider, that of this machine and the address."""
+    import platform
+
+    return [*settings.dashboard.hosts, *(() if where.is_loopback else (platform.node().lower(), str(where)))]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from records.schema import TABLES
+from records.schema import LISTS, TABLES
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from records.query import Query
     from records.store.contract import Store
 
-COMMANDS: Final = {
-    "activities": "activity",
-    "points": "point",
-    "findings": "finding",
-    "alerts": "alert",
-    "incidents": "incident",
-    "assets": "asset",
-    "coverage": "coverage",
-    "audit": "audit",
-}
 PAGE: Final = 50_000  # rows at a time for machines, so that a long list needs little memory
 SCREENFUL: Final = 50
 JUDGED: Final = ("finding", "alert", "incident")
@@ -37,7 +27,7 @@ JUDGED: Final = ("finding", "alert", "incident")
 
 def table_commands() -> list[click.Command]:
     """The commands that list rows."""
-    return [_command(name, table) for name, table in COMMANDS.items()]
+    return [_command(name, table) for name, table in LISTS.items()]
 
 
 def _command(name: str, table: str) -> click.Command:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.formats import number
-from dashboards.page import Page, begin, opened
+from dashboards.opening import opened
+from dashboards.page import Page, begin
 from records.errors import UsageError
 from records.nesting import period
 from records.query import Query
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 PAGE: Final = ("audit", 9)
 FIRST: Final = 50  # entries of a page
 MOST_PAGES: Final = 100
-TABLES: Final = ("alert", "suppression", "plant", "rules")
+TABLES: Final = ("alert", "suppression", "plant", "rules", "access")
 VALUE: Final = 60  # letters of a value
 NAMED: Final = {"status": "list.by_status", "assignee": "list.by_assignee", "verdict": "list.by_verdict", "closed": "audit.closed"}
 DATES: Final = frozenset(field.name for table in (ALERT, SUPPRESSION) for field in table.fields if field.type == "date")

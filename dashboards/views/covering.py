@@ -12,7 +12,8 @@ from dashboards.axis import blind_mark, ticks
 from dashboards.blindness import LITTLE, clock_words, placed, reason_words, spot_words
 from dashboards.covered import Looked, look, step_of
 from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
-from dashboards.page import Page, begin, opened
+from dashboards.opening import opened
+from dashboards.page import Page, begin
 from records.query import Span
 from records.wording import say
 from sensors.grading import grade

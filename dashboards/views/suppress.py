@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import deciding, kit, queries
+from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.formats import number
-from dashboards.page import Page, begin, opened, text_of
+from dashboards.opening import opened
+from dashboards.page import Page, begin, text_of
 from detectors import suppressing
 from detectors.suppressions import ANCHORS, DAY
 from records.errors import BalefireError
@@ -68,7 +70,14 @@ def fill_in(page: Page, alert: str) -> None:
         preview(page, seen)
         sure = not seen.confirmed or st.checkbox(page.say("suppress.sure"), key="suppress_sure")
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(page.say("suppress.save"), key="suppress_save", type="primary", disabled=not sure, on_click=save, args=(alert, where, days))
+            st.button(
+                page.say("suppress.save"),
+                key="suppress_save",
+                type="primary",
+                disabled=not sure or not may("suppress"),
+                on_click=save,
+                args=(alert, where, days),
+            )
             person(page)
 
 
@@ -108,7 +117,7 @@ def save(alert: str, where: Mapping[str, tuple[Value, ...]], days: int) -> None:
         store, by = opened(), name()
         owner = str(st.session_state.get("suppress_owner") or by)
         draft = suppressing.drafted(store, alert, where, owner, str(st.session_state.get("suppress_reason") or ""), days)
-        st.session_state["suppressed"] = suppressing.save(store, draft, by).id[:12]
+        st.session_state["suppressed"] = deciding.hide(store, draft, by).id[:12]
 
 
 show(begin())

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit
+from dashboards import deciding, kit
+from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.formats import number
-from dashboards.page import Page, begin, opened
-from detectors.suppressing import hidden, revoke
+from dashboards.opening import opened
+from dashboards.page import Page, begin
+from detectors.suppressing import hidden
 from detectors.suppressions import standing
 from records.wording import say
 
@@ -60,7 +62,7 @@ def ending(page: Page, in_force: list[Suppression]) -> None:
         with st.popover(page.say("suppressions.revoke_more"), key="more_revoke"):
             chosen = st.selectbox(page.say("suppressions.which"), list(revisions), format_func=lambda code: f"{code[:12]} {revisions[code].reason}"[:80])
             st.text_area(page.say("decide.note_of"), key="revoke_note")
-            st.button(page.say("suppressions.revoke"), key="do_revoke", type="primary", on_click=end, args=(revisions[chosen],))
+            st.button(page.say("suppressions.revoke"), key="do_revoke", type="primary", disabled=not may("suppress"), on_click=end, args=(revisions[chosen],))
         st.space("stretch")
         person(page)
 
@@ -68,7 +70,7 @@ def ending(page: Page, in_force: list[Suppression]) -> None:
 def end(suppression: Suppression) -> None:
     """The button was pressed."""
     with refusing():
-        revoke(opened(), suppression, name(), str(st.session_state.get("revoke_note") or ""))
+        deciding.show_again(opened(), suppression, name(), str(st.session_state.get("revoke_note") or ""))
         st.session_state["revoke_note"] = ""
 
 

@@ -36,13 +36,20 @@ class Visit:
 
 
 @contextmanager
-def served(home: Path, store: Path) -> Generator[str]:
-    """The dashboard of a store, as it is started by a person whose home this is; its address."""
+def served(home: Path, store: Path, **more: str) -> Generator[str]:
+    """As `serving`, for a browser."""
     need("browser", CHROMIUM.exists(), f"{CHROMIUM} is not installed")
+    with serving(home, store, **more) as address:
+        yield address
+
+
+@contextmanager
+def serving(home: Path, store: Path, **more: str) -> Generator[str]:
+    """The dashboard of a store, as it is started by a person whose home this is, with this environment besides; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    quiet = {**serve.environment(str(store)), "HOME": str(home)}
+    quiet = {**serve.environment(str(store)), "HOME": str(home), **more}
     quiet.pop("BALEFIRE_LANGUAGE", None)
     with (home / "log").open("wb") as log, subprocess.Popen(serve.command(port), cwd=home, env=quiet, stdout=log, stderr=log) as process:
         try:

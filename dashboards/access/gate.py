@@ -1,0 +1,142 @@
+"""The door: every request and every socket of the dashboard passes here, and knows afterwards who asks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+
+from dashboards.access.sessions import ANYBODY, COOKIE, access
+from records.errors import BalefireError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from dashboards.access.accounts import Account
+    from dashboards.access.sessions import Access, Visitor
+
+OPEN: Final = frozenset({"/login", "/logout", "/health"})
+MACHINES: Final = ("/api", "/metrics")  # which may show name and password with each request
+VISITOR: Final = "balefire.visitor"  # in the scope
+HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB
+WRONG_S: Final = 0.5  # until a wrong password is answered
+_looking: CapacityLimiter | None = None  # it belongs to the loop in which it is made
+
+
+class WaitError(BalefireError):
+    """Too many wrong passwords: not looked at for now."""
+
+    status = 1
+
+
+async def admitted(desk: Access, name: str, password: str, address: str) -> Account | None:
+    """The account, where this is its password. Raises WaitError where it is not even looked at; UsageError where the accounts cannot be read."""
+    global _looking
+    _looking = _looking or CapacityLimiter(HASHES)
+    if (wait := desk.guesses.wait(name, address, time.monotonic())) > 0:
+        raise WaitError("access.wait", seconds=int(wait) + 1)
+    account = await anyio.to_thread.run_sync(desk.doorman.admits, name, password, limiter=_looking)
+    if account is None:
+        desk.guesses.wrong(name, address, time.monotonic())
+        await anyio.sleep(WRONG_S)
+        return None
+    desk.guesses.right(name, address)
+    return account
+
+
+def address_of(scope: Scope) -> str:
+    """Who asks, as far as the network says."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def language_of(headers: Headers, asked: str = "") -> str:
+    """That of the address, else of the browser."""
+    told = asked or headers.get("accept-language", "")
+    return "zh" if told.lower().startswith("zh") else "en"
+
+
+class RefusedError(BalefireError):
+    """No account has this name and password."""
+
+    status = 1
+
+
+class Gate:
+    """ASGI middleware: who is not logged in gets the login page, a refusal where a program asks, and no socket."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, reply: Send) -> None:
+        """Pass on, or refuse."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, reply)
+            return
+        headers = Headers(scope=scope)
+        try:
+            visitor = await self._visitor(scope, headers)
+        except BalefireError as error:
+            await self._refuse(scope, receive, reply, headers, error)
+            return
+        if visitor is None and scope["path"] not in OPEN:
+            await self._refuse(scope, receive, reply, headers)
+            return
+        scope[VISITOR] = visitor
+        await self._app(scope, receive, reply)
+
+    async def _visitor(self, scope: Scope, headers: Headers) -> Visitor | None:
+        desk = access()
+        if desk is None:
+            return ANYBODY
+        if scope["path"] in OPEN:
+            return None
+        if token := cookie_parser(headers.get("cookie", "")).get(COOKIE):
+            return desk.find(token)
+        if scope["path"].startswith(MACHINES) and (given := basic(headers.get("authorization", ""))):
+            account = await admitted(desk, *given, address_of(scope))
+            if account is None:
+                raise RefusedError("access.refused")
+            return desk.visitor(account)
+        return None
+
+    async def _refuse(self, scope: Scope, receive: Receive, reply: Send, headers: Headers, error: BalefireError | None = None) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await reply({"type": "websocket.close", "code": 4401})  # before it is accepted: 403
+            return
+        language = language_of(headers)
+        if scope["path"].startswith(MACHINES):
+            told = error or BalefireError("access.login")
+            status = 401 if error is None or isinstance(error, RefusedError) else 429 if isinstance(error, WaitError) else 503
+            more = {"WWW-Authenticate": 'Basic realm="Balefire", charset="UTF-8"'} if status == 401 else {}
+            answer = JSONResponse({"error": {"key": told.key, "text": told.text(language)}}, status, more)
+        elif error is not None:
+            answer = PlainTextResponse(error.text(language), 503)
+        elif scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            query = scope["query_string"].decode("latin-1")
+            answer = RedirectResponse("/login?next=" + quote(scope["path"] + (f"?{query}" if query else ""), safe=""), 303)
+        else:
+            answer = PlainTextResponse(say("error.access.login", language), 401)
+        await answer(scope, receive, reply)
+
+
+def basic(header: str) -> tuple[str, str] | None:
+    """Name and password of an Authorization header; None where it holds none."""
+    scheme, _, word = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(word.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if colon else None

@@ -1,0 +1,97 @@
+"""Who is logged in: a random token in the browser's cookie, its digest here. They end with the dashboard, with a new password, and with their account."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dashboards.access.accounts import ROLES, Doorman
+from dashboards.access.guesses import Guesses
+
+if TYPE_CHECKING:
+    from dashboards.access.accounts import Account
+
+COOKIE: Final = "balefire"
+USERS: Final = "BALEFIRE_DASHBOARD__USERS"  # the file, as the setting is called in the environment
+LONGEST_S: Final = 12 * 3600  # a shift
+MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody at the dashboard. `name` is empty where nobody has to log in: then it is the person at this machine, who may do everything."""
+
+    name: str
+    role: str
+
+    def may(self, right: str) -> bool:
+        """Whether the role has this right."""
+        return right in ROLES[self.role]
+
+
+ANYBODY: Final = Visitor("", "administrator")
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    name: str
+    changed: str
+    end: float
+
+
+class Access:
+    """The accounts of a file and those who came in."""
+
+    def __init__(self, file: Path) -> None:
+        self.doorman, self.guesses = Doorman(file), Guesses()
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    def begin(self, account: Account) -> str:
+        """The token of a new session."""
+        token = secrets.token_urlsafe(32)
+        self._sessions[_digest(token)] = _Session(account.name, account.changed, time.monotonic() + LONGEST_S)
+        while len(self._sessions) > MOST:
+            self._sessions.popitem(last=False)
+        return token
+
+    def find(self, token: str) -> Visitor | None:
+        """Who holds this token; None where nobody does any more. Raises UsageError where the accounts cannot be read."""
+        session = self._sessions.get(_digest(token))
+        if session is None:
+            return None
+        account = self.doorman.find(session.name)
+        if account is None or account.changed != session.changed or time.monotonic() > session.end:
+            self.end(token)
+            return None
+        return self.visitor(account)
+
+    @staticmethod
+    def visitor(account: Account) -> Visitor:
+        """Who has this account."""
+        return Visitor(account.name, account.role)
+
+    def end(self, token: str) -> None:
+        """Log out."""
+        self._sessions.pop(_digest(token), None)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@cache
+def _access(file: str) -> Access:
+    return Access(Path(file))
+
+
+def access() -> Access | None:
+    """That of this dashboard; None where nobody has to log in."""
+    file = os.environ.get(USERS, "")
+    return _access(file) if file else None

@@ -1,0 +1,402 @@
+"""Who may see and do what: accounts in their file, the door of the dashboard as it is really served, and what programs are told behind it."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import re
+import shutil
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from dashboards import deciding, packets
+from dashboards.access import accounts, sessions
+from dashboards.access.accounts import ROLES, Accounts, Doorman
+from dashboards.access.api import openapi
+from dashboards.access.guesses import FREE, LONGEST_S, MOST, Guesses
+from dashboards.access.login import local
+from dashboards.access.visitor import DeniedError
+from detectors import suppressing
+from records.errors import UsageError
+from records.schema import LISTS
+from records.store import open_store
+from tests.browser.visiting import serving
+from tests.cli import balefire, lines, one, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.client import HTTPResponse
+    from pathlib import Path
+
+PASSWORD = "correct horse battery"
+HTML = {"Accept": "text/html,*/*"}
+
+
+def add(file: Path, *names: tuple[str, str]) -> Path:
+    """A file of accounts with these names and roles."""
+    made = Accounts(file, {})
+    for name, role in names:
+        made = made.add(name, role, PASSWORD)
+    made.save()
+    return file
+
+
+class Desk:
+    """A dashboard with a door, and what is asked of it."""
+
+    def __init__(self, address: str, home: Path) -> None:
+        self.home, self.place = home, str(urlsplit(address).netloc)
+        self.users, self.store = home / "accounts.json", home / "store"
+
+    def ask(self, path: str, method: str = "GET", body: str = "", **headers: str) -> tuple[int, HTTPResponse, bytes]:
+        """Status, answer and its content."""
+        wire = http.client.HTTPConnection(self.place, timeout=60)
+        wire.request(method, path, body or None, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = wire.getresponse()
+        content = answer.read()
+        wire.close()
+        return answer.status, answer, content
+
+    def login(self, name: str, password: str = PASSWORD, **more: str) -> tuple[int, HTTPResponse, bytes]:
+        """Send the form."""
+        return self.ask("/login", "POST", urlencode({"name": name, "password": password, "next": more.pop("next", "/")}), **more)
+
+    def cookie(self, name: str) -> str:
+        """That of a new session."""
+        status, answer, _ = self.login(name)
+        assert status == 303
+        return str(answer.getheader("Set-Cookie")).partition(";")[0]
+
+    def told(self, path: str, name: str = "vera", password: str = PASSWORD) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of what a program is answered that shows name and password."""
+        word = base64.b64encode(f"{name}:{password}".encode()).decode()
+        status, _, content = self.ask(path, Authorization=f"Basic {word}")
+        return status, json.loads(content)
+
+    def trail(self) -> list[tuple[str, str]]:
+        """Who did what at the door."""
+        return [(row["by"], row["action"]) for row in lines("audit", "--store", self.store, "--where", "table:access")]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    home = tmp_path_factory.mktemp("desk")
+    shutil.copytree(stored()[0], home / "store")
+    users = add(home / "accounts.json", ("vera", "viewer"), ("anna", "analyst"), ("rena", "regulator"), ("gone", "viewer"), ("late", "viewer"))
+    with serving(home, home / "store", **{sessions.USERS: str(users)}) as address:
+        yield Desk(address, home)
+
+
+# ── the door ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", ["/", "/alerts?lang=zh", "/alert?id=x", "/no-such-page", "/index.html"])
+def test_a_page_without_login_is_the_login_page(desk: Desk, path: str) -> None:
+    status, answer, content = desk.ask(path, Accept="text/html")
+    assert (status, content) == (303, b"")
+    told = str(answer.getheader("Location"))
+    assert told.startswith("/login?next=%2F")
+    status, _, content = desk.ask(told)
+    assert status == 200
+    assert local(path).encode().replace(b"&", b"&amp;") in content
+
+
+@pytest.mark.parametrize("path", ["/_stcore/health", "/_stcore/host-config", "/static/js/x.js", "/media/x", "/component/x", "/_stcore/upload_file/a/b"])
+def test_nothing_else_answers_without_login(desk: Desk, path: str) -> None:
+    assert desk.ask(path)[0] == 401
+    assert desk.ask(path, "POST")[0] == 401
+
+
+def test_no_socket_opens_without_login(desk: Desk) -> None:
+    words = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert desk.ask("/_stcore/stream", **words)[0] == 403
+    assert desk.ask("/_stcore/stream", **words, Cookie="balefire=guess")[0] == 403
+    wire = http.client.HTTPConnection(desk.place, timeout=60)
+    wire.request("GET", "/_stcore/stream", headers={**words, "Cookie": desk.cookie("vera"), "Origin": f"http://{desk.place}"})
+    assert wire.getresponse().status == 101
+    wire.close()
+
+
+def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends(desk: Desk) -> None:
+    status, answer, _ = desk.login("anna", next="/alerts?lang=zh")
+    told = str(answer.getheader("Set-Cookie"))
+    assert (status, answer.getheader("Location")) == (303, "/alerts?lang=zh")
+    assert re.fullmatch(r"balefire=[\w-]{43}; HttpOnly; Max-Age=43200; Path=/; SameSite=lax", told)
+    cookie = told.partition(";")[0]
+    for _ in range(2):
+        assert desk.ask("/", Cookie=cookie, **HTML)[0] == 200
+    assert desk.ask("/", Cookie=cookie[:-1], **HTML)[0] == 303
+    assert desk.ask("/logout", Cookie=cookie)[0] == 303
+    assert desk.ask("/", Cookie=cookie, **HTML)[0] == 303
+    assert desk.trail()[-2:] == [("anna", "login"), ("anna", "logout")]
+
+
+@pytest.mark.parametrize("place", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/a\r\nSet-Cookie: x", "", "/logout"])
+def test_after_login_nobody_is_sent_elsewhere(desk: Desk, place: str) -> None:
+    status, answer, _ = desk.login("vera", next=place)
+    assert (status, answer.getheader("Location")) == (303, "/")
+
+
+def test_a_form_of_another_site_is_not_looked_at(desk: Desk) -> None:
+    assert desk.login("vera", Origin="https://evil.example")[0] == 403
+    assert desk.login("vera", Origin=f"http://{desk.place}")[0] == 303
+
+
+def test_a_wrong_password_is_refused_and_tells_nothing(desk: Desk) -> None:
+    status, answer, known = desk.login("anna", "wrong password")
+    assert (status, answer.getheader("Set-Cookie")) == (403, None)
+    other = desk.login("nobody-of-this-name", "wrong password")[2]
+    assert known.replace(b"anna", b"") == other.replace(b"nobody-of-this-name", b"")
+    assert b"&lt;script&gt;" in desk.login("<script>", "wrong")[2]
+    assert desk.ask("/login", "POST", "name=" + "x" * 5000)[0] == 403
+
+
+def test_who_guesses_has_to_wait_and_stands_in_the_trail(desk: Desk) -> None:
+    told = [desk.login("rena", f"guess {number}")[0] for number in range(FREE["pair"])]
+    assert told == [403] * FREE["pair"]
+    status, answer, _ = desk.login("rena")
+    assert status == 429, "the right one is not looked at either"
+    assert int(str(answer.getheader("Retry-After"))) >= 1
+    assert ("rena", "locked") in desk.trail()
+    assert desk.login("anna")[0] == 303, "others are not kept out"
+
+
+def test_an_account_that_is_taken_out_is_out_at_once(desk: Desk) -> None:
+    cookie = desk.cookie("gone")
+    assert desk.ask("/", Cookie=cookie, **HTML)[0] == 200
+    accounts.read(desk.users).remove("gone").save()
+    assert desk.ask("/", Cookie=cookie, **HTML)[0] == 303
+    assert desk.login("gone")[0] == 403
+
+
+def test_a_new_password_ends_what_was_begun_with_the_old_one(desk: Desk) -> None:
+    cookie = desk.cookie("late")
+    accounts.read(desk.users).password("late", PASSWORD + " two").save()
+    assert desk.ask("/", Cookie=cookie, **HTML)[0] == 303
+    assert desk.login("late")[0] == 403
+    assert desk.login("late", PASSWORD + " two")[0] == 303
+
+
+def test_while_the_accounts_cannot_be_read_nobody_gets_in(desk: Desk) -> None:
+    cookie, content = desk.cookie("vera"), desk.users.read_bytes()
+    desk.users.write_bytes(b"{")
+    try:
+        assert desk.ask("/", Cookie=cookie, **HTML)[0] == 503
+        assert desk.login("vera")[0] == 503
+        assert desk.told("/api/alerts")[0] == 503
+    finally:
+        desk.users.write_bytes(content)
+    assert desk.ask("/", Cookie=cookie, **HTML)[0] == 200
+
+
+# ── what programs are told ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_is_what_the_command_line_prints(desk: Desk, name: str) -> None:
+    rows: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        status, told = desk.told(f"/api/{name}?" + urlencode({"limit": 37, "after": after}))
+        assert status == 200
+        rows += told["rows"]
+        after = told["after"]
+    assert rows == lines(name, "--store", desk.store)[: len(rows)] if name == "audit" else rows == lines(name, "--store", desk.store)
+    assert rows or name == "incidents"
+
+
+def test_search_time_and_one_row(desk: Desk) -> None:
+    asked = {"where": "severity:>=60", "sort": "-severity", "limit": 2, "since": "2026-11-22", "until": "2026-11-23"}
+    status, told = desk.told("/api/alerts?" + urlencode(asked))
+    words = ("--where", "severity:>=60", "--sort", "-severity", "--limit", 2, "--since", "2026-11-22", "--until", "2026-11-23")
+    assert (status, told["rows"]) == (200, lines("alerts", "--store", desk.store, *words))
+    assert len(told["rows"]) == 2
+    assert desk.told(f"/api/alerts/{told['rows'][0]['id']}") == (200, told["rows"][0])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "key"),
+    [
+        ("/api/alerts?limt=1", 400, "api.parameter"),
+        ("/api/alerts?limit=1001", 400, "api.limit"),
+        ("/api/alerts?limit=%C2%B2", 400, "api.limit"),
+        ("/api/alerts?since=yesterday", 400, "time"),
+        ("/api/alerts?where=severity:(", 400, "search.syntax"),
+        ("/api/alerts?where=foo:1", 400, "search.field"),
+        ("/api/alerts?sort=foo", 400, "search.field"),
+        ("/api/secrets", 404, "api.list"),
+        ("/api/alerts/none", 404, "api.row"),
+        ("/api/alerts/a/b", 404, "api.row"),
+    ],
+)
+def test_a_wrong_question_is_told_what_is_wrong(desk: Desk, path: str, status: int, key: str) -> None:
+    found, told = desk.told(path)
+    assert (found, told["error"]["key"]) == (status, key)
+    assert len(told["error"]["text"]) > 10
+
+
+def test_programs_show_name_and_password_or_are_refused(desk: Desk) -> None:
+    status, answer, _ = desk.ask("/api/alerts")
+    assert (status, str(answer.getheader("WWW-Authenticate"))[:6]) == (401, "Basic ")
+    for header in ("Basic", "Basic !!!", "Basic " + base64.b64encode(b"no colon").decode(), "Bearer x", "Basic " + base64.b64encode(b"\xff:\xff").decode()):
+        assert desk.ask("/api/alerts", Authorization=header)[0] == 401
+    assert desk.told("/api/alerts", "vera", "wrong")[0] == 401
+    assert desk.ask("/api/alerts", "POST", Cookie=desk.cookie("vera"))[0] == 405
+    assert desk.ask("/metrics")[0] == 401
+
+
+def test_what_openapi_names_is_there(desk: Desk) -> None:
+    status, told = desk.told("/api/openapi.json")
+    assert (status, told) == (200, openapi())
+    for path in told["paths"]:
+        assert desk.told(path.replace("{id}", "none"))[0] == (404 if "{id}" in path else 200)
+
+
+def test_health_needs_no_login_and_tells_little(desk: Desk) -> None:
+    status, _, content = desk.ask("/health")
+    assert (status, json.loads(content)) == (200, {"status": "ok", "newest": "2026-11-22T16:45:00.000000000Z"})
+
+
+def test_metrics_are_what_the_store_holds(desk: Desk) -> None:
+    word = base64.b64encode(f"vera:{PASSWORD}".encode()).decode()
+    status, answer, content = desk.ask("/metrics", Authorization=f"Basic {word}")
+    assert (status, str(answer.getheader("Content-Type"))[:10]) == (200, "text/plain")
+    told = dict(line.rsplit(" ", 1) for line in content.decode().splitlines() if not line.startswith("#"))
+    alerts = lines("alerts", "--store", desk.store, "--where", "NOT status:closed")
+    assert sum(float(value) for name, value in told.items() if name.startswith("balefire_open_alerts")) == len(alerts) > 0
+    assert float(told['balefire_hour{counter="packets"}']) == sum(row["packets"] for row in lines("coverage", "--store", desk.store))
+
+
+# ── the file, the roles, the command line ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_accounts_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, secret = tmp_path / "sub" / "accounts.json", tmp_path / "secret"
+    monkeypatch.setenv(sessions.USERS, str(file))
+    secret.write_text(PASSWORD + "\nsecond line\n")
+    assert "nobody has to log in" in balefire("user", "list").output
+    assert one("user", "add", "李伟", "--role", "analyst", "--password-file", secret)["role"] == "analyst"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert PASSWORD not in file.read_text()
+    assert Doorman(file).admits("李伟", PASSWORD) is not None
+    assert Doorman(file).admits("李伟", PASSWORD + "!") is None
+    assert one("user", "role", "李伟", "--role", "viewer")["role"] == "viewer"
+    assert [(row["name"], row["role"]) for row in lines("user", "list")] == [("李伟", "viewer")]
+    for words in (
+        ("add", "李伟", "--role", "viewer"),
+        ("add", "a b", "--role", "viewer"),
+        ("remove", "x"),
+        ("role", "x", "--role", "viewer"),
+        ("password", "x"),
+    ):
+        result = balefire("user", *words, *(("--password-file", secret) if words[0] in ("add", "password") else ()))
+        assert result.exit_code == 2, words
+    secret.write_text("short\n")
+    assert balefire("user", "password", "李伟", "--password-file", secret).exit_code == 2
+    assert one("user", "remove", "李伟")["role"] is None
+    assert balefire("dashboard", "--store", stored()[0]).exit_code == 2, "a file without accounts lets nobody in"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"accounts": [{"name": "a"}]}', b'{"accounts": [{"name": "a", "role": "root", "hash": "$argon2id$", "changed": ""}]}', b"\xff",
+     b'{"accounts": [{"name": "a", "role": "viewer", "hash": "plain", "changed": ""}]}', b'{"accounts": [], "more": 1}',
+     b'{"accounts": [' + b",".join([b'{"name": "a", "role": "viewer", "hash": "$argon2id$", "changed": ""}'] * 2) + b"]}"],
+)  # fmt: skip
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "accounts.json").write_bytes(content)
+    with pytest.raises(UsageError, match=re.escape(str(tmp_path / "accounts.json"))):
+        accounts.read(tmp_path / "accounts.json")
+
+
+def test_a_file_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
+    file = add(tmp_path / "accounts.json", ("a", "viewer"))
+    file.chmod(0o620)
+    with pytest.raises(UsageError, match="chmod 600"):
+        accounts.read(file)
+
+
+def test_without_accounts_it_listens_on_this_machine_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for address in ("0.0.0.0", "::", "192.0.2.1"):
+        result = balefire("dashboard", "--store", stored()[0], "--listen", address)
+        assert result.exit_code == 2
+        assert "balefire user add" in result.output
+    assert balefire("dashboard", "--store", stored()[0], "--listen", "plant").exit_code == 2
+    monkeypatch.setenv("BALEFIRE_DASHBOARD__ADDRESS", "0.0.0.0")
+    assert balefire("dashboard", "--store", stored()[0]).exit_code == 2
+    monkeypatch.setenv(sessions.USERS, str(tmp_path / "none.json"))
+    assert "none.json" in balefire("dashboard", "--store", stored()[0]).output
+
+
+def test_what_is_decided_without_a_session_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the button is out of reach: what it calls refuses, too."""
+    store = open_store(str(shutil.copytree(stored()[0], tmp_path / "store")))
+    (row, *_) = lines("alerts", "--store", tmp_path / "store")
+    draft = suppressing.drafted(store, row["id"], suppressing.prefilled(store, row["id"]).where, "a", "known", 3)
+    monkeypatch.setenv(sessions.USERS, str(add(tmp_path / "accounts.json", ("a", "administrator"))))
+    tries = (
+        lambda: deciding.decide(store, {row["id"]: row["revision"]}, "acknowledge", "a"),
+        lambda: deciding.hide(store, draft, "a"),
+        lambda: deciding.show_again(store, draft, "a", ""),
+        lambda: packets.file(row["id"], "en"),
+    )
+    for each in tries:
+        with pytest.raises(DeniedError):
+            each()
+    assert lines("audit", "--store", tmp_path / "store") == []
+    monkeypatch.delenv(sessions.USERS)
+    for each in tries[:2]:
+        each()
+    assert [each["action"] for each in lines("audit", "--store", tmp_path / "store")] == ["acknowledge", "suppress"]
+    store.close()
+
+
+def test_each_role_may_what_the_one_before_may() -> None:
+    ladder = ["regulator", "viewer", "analyst", "engineer", "administrator"]
+    assert sorted(ladder) == sorted(ROLES)
+    for lower, higher in pairwise(ladder):
+        assert ROLES[lower] < ROLES[higher]
+    denied = DeniedError("access.denied", role="viewer", right="decide")
+    assert "viewer may not decide about alerts" in denied.text("en")
+    assert "查看员无权处置告警" in denied.text("zh")
+
+
+def test_waits_grow_and_end() -> None:
+    guesses = Guesses()
+    waits = [guesses.wrong("a", "1", 0.0) for _ in range(30)]
+    assert waits[: FREE["pair"] - 1] == [0.0] * (FREE["pair"] - 1)
+    assert waits[FREE["pair"] - 1 : FREE["pair"] + 3] == [1.0, 2.0, 4.0, 8.0]
+    assert waits[-1] == LONGEST_S
+    assert guesses.wait("a", "1", LONGEST_S) == 0.0
+    assert guesses.wait("b", "1", 1.0) > 0, "the address has guessed too often"
+    assert guesses.wait("a", "2", 1.0) == 0, "from elsewhere the name is not kept out yet"
+    for number in range(FREE["name"]):
+        guesses.wrong("c", f"10.0.0.{number}", 0.0)
+    assert guesses.wait("c", "2", 0.5) > 0, "from anywhere, after so many"
+    guesses.right("a", "3")
+    assert guesses.wrong("a", "1", 10_000.0) == 0.0, "after an hour it is forgotten"
+
+
+def test_guesses_are_bounded() -> None:
+    guesses = Guesses()
+    for number in range(2 * MOST):
+        guesses.wrong(f"n{number}", f"a{number}", 0.0)
+    assert len(guesses._records) == MOST  # pyright: ignore[reportPrivateUsage]
+
+
+def test_sessions_are_bounded_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = sessions.Access(add(tmp_path / "accounts.json", ("a", "viewer")))
+    account = desk.doorman.find("a")
+    assert account is not None
+    monkeypatch.setattr(sessions, "MOST", 3)
+    tokens = [desk.begin(account) for _ in range(4)]
+    assert [desk.find(token) is not None for token in tokens] == [False, True, True, True]
+    monkeypatch.setattr(sessions, "LONGEST_S", -1)
+    assert desk.find(desk.begin(account)) is None
+    assert os.environ.get(sessions.USERS) is None
