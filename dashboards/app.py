@@ -27,7 +27,7 @@ chosen = st.navigation(
         )
         for place in places()
     ],
-    position="top",
+    position="hidden" if st.query_params.get("view") == "wall" else "top",
 )  # fmt: skip
 st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
 if visitor() is None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, queries
-from dashboards.axis import blind_mark, ticks
+from dashboards import kit, queries, standing, wall
 from dashboards.blindness import spot_words
 from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
 from dashboards.page import Page, begin, kept_parameters
@@ -28,6 +27,9 @@ SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell o
 
 def show(page: Page) -> None:
     """The whole page."""
+    if st.query_params.get("view") == "wall":
+        wall.show(page)
+        return
     if "id" in st.query_params:
         del st.query_params["id"]
     sensors, known = queries.sensors(page.store, page.span)
@@ -49,17 +51,9 @@ def show(page: Page) -> None:
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    level = next((name for name, count in counts.items() if count), "none")
     worst = queries.worst_alert(page.store, page.span)
-    if worst:
-        since = page.clock.minute(int(worst["first"]))
-        why = page.count(f"why.{level}", counts[level], count=number(counts[level]), since=f"{page.clock.short_day(int(worst['first']))} {since}")
-        sentence = str(worst[f"title.{page.language}"] or worst["title.en"])
-    else:
-        why = _coverage_words(page, sums)
-        sentence = quiet(page, sensors)
-    data = {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence, "facts": facts(page, counts, sensors, sums, acts)}
-    kit.draw("headline", data, "headline")
+    told = standing.headline(page, sensors, sums, counts, worst)
+    kit.draw("headline", {**told, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
     short = re.sub(r"\W", "", str(worst["id"]))[:8] if worst else ""  # a label is Markdown, and what is stored is hostile
     if worst and st.button(page.say("open_alert", id=short), type="primary"):
         st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(worst["id"])})
@@ -67,30 +61,6 @@ def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict
     if outside and not worst and st.button(page.count("outside", outside, count=number(outside))):
         st.query_params["range"] = "all"
         st.rerun()
-
-
-def quiet(page: Page, sensors: list[Sensor]) -> str:
-    """A quiet period names what was blind; it never congratulates."""
-    missed = queries.unseen_by_all(page.store, page.span)
-    if missed >= 2 * MINUTE:
-        words = {
-            "seen": duration(page.span.length - missed, page.language),
-            "span": page.say(f"period.{page.period}") if page.period in queries.PERIODS else duration(page.span.length, page.language),
-        }
-        return page.say("quiet.short", **words)
-    sensor, longest = _blindest(page, sensors)
-    return page.say("quiet.blind", sensor=sensor, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")
-
-
-def _blindest(page: Page, sensors: list[Sensor]) -> tuple[str, int]:
-    times = [(sensor.blind_time(page.whole, page.span), sensor.label) for sensor in sensors]
-    longest, label = max(times, default=(0, ""))
-    return label, longest
-
-
-def _coverage_words(page: Page, sums: dict[str, int]) -> str:
-    grade = queries.grade(sums)
-    return page.say("coverage_none") if grade is None else page.say("at_coverage", share=share_seen(grade, page.language))
 
 
 def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> list[tuple[str, str]]:
@@ -102,46 +72,18 @@ def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[
             found.append((page.say("fact.times", count=number(acts[name])), page.count(f"fact.{name}", acts[name])))
     if len(found) == 1:
         found.append((page.say("fact.times", count="0"), page.say("fact.acts")))
-    sensor, longest = _blindest(page, sensors)
+    sensor, longest = standing.blindest(page, sensors)
     if longest:
-        found.append((page.say("fact.blind", duration=duration(longest, page.language)), page.say("fact.blind_on", sensor=label_of(sensor))))
+        found.append((page.say("fact.blind", duration=duration(longest, page.language)), page.say("fact.blind_on", sensor=standing.label_of(sensor))))
     grade = queries.grade(sums)
     if grade is None:
         return [*found, (page.say("fact.unknown"), page.say("fact.no_payload"))]
     return [*found, (share_seen(grade, page.language), page.say("fact.coverage"))]
 
 
-def label_of(sensor: str) -> str:
-    """A sensor's name, short enough to stand beside a chart."""
-    return sensor if len(sensor) <= 24 else sensor[:23] + "…"
-
-
 def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
     """Alerts over time by severity; beneath, on the same axis, what the sensors saw."""
-    interval, span, clock = queries.interval_of(page.span), page.span, page.clock
-    bars: list[dict[str, Any]] = []
-    for row in queries.rows(queries.alerts_over_time(page.store, span)):
-        time = int(row["time"])
-        counts = {level: int(row[level]) for level in queries.LEVELS}
-        words = page.say("and").join(f"{page.say(f'severity.{level}')} {number(count)}" for level, count in counts.items() if count)
-        bars.append({"time": time // 1_000_000, "text": f"{clock.short_day(time)} {clock.minute(time)}: {words}", **counts})
-    ribbons = [{"name": label_of(sensor.label), "blind": [blind_mark(page, gap) for gap in sensor.blind]} for sensor in sensors]
-    note = page.say("timeline.hatched") + (page.say("timeline.some", shown=len(sensors), known=known) if known > len(sensors) else "")
-    data = {
-        "title": page.say("timeline.title", interval=duration(interval, page.language)),
-        "note": page.say("timeline.note"),
-        "since": span.since // 1_000_000,
-        "until": span.until // 1_000_000,
-        "interval": interval // 1_000_000,
-        "bars": bars,
-        "ticks": ticks(page.clock, page.span),
-        "empty": page.say("timeline.empty"),
-        "words": {level: page.say(f"severity.{level}") for level in queries.LEVELS},
-        "coverageTitle": page.say("timeline.coverage"),
-        "coverageNote": note,
-        "sensors": ribbons,
-    }
-    kit.draw("timeline", data, "timeline")
+    kit.draw("timeline", standing.timeline(page, sensors, known), "timeline")
 
 
 def risk(page: Page) -> None:

@@ -36,6 +36,20 @@ def test_situation(visit: Visit, language: str) -> None:
     )
 
 
+def test_the_wall_turns_between_two_faces(visit: Visit) -> None:
+    visit.page.clock.set_fixed_time(waterworks.NOW // 1_000_000_000 // 30 * 30)  # what the browser shows, not what is stored
+    visit.open("/?view=wall&lang=en&range=24h")
+    expect(visit.page.locator(".wall h1")).to_have_text(HEADS["en"])
+    expect(visit.page.get_by_test_id("stTopNavLink")).to_have_count(0)
+    expect(visit.page.locator(".wall .face").first).not_to_have_class("face off")
+    visit.page.clock.set_fixed_time(waterworks.NOW // 1_000_000_000 // 30 * 30 + 15)
+    expect(visit.page.locator(".wall .face").first).to_have_class("face off")
+    expect(visit.page.locator(".wall .alert .title", has_text=HOSTILE)).to_be_visible()
+    assert visit.page.locator("img[src=x]").count() == 0
+    size = visit.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert size[0] == size[1]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_from_the_list_to_the_alert_and_back(visit: Visit, language: str) -> None:
     visit.open(f"/alerts?lang={language}")
