@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from dashboards import serve
 from tests.require import need
@@ -72,9 +73,10 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def visiting(browser: Browser, base: str) -> Generator[Visit]:
+def visiting(browser: Browser, base: str, scheme: Literal["dark", "light"] = "light", width: int = 1280) -> Generator[Visit]:
     """A page of a fresh browser; on leaving, nothing may have happened that should not."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Asia/Shanghai", locale="en-GB")
+    window: ViewportSize = {"width": width, "height": 1080 if width > 1280 else 900}
+    context = browser.new_context(viewport=window, color_scheme=scheme, timezone_id="Asia/Shanghai", locale="en-GB")
     seen = Visit(context.new_page(), base)
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     seen.page.on(

@@ -1,0 +1,103 @@
+"""`python -m tests.browser.screenshots FOLDER [WORD…]` (`make screenshots`): each page in both languages, dark and light, in two widths, of the demo and empty.
+
+Only pictures whose name holds one of the words, where words are given. Whatever a browser reports as an error is printed, and ends it with status 1.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from playwright.sync_api import sync_playwright
+
+from records.store import open_store
+from tests.browser.visiting import CHROMIUM, FLAGS, Visit, served, visiting
+from tests.cli import lines, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+LANGUAGES: Final = ("en", "zh")
+SCHEMES: Final[tuple[Literal["dark", "light"], ...]] = ("light", "dark")
+WIDTHS: Final = (1280, 1920)
+TALLEST: Final = 4000
+WALL: Final = "?view=wall"
+
+
+def addresses(store: Path) -> dict[str, str]:
+    """Every page of the demo by its name, those about one thing about the worst one."""
+    (alert,) = lines("alerts", "--store", store, "--sort", "-severity", "--limit", 1)
+    rule = next(row["rule"] for row in lines("findings", "--store", store, "--where", f"alert:{alert['id']}") if row["rule"])
+    asset = next(row["id"] for row in lines("assets", "--store", store) if row["role"] == "controller")
+    return {
+        "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
+        "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
+        "coverage": "coverage", "suppressions": "suppressions", "audit": "audit", "wall": WALL,
+    }  # fmt: skip
+
+
+def empty(store: Path) -> dict[str, str]:
+    """Pages that are worth a look without anything in the store."""
+    open_store(str(store), write=True).close()
+    return {"situation": "", "alerts": "alerts", "assets": "assets", "rules": "rulebook"}
+
+
+def taken(browser: Browser, base: str, path: str, file: Path, scheme: Literal["dark", "light"], width: int) -> list[str]:
+    """One picture of the whole page; what the browser complained of."""
+    with visiting(browser, base, scheme=scheme, width=width) as visit:
+        visit.open(path)
+        visit.page.wait_for_timeout(1500)
+        if WALL not in path:
+            whole(visit, width)
+        visit.page.screenshot(path=file)
+        faults, visit.faults = visit.faults, []
+    return faults
+
+
+def whole(visit: Visit, width: int) -> None:
+    """Make the window as tall as the page, so that nothing has to be scrolled."""
+    height = visit.page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
+    visit.page.set_viewport_size({"width": width, "height": min(TALLEST, max(800, int(height) + 66))})
+    visit.page.mouse.move(2, 2)
+    visit.page.wait_for_timeout(700)
+
+
+def pictures(words: list[str]) -> Iterator[tuple[str, str, str, Literal["dark", "light"], int]]:
+    """(state, name of the page, language, scheme, width)."""
+    names = ["situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "audit", "wall"]
+    for state, name, language, scheme, width in itertools.product(("demo", "empty"), names, LANGUAGES, SCHEMES, WIDTHS):
+        if (state, width) != ("empty", 1920) and (not words or any(word in f"{name}-{state}-{language}-{scheme}-{width}" for word in words)):
+            yield state, name, language, scheme, width
+
+
+def main(folder: Path, words: list[str]) -> int:
+    """Take them all; the exit status."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bad = 0
+    with ExitStack() as stack, sync_playwright() as driver:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (home / "none").mkdir()
+        paths = {"demo": addresses(shutil.copytree(stored()[0], home / "store")), "empty": empty(home / "none" / "store")}
+        bases = {"demo": stack.enter_context(served(home, home / "store")), "empty": stack.enter_context(served(home / "none", home / "none" / "store"))}
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        for state, name, language, scheme, width in pictures(words):
+            if name not in paths[state]:
+                continue
+            path = paths[state][name]
+            file = folder / f"{name}-{state}-{language}-{scheme}-{width}.png"
+            faults = taken(browser, bases[state], f"/{path}{'&' if '?' in path else '?'}lang={language}&range=all", file, scheme, width)
+            bad += bool(faults)
+            sys.stdout.write(f"{file.name}{'  ' + '; '.join(faults) if faults else ''}\n")
+        browser.close()
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,83 @@
+"""What axe-core finds in our own components, and on the page where one logs in: nothing serious, in either scheme."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from dashboards.access import sessions
+from tests.browser.screenshots import addresses
+from tests.browser.visiting import served, visiting
+from tests.cli import stored
+from tests.test_access import add
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+PAGES = ("situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "audit", "wall")
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("light", "dark")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violations"]}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(stored()[0], home / "store")
+    return home
+
+
+@pytest.fixture(scope="module")
+def base(home: Path) -> Iterator[str]:
+    with served(home, home / "store") as address:
+        yield address
+
+
+def serious(page: Any, ours: bool = True) -> list[str]:
+    """Faults of impact serious or critical; `ours`: of what stands in a shadow root, where Streamlit puts nothing."""
+    told = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node['failureSummary']}"
+        for each in told
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+        if not ours or isinstance(node["target"][0], list)
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_serious_in_our_components(browser: Browser, base: str, home: Path, name: str, scheme: Literal["dark", "light"]) -> None:
+    path = addresses(home / "store")[name]
+    with visiting(browser, base, scheme) as visit:
+        visit.open(f"/{path}{'&' if '?' in path else '?'}lang=en&range=all")
+        visit.page.wait_for_timeout(800)
+        assert serious(visit.page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_nothing_serious_at_the_door(browser: Browser, home: Path, tmp_path: Path, scheme: Literal["dark", "light"]) -> None:
+    users = add(tmp_path / "accounts.json", ("a", "viewer"))
+    with served(tmp_path, home / "store", **{sessions.USERS: str(users)}) as base, visiting(browser, base, scheme) as visit:
+        visit.page.context.new_page().close()
+        visit.page.goto(base + "/login?lang=zh")
+        assert serious(visit.page, ours=False) == []
+
+
+def test_a_fault_is_found(browser: Browser, base: str) -> None:
+    """The check can fail: faint words in a shadow root."""
+    with visiting(browser, base) as visit:
+        visit.open("/?lang=en&range=all")
+        visit.page.evaluate(
+            """() => {
+                const host = document.querySelector('[data-testid=stMain]').appendChild(document.createElement('div'))
+                host.attachShadow({ mode: 'open' }).innerHTML = '<p style="color: #ddd; background: #fff; font-size: 14px">faint</p>'
+            }"""
+        )
+        assert any("color-contrast" in fault for fault in serious(visit.page))
