@@ -3,7 +3,7 @@
 One row a service: those of a multiple service packet have one each, numbered by `part`; what an unconnected send wraps stands in its place, with the last port
 of its route as unit. Objects are class << 36 | instance << 16 | attribute, 0: none. A tag is known by its name; a single index at its end is the address,
 others stand in the name. Replies tell no path: what was asked is remembered (`sensors.codes.cipservices`). Class 0: not told. Structures and types without
-a size are opaque.
+a size are opaque. A file is its instance, with its name where one was told on the connection.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from sensors.codes.cip import (
     CONNECTION_MISMATCH,
     ERRORS,
     EXECUTE,
+    FILE,
+    FIRMWARE,
     FORWARD_CLOSE,
     FORWARD_OPEN,
     FUNCTIONS,
@@ -44,13 +46,16 @@ from sensors.codes.cip import (
     SYMBOL,
     TOO_MANY,
     TRAILING_BYTES,
+    TRANSFER,
     UNCONNECTED_SEND,
+    UPDATE,
     WRITE_FRAGMENT,
     WRITE_TAG,
     WRONG_DIRECTION,
     fact,
     unnamed,
 )  # fmt: skip
+from sensors.codes.cipfiles import is_transfer, read_file_reply, read_file_request, read_firmware_reply, read_firmware_request
 from sensors.codes.cipservices import ask, asked_of, begin_asked, default_class, is_known, read_status, set_code, unwrap
 from sensors.codes.cipvalues import read_identity_attribute, read_identity_list, read_plain, read_run, read_tag_reply, read_tag_request
 from sensors.codes.connections import connection_number, read_forward_close, read_forward_open
@@ -89,7 +94,7 @@ def read_pccc(memory: Any, at: int, end: int, row: Any) -> int:
 
 
 @kernel
-def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, joints: Any) -> int:
+def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: Any, asked: Any, contexts: Any, joints: Any) -> int:
     """The data of a request; returns their end."""
     service, kind = asked.a, asked.b
     if kind == SYMBOL and service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT):
@@ -101,6 +106,10 @@ def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any
             return read_forward_close(memory, at, end, row, asked, joints)
     elif kind == PCCC and service == EXECUTE:
         return read_pccc(memory, at, end, row)
+    elif kind == FILE and is_transfer(service):
+        return read_file_request(memory, at, end, message, row, asked, contexts, joints)
+    elif kind == FIRMWARE and service in (UPDATE, TRANSFER):
+        read_firmware_request(memory, at, end, row, asked)
     elif kind == MEMORY and service == READ_TAG:
         first, count = u32le(memory, at, end, row), u16le(memory, at + 4, end, row)
         row.space, row.first, row.last = -1, -1, -1
@@ -169,6 +178,10 @@ def read_known(memory: Any, at: int, end: int, service: int, kind: int, row: Any
             read_identity_list(memory, at, end, row, samples)
         else:
             read_identity_attribute(memory, at, end, asked.d, row, samples)
+    elif kind == FILE and is_transfer(service):
+        read_file_reply(memory, at, end, service, row, asked)
+    elif kind == FIRMWARE and service == TRANSFER:
+        read_firmware_reply(memory, at, end, row, asked)
     elif kind == MEMORY and service == READ_TAG:
         if read_run(memory, at, end, row, samples, ADDRESSES, asked.e, U32LE, 4, 4) != asked.f:
             row.anomaly |= QUANTITY_MISMATCH
@@ -216,7 +229,7 @@ def read_parts(
             asked = contexts[begin_asked(message, part, unit, contexts, joints)]
             data = ask(memory, place, stop, row, asked, joints)
             if row.short == 0:
-                done = read_body(memory, data, stop, row, samples, asked, joints)
+                done = read_body(memory, data, stop, message, row, samples, asked, contexts, joints)
             asked.j, asked.l = count, message.transaction
         if row.short == 0 and row.role != RESPONSE and row.payload >= 0:
             row.part = part
@@ -270,7 +283,7 @@ def read_requests(
             row.code, row.effect, row.space, row.first, row.last = 0, -1, -1, -1, -1
     elif row.short == 0:
         row.unit = asked.h
-        done = read_body(memory, data, end, row, samples, asked, joints)
+        done = read_body(memory, data, end, message, row, samples, asked, contexts, joints)
     elif message.marks & CUT and row.code >> 40 in (PACKET + 1, UNCONNECTED_SEND + 1):
         row.code, row.effect = 0, -1
     asked.l = message.transaction
