@@ -127,18 +127,18 @@ VALUES: Final = {
     **dict.fromkeys((11, 12, 35, 49, 62), "scalval"), **dict.fromkeys((13, 14, 36, 50, 63), "float"), **dict.fromkeys((15, 16, 37), "bcr.count"),
     **dict.fromkeys((45, 58), "sco.on"), **dict.fromkeys((46, 59), "dco.on"), **dict.fromkeys((47, 60), "rco.up"),
 }  # fmt: skip
-_FLAGS: Final = {"bl": "blocked", "sb": "substituted", "nt": "not_topical", "iv": "invalid"}
-_STATE: Final = {f"qds.{flag}": name for flag, name in {"ov": "overflow", **_FLAGS}.items()}
-QUALITIES: Final[dict[int, dict[str, str]]] = {  # by type: its bits, lowest first, and what we call them
-    **dict.fromkeys((1, 2, 30), {f"siq.{flag}": name for flag, name in _FLAGS.items()}),
-    **dict.fromkeys((3, 4, 31), {f"diq.{flag}": name for flag, name in _FLAGS.items()}),
-    **dict.fromkeys((5, 6, 32), {"qds.ov": "overflow", "vti.t": "transient", **_STATE}), **dict.fromkeys((7, 8, *range(9, 15), *range(33, 37)), _STATE),
-    **dict.fromkeys((15, 16, 37), {"bcr.cy": "carry", "bcr.ca": "adjusted", "bcr.iv": "invalid"}),
+_FLAGS: Final = (("bl", "blocked"), ("sb", "substituted"), ("nt", "not_topical"), ("iv", "invalid"))
+_SINGLE, _DOUBLE, _STATE = (tuple((f"{field}.{flag}", name) for flag, name in _FLAGS) for field in ("siq", "diq", "qds"))
+_OVER: Final = (("qds.ov", "overflow"),)
+QUALITIES: Final = {  # by type: its bits, lowest first, and what we call them
+    **dict.fromkeys((1, 2, 30), _SINGLE), **dict.fromkeys((3, 4, 31), _DOUBLE), **dict.fromkeys((5, 6, 32), (*_OVER, ("vti.t", "transient"), *_STATE)),
+    **dict.fromkeys((7, 8, *range(9, 15), *range(33, 37)), _OVER + _STATE),
+    **dict.fromkeys((15, 16, 37), (("bcr.cy", "carry"), ("bcr.ca", "adjusted"), ("bcr.iv", "invalid"))),
 }  # fmt: skip
 PULSES: Final = {1: ("short_pulse",), 2: ("long_pulse",), 3: ("persistent_output",)}
 COMMANDS: Final = {45: "sco.qu", 58: "sco.qu", 46: "dco.qu", 59: "dco.qu", 47: "rco.qu", 60: "rco.qu"}
 LONG_TIMES: Final = (*range(30, 41), *range(58, 65), 103)  # CP56Time2a
-_NAMES: Final = (*VALUES.values(), *(name for names in QUALITIES.values() for name in names), *COMMANDS.values(), "cp56time")
+_NAMES: Final = (*VALUES.values(), *(field for pairs in QUALITIES.values() for field, _ in pairs), *COMMANDS.values(), "cp56time")
 VALUE_FIELDS: Final = tuple(dict.fromkeys(f"iec60870_asdu.{name}" for name in _NAMES))
 
 
@@ -180,7 +180,7 @@ def _quality(left: dict[str, deque[str]], kind: int) -> tuple[str, ...]:
     """What is said of one object, by name."""
     if kind in COMMANDS:
         return PULSES.get(int(left[f"iec60870_asdu.{COMMANDS[kind]}"].popleft(), 0), ())
-    return tuple(name for field, name in QUALITIES[kind].items() if left[f"iec60870_asdu.{field}"].popleft() in ("1", "True"))
+    return tuple(name for field, name in QUALITIES[kind] if left[f"iec60870_asdu.{field}"].popleft() in ("1", "True"))
 
 
 # --- what is compared ---
