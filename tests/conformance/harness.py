@@ -246,6 +246,11 @@ class Result:
         """Rows of the baseline that agree in every column that it has."""
         return self.theirs - sum(one.theirs is not None for one in self.disagreements)
 
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many disagreements of each kind."""
+        return Counter(one.kind for one in self.disagreements)
+
 
 @cache
 def check(conformance_title: str, baseline: Baseline) -> Result:
