@@ -381,8 +381,8 @@ def test_tags_are_those_of_the_transcript() -> None:
 def test_what_was_done_to_a_micrologix() -> None:
     """cip_only.pcap, as tshark tells it: two changes of mode and four bits written under a mask."""
     rows = [row for row in captured("ITI+ICS-Security-Tools/pcaps/CIP/cip_only.pcap") if row["access"] not in ("read", "identify", "session", "diagnose")]
-    assert [(row["action"], row["effect"], row["values"] or None, row["outcome"]) for row in rows if row["action"] == "change_mode"] == [
-        ("change_mode", effect, None, "success") for effect in ("cpu.stop", "cpu.start")
+    assert [(row["action"], row["effect"], row["values"], row["outcome"]) for row in rows if row["action"] == "change_mode"] == [
+        ("change_mode", effect, [mode], "success") for effect, mode in (("cpu.stop", 1.0), ("cpu.start", 6.0))
     ]
     assert [row["object"]["name"] for row in rows if row["action"] == "protected_typed_logical_write_masked"] == ["#1:0/5", "#1:0/0", "#1:0/5", "#1:0/0"]
 

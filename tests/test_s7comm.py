@@ -241,7 +241,7 @@ def test_downloads() -> None:
         (COLD, "cold_restart", "cpu.start", "", 1),
         (WARM, "warm_restart", "cpu.start", "", 1),
         (INSERT, "insert_block", "program.activate", "DB1", 1),
-        (DELETE, "delete_block", "program.delete", "DB12", 2),
+        (DELETE, "delete_block", "program.delete", "DB12, DB13", 2),
         (OTHER_SERVICE, "pi_service", "unknown", "_N_LOGIN_", 1),
         (user(4, 5, 1, "0011223344556677"), "set_session_password", "credential.use", "", 1),
         (user(4, 1, 9), "force", "value.force", "", 1),
@@ -257,6 +257,14 @@ def test_what_acts(message: Message, action: str, effect: str, name: str, distin
     assert names(message) == [name]
 
 
+def test_every_block_of_a_service_is_named() -> None:
+    """Deleting DB12 and DB13 is not deleting DB12; what is no number ends the names, and is said."""
+    head, tail = "28000000000000fd 001a 0300 3041303030313242", "055f44454c45"
+    three, broken = job(f"{head} 3038303030303142 3045303030303742 {tail}"), job(f"{head} 3038303030304142 3045303030303742 {tail}")
+    assert names(three) == ["DB12, OB1, FB7"]
+    assert (names(broken), only(broken).anomalies) == (["DB12"], ("bad_value",))
+
+
 def test_clock() -> None:
     assert rows(*READ_CLOCK)[1].value == 1454943097, "2016-02-08 14:51:37"
     ask, answer = rows(*SET_CLOCK)
@@ -266,7 +274,7 @@ def test_clock() -> None:
 
 def test_a_mode_transition_is_reported() -> None:
     row = only(user(0, 0, 0))
-    assert (row.action, row.effect, row.role, row.outcome, row.transaction) == ("mode_transition_stop", "value.report", REPORT, UNANSWERED, -1)
+    assert (row.action, row.effect, row.role, row.outcome, row.transaction) == ("mode_transition_stop", "value.report", REPORT, SUCCESS, -1)
 
 
 @pytest.mark.parametrize(
