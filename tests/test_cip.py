@@ -55,6 +55,7 @@ def symbols(*names: str) -> str:
 
 
 TAG = symbols("FIT201")
+TAG_READ = f"4c {TAG} 0100"
 CONNECTION = "0700 4d00 e0312b3d"
 OPEN = f"54 02 2006 2401 07 9b 00000000 00000000 {CONNECTION} 02 000000 204e0000 0648 10270000 0628 01 05 0103 2004 2497 2c65 2c64"
 LARGE = f"5b 02 2006 2401 07 9b 00000000 00000000 {CONNECTION} 02 000000 204e0000 a00f0042 10270000 a00f0042 a3 03 0100 2002 2401"
@@ -466,6 +467,20 @@ def test_what_is_wrapped_stands_in_its_place() -> None:
     assert only(wrapped("0e 03 2001 2401 3007", "15 08 31302e302e302e32")).unit == -1
 
 
+def test_nothing_hides_in_sends_inside_sends() -> None:
+    """A stop inside two unconnected sends, and inside one that a packet carries, is a stop; inside a packet in a packet it is unknown, and said."""
+    stop = "07 02 2064 2401"
+    inner = wrapped(stop, "01 03").data.hex()
+    for message in (wrapped(inner, "01 02"), packet(TAG_READ, inner), wrapped(packet(TAG_READ, inner).data.hex(), "01 02")):
+        row = only(message)
+        assert (row.action, row.effect, row.unit, row.anomalies) == ("stop_controller", "cpu.stop", 3, ())
+    assert [(row.action, row.outcome) for row in told(CIP, [packet(TAG_READ, inner), packet("cc 00 00 00 c100 01", "87 00 0c 00", head="8a 00 00 00")])[2:]] == [
+        ("read_tag", SUCCESS), ("stop_controller", FAILURE),
+    ]  # fmt: skip
+    row = only(packet(TAG_READ, packet(stop).data.hex()))
+    assert (row.action, row.effect, row.part) == ("multiple_service_packet", "unknown", 1)
+
+
 def test_connections() -> None:
     row = only(asking(OPEN))
     assert (row.space, row.first, row.last, row.distinct, row.unit) == ("assembly", 100 << 16, 101 << 16, 2, 3)
@@ -547,6 +562,7 @@ def test_replies_whose_request_was_not_seen() -> None:
         (asking("52 02 2006 2401 0a 05 ff00 4c"), None, ("short",)),
         (asking("52 02 2006 2401 0a 05 0200 0e00 01 00 6800"), None, ("bad_path",)),
         (Message(b"\x0e", marks=8), None, ("short",)),
+        (packet(packet("07 02 2064 2401").data.hex()), None, ("nested_services",)),
     ],
 )
 def test_malformed(message: Message, before: Message | None, anomalies: tuple[str, ...]) -> None:

@@ -194,6 +194,9 @@ def test_io_of_an_unknown_connection_names_its_number() -> None:
         (pdu(111, "00000000 0800 0100 b200 0400 0102"), ASK, ("short",)),
         (pdu(112, "00000000 0000 0100 a100 0200 0102"), ASK, ("short",)),
         (pdu(111, "00000000"), ASK, ("short",)),
+        (pdu(111, "00000000 0800 0000"), ASK, ("bad_count",)),
+        (pdu(111, "00000000 0800 0200 0000 0000 b200 0000"), ASK, ("bad_item",)),
+        (pdu(112, "00000000 0000 0100 a100 0400 01020304"), ASK, ("bad_item",)),
     ],
 )
 def test_malformed(data: bytes, side: int, anomaly: tuple[str, ...]) -> None:

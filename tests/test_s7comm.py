@@ -307,6 +307,24 @@ def test_addresses_as_engineers_write_them(asked: str, space: str, first: int, l
     assert label(space, first, last) == written
 
 
+@pytest.mark.parametrize(
+    ("area", "space", "written", "effect"),
+    [
+        (0x03, "system_information_word", "SIW4", "value.write"), (0x05, "special_memory_word", "SMW4", "value.write"),
+        (0x06, "analog_input_word", "AIW4", "value.write"), (0x07, "analog_output_word", "AQW4", "output.operate"),
+        (0x1E, "counter", "C32", "value.write"), (0x1F, "timer", "T32", "value.write"),
+    ],
+)  # fmt: skip
+def test_what_only_an_s7_200_has(area: int, space: str, written: str, effect: str) -> None:
+    """Its analog values, special memory, counters and timers; the addresses of the last two are numbers, and what they tell is more than a value."""
+    row, known = only(job("0501" + item(4, 1, 0, area, 4), "000400102A00")), space[:3] not in ("cou", "tim")
+    assert (row.space, label(space, row.first, row.last), row.effect, row.value, row.anomalies) == (space, written, effect, 10752 if known else None, ())
+
+
+def test_an_area_that_nobody_knows_is_said() -> None:
+    assert only(job("0401" + item(4, 1, 0, 0x20, 4))).anomalies == ("bad_value",)
+
+
 def test_what_is_written_to_the_periphery_are_outputs() -> None:
     row = only(job("0501" + item(4, 1, 0, 0x80, 256), "000400101234"))
     assert (row.space, row.effect, row.value) == ("peripheral_output_word", "output.operate", 0x1234)
@@ -478,7 +496,7 @@ def test_broken() -> None:
 
 def test_spaces_are_areas_by_width() -> None:
     assert SPACES.index("data_block_bit") == 12
-    assert len(set(SPACES)) == len(SPACES) == 42
+    assert len(set(SPACES)) == len(SPACES) == 58
     assert label("session", 1, 1) is None
 
 

@@ -25,10 +25,10 @@ UPDATE, TRANSFER = 75, 77  # of firmware
 
 ANOMALIES: Final = (
     "short", "trailing_bytes", "bad_path", "bad_count", "bad_value", "service_mismatch", "wrong_direction", "too_many_services", "connection_mismatch",
-    "quantity_mismatch", "transaction_mismatch", "unsolicited", "late_response",
+    "quantity_mismatch", "transaction_mismatch", "nested_services", "unsolicited", "late_response", "reused_transaction",
 )  # fmt: skip
 SHORT, TRAILING_BYTES, BAD_PATH, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY = (1 << bit for bit in range(8))
-CONNECTION_MISMATCH, QUANTITY_MISMATCH, TRANSACTION_MISMATCH = 1 << 8, 1 << 9, 1 << 10
+CONNECTION_MISMATCH, QUANTITY_MISMATCH, TRANSACTION_MISMATCH, NESTED = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 STRUCTURE: Final = 0x2A0  # type of a structure
 
 # fmt: off

@@ -33,6 +33,7 @@ from sensors.codes.cip import (
     LARGE_FORWARD_OPEN,
     MEMORY,
     MODIFY_TAG,
+    NESTED,
     PACKET,
     PCCC,
     PROGRAM,
@@ -78,8 +79,9 @@ from sensors.protocols.enip import read_identity
 
 PARTS: Final = 256  # services of a packet that are told
 SAMPLES: Final = 256
+MOST_WRAPS: Final = 8  # unconnected sends around a service that are looked through
 LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that are longer carry it, shorter ones ask for it
-UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
+UPLOAD, DOWNLOAD, UNKNOWN = NUMBER["program.upload"], NUMBER["program.download"], NUMBER["unknown"]
 
 
 @kernel
@@ -201,6 +203,23 @@ def close_row(row: Any, message: Any, done: int, end: int) -> None:
 
 
 @kernel
+def ask_through(memory: Any, at: int, end: int, index: int, message: Any, part: int, row: Any, asked: Any, sampled: int, joints: Any) -> tuple[int, int]:
+    """Service and path of a request, or of the one that unconnected sends carry; returns where its data begin, and end."""
+    data = ask(memory, at, end, row, asked, joints)
+    for _ in range(MOST_WRAPS):
+        if row.short or asked.a != UNCONNECTED_SEND or asked.b != CONNECTION_MANAGER:
+            break
+        at, end = unwrap(memory, data, end, row, asked)
+        bad, unit = row.anomaly, asked.h
+        if row.short and message.marks & CUT == 0:
+            break
+        open_row(row, index, message, sampled)
+        row.part, row.unit, row.anomaly = part, unit, bad
+        data = ask(memory, at, end, row, asked, joints)
+    return data, end
+
+
+@kernel
 def read_parts(
     memory: Any, at: int, end: int, index: int, message: Any, unit: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
 ) -> tuple[int, int]:  # fmt: skip
@@ -227,8 +246,11 @@ def read_parts(
             read_reply(memory, place, stop, message, part, row, samples, contexts, joints)
         else:
             asked = contexts[begin_asked(message, part, unit, contexts, joints)]
-            data = ask(memory, place, stop, row, asked, joints)
-            if row.short == 0:
+            data, stop = ask_through(memory, place, stop, index, message, part, row, asked, sampled, joints)
+            if row.short == 0 and asked.a == PACKET:
+                row.effect = UNKNOWN  # whatever it does
+                row.anomaly |= NESTED
+            elif row.short == 0:
                 done = read_body(memory, data, stop, message, row, samples, asked, contexts, joints)
             asked.j, asked.l = count, message.transaction
         if row.short == 0 and row.role != RESPONSE and row.payload >= 0:
@@ -263,15 +285,8 @@ def read_requests(
     """A request, unwrapped where it is an unconnected send; the services of a packet."""
     row, at, end = operations[used], message.offset, message.offset + message.length
     asked = contexts[begin_asked(message, 0, message.unit, contexts, joints)]
-    data, done = ask(memory, at, end, row, asked, joints), end
-    if row.short == 0 and asked.a == UNCONNECTED_SEND and asked.b == CONNECTION_MANAGER:
-        at, end = unwrap(memory, data, end, row, asked)
-        bad, short = row.anomaly, row.short
-        unit = asked.h
-        if short == 0 or message.marks & CUT:
-            open_row(row, index, message, sampled)
-            row.unit, row.anomaly = unit, bad
-            data, done = ask(memory, at, end, row, asked, joints), end
+    data, end = ask_through(memory, at, end, index, message, 0, row, asked, sampled, joints)
+    done = end
     if row.short == 0 and asked.a == PACKET:
         unit, bad = asked.h, row.anomaly
         after, sampled_after = read_parts(memory, data, end, index, message, unit, operations, used, samples, sampled, contexts, joints)
