@@ -477,6 +477,14 @@ def test_an_answer_of_another_size_than_was_asked_for() -> None:
     assert [row.anomalies for row in found] == [(), ("quantity_mismatch",)]
 
 
+def test_an_answer_to_another_function_is_said() -> None:
+    talk = Talk(port=102).open()
+    for message in (*SETUP, job("290000000000095f50524f4752414d"), ack("0401", "ff04000801")):
+        talk.put(message.side, packets(message, 1000)[0])
+    stop = next(line for line in watch(talk.packets).lines if line["action"] == "plc_stop")
+    assert (stop["outcome"], stop["anomaly"]) == ("success", ["function_mismatch"])
+
+
 def test_more_items_than_rows_are_counted() -> None:
     found = rows(job("0446" + item(2, 1, 1, 0x84, 0) * 70))
     assert len(found) == 64

@@ -119,7 +119,7 @@ ERRORS: Final = {
 
 ANOMALIES: Final = (
     "wrong_protocol_id", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "quantity_mismatch",  # the last one by pairing too
-    "reused_transaction", "unsolicited", "late_response",
+    "function_mismatch", "reused_transaction", "unsolicited", "late_response",
 )  # fmt: skip
 WRONG_PROTOCOL_ID, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, QUANTITY_MISMATCH = (1 << bit for bit in range(7))
 
