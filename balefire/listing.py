@@ -94,12 +94,15 @@ def _object(operation: Mapping[str, Any]) -> str:
 
 
 def is_label(protocol: str, about: Mapping[str, Any]) -> bool:
-    """Is the name what engineers write for these numbers, and none that came by wire?"""
+    """Is the name what engineers write for these numbers, alone or behind what it lies in (`program 5/routine 7`), and none that came by wire?"""
     from sensors.protocol import protocols
 
     label = next((one.label for one in protocols() if one.name == protocol), None)
     space, name, first, last = (about.get(part) for part in ("space", "name", "first", "last"))
-    return label is not None and None not in (space, name, first, last) and name == label(str(space), int(str(first)), int(str(last)))
+    if label is None or None in (space, name, first, last):
+        return False
+    written = label(str(space), int(str(first)), int(str(last)))
+    return written is not None and f"/{name}".endswith(f"/{written}")
 
 
 def _outcome(operation: Mapping[str, Any], language: str) -> str:

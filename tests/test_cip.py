@@ -55,12 +55,14 @@ def symbols(*names: str) -> str:
 
 
 TAG = symbols("FIT201")
+TAG_READ = f"4c {TAG} 0100"
 CONNECTION = "0700 4d00 e0312b3d"
 OPEN = f"54 02 2006 2401 07 9b 00000000 00000000 {CONNECTION} 02 000000 204e0000 0648 10270000 0628 01 05 0103 2004 2497 2c65 2c64"
 LARGE = f"5b 02 2006 2401 07 9b 00000000 00000000 {CONNECTION} 02 000000 204e0000 a00f0042 10270000 a00f0042 a3 03 0100 2002 2401"
 NULL = f"54 02 2006 2401 07 9b 00000000 00000000 {CONNECTION} 02 000000 204e0000 0000 10270000 0000 01 02 2004 2497"
 CLOSE = f"4e 02 2006 2401 07 9b {CONNECTION} 02 00 2002 2401"
 OPENED = f"00 00 00 0500fe80 0600fe80 {CONNECTION} 204e0000 10270000 00 00"
+DOWNLOAD = "4c 02 2037 2465 00040000 0100 0102 01 656e67 da 0400 08 70756d702e62696e"  # pump.bin, 1024 octets, revision 1.2
 PAIRS = (  # requests and replies
     ("01 02 20ac 2401", "81 00 00 00 e302b2a4c1d1"),
     ("01 02 2001 2401", "81 00 00 00 0100 0c00 3a00 0403 3000 8e4d5200 0b 313735362d454e42542f41"),
@@ -101,7 +103,17 @@ PAIRS = (  # requests and replies
     ("1a 03 2004 2464 2801 05", "9a 00 00 00"),
     ("1b 03 2004 2464 2801", "9b 00 00 00"),
     ("1c 02 2043 2401", "9c 00 00 00"),
-    *((f"{service:02x} 02 2037 2401", f"{service | 128:02x} 00 00 00 01") for service in range(75, 82)),
+    *((f"{service:02x} 02 2037 2401", f"{service | 128:02x} 00 00 00 01") for service in (77, 78, 81)),
+    ("4b 02 2037 24c8 ff", "cb 00 00 00 00100000 c8"),
+    ("4f 02 2037 24c8 00", "cf 00 00 00 00 00 0102030405"),
+    ("4f 02 2037 24c8 01", "cf 00 00 00 01 02 0607 1c00"),
+    (DOWNLOAD, "cc 00 00 00 00020000 0000 80"),
+    ("4c 02 2037 2464 00040000 0100 0102 02 656e67 d0 0400 0300 414243 646575 d5 0400 0100 4100", "cc 00 00 00 00020000 0000 80"),
+    ("50 02 2037 2465 00 00 01020304", "d0 00 00 00 00"),
+    ("50 02 2037 2465 01 02 05060708 1a00", "d0 00 00 00 01"),
+    ("50 02 2037 2465 01 03", "d0 00 00 00 01"),
+    ("4b 02 20a1 2401 05990700 22000000", "cb 00 00 00 0000 1000 8000 140b 05990700"),
+    ("4d 02 20a1 2401 03000000 01020304", "cd 00 00 00 03000000 0000"),
     ("4b 02 2067 2401 07 4d00 e0312b3d 06 00 63c5 03", "cb 00 00 00 07 4d00 e0312b3d 46 00 63c5 00"),
     (f"4c {TAG} 0100", "cc 00 00 00 ca00 cdcc1c40"),
     (f"4c {symbols('Program:Main', 'Tank', '1', '2', 'Level', '3')} 0100", "cc 00 00 00 c100 01"),
@@ -217,7 +229,13 @@ def test_every_service_is_understood_without_complaint(pair: tuple[str, str]) ->
         ("09 02 2037 2401", "delete", "file.delete"),
         ("08 02 20c8 2401", "create", "configuration.write"),
         ("16 02 200f 2401", "save", "memory.copy"),
-        ("4c 02 2037 2401", "initiate_file_download", "file.write"),
+        (DOWNLOAD, "initiate_file_download", "file.write"),
+        ("50 02 2037 2465 00 00 01", "file_download_transfer", "file.write"),
+        ("50 02 2037 2465 00 03", "file_download_transfer", "session.close"),
+        ("4f 02 2037 2465 00", "file_upload_transfer", "file.read"),
+        ("51 02 2037 2465", "clear_file", "file.delete"),
+        ("4b 02 20a1 2401 05990700 22000000", "firmware_update", "firmware.mode"),
+        ("4d 02 20a1 2401 00000000 0102", "firmware_transfer", "firmware.write"),
         ("55 02 206b 2400 0100 0100", "get_instance_attribute_list", "tags.browse"),
         ("4b 02 2070 2400", "list_tasks", "directory.read"),
         ("4e 02 2070 2400", "function_78_112", "program.upload"),
@@ -373,6 +391,39 @@ def test_the_identity_object_tells_facts() -> None:
     assert both("0e 03 2001 2401 3004", "8e 00 00 00 140b")[1].samples == (Values("identity", 4, (0x140B,)),)
 
 
+def test_a_file_is_called_by_its_name_after_it_was_told() -> None:
+    """ODVA Vol 1, 5-42: what begins a download tells size and name, its transfers their number; clearing it tells neither."""
+    bodies = (DOWNLOAD, "50 02 2037 2465 00 00 0102", "50 02 2037 2465 01 02 0304 0a00", "51 02 2037 2465", "50 02 2037 2466 00 00 0102")
+    memory, operations = dissected([asking(body) for body in bodies])
+    names = [bytes(memory[row.name_at : row.name_at + row.name_octets]).decode() for row in operations[: len(bodies)]]
+    assert names == ["pump.bin", "pump.bin", "pump.bin", "pump.bin", ""]
+    rows = told(CIP, [asking(body) for body in bodies])
+    assert [(row.space, row.first, row.last, row.value) for row in rows] == [
+        ("file", 101, 101, 1024), ("file", 101, 101, 0), ("file", 101, 101, 1), ("file", 101, 101, None), ("file", 102, 102, 0),
+    ]  # fmt: skip
+    assert both("4b 02 2037 24c8 ff", "cb 00 00 00 00100000 c8")[1].value == 4096, "how long it is, the answer tells"
+
+
+def test_firmware_tells_how_much_of_it_there_is_and_which_chunk_comes() -> None:
+    first, second = only(asking("4b 02 20a1 2401 05990700 22000000")), only(asking("4d 02 20a1 2402 07000000 0102"))
+    assert (first.space, label("object", first.first, first.last), first.value) == ("object", "firmware 1", 0x79905)
+    assert (label("object", second.first, second.last), second.value) == ("firmware 2", 7)
+
+
+@pytest.mark.parametrize(
+    ("ask", "reply", "error"),
+    [
+        ("4f 02 2037 24c8 01", "cf 00 00 00 01 03", "file_transfer_aborted"),
+        ("4d 02 20a1 2401 03000000 01", "cd 00 00 00 03000000 0300", "firmware_transfer_failed"),
+        ("4d 02 20a1 2401 03000000 01", "cd 00 00 00 03000000 0400", "firmware_programming_failed"),
+        ("4d 02 20a1 2401 03000000 01", "cd 00 00 00 03000000 0500", "firmware_storage_faulted"),
+    ],
+)
+def test_what_did_not_arrive_is_no_success(ask: str, reply: str, error: str) -> None:
+    _, row = both(ask, reply)
+    assert (row.outcome, error_name(CIP, row.error), row.anomalies) == (FAILURE, error, ())
+
+
 def test_services_of_a_packet_are_operations_of_their_own() -> None:
     rows = told(CIP, list(PACKETS[:2]))
     assert [(row.part, row.code, row.outcome) for row in rows] == [
@@ -414,6 +465,19 @@ def test_what_is_wrapped_stands_in_its_place() -> None:
     row = only(answering("d2 00 01 01 0402 00"), wrapped("4c 04 9106 464954323031 0100"))
     assert (row.code, row.outcome, CIP.errors[row.error]) == ("76/107", FAILURE, "unconnected_request_timed_out")
     assert only(wrapped("0e 03 2001 2401 3007", "15 08 31302e302e302e32")).unit == -1
+
+
+def test_nothing_hides_in_sends_inside_sends() -> None:
+    """A stop inside two unconnected sends, and inside one that a packet carries, is a stop; inside a packet in a packet it is unknown, and said."""
+    stop = "07 02 2064 2401"
+    inner = wrapped(stop, "01 03").data.hex()
+    for message in (wrapped(inner, "01 02"), packet(TAG_READ, inner), wrapped(packet(TAG_READ, inner).data.hex(), "01 02")):
+        row = only(message)
+        assert (row.action, row.effect, row.unit, row.anomalies) == ("stop_controller", "cpu.stop", 3, ())
+    _, _, *answers = told(CIP, [packet(TAG_READ, inner), packet("cc 00 00 00 c100 01", "87 00 0c 00", head="8a 00 00 00")])
+    assert [(row.action, row.outcome) for row in answers] == [("read_tag", SUCCESS), ("stop_controller", FAILURE)]
+    row = only(packet(TAG_READ, packet(stop).data.hex()))
+    assert (row.action, row.effect, row.part) == ("multiple_service_packet", "unknown", 1)
 
 
 def test_connections() -> None:
@@ -477,6 +541,19 @@ def test_replies_whose_request_was_not_seen() -> None:
         (answering("cc 00 00 00 c400 0100000002000000"), asking(f"4c {TAG} 0100"), ("quantity_mismatch",)),
         (answering("cc 00 00 00 01000000"), asking("4c 02 2072 2400 00ce0400 0200"), ("quantity_mismatch",)),
         (answering(f"ce 00 00 00 {CONNECTION.replace('07', '08', 1)} 00 00"), asking(CLOSE), ("connection_mismatch",)),
+        (asking("4b 02 2037 2401"), None, ("short",)),
+        (asking("4b 02 2037 2401 ff00"), None, ("trailing_bytes",)),
+        (asking("4c 02 2037 2401"), None, ("short",)),
+        (asking(DOWNLOAD[:-2]), None, ("short",)),
+        (asking(DOWNLOAD + "00"), None, ("trailing_bytes",)),
+        (asking(DOWNLOAD.replace("01 656e67 da", "02 656e67 da")), None, ("short",)),
+        (asking(DOWNLOAD.replace("01 656e67 da", "ff 656e67 da")), None, ("bad_value",)),
+        (asking(DOWNLOAD.replace("01 656e67 da", "01 656e67 db")), None, ("bad_value",)),
+        (asking("50 02 2037 2401 00 05 01"), None, ("bad_value",)),
+        (asking("50 02 2037 2401 00"), None, ("short",)),
+        (answering("cf 00 00 00 02 00 01"), asking("4f 02 2037 24c8 01"), ("transaction_mismatch",)),
+        (answering("d0 00 00 00 02"), asking("50 02 2037 2465 01 00 01"), ("transaction_mismatch",)),
+        (answering("cd 00 00 00 04000000 0000"), asking("4d 02 20a1 2401 03000000 01"), ("transaction_mismatch",)),
         (asking("0a 02 2002 2401"), None, ("short",)),
         (asking("0a 02 2002 2401 0000"), None, ("bad_count",)),
         (asking("0a 02 2002 2401 0100 ff00"), None, ("bad_count", "short")),
@@ -484,6 +561,7 @@ def test_replies_whose_request_was_not_seen() -> None:
         (asking("52 02 2006 2401 0a 05 ff00 4c"), None, ("short",)),
         (asking("52 02 2006 2401 0a 05 0200 0e00 01 00 6800"), None, ("bad_path",)),
         (Message(b"\x0e", marks=8), None, ("short",)),
+        (packet(packet("07 02 2064 2401").data.hex()), None, ("nested_services",)),
     ],
 )
 def test_malformed(message: Message, before: Message | None, anomalies: tuple[str, ...]) -> None:

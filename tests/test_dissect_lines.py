@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from balefire.listing import AHEAD, WIDTHS, shown
+from balefire.listing import AHEAD, WIDTHS, is_label, shown
 from tests.cli import CAPTURES, lines, program
 from tests.test_iec104 import CLIENT, STATION, asdu, frame
 from tests.wire import Talk, save
@@ -32,6 +32,13 @@ def test_select_and_execute_differ_and_their_cause_is_shown(tmp_path: Path) -> N
         "Action", "double_command · act · output.select", "double_command · act", "double_command_termination · actterm",
         "single_point_information_with_cp56time2a · spont",
     ]  # fmt: skip
+
+
+def test_an_object_is_written_without_its_number_where_its_name_says_it() -> None:
+    about = {"space": "object", "first": (109 << 36) + (7 << 16), "last": (109 << 36) + (7 << 16)}
+    said = {name: is_label("cip", {**about, "name": name}) for name in ("routine 7", "program 5/routine 7", "program 5/routine 17", "my routine 7", None)}
+    assert said == {"routine 7": True, "program 5/routine 7": True, "program 5/routine 17": False, "my routine 7": False, None: False}
+    assert not is_label("cip", {"space": "file", "name": "pump.bin", "first": 101, "last": 101})
 
 
 def test_no_action_is_cut() -> None:

@@ -194,6 +194,9 @@ def test_io_of_an_unknown_connection_names_its_number() -> None:
         (pdu(111, "00000000 0800 0100 b200 0400 0102"), ASK, ("short",)),
         (pdu(112, "00000000 0000 0100 a100 0200 0102"), ASK, ("short",)),
         (pdu(111, "00000000"), ASK, ("short",)),
+        (pdu(111, "00000000 0800 0000"), ASK, ("bad_count",)),
+        (pdu(111, "00000000 0800 0200 0000 0000 b200 0000"), ASK, ("bad_item",)),
+        (pdu(112, "00000000 0000 0100 a100 0400 01020304"), ASK, ("bad_item",)),
     ],
 )
 def test_malformed(data: bytes, side: int, anomaly: tuple[str, ...]) -> None:
@@ -381,8 +384,8 @@ def test_tags_are_those_of_the_transcript() -> None:
 def test_what_was_done_to_a_micrologix() -> None:
     """cip_only.pcap, as tshark tells it: two changes of mode and four bits written under a mask."""
     rows = [row for row in captured("ITI+ICS-Security-Tools/pcaps/CIP/cip_only.pcap") if row["access"] not in ("read", "identify", "session", "diagnose")]
-    assert [(row["action"], row["effect"], row["values"] or None, row["outcome"]) for row in rows if row["action"] == "change_mode"] == [
-        ("change_mode", effect, None, "success") for effect in ("cpu.stop", "cpu.start")
+    assert [(row["action"], row["effect"], row["values"], row["outcome"]) for row in rows if row["action"] == "change_mode"] == [
+        ("change_mode", effect, [mode], "success") for effect, mode in (("cpu.stop", 1.0), ("cpu.start", 6.0))
     ]
     assert [row["object"]["name"] for row in rows if row["action"] == "protected_typed_logical_write_masked"] == ["#1:0/5", "#1:0/0", "#1:0/5", "#1:0/0"]
 

@@ -241,7 +241,7 @@ def test_downloads() -> None:
         (COLD, "cold_restart", "cpu.start", "", 1),
         (WARM, "warm_restart", "cpu.start", "", 1),
         (INSERT, "insert_block", "program.activate", "DB1", 1),
-        (DELETE, "delete_block", "program.delete", "DB12", 2),
+        (DELETE, "delete_block", "program.delete", "DB12, DB13", 2),
         (OTHER_SERVICE, "pi_service", "unknown", "_N_LOGIN_", 1),
         (user(4, 5, 1, "0011223344556677"), "set_session_password", "credential.use", "", 1),
         (user(4, 1, 9), "force", "value.force", "", 1),
@@ -257,6 +257,14 @@ def test_what_acts(message: Message, action: str, effect: str, name: str, distin
     assert names(message) == [name]
 
 
+def test_every_block_of_a_service_is_named() -> None:
+    """Deleting DB12 and DB13 is not deleting DB12; what is no number ends the names, and is said."""
+    head, tail = "28000000000000fd 001a 0300 3041303030313242", "055f44454c45"
+    three, broken = job(f"{head} 3038303030303142 3045303030303742 {tail}"), job(f"{head} 3038303030304142 3045303030303742 {tail}")
+    assert names(three) == ["DB12, OB1, FB7"]
+    assert (names(broken), only(broken).anomalies) == (["DB12"], ("bad_value",))
+
+
 def test_clock() -> None:
     assert rows(*READ_CLOCK)[1].value == 1454943097, "2016-02-08 14:51:37"
     ask, answer = rows(*SET_CLOCK)
@@ -266,7 +274,7 @@ def test_clock() -> None:
 
 def test_a_mode_transition_is_reported() -> None:
     row = only(user(0, 0, 0))
-    assert (row.action, row.effect, row.role, row.outcome, row.transaction) == ("mode_transition_stop", "value.report", REPORT, UNANSWERED, -1)
+    assert (row.action, row.effect, row.role, row.outcome, row.transaction) == ("mode_transition_stop", "value.report", REPORT, SUCCESS, -1)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +305,24 @@ def test_addresses_as_engineers_write_them(asked: str, space: str, first: int, l
     row = only(job("0401" + asked))
     assert (row.action, row.effect, row.space, row.first, row.last, row.anomalies) == ("read_var", "value.read", space, first, last, ())
     assert label(space, first, last) == written
+
+
+@pytest.mark.parametrize(
+    ("area", "space", "written", "effect"),
+    [
+        (0x03, "system_information_word", "SIW4", "value.write"), (0x05, "special_memory_word", "SMW4", "value.write"),
+        (0x06, "analog_input_word", "AIW4", "value.write"), (0x07, "analog_output_word", "AQW4", "output.operate"),
+        (0x1E, "counter", "C32", "value.write"), (0x1F, "timer", "T32", "value.write"),
+    ],
+)  # fmt: skip
+def test_what_only_an_s7_200_has(area: int, space: str, written: str, effect: str) -> None:
+    """Its analog values, special memory, counters and timers; the addresses of the last two are numbers, and what they tell is more than a value."""
+    row, known = only(job("0501" + item(4, 1, 0, area, 4), "000400102A00")), space[:3] not in ("cou", "tim")
+    assert (row.space, label(space, row.first, row.last), row.effect, row.value, row.anomalies) == (space, written, effect, 10752 if known else None, ())
+
+
+def test_an_area_that_nobody_knows_is_said() -> None:
+    assert only(job("0401" + item(4, 1, 0, 0x20, 4))).anomalies == ("bad_value",)
 
 
 def test_what_is_written_to_the_periphery_are_outputs() -> None:
@@ -451,6 +477,14 @@ def test_an_answer_of_another_size_than_was_asked_for() -> None:
     assert [row.anomalies for row in found] == [(), ("quantity_mismatch",)]
 
 
+def test_an_answer_to_another_function_is_said() -> None:
+    talk = Talk(port=102).open()
+    for message in (*SETUP, job("290000000000095f50524f4752414d"), ack("0401", "ff04000801")):
+        talk.put(message.side, packets(message, 1000)[0])
+    stop = next(line for line in watch(talk.packets).lines if line["action"] == "plc_stop")
+    assert (stop["outcome"], stop["anomaly"]) == ("success", ["function_mismatch"])
+
+
 def test_more_items_than_rows_are_counted() -> None:
     found = rows(job("0446" + item(2, 1, 1, 0x84, 0) * 70))
     assert len(found) == 64
@@ -470,7 +504,7 @@ def test_broken() -> None:
 
 def test_spaces_are_areas_by_width() -> None:
     assert SPACES.index("data_block_bit") == 12
-    assert len(set(SPACES)) == len(SPACES) == 42
+    assert len(set(SPACES)) == len(SPACES) == 58
     assert label("session", 1, 1) is None
 
 

@@ -13,20 +13,22 @@ from sensors.engine.tables import table
 from sensors.protocol import Function
 
 # Object classes that are looked at by number.
-IDENTITY, MESSAGE_ROUTER, ASSEMBLY, CONNECTION_MANAGER, PCCC, SYMBOL, TEMPLATE, MEMORY = 1, 2, 4, 6, 103, 107, 108, 114
+IDENTITY, MESSAGE_ROUTER, ASSEMBLY, CONNECTION_MANAGER, FILE, PCCC, SYMBOL, TEMPLATE, MEMORY, FIRMWARE = 1, 2, 4, 6, 55, 103, 107, 108, 114, 161
 
 # Services that are looked at by number.
 GET_ALL, SET_ALL, GET_LIST, SET_LIST, RESET, CREATE, DELETE, PACKET, APPLY, GET_SINGLE, SET_SINGLE = 1, 2, 3, 4, 5, 8, 9, 10, 13, 14, 16
 RESTORE, GET_MEMBER, SET_MEMBER, REMOVE_MEMBER = 21, 24, 25, 27
 READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE = 76, 77, 78, 82, 83, 85
 EXECUTE, FORWARD_CLOSE, UNCONNECTED_SEND, FORWARD_OPEN, LARGE_FORWARD_OPEN = 75, 78, 82, 84, 91
+INITIATE_UPLOAD, INITIATE_DOWNLOAD, UPLOAD_TRANSFER, DOWNLOAD_TRANSFER, CLEAR_FILE = 75, 76, 79, 80, 81  # of a file
+UPDATE, TRANSFER = 75, 77  # of firmware
 
 ANOMALIES: Final = (
     "short", "trailing_bytes", "bad_path", "bad_count", "bad_value", "service_mismatch", "wrong_direction", "too_many_services", "connection_mismatch",
-    "quantity_mismatch", "unsolicited", "late_response",
+    "quantity_mismatch", "transaction_mismatch", "nested_services", "unsolicited", "late_response", "reused_transaction",
 )  # fmt: skip
 SHORT, TRAILING_BYTES, BAD_PATH, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_DIRECTION, TOO_MANY = (1 << bit for bit in range(8))
-CONNECTION_MISMATCH, QUANTITY_MISMATCH = 1 << 8, 1 << 9
+CONNECTION_MISMATCH, QUANTITY_MISMATCH, TRANSACTION_MISMATCH, NESTED = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 STRUCTURE: Final = 0x2A0  # type of a structure
 
 # fmt: off
@@ -63,6 +65,8 @@ FUNCTIONS: Final = {
     "79/55": Function("file_upload_transfer", "file.read"),
     "80/55": Function("file_download_transfer", "file.write"),
     "81/55": Function("clear_file", "file.delete"),
+    "75/161": Function("firmware_update", "firmware.mode"),               # as ControlFLASH does: size and place of what is to come
+    "77/161": Function("firmware_transfer", "firmware.write"),
     "75/103": Function("execute_pccc", "unknown"),                        # where it carries none
     "75/104": Function("list_programs", "directory.read"),                # the instances that there are; not published, as seen in uploads
     "75/105": Function("list_modules", "configuration.read"),
@@ -159,10 +163,14 @@ ENCAPSULATED: Final = {
     105: "unsupported_protocol_revision", 106: "service_not_allowed_on_this_port",
 }
 EXTENDED: Final = {0x2104: "offset_beyond_end_of_tag", 0x2105: "access_beyond_end_of_object", 0x2107: "tag_type_mismatch"}    # of general status 255
+REFUSED_LATER: Final = 1 << 25  # what the data of a reply say went wrong, though its status is success
+TRANSFER_ABORTED: Final = REFUSED_LATER
+STORED: Final = {3: "firmware_transfer_failed", 4: "firmware_programming_failed", 5: "firmware_storage_faulted"}  # statuses of the nonvolatile storage object
 CONNECTION_FAILURE, GENERAL_ERROR = 1, 255  # general statuses that say nothing without their extended one
 ERRORS: Final = {  # general status, and of those two extended status << 8
     **{number: name for number, name in enumerate(GENERAL) if name}, GENERAL_ERROR: "general_error",
     **{ENCAPSULATION | code: name for code, name in ENCAPSULATED.items()},
+    TRANSFER_ABORTED: "file_transfer_aborted", **{REFUSED_LATER | status: name for status, name in STORED.items()},
     **{code << 8 | CONNECTION_FAILURE: name for code, name in CONNECTION.items()}, **{code << 8 | GENERAL_ERROR: name for code, name in EXTENDED.items()},
 }
 

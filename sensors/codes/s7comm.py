@@ -119,7 +119,7 @@ ERRORS: Final = {
 
 ANOMALIES: Final = (
     "wrong_protocol_id", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "quantity_mismatch",  # the last one by pairing too
-    "reused_transaction", "unsolicited", "late_response",
+    "function_mismatch", "reused_transaction", "unsolicited", "late_response",
 )  # fmt: skip
 WRONG_PROTOCOL_ID, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, QUANTITY_MISMATCH = (1 << bit for bit in range(7))
 
@@ -129,6 +129,7 @@ AREAS: Final = {  # number on the wire: space, what stands before an address
     0x81: ("input", "I"), 0x82: ("output", "Q"), 0x83: ("memory", "M"), 0x84: ("data_block", "DB"), 0x85: ("instance_block", "DI"), 0x86: ("local", "L"),
     0x80: ("peripheral_input", "PI"),
     0: ("peripheral_output", "PQ"),                                        # as 0x80, where it is written
+    0x03: ("system_information", "SI"), 0x05: ("special_memory", "SM"), 0x06: ("analog_input", "AI"), 0x07: ("analog_output", "AQ"),     # of an S7-200
 }
 OTHERS: Final = (
     "counter", "timer", "block", "symbol", "nc_variable", "status_list", "module_identification", "component_identification", "operating_mode", "session",

@@ -36,6 +36,7 @@ GOOD: Final = 0xFF  # return code of an item
 VARIABLE, ANY, DATA_BLOCKS, SYMBOLIC = 0x12, 0x10, 0xB0, 0xB2  # how an item names what it is about
 NC_FIRST, NC_LAST = 0x82, 0x84
 PERIPHERY, OUTPUTS, DATA_BLOCK, COUNTERS, TIMERS = 0x80, 0x82, 0x84, 0x1C, 0x1D
+COUNTERS_200, TIMERS_200, ANALOG_OUTPUTS = 0x1E, 0x1F, 0x07  # of an S7-200; its counters and timers tell more than a value
 INPUT_FAMILY, OUTPUT_FAMILY = 6, 7  # of the periphery
 MOST_BIT: Final = 1 << 19  # a block has 64 KiB
 OPERATE: Final = NUMBER["output.operate"]
@@ -68,6 +69,9 @@ def read_any(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
     family = FAMILIES[area]
     if area in (COUNTERS, TIMERS):
         row.space, row.first, kind = (COUNTER, address, COUNTERS) if area == COUNTERS else (TIMER, address, TIMERS)
+    elif area in (COUNTERS_200, TIMERS_200):
+        row.space, row.first, row.last = COUNTER if area == COUNTERS_200 else TIMER, address, address + max(count, 1) - 1
+        return 0
     elif family >= 0:
         form = FORMS[kind]
         width = form.element if form.element <= DOUBLES else BYTES
@@ -77,12 +81,12 @@ def read_any(memory: Any, at: int, end: int, row: Any, write: bool) -> int:
             row.first = numbered * BIT_BLOCK + address if width == BITS else numbered * BYTE_BLOCK + (address >> 3)
     form = FORMS[kind]
     if row.first < 0:
-        row.anomaly |= BAD_VALUE if family >= 0 else 0
+        row.anomaly |= BAD_VALUE
     else:
         row.last = row.first + max(count, 1) * (form.octets if form.element == BYTES else form.step) - 1
     if count == 0:
         row.anomaly |= BAD_COUNT
-    if write and area in (OUTPUTS, PERIPHERY):
+    if write and area in (OUTPUTS, PERIPHERY, ANALOG_OUTPUTS):
         row.effect = OPERATE
     return kind << 16 | count
 

@@ -3,7 +3,7 @@
 One row a service: those of a multiple service packet have one each, numbered by `part`; what an unconnected send wraps stands in its place, with the last port
 of its route as unit. Objects are class << 36 | instance << 16 | attribute, 0: none. A tag is known by its name; a single index at its end is the address,
 others stand in the name. Replies tell no path: what was asked is remembered (`sensors.codes.cipservices`). Class 0: not told. Structures and types without
-a size are opaque.
+a size are opaque. A file is its instance, with its name where one was told on the connection.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from sensors.codes.cip import (
     CONNECTION_MISMATCH,
     ERRORS,
     EXECUTE,
+    FILE,
+    FIRMWARE,
     FORWARD_CLOSE,
     FORWARD_OPEN,
     FUNCTIONS,
@@ -31,6 +33,7 @@ from sensors.codes.cip import (
     LARGE_FORWARD_OPEN,
     MEMORY,
     MODIFY_TAG,
+    NESTED,
     PACKET,
     PCCC,
     PROGRAM,
@@ -44,13 +47,16 @@ from sensors.codes.cip import (
     SYMBOL,
     TOO_MANY,
     TRAILING_BYTES,
+    TRANSFER,
     UNCONNECTED_SEND,
+    UPDATE,
     WRITE_FRAGMENT,
     WRITE_TAG,
     WRONG_DIRECTION,
     fact,
     unnamed,
 )  # fmt: skip
+from sensors.codes.cipfiles import is_transfer, read_file_reply, read_file_request, read_firmware_reply, read_firmware_request
 from sensors.codes.cipservices import ask, asked_of, begin_asked, default_class, is_known, read_status, set_code, unwrap
 from sensors.codes.cipvalues import read_identity_attribute, read_identity_list, read_plain, read_run, read_tag_reply, read_tag_request
 from sensors.codes.connections import connection_number, read_forward_close, read_forward_open
@@ -73,8 +79,9 @@ from sensors.protocols.enip import read_identity
 
 PARTS: Final = 256  # services of a packet that are told
 SAMPLES: Final = 256
+MOST_WRAPS: Final = 8  # unconnected sends around a service that are looked through
 LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that are longer carry it, shorter ones ask for it
-UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
+UPLOAD, DOWNLOAD, UNKNOWN = NUMBER["program.upload"], NUMBER["program.download"], NUMBER["unknown"]
 
 
 @kernel
@@ -89,7 +96,7 @@ def read_pccc(memory: Any, at: int, end: int, row: Any) -> int:
 
 
 @kernel
-def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, joints: Any) -> int:
+def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: Any, asked: Any, contexts: Any, joints: Any) -> int:
     """The data of a request; returns their end."""
     service, kind = asked.a, asked.b
     if kind == SYMBOL and service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT):
@@ -101,6 +108,10 @@ def read_body(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any
             return read_forward_close(memory, at, end, row, asked, joints)
     elif kind == PCCC and service == EXECUTE:
         return read_pccc(memory, at, end, row)
+    elif kind == FILE and is_transfer(service):
+        return read_file_request(memory, at, end, message, row, asked, contexts, joints)
+    elif kind == FIRMWARE and service in (UPDATE, TRANSFER):
+        read_firmware_request(memory, at, end, row, asked)
     elif kind == MEMORY and service == READ_TAG:
         first, count = u32le(memory, at, end, row), u16le(memory, at + 4, end, row)
         row.space, row.first, row.last = -1, -1, -1
@@ -169,6 +180,10 @@ def read_known(memory: Any, at: int, end: int, service: int, kind: int, row: Any
             read_identity_list(memory, at, end, row, samples)
         else:
             read_identity_attribute(memory, at, end, asked.d, row, samples)
+    elif kind == FILE and is_transfer(service):
+        read_file_reply(memory, at, end, service, row, asked)
+    elif kind == FIRMWARE and service == TRANSFER:
+        read_firmware_reply(memory, at, end, row, asked)
     elif kind == MEMORY and service == READ_TAG:
         if read_run(memory, at, end, row, samples, ADDRESSES, asked.e, U32LE, 4, 4) != asked.f:
             row.anomaly |= QUANTITY_MISMATCH
@@ -185,6 +200,23 @@ def close_row(row: Any, message: Any, done: int, end: int) -> None:
         row.anomaly |= SHORT
     elif done < end:
         row.anomaly |= TRAILING_BYTES
+
+
+@kernel
+def ask_through(memory: Any, at: int, end: int, index: int, message: Any, part: int, row: Any, asked: Any, sampled: int, joints: Any) -> tuple[int, int]:
+    """Service and path of a request, or of the one that unconnected sends carry; returns where its data begin, and end."""
+    data = ask(memory, at, end, row, asked, joints)
+    for _ in range(MOST_WRAPS):
+        if row.short or asked.a != UNCONNECTED_SEND or asked.b != CONNECTION_MANAGER:
+            break
+        at, end = unwrap(memory, data, end, row, asked)
+        bad, unit = row.anomaly, asked.h
+        if row.short and message.marks & CUT == 0:
+            break
+        open_row(row, index, message, sampled)
+        row.part, row.unit, row.anomaly = part, unit, bad
+        data = ask(memory, at, end, row, asked, joints)
+    return data, end
 
 
 @kernel
@@ -214,9 +246,12 @@ def read_parts(
             read_reply(memory, place, stop, message, part, row, samples, contexts, joints)
         else:
             asked = contexts[begin_asked(message, part, unit, contexts, joints)]
-            data = ask(memory, place, stop, row, asked, joints)
-            if row.short == 0:
-                done = read_body(memory, data, stop, row, samples, asked, joints)
+            data, stop = ask_through(memory, place, stop, index, message, part, row, asked, sampled, joints)
+            if row.short == 0 and asked.a == PACKET:
+                row.effect = UNKNOWN  # whatever it does
+                row.anomaly |= NESTED
+            elif row.short == 0:
+                done = read_body(memory, data, stop, message, row, samples, asked, contexts, joints)
             asked.j, asked.l = count, message.transaction
         if row.short == 0 and row.role != RESPONSE and row.payload >= 0:
             row.part = part
@@ -250,15 +285,8 @@ def read_requests(
     """A request, unwrapped where it is an unconnected send; the services of a packet."""
     row, at, end = operations[used], message.offset, message.offset + message.length
     asked = contexts[begin_asked(message, 0, message.unit, contexts, joints)]
-    data, done = ask(memory, at, end, row, asked, joints), end
-    if row.short == 0 and asked.a == UNCONNECTED_SEND and asked.b == CONNECTION_MANAGER:
-        at, end = unwrap(memory, data, end, row, asked)
-        bad, short = row.anomaly, row.short
-        unit = asked.h
-        if short == 0 or message.marks & CUT:
-            open_row(row, index, message, sampled)
-            row.unit, row.anomaly = unit, bad
-            data, done = ask(memory, at, end, row, asked, joints), end
+    data, end = ask_through(memory, at, end, index, message, 0, row, asked, sampled, joints)
+    done = end
     if row.short == 0 and asked.a == PACKET:
         unit, bad = asked.h, row.anomaly
         after, sampled_after = read_parts(memory, data, end, index, message, unit, operations, used, samples, sampled, contexts, joints)
@@ -270,7 +298,7 @@ def read_requests(
             row.code, row.effect, row.space, row.first, row.last = 0, -1, -1, -1, -1
     elif row.short == 0:
         row.unit = asked.h
-        done = read_body(memory, data, end, row, samples, asked, joints)
+        done = read_body(memory, data, end, message, row, samples, asked, contexts, joints)
     elif message.marks & CUT and row.code >> 40 in (PACKET + 1, UNCONNECTED_SEND + 1):
         row.code, row.effect = 0, -1
     asked.l = message.transaction

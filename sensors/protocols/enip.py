@@ -160,6 +160,8 @@ def read_items(memory: Any, at: int, end: int, command: int, message: Any, row: 
         at += octets
         if row.short:
             break
+    if row.short == 0 and command in (SEND_RR, SEND_UNIT) and row.payload < 0:
+        row.anomaly |= BAD_ITEM if count else BAD_COUNT
     return at
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
-from sensors.codes.s7blocks import name_block, read_block, read_file, spelled
+from sensors.codes.s7blocks import name_block, read_block, read_file, read_more_blocks, spelled
 from sensors.codes.s7comm import (
     ANOMALIES,
     BAD_COUNT,
@@ -48,7 +48,7 @@ from sensors.codes.s7variables import (
 from sensors.engine.contexts import context, drop, find
 from sensors.engine.dissecting import add_fact, most_rows, open_row, sub_code
 from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16be, u24be, u32be
-from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, UNANSWERED
+from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
 
 # fmt: off
@@ -117,7 +117,8 @@ def read_service(memory: Any, at: int, end: int, row: Any, joints: Any) -> None:
         if octets != 2 + 8 * blocks or blocks == 0:
             row.anomaly |= BAD_COUNT
         elif row.short == 0:
-            read_block(memory, at + 12, name_at, row, joints)
+            if read_block(memory, at + 12, name_at, row, joints) >= 0 and blocks > 1:
+                read_more_blocks(memory, at + 20, name_at, blocks - 1, row, joints)
             row.distinct = blocks
     elif word == PROGRAM:
         cold = octets > 0 and u8(memory, at + 10, name_at, row) == COLD
@@ -274,7 +275,7 @@ def read_user_data(
     elif kind in (ANSWERS, ANSWERS + 3):
         answers(row)
     else:
-        row.role, row.outcome, row.transaction = REPORT, UNANSWERED, -1
+        row.role, row.outcome, row.transaction = REPORT, SUCCESS, -1
         if kind not in (INDICATES, INDICATES + 3):
             row.anomaly |= BAD_VALUE
     error = u16be(memory, at + 10, end, row) if long and row.role == RESPONSE else 0

@@ -5,11 +5,11 @@ Our lines name no variation, so objects are compared by the address space of the
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from tests.conformance import ipal, others, tshark, zeek
+from tests.conformance import ipal, others, zeek
+from tests.conformance.dnp3frames import ANSWERS, LINK, READ, RESPONSE, SPACES, UNSOLICITED, dealt, named, qualities, swapped
 from tests.conformance.harness import Baseline, Conformance, Known, Lines, Samples, truths
 from tests.conformance.rows import Disagreement, Row, said
 
@@ -17,17 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LINK: Final = 256  # in front of a link function: PRM (64) and its number
-READ, RESPONSE, UNSOLICITED = 1, 129, 130
-SPACES: Final = {
-    0: "device_attribute", 1: "binary_input", 2: "binary_input", 3: "double_bit_input", 4: "double_bit_input", 10: "binary_output", 12: "binary_output",
-    20: "counter", 21: "frozen_counter", 30: "analog_input", 32: "analog_input", 40: "analog_output", 41: "analog_output", 50: "time", 52: "time_delay",
-    60: "class",
-}  # fmt: skip
 ANSWERED: Final = {0x40: 0, 0x42: 0, 0x49: 11}  # reset and test of the link: acknowledged; request of its status: status (9.2.4.1.3)
 TIMES: Final = (50, 52)
-CONTROL_GROUPS: Final = (12, 41)
-ANSWERS: Final = (RESPONSE, UNSOLICITED)
 CONTROL: Final = ("control_code", "control_count", "control_on_time", "control_off_time")
 
 # --- our side ---
@@ -42,7 +33,7 @@ def _function(line: dict[str, Any], answer: bool) -> int:
     path = [int(part) for part in (line["code"] or "-1").split("/")]
     if path[0] == LINK:
         return LINK + (ANSWERED.get(path[1], path[1]) if answer else path[1])
-    return RESPONSE if answer and path[0] not in (RESPONSE, UNSOLICITED) else path[0]
+    return RESPONSE if answer and path[0] not in ANSWERS else path[0]
 
 
 def fragments(lines: Lines) -> list[Row]:
@@ -62,6 +53,8 @@ def _fragment(key: tuple[Any, ...], of: list[tuple[dict[str, Any], bool]]) -> Ro
     row["indications"] = indications[0] if indications else None
     row["runs"] = [sample for sample in told if sample.space not in ("internal_indications", *CONTROL)]
     row["points"] = tuple((run.space, run.first + number, float(value)) for run in row["runs"] for number, value in enumerate(run.values) if value is not None)
+    row["qualities"] = tuple((run.space, run.first + number, names) for run in row["runs"] for number, names in enumerate(run.qualities) if names is not None)
+    row["times"] = tuple((run.space, run.first + number, run.time) for run in row["runs"] if run.time is not None for number in range(len(run.values)))
     row["objects"] = () if row["function"] in ANSWERS else tuple(sorted(each for line, _ in of for each in _objects(line["object"])))
     row["lines"] = [line for line, _ in of]
     return row
@@ -139,7 +132,8 @@ def in_events(lines: Lines) -> list[Row]:
         made += [{"space": space, "first": first, "last": last} for space, first, last in row["objects"]]
         for run in row["runs"]:
             made.append({"space": run.space, "first": run.first, "last": run.first + len(run.values) - 1})
-            made += [{"space": run.space, "first": run.first + number, "value": value} for number, value in enumerate(run.values)]
+            told = enumerate(zip(run.values, run.qualities, strict=True))
+            made += [{"space": run.space, "first": run.first + number, "value": value, "quality": names} for number, (value, names) in told]
     return made
 
 
@@ -182,15 +176,9 @@ CODES: Final = {"Nul": 0, "Pulse On": 1, "Pulse Off": 2, "Latch On": 3, "Latch O
 def dnp3_log(path: Path) -> list[Row]:
     """dnp3.log: a row a response."""
     return [
-        zeek.ends(row) | {"function": FUNCTIONS.get(row.get("fc_request", ""), -1), "reply": FUNCTIONS[row["fc_reply"]], "indications": _swapped(row["iin"])}
+        zeek.ends(row) | {"function": FUNCTIONS.get(row.get("fc_request", ""), -1), "reply": FUNCTIONS[row["fc_reply"]], "indications": swapped(row["iin"])}
         for row in zeek.log(path)
     ]  # fmt: skip
-
-
-def _swapped(text: str) -> int:
-    """Internal indications with the first octet in front: ours has the first bit in front."""
-    number = int(text, 0)
-    return (number & 0xFF) << 8 | number >> 8
 
 
 def objects_log(path: Path) -> list[Row]:
@@ -229,14 +217,14 @@ def events(path: Path) -> list[Row]:
         if name == "dnp3_header_block":
             unit = numbers[2] if rest[0] == "T" else numbers[3]
         elif name in ("dnp3_application_request_header", "dnp3_application_response_header"):
-            made.append(said(unit=unit, function=numbers[1], indications=_swapped(rest[3]) if len(rest) > 3 else None))
+            made.append(said(unit=unit, function=numbers[1], indications=swapped(rest[3]) if len(rest) > 3 else None))
         elif name == "dnp3_object_header":
             (group, variation), first, last = divmod(numbers[0], 256), *numbers[-2:]
             space, address = SPACES[group], first
             made.append({"space": space} | ({"first": variation - 1, "last": variation - 1} if space == "class" else {"first": first, "last": last}))
         elif name == "dnp3_analog_input_32wFlag" or (name == "dnp3_response_data_object" and space.startswith("binary")):
             value = numbers[0] >> 7 if space.startswith("binary") else numbers[1] - (1 << 64 if numbers[1] >> 63 else 0)
-            made.append({"space": space, "first": address, "value": value})
+            made.append({"space": space, "first": address, "value": value, "quality": qualities(space, numbers[0])})
             address += 1
         else:
             assert name in ("dnp3_object_prefix", "dnp3_response_data_object") or name.startswith("#"), line
@@ -254,15 +242,11 @@ def transcript(path: Path) -> list[Row]:
         row = ipal.ends(message) | {"function": message["type"]}
         targets: list[str] | str = message["data"].pop("Signal Target", [])
         if targets and not isinstance(targets, str):
-            row["objects"] = tuple(sorted(_object(*(int(part) for part in target.split(":")[1:])) for target in targets))
+            row["objects"] = tuple(sorted(named(*(int(part) for part in target.split(":")[1:])) for target in targets))
         points = [(name, value) for name, value in message["data"].items() if name != "SEQ"]
         row["points"] = tuple(sorted((*_named(name)[1:], told) for name, value in points for told in _values(name, value)))
         made.append(row)
     return made
-
-
-def _object(group: int, variation: int = 0) -> tuple[str, int, int]:
-    return (SPACES[group], variation - 1, variation - 1) if group == 60 else (SPACES[group], -1, -1)
 
 
 def _named(name: str) -> tuple[int, str, int]:
@@ -312,7 +296,7 @@ def eve(path: Path) -> list[Row]:
             row["source" if asks else "target"], row["target" if asks else "source"] = match["src_ip"], match["dest_ip"]
             row["source_port" if asks else "target_port"], row["target_port" if asks else "source_port"] = match["src_port"], match["dest_port"]
             headers = [name.removesuffix(".group") for name in match if name.endswith(".group")]
-            row["objects"] = tuple(sorted(_object(match[f"{name}.group"], match[f"{name}.variation"]) for name in headers))
+            row["objects"] = tuple(sorted(named(match[f"{name}.group"], match[f"{name}.variation"]) for name in headers))
             times = [value for name, value in match.items() if name.endswith(".timestamp")]
             made += [row | {"points": tuple(("time", 0, float(value)) for value in times)}] * count
     return made
@@ -324,72 +308,6 @@ def eve_flows(path: Path) -> list[Row]:
         {"source": match["src_ip"], "source_port": match["src_port"], "target": match["dest_ip"], "target_port": match["dest_port"]}
         for _, match in others.filters(path) if match["event_type"] == "flow" and match["app_proto"] == "dnp3"
     ]  # fmt: skip
-
-
-# --- tshark ---
-
-VALUES: Final = {
-    (1, 1): "bit", (1, 2): "biq.b7", (2, 1): "biq.b7", (2, 2): "biq.b7", (10, 1): "bit", (10, 2): "boq.b7",
-    **{(group, variation): "cnt" for group in (20, 21) for variation in range(1, 9)},
-    **{(group, variation): "ana.int" for group in (30, 32) for variation in range(1, 5)}, (30, 5): "ana.float",
-    (40, 1): "anaout.int", (40, 2): "anaout.int", (52, 2): "time_delay",
-}  # fmt: skip
-OF_FRAME: Final = ("ctl", "src", "dst", "tr.fin", "al.func", "al.iin", "al.obj", "al.objq.prefix", "al.objq.range")
-OF_OBJECT: Final = ("al.range.start", "al.range.stop", "al.range.quantity", "al.index", *(f"al.{name}" for name in dict.fromkeys(VALUES.values())))
-FIELDS: Final = tuple(f"dnp3.{name}" for name in (*OF_FRAME, *OF_OBJECT))
-
-
-def dealt(path: Path) -> list[Row]:
-    """Every fragment, and every frame of the data link without user data."""
-    return [row for frame in tshark.frames(path, "dnp3", FIELDS) for row in _dealt(frame)]
-
-
-def _dealt(frame: tshark.Frame) -> Iterator[Row]:
-    left = {name.removeprefix("dnp3."): deque(values) for name, values in frame.fields.items()}
-    alone = len(left["al.func"]) == 1  # of several, nothing tells which objects are whose
-    for control in left["ctl"]:
-        source, target = int(left["src"].popleft()), int(left["dst"].popleft())
-        row: Row = {"packet": frame.number, **frame.ends, "unit": target if int(control, 0) & 0x80 else source}
-        link = int(control, 0) & 0x4F
-        if link not in (0x43, 0x44) or not left["tr.fin"]:
-            yield row | {"function": LINK + link}
-        elif left["tr.fin"].popleft() in ("1", "True") and left["al.func"]:
-            row["function"] = int(left["al.func"].popleft())
-            row["unit"] = source if row["function"] in ANSWERS else target  # whatever the direction bit says
-            if row["function"] in ANSWERS:
-                row["indications"] = _swapped(left["al.iin"].popleft())
-            yield row | (_told(left, row["function"] in ANSWERS) if alone else {})
-
-
-def _told(left: dict[str, deque[str]], answer: bool) -> Row:
-    """What the object headers name and, in an answer, tell."""
-    objects: list[tuple[str, int, int]] = []
-    points: list[tuple[str, int, float]] = []
-    for header in left["al.obj"]:
-        group, variation = divmod(int(header, 0), 256)
-        space, field = SPACES.get(group), VALUES.get((group, variation))
-        prefix, ranged = int(left["al.objq.prefix"].popleft()), int(left["al.objq.range"].popleft())
-        indices = [0]
-        if ranged < 3 and left["al.range.start"]:
-            indices = list(range(int(left["al.range.start"].popleft()), int(left["al.range.stop"].popleft()) + 1))
-        elif 7 <= ranged <= 9:
-            count = int(left["al.range.quantity"].popleft())
-            indices = [int(left["al.index"].popleft()) for _ in range(count)] if prefix else list(range(count))
-        if space is None:
-            objects.append(("object", group, group))
-        elif group == 0:
-            objects.append((space, variation, variation))
-        elif group in CONTROL_GROUPS:
-            objects += [(space, index, index) for index in indices]
-        elif group == 60:
-            objects.append(_object(group, variation))
-        else:
-            objects.append((space, min(indices), max(indices)) if ranged < 6 or prefix else (space, -1, -1))
-        if answer and space is not None and field is not None:
-            points += [(space, index, float(left[f"al.{field}"].popleft())) for index in indices if left[f"al.{field}"]]
-        elif answer and group not in CONTROL_GROUPS:
-            return {}  # no point of ours
-    return {"points": tuple(points)} if answer else {"objects": tuple(sorted(objects))}
 
 
 # --- what is compared ---

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zipfile import ZipFile
 
-from sensors.activities import space_name
-from sensors.listing import Listing, sample_values
+from sensors.activities import quality_names, space_name
+from sensors.engine.tables import WITHOUT
+from sensors.listing import Listing, sample_octets, sample_values
 from sensors.protocol import protocols
 from sensors.sources.pcap import find, open_capture
 from tests.conformance.rows import Disagreement, Row, compare
@@ -163,11 +164,14 @@ class Heard:
 
 
 class Samples(NamedTuple):
-    """Values of neighbouring points that a message tells: address space, first address, values (None where one is no number)."""
+    """Values of neighbouring points that a message tells: address space, first address, values (None where one is no number), what is told of each by
+    name (None: nothing), and when they were so, in milliseconds since the epoch (None: not told)."""
 
     space: str | None
     first: int
     values: tuple[Any, ...]
+    qualities: tuple[tuple[str, ...] | None, ...]
+    time: int | None
 
 
 class Hearing(Listing):
@@ -181,8 +185,14 @@ class Hearing(Listing):
 
     @staticmethod
     def _tells(protocol: int, given: Handed, row: int) -> Samples:
-        sample = given.told[row]
-        return Samples(space_name(protocol, int(sample.space)), int(sample.first), tuple(sample_values(sample, given.octets)))
+        sample, space = given.told[row], space_name(protocol, int(given.told[row].space))
+        values = tuple(sample_values(sample, given.octets))
+        octets = [int(sample.quality)] * len(values)
+        if sample.quality_at != WITHOUT:
+            octets = list(sample_octets(sample, given.octets)[int(sample.quality_at) :: int(sample.stride)])
+        names = (quality_names(protocols()[protocol], space, each) for each in octets)
+        told = tuple(None if each is None else tuple(each) for each in names)
+        return Samples(space, int(sample.first), values, told, int(sample.stamp) // 1_000_000 if sample.stamp >= 0 else None)
 
 
 @cache
@@ -235,6 +245,11 @@ class Result:
     def agreed(self) -> int:
         """Rows of the baseline that agree in every column that it has."""
         return self.theirs - sum(one.theirs is not None for one in self.disagreements)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many disagreements of each kind."""
+        return Counter(one.kind for one in self.disagreements)
 
 
 @cache

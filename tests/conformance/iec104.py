@@ -1,4 +1,4 @@
-"""IEC 60870-5-104. A row is a frame: format, type identification, cause, common address, object addresses, values.
+"""IEC 60870-5-104. A row is a frame: format, type identification, cause, common address, object addresses, values with quality and time.
 
 Our lines show a confirmation as the answer of its activation, so a confirmation's cause is compared as `confirms`, its sign as `negative`.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from sensors.protocols.iec104 import IEC104 as IEC104_PROTOCOL
 from tests.conformance import ipal, tshark
-from tests.conformance.harness import Baseline, Conformance, Known, Lines
+from tests.conformance.harness import Baseline, Conformance, Known, Lines, Samples
 from tests.conformance.rows import Disagreement, Row, said
 
 if TYPE_CHECKING:
@@ -51,9 +52,12 @@ def _said(line: dict[str, Any], answer: bool) -> Row:
         return {"format": "S" if path == [1] else "U", "control": DONE.get(path[0]) if answer else path[0]}
     confirms = answer or path[1] in CONFIRMATIONS
     negative = line["outcome"] == "failure" and (answer or line["response_packet"] is None)
+    samples: list[Samples] = [sample for sample in line["answered" if answer else "told"] if sample.space not in IEC104_PROTOCOL.beside]
     return said(
         format="I", type=path[0], cause=None if confirms else path[1], confirms=confirms, negative=negative, unit=line["unit"],
         first=line["object"]["first"], last=line["object"]["last"], values=_rounded(line["values"]),
+        qualities=tuple(() if names is None and path[0] in COMMANDS else names for sample in samples for names in sample.qualities),
+        times=tuple(sample.time for sample in samples if sample.time is not None for _ in sample.values),
     )  # fmt: skip
 
 
@@ -123,7 +127,19 @@ VALUES: Final = {
     **dict.fromkeys((11, 12, 35, 49, 62), "scalval"), **dict.fromkeys((13, 14, 36, 50, 63), "float"), **dict.fromkeys((15, 16, 37), "bcr.count"),
     **dict.fromkeys((45, 58), "sco.on"), **dict.fromkeys((46, 59), "dco.on"), **dict.fromkeys((47, 60), "rco.up"),
 }  # fmt: skip
-VALUE_FIELDS: Final = tuple(dict.fromkeys(f"iec60870_asdu.{name}" for name in VALUES.values()))
+_FLAGS: Final = (("bl", "blocked"), ("sb", "substituted"), ("nt", "not_topical"), ("iv", "invalid"))
+_SINGLE, _DOUBLE, _STATE = (tuple((f"{field}.{flag}", name) for flag, name in _FLAGS) for field in ("siq", "diq", "qds"))
+_OVER: Final = (("qds.ov", "overflow"),)
+QUALITIES: Final = {  # by type: its bits, lowest first, and what we call them
+    **dict.fromkeys((1, 2, 30), _SINGLE), **dict.fromkeys((3, 4, 31), _DOUBLE), **dict.fromkeys((5, 6, 32), (*_OVER, ("vti.t", "transient"), *_STATE)),
+    **dict.fromkeys((7, 8, *range(9, 15), *range(33, 37)), _OVER + _STATE),
+    **dict.fromkeys((15, 16, 37), (("bcr.cy", "carry"), ("bcr.ca", "adjusted"), ("bcr.iv", "invalid"))),
+}  # fmt: skip
+PULSES: Final = {1: ("short_pulse",), 2: ("long_pulse",), 3: ("persistent_output",)}
+COMMANDS: Final = {45: "sco.qu", 58: "sco.qu", 46: "dco.qu", 59: "dco.qu", 47: "rco.qu", 60: "rco.qu"}
+LONG_TIMES: Final = (*range(30, 41), *range(58, 65), 103)  # CP56Time2a
+_NAMES: Final = (*VALUES.values(), *(field for pairs in QUALITIES.values() for field, _ in pairs), *COMMANDS.values(), "cp56time")
+VALUE_FIELDS: Final = tuple(dict.fromkeys(f"iec60870_asdu.{name}" for name in _NAMES))
 
 
 def dealt(path: Path) -> list[Row]:
@@ -149,12 +165,22 @@ def _asdu(left: dict[str, deque[str]]) -> Row:
     kind, count, cause, negative, unit = (int(left[name].popleft(), 0) for name in FIELDS[2:7])
     addresses = [int(left["iec60870_asdu.ioa"].popleft()) for _ in range(count)]
     values = [left[f"iec60870_asdu.{VALUES[kind]}"].popleft() for _ in range(count)] if kind in VALUES else None
+    qualities = [_quality(left, kind) for _ in range(count)] if kind in QUALITIES or kind in COMMANDS else None
+    times = [tshark.milliseconds(left["iec60870_asdu.cp56time"].popleft()) for _ in range(count)] if kind in LONG_TIMES else None
     confirms, named = cause in CONFIRMATIONS, any(addresses)
     return said(
         type=kind, cause=None if confirms else cause, confirms=confirms, negative=bool(negative), unit=unit,
         first=min(addresses) if named else None, last=max(addresses) if named else None,
         values=None if values is None else _rounded([_in_order(value) if value[:2] == "0x" else value for value in values]),
+        qualities=None if qualities is None else tuple(qualities), times=None if times is None else tuple(times),
     )  # fmt: skip
+
+
+def _quality(left: dict[str, deque[str]], kind: int) -> tuple[str, ...]:
+    """What is said of one object, by name."""
+    if kind in COMMANDS:
+        return PULSES.get(int(left[f"iec60870_asdu.{COMMANDS[kind]}"].popleft(), 0), ())
+    return tuple(name for field, name in QUALITIES[kind] if left[f"iec60870_asdu.{field}"].popleft() in ("1", "True"))
 
 
 # --- what is compared ---

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conformance import tshark
 from tests.conformance.harness import check, conformances, heard, title
+from tests.conformance.rows import KINDS, ONLY_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +22,11 @@ What `balefire dissect` says of captures that other people made, compared with w
 to differ.
 
 A row compared is a row of the baseline. It agrees if ours has every column that the baseline says with the same value. A row that only one side has, or that
-differs in a column, is a disagreement; each is explained below. tshark here is version {version}.
+differs in a column, is a disagreement; each is explained below. The last column counts rows that only ours has as if the baseline had them and ours did
+not. tshark here is version {version}.
 
-| protocol | captures | rows compared | agreed | agreement | disagreements explained |
-|---|---|---|---|---|---|
+| protocol | captures | rows compared | agreed | agreement | differ | only theirs | only ours | unexplained | agreement, rows that only ours has counted |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -46,8 +48,10 @@ def page() -> str:
 
 def _summary(conformance: Conformance, results: list[Result]) -> str:
     rows, agreed = sum(result.theirs for result in results), sum(result.agreed for result in results)
-    explained = sum(len(found) for result in results for _, found in result.explained)
-    return f"| {conformance.title} | {len(conformance.captures())} | {rows} | {agreed} | {share(agreed, rows)} | {explained} |"
+    kinds = sum((result.kinds for result in results), Counter[str]())
+    left = sum(len(result.unexplained) for result in results)
+    cells = [len(conformance.captures()), rows, agreed, share(agreed, rows), *(kinds[kind] for kind in KINDS), left, share(agreed, rows + kinds[ONLY_OURS])]
+    return "| " + " | ".join([conformance.title, *map(str, cells)]) + " |"
 
 
 def _section(conformance: Conformance, results: list[Result]) -> Iterator[str]:
@@ -56,10 +60,10 @@ def _section(conformance: Conformance, results: list[Result]) -> Iterator[str]:
         columns[result.baseline.tool] |= dict.fromkeys(result.columns)
     yield from ("| kind of baseline | compared columns |", "|---|---|")
     yield from (f"| {tool} | {', '.join(named) or 'how many'} |" for tool, named in columns.items())
-    yield from ("", "| baseline | its rows | ours | agreed | explained | unexplained |", "|---|---|---|---|---|---|")
+    yield from ("", "| baseline | its rows | ours | agreed | differ | only theirs | only ours | unexplained |", "|---|---|---|---|---|---|---|---|")
     for result in results:
-        explained = sum(len(found) for _, found in result.explained)
-        yield f"| {result.baseline.name} | {result.theirs} | {result.ours} | {result.agreed} | {explained} | {len(result.unexplained)} |"
+        cells = [result.theirs, result.ours, result.agreed, *(result.kinds[kind] for kind in KINDS), len(result.unexplained)]
+        yield "| " + " | ".join([result.baseline.name, *map(str, cells)]) + " |"
     yield from _known(results)
     if conformance.undecoded:
         yield from ("", "More than a twentieth stays undecoded on the protocol's ports:", "")
@@ -72,16 +76,17 @@ def _section(conformance: Conformance, results: list[Result]) -> Iterator[str]:
 
 
 def _known(results: list[Result]) -> Iterator[str]:
-    classes: dict[str, list[tuple[Known, int, str]]] = defaultdict(list)
+    classes: dict[str, list[tuple[Known, Counter[str], str]]] = defaultdict(list)
     for result in results:
         for known, found in result.explained:
-            classes[known.why].append((known, len(found), result.baseline.tool))
+            classes[known.why].append((known, Counter(one.kind for one in found), result.baseline.tool))
     if classes:
         yield from ("", "| disagreements | who is right | why |", "|---|---|---|")
     for why, found in classes.items():
         tools = ", ".join(dict.fromkeys(tool for _, _, tool in found))
         right = {"ours": "Balefire", "theirs": tools, "both": "both", "neither": "neither"}[found[0][0].right]
-        yield f"| {sum(count for _, count, _ in found)} with {tools} | {right} | {why} |"
+        kinds = sum((counted for _, counted, _ in found), Counter[str]())
+        yield f"| {', '.join(f'{kinds[kind]} {kind}' for kind in KINDS if kinds[kind])}: {tools} | {right} | {why} |"
 
 
 def _share_undecoded(conformance: Conformance, capture: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Row = dict[str, Any]
+DIFFER, ONLY_THEIRS, ONLY_OURS = "differ", "only theirs", "only ours"
+KINDS: Final = (DIFFER, ONLY_THEIRS, ONLY_OURS)
 
 
 def said(**columns: Any) -> Row:
@@ -24,6 +26,11 @@ class Disagreement:
     place: int
     theirs: Row | None
     ours: Row | None
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        return ONLY_OURS if self.theirs is None else ONLY_THEIRS if self.ours is None else DIFFER
 
     @property
     def columns(self) -> tuple[str, ...]:

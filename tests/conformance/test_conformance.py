@@ -8,13 +8,17 @@ import pytest
 
 from sensors.protocol import protocols
 from tests.conformance import tshark
+from tests.conformance.dnp3 import EXAMPLE
 from tests.conformance.harness import SHARED, Baseline, Conformance, check, conformances, contents, heard, truths
+from tests.conformance.iec104 import IPAL
 from tests.conformance.page import page
+from tests.conformance.rows import compare
 from tests.require import need
 
 PRESENT = (SHARED / "index.csv").is_file()
 DOC = Path(__file__).parents[2] / "docs" / "conformance.md"
 ALL = conformances()
+ALIKE = {one.title: one.alike for one in ALL}
 EVERY = list(contents()) if PRESENT else []
 pytestmark = pytest.mark.captures
 
@@ -46,6 +50,20 @@ def test_rows_agree(conformance: Conformance, baseline: Baseline) -> None:
 def test_rows_agree_with_tshark(conformance: Conformance, baseline: Baseline) -> None:
     need("tshark", tshark.present(), "tshark is not installed")
     agree(conformance, baseline)
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize(("title", "capture"), [("DNP3", EXAMPLE), ("IEC 60870-5-104", IPAL)])
+def test_quality_and_time_are_compared(title: str, capture: str) -> None:
+    need("tshark", tshark.present(), "tshark is not installed")
+    (baseline,) = (one for conformance in ALL if conformance.title == title for one in conformance.tshark(capture))
+    theirs = baseline.read(SHARED / capture)
+    assert {"qualities", "times"} <= set(check(title, baseline).columns)
+    assert sum(len(row.get("times", ())) for row in theirs) > 50
+    for column in ("qualities", "times"):
+        assert any(row.get(column) for row in theirs)
+        changed = [row | {column: (*row[column], None)} if column in row else row for row in theirs]
+        assert compare(changed, baseline.shape(heard(capture).lines), ALIKE[title]) != []
 
 
 @pytest.mark.tshark

@@ -30,7 +30,7 @@ def test_any_column_that_differs_is_found(rows: list[Row], column: str, value: o
         mine = [*rows[:place], {**rows[place], column: value}, *rows[place + 1 :]]
         (found,) = compare(rows, mine, ALIKE)
         assert found.columns == (column,)
-        assert found.theirs == rows[place]
+        assert (found.theirs, found.kind) == (rows[place], "differ")
 
 
 @BOTH
@@ -38,9 +38,9 @@ def test_a_row_that_only_one_side_has_is_found(rows: list[Row]) -> None:
     for place in (0, 7, 19):
         less = [*rows[:place], *rows[place + 1 :]]
         (found,) = compare(rows, less, ALIKE)
-        assert (found.theirs, found.ours) == (rows[place], None)
+        assert (found.theirs, found.ours, found.kind) == (rows[place], None, "only theirs")
         (found,) = compare(less, rows, ALIKE)
-        assert (found.theirs, found.ours) == (None, rows[place])
+        assert (found.theirs, found.ours, found.kind) == (None, rows[place], "only ours")
 
 
 def test_order_counts() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,11 +52,16 @@ class Frame:
         return [int(value, 0) for value in self.fields[name]]
 
 
+def milliseconds(text: str) -> int:
+    """A time as it prints it, `Nov 13, 2009 08:09:10.123000000 UTC`, since the epoch."""
+    return round(datetime.strptime(text[:-7], "%b %d, %Y %H:%M:%S.%f").replace(tzinfo=UTC).timestamp() * 1000)
+
+
 def frames(path: Path, wanted: str, names: tuple[str, ...], options: tuple[str, ...] = ()) -> Iterator[Frame]:
     """The frames of a capture that the display filter `wanted` finds."""
     shown = [word for name in (*FRAME, *names) for word in ("-e", name)]
     command = ["tshark", "-n", "-r", str(path), "-Y", wanted, *options, "-T", "fields", "-E", "occurrence=a", "-E", f"aggregator={BETWEEN}", *shown]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "TZ": "UTC"}).stdout
     for line in text.split("\n")[:-1]:
         number, source, target, *cells = line.split("\t")
         ports = [*(int(cell) for cell in cells[:4] if cell), NO_PORT, NO_PORT]
