@@ -16,9 +16,10 @@ import pytest
 import yaml
 
 from balefire.settings import Settings
+from deploy.elasticsearch.server import ROLES
 from records.store.cluster import VARIABLE, address
 from records.store.spool import place_of
-from tests.elasticsearch import ROLES, unpacked
+from tests.elasticsearch import unpacked
 from tests.shipped import parsed
 
 if TYPE_CHECKING:

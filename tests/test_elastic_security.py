@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.elasticsearch.server import Security
 from records.errors import BalefireError
 from records.query import Query
 from records.store import open_store
 from records.store.contract import Change, Commit
 from records.store.elastic import ElasticStore
 from tests.cli import balefire
-from tests.elasticsearch import Security, cluster
+from tests.elasticsearch import cluster
 from tests.test_store import DAY, NOON, activities, activity, alert, full_commit, ids
 
 if TYPE_CHECKING:
