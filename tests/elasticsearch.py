@@ -43,7 +43,7 @@ class Elasticsearch(server.Server):
         while hits := self.ask("POST", f"/{store}-*/_search", rows)["hits"]["hits"]:
             self.ask("POST", "/_bulk?refresh=true", lines=[{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits])
         page = self.ask("GET", ledger)["_source"]
-        self.ask("PUT", ledger, page | {"open": {}, "dead": [], "pending": None, "numbers": {}, "trail": None})
+        self.ask("PUT", ledger, page | {"open": {}, "dead": [], "pending": None, "numbers": {}, "trail": None, "notes": {}})
         return address
 
     def forget(self, store: str) -> None:

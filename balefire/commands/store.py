@@ -123,19 +123,23 @@ def retire(screen: Screen, days: int | None, dry_run: bool, yes: bool, by: str |
     """Show what is past its retention, then delete it."""
     from balefire.identities import who
     from records.nesting import iso
+    from records.query import Query
+    from records.search import Match, Not
 
     days = days or screen.settings.retention.days
     before, person = time.time_ns() - days * DAY, who(screen.settings, by)
     found = opened(screen)
     try:
-        old = found.expired(before)
+        old, unclosed = found.expired(before), found.count("alert", Query(until=before, where=Not(Match("status", "closed"))))
     finally:
         found.close()
     if not as_json:
         _tell_old(screen, old, days)
+        if unclosed:
+            screen.note(screen.say("cli.store.unclosed", count=f"{unclosed:,}"))
     gone = _retired(screen, before, person) if old and not dry_run and _meant(yes, screen.say("cli.store.retire_ask")) else None
     if as_json:
-        screen.emit({"store": screen.store, "days": days, "before": iso(before), "expired": old, "retired": gone})
+        screen.emit({"store": screen.store, "days": days, "before": iso(before), "expired": old, "unclosed": unclosed, "retired": gone})
     elif gone is not None:
         screen.print(screen.say("cli.store.retired", rows=f"{sum(gone.values()):,}"))
     elif old:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
-from records.store import making, packets
+from records.store import packets
+from records.store.ageing import Ageing
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded, flat
 from records.store.contract import Written
@@ -305,7 +306,7 @@ class ElasticStore:
 
     def expired(self, before: int) -> dict[str, int]:
         """How many rows `retire` would drop now, by table."""
-        return making.expired(self.cluster, self.names, self._page(), self.period, before)
+        return Ageing(self._indexer, self._page(), before).expired()
 
     def retire(self, before: int, by: str = ITSELF) -> dict[str, int]:
         """Drop whole periods (and documents) whose end and last write are both before this time; how many rows went, by table.
@@ -314,12 +315,21 @@ class ElasticStore:
         """
         self._check_writing()
         with self._writing:
-            page = self._page()
-            gone = making.expired(self.cluster, self.names, page, self.period, before)
+            old = Ageing(self._indexer, self._page(), before)
+            gone = old.expired()
             self._decided(lambda transaction: tell(transaction, gone, before, by, time.time_ns()))
-            making.retire(self.cluster, self.names, page, self.period, before)
+            old.retire()
             self._decided(packets.forget)
             return gone
+
+    def notes(self) -> dict[str, int]:
+        """Numbers that were noted about the store itself, by name."""
+        return dict(self.ledger.read().body.get("notes", {}))
+
+    def note(self, name: str, value: int, was: int | None) -> bool:
+        """Note a number, if what was noted under the name is still `was`."""
+        self._check_writing()
+        return self.ledger.note(name, value, was)
 
 
 def _table(name: str) -> Table:
