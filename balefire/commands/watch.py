@@ -59,6 +59,8 @@ def watch(
     """Listen for as long as it is wanted; alerts are told as they come up."""
     if sys.platform != "linux":
         raise UsageError("live.linux")
+    from balefire.schedule import for_a_while, housekeeping
+
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
@@ -66,7 +68,8 @@ def watch(
     with _listener(interfaces, more) as process:
         check(screen, rules)
         _warm(screen)
-        capture = _listening(screen, process, interfaces, observer)
+        with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
+            capture = _listening(screen, process, interfaces, observer)
         taken_in(screen, as_json, lambda alert: _tell(screen, alert), captures=[capture], learn=(), observer=observer, site=site or settings.site, rules=rules)
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))

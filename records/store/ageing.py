@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.query import Query
 from records.schema import TABLES
+from records.store.cluster import refusal
 from records.store.documents import OWN, flat_of
 from records.store.dsl import EVERYTHING
 from records.store.indexing import WRITTEN
@@ -39,6 +40,14 @@ class Ageing:
         counts = {name: sum(map(self._rows, self._old(name))) for name in BY_PERIOD}
         counts |= {name: sum(map(len, self._documents(name, self._page.visible() if name in ONCE else EVERYTHING))) for name in EXPIRING}
         return {name: rows for name, rows in counts.items() if rows}
+
+    def check(self) -> None:
+        """Raises StoreError where this user may not drop indices: before anything is told, or goes by half."""
+        asked = [{"names": [self._names.of("*")], "privileges": ["delete_index"]}]
+        client = self._cluster.client.options(ignore_status=(400, 404, 405, 500))  # where there is no security, nobody can tell, and everybody may
+        answer: Any = self._cluster.ask(lambda: client.security.has_privileges(index=asked)).body
+        if answer.get("has_all_requested") is False:
+            raise refusal(self._cluster.place, 403, {"type": "security_exception", "reason": f"delete_index {self._names.of('*')}"})
 
     def retire(self) -> None:
         """Drop them."""

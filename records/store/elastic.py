@@ -316,6 +316,7 @@ class ElasticStore:
         self._check_writing()
         with self._writing:
             old = Ageing(self._indexer, self._page(), before)
+            old.check()
             gone = old.expired()
             self._decided(lambda transaction: tell(transaction, gone, before, by, time.time_ns()))
             old.retire()
