@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 END_S: Final = 10.0  # that a listener may take until it has ended
-AMBIENT, CLEAR_ALL = 47, 4  # linux/prctl.h
+AMBIENT, CLEAR_ALL, NO_NEW_PRIVILEGES = 47, 4, 38  # linux/prctl.h
 CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 
 
@@ -59,13 +59,13 @@ def watch(
     """Listen for as long as it is wanted; alerts are told as they come up."""
     if sys.platform != "linux":
         raise UsageError("live.linux")
-    from balefire.schedule import for_a_while, housekeeping
-
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
     more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
     with _listener(interfaces, more) as process:
+        from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
+
         check(screen, rules)
         _warm(screen)
         with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
@@ -136,6 +136,7 @@ def _forgo() -> None:
     libc.capget(head, rights)
     sets = [value & ~(1 << NET_RAW) if number < 3 else value for number, value in enumerate(struct.unpack("=6I", rights.raw))]
     libc.capset(head, struct.pack("=6I", *sets))
+    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # … nor has anything that it starts, where this very Python has the right by its file (containers)
 
 
 def _begun(said: Iterable[bytes]) -> None:
