@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -111,7 +111,12 @@ def migrate(screen: Screen, as_json: bool) -> None:
     from records.store import open_store
 
     opened(screen).close()  # one that is not there is not made
-    open_store(screen.store, write=True).close()
+    with closing(open_store(screen.store, write=True)) as found:
+        if "://" in screen.store:
+            from records.store.elastic import ElasticStore  # the client is slow to import, and a directory needs none
+
+            if isinstance(found, ElasticStore):
+                found.mend()
     if as_json:
         screen.emit({"store": screen.store, "schema": SCHEMA_VERSION})
     else:

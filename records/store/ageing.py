@@ -70,7 +70,8 @@ class Ageing:
         """The indices of a table that are past it."""
         found = self._cluster.ask(lambda: self._cluster.client.indices.get(index=f"{self._names.of(table)}-*", features="aliases"))
         for index in sorted(found):
-            if end_of(self._names.start_of(table, index), self._indexer.period) < self._before and self._written(index) < self._before:
+            start = self._names.start_of(table, index)
+            if start is not None and end_of(start, self._indexer.period) < self._before and self._written(index) < self._before:
                 yield index
 
     def _written(self, index: str) -> int:

@@ -22,9 +22,9 @@ from records.store.contract import Written
 from records.store.decisions import ITSELF, decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
-from records.store.indexing import DeadLetters, Indexer, Outcome, told
+from records.store.indexing import DeadLetters, Indexer, Outcome, strangers, told
 from records.store.ledger import Ledger, Overtaken
-from records.store.making import current, make, upgrade
+from records.store.making import current, make, mend, upgrade
 from records.store.merging import ALIAS
 from records.store.relabelling import relabelled, renew
 from records.store.retiring import tell
@@ -208,6 +208,14 @@ class ElasticStore:
         """What the indices of this store take on disk, copies not counted."""
         told = self.cluster.ask(lambda: self.cluster.client.indices.stats(index=self.names.of("*"), metric="store")).body
         return int(told["_all"]["primaries"]["store"]["size_in_bytes"])
+
+    def strangers(self) -> list[str]:
+        """Indices that are called as those of this store and are not as it makes them."""
+        return sorted(strangers(self.cluster, self.names, [self.names.of("*")]))
+
+    def mend(self) -> None:
+        """Put templates and aliases back, where somebody took them away."""
+        mend(self.cluster, self.names)
 
     def templates_current(self) -> bool:
         """Whether new indices would get the mappings of this version."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import StoreError, UsageError
 from records.schema import SCHEMA_VERSION, TABLES
+from records.store.indexing import strangers
 from records.store.templates import BY_PERIOD, LEDGER, PERIODS, components, fields_of, mapping, templates
 
 if TYPE_CHECKING:
@@ -26,9 +27,20 @@ def make(cluster: Cluster, names: Names, ledger: Ledger, period: str) -> None:
     ledger.make(period)
 
 
-def put_templates(cluster: Cluster, names: Names) -> None:
-    """Templates of this version. Fields that another version has put there stay."""
-    if current(cluster, names):
+def mend(cluster: Cluster, names: Names) -> None:
+    """Templates and aliases as they have to be, whoever took them away. Raises StoreError for an index that has other mappings."""
+    put_templates(cluster, names, anew=True)
+    seen = strangers(cluster, names, [names.of("*")])
+    for index, strict in sorted(seen.items()):
+        table = names.table_of(index)
+        if not strict or table is None:
+            raise StoreError("elastic.foreign", place=cluster.place.shown, index=index)
+        cluster.ask(lambda index=index, table=table: cluster.client.indices.put_alias(index=index, name=names.of(table)))
+
+
+def put_templates(cluster: Cluster, names: Names, *, anew: bool = False) -> None:
+    """Templates of this version, `anew` even where they should be there. Fields that another version has put there stay."""
+    if current(cluster, names) and not anew:
         return
     client = cluster.client
     known = client.options(ignore_status=404).cluster
