@@ -56,8 +56,8 @@ def jobs() -> list[Job]:
 
 
 def is_due(done: int | None, now: int, hour: int) -> bool:
-    """Whether it was not done since this hour of the day (of this machine's clock) last began. One that was done in the future had a wrong clock."""
-    if done is None or done > now:
+    """Whether it was not done since this hour of the day (of this machine's clock) last began. What was done well in the future was done by a wrong clock."""
+    if done is None or done > now + LEASE:
         return True
     here = datetime.fromtimestamp(now / SECOND, UTC).astimezone()
     last = here.replace(hour=hour, minute=0, second=0, microsecond=0)
@@ -100,11 +100,11 @@ class Housekeeper:
 
     def _done(self, store: Store, job: Job) -> int | None:
         """How much it did; None where it was not due, or somebody else is at it."""
-        settings, now, notes = self._screen.settings, time.time_ns(), store.notes()
+        settings, notes, now = self._screen.settings, store.notes(), time.time_ns()
         begun, done = notes.get(job.name + BEGUN), notes.get(job.name + DONE)
         if not is_due(done, now, settings.housekeeping.hour):
             return None
-        if begun is not None and begun != done and 0 <= now - begun < LEASE:
+        if begun is not None and begun != done and abs(now - begun) < LEASE:  # the clock of who has begun may be ahead of ours
             return None
         if not store.note(job.name + BEGUN, now, begun):
             return None

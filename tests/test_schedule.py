@@ -90,6 +90,7 @@ def test_jobs_are_found() -> None:
         ("2026-11-22T02:55", "2026-11-22T03:01", True),
         ("2026-11-20T03:05", "2026-11-23T01:00", True),  # the machine was off at three
         ("2031-01-01T03:05", "2026-11-23T01:00", True),  # its clock was wrong
+        ("2026-11-23T03:05", "2026-11-23T03:00", False),  # … or that of another machine is a little ahead
     ],
 )
 def test_when_it_is_due(monkeypatch: pytest.MonkeyPatch, done: str | None, now: str, due: bool) -> None:
@@ -184,6 +185,12 @@ def test_never_two_at_once(where: str, store: Store, monkeypatch: pytest.MonkeyP
     for thread in threads:
         thread.join()
     assert len(ran) == 1
+    ahead = time.time_ns() + 60 * 10**9
+    assert store.note("other" + BEGUN, ahead, None)
+    monkeypatch.setattr(schedule, "jobs", lambda: [Job("other", slow)])
+    keeper(store)[0].look()
+    assert len(ran) == 1, "the clock of who is at it is a minute ahead"
+    monkeypatch.setattr(schedule, "jobs", lambda: [Job("evidence", slow)])
     now, noted = time.time_ns(), store.notes()
     monkeypatch.setattr("time.time_ns", lambda: now + 2 * DAY)
     assert store.note("evidence" + BEGUN, now + 2 * DAY - LEASE + HOUR // 2, noted["evidence" + BEGUN])
