@@ -21,6 +21,7 @@ from balefire.commands.evidence import evidence
 from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
 from balefire.commands.graph import graph
+from balefire.commands.housekeep import housekeep
 from balefire.commands.importing import import_list
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
@@ -80,3 +81,4 @@ for command in COMMANDS:
     main.add_command(command)
 for command in (backtest, convert, listed, rollback):
     rulebook.add_command(command)
+store.add_command(housekeep)

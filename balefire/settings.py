@@ -100,6 +100,15 @@ class Retain(BaseModel):
     days: int = Field(default=180, ge=1, le=36500)
 
 
+class Housekeep(BaseModel):
+    """Whether what runs for long keeps house in its store once a day, and from which hour of this machine's clock on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    daily: bool = True
+    hour: int = Field(default=3, ge=0, le=23)
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -117,6 +126,7 @@ class Settings(BaseSettings):
     spool: str = ""
     evidence: Keep = Keep()
     retention: Retain = Retain()
+    housekeeping: Housekeep = Housekeep()
     dissection: Dissect = Dissect()
 
     @classmethod
@@ -215,7 +225,9 @@ def _wanted(key: str) -> str:
 
 
 def _span(section: type[BaseModel], name: str) -> str:
-    """The numbers that a key of a section may be; a text where no bounds are told."""
+    """The numbers that a key of a section may be, or truth values; a text where no bounds are told."""
+    if section.model_fields[name].annotation is bool:
+        return "true | false"
     bounds = section.model_fields[name].metadata
     low, high = (next((getattr(bound, side) for bound in bounds if hasattr(bound, side)), None) for side in ("ge", "le"))
     return '"…"' if low is None else f"{low}–{high}"
@@ -225,5 +237,6 @@ _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
-    "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "dissection": Dissect,
+    "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
+    "dissection": Dissect,
 }  # fmt: skip

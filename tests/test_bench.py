@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +49,14 @@ def test_a_bench_of_stores_fails_where_writing_is_too_slow(
     assert "elasticsearch, 200 more" in told
     assert "embedded, 600 activities" in told
     assert told.count("p95") == 8
+
+
+def test_a_bench_of_stores_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    tables = list(elastic.parts(1000))
+    assert list(elastic.in_time(tables, time.monotonic() + 60)) == tables
+    assert capsys.readouterr().out == ""
+    assert list(elastic.in_time(tables, time.monotonic() - 1)) == []
+    assert "the time is up" in capsys.readouterr().out
 
 
 def test_a_bench_of_the_embedded_store_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

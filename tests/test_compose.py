@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from balefire.settings import Settings
+from balefire.settings import Housekeep, Settings
+from deploy.elasticsearch.server import ROLES
 from records.store.cluster import VARIABLE, address
 from records.store.spool import place_of
-from tests.elasticsearch import ROLES, unpacked
+from tests.elasticsearch import unpacked
 from tests.shipped import parsed
 
 if TYPE_CHECKING:
@@ -130,9 +131,12 @@ def test_nothing_is_open_to_other_machines(compose: dict[str, Any]) -> None:
 
 def test_commands_are_balefire_s(compose: dict[str, Any]) -> None:
     said = {name: " ".join(service["command"]) for name, service in compose["services"].items() if service["image"] == "balefire:local"}
-    ran = {name: parsed(words) for name, text in said.items() for words in re.findall(r"balefire ([^<|']*)", text.replace("$$", "$"))}
-    assert {name: command for name, (command, _) in ran.items()} == {"store": "init", "sensor": "replay", "replay": "replay", "dashboard": "dashboard"}
-    assert ran["sensor"][1]["sources"] == ("-",)
+    ran = {name: parsed(text.partition("balefire ")[2]) for name, text in said.items()}
+    wanted = {"store": "init", "housekeeping": "housekeep", "sensor": "watch", "replay": "replay", "dashboard": "dashboard"}
+    assert {name: command for name, (command, _) in ran.items()} == wanted
+    assert ran["sensor"][1]["interfaces"] == (defined()["INTERFACE"],)
+    assert said["sensor"].startswith("python-that-listens -m balefire ")
+    assert all(text.startswith("balefire ") for name, text in said.items() if name != "sensor")
     mounted = [mount.split(":")[1] for mount in compose["services"]["replay"]["volumes"]]
     assert set(ran["replay"][1]["sources"]) <= set(mounted)
 
@@ -151,6 +155,7 @@ def test_balefire_is_told_what_it_knows(compose: dict[str, Any]) -> None:
         assert told[f"{VARIABLE}USER"] in dict(made), name
         assert told[f"{VARIABLE}CA"] == "/etc/balefire/authority/ca.crt"
         known = {f"BALEFIRE_{field.upper()}" for field in Settings.model_fields} | {f"{VARIABLE}{each}" for each in ("USER", "PASSWORD", "CA")}
+        known |= {f"BALEFIRE_HOUSEKEEPING__{field.upper()}" for field in Housekeep.model_fields}
         assert {variable for variable in told if variable.startswith("BALEFIRE_")} <= known, name
 
 
@@ -173,6 +178,12 @@ def test_the_image_is_made_from_what_is_there(monkeypatch: pytest.MonkeyPatch, c
     assert str(place_of("x")).startswith("/var/lib/balefire/")
     written = [mount.split(":")[1] for mount in compose["x-balefire"]["volumes"] if not mount.endswith(":ro")]
     assert written == [told["HOME"]], "all else of the container is read-only"
+
+
+def test_only_who_may_drop_what_is_old_keeps_house(compose: dict[str, Any]) -> None:
+    for name in ("sensor", "replay", "housekeeping"):
+        told = compose["services"][name]["environment"]
+        assert (told.get("BALEFIRE_HOUSEKEEPING__DAILY") == "false") == (told[f"{VARIABLE}USER"] != "balefire_admin"), name
 
 
 @pytest.mark.elasticsearch

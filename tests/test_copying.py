@@ -120,7 +120,7 @@ def test_the_commands_on_a_directory(tmp_path: Path) -> None:
     here = str(tmp_path / "a")
     assert one("store", "init", "--store", here)["rows"]["activity"] == 0
     assert balefire("store", "status", "--store", here).exit_code == 0
-    assert [check["check"] for check in one("store", "doctor", "--store", here)["checks"]] == ["trail", "disk"]
+    assert [check["check"] for check in one("store", "doctor", "--store", here)["checks"]] == ["trail", "disk", "retention"]
     assert balefire("store", "migrate", "--store", str(tmp_path / "none")).exit_code == 2
     assert not (tmp_path / "none").exists()
     assert balefire("store", "copy", str(tmp_path / "none"), here).exit_code == 2

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from balefire.cli import main
+from deploy.elasticsearch.server import ROLES
 from records.schema import TABLES
 from records.store.cluster import address
 from records.store.templates import BESIDE, LEDGER, PRIORITY, STAGED, Names, components, templates
-from tests.elasticsearch import ROLES
 
 ROOT = Path(__file__).parents[1]
 PRIVILEGES = {"all", "read", "view_index_metadata", "monitor", "create_index", "index", "delete", "maintenance"}

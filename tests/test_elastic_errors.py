@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from records.errors import BalefireError, StoreError, UsageError
 from records.query import Query
 from records.store import open_store
 from records.store.cluster import address, connected
-from tests.cli import balefire
+from tests.cli import balefire, one
 from tests.test_store import NOON, activities, activity, ids
 
 if TYPE_CHECKING:
@@ -228,6 +229,62 @@ def test_an_index_without_a_node(elasticsearch: Elasticsearch) -> None:
         elasticsearch.ask("DELETE", f"/{index}")
     assert store.count("activity", Query()) == 1
     store.close()
+
+
+@pytest.mark.elasticsearch
+def test_an_index_that_somebody_else_made(elasticsearch: Elasticsearch) -> None:
+    """Nothing is written where nobody would find it, and it is said; `migrate` puts back what can be put back; a copy of somebody's hinders no retention."""
+    elasticsearch.forget("strange")
+    where = f"{elasticsearch.url}#strange"
+    store = open_store(where, True)
+    store.write(activities(activity(1)))
+    later = "strange-activity-2031-05-01"
+    for name in ("strange-activity", "strange-point"):
+        elasticsearch.ask("DELETE", f"/_index_template/{name}")
+    elasticsearch.ask("PUT", f"/{later}", {"mappings": {"properties": {"message": {"type": "text"}}}})
+    elasticsearch.ask("PUT", "/strange-activity-copy", {"aliases": {"strange-activity": {}}, "mappings": {"dynamic": "strict"}})
+    may, june = (int(datetime(2031, month, 1, tzinfo=UTC).timestamp()) * 10**9 for month in (5, 6))
+    for time in (may, june):  # one that is there, and one that no template makes
+        error = failing(lambda time=time: store.write(activities(activity(2, time))), "elastic.foreign", "strange-activity-2031")
+        assert error.status == 4
+    assert ids(store.read("activity", Query())) == ["a0001"]
+    assert set(store.expired(1 << 62)) == {"activity"}, "it looks at what it made"
+    ill = one("store", "doctor", "--store", where, status=1)["checks"]
+    assert later in {check["check"]: check["advice"] for check in ill}["foreign"]
+    assert balefire("store", "migrate", "--store", where).exit_code == 4, "it cannot be mended"
+    for name in (later, "strange-activity-2031-06-01", "strange-activity-copy"):
+        elasticsearch.ask("DELETE", f"/{name}?ignore_unavailable=true")
+    elasticsearch.ask("POST", "/_aliases", {"actions": [{"remove": {"index": "strange-activity-*", "alias": "strange-activity"}}]})
+    one("store", "migrate", "--store", where)
+    assert ids(store.read("activity", Query())) == ["a0001"]
+    assert store.write(activities(activity(2, may))).new == 1
+    assert ids(store.read("activity", Query())) == ["a0001", "a0002"]
+    assert one("store", "doctor", "--store", where)["checks"]
+    store.close()
+    elasticsearch.forget("strange")
+
+
+@pytest.mark.elasticsearch
+def test_an_upgrade_that_breaks_off_is_finished_by_the_next(elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    elasticsearch.forget("half")
+    where = f"{elasticsearch.url}#half"
+    with monkeypatch.context() as patch:
+        for module in ("templates", "ledger", "elastic"):
+            patch.setattr(f"records.store.{module}.SCHEMA_VERSION", 1)
+        open_store(where, True).close()
+    with monkeypatch.context() as patch:
+        patch.setattr("records.store.ledger.Ledger.change", broken_off)
+        failing(lambda: open_store(where, True), "store.full")
+    failing(lambda: open_store(where), "store.older")
+    store = open_store(where, True)
+    assert store.write(activities(activity(1))).new == 1
+    assert open_store(where).count("activity", Query()) == 1
+    store.close()
+    elasticsearch.forget("half")
+
+
+def broken_off(*_: object) -> None:
+    raise StoreError("store.full", path="x")
 
 
 @pytest.mark.elasticsearch

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.elasticsearch.server import Security
 from records.errors import BalefireError
 from records.query import Query
 from records.store import open_store
 from records.store.contract import Change, Commit
 from records.store.elastic import ElasticStore
 from tests.cli import balefire
-from tests.elasticsearch import Security, cluster
+from tests.elasticsearch import cluster
 from tests.test_store import DAY, NOON, activities, activity, alert, full_commit, ids
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
     store = open_store(known("writer"), True)
     assert store.write(Commit(activities(activity(600), activity(601, NOON + 400 * DAY)).batch, alerts=(alert(6),))).new == 2
     assert store.write(activities(activity(600))).known == 1
+    told = store.count("audit", Query())
     refused(lambda: store.retire(1 << 62), "elastic.forbidden")
+    assert store.count("audit", Query()) == told, "what did not happen is not told"
     assert store.count("activity", Query(since=NOON + 400 * DAY)) == 1
     store.close()
     refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.forbidden")

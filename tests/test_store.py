@@ -651,6 +651,10 @@ def test_age_lets_packets_of_open_alerts_be(opener: Callable[[bool], Store]) -> 
 def test_evidence_retires_with_the_rest(opener: Callable[[bool], Store]) -> None:
     store = with_evidence(opener, {1: "al1", 2: None})
     store.retire(time.time_ns() + DAY)
+    assert left(store) == ["f1"], "its alert is not closed"
+    assert store.packets("f1") is not None
+    store.change([closing(store.alerts(["al1"])[0])])
+    store.retire(time.time_ns() + DAY)
     assert store.count("evidence", Query()) == 0
     assert store.packets("f1") is None
 

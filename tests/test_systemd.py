@@ -33,7 +33,9 @@ def read(unit: Path) -> RawConfigParser:
 
 
 def test_there_are_some() -> None:
-    assert {unit.name for unit in SERVICES} == {"balefire-dashboard.service", "balefire-replay@.service", "balefire-sensor@.service"}
+    assert {unit.name for unit in SERVICES} == {
+        "balefire-dashboard.service", "balefire-housekeeping.service", "balefire-replay@.service", "balefire-sensor@.service",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
@@ -50,7 +52,7 @@ def test_hardened(unit: Path) -> None:
 def test_commands_are_balefire_s(unit: Path) -> None:
     command = read(unit)["Service"]["ExecStart"]
     said = re.findall(rf"{PROGRAM} ([^<']*)", command)
-    assert [parsed(line)[0] for line in said] == [re.findall(r"-(\w+)", unit.name)[0].replace("sensor", "watch")]
+    assert [parsed(line)[0] for line in said] == [re.findall(r"-(\w+)", unit.name)[0].replace("sensor", "watch").replace("housekeeping", "housekeep")]
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,6 +202,42 @@ def test_only_the_process_that_listens_has_the_right_to(tmp_path: Path) -> None:
     assert all(each & right for each in held[listener])
     assert held[process.pid]
     assert not any(each & right for each in held[process.pid])
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None or shutil.which("setcap") is None, reason="no setpriv or setcap")
+def test_a_container_listens_by_a_capability_of_a_file() -> None:
+    """As deploy/Containerfile has it: not root, no right but that of one copy of Python, which nothing gets again that the sensor starts."""
+    right = 1 << 13
+    with tempfile.TemporaryDirectory(prefix="balefire-container-") as folder, wires() as wire:
+        place = Path(folder)
+        place.chmod(0o755)
+        copied = place / "bin" / "python-that-listens"
+        copied.parent.mkdir()
+        home = Path(sys.executable).resolve()
+        shutil.copy(home, copied)
+        (place / "pyvenv.cfg").write_text(f"home = {home.parent}\n")
+        packages = place / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        packages.mkdir(parents=True)
+        (packages / "all.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+        shutil.chown(place, "nobody")
+        subprocess.run(["setcap", "cap_net_raw=ep", copied], check=True)
+        bare = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+        if subprocess.run([*bare, home, "-c", "import sys; open(sys.argv[1])", ROOT / "pyproject.toml"], check=False, capture_output=True).returncode:
+            pytest.skip("who is not root cannot run this Python, or read this checkout")
+        words = (copied, "-m", "balefire", "watch", "--json", "--store", place / "store", "--observer", "test", "--", "in0")
+        prefix = ("ip", "netns", "exec", wire.here, *bare)
+        environment = INTERPRETED | {"HOME": folder, "XDG_CACHE_HOME": folder}
+        assert subprocess.run([*prefix, "--bounding-set=-all", copied, "-c", ""], check=False, capture_output=True).returncode, "no right, no start"
+        with started((*prefix, "--bounding-set=-all,+net_raw", *map(str, words)), environment) as process:
+            said(process, "Listening on in0")
+            held = {number: rights(number) for number in (process.pid, listener_of(process))}
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            wire.send(DEMO)
+            code, summary, _ = ended(process)
+    assert (code, summary["packets"]) == (0, 2692)
+    assert [sum(each & right for each in found) > 0 for found in held.values()] == [False, True]
+    assert "NoNewPrivs:\t1" in status
+    assert "Uid:\t65534" in status
 
 
 def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Path) -> None:

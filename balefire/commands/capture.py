@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -170,6 +170,7 @@ def _found(screen: Screen, *groups: Sequence[str], live: bool = False) -> list[l
 def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = lambda _: None, **plan: Any) -> None:
     """Take captures into the store, then tell machines the summary, or people what it means. `raised` is told of new alerts at once."""
     from balefire.pipeline import Plan, Replay
+    from balefire.schedule import housekeeping
     from balefire.summary import tell
     from records.store import open_store
 
@@ -182,7 +183,8 @@ def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = la
         done.outbox.note = lambda key, values: screen.note(screen.say(key, **_spoken(values, screen.language)))
         done.outbox.problem = screen.fail
         done.raised = raised
-        with screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop):
+        house = housekeeping(screen, lambda: nullcontext(store)) if any(capture.pipe for capture in done.plan.captures) else nullcontext()
+        with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop):
             summary = done.run()
     finally:
         store.close()

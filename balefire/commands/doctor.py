@@ -88,6 +88,7 @@ def _machine() -> Iterator[Check]:
 
 def _store(screen: Screen) -> Iterator[Check]:
     """The store, where it is there already: how it is, and whether what was seen last came from a mirror of one direction."""
+    from balefire.schedule import check
     from balefire.times import SECOND
     from dashboards.queries import account
     from records.query import Query
@@ -103,6 +104,7 @@ def _store(screen: Screen) -> Iterator[Check]:
     found = opened(screen)
     try:
         yield from checks(found, screen.store)
+        yield check(screen, found)
         newest = found.newest()
         if newest is not None and found.count(COVERAGE.name, Query()):
             covered, _ = account(found, Query(since=newest - 3600 * SECOND))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -55,10 +55,11 @@ def status(screen: Screen, as_json: bool) -> None:
 
 
 def _status(screen: Screen, found: Store, as_json: bool) -> None:
+    from balefire.schedule import told as kept
     from records.nesting import iso
     from records.store.examining import facts
 
-    told = facts(found, screen.store)
+    told: dict[str, Any] = facts(found, screen.store) | {"housekeeping": kept(found)}
     told["newest"] = None if told["newest"] is None else iso(told["newest"])
     if as_json:
         screen.emit(told)
@@ -67,6 +68,9 @@ def _status(screen: Screen, found: Store, as_json: bool) -> None:
 
     screen.print(screen.say(f"cli.store.{told['kind']}", store=told["store"], version=told["version"], period=screen.say(f"cli.store.{told['period']}")))
     screen.print(screen.say("cli.store.holds", newest=(told["newest"] or "–")[:19].replace("T", " "), mib=f"{told['bytes'] / 2**20:,.1f}"))
+    for name, last in told["housekeeping"].items():
+        when = screen.say("cli.housekeeping.last", moment=last[:16].replace("T", " ")) if last else screen.say("cli.housekeeping.never")
+        screen.print(f"{screen.say(f'cli.housekeeping.jobs.{name}')}: {when}")
     columns = [(screen.say("cli.store.table"), False), (screen.say("cli.store.rows"), True)]
     screen.print(table(columns, [(screen.say(f"cli.store.tables.{name}"), f"{rows:,}") for name, rows in told["rows"].items()]))
     if told["spool"]["segments"]:
@@ -80,11 +84,13 @@ def _status(screen: Screen, found: Store, as_json: bool) -> None:
 @speaks
 def doctor(screen: Screen, as_json: bool) -> None:
     """How a store is, and what to do where it is not well."""
+    from balefire.schedule import check as kept
     from records.store.examining import checks
 
     found = opened(screen)
     try:
-        told = [(check, None if check.well else screen.say(f"cli.doctor.{check.name}", **check.values)) for check in checks(found, screen.store)]
+        seen = [*checks(found, screen.store), kept(screen, found)]
+        told = [(check, None if check.well else screen.say(f"cli.doctor.{check.name}", **check.values)) for check in seen]
     finally:
         found.close()
     if not all(check.well for check, _ in told):
@@ -105,7 +111,12 @@ def migrate(screen: Screen, as_json: bool) -> None:
     from records.store import open_store
 
     opened(screen).close()  # one that is not there is not made
-    open_store(screen.store, write=True).close()
+    with closing(open_store(screen.store, write=True)) as found:
+        if "://" in screen.store:
+            from records.store.elastic import ElasticStore  # the client is slow to import, and a directory needs none
+
+            if isinstance(found, ElasticStore):
+                found.mend()
     if as_json:
         screen.emit({"store": screen.store, "schema": SCHEMA_VERSION})
     else:
@@ -123,19 +134,23 @@ def retire(screen: Screen, days: int | None, dry_run: bool, yes: bool, by: str |
     """Show what is past its retention, then delete it."""
     from balefire.identities import who
     from records.nesting import iso
+    from records.query import Query
+    from records.search import Match, Not
 
     days = days or screen.settings.retention.days
     before, person = time.time_ns() - days * DAY, who(screen.settings, by)
     found = opened(screen)
     try:
-        old = found.expired(before)
+        old, unclosed = found.expired(before), found.count("alert", Query(until=before, where=Not(Match("status", "closed"))))
     finally:
         found.close()
     if not as_json:
         _tell_old(screen, old, days)
+        if unclosed:
+            screen.note(screen.say("cli.store.unclosed", count=f"{unclosed:,}"))
     gone = _retired(screen, before, person) if old and not dry_run and _meant(yes, screen.say("cli.store.retire_ask")) else None
     if as_json:
-        screen.emit({"store": screen.store, "days": days, "before": iso(before), "expired": old, "retired": gone})
+        screen.emit({"store": screen.store, "days": days, "before": iso(before), "expired": old, "unclosed": unclosed, "retired": gone})
     elif gone is not None:
         screen.print(screen.say("cli.store.retired", rows=f"{sum(gone.values()):,}"))
     elif old:

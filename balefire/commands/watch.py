@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 END_S: Final = 10.0  # that a listener may take until it has ended
-AMBIENT, CLEAR_ALL = 47, 4  # linux/prctl.h
+AMBIENT, CLEAR_ALL, NO_NEW_PRIVILEGES = 47, 4, 38  # linux/prctl.h
 CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 
 
@@ -64,9 +64,12 @@ def watch(
     observer = observer or settings.observer or platform.node()
     more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
     with _listener(interfaces, more) as process:
+        from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
+
         check(screen, rules)
         _warm(screen)
-        capture = _listening(screen, process, interfaces, observer)
+        with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
+            capture = _listening(screen, process, interfaces, observer)
         taken_in(screen, as_json, lambda alert: _tell(screen, alert), captures=[capture], learn=(), observer=observer, site=site or settings.site, rules=rules)
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
@@ -133,6 +136,7 @@ def _forgo() -> None:
     libc.capget(head, rights)
     sets = [value & ~(1 << NET_RAW) if number < 3 else value for number, value in enumerate(struct.unpack("=6I", rights.raw))]
     libc.capset(head, struct.pack("=6I", *sets))
+    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # … nor has anything that it starts, where this very Python has the right by its file (containers)
 
 
 def _begun(said: Iterable[bytes]) -> None:

@@ -186,6 +186,14 @@ class Store(Protocol):
         """
         ...
 
+    def notes(self) -> dict[str, int]:
+        """Numbers that were noted about the store itself, by name: when which housekeeping was done."""
+        ...
+
+    def note(self, name: str, value: int, was: int | None) -> bool:
+        """Note a number, if what was noted under the name is still `was` (None: nothing); whether it was. Of several who try at once, one does."""
+        ...
+
     def close(self) -> None:
         """Let go of files and locks."""
         ...

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
-from records.store import making, packets
+from records.store import packets
+from records.store.ageing import Ageing
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded, flat
 from records.store.contract import Written
 from records.store.decisions import ITSELF, decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
-from records.store.indexing import DeadLetters, Indexer, Outcome, told
+from records.store.indexing import DeadLetters, Indexer, Outcome, strangers, told
 from records.store.ledger import Ledger, Overtaken
-from records.store.making import current, make, upgrade
+from records.store.making import current, make, mend, upgrade
 from records.store.merging import ALIAS
 from records.store.relabelling import relabelled, renew
 from records.store.retiring import tell
@@ -208,6 +209,14 @@ class ElasticStore:
         told = self.cluster.ask(lambda: self.cluster.client.indices.stats(index=self.names.of("*"), metric="store")).body
         return int(told["_all"]["primaries"]["store"]["size_in_bytes"])
 
+    def strangers(self) -> list[str]:
+        """Indices that are called as those of this store and are not as it makes them."""
+        return sorted(strangers(self.cluster, self.names, [self.names.of("*")]))
+
+    def mend(self) -> None:
+        """Put templates and aliases back, where somebody took them away."""
+        mend(self.cluster, self.names)
+
     def templates_current(self) -> bool:
         """Whether new indices would get the mappings of this version."""
         return current(self.cluster, self.names)
@@ -305,7 +314,7 @@ class ElasticStore:
 
     def expired(self, before: int) -> dict[str, int]:
         """How many rows `retire` would drop now, by table."""
-        return making.expired(self.cluster, self.names, self._page(), self.period, before)
+        return Ageing(self._indexer, self._page(), before).expired()
 
     def retire(self, before: int, by: str = ITSELF) -> dict[str, int]:
         """Drop whole periods (and documents) whose end and last write are both before this time; how many rows went, by table.
@@ -314,12 +323,22 @@ class ElasticStore:
         """
         self._check_writing()
         with self._writing:
-            page = self._page()
-            gone = making.expired(self.cluster, self.names, page, self.period, before)
+            old = Ageing(self._indexer, self._page(), before)
+            old.check()
+            gone = old.expired()
             self._decided(lambda transaction: tell(transaction, gone, before, by, time.time_ns()))
-            making.retire(self.cluster, self.names, page, self.period, before)
+            old.retire()
             self._decided(packets.forget)
             return gone
+
+    def notes(self) -> dict[str, int]:
+        """Numbers that were noted about the store itself, by name."""
+        return dict(self.ledger.read().body.get("notes", {}))
+
+    def note(self, name: str, value: int, was: int | None) -> bool:
+        """Note a number, if what was noted under the name is still `was`."""
+        self._check_writing()
+        return self.ledger.note(name, value, was)
 
 
 def _table(name: str) -> Table:

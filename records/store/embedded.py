@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from records.store.spool import Spool
 
 _SHORT: Final = 10_000  # rows of a page that is read by identity
+NOTE: Final = "note."  # before the name of a number that was noted
 
 
 class EmbeddedStore:
@@ -322,6 +323,20 @@ class EmbeddedStore:
             raise StoreError("store.reading", path=self.path)
         with self._writing, self._manifest.transaction():
             return retiring.retire(self.path, self._manifest, before, by, time.time_ns())
+
+    def notes(self) -> dict[str, int]:
+        """Numbers that were noted about the store itself, by name."""
+        return self._manifest.numbers(NOTE)
+
+    def note(self, name: str, value: int, was: int | None) -> bool:
+        """Note a number, if what was noted under the name is still `was`."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+        with self._writing, self._manifest.transaction():
+            if self._manifest.number(f"{NOTE}{name}") != was:
+                return False
+            self._manifest.set_number(f"{NOTE}{name}", value)
+            return True
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are: they come from another store."""

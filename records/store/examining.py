@@ -80,5 +80,7 @@ def _cluster_checks(store: ElasticStore) -> Iterator[Check]:
     blocked = store.blocked()
     yield Check("blocks", not blocked, {"indices": ", ".join(blocked)})
     yield Check("templates", store.templates_current(), {"place": store.place.shown})
+    strangers = store.strangers()
+    yield Check("foreign", not strangers, {"indices": ", ".join(strangers), "place": store.place.shown})
     page = store.ledger.read()
     yield Check("unfinished", not page.body["pending"] and not page.body["open"], {"count": len(page.body["open"]) + bool(page.body["pending"])})

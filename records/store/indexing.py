@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from records.errors import StoreError
 from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.columns import agree, content, document
@@ -149,6 +150,8 @@ class Indexer:
             answer: dict[str, Any] = self.cluster.ask(lambda: client.indices.create(index=index)).body
             if (kind := answer.get("error", {}).get("type")) not in {None, "resource_already_exists_exception"}:
                 raise refusal(self.cluster.place, 400, {"type": kind, "reason": index})
+            if strangers(self.cluster, self.names, [index]):
+                raise StoreError("elastic.foreign", place=self.cluster.place.shown, index=index)
             self._there.add(index)
 
     def _sent(self, actions: Sequence[tuple[dict[str, Any], Entry]], outcome: Outcome) -> list[Entry]:
@@ -269,6 +272,23 @@ class Indexer:
                 if row.get("found") and ("commit" not in own or page.counts(own["commit"])):
                     found[row["_id"]] = row["_source"]
         return found
+
+
+def strangers(cluster: Cluster, names: Names, indices: Sequence[str]) -> dict[str, bool]:
+    """Of these indices (or patterns), those with rows that are not as our templates make them: what is written there is not found, or not as it is meant.
+
+    Whether each only lacks its alias.
+    """
+    found = cluster.ask(lambda: cluster.client.indices.get(index=list(indices), features="aliases,mappings", ignore_unavailable=True)).body
+    seen: dict[str, bool] = {}
+    for index, body in found.items():
+        table = names.table_of(index)
+        if table is None:
+            continue
+        strict = body["mappings"].get("dynamic") == "strict"
+        if not strict or (table in BY_PERIOD and names.of(table) not in body["aliases"]):
+            seen[index] = strict
+    return seen
 
 
 def _agrees(table: Table, there: dict[str, Any], told: dict[str, Any]) -> bool:

@@ -124,6 +124,21 @@ class Ledger:
             time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - so that two do not meet again and again
         raise StoreError("elastic.contended", place=self.cluster.place.shown)
 
+    def note(self, name: str, value: int, was: int | None) -> bool:
+        """Keep a number beside what counts, if it is still what it `was`; whether it was."""
+        mine = secrets.token_hex(8)  # the answer to the first time may be lost
+
+        def noted(body: Body) -> bool:
+            notes, hands = body.setdefault("notes", {}), body.setdefault("hands", {})
+            if hands.get(name) == mine:
+                return True
+            if notes.get(name) != was:
+                return False
+            notes[name], hands[name] = value, mine
+            return True
+
+        return self.change(noted)
+
     # numbers of commits
 
     def begin(self) -> int:

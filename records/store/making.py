@@ -1,30 +1,22 @@
-"""A store in Elasticsearch is made, brought up to date, and rid of what is old."""
+"""A store in Elasticsearch is made, and brought up to date."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import StoreError, UsageError
-from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
-from records.store.documents import OWN
-from records.store.dsl import EVERYTHING
-from records.store.indexing import WRITTEN
-from records.store.retiring import EXPIRING
-from records.store.searching import Searcher, Source
-from records.store.templates import BY_PERIOD, LEDGER, ONCE, PERIODS, STAGED, components, end_of, fields_of, mapping, templates
+from records.store.indexing import strangers
+from records.store.templates import BY_PERIOD, LEDGER, PERIODS, components, fields_of, mapping, templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from records.store.cluster import Cluster
-    from records.store.dsl import Clause
-    from records.store.ledger import Ledger, Page
+    from records.store.ledger import Ledger
     from records.store.templates import Names
 
 FIELDS: Final = "fields"  # the document of the ledger's index that names what the mappings know
-ABANDONED: Final = 86_400_000_000_000  # what was staged so long ago and is not pending is nobody's
 
 
 def make(cluster: Cluster, names: Names, ledger: Ledger, period: str) -> None:
@@ -35,9 +27,20 @@ def make(cluster: Cluster, names: Names, ledger: Ledger, period: str) -> None:
     ledger.make(period)
 
 
-def put_templates(cluster: Cluster, names: Names) -> None:
-    """Templates of this version. Fields that another version has put there stay."""
-    if current(cluster, names):
+def mend(cluster: Cluster, names: Names) -> None:
+    """Templates and aliases as they have to be, whoever took them away. Raises StoreError for an index that has other mappings."""
+    put_templates(cluster, names, anew=True)
+    seen = strangers(cluster, names, [names.of("*")])
+    for index, strict in sorted(seen.items()):
+        table = names.table_of(index)
+        if not strict or table is None:
+            raise StoreError("elastic.foreign", place=cluster.place.shown, index=index)
+        cluster.ask(lambda index=index, table=table: cluster.client.indices.put_alias(index=index, name=names.of(table)))
+
+
+def put_templates(cluster: Cluster, names: Names, *, anew: bool = False) -> None:
+    """Templates of this version, `anew` even where they should be there. Fields that another version has put there stay."""
+    if current(cluster, names) and not anew:
         return
     client = cluster.client
     known = client.options(ignore_status=404).cluster
@@ -86,68 +89,3 @@ def upgrade(cluster: Cluster, names: Names, ledger: Ledger) -> None:
         body["schema"] = SCHEMA_VERSION
 
     ledger.change(renewed)
-
-
-def indices(cluster: Cluster, names: Names, table: str) -> list[str]:
-    """The indices of a table that has one a period."""
-    return sorted(cluster.ask(lambda: cluster.client.indices.get(index=f"{names.of(table)}-*", features="aliases")))
-
-
-def expired(cluster: Cluster, names: Names, page: Page, period: str, before: int) -> dict[str, int]:
-    """How many rows that count are past their retention, by table; tables without any are left out."""
-    searcher = Searcher(cluster)
-    counts = {
-        table: sum(searcher.count(Source(TABLES[table], index, page.visible()), Query()) for index in _old(cluster, names, table, period, before))
-        for table in BY_PERIOD
-    }
-    for table in EXPIRING:
-        seen: Clause = {"bool": {"filter": [page.visible() if table in ONCE else EVERYTHING, _written_before(before)]}}
-        counts[table] = searcher.count(Source(TABLES[table], names.of(table), seen), Query(until=before))
-    return {table: rows for table, rows in counts.items() if rows}
-
-
-def retire(cluster: Cluster, names: Names, page: Page, period: str, before: int) -> None:
-    """Drop indices whose period and last write are before, and documents that are so."""
-    searcher = Searcher(cluster)
-    for table in BY_PERIOD:
-        for index in _old(cluster, names, table, period, before):
-            cluster.ask(lambda index=index: cluster.client.options(ignore_status=404).indices.delete(index=index))
-    for table in EXPIRING:
-        _drop(cluster, searcher, Source(TABLES[table], names.of(table), _written_before(before)), before)
-    _tidy(cluster, searcher, names, page)
-
-
-def _old(cluster: Cluster, names: Names, table: str, period: str, before: int) -> Iterator[str]:
-    """The indices of a table whose period and last write are before."""
-    for index in indices(cluster, names, table):
-        if end_of(names.start_of(table, index), period) < before and _written(cluster, names, index) < before:
-            yield index
-
-
-def _written_before(before: int) -> Clause:
-    return {"range": {f"{OWN}.written": {"lt": before}}}
-
-
-def _tidy(cluster: Cluster, searcher: Searcher, names: Names, page: Page) -> None:
-    """Take away what was staged by those who died before their mark."""
-    index, pending = names.of(STAGED), str(page.body["pending"]["token"]) if page.body["pending"] else "-"
-    if not cluster.ask(lambda: cluster.client.indices.exists(index=index)):
-        return
-    old: Clause = {"range": {"written": {"lt": time.time_ns() - ABANDONED}}}
-    for hits in searcher.parts(Source(TABLES["audit"], index, EVERYTHING), {"query": old, "sort": ["_shard_doc"], "source": False}, None):
-        cluster.bulk([{"delete": {"_id": hit["_id"]}} for hit in hits if not hit["_id"].startswith(pending)], index=index, passing=(404,))
-
-
-def _written(cluster: Cluster, names: Names, index: str) -> int:
-    """When an index was last written to, or a little later; an index of which nobody noted it is being written."""
-    found = cluster.ask(lambda: cluster.client.options(ignore_status=404).get(index=names.of(LEDGER), id=f"{WRITTEN}{index}"))
-    return int(found["_source"]["written"]) if found.get("found") else 1 << 63
-
-
-def _drop(cluster: Cluster, searcher: Searcher, source: Source, before: int) -> None:
-    """Delete the documents of one index whose time is before."""
-    if not cluster.ask(lambda: cluster.client.indices.exists(index=source.index)):
-        return
-    for hits in searcher.parts(source, {"query": source.query(Query(until=before)), "sort": ["_shard_doc"], "source_includes": ["id"]}, None):
-        cluster.bulk([{"delete": {"_id": hit["_id"]}} for hit in hits], index=source.index, passing=(404,))
-    cluster.ask(lambda: cluster.client.indices.refresh(index=source.index))

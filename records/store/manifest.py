@@ -36,6 +36,21 @@ CREATE INDEX IF NOT EXISTS packets_octets ON packets (octets);
 """  # nothing that reads a store needs it unless it is there, so a store made before there was evidence is no older one
 
 
+_PARENTS: Final = {"finding": ("alert", "finding.key"), "evidence": ("finding", "evidence.id")}  # what a document stays with, and where its identity stands
+
+
+def _old(kind: str) -> str:
+    """The condition that documents of a table, called by its name, are past a retention (parameter 2)."""
+    old = f"max({kind}.time, {kind}.written) < ?2"
+    if kind == "alert":
+        return f"{old} AND json_extract(alert.body, '$.status') IS 'closed'"
+    if kind not in _PARENTS:
+        return old
+    parent, identity = _PARENTS[kind]
+    stays = f"SELECT 1 FROM document AS {parent} WHERE {parent}.kind = '{parent}' AND {parent}.id = {identity} AND NOT ({_old(parent)})"  # noqa: S608 - names of ours
+    return f"{old} AND NOT EXISTS ({stays})"
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One Parquet file: path below the store, table, event day (days since the epoch), rows, first and last time, when it was last written."""
@@ -243,14 +258,16 @@ class Manifest:
         """Delete these documents."""
         self._run("DELETE FROM document WHERE kind = ? AND id = ?", [(kind, name) for name in identities])
 
-    def drop_older(self, kind: str, before: int) -> int:
-        """Delete documents whose time and last write are before; how many there were."""
+    def drop_old(self, kind: str, before: int) -> int:
+        """Delete the documents of a table that are past their retention (see `records.store.retiring`); how many there were."""
         with self._lock, guard(self.path):
-            return self._db.execute("DELETE FROM document WHERE kind = ? AND max(time, written) < ?", (kind, before)).rowcount
+            sql = f"DELETE FROM document AS {kind} WHERE {kind}.kind = ?1 AND {_old(kind)}"  # noqa: S608 - names of ours
+            return self._db.execute(sql, (kind, before)).rowcount
 
-    def count_older(self, kind: str, before: int) -> int:
-        """How many documents have both their time and their last write before."""
-        return self._all("SELECT count(*) FROM document WHERE kind = ? AND max(time, written) < ?", (kind, before))[0][0]
+    def count_old(self, kind: str, before: int) -> int:
+        """How many documents `drop_old` would delete."""
+        sql = f"SELECT count(*) FROM document AS {kind} WHERE {kind}.kind = ?1 AND {_old(kind)}"  # noqa: S608 - names of ours
+        return self._all(sql, (kind, before))[0][0]
 
     def written_before(self, kind: str, before: int) -> bool:
         """Was any of these documents last written before this time?"""
@@ -290,6 +307,10 @@ class Manifest:
         """A number kept under a name."""
         rows = self._all("SELECT value FROM meta WHERE name = ?", (name,))
         return rows[0][0] if rows else None
+
+    def numbers(self, prefix: str) -> dict[str, int]:
+        """The numbers whose names start so, by the rest of the name."""
+        return dict(self._all("SELECT substr(name, ?2), value FROM meta WHERE substr(name, 1, ?2 - 1) = ?1", (prefix, len(prefix) + 1)))
 
     def set_number(self, name: str, value: int) -> None:
         """Keep a number under a name."""

@@ -1,4 +1,8 @@
-"""What is past its retention goes: which rows that are, and the entry of the audit trail that tells of them."""
+"""What is past its retention goes: which rows that are, and the entry of the audit trail that tells of them.
+
+Rows and documents go by their time and their last write. An alert also has to be closed; its findings stay as long as it does, and their packets as long as
+they do: nobody is left with an alert that he can no longer look into.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from records.store.decisions import Documents
     from records.store.manifest import File, Manifest
 
-EXPIRING: Final = ("finding", "alert", "incident", "coverage", "evidence")  # documents that go by their age; the others last
+EXPIRING: Final = ("evidence", "finding", "alert", "incident", "coverage")  # documents that go, each before what it hangs on; the others last
 IN_PARQUET: Final = ("activity", "point")
 
 
@@ -30,7 +34,7 @@ def tell(documents: Documents, gone: Mapping[str, int], before: int, by: str, no
 def expired(manifest: Manifest, before: int) -> dict[str, int]:
     """How many rows of a directory's tables are past their retention, by table; those without any are left out."""
     counts = {name: sum(file.rows for file in _old(manifest, name, before)) for name in IN_PARQUET}
-    counts |= {name: manifest.count_older(name, before) for name in EXPIRING}
+    counts |= {name: manifest.count_old(name, before) for name in EXPIRING}
     return {name: rows for name, rows in counts.items() if rows}
 
 
@@ -44,7 +48,7 @@ def retire(root: Path, manifest: Manifest, before: int, by: str, now: int) -> di
                 os.utime(root / file.name)
         manifest.retire_files(file.name for file in old)
     for name in EXPIRING:
-        if manifest.drop_older(name, before):
+        if manifest.drop_old(name, before):
             changed(manifest, name)
     packets.forget(manifest)
     tell(manifest, gone, before, by, now)

@@ -83,9 +83,16 @@ class Names:
         """The index of a period of a table."""
         return f"{self.prefix}-{table}-{start:%Y-%m-%d}"
 
-    def start_of(self, table: str, index: str) -> date:
-        """The first day of an index of a period."""
-        return date.fromisoformat(index.removeprefix(f"{self.of(table)}-"))
+    def start_of(self, table: str, index: str) -> date | None:
+        """The first day of an index of a period; None for an index that only is called alike (a copy of somebody's)."""
+        try:
+            return date.fromisoformat(index.removeprefix(f"{self.of(table)}-"))
+        except ValueError:
+            return None
+
+    def table_of(self, index: str) -> str | None:
+        """The table whose rows an index holds; None for one beside the tables."""
+        return next((name for name in TABLES if index == self.of(name) or (name in BY_PERIOD and index.startswith(f"{self.of(name)}-"))), None)
 
 
 def period_of(time: int, period: str) -> date:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TIMES: Final = 20
 PART: Final = 20_000  # rows of a commit, and of a turn
 SETTLED_S: Final = 11.0  # Elasticsearch looks every 10 s what its indices take
+LOOK_S: Final = 1.0
 LEAST: Final = 0.8  # of what the client alone does
 BARE: Final = "bare-activity-2026-03-01"
 HOUR: Final = 3600 * history.SECOND
@@ -109,20 +110,40 @@ def asked(stores: dict[str, Store]) -> None:
         print(f"{question}: " + ", ".join(f"{name} p50 {half:.0f} ms p95 {most:.0f} ms" for name, (half, most) in told.items()), flush=True)
 
 
-def measured(running: Server, folder: str, rows: int, turns: int) -> float:
+def in_time(tables: Iterable[pa.Table], end: float) -> Iterator[pa.Table]:
+    """These tables, as many as are asked for before the end (monotonic)."""
+    for table in tables:
+        if time.monotonic() > end:
+            print("the time is up: what is there is measured", flush=True)
+            return
+        yield table
+
+
+def merge(running: Server) -> None:
+    """One segment an index, as it is some time after its period; what was merged goes from the disk."""
+    running.ask("POST", "/bench-activity/_forcemerge?max_num_segments=1&wait_for_completion=false")  # it may take longer than an answer
+    while True:
+        time.sleep(LOOK_S)
+        if not running.ask("GET", "/bench-activity/_stats/merge")["_all"]["total"]["merges"]["current"]:
+            break
+    for path in ("_refresh", "_flush?force=true"):
+        running.ask("POST", f"/bench-activity/{path}")
+
+
+def measured(running: Server, folder: str, rows: int, turns: int, end: float) -> float:
     """Fill both stores, print what they take and how long the questions take; the share of the rate of the client alone."""
     running.forget("bench")
     client = Elasticsearch(running.url, request_timeout=60)
     client.options(ignore_status=404).indices.delete(index=BARE)
     ElasticStore(f"{running.url}#bare", True, "month").close()  # its mapping
     elastic = ElasticStore(f"{running.url}#bench", True, "month")
-    tables = parts(rows)
+    tables = in_time(parts(rows), end)
     share = in_turns(elastic, client, islice(tables, -(-turns // PART)))
     done, seconds = written(elastic, tables)
     if done:
         print(f"elasticsearch, {done:,} more: {done / seconds:,.0f}/s", flush=True)
-    for path in ("_forcemerge?max_num_segments=1", "_refresh", "_flush?force=true"):  # what was merged goes from the disk
-        running.ask("POST", f"/bench-activity/{path}")
+    rows = elastic.count("activity", Query())
+    merge(running)
     time.sleep(SETTLED_S)
     print(f"elasticsearch: {elastic.octets() / rows:.0f} bytes per activity", flush=True)
     embedded = filled(folder, rows)
@@ -148,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.elastic", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=200_000, help="rows that the client alone sends, too")
+    parser.add_argument("--minutes", type=float, default=1e6, help="after so long, Elasticsearch is filled no further")
     parser.add_argument("--embedded", action="store_true", help="the embedded store alone")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
@@ -155,7 +177,7 @@ def main() -> None:
             asked({"embedded": filled(folder, chosen.rows)})
             return
         with node() as running:
-            share = measured(running, folder, chosen.rows, min(chosen.turns, chosen.rows))
+            share = measured(running, folder, chosen.rows, min(chosen.turns, chosen.rows), time.monotonic() + 60 * chosen.minutes)
     if share < LEAST:
         sys.exit(f"written at {share:.2f} of what streaming_bulk does alone; it has to be {LEAST:g}")
 

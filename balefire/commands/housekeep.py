@@ -1,0 +1,51 @@
+"""`balefire store housekeep`: housekeeping without a sensor."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from balefire.screen import Screen
+
+
+@click.command(help=say("cli.help.store_housekeep", HELP))
+@click.option("--once", is_flag=True, help=say("cli.option.once", HELP))
+@keeps
+@speaks
+def housekeep(screen: Screen, once: bool, as_json: bool) -> None:
+    """Do what is due now and, unless `once`, what falls due until SIGINT or SIGTERM."""
+    from balefire.schedule import Housekeeper, for_a_while, started
+
+    opened(screen).close()  # what is wrong with the store is said at once, and one that is not there is not made
+    keeper = Housekeeper(screen, lambda: for_a_while(screen))
+    if not keeper.look() and once:
+        screen.worse(4)
+    if not once:
+        _until_ended(started(keeper).shutdown)
+    if as_json:
+        _told(screen)
+
+
+def _until_ended(stop: Callable[[], None]) -> None:
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: over.set())
+    over.wait()
+    stop()
+
+
+def _told(screen: Screen) -> None:
+    from balefire.schedule import told
+
+    with closing(opened(screen)) as found:
+        screen.emit({"store": screen.store, "housekeeping": told(found)})

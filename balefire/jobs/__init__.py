@@ -1,0 +1,1 @@
+"""Housekeeping of a store: one file a job, found by being here (`balefire.schedule.jobs`)."""

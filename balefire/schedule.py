@@ -1,0 +1,166 @@
+"""Housekeeping of a store: each job of `balefire/jobs` once a day, by whoever has the store open to write, for as long as that runs.
+
+When a job was last done stands in the store, so a day on which the machine was off is made up for, and of several who could do it one does. APScheduler
+looks every few minutes whether something is due; what failed is due still.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from records.errors import BalefireError
+from records.nesting import iso
+from records.store.examining import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    from balefire.screen import Screen
+    from balefire.settings import Settings
+    from records.store.contract import Store
+
+SECOND: Final = 10**9
+DAY: Final = 86_400 * SECOND
+FIRST_S: Final = 60.0  # after the start, so that what runs for a moment keeps no house
+LOOK_S: Final = 600.0
+LEASE: Final = 3600 * SECOND  # who has begun so long ago and has not ended has died
+GRACE: Final = 2 * DAY  # what is past its retention for longer shows that nobody keeps house
+BEGUN, DONE = ".begun", ".done"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is to be done once a day: `run` is given the store, the settings and the time (nanoseconds); how much it did.
+
+    `cli.housekeeping.<name>` says so to people, where it did anything.
+    """
+
+    name: str
+    run: Callable[[Store, Settings, int], int]
+
+
+def jobs() -> list[Job]:
+    """All of them, by name."""
+    import balefire.jobs as package
+
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [importlib.import_module(f"{package.__name__}.{name}").JOB for name in names]
+
+
+def is_due(done: int | None, now: int, hour: int) -> bool:
+    """Whether it was not done since this hour of the day (of this machine's clock) last began. What was done well in the future was done by a wrong clock."""
+    if done is None or done > now + LEASE:
+        return True
+    here = datetime.fromtimestamp(now / SECOND, UTC).astimezone()
+    last = here.replace(hour=hour, minute=0, second=0, microsecond=0)
+    last = last - timedelta(days=1) if last > here else last
+    return done / SECOND < last.timestamp()
+
+
+class Housekeeper:
+    """Does what is due. `opened` gives the store, open to write, for as long as a job takes."""
+
+    def __init__(self, screen: Screen, opened: Callable[[], AbstractContextManager[Store]]) -> None:
+        self._screen, self._opened = screen, opened
+        self._said: dict[str, str] = {}  # by job, why it failed the last time: that is said once
+
+    def look(self) -> bool:
+        """Do what is due, one job after the other, whatever becomes of the others; whether nothing failed."""
+        failed = [job for job in jobs() if not self._tried(job)]
+        return not failed
+
+    def _tried(self, job: Job) -> bool:
+        try:
+            with self._opened() as store:
+                done = self._done(store, job)
+        except BalefireError as error:
+            self._failed(job, error.text(self._screen.language))
+            return False
+        except Exception as error:  # a sensor does not end because of its housekeeping
+            self._failed(job, f"{type(error).__name__}: {error}")
+            return False
+        if done is not None:
+            self._said.pop(job.name, None)
+        if done:
+            self._screen.note(self._screen.say(f"cli.housekeeping.{job.name}", count=f"{done:,}"))
+        return True
+
+    def _failed(self, job: Job, why: str) -> None:
+        if self._said.get(job.name) != why:
+            self._said[job.name] = why
+            self._screen.note(self._screen.say("cli.housekeeping.failed", job=self._screen.say(f"cli.housekeeping.jobs.{job.name}"), problem=why))
+
+    def _done(self, store: Store, job: Job) -> int | None:
+        """How much it did; None where it was not due, or somebody else is at it."""
+        settings, notes, now = self._screen.settings, store.notes(), time.time_ns()
+        begun, done = notes.get(job.name + BEGUN), notes.get(job.name + DONE)
+        if not is_due(done, now, settings.housekeeping.hour):
+            return None
+        if begun is not None and begun != done and abs(now - begun) < LEASE:  # the clock of who has begun may be ahead of ours
+            return None
+        if not store.note(job.name + BEGUN, now, begun):
+            return None
+        try:
+            count = job.run(store, settings, now)
+        except BaseException:
+            with suppress(BalefireError):
+                store.note(job.name + BEGUN, done or 0, now)
+            raise
+        store.note(job.name + DONE, now, done)
+        return count
+
+
+@contextmanager
+def housekeeping(screen: Screen, opened: Callable[[], AbstractContextManager[Store]]) -> Generator[None]:
+    """Keep house in a store until the end of the block, where that is wanted; what is being done then is finished first."""
+    if not screen.settings.housekeeping.daily:
+        yield
+        return
+    scheduler = started(Housekeeper(screen, opened))
+    try:
+        yield
+    finally:
+        scheduler.shutdown()
+
+
+def for_a_while(screen: Screen) -> AbstractContextManager[Store]:
+    """The store of these settings, open to write for as long as a job takes."""
+    from records.store import open_store
+
+    return closing(open_store(screen.store, write=True))
+
+
+def started(keeper: Housekeeper) -> Any:
+    """A scheduler in threads of its own that has the housekeeper look; one look at a time, and after a sleep of the machine one for all that were missed."""
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    logging.getLogger("apscheduler").addHandler(logging.NullHandler())  # what it would print on stderr by itself is said in our words
+    scheduler: Any = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+    first = datetime.now(UTC) + timedelta(seconds=FIRST_S)
+    scheduler.add_job(keeper.look, "interval", seconds=LOOK_S, next_run_time=first, max_instances=1, coalesce=True, misfire_grace_time=None)
+    scheduler.start()
+    return scheduler
+
+
+def check(screen: Screen, store: Store) -> Check:
+    """For `doctor`: is anything long past its retention?"""
+    days, wanted = screen.settings.retention.days, screen.settings.housekeeping.daily
+    overdue = sum(store.expired(time.time_ns() - days * DAY - GRACE).values()) if wanted else 0
+    done = store.notes().get("retention" + DONE)
+    last = iso(done)[:16].replace("T", " ") if done else "–"
+    return Check("retention", not overdue, {"rows": f"{overdue:,}", "days": days, "last": last, "store": screen.store})
+
+
+def told(store: Store) -> dict[str, str | None]:
+    """When each job was last done (ISO 8601), by its name; None: never."""
+    notes = store.notes()
+    return {job.name: iso(notes[job.name + DONE]) if job.name + DONE in notes else None for job in jobs()}
