@@ -5,7 +5,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!data.rows.length) return void root.append(el("p", "muted", data.empty))
   const head = el("tr", "", null, ...data.head.map((word, at) => el("th", data.rows[0][at]?.kind ?? "", word)))
   const body = data.rows.map(row => el("tr", "", null, ...row.map(each => cell(root, each, setTriggerValue))))
-  root.append(el("div", data.low ? "scroll low" : "scroll", null, el("table", data.narrow ? "narrow" : "", null, el("thead", "", null, head), el("tbody", "", null, ...body))))
+  const scroll = el("div", data.low ? "scroll low" : "scroll", null, el("table", data.narrow ? "narrow" : "", null, el("thead", "", null, head), el("tbody", "", null, ...body)))
+  scroll.tabIndex = data.low ? 0 : -1 // what scrolls can be scrolled by keys
+  root.append(scroll)
 }
 
 function cell(root, each, setTriggerValue) {

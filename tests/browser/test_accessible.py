@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 PAGES = ("situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "audit", "wall")
@@ -39,9 +39,9 @@ def base(home: Path) -> Iterator[str]:
         yield address
 
 
-def serious(page: Any, ours: bool = True) -> list[str]:
+def serious(page: Page, ours: bool = True) -> list[str]:
     """Faults of impact serious or critical; `ours`: of what stands in a shadow root, where Streamlit puts nothing."""
-    told = Axe().run(page, options=RULES).response["violations"]
+    told = cast("list[dict[str, Any]]", cast("Any", Axe()).run(page, options=RULES).response["violations"])
     return [
         f"{each['id']}: {node['target']} {node['failureSummary']}"
         for each in told
