@@ -468,6 +468,15 @@ def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> N
         versions.read([tmp_path / "pipe"])
 
 
+def test_a_draft_that_puts_another_rule_out_of_force_says_so(tmp_path: Path) -> None:
+    """Balefire's correlation of refused logins cannot look at points."""
+    file = single(tmp_path / "a", "login-refused", "{ot.point.max|gt: 90}", "{ot.point.max: 91}")
+    file.write_text(file.read_text("utf-8").replace("product: balefire", "product: balefire\n  category: point").replace("{source}", "{destination}"), "utf-8")
+    drafted = draft(file, versions.read([]))
+    assert {problem.rule for problem in drafted.problems} == {"password-guessing"}
+    assert [change.id for change in drafted.changes if change.after is None] == ["password-guessing"]
+
+
 def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> None:
     """A draft adds and changes; what it does not name stays."""
     version = versions.read([single(tmp_path / "a", "one-rule", "{ot.access: write}", "{ot.effect: value.write}")])

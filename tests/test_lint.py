@@ -140,6 +140,7 @@ tests:
     - source.ip: 10.10.1.77
       ot.effect: cpu.stop
 """
+LOGIN: Final = (own_rules() / "configuration" / "login-refused.yml").read_text("utf-8")
 POINT: Final = """\
 title: "{destination} reports {value} of {object}"
 title_zh: "{destination} 的 {object} 为 {value}"
@@ -401,6 +402,28 @@ SHAPED: Final[tuple[tuple[str, str, int, Edits, Edits], ...]] = (
         (("    - ot.effect: cpu.stop\n  drops", "    - {}\n  drops"),),
     ),
     (
+        "filter-silences",
+        FILTER,
+        8,
+        (
+            ("controller-stopped", "password-guessing\n    - login-refused"),
+            ("10.10.1.77", "10.10.1.10"),
+            ("    - ot.effect: cpu.stop\n  drops", "    - source.ip: 10.10.1.9\n  drops"),
+            ("10.10.1.77\n      ot.effect: cpu.stop", "10.10.1.10\n      ot.effect: credential.use\n      event.outcome: failure"),
+        ),
+        (
+            ("controller-stopped", "password-guessing\n    - login-refused"),
+            ("10.10.1.77\n      ot.effect: cpu.stop", "10.10.1.77\n      ot.effect: credential.use\n      event.outcome: failure"),
+        ),
+    ),
+    (
+        "correlation-starved",
+        LOGIN,
+        11,
+        (("    event.outcome: failure", "    event.outcome: failure\n    ot.unit: 7"), ("error: wrong_password", "error: wrong_password, unit: 7")),
+        (),
+    ),
+    (
         "drop-untold",
         FILTER,
         18,
@@ -419,17 +442,18 @@ def advice(edits: Edits, text: str = BASE) -> list[Problem]:
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new, 1)
-    if text.startswith(FILTER[:30]):
-        return _of_filter(text)
+    if text.startswith((FILTER[:30], LOGIN[:30])):
+        return _of_file(text)
     rule, problems = load_text(text, "stopped.yml")
     assert rule is not None, [(one.line, one.check, one.message.en) for one in problems]
     return hints(Subject(rule, read(text.encode()), OTHERS))
 
 
-def _of_filter(text: str) -> list[Problem]:
+def _of_file(text: str) -> list[Problem]:
     with TemporaryDirectory() as folder:
-        (file := Path(folder) / "bench.yml").write_text(text, "utf-8")
-        assert load([file]).filters, [(one.line, one.check) for one in load([file]).problems]
+        (file := Path(folder) / f"{read(text.encode()).data['id']}.yml").write_text(text, "utf-8")
+        book = load([file])
+        assert book.filters or book.rules, [(one.line, one.check) for one in book.problems]
         return list(lint(file).problems)
 
 
@@ -551,3 +575,12 @@ def test_what_bears_a_rules_name_and_is_no_file_is_told(tmp_path: Path) -> None:
     named = balefire("rules", "lint", tmp_path / "pipe.yml")
     assert named.exit_code == 2
     assert "neither a file nor a directory" in named.stderr
+
+
+def test_a_filter_that_leaves_a_correlation_nothing_says_which(tmp_path: Path) -> None:
+    """It is as good as off, although the filter only names the rule that it looks at."""
+    text = FILTER.replace("controller-stopped", "login-refused").replace("10.10.1.77", "10.10.1.10").replace("cpu.stop", "credential.use")
+    file = tmp_path / "bench.yml"
+    file.write_text(text.replace("    - ot.effect: credential.use\n  drops", "    - source.ip: 10.10.1.9\n  drops"), "utf-8")
+    silent = {found.message.en for found in lint(file).problems if found.check == "filter-silences"}
+    assert {name for name in ("login-refused", "password-guessing") if any(name in words for words in silent)} == {"login-refused", "password-guessing"}
