@@ -394,6 +394,16 @@ def test_the_rules_of_a_policy_narrow_what_is_read(tmp_path: Path) -> None:
     assert (len(found["converted"]), found["refused"]) == (30, [])
 
 
+def test_of_very_many_rules_the_first_are_named(tmp_path: Path) -> None:
+    """A policy becomes a rule for each pair of its zones; --json has all of them."""
+    policy, place = zoned(tmp_path, 5), stored()[0]
+    said = balefire("rules", "backtest", policy, "--store", place, "--language", "en").stdout
+    looked = next(line for line in said.splitlines() if "judged again" in line)
+    assert looked.endswith(", and 18 more")
+    assert looked.count("zoned-") == 12
+    assert len(one("rules", "backtest", policy, "--store", place)["rules"]) == 30
+
+
 def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
     place, _ = stored()
     file = single(tmp_path / "rules", "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")

@@ -527,6 +527,41 @@ def test_a_rule_is_compared_with_those_beside_it(tmp_path: Path) -> None:
     assert [(Path(found.file).name, found.check) for found in lint(tmp_path).problems] == [("halted.yml", "rule-repeated"), ("stopped.yml", "rule-repeated")]
 
 
+def test_of_very_many_rules_that_fire_alike_the_first_are_named(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"stopped-{number}.yml").write_text(BASE.replace("id: stopped", f"id: stopped-{number}"), "utf-8")
+    found = [found for found in lint(tmp_path).problems if found.check == "rule-repeated"]
+    assert len(found) == 9
+    assert found[0].message.en == "The rule fires as stopped-1, stopped-2, stopped-3 … does."
+    assert found[8].message.en == "The rule fires as stopped-0, stopped-1, stopped-2 … does."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('title: "{source}', 'title: "{source}\\u202e', 1),
+        ("Controllers run.", '"Controllers\\u2066 run."', 27),
+        ("the second unit", '"the second\\u200f unit"', 24),
+        ("level: high", '"level\\u200e": high', 16),
+    ],
+)
+def test_what_turns_a_text_is_refused_also_as_an_escape(tmp_path: Path, old: str, new: str, line: int) -> None:
+    file = tmp_path / "stopped.yml"
+    assert old in BASE
+    file.write_text(BASE.replace(old, new), "utf-8")
+    (problem,) = load([file]).problems
+    assert (problem.line, problem.check, problem.blocks) == (line, "yaml", True)
+    assert "U+20" in problem.message.en
+
+
+def test_a_name_that_turns_may_be_looked_for(tmp_path: Path) -> None:
+    """Names that come by wire hold what they hold: as an escape, everybody sees what is meant."""
+    file = tmp_path / "stopped.yml"
+    text = BASE.replace("ot.effect: cpu.stop", 'source.asset.name|contains: "\\u202e"').replace("{effect: cpu.stop", '{"effect": cpu.stop')
+    file.write_text(text.replace("- ot: {", '- source.asset.name: "PLC\\u202e"\n      ot: {'), "utf-8")
+    assert "yaml" not in {problem.check for problem in load([file]).problems}
+
+
 def test_fields_that_are_said_to_be_listed_are_fields() -> None:
     from detectors.checks.detections import LISTED
     from detectors.checks.folding import NAMES, SCATTERS

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 SCALE: Final = "▁▂▃▄▅▆▇█"
+NAMED: Final = 12  # rules
 SHOWN: Final = 20  # assets, those with most changes first
 STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in a cell
 
@@ -160,7 +161,7 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> Non
     if result.hidden is None:
         _thinned(screen, result)
     when = span(result.since, result.until, screen.language)
-    screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=", ".join(rules) or "–"))
+    screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=_named(screen, rules)))
     counts = {"fires": result.fires, "added": result.added_total, "removed": result.removed_total}
     screen.print(screen.say(f"cli.backtest.{what}.sum", **{name: f"{count:,}" for name, count in counts.items()}))
     for name, count in (("moved", result.moved), ("rekeyed", result.rekeyed)):
@@ -174,6 +175,12 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> Non
         screen.print(screen.say("cli.backtest.none_lost"))
     if max(result.added_total - len(result.added), result.removed_total - len(result.removed)):
         screen.note(screen.say("cli.backtest.listed", count=f"{max(len(result.added), len(result.removed)):,}"))
+
+
+def _named(screen: Screen, rules: list[str]) -> str:
+    """The rules that were tried; of very many, as a policy gives, the first."""
+    more = [screen.say("cli.summary.more", count=f"{len(rules) - NAMED:,}")] if len(rules) > NAMED else []
+    return ", ".join((*rules[:NAMED], *more)) or "–"
 
 
 def _thinned(screen: Screen, result: Result) -> None:
