@@ -305,7 +305,7 @@ def test_the_trail_shows_what_was_changed_in_it(store: Store) -> None:
         def __init__(self, rows: list[dict[str, Any]]) -> None:
             self.rows = rows
 
-        def state(self, _name: str) -> bytes | None:
+        def entries(self) -> int | None:
             return None
 
         def read(self, _table: str, query: Query) -> pa.Table:
@@ -321,7 +321,7 @@ def test_the_trail_shows_what_was_changed_in_it(store: Store) -> None:
 
 
 def test_an_end_of_the_trail_that_is_missing_shows(store: Store) -> None:
-    """By the store's own mark; by a seal that was noted, where that went too."""
+    """By the number of entries that the store keeps; by a seal that was noted, where that was set back too."""
     store.write(Commit(alerts=(alert(1),)))
     for n in range(4):
         store.change([Change("alert", "al1", None, "note", "Li", note=f"note {n}")])
@@ -329,20 +329,20 @@ def test_an_end_of_the_trail_that_is_missing_shows(store: Store) -> None:
     assert seal == Seal(4, rows[3]["hash"]) == Seal.read(str(seal))
 
     class Cut:
-        """The same store without its end; `mark`: with the mark that it keeps of it."""
+        """The same store without its end; `mark`: with the number that it keeps of entries."""
 
-        def __init__(self, entries: int, mark: bool) -> None:
-            self.entries, self.mark = entries, mark
+        def __init__(self, left: int, mark: bool) -> None:
+            self.left, self.mark = left, mark
 
-        def state(self, name: str) -> bytes | None:
-            return store.state(name) if self.mark else None
+        def entries(self) -> int | None:
+            return store.entries() if self.mark else None
 
         def read(self, table: str, query: Query) -> pa.Table:
             found = store.read(table, query)
-            return found.slice(0, sum(str(name) <= f"{self.entries:012}" for name in cast("list[str]", found.column("id").to_pylist())))
+            return found.slice(0, sum(str(name) <= f"{self.left:012}" for name in cast("list[str]", found.column("id").to_pylist())))
 
-    def found(entries: int, mark: bool, noted: Seal | None = None) -> str | None:
-        return broken(cast("Store", Cut(entries, mark)), noted)
+    def found(left: int, mark: bool, noted: Seal | None = None) -> str | None:
+        return broken(cast("Store", Cut(left, mark)), noted)
 
     assert found(4, mark=True, noted=seal) is None
     assert found(3, mark=True) == rows[3]["id"]
@@ -353,6 +353,7 @@ def test_an_end_of_the_trail_that_is_missing_shows(store: Store) -> None:
     assert broken(store, Seal(4, rows[2]["hash"])) == rows[3]["id"]
     store.change([Change("alert", "al1", None, "note", "Li", note="more")])
     assert broken(store, seal) is None, "what came later is no fault"
+    assert store.entries() == 5
 
 
 def test_rows_of_these_identities_only(store: Store) -> None:

@@ -1,8 +1,8 @@
 """What people decide, inside a transaction of a store: rows change by revision, and every change has its entry in the audit trail.
 
 The trail is append-only and chained: an entry's hash covers what it says and the hash of the one before, so that one that was changed or taken out of
-the middle shows. Apart from it stands a mark: how many entries there are and the hash of the last, so that an end that was cut off shows. Who cuts off
-both is found out by the same seal where somebody noted it elsewhere.
+the middle shows. Apart from it stands how many entries there are, so that an end that was cut off shows. Who sets back that too is found out where
+somebody noted a seal elsewhere: the number of an entry and its hash.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from records.store.contract import Change, Store
 
 Row = dict[str, Any]
-MARK: Final = "trail"  # the name under which a store keeps where its trail ends
+ENTRIES: Final = "entries"  # the name of the number of entries in the trail
 ITSELF: Final = "balefire"  # who an entry is by where nobody decided: a new finding reopened an alert
 _SEAL: Final = re.compile(r"(\d{1,12}):([0-9a-fA-F]{40})")
 DECIDED: Final = ("status", "assignee", "verdict", "closed", "revision")  # an alert's fields that only people change, and reopening
@@ -155,7 +155,7 @@ def append(documents: Documents, entries: Sequence[Row], now: int) -> None:
         row |= {"id": f"{number:012}", "time": now}
         seal = row["hash"] = sealed(row, seal)
     put(documents, "audit", entries, now)
-    documents.set_state({MARK: str(Seal(number, seal)).encode()})
+    documents.set_number(ENTRIES, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +204,16 @@ def last(store: Store) -> Seal | None:
 def broken(store: Store, noted: Seal | None = None) -> str | None:
     """The first entry of a store's trail that is not what was written there, does not follow the one before, or is missing; None where all are there.
 
-    It is told by the chain, by the store's own mark of the end, and by a seal that was `noted` elsewhere.
+    It is told by the chain, by how many the store knows of, and by a seal that was `noted` elsewhere.
     """
-    mark = Seal.read((store.state(MARK) or b"").decode("ascii", "replace"))  # before the entries: others may follow meanwhile
-    known = {each.number: each.hash for each in (mark, noted) if each}
-    if mark and noted and mark.number == noted.number and mark.hash != noted.hash:
-        return f"{noted.number:012}"
+    least = max(store.entries() or 0, noted.number if noted else 0)  # asked for first: others may follow meanwhile
     seal, number = "", 0
     query = Query(sort="id", limit=10_000)
     while (page := store.read("audit", query)).num_rows:
         for row in flat(TABLES["audit"], page):
             number += 1
-            if row["id"] != f"{number:012}" or row["hash"] != sealed(row, seal) or known.get(number, row["hash"]) != row["hash"]:
+            if row["id"] != f"{number:012}" or row["hash"] != sealed(row, seal) or (noted and noted.number == number and noted.hash != row["hash"]):
                 return str(row["id"])
             seal = str(row["hash"])
         query = replace(query, after=f"{number:012}")
-    return f"{number + 1:012}" if max(known, default=0) > number else None
+    return f"{number + 1:012}" if number < least else None
