@@ -11,6 +11,7 @@ from records.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from balefire.screen import Screen
     from balefire.settings import Settings
     from records.store.contract import Store
 
@@ -30,6 +31,18 @@ def one(store: Store, identity: str, tables: Sequence[str] = ("alert", "finding"
     if found:
         raise UnknownError("ambiguous", id=identity, ids=", ".join(name for _table, name in found))
     raise UnknownError("unknown_suppression" if "suppression" in tables else "unknown_id", id=identity)
+
+
+def alert_of(screen: Screen, store: Store, identity: str) -> str:
+    """The id of the alert that the prefix means, or of that of the finding it means, which is said. Raises UnknownError."""
+    if identity and not store.find(identity, ("alert",)):
+        _table, name = one(store, identity, ("finding",))
+        finding = store.get("finding", name) or {}
+        if not finding.get("alert"):
+            raise UnknownError("hidden_finding", id=name, suppressions=", ".join(finding.get("suppressions") or ()) or "–")
+        screen.note(screen.say("cli.alert_of", finding=name, alert=finding["alert"]))
+        return str(finding["alert"])
+    return one(store, identity, ("alert",))[1]
 
 
 def asset_name(store: Store, identity: str) -> str:

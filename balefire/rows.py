@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from balefire.listing import is_label
 from balefire.screen import cell, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
-from records.wording import role_words, say
+from records.nesting import period
+from records.wording import role_words, say, say_or
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 DECIDED: Final = ("assign", "close", "suppress")  # decisions that have a what
+LONGEST: Final = 60  # letters of a value
 ID: Final = 12  # shown digits of an identity; any prefix that is unique works
 
 
@@ -72,19 +74,48 @@ def _severity(row: Row, language: str) -> object:
     return severity_text(severity_word(row["severity"]), language)
 
 
-def _decision(row: Row, language: str) -> object:
+def decision(row: Row, language: str) -> str:
     """What was decided, and what that came to: the verdict, to whom, why."""
     after: Any = json.loads(row["after"]) if isinstance(row["after"], str) else row["after"] or {}
     verdict, named = after.get("verdict"), after.get("assignee" if row["action"] == "assign" else "reason")
     what = say(f"verdict.{verdict}", language) if row["action"] == "close" and verdict else named if row["action"] in ("assign", "suppress") else None
-    decision = say(f"decision.{row['action']}", language)
-    return say("cli.decided", language, decision=decision, what=what or "–") if row["action"] in DECIDED else decision
+    word = say(f"decision.{row['action']}", language)
+    return say("cli.decided", language, decision=word, what=what or "–") if row["action"] in DECIDED else word
+
+
+def _change(row: Row, language: str) -> object:
+    """What became other than it was, a field a line; what is new has nothing before."""
+    from rich.text import Text
+
+    before, after = (cast("Row", json.loads(row[name] or "{}")) for name in ("before", "after"))
+    fields = [name for name in before if before[name] != after.get(name)]
+    words = {name: say_or(f"cli.column.{name}", language, name) for name in fields}
+    told = (say("cli.changed", language, name=words[name], before=_valued(name, before, language), after=_valued(name, after, language)) for name in fields)
+    return Text("\n".join(map(cell, told)))
+
+
+def _valued(name: str, values: Row, language: str) -> str:
+    """A value of a decision in words, as far as there are any."""
+    value = values.get(name)
+    if value in (None, [], ""):
+        return "–"
+    if name in ("status", "verdict"):
+        return say_or(f"{name}.{value}", language, str(value))
+    moments = period(str(value)) if name in ("closed", "until", "revoked") else None
+    text = shown_time(moments[0], language) if moments else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def status_words(row: Row, language: str) -> object:
     """The status of an alert; of a closed one with its verdict."""
     status, verdict = (say(f"{name}.{row[name]}", language) if row[name] else "" for name in ("status", "verdict"))
     return f"{status} · {verdict}" if verdict and row["status"] == "closed" else status
+
+
+def verdict_before(row: Row, language: str) -> str:
+    """As what an alert that goes on was closed before; empty where it never was."""
+    verdict = row["verdict"] if row["status"] != "closed" else None
+    return say("cli.story.verdict", language, verdict=say(f"verdict.{verdict}", language)) if verdict else ""
 
 
 def _outcome(row: Row, language: str) -> object:
@@ -125,7 +156,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
     ),
     "audit": (
         ("id", False, lambda row, _language: row["id"].lstrip("0")), ("time", False, _time("time")), ("by", False, _plain("by")),
-        ("decision", False, _decision),
+        ("decision", False, decision), ("change", False, _change),
         ("subject", False, lambda row, _language: row["subject"][:ID]), ("note", False, _plain("note")),
     ),
     "incident": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from balefire.rows import ID, place, status_words, thing
+from balefire.rows import ID, decision, place, status_words, thing, verdict_before
 from balefire.screen import clean, severity_text
 from balefire.summary import Prose, command, grid, indented, section
 from balefire.times import shown, span
@@ -30,8 +30,9 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
     facts = [span(first, last, language) + " UTC", *(told["techniques"] or ()), told["id"]]
     if story.kind == "alert":
         facts.insert(1, screen.count("cli.summary.findings", told["count"]))
-        facts += [str(status_words(told, language)), *filter(None, [told["assignee"]])]
+        facts.append(str(status_words(told, language)))
     parts: list[RenderableType] = [title, indented(Text(clean(" · ".join(facts)), "dim"))]
+    parts += [indented(Text(clean(words), "dim")) for words in _standing(screen, story)]
     parts += [indented(Prose(words)) for words in _suppressed(screen, store, told)]
     parts += [Text(), indented(Prose(told[f"reason.{language}"]))]
     parts += _terms(screen, story.strongest)
@@ -45,6 +46,18 @@ def tell_story(screen: Screen, store: Store, story: Story) -> None:
     parts += _packets(screen, story)
     for part in parts:
         screen.print(part)
+
+
+def _standing(screen: Screen, story: Story) -> list[str]:
+    """As what an alert was closed before, and whose it is; of a finding, which alert took it in, and how that stands."""
+    alert = story.alert or (story.told if story.kind == "alert" else None)
+    if alert is None:
+        return []
+    decided = [*filter(None, [verdict_before(alert, screen.language), alert["assignee"]])]
+    if story.alert is None:
+        return [" · ".join(decided)] if decided else []
+    standing = " · ".join((str(status_words(alert, screen.language)), *decided))
+    return [screen.say("cli.story.part", id=alert["id"][:ID], status=standing)]
 
 
 def _suppressed(screen: Screen, store: Store, told: Row) -> list[str]:
@@ -70,7 +83,7 @@ def _trail(screen: Screen, story: Story) -> list[RenderableType]:
     if story.trail:
         parts.append(section(screen.say("cli.story.trail"), "UTC"))
     for row in story.trail:
-        words = [shown(row["time"], screen.language), row["by"], screen.say(f"decision.{row['action']}"), row["note"]]
+        words = [shown(row["time"], screen.language), row["by"], decision(row, screen.language), row["note"]]
         parts.append(indented(Prose(clean(" · ".join(filter(None, words))))))
     return parts
 

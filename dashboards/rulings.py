@@ -14,6 +14,7 @@ from detectors.checking import Subject, hints
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
+from detectors.rulebook.rule import filtered
 from records.query import Query, Terms
 from records.search import Exists, Match
 
@@ -48,7 +49,7 @@ class Book:
         document = read(self.texts.get(rule.file, "").encode("utf-8", "surrogateescape"))
         found = [problem for problem in self.book.problems if problem.file == rule.file]
         if {"detection", "correlation"} & document.data.keys():  # what a policy becomes is nobody's writing
-            found += hints(Subject(rule, document, others, self.book.placeholders))
+            found += hints(Subject(filtered(rule), document, others, self.book.placeholders))
         return sorted(found, key=lambda problem: problem.line)
 
     def failed(self, rule: Rule) -> dict[str, str]:

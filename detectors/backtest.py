@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from detectors.confirmed import Confirmed
 from detectors.rulebook.conversion import convert, narrowed
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.watch import LATE, Watch
@@ -21,15 +22,15 @@ from detectors.scoring import Scorer, weights
 from detectors.telling import identity
 from records.errors import UsageError
 from records.nesting import iso
-from records.nesting import rows as nested
 from records.nesting import values as plain
 from records.query import Query
-from records.schema import ALERT, TABLES
-from records.search import And, Match, Or, Wildcard
+from records.schema import TABLES
+from records.search import Or
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from detectors.confirmed import Lost
     from detectors.rulebook.books import Change
     from detectors.rulebook.correlation import Correlation
     from detectors.rulebook.frame import Mask
@@ -73,14 +74,6 @@ class Hour:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """An alert with the verdict "true" of which nothing would be left in this time: its row, and how many of its findings are of this time."""
-
-    alert: dict[str, Any]
-    findings: int
-
-
-@dataclass(frozen=True, slots=True)
 class Hidden:
     """An alert of which a suppression would hide findings: its row, and how many of those that are seen in this time."""
 
@@ -95,6 +88,7 @@ class Result:
 
     `hidden` are the alerts that a suppression would hide, in whole or in part, those found true first; None where rules are tried.
     Of the findings that there are before and after, `moved` have another severity, and `rekeyed` another key: they would fold into other alerts.
+    `lost` are alerts with the verdict "true" of which nothing would be left in this time, `thinned` those that would have fewer of their findings.
     """
 
     since: int
@@ -109,6 +103,7 @@ class Result:
     removed: list[Fire] = field(default_factory=list["Fire"])
     hours: list[Hour] = field(default_factory=list["Hour"])
     lost: list[Lost] = field(default_factory=list["Lost"])
+    thinned: list[Lost] = field(default_factory=list["Lost"])
     hidden: list[Hidden] | None = None
 
 
@@ -131,7 +126,7 @@ def backtest(store: Store, changes: Sequence[Change], since: int, until: int) ->
         if not asked:
             continue
         result.rows += store.count(name, Query(since=since, until=until))
-        pairs = [_Pair(change, kind, since, _confirmed(store, change.id, since, until)) for change in asked]
+        pairs = [_Pair(store, change, kind, (since, until)) for change in asked]
         for frame, observer in _history(store, kind, pairs, since - _before(pairs), until):
             for pair in pairs:
                 pair.judge(frame, observer)
@@ -149,7 +144,9 @@ def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
         hours.update(tally.hours)
         result.added += tally.listed(True)
         result.removed += tally.listed(False)
-        result.lost += tally.lost()
+        told = tally.confirmed.told()
+        result.lost += [each for each in told if not each.left]
+        result.thinned += [each for each in told if each.left]
     result.added_total = sum(count for (*_, added), count in hours.items() if added)
     result.removed_total = sum(count for (*_, added), count in hours.items() if not added)
     for fires in (result.added, result.removed):
@@ -163,7 +160,7 @@ def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int, unti
     """Rows that matter to any of the rules, each time of one observer."""
     rules = [rule for pair in pairs for rule in pair.rules]
     parts = [narrowed(rule) for rule in rules]
-    fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in (*pair.asset, *pair.scored))}
+    fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in pair.fields)}
     ordered = any(rule.correlation is not None for rule in rules)  # a rule on single rows judges each by itself
     query = Query(since, until, Or(tuple(condition for condition, _ in parts)))
     for table in store.history(kind.name, query, sorted(fields), ordered=ordered):
@@ -221,16 +218,18 @@ class _Judge:
 class _Pair:
     """A rule before and after its change, on one table."""
 
-    def __init__(self, change: Change, kind: Table, since: int, confirmed: list[_Confirmed]) -> None:
+    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int]) -> None:
         before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
         self.rules = [rule for rule in (before, after) if rule is not None]
         self.scored = _scored(*self.rules).intersection(kind.names)
         self._rekeyed = before is not None and after is not None and before.key != after.key
         self._before, self._after = _Judge(before, self.scored), _Judge(after, self.scored)
         self._correlated = any(rule.correlation for rule in self.rules)
-        self._since = since
-        self.asset = _asset(self.rules[-1], kind)
-        self.tally = _Tally(change.id, self.asset, confirmed)
+        self._since = times[0]
+        confirmed = Confirmed(store, change.id, self.rules, kind, times)
+        asset = _asset(self.rules[-1], kind)
+        self.fields = {*asset, *self.scored, *confirmed.fields}
+        self.tally = _Tally(change.id, asset, confirmed)
 
     def judge(self, frame: Frame, observer: str | None) -> None:
         """Take in the next rows."""
@@ -238,6 +237,8 @@ class _Pair:
         if self._correlated:
             old, new = ({one: grave for one, grave in judge.completed(frame, observer).items() if meant[one[0]]} for judge in (self._before, self._after))
             self.tally.fires += len(new)
+            if self.tally.confirmed and new:
+                self.tally.confirmed.keep(frame.table.take([row for row, _ in new]), [group for _, group in new])
             both = old.keys() & new.keys()
             self._stay(len(both), sum(old[one] != new[one] for one in both))
             for added, fires in ((True, sorted(new.keys() - old.keys(), key=repr)), (False, sorted(old.keys() - new.keys(), key=repr))):
@@ -246,6 +247,8 @@ class _Pair:
             return
         before, after = (judge.rows(frame) & meant for judge in (self._before, self._after))
         self.tally.fires += int(np.count_nonzero(after))
+        if self.tally.confirmed and after.any():
+            self.tally.confirmed.keep(frame.table.filter(pa.array(after)), [])
         both = after & before
         grave = zip(self._before.severities(frame, both), self._after.severities(frame, both), strict=True) if self.scored and both.any() else ()
         self._stay(int(np.count_nonzero(both)), sum(old != new for old, new in grave))
@@ -273,22 +276,14 @@ def _asset(rule: Rule, kind: Table) -> list[str]:
     return [name for part in ("asset.id", "ip", "mac") if (name := f"{side}.{part}") in kind.names]
 
 
-@dataclass(slots=True)
-class _Confirmed:
-    """An alert with the verdict "true", its findings of this time, and which of them would not be made any more."""
-
-    alert: dict[str, Any]
-    findings: set[str]
-    gone: set[str] = field(default_factory=set[str])
-
-
 class _Tally:
     """What one rule's change adds and removes. What it holds is bounded by assets, hours and LISTED, not by rows."""
 
-    def __init__(self, rule: str, asset: list[str], confirmed: list[_Confirmed]) -> None:
+    def __init__(self, rule: str, asset: list[str], confirmed: Confirmed) -> None:
+        self.confirmed = confirmed
         self.fires = self.moved = self.rekeyed = 0
         self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
-        self._rule, self._asset, self._confirmed = rule, asset, confirmed
+        self._rule, self._asset = rule, asset
         self._earliest: dict[bool, list[pa.Table]] = {True: [], False: []}
 
     def add(self, rows: pa.Table, added: bool, groups: Sequence[tuple[Any, ...]] = ()) -> None:
@@ -299,10 +294,8 @@ class _Tally:
         for asset, hour, count in zip(*(counted.column(name).to_pylist() for name in ("asset", "hour", "count_all")), strict=True):
             self.hours[self._rule, asset, hour * HOUR, added] += count
         told = rows.select([name for name in _TOLD if name in rows.column_names]).append_column("asset", assets)
-        if not added and self._confirmed:
-            gone = self._identities(told, groups)
-            for each in self._confirmed:
-                each.gone |= each.findings.intersection(gone)
+        if not added:
+            self.confirmed.lose(rows, groups)
         if groups:
             told = told.append_column("finding", pa.array(self._identities(told, groups)))
         held = self._earliest[added]
@@ -325,23 +318,6 @@ class _Tally:
         columns = [plain(rows.column(name), "date" if name == "@timestamp" else "keyword") if name in rows.column_names else absent for name in names]
         return [Fire(name, self._rule, *each) for name, each in zip(found, zip(*columns, strict=True), strict=True)]
 
-    def lost(self) -> list[Lost]:
-        """The confirmed alerts of which nothing is left."""
-        return [Lost(each.alert, len(each.findings)) for each in self._confirmed if each.findings and each.gone == each.findings]
-
 
 def _earliest(rows: pa.Table) -> pa.Table:
     return rows.take(_compute.sort_indices(rows, sort_keys=[("@timestamp", "ascending"), ("id", "ascending")])[:LISTED])
-
-
-def _confirmed(store: Store, rule: str, since: int, until: int) -> list[_Confirmed]:
-    """The rule's alerts with the verdict "true", each with its findings of these times."""
-    if ALERT.field("verdict") is None:
-        return []
-    its = Or((Match("key", rule), Wildcard("key", f"{rule}|*")))  # a correlation without a group has nothing behind its name
-    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), its))))
-    found: list[_Confirmed] = []
-    for alert in nested("alert", alerts):
-        findings = store.read("finding", Query(since, until, And((Match("alert", alert["id"]), Match("rule", rule)))))
-        found.append(_Confirmed(alert, set(cast("list[str]", findings.column("id").to_pylist()))))
-    return found

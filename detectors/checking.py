@@ -66,7 +66,7 @@ class Words(NamedTuple):
 class Subject:
     """A rule that loads, or a filter as a rule, as it is written and as it judges. `others`: the rules by their ids that it stands beside.
 
-    `narrowed`: of a filter, the rules on single rows that it is for, as they are without it; None where it is none.
+    `narrowed`: of a filter, the rules with cases that it is for, within all the filters that there are; None where it is none.
     """
 
     rule: Rule

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.phrases import Placeholders, number, point_row, point_sentence, sentence
+from detectors.rulebook.rule import OF_CORRELATIONS, fill
+from records.model import Text
 from records.schema import POINT
 from records.wording import LANGUAGES, say
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from detectors.phrases import Row
     from detectors.rulebook.correlation import Correlation
+    from detectors.rulebook.rule import Rule
     from detectors.rulebook.watch import Firing
 
 NAMED: Final = 3  # that many different ones are named, more are counted
@@ -31,6 +35,7 @@ _OF: Final[dict[str, tuple[str, ...]]] = {
     "unit": ("ot.unit",),
     "value": ("ot.value", "ot.point.last"),
 }
+_BETWEEN: Final = re.compile(r"(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")  # spaces that were there for what is named in Latin letters
 _COUNTED: Final = {"source": "hosts", "destination": "devices"}
 
 
@@ -51,6 +56,16 @@ def _words(correlation: Correlation, firing: Firing, completing: Row, different:
             known[name] = say("detectors.phrase.comma", language).join(texts)
     known |= {"count": str(_count(correlation, firing.rows)), "measure": number(firing.measure), "timespan": timespan(correlation, language)}
     return known
+
+
+def general(rule: Rule, text: Text) -> Text:
+    """A text of a rule before it has found anything: what it may name stands for any such thing."""
+    told = [{name: say(f"detectors.any.{name}", language) for name in OF_CORRELATIONS} for language in LANGUAGES]
+    for words, language in zip(told, LANGUAGES, strict=True):
+        if rule.correlation:
+            words["timespan"] = timespan(rule.correlation, language)
+    filled = fill(text, *told)
+    return Text(filled.en[:1].upper() + filled.en[1:], _BETWEEN.sub("", filled.zh))
 
 
 def timespan(correlation: Correlation, language: str) -> str:

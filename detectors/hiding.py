@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from detectors.backtest import HOUR, LISTED, Fire, Hidden, Hour, Lost, Result
+from detectors.backtest import HOUR, LISTED, Fire, Hidden, Hour, Result
+from detectors.confirmed import Lost
 from detectors.suppressing import known_activities, pages
 from detectors.suppressions import matching
 from records.nesting import rows as nested
@@ -44,7 +45,8 @@ def backtest(store: Store, suppression: Suppression, since: int, until: int) -> 
     result.removed_total = hours.total()
     result.hours = [Hour(*place, 0, count) for place, count in sorted(hours.items(), key=lambda one: (one[0][0], one[0][1] or "", one[0][2]))]
     result.hidden = _hidden(store, alerts, whole)
-    result.lost = [Lost(each.alert, each.findings) for each in result.hidden if each.alert["verdict"] == "true" and each.hidden == each.findings]
+    confirmed = [Lost(each.alert, each.findings, each.hidden, each.findings - each.hidden) for each in result.hidden if each.alert["verdict"] == "true"]
+    result.lost, result.thinned = ([each for each in confirmed if bool(each.left) == some] for some in (False, True))
     return result
 
 

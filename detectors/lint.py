@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from detectors.checking import Subject, hints
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Failure, load, own_rules
+from detectors.rulebook.rule import filtered
 
 if TYPE_CHECKING:
     from detectors.rulebook.load import Rulebook
     from detectors.rulebook.problems import Problem
-    from detectors.rulebook.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class TestReport:
 def lint(path: Path) -> Report:
     """Check a rule file, or every one in a directory. Raises UsageError for a path that does not exist."""
     book = load([path])
-    return Report(book.files, tuple(sorted((*book.problems, *_advice(book)), key=lambda one: (one.file, one.line))))
+    return Report(book.files, tuple(sorted((*book.problems, *_advice(book, path)), key=lambda one: (one.file, one.line))))
 
 
 def test(path: Path) -> TestReport:
@@ -47,19 +47,12 @@ def test(path: Path) -> TestReport:
     return TestReport(book.files, book.cases, book.failures)
 
 
-def _advice(book: Rulebook) -> list[Problem]:
+def _advice(book: Rulebook, path: Path) -> list[Problem]:
     """What the checks say of the rules and filters that load, each beside the others and Balefire's own. What a policy becomes is nobody's writing."""
-    others = {rule.id: rule for rule in (*load([own_rules()]).rules, *book.rules)}
-    written = [(rule, read(Path(rule.file).read_bytes())) for rule in book.rules]
+    others = {rule.id: rule for rule in load([own_rules(), path]).rules}
+    written = [(filtered(rule), read(Path(rule.file).read_bytes())) for rule in book.rules]
     subjects = [Subject(rule, document, others, book.placeholders) for rule, document in written if {"detection", "correlation"} & document.data.keys()]
     for one in book.filters:
-        narrowed = tuple(rule for rule in map(_alone, others.values()) if rule and one.rules and one.applies((rule.id, rule.called), rule.table))
+        narrowed = tuple(rule for rule in others.values() if rule.cases and one.rules and one.id in rule.filters)
         subjects.append(Subject(one.rule, read(Path(one.rule.file).read_bytes()), others, book.placeholders, narrowed))
     return [found for subject in subjects for found in hints(subject)]
-
-
-def _alone(rule: Rule) -> Rule | None:
-    """A rule on single rows as it is without filters; None for what a policy became, and for a correlation."""
-    if rule.correlation or not rule.cases:
-        return None
-    return next((one for one in load([Path(rule.file)]).rules if one.id == rule.id), None) if rule.filters else rule

@@ -54,7 +54,7 @@ def correlation_mutants(documents: Sequence[Definition]) -> Iterator[tuple[str, 
 
 
 def _correlation(correlation: Any) -> Iterator[Change]:
-    """A rule or a field of the group left out, a bound or the timespan moved by one, order asked for or not."""
+    """A rule or a field of the group left out, a bound or the timespan moved by one, a condition changed, order asked for or not."""
     if not isinstance(correlation, dict):
         return
     parts = cast("dict[str, Any]", correlation)
@@ -64,8 +64,7 @@ def _correlation(correlation: Any) -> Iterator[Change]:
             rest = [*values[:index], *values[index + 1 :]]
             if rest or key == "group-by":
                 yield f"{key}: without {_shown(value)}", {**parts, key: rest} if rest else {name: other for name, other in parts.items() if name != key}
-    if isinstance(parts.get("condition"), dict):
-        yield from ((f"condition: {name}", {**parts, "condition": changed}) for name, changed in _map(cast("dict[str, Any]", parts["condition"])))
+    yield from ((f"condition: {name}", {**parts, "condition": changed}) for name, changed in _bounds(parts))
     span = re.fullmatch(r"(\d+)([a-zA-Z])", str(parts.get("timespan")))
     for moved in (int(span[1]) - 1, int(span[1]) + 1) if span else ():
         if span and moved:
@@ -73,6 +72,16 @@ def _correlation(correlation: Any) -> Iterator[Change]:
     other = {"temporal": "temporal_ordered", "temporal_ordered": "temporal"}.get(str(parts.get("type")))
     if other:
         yield f"type: {other}", {**parts, "type": other}
+
+
+def _bounds(parts: dict[str, Any]) -> Iterator[Change]:
+    """The condition of a correlation: bounds, or which of its rules are there and which are not."""
+    condition: Any = parts.get("condition")
+    if isinstance(condition, dict):
+        yield from _map(cast("dict[str, Any]", condition))
+    elif isinstance(condition, str) and isinstance(parts.get("rules"), list):
+        named = {str(name): {"any": 1} for name in cast("list[Any]", parts["rules"])}
+        yield from _nodes(_parsed(condition, {**named, "condition": condition}))
 
 
 def _all(detection: Definition) -> Iterator[tuple[str, Definition]]:

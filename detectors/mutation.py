@@ -92,7 +92,7 @@ def survivors(rule: Rule, document: Document, rules: Sequence[Rule], placeholder
     frame = trial(rule.cases, rule.table)
     polling = "filter" in document.data and bool(rule.match(frame)[-1])  # a filter may drop it or not
     wanted = np.array([*(case.fires for case in rule.cases), polling])
-    narrowed = [(other.match, trial(other.cases, other.table)) for other in rules if rule.id in other.filters]
+    narrowed = [(other.match, trial(other.cases, other.table)) for other in rules if rule.id in other.filters and other.correlation is None]
     said = cast("dict[str, Any]", document.data.get("filter", document.data.get("detection")))
     count, alive = 0, list["Mutant"]()
     for mutant in mutants({name: part for name, part in said.items() if name != "rules" or "detection" in document.data}):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from detectors.rulebook.predicates import Predicate
+    from detectors.rulebook.reading import Reading
     from detectors.rulebook.rule import Rule
     from records.schema import Table
 
@@ -51,6 +52,10 @@ class Alone:
     def narrowed(self, match: Predicate, names: tuple[str, ...], table: Table) -> Predicate:
         del names, table
         return match
+
+    def tries(self, reading: Reading, rules: Iterable[Rule]) -> bool:
+        del reading, rules
+        return True
 
 
 def activities(*rows: Mapping[str, Any]) -> pa.Table:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors import backtest as testing
+from detectors.alerts import fold
 from detectors.backtest import backtest, period
 from detectors.methods.rules import Rules
 from detectors.rulebook import versions
@@ -27,6 +28,7 @@ from detectors.rulebook.reading import Reading
 from detectors.rulebook.rule import Adjustment
 from records.errors import UsageError
 from records.model import Batch
+from records.query import Query
 from records.schema import POINT, arrow_schema
 from records.search import EVERYTHING
 from records.store import open_store
@@ -392,6 +394,16 @@ def test_the_rules_of_a_policy_narrow_what_is_read(tmp_path: Path) -> None:
     assert (len(found["converted"]), found["refused"]) == (30, [])
 
 
+def test_of_very_many_rules_the_first_are_named(tmp_path: Path) -> None:
+    """A policy becomes a rule for each pair of its zones; --json has all of them."""
+    policy, place = zoned(tmp_path, 5), stored()[0]
+    said = balefire("rules", "backtest", policy, "--store", place, "--language", "en").stdout
+    looked = next(line for line in said.splitlines() if "judged again" in line)
+    assert looked.endswith(", and 18 more")
+    assert looked.count("zoned-") == 12
+    assert len(one("rules", "backtest", policy, "--store", place)["rules"]) == 30
+
+
 def test_only_the_time_that_is_asked_for(tmp_path: Path) -> None:
     place, _ = stored()
     file = single(tmp_path / "rules", "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
@@ -464,6 +476,15 @@ def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> N
         draft(tmp_path / "pipe", versions.read([]))
     with pytest.raises(FileNotFoundError):
         versions.read([tmp_path / "pipe"])
+
+
+def test_a_draft_that_puts_another_rule_out_of_force_says_so(tmp_path: Path) -> None:
+    """Balefire's correlation of refused logins cannot look at points."""
+    file = single(tmp_path / "a", "login-refused", "{ot.point.max|gt: 90}", "{ot.point.max: 91}")
+    file.write_text(file.read_text("utf-8").replace("product: balefire", "product: balefire\n  category: point").replace("{source}", "{destination}"), "utf-8")
+    drafted = draft(file, versions.read([]))
+    assert {problem.rule for problem in drafted.problems} == {"password-guessing"}
+    assert [change.id for change in drafted.changes if change.after is None] == ["password-guessing"]
 
 
 def test_a_rule_that_is_no_longer_there_is_not_taken_away(tmp_path: Path) -> None:
@@ -552,3 +573,83 @@ def test_a_confirmed_alert_of_a_correlation_without_a_group_is_found(tmp_path: P
     lines("alert", "close", alert["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
     written(1_000_000)
     assert [lost["id"] for lost in one("rules", "backtest", file, "--store", place, status=1)["lost_confirmed"]] == [alert["id"]]
+
+
+def closed(place: Path, key: str) -> dict[str, Any]:
+    """The alert of this key, confirmed as true."""
+    (alert,) = (row for row in lines("alerts", "--store", place) if row["key"] == key)
+    (row,) = lines("alert", "close", alert["id"], "--verdict", "true", "--by", "tester", "--note", "Confirmed.", "--store", place)
+    return row
+
+
+def counting(file: Path, least: int, span: str = "10m") -> None:
+    """A correlation of writes of one host."""
+    body = CORRELATED.format(kind="event_count", more="", group="source.ip", span=span, condition=f"{{gte: {least}}}")
+    cases = f"tests:\n  fires:\n    - [{{ot.effect: value.write, ot.count: {least}}}]\n  quiet: [{{}}]\n"
+    file.write_text(RULE.format(name="many", body=body, fires="").split("tests:")[0] + cases + PART.format(name="part", selection="{ot.access: write}"))
+
+
+def written(place: Path, seconds: Sequence[int]) -> None:
+    """Writes of one host, so many seconds after ten o'clock."""
+    times = [1_772_323_200 * SECOND + second * SECOND for second in seconds]
+    rows = [
+        {"id": f"w{time}", "@timestamp": time, "event.start": time, "event.end": time, "ot.grouped": False, "observer.name": "one", "ot.count": 1,
+         "ot.unit": 1 + number % 2, "source.ip": "10.0.0.1",
+         "destination.ip": "10.0.1.1", "ot.effect": "value.write", "ot.access": "write", "network.protocol": "modbus"}
+        for number, time in enumerate(times)
+    ]  # fmt: skip
+    kept(place, sparse(rows), ()).close()
+
+
+def judged(place: Path, file: Path, hidden: Sequence[int] = ()) -> None:
+    """The findings of a file's rule on what is stored, with the alerts that they fold into; a suppression hides those with these numbers."""
+    store = open_store(str(place), write=True)
+    found = Rules(load([file]), {}).judge(Batch(activities=store.read("activity", Query())))
+    told = [replace(finding, suppressions=("other",)) if number in hidden else finding for number, finding in enumerate(found)]
+    folded = fold(told, ())
+    in_force = {versions.STATE: versions.encoded([versions.read([file])])}
+    store.write(Commit(findings=folded.findings, alerts=folded.alerts, state=in_force))
+    store.close()
+
+
+def test_an_alert_that_other_findings_keep_is_not_lost(tmp_path: Path) -> None:
+    """Asked for more or in less time, a correlation is completed by other rows: its findings are others, and fold into the same alert."""
+    place, file = tmp_path / "store", tmp_path / "many.yml"
+    counting(file, 3)
+    written(place, range(0, 600, 60))
+    judged(place, file)
+    alert = closed(place, "many|10.0.0.1")
+    counting(file, 5)
+    told = one("rules", "backtest", file, "--store", place)
+    assert (told["totals"], told["lost_confirmed"]) == ({"added": 1, "removed": 1}, [])
+    (thinned,) = told["thinned_confirmed"]
+    assert {name: thinned[name] for name in ("id", "findings", "gone", "left")} == {"id": alert["id"], "findings": 1, "gone": 1, "left": 1}
+    for language, words in (("en", f"△ Thinner: alert {alert['id']}"), ("zh", f"△ 将减少：已确认属实的告警 {alert['id']}")):
+        assert words in balefire("rules", "backtest", file, "--store", place, "--language", language).stdout
+    counting(file, 50)
+    assert [lost["id"] for lost in one("rules", "backtest", file, "--store", place, status=1)["lost_confirmed"]] == [alert["id"]]
+
+
+def test_what_comes_at_another_time_or_is_hidden_keeps_no_alert(tmp_path: Path) -> None:
+    place, file = tmp_path / "store", tmp_path / "many.yml"
+    counting(file, 3, "2m")
+    written(place, [0, 30, 60, *range(90_000, 90_100, 10)])
+    judged(place, file, hidden=[1])
+    alert = closed(place, "many|10.0.0.1")
+    assert alert["count"] == 1
+    counting(file, 5, "2m")  # what is hidden would still be found, a day later
+    assert [lost["id"] for lost in one("rules", "backtest", file, "--store", place, status=1)["lost_confirmed"]] == [alert["id"]]
+
+
+def test_what_is_hidden_keeps_no_alert(tmp_path: Path) -> None:
+    place, rules = tmp_path / "store", tmp_path / "rules"
+    file = single(rules, "wrote", "{ot.access: write}", "{ot.effect: value.write}")
+    written(place, range(5))
+    judged(place, file, hidden=[1, 3])
+    alert = closed(place, "wrote|10.0.0.1|10.0.1.1")
+    assert alert["count"] == 3
+    for units, left in (([2], 0), ([1, 2], 3)):
+        single(rules, "wrote", f"{{ot.access: write, ot.unit: {units}}}", "{ot.effect: value.write, ot.unit: 2}")
+        told = one("rules", "backtest", file, "--store", place, status=0 if left else 1)
+        assert [lost["id"] for lost in told["lost_confirmed"]] == ([] if left else [alert["id"]])
+        assert told["thinned_confirmed"] == []

@@ -54,6 +54,7 @@ def equal(one: Store, other: Store) -> bool:
     assert one.states() == other.states() != {}
     assert one.newest() == other.newest()
     assert broken(other) is None
+    assert (one.entries() or 0) == (other.entries() or 0) == one.count("audit", Query()) > 0
     assert [one.packets(name) for name in ("f1", "f2", "f7")] == [other.packets(name) for name in ("f1", "f2", "f7")]
     assert other.packets("f1") == b"\0\xff" * 500
     assert (other.get("asset", asset_id(None, MAC)) or {})["id"] == (one.get("asset", asset_id(None, MAC)) or {})["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -268,9 +269,47 @@ def test_a_life(store: Path) -> None:
     assert [action for _by, action, _note in trail(store)] == ["acknowledge", "assign", "start", "note", "close", "reopen"]
     told = one("explain", identity, "--store", store)
     assert [row["note"] for row in told["trail"]] == [None, None, "on it", "HMI-3 is new", "commissioning", None]
-    for language, words in (("en", "Li · closed · commissioning"), ("zh", "Li · 关闭 · commissioning")):
+    for language, words in (("en", "Li · closed: expected · commissioning"), ("zh", "Li · 关闭：预期内 · commissioning")):
         assert words in balefire("explain", identity, "--store", store, "--language", language).stdout
-    assert one("verify", store) == {"valid": True, "reason": None, "at": None}
+    found = one("verify", store)
+    assert (found["valid"], found["reason"], found["at"], found["seal"][:2]) == (True, None, None, "6:")
+    for language, words in (("en", ("last closed as expected · Wang", "assigned: Wang")), ("zh", ("上次关闭结论：预期内 · Wang", "指派：Wang"))):
+        for name in (identity, told["findings"][0]):
+            shown = balefire("explain", name, "--store", store, "--language", language).stdout
+            assert all(word in shown for word in words), "a finding tells of its alert too"
+    finding_ = one("explain", told["findings"][0], "--store", store)
+    assert (finding_["alert"], finding_["status"], finding_["verdict"], finding_["assignee"]) == (identity, "open", "expected", "Wang")
+
+
+def test_the_trail_says_what_was_before(store: Path) -> None:
+    identity = alert_ids(store)[0]
+    for words in (("assign", "--to", "Wang"), ("assign", "--to", "Zhao"), ("close", "--verdict", "false"), ("reopen",)):
+        lines("alert", words[0], identity, *words[1:], "--by", "Li", "--store", store)
+    english, chinese = (balefire("audit", "--store", store, "--language", language).stdout for language in ("en", "zh"))
+    for words in ("Assignee: – → Wang", "Assignee: Wang → Zhao", "Status: new → closed", "Verdict: – → false", "Status: closed → new"):
+        assert words in english
+    for words in ("处理人：Wang → Zhao", "状态：未处置 → 已关闭", "结论：– → 误报"):
+        assert words in chinese
+
+
+def test_a_finding_stands_for_its_alert(store: Path) -> None:
+    alert = next(row for row in lines("alerts", "--store", store) if row["findings"])
+    result = balefire("alert", "note", alert["findings"][0], "--note", "seen", "--by", "Li", "--store", store, "--json", "--language", "en")
+    assert (result.exit_code, json.loads(result.stdout)["id"]) == (0, alert["id"])
+    assert f"{alert['findings'][0]} is a finding; meant is its alert {alert['id']}." in result.stderr
+    assert trail(store) == [("Li", "note", "seen")]
+    dry = one("suppress", alert["findings"][0], "--reason", "planned", "--owner", "Li", "--dry-run", "--store", store)
+    assert dry["suppression"]["alert"] == alert["id"]
+
+
+def test_verify_takes_the_store_as_every_command_does(store: Path) -> None:
+    assert one("verify", "--store", store) == {"valid": True, "reason": None, "at": None, "seal": None}
+    lines("alert", "note", alert_ids(store)[0], "--note", "one", "--by", "Li", "--store", store)
+    seal = one("verify", store)["seal"]
+    for language, words in (("en", f"Its seal: {seal}"), ("zh", f"封印：{seal}")):
+        assert words in balefire("verify", store, "--seal", seal, "--language", language).stdout
+    assert balefire("verify", store, "--seal", "1:zz").exit_code == 2
+    assert one("verify", store, "--seal", f"2:{'0' * 40}", status=1)["at"] == "000000000002"
 
 
 def test_what_is_assigned_already_is_not_decided_again(store: Path) -> None:

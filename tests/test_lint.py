@@ -140,6 +140,7 @@ tests:
     - source.ip: 10.10.1.77
       ot.effect: cpu.stop
 """
+LOGIN: Final = (own_rules() / "configuration" / "login-refused.yml").read_text("utf-8")
 POINT: Final = """\
 title: "{destination} reports {value} of {object}"
 title_zh: "{destination} 的 {object} 为 {value}"
@@ -401,6 +402,28 @@ SHAPED: Final[tuple[tuple[str, str, int, Edits, Edits], ...]] = (
         (("    - ot.effect: cpu.stop\n  drops", "    - {}\n  drops"),),
     ),
     (
+        "filter-silences",
+        FILTER,
+        8,
+        (
+            ("controller-stopped", "password-guessing\n    - login-refused"),
+            ("10.10.1.77", "10.10.1.10"),
+            ("    - ot.effect: cpu.stop\n  drops", "    - source.ip: 10.10.1.9\n  drops"),
+            ("10.10.1.77\n      ot.effect: cpu.stop", "10.10.1.10\n      ot.effect: credential.use\n      event.outcome: failure"),
+        ),
+        (
+            ("controller-stopped", "password-guessing\n    - login-refused"),
+            ("10.10.1.77\n      ot.effect: cpu.stop", "10.10.1.77\n      ot.effect: credential.use\n      event.outcome: failure"),
+        ),
+    ),
+    (
+        "correlation-starved",
+        LOGIN,
+        11,
+        (("    event.outcome: failure", "    event.outcome: failure\n    ot.unit: 7"), ("error: wrong_password", "error: wrong_password, unit: 7")),
+        (),
+    ),
+    (
         "drop-untold",
         FILTER,
         18,
@@ -419,17 +442,18 @@ def advice(edits: Edits, text: str = BASE) -> list[Problem]:
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new, 1)
-    if text.startswith(FILTER[:30]):
-        return _of_filter(text)
+    if text.startswith((FILTER[:30], LOGIN[:30])):
+        return _of_file(text)
     rule, problems = load_text(text, "stopped.yml")
     assert rule is not None, [(one.line, one.check, one.message.en) for one in problems]
     return hints(Subject(rule, read(text.encode()), OTHERS))
 
 
-def _of_filter(text: str) -> list[Problem]:
+def _of_file(text: str) -> list[Problem]:
     with TemporaryDirectory() as folder:
-        (file := Path(folder) / "bench.yml").write_text(text, "utf-8")
-        assert load([file]).filters, [(one.line, one.check) for one in load([file]).problems]
+        (file := Path(folder) / f"{read(text.encode()).data['id']}.yml").write_text(text, "utf-8")
+        book = load([file])
+        assert book.filters or book.rules, [(one.line, one.check) for one in book.problems]
         return list(lint(file).problems)
 
 
@@ -503,6 +527,41 @@ def test_a_rule_is_compared_with_those_beside_it(tmp_path: Path) -> None:
     assert [(Path(found.file).name, found.check) for found in lint(tmp_path).problems] == [("halted.yml", "rule-repeated"), ("stopped.yml", "rule-repeated")]
 
 
+def test_of_very_many_rules_that_fire_alike_the_first_are_named(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"stopped-{number}.yml").write_text(BASE.replace("id: stopped", f"id: stopped-{number}"), "utf-8")
+    found = [found for found in lint(tmp_path).problems if found.check == "rule-repeated"]
+    assert len(found) == 9
+    assert found[0].message.en == "The rule fires as stopped-1, stopped-2, stopped-3 … does."
+    assert found[8].message.en == "The rule fires as stopped-0, stopped-1, stopped-2 … does."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('title: "{source}', 'title: "{source}\\u202e', 1),
+        ("Controllers run.", '"Controllers\\u2066 run."', 27),
+        ("the second unit", '"the second\\u200f unit"', 24),
+        ("level: high", '"level\\u200e": high', 16),
+    ],
+)
+def test_what_turns_a_text_is_refused_also_as_an_escape(tmp_path: Path, old: str, new: str, line: int) -> None:
+    file = tmp_path / "stopped.yml"
+    assert old in BASE
+    file.write_text(BASE.replace(old, new), "utf-8")
+    (problem,) = load([file]).problems
+    assert (problem.line, problem.check, problem.blocks) == (line, "yaml", True)
+    assert "U+20" in problem.message.en
+
+
+def test_a_name_that_turns_may_be_looked_for(tmp_path: Path) -> None:
+    """Names that come by wire hold what they hold: as an escape, everybody sees what is meant."""
+    file = tmp_path / "stopped.yml"
+    text = BASE.replace("ot.effect: cpu.stop", 'source.asset.name|contains: "\\u202e"').replace("{effect: cpu.stop", '{"effect": cpu.stop')
+    file.write_text(text.replace("- ot: {", '- source.asset.name: "PLC\\u202e"\n      ot: {'), "utf-8")
+    assert "yaml" not in {problem.check for problem in load([file]).problems}
+
+
 def test_fields_that_are_said_to_be_listed_are_fields() -> None:
     from detectors.checks.detections import LISTED
     from detectors.checks.folding import NAMES, SCATTERS
@@ -551,3 +610,12 @@ def test_what_bears_a_rules_name_and_is_no_file_is_told(tmp_path: Path) -> None:
     named = balefire("rules", "lint", tmp_path / "pipe.yml")
     assert named.exit_code == 2
     assert "neither a file nor a directory" in named.stderr
+
+
+def test_a_filter_that_leaves_a_correlation_nothing_says_which(tmp_path: Path) -> None:
+    """It is as good as off, although the filter only names the rule that it looks at."""
+    text = FILTER.replace("controller-stopped", "login-refused").replace("10.10.1.77", "10.10.1.10").replace("cpu.stop", "credential.use")
+    file = tmp_path / "bench.yml"
+    file.write_text(text.replace("    - ot.effect: credential.use\n  drops", "    - source.ip: 10.10.1.9\n  drops"), "utf-8")
+    silent = {found.message.en for found in lint(file).problems if found.check == "filter-silences"}
+    assert {name for name in ("login-refused", "password-guessing") if any(name in words for words in silent)} == {"login-refused", "password-guessing"}

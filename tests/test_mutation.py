@@ -119,6 +119,20 @@ def test_what_is_changed_in_a_correlation() -> None:
     assert "group-by" not in changed["correlation: group-by: without source.ip"][0]["correlation"]
 
 
+def test_what_a_correlation_asks_of_its_rules_is_changed_too() -> None:
+    """A condition over rules, in words, is as good as one over detections."""
+    correlation = {"type": "temporal", "rules": ["a", "b"], "timespan": "5m", "condition": "a and not b"}
+    changed = dict(correlation_mutants([{"id": "x", "correlation": correlation}]))
+    conditions = {name: documents[0]["correlation"]["condition"] for name, documents in changed.items() if "condition: " in name}
+    assert conditions == {
+        "correlation: condition: a or not b instead of a and not b": "a or not b",
+        "correlation: condition: without a": "not b",
+        "correlation: condition: not a": "(not a) and not b",
+        "correlation: condition: without not b": "a",
+        "correlation: condition: b instead of not b": "a and (b)",
+    }
+
+
 def test_a_bound_of_a_correlation_that_no_case_notices_is_named(tmp_path: Path) -> None:
     name = "password-guessing.yml"
     text = (own_rules() / "configuration" / name).read_text("utf-8")

@@ -23,11 +23,13 @@ from records.store import open_store
 from records.store.contract import Commit
 from tests.cli import balefire, lines, one, short
 from tests.test_streaming import give, running, until
-from tests.wire import SECOND, Talk, mbap, write
+from tests.wire import SECOND, Talk, mbap, save, write
 from tests.wire import pcap as capture_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.elasticsearch import Elasticsearch
 
 WRITES = """\
 title: "{{source}} wrote to {{destination}}"
@@ -355,6 +357,32 @@ def test_going_back_to_a_version(tmp_path: Path) -> None:
     assert {path.name for path in rules.rglob("*.yml")} == {"writes.yml", "more.yml"}
     one("replay", capture, "--store", store, "--rules", rules)
     assert [row["version"] for row in lines("rules", "versions", "--store", store)] == [first["version"], second["version"]]
+
+
+@pytest.mark.elasticsearch
+def test_going_back_is_told_in_elasticsearch_too(elasticsearch: Elasticsearch, tmp_path: Path) -> None:
+    """As in a directory; the number of the trail's entries stands there, and so do the versions."""
+    store, rules = elasticsearch.emptied("battery"), tmp_path / "rules"
+    file, capture = rule(rules, 4), save(packets(range(3)), tmp_path / "writes.pcap")
+    one("replay", capture, "--store", store, "--rules", rules)
+    old = file.read_text()
+    rule(rules, 5)
+    one("replay", capture, "--store", store, "--rules", rules)
+    first, second = lines("rules", "versions", "--store", store)
+    told = {row["version"]: row for row in lines("findings", "--store", store) if row["rule"] == "writes"}
+    assert {*told} == {first["version"], second["version"]}, "each by the version that was in force"
+    one("rules", "rollback", first["version"], "--store", store, "--rules", rules, "--by", "Li", "--note", "too loud")
+    (entry,) = lines("audit", "--store", store)
+    assert (entry["by"], entry["action"], entry["table"], entry["subject"], entry["note"]) == ("Li", "rollback", "rules", first["version"], "too loud")
+    assert (entry["before"], entry["after"]) == ({"version": second["version"]}, {"version": first["version"]})
+    assert file.read_text() == old
+    assert f"{second['version']} → {first['version']}" in balefire("audit", "--store", store, "--language", "en").stdout
+    seal = one("verify", "--store", store)["seal"]
+    lines("alert", "note", told[first["version"]]["id"], "--note", "seen", "--by", "Li", "--store", store)
+    assert one("verify", store, "--seal", seal) == {"valid": True, "reason": None, "at": None, "seal": one("verify", store)["seal"]}
+    (end,) = elasticsearch.ask("POST", "/battery-audit*/_search", {"query": {"ids": {"values": ["000000000002"]}}})["hits"]["hits"]
+    elasticsearch.ask("DELETE", f"/{end['_index']}/_doc/{end['_id']}?refresh=true")
+    assert one("verify", store, status=1)["at"] == "000000000002"
 
 
 def test_going_back_needs_a_version_and_a_place(tmp_path: Path) -> None:

@@ -377,7 +377,7 @@ def test_a_filter_narrows_the_rules_that_it_names_and_the_parts_of_a_correlation
     book = rulebook(tmp_path, many_refusals=parts, calibration_bench=QUIET)
     assert said(book) == []
     assert [one.id for one in book.filters] == ["calibration-bench"]
-    assert {rule.id: rule.filters for rule in book.rules if rule.filters} == {"file-written": ("calibration-bench",)}
+    assert {rule.id: rule.filters for rule in book.rules if rule.filters} == {"file-written": ("calibration-bench",), "many-refusals": ("calibration-bench",)}
     for host, fires in (("10.10.1.77", False), ("10.10.1.78", True)):
         rows = [at(number, source__ip=host, event__outcome="failure", ot__effect="value.write") for number in range(5)]
         found = findings(book, *rows, at(9, source__ip=host, ot__effect="file.write"))
@@ -386,12 +386,46 @@ def test_a_filter_narrows_the_rules_that_it_names_and_the_parts_of_a_correlation
         assert "write-refused" in found
 
 
+GUARD = """\
+title: Not the calibration bench
+title_zh: 不含校准台
+id: calibration-bench
+description: It is at work in the test hall.
+description_zh: 位于试验车间。
+logsource: {product: balefire}
+filter:
+  rules: [login-refused]
+  bench: {source.ip: 10.10.1.10}
+  condition: not bench
+tests:
+  keeps: [{source.ip: 10.10.1.9}]
+  drops: [{}]
+"""
+
+
+def test_what_a_site_does_to_a_rule_puts_no_correlation_out_of_force_that_looks_at_it(tmp_path: Path) -> None:
+    """Balefire's correlations were tried with Balefire's rules. A filter of the site, or a rule of its own in the place of one, narrows what they count."""
+    refused = {"ot__effect": "credential.use", "event__outcome": "failure", "network__protocol": "s7comm"}
+    narrower = (own_rules() / "configuration" / "login-refused.yml").read_text("utf-8").replace("    event.outcome: failure", "    ot.unit: 7", 1)
+    narrower = narrower.replace("error: wrong_password", "unit: 7").replace(
+        "    - ot: {effect: credential.use}\n", "    - ot: {effect: credential.use, unit: 3}\n"
+    )
+    for files, quiet in (({"calibration_bench": GUARD}, {"source__ip": "10.10.1.10"}), ({"login_refused": narrower}, {"ot__unit": 3})):
+        (folder := tmp_path / next(iter(files))).mkdir()
+        book = rulebook(folder, **files)
+        assert said(book) == []
+        assert "password-guessing" in {rule.id for rule in book.rules}
+        heard = {"source__ip": "10.10.1.9", "ot__unit": 7}
+        assert "password-guessing" in findings(book, *(at(number, **refused | heard) for number in range(5)))
+        assert "password-guessing" not in findings(book, *(at(number, **refused | heard | quiet) for number in range(5)))
+
+
 def test_a_filter_for_any_rule(tmp_path: Path) -> None:
     book = rulebook(tmp_path, calibration_bench=QUIET.replace("rules: [file-written, many-refusals]", "rules: any"), many_refusals=REFUSALS, too_hot=HOT)
     assert said(book) == []
     rows = [at(number, source__ip="10.10.1.77", event__outcome="failure", ot__effect="value.write") for number in range(5)]
     assert findings(book, *rows) == {}
-    assert all(bool(rule.filters) == (rule.table is not POINT and rule.correlation is None) for rule in book.rules)
+    assert all(bool(rule.filters) == (rule.table is not POINT) for rule in book.rules)
 
 
 def test_a_filter_narrows_a_rule_that_a_policy_became(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def test_the_list(judged: Path, monkeypatch: pytest.MonkeyPatch, language: str) 
         "identity-read",
         "broken.yml:11",
         {"en": "this site", "zh": "本站点"}[language],
+        {"en": "A host stopped, restarted or silenced many devices within 10 min", "zh": "某主机在 10 分钟内停止、重启或静默了多台设备"}[language],
         {"en": "Did you mean", "zh": "ot.access"}[language],
     ):
         assert words in told
@@ -112,7 +113,7 @@ def test_one_rule(judged: Path, monkeypatch: pytest.MonkeyPatch, language: str) 
     told = run("rule", judged, monkeypatch, lang=language, rule="any-write")
     for words in (
         "ot.access: write",
-        {"en": "wrote <b>**registers**</b> of", "zh": "写入"}[language],
+        {"en": "A host wrote <b>**registers**</b> of a device", "zh": "某主机写入某设备的寄存器"}[language],
         {"en": "as it should", "zh": "符合预期"}[language],
         {"en": "4 remarks of the linter", "zh": "检查提出 4 条意见"}[language],
         {"en": "10.10.1.10 asked 10.10.1.20, unit 1, to write values", "zh": "10.10.1.10 要求 10.10.1.20"}[language],

@@ -23,7 +23,7 @@ from records.search import And, Match, Or, Range, parse
 from records.store import open_store
 from records.store.columns import flat
 from records.store.contract import Change, Commit, Written
-from records.store.decisions import broken
+from records.store.decisions import Seal, broken, last
 from records.store.rows import asset_from
 
 if TYPE_CHECKING:
@@ -305,6 +305,9 @@ def test_the_trail_shows_what_was_changed_in_it(store: Store) -> None:
         def __init__(self, rows: list[dict[str, Any]]) -> None:
             self.rows = rows
 
+        def entries(self) -> int | None:
+            return None
+
         def read(self, _table: str, query: Query) -> pa.Table:
             return rows_of(TABLES["audit"], [row for row in self.rows if row["id"] > query.after])
 
@@ -315,6 +318,42 @@ def test_the_trail_shows_what_was_changed_in_it(store: Store) -> None:
     assert found(*rows[:2], rows[2] | {"by": "Wang"}, rows[3]) == rows[2]["id"]
     assert found(*rows[:2], rows[3]) == rows[3]["id"]
     assert found(rows[0] | {"time": rows[0]["time"] + 1}, *rows[1:]) == rows[0]["id"]
+
+
+def test_an_end_of_the_trail_that_is_missing_shows(store: Store) -> None:
+    """By the number of entries that the store keeps; by a seal that was noted, where that was set back too."""
+    store.write(Commit(alerts=(alert(1),)))
+    for n in range(4):
+        store.change([Change("alert", "al1", None, "note", "Li", note=f"note {n}")])
+    rows, seal = flat(TABLES["audit"], store.read("audit", Query(sort="id"))), last(store)
+    assert seal == Seal(4, rows[3]["hash"]) == Seal.read(str(seal))
+
+    class Cut:
+        """The same store without its end; `mark`: with the number that it keeps of entries."""
+
+        def __init__(self, left: int, mark: bool) -> None:
+            self.left, self.mark = left, mark
+
+        def entries(self) -> int | None:
+            return store.entries() if self.mark else None
+
+        def read(self, table: str, query: Query) -> pa.Table:
+            found = store.read(table, query)
+            return found.slice(0, sum(str(name) <= f"{self.left:012}" for name in cast("list[str]", found.column("id").to_pylist())))
+
+    def found(left: int, mark: bool, noted: Seal | None = None) -> str | None:
+        return broken(cast("Store", Cut(left, mark)), noted)
+
+    assert found(4, mark=True, noted=seal) is None
+    assert found(3, mark=True) == rows[3]["id"]
+    assert found(0, mark=True) == rows[0]["id"]
+    assert found(3, mark=False) is None
+    assert found(2, mark=False, noted=seal) == rows[2]["id"]
+    assert found(4, mark=False, noted=Seal(3, rows[3]["hash"])) == rows[2]["id"]
+    assert broken(store, Seal(4, rows[2]["hash"])) == rows[3]["id"]
+    store.change([Change("alert", "al1", None, "note", "Li", note="more")])
+    assert broken(store, seal) is None, "what came later is no fault"
+    assert store.entries() == 5
 
 
 def test_rows_of_these_identities_only(store: Store) -> None:

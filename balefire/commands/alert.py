@@ -42,13 +42,13 @@ def _note(required: bool = False) -> Callable[..., Any]:
 
 def _decide(screen: Screen, identities: tuple[str, ...], by: str | None, as_json: bool, decision: Callable[[Store, Alert, str], Change | None]) -> None:
     """Decide about these alerts in one transaction, and show them as they are then."""
-    from balefire.identities import one, who
+    from balefire.identities import alert_of, who
     from balefire.rows import shown
     from records.nesting import nest
 
     store = opened(screen)
     try:
-        names = list(dict.fromkeys(one(store, each, ("alert",))[1] for each in identities))
+        names = list(dict.fromkeys(alert_of(screen, store, each) for each in identities))
         person = who(screen.settings, by)
         store.change([change for each in store.alerts(names) if (change := decision(store, each, person))])
         rows = [row for name in names if (row := store.get("alert", name))]

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from balefire.screen import Screen
-    from detectors.backtest import Fire, Hidden, Hour, Lost, Result
+    from detectors.backtest import Fire, Hidden, Hour, Result
+    from detectors.confirmed import Lost
     from records.model import Value
     from records.store.contract import Store
 
 SCALE: Final = "▁▂▃▄▅▆▇█"
+NAMED: Final = 12  # rules
 SHOWN: Final = 20  # assets, those with most changes first
 STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in a cell
 
@@ -124,6 +126,7 @@ def _object(result: Result, rules: list[str], elapsed: float) -> dict[str, Any]:
         "rows": result.rows,
         "rules": rules,
         "totals": {"added": result.added_total, "removed": result.removed_total},
+        "thinned_confirmed": [_lost(lost) | {"gone": lost.gone, "left": lost.left} for lost in result.thinned],
         "moved": result.moved,
         "rekeyed": result.rekeyed,
         "hours": [{"rule": hour.rule, "asset": hour.asset, "hour": iso(hour.hour), "added": hour.added, "removed": hour.removed} for hour in result.hours],
@@ -155,8 +158,10 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> Non
     for lost in result.lost:
         alert = lost.alert
         screen.print(screen.say(f"cli.backtest.{what}.lost", id=alert["id"], title=alert["title"][screen.language], findings=f"{lost.findings:,}"))
+    if result.hidden is None:
+        _thinned(screen, result)
     when = span(result.since, result.until, screen.language)
-    screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=", ".join(rules) or "–"))
+    screen.print(screen.say(f"cli.backtest.{what}.looked", rows=f"{result.rows:,}", when=when, rules=_named(screen, rules)))
     counts = {"fires": result.fires, "added": result.added_total, "removed": result.removed_total}
     screen.print(screen.say(f"cli.backtest.{what}.sum", **{name: f"{count:,}" for name, count in counts.items()}))
     for name, count in (("moved", result.moved), ("rekeyed", result.rekeyed)):
@@ -170,6 +175,21 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> Non
         screen.print(screen.say("cli.backtest.none_lost"))
     if max(result.added_total - len(result.added), result.removed_total - len(result.removed)):
         screen.note(screen.say("cli.backtest.listed", count=f"{max(len(result.added), len(result.removed)):,}"))
+
+
+def _named(screen: Screen, rules: list[str]) -> str:
+    """The rules that were tried; of very many, as a policy gives, the first."""
+    more = [screen.say("cli.summary.more", count=f"{len(rules) - NAMED:,}")] if len(rules) > NAMED else []
+    return ", ".join((*rules[:NAMED], *more)) or "–"
+
+
+def _thinned(screen: Screen, result: Result) -> None:
+    """The confirmed alerts that would be there with other findings than they have."""
+    for lost in result.thinned[:SHOWN]:
+        counts = {"gone": f"{lost.gone:,}", "findings": f"{lost.findings:,}", "left": f"{lost.left:,}"}
+        screen.print(screen.say("cli.backtest.thinned", id=lost.alert["id"], title=lost.alert["title"][screen.language], **counts))
+    if len(result.thinned) > SHOWN:
+        screen.print(screen.say("cli.backtest.thinned_more", count=f"{len(result.thinned) - SHOWN:,}"))
 
 
 def _alerts(screen: Screen, hidden: list[Hidden]) -> None:

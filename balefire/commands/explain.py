@@ -24,7 +24,7 @@ Row = dict[str, Any]
 class Story:
     """What there is to tell. `told` is the alert or finding, `strongest` the finding that gives it its severity (itself, for a finding).
 
-    `findings` are those that an alert names, `trail` what people decided about it, `evidence` what was kept for the findings.
+    `findings` are those that an alert names, `alert` that of a finding, `trail` what people decided about either, `evidence` what was kept for the findings.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Story:
     packets: list[Row]
     trail: list[Row]
     evidence: list[Row]
+    alert: Row | None = None
 
     @property
     def kept(self) -> list[Row]:
@@ -93,9 +94,10 @@ def _story(store: Store, identity: str) -> Story:
     strongest = max(findings, key=lambda row: (row["severity"], -row["time"]), default=told)
     named = {(packet["file"], packet["packet"]): packet for row in findings for packet in _listed(row, "packets")}
     packets = sorted(named.values(), key=lambda packet: (packet["time"], packet["file"], packet["packet"]))
-    trail = flat(TABLES["audit"], store.read("audit", Query(where=Match("subject", told["id"]), sort="id")))
+    alert = store.get("alert", told["alert"]) if kind == "finding" and told.get("alert") else None
+    trail = flat(TABLES["audit"], store.read("audit", Query(where=Match("subject", (alert or told)["id"]), sort="id")))
     evidence = [row for each in findings if (row := store.get("evidence", each["id"]))]
-    return Story(kind, told, strongest, findings, packets[:PACKETS], trail, evidence)
+    return Story(kind, told, strongest, findings, packets[:PACKETS], trail, evidence, alert)
 
 
 def _object(story: Story) -> Row:
@@ -105,6 +107,7 @@ def _object(story: Story) -> Row:
     if story.kind == "alert":  # an alert has the score of its strongest finding
         told |= {name: story.strongest.get(name) for name in ("score", "terms")}
     return nest(told) | {
+        **({} if story.alert is None else {name: story.alert[name] for name in ("status", "verdict", "assignee")}),
         "normal": story.normal,
         "respond": story.respond,
         "trail": [nest(row) for row in story.trail],

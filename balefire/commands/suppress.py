@@ -59,14 +59,14 @@ class Asked:
 @speaks
 def suppress(screen: Screen, identity: str, as_json: bool, dry_run: bool, yes: bool, expires: str, by: str | None, owner: str | None, **asked: Any) -> None:
     """Show what a suppression made from an alert would have hidden, then save it."""
-    from balefire.identities import one, who
+    from balefire.identities import alert_of, who
     from detectors import suppressing
 
     person = who(screen.settings, by)
     wanted = Asked(asked["only"], asked["wider"], owner or person, asked["reason"], _days(expires), person)
     store = opened(screen)
     try:
-        _table, alert = one(store, identity, ("alert",))
+        alert = alert_of(screen, store, identity)
         offered = suppressing.prefilled(store, alert)
         where = suppressing.widened(suppressing.narrowed(offered, wanted.only), wanted.wider)
         left_out = [name for name in offered.varied if name not in where]

@@ -10,6 +10,7 @@ from dashboards import kit, rulings
 from dashboards.formats import number
 from dashboards.page import Page, begin, remember, text_of
 from dashboards.rulings import LEVELS
+from detectors.gathering import general
 from detectors.phrases import point_row, point_sentence, sentence
 from detectors.suppressing import hidden
 from detectors.suppressions import standing
@@ -57,8 +58,9 @@ def headline(page: Page, book: Book, rule: Rule, total: int) -> None:
     origin = page.say("rules.own" if rule.file in book.own else "rules.site")
     meta = [("", words) for words in (page.say("rules.silent" if rule.silent else "rules.in_force", status=rule.status), origin, *techniques, rule.id) if words]
     told = [(number(total), page.count("rules.found", total)), (number(len(rule.cases)), page.say("rules.cases"))]
-    words = {"tag": page.say(f"rules.level.{rule.level}") if rule.level in LEVELS else rule.level, "sentence": getattr(rule.title, page.language)}
-    kit.draw("headline", {"level": level, "plain": True, "meta": meta, "facts": told, "reason": getattr(rule.description, page.language), **words}, "headline")
+    title, reason = (getattr(general(rule, text), page.language) for text in (rule.title, rule.description))
+    words = {"tag": page.say(f"rules.level.{rule.level}") if rule.level in LEVELS else rule.level, "sentence": title, "reason": reason}
+    kit.draw("headline", {"level": level, "plain": True, "meta": meta, "facts": told, **words}, "headline")
 
 
 def source(page: Page, book: Book, rule: Rule) -> None:

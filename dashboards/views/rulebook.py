@@ -10,6 +10,7 @@ from dashboards import kit, rulings
 from dashboards.formats import number
 from dashboards.page import Page, begin, picked, remember, typed
 from dashboards.rulings import LEVELS
+from detectors.gathering import general
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book
@@ -47,7 +48,8 @@ def show(page: Page) -> None:
 
 def wanted(book: Book, rule: Rule, text: str, level: str, kind: str, counts: dict[str, int]) -> bool:
     """Whether the filters let a rule through."""
-    words = f"{rule.id} {rule.title.en} {rule.title.zh} {book.places.get(rule.file, '')} {book.texts.get(rule.file, '')}".casefold()
+    title = general(rule, rule.title)
+    words = f"{rule.id} {title.en} {title.zh} {book.places.get(rule.file, '')} {book.texts.get(rule.file, '')}".casefold()
     kinds = {
         "found": counts.get(rule.id, 0) > 0,
         "quiet": not counts.get(rule.id),
@@ -62,7 +64,7 @@ def line(page: Page, book: Book, rule: Rule, found: int, hidden: int) -> list[An
     failed, level = book.failed(rule), LEVELS.get(rule.level, "none")
     wrong = sum(problem.file == rule.file for problem in book.book.problems)
     return [
-        {"text": getattr(rule.title, page.language), "sub": rule.id, "href": page.address("rule", rule=rule.id)},
+        {"text": getattr(general(rule, rule.title), page.language), "sub": rule.id, "href": page.address("rule", rule=rule.id)},
         {"text": page.say(f"rules.level.{rule.level}") if rule.level in LEVELS else rule.level, "severity": level},
         state(page, rule),
         page.say("rules.own" if rule.file in book.own else "rules.site"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.checking import Place, Subject, at, listed
+from detectors.checking import Place, Subject, at, listed, within
 from detectors.rulebook.correlation import COUNTING, TEMPORAL
+from detectors.rulebook.rule import filtered
 from detectors.trial import trial
 
 if TYPE_CHECKING:
@@ -46,6 +47,17 @@ def threshold_one(subject: Subject) -> Iterator[Place]:
     """A condition that one row fulfils: that is a rule on single rows, told late."""
     if subject.rule.correlation and _one_is_enough(subject.rule.correlation):
         yield at("correlation", "condition")
+
+
+def correlation_starved(subject: Subject) -> Iterator[Place]:
+    """A rule in the place of another, of which a correlation that looks at it has too little left to fire in its own tests."""
+    names = {subject.rule.id, subject.rule.called} - {""} if subject.narrowed is None else set[str]()
+    for other in subject.others.values():
+        if not any(part.name in names for one in within(other.correlation) for part in one.parts):
+            continue
+        match = filtered(other).match
+        if not any(match(trial((case,), other.table))[:-1].any() for case in other.cases if case.fires):
+            yield at("correlation" if subject.rule.correlation else "detection", name=other.id)
 
 
 def _absent(subject: Subject, part: Part, field: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from detectors.checking import Place, Subject, at
@@ -13,13 +14,16 @@ from records.effects import EFFECTS, NUMBER
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
+    from detectors.rulebook.cases import Case
     from detectors.rulebook.document import Path
+    from detectors.rulebook.frame import Mask
     from detectors.rulebook.rule import Rule
 
+NAMED: Final = 3  # rules that fire alike and are named; where a mistake made very many, nobody reads all of their names
 OUTCOMES: Final = ("success", "failure", "unknown")
 
 # The sensor knows neither: zones belong to policies, levels to inventories.
@@ -66,12 +70,19 @@ def outcome_report(subject: Subject) -> Iterator[Place]:
 
 
 def rule_repeated(subject: Subject) -> Iterator[Place]:
-    """A rule that judges the cases of another one as that one does, and the other way round."""
+    """A rule that judges the cases of others as they do, and the other way round."""
     rule = subject.rule
-    for other in subject.others.values() if subject.narrowed is None else ():
-        alike = other.id != rule.id and _looks_alike(rule, other)
-        if alike and all((rule.match(frame) == other.match(frame)).all() for frame in _compared(rule, other)):
-            yield at("correlation" if other.correlation else "detection", name=other.id)
+    others = [other for other in subject.others.values() if other.id != rule.id and _looks_alike(rule, other)] if subject.narrowed is None else []
+    first = [(frame, rule.match(frame)) for frame in _frames(rule, rule.cases)] if others else []
+    same = (other for other in others if _agree(other, first) and all((rule.match(frame) == other.match(frame)).all() for frame in _compared(rule, other)))
+    if found := [other.id for other in islice(same, NAMED + 1)]:
+        more = " …" if len(found) > NAMED else ""
+        yield at("correlation" if rule.correlation else "detection", name=f"{', '.join(found[:NAMED])}{more}")
+
+
+def _agree(other: Rule, tried: Sequence[tuple[Frame, Mask]]) -> bool:
+    """Whether it judges these frames so: told before frames are made for two rules, of which there may be very many."""
+    return all((other.match(frame) == fires).all() for frame, fires in tried)
 
 
 def _looks_alike(one: Rule, other: Rule) -> bool:
@@ -85,13 +96,13 @@ def _looks_alike(one: Rule, other: Rule) -> bool:
 
 def _compared(one: Rule, other: Rule) -> Iterator[Frame]:
     """The rows on which two rules are compared: the cases of both, each by itself where they correlate, or else beside every effect."""
-    cases = (*one.cases, *other.cases)
-    if one.correlation is not None:
-        yield from (trial((case,), one.table) for case in cases)
-        return
-    yield trial(cases, one.table)
-    if one.table is ACTIVITY:
+    yield from _frames(one, (*one.cases, *other.cases))
+    if one.table is ACTIVITY and one.correlation is None:
         yield Frame(_everything())
+
+
+def _frames(rule: Rule, cases: Sequence[Case]) -> list[Frame]:
+    return [trial(cases, rule.table)] if rule.correlation is None else [trial((case,), rule.table) for case in cases]
 
 
 def _tried(subject: Subject, *, every: bool) -> Iterator[Path]:

@@ -32,7 +32,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading.
+    """What a draft would change: its own rules, changed or not, and those that become others by it. `problems` keep rules of the draft from loading,
+    or others by it.
 
     `untried` are its files where none of that is the case: a filter or a policy that is in force already, or a filter of rules that there are not.
     """
@@ -51,7 +52,7 @@ def draft(path: Path, in_force: Version) -> Draft:
     before, drafted = _by_id(in_force), _by_id(given)
     old, new = _book(before), _book(before | drafted)
     files = {str(Path(root) / name) for root, name in given.files}
-    problems = tuple(problem for problem in new.problems if problem.blocks and problem.file in files)
+    problems = tuple(problem for problem in new.problems if problem.blocks and (problem.file in files or problem not in old.problems))
     changes = tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted}))
     return Draft(changes, problems, () if changes or problems else tuple(sorted(files)))
 

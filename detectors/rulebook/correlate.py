@@ -10,14 +10,14 @@ from detectors.rulebook.detection import detection
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.problems import Fault, nearest, text
 from detectors.rulebook.reading import COMMON, Reading, adjustments, head, level, nameless, normal, pair, status, techniques, texts
-from detectors.rulebook.rule import OF_CORRELATIONS, Rule
+from detectors.rulebook.rule import OF_CORRELATIONS, Rule, filtered, filters_of
 from detectors.rulebook.single import case_fault, judge_cases, listed_key, stated_cases, table_of
 from detectors.rulebook.stated import Stated
 from records.effects import EFFECTS
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from detectors.rulebook.document import Document
     from detectors.rulebook.placeholders import Placeholders
@@ -40,6 +40,10 @@ class Library(Protocol):
 
     def narrowed(self, match: Predicate, names: tuple[str, ...], table: Table) -> Predicate:
         """The predicate within the filters that name one of `names`, or that are for any rule on this table."""
+        ...
+
+    def tries(self, reading: Reading, rules: Iterable[Rule]) -> bool:
+        """Whether the cases of a correlation that looks at these rules are tried."""
         ...
 
 
@@ -67,12 +71,14 @@ def correlation_rule(reading: Reading, library: Library) -> Rule | None:
         table=correlation.table if correlation else ACTIVITY,
         called=str(reading.data.get("name") or ""),
         correlation=correlation,
+        filters=filters_of(correlation),
     )
     nameless(reading, found.techniques, found.cases)
     for name in local.documents.keys() - local.used:
         reading.faults.append((local.documents[name].start, Fault("part-unused", name=name)))
     if correlation is not None:
-        _try_cases(reading, found, correlation)
+        if library.tries(reading, local.rules):
+            _try_cases(reading, found)
         _seen(reading, correlation, found.cases)
     return found if correlation is not None else None
 
@@ -97,10 +103,11 @@ def _cases(reading: Reading, table: Table) -> Iterator[Case]:
             case_fault(reading, fault, ("tests", kind, index))
 
 
-def _try_cases(reading: Reading, rule: Rule, correlation: Correlation) -> None:
+def _try_cases(reading: Reading, rule: Rule) -> None:
+    """Cases are those of what is written: a filter of a site puts no rule out of force."""
     if not rule.cases or reading.blocked:
         return
-    fresh = Fresh(correlation)
+    fresh = filtered(rule).match
     each = [*(case.rows for case in rule.cases), ordinary(rule.table)]
     fired = [bool(fresh(Frame(activity_table(rows, rule.table), rule.table)).any()) for rows in each]
     judge_cases(reading, rule.cases, fired[:-1], polling=fired[-1])
@@ -131,6 +138,7 @@ class _Local:
         self.documents: dict[str, Document] = {}
         self.used: set[str] = set()
         self.fields: set[str] = set()
+        self.rules: list[Rule] = []  # of other files
         for document in reading.document.parts:
             name = document.data.get("name")
             if not isinstance(name, str) or not name or name in self.documents:
@@ -157,6 +165,7 @@ class _Local:
         except Fault as fault:
             self.fault(document, fault, *place)
             return None
+        self.rules.append(rule)
         self.fields |= rule.fields
         return None if rule.correlation else rule.match, rule.correlation, rule.table
 

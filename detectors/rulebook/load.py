@@ -15,9 +15,10 @@ from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import Document, content_of, is_named, read
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
-from detectors.rulebook.predicates import every
+from detectors.rulebook.predicates import narrowed
 from detectors.rulebook.problems import Fault, nearest
 from detectors.rulebook.reading import Failure, Reading
+from detectors.rulebook.rule import filters_of
 from detectors.rulebook.single import single_rule
 from records.errors import UsageError
 
@@ -101,6 +102,8 @@ class _Book:
         self.filters: list[Filter] = []
         self._waiting = [item for item in items if "correlation" in item.reading.data]
         self._above: list[_Item] = []
+        self._own = {item.reading.file for item in items if item.own}
+        self._altered: set[str] = set()  # Balefire's correlations that look at a rule of the site in the place of one of its own
         self._cycles: dict[str, str] = {}  # by every name that a rule of a cycle has: the way round
 
     def read(self) -> None:
@@ -142,7 +145,13 @@ class _Book:
 
     def narrowed(self, match: Predicate, names: tuple[str, ...], table: Table) -> Predicate:
         """The predicate within its filters."""
-        return every((match, *(one.match for one in self.filters if one.applies(names, table))))
+        return narrowed(match, tuple((one.id, one.match) for one in self.filters if one.applies(names, table)))
+
+    def tries(self, reading: Reading, rules: Iterable[Rule]) -> bool:
+        """Whether its cases are its own to try. Balefire's were tried with Balefire's rules: not where a site's rule stands in the place of one of these."""
+        if reading.file in self._own and not all(rule.file in self._own and rule.id not in self._altered for rule in rules):
+            self._altered.add(reading.id)
+        return reading.id not in self._altered
 
     def _take(self, item: _Item, rule: Rule | None) -> None:
         """Puts a rule among the others, in the place of a bundled one where it is of a user."""
@@ -162,8 +171,8 @@ class _Book:
             self.bundled[rule.id] = rule
 
     def _within(self, rule: Rule) -> Rule:
-        within = tuple(one.id for one in self.filters if one.applies((rule.id, rule.called), rule.table))
-        return replace(rule, match=self.narrowed(rule.match, (rule.id, rule.called), rule.table), filters=within) if within else rule
+        match = self.narrowed(rule.match, (rule.id, rule.called), rule.table)
+        return replace(rule, match=match, filters=filters_of(match))
 
     def _settle_filters(self, items: list[_Item]) -> None:
         known = {name for item in self.items if "filter" not in item.reading.data for name in _names(item.reading)} | _bundled_names()

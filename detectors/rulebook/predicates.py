@@ -217,6 +217,20 @@ class Not:
         return found if found.any() else frame.nothing()
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowed(All):
+    """What matches within filters. `match` is it without them; `filters` are the rows that each keeps, by its id."""
+
+    match: Predicate
+    filters: tuple[tuple[str, Predicate], ...]
+
+
+def narrowed(match: Predicate, filters: tuple[tuple[str, Predicate], ...]) -> Predicate:
+    """The predicate within these filters."""
+    parts = sorted((match, *(keeps for _, keeps in filters)), key=_cost)
+    return Narrowed(tuple(parts), match, filters) if filters else match
+
+
 def every(parts: Iterable[Predicate]) -> Predicate:
     """All of them; what is asked by dictionary first, `not` last, since the first that finds nothing ends it."""
     ordered = sorted(parts, key=_cost)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
+from detectors.rulebook.correlation import Correlation, Fresh
+from detectors.rulebook.predicates import Narrowed, narrowed
 from detectors.rulebook.problems import Fault, nearest
 from records.model import Text
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from detectors.rulebook.cases import Case
-    from detectors.rulebook.correlation import Correlation
     from detectors.rulebook.predicates import Predicate
     from records.schema import Table
 
@@ -39,7 +40,7 @@ class Rule:
     """One rule. `key` names the fields that, with the rule, make the key of its findings; `fields` are those its detection asks for.
 
     `match` gives the rows that fire; of a correlation, those that complete one where nothing came before the frame. `called` is the name that other rules
-    may use beside the id; `silent` means that only correlations look at it; `filters` are the ids of the filters that narrow it.
+    may use beside the id; `silent` means that only correlations look at it; `filters` are the ids of the filters that narrow it, or parts of it.
     """
 
     id: str
@@ -67,6 +68,31 @@ class Rule:
     def own_rows_only(self) -> bool:
         """Whether it looks at rows of their own only, because a row that stands for a minute would not tell when things were done."""
         return self.correlation is not None and self.correlation.own_rows
+
+
+def filtered(rule: Rule, names: Collection[str] = ()) -> Rule:
+    """The rule as it is where of the filters that narrow it, or what it is made of, there are only these."""
+    if rule.correlation is not None:
+        correlation = _within(rule.correlation, names)
+        return replace(rule, correlation=correlation, match=Fresh(correlation), filters=filters_of(correlation))
+    match = _kept(rule.match, names)
+    return replace(rule, match=match, filters=filters_of(match))
+
+
+def filters_of(whole: Predicate | Correlation | None) -> tuple[str, ...]:
+    """The ids of the filters that narrow a predicate, or the parts of a correlation."""
+    if isinstance(whole, Correlation):
+        return tuple(dict.fromkeys(name for part in whole.parts for name in filters_of(part.inner or part.match)))
+    return tuple(name for name, _ in whole.filters) if isinstance(whole, Narrowed) else ()
+
+
+def _within(correlation: Correlation, names: Collection[str]) -> Correlation:
+    parts = [replace(part, match=part.match and _kept(part.match, names), inner=part.inner and _within(part.inner, names)) for part in correlation.parts]
+    return replace(correlation, parts=tuple(parts))
+
+
+def _kept(match: Predicate, names: Collection[str]) -> Predicate:
+    return narrowed(match.match, tuple(one for one in match.filters if one[0] in names)) if isinstance(match, Narrowed) else match
 
 
 def check_placeholders(text: str, allowed: tuple[str, ...] = PLACEHOLDERS) -> None:

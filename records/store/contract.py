@@ -127,6 +127,10 @@ class Store(Protocol):
         """Newest packet time in the store, nanoseconds: "last 24 hours" ends here where nothing is live."""
         ...
 
+    def entries(self) -> int | None:
+        """How many entries the audit trail has, by a number that stands apart from it; None where it was written before there was one."""
+        ...
+
     def alerts_of(self, keys: Iterable[str]) -> list[Alert]:
         """The stored alerts of these finding keys."""
         ...

@@ -1,13 +1,15 @@
 """What people decide, inside a transaction of a store: rows change by revision, and every change has its entry in the audit trail.
 
 The trail is append-only and chained: an entry's hash covers what it says and the hash of the one before, so that one that was changed or taken out of
-the middle shows.
+the middle shows. Apart from it stands how many entries there are, so that an end that was cut off shows. Who sets back that too is found out where
+somebody noted a seal elsewhere: the number of an entry and its hash.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from records.store.contract import Change, Store
 
 Row = dict[str, Any]
+ENTRIES: Final = "entries"  # the name of the number of entries in the trail
 ITSELF: Final = "balefire"  # who an entry is by where nobody decided: a new finding reopened an alert
+_SEAL: Final = re.compile(r"(\d{1,12}):([0-9a-fA-F]{40})")
 DECIDED: Final = ("status", "assignee", "verdict", "closed", "revision")  # an alert's fields that only people change, and reopening
 
 
@@ -151,6 +155,25 @@ def append(documents: Documents, entries: Sequence[Row], now: int) -> None:
         row |= {"id": f"{number:012}", "time": now}
         seal = row["hash"] = sealed(row, seal)
     put(documents, "audit", entries, now)
+    documents.set_number(ENTRIES, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """An entry of the trail by its number, and its hash, which covers all before it too."""
+
+    number: int
+    hash: str
+
+    def __str__(self) -> str:
+        """As people note it."""
+        return f"{self.number}:{self.hash}"
+
+    @staticmethod
+    def read(text: str) -> Seal | None:
+        """A seal as it was noted; None for what is none."""
+        found = _SEAL.fullmatch(text.strip())
+        return Seal(int(found[1]), found[2].lower()) if found else None
 
 
 def sealed(row: Mapping[str, Any], before: str) -> str:
@@ -172,15 +195,25 @@ def changed(documents: Documents, name: str) -> None:
     documents.set_number(f"version.{name}", (documents.number(f"version.{name}") or 0) + 1)
 
 
-def broken(store: Store) -> str | None:
-    """The first entry of a store's trail that is not what was written there, or does not follow the one before; None where all do."""
+def last(store: Store) -> Seal | None:
+    """The seal of a store's trail as it ends now; None where nobody decided anything."""
+    found = flat(TABLES["audit"], store.read("audit", Query(sort="-id", limit=1)))
+    return Seal(int(found[0]["id"]), str(found[0]["hash"])) if found else None
+
+
+def broken(store: Store, noted: Seal | None = None) -> str | None:
+    """The first entry of a store's trail that is not what was written there, does not follow the one before, or is missing; None where all are there.
+
+    It is told by the chain, by how many the store knows of, and by a seal that was `noted` elsewhere.
+    """
+    least = max(store.entries() or 0, noted.number if noted else 0)  # asked for first: others may follow meanwhile
     seal, number = "", 0
     query = Query(sort="id", limit=10_000)
     while (page := store.read("audit", query)).num_rows:
         for row in flat(TABLES["audit"], page):
             number += 1
-            if row["id"] != f"{number:012}" or row["hash"] != sealed(row, seal):
+            if row["id"] != f"{number:012}" or row["hash"] != sealed(row, seal) or (noted and noted.number == number and noted.hash != row["hash"]):
                 return str(row["id"])
             seal = str(row["hash"])
         query = replace(query, after=f"{number:012}")
-    return None
+    return f"{number + 1:012}" if number < least else None

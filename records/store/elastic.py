@@ -19,7 +19,7 @@ from records.store.ageing import Ageing
 from records.store.cluster import Cluster, address, check_version
 from records.store.columns import conform, decoded, flat
 from records.store.contract import Written
-from records.store.decisions import ITSELF, decide
+from records.store.decisions import ENTRIES, ITSELF, decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING
 from records.store.indexing import DeadLetters, Indexer, Outcome, strangers, told
@@ -155,6 +155,11 @@ class ElasticStore:
         """Newest packet time in the store, nanoseconds."""
         newest: int | None = self.ledger.read().body["numbers"].get("newest")
         return newest
+
+    def entries(self) -> int | None:
+        """How many entries the audit trail has, by the ledger."""
+        entries: int | None = self.ledger.read().body["numbers"].get(ENTRIES)
+        return entries
 
     def alerts_of(self, keys: Iterable[str]) -> list[Alert]:
         """The stored alerts of these finding keys, by id."""

@@ -22,7 +22,7 @@ from records.search import Match, field_of
 from records.store import packets, parquet, retiring
 from records.store.columns import agree, arrow_types, content, decoded, document, flat, from_documents, shown, stored
 from records.store.contract import Written
-from records.store.decisions import ITSELF, decide, put
+from records.store.decisions import ENTRIES, ITSELF, decide, put
 from records.store.engine import FILES, ROWS, Engine
 from records.store.manifest import Manifest, guard
 from records.store.merging import ALIAS
@@ -170,6 +170,10 @@ class EmbeddedStore:
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds."""
         return self._manifest.number("newest")
+
+    def entries(self) -> int | None:
+        """How many entries the audit trail has, by the manifest."""
+        return self._manifest.number(ENTRIES)
 
     def alerts_of(self, keys: Iterable[str]) -> list[Alert]:
         """The stored alerts of these finding keys, by id."""

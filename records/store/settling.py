@@ -9,7 +9,7 @@ from records.errors import ConflictError
 from records.schema import TABLES
 from records.store import packets
 from records.store.columns import conform, document, flat, newest_of
-from records.store.decisions import changed, folded, put
+from records.store.decisions import ENTRIES, changed, folded, put
 from records.store.manifest import Document
 from records.store.merging import ALIAS, merge
 from records.store.rows import alert_row, finding_row
@@ -38,6 +38,8 @@ def settle(documents: packets.Packets, commit: Commit, now: int) -> None:
 def restore(documents: Documents, table: str, rows: Sequence[Mapping[str, Any]], now: int) -> None:
     """Put flat rows of a table that may change as they are; an asset is found by its other identities, too."""
     put(documents, table, rows, now)
+    if table == "audit" and rows:
+        documents.set_number(ENTRIES, int(rows[-1]["id"]))
     if table == "asset":
         _put_aliases(documents, {alias: row["id"] for row in rows for alias in row["aliases"]}, now)
 

@@ -1,0 +1,149 @@
+"""Alerts that were found true, and what a change of their rule would leave of them.
+
+An alert is lost where none of its findings would be made any more and nothing else under its key would be found in its time: a correlation that fires
+a little sooner or later than before gives findings of another identity, and they fold into the same alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pyarrow.compute
+
+from detectors.telling import identity
+from records.nesting import rows as nested
+from records.nesting import values as plain
+from records.query import Query
+from records.search import And, Exists, Match, Or, Wildcard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from detectors.rulebook.rule import Rule
+    from records.schema import Table
+    from records.store.contract import Store
+
+Groups = Sequence[tuple[Any, ...]]  # the group of each row that completes a correlation; empty tuples of a rule on single rows
+
+_compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An alert with the verdict "true", how many findings of it are of this time, how many of those would be gone, and how many there would be then."""
+
+    alert: dict[str, Any]
+    findings: int
+    gone: int
+    left: int
+
+
+@dataclass(slots=True)
+class _Alert:
+    """A confirmed alert. `completing` are the rows that complete its findings; `hidden` are findings under its key that nobody is shown."""
+
+    row: dict[str, Any]
+    times: tuple[int, int]
+    findings: set[str]
+    completing: set[str]
+    hidden: set[str]
+    gone: set[str] = field(default_factory=set[str])
+    left: set[str] = field(default_factory=set[str])
+
+
+class Confirmed:
+    """The confirmed alerts of one rule while a change of it is tried on the rows of these times (nanoseconds)."""
+
+    def __init__(self, store: Store, name: str, rules: Sequence[Rule], kind: Table, times: tuple[int, int]) -> None:
+        self._rule, self._kind = name, kind
+        self._alerts = list(_confirmed(store, name, times))
+        self._key = rules[0].key  # as it is before the change: that one may fold otherwise is told of its own
+        self._group = rules[-1].correlation.group if rules[-1].correlation else ()
+        self._slack = max((rule.correlation.span for rule in rules if rule.correlation), default=0)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._alerts)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The columns that tell a row's key."""
+        names = {*self._key, *(name.removesuffix("ip") + "mac" for name in self._key if name.endswith(".ip")), "observer.site"}
+        return frozenset(names.intersection(self._kind.names)) if self._alerts else frozenset()
+
+    def lose(self, rows: pa.Table, groups: Groups) -> None:
+        """Rows on which the rule fires before the change only."""
+        for alert in self._alerts:
+            for name, _ in self._named(rows, groups, self._completing(rows, alert)):
+                alert.gone |= {name} & alert.findings
+
+    def keep(self, rows: pa.Table, groups: Groups) -> None:
+        """Rows on which the rule fires after the change."""
+        keys = self._keys(rows, groups)
+        times = rows.column("@timestamp").cast(pa.int64()).combine_chunks()
+        for alert in self._alerts:
+            first, last = alert.times[0] - self._slack, alert.times[1] + self._slack
+            its = _all(_compute.equal(keys, alert.row["key"]), _compute.greater_equal(times, first), _compute.less_equal(times, last))
+            either = _compute.or_(its, self._completing(rows, alert))
+            for name, row in self._named(rows, groups, either):
+                if name in alert.findings or (its[row].as_py() and name not in alert.hidden):
+                    alert.left.add(name)
+
+    def told(self) -> list[Lost]:
+        """Those that the change takes findings from; of what is `lost`, none are left."""
+        return [Lost(each.row, len(each.findings), len(each.gone), len(each.left)) for each in self._alerts if each.gone]
+
+    def _completing(self, rows: pa.Table, alert: _Alert) -> Any:
+        return _compute.is_in(rows.column("id"), pa.array(sorted(alert.completing), pa.string())).combine_chunks()
+
+    def _named(self, rows: pa.Table, groups: Groups, wanted: Any) -> Iterator[tuple[str, int]]:
+        """The findings of the wanted rows, each with the row's number."""
+        places = cast("list[int]", _compute.indices_nonzero(wanted).to_pylist())
+        names = cast("list[str]", rows.column("id").take(places).to_pylist()) if places else []
+        for place, name in zip(places, names, strict=True):
+            yield identity(self._rule, name, *(groups[place] if groups else ())), place
+
+    def _keys(self, rows: pa.Table, groups: Groups) -> Any:
+        """The key of each row's finding, as alerts fold by it (`telling.Teller`)."""
+        parts = [self._part(rows, name, groups) for name in self._key]
+        start = pa.array([self._rule] * rows.num_rows, pa.string())
+        site = rows.column("observer.site").combine_chunks() if "observer.site" in rows.column_names and "observer.site" not in self._key else None
+        keys = _compute.binary_join_element_wise(start, *parts, "|")
+        if site is None:
+            return keys
+        there = _compute.fill_null(_compute.not_equal(site, ""), False)
+        return _compute.if_else(there, _compute.binary_join_element_wise(keys, site, "|"), keys)
+
+    def _part(self, rows: pa.Table, name: str, groups: Groups) -> Any:
+        if any(groups[:1]) and name in self._group:
+            place = self._group.index(name)
+            return pa.array(["" if group[place] is None else str(group[place]) for group in groups], pa.string())
+        mac = name.removesuffix("ip") + "mac"
+        columns = [rows.column(each) for each in dict.fromkeys((name, mac if name.endswith(".ip") else name)) if each in rows.column_names]
+        if not columns:
+            return pa.array([""] * rows.num_rows, pa.string())
+        values = ["" if value is None else str(value) for value in _compute.coalesce(*columns).to_pylist()]  # as Python writes numbers, not as Arrow does
+        return pa.array(values, pa.string())
+
+
+def _all(*columns: Any) -> Any:
+    """Where all of these are true."""
+    return reduce(_compute.and_, columns)
+
+
+def _confirmed(store: Store, rule: str, times: tuple[int, int]) -> Iterator[_Alert]:
+    """The rule's alerts with the verdict "true" that have findings of these times."""
+    its = Or((Match("key", rule), Wildcard("key", f"{rule}|*")))  # a correlation without a group has nothing behind its name
+    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), its))))
+    ends = zip(*(plain(alerts.column(name), "date") for name in ("first", "last")), strict=True)
+    for alert, (first, last) in zip(nested("alert", alerts), ends, strict=True):
+        found = store.read("finding", Query(*times, And((Match("alert", alert["id"]), Match("rule", rule)))))
+        hidden = store.read("finding", Query(*times, And((Match("key", alert["key"], cased=True), Exists("suppressions")))))
+        findings, unseen = ({*cast("list[str]", rows.column("id").to_pylist())} for rows in (found, hidden))
+        completing = {names[-1] for names in cast("list[list[str] | None]", found.column("activities").to_pylist()) if names}
+        if findings:
+            yield _Alert(alert, (first, last), findings, completing, unseen)
