@@ -140,8 +140,8 @@ def for_a_while(screen: Screen) -> AbstractContextManager[Store]:
 
 def started(keeper: Housekeeper) -> Any:
     """A scheduler in threads of its own that has the housekeeper look; one look at a time, and after a sleep of the machine one for all that were missed."""
-    from apscheduler.executors.pool import ThreadPoolExecutor
-    from apscheduler.schedulers.background import BackgroundScheduler
+    from apscheduler.executors.pool import ThreadPoolExecutor  # pyright: ignore[reportMissingTypeStubs]
+    from apscheduler.schedulers.background import BackgroundScheduler  # pyright: ignore[reportMissingTypeStubs]
 
     logging.getLogger("apscheduler").addHandler(logging.NullHandler())  # what it would print on stderr by itself is said in our words
     scheduler: Any = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})

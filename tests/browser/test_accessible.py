@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]
 
 from dashboards.access import sessions
 from tests.browser.screenshots import addresses
