@@ -65,7 +65,6 @@ def test_nothing_serious_in_our_components(browser: Browser, base: str, home: Pa
 def test_nothing_serious_at_the_door(browser: Browser, home: Path, tmp_path: Path, scheme: Literal["dark", "light"]) -> None:
     users = add(tmp_path / "accounts.json", ("a", "viewer"))
     with served(tmp_path, home / "store", **{sessions.USERS: str(users)}) as base, visiting(browser, base, scheme) as visit:
-        visit.page.context.new_page().close()
         visit.page.goto(base + "/login?lang=zh")
         assert serious(visit.page, ours=False) == []
 
@@ -76,7 +75,8 @@ def test_a_fault_is_found(browser: Browser, base: str) -> None:
         visit.open("/?lang=en&range=all")
         visit.page.evaluate(
             """() => {
-                const host = document.querySelector('[data-testid=stMain]').appendChild(document.createElement('div'))
+                const host = document.createElement('div')
+                document.querySelector('[data-testid=stMainBlockContainer]').prepend(host)
                 host.attachShadow({ mode: 'open' }).innerHTML = '<p style="color: #ddd; background: #fff; font-size: 14px">faint</p>'
             }"""
         )
