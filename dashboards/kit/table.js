@@ -6,8 +6,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const head = el("tr", "", null, ...data.head.map((word, at) => el("th", data.rows[0][at]?.kind ?? "", word)))
   const body = data.rows.map(row => el("tr", "", null, ...row.map(each => cell(root, each, setTriggerValue))))
   const scroll = el("div", data.low ? "scroll low" : "scroll", null, el("table", data.narrow ? "narrow" : "", null, el("thead", "", null, head), el("tbody", "", null, ...body)))
-  scroll.tabIndex = data.low ? 0 : -1 // what scrolls can be scrolled by keys
   root.append(scroll)
+  requestAnimationFrame(() => { if (scroll.scrollHeight > scroll.clientHeight || scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0 }) // by keys, too
 }
 
 function cell(root, each, setTriggerValue) {
