@@ -28,6 +28,7 @@ def show(page: Page) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="ways"):
         if st.button(page.say("alert.back"), icon=":material/arrow_back:", type="tertiary"):
             st.switch_page("views/alerts.py", query_params={name: value for name, value in st.query_params.items() if name not in {"id", "packet"}})
+        neighbours(page, identity)
         st.space("stretch")
         if st.button(page.say("alert.suppress"), key="suppress"):
             st.switch_page("views/suppress.py", query_params={**dict(st.query_params), "id": identity})
@@ -61,6 +62,21 @@ def show(page: Page) -> None:
         strip(page, found)
     with below:
         packets(page, found)
+
+
+def neighbours(page: Page, identity: str) -> None:
+    """The alerts before and after this one in the list from which one came, as it was then."""
+    queue: list[str] = st.session_state.get("queue", [])
+    if identity not in queue or len(queue) < 2:
+        return
+    place = queue.index(identity)
+    for step, key, icon, letter in ((-1, "before", ":material/chevron_left:", "K"), (1, "after", ":material/chevron_right:", "J")):
+        there = 0 <= place + step < len(queue)
+        words = page.say(f"alert.{key}")
+        if st.button(words, key=f"alert_{key}", icon=icon, type="tertiary", shortcut=letter, disabled=not there):
+            kept = {name: value for name, value in st.query_params.items() if name != "packet"}
+            st.switch_page("views/alert.py", query_params={**kept, "id": queue[place + step]})
+    st.markdown(f":gray[{page.say('alert.place', place=number(place + 1), count=number(len(queue)))}]", width="content")
 
 
 def headline(page: Page, found: Detail) -> None:

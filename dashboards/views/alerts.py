@@ -40,6 +40,7 @@ def show(page: Page) -> None:
     limit = int(st.session_state.get("alerts_limit", FIRST))
     found, total = queries.alerts(page.store, page.span, where, limit)
     rows = queries.rows(found)
+    st.session_state["queue"] = [str(row["id"]) for row in rows]  # one alert's page goes on from here
     chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
     second_line(page, page.count("list.total", total, total=number(total), shown=number(len(found))), len(chosen), visited)
     if not rows:

@@ -63,6 +63,23 @@ def test_from_the_list_to_the_alert_and_back(visit: Visit, language: str) -> Non
     expect(visit.page.locator(".queue .row").nth(1)).to_contain_text(HEADS[language])
 
 
+def test_from_one_alert_to_the_next(visit: Visit) -> None:
+    visit.open("/alerts?lang=en&range=all&q=severity%3A%3E%3D60")
+    titles = visit.page.locator(".queue .row .title").all_inner_texts()
+    visit.page.locator(".queue .row .title").first.click()
+    expect(visit.page.get_by_text(re.compile(r"^1 of \d+ in the list$"))).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Previous")).to_be_disabled()
+    first = visit.page.url
+    visit.page.keyboard.press("j")
+    expect(visit.page.get_by_text(re.compile(r"^2 of \d+ in the list$"))).to_be_visible()
+    assert visit.page.url != first
+    assert visit.page.locator("h1").inner_text() in titles[1]
+    visit.page.get_by_role("button", name="Previous").click()
+    expect(visit.page).to_have_url(first)
+    visit.open(f"/alert?lang=en&id=a{STORY}")
+    expect(visit.page.get_by_text(re.compile(r"in the list$"))).to_have_count(0)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_several_are_acknowledged_at_once(visit: Visit, language: str) -> None:
     visit.open(f"/alerts?lang={language}&range=all&status=only_open")
