@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.screen import LOOKING, clean
 from records.wording import say
+from sensors.protocol import is_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,18 +92,6 @@ def _object(operation: Mapping[str, Any]) -> str:
     if is_label(operation["protocol"], about):  # it says all that space and numbers say
         return " ".join(part for part in (str(about["name"]), written) if part)
     return " ".join(str(part) for part in (about.get("space"), about.get("name"), span, written) if part)
-
-
-def is_label(protocol: str, about: Mapping[str, Any]) -> bool:
-    """Is the name what engineers write for these numbers, alone or behind what it lies in (`program 5/routine 7`), and none that came by wire?"""
-    from sensors.protocol import protocols
-
-    label = next((one.label for one in protocols() if one.name == protocol), None)
-    space, name, first, last = (about.get(part) for part in ("space", "name", "first", "last"))
-    if label is None or None in (space, name, first, last):
-        return False
-    written = label(str(space), int(str(first)), int(str(last)))
-    return written is not None and f"/{name}".endswith(f"/{written}")
 
 
 def _outcome(operation: Mapping[str, Any], language: str) -> str:

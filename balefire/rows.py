@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from balefire.listing import is_label
 from balefire.screen import cell, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
 from records.nesting import period
 from records.wording import role_words, say, say_or
+from sensors.protocol import is_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

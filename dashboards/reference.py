@@ -7,6 +7,7 @@ from typing import Any
 
 from detectors.phrases import notation, references
 from records.wording import catalogue, say
+from sensors.protocol import is_label
 
 
 @cache
@@ -20,7 +21,10 @@ def serving() -> tuple[str, ...]:
 def object_words(row: dict[str, Any], language: str) -> str:
     """`holding register 39–42 (40040–40043), unit 1` of an activity, behind what the plant calls it; empty where it has no object."""
     parts: list[str] = []
-    space, first, last = row["ot.object.space"], row["ot.object.first"], row["ot.object.last"]
+    space, name, first, last = (row[f"ot.object.{part}"] for part in ("space", "name", "first", "last"))
+    about = {"space": space, "name": name, "first": first, "last": first if last is None else last}
+    if name and is_label(str(row["network.protocol"]), about):  # it says all that space and numbers say
+        space = first = None
     if space:
         key = f"dashboard.space.{space}"
         parts.append(say(key, language) if key in catalogue() else str(space).replace("_", " "))
@@ -29,8 +33,8 @@ def object_words(row: dict[str, Any], language: str) -> str:
         parts.append(_range(*(str(end) for end in ends)))
         if base := references().get(str(row["network.protocol"]), {}).get(str(space)):
             parts.append(f"({_range(*(notation(base, end) for end in ends))})")
-    if row["ot.object.name"]:
-        parts.append(str(row["ot.object.name"]))
+    if name:
+        parts.append(str(name))
     words = " ".join(parts)
     if tags := row.get("ot.tag.name"):
         words = say("detectors.phrase.named", language, name=say("detectors.phrase.comma", language).join(tags), address=words)

@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from sensors.statements import Statement
@@ -157,3 +157,13 @@ def protocols() -> tuple[Protocol, ...]:
 def title_of(name: str) -> str:
     """What people call the protocol of this name; the name of one that is not known here."""
     return next((protocol.title for protocol in protocols() if protocol.name == name), name)
+
+
+def is_label(protocol: str, about: Mapping[str, Any]) -> bool:
+    """Is the name what engineers write for these numbers, alone or behind what it lies in (`program 5/routine 7`), and none that came by wire?"""
+    label = next((one.label for one in protocols() if one.name == protocol), None)
+    space, name, first, last = (about.get(part) for part in ("space", "name", "first", "last"))
+    if label is None or None in (space, name, first, last):
+        return False
+    written = label(str(space), int(str(first)), int(str(last)))
+    return written is not None and f"/{name}".endswith(f"/{written}")

@@ -207,6 +207,8 @@ def test_objects_have_the_reference_notation_where_there_is_one() -> None:
     assert object_words(modbus, "en") == "holding register 39–42 (40040–40043), unit 1"
     assert object_words({**modbus, "ot.object.space": "coil", "ot.object.last": 39, "ot.unit": None}, "zh") == "线圈 39 (00040)"
     assert object_words({**row, "ot.object.name": "DB1.DBX0"}, "en") == "DB1.DBX0"
+    inside = {"network.protocol": "cip", "ot.object.space": "object", "ot.object.first": (109 << 36) + (7 << 16), "ot.object.last": None}
+    assert object_words({**row, **inside, "ot.object.name": "program 5/routine 7", "ot.unit": None}, "en") == "program 5/routine 7"
 
 
 def test_the_server_is_private_and_told_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from balefire.listing import AHEAD, WIDTHS, is_label, shown
+from balefire.listing import AHEAD, WIDTHS, shown
+from sensors.protocol import is_label
 from tests.cli import CAPTURES, lines, program
 from tests.test_iec104 import CLIENT, STATION, asdu, frame
 from tests.wire import Talk, save
