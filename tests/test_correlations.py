@@ -21,12 +21,20 @@ from tests.frames import Alone, sparse
 from tests.rule_reference import Row, correlation_fires
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from detectors.rulebook.correlation import Correlation
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 Told = set[tuple[int, tuple[Any, ...], frozenset[int], float]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_are_many() -> Iterator[None]:
+    """Three new rows are already worth a look at all that is remembered, fewer are not: both ways are gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "MANY", 3)
+        yield
 
 
 def correlation(said: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> Correlation:
@@ -373,6 +381,22 @@ def test_what_is_remembered_is_bounded_and_what_is_shed_is_counted() -> None:
         watch.judge(Frame(sparse(rows)))
         assert watch.shed == 25
         assert len(json.dumps(watch.state())) < 5000
+
+
+def test_a_group_that_was_hopeless_for_a_while_is_told_by_all_of_its_rows() -> None:
+    """One row by itself, some that cannot be enough with it, and some that are enough only with all of them."""
+    said = {"type": "event_count", "rules": ["a"], "timespan": "1h", "condition": {"gte": 7}}
+    watch = Watch(correlation(said, {"a": named("a")}))
+    rows = [row(number, event_action="a") for number in range(7)]
+    assert [len(watch.judge(Frame(sparse(part)))) for part in (rows[:1], rows[1:4], rows[4:])] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("other", ["b", "c"])
+def test_either_way_of_a_condition_is_enough(other: str) -> None:
+    said = {"type": "temporal", "rules": ["a", "b", "c"], "timespan": "1h", "condition": "a and (b or c)", "group-by": ["ot.unit"]}
+    watch = Watch(correlation(said, {name: named(name) for name in "abc"}))
+    rows = [row(number, event_action=name, ot_unit=unit) for number, (name, unit) in enumerate([("a", 1), (other, 2), ("a", 2), ("a", 3)])]
+    assert [firing.row for firing in watch.judge(Frame(sparse(rows)))] == [2]
 
 
 # ---- what it costs ------------------------------------------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.rulebook.correlation import OF_VALUES, Correlation
+from detectors.rulebook.correlation import OF_VALUES, TEMPORAL, Correlation
 from detectors.rulebook.tally import Tally
-from detectors.rulebook.windows import Rows, Whole, arranged, enough, possible
+from detectors.rulebook.windows import LOWER, SLACK, Rows, Whole, arranged, enough, possible
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.frame import Frame, Mask
     from records.schema import Field
 
+MANY: Final = 256  # new rows that are worth a look at everything that is remembered
 AT_ONCE: Final = 4096  # rows after which what can no longer count is forgotten; always at the same rows, however they are cut
 LATE: Final = 120 * 10**9  # nanoseconds that a row may come after later ones and still find all that belongs to it
 MOST: Final = 65_536  # rows that are remembered; beyond them the first that came are forgotten, and counted
@@ -147,8 +148,9 @@ class Watch:
 
     def _worth(self, new: pa.Table) -> tuple[set[str], int]:
         """The groups of which a window that a new row is in may be enough, and before when no such window begins: they alone are worked out from their rows."""
+        new, numbers = self._promising(new)
         times, groups = (cast("list[Any]", new.column(name).to_pylist()) for name in (_TIME, _GROUP))
-        self._tell(set(groups).difference(self._tallies), new.num_rows)
+        self._tell(set(groups).difference(self._tallies), numbers)
         worth, earliest = set[str](), dict[str, int]()
         for time, group, brought in zip(times, groups, self._brought(new), strict=True):
             tally = self._tallies[group]
@@ -157,6 +159,35 @@ class Watch:
             if may and not self._quiet(self._fired.get(group, []), time, max(time, min(tally.newest, time + self.correlation.span - 1))):
                 worth.add(group)
         return worth, min((earliest[group] for group in worth), default=0) - self.correlation.span
+
+    def _promising(self, new: pa.Table) -> tuple[pa.Table, int]:
+        """The new rows of groups that all of their remembered rows together could make enough, and how many are new in all. Of the others no tally is kept."""
+        if new.num_rows < MANY or (told := self._together()) is None:
+            return new, new.num_rows
+        codes = np.concatenate(self._codes)[-new.num_rows :]
+        hopeless = np.unique(codes[~told[codes]])
+        if len(hopeless) and self._tallies:
+            names = list(self._numbers)
+            for number in cast("list[int]", hopeless.tolist()):
+                self._tallies.pop(names[number], None)  # it would lack these rows
+        return new.filter(pa.array(told[codes])), new.num_rows
+
+    def _together(self) -> Mask | None:
+        """By number of its group: whether everything that is remembered of it could be enough; None where that cannot be told in one go."""
+        codes, memory, bounds = np.concatenate(self._codes), cast("pa.Table", self._memory), self.correlation.bounds
+        if self.correlation.kind == "event_count":
+            totals = np.bincount(codes, _whole(memory.column(_WEIGHT)), len(self._numbers)) * (1 + SLACK)
+            return totals >= max((number for name, number in bounds if name in LOWER), default=0.0)
+        if self.correlation.kind not in TEMPORAL or bounds:
+            return None
+        bits, found = _whole(memory.column(_BITS)), np.zeros(len(self._numbers), dtype=np.bool_)
+        there = [np.bincount(codes, bits >> part & 1, len(found)) > 0 for part in range(len(self.correlation.parts))]
+        for way in self.correlation.wanted:
+            whole = np.ones(len(found), dtype=np.bool_)
+            for part in way.there:
+                whole &= there[part]
+            found |= whole
+        return found
 
     def _brought(self, rows: pa.Table) -> list[Any]:
         """What each row brings to what its window comes to."""
