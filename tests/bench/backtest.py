@@ -35,10 +35,7 @@ description: For the bench.
 description_zh: 用于性能测试。
 tags:
   - attack.t0836
-logsource:
-  product: balefire
-detection:
-{detection}
+{what}
 level: medium
 misses:
   - {{en: Much., zh: 很多。}}
@@ -48,31 +45,48 @@ tests:
   fires:
     - {fires}
   quiet:
-    - {{}}
+    - {quiet}
+"""
+READS: Final = """\
+---
+name: reads
+logsource:
+  product: balefire
+detection:
+  sel: {ot.access: read}
+  condition: sel
 """
 
 
-def rules() -> dict[str, tuple[str, str, str]]:
-    """Each rule's detection and the case that fires it, and the name of its truth."""
+def rules() -> dict[str, tuple[str, str]]:
+    """Each rule's text, and the name of its truth."""
     known = ", ".join(HOSTS[:KNOWN])
     night = f"""\
+logsource:
+  product: balefire
+detection:
   acts: {{ot.access: [write, command]}}
   late: {{'@timestamp|hour|gte': {NIGHT[0]}}}
   early: {{'@timestamp|hour|lt': {NIGHT[1]}}}
   known: {{source.ip: [{known}]}}
   condition: acts and (late or early) and not known"""
-    return {
-        "acts-at-night": (night, "{'@timestamp': 2026-03-02T22:15:00Z, ot.effect: value.write}", "night"),
-        "refused": ("  sel: {event.outcome: failure}\n  condition: sel", "{event.outcome: failure}", "refused"),
-        "busy-reader": ("  sel: {ot.access: read, ot.count|gte: 2, ot.unit|gte: 3}\n  condition: sel", "{ot.unit: 3}", "reads"),
+    single = "logsource:\n  product: balefire\ndetection:\n  sel: {}\n  condition: sel"
+    # as broad as a correlation can be: every read of every pair of hosts counts for an hour, and none of them is enough
+    busy = "correlation:\n  type: event_count\n  rules: [reads]\n  group-by: [source.ip, destination.ip]\n  timespan: 1h\n  condition: {gte: 2000000}"
+    told = {
+        "acts-at-night": (night, "{'@timestamp': 2026-03-02T22:15:00Z, ot.effect: value.write}", "{}", "", "night"),
+        "refused": (single.format("{event.outcome: failure}"), "{event.outcome: failure}", "{}", "", "refused"),
+        "busy-reader": (single.format("{ot.access: read, ot.count|gte: 2, ot.unit|gte: 3}"), "{ot.unit: 3}", "{}", "", "reads"),
+        "busy-pair": (busy, "[{ot.count: 2000000}]", "[{}]", READS, "none"),
     }
+    return {name: (RULE.format(name=name, what=what, fires=fires, quiet=quiet) + more, truth) for name, (what, fires, quiet, more, truth) in told.items()}
 
 
 def run(store: Path, folder: Path, name: str, truth: Truth) -> tuple[dict[str, Any], float]:
     """One back-test in a process of its own: what it printed, and its peak of memory in MiB."""
-    detection, fires, wanted = rules()[name]
+    text, wanted = rules()[name]
     file = folder / f"{name}.yml"
-    file.write_text(RULE.format(name=name, detection=detection, fires=fires))
+    file.write_text(text)
     report = folder / "report"
     since = iso(START)  # the last 30 days would begin with the end of the last row, some of which stand for a minute
     words = (CHILD, report, sys.executable, "-m", "balefire", "rules", "backtest", file, "--store", store, "--since", since, "--json")

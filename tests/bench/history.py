@@ -41,6 +41,7 @@ class Truth:
     night: int = 0
     refused: int = 0
     reads: int = 0  # of units from 3 on
+    none: int = 0  # of a rule that is never enough
 
 
 def batches(seed: int, rows: int, truth: Truth) -> Iterator[pa.Table]:
