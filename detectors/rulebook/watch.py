@@ -285,17 +285,18 @@ class Watch:
         memory = cast("pa.Table", self._memory)
         time = _whole(memory.column(_TIME))
         oldest = int(time[-AT_ONCE:].max()) - self.correlation.span - LATE
-        memory = memory.filter(pa.array(time > oldest))
-        shed = max(0, memory.num_rows - MOST)
+        kept = np.flatnonzero(time > oldest)
+        shed = max(0, len(kept) - MOST)
         self.shed += shed
-        self._memory = memory.slice(shed).combine_chunks()
-        self._codes = []
+        self._memory = memory.take(kept[shed:]).combine_chunks()
+        # numbers stay as they are, until there are many that nothing has any more
+        self._codes = [np.concatenate(self._codes)[kept[shed:]]] if len(self._numbers) <= MOST else []
         for group in [group for group, tally in self._tallies.items() if tally.forget(oldest)]:
             del self._tallies[group]
         if shed:
             self._tallies = {}
-        kept = {group: [end for end in ends if end > oldest] for group, ends in self._fired.items()}
-        self._fired = {group: ends for group, ends in list(kept.items())[-MOST:] if ends}
+        fired = {group: [end for end in ends if end > oldest] for group, ends in self._fired.items()}
+        self._fired = {group: ends for group, ends in list(fired.items())[-MOST:] if ends}
 
     @property
     def empty(self) -> bool:
