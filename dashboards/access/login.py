@@ -7,6 +7,7 @@ import hashlib
 import html
 import os
 import sys
+import time
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
@@ -129,11 +130,9 @@ async def _form(request: Request) -> dict[str, str]:
 
 async def _waiting(desk: Access, name: str, address: str) -> None:
     """Whoever has to wait now for guessing stands in the trail, once each time; a single slip does not."""
-    import time
-
     if desk.guesses.wait(name, address, time.monotonic()) > 0:
         known = desk.doorman.find(name) is not None
-        await _note("locked", name if known else "–", f"{address}")
+        await _note("locked", name if known else "–", address)
 
 
 async def _note(action: str, name: str, note: str = "") -> None:
