@@ -10,7 +10,7 @@ from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.documents import OWN, flat_of
 from records.store.dsl import EVERYTHING
-from records.store.indexing import WRITTEN
+from records.store.presence import NOTE, RETIRING
 from records.store.retiring import EXPIRING
 from records.store.searching import Searcher, Source
 from records.store.templates import BY_PERIOD, LEDGER, ONCE, STAGED, end_of
@@ -33,7 +33,7 @@ class Ageing:
         self._indexer, self._page, self._before = indexer, page, before
         self._cluster: Cluster = indexer.cluster
         self._names = indexer.names
-        self._searcher = Searcher(indexer.cluster)
+        self._searcher = Searcher(indexer.cluster, indexer.presence)
 
     def expired(self) -> dict[str, int]:
         """How many rows that count would go, by table; tables without any are left out."""
@@ -54,13 +54,35 @@ class Ageing:
         client = self._cluster.client
         for name in BY_PERIOD:
             for index in self._old(name):
-                self._cluster.ask(lambda index=index: client.options(ignore_status=404).indices.delete(index=index))
+                self._drop(index)
+        self._forget_dropped()
         for name in EXPIRING:
             index = self._names.of(name)
             for ids in self._documents(name, EVERYTHING):
                 self._cluster.bulk([{"delete": {"_id": each}} for each in ids], index=index, passing=(404,))
             self._cluster.ask(lambda index=index: client.indices.refresh(index=index, ignore_unavailable=True))
         self._tidy()
+
+    def _drop(self, index: str) -> None:
+        """Drop an index and its note: that is marked first, so that nobody misses the index. Who writes to it meanwhile keeps both."""
+        client, ledger, name = self._cluster.client, self._names.of(LEDGER), f"{NOTE}{index}"
+        found = self._cluster.ask(lambda: client.get(index=ledger, id=name))
+        note: dict[str, Any] = {**found["_source"], RETIRING: True}
+        seen = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+        marked = self._cluster.ask(lambda: client.options(ignore_status=409).index(index=ledger, id=name, document=note, refresh=True, **seen))
+        if "error" in marked:
+            return
+        self._cluster.ask(lambda: client.options(ignore_status=404).indices.delete(index=index))
+        self._indexer.forget(index)
+        last = {"if_seq_no": marked["_seq_no"], "if_primary_term": marked["_primary_term"]}
+        self._cluster.ask(lambda: client.options(ignore_status=(404, 409)).delete(index=ledger, id=name, refresh=True, **last))
+
+    def _forget_dropped(self) -> None:
+        """Notes of indices that are past it and not there any more go, too."""
+        for index in self._indexer.presence.missing():
+            starts = [start for table in BY_PERIOD if (start := self._names.start_of(table, index))]
+            if any(end_of(start, self._indexer.period) < self._before for start in starts) and self._written(index) < self._before:
+                self._cluster.bulk([{"delete": {"_id": f"{NOTE}{index}"}}], index=self._names.of(LEDGER), passing=(404,), refresh=True)
 
     def _rows(self, index: str) -> int:
         table = next(name for name in BY_PERIOD if index.startswith(f"{self._names.of(name)}-"))
@@ -77,7 +99,7 @@ class Ageing:
     def _written(self, index: str) -> int:
         """When an index was last written to, or a little later; an index of which nobody noted it is being written."""
         client = self._cluster.client.options(ignore_status=404)
-        found = self._cluster.ask(lambda: client.get(index=self._names.of(LEDGER), id=f"{WRITTEN}{index}"))
+        found = self._cluster.ask(lambda: client.get(index=self._names.of(LEDGER), id=f"{NOTE}{index}"))
         return int(found["_source"]["written"]) if found.get("found") else 1 << 63
 
     def _documents(self, name: str, seen: Clause) -> Iterator[list[str]]:

@@ -34,6 +34,7 @@ TIMEOUT_S: Final = 60.0
 LEAST_VERSION: Final = 8
 for _name in ("elastic_transport", "elasticsearch"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
+_GONE: Final = {"index_closed_exception": "elastic.closed", "index_not_found_exception": "elastic.missing"}
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*(-[a-z0-9_.]+)*")
 
 
@@ -147,9 +148,11 @@ class Cluster:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that writers do not come back all at once
             pause = min(5.0, pause * 2)
 
-    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = ()) -> None:
-        """Do all of these actions. Raises StoreError for the first that is refused, unless with one of the statuses `passing`."""
-        answer = self.ask(lambda: self.client.bulk(operations=lines, index=index))
+    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = (), *, refresh: bool = False) -> None:
+        """Do all of these actions, so that they can be found where `refresh`. Raises StoreError for the first refused, unless with a status of `passing`."""
+        if not lines:  # the server refuses an empty request
+            return
+        answer = self.ask(lambda: self.client.bulk(operations=lines, index=index, refresh=refresh))
         for item in answer["items"]:
             told = next(iter(item.values()))
             if told["status"] > 299 and told["status"] not in passing:
@@ -183,6 +186,8 @@ def refusal(place: Address, status: int, body: object) -> StoreError:
         if "read-only" in reason or "index write (api)" in reason:
             return StoreError("elastic.read_only", place=shown, reason=reason)
         return StoreError("elastic.red", place=shown, reason=reason)
+    if kind in _GONE:
+        return StoreError(_GONE[kind], place=shown, index=_index(body))
     if status == 401:
         return StoreError("elastic.unauthorized", place=shown)
     if status == 403:
@@ -192,6 +197,12 @@ def refusal(place: Address, status: int, body: object) -> StoreError:
     if status in {502, 503, 504}:
         return StoreError("elastic.red", place=shown, reason=reason)
     return StoreError("elastic.failed", place=shown, status=status, reason=f"{kind}: {reason}" if kind else reason)
+
+
+def _index(body: object) -> str:
+    """The index that an error is about."""
+    told: Any = cast("dict[str, Any]", body).get("error", body) if isinstance(body, dict) else {}
+    return str(cast("dict[str, Any]", told).get("index", "?")) if isinstance(told, dict) else "?"
 
 
 def _told(body: object) -> tuple[str, str]:

@@ -73,7 +73,7 @@ class ElasticStore:
         self.dead_letters = DeadLetters(self.waiting / "dead-letters.jsonl")
         self._indexer = Indexer(self.cluster, self.names, self.ledger, self.period, self.dead_letters)
         self._stage = Stage(self._indexer, self.ledger)
-        self._searcher = Searcher(self.cluster)
+        self._searcher = Searcher(self.cluster, self._indexer.presence)
         self.spool = Spool(self.waiting) if write else None
 
     def _opened(self, period: str) -> Page:
@@ -217,6 +217,14 @@ class ElasticStore:
     def strangers(self) -> list[str]:
         """Indices that are called as those of this store and are not as it makes them."""
         return sorted(strangers(self.cluster, self.names, [self.names.of("*")]))
+
+    def closed(self) -> list[str]:
+        """Indices of this store that somebody has closed."""
+        return self._indexer.presence.closed()
+
+    def missing(self) -> list[str]:
+        """Indices of this store that were written to and are not there."""
+        return self._indexer.presence.missing()
 
     def mend(self) -> None:
         """Put templates and aliases back, where somebody took them away."""

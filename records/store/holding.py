@@ -39,7 +39,7 @@ class Holder:
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
         self._cluster = indexer.cluster
-        self._searcher = Searcher(indexer.cluster)
+        self._searcher = Searcher(indexer.cluster, indexer.presence)
         self._index = indexer.names.of(PACKETS)
 
     def put(self, bodies: Mapping[str, bytes]) -> None:
@@ -92,7 +92,7 @@ class Holder:
     def _refreshed(self) -> bool:
         """Whether there is an index; all that was put into it can be found then."""
         client = self._cluster.client
-        if not self._cluster.ask(lambda: client.indices.exists(index=self._index)):
+        if not self._indexer.presence.look(self._index):
             return False
         self._cluster.ask(lambda: client.indices.refresh(index=self._index))
         return True

@@ -20,6 +20,7 @@ from records.schema import TABLES
 from records.store.cluster import refusal
 from records.store.columns import agree, content, document
 from records.store.documents import OWN, compact, finished, flat_of, labels_of, once
+from records.store.presence import NOTE, Presence
 from records.store.rendering import bodies
 from records.store.templates import BY_PERIOD, DAY, LEDGER, period_of
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 2 << 20  # octets of a bulk request
 HOUR: Final = 3_600_000_000_000  # how finely the last write to an index is kept
-WRITTEN: Final = "written-"  # what its document in the ledger's index is called
 ASKED: Final = 1000  # identities of a multi-get
 SHOWN: Final = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
 _BUSY: Final = frozenset({429, 503})
@@ -94,6 +94,7 @@ class Indexer:
 
     def __init__(self, cluster: Cluster, names: Names, ledger: Ledger, period: str, dead: DeadLetters) -> None:
         self.cluster, self.names, self.ledger, self.period, self.dead = cluster, names, ledger, period, dead
+        self.presence = Presence(cluster, names)
         self._there: set[str] = set()
         self._dated: dict[str, int] = {}
 
@@ -137,14 +138,15 @@ class Indexer:
             return
         dated = {index for index in touched if self._dated.get(index, 0) < now}
         hour = (now // HOUR + 1) * HOUR
-        lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{WRITTEN}{index}"}}, {"written": hour})]
+        lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{NOTE}{index}"}}, {"written": hour})]
         if lines:
-            self.cluster.bulk(lines, index=self.names.of(LEDGER))
+            self.cluster.bulk(lines, index=self.names.of(LEDGER), refresh=True)
             self._dated |= dict.fromkeys(dated, hour)
+            self.presence.add(dated)
         self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))  # also finds out whether one was retired meanwhile
 
     def ensure(self, index: str) -> None:
-        """The index is there."""
+        """The index is there. Of one with whole tables it is noted that it has to stay; one of a period is noted when its rows can be found."""
         if index not in self._there:
             client = self.cluster.client.options(ignore_status=400)  # 400: it is there already
             answer: dict[str, Any] = self.cluster.ask(lambda: client.indices.create(index=index)).body
@@ -152,7 +154,15 @@ class Indexer:
                 raise refusal(self.cluster.place, 400, {"type": kind, "reason": index})
             if strangers(self.cluster, self.names, [index]):
                 raise StoreError("elastic.foreign", place=self.cluster.place.shown, index=index)
+            if "error" not in answer and self.names.table_of(index) not in BY_PERIOD:
+                self.cluster.bulk([{"create": {"_id": f"{NOTE}{index}"}}, {"written": 0}], index=self.names.of(LEDGER), passing=(409,), refresh=True)
+                self.presence.add([index])
             self._there.add(index)
+
+    def forget(self, index: str) -> None:
+        """The index has been dropped."""
+        self._there.discard(index)
+        self._dated.pop(index, None)
 
     def _sent(self, actions: Sequence[tuple[dict[str, Any], Entry]], outcome: Outcome) -> list[Entry]:
         """Send actions until each is done or refused; those whose identity is there in another form than they said."""
@@ -243,6 +253,8 @@ class Indexer:
         error = row.get("error")
         if error and error.get("type") != "index_not_found_exception":
             raise refusal(self.cluster.place, 503, error)
+        if error:
+            self.presence.look(row["_index"])
 
     def relabel(self, table: Table, rows: Sequence[dict[str, Any]]) -> int:
         """Put the labels of these flat rows into the documents that are there; how many there are. What is no label stays, and the digest holds."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.nesting import iso
 from records.schema import TABLES, arrow_schema
 from records.search import field_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from records.schema import Field, Table
     from records.store.cluster import Cluster
     from records.store.dsl import Clause
+    from records.store.presence import Presence
 
 Body = dict[str, Any]
 PART: Final = 5000  # rows of an answer
@@ -54,20 +55,32 @@ class Source:
 
 
 class Searcher:
-    """Asks one cluster."""
+    """Asks one cluster. What is closed, deleted or out of its alias makes a question fail: part of an answer is none."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, presence: Presence) -> None:
+        self.cluster, self._presence = cluster, presence
 
-    def _search(self, source: Source, body: Body) -> Body:
+    def search(self, source: Source, body: Body) -> Body:
+        """The answer to one request."""
         client = self.cluster.client
-        place: Body = {} if "pit" in body else {"index": source.index, "ignore_unavailable": True}
-        answer = self.cluster.ask(lambda: client.search(**place, **body, allow_partial_search_results=False))  # part of an answer is none
-        return cast("Body", answer.body)
+        if "pit" in body:
+            return cast("Body", self.cluster.ask(lambda: client.search(**body, allow_partial_search_results=False)).body)
+        return self._there(source, lambda place: client.search(**place, **body, allow_partial_search_results=False).body)
+
+    def _there(self, source: Source, question: Callable[[Body], Any]) -> Any:
+        """The answer to a question at a place of which all is there; nothing is an answer, where nothing was ever written."""
+        for last in (False, False, True):
+            there = self._presence.look(source.index)
+            try:
+                return self.cluster.ask(lambda there=there: question({"index": source.index, "ignore_unavailable": not there}))
+            except StoreError as error:
+                if error.key != "elastic.missing" or last:  # it was retired meanwhile
+                    raise
+        raise AssertionError
 
     def count(self, source: Source, query: Query) -> int:
         """How many rows match."""
-        return int(self._search(source, {"query": source.query(query), "size": 0, "track_total_hits": True})["hits"]["total"]["value"])
+        return int(self.search(source, {"query": source.query(query), "size": 0, "track_total_hits": True})["hits"]["total"]["value"])
 
     def page(self, source: Source, query: Query) -> pa.Table:
         """The rows of a page, sorted."""
@@ -75,7 +88,7 @@ class Searcher:
         if query.after:
             body["search_after"] = self._mark(source, query)
         if query.limit is not None and query.limit <= PART:
-            hits = self._search(source, body | {"size": max(0, query.limit)})["hits"]["hits"]
+            hits = self.search(source, body | {"size": max(0, query.limit)})["hits"]["hits"]
             return table_of(source.table, [hit["_source"] for hit in hits])
         parts = [table_of(source.table, [hit["_source"] for hit in hits]) for hits in self.parts(source, body, query.limit)]
         return pa.concat_tables([arrow_schema(source.table).empty_table(), *parts])
@@ -83,7 +96,7 @@ class Searcher:
     def _mark(self, source: Source, query: Query) -> list[Any]:
         """What the row `query.after` is sorted by."""
         body = {"query": {"bool": {"filter": [source.visible, {"term": {"id": query.after}}]}}, "sort": _sort(source.table, query), "size": 1, "source": False}
-        hits = self._search(source, body)["hits"]["hits"]
+        hits = self.search(source, body)["hits"]["hits"]
         if not hits:
             raise UsageError("store.after", identity=query.after, table=source.table.name)
         return cast("list[Any]", hits[0]["sort"])
@@ -98,12 +111,12 @@ class Searcher:
     def starting(self, source: Source, prefix: str, limit: int) -> list[str]:
         """Identities that start so."""
         query = {"bool": {"filter": [source.visible, {"prefix": {"id": prefix}}]}}
-        hits = self._search(source, {"query": query, "sort": [{"id": "asc"}], "size": limit, "source_includes": ["id"]})["hits"]["hits"]
+        hits = self.search(source, {"query": query, "sort": [{"id": "asc"}], "size": limit, "source_includes": ["id"]})["hits"]["hits"]
         return [hit["_source"]["id"] for hit in hits]
 
     def all(self, index: str) -> Iterator[tuple[str, Body]]:
         """(identity, document) of everything in a small index whose documents may be large."""
-        if not self.cluster.ask(lambda: self.cluster.client.indices.exists(index=index)):
+        if not self._presence.look(index):
             return
         self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=index))
         source = Source(TABLES["asset"], index, EVERYTHING)
@@ -113,13 +126,13 @@ class Searcher:
     def parts(self, source: Source, body: Body, limit: int | None, most: int = PART) -> Iterator[list[Body]]:
         """The hits, some at a time, of the index as it is now."""
         client, left = self.cluster.client, limit
-        opened = self.cluster.ask(lambda: client.open_point_in_time(index=source.index, keep_alive=KEPT, ignore_unavailable=True))
+        opened = self._there(source, lambda place: client.open_point_in_time(**place, keep_alive=KEPT))
         point, after = str(opened["id"]), body.get("search_after")
         try:
             while left is None or left > 0:
                 size = most if left is None else min(most, left)
                 asked = body | {"pit": {"id": point, "keep_alive": KEPT}, "size": size} | ({"search_after": after} if after else {})
-                answer = self._search(source, asked)
+                answer = self.search(source, asked)
                 hits, point = answer["hits"]["hits"], str(answer["pit_id"])
                 if hits:
                     yield hits
@@ -170,7 +183,7 @@ class Searcher:
         composite: Body = {"size": BUCKETS, "sources": groups}
         while True:
             groups_of = {"groups": {"composite": composite} | ({"aggs": {"total": total}} if total else {})}
-            found = self._search(source, {"query": source.query(query), "aggs": groups_of, "size": 0, "track_total_hits": False})
+            found = self.search(source, {"query": source.query(query), "aggs": groups_of, "size": 0, "track_total_hits": False})
             part = found.get("aggregations", {}).get("groups", {"buckets": []})
             for bucket in part["buckets"]:
                 yield bucket["key"], bucket["total"]["value"] if total else bucket["doc_count"]

@@ -13,7 +13,7 @@ from records.query import Query
 from records.schema import TABLES
 from records.store.columns import document
 from records.store.documents import OWN, encoded, flat_of
-from records.store.dsl import of_these
+from records.store.dsl import EVERYTHING, of_these
 from records.store.holding import Holder
 from records.store.ledger import Overtaken
 from records.store.searching import Searcher, Source
@@ -173,7 +173,7 @@ class Stage:
         self.indexer = indexer
         self.ledger = ledger
         self._cluster = indexer.cluster
-        self.searcher = Searcher(indexer.cluster)
+        self.searcher = Searcher(indexer.cluster, indexer.presence)
         self.packets = Holder(indexer)
 
     def index(self, table: str) -> str:
@@ -223,24 +223,18 @@ class Stage:
 
     def hanging(self, table: str, column: str, keys: list[str]) -> list[Body]:
         """The documents of a table that may change whose column has one of these values."""
-        client, found = self._cluster.client, list[Body]()
+        source, found = Source(TABLES[table], self.index(table), EVERYTHING), list[Body]()
         for start in range(0, len(keys), SENT):
-            query = of_these(column, keys[start : start + SENT])
-            answer = self._cluster.ask(
-                lambda query=query: client.search(index=self.index(table), query=query, size=10_000, ignore_unavailable=True, sort=["id"])
-            )
-            found += [hit["_source"] for hit in answer["hits"]["hits"]]
+            body = {"query": of_these(column, keys[start : start + SENT]), "size": 10_000, "sort": ["id"]}
+            found += [hit["_source"] for hit in self.searcher.search(source, body)["hits"]["hits"]]
         return found
 
     def totals(self, table: str, column: str, keys: list[str], page: Page, attempt: int | None) -> dict[str, int]:
         """How many rows that count (or are of this attempt) have each of these values in a column."""
-        client, found = self._cluster.client, dict[str, int]()
+        source, found = Source(TABLES[table], self.index(table), page.visible(attempt)), dict[str, int]()
         for start in range(0, len(keys), SENT):
             part = keys[start : start + SENT]
-            query = {"bool": {"filter": [page.visible(attempt), of_these(column, part)]}}
             groups = {"keys": {"terms": {"field": column, "include": part, "size": len(part)}}}
-            answer = self._cluster.ask(
-                lambda query=query, groups=groups: client.search(index=self.index(table), query=query, aggs=groups, size=0, ignore_unavailable=True)
-            )
+            answer = self.searcher.search(source, {"query": {"bool": {"filter": [source.visible, of_these(column, part)]}}, "aggs": groups, "size": 0})
             found |= {bucket["key"]: bucket["doc_count"] for bucket in answer.get("aggregations", {}).get("keys", {}).get("buckets", ())}
         return found

@@ -90,6 +90,11 @@ class Names:
         except ValueError:
             return None
 
+    def owns(self, index: str) -> bool:
+        """Whether an index is called as one that this store makes."""
+        whole = {self.of(name) for name in (*TABLES, *BESIDE)}
+        return index in whole or any(self.start_of(table, index) is not None for table in BY_PERIOD)
+
     def table_of(self, index: str) -> str | None:
         """The table whose rows an index holds; None for one beside the tables."""
         return next((name for name in TABLES if index == self.of(name) or (name in BY_PERIOD and index.startswith(f"{self.of(name)}-"))), None)
