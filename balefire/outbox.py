@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 RETRY_S: Final = 2.0  # between two tries while the store is away
 FINISH_S: Final = 600.0  # how long the end of a replay waits for the store
+TELL_S: Final = 60.0  # how often it is said that reading waits
 
 
 class Outbox:
@@ -31,6 +32,7 @@ class Outbox:
         self._left = self._spool.left() if self._spool else []
         self._away: StoreError | None = None
         self._tried = 0.0
+        self._stopped = False
         self.problem: Callable[[BalefireError], None] = lambda _: None
         self.note: Callable[[str, dict[str, object]], None] = lambda _key, _values: None
 
@@ -56,26 +58,58 @@ class Outbox:
             self.note("cli.spool.left", {"count": len(self._left)})
             self.finish()
 
+    def stop(self) -> None:
+        """Wait for a full spool no longer."""
+        self._stopped = True
+
     def put(self, commit: Commit) -> None:
-        """Write a commit, or keep it until it can be written. Raises StoreError for what no waiting mends."""
+        """Write a commit, or keep it until it can be written: where there is no room, as long as it takes.
+
+        Raises StoreError for what no waiting mends, and where it was stopped while it waited: the commit is lost then, and the error says so.
+        """
         if self._spool is None:
             self._deliver(commit)
             return
-        end = time.monotonic() + FINISH_S
-        while True:
-            try:
-                self._waiting.append(self._spool.put(commit))
-                break
-            except StoreError as error:
-                if error.key != "spool.full" or time.monotonic() > end:
-                    raise
-                if not self._left and not self._waiting:  # room for nothing at all: then without the spool
-                    self._deliver(commit)
-                    return
-                self._drain()
-                time.sleep(RETRY_S)
+        path = self._kept(commit)
+        if path is None:
+            return
+        self._waiting.append(path)
         if time.monotonic() - self._tried > RETRY_S or self._away is None:
             self._drain()
+
+    def _kept(self, commit: Commit) -> Path | None:
+        """Where the commit is on the disk; None where it is in the store already, since there was room for nothing at all."""
+        assert self._spool is not None  # noqa: S101 - who calls has looked
+        said: float | None = None
+        while True:
+            try:
+                return self._spool.put(commit)
+            except StoreError as error:
+                if error.key != "spool.full":
+                    raise
+                full = error
+            if self._left or self._waiting:
+                if self._drain():
+                    continue
+            elif self._delivered_past(commit):
+                return None
+            if self._stopped:
+                rows = sum(table.num_rows for table in (commit.batch.activities, commit.batch.points, commit.batch.coverage))
+                raise StoreError("spool.lost", rows=f"{rows:,}", findings=f"{len(commit.findings):,}", problem=full) from full
+            if said is None or time.monotonic() - said >= TELL_S:
+                said = time.monotonic()
+                self.note("cli.spool.full", {"problem": full})
+            time.sleep(RETRY_S)
+
+    def _delivered_past(self, commit: Commit) -> bool:
+        """Whether the store has taken a commit that was not in the spool."""
+        try:
+            self._deliver(commit)
+        except StoreError as error:
+            self._missed(error)
+            return False
+        self._away = None
+        return True
 
     def finish(self) -> None:
         """Deliver all of it. Raises StoreError where the store stays away; what waits then stays on the disk."""
@@ -109,11 +143,15 @@ class Outbox:
             if error.key == "spool.corrupt":
                 self.problem(error)
                 return True
-            if error.key not in AWAY:
-                raise
-            if self._away is None:
-                self.note("cli.spool.away", {"path": self._spool.root, "problem": error})
-            self._away = error
+            self._missed(error)
             return False
         self._spool.done(path)
         return True
+
+    def _missed(self, error: StoreError) -> None:
+        """The store could not be reached. Raises `error` where it is another."""
+        if error.key not in AWAY or self._spool is None:
+            raise error
+        if self._away is None:
+            self.note("cli.spool.away", {"path": self._spool.root, "problem": error})
+        self._away = error

@@ -108,12 +108,13 @@ def demo(screen: Screen, as_json: bool) -> None:
 
 
 @contextmanager
-def _stoppable(captures: Sequence[Capture], halt: Callable[[], None] | None = None) -> Generator[None]:
+def _stoppable(captures: Sequence[Capture], halt: Callable[[], None] | None = None, unblock: Callable[[], None] | None = None) -> Generator[None]:
     """What has no end is ended by SIGINT or SIGTERM, what has one is left off where that can be (`halt`): all before it counts.
 
-    The second signal does what it always does.
+    What waits meanwhile is told by `unblock`. The second signal does what it always does.
     """
     stops = [capture.pipe.stop for capture in captures if capture.pipe] or ([halt] if halt else [])
+    stops += [unblock] if stops and unblock else []
     before = {number: signal.getsignal(number) for number in ((signal.SIGINT, signal.SIGTERM) if stops else ())}
 
     def stop(*_: object) -> None:
@@ -184,7 +185,7 @@ def taken_in(screen: Screen, as_json: bool, raised: Callable[[Alert], None] = la
         done.outbox.problem = screen.fail
         done.raised = raised
         house = housekeeping(screen, lambda: nullcontext(store)) if any(capture.pipe for capture in done.plan.captures) else nullcontext()
-        with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop):
+        with house, screen.progress() as done.progress, _stoppable(done.plan.captures, done.stop, done.outbox.stop):
             summary = done.run()
     finally:
         store.close()

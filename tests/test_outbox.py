@@ -1,0 +1,122 @@
+"""Commits on their way to a store that is away while there is no room left on the disk: reading waits, and what a stop costs is said."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from balefire.outbox import Outbox
+from records.errors import StoreError
+from records.store.spool import Spool, encoded
+from tests.test_spool import commit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from records.store.contract import Commit, Store
+
+
+class Away:
+    """What delivers to a store that can be taken away, and the spool before it, which holds two commits."""
+
+    def __init__(self, root: Path) -> None:
+        self.spool = Spool(root, limit=2 * len(encoded(commit(1))) + 100)
+        self.away = True
+        self.there: list[str] = []
+
+    def deliver(self, given: Commit) -> None:
+        if self.away:
+            raise StoreError("elastic.unreachable", place="x", reason="refused")
+        self.there += given.batch.activities.column("id").to_pylist()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Away]:
+    monkeypatch.setattr("balefire.outbox.FINISH_S", 0.0)
+    monkeypatch.setattr("balefire.outbox.RETRY_S", 0.01)
+    monkeypatch.setattr("balefire.outbox.TELL_S", 0.1)
+    made = Away(tmp_path / "spool")
+    yield made
+    made.spool.close()
+
+
+def outbox_of(store: Away) -> tuple[Outbox, list[str]]:
+    said: list[str] = []
+    outbox = Outbox(cast("Store", store), store.deliver, store.deliver)
+    outbox.note = lambda key, _values: said.append(key)
+    return outbox, said
+
+
+def putting(outbox: Outbox, *numbers: int) -> tuple[threading.Thread, list[BaseException]]:
+    failed: list[BaseException] = []
+
+    def put() -> None:
+        try:
+            for number in numbers:
+                outbox.put(commit(number))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    return thread, failed
+
+
+def until(said: list[str], count: int) -> None:
+    end = time.monotonic() + 20
+    while said.count("cli.spool.full") < count:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_full_spool_waits_as_long_as_it_takes(store: Away) -> None:
+    """Past any time that the end of a run would wait; it is said again and again, and in the end all is there, once, in order."""
+    outbox, said = outbox_of(store)
+    thread, failed = putting(outbox, *range(5))
+    until(said, 3)
+    assert (thread.is_alive(), store.there) == (True, [])
+    store.away = False
+    thread.join(20)
+    outbox.finish()
+    assert not failed
+    assert store.there == [f"a{number:04}" for number in range(5)]
+    assert said[0] == "cli.spool.away"
+    assert "cli.spool.back" in said
+
+
+def test_who_stops_it_hears_what_is_lost(store: Away) -> None:
+    outbox, said = outbox_of(store)
+    thread, failed = putting(outbox, *range(3))
+    until(said, 1)
+    outbox.stop()
+    thread.join(20)
+    (error,) = cast("list[Any]", failed)
+    assert (error.key, error.status) == ("spool.lost", 4)
+    assert "1 rows and 1 findings are lost" in str(error)
+    assert len(list(store.spool.root.glob("*/*.segment"))) == 2, "the others wait for the next run"
+
+
+def test_a_stop_loses_nothing_where_the_store_is_there(store: Away) -> None:
+    outbox, _ = outbox_of(store)
+    store.away = False
+    outbox.stop()
+    for number in range(4):
+        outbox.put(commit(number))
+    outbox.finish()
+    assert store.there == [f"a{number:04}" for number in range(4)]
+
+
+def test_room_for_nothing_at_all(store: Away) -> None:
+    """Others fill the disk: what cannot be kept goes to the store itself, and waits for that."""
+    outbox, said = outbox_of(store)
+    store.spool.limit = 10
+    thread, failed = putting(outbox, 1)
+    until(said, 2)
+    store.away = False
+    thread.join(20)
+    assert (failed, store.there) == ([], ["a0001"])
+    assert not outbox.away
