@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST: Final = 10_080  # windows: a week of one interface
 PAGE: Final = 5_000
 SEEN: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost")
+REFUSED: Final = "refused"  # a row that has this tells what the store refused, and is no window
 STEPS: Final = 200  # of a ribbon
 
 Key = tuple[str, str]
@@ -103,8 +104,11 @@ def _add(places: dict[Key, Place], page: pa.Table) -> int:
     """Put rows to their places; the time of the oldest."""
     times = cast("list[int]", page.column("@timestamp").cast(pa.int64()).to_pylist())
     texts: list[list[str | None]] = [page.column(name).to_pylist() for name in ("observer.name", "interface", "file")]
+    refused: list[int | None] = page.column(REFUSED).to_pylist()
     counts: list[list[int | None]] = [page.column(name).to_pylist() for name in SEEN]
-    for time, (observer, interface, file), seen in zip(times, zip(*texts, strict=True), zip(*counts, strict=True), strict=True):
+    for time, (observer, interface, file), seen, told in zip(times, zip(*texts, strict=True), zip(*counts, strict=True), refused, strict=True):
+        if told:
+            continue
         place = places.setdefault((observer or "", interface or ""), Place(observer or "", interface or "", file or ""))
         held = place.windows.setdefault(time // MINUTE * MINUTE, [0] * len(SEEN))
         for at, count in enumerate(seen):

@@ -20,11 +20,12 @@ COUNTS: Final = (
     "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "one_sided", "talks",
     "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
 )  # fmt: skip
-ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps")
+ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "refused")
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs that are told one by one
 HOUR: Final = 3600
+REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class Account:
 
     def __init__(self) -> None:
         self.by_place: dict[tuple[str, str], Sums] = {}
+        self.refused: Counter[str] = Counter()  # by observer: rows that no store could hold
 
     def add(self, rows: pa.Table) -> None:
         """Rows with the schema's columns."""
@@ -146,6 +148,9 @@ class Account:
         lists: dict[str, list[Any]] = {name: column.to_pylist() for name, column in columns.items()}
         for values in zip(*lists.values(), strict=True):
             row = dict(zip(lists, values, strict=True))
+            if row["refused"]:  # no window: the store tells of its rows, whatever interface they came from
+                self.refused[row["observer.name"] or ""] += row["refused"]
+                continue
             self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
 
     @property
@@ -172,11 +177,12 @@ class Account:
     def spots(self) -> list[Spot]:
         """Every blind spot, worst first."""
         found = [spot for key, sums in self.by_place.items() for spot in _spots(sums, self._place(*key))]
+        found += [Spot("refused", self._place(name, ""), REFUSED, {"count": count}) for name, count in self.refused.items()]
         return sorted(found, key=lambda spot: (-spot.weight, spot.key, spot.place, str(spot.values)))
 
     def _place(self, observer: str, interface: str) -> str:
-        several = len({name for name, _ in self.by_place}) > 1
-        if len(self.by_place) == 1:
+        several = len({name for name, _ in self.by_place} | set(self.refused)) > 1
+        if len(self.by_place) == 1 and not several:
             return ""
         return " · ".join(part for part in ((observer if several else ""), interface) if part)
 

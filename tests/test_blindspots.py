@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dashboards.blindness import reason_words, spot_words
+from dashboards.covered import look
 from records.measures import difference
+from records.model import Batch
+from records.query import Span
+from records.store import open_store
+from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
 from sensors.blindspots import Account
 from tests.cli import CAPTURES, balefire, lines, one
@@ -69,7 +74,7 @@ def test_every_blind_spot_has_its_words() -> None:
         "datagrams": '[{"protocol": "enip", "conversations": 4, "requests_only": 2, "answers_only": 1}]',
     }  # fmt: skip
     late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1}]
-    found = account(everything, *late).spots() + account({"one_sided": 1}).spots()
+    found = account(everything, *late).spots() + account({"one_sided": 1}).spots() + account({"refused": 2}).spots()
     known = {key.split(".")[2] for key in catalogue() if key.startswith("coverage.spot.")}
     assert {spot.key for spot in found} == known
     for spot in found:
@@ -79,6 +84,24 @@ def test_every_blind_spot_has_its_words() -> None:
             assert todo
             assert "{" not in what + todo
             assert "None" not in what + todo
+
+
+def test_rows_that_the_store_refused_are_told_with_where_they_are(tmp_path: Path) -> None:
+    """In words and for machines; the row that tells of them is no window: no place is called blind for it, and no window without packets is made of it."""
+    refused = {"refused": 3, "observer.name": "S8", **dict.fromkeys(("interface", "file", "packets", "decoded_bytes", "undecoded_bytes", "grade", "talks"))}
+    (spot,) = spots({}, refused)
+    assert (spot.key, spot.place, spot.values) == ("refused", "S8", {"count": 3})
+    assert spots({}, {**refused, "observer.name": "S7"})[0].place == ""
+    assert [spot.key for spot in account(refused).spots()] == ["refused"]
+    store = open_store(str(tmp_path / "store"), write=True)
+    store.write(Commit(Batch(coverage=coverage({}, refused, {**refused, "refused": 1}))))
+    span = Span(BEGUN, BEGUN + 3 * MINUTE)
+    assert [place.name for place in look(store, span, 3).places] == ["S7 · e1"]
+    store.close()
+    for language, words in (("en", ("4 rows were refused", "dead-letters.jsonl", "store doctor")), ("zh", ("拒收 4 行", "dead-letters.jsonl", "请上报"))):
+        said = "".join(balefire("coverage", "--store", str(tmp_path / "store"), "--language", language).stdout.split("\n"))
+        for word in words:
+            assert word.replace(" ", "") in "".join(said.split())
 
 
 def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
