@@ -93,6 +93,8 @@ def block(reason: str) -> dict[str, Any]:
         (403, block("FORBIDDEN/5/index read-only (api)"), "elastic.read_only", "index.blocks"),
         (429, block("TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block"), "elastic.watermark", "flood"),
         (500, "not even JSON of ours", "elastic.failed", "500"),
+        (413, None, "elastic.too_large", "http.max_content_length"),
+        (413, {"error": {"type": "x", "reason": "entity too large"}}, "elastic.too_large", "entity too large"),
         (404, {"found": False}, "store.missing", "balefire replay"),
     ],
 )

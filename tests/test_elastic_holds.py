@@ -204,8 +204,8 @@ def test_what_the_mapping_refuses(store: ElasticStore) -> None:
     for times in (1, 2):
         written = store.write(activities(*rows))
         assert (written.new + written.known, written.refused) == (2, 1)
-        assert store.dead_letters.count() == times
-    (letter, _) = [json.loads(line) for line in store.dead_letters.path.read_text("utf-8").splitlines()]
+        assert store.dead_letters.count() == 1, times
+    (letter,) = [json.loads(line) for line in store.dead_letters.path.read_text("utf-8").splitlines()]
     assert (letter["id"], letter["document"]["observer"]["name"]) == ("a0002", "tap-1")
     assert "event.start" in letter["reason"]
     assert ids(store.read("activity", Query())) == ["a0001", "a0003"]

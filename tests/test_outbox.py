@@ -31,7 +31,7 @@ class Away:
     def deliver(self, given: Commit) -> None:
         if self.away:
             raise StoreError("elastic.unreachable", place="x", reason="refused")
-        self.there += given.batch.activities.column("id").to_pylist()
+        self.there += map(str, given.batch.activities.column("id").to_pylist())
 
 
 @pytest.fixture

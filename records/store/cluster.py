@@ -186,6 +186,10 @@ def refusal(place: Address, status: int, body: object) -> StoreError:
         if "read-only" in reason or "index write (api)" in reason:
             return StoreError("elastic.read_only", place=shown, reason=reason)
         return StoreError("elastic.red", place=shown, reason=reason)
+    if kind == "validation_exception" and "maximum" in reason and "shards open" in reason:
+        return StoreError("elastic.shards", place=shown, reason=reason)
+    if status == 413:
+        return StoreError("elastic.too_large", place=shown, reason=reason or "413")
     if kind in _GONE:
         return StoreError(_GONE[kind], place=shown, index=_index(body))
     if status == 401:
@@ -209,7 +213,7 @@ def _told(body: object) -> tuple[str, str]:
     """(the type of an error, its reason), as Elasticsearch words them."""
     error: Any = cast("dict[str, Any]", body).get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return "", str(error)[:300]
+        return "", str(error or "")[:300]
     told = cast("dict[str, Any]", error)
     cause: dict[str, Any] = told.get("caused_by") or {}
     reason = " ".join(str(part["reason"]) for part in (told, cause) if part.get("reason"))

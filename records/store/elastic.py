@@ -227,8 +227,9 @@ class ElasticStore:
         return self._indexer.presence.missing()
 
     def mend(self) -> None:
-        """Put templates and aliases back, where somebody took them away."""
+        """Put templates and aliases back, where somebody took them away; what writers have left that ended is cleared away."""
         mend(self.cluster, self.names)
+        self.ledger.clear()
 
     def templates_current(self) -> bool:
         """Whether new indices would get the mappings of this version."""

@@ -6,6 +6,7 @@ a conflict), or left by a writer that died: then it is taken over. What the mapp
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 LARGEST: Final = 2 << 20  # octets of a bulk request
 HOUR: Final = 3_600_000_000_000  # how finely the last write to an index is kept
 ASKED: Final = 1000  # identities of a multi-get
-SHOWN: Final = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
+SHOWN: Final = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.index,items.*.error.caused_by"
 _BUSY: Final = frozenset({429, 503})
+_REFUSING: Final = frozenset({"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"})  # errors of a document
+_TOO_LONG: Final = "immense term"  # so are those of a general type with this in their reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +69,41 @@ class Outcome:
 
 
 class DeadLetters:
-    """A file with what the store refused, a line each: when, where to, why, the document."""
+    """A file with what the store refused, a line each, once each: when, where to, why, the document."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known: set[bytes] = set()
+        self._read = 0  # octets of the file
 
     def put(self, letters: Sequence[tuple[Entry, str]], now: int) -> None:
-        """Keep these; they are on the disk when this returns."""
+        """Keep these, unless they are there; they are on the disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._look()
         with self.path.open("a", encoding="utf-8") as file:
             for entry, reason in letters:
-                letter = {"time": now, "index": entry.index, "id": entry.id, "reason": reason, "document": json.loads(entry.document)}
-                file.write(json.dumps(letter, ensure_ascii=False) + "\n")
+                document = json.loads(entry.document)
+                if (key := _key(entry.index, entry.id, document)) not in self._known:
+                    self._known.add(key)
+                    letter = {"time": now, "index": entry.index, "id": entry.id, "reason": reason, "document": document}
+                    file.write(json.dumps(letter, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def _look(self) -> None:
+        """Learn what was added to the file since, by others too; from its beginning where it is another one. A line that is no letter is left alone."""
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < self._read:
+            self._known, self._read = set(), 0
+        if size == self._read:
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                    letter = json.loads(line)
+                    self._known.add(_key(letter["index"], letter["id"], letter["document"]))
+            self._read = file.tell()
 
     def count(self) -> int:
         """How many there are."""
@@ -87,6 +111,11 @@ class DeadLetters:
             return 0
         with self.path.open("rb") as file:
             return sum(1 for _ in file)
+
+
+def _key(index: str, identity: str, document: dict[str, Any]) -> bytes:
+    """What a letter is known by: its row, and what that holds."""
+    return blake2b(f"{index}\0{identity}\0{document[OWN]['content']}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Indexer:
@@ -150,8 +179,8 @@ class Indexer:
         if index not in self._there:
             client = self.cluster.client.options(ignore_status=400)  # 400: it is there already
             answer: dict[str, Any] = self.cluster.ask(lambda: client.indices.create(index=index)).body
-            if (kind := answer.get("error", {}).get("type")) not in {None, "resource_already_exists_exception"}:
-                raise refusal(self.cluster.place, 400, {"type": kind, "reason": index})
+            if answer.get("error", {}).get("type") not in {None, "resource_already_exists_exception"}:
+                raise refusal(self.cluster.place, 400, answer)
             if strangers(self.cluster, self.names, [index]):
                 raise StoreError("elastic.foreign", place=self.cluster.place.shown, index=index)
             if "error" not in answer and self.names.table_of(index) not in BY_PERIOD:
@@ -177,7 +206,7 @@ class Indexer:
                     outcome.new += 1
                 elif status == 409:
                     there.append(entry)
-                elif status == 400:
+                elif status == 400 and _refuses(item["error"]):
                     letters.append((entry, _reason(item)))
                 elif status in _BUSY and "block" not in str(item["error"].get("type")) and time.monotonic() < end:
                     later.append((action, entry))
@@ -334,6 +363,11 @@ def told(refused: Sequence[Entry]) -> list[dict[str, Any]]:
         row = {"id": identity, "@timestamp": min(span), "event.start": min(span), "event.end": max(span), "refused": len(entries)}
         rows.append(row | {"observer.name": name, "observer.site": site})
     return rows
+
+
+def _refuses(error: dict[str, Any]) -> bool:
+    """Whether the mapping cannot hold the document. Any other error is one of the index or of the request: the row is as good as any."""
+    return error.get("type") in _REFUSING or (error.get("type") == "illegal_argument_exception" and _TOO_LONG in str(error.get("reason")))
 
 
 def _reason(item: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ T = TypeVar("T")
 Body = dict[str, Any]
 IDENTITY: Final = "store"
 LEASE_S: Final = 30.0  # a writer elsewhere whose number did not beat for so long is dead
+SILENT_S: Final = 600.0  # … where nobody waits for its rows
 BEAT_S: Final = 5.0
 MARKS: Final = 64  # so many marks are remembered, for a writer that did not hear the answer to its own
 WAIT_S: Final = 5.0  # how long a reader waits for what is being put in its place
@@ -79,6 +80,7 @@ class Ledger:
         self.owner = {"host": _host(), "process": os.getpid(), "started": _started(os.getpid()), "token": secrets.token_hex(8)}
         self._beaten = 0.0
         self._open: int | None = None
+        self._beats: dict[int, tuple[int, float]] = {}
 
     def make(self, period: str) -> None:
         """The first page of a new store; a store that is there stays as it is."""
@@ -142,10 +144,11 @@ class Ledger:
     # numbers of commits
 
     def begin(self) -> int:
-        """A number for a commit. What this writer began before and did not finish is dead."""
+        """A number for a commit. What this writer began before and did not finish is dead, and so is what writers have left that ended, or fell silent."""
 
         def taken(body: Body) -> int:
-            _bury(body, [number for number, owner in body["open"].items() if owner["token"] == self.owner["token"]])
+            _bury(body, [number for number, owner in body["open"].items() if self._left(int(number), owner)])
+            self._beats = {number: seen for number, seen in self._beats.items() if str(number) in body["open"]}
             number = int(body["next"])
             body["next"] = number + 1
             body["open"][str(number)] = {**self.owner, "beat": 0}
@@ -192,6 +195,15 @@ class Ledger:
                 return page
             else:
                 time.sleep(0.25)
+
+    def _left(self, number: int, owner: Body) -> bool:
+        """Whether nobody writes on this number."""
+        own = owner["token"] == self.owner["token"]
+        return own or self._gone(owner) or _silent(self._beats, number, owner["beat"], time.monotonic(), SILENT_S)
+
+    def clear(self) -> None:
+        """What is being written now is written, or nobody writes on it: this waits for that."""
+        self.decided(set(map(int, self.read().body["open"])))
 
     def _gone(self, owner: Body) -> bool:
         """Whether a writer on this machine has ended."""
@@ -261,13 +273,13 @@ def _bury(body: Body, numbers: Iterable[str]) -> None:
     body["dead"] = merged
 
 
-def _silent(beats: dict[int, tuple[int, float]], number: int, beat: int, now: float) -> bool:
-    """Whether a number has not beaten for a lease, by our own clock: nobody else's counts."""
+def _silent(beats: dict[int, tuple[int, float]], number: int, beat: int, now: float, lease: float | None = None) -> bool:
+    """Whether a number has not beaten for a lease (seconds), by our own clock: nobody else's counts."""
     known, since = beats.setdefault(number, (beat, now))
     if known != beat:
         beats[number] = (beat, now)
         return False
-    return now - since > LEASE_S
+    return now - since > (LEASE_S if lease is None else lease)
 
 
 def _host() -> str:
