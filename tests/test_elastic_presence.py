@@ -31,7 +31,7 @@ OLD, NEW = NOON - 100 * DAY, NOON
 @pytest.fixture(autouse=True)
 def _place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BALEFIRE_SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setattr("records.store.elastic.PATIENCE_S", 0.5)
+    monkeypatch.setattr("records.store.elastic.PATIENCE_S", 20.0)  # a new index has no shard for a moment: long, where the machine is busy
 
 
 @pytest.fixture
