@@ -20,12 +20,15 @@ from detectors.rulebook.load import load, load_text, own_rules
 from detectors.rulebook.placeholders import read_placeholders
 from detectors.rulebook.problems import Fault, problem
 from detectors.rulebook.reading import Reading
+from detectors.rulebook.single import single_rule
 from records.model import Batch
 from records.schema import POINT
 from tests.frames import Alone, activities, hostile, polling
 
 if TYPE_CHECKING:
     from detectors.rulebook.load import Rulebook
+    from detectors.rulebook.placeholders import Placeholders
+    from detectors.rulebook.rule import Rule
     from records.model import Finding
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -718,6 +721,20 @@ def test_files_that_each_name_the_next_end_in_no_traceback(tmp_path: Path, round
     checks = [found.check for found in book.problems if found.blocks and found.check != "case"]
     assert checks.count("cycle" if round_it else "nested") == (400 if round_it else 1)
     assert _of_files(book, tmp_path) == {"many-refusals"} | (set() if round_it else {f"chain-{number}" for number in range(4)})
+
+
+def test_what_nobody_foresaw_keeps_one_file_out_and_the_others_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbling(reading: Reading, placeholders: Placeholders) -> Rule:
+        if reading.id == "too-hot":
+            raise IndexError
+        return single_rule(reading, placeholders)
+
+    monkeypatch.setattr("detectors.rulebook.load.single_rule", stumbling)
+    book = rulebook(tmp_path, too_hot=HOT, many_refusals=REFUSALS)
+    assert said(book) == [("too-hot.yml", 1, "unforeseen")]
+    assert "IndexError, test_rule_files.py:" in book.problems[0].message.en
+    assert book.problems[0].blocks
+    assert _of_files(book, tmp_path) == {"many-refusals"}
 
 
 def test_a_correlation_may_look_at_one_of_another_file_in_any_order_of_files(tmp_path: Path) -> None:

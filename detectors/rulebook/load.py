@@ -7,7 +7,8 @@ from functools import cache
 from importlib.resources import files
 from os.path import lexists, realpath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from traceback import extract_tb
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
@@ -24,7 +25,7 @@ from detectors.rulebook.single import single_rule
 from records.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from detectors.rulebook.predicates import Predicate
     from detectors.rulebook.problems import Problem
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from records.schema import Table
 
 __all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "own_rules"]
+
+_Beside = TypeVar("_Beside")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +118,13 @@ class _Book:
                 self._take(item, item.rule)
         for item in rest:
             if "filter" in item.reading.data:
-                item.filter = read_filter(item.reading, self.placeholders)
+                item.filter = _stood(item.reading, read_filter, self.placeholders)
             else:
-                self._take(item, single_rule(item.reading, self.placeholders))
+                self._take(item, _stood(item.reading, single_rule, self.placeholders))
         self._settle_filters(rest)
         self.rules = {name: self._within(rule) for name, rule in self.rules.items()}
         for item in self._ordered():
-            self._take(item, correlation_rule(item.reading, self))
+            self._take(item, _stood(item.reading, correlation_rule, self))
         self._silence()
 
     def rule(self, name: str) -> Rule:
@@ -274,10 +278,25 @@ def _items(file: Path, own: bool) -> list[_Item]:
     reading = _reading(file)
     if not is_policy(reading.data):
         return [_Item(reading, own)]
-    policy, faults = read_policy(reading.document)
-    rules = compiled(policy, str(file)) if policy and not reading.faults else []
-    reading.faults += faults
+    rules = _stood(reading, _policy_rules, str(file)) or []
     return [_Item(reading, own), *(_Item(Reading(str(file), Document({}), rule.id), own, made=True, rule=rule) for rule in rules)]
+
+
+def _policy_rules(reading: Reading, file: str) -> list[Rule]:
+    policy, faults = read_policy(reading.document)
+    rules = compiled(policy, file) if policy and not reading.faults else []
+    reading.faults += faults
+    return rules
+
+
+def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: _Beside) -> _Made | None:
+    """What is made of a file. What nobody foresaw keeps that file out, and says where it happened; the other rules run."""
+    try:
+        return make(reading, beside)
+    except Exception as error:  # a rule file is not trusted, and the rules beside it must go on judging
+        frame = extract_tb(error.__traceback__)[-1]
+        reading.fault(Fault("unforeseen", detail=f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"))
+        return None
 
 
 def _reading(file: Path) -> Reading:
