@@ -116,3 +116,29 @@ tests:
 def test_a_case_is_at_a_time(table: str, said: str) -> None:
     problems = load_text(CASE % (table, said), "x.yml")[1]
     assert (7, "case-value") in [(found.line, found.check) for found in problems]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("{a: 1}", "compared with a map."),
+        ("[[a]]", "compared with a list in a list."),
+        ("2026-01-01", "compared with a date."),
+        ("{field}|re: '(?=a)'", "no look-around"),
+        ("{field}|re: 'a{3,2}'", "the smaller number first"),
+        ("{field}|re: '*a'", "Repeat something"),
+        ("{field}|re: '(a'", "Close every bracket"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_words_of_its_own(value: str, said: str) -> None:
+    field = "ot.object.name"
+    asked = value.replace("{field}", field) if "{field}" in value else f"{field}: {value}"
+    problems = load_text((CASE % ("activity", "2026-01-01")).replace("destination.ip: 10.0.0.1", asked, 1), "x.yml")[1]
+    assert any(said in f"{found.message.en} {found.advice.en}" for found in problems if found.line == 4), problems
+
+
+def test_what_keeps_a_rule_out_comes_before_advice(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text(CASE % ("activity", "null"), "utf-8")
+    blocks = [found.blocks for found in lint(tmp_path).problems]
+    assert blocks == sorted(blocks, reverse=True)
+    assert set(blocks) == {True, False}
