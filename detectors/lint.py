@@ -36,9 +36,9 @@ class TestReport:
 
 
 def lint(path: Path) -> Report:
-    """Check a rule file, or every one in a directory. Raises UsageError for a path that does not exist."""
+    """Check a rule file, or every one in a directory; of a file first what keeps its rule out. Raises UsageError for a path that does not exist."""
     book = load([path])
-    return Report(book.files, tuple(sorted((*book.problems, *_advice(book, path)), key=lambda one: (one.file, one.line))))
+    return Report(book.files, tuple(sorted((*book.problems, *_advice(book, path)), key=lambda one: (one.file, not one.blocks, one.line))))
 
 
 def test(path: Path) -> TestReport:

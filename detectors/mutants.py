@@ -1,7 +1,8 @@
 """Mutants of a rule's detection: the same detection with one thing changed, each with a name that stays the same as long as that thing does.
 
 A mutant that no case of the rule notices is a part of the detection that no case tries. Changed are conditions (a detection negated or left out, `and` and
-`or`, `1 of` and `all of` exchanged), maps and lists (a field, a value or an alternative left out), numbers (one up, one down), truths and modifiers.
+`or`, `1 of` and `all of` exchanged), maps and lists (a field, a value or an alternative left out), numbers (one up, one down), networks (twice as wide), truths
+and modifiers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionItem, ConditionNOT, ConditionSelector, SigmaCondition
@@ -114,27 +116,39 @@ def _map(fields: dict[str, Any]) -> Iterator[Change]:
     for key, value in fields.items():
         if len(fields) > 1:
             yield f"without {key}", {name: other for name, other in fields.items() if name != key}
-        for name, changed in _value(value):
+        for name, changed in _value(value, networks="cidr" in str(key).split("|")):
             yield f"{key}: {name}", {**fields, key: changed}
         for name, shorter in _modifiers(key):
             if shorter not in fields:
                 yield name, {(shorter if other == key else other): given for other, given in fields.items()}
 
 
-def _value(value: Any) -> Iterator[Change]:
+def _value(value: Any, *, networks: bool) -> Iterator[Change]:
     if isinstance(value, list):
         values = cast("list[Any]", value)
         for index, one in enumerate(values):
             before, after = values[:index], values[index + 1 :]
             if before or after:
                 yield f"without {_shown(one)}", [*before, *after]
-            yield from ((name, [*before, changed, *after]) for name, changed in _value(one))
+            yield from ((name, [*before, changed, *after]) for name, changed in _value(one, networks=networks))
     elif isinstance(value, bool):
         yield f"{_shown(not value)}", not value
     elif isinstance(value, (int, float)):
         step = 1 if isinstance(value, int) else 10.0 ** -len(str(value).partition(".")[2])
         for moved in (value - step, value + step):
             yield f"{_shown(value)} becomes {_shown(moved)}", moved
+    elif networks:
+        yield from _wider(str(value))
+
+
+def _wider(value: str) -> Iterator[Change]:
+    """A network with its neighbour: one bit less of the prefix."""
+    try:
+        network = ip_network(value)
+    except ValueError:  # a placeholder; what is no network is said when the rule is loaded
+        return
+    if network.prefixlen:
+        yield f"{value} becomes {network.supernet()}", str(network.supernet())
 
 
 def _modifiers(key: str) -> Iterator[tuple[str, str]]:
@@ -155,8 +169,9 @@ def _conditions(detection: Definition) -> Iterator[Change]:
 
 
 def _parsed(text: str, detection: Definition) -> Any:
+    named = {str(name): part if name == "condition" else {"any": 1} for name, part in detection.items()}  # what a name stands for is another question
     try:
-        return SigmaCondition(text, SigmaDetections.from_dict({str(name): part for name, part in detection.items()})).parse(postprocess=False)
+        return SigmaCondition(text, SigmaDetections.from_dict(named)).parse(postprocess=False)
     except SigmaError:  # said when the rule is loaded
         return None
 

@@ -14,12 +14,14 @@ from detectors.mutation import mutate
 from detectors.rulebook.load import own_rules
 from records.errors import UsageError
 from tests.cli import balefire, one
-from tests.test_lint import BASE, FILTER
+from tests.test_lint import BASE as FAR
+from tests.test_lint import FILTER
 from tests.test_rule_files import HOT, REFUSALS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+BASE: Final = FAR.replace("192.168.1.1", "11.0.0.1")  # next to its network, so that a wider one is noticed
 SECONDS: Final = 30  # the promise of the command for all shipped rules
 
 
@@ -45,6 +47,20 @@ def test_every_mutant_of_the_shipped_rules_is_noticed() -> None:
         (
             {"a": {"ot.value|gt": 0.25}, "condition": "a"},
             ["a: ot.value|gt: 0.25 becomes 0.24", "a: ot.value|gt: 0.25 becomes 0.26", "a: ot.value|gt without gt", "condition: not a"],
+        ),
+        (
+            {"a": {"source.ip|cidr|expand": ["10.0.0.0/8", "192.168.5.0/24", "::/0", "%lines%"]}, "condition": "not a"},
+            [
+                "a: source.ip|cidr|expand: without 10.0.0.0/8",
+                "a: source.ip|cidr|expand: 10.0.0.0/8 becomes 10.0.0.0/7",
+                "a: source.ip|cidr|expand: without 192.168.5.0/24",
+                "a: source.ip|cidr|expand: 192.168.5.0/24 becomes 192.168.4.0/23",
+                "a: source.ip|cidr|expand: without ::/0",
+                "a: source.ip|cidr|expand: without %lines%",
+                "a: source.ip|cidr|expand without cidr",
+                "a: source.ip|cidr|expand without expand",
+                "condition: a instead of not a",
+            ],
         ),
         ({"a": {"ot.effect": ["x", "y"]}, "condition": "not a"}, ["a: ot.effect: without x", "a: ot.effect: without y", "condition: a instead of not a"]),
         ({"a": {"source.ip|exists": True}, "condition": "a"}, ["a: source.ip|exists: false", "a: source.ip|exists without exists", "condition: not a"]),
@@ -154,13 +170,21 @@ def written(folder: Path, *edits: tuple[str, str]) -> Path:
 
 
 def test_a_mutant_that_no_case_notices_is_named(tmp_path: Path) -> None:
-    file = written(tmp_path, ("    - ot: {effect: cpu.stop}\n      source.ip: 192.168.1.1\n", ""))
+    file = written(tmp_path, ("    - ot: {effect: cpu.stop}\n      source.ip: 11.0.0.1\n", ""))
+    alive = ["selection: without source.ip|cidr", "selection: source.ip|cidr: 10.0.0.0/8 becomes 10.0.0.0/7"]
     assert one("rules", "mutate", file, status=1) == {
         "untried": [],
-        "rules": 1, "mutants": 3, "killed": 2,
-        "survived": [{"file": str(file), "rule": "stopped", "mutant": "selection: without source.ip|cidr", "reason": None}],
+        "rules": 1, "mutants": 4, "killed": 2,
+        "survived": [{"file": str(file), "rule": "stopped", "mutant": mutant, "reason": None} for mutant in alive],
     }  # fmt: skip
-    assert f"{file}: stopped: no case notices “selection: without source.ip|cidr”." in balefire("rules", "mutate", file, "--language", "en").stdout
+    assert f"{file}: stopped: no case notices “{alive[0]}”." in balefire("rules", "mutate", file, "--language", "en").stdout
+
+
+def test_a_network_twice_as_wide_is_noticed_by_an_address_next_to_it(tmp_path: Path) -> None:
+    file = written(tmp_path, ("source.ip: 11.0.0.1", "source.ip: 192.168.1.1"))
+    assert [lives["mutant"] for lives in one("rules", "mutate", file, status=1)["survived"]] == ["selection: source.ip|cidr: 10.0.0.0/8 becomes 10.0.0.0/7"]
+    written(tmp_path)
+    assert one("rules", "mutate", file)["survived"] == []
 
 
 def test_a_mutant_may_live_where_the_rule_says_why(tmp_path: Path) -> None:

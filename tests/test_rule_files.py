@@ -20,12 +20,15 @@ from detectors.rulebook.load import load, load_text, own_rules
 from detectors.rulebook.placeholders import read_placeholders
 from detectors.rulebook.problems import Fault, problem
 from detectors.rulebook.reading import Reading
+from detectors.rulebook.single import single_rule
 from records.model import Batch
 from records.schema import POINT
 from tests.frames import Alone, activities, hostile, polling
 
 if TYPE_CHECKING:
     from detectors.rulebook.load import Rulebook
+    from detectors.rulebook.placeholders import Placeholders
+    from detectors.rulebook.rule import Rule
     from records.model import Finding
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -677,6 +680,61 @@ def test_every_file_of_a_circle_tells_the_whole_way_round(tmp_path: Path) -> Non
     told = {Path(found.file).name: found.message.en for found in book.problems if found.check in {"cycle", "reference"}}
     assert set(told) == {"a.yml", "b.yml", "c.yml", "d.yml"}
     assert all("a → b → c → a" in words for words in told.values()), told
+
+
+def _of_parts(names: dict[str, list[str]]) -> str:
+    """SWEEP as it looks at the first of these parts, and each at those that it names; what names nothing looks at `reads`."""
+    part = "---\nname: {}\ncorrelation: {{type: temporal, rules: [{}], group-by: [source.ip], timespan: 10m}}\n"
+    first = SWEEP.replace("rules: [reads]", f"rules: [{next(iter(names))}]")
+    return first.removesuffix("\n") + "\n" + "".join(part.format(name, ", ".join(rules or ["reads"])) for name, rules in names.items())
+
+
+@pytest.mark.parametrize(
+    ("names", "faults"),
+    [
+        ({f"p{n}": [f"p{n + 1}"] if n < 2 else [] for n in range(3)}, 0),
+        ({f"p{n}": [f"p{n + 1}"] if n < 3 else [] for n in range(4)}, 1),
+        ({f"p{n}": [f"p{n + 1}"] if n < 1500 else [] for n in range(1501)}, 1),
+        ({f"p{n}": [f"p{(n + 1) % 1500}"] for n in range(1500)}, 1),
+        ({f"{side}{n}": [f"a{n + 1}", f"b{n + 1}"] if n < 400 else [] for n in range(401) for side in "ab"}, 2),
+        ({"wide": [f"p{n}" for n in range(32)], **{f"p{n}": ["q0", "q1", "q2"] for n in range(32)}, "q0": [], "q1": [], "q2": []}, 1),
+    ],
+)
+def test_correlations_of_correlations_are_bounded_whatever_the_way_down_is(tmp_path: Path, names: dict[str, list[str]], faults: int) -> None:
+    """Two parts that each look at two are 2^depth correlations, and a long way is deeper than Python's stack."""
+    book = rulebook(tmp_path, slow_sweep=_of_parts(names))
+    told = [found for found in book.problems if found.check in {"nested", "cycle"}]
+    assert len(told) == faults
+    assert all(found.line > 40 or len(names) < 5 for found in told)
+    assert ("slow-sweep" in _of_files(book, tmp_path)) == (not any(found.blocks for found in book.problems))
+    assert "reference" not in {found.check for found in book.problems}
+
+
+@pytest.mark.parametrize("round_it", [False, True])
+def test_files_that_each_name_the_next_end_in_no_traceback(tmp_path: Path, round_it: bool) -> None:
+    def of(number: int) -> str:
+        below = "write-refused" if number == 0 and not round_it else f"chain-{(number - 1) % 400}"
+        return REFUSALS.replace("many-refusals", f"chain-{number}").replace("[write-refused]", f"[{below}]").replace("gte: 5", "gte: 1" if number else "gte: 5")
+
+    texts = {f"chain_{number}": of(number) for number in range(400)}
+    book = rulebook(tmp_path, many_refusals=REFUSALS, **texts)
+    checks = [found.check for found in book.problems if found.blocks and found.check != "case"]
+    assert checks.count("cycle" if round_it else "nested") == (400 if round_it else 1)
+    assert _of_files(book, tmp_path) == {"many-refusals"} | (set() if round_it else {f"chain-{number}" for number in range(4)})
+
+
+def test_what_nobody_foresaw_keeps_one_file_out_and_the_others_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbling(reading: Reading, placeholders: Placeholders) -> Rule:
+        if reading.id == "too-hot":
+            raise IndexError
+        return single_rule(reading, placeholders)
+
+    monkeypatch.setattr("detectors.rulebook.load.single_rule", stumbling)
+    book = rulebook(tmp_path, too_hot=HOT, many_refusals=REFUSALS)
+    assert said(book) == [("too-hot.yml", 1, "unforeseen")]
+    assert "IndexError, test_rule_files.py:" in book.problems[0].message.en
+    assert book.problems[0].blocks
+    assert _of_files(book, tmp_path) == {"many-refusals"}
 
 
 def test_a_correlation_may_look_at_one_of_another_file_in_any_order_of_files(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def _flat(prefix: str, stated: Mapping[str, Any], table: Table) -> list[tuple[Fi
 
 
 def _typed(field: Field, value: Any) -> Any:
-    if value is None:
+    if value is None and field.name != "@timestamp":  # a row without a time is none
         return None
     if field.many:
         values: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
@@ -203,6 +203,7 @@ def _is_address(text: str) -> bool:
 
 
 def _moment(field: Field, value: Any) -> datetime:
+    value = "null" if value is None else value  # as it is written
     try:
         if isinstance(value, datetime):
             moment = value

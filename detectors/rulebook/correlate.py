@@ -8,6 +8,7 @@ from detectors.rulebook.cases import Case, activity_table, case_rows, ordinary
 from detectors.rulebook.correlation import Correlation, Fresh
 from detectors.rulebook.detection import detection
 from detectors.rulebook.frame import Frame
+from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.problems import Fault, nearest, text
 from detectors.rulebook.reading import COMMON, Reading, adjustments, head, level, nameless, normal, pair, status, techniques, texts
 from detectors.rulebook.rule import OF_CORRELATIONS, Rule, filtered, filters_of
@@ -51,7 +52,7 @@ def correlation_rule(reading: Reading, library: Library) -> Rule | None:
     """The rule of a file with a correlation; what is wrong with it stands in the reading. None where it cannot be evaluated."""
     head(reading, KEYS)
     local = _Local(reading, library)
-    correlation = local.correlation(reading.document, ())
+    correlation = local.whole()
     found = Rule(
         id=reading.id,
         file=reading.file,
@@ -74,7 +75,7 @@ def correlation_rule(reading: Reading, library: Library) -> Rule | None:
         filters=filters_of(correlation),
     )
     nameless(reading, found.techniques, found.cases)
-    for name in local.documents.keys() - local.used:
+    for name in local.documents.keys() - local.read.keys():
         reading.faults.append((local.documents[name].start, Fault("part-unused", name=name)))
     if correlation is not None:
         if library.tries(reading, local.rules):
@@ -136,7 +137,8 @@ class _Local:
         self.reading = reading
         self.library = library
         self.documents: dict[str, Document] = {}
-        self.used: set[str] = set()
+        self.read: dict[str, Meaning | None] = {}  # the parts, each once
+        self.circles: dict[str, list[str]] = {}
         self.fields: set[str] = set()
         self.rules: list[Rule] = []  # of other files
         for document in reading.document.parts:
@@ -149,17 +151,23 @@ class _Local:
     def fault(self, document: Document, fault: Fault, *path: str | int) -> None:
         self.reading.faults.append((document.line(*path), fault))
 
-    def correlation(self, document: Document, above: tuple[str, ...]) -> Correlation | None:
-        """The correlation of a document; `above` are the parts that it is itself a part of."""
-        return Stated(self.reading, document, lambda name, place: self._meaning(document, name, above, place)).correlation()
+    def whole(self) -> Correlation | None:
+        """The correlation of the file, after the parts that it looks at."""
+        graph = {"": looked_at(self.reading.document)} | {name: looked_at(document) for name, document in self.documents.items()}
+        (*parts, _), self.circles = downwards(graph, [""])
+        for name in parts:
+            self.read[name] = self._own(name)
+        return self._correlation(self.reading.document)
 
-    def _meaning(self, document: Document, name: str, above: tuple[str, ...], place: tuple[str | int, ...]) -> Meaning | None:
+    def _correlation(self, document: Document) -> Correlation | None:
+        return Stated(self.reading, document, lambda name, place: self._meaning(document, name, place)).correlation()
+
+    def _meaning(self, document: Document, name: str, place: tuple[str | int, ...]) -> Meaning | None:
         """What a name stands for: a predicate or a correlation, and what it looks at."""
-        if name in above:
-            self.fault(document, Fault("cycle", path=" → ".join((*above, name))), *place)
-            return None
         if name in self.documents:
-            return self._own(name, above)
+            if name not in self.read:
+                self.fault(document, Fault("cycle", path=" → ".join((*self.circles[name], name))), *place)
+            return self.read.get(name)
         try:
             rule = self.library.rule(name)
         except Fault as fault:
@@ -169,14 +177,13 @@ class _Local:
         self.fields |= rule.fields
         return None if rule.correlation else rule.match, rule.correlation, rule.table
 
-    def _own(self, name: str, above: tuple[str, ...]) -> Meaning | None:
+    def _own(self, name: str) -> Meaning | None:
         document = self.documents[name]
-        self.used.add(name)
         for key in document.data:
             if key not in PART_KEYS:
                 self.fault(document, Fault("unknown-key", name=key, nearest=nearest(str(key), PART_KEYS)), str(key))
         if "correlation" in document.data:
-            inner = self.correlation(document, (*above, name))
+            inner = self._correlation(document)
             return (None, inner, inner.table) if inner else None
         table = table_of(document)
         if table is None:

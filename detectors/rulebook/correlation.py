@@ -59,6 +59,16 @@ class Correlation:
         return self.span < MINUTE or self.kind == "temporal_ordered"
 
     @property
+    def depth(self) -> int:
+        """How many correlations deep it is: 1 where it looks at rules on single rows only."""
+        return 1 + max((part.inner.depth for part in self.parts if part.inner), default=0)
+
+    @property
+    def size(self) -> int:
+        """How many parts it has, with those of the correlations that it looks at, each as often as it is looked at."""
+        return sum(1 + (part.inner.size if part.inner else 0) for part in self.parts)
+
+    @property
     def columns(self) -> frozenset[str]:
         """The columns that judging needs of its rows."""
         grouped = {field.name for part in self.parts for field in part.group}

@@ -19,7 +19,7 @@ from detectors.rulebook.document import DEEPEST
 from detectors.rulebook.match import check_pattern, field_named, keyword, leaf, pattern, regular, tree
 from detectors.rulebook.placeholders import Placeholders, stands_for
 from detectors.rulebook.predicates import Predicate, either, hits
-from detectors.rulebook.problems import Fault, nearest, text
+from detectors.rulebook.problems import Fault, nearest, text, unfit_regex
 from records.effects import ACCESSES, EFFECTS
 from records.schema import ACTIVITY
 
@@ -37,6 +37,7 @@ CLOSED: Final = {
 }
 LONGEST_CONDITION: Final = 2000
 _WORD: Final = re.compile(r"[()]|[^\s()]+")
+_SHAPES: Final = {"dict": "map", "list": "list"}  # what a value may be and is not to be; else YAML reads it as a date
 # Other names that the specification has for a modifier of pySigma's.
 SAME: Final = {"utf16le": "wide"}
 MODIFIERS: Final = frozenset({*modifier_mapping, *SAME})
@@ -151,14 +152,14 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> SigmaDetecti
     """One value by itself, so that what is wrong with it has its own line."""
     try:
         if not isinstance(value, _PLAIN):
-            raise Fault("value", value=type(value).__name__)
+            raise Fault("value", value=text(f"detectors.detail.{_SHAPES.get(type(value).__name__, 'moment')}"))
         item = _expanded(key, value, found) if key and "expand" in key.split("|")[1:] else _parsed(key, value)
         for one in item.value:
             _try(item.field, one, found)
     except Fault as fault:
         found.faults.append((line, fault))
     except SigmaRegularExpressionError as error:
-        found.faults.append((line, Fault("regex", detail=str(error))))
+        found.faults.append((line, unfit_regex(str(error))))
     except (SigmaError, TypeError, AttributeError):  # pySigma leaves some wrong shapes to Python's own errors
         found.faults.append((line, Fault("modifier-use", detail=text("detectors.detail.modifier", name=key or "", value=value))))
     else:

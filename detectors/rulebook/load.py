@@ -7,13 +7,15 @@ from functools import cache
 from importlib.resources import files
 from os.path import lexists, realpath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from traceback import extract_tb
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.document import Document, content_of, is_named, read
 from detectors.rulebook.filters import Filter, check_names, read_filter
+from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
 from detectors.rulebook.predicates import narrowed
 from detectors.rulebook.problems import Fault, nearest
@@ -23,7 +25,7 @@ from detectors.rulebook.single import single_rule
 from records.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from detectors.rulebook.predicates import Predicate
     from detectors.rulebook.problems import Problem
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from records.schema import Table
 
 __all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "own_rules"]
+
+_Beside = TypeVar("_Beside")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,9 @@ class _Book:
         self.bundled: dict[str, Rule] = {}
         self.filters: list[Filter] = []
         self._waiting = [item for item in items if "correlation" in item.reading.data]
-        self._above: list[_Item] = []
         self._own = {item.reading.file for item in items if item.own}
         self._altered: set[str] = set()  # Balefire's correlations that look at a rule of the site in the place of one of its own
-        self._cycles: dict[str, str] = {}  # by every name that a rule of a cycle has: the way round
+        self._circles: dict[str, str] = {}  # by every name that a rule of a circle has: the way round
 
     def read(self) -> None:
         """Read everything."""
@@ -114,29 +118,19 @@ class _Book:
                 self._take(item, item.rule)
         for item in rest:
             if "filter" in item.reading.data:
-                item.filter = read_filter(item.reading, self.placeholders)
+                item.filter = _stood(item.reading, read_filter, self.placeholders)
             else:
-                self._take(item, single_rule(item.reading, self.placeholders))
+                self._take(item, _stood(item.reading, single_rule, self.placeholders))
         self._settle_filters(rest)
         self.rules = {name: self._within(rule) for name, rule in self.rules.items()}
-        while self._waiting:
-            self._correlate(self._waiting[0])
+        for item in self._ordered():
+            self._take(item, _stood(item.reading, correlation_rule, self))
         self._silence()
 
     def rule(self, name: str) -> Rule:
         """The rule of this id or name, for a correlation. Raises Fault."""
-        above = next((index for index, item in enumerate(self._above) if name in _names(item.reading)), None)
-        if above is not None:
-            round_it = self._above[above:]
-            path = " → ".join(item.reading.id for item in (*round_it, round_it[0]))
-            self._cycles |= {called: path for item in round_it for called in _names(item.reading)}
-        if name in self._cycles:
-            raise Fault("cycle", path=self._cycles[name])
-        waiting = next((item for item in self._waiting if name in _names(item.reading)), None)
-        if waiting is not None:
-            self._correlate(waiting)
-        if name in self._cycles:
-            raise Fault("cycle", path=self._cycles[name])
+        if name in self._circles:
+            raise Fault("cycle", path=self._circles[name])
         known = {called: rule for rule in self.rules.values() for called in (rule.called, rule.id)}
         known = {**({} if name in known else _bundled()), **known}
         if name not in known:
@@ -186,12 +180,18 @@ class _Book:
             if not item.reading.blocked:
                 self.filters.append(item.filter)
 
-    def _correlate(self, item: _Item) -> None:
-        self._waiting.remove(item)
-        self._above += [item]
-        rule = correlation_rule(item.reading, self)
-        self._above.pop()
-        self._take(item, rule)
+    def _ordered(self) -> list[_Item]:
+        """The files with correlations, each after those with what it looks at."""
+        called: dict[str, list[int]] = {}
+        for number, item in enumerate(self._waiting):
+            for name in _names(item.reading):
+                called.setdefault(name, []).append(number)
+        graph = {number: _leads_to(item.reading.document, called) for number, item in enumerate(self._waiting)}
+        order, circles = downwards(graph, graph)
+        for number, circle in circles.items():
+            path = " → ".join(self._waiting[one].reading.id for one in (*circle, circle[0]))
+            self._circles |= dict.fromkeys(_names(self._waiting[number].reading), path)
+        return [self._waiting[number] for number in order]
 
     def _silence(self) -> None:
         """Rules that a correlation says are only parts of it: with `generate: false`, which is said aloud."""
@@ -212,6 +212,13 @@ class _Book:
 def _names(reading: Reading) -> set[str]:
     """What other files may call it; a rule that a policy became has its id alone."""
     return {name for name in (reading.id, str(reading.data.get("name") or "")) if name}
+
+
+def _leads_to(document: Document, called: Mapping[str, list[int]]) -> list[int]:
+    """Which files the correlations of this one look at beyond it."""
+    local = {part.data.get("name") for part in document.parts if isinstance(part.data.get("name"), str)}
+    names = [name for one in (document, *document.parts) for name in looked_at(one) if name not in local]
+    return [number for name in dict.fromkeys(names) for number in called.get(name, ())]
 
 
 @cache
@@ -271,10 +278,25 @@ def _items(file: Path, own: bool) -> list[_Item]:
     reading = _reading(file)
     if not is_policy(reading.data):
         return [_Item(reading, own)]
-    policy, faults = read_policy(reading.document)
-    rules = compiled(policy, str(file)) if policy and not reading.faults else []
-    reading.faults += faults
+    rules = _stood(reading, _policy_rules, str(file)) or []
     return [_Item(reading, own), *(_Item(Reading(str(file), Document({}), rule.id), own, made=True, rule=rule) for rule in rules)]
+
+
+def _policy_rules(reading: Reading, file: str) -> list[Rule]:
+    policy, faults = read_policy(reading.document)
+    rules = compiled(policy, file) if policy and not reading.faults else []
+    reading.faults += faults
+    return rules
+
+
+def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: _Beside) -> _Made | None:
+    """What is made of a file. What nobody foresaw keeps that file out, and says where it happened; the other rules run."""
+    try:
+        return make(reading, beside)
+    except Exception as error:  # a rule file is not trusted, and the rules beside it must go on judging
+        frame = extract_tb(error.__traceback__)[-1]
+        reading.fault(Fault("unforeseen", detail=f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"))
+        return None
 
 
 def _reading(file: Path) -> Reading:

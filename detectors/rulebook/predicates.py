@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.rulebook.frame import TEXTS, Frame, Mask, Numbers
-from detectors.rulebook.problems import Fault
+from detectors.rulebook.problems import unfit_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def hits(values: pa.Array[Any], wanted: str) -> Mask:
     try:
         return pc.match_substring_regex(values, wanted).fill_null(False).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid as error:
-        raise Fault("regex", detail=str(error).splitlines()[0]) from error
+        raise unfit_regex(str(error).splitlines()[0]) from error
 
 
 @dataclass(frozen=True, slots=True)

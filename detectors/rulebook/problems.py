@@ -77,6 +77,12 @@ def problem(file: str, line: int, rule: str, fault: Fault) -> Problem:
     return Problem(file, line, rule, fault.check, text(f"{key}.message", **values), text(f"{key}.advice", **values), fault.blocks)
 
 
+def unfit_regex(said: str) -> Fault:
+    """What RE2 (or pySigma) says of a regular expression, and what to do about just that."""
+    fix = "repetition" if "repetition" in said else "look_around" if "perl operator" in said or "escape sequence" in said else "regex"
+    return Fault("regex", detail=said, fix=text(f"detectors.fix.{fix}"))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known words that look most like `word`, for an advice: "ot.effect, ot.error"; all of them where none does and they are few."""
     choices = sorted(known)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 OF_A_CORRELATION: Final = frozenset({"type", "rules", "group-by", "timespan", "condition", "aliases", "generate"})
 BOUNDS: Final = ("gt", "gte", "lt", "lte", "eq", "neq")
 MOST_PARTS: Final = 32
+DEEPEST: Final = 4  # correlations of correlations; each remembers rows of its own
+MOST_IN_ALL: Final = 128  # parts, with those of the correlations among them: two parts that each look at two are as many again at every step
 MOST_WAYS: Final = 64
 LONGEST: Final = 366 * 86_400  # seconds of a span
 
@@ -86,6 +88,8 @@ class Stated:
             measured=tuple(self._measured(table)),
             percentile=self._percentile(),
         )
+        if made.depth > DEEPEST or made.size > MOST_IN_ALL:
+            self.fault(Fault("nested", depth=made.depth, deepest=DEEPEST, size=made.size, most=MOST_IN_ALL), "rules")
         if table is not ACTIVITY and made.own_rows:
             self.fault(Fault("points-by-minute"), "type" if self.kind == "temporal_ordered" else "timespan")
         return made if sum(fault.blocks for _, fault in self.reading.faults) == before else None
