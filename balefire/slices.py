@@ -7,9 +7,9 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from balefire.identities import UnknownError, asset_named, one
-from balefire.times import moments
 from dashboards.evidence import AROUND, Kept, Taken, add, kept_for, named, together
 from records.addresses import is_mac
+from records.asking import moments
 from records.errors import UsageError
 from records.model import PacketRef
 from records.query import Query

@@ -31,11 +31,16 @@ def quiet(page: Page, sensors: list[Sensor]) -> str:
     if missed >= 2 * MINUTE:
         words = {
             "seen": duration(page.span.length - missed, page.language),
-            "span": page.say(f"period.{page.period}") if page.period in queries.PERIODS else duration(page.span.length, page.language),
+            "span": span_words(page),
         }
         return page.say("quiet.short", **words)
     sensor, longest = blindest(page, sensors)
     return page.say("quiet.blind", sensor=sensor, duration=duration(longest, page.language)) if longest else page.say("quiet.seen")
+
+
+def span_words(page: Page) -> str:
+    """How long the chosen period is."""
+    return page.say(f"period.{page.period}") if page.period in queries.PERIODS else duration(page.span.length, page.language)
 
 
 def blindest(page: Page, sensors: list[Sensor]) -> tuple[str, int]:

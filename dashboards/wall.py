@@ -66,13 +66,13 @@ def figures(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dic
     return [
         *({"value": number(counts[level]), "text": page.say(f"wall.{level}"), "mark": level, "quiet": not counts[level]} for level in ("critical", "high")),
         {"value": number(len(blind)), "text": words, "quiet": not blind},
-        {"value": "–" if share is None else f"{share:.1f}", "unit": "" if share is None else "%", "text": page.say("wall.share", span=_span(page))},
+        {
+            "value": "–" if share is None else f"{share:.1f}",
+            "unit": "" if share is None else "%",
+            "text": page.say("wall.share", span=standing.span_words(page)),
+        },
         {"value": number(assets), "text": page.count("wall.assets", new, count=number(new)) if new else page.say("wall.assets.none"), "quiet": True},
     ]
-
-
-def _span(page: Page) -> str:
-    return page.say(f"period.{page.period}") if page.period in queries.PERIODS else duration(page.span.length, page.language)
 
 
 def lines(page: Page, sensors: list[Sensor], known: int) -> Row:

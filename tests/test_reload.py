@@ -13,11 +13,12 @@ import pytest
 
 from balefire import ruling
 from balefire.ruling import Ruling
-from balefire.times import moment, shown
+from balefire.times import shown
 from detectors.rulebook import versions
 from detectors.rulebook.document import LARGEST
 from detectors.rulebook.load import load, own_rules
 from detectors.rulebook.versions import Version
+from records.asking import moment
 from records.errors import UsageError
 from records.store import open_store
 from records.store.contract import Commit

@@ -40,8 +40,8 @@ STRIP: Final = 48  # cells of an hour strip; a longer time has several hours in 
 @speaks
 def backtest(screen: Screen, path: Path | None, identity: str | None, since: str | None, until: str | None, as_json: bool, **asked: tuple[str, ...]) -> None:
     """Judge history by new or changed rules, or look at it through a suppression, and say what would be other than it is."""
-    from balefire.times import moments
     from detectors.backtest import period
+    from records.asking import moments
 
     if (path is None) == (identity is None) or (any(asked.values()) and identity is None):
         raise UsageError("backtest_what")

@@ -31,8 +31,8 @@ SHOWN: Final = 40
 def graph(screen: Screen, since: str | None, until: str | None, where: str | None, form: str | None, output: Path | None, force: bool, as_json: bool) -> None:
     """Print the graph, or write it to a file."""
     from balefire.screen import escaped
-    from balefire.times import moments
     from detectors import graph as graphs
+    from records.asking import moments
     from records.plant import KeptPlant
     from records.query import Query
     from records.schema import ACTIVITY

@@ -69,8 +69,8 @@ def show(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_json: bool) -> None:
     """Draft a policy that allows what the store's activities did, and say how much that was."""
-    from balefire.times import moments
     from detectors.policy.learning import draft, seen, unsettled
+    from records.asking import moments
     from records.errors import UsageError
     from records.query import Query
 

@@ -31,8 +31,10 @@ def table_commands() -> list[click.Command]:
 
 
 def _command(name: str, table: str) -> click.Command:
-    def run(screen: Screen, as_json: bool, sort: str, limit: int | None, after: str, **asked: str | None) -> None:
-        query = _query(table, sort, after, **asked)
+    def run(screen: Screen, as_json: bool, sort: str, limit: int | None, after: str, **told: str | None) -> None:
+        from records.asking import asked
+
+        query = asked(TABLES[table], told["since"], told["until"], told["where"], sort, after)
         store = opened(screen)
         try:
             if as_json:
@@ -54,24 +56,6 @@ def _command(name: str, table: str) -> click.Command:
     for option in (keeps, *reversed(options)):
         made = option(made)
     return click.command(name, help=say(f"cli.help.{name}", HELP))(made)
-
-
-def _query(table: str, sort: str, after: str, since: str | None, until: str | None, where: str | None) -> Query:
-    from balefire.times import moments
-    from records.query import Query
-    from records.search import field_of, parse
-
-    kind, (first, last) = TABLES[table], moments(since, until)
-    if sort:
-        newest_first = "-" if sort.startswith("-") else ""
-        sort = newest_first + field_of(kind, sort.removeprefix("-")).name
-    return Query(
-        since=first,
-        until=last,
-        where=parse(where, kind) if where else None,
-        sort=sort,
-        after=after,
-    )
 
 
 def _lines(screen: Screen, store: Store, table: str, query: Query, limit: int | None) -> None:

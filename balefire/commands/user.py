@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from balefire.command import HELP, speaks
+from dashboards.access.roles import ROLES
 from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
     from dashboards.access.accounts import Accounts
-
-ROLES: Final = ("viewer", "regulator", "analyst", "engineer", "administrator")
 
 
 @click.group(help=say("cli.help.user", HELP))
@@ -24,7 +23,7 @@ def user() -> None:
 
 
 _name = click.argument("name")
-_role = click.option("--role", required=True, type=click.Choice(ROLES), help=say("cli.option.role", HELP))
+_role = click.option("--role", required=True, type=click.Choice(list(ROLES)), help=say("cli.option.role", HELP))
 _password = click.option("--password-file", type=click.Path(path_type=Path), metavar="FILE", help=say("cli.option.password_file", HELP))
 
 

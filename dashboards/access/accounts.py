@@ -15,19 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from dashboards.access.roles import ROLES
 from records.errors import UsageError
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-# What a role may do beside reading: see packets, decide about alerts, hide alerts, change rules, manage accounts.
-ROLES: Final[dict[str, frozenset[str]]] = {
-    "viewer": frozenset({"packets"}),
-    "regulator": frozenset(),  # what happened and how it was settled, not the plant's own traffic
-    "analyst": frozenset({"packets", "decide", "suppress"}),
-    "engineer": frozenset({"packets", "decide", "suppress", "rules"}),
-    "administrator": frozenset({"packets", "decide", "suppress", "rules", "accounts"}),
-}
 SHORTEST: Final = 12  # characters of a password
 LONGEST: Final = 1024
 _NAME: Final = re.compile(r"[\w.@-]{1,64}")

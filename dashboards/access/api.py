@@ -10,17 +10,17 @@ from starlette.routing import Route
 
 from dashboards.access.gate import language_of
 from dashboards.opening import opened
+from records.asking import asked
 from records.errors import BalefireError, StoreError, UsageError
-from records.nesting import nest, period, rows
-from records.query import Query
+from records.nesting import nest, rows
 from records.schema import LISTS, TABLES
-from records.search import field_of, parse
 from records.wording import say
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from records.query import Query
     from records.schema import Field
 
 FIRST: Final = 50
@@ -36,30 +36,19 @@ class MissingError(UsageError):
     """There is none of this name."""
 
 
-def _moment(text: str) -> int:
-    found = period(text)
-    if found is None:
-        raise UsageError("time", text=text)
-    return found[0]
-
-
 def _limit(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST:
         raise UsageError("api.limit", given=text, most=MOST)
     return int(text)
 
 
-def asked(table: str, given: dict[str, str]) -> Query:
-    """The query that these parameters mean. Raises UsageError naming the one that is wrong."""
+def _query(table: str, given: dict[str, str]) -> Query:
+    """Raises UsageError naming the parameter that is wrong."""
     for name in given:
         if name not in PARAMETERS:
             raise UsageError("api.parameter", name=name, names=", ".join(PARAMETERS))
-    kind, sort = TABLES[table], given.get("sort", "")
-    if sort:
-        sort = ("-" if sort.startswith("-") else "") + field_of(kind, sort.removeprefix("-")).name
-    since, until = (_moment(given[name]) if given.get(name) else None for name in ("since", "until"))
-    where = parse(given["where"], kind) if given.get("where") else None
-    return Query(since, until, where, sort, _limit(given.get("limit", str(FIRST))), given.get("after", ""))
+    since, until, where, sort, after = (given.get(name, "") for name in ("since", "until", "where", "sort", "after"))
+    return asked(TABLES[table], since, until, where, sort, after, _limit(given.get("limit", str(FIRST))))
 
 
 def _table(name: str) -> str:
@@ -70,7 +59,7 @@ def _table(name: str) -> str:
 
 def _listed(name: str, given: dict[str, str]) -> dict[str, Any]:
     table = _table(name)
-    query = asked(table, given)
+    query = _query(table, given)
     page = opened().read(table, query)
     more = page.num_rows == query.limit
     return {"rows": list(rows(table, page)), "after": page.column("id")[-1].as_py() if more else None}

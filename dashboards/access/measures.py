@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dashboards.formats import HOUR, SECOND
 from dashboards.opening import opened
 from dashboards.queries import COUNTERS, OPEN, coverage, grade
 from records.errors import BalefireError
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from records.store.contract import Store
-
-HOUR: Final = 3600 * 10**9
-SECOND: Final = 10**9
 
 
 def _health() -> tuple[int, dict[str, Any]]:

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dashboards.access.accounts import ROLES, Doorman
+from dashboards.access.accounts import Doorman
 from dashboards.access.guesses import Guesses
+from dashboards.access.roles import ROLES
 
 if TYPE_CHECKING:
     from dashboards.access.accounts import Account
