@@ -15,29 +15,25 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from detectors.rulebook.correlation import OF_VALUES, TEMPORAL, Correlation
+from detectors.rulebook.entries import BITS, TIME, WEIGHT, entries, whole
 from detectors.rulebook.tally import Tally
-from detectors.rulebook.windows import LOWER, SLACK, Rows, Whole, arranged, enough, possible
-from records.schema import ACTIVITY
+from detectors.rulebook.windows import LOWER, SLACK, Rows, arranged, enough, possible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detectors.rulebook.frame import Frame, Mask
-    from records.schema import Field
+    from detectors.rulebook.windows import Whole
 
 MANY: Final = 256  # new rows that are worth a look at everything that is remembered
 AT_ONCE: Final = 4096  # rows after which what can no longer count is forgotten; always at the same rows, however they are cut
 LATE: Final = 120 * 10**9  # nanoseconds that a row may come after later ones and still find all that belongs to it
 MOST: Final = 65_536  # rows that are remembered; beyond them the first that came are forgotten, and counted
 CHUNKS: Final = 64  # small tables that the remembered rows may be in before they are made one
-HEAVIEST: Final = 2**40
-
-_TIME, _WEIGHT, _BITS, _GROUP = "_time", "_weight", "_bits", "_group"
+_GROUP: Final = "_group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +50,6 @@ class Firing:
     group: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entries:
-    """The rows of a frame that count, in order: number in the frame, parts that they match as bits, and their group in words."""
-
-    rows: Whole
-    bits: Whole
-    groups: npt.NDArray[np.object_]
-
-    def part(self, start: int, end: int) -> _Entries:
-        return _Entries(self.rows[start:end], self.bits[start:end], self.groups[start:end])
-
-
 class Watch:
     """One correlation and what it remembers. `columns` are those that a finding needs of its rows; `shed` counts rows forgotten for want of room."""
 
@@ -74,83 +58,65 @@ class Watch:
         self.shed = 0
         self._columns = sorted(columns | correlation.columns)
         measured = {field.name for field in correlation.measured} & set(correlation.table.names)
-        self._looked = [_TIME, _WEIGHT, _BITS, *sorted(measured)]  # all that tells whether there are enough
+        self._looked = [TIME, WEIGHT, BITS, *sorted(measured)]  # all that tells whether there are enough
         self._inner = {number: Watch(part.inner) for number, part in enumerate(correlation.parts) if part.inner is not None}
         self._memory: pa.Table | None = None
-        self._numbers: dict[str, int] = {}  # of the groups of what is remembered, so that a small batch is not as much work as all of it
-        self._codes: list[Whole] = []  # the number of each remembered row's group, in parts
+        self._groups: list[str] = []  # in words, of what is remembered and some that nothing has any more
+        self._numbers: dict[str, int] = {}  # of the groups
+        self._codes: list[Whole] = []  # the number of each remembered row's group, in parts, so that a small batch is not as much work as all of it
         self._tallies: dict[str, Tally] = {}  # by group, of what is remembered
         self._fired: dict[str, list[int]] = {}
         self._since = 0
 
     def judge(self, frame: Frame) -> list[Firing]:
         """Where there are enough, in the order of rows."""
-        entries = self._entries(frame)
+        self._renumber()
+        new = entries(frame, self.correlation, self._columns, lambda number: self._inner_rows(number, frame))
+        codes = self._numbered(new.groups)[new.codes]
         found: list[Firing] = []
         at = 0
-        while at < len(entries.rows):
-            end = min(len(entries.rows), at + AT_ONCE - self._since)
-            found += self._some(frame, entries.part(at, end))
+        while at < len(new.rows):
+            end = min(len(new.rows), at + AT_ONCE - self._since)
+            found += self._some(new.rows[at:end], new.table.slice(at, end - at), codes[at:end])
             self._since += end - at
             at = end
             if self._since == AT_ONCE:
                 self._forget()
         return found
 
-    # ---- which rows count ----------------------------------------------------------------------------------------------------------------------
-
-    def _entries(self, frame: Frame) -> _Entries:
-        usable = self._usable(frame)
-        views: dict[tuple[Field, ...], Whole] = {}
-        for number, part in enumerate(self.correlation.parts):
-            mask = self._inner_rows(number, frame) if part.match is None else part.match(frame)
-            if mask is not frame.nothing():
-                bits = views.setdefault(part.group, np.zeros(frame.height, dtype=np.int64))
-                bits[mask & usable] |= 1 << number
-        each = [(rows := np.flatnonzero(bits), bits[rows], _groups(frame, rows, fields)) for fields, bits in views.items()]
-        if len(each) == 1:
-            return _Entries(*each[0])
-        return _merged(each)
-
-    def _usable(self, frame: Frame) -> Mask:
-        usable = frame.present(_field(frame, "@timestamp"))
-        if self.correlation.own_rows and frame.schema is ACTIVITY:
-            usable = usable & ~cast("Mask", frame.numbers(_field(frame, "ot.grouped")).numbers)
-        return usable
+    # ---- what they come to ---------------------------------------------------------------------------------------------------------------------
 
     def _inner_rows(self, number: int, frame: Frame) -> Mask:
         found = np.zeros(frame.height, dtype=np.bool_)
         found[[firing.row for firing in self._inner[number].judge(frame)]] = True
         return found
 
-    # ---- what they come to ---------------------------------------------------------------------------------------------------------------------
-
-    def _some(self, frame: Frame, entries: _Entries) -> list[Firing]:
-        new = self._remembered(frame, entries)
+    def _some(self, numbers: Whole, new: pa.Table, codes: Whole) -> list[Firing]:
+        """What these rows complete; `numbers` are theirs in the frame."""
         old = 0 if self._memory is None else self._memory.num_rows
-        table, codes = self._taken(new)
-        worth, start = self._worth(new)
+        table, groups = self._taken(new, codes)
+        worth, start = self._worth(new, codes)
         if not worth:
             return []
-        whole = np.concatenate(codes)
-        looked = np.zeros(len(self._numbers), dtype=np.bool_)
+        looked = np.zeros(len(self._groups), dtype=np.bool_)
         looked[[self._numbers[name] for name in worth]] = True
-        places = np.flatnonzero(looked[whole] & (_whole(table.column(_TIME)) > start))  # rows of the others, and what no window reaches, stay as they are
-        rows = self._arranged(table.select(self._looked).take(places), whole[places])
+        places = np.flatnonzero(looked[groups] & (whole(table.column(TIME)) > start))  # rows of the others, and what no window reaches, stay as they are
+        rows = self._arranged(table.select(self._looked).take(places), groups[places])
         found: list[Firing] = []
-        names = list(self._numbers)
-        for place, inside, measure in self._firings(rows, names, int(np.searchsorted(places, old))):
+        for place, inside, measure in self._firings(rows, int(np.searchsorted(places, old))):
             number = int(places[rows.order[place]]) - old
-            chosen = table.take(places[rows.order[inside]]).drop_columns([_TIME, _WEIGHT, _BITS, _GROUP])
-            bits = rows.bits[inside].tolist()
-            found.append(Firing(int(entries.rows[number]), chosen, bits, measure, tuple(json.loads(names[int(rows.group[place])]))))
+            chosen = table.take(places[rows.order[inside]]).drop_columns([TIME, WEIGHT, BITS])
+            group = tuple(json.loads(self._groups[int(rows.group[place])]))
+            found.append(Firing(int(numbers[number]), chosen, rows.bits[inside].tolist(), measure, group))
         return found
 
-    def _worth(self, new: pa.Table) -> tuple[set[str], int]:
+    def _worth(self, new: pa.Table, codes: Whole) -> tuple[set[str], int]:
         """The groups of which a window that a new row is in may be enough, and before when no such window begins: they alone are worked out from their rows."""
-        new, numbers = self._promising(new)
-        times, groups = (cast("list[Any]", new.column(name).to_pylist()) for name in (_TIME, _GROUP))
-        self._tell(set(groups).difference(self._tallies), numbers)
+        count = new.num_rows
+        new, codes = self._promising(new, codes)
+        times = cast("list[int]", new.column(TIME).to_pylist())
+        groups = [self._groups[code] for code in cast("list[int]", codes.tolist())]
+        self._tell(set(groups).difference(self._tallies), count)
         worth, earliest = set[str](), dict[str, int]()
         for time, group, brought in zip(times, groups, self._brought(new), strict=True):
             tally = self._tallies[group]
@@ -160,39 +126,37 @@ class Watch:
                 worth.add(group)
         return worth, min((earliest[group] for group in worth), default=0) - self.correlation.span
 
-    def _promising(self, new: pa.Table) -> tuple[pa.Table, int]:
-        """The new rows of groups that all of their remembered rows together could make enough, and how many are new in all. Of the others no tally is kept."""
+    def _promising(self, new: pa.Table, codes: Whole) -> tuple[pa.Table, Whole]:
+        """The new rows of groups that all of their remembered rows together could make enough. Of the others no tally is kept."""
         if new.num_rows < MANY or (told := self._together()) is None:
-            return new, new.num_rows
-        codes = np.concatenate(self._codes)[-new.num_rows :]
-        hopeless = np.unique(codes[~told[codes]])
-        if len(hopeless) and self._tallies:
-            names = list(self._numbers)
-            for number in cast("list[int]", hopeless.tolist()):
-                self._tallies.pop(names[number], None)  # it would lack these rows
-        return new.filter(pa.array(told[codes])), new.num_rows
+            return new, codes
+        may = told[codes]
+        if self._tallies:
+            for number in cast("list[int]", np.unique(codes[~may]).tolist()):
+                self._tallies.pop(self._groups[number], None)  # it would lack these rows
+        return (new, codes) if may.all() else (new.filter(pa.array(may)), codes[may])
 
     def _together(self) -> Mask | None:
         """By number of its group: whether everything that is remembered of it could be enough; None where that cannot be told in one go."""
         codes, memory, bounds = np.concatenate(self._codes), cast("pa.Table", self._memory), self.correlation.bounds
         if self.correlation.kind == "event_count":
-            totals = np.bincount(codes, _whole(memory.column(_WEIGHT)), len(self._numbers)) * (1 + SLACK)
+            totals = np.bincount(codes, whole(memory.column(WEIGHT)), len(self._groups)) * (1 + SLACK)
             return totals >= max((number for name, number in bounds if name in LOWER), default=0.0)
         if self.correlation.kind not in TEMPORAL or bounds:
             return None
-        bits, found = _whole(memory.column(_BITS)), np.zeros(len(self._numbers), dtype=np.bool_)
+        bits, found = whole(memory.column(BITS)), np.zeros(len(self._groups), dtype=np.bool_)
         there = [np.bincount(codes, bits >> part & 1, len(found)) > 0 for part in range(len(self.correlation.parts))]
         for way in self.correlation.wanted:
-            whole = np.ones(len(found), dtype=np.bool_)
+            complete = np.ones(len(found), dtype=np.bool_)
             for part in way.there:
-                whole &= there[part]
-            found |= whole
+                complete &= there[part]
+            found |= complete
         return found
 
     def _brought(self, rows: pa.Table) -> list[Any]:
         """What each row brings to what its window comes to."""
         values = _values(self.correlation, rows)
-        return rows.column(_WEIGHT if self.correlation.kind == "event_count" else _BITS).to_pylist() if values is None else values
+        return rows.column(WEIGHT if self.correlation.kind == "event_count" else BITS).to_pylist() if values is None else values
 
     def _tell(self, unknown: set[str], new: int) -> None:
         """Begin the tallies of these groups with what is remembered of them; the last `new` rows are not yet."""
@@ -202,34 +166,43 @@ class Watch:
         known = [self._numbers[group] for group in unknown]
         places = np.flatnonzero(np.isin(codes, known)) if len(codes) and known else codes[:0]
         if len(places):
-            rows = memory.select([*self._looked, _GROUP]).take(places)
-            rows = rows.take(np.argsort(_whole(rows.column(_TIME)), kind="stable"))
-            times, groups = (cast("list[Any]", rows.column(name).to_pylist()) for name in (_TIME, _GROUP))
-            for time, group, brought in zip(times, groups, self._brought(rows), strict=True):
-                self._tallies[group].add(time, brought)
+            places = places[np.argsort(whole(memory.column(TIME))[places], kind="stable")]
+            rows = memory.select(self._looked).take(places)
+            times = cast("list[int]", rows.column(TIME).to_pylist())
+            for time, code, brought in zip(times, codes[places].tolist(), self._brought(rows), strict=True):
+                self._tallies[self._groups[code]].add(time, brought)
 
-    def _taken(self, new: pa.Table) -> tuple[pa.Table, list[Whole]]:
-        """Everything that is remembered with these rows behind it, and the number of each row's group, in parts."""
-        if self._memory is not None and not self._codes:  # it was forgotten in part, or restored
-            self._numbers = {}
-            self._codes = [self._numbered(self._memory)]
+    def _taken(self, new: pa.Table, codes: Whole) -> tuple[pa.Table, Whole]:
+        """Everything that is remembered with these rows behind it, and the number of each row's group."""
         table = new if self._memory is None else pa.concat_tables([self._memory, new])
-        self._codes.append(self._numbered(new))
+        self._codes.append(codes)
         if len(self._codes) > CHUNKS:
             table, self._codes = table.combine_chunks(), [np.concatenate(self._codes)]
         self._memory = table
-        return self._memory, self._codes
+        return table, np.concatenate(self._codes)
 
-    def _numbered(self, rows: pa.Table) -> Whole:
-        groups = cast("Any", rows.column(_GROUP).combine_chunks()).dictionary_encode()  # the stubs leave its types open
-        numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in cast("list[str]", groups.dictionary.to_pylist())]
-        return np.array(numbers, dtype=np.int64)[_whole(groups.indices.cast(pa.int64()))]
+    def _numbered(self, groups: list[str]) -> Whole:
+        """The number of each of these groups, in words."""
+        for name in groups:
+            if name not in self._numbers:
+                self._numbers[name] = len(self._groups)
+                self._groups.append(name)
+        return np.array([self._numbers[name] for name in groups], dtype=np.int64)
+
+    def _renumber(self) -> None:
+        """Let go of groups that nothing has any more, when there are many."""
+        if len(self._groups) <= MOST:
+            return
+        used, codes = np.unique(np.concatenate(self._codes), return_inverse=True)
+        self._groups = [self._groups[number] for number in used.tolist()]
+        self._numbers = {name: number for number, name in enumerate(self._groups)}
+        self._codes = [codes.astype(np.int64)]
 
     def _arranged(self, table: pa.Table, codes: Whole) -> Rows:
-        time, weight, bits = (_whole(table.column(name)) for name in (_TIME, _WEIGHT, _BITS))
+        time, weight, bits = (whole(table.column(name)) for name in (TIME, WEIGHT, BITS))
         return arranged(codes, time, weight, bits, _values(self.correlation, table), self.correlation.span)
 
-    def _firings(self, rows: Rows, names: list[str], old: int) -> list[tuple[int, Whole, float]]:
+    def _firings(self, rows: Rows, old: int) -> list[tuple[int, Whole, float]]:
         """Where rows from `old` on complete a window that is enough: the row, the rows inside and the measure, in the order of release."""
         may = possible(self.correlation, rows)
         ahead = np.concatenate(([0], np.cumsum(may)))
@@ -237,7 +210,7 @@ class Watch:
         candidates = candidates[np.argsort(rows.order[candidates])]
         found: list[tuple[int, Whole, float]] = []
         for place in candidates.tolist():
-            fired = self._fired.setdefault(names[int(rows.group[place])], [])
+            fired = self._fired.setdefault(self._groups[int(rows.group[place])], [])
             told = self._completed(rows, may, place, fired)
             if told is not None:
                 end, inside, measure = told
@@ -268,29 +241,17 @@ class Watch:
 
     # ---- what is remembered --------------------------------------------------------------------------------------------------------------------
 
-    def _remembered(self, frame: Frame, entries: _Entries) -> pa.Table:
-        fields = [field for field in frame.schema.fields if field.name in self._columns]
-        columns: dict[str, Any] = {field.name: frame.column(field).take(entries.rows) for field in fields}
-        weight = _weights(frame, entries.rows)
-        plain = sum(1 << number for number, part in enumerate(self.correlation.parts) if part.match is not None)
-        weight[entries.bits & plain == 0] = 1  # what an inner correlation found is one thing
-        helpers: dict[str, Any] = {_TIME: _times(frame, entries.rows), _WEIGHT: weight, _BITS: entries.bits}
-        array = cast("Any", pa.array)  # the stubs take no array of objects
-        columns |= {name: array(values) for name, values in helpers.items()} | {_GROUP: array(entries.groups, pa.string())}
-        return pa.table(columns)
-
     def _forget(self) -> None:
         """What no row can need any more that comes at most LATE after later ones, and what there is no room for."""
         self._since = 0
         memory = cast("pa.Table", self._memory)
-        time = _whole(memory.column(_TIME))
+        time = whole(memory.column(TIME))
         oldest = int(time[-AT_ONCE:].max()) - self.correlation.span - LATE
         kept = np.flatnonzero(time > oldest)
         shed = max(0, len(kept) - MOST)
         self.shed += shed
         self._memory = memory.take(kept[shed:]).combine_chunks()
-        # numbers stay as they are, until there are many that nothing has any more
-        self._codes = [np.concatenate(self._codes)[kept[shed:]]] if len(self._numbers) <= MOST else []
+        self._codes = [np.concatenate(self._codes)[kept[shed:]]]
         for group in [group for group, tally in self._tallies.items() if tally.forget(oldest)]:
             del self._tallies[group]
         if shed:
@@ -305,7 +266,10 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """Everything that judging depends on, as plain values."""
-        memory = "" if self._memory is None else _packed(self._memory)
+        memory = ""
+        if self._memory is not None:
+            groups = pa.array([self._groups[code] for code in np.concatenate(self._codes).tolist()], pa.string())
+            memory = _packed(self._memory.append_column(_GROUP, groups))
         inner = {str(number): watch.state() for number, watch in self._inner.items()}
         return {"of": self._digest(), "memory": memory, "fired": self._fired, "since": self._since, "shed": self.shed, "inner": inner}
 
@@ -314,8 +278,9 @@ class Watch:
         if state is not None and state.get("of") != self._digest():
             state = None
         try:
-            self._memory = _unpacked(state["memory"]) if state and state["memory"] else None
-            self._numbers, self._codes, self._tallies = {}, [], {}
+            self._memory, self._groups, self._numbers, self._codes, self._tallies = None, [], {}, [], {}
+            if state and state["memory"]:
+                self._take_up(_unpacked(state["memory"]))
             self._fired = {str(group): [int(end) for end in ends] for group, ends in state["fired"].items()} if state else {}
             self._since, self.shed = (int(state["since"]), int(state["shed"])) if state else (0, 0)
             for number, watch in self._inner.items():
@@ -323,68 +288,13 @@ class Watch:
         except (KeyError, TypeError, AttributeError, pa.ArrowException) as error:
             raise ValueError("not the state of a correlation") from error
 
+    def _take_up(self, memory: pa.Table) -> None:
+        groups = cast("Any", memory.column(_GROUP).combine_chunks()).dictionary_encode()  # the stubs leave its types open
+        self._memory = memory.drop_columns([_GROUP])
+        self._codes = [self._numbered(cast("list[str]", groups.dictionary.to_pylist()))[whole(groups.indices)]]
+
     def _digest(self) -> str:
         return blake2b(repr((self.correlation, self._columns)).encode(), digest_size=10).hexdigest()
-
-
-def _field(frame: Frame, name: str) -> Field:
-    return cast("Field", frame.schema.field(name))
-
-
-def _whole(column: Any) -> Whole:
-    return cast("Whole", column.to_numpy().astype(np.int64, copy=False))
-
-
-def _times(frame: Frame, rows: Whole) -> Whole:
-    """When a row counts, nanoseconds: one of its own at its time, one that stands for a minute at its end."""
-    start, end = frame.numbers(_field(frame, "@timestamp")), frame.numbers(_field(frame, "event.end"))
-    grouped = frame.numbers(_field(frame, "ot.grouped")).numbers if frame.schema is ACTIVITY else np.ones(frame.height, dtype=np.bool_)
-    return np.where(grouped & end.present, end.numbers, start.numbers)[rows].astype(np.int64)
-
-
-def _weights(frame: Frame, rows: Whole) -> Whole:
-    """How many operations a row stands for; a point is one."""
-    if frame.schema is not ACTIVITY:
-        return np.ones(len(rows), dtype=np.int64)
-    counts = frame.numbers(_field(frame, "ot.count"))
-    return np.clip(np.where(counts.present, counts.numbers, 1)[rows], 0, HEAVIEST).astype(np.int64)
-
-
-def _groups(frame: Frame, rows: Whole, fields: tuple[Field, ...]) -> npt.NDArray[np.object_]:
-    """The group of each row: its fields' values as JSON. A host without an IP address is known by its MAC address; absence is a value too."""
-    columns = [_first([frame.column(each).take(rows) for each in (field, _mac(frame, field)) if each]) for field in fields]
-    codes = np.zeros(len(rows), dtype=np.int64)
-    for column in columns:
-        encoded = column.dictionary_encode()
-        own = _whole(encoded.indices.cast(pa.int64()).fill_null(-1)) + 1
-        codes = np.unique(codes * (len(encoded.dictionary) + 1) + own, return_inverse=True)[1].astype(np.int64)
-    _, places, back = np.unique(codes, return_index=True, return_inverse=True)
-    values = [column.take(places).to_pylist() for column in columns]
-    words = [json.dumps([one[number] for one in values], ensure_ascii=False) for number in range(len(places))]
-    return np.array(words, dtype=np.object_)[back]
-
-
-def _mac(frame: Frame, field: Field) -> Field | None:
-    return frame.schema.field(f"{field.name.removesuffix('ip')}mac") if field.name.endswith(".ip") else None
-
-
-def _first(columns: list[Any]) -> Any:
-    """The first of these columns that is there, row by row."""
-    return columns[0] if len(columns) == 1 else cast("Any", pc.coalesce)(*columns)
-
-
-def _merged(each: list[tuple[Whole, Whole, npt.NDArray[np.object_]]]) -> _Entries:
-    """Entries of parts that are grouped by different fields: a row is one entry in each of its groups."""
-    together: dict[tuple[int, str], int] = {}
-    for rows, bits, groups in each:
-        for row, bit, group in zip(rows.tolist(), bits.tolist(), groups.tolist(), strict=True):
-            together[row, group] = together.get((row, group), 0) | bit
-    ordered = sorted(together)
-    return _Entries(
-        np.array([row for row, _ in ordered], dtype=np.int64),
-        np.array([together[one] for one in ordered], dtype=np.int64),
-        np.array([group for _, group in ordered], dtype=np.object_),
-    )
 
 
 def _values(correlation: Correlation, table: pa.Table) -> list[Any] | None:
