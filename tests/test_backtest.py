@@ -383,6 +383,7 @@ def test_a_policy_in_force_stays_out_of_the_back_test_of_another_rule(tmp_path: 
     (tmp_path / "empty").mkdir()
     empty = balefire("rules", "backtest", tmp_path / "empty", "--store", tmp_path / "store", "--language", "en")
     assert (empty.exit_code, "there is nothing to try" in empty.stderr) == (1, True)
+    assert empty.stdout.splitlines() == ["No rule was tried, so nothing is known of what would change."]
 
 
 def test_the_rules_of_a_policy_narrow_what_is_read(tmp_path: Path) -> None:

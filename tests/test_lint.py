@@ -14,6 +14,7 @@ from detectors.checking import Subject, checks, hints
 from detectors.lint import lint
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load, load_text, own_rules
+from detectors.rulebook.problems import nearest
 from records.query import Query
 from records.schema import ACTIVITY
 from records.schema import POINT as POINTS
@@ -619,3 +620,10 @@ def test_a_filter_that_leaves_a_correlation_nothing_says_which(tmp_path: Path) -
     file.write_text(text.replace("    - ot.effect: credential.use\n  drops", "    - source.ip: 10.10.1.9\n  drops"), "utf-8")
     silent = {found.message.en for found in lint(file).problems if found.check == "filter-silences"}
     assert {name for name in ("login-refused", "password-guessing") if any(name in words for words in silent)} == {"login-refused", "password-guessing"}
+
+
+def test_an_advice_names_few_words_where_none_looks_like_the_one_that_is_meant() -> None:
+    fields = [f"field{number}" for number in range(40)]
+    assert nearest("feild7", fields).split(", ")[0] == "field7"
+    assert nearest("zzz", fields).count(", ") == 3
+    assert nearest("zzz", ["b", "a"]) == "a, b"

@@ -155,6 +155,9 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> Non
     from balefire.times import span
 
     what = "rules" if result.hidden is None else "suppression"
+    if result.hidden is None and not rules:
+        screen.print(screen.say("cli.backtest.untried"))
+        return
     for lost in result.lost:
         alert = lost.alert
         screen.print(screen.say(f"cli.backtest.{what}.lost", id=alert["id"], title=alert["title"][screen.language], findings=f"{lost.findings:,}"))

@@ -17,6 +17,7 @@ ADVICE: Final = frozenset({
     "title-zh", "misses", "respond", "technique", "no-technique", "file-name", "protocol", "unused", "reference-form",
     "part-unused", "only-upper", "grouped-unseen", "silenced",
 })  # fmt: skip
+FEW: Final = 12  # words that can be listed where none looks like the one that is meant
 
 
 def text(key: str, **values: object) -> Text:
@@ -84,7 +85,7 @@ def unfit_regex(said: str) -> Fault:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known words that look most like `word`, for an advice: "ot.effect, ot.error"; all of them where none does and they are few."""
+    """The known words that look most like `word`, for an advice: "ot.effect, ot.error"; where none does, all of them, or of many those that do least badly."""
     choices = sorted(known)
     close = get_close_matches(word.casefold(), choices, n=3, cutoff=0.6)
-    return ", ".join(close or (choices if len(choices) <= 12 else [*choices[:12], "…"]))
+    return ", ".join(close or (choices if len(choices) <= FEW else [*get_close_matches(word.casefold(), choices, n=3, cutoff=0.0), "…"]))
