@@ -12,6 +12,7 @@ import numpy as np
 from sensors.engine import interpreted
 from sensors.engine.interfaces import counters_of
 from sensors.engine.octets import plain
+from sensors.engine.tables import table
 from sensors.sensor import Sensor
 
 GUARD: Final = 1 << 20  # on either side: a stride of several rows does not get over it
@@ -34,6 +35,23 @@ def guarded(array: Any, ends: bool) -> Any:
     if array.reshape(-1).view(np.uint8).any():  # zeros need not be copied, and large tables are zeros
         moved[...] = array
     return moved.view(type(array))
+
+
+class Tables:
+    """Guarded tables by what they hold: to make one takes longer than to dissect a message."""
+
+    def __init__(self, ends: bool) -> None:
+        self._ends = ends
+        self._made: dict[tuple[int, Any], Any] = {}
+
+    def blank(self, rows: int, dtype: Any) -> Any:
+        """A table of zeros; what it held before is gone."""
+        made = self._made.get((rows, dtype))
+        if made is None:
+            made = self._made[rows, dtype] = guarded(table(rows, dtype), self._ends)
+        else:
+            made.view(np.uint8)[:] = 0
+        return made
 
 
 def guard(owners: tuple[Any, ...], ends: bool) -> int:

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-DIGESTS: Final = 30  # cases whose rows are compared, compiled against interpreted
+DIGESTS: Final = 12  # cases whose rows are compared, compiled against interpreted
 HANGS: Final = 300  # seconds of one case, a cold compiler's among them
 MOST_FINDINGS: Final = 5  # of one target
 PROGRESS: Final = struct.Struct("<q")

@@ -28,7 +28,7 @@ from sensors.listing import sample_octets
 from sensors.protocol import Protocol, protocols
 from sensors.sensor import MESSAGE_SCRATCH
 from tests.fuzz import corpus, mutate, readers
-from tests.fuzz.guarded import GuardedSensor, guarded
+from tests.fuzz.guarded import GuardedSensor, Tables, guarded
 from tests.protocol_battery import FEW, OWNED, REGION, Message, check_tables, repairs, room_for
 from tests.uppers import toys
 from tests.wire import Packet
@@ -356,16 +356,18 @@ def _dissect(protocol: Protocol, case: Case) -> tuple[int, str]:
 def _dissect_alone(protocol: Protocol, given: list[Message], ends: bool) -> Any:
     """Each message alone, in memory and tables that are not one octet larger."""
     memory, messages = guarded(np.zeros(1 << 16, np.uint8), ends), guarded(table(1, MESSAGE), ends)
-    which = guarded(np.zeros(1, np.int64), ends)
+    which, tables = guarded(np.zeros(1, np.int64), ends), Tables(ends)
+    remembered, joints = _contexts(len(memory), ends)
+    nothing = remembered.copy(), joints.copy()
     found: list[Any] = []
     for message in given:
-        operations = guarded(table(room_for([message], protocol.operations_each, OPERATION_OCTETS), OPERATION), ends)
-        samples = guarded(table(room_for([message], protocol.samples_each, SAMPLE_OCTETS), SAMPLE), ends)
-        remembered, joints = _contexts(len(memory), ends)
+        operations = tables.blank(room_for([message], protocol.operations_each, OPERATION_OCTETS), OPERATION)
+        samples = tables.blank(room_for([message], protocol.samples_each, SAMPLE_OCTETS), SAMPLE)
+        remembered[:], joints[:] = nothing
         _fill_messages(messages, [message], [0])
         used, _ = protocol.dissect(plain(_put(memory, message.data, ends)), messages, which, operations, 0, samples, 0, remembered, joints)
-        found.append(operations[:used].copy())
-    return np.concatenate(found)
+        found.append(operations[:used].view(np.uint8).copy())
+    return np.concatenate(found).view(OPERATION)  # as rows they would be compared field by field, once a message
 
 
 # ── messages inside messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
