@@ -34,7 +34,7 @@ _MOST_FINDINGS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The rules of one version. `texts`: each file's content by the name under which rules and problems know it; `places`: that name as people know it."""
+    """The rules of one `version`. `texts`: each file's content by the name under which rules and problems know it; `places`: that name as people know it."""
 
     id: str
     since: int | None
@@ -42,6 +42,7 @@ class Book:
     texts: Mapping[str, str]
     places: Mapping[str, str]
     own: frozenset[str]
+    version: Version
 
     def problems(self, rule: Rule) -> list[Problem]:
         """Everything that the linter says of one rule, in the order of its lines."""
@@ -78,7 +79,7 @@ def _loaded(_version: Version, identity: str, since: int | None) -> Book:
     own = [str(file) for file in versions.rule_files(own_rules())]
     texts |= {file: Path(file).read_text("utf-8", "surrogateescape") for file in own}
     places |= {file: Path(file).relative_to(own_rules()).as_posix() for file in own}
-    return Book(identity, since, book, texts, places, frozenset(own))
+    return Book(identity, since, book, texts, places, frozenset(own), _version)
 
 
 def findings_by_rule(store: Store, span: Span) -> dict[str, int]:

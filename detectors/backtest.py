@@ -119,20 +119,36 @@ def period(store: Store, since: int | None, until: int | None) -> tuple[int, int
 def backtest(store: Store, changes: Sequence[Change], since: int, until: int) -> Result:
     """Judge the rows of [since, until) by each rule before and after its change."""
     result = Result(since, until)
-    tallies: list[_Tally] = []
+    result.rows, tallies = _judged(store, changes, since, until)
+    _sum_up(result, tallies)
+    return result
+
+
+def alternatives(store: Store, changes: Sequence[Change], since: int, until: int) -> list[Result]:
+    """What each of several changes would do by itself, of one rule mostly; the rows are read once."""
+    results: list[Result] = []
+    rows, tallies = _judged(store, changes, since, until)
+    for number in range(len(changes)):
+        results.append(Result(since, until, rows))
+        _sum_up(results[-1], [tally for tally in tallies if tally.number == number])
+    return results
+
+
+def _judged(store: Store, changes: Sequence[Change], since: int, until: int) -> tuple[int, list[_Tally]]:
+    """How many rows were looked at, and what each change does on each table."""
+    rows, tallies = 0, list[_Tally]()
     for name in ("activity", "point"):
         kind = TABLES[name]
-        asked = [change for change in changes if any(rule.table is kind for rule in (change.before, change.after) if rule)]
+        asked = [(number, change) for number, change in enumerate(changes) if any(rule.table is kind for rule in (change.before, change.after) if rule)]
         if not asked:
             continue
-        result.rows += store.count(name, Query(since=since, until=until))
-        pairs = [_Pair(store, change, kind, (since, until)) for change in asked]
+        rows += store.count(name, Query(since=since, until=until))
+        pairs = [_Pair(store, change, kind, (since, until), number) for number, change in asked]
         for frame, observer in _history(store, kind, pairs, since - _before(pairs), until):
             for pair in pairs:
                 pair.judge(frame, observer)
         tallies += [pair.tally for pair in pairs]
-    _sum_up(result, tallies)
-    return result
+    return rows, tallies
 
 
 def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
@@ -218,7 +234,7 @@ class _Judge:
 class _Pair:
     """A rule before and after its change, on one table."""
 
-    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int]) -> None:
+    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int], number: int) -> None:
         before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
         self.rules = [rule for rule in (before, after) if rule is not None]
         self.scored = _scored(*self.rules).intersection(kind.names)
@@ -229,7 +245,7 @@ class _Pair:
         confirmed = Confirmed(store, change.id, self.rules, kind, times)
         asset = _asset(self.rules[-1], kind)
         self.fields = {*asset, *self.scored, *confirmed.fields}
-        self.tally = _Tally(change.id, asset, confirmed)
+        self.tally = _Tally(change.id, asset, confirmed, number)
 
     def judge(self, frame: Frame, observer: str | None) -> None:
         """Take in the next rows."""
@@ -277,10 +293,11 @@ def _asset(rule: Rule, kind: Table) -> list[str]:
 
 
 class _Tally:
-    """What one rule's change adds and removes. What it holds is bounded by assets, hours and LISTED, not by rows."""
+    """What one rule's change adds and removes. `number`: which of the changes. What it holds is bounded by assets, hours and LISTED, not by rows."""
 
-    def __init__(self, rule: str, asset: list[str], confirmed: Confirmed) -> None:
+    def __init__(self, rule: str, asset: list[str], confirmed: Confirmed, number: int) -> None:
         self.confirmed = confirmed
+        self.number = number
         self.fires = self.moved = self.rekeyed = 0
         self.hours: Counter[tuple[str, str | None, int, bool]] = Counter()
         self._rule, self._asset = rule, asset

@@ -1,4 +1,4 @@
-// A plain table. A cell is a text, or {text} with any of: access (its square before it), severity (its glyph before it), href (a link), sub (a second line), kind (mono, number, muted).
+// A plain table. A cell is a text, or {text} with any of: access (its square before it), severity (its glyph before it), href (a link), sub (a second line), kind (mono, number, muted), bar (a share, 0–1, drawn before it).
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = blank(parentElement, "table")
   if (data.title) root.append(heading(data.title, data.note))
@@ -15,8 +15,15 @@ function cell(root, each, setTriggerValue) {
   const made = el("td", each.kind ?? (each.access ? "access" : ""))
   if (each.access) made.append(square(root, each.access))
   if (each.severity) made.append(glyph(each.severity, 12))
+  if (each.bar != null) made.append(bar(each.bar))
   made.append(each.href ? anchor("", each.text, each.href, setTriggerValue) : phrase("span", "", each.text))
   if (each.sub) made.append(phrase("small", "muted", each.sub))
+  return made
+}
+
+function bar(share) {
+  const made = el("b")
+  made.style.width = `${Math.max(share ? 1 : 0, Math.round(share * 160))}px`
   return made
 }
 

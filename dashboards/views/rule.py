@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, rulings
+from dashboards.access.visitor import may
 from dashboards.formats import number
 from dashboards.page import Page, begin, remember, text_of
 from dashboards.rulings import LEVELS
@@ -42,6 +43,8 @@ def show(page: Page) -> None:
         return
     found, total = rulings.newest_findings(page.store, rule.id)
     headline(page, book, rule, total)
+    if may("rules") and st.button(page.say("tuning.open"), icon=":material/tune:", key="tune"):
+        st.switch_page("views/tuning.py", query_params=dict(st.query_params))
     left, right = st.columns([1.15, 1], gap="large")
     with left:
         source(page, book, rule)

@@ -87,10 +87,12 @@ def load(paths: Iterable[Path]) -> Rulebook:
     )
 
 
-def load_text(content: str, name: str, beside: Iterable[Path] = (), placeholders: Placeholders | None = None) -> tuple[Rule | None, list[Problem]]:
-    """The rule of a text, as if it stood in a file of this name beside these and the bundled ones."""
-    document = read(content.encode())
-    item = _Item(Reading(name, document, str(document.data.get("id") or ""), list(document.faults)), own=False)
+def load_text(
+    content: str, name: str, beside: Iterable[Path] = (), placeholders: Placeholders | None = None, *, tries: bool = True
+) -> tuple[Rule | None, list[Problem]]:
+    """The rule of a text, as if it stood in a file of this name beside these and the bundled ones; without `tries`, whatever its cases give."""
+    document = read(content.encode("utf-8", "surrogateescape"))
+    item = _Item(Reading(name, document, str(document.data.get("id") or ""), list(document.faults), tries=tries), own=False)
     book = _Book(placeholders or Placeholders(), [*(other for file in beside for other in _items(file, own=False)), item])
     book.read()
     return book.rules.get(item.reading.id), item.reading.problems()

@@ -47,7 +47,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Reading:
-    """One file on its way to a rule."""
+    """One file on its way to a rule. `tries`: whether what its cases give is looked at; not where a number is only tried."""
 
     file: str
     document: Document
@@ -55,6 +55,7 @@ class Reading:
     faults: list[tuple[int, Fault]] = field(default_factory=list[tuple[int, Fault]])
     failures: list[Failure] = field(default_factory=list[Failure])
     cases: int = 0
+    tries: bool = True
 
     @property
     def data(self) -> dict[str, Any]:

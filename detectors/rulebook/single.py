@@ -138,6 +138,8 @@ def _try_cases(reading: Reading, rule: Rule) -> None:
 def judge_cases(reading: Reading, cases: tuple[Case, ...], fired: list[bool], *, polling: bool) -> None:
     """Compares what the cases should do with what they did; `polling` tells whether the rule fired on ordinary polling."""
     reading.cases = len(cases)
+    if not reading.tries:
+        return
     if polling:
         reading.fault(Fault("polling"), "detection" if "detection" in reading.data else "correlation")
     words = {True: "fires", False: "quiet"}

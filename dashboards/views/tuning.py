@@ -1,0 +1,187 @@
+"""A change of one rule, tried on what was recorded: other values of its numbers as a curve, or another text. Nothing is saved: rules are files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import kit, queries, rulings, trying
+from dashboards.access.visitor import demand, may
+from dashboards.formats import number
+from dashboards.page import Page, begin, picked, remember, text_of
+from detectors import tuning
+from detectors.gathering import general
+from detectors.tuning import SHIFT
+from records.errors import BalefireError
+
+if TYPE_CHECKING:
+    from dashboards.rulings import Book
+    from dashboards.trying import Tried
+    from detectors.backtest import Result
+    from detectors.confirmed import Lost
+    from detectors.rulebook.rule import Rule
+    from detectors.tuning import Bound, Step
+
+PAGE: Final = ("tuning", 0)
+PLACE: Final = PAGE[0]
+SHOWN: Final = 12  # assets, confirmed alerts
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    remember("rule", "bound", place=PLACE)
+    name = st.query_params.get("rule", "")
+    if st.button(page.say("tuning.back"), icon=":material/arrow_back:", type="tertiary"):
+        st.switch_page("views/rule.py", query_params=dict(st.query_params))
+    with st.spinner(page.say("rules.reading")):
+        book = rulings.in_force(page.store)
+    rule = next((each for each in book.book.rules if each.id == name), None) if book else None
+    if book is None or rule is None or rule.file not in book.texts:
+        words = {"tag": page.say("alert.missing"), "sentence": page.say("rules.missing"), "reason": page.say("rules.nothing") if book is None else name}
+        kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
+        return
+    words = {"tag": page.say("page.tuning"), "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("tuning.what")}
+    kit.draw("headline", {"level": "none", "plain": True, "meta": [("", rule.id), ("", book.places.get(rule.file, ""))], **words}, "headline")
+    if not may("rules"):
+        kit.draw("unseen", {"title": page.say("tuning.denied"), "note": "", "rows": []}, "denied")
+        return
+    try:
+        numbers(page, book, rule)
+        written(page, book, rule)
+    except BalefireError as error:
+        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refused_at_once")
+
+
+def numbers(page: Page, book: Book, rule: Rule) -> None:
+    """A bound of the rule at other values: the curve, and what one of them would change."""
+    found = {str(at): bound for at, bound in enumerate(tuning.bounds(book.texts[rule.file]))}
+    st.subheader(page.say("tuning.numbers"), anchor=False)
+    if not found:
+        st.markdown(f":gray[{page.say('tuning.none')}]")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        names = {at: page.say("tuning.bound", name=bound.name, value=str(bound.value), line=bound.line) for at, bound in found.items()}
+        bound = found[picked("bound", names, PLACE, default="0", width=360)]
+        asked = st.button(page.say("tuning.work_out"), key="work_out")
+    key = f"curve_{rule.id}_{bound.start}_{page.span.since}_{page.span.until}"
+    if asked:
+        st.session_state[key] = True
+    if not st.session_state.get(key):
+        st.markdown(f":gray[{page.say('tuning.ask')}]")
+        return
+    with st.spinner(page.say("tuning.judging")):
+        demand("rules")
+        steps = trying.curve(page.store, book, rule, bound, page.span)
+        chosen(page, book, rule, bound, steps)
+
+
+def chosen(page: Page, book: Book, rule: Rule, bound: Bound, steps: list[Step]) -> None:
+    """The slider, what the value under it would change, and all values in a table."""
+    now = next(step for step in steps if step.value == bound.value)
+    step = now
+    if len(steps) > 1:
+        by_value = {str(each.value): each for each in steps}
+        step = by_value[
+            str(st.select_slider(page.say("tuning.value", name=bound.name), list(by_value), str(bound.value), key=f"value_{rule.id}_{bound.start}"))
+        ]
+    shifts = max(1.0, page.span.length / SHIFT)
+    line = tuning.moved(book.texts[rule.file], bound, step.value).splitlines()[bound.line - 1].strip()
+    words = {
+        "tag": page.say("tuning.lost", count=number(len(step.lost))) if step.lost else page.say("tuning.none_lost"),
+        "sentence": page.say("tuning.sentence", line=line, shift=rate(step.fires / shifts), before=rate(now.fires / shifts)),
+        "reason": page.say("tuning.where", file=book.places.get(rule.file, rule.id), line=bound.line),
+    }
+    kit.draw("headline", {"level": "critical" if step.lost else "none", "plain": True, "meta": [], **words}, "chosen")
+    most = max(each.fires for each in steps) or 1
+    rows = [
+        [
+            {"text": str(each.value), "kind": "number", "sub": page.say("tuning.now") if each is now else ""},
+            {"text": rate(each.fires / shifts), "kind": "number"},
+            {"text": number(each.fires), "bar": each.fires / most},
+            {"text": number(len(each.lost)) if each.lost else "", "severity": "critical" if each.lost else "", "kind": "number"},
+            {"text": number(len(each.thinned)) if each.thinned else "", "kind": "number"},
+        ]
+        for each in steps
+    ]
+    head = [page.say(f"tuning.{name}") for name in ("number", "per_shift", "findings", "confirmed_lost", "confirmed_thinned")]
+    kit.draw(
+        "table", {"title": page.say("tuning.curve"), "note": page.say("tuning.shifts", count=rate(shifts)), "head": head, "rows": rows, "empty": ""}, "curve"
+    )
+    confirmed(page, step.lost)
+
+
+def rate(value: float) -> str:
+    """A rate with as many digits as it deserves."""
+    return number(round(value)) if value >= 10 or value == round(value) else f"{value:.1f}"
+
+
+def confirmed(page: Page, lost: tuple[Lost, ...] | list[Lost]) -> None:
+    """The confirmed alerts that would be gone."""
+    rows = [("!", f"{text_of(flat(each.alert), 'title', page.language)} · {each.alert['id'][:12]}") for each in lost[:SHOWN]]
+    if rows:
+        kit.draw("unseen", {"title": page.say("tuning.confirmed_lost"), "note": "", "rows": rows}, "lost")
+
+
+def flat(alert: dict[str, Any]) -> dict[str, Any]:
+    """The title of an alert as `text_of` looks for it."""
+    return {f"title.{language}": words for language, words in alert["title"].items()}
+
+
+def written(page: Page, book: Book, rule: Rule) -> None:
+    """The text of the rule, to be changed and tried."""
+    st.subheader(page.say("tuning.text"), anchor=False)
+    with st.container(key="draft"):
+        text = st.text_area(page.say("tuning.text"), book.texts[rule.file], height=380, key=f"text_{rule.id}", label_visibility="collapsed")
+    if not st.button(page.say("tuning.try"), key="try", type="primary"):
+        st.markdown(f":gray[{page.say('tuning.nothing_saved')}]")
+        return
+    with st.spinner(page.say("tuning.judging")):
+        demand("rules")
+        told(page, rule, trying.text(page.store, book, rule, text, page.span))
+
+
+def told(page: Page, rule: Rule, tried: Tried) -> None:
+    """What it would do, or what is wrong with it."""
+    if tried.problems:
+        rows = [
+            (f"{problem.line}", f"{getattr(problem.message, page.language)} {getattr(problem.advice, page.language)}") for problem in tried.problems[:SHOWN]
+        ]
+        kit.draw("unseen", {"title": page.say("tuning.wrong"), "note": "", "rows": rows}, "wrong")
+    if tried.result is None:
+        if not tried.problems:
+            kit.draw("unseen", {"title": page.say("tuning.unchanged"), "note": "", "rows": []}, "unchanged")
+        return
+    found = tried.result
+    facts = [
+        (number(count), page.say(f"tuning.{name}")) for name, count in (("fires", found.fires), ("added", found.added_total), ("removed", found.removed_total))
+    ]
+    words = {
+        "tag": page.say("tuning.lost", count=number(len(found.lost))) if found.lost else page.say("tuning.none_lost"),
+        "sentence": page.say("tuning.tried", rule=rule.id),
+        "reason": page.say("tuning.looked", rows=number(found.rows), thinned=number(len(found.thinned))),
+    }
+    kit.draw("headline", {"level": "critical" if found.lost else "none", "plain": True, "meta": [], "facts": facts, **words}, "tried")
+    confirmed(page, found.lost)
+    assets(page, found)
+
+
+def assets(page: Page, found: Result) -> None:
+    """Findings more and less, by asset."""
+    by_asset: dict[str, list[int]] = {}
+    for hour in found.hours:
+        counts = by_asset.setdefault(hour.asset or "", [0, 0])
+        counts[0] += hour.added
+        counts[1] += hour.removed
+    names = queries.asset_names(page.store, [name for name in by_asset if name])
+    ordered = sorted(by_asset.items(), key=lambda each: (-sum(each[1]), each[0]))
+    rows = [
+        [names.get(name, name) or page.say("tuning.nobody"), {"text": number(added), "kind": "number"}, {"text": number(removed), "kind": "number"}]
+        for name, (added, removed) in ordered[:SHOWN]
+    ]
+    note = page.say("activity.cut", shown=number(len(rows)), total=number(len(ordered))) if len(ordered) > len(rows) else ""
+    head = [page.say(f"tuning.{name}") for name in ("asset", "added", "removed")]
+    kit.draw("table", {"title": page.say("tuning.by_asset"), "note": note, "head": head, "rows": rows, "empty": page.say("tuning.same")}, "by_asset")
+
+
+show(begin())

@@ -1,0 +1,144 @@
+"""What a number in a rule costs: bounds are found where they stand, and each value is judged as if the file said so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dashboards import rulings
+from detectors import lifecycle, tuning
+from detectors.backtest import backtest
+from detectors.rulebook import versions
+from detectors.rulebook.books import draft
+from detectors.rulebook.load import load, own_rules
+from records.store import open_store
+from records.wording import LANGUAGES
+from tests.cli import lines, one
+from tests.test_dashboards import opened, sent
+
+DEMO = Path(__file__).parent / "captures" / "demo.pcap"
+OURS = {rule.id: rule for rule in load([own_rules()]).rules}
+WHEN = (0, 2**62)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("tuning") / "store"
+    one("replay", DEMO, "--store", store)
+    return store
+
+
+def test_bounds_are_those_that_decide_and_stand_where_they_say() -> None:
+    text = Path(OURS["address-sweep"].file).read_text("utf-8")
+    found = tuning.bounds(text)
+    assert [(bound.name, bound.value) for bound in found] == [("ot.object.count|gte", 32), ("ot.object.count|gte", 8)]
+    for bound in found:
+        assert text[bound.start : bound.end] == str(bound.value)
+        assert text.splitlines()[bound.line - 1].strip().endswith(f"gte: {bound.value}")
+    (bound,) = tuning.bounds(Path(OURS["unit-sweep"].file).read_text("utf-8"))
+    assert (bound.name, bound.value) == ("condition gte", 8)
+    assert tuning.bounds("a: [") == tuning.bounds("") == tuning.bounds("detection: {sel: {ot.count|gte: many}}") == []
+
+
+def test_a_moved_bound_changes_nothing_else() -> None:
+    text = Path(OURS["address-sweep"].file).read_text("utf-8")
+    second = tuning.bounds(text)[1]
+    changed = tuning.moved(text, second, 17)
+    assert [(a, b) for a, b in zip(text.splitlines(), changed.splitlines(), strict=True) if a != b] == [
+        (text.splitlines()[second.line - 1], text.splitlines()[second.line - 1].replace("8", "17"))
+    ]
+
+
+@pytest.mark.parametrize(("value", "least"), [(1, 1), (3, 1), (100, 25), (0.5, 0.125), (0, 0)])
+def test_values_are_around_the_present_one(value: float, least: float) -> None:
+    found = tuning.values(tuning.Bound(("detection", "x|gte"), 1, value, 0, 0))
+    assert value in found
+    assert found == sorted(set(found))
+    assert found[0] == least
+    assert found[-1] > value
+
+
+@pytest.mark.parametrize("name", ["address-sweep", "unknown-function-refused", "identity-read", "write-flood", "many-stopped"])
+def test_a_higher_bound_fires_less_often_whatever_its_cases_give(judged: Path, tmp_path: Path, name: str) -> None:
+    store = open_store(str(judged))
+    rule, in_force = OURS[name], versions.decoded(store.state(versions.STATE))[-1]
+    text = Path(rule.file).read_text("utf-8")
+    for bound in tuning.bounds(text):
+        steps = tuning.curve(store, rule, text, bound, in_force, load([own_rules()]).placeholders, WHEN)
+        assert [step.value for step in steps] == tuning.values(bound)
+        fires = [step.fires for step in steps]
+        assert fires == sorted(fires, reverse=True), "fewer rows reach a higher bound"
+        file = tmp_path / f"{name}.yml"
+        file.write_text(tuning.moved(text, bound, steps[0].value).split("tests:")[0] + "tests: {fires: [{}], quiet: [{}]}\n", "utf-8")
+        assert draft(file, in_force).problems, "its cases are looked at where it is to be in force"
+    store.close()
+
+
+def test_the_present_value_gives_what_was_found_and_a_higher_one_loses_what_was_confirmed(judged: Path) -> None:
+    store = open_store(str(judged), write=True)
+    name = "unknown-function-refused"
+    counted = store.count("finding", rulings.Query(where=rulings.Match("rule", name)))
+    text = Path(OURS[name].file).read_text("utf-8").replace("detection:\n", "detection:\n  often: {ot.count|gte: 1}\n", 1)
+    text = text.replace("condition: ", "condition: often and ", 1)
+    (bound,) = [each for each in tuning.bounds(text) if each.path[1] == "often"]
+    alert = next(each for each in store.alerts([str(row["id"]) for row in lines("alerts", "--store", judged)]) if each.key.startswith(name))
+    change = lifecycle.close(alert, "Li Wei", "true", store.newest() or 0, "")
+    assert change is not None
+    store.change([change])
+    in_force = versions.decoded(store.state(versions.STATE))[-1]
+    steps = {step.value: step for step in tuning.curve(store, OURS[name], text, bound, in_force, load([own_rules()]).placeholders, WHEN)}
+    assert counted > 0
+    assert (steps[1].fires, steps[1].lost, steps[1].thinned) == (counted, (), ())
+    most = max(steps)
+    assert steps[most].fires < counted
+    assert [lost.alert["id"] for lost in (*steps[most].lost, *steps[most].thinned)] == [alert.id]
+    store.close()
+
+
+def test_one_pass_over_history_tells_each_alternative_as_alone(judged: Path) -> None:
+    store = open_store(str(judged))
+    rule = OURS["identity-read"]
+    from detectors.backtest import alternatives
+    from detectors.rulebook.books import Change
+
+    changes = [Change(rule.id, rule, None), Change(rule.id, None, rule), Change(rule.id, rule, replace(OURS["unit-sweep"], id=rule.id))]
+    assert [(each.fires, each.added, each.removed, each.hours, each.lost) for each in alternatives(store, changes, *WHEN)] == [
+        (each.fires, each.added, each.removed, each.hours, each.lost) for each in (backtest(store, [change], *WHEN) for change in changes)
+    ]
+    store.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_works_out_a_curve_and_tries_a_text(judged: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    page = opened("tuning", judged, monkeypatch, lang=language, rule="address-sweep", range="all")
+    assert {"en": "Work out the curve", "zh": "计算曲线"}[language] in [button.label for button in page.button]
+    page.button(key="work_out").click().run()
+    told = sent(page)
+    assert {"en": "Value by value", "zh": "逐值对比"}[language] in told
+    assert {"en": "in force", "zh": "现行值"}[language] in told
+    text = str(page.text_area[0].value)
+    page.text_area[0].set_value(text.replace("level: ", "level: high # ")).run()
+    page.button(key="try").click().run()
+    told = sent(page)
+    assert {"en": "findings after the change", "zh": "改动后的发现"}[language] in told
+    assert {"en": "cannot be tried", "zh": "无法回测"}[language] not in told
+    page.text_area[0].set_value(text.replace("ot.object.count", "ot.object.cnt")).run()
+    page.button(key="try").click().run()
+    assert {"en": "cannot be tried", "zh": "无法回测"}[language] in sent(page)
+
+
+def nobody() -> None:
+    """Whose session has ended."""
+
+
+def test_whoever_may_not_change_rules_is_told(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboards.access.visitor.visitor", nobody)
+    page = opened("tuning", judged, monkeypatch, lang="en", rule="address-sweep")
+    assert "for engineers and administrators" in sent(page)
+    assert not page.text_area
+
+
+def test_a_rule_nobody_knows_is_said(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no such rule" in sent(opened("tuning", judged, monkeypatch, lang="en", rule="nope"))
