@@ -50,6 +50,18 @@ def _address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
+class Oidc(BaseModel):
+    """The plant's identity provider (OpenID Connect). `claim`: what of its answer is an account's name; `url`: the dashboard's address as browsers know it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(default="", pattern=r"^(https://\S+|http://(localhost|127\.0\.0\.1)(:\d+)?(/\S*)?|)$")
+    client: str = ""
+    secret_file: str = ""
+    claim: str = "email"
+    url: str = Field(default="", pattern=r"^(https?://\S+|)$")
+
+
 class Dashboard(BaseModel):
     """How the dashboard is served."""
 
@@ -122,6 +134,7 @@ class Settings(BaseSettings):
     user: str | None = None
     criticality: dict[Annotated[str, AfterValidator(_network)], Literal["critical", "high", "normal", "low"]] = Field(default_factory=dict)
     dashboard: Dashboard = Dashboard()
+    oidc: Oidc = Oidc()
     elasticsearch: Elasticsearch = Elasticsearch()
     spool: str = ""
     evidence: Keep = Keep()
@@ -235,8 +248,9 @@ def _span(section: type[BaseModel], name: str) -> str:
 
 _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
+    "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect,
+    "dissection": Dissect, "oidc": Oidc,
 }  # fmt: skip

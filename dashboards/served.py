@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.starlette import App
 
-from dashboards.access import api, login, measures
+from dashboards.access import api, login, measures, oidc
 from dashboards.access.gate import Gate
 from dashboards.serve import HERE, HOSTS, READY
 
@@ -42,6 +42,6 @@ async def _tell() -> None:
 app = App(
     HERE / "app.py",
     lifespan=ready,
-    routes=[*login.ROUTES, *api.ROUTES, *measures.ROUTES],
+    routes=[*login.ROUTES, *oidc.ROUTES, *api.ROUTES, *measures.ROUTES],
     middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False), Middleware(Gate)],
 )

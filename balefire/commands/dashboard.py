@@ -32,6 +32,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     """Serve the store's pages until Ctrl-C; once they answer, say where. Raises UsageError where it may not listen there."""
     from balefire.identities import who
     from balefire.screen import to_json
+    from dashboards.access.provider import Provider
     from dashboards.access.sessions import USERS
     from dashboards.serve import MEBIBYTES, environment
     from dashboards.serve import serve as become
@@ -44,7 +45,8 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
         screen.note(screen.say("cli.dashboard_plain"))
     ready = f"1 {to_json({'address': address, 'store': screen.store})}" if as_json else f"2 {screen.say('cli.dashboard', address=address)}"
     told = environment(screen.store, screen.language, who(settings, None), _names(settings, where), ready)
-    become(port, told | {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or "")}, str(where))
+    oidc = Provider(**settings.oidc.model_dump()).environment()
+    become(port, told | oidc | {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or "")}, str(where))
 
 
 def accounts(settings: Settings) -> Path | None:

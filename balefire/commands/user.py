@@ -14,7 +14,7 @@ from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
-    from dashboards.access.accounts import Accounts
+    from dashboards.access.accounts import Account, Accounts
 
 
 @click.group(help=say("cli.help.user", HELP))
@@ -58,13 +58,16 @@ def _told(screen: Screen, accounts: Accounts, name: str, as_json: bool) -> None:
 @_name
 @_role
 @_password
+@click.option("--provider", is_flag=True, help=say("cli.option.provider", HELP))
 @speaks
-def add(screen: Screen, name: str, role: str, password_file: Path | None, as_json: bool) -> None:
+def add(screen: Screen, name: str, role: str, password_file: Path | None, provider: bool, as_json: bool) -> None:
     """Add one."""
     accounts = _accounts(screen)
     if name in accounts.known:
         raise UsageError("access.taken", name=name)
-    _told(screen, accounts.add(name, role, _typed(screen, password_file)), name, as_json)
+    if provider and password_file is not None:
+        raise UsageError("access.either")
+    _told(screen, accounts.add(name, role, None if provider else _typed(screen, password_file)), name, as_json)
 
 
 @user.command(help=say("cli.help.user_role", HELP))
@@ -102,7 +105,7 @@ def listed(screen: Screen, as_json: bool) -> None:
     from balefire.screen import table
 
     known = list(_accounts(screen).known.values())
-    rows: list[dict[str, Any]] = [{"name": each.name, "role": each.role, "changed": each.changed} for each in known]
+    rows: list[dict[str, Any]] = [{"name": each.name, "role": each.role, "changed": each.changed, "provider": not each.hash} for each in known]
     if as_json:
         for row in rows:
             screen.emit(row)
@@ -110,4 +113,9 @@ def listed(screen: Screen, as_json: bool) -> None:
         screen.note(screen.say("cli.user.none"))
     else:
         head = [(screen.say(f"cli.user.{name}"), False) for name in ("name", "role", "changed")]
-        screen.print(table(head, [[row["name"], screen.say(f"role.{row['role']}"), row["changed"][:19].replace("T", " ")] for row in rows]))
+        screen.print(table(head, [[each.name, screen.say(f"role.{each.role}"), _since(screen, each)] for each in known]))
+
+
+def _since(screen: Screen, account: Account) -> str:
+    """When the password was set, or that there is none."""
+    return account.changed[:19].replace("T", " ") if account.hash else screen.say("cli.user.provider")

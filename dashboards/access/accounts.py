@@ -39,13 +39,13 @@ def _role(value: str) -> str:
 
 
 class Account(BaseModel):
-    """One person. `changed`: when the password was set last (ISO 8601); sessions from before it end."""
+    """One person. `changed`: when the password was set last (ISO 8601); sessions from before it end. No `hash`: the identity provider says who it is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, AfterValidator(_name)]
     role: Annotated[str, AfterValidator(_role)]
-    hash: str = Field(pattern=r"^\$argon2id\$")
+    hash: str = Field(default="", pattern=r"^(\$argon2id\$|$)")
     changed: str
 
 
@@ -76,13 +76,16 @@ class Accounts:
         except OSError as error:
             raise UsageError("access.unwritable", file=self.file, problem=error.strerror or error) from error
 
-    def add(self, name: str, role: str, password: str) -> Accounts:
-        """With one more. Raises UsageError: the name is taken or none, the password too short."""
+    def add(self, name: str, role: str, password: str | None) -> Accounts:
+        """With one more; without a password, whom the identity provider knows by this name.
+
+        Raises UsageError: the name is taken or none, the password too short.
+        """
         if name in self.known:
             raise UsageError("access.taken", name=name)
         if not _NAME.fullmatch(name):
             raise UsageError("access.name", name=name)
-        return self._with(Account(name=name, role=role, hash=hashed(password), changed=_now()))
+        return self._with(Account(name=name, role=role, hash="" if password is None else hashed(password), changed=_now()))
 
     def remove(self, name: str) -> Accounts:
         """Without one. Raises UsageError where there is none of this name."""
@@ -172,7 +175,7 @@ class Doorman:
 
         account = self.find(name)
         try:
-            _hasher().verify(account.hash if account else self._nobody, password[:LONGEST])
+            _hasher().verify(account.hash if account and account.hash else self._nobody, password[:LONGEST])
         except (VerifyMismatchError, InvalidHashError):
             return None
         return account

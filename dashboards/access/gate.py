@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dashboards.access.accounts import Account
     from dashboards.access.sessions import Access, Visitor
 
-OPEN: Final = frozenset({"/login", "/logout", "/health"})
+OPEN: Final = frozenset({"/login", "/login/provider", "/login/back", "/logout", "/health"})
 MACHINES: Final = ("/api", "/metrics")  # which may show name and password with each request
 VISITOR: Final = "balefire.visitor"  # in the scope
 HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
 from dashboards.access.gate import WaitError, address_of, admitted, language_of
+from dashboards.access.provider import provider
 from dashboards.access.sessions import COOKIE, LONGEST_S, access
 from dashboards.opening import opened
 from records.errors import BalefireError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from dashboards.access.accounts import Account
     from dashboards.access.sessions import Access
 
 STYLE: Final = (Path(__file__).parent / "login.css").read_text("utf-8")
@@ -44,7 +46,7 @@ PAGE: Final = Template("""<!doctype html>
 <label>$name<input name="name" autocomplete="username" autocapitalize="none" required autofocus value="$given"></label>
 <label>$password<input name="password" type="password" autocomplete="current-password" required></label>
 <input type="hidden" name="next" value="$next"><input type="hidden" name="lang" value="$language">
-<button>$title</button></form>
+<button>$title</button></form>$door
 <nav><a href="/login?$other" lang="$other_tongue">$other_words</a></nav>
 </main></body></html>
 """)
@@ -69,8 +71,10 @@ def page(language: str, place: str, given: str = "", problem: str = "", status: 
     said = f'<p class="bad" role="alert">{html.escape(problem)}</p>' if problem else f"<p>{html.escape(say('login.about', language))}</p>"
     words = {name: html.escape(say(f"login.{name}", language)) for name in ("title", "name", "password")}
     other_words = {"other": html.escape(urlencode({"next": place, "lang": other})), "other_tongue": TONGUES[other], "other_words": say("login.other", language)}
+    begins = f"/login/provider?{urlencode({'next': place})}"
+    door = f'<p class="door"><a href="{html.escape(begins)}">{html.escape(say("login.provider", language))}</a></p>' if provider() else ""
     content = PAGE.substitute(
-        words, tongue=TONGUES[language], language=language, style=STYLE, said=said, given=html.escape(given), next=html.escape(place), **other_words
+        words, door=door, tongue=TONGUES[language], language=language, style=STYLE, said=said, given=html.escape(given), next=html.escape(place), **other_words
     )
     kept = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
     return HTMLResponse(content, status, kept | (more or {}))
@@ -102,9 +106,14 @@ async def enter(request: Request) -> Response:
     if account is None:
         await _waiting(desk, name, address_of(request.scope))
         return page(language, place, name, say("error.access.refused", language), 403)
+    return await admit(desk, account, place, secure=request.url.scheme == "https")
+
+
+async def admit(desk: Access, account: Account, place: str, *, secure: bool) -> Response:
+    """Let in whoever has this account, and note it."""
     await _note("login", account.name)
     answer = RedirectResponse(place, 303)
-    answer.set_cookie(COOKIE, desk.begin(account), max_age=LONGEST_S, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+    answer.set_cookie(COOKIE, desk.begin(account), max_age=LONGEST_S, httponly=True, samesite="lax", secure=secure)
     return answer
 
 
