@@ -1,0 +1,57 @@
+"""python -m tests.plant.works --seed 7 --site water --hours 24 --attack all -o F.pcap --labels F.json"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.plant.works import attacks, people, routine
+from tests.plant.works.plant import SITES, build
+from tests.plant.works.world import HOUR, SECOND, World
+
+
+def arguments() -> argparse.Namespace:
+    """What is wanted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.plant.works", description=__doc__)
+    parser.add_argument("--seed", type=int, default=7, help="another seed, another plant")
+    parser.add_argument("--site", choices=sorted(SITES), default="water")
+    parser.add_argument("--start", default="2026-03-02T00:00Z", help="ISO 8601")
+    parser.add_argument("--hours", type=float, default=24)
+    parser.add_argument("--controllers", type=int, help="how many; without it the seed says")
+    parser.add_argument("--attack", nargs="*", default=["none"], metavar="NAME", help=f"all, none or some of {', '.join(sorted(attacks.ATTACKS))}")
+    parser.add_argument("--benign", choices=("week", "day", "none"), default="day", help="what people do beside")
+    parser.add_argument("-o", "--output", required=True, help="the capture; - is standard output")
+    parser.add_argument("--labels", type=Path, help="JSON lines")
+    wanted = parser.parse_args()
+    if unknown := [name for name in wanted.attack if name not in ("all", "none", *attacks.ATTACKS)]:
+        parser.error(f"no such attack: {', '.join(unknown)}; there are {', '.join(sorted(attacks.ATTACKS))}")
+    return wanted
+
+
+def main() -> None:
+    """Write it."""
+    wanted = arguments()
+    begun = time.perf_counter()
+    start = int(datetime.fromisoformat(wanted.start).replace(tzinfo=UTC).timestamp()) * SECOND
+    with nullcontext(sys.stdout.buffer) if wanted.output == "-" else Path(wanted.output).open("wb") as file:
+        world = World(wanted.seed, start, start + int(wanted.hours * HOUR), file)
+        plant = build(world, SITES[wanted.site], wanted.controllers)
+        routine.start(world, plant)
+        people.start(world, plant, wanted.benign)
+        names = sorted(attacks.ATTACKS) if "all" in wanted.attack else [name for name in wanted.attack if name != "none"]
+        if names:
+            attacks.start(world, plant, names)
+        world.run()
+    if wanted.labels:
+        with wanted.labels.open("w", encoding="utf-8") as file:
+            world.write_labels(file, plant.about())
+    took = time.perf_counter() - begun
+    sys.stderr.write(f"{world.packets:,} packets, {world.octets:,} octets in {took:.1f} s ({world.packets / took:,.0f} a second), {len(world.labels)} labels\n")
+
+
+if __name__ == "__main__":
+    main()

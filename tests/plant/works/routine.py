@@ -1,0 +1,106 @@
+"""What goes on all the time: polls, the historian, clocks, names, addresses."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from tests.plant.works.wire import arp, datagram, resolve
+from tests.plant.works.world import MINUTE, MS, SECOND
+
+if TYPE_CHECKING:
+    from tests.plant.works.plant import Plant
+    from tests.plant.works.wire import Host
+    from tests.plant.works.world import Actor, World
+
+EPOCH_OF_NTP = 2_208_988_800
+
+
+def poll(world: World, session: Any, period: int, jitter: int) -> Actor:
+    """Read everything every `period`; where nobody answers, connect again, less and less often."""
+    random = world.random.random
+    due = world.now + int(period * random())
+    wait = 2 * SECOND
+    while True:
+        yield due
+        if not session.link.opened:
+            if session.open():
+                wait = 2 * SECOND
+                yield session.now
+            else:
+                due = session.now + wait
+                wait = min(wait * 2, 30 * SECOND)
+                continue
+        session.round()
+        due += period
+        if due < session.link.free:
+            due = session.link.free + period // 4
+        due += int(jitter * random())
+
+
+def asks_for_addresses(world: World, plant: Plant) -> Actor:
+    """Everybody asks for the addresses of whom it talks to, once in a while."""
+    random = world.chance("arp")
+    pairs = [(session.client, session.device.host) for session in plant.polls]
+    while True:
+        yield world.now + int(random.expovariate(len(pairs) / 600) * SECOND)
+        who, whom = random.choice(pairs)
+        if not who.silent:
+            resolve(world, world.now, who, whom)
+
+
+def ntp(world: World, who: Host, server: Host, every: int) -> Actor:
+    """Ask for the time (RFC 5905)."""
+    random = world.chance(f"ntp {who.ip}")
+    yield world.now + int(every * random.random())
+    while True:
+        now = world.now
+        sent = struct.pack(">II", now // SECOND + EPOCH_OF_NTP, (now % SECOND << 32) // SECOND)
+        ask = bytes((0x23, 0, 6, 0xEC)) + bytes(36) + sent
+        told = struct.pack(">II", now // SECOND + EPOCH_OF_NTP, ((now + 300) % SECOND << 32) // SECOND)
+        answer = bytes((0x24, 2, 6, 0xE9)) + struct.pack(">II4s", 60, 90, bytes((10, 0, 0, 1))) + told + sent + told + told
+        datagram(world, now, who, server, (123, 123), ask)
+        datagram(world, now + 400, server, who, (123, 123), answer)
+        yield now + every + random.randrange(4 * SECOND)
+
+
+def names(world: World, who: Host, server: Host, asked: list[str]) -> Actor:
+    """Ask for names (RFC 1035)."""
+    random = world.chance(f"dns {who.ip}")
+    while True:
+        yield world.now + int(random.expovariate(1 / 900) * SECOND)
+        name = b"".join(bytes((len(part),)) + part.encode() for part in random.choice(asked).split(".")) + b"\0"
+        number, port = random.randrange(65536), who.next_port()
+        question = name + struct.pack(">HH", 1, 1)
+        datagram(world, world.now, who, server, (port, 53), struct.pack(">HHHHHH", number, 0x0100, 1, 0, 0, 0) + question)
+        answer = struct.pack(">HHHHHH", number, 0x8180, 1, 1, 0, 0) + question + struct.pack(">HHHIH", 0xC00C, 1, 1, 3600, 4) + random.randbytes(4)
+        datagram(world, world.now + 700, server, who, (53, port), answer)
+
+
+def announce(world: World, plant: Plant) -> None:
+    """Everybody who was there before the capture began says so now and then."""
+    for host in plant.network.hosts.values():
+        arp(world, world.now + world.random.randrange(MINUTE), (host.mac, host.packed), (bytes(6), host.packed))
+
+
+def start(world: World, plant: Plant) -> None:
+    """Let the plant run."""
+    random = world.chance("routine")
+    announce(world, plant)
+    usual = random.choice((1, 2, 2, 5, 5)) * SECOND
+    for device in plant.devices:
+        rate = random.choice((usual, usual, usual, usual * 2))
+        session = plant.session(plant.operator_of[device.host.ip], device)
+        plant.polls.append(session)
+        world.enter(poll(world, session, rate, rate // 100), world.now + random.randrange(3 * SECOND))
+    slow = random.choice((10, 15, 30, 60)) * SECOND
+    for device in plant.devices:
+        if random.random() < 0.8:
+            session = plant.session(plant.historian, device)
+            plant.polls.append(session)
+            world.enter(poll(world, session, slow, 200 * MS), world.now + random.randrange(20 * SECOND))
+    world.enter(asks_for_addresses(world, plant))
+    server = plant.host("DC-1", "server")
+    for host in (*plant.screens, plant.historian, plant.engineering):
+        world.enter(ntp(world, host, server, random.choice((64, 256, 1024)) * SECOND))
+        world.enter(names(world, host, server, [f"{other.name.lower()}.plant.local" for other in plant.network.hosts.values()]))
