@@ -1,1 +1,1 @@
-"""A simulated plant that writes a capture and its labels: a water works, a substation or a packaging hall, another one for each seed. No network, no clock but its own."""
+"""A simulated plant that writes a capture and its labels; another seed is another plant. No network, no clock but its own."""

@@ -160,6 +160,7 @@ def silence(scene: Scene) -> Actor:
 ATTACKS: Final[dict[str, Callable[[Scene], Actor]]] = {
     attack.__name__: attack for attack in (address_scan, unit_scan, register_sweep, write_setpoints, write_outputs, gross_value, subtle_value, silence)
 }
+NEEDS: Final = {"unit_scan": "modbus", "register_sweep": "modbus"}  # the protocol that an attack is made of
 START: Final = 20 * MINUTE
 
 
@@ -173,5 +174,8 @@ def start(world: World, plant: Plant, names: list[str]) -> None:
     foreign = plant.host("unknown", "attacker")
     for number, name in enumerate(names):
         at = world.start + first + number * each + random.randrange(max(each // 3, 1))
-        scene = Scene(world, plant, random, foreign, random.choice(plant.devices))
+        able = [device for device in plant.devices if NEEDS.get(name, "") in ("", device.PROTOCOL)]
+        if not able:
+            continue
+        scene = Scene(world, plant, random, foreign, random.choice(able))
         world.enter(ATTACKS[name](scene), at)

@@ -89,10 +89,8 @@ class ModbusDevice(Device):
     def reply(self, message: bytes) -> bytes:
         """Answer as a controller does: data, an echo, or an exception."""
         unit, pdu = message[6], message[7:]
-        if self.unit not in (unit, 255, 1):
-            answer = bytes((pdu[0] | 0x80, 11))  # gateway target device failed to respond
-        else:
-            answer = self._answer(pdu[0], pdu[1:])
+        reached = self.unit in (unit, 255, 1)
+        answer = self._answer(pdu[0], pdu[1:]) if reached else bytes((pdu[0] | 0x80, 11))  # 11: gateway target device failed to respond
         return message[:4] + struct.pack(">HB", 1 + len(answer), unit) + answer if answer else b""
 
     def _answer(self, code: int, body: bytes) -> bytes:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.plant.works import water
-from tests.plant.works.device import Device, Make, Session
+from tests.plant.works.device import Device, Make
 from tests.plant.works.modbus import ModbusDevice, ModbusSession
 from tests.plant.works.process import Habits
+from tests.plant.works.s7 import S7Device, S7Session
 from tests.plant.works.wire import Host, Network
 from tests.plant.works.world import MS
 
@@ -26,11 +27,17 @@ MAKES: Final = {
         Make("WAGO", "750-8212", "04.02.13", "0030de"),
         Make("Phoenix Contact", "AXC F 2152", "2024.0.3", "00a045"),
         Make("Moxa", "ioLogik E1242", "V3.3", "0090e8"),
-        Make("Delta", "AS332T-A", "1.12", "001824"),
+        Make("Delta", "AS332T-A", "1.12", "001823"),
+    ),
+    "s7comm": (
+        Make("Siemens", "6ES7 315-2EH14-0AB0", "3.2.12", "001b1b"),
+        Make("Siemens", "6ES7 412-2EK06-0AB0", "6.0.8", "286336"),
+        Make("Siemens", "6ES7 214-1AG40-0XB0", "4.2.3", "e0dca0"),
+        Make("Siemens", "6ES7 511-1AK02-0AB0", "2.8.3", "ac6417"),
     ),
 }
 OFFICE: Final = ("f8b156", "a44cc8", "3c5282", "00155d", "d4bed9")  # makers of computers
-SPEAKS: Final[dict[str, tuple[type[Device], type[Session]]]] = {"modbus": (ModbusDevice, ModbusSession)}
+SPEAKS: Final[dict[str, tuple[type[Device], type[Any]]]] = {"modbus": (ModbusDevice, ModbusSession), "s7comm": (S7Device, S7Session)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Site:
     protocols: Sequence[str]
 
 
-SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus",)),)}
+SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")),)}
 
 
 @dataclass(slots=True)
@@ -55,7 +62,7 @@ class Plant:
     network: Network = field(default_factory=Network)
     devices: list[Device] = field(default_factory=list[Device])
     screens: list[Host] = field(default_factory=list[Host])
-    polls: list[Session] = field(default_factory=list[Session])
+    polls: list[Any] = field(default_factory=list[Any])  # sessions that poll
     subnet: str = ""
     office: str = ""
     used: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
