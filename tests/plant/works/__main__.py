@@ -43,12 +43,13 @@ def main() -> None:
         routine.start(world, plant)
         people.start(world, plant, wanted.benign)
         names = sorted(attacks.ATTACKS) if "all" in wanted.attack else [name for name in wanted.attack if name != "none"]
-        if names:
-            attacks.start(world, plant, names)
+        left_out = attacks.start(world, plant, names) if names else []
         world.run()
     if wanted.labels:
         with wanted.labels.open("w", encoding="utf-8") as file:
             world.write_labels(file, plant.about())
+    if left_out:
+        sys.stderr.write(f"left out, for nobody there speaks what they need: {', '.join(left_out)}\n")
     took = time.perf_counter() - begun
     sys.stderr.write(f"{world.packets:,} packets, {world.octets:,} octets in {took:.1f} s ({world.packets / took:,.0f} a second), {len(world.labels)} labels\n")
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from tests.plant.works.wire import Link
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from tests.plant.works.process import Process
-    from tests.plant.works.wire import Host
+    from tests.plant.works.wire import Host, Relay
     from tests.plant.works.world import World
 
 
@@ -30,6 +31,7 @@ class Device:
 
     PROTOCOL: ClassVar = ""
     PORT: ClassVar = 0
+    KEPT: ClassVar = 0  # octets of a message that are its own in each exchange
 
     def __init__(self, host: Host, process: Process, make: Make, random: Random) -> None:
         self.host, self.process, self.make, self.random = host, process, make, random
@@ -49,7 +51,8 @@ class Session:
         self.link = Link(world, client, device.host, device.PORT, gateway)
         self.asked = world.asked
         self.answered = False
-        self.pause = client.delay
+        self.code, self.last = "", b""
+        self.stretch = 1.0  # of the time between two rounds of a poll
 
     @property
     def now(self) -> int:
@@ -60,6 +63,25 @@ class Session:
         """Connect, and what the protocol wants first."""
         return self.link.open()
 
+    def count(self, code: str) -> None:
+        """One more operation."""
+        self.code = code
+        self.asked[self.device.PROTOCOL, code] += 1
+
+    def repeat(self, message: bytes, code: str) -> int:
+        """The octets of an old message, as they were."""
+        self.count(code)
+        self.exchange(message)
+        return self.link.free
+
+    def can(self, *does: str) -> bool:
+        """Whether the protocol has this."""
+        return all(hasattr(self, name) for name in does)
+
+    def frozen(self, relay: Callable[[int], Relay]) -> Relay:
+        """What alters answers on the way so that the client sees old values."""
+        return relay(self.device.KEPT)
+
     def close(self) -> None:
         """Disconnect."""
         if self.link.opened:
@@ -68,6 +90,7 @@ class Session:
     def exchange(self, request: bytes) -> bytes:
         """Ask and be answered: request, response, and an acknowledgement where the next request does not come soon."""
         link, device = self.link, self.device
+        self.last = request
         time = link.free if link.free > self.world.now else self.world.now
         if device.host.silent:
             link.unheard(time, request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pymodbus.pdu.bit_message import WriteSingleCoilRequest
 from pymodbus.pdu.diag_message import ForceListenOnlyModeRequest, RestartCommunicationsOptionRequest
+from pymodbus.pdu.file_message import FileRecord, WriteFileRecordRequest
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest
 from pymodbus.pdu.register_message import WriteMultipleRegistersRequest, WriteSingleRegisterRequest
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 COILS, DISCRETES, HOLDING, INPUTS = 1, 2, 3, 4  # by the function that reads them
+MEMORY: Final = 1000
 HEAD: Final = struct.Struct(">HHHB").pack
 
 
@@ -32,6 +34,7 @@ class ModbusDevice(Device):
 
     PROTOCOL = "modbus"
     PORT = 502
+    KEPT = 8  # the header, which numbers the exchange, and the function
 
     def __init__(self, host: Host, process: Process, make: Make, random: Random) -> None:
         super().__init__(host, process, make, random)
@@ -45,6 +48,7 @@ class ModbusDevice(Device):
         self.base = {table: random.choice((0, 0, 1, 16, 100, 200, 400, 1000, 4096)) + random.randrange(0, 40, 4) for table in points}
         self.spare = {table: random.randrange(0, 6) for table in points}
         self.scratch: dict[int, int] = {}
+        self.memory = random.randrange(8000, 20000, 100)  # … a range of holding registers that the program uses for itself
 
     def wide(self, number: int) -> bool:
         """Whether a point takes two registers."""
@@ -108,6 +112,8 @@ class ModbusDevice(Device):
         if code == 8:
             sub = int.from_bytes(body[:2])
             return b"" if sub == 4 else bytes((8,)) + body
+        if code == 21:
+            return bytes((21,)) + body
         if code == 43 and body[:1] == b"\x0e":
             return self._identify(body[1])
         if code == 17:
@@ -118,6 +124,8 @@ class ModbusDevice(Device):
     def _read(self, table: int, first: int, quantity: int) -> bytes:
         image = self.image(table)
         low = first - self.base[table]
+        if table == HOLDING and self.memory <= first <= first + quantity <= self.memory + MEMORY:
+            return struct.pack(f">BB{quantity}H", table, 2 * quantity, *(self.scratch.get(first + number, 0) for number in range(quantity)))
         if low < 0 or low + quantity > len(image):
             return bytes((table | 0x80, ILLEGAL_ADDRESS))
         if not 0 < quantity <= (2000 if table <= DISCRETES else 125):
@@ -141,6 +149,9 @@ class ModbusDevice(Device):
             if not self.wide(number) and self.address(number) == (table, address):
                 self.process.values[number] = (raw - 65536 if raw > 60000 else raw) / self.process.points[number].scale
                 return True
+        if self.memory <= address < self.memory + MEMORY:
+            self.scratch[address] = raw
+            return True
         self.scratch[table << 16 | address] = raw
         return 0 <= place < self.size(table)
 
@@ -170,7 +181,7 @@ class ModbusSession(Session):
     def ask(self, code: int, body: bytes, unit: int | None = None) -> bytes:
         """A request by its function code and what follows; returns the answer without its header."""
         self.transaction = (self.transaction + 1) & 0xFFFF
-        self.asked["modbus", f"{code}/{int.from_bytes(body[:2])}" if code == 8 else "43/14" if code == 43 else str(code)] += 1
+        self.count(f"{code}/{int.from_bytes(body[:2])}" if code == 8 else "43/14" if code == 43 else str(code))
         return self.exchange(HEAD(self.transaction, 0, 2 + len(body), self.device.unit if unit is None else unit) + bytes((code,)) + body)[7:]
 
     def send(self, pdu: ModbusPDU, unit: int | None = None) -> bytes:
@@ -190,6 +201,13 @@ class ModbusSession(Session):
             self.send(WriteSingleRegisterRequest(address=address, registers=[self.device.raw(number, value)]))
         else:
             self.send(WriteMultipleRegistersRequest(address=address, registers=[self.device.raw(number, value)]))
+        return self.link.free
+
+    def write_file(self, file: int, octets: bytes) -> int:
+        """Write records of a file."""
+        for at in range(0, len(octets), 200):
+            part = octets[at : at + 200]
+            self.send(WriteFileRecordRequest(records=[FileRecord(file_number=file, record_number=at // 2, record_data=part)]))
         return self.link.free
 
     def write_block(self, first: int, values: list[int]) -> int:

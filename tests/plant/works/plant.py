@@ -71,9 +71,9 @@ class Plant:
     engineering: Host = field(init=False)
     operator_of: dict[str, Host] = field(default_factory=dict[str, Host])
 
-    def host(self, name: str, role: str, oui: str = "", net: str = "", delay: int = 2 * MS) -> Host:
-        """Plug a host in, somewhere free in its network."""
-        random, net = self.random, net or self.subnet
+    def host(self, name: str, role: str, oui: str = "", net: str = "", delay: int = 2 * MS, named: Random | None = None) -> Host:
+        """Plug a host in, somewhere free in its network. Who comes later has his own chance: `named`."""
+        random, net = named or self.random, net or self.subnet
         taken = self.used.setdefault(net, {0, 1, 255})
         last = random.choice([number for number in range(2, 254) if number not in taken])
         taken.add(last)
@@ -82,9 +82,13 @@ class Plant:
         ttl = random.choice((64, 64, 128, 255)) if controller else 128
         return self.network.add(Host(name, f"{net}.{last}", mac, role, ttl, random.choice((4096, 8192, 16384, 64240)), delay=delay))
 
+    def speaks(self, device: Device) -> type[Any]:
+        """The kind of a client's session with this device."""
+        return SPEAKS[device.PROTOCOL][1]
+
     def session(self, client: Host, device: Device, gateway: Host | None = None) -> Any:
         """A client's session with a device, in what that speaks."""
-        return SPEAKS[device.PROTOCOL][1](self.world, client, device, gateway)
+        return self.speaks(device)(self.world, client, device, gateway)
 
     def about(self) -> dict[str, Any]:
         """The plant as its labels tell it."""
@@ -109,7 +113,7 @@ def build(world: World, site: Site, controllers: int | None) -> Plant:
     habits = Habits(random.uniform(0.15, 0.5), random.uniform(0.1, 0.45), random.uniform(0.5, 2.5))
     prefix, makes = random.choice(("PLC", "RTU", "AS", "CTL")), {p: random.sample(MAKES[p], k=random.randrange(1, 4)) for p in site.protocols}
     for number in range(count):
-        protocol = site.protocols[0] if number < 2 else random.choice(list(site.protocols))
+        protocol = site.protocols[number] if number < len(site.protocols) else random.choice(list(site.protocols))
         make = random.choice(makes[protocol])
         host = plant.host(f"{prefix}-{number + 1}", "controller", make.oui, delay=random.randrange(1, 25) * MS)
         kind = site.processes[number % len(site.processes)] if number < len(site.processes) else random.choice(list(site.processes))

@@ -32,7 +32,7 @@ def poll(world: World, session: Any, period: int, jitter: int) -> Actor:
                 wait = min(wait * 2, 30 * SECOND)
                 continue
         session.round()
-        due += period
+        due += int(period * session.stretch)
         if due < session.link.free:
             due = session.link.free + period // 4
         due += int(jitter * random())
@@ -75,6 +75,27 @@ def names(world: World, who: Host, server: Host, asked: list[str]) -> Actor:
         datagram(world, world.now, who, server, (port, 53), struct.pack(">HHHHHH", number, 0x0100, 1, 0, 0, 0) + question)
         answer = struct.pack(">HHHHHH", number, 0x8180, 1, 1, 0, 0) + question + struct.pack(">HHHIH", 0xC00C, 1, 1, 3600, 4) + random.randbytes(4)
         datagram(world, world.now + 700, server, who, (53, port), answer)
+
+
+def lease(world: World, who: Host, server: Host) -> int:
+    """Get an address (RFC 2131): discover, offer, request, acknowledge. Returns the time after it."""
+    time, number = world.now, world.random.randbytes(4)
+    anybody = Host("anybody", "255.255.255.255", b"\xff" * 6)
+    nobody = Host("", "0.0.0.0", who.mac, ttl=who.ttl)
+    for kind, sender, ports in ((1, nobody, (68, 67)), (2, server, (67, 68)), (3, nobody, (68, 67)), (5, server, (67, 68))):
+        given = bytes(4) if sender is nobody else who.packed
+        head = struct.pack(">BBBB4sHH4s4s4s4s", 1 + (sender is server), 1, 6, 0, number, 0, 0x8000, bytes(4), given, server.packed, bytes(4))
+        name = who.name.encode()
+        options = bytes((53, 1, kind, 61, 7, 1)) + who.mac + (bytes((12, len(name))) + name if sender is nobody else bytes((54, 4)) + server.packed)
+        if kind == 3:
+            options += bytes((50, 4)) + who.packed
+        elif sender is server:
+            options += bytes((51, 4)) + struct.pack(">I", 86400) + bytes((1, 4, 255, 255, 255, 0))
+        body = head + who.mac + bytes(10 + 64 + 128) + bytes.fromhex("63825363") + options + b"\xff"
+        datagram(world, time, sender, anybody, ports, body.ljust(300, b"\0"))
+        time += 30 * MS
+    arp(world, time, (who.mac, who.packed), (bytes(6), who.packed))
+    return time
 
 
 def announce(world: World, plant: Plant) -> None:

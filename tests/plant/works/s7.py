@@ -6,8 +6,9 @@ import struct
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from snap7.datatypes import S7Area as Area
+from snap7.datatypes import S7DataTypes, S7WordLen
 from snap7.s7protocol import S7Protocol
-from snap7.type import Area, WordLen
 
 from tests.plant.works.device import Device, Session
 from tests.plant.works.process import COMMAND, COUNTER, MEASURED, SETPOINT, STATUS
@@ -45,6 +46,7 @@ class S7Device(Device):
 
     PROTOCOL = "s7comm"
     PORT = 102
+    KEPT = 21  # TPKT, COTP and S7's header, which numbers the exchange
 
     def __init__(self, host: Host, process: Process, make: Make, random: Random) -> None:
         super().__init__(host, process, make, random)
@@ -73,6 +75,20 @@ class S7Device(Device):
             return bytes(self.start_at) + bytes(int(values[number] > 0) for number in numbers)
         form = ">" + "".join("I" if points[number].kind == COUNTER else "f" for number in numbers)
         return bytes(self.start_at) + struct.pack(form, *(int(values[n]) & 0xFFFFFFFF if points[n].kind == COUNTER else values[n] for n in numbers))
+
+    def runs(self) -> list[tuple[int, int, Any, int]]:
+        """What stands side by side and is of one type: block, first octet, type, how many."""
+        found: list[tuple[int, int, Any, int]] = []
+        for block, numbers in self.blocks.items():
+            counters = [number for number in numbers if self.process.points[number].kind == COUNTER]
+            reals = len(numbers) - len(counters)
+            if block in self.bits:
+                found.append((block, self.start_at, S7WordLen.BYTE, reals))
+            elif reals:
+                found.append((block, self.start_at, S7WordLen.REAL, reals))
+            if counters:
+                found.append((block, self.start_at + 4 * reals, S7WordLen.DINT, len(counters)))
+        return [run for run in found if run[3]]
 
     def reply(self, message: bytes) -> bytes:
         """Answer a TPKT."""
@@ -173,8 +189,9 @@ class S7Session(Session):
     def __init__(self, world: World, client: Host, device: S7Device, gateway: Host | None = None) -> None:
         super().__init__(world, client, device, gateway)
         self.speak: Any = S7Protocol()
-        items = [(Area.DB, block, device.start_at, len(device.image(block)) - device.start_at) for block, numbers in device.blocks.items() if numbers]
-        self.polled = bytearray(wrapped(self.speak.build_multi_read_request(items)))
+        items = b"".join(S7DataTypes.encode_address(Area.DB, block, start, form, count) for block, start, form, count in device.runs())
+        head = struct.pack(">BBHHHHBB", 0x32, JOB, 0, 0, 2 + len(items), 0, READ, len(items) // 12)
+        self.polled = bytearray(wrapped(head + items))
         self.reference = world.random.randrange(1, 0x7FFF)
 
     def open(self) -> bool:
@@ -187,10 +204,6 @@ class S7Session(Session):
         self.count(str(SETUP))
         self.send(self.speak.build_setup_communication_request(1, 1, 480))
         return True
-
-    def count(self, code: str) -> None:
-        """One more operation."""
-        self.asked["s7comm", code] += 1
 
     def send(self, pdu: bytes) -> bytes:
         """A request as snap7 encodes it, with this connection's next reference."""
@@ -207,16 +220,16 @@ class S7Session(Session):
     def read(self, block: int, start: int, size: int) -> bytes:
         """Read octets of a data block."""
         self.count("4")
-        return self.send(self.speak.build_read_request(Area.DB, block, start, WordLen.BYTE, size))
+        return self.send(self.speak.build_read_request(Area.DB, block, start, S7WordLen.BYTE, size))
 
     def write(self, number: int, value: float) -> int:
         """Write a point."""
         block, start = self.device.places[number]
         self.count("5")
         if block in self.device.bits:
-            self.send(self.speak.build_write_request(Area.DB, block, start, WordLen.BYTE, bytes((int(value > 0),))))
+            self.send(self.speak.build_write_request(Area.DB, block, start, S7WordLen.BYTE, bytes((int(value > 0),))))
         else:
-            self.send(self.speak.build_write_request(Area.DB, block, start, WordLen.REAL, struct.pack(">f", value)))
+            self.send(self.speak.build_write_request(Area.DB, block, start, S7WordLen.REAL, struct.pack(">f", value)))
         return self.link.free
 
     def identify(self) -> int:

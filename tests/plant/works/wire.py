@@ -37,6 +37,7 @@ class Host:
     delay: int = 2 * MS  # until it answers
     silent: bool = False  # off, or too busy to answer
     ident: int = 0
+    loss: float = 0.0004  # share of segments to and from it that are sent again
     port: int = 49152
     packed: bytes = b""
 
@@ -175,7 +176,7 @@ class Link:
     def say(self, time: int, side: int, payload: bytes) -> int:
         """Octets of a side, in as many segments as they need; returns the time after them. A few are lost and sent again."""
         if len(payload) <= LARGEST:
-            if self.random() < 0.0004:
+            if self.random() < self.server.loss:
                 at = self.next[side]
                 self.segment(time, side, payload)
                 time += (200 + int(60 * self.random())) * MS
