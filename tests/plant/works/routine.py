@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from tests.plant.works.wire import arp, datagram, resolve
+from tests.plant.works.wire import Host, arp, datagram, resolve
 from tests.plant.works.world import MINUTE, MS, SECOND
 
 if TYPE_CHECKING:
     from tests.plant.works.plant import Plant
-    from tests.plant.works.wire import Host
     from tests.plant.works.world import Actor, World
 
 EPOCH_OF_NTP = 2_208_988_800

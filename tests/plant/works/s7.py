@@ -170,7 +170,7 @@ class S7Device(Device):
     def _system_list(self, number: int, index: int) -> bytes:
         model, version = self.make.model, tuple(int(part) for part in self.make.version.split("."))
         if number == 0x11:
-            record = struct.pack(">H20sHBBBB", 1, model.encode().ljust(20), 0, ord("V"), *(version + (0, 0, 0))[:3])
+            record = struct.pack(">H20sHBBBB", 1, model.encode().ljust(20), 0, ord("V"), *(*version, 0, 0, 0)[:3])
             return struct.pack(">HHHH", number, index, len(record), 1) + record
         if number == 0x1C:
             texts = (self.host.name, model, "", "Original Siemens Equipment", self.serial, model)
