@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.plant.works import water
+from tests.plant.works import power, water
 from tests.plant.works.device import Device, Make
+from tests.plant.works.iec104 import Iec104Device, Iec104Session
 from tests.plant.works.modbus import ModbusDevice, ModbusSession
 from tests.plant.works.process import Habits
 from tests.plant.works.s7 import S7Device, S7Session
@@ -35,9 +36,19 @@ MAKES: Final = {
         Make("Siemens", "6ES7 214-1AG40-0XB0", "4.2.3", "e0dca0"),
         Make("Siemens", "6ES7 511-1AK02-0AB0", "2.8.3", "ac6417"),
     ),
+    "iec104": (
+        Make("Siemens", "SICAM A8000", "16.20", "286336"),
+        Make("ABB", "RTU560", "13.4", "002041"),
+        Make("NARI", "RCS-9700", "2.11", "00e0ac"),
+        Make("Schneider Electric", "Easergy T300", "2.8", "0080f4"),
+    ),
 }
 OFFICE: Final = ("f8b156", "a44cc8", "3c5282", "00155d", "d4bed9")  # makers of computers
-SPEAKS: Final[dict[str, tuple[type[Device], type[Any]]]] = {"modbus": (ModbusDevice, ModbusSession), "s7comm": (S7Device, S7Session)}
+SPEAKS: Final[dict[str, tuple[type[Device], type[Any]]]] = {
+    "modbus": (ModbusDevice, ModbusSession),
+    "s7comm": (S7Device, S7Session),
+    "iec104": (Iec104Device, Iec104Session),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class Site:
     protocols: Sequence[str]
 
 
-SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")),)}
+SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")), Site("substation", power.PROCESSES, ("iec104",)))}
 
 
 @dataclass(slots=True)
