@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.plant.works import power, water
 from tests.plant.works.device import Device, Make
+from tests.plant.works.dnp3 import Dnp3Device, Dnp3Session
 from tests.plant.works.iec104 import Iec104Device, Iec104Session
 from tests.plant.works.modbus import ModbusDevice, ModbusSession
 from tests.plant.works.process import Habits
@@ -42,12 +43,19 @@ MAKES: Final = {
         Make("NARI", "RCS-9700", "2.11", "00e0ac"),
         Make("Schneider Electric", "Easergy T300", "2.8", "0080f4"),
     ),
+    "dnp3": (
+        Make("SEL", "SEL-3530", "R148-V1", "0030a7"),
+        Make("GE", "D20MX", "1.70", "00216f"),
+        Make("Schneider Electric", "SCADAPack 474", "8.14.1", "0080f4"),
+        Make("ABB", "RTU540", "12.7", "002041"),
+    ),
 }
 OFFICE: Final = ("f8b156", "a44cc8", "3c5282", "00155d", "d4bed9")  # makers of computers
 SPEAKS: Final[dict[str, tuple[type[Device], type[Any]]]] = {
     "modbus": (ModbusDevice, ModbusSession),
     "s7comm": (S7Device, S7Session),
     "iec104": (Iec104Device, Iec104Session),
+    "dnp3": (Dnp3Device, Dnp3Session),
 }
 
 
@@ -60,7 +68,7 @@ class Site:
     protocols: Sequence[str]
 
 
-SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")), Site("substation", power.PROCESSES, ("iec104",)))}
+SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")), Site("substation", power.PROCESSES, ("dnp3", "iec104")))}
 
 
 @dataclass(slots=True)
