@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.plant.works import power, water
+from tests.plant.works import packaging, power, water
 from tests.plant.works.device import Device, Make
 from tests.plant.works.dnp3 import Dnp3Device, Dnp3Session
+from tests.plant.works.enip import EnipDevice, EnipSession
 from tests.plant.works.iec104 import Iec104Device, Iec104Session
 from tests.plant.works.modbus import ModbusDevice, ModbusSession
 from tests.plant.works.process import Habits
@@ -49,6 +50,11 @@ MAKES: Final = {
         Make("Schneider Electric", "SCADAPack 474", "8.14.1", "0080f4"),
         Make("ABB", "RTU540", "12.7", "002041"),
     ),
+    "enip": (
+        Make("Rockwell Automation", "1756-L73/B LOGIX5573", "32.11", "00009c"),
+        Make("Rockwell Automation", "1769-L33ER/A LOGIX5333ER", "30.14", "5c8816"),
+        Make("Rockwell Automation", "5069-L306ER/A", "33.11", "f45433"),
+    ),
 }
 OFFICE: Final = ("f8b156", "a44cc8", "3c5282", "00155d", "d4bed9")  # makers of computers
 SPEAKS: Final[dict[str, tuple[type[Device], type[Any]]]] = {
@@ -56,6 +62,7 @@ SPEAKS: Final[dict[str, tuple[type[Device], type[Any]]]] = {
     "s7comm": (S7Device, S7Session),
     "iec104": (Iec104Device, Iec104Session),
     "dnp3": (Dnp3Device, Dnp3Session),
+    "enip": (EnipDevice, EnipSession),
 }
 
 
@@ -68,7 +75,7 @@ class Site:
     protocols: Sequence[str]
 
 
-SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")), Site("substation", power.PROCESSES, ("dnp3", "iec104")))}
+SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")), Site("substation", power.PROCESSES, ("dnp3", "iec104")), Site("packaging", packaging.PROCESSES, ("enip", "s7comm", "modbus")))}
 
 
 @dataclass(slots=True)
