@@ -99,7 +99,9 @@ class EnipDevice(Device):
             if service == READ_TAG:
                 answer = self.value(number)
             else:
-                self.process.values[number] = float(data[4] > 0) if self.kind(number) == BOOL else struct.unpack("<f" if self.kind(number) == REAL else "<I", data[4:8])[0]
+                self.process.values[number] = (
+                    float(data[4] > 0) if self.kind(number) == BOOL else struct.unpack("<f" if self.kind(number) == REAL else "<I", data[4:8])[0]
+                )
         elif path[:2] == bytes((0x20, IDENTITY)) and service == GET_ALL:
             answer = self._identity()
         elif path[:2] == bytes((0x20, FIRMWARE)) and service == 0x4D:
@@ -109,6 +111,10 @@ class EnipDevice(Device):
         elif path[:1] != b"\x20":
             status = NOT_THERE
         return bytes((service | 0x80, 0, status, 0)) + answer
+
+    def _store(self, number: int, data: bytes) -> None:
+        kind = self.kind(number)
+        self.process.values[number] = float(data[0] > 0) if kind == BOOL else struct.unpack("<f" if kind == REAL else "<I", data[:4])[0]
 
     def _identity(self) -> bytes:
         major, minor = (int(part) for part in self.make.version.split(".")[:2])
@@ -126,7 +132,9 @@ class EnipSession(Session):
         self.context = world.random.getrandbits(48)
         numbers = list(device.tags)
         size = world.random.choice((5, 8, 12))
-        self.polled = [self._packet([request(READ_TAG, symbol(device.tags[n]), b"\1\0") for n in numbers[at : at + size]]) for at in range(0, len(numbers), size)]
+        self.polled = [
+            self._packet([request(READ_TAG, symbol(device.tags[n]), b"\1\0") for n in numbers[at : at + size]]) for at in range(0, len(numbers), size)
+        ]
 
     @staticmethod
     def _packet(services: list[bytes]) -> tuple[bytes, int]:
@@ -217,5 +225,3 @@ class EnipSession(Session):
             self.count(f"80/{FILE}")
             self.send(request(0x50, where, bytes((number & 0xFF, kind)) + part))
         return self.link.free
-
-

@@ -75,7 +75,14 @@ class Site:
     protocols: Sequence[str]
 
 
-SITES: Final = {site.name: site for site in (Site("water", water.PROCESSES, ("modbus", "s7comm")), Site("substation", power.PROCESSES, ("dnp3", "iec104")), Site("packaging", packaging.PROCESSES, ("enip", "s7comm", "modbus")))}
+SITES: Final = {
+    site.name: site
+    for site in (
+        Site("water", water.PROCESSES, ("modbus", "s7comm")),
+        Site("substation", power.PROCESSES, ("dnp3", "iec104")),
+        Site("packaging", packaging.PROCESSES, ("enip", "s7comm", "modbus")),
+    )
+}
 
 
 @dataclass(slots=True)

@@ -192,6 +192,7 @@ class S7Session(Session):
         items = b"".join(S7DataTypes.encode_address(Area.DB, block, start, form, count) for block, start, form, count in device.runs())
         head = struct.pack(">BBHHHHBB", 0x32, JOB, 0, 0, 2 + len(items), 0, READ, len(items) // 12)
         self.polled = bytearray(wrapped(head + items))
+        self.items = len(items) // 12  # each is an operation
         self.reference = world.random.randrange(1, 0x7FFF)
 
     def open(self) -> bool:
@@ -214,7 +215,7 @@ class S7Session(Session):
         """One round of the poll."""
         self.reference = (self.reference + 1) & 0xFFFF
         self.polled[11:13] = self.reference.to_bytes(2)
-        self.asked["s7comm", "4"] += 1
+        self.asked["s7comm", "4"] += self.items
         self.exchange(bytes(self.polled))
 
     def read(self, block: int, start: int, size: int) -> bytes:

@@ -76,7 +76,7 @@ class Link:
         self.ports = [0, port]
         self.next = [0, 0]
         self.relay: Relay | None = None
-        self.free = 0
+        self.free: int = 0
         self.opened = False
         self.address()
 

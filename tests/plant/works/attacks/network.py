@@ -58,10 +58,10 @@ def denial_of_service(scene: Scene) -> Actor:
     link = Link(world, scene.attacker, host, scene.device.PORT)
     host.silent = True
     while world.now < until:
-        for number in range(20):
+        for number in range(6):
             link.ports[0] = scene.attacker.next_port()
             link.address()
-            link.segment(world.now + number * 300, 0, b"", SYN, world.random.getrandbits(32))
+            link.segment(world.now + number * 900, 0, b"", SYN, world.random.getrandbits(32))
         yield world.now + 100 * MS
     host.silent = False
     scene.tell("T0814 T0815 T0829 T0826", "a flood of connection requests; the controller answers nobody")
