@@ -29,9 +29,9 @@ class Make:
 class Device:
     """What answers. `reply` takes a message's own octets and gives the answer's, or none."""
 
-    PROTOCOL: ClassVar = ""
-    PORT: ClassVar = 0
-    KEPT: ClassVar = 0  # octets of a message that are its own in each exchange
+    PROTOCOL: ClassVar[str] = ""
+    PORT: ClassVar[int] = 0
+    KEPT: ClassVar[int] = 0  # octets of a message that are its own in each exchange
 
     def __init__(self, host: Host, process: Process, make: Make, random: Random) -> None:
         self.host, self.process, self.make, self.random = host, process, make, random

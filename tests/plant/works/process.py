@@ -64,7 +64,7 @@ class Habits:
 class Process:
     """Its points, their values, and time passing. A subclass says how a step of seconds moves them."""
 
-    NAME: ClassVar = ""
+    NAME: ClassVar[str] = ""
     POINTS: ClassVar[tuple[Point, ...]] = ()
 
     def __init__(self, random: Random, habits: Habits, now: int) -> None:

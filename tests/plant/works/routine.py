@@ -107,13 +107,14 @@ def start(world: World, plant: Plant) -> None:
     """Let the plant run."""
     random = world.chance("routine")
     announce(world, plant)
-    usual = random.choice((1, 2, 2, 5, 5)) * SECOND
+    many = 1 + len(plant.devices) // 20  # a master with many controllers asks each less often
+    usual = random.choice((1, 2, 2, 5, 5)) * SECOND * many
     for device in plant.devices:
         rate = random.choice((usual, usual, usual, usual * 2))
         session = plant.session(plant.operator_of[device.host.ip], device)
         plant.polls.append(session)
         world.enter(poll(world, session, rate, rate // 100), world.now + random.randrange(3 * SECOND))
-    slow = random.choice((10, 15, 30, 60)) * SECOND
+    slow = random.choice((10, 15, 30, 60)) * SECOND * many
     for device in plant.devices:
         if random.random() < 0.8:
             session = plant.session(plant.historian, device)

@@ -44,8 +44,8 @@ def start(world: World, plant: Plant, names: Sequence[str]) -> list[str]:
     random = world.chance("attacks")
     wanted = [name for name in random.sample(list(names), len(names)) if able(plant, ATTACKS[name])]
     span = world.end - world.start
-    first = min(20 * MINUTE, span // 4)
-    each = (span - first) // max(len(wanted), 1)
+    first, last = min(20 * MINUTE, span // 6), min(45 * MINUTE, span // 3)  # the slow ones end before the capture does
+    each = (span - first - last) // max(len(wanted), 1)
     foreign = plant.host("unknown", "attacker")
     for number, name in enumerate(wanted):
         at = world.start + first + number * each + random.randrange(max(each // 3, 1))

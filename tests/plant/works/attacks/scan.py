@@ -91,12 +91,13 @@ def register_sweep(scene: Scene) -> Actor:
 def function_scan(scene: Scene) -> Actor:
     """Which functions does it have?"""
     session = scene.session()
+    writes, asks_nothing = (5, 6, 8, 15, 16, 20, 21, 22, 23, 24, 43), (7, 11, 12, 17)
     for code in range(1, 100):
-        if code not in (5, 6, 8, 15, 16, 21, 22, 23, 43):
-            session.ask(code, bytes((0, 0, 0, 1)))
+        if code not in writes:
+            session.ask(code, b"" if code in asks_nothing else bytes((0, 0, 0, 1)))
             yield session.now + scene.pause(0.005, 0.05)
     session.close()
-    scene.tell("T0888 T0846", "functions 1 to 99 but those that write", session.now)
+    scene.tell("T0888 T0846", "functions 1 to 99 but those that write or need more words", session.now)
 
 
 @needs(protocol="s7comm")
