@@ -7,6 +7,7 @@ import json
 import shutil
 import struct
 import subprocess
+import sys
 from collections import Counter
 from datetime import datetime
 from functools import cache
@@ -24,6 +25,7 @@ from tests.plant.works import attacks, people, routine
 from tests.plant.works.attacks import ATTACKS
 from tests.plant.works.dnp3 import framed, unframed
 from tests.plant.works.plant import SITES, build
+from tests.plant.works.process import Fault
 from tests.plant.works.s7 import S7Device
 from tests.plant.works.world import HOUR, MINUTE, SECOND, World, stamp
 from tests.require import need
@@ -177,7 +179,8 @@ def test_the_sensor_hears_every_operation_and_nothing_else(site: str, tmp_path: 
             heard[row["network.protocol"], row["ot.code"]] += row["ot.count"]
             assert row["ot.anomaly"] in (None, []), row
     source.close()
-    assert sensor.totals.undecoded_bytes == 0
+    totals = sensor.totals.protocols
+    assert not {name: seen.undecoded_bytes for name, seen in totals.items() if seen.undecoded_bytes}  # pages and what is encrypted are no protocol of ours
     told = {(protocol, code): count for protocol, codes in written.of("truth")[0]["operations"].items() for code, count in codes.items()}
     assert {key: count for key, count in heard.items() if key[0] not in INFRASTRUCTURE} == told
     assert set(SITES[site].protocols) <= {protocol for protocol, _ in told} | ({"enip"} if site == "packaging" else set())
@@ -228,6 +231,38 @@ def test_a_frame_of_dnp3_has_the_checksums_of_the_genuine_stack() -> None:
     assert seen > 20
 
 
+def test_each_act_of_the_week_can_be_seen_and_is_labelled() -> None:
+    world = World(2, WEDNESDAY, WEDNESDAY + HOUR, io.BytesIO())
+    plant = build(world, SITES["packaging"], 4)
+    routine.start(world, plant)
+    acting = people.People(world, plant)
+    programs = [device.program for device in plant.devices]
+    for number, (name, (act, _, _)) in enumerate(people.WEEK.items()):
+        if name != "sensor":  # it lasts for hours
+            world.enter(act(acting, world.chance(name)), WEDNESDAY + (2 + 4 * number) * MINUTE)
+    world.enter(acting.clocks(world.chance("clocks")), WEDNESDAY + 45 * MINUTE)
+    world.run()
+    kinds = {label["kind"] for label in world.labels}
+    assert kinds == KINDS - {"operator.setpoint", "operator.command", "sensor.failure", "restart.after.attack", "restore.after.attack"}
+    changed = [device for device, before in zip(plant.devices, programs, strict=True) if device.program != before]
+    assert [device.host.ip for device in changed] == [ip for label in world.labels if label["kind"] == "maintenance.download" for ip in label["whom"]]
+    assert world.asked["s7comm", "28"] == 1
+    assert world.asked["s7comm", "31"] >= 2
+
+
+def test_a_failing_sensor_is_stuck_and_comes_back() -> None:
+    world = World(3, WEDNESDAY, WEDNESDAY + HOUR, io.BytesIO())
+    process = build(world, SITES["water"], 5).devices[0].process
+    process.faults.append(Fault(0, WEDNESDAY + 10 * MINUTE, WEDNESDAY + 30 * MINUTE, 0.0, 1.234))
+    seen: list[float] = []
+    for minute in range(60):
+        process.step(WEDNESDAY + minute * MINUTE)
+        seen.append(process.values[0])
+    assert set(seen[10:30]) == {1.234}
+    assert len(set(seen[:10])) > 5
+    assert len(set(seen[40:])) > 5
+
+
 def test_what_operators_write_moves_the_process_and_a_broken_sensor_does_not_move() -> None:
     world = World(1, WEDNESDAY, WEDNESDAY + HOUR, io.BytesIO())
     plant = build(world, SITES["water"], 5)
@@ -241,3 +276,28 @@ def test_what_operators_write_moves_the_process_and_a_broken_sensor_does_not_mov
         process.step(WEDNESDAY + minute * MINUTE)
     assert before < 0.6
     assert process.values[0] == pytest.approx(0.9, abs=0.08)
+
+
+def test_the_command_line_writes_the_same_to_a_pipe(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.json"
+    command = [
+        sys.executable,
+        "-m",
+        "tests.plant.works",
+        "--seed",
+        "5",
+        "--site",
+        "water",
+        "--start",
+        "2026-03-04T09:00+01:00",
+        "--hours",
+        "0.1",
+        "--controllers",
+        "6",
+    ]
+    done = subprocess.run([*command, "--labels", str(labels), "-o", "-"], check=True, capture_output=True, cwd=ROOT)
+    assert done.stdout == quiet("water").capture
+    assert [json.loads(line) for line in labels.read_text("utf-8").splitlines()] == quiet("water").labels
+    refused = subprocess.run([*command, "--attack", "earthquake", "-o", "-"], check=False, capture_output=True, cwd=ROOT, text=True)
+    assert refused.returncode == 2
+    assert "no such attack: earthquake" in refused.stderr

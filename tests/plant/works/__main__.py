@@ -8,10 +8,19 @@ import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from tests.plant.works import attacks, people, routine
 from tests.plant.works.plant import SITES, build
 from tests.plant.works.world import HOUR, SECOND, World
+
+MOST: Final = 200  # controllers; all live in one network of 254 addresses
+
+
+def instant(text: str) -> int:
+    """Microseconds since the epoch."""
+    when = datetime.fromisoformat(text)
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()) * SECOND
 
 
 def arguments() -> argparse.Namespace:
@@ -19,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.plant.works", description=__doc__)
     parser.add_argument("--seed", type=int, default=7, help="another seed, another plant")
     parser.add_argument("--site", choices=sorted(SITES), default="water")
-    parser.add_argument("--start", default="2026-03-02T00:00Z", help="ISO 8601")
+    parser.add_argument("--start", type=instant, default="2026-03-02T00:00Z", help="ISO 8601; no offset means UTC")
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--controllers", type=int, help="how many; without it the seed says")
     parser.add_argument("--attack", nargs="*", default=["none"], metavar="NAME", help=f"all, none or some of {', '.join(sorted(attacks.ATTACKS))}")
@@ -27,6 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("-o", "--output", required=True, help="the capture; - is standard output")
     parser.add_argument("--labels", type=Path, help="JSON lines")
     wanted = parser.parse_args()
+    if wanted.hours <= 0 or (wanted.controllers is not None and not 1 <= wanted.controllers <= MOST):
+        parser.error(f"there are no such hours, or no such number of controllers (1 to {MOST})")
     if unknown := [name for name in wanted.attack if name not in ("all", "none", *attacks.ATTACKS)]:
         parser.error(f"no such attack: {', '.join(unknown)}; there are {', '.join(sorted(attacks.ATTACKS))}")
     return wanted
@@ -36,9 +47,8 @@ def main() -> None:
     """Write it."""
     wanted = arguments()
     begun = time.perf_counter()
-    start = int(datetime.fromisoformat(wanted.start).replace(tzinfo=UTC).timestamp()) * SECOND
     with nullcontext(sys.stdout.buffer) if wanted.output == "-" else Path(wanted.output).open("wb") as file:
-        world = World(wanted.seed, start, start + int(wanted.hours * HOUR), file)
+        world = World(wanted.seed, wanted.start, wanted.start + int(wanted.hours * HOUR), file)
         plant = build(world, SITES[wanted.site], wanted.controllers)
         routine.start(world, plant)
         people.start(world, plant, wanted.benign)

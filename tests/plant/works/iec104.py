@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from tests.plant.works.device import Device, Session
 from tests.plant.works.process import COMMAND, COUNTER, MEASURED, SETPOINT, STATUS
+from tests.plant.works.wire import Relay
 from tests.plant.works.world import MS, SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from tests.plant.works.device import Make
@@ -232,6 +234,15 @@ class Iec104Session(Session):
         device = self.device
         totals = [device.element(number) for number in device.process.numbers(COUNTER)]
         return self.ask(COUNTERS, bytes((0, 0, 0, 5)), [(TOTAL, COUNTED, totals), (COUNTERS, TERMINATED, [bytes((0, 0, 0, 5))])])
+
+    def frozen(self, relay: Callable[[int], Relay]) -> Relay:
+        """Old values under the new numbers, where a segment holds one message alone."""
+        inner = relay(self.device.KEPT)
+
+        def alter(side: int, payload: bytes) -> bytes:
+            return inner.alter(side, payload) if len(payload) == payload[1] + 2 else payload
+
+        return Relay(b"", alter)
 
     def repeat(self, message: bytes, code: str) -> int:
         """The content of an old message, with this connection's numbers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+from tests.plant.works import office
 from tests.plant.works.wire import Host, arp, datagram, resolve
 from tests.plant.works.world import MINUTE, MS, SECOND
 
@@ -125,3 +126,4 @@ def start(world: World, plant: Plant) -> None:
     for host in (*plant.screens, plant.historian, plant.engineering):
         world.enter(ntp(world, host, server, random.choice((64, 256, 1024)) * SECOND))
         world.enter(names(world, host, server, [f"{other.name.lower()}.plant.local" for other in plant.network.hosts.values()]))
+    office.start(world, plant, server)
