@@ -142,3 +142,16 @@ def register_channel(scene: Scene) -> Actor:
     reader.close()
     both = [writer.client.ip, scene.attacker.ip]
     scene.tell("T0882 T0802 T0869 T0867", f"{len(octets)} octets of a file through registers {first}…", reader.now, attacker=both)
+
+
+@needs("round", "write")
+def other_port(scene: Scene) -> Actor:
+    """A foreign host reaches the controller through a port that was never meant for it: a forwarder listens there."""
+    session = scene.plant.session(scene.attacker, scene.device)
+    port = session.link.ports[1] = scene.random.choice((4444, 8080, scene.random.randrange(5000, 40000)))
+    session.open()
+    for _ in range(scene.random.randrange(10, 40)):
+        session.round()
+        yield session.now + scene.pause(0.5, 4)
+    session.close()
+    scene.tell("T0885 T0869 T0884", f"{scene.device.PROTOCOL} over port {port}", session.now)
