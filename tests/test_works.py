@@ -48,7 +48,7 @@ KINDS = {
 class Written:
     """A capture and its labels."""
 
-    def __init__(self, site: str, seed: int, span: int, benign: str = "day", names: tuple[str, ...] = (), controllers: int | None = 6) -> None:
+    def __init__(self, site: str, seed: int, span: int, benign: str = "day", names: tuple[str, ...] = (), controllers: int | None = 4) -> None:
         octets, told = io.BytesIO(), io.StringIO()
         self.world = World(seed, WEDNESDAY, WEDNESDAY + span, octets)
         self.plant: Plant = build(self.world, SITES[site], controllers)
@@ -157,7 +157,8 @@ def test_each_attack_leaves_what_its_label_says(site: str) -> None:
 @pytest.mark.parametrize("site", SITES)
 def test_an_independent_reader_finds_nothing_wrong(site: str, tmp_path: Path) -> None:
     need("tshark", shutil.which("tshark") is not None, "the independent reader is not installed")
-    names = tuple(name for name in ATTACKS if name not in ("foreign_content", "denial_of_service"))  # the one is malformed on purpose, the other long
+    # the first is malformed on purpose, tshark takes the port of the second for another protocol's, the third is long
+    names = tuple(name for name in ATTACKS if name not in ("foreign_content", "other_port", "denial_of_service"))
     path = tmp_path / "works.pcap"
     path.write_bytes(Written(site, 12, HOUR, names=names).capture)
     sums = [word for layer in ("ip", "tcp", "udp") for word in ("-o", f"{layer}.check_checksum:TRUE")]
@@ -293,7 +294,7 @@ def test_the_command_line_writes_the_same_to_a_pipe(tmp_path: Path) -> None:
         "--hours",
         "0.1",
         "--controllers",
-        "6",
+        "4",
     ]
     done = subprocess.run([*command, "--labels", str(labels), "-o", "-"], check=True, capture_output=True, cwd=ROOT)
     assert done.stdout == quiet("water").capture
