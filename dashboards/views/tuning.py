@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import kit, queries, rulings, trying
 from dashboards.access.visitor import demand, may
-from dashboards.formats import number
+from records.formats import number
 from dashboards.page import Page, begin, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.formats import SECOND, duration, number, share_missed, size
+from records.formats import SECOND, duration, number, share_missed, size
 from records.measures import difference
 from records.wording import LANGUAGES, catalogue, say
 from sensors.protocol import title_of
