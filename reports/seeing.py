@@ -1,0 +1,153 @@
+"""How much of a period was seen, of its time and of its payload, and what was not: the number that stands beside all others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from records.formats import DAY, MINUTE, SECOND
+from records.nesting import iso
+from records.query import Span
+from records.search import Range
+from sensors.blindness import told as spot_told
+from sensors.blindspots import Account
+from sensors.grading import grade
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.asking import Row, Source
+
+CHUNK: Final = 30 * DAY  # minutes that are asked for at once
+READ: Final = DAY  # of windows that are read at once
+MOST_ROWS: Final = 500_000  # windows whose blind spots are looked at, the newest: a quarter of three interfaces
+SPOTS: Final = 12
+GAPS: Final = 8
+PLACES: Final = 40
+PORTS: Final = 20
+SUMS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "dropped")
+# Remote access by what it speaks and by its registered port: what is heard there may be something else, and remote access may be elsewhere.
+REMOTE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP", "udp/3389": "RDP", "tcp/5900": "VNC", "tcp/5901": "VNC", "tcp/5938": "TeamViewer",
+                 "udp/5938": "TeamViewer", "tcp/7070": "AnyDesk", "tcp/5985": "WinRM", "tcp/5986": "WinRM", "udp/1194": "OpenVPN", "udp/51820": "WireGuard",
+                 "udp/500": "IPsec", "udp/4500": "IPsec"}  # fmt: skip
+
+
+def share(source: Source, span: Span) -> tuple[float | None, float]:
+    """(grade of the payload or None, share of the time 0–1 in which packets were seen): what an earlier period is measured by."""
+    sums = {name: source.sum("coverage", span, name) for name in ("decoded_bytes", "undecoded_bytes", "lost")}
+    return grade(*sums.values()), len(minutes(source, span)) * MINUTE / max(MINUTE, span.length)
+
+
+def minutes(source: Source, span: Span) -> list[int]:
+    """The minutes of a span in which a sensor saw a packet; the first as far as it lies in it."""
+    found: set[int] = set()
+    for start in range(span.since // MINUTE * MINUTE, span.until, CHUNK):
+        part = Span(start, min(start + CHUNK, span.until))
+        found.update(int(row["time"]) for row in source.histogram("coverage", part, MINUTE, Range("packets", low=1)))
+    return sorted(found)
+
+
+def told(source: Source, span: Span, steps: Sequence[Span]) -> tuple[Row, Row]:
+    """(coverage, what was not seen) of a period."""
+    seen = minutes(source, span)
+    account, used, total = _account(source, span)
+    counts = account.counts
+    whole = max(1, -(-span.length // MINUTE))
+    coverage: Row = {
+        "windows": total,
+        "looked_at": used,
+        "grade": account.grade,
+        "minutes": whole,
+        "seen_minutes": min(whole, len(seen)),
+        "time_share": min(whole, len(seen)) * 10_000 // whole / 100,
+        "reasons": account.reasons,
+        **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
+        "places": _places(source, span, account),
+        "over_time": _over_time(seen, steps),
+    }
+    gaps = _gaps(seen, span)
+    spots = account.spots()
+    unseen: Row = {
+        "gaps": [{"since": iso(gap.since), "until": iso(gap.until), "seconds": gap.length // SECOND} for gap in gaps[:GAPS]],
+        "gap_count": len(gaps),
+        "gap_seconds": sum(gap.length for gap in gaps) // SECOND,
+        "spots": [spot_told(spot) for spot in spots[:SPOTS]],
+        "spot_count": len(spots),
+        "remote": _remote(account),
+    }
+    return coverage, unseen
+
+
+def _account(source: Source, span: Span) -> tuple[Account, int, int]:
+    """What the windows come to, how many these are, and how many there are."""
+    account, total, used = Account(), source.count("coverage", span), 0
+    until = span.until
+    while until > span.since and used < MOST_ROWS:
+        part = Span(max(span.since, until - READ), until)
+        rows = source.store.read("coverage", part.query(source.where("coverage")))
+        account.add(rows)
+        used, until = used + rows.num_rows, part.since
+    return account, used, total
+
+
+def _gaps(seen: Sequence[int], span: Span) -> list[Span]:
+    """When no sensor saw a packet, the longest first."""
+    gaps: list[Span] = []
+    at = span.since
+    for start in [*seen, span.until]:
+        if start > at:
+            gaps.append(Span(at, start))
+        at = max(at, start + MINUTE)
+    return sorted(gaps, key=lambda gap: (-gap.length, gap.since))
+
+
+def _over_time(seen: Sequence[int], steps: Sequence[Span]) -> list[Row]:
+    """Of each day (of a day: hour) the share of its minutes in which packets were seen, in per cent, cut."""
+    counts: Counter[int] = Counter()
+    at = 0
+    for minute in seen:
+        while at < len(steps) - 1 and minute >= steps[at].until:
+            at += 1
+        counts[at] += 1
+    told: list[Row] = []
+    for place, step in enumerate(steps):
+        whole = max(1, -(-step.length // MINUTE))
+        told.append({"since": iso(step.since), "share": min(whole, counts[place]) * 10_000 // whole / 100})
+    return told
+
+
+def _places(source: Source, span: Span, account: Account) -> list[Row]:
+    """Each sensor and interface, the one that saw least first."""
+    seen = source.terms("coverage", span, ("observer.name", "interface"), 10_000, Range("packets", low=1))
+    windows = {(row["observer.name"] or "", row["interface"] or ""): int(row["total"]) for row in seen}
+    whole = max(1, -(-span.length // MINUTE))
+    told: list[Row] = []
+    for (observer, interface), sums in account.by_place.items():
+        files = sorted(name for name in sums.windows if name)
+        name = files[0] if observer.startswith("capture-") and files else observer
+        counts = sums.counts
+        told.append({
+            "observer": name,
+            "interface": interface or None,
+            "seen_minutes": min(whole, windows.get((observer, interface), 0)),
+            "minutes": whole,
+            "grade": grade(counts["decoded_bytes"], counts["undecoded_bytes"], counts["lost"]),
+            **{field: counts[field] for field in ("packets", "dropped", "lost")},
+        })  # fmt: skip
+    return sorted(told, key=lambda row: (row["seen_minutes"], row["observer"], row["interface"] or ""))[:PLACES]
+
+
+def _remote(account: Account) -> list[Row]:
+    """Traffic of remote access, as far as its protocol was recognised or its port tells."""
+    octets: Counter[tuple[str, str]] = Counter()
+    for sums in account.by_place.values():
+        for (cipher, port), held in sums.ciphers.items():
+            if cipher in {"ssh", "ipsec", "wireguard", "openvpn", "rdp"}:
+                octets[(cipher.upper() if len(cipher) < 4 else cipher, port)] += held["bytes"]
+            elif port in REMOTE:
+                octets[(REMOTE[port], port)] += held["bytes"]
+        for port, unread in sums.unread.items():
+            if port in REMOTE:
+                octets[(REMOTE[port], port)] += unread.bytes
+    ordered = sorted(octets.items(), key=lambda item: (-item[1], item[0]))
+    return [{"protocol": name, "port": port, "bytes": count} for (name, port), count in ordered[:PORTS]]
