@@ -13,9 +13,12 @@ from detectors.situation import MOST, index
 from records.formats import SECOND
 from records.nesting import iso
 from records.query import Span
+from records.wording import LANGUAGES
 from reports import alerting, answering, exposing, seeing
 from reports.asking import Row, Source
+from reports.front import sentence
 from reports.periods import before, days, last_year, latest
+from reports.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +68,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "sites": _sites(store, period) if site is None else [],
     }
     told["before"], told["last_year"] = (_compared(source, other, newest) for other in (before(period), last_year(period)))
+    told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return told | {"id": identity(told)}
 
 
