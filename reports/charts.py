@@ -1,7 +1,8 @@
-"""Charts as inline SVG for paper and screen: shapes and hatching tell apart what colour does, so that they hold in grey, too. Sizes are in pixels of 1/96 inch."""
+"""Charts as inline SVG for paper and screen: hatching and lightness tell apart what colour does, so that they hold in grey, too. Sizes are in CSS pixels."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from markupsafe import escape
@@ -45,14 +46,17 @@ def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
 def scale(value: float, low: float, high: float, level: str, words: dict[str, str], label: str) -> str:
     """The index on its scale, with its interval and the steps of the levels."""
     width, left, top, height = 330.0, 6.0, 26.0, 12.0
-    place = lambda points: left + points * (width - 2 * left) / 100  # noqa: E731 - one formula, used below
+
+    def place(points: float) -> float:
+        return left + points * (width - 2 * left) / 100
+
     parts = [_rect(left, top, width - 2 * left, height, PANEL, LINE)]
     parts.append(_hatched(place(low), top, place(high) - place(low), height, EDGES[level]))
     for step in STEPS:
         parts.append(f'<path d="M{place(step):.1f} {top}v{height + 4}" stroke="{INK}" stroke-width="0.8"/>')
         anchor = "start" if step == 0 else "end" if step == 100 else "middle"
         parts.append(_text(place(step) + (-1 if step == 0 else 1 if step == 100 else 0), top + height + 15, str(step), anchor, 10))
-    for word, (start, end) in zip(("low", "medium", "high", "critical"), zip(STEPS, STEPS[1:], strict=False), strict=True):
+    for word, (start, end) in zip(("low", "medium", "high", "critical"), pairwise(STEPS), strict=True):
         parts.append(_text((place(start) + place(end)) / 2, top + height + 29, words[word], "middle", 9.5))
     at = place(value)
     parts.append(f'<path d="M{at - 6:.1f} {top - 11}h12l-6 9z" fill="{FILLS[level]}" stroke="{EDGES[level]}" stroke-width="1"/>')
@@ -62,7 +66,7 @@ def scale(value: float, low: float, high: float, level: str, words: dict[str, st
 
 def over_time(counts: Sequence[dict[str, int]], shares: Sequence[float], ticks: Sequence[str], words: dict[str, str], label: str) -> str:
     """New alerts a step as stacked bars; beneath, on the same axis, the share of each step that was seen: what is hatched was not."""
-    left, top, height, ribbon = 34.0, 22.0, 104.0, 16.0
+    left, top, height, ribbon = 34.0, 22.0, 74.0, 12.0
     most = max(1, *(sum(each.values()) for each in counts)) if counts else 1
     wide = (WIDTH - left - 4) / max(1, len(counts))
     parts = [_legend(left, words)]
@@ -95,7 +99,7 @@ def _bar(level: str, x: float, y: float, width: float, height: float) -> str:
 def _seen(x: float, y: float, width: float, height: float, share: float) -> str:
     """A step of the ribbon: grey where seen, hatched where not; what is missing shows, however little it is."""
     seen = width * share / 100
-    if 0 < 100 - share and width - seen < 2:
+    if 100 - share > 0 and width - seen < 2:
         seen = max(0.0, width - 2)
     told = _rect(x, y, seen, height, "#B9BFC2") if seen else ""
     return told + (_hatched(x + seen, y, width - seen, height) if share < 100 else "")
@@ -106,5 +110,5 @@ def _legend(left: float, words: dict[str, str]) -> str:
     x = left
     for level in LEVELS:
         parts += [_bar(level, x, 4, 10, 9), _text(x + 14, 12, words[level], size=10)]
-        x += 26 + 6.4 * sum(2 if ord(letter) > 255 else 1 for letter in words[level])  # noqa: PLR2004 - letters of Chinese are twice as wide
+        x += 26 + 6.4 * sum(2 if ord(letter) > 255 else 1 for letter in words[level])
     return "".join(parts)

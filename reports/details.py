@@ -172,14 +172,8 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
     rows.append([Cell(words.say("table.exposure.internet_assets")), words.number(internet["inside"])])
     rows.append([Cell(words.say("table.exposure.inbound")), words.of(internet["inbound"], internet["pairs"])])
-    new = [
-        [Cell(each["name"], None, "strong"), Cell(", ".join(each["addresses"])), Cell(words.role(each["role"])), Cell(each["maker"] or DASH), Cell(words.minute(each["first"]))]
-        for each in found["listed_new"]
-    ]  # fmt: skip
-    pairs = [
-        [Cell(str(each["inside"] or DASH)), Cell(words.say("table.internet.in" if each["inbound"] else "table.internet.out")), Cell(str(each["outside"])), words.number(each["operations"])]
-        for each in internet["listed"]
-    ]  # fmt: skip
+    new = [_newcomer(each, words) for each in found["listed_new"]]
+    pairs = [_pair(each, words) for each in internet["listed"]]
     access = [[Cell(each["protocol"]), Cell(each["port"], None, "mono"), words.size(each["bytes"])] for each in remote]
     kinds = [[Cell(words.role(each["role"])), words.of(each["assets"], whole)] for each in found["roles"]]
     tables = [
@@ -192,17 +186,21 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     return Section("assets", words.say("assets.title"), words.say("assets.note"), tables)
 
 
+def _newcomer(each: Row, words: Words) -> list[Cell]:
+    addresses, role = Cell(", ".join(each["addresses"])), Cell(words.role(each["role"]))
+    return [Cell(each["name"], None, "strong"), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]))]
+
+
+def _pair(each: Row, words: Words) -> list[Cell]:
+    way = Cell(words.say("table.internet.in" if each["inbound"] else "table.internet.out"))
+    return [Cell(str(each["inside"] or DASH)), way, Cell(str(each["outside"] or DASH)), words.number(each["operations"])]
+
+
 def changes(told: Mapping[str, Any], words: Words) -> Section:
     """What people changed in rules, suppressions and lists, and what hid findings."""
     found: Row = told["changes"]
-    listed = [
-        [Cell(words.minute(each["time"])), Cell(str(each["by"])), Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"])), Cell(each["note"] or DASH)]
-        for each in found["listed"]
-    ]  # fmt: skip
-    versions = [
-        [Cell(words.minute(each["since"])), Cell(each["version"], None, "mono"), words.number(each["files"]), *(words.number(each.get(name)) for name in ("added", "changed", "removed"))]
-        for each in found["versions"]
-    ]  # fmt: skip
+    listed = [_changed(each, words) for each in found["listed"]]
+    versions = [_version(each, words) for each in found["versions"]]
     hiding = [
         [
             Cell(each["rule"]),
@@ -220,6 +218,16 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
         _table(words, "changed", ("time", "by", "action", "what", "note"), listed, shown),
     ]
     return Section("changes", words.say("changes.title"), words.say("changes.note"), tables)
+
+
+def _changed(each: Row, words: Words) -> list[Cell]:
+    deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]))
+    return [Cell(words.minute(each["time"])), Cell(str(each["by"])), deed, what, Cell(each["note"] or DASH)]
+
+
+def _version(each: Row, words: Words) -> list[Cell]:
+    counts = [words.number(each.get(name)) for name in ("files", "added", "changed", "removed")]
+    return [Cell(words.minute(each["since"])), Cell(each["version"], None, "mono"), *counts]
 
 
 def sites(told: Mapping[str, Any], words: Words) -> Section:

@@ -141,12 +141,12 @@ def compared(told: Mapping[str, Any], words: Words) -> Table:
     """This period beside the one before and that of a year ago; where nothing was recorded, it says so."""
     alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
     now: Row = {
-        "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "findings": alerts["findings"], "assets": assets["assets"],
+        "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "assets": assets["assets"],
         "grave": sum(each["total"] for each in alerts["severity"] if each["level"] in GRAVE), "new_assets": assets["new"], "grade": coverage["grade"],
         "time_share": coverage["time_share"], "answers": told["answers"],
     }  # fmt: skip
     columns: list[Row] = [now, told["before"], told["last_year"]]
-    names = ("index", "interval", "alerts", "findings", "assets", "answers", "time_share", "grade")
+    names = ("index", "interval", "alerts", "assets", "answers", "time_share", "grade")
     rows = [[Cell(words.say(f"compared.{name}")), *(_figure(name, each, words) for each in columns)] for name in names]
     head = ["", words.say("compared.now"), *(_column(name, told[name], words) for name in ("before", "last_year"))]
     return Table(words.say("compared.title"), head, rows)
@@ -174,10 +174,8 @@ def _figure(name: str, each: Row, words: Words) -> Cell:
             grave: Row = each["answers"]["grave"]
             median = words.span(grave["taken_up"]["median_s"]).text
             return Cell(words.say("compared.median", median=median, done=grave["taken_up"]["done"], of=grave["of"]), grave["taken_up"]["median_s"], "number")
-        case "time_share" | "grade":
-            return words.share_cell(each[name])
         case _:
-            return words.number(each[name])
+            return words.share_cell(each[name])
 
 
 def _chart(told: Mapping[str, Any], words: Words) -> str:

@@ -62,7 +62,7 @@ def _template() -> Any:
 def pdf(page: str) -> bytes:
     """The page on paper; nothing is fetched for it."""
     try:
-        from weasyprint import HTML
+        from weasyprint import HTML  # pyright: ignore[reportMissingTypeStubs]
     except (ImportError, OSError) as error:  # its libraries (Pango) are those of the system
         raise UsageError("report.weasyprint", problem=error) from error
     made: Any = HTML(string=page, url_fetcher=_refused)

@@ -21,7 +21,7 @@ _OPTIONS: Final = {"in_memory": True, "strings_to_formulas": False, "strings_to_
 def workbook(shown: Printed) -> bytes:
     """The file's octets. Raises UsageError where XlsxWriter is not installed."""
     try:
-        import xlsxwriter
+        import xlsxwriter  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise UsageError("report.xlsxwriter", problem=error) from error
     kept = io.BytesIO()
