@@ -11,6 +11,7 @@ from records.query import Span
 from records.search import Range
 from sensors.blindness import told as spot_told
 from sensors.blindspots import Account
+from sensors.engine.tables import WINDOW
 from sensors.grading import grade
 
 if TYPE_CHECKING:
@@ -18,40 +19,34 @@ if TYPE_CHECKING:
 
     from reports.asking import Row, Source
 
-CHUNK: Final = 30 * DAY  # minutes that are asked for at once
-READ: Final = DAY  # of windows that are read at once
+READ: Final = 5 * DAY  # of windows that are read at once
 MOST_ROWS: Final = 500_000  # windows whose blind spots are looked at, the newest: a quarter of three interfaces
 SPOTS: Final = 12
 GAPS: Final = 8
 PLACES: Final = 40
 PORTS: Final = 20
-SUMS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "dropped")
 # Remote access by what it speaks and by its registered port: what is heard there may be something else, and remote access may be elsewhere.
 REMOTE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP", "udp/3389": "RDP", "tcp/5900": "VNC", "tcp/5901": "VNC", "tcp/5938": "TeamViewer",
                  "udp/5938": "TeamViewer", "tcp/7070": "AnyDesk", "tcp/5985": "WinRM", "tcp/5986": "WinRM", "udp/1194": "OpenVPN", "udp/51820": "WireGuard",
                  "udp/500": "IPsec", "udp/4500": "IPsec"}  # fmt: skip
 
 
+def recorded(source: Source, span: Span) -> bool:
+    """Whether there is any window of a span; looked for day by day, from its end."""
+    return any(source.count("coverage", Span(max(span.since, end - READ), end)) for end in range(span.until, span.since, -READ))
+
+
 def share(source: Source, span: Span) -> tuple[float | None, float]:
-    """(grade of the payload or None, share of the time 0–1 in which packets were seen): what an earlier period is measured by."""
-    sums = {name: source.sum("coverage", span, name) for name in ("decoded_bytes", "undecoded_bytes", "lost")}
-    return grade(*sums.values()), len(minutes(source, span)) * MINUTE / max(MINUTE, span.length)
-
-
-def minutes(source: Source, span: Span) -> list[int]:
-    """The minutes of a span in which a sensor saw a packet; the first as far as it lies in it."""
-    found: set[int] = set()
-    for start in range(span.since // MINUTE * MINUTE, span.until, CHUNK):
-        part = Span(start, min(start + CHUNK, span.until))
-        found.update(int(row["time"]) for row in source.histogram("coverage", part, MINUTE, Range("packets", low=1)))
-    return sorted(found)
+    """(grade of the payload or None, share of the time 0–1 in which packets were seen): what an earlier period, or a site, is measured by."""
+    sums = [source.sum("coverage", span, name) for name in ("decoded_bytes", "undecoded_bytes", "lost")]
+    whole = max(1, -(-span.length // MINUTE))
+    return grade(*sums), min(whole, len(source.histogram("coverage", span, MINUTE, Range("packets", low=1)))) / whole
 
 
 def told(source: Source, span: Span, steps: Sequence[Span]) -> tuple[Row, Row]:
     """(coverage, what was not seen) of a period."""
-    seen = minutes(source, span)
     account, used, total = _account(source, span)
-    counts = account.counts
+    counts, seen = account.counts, minutes(account)
     whole = max(1, -(-span.length // MINUTE))
     coverage: Row = {
         "windows": total,
@@ -62,7 +57,7 @@ def told(source: Source, span: Span, steps: Sequence[Span]) -> tuple[Row, Row]:
         "time_share": min(whole, len(seen)) * 10_000 // whole / 100,
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
-        "places": _places(source, span, account),
+        "places": _places(span, account),
         "over_time": _over_time(seen, steps),
     }
     gaps = _gaps(seen, span)
@@ -78,16 +73,20 @@ def told(source: Source, span: Span, steps: Sequence[Span]) -> tuple[Row, Row]:
     return coverage, unseen
 
 
+def minutes(account: Account) -> list[int]:
+    """The minutes in which a sensor saw a packet: windows are as long."""
+    return sorted({window * WINDOW for sums in account.by_place.values() for windows in sums.windows.values() for window in windows})
+
+
 def _account(source: Source, span: Span) -> tuple[Account, int, int]:
     """What the windows come to, how many these are, and how many there are."""
-    account, total, used = Account(), source.count("coverage", span), 0
-    until = span.until
+    account, used, until = Account(), 0, span.until
     while until > span.since and used < MOST_ROWS:
         part = Span(max(span.since, until - READ), until)
         rows = source.store.read("coverage", part.query(source.where("coverage")))
         account.add(rows)
         used, until = used + rows.num_rows, part.since
-    return account, used, total
+    return account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0)
 
 
 def _gaps(seen: Sequence[int], span: Span) -> list[Span]:
@@ -116,10 +115,8 @@ def _over_time(seen: Sequence[int], steps: Sequence[Span]) -> list[Row]:
     return told
 
 
-def _places(source: Source, span: Span, account: Account) -> list[Row]:
+def _places(span: Span, account: Account) -> list[Row]:
     """Each sensor and interface, the one that saw least first."""
-    seen = source.terms("coverage", span, ("observer.name", "interface"), 10_000, Range("packets", low=1))
-    windows = {(row["observer.name"] or "", row["interface"] or ""): int(row["total"]) for row in seen}
     whole = max(1, -(-span.length // MINUTE))
     told: list[Row] = []
     for (observer, interface), sums in account.by_place.items():
@@ -129,7 +126,7 @@ def _places(source: Source, span: Span, account: Account) -> list[Row]:
         told.append({
             "observer": name,
             "interface": interface or None,
-            "seen_minutes": min(whole, windows.get((observer, interface), 0)),
+            "seen_minutes": min(whole, len({window for windows in sums.windows.values() for window in windows})),
             "minutes": whole,
             "grade": grade(counts["decoded_bytes"], counts["undecoded_bytes"], counts["lost"]),
             **{field: counts[field] for field in ("packets", "dropped", "lost")},

@@ -37,7 +37,7 @@ DIGITS: Final = 12  # of a report's identity
 def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
     """The period to tell where nobody says which: the last that was over, unless nothing was recorded in it and something was since."""
     over, current = latest(kind, zone, newest)
-    return over if store.count("coverage", over.span.query()) else current
+    return over if seeing.recorded(Source(store), over.span) else current
 
 
 def document(store: Store, period: Period, site: str | None = None) -> Row:
@@ -111,7 +111,7 @@ def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row]
 def _compared(source: Source, period: Period, newest: int) -> Row:
     """What another period came to; only when it was, where nothing was recorded in it."""
     told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
-    if not source.count("coverage", period.span):
+    if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
     found, alerts, assets, (grade, share) = _measured(source, period.span)
     answers = answering.times(source, period.span, alerts, newest)
