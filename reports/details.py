@@ -62,12 +62,16 @@ def _worst(found: Row, words: Words) -> Table:
             Cell(", ".join(each["assets"]) or DASH),
             Cell(words.minute(each["first"])),
             words.number(each["findings"]),
-            Cell(words.code("verdict", each["verdict"]) if each["verdict"] else words.code("status", each["status"])),
+            Cell(_state(each, words)),
             Cell(str(each["id"])[:SHORT], None, "mono"),
         ]
         for each in found["worst"]
     ]
     return _table(words, "worst", ("severity", "alert", "assets", "first", "findings", "state", "id"), rows, words.say("table.worst.note", count=len(rows)))
+
+
+def _state(each: Row, words: Words) -> str:
+    return words.say("table.states.closed_as", verdict=words.code("verdict", each["verdict"])) if each["verdict"] else words.code("status", each["status"])
 
 
 def _states(found: Row, words: Words) -> Table:
@@ -126,13 +130,10 @@ def answers(told: Mapping[str, Any], words: Words) -> Section:
 def coverage(told: Mapping[str, Any], words: Words) -> Section:
     """Time and payload, each sensor, and what takes points."""
     found: Row = told["coverage"]
-    texts = [
-        words.say(
-            "coverage_section.text", seen=number(found["seen_minutes"]), minutes=number(found["minutes"]), time=words.share(found["time_share"]),
-            packets=number(found["packets"]), payload=words.size(found["decoded_bytes"] + found["undecoded_bytes"] + found["lost"]).text,
-            grade=words.share(found["grade"]), dropped=number(found["dropped"]),
-        )
-    ]  # fmt: skip
+    payload = words.size(found["decoded_bytes"] + found["undecoded_bytes"] + found["lost"]).text
+    counts = {name: number(found[name]) for name in ("sensors", "minutes", "packets", "dropped")}
+    shares = {"time": words.share(found["time_share"]), "grade": words.share(found["grade"])}
+    texts = [words.say("coverage_section.text", seen=number(found["seen_minutes"]), payload=payload, **counts, **shares)]
     texts += [reason_words(each, words.language) for each in found["reasons"]]
     if found["looked_at"] < found["windows"]:
         texts.append(words.say("coverage_section.some", shown=number(found["looked_at"]), total=number(found["windows"])))
@@ -160,7 +161,13 @@ def unseen(told: Mapping[str, Any], words: Words) -> Section:
         _table(words, "spots", ("what", "todo"), spots, words.say("shown_of", shown=len(spots), total=number(found["spot_count"]))),
         _table(words, "gaps", ("since", "until", "length"), gaps, words.say("shown_of", shown=len(gaps), total=number(found["gap_count"]))),
     ]
-    return Section("unseen", words.say("unseen.title"), words.say("unseen.note"), tables, texts=[words.say("unseen.wire")])
+    return Section(
+        "unseen",
+        words.say("unseen.title"),
+        words.say("unseen.note"),
+        tables,
+        texts=[*(words.say("unseen.silent", sensor=name) for name in found["silent"]), words.say("unseen.wire")],
+    )
 
 
 def assets(told: Mapping[str, Any], words: Words) -> Section:

@@ -20,6 +20,7 @@ Row = dict[str, Any]
 LEVELS: Final = ("critical", "high", "medium", "low")
 GRAVE: Final = ("critical", "high")
 SPOTS: Final = 4
+SILENT: Final = 2
 
 
 def sentence(told: Mapping[str, Any], words: Words) -> str:
@@ -124,7 +125,9 @@ def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
         Fact(number(total), said("fact.of_alerts", whole=number(alerts["total"])), said("fact.grave")),
         Fact(number(unanswered), said("fact.of_grave", whole=number(total)), said("fact.unanswered")),
         Fact(number(assets["new"]), said("fact.of_assets", whole=number(assets["assets"])), said("fact.new")),
-        Fact(words.share(coverage["time_share"]), said("fact.of_time", whole=_minutes(coverage["minutes"], words)), said("fact.time")),
+        Fact(
+            words.share(coverage["time_share"]), words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words)), said("fact.time")
+        ),
         Fact(words.share(coverage["grade"]), said("fact.of_payload", whole=_payload(coverage, words)), said("fact.grade")),
     ]
 
@@ -204,7 +207,9 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
                 since=words.minute(longest["since"]),
             )
         )  # fmt: skip
-    lines += [str(spot[words.language]["what"]) for spot in found["spots"][: SPOTS - len(lines)]]
-    if found["spot_count"] > SPOTS:
-        lines.append(words.say("unseen.more", count=number(found["spot_count"] - SPOTS + (1 if found["gap_count"] else 0))))
+    lines += [words.say("unseen.silent", sensor=name) for name in found["silent"][:SILENT]]
+    lines += [str(spot[words.language]["what"]) for spot in found["spots"][: max(0, SPOTS - len(lines))]]
+    more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) - len(lines)
+    if more > 0:
+        lines.append(words.say("unseen.more", count=number(more)))
     return [*lines, words.say("unseen.wire")]

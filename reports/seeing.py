@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +16,13 @@ from sensors.engine.tables import WINDOW
 from sensors.grading import grade
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from reports.asking import Row, Source
 
+Place = tuple[str, str]  # observer, interface
+CAPTURES: Final = "capture-"  # how observers begin that are captures which were given no name
+MOST_PLACES: Final = 10_000
 READ: Final = 5 * DAY  # of windows that are read at once
 MOST_ROWS: Final = 500_000  # windows whose blind spots are looked at, the newest: a quarter of three interfaces
 SPOTS: Final = 12
@@ -36,33 +40,54 @@ def recorded(source: Source, span: Span) -> bool:
     return any(source.count("coverage", Span(max(span.since, end - READ), end)) for end in range(span.until, span.since, -READ))
 
 
+def places(source: Source, span: Span) -> dict[Place, int]:
+    """Each sensor and interface that recorded in a span, with the minutes in which it saw packets. Captures without a name count as one."""
+    found: Counter[Place] = Counter()
+    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES):
+        found[_place(row["observer.name"], row["interface"])] += 0
+    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES, Range("packets", low=1)):
+        found[_place(row["observer.name"], row["interface"])] += int(row["total"])
+    return {place: min(_minutes(span), count) for place, count in found.items()}
+
+
+def _place(observer: str | None, interface: str | None) -> Place:
+    return (CAPTURES, "") if (observer or "").startswith(CAPTURES) else (observer or "", interface or "")
+
+
+def _minutes(span: Span) -> int:
+    return max(1, -(-span.length // MINUTE))
+
+
 def share(source: Source, span: Span) -> tuple[float | None, float]:
-    """(grade of the payload or None, share of the time 0–1 in which packets were seen): what an earlier period, or a site, is measured by."""
+    """(grade of the payload or None, share of the sensors' time 0–1 in which they saw packets): what an earlier period, or a site, is measured by."""
     sums = [source.sum("coverage", span, name) for name in ("decoded_bytes", "undecoded_bytes", "lost")]
-    whole = max(1, -(-span.length // MINUTE))
-    return grade(*sums), min(whole, len(source.histogram("coverage", span, MINUTE, Range("packets", low=1)))) / whole
+    found = places(source, span)
+    return grade(*sums), sum(found.values()) / (_minutes(span) * max(1, len(found)))
 
 
-def told(source: Source, span: Span, steps: Sequence[Span]) -> tuple[Row, Row]:
-    """(coverage, what was not seen) of a period."""
+def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Place]) -> tuple[Row, Row]:
+    """(coverage, what was not seen) of a period. `earlier`: who recorded in the period before, and is missed where it recorded nothing now."""
     account, used, total = _account(source, span)
-    counts, seen = account.counts, minutes(account)
-    whole = max(1, -(-span.length // MINUTE))
+    counts, by_place = account.counts, _seen(account)
+    silent = sorted(set(earlier) - set(by_place))
+    sensors = len(by_place) + len(silent)
+    minutes, seen = _minutes(span) * max(1, sensors), sum(map(len, by_place.values()))
     coverage: Row = {
         "windows": total,
         "looked_at": used,
         "grade": account.grade,
-        "minutes": whole,
-        "seen_minutes": min(whole, len(seen)),
-        "time_share": min(whole, len(seen)) * 10_000 // whole / 100,
+        "sensors": sensors,
+        "minutes": minutes,
+        "seen_minutes": min(minutes, seen),
+        "time_share": min(minutes, seen) * 10_000 // minutes / 100,
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
         "places": _places(span, account),
-        "over_time": _over_time(seen, steps),
+        "over_time": _over_time(by_place, max(1, sensors), steps),
     }
-    gaps = _gaps(seen, span)
-    spots = account.spots()
+    gaps, spots = _gaps(sorted({minute for each in by_place.values() for minute in each}), span), account.spots()
     unseen: Row = {
+        "silent": [" · ".join(filter(None, place)) for place in silent],
         "gaps": [{"since": iso(gap.since), "until": iso(gap.until), "seconds": gap.length // SECOND} for gap in gaps[:GAPS]],
         "gap_count": len(gaps),
         "gap_seconds": sum(gap.length for gap in gaps) // SECOND,
@@ -73,9 +98,12 @@ def told(source: Source, span: Span, steps: Sequence[Span]) -> tuple[Row, Row]:
     return coverage, unseen
 
 
-def minutes(account: Account) -> list[int]:
-    """The minutes in which a sensor saw a packet: windows are as long."""
-    return sorted({window * WINDOW for sums in account.by_place.values() for windows in sums.windows.values() for window in windows})
+def _seen(account: Account) -> dict[Place, set[int]]:
+    """By sensor and interface, the minutes in which it saw a packet: windows are as long."""
+    found: dict[Place, set[int]] = {}
+    for (observer, interface), sums in account.by_place.items():
+        found.setdefault(_place(observer, interface), set()).update(window * WINDOW for windows in sums.windows.values() for window in windows)
+    return found
 
 
 def _account(source: Source, span: Span) -> tuple[Account, int, int]:
@@ -100,24 +128,22 @@ def _gaps(seen: Sequence[int], span: Span) -> list[Span]:
     return sorted(gaps, key=lambda gap: (-gap.length, gap.since))
 
 
-def _over_time(seen: Sequence[int], steps: Sequence[Span]) -> list[Row]:
-    """Of each day (of a day: hour) the share of its minutes in which packets were seen, in per cent, cut."""
+def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Span]) -> list[Row]:
+    """Of each day (of a day: hour) the share of the sensors' minutes in which they saw packets, in per cent, cut."""
     counts: Counter[int] = Counter()
-    at = 0
-    for minute in seen:
-        while at < len(steps) - 1 and minute >= steps[at].until:
-            at += 1
-        counts[at] += 1
+    ends = [step.until for step in steps]
+    for seen in by_place.values():
+        counts.update(min(bisect_right(ends, minute), len(steps) - 1) for minute in seen)
     told: list[Row] = []
     for place, step in enumerate(steps):
-        whole = max(1, -(-step.length // MINUTE))
+        whole = _minutes(step) * sensors
         told.append({"since": iso(step.since), "share": min(whole, counts[place]) * 10_000 // whole / 100})
     return told
 
 
 def _places(span: Span, account: Account) -> list[Row]:
     """Each sensor and interface, the one that saw least first."""
-    whole = max(1, -(-span.length // MINUTE))
+    whole = _minutes(span)
     told: list[Row] = []
     for (observer, interface), sums in account.by_place.items():
         files = sorted(name for name in sums.windows if name)

@@ -45,13 +45,14 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
     source = Source(store, site)
     newest = store.newest() or 0
     steps, span = days(period), period.span
+    past = before(period)
+    compared = _compared(source, past, newest)
+    coverage, unseen = seeing.told(source, span, steps, seeing.places(source, past.span) if compared["recorded"] else ())
     assets = exposing.assets(source, span)
     names = exposing.by_any_name(assets)
     alerts = alerting.raised(source, span)
-    coverage, unseen = seeing.told(source, span, steps)
     seen = (coverage["grade"], coverage["seen_minutes"] / coverage["minutes"])
     found = index(alerting.concerns(alerts, names), len(assets), _seen(*seen))
-    answers = answering.times(source, span, alerts, newest)
     told: Row = {
         "kind": "summary",
         "version": VERSION,
@@ -60,14 +61,14 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "recorded": bool(coverage["windows"]),
         "index": _index(found) if coverage["windows"] else None,
         "alerts": alerting.told(alerts, span, names, steps),
-        "answers": answers,
+        "answers": answering.times(source, span, alerts, newest),
         "coverage": coverage,
         "assets": exposing.told(source, span, assets),
         "changes": answering.changes(source, span, alerts),
         "unseen": unseen,
         "sites": _sites(store, period) if site is None else [],
     }
-    told["before"], told["last_year"] = (_compared(source, other, newest) for other in (before(period), last_year(period)))
+    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return told | {"id": identity(told)}
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -15,12 +14,17 @@ from records.facts import Fact
 from records.model import Asset, Batch, Finding, PacketRef, Term, Text
 from records.query import Query
 from records.schema import ACTIVITY, COVERAGE, arrow_schema
-from records.store.contract import Change, Commit, Store
+from records.store.contract import Change, Commit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from records.store.contract import Store
 
 SECOND = 10**9
 MINUTE = 60 * SECOND
 DAY = 1440 * MINUTE
-START = 1_793_548_800 * SECOND  # 2026-11-02T00:00:00Z, a Monday; 00:00 UTC is 08:00 of the plant
+START = 1_793_548_800 * SECOND  # 2026-11-02T00:00:00+08:00, a Monday of the plant
 SITES = ("北港水厂 North Harbour", "Linghe Pumping Station")
 KINDS = (("PLC", "controller", 1), ("HMI", "hmi", 2), ("ENG", "engineering", 3), ("HIST", "historian", 3))
 TITLES = (
@@ -51,7 +55,7 @@ class Plant:
                     address = f"10.{place + 1}.{kind}.{number + 10}"
                     first = until - DAY // 2 if number % 10 == 9 else since
                     told = [Fact("address", address, "traffic", 95, first, until), Fact("name", f"{name}-{place + 1}{number:02}", "list", 91, first, until)]
-                    told += [Fact("role", role, "behaviour", 70, first, until)] if number % 7 != 6 else []
+                    told += [Fact("role", role, "behaviour", 70, first, until)] if number % 5 != 4 else []
                     told += [Fact("level", str(level), "list", 91, first, until)]
                     told += [Fact("criticality", "critical", "settings", 90, first, until)] if kind == 0 and number % 20 == 3 else []
                     told += [Fact("vendor", "Norrstrom Elektronik", "modbus:identity", 85, first, until)] if kind == 0 else []

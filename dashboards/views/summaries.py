@@ -130,7 +130,7 @@ def preview(page: Page, name: str) -> None:
             file = ".".join(filter(None, (name, "" if form == "json" else page.language, form)))
             make = partial(printed_as, name, form, page.language)
             st.download_button(form.upper(), make, file, KINDS_OF_FILE[form], key=f"file_{form}", on_click="ignore")
-    st.iframe(shown, height=HEIGHT)
+    kit.draw("paper", {"html": shown, "title": page.say("reports.preview"), "height": HEIGHT}, "paper")
 
 
 def printed_as(name: str, form: str, language: str) -> bytes:
