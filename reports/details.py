@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from records.formats import number
+from reports.alerting import STATUSES, VERDICTS
 from reports.blocks import Cell, Section, Table
 from reports.words import DASH
 from sensors.blindness import reason_words
@@ -75,10 +76,10 @@ def _state(each: Row, words: Words) -> str:
 
 
 def _states(found: Row, words: Words) -> Table:
-    rows = [[Cell(words.code("status", name)), words.of(count, found["total"])] for name, count in found["status"].items()]
+    rows = [[Cell(words.code("status", name)), words.of(found["status"][name], found["total"])] for name in STATUSES]
     rows += [
         [Cell(words.say("table.states.closed_as", verdict=words.code("verdict", name))), words.of(found["verdict"][name], found["status"]["closed"])]
-        for name in ("true", "expected", "false")
+        for name in VERDICTS
     ]
     return _table(words, "states", ("state", "alerts"), rows)
 

@@ -99,7 +99,7 @@ def _level_words(words: Words) -> dict[str, str]:
 
 
 def _scale(index: Row, words: Words) -> str:
-    label = words.say("index.alt", value=index["value"], low=index["low"], high=index["high"])
+    label = words.say("index.alt", **{name: f"{index[name]:.1f}" for name in ("value", "low", "high")})
     return Markup(charts.scale(index["value"], index["low"], index["high"], index["level"], _level_words(words), label))  # noqa: S704 - ours, escaped there
 
 

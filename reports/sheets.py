@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import UsageError
+from records.formats import number
 from records.visible import clean
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class _Sheet:
             self._at += 1
 
     def _cell(self, column: int, cell: Cell) -> None:
-        plain = cell.value is not None and cell.text.replace(",", "").replace("−", "-") == f"{cell.value:g}"
+        plain = cell.value is not None and cell.text in {number(cell.value), f"{cell.value:.1f}"}
         if plain:
             self._sheet.write_number(self._at, column, cell.value, self._formats["number"])
         else:

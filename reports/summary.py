@@ -4,6 +4,7 @@ printed forms are made from it alone.
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,7 +71,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
     }
     told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
-    return told | {"id": identity(told)}
+    return json.loads(canonical(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
 
 
 def canonical(told: Row) -> bytes:

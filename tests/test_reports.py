@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 ZONE = ZoneInfo("Asia/Shanghai")
 HIDDEN = "s" * 20
-WEEK = holding("weekly", ZONE, START + 8 * DAY)  # the second week, from Sunday 16:00 UTC
+LAST = holding("daily", ZONE, START + 2 * DAY)  # the third day of three
 
 
 @pytest.fixture(scope="module", params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Two weeks of two sites, decided about; it is only read."""
+    """Three days of two sites, decided about; it is only read."""
     with pytest.MonkeyPatch.context() as patch:
         folder: Path = tmp_path_factory.mktemp("reports")
         patch.setenv("BALEFIRE_SPOOL", str(folder / "spool"))
@@ -47,7 +47,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         hiding = Suppression(HIDDEN, "Wang Fang", "known fault of the panel, ticket 4711", START, START + 60 * DAY, {"rule": ("rule-5",)})
         values = {name: value for name, value in suppression_row(hiding).items() if name not in {"id", "revision"}}
         opened.change([Change("suppression", HIDDEN, None, "suppress", "Wang Fang", values)])
-        fill(opened, START, 14, Plant(controllers=5, findings=14, activities=60), HIDDEN)
+        fill(opened, START, 3, Plant(controllers=5, findings=90, activities=400), HIDDEN)
         decide(opened)
         yield opened
         opened.close()
@@ -55,18 +55,18 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def told(store: Store) -> Row:
-    return document(store, WEEK)
+    return document(store, LAST)
 
 
 def everything(store: Store, table: str) -> list[Row]:
     return flat(TABLES[table], store.read(table, Query()))
 
 
-def inside(time: int, span: Period = WEEK) -> bool:
+def inside(time: int, span: Period = LAST) -> bool:
     return span.since <= time < span.until
 
 
-def in_period(store: Store, span: Period = WEEK, site: str | None = None) -> tuple[dict[str, int], Counter[str], int]:
+def in_period(store: Store, span: Period = LAST, site: str | None = None) -> tuple[dict[str, int], Counter[str], int]:
     """By alert the gravest finding of the period and how many; how many are hidden."""
     gravest: dict[str, int] = {}
     counts: Counter[str] = Counter()
@@ -99,7 +99,7 @@ def test_alerts_are_those_with_a_finding_in_the_period(store: Store, told: Row) 
     closed = Counter(rows[name]["verdict"] for name in gravest if rows[name]["status"] == "closed")
     assert found["verdict"] == {name: closed[name] for name in ("true", "expected", "false")} | {"none": len(gravest) - closed.total()}
     assert sum(row[level] for row in found["over_time"] for level in ("critical", "high", "medium", "low")) == found["new"]
-    assert [row["since"] for row in found["over_time"]] == [iso(WEEK.since + day * DAY) for day in range(7)]
+    assert [row["since"] for row in found["over_time"]] == [iso(LAST.since + hour * 60 * MINUTE) for hour in range(24)]
 
 
 def test_alerts_by_technique_and_role(store: Store, told: Row) -> None:
@@ -138,7 +138,7 @@ def test_coverage_is_counted_by_sensor(store: Store, told: Row) -> None:
     by_place = Counter((row["observer.name"], row["interface"]) for row in rows)
     assert found["windows"] == found["looked_at"] == len(rows)
     assert found["sensors"] == len(by_place) == 2
-    assert found["minutes"] == 2 * 7 * 1440
+    assert found["minutes"] == 2 * 1440
     assert found["seen_minutes"] == len(rows)
     assert found["time_share"] == len(rows) * 10_000 // found["minutes"] / 100
     sums = {name: sum(row[name] for row in rows) for name in ("packets", "decoded_bytes", "undecoded_bytes", "lost", "dropped")}
@@ -150,7 +150,7 @@ def test_coverage_is_counted_by_sensor(store: Store, told: Row) -> None:
 
 def test_what_no_sensor_saw(store: Store, told: Row) -> None:
     seen = {row["@timestamp"] // MINUTE for row in everything(store, "coverage") if inside(row["@timestamp"])}
-    blind = [minute for minute in range(WEEK.since // MINUTE, WEEK.until // MINUTE) if minute not in seen]
+    blind = [minute for minute in range(LAST.since // MINUTE, LAST.until // MINUTE) if minute not in seen]
     assert told["unseen"]["gap_seconds"] == 60 * len(blind)
     assert told["unseen"]["gap_count"] == sum(minute - 1 not in blind for minute in blind)
     assert all((period(gap["since"]) or (0,))[0] // MINUTE in blind for gap in told["unseen"]["gaps"])
@@ -158,10 +158,10 @@ def test_what_no_sensor_saw(store: Store, told: Row) -> None:
 
 
 def test_assets_and_who_spoke_with_the_internet(store: Store, told: Row) -> None:
-    rows = [row for row in everything(store, "asset") if row["first"] < WEEK.until and row["last"] >= WEEK.since]
+    rows = [row for row in everything(store, "asset") if row["first"] < LAST.until and row["last"] >= LAST.since]
     found = told["assets"]
     assert found["assets"] == len(rows)
-    assert found["new"] == sum(row["first"] >= WEEK.since for row in rows)
+    assert found["new"] == sum(row["first"] >= LAST.since for row in rows)
     assert found["without_role"] == sum(not row["role"] for row in rows)
     assert {row["role"]: row["assets"] for row in found["roles"]} == dict(Counter(row["role"] for row in rows))
     assert found["unlisted"] is None, "the plant gave no list: that is not nought"
@@ -188,8 +188,8 @@ def test_changes_are_those_of_the_trail(store: Store, told: Row) -> None:
 def test_a_site_and_all_of_them(store: Store, told: Row) -> None:
     assert {row["site"] for row in told["sites"]} == set(SITES)
     for row in told["sites"]:
-        alone = document(store, WEEK, row["site"])
-        gravest, counts, _ = in_period(store, WEEK, row["site"])
+        alone = document(store, LAST, row["site"])
+        gravest, counts, _ = in_period(store, LAST, row["site"])
         assert (row["alerts"], row["findings"]) == (alone["alerts"]["total"], alone["alerts"]["findings"]) == (len(gravest), counts.total())
         assert row["index"] == alone["index"]
         assert row["time_share"] == alone["coverage"]["time_share"]
@@ -200,14 +200,14 @@ def test_a_site_and_all_of_them(store: Store, told: Row) -> None:
 
 
 def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(store: Store, told: Row) -> None:
-    earlier = document(store, before(WEEK))
+    earlier = document(store, before(LAST))
     assert told["before"]["recorded"]
     assert (told["before"]["alerts"], told["before"]["findings"]) == (earlier["alerts"]["total"], earlier["alerts"]["findings"])
     assert told["before"]["index"] == earlier["index"]
     assert told["before"]["answers"] == earlier["answers"]
     assert not told["last_year"]["recorded"]
     assert "alerts" not in told["last_year"]
-    empty = document(store, holding("weekly", ZONE, START - 30 * DAY))
+    empty = document(store, holding("daily", ZONE, START - 30 * DAY))
     assert not empty["recorded"]
     assert empty["index"] is None
     assert empty["sentence"]["en"].startswith("Nothing was recorded")
@@ -215,14 +215,14 @@ def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(
 
 def test_sensors_that_fell_silent_are_missed(store: Store) -> None:
     """On the day after the plant's last both are named, and their time counts as blind."""
-    after = document(store, holding("daily", ZONE, START + 14 * DAY))
+    after = document(store, holding("daily", ZONE, START + 3 * DAY))
     assert after["unseen"]["silent"] == ["sensor-1 · eth1", "sensor-2 · eth1"]
     assert (after["coverage"]["sensors"], after["coverage"]["minutes"], after["coverage"]["time_share"]) == (2, 2880, 0)
-    assert document(store, holding("daily", ZONE, START + 15 * DAY))["unseen"]["silent"] == []
+    assert document(store, holding("daily", ZONE, START + 4 * DAY))["unseen"]["silent"] == []
 
 
 def test_the_same_data_is_the_same_document_and_other_data_another(store: Store, told: Row) -> None:
-    again = document(store, WEEK)
+    again = document(store, LAST)
     assert canonical(again) == canonical(told)
     assert again["id"] == identity(told)
     assert json.loads(canonical(told)) == told
@@ -233,6 +233,8 @@ def test_the_same_data_is_the_same_document_and_other_data_another(store: Store,
 
 def test_the_period_that_is_told_where_nobody_says_which(store: Store) -> None:
     newest = store.newest() or 0
-    assert chosen(store, "weekly", ZONE, newest).until <= newest
-    assert chosen(store, "daily", ZONE, newest).whole
-    assert not chosen(store, "quarterly", ZONE, newest).whole, "nothing was recorded in the quarter before: the present one is told as far as it goes"
+    assert newest == LAST.until - 1, "the third day is not over before the first moment of the fourth"
+    assert chosen(store, "daily", ZONE, newest) == before(LAST)
+    assert chosen(store, "daily", ZONE, newest + 1) == LAST
+    week = chosen(store, "weekly", ZONE, newest)
+    assert (week.since, week.until, week.whole) == (START, LAST.until, False), "nothing was recorded in the week before: the present one, as far as it goes"
