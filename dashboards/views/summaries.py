@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import streamlit as st
 
 from dashboards import kit
-from dashboards.access.visitor import demand, may
+from dashboards.access.visitor import may
 from dashboards.deciding import refused, refusing
-from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
-from dashboards.serve import DIRECTORY, ZONE
-from records.errors import BalefireError, UsageError
+from dashboards.printouts import WHICH, file, kept, make
+from records.errors import BalefireError
 from records.wording import say
-from reports.kept import Kept, place
-from reports.periods import KINDS, before, latest, zone_of
-from reports.printing import FORMATS, html, printed, rendered
-from reports.summary import chosen, document, known_sites
+from reports.periods import KINDS, zone_of
+from reports.printing import html, printed
+from reports.summary import known_sites
 from reports.words import Words
-
-if TYPE_CHECKING:
-    from reports.periods import Period
 
 PAGE: Final = ("reports", 10)
 PLACE: Final = PAGE[0]
@@ -35,12 +29,6 @@ KINDS_OF_FILE: Final = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "json": "application/json",
 }
-WHICH: Final = ("over", "current", "earlier")
-
-
-def kept() -> Kept:
-    """The folder of this store's reports."""
-    return Kept(place(os.environ.get("BALEFIRE_STORE", ""), os.environ.get(DIRECTORY, "")))
 
 
 def show(page: Page) -> None:
@@ -72,23 +60,10 @@ def making(page: Page) -> None:
             st.markdown(f":gray[{page.say('reports.may_not')}]")
 
 
-def period(kind: str, which: str) -> Period:
-    """The period that is meant, by the newest packet."""
-    store, zone = opened(), zone_of(os.environ.get(ZONE, ""))
-    newest = store.newest()
-    if newest is None:
-        raise UsageError("report.empty", store=os.environ.get("BALEFIRE_STORE", ""))
-    over, current = latest(kind, zone, newest)
-    return {"current": current, "earlier": before(over)}.get(which) or chosen(store, kind, zone, newest)
-
-
 def run(kind: str, which: str, site: str) -> None:
     """The button was pressed."""
     with refusing():
-        demand("report")
-        told = document(opened(), period(kind, which), site or None)
-        kept().keep(told)
-        st.query_params["report"] = told["id"]
+        st.query_params["report"] = make(kind, which, site)
 
 
 def history(page: Page, heads: list[dict[str, Any]], name: str) -> None:
@@ -127,17 +102,10 @@ def preview(page: Page, name: str) -> None:
         st.markdown(f":gray[{name}]")
         st.space("stretch")
         for form in ("pdf", "html", "xlsx", "json"):
-            file = ".".join(filter(None, (name, "" if form == "json" else page.language, form)))
-            make = partial(printed_as, name, form, page.language)
-            st.download_button(form.upper(), make, file, KINDS_OF_FILE[form], key=f"file_{form}", on_click="ignore")
+            called = ".".join(filter(None, (name, "" if form == "json" else page.language, form)))
+            content = partial(file, name, form, page.language)
+            st.download_button(form.upper(), content, called, KINDS_OF_FILE[form], key=f"file_{form}", on_click="ignore")
     kit.draw("paper", {"html": shown, "title": page.say("reports.preview"), "height": HEIGHT}, "paper")
-
-
-def printed_as(name: str, form: str, language: str) -> bytes:
-    """A file of a report. Raises BalefireError."""
-    if form not in FORMATS:
-        raise UsageError("report.unknown", id=name)
-    return rendered(kept().find(name), form, language)
 
 
 show(begin())
