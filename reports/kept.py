@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import platformdirs
 
 from records.errors import StoreError, UsageError
-from reports.printing import rendered
+from reports.printing import MissingError, rendered
 from reports.summary import canonical, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Row = dict[str, Any]
 NAME: Final = re.compile(r"(?:daily|weekly|monthly|quarterly)-\d{4}-\d\d-\d\d-[0-9a-f]{12}")
@@ -113,13 +113,22 @@ def _document(file: str, name: str, _changed: int, size: int) -> Row:
     raise StoreError("report.changed", file=file)
 
 
-def write_forms(told: Mapping[str, Any], folder: Path, forms: Iterable[str], languages: Iterable[str]) -> list[Path]:
-    """Print a document in these forms and languages; the files, JSON once. Raises UsageError, StoreError."""
+def write_forms(
+    told: Mapping[str, Any], folder: Path, forms: Iterable[str], languages: Iterable[str], missing: Callable[[MissingError], None] | None = None
+) -> list[Path]:
+    """Print a document in these forms and languages; the files, JSON once. `missing` is told what cannot be printed here, and the rest is. Raises StoreError
+    and, without `missing`, MissingError.
+    """
     made: list[Path] = []
     for form in forms:
-        for language in ("",) if form == "json" else tuple(languages):
-            name = ".".join(filter(None, (str(told["id"]), language, form)))
-            made.append(write(folder, name, rendered(told, form, language)))
+        try:
+            for language in ("",) if form == "json" else tuple(languages):
+                name = ".".join(filter(None, (str(told["id"]), language, form)))
+                made.append(write(folder, name, rendered(told, form, language)))
+        except MissingError as error:
+            if missing is None:
+                raise
+            missing(error)
     return made
 
 

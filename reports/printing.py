@@ -20,6 +20,10 @@ FORMATS: Final = ("html", "pdf", "xlsx", "json")
 _TEMPLATES: Final = "reports.templates"
 
 
+class MissingError(UsageError):
+    """A package is not installed that this form takes."""
+
+
 def printed(told: Mapping[str, Any], language: str) -> Printed:
     """What the printed forms show."""
     words = Words(language, zone_of(str(told["zone"])))
@@ -29,7 +33,7 @@ def printed(told: Mapping[str, Any], language: str) -> Printed:
 
 
 def rendered(told: Mapping[str, Any], form: str, language: str) -> bytes:
-    """One form of it. Raises UsageError where a package is missing that it takes."""
+    """One form of it. Raises MissingError where a package is not there that it takes."""
     if form == "json":
         from reports.summary import canonical
 
@@ -38,7 +42,10 @@ def rendered(told: Mapping[str, Any], form: str, language: str) -> bytes:
     if form == "xlsx":
         from reports.sheets import workbook
 
-        return workbook(shown)
+        try:
+            return workbook(shown)
+        except ImportError as error:
+            raise MissingError("report.xlsxwriter", problem=error) from error
     page = html(shown)
     return pdf(page) if form == "pdf" else page.encode()
 
@@ -65,7 +72,7 @@ def pdf(page: str) -> bytes:
         from weasyprint import HTML  # pyright: ignore[reportMissingTypeStubs]
         from weasyprint.urls import URLFetcher  # pyright: ignore[reportMissingTypeStubs]
     except (ImportError, OSError) as error:  # its libraries (Pango) are those of the system
-        raise UsageError("report.weasyprint", problem=error) from error
+        raise MissingError("report.weasyprint", problem=error) from error
     nothing: Any = URLFetcher(allowed_protocols=(), allow_redirects=False)
     made: Any = HTML(string=page, url_fetcher=nothing)
     return made.write_pdf(pdf_identifier=b"", custom_metadata=False)

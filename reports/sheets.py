@@ -6,7 +6,6 @@ import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from records.errors import UsageError
 from records.formats import number
 from records.visible import clean
 
@@ -20,11 +19,9 @@ _OPTIONS: Final = {"in_memory": True, "strings_to_formulas": False, "strings_to_
 
 
 def workbook(shown: Printed) -> bytes:
-    """The file's octets. Raises UsageError where XlsxWriter is not installed."""
-    try:
-        import xlsxwriter  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
-        raise UsageError("report.xlsxwriter", problem=error) from error
+    """The file's octets. Raises ImportError where XlsxWriter is not installed."""
+    import xlsxwriter  # pyright: ignore[reportMissingTypeStubs]
+
     kept = io.BytesIO()
     book: Any = xlsxwriter.Workbook(kept, _OPTIONS)
     book.set_properties({"title": shown.front.title, "comments": shown.identity, "created": EPOCH.replace(tzinfo=None)})

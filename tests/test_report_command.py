@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sys
 import tomllib
 from contextlib import nullcontext
 from datetime import datetime
@@ -79,6 +80,24 @@ def test_a_site_alone_and_one_that_there_is_not(own: Path) -> None:
     wrong = balefire("report", "run", "daily", "--site", "Atlantis", "--store", own, "--language", "en")
     assert wrong.exit_code == 2
     assert "Linghe Pumping Station" in wrong.stderr
+
+
+def test_a_period_that_is_to_come_is_not_told_as_if_it_were_over(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-05T12:00"))
+    told = one("report", "run", "quarterly", "--until", "2099-01-01", "--format", "json", "--store", own)
+    document = json.loads(Path(told["files"][0]).read_bytes())
+    assert (document["whole"], document["until_local"]) == (False, "2026-11-05T04:01:00+00:00")
+
+
+def test_without_the_packages_that_a_form_takes_the_others_are_made(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    said = balefire("report", "run", "daily", "--store", own, "--language", "en", "--json")
+    assert said.exit_code == 0
+    assert [Path(file).suffix for file in json.loads(said.stdout)["files"]] == [".html", ".json"]
+    assert "A PDF takes WeasyPrint" in said.stderr
+    assert "A workbook takes XlsxWriter" in said.stderr
+    assert balefire("report", "run", "daily", "--format", "pdf", "--store", own).exit_code == 2, "asked for by name"
 
 
 def test_what_cannot_be_done_is_said(own: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
+    from records.errors import BalefireError
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 FORMATS: Final = ("html", "pdf", "xlsx", "json")
@@ -41,6 +43,7 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
     """Make the report of a period, keep it, print it."""
     from balefire.reporting import kept, made
     from records.asking import moment
+    from records.formats import MINUTE
     from reports.kept import write_forms
     from reports.periods import ending, zone_of
     from reports.summary import chosen, known_sites
@@ -52,16 +55,22 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
             raise UsageError("report.empty", store=screen.store)
         if site is not None and site not in (sites := known_sites(store)):
             raise UsageError("report.site", site=site, sites=", ".join(sites) or "–")
-        period = ending(kind, zone, moment(until)) if until else chosen(store, kind, zone, newest)
+        now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE  # what is to come is not told as if it were over
+        period = ending(kind, zone, min(moment(until), now)) if until else chosen(store, kind, zone, newest)
         told = made(store, screen.settings, screen.store, period, site)
     folder = output or kept(screen.settings, screen.store).folder / str(told["id"])
-    files = write_forms(told, folder, forms or screen.settings.reports.formats, _languages(screen, both))
+    wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
+    files = write_forms(told, folder, wanted, languages, None if forms else functools.partial(_left_out, screen))
     if as_json:
         screen.emit({"id": told["id"], "period": kind, "since": told["since"], "until": told["until"], "files": [str(file) for file in files]})
     else:
         _tell(screen, told)
         for file in files:
             screen.print(str(file))
+
+
+def _left_out(screen: Screen, error: BalefireError) -> None:
+    screen.note(error.text(screen.language))
 
 
 def _languages(screen: Screen, both: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from balefire.schedule import Job
 if TYPE_CHECKING:
     from balefire.settings import Settings
     from records.store.contract import Store
+    from reports.printing import MissingError
 
 
 def due(store: Store, settings: Settings, now: int) -> bool:
@@ -25,13 +26,16 @@ def run(store: Store, settings: Settings, now: int) -> int:
     from reports.kept import write_forms
 
     where, count = settings.store_place(), 0
+    missing: list[MissingError] = []
     languages = settings.reports.languages or (settings.language or locale_language(),)
     for turn in turns(store, settings, now):
         if turn.due:
             told = made(store, settings, where, turn.due)
-            write_forms(told, kept(settings, where).folder / str(told["id"]), settings.reports.formats, languages)
+            write_forms(told, kept(settings, where).folder / str(told["id"]), settings.reports.formats, languages, missing.append)
             store.note(note_of(turn.kind), turn.due.until, turn.made)
             count += 1
+    if missing:
+        raise missing[0]  # all else is done: this is said, once
     return count
 
 
