@@ -63,7 +63,7 @@ def _worst(found: Row, words: Words) -> Table:
             Cell(", ".join(each["assets"]) or DASH),
             Cell(words.minute(each["first"])),
             words.number(each["findings"]),
-            Cell(_state(each, words)),
+            Cell(_state(each, words), None, "short"),
             Cell(str(each["id"])[:SHORT], None, "mono"),
         ]
         for each in found["worst"]
