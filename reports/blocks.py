@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text; `value` is the number behind it, for a spreadsheet; `kind` how it is set: number, mono, strong, muted, short (in one line), or a severity's word."""
+    """A text; `value` is the number behind it, for a spreadsheet; `kind` is how it is set: number, mono, strong, muted, short (one line), or a severity."""
 
     text: str
     value: float | None = None
