@@ -3,6 +3,7 @@
 # make fuzz SECONDS=600 SEED=1   hostile input for every kernel; what shows something is kept in fuzz-findings/
 # make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=)    make soak    memory over 100M packets, Elasticsearch away for minutes
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
+# make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
@@ -18,7 +19,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules soak fuzz warm venv lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -44,6 +45,9 @@ bench-live: $(VENV)/development.stamp
 bench-rules: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.rules $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.bench.backtest $(if $(SEED),--seed $(SEED))
+
+bench-report: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.bench.report $(ARGS)
 
 screenshots: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots) $(ARGS)

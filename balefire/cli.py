@@ -25,6 +25,7 @@ from balefire.commands.housekeep import housekeep
 from balefire.commands.importing import import_list
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
+from balefire.commands.report import report
 from balefire.commands.rulebook import rulebook
 from balefire.commands.serve import serve
 from balefire.commands.store import store
@@ -65,6 +66,7 @@ COMMANDS = (
     import_list,
     fingerprint,
     graph,
+    report,
     verify,
     store,
     dashboard,

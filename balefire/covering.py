@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from balefire.rows import shown
 from balefire.screen import clean, cut
 from balefire.summary import Prose, beside, indented, section, spot_lines
-from dashboards.blindness import clock_words, placed, reason_words
 from dashboards.queries import account
 from records.schema import COVERAGE
 from records.store.columns import flat
+from sensors.blindness import clock_words, placed, reason_words
 
 if TYPE_CHECKING:
     from balefire.screen import Screen

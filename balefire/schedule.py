@@ -38,13 +38,14 @@ BEGUN, DONE = ".begun", ".done"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is to be done once a day: `run` is given the store, the settings and the time (nanoseconds); how much it did.
+    """Something that is to be done once a day: `run` is given the store, the settings (with the store's place) and the time (nanoseconds); how much it did.
 
-    `cli.housekeeping.<name>` says so to people, where it did anything.
+    `due` is asked instead, with the same, where it is not for every day. `cli.housekeeping.<name>` says so to people, where it did anything.
     """
 
     name: str
     run: Callable[[Store, Settings, int], int]
+    due: Callable[[Store, Settings, int], bool] | None = None
 
 
 def jobs() -> list[Job]:
@@ -100,9 +101,9 @@ class Housekeeper:
 
     def _done(self, store: Store, job: Job) -> int | None:
         """How much it did; None where it was not due, or somebody else is at it."""
-        settings, notes, now = self._screen.settings, store.notes(), time.time_ns()
+        settings, notes, now = self._screen.settings.model_copy(update={"store": self._screen.store}), store.notes(), time.time_ns()
         begun, done = notes.get(job.name + BEGUN), notes.get(job.name + DONE)
-        if not is_due(done, now, settings.housekeeping.hour):
+        if not (job.due(store, settings, now) if job.due else is_due(done, now, settings.housekeeping.hour)):
             return None
         if begun is not None and begun != done and abs(now - begun) < LEASE:  # the clock of who has begun may be ahead of ours
             return None

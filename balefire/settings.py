@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import tomllib
+import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
@@ -48,6 +49,14 @@ def _host(value: str) -> str:
 def _address(value: str) -> str:
     """An address of this machine's, or all of them. Raises ValueError."""
     return str(ipaddress.ip_address(value))
+
+
+def _zone(value: str) -> str:
+    """The name of a time zone. Raises ValueError for one that there is not."""
+    try:
+        return zoneinfo.ZoneInfo(value).key
+    except (OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError(value) from None
 
 
 class Oidc(BaseModel):
@@ -121,6 +130,19 @@ class Housekeep(BaseModel):
     hour: int = Field(default=3, ge=0, le=23)
 
 
+class Reports(BaseModel):
+    """Reports: the time zone of their calendar, where they are kept, which are made by themselves, from which hour of the day after, in which forms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    directory: str = ""
+    schedule: tuple[Literal["daily", "weekly", "monthly", "quarterly"], ...] = ()
+    hour: int = Field(default=6, ge=0, le=23)
+    formats: tuple[Literal["html", "pdf", "xlsx", "json"], ...] = ("html", "pdf", "xlsx", "json")
+    languages: tuple[Literal["en", "zh"], ...] = ()
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -141,6 +163,7 @@ class Settings(BaseSettings):
     retention: Retain = Retain()
     housekeeping: Housekeep = Housekeep()
     dissection: Dissect = Dissect()
+    reports: Reports = Reports()
 
     @classmethod
     def settings_customise_sources(
@@ -249,8 +272,10 @@ def _span(section: type[BaseModel], name: str) -> str:
 _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
+    "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',
+    "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect, "oidc": Oidc,
+    "dissection": Dissect, "oidc": Oidc, "reports": Reports,
 }  # fmt: skip

@@ -231,7 +231,7 @@ def spot_lines(screen: Screen, spots: list[Spot], most: int, advise: bool = Fals
     """Blind spots, worst first, with what to do about them: with `advise` about every one, else where something can be repaired."""
     from rich.text import Text
 
-    from dashboards.blindness import spot_words
+    from sensors.blindness import spot_words
 
     parts: list[RenderableType] = []
     for spot in spots[:most]:

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.blindness import told
 from records.nesting import iso
+from sensors.blindness import told
 from sensors.blindspots import Account
 from sensors.grading import grade
 from sensors.unknown import Unknown, worst_first

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.formats import number
 from dashboards.reference import object_words
 from detectors.phrases import action, error, measured
+from records.formats import number
 
 if TYPE_CHECKING:
     from dashboards.page import Page

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.formats import DAY, MINUTE, SECOND, duration
+from records.formats import DAY, MINUTE, SECOND, duration
 
 if TYPE_CHECKING:
-    from dashboards.formats import Clock
     from dashboards.page import Page
+    from records.formats import Clock
     from records.query import Span
 
 TICKS: Final = (1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800, 2592000)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import inventory
-from dashboards.formats import DAY, SECOND
 from dashboards.reference import serving
 from records.errors import UsageError
+from records.formats import DAY, SECOND
 from records.nesting import period
 from records.query import Span
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pyarrow as pa
 
-from dashboards.formats import MINUTE
 from dashboards.queries import gaps
+from records.formats import MINUTE
 from records.query import Span
 from sensors.blindspots import Account
 from sensors.grading import grade

@@ -15,13 +15,13 @@ import streamlit as st
 
 from dashboards import evidence, kit
 from dashboards.evidence import Taken
-from dashboards.formats import number
 from dashboards.normal import before
 from dashboards.queries import rows
 from dashboards.reference import object_words
 from dashboards.serve import MEBIBYTES
 from detectors.phrases import error
 from detectors.phrases import number as plain_number
+from records.formats import number
 from records.wording import say
 from sensors.dissection import Dissected, Limits, available, trees
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboards import queries
-from dashboards.blindness import spot_words
-from dashboards.formats import duration, number, share_seen
 from dashboards.page import text_of
+from records.formats import duration, number, share_seen
 from records.model import severity_word
 from records.query import Query
 from records.search import Range
 from records.visible import clean
 from records.wording import say
+from sensors.blindness import spot_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

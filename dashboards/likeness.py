@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries
-from dashboards.formats import number
 from dashboards.normal import Normal, normal
 from dashboards.opening import opened
 from dashboards.page import text_of
 from dashboards.reference import object_words
 from detectors.phrases import deed, measured
+from records.formats import number
 from records.model import severity_word
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.formats import DAY, MINUTE
 from dashboards.queries import extent, frame, rows
 from detectors.phrases import ACTING
+from records.formats import DAY, MINUTE
 from records.query import Query, Terms
 from records.search import And, Exists, Match, Not
 

@@ -17,10 +17,10 @@ from dashboards import evidence, kit
 from dashboards.access.visitor import demand, may
 from dashboards.dissecting import activity, content, one, values_of
 from dashboards.evidence import Taken
-from dashboards.formats import number, size
 from dashboards.opening import opened
 from dashboards.reference import object_words
 from records.errors import BalefireError
+from records.formats import number, size
 from records.query import Query
 from records.schema import FINDING
 from records.search import Match

@@ -12,9 +12,9 @@ import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
-from dashboards.formats import Clock, zone_named
 from dashboards.opening import opened
 from records.errors import BalefireError, StoreError
+from records.formats import Clock, zone_named
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:

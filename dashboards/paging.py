@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboards.formats import number
 from dashboards.page import forget
+from records.formats import number
 
 if TYPE_CHECKING:
     from dashboards.page import Page

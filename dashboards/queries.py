@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from dashboards.formats import DAY, HOUR, MINUTE, SECOND
+from records.formats import DAY, HOUR, MINUTE, SECOND
 from records.model import severity_word
 from records.query import Histogram, Query, Span, Terms
 from records.schema import ALERT

@@ -10,10 +10,10 @@ import streamlit as st
 from dashboards import explorer, kit, queries
 from dashboards.activities import HEAD, activity_row
 from dashboards.axis import offset, ticks
-from dashboards.formats import number
 from dashboards.reference import place_words
 from dashboards.roll import MOST_KNOWN, Roll, roll
 from records.effects import ACCESSES
+from records.formats import number
 from records.model import severity_word
 from records.query import Span
 from records.search import And

@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 HOSTS: Final = "BALEFIRE_DASHBOARD_HOSTS"  # names to answer to
 READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer, after the number of the stream
 MEBIBYTES: Final = "BALEFIRE_DISSECTION__MEBIBYTES"  # of memory that tshark may take for a packet, as the setting is called in the environment
+ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar, likewise
+DIRECTORY: Final = "BALEFIRE_REPORTS__DIRECTORY"  # where reports are kept, likewise
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 

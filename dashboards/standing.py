@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards import queries
 from dashboards.axis import blind_mark, ticks
-from dashboards.formats import MINUTE, duration, number, share_seen
+from records.formats import MINUTE, duration, number, share_seen
 
 if TYPE_CHECKING:
     from dashboards.page import Page

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards.formats import DAY
 from dashboards.queries import frame, rows
 from dashboards.reference import serving
 from detectors.graph import Node
 from records.addresses import is_mac
 from records.effects import EFFECTS, NUMBER
+from records.formats import DAY
 from records.plant import KeptPlant
 from records.query import Query, Span, Terms
 from records.search import Match, Not, Or, Range

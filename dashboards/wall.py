@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries, standing
-from dashboards.formats import MINUTE, duration, number
 from dashboards.page import text_of
+from records.formats import MINUTE, duration, number
 from records.model import severity_word
 from records.query import Query
 from records.search import Range

@@ -21,6 +21,7 @@ COUNTS: Final = (
     "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
 )  # fmt: skip
 ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "refused")
+ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs that are told one by one
@@ -72,8 +73,7 @@ class Sums:
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
 
     def add(self, row: dict[str, Any]) -> None:
-        """One window."""
-        self.counts.update({name: row[name] or 0 for name in COUNTS})
+        """One window; its `COUNTS` are added up for many at once."""
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = bool(row["clock_steps"])
         for side in ("requests_only", "answers_only"):
@@ -143,7 +143,7 @@ class Account:
         """Rows with the schema's columns."""
         if not rows.num_rows:
             return
-        columns = {name: rows.column(name) for name in ROWS}
+        columns = {name: rows.column(name) for name in ROWS if name not in ADDED}
         columns["@timestamp"] = columns["@timestamp"].cast("int64")
         lists: dict[str, list[Any]] = {name: column.to_pylist() for name, column in columns.items()}
         for values in zip(*lists.values(), strict=True):
@@ -152,6 +152,18 @@ class Account:
                 self.refused[row["observer.name"] or ""] += row["refused"]
                 continue
             self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
+        self._count(rows)
+
+    def _count(self, rows: pa.Table) -> None:
+        """Add up what is only added up, by place."""
+        import pyarrow.compute as compute
+
+        pc: Any = compute  # its stubs leave types open
+        windows: Any = rows.filter(pc.equal(pc.fill_null(rows.column("refused"), 0), 0))
+        found = windows.group_by(["observer.name", "interface"]).aggregate([(name, "sum") for name in COUNTS])
+        for row in found.to_pylist():
+            told = {name: row[f"{name}_sum"] or 0 for name in COUNTS}
+            self.by_place[row["observer.name"] or "", row["interface"] or ""].counts.update(told)
 
     @property
     def counts(self) -> Counter[str]:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboards import comparing, inventory, queries
-from dashboards.formats import HOUR, Clock
 from dashboards.page import Page
 from records.errors import UsageError
+from records.formats import HOUR, Clock
 from records.query import Query, Span
 from records.store import open_store
 from records.store.contract import Store

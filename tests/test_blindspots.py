@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dashboards.blindness import reason_words, spot_words
 from dashboards.covered import look
 from records.measures import difference
 from records.model import Batch
@@ -16,6 +15,7 @@ from records.query import Span
 from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
+from sensors.blindness import reason_words, spot_words
 from sensors.blindspots import Account
 from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage

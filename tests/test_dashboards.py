@@ -17,10 +17,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import formats, queries, serve
+from dashboards import queries, serve
 from dashboards.deciding import plain
 from dashboards.queries import Filters
 from dashboards.reference import object_words
+from records import formats
 from records.errors import UsageError
 from records.model import Batch
 from records.query import Span

@@ -6,8 +6,8 @@ import pytest
 
 from dashboards import explorer, roll
 from dashboards.charting import axis_levels
-from dashboards.formats import HOUR, MINUTE, SECOND
 from records.errors import UsageError
+from records.formats import HOUR, MINUTE, SECOND
 from records.query import Span
 from records.search import EVERYTHING
 from records.store import open_store

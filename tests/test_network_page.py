@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboards import queries, topology
-from dashboards.formats import HOUR
+from records.formats import HOUR
 from records.query import Span
 from records.store import open_store
 from records.store.contract import Store

@@ -365,3 +365,21 @@ def test_documents_are_read_again_when_they_change(path: Path, embedded: Embedde
         counts.append((reader.count("finding", Query()), reader.count("finding", Query(where=Match("id", f"f{n}")))))
     assert counts == [(1, 1), (2, 1), (3, 1)]
     reader.close()
+
+
+def test_a_span_that_is_asked_for_again_shows_what_was_written_since(tmp_path: Path) -> None:
+    """The last span of documents is kept: until something is written, decided or dropped."""
+    store = open_store(str(tmp_path / "store"), True)
+    span = Query(since=NOON, until=NOON + 10)
+    store.write(Commit(findings=(finding(1),)))
+    other = open_store(str(tmp_path / "store"))
+    for each in (store, other):
+        assert each.count("finding", span) == each.read("finding", span).num_rows == 1
+    store.write(Commit(findings=(finding(2, NOON + 3), finding(3, NOON + 10))))
+    for each in (store, other):
+        assert each.count("finding", span) == each.read("finding", span).num_rows == 2
+        assert each.count("finding", Query(since=NOON, until=NOON + 11)) == 3
+    store.retire(NOON + 4000 * 86_400 * 10**9)
+    for each in (store, other):
+        assert each.count("finding", span) == 0
+        each.close()

@@ -34,7 +34,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     from balefire.screen import to_json
     from dashboards.access.provider import Provider
     from dashboards.access.sessions import USERS
-    from dashboards.serve import MEBIBYTES, environment
+    from dashboards.serve import DIRECTORY, MEBIBYTES, ZONE, environment
     from dashboards.serve import serve as become
 
     settings, users = screen.settings, accounts(screen.settings)
@@ -46,7 +46,8 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     ready = f"1 {to_json({'address': address, 'store': screen.store})}" if as_json else f"2 {screen.say('cli.dashboard', address=address)}"
     told = environment(screen.store, screen.language, who(settings, None), _names(settings, where), ready)
     oidc = Provider(**settings.oidc.model_dump()).environment()
-    become(port, told | oidc | {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or "")}, str(where))
+    told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or ""), ZONE: settings.reports.zone, DIRECTORY: settings.reports.directory}
+    become(port, told | oidc, str(where))
 
 
 def accounts(settings: Settings) -> Path | None:

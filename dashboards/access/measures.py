@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dashboards.formats import HOUR, SECOND
 from dashboards.opening import opened
 from dashboards.queries import COUNTERS, OPEN, coverage, grade
 from records.errors import BalefireError
+from records.formats import HOUR, SECOND
 from records.model import severity_word
 from records.nesting import iso
 from records.query import Query, Span, Terms

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-# What a role may do beside reading: see packets, decide about alerts, hide alerts, change rules, manage accounts.
+# What a role may do beside reading: see packets, decide about alerts, hide alerts, make reports, change rules, manage accounts.
 ROLES: Final[dict[str, frozenset[str]]] = {
     "viewer": frozenset({"packets"}),
     "regulator": frozenset(),  # what happened and how it was settled, not the plant's own traffic
-    "analyst": frozenset({"packets", "decide", "suppress"}),
-    "engineer": frozenset({"packets", "decide", "suppress", "rules"}),
-    "administrator": frozenset({"packets", "decide", "suppress", "rules", "accounts"}),
+    "analyst": frozenset({"packets", "decide", "suppress", "report"}),
+    "engineer": frozenset({"packets", "decide", "suppress", "report", "rules"}),
+    "administrator": frozenset({"packets", "decide", "suppress", "report", "rules", "accounts"}),
 }

@@ -8,10 +8,10 @@ import streamlit as st
 
 from dashboards import deciding, kit, queries
 from dashboards.activities import HEAD, activity_row
-from dashboards.formats import number
 from dashboards.likeness import similar, strip
 from dashboards.packets import download, packets
 from dashboards.page import Page, begin, text_of
+from records.formats import number
 from records.model import severity_word
 from records.wording import catalogue, say
 

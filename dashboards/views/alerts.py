@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import deciding, kit, queries
-from dashboards.formats import number
 from dashboards.handover import handover
 from dashboards.page import Page, begin, kept_parameters, picked, remember, text_of
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
+from records.formats import number
 from records.model import severity_word
 from records.wording import LANGUAGES
 

@@ -10,12 +10,12 @@ import streamlit as st
 from dashboards import comparing, inventory, kit, queries
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
-from dashboards.formats import number
 from dashboards.page import Page, begin, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, measured
 from records.effects import EFFECTS, NUMBER
 from records.facts import ADDRESS, changes
+from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
 from records.wording import role_words, say, say_or

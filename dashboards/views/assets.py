@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import inventory, kit, paging, queries
-from dashboards.formats import number
 from dashboards.inventory import FACETS, NONE, SORTS
 from dashboards.page import Page, begin, picked, remember, typed
 from records.addresses import is_mac
 from records.errors import UsageError
+from records.formats import number
 from records.wording import role_words, say_or
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries
-from dashboards.formats import number
 from dashboards.opening import opened
 from dashboards.page import Page, begin
 from records.errors import UsageError
+from records.formats import number
 from records.nesting import period
 from records.query import Query
 from records.schema import ALERT, AUDIT, SUPPRESSION

@@ -9,13 +9,13 @@ import streamlit as st
 
 from dashboards import kit
 from dashboards.axis import blind_mark, ticks
-from dashboards.blindness import LITTLE, clock_words, placed, reason_words, spot_words
 from dashboards.covered import Looked, look, step_of
-from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
 from dashboards.opening import opened
 from dashboards.page import Page, begin
+from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.query import Span
 from records.wording import say
+from sensors.blindness import LITTLE, clock_words, placed, reason_words, spot_words
 from sensors.grading import grade
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
-from dashboards.formats import number
 from dashboards.page import Page, begin, choice, forget, picked, remember, typed
 from dashboards.reference import object_words
 from detectors.phrases import action, deed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
+from records.formats import number
 from records.query import Query, Span
 from records.schema import ACTIVITY
 

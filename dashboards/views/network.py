@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import inventory, kit, topology
-from dashboards.formats import duration, number
 from dashboards.page import Page, begin, choice, forget, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
+from records.formats import duration, number
 from records.query import Query
 from records.wording import role_words
 

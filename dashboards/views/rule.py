@@ -8,13 +8,13 @@ import streamlit as st
 
 from dashboards import kit, rulings
 from dashboards.access.visitor import may
-from dashboards.formats import number
 from dashboards.page import Page, begin, remember, text_of
 from dashboards.rulings import LEVELS
 from detectors.gathering import general
 from detectors.phrases import point_row, point_sentence, sentence
 from detectors.suppressing import hidden
 from detectors.suppressions import standing
+from records.formats import number
 from records.model import severity_word
 from records.schema import POINT
 from records.wording import catalogue, say

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, rulings
-from dashboards.formats import number
 from dashboards.page import Page, begin, picked, remember, typed
 from dashboards.rulings import LEVELS
 from detectors.gathering import general
+from records.formats import number
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries, standing, wall
-from dashboards.blindness import spot_words
-from dashboards.formats import MINUTE, duration, number, share_missed, share_seen, size
 from dashboards.page import Page, begin, kept_parameters
 from records.effects import ACCESSES
+from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.model import severity_word
 from records.wording import role_words, say
+from sensors.blindness import spot_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

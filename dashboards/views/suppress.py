@@ -9,12 +9,12 @@ import streamlit as st
 from dashboards import deciding, kit, queries
 from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
-from dashboards.formats import number
 from dashboards.opening import opened
 from dashboards.page import Page, begin, text_of
 from detectors import suppressing
 from detectors.suppressions import ANCHORS, DAY
 from records.errors import BalefireError
+from records.formats import number
 from records.model import severity_word
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import streamlit as st
 from dashboards import deciding, kit
 from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
-from dashboards.formats import number
 from dashboards.opening import opened
 from dashboards.page import Page, begin
 from detectors.suppressing import hidden
 from detectors.suppressions import standing
+from records.formats import number
 from records.wording import say
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import streamlit as st
 
 from dashboards import kit, queries, rulings, trying
 from dashboards.access.visitor import demand, may
-from dashboards.formats import number
 from dashboards.page import Page, begin, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
 from detectors.tuning import SHIFT
 from records.errors import BalefireError
+from records.formats import number
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book

@@ -58,6 +58,7 @@ class EmbeddedStore:
         self._lock: int | None = None
         self._writing = threading.Lock()
         self._documents: dict[str, tuple[int | None, pa.Table]] = {}
+        self._spans: dict[str, tuple[tuple[int | None, int | None, int | None], pa.Table]] = {}
         with guard(self.path):
             check_place(self.path, write)
             if write:
@@ -237,14 +238,21 @@ class EmbeddedStore:
         return statement, None
 
     def _rows(self, kind: Table, query: Query) -> pa.Table:
-        """Documents as stored rows; a whole table is kept until it changes."""
+        """Documents as stored rows; a whole table is kept until it changes, and so is the last span that was asked for: several questions are of the same."""
         version = self._manifest.number(f"version.{kind.name}")
         kept = self._documents.get(kind.name)
         if kept and kept[0] == version:
             return kept[1]
+        asked = (version, query.since, query.until)
+        span = self._spans.get(kind.name)
+        if span and span[0] == asked:
+            return span[1]
         rows = stored(kind, from_documents(kind, self._manifest.bodies(kind.name, query.since, query.until)))
         if query.since is None and query.until is None:
             self._documents[kind.name] = (version, rows)
+            self._spans.pop(kind.name, None)
+        else:
+            self._spans[kind.name] = (asked, rows)
         return rows
 
     # writing

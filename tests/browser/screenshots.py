@@ -40,7 +40,7 @@ def addresses(store: Path) -> dict[str, str]:
         "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
         "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
         "tuning": "tuning?rule=address-sweep",
-        "coverage": "coverage", "suppressions": "suppressions", "audit": "audit", "wall": WALL,
+        "coverage": "coverage", "suppressions": "suppressions", "audit": "audit", "reports": "reports", "wall": WALL,
     }  # fmt: skip
 
 
@@ -87,6 +87,7 @@ def pictures(words: list[str]) -> Iterator[tuple[str, str, str, Literal["dark", 
         "coverage",
         "suppressions",
         "audit",
+        "reports",
         "wall",
     ]
     for state, name, language, scheme, width in itertools.product(("demo", "empty"), names, LANGUAGES, SCHEMES, WIDTHS):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.formats import SECOND, duration, number, share_missed, size
+from records.formats import SECOND, duration, number, share_missed, size
 from records.measures import difference
-from records.wording import LANGUAGES, catalogue, say
+from records.wording import LANGUAGES, catalogue, say, say_or
 from sensors.protocol import title_of
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
     if "seconds" in given:
         told |= {"difference": difference(given["seconds"], language), "duration": duration(int(given["seconds"]) * SECOND, language)}
     if "guess" in given:
-        told["guess"] = say(f"character.{given['guess'] or LITTLE}", language)
+        told["guess"] = say_or(f"character.{given['guess'] or LITTLE}", language, str(given["guess"]))
     if given.get("period"):
         told["period"] = f"{given['period']:.3g}"
     if "cipher" in given:
-        told["cipher"] = say(f"coverage.cipher.{given['cipher']}", language)
+        told["cipher"] = say_or(f"coverage.cipher.{given['cipher']}", language, str(given["cipher"]))
     return told | {name: _vlan(given[name], language) for name in ("requests", "answers") if name in given}
 
 

@@ -1,0 +1,176 @@
+"""Reports for regulators: make one, list them, show one, see when the next are due."""
+
+from __future__ import annotations
+
+import functools
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
+from records.wording import LANGUAGES, say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from records.errors import BalefireError
+
+KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
+FORMATS: Final = ("html", "pdf", "xlsx", "json")
+
+_formats = click.option("--format", "forms", multiple=True, type=click.Choice(FORMATS), help=say("cli.option.report_format", HELP))
+_both = click.option("--both-languages", "both", is_flag=True, help=say("cli.option.report_both", HELP))
+
+
+@click.group(help=say("cli.help.report", HELP))
+def report() -> None:
+    """Hold the commands about reports."""
+
+
+@report.command(help=say("cli.help.report_run", HELP))
+@click.argument("kind", metavar="|".join(KINDS), type=click.Choice(KINDS))
+@click.option("--until", metavar="T", help=say("cli.option.report_until", HELP))
+@click.option("--site", metavar="NAME", help=say("cli.option.report_site", HELP))
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help=say("cli.option.report_output", HELP))
+@_formats
+@_both
+@keeps
+@speaks
+def run(screen: Screen, kind: str, until: str | None, site: str | None, output: Path | None, forms: tuple[str, ...], both: bool, as_json: bool) -> None:
+    """Make the report of a period, keep it, print it."""
+    from balefire.reporting import kept, made
+    from records.asking import moment
+    from records.formats import MINUTE
+    from reports.kept import write_forms
+    from reports.periods import ending, zone_of
+    from reports.summary import chosen, known_sites
+
+    zone = zone_of(screen.settings.reports.zone)
+    with closing(opened(screen)) as store:
+        newest = store.newest()
+        if newest is None:
+            raise UsageError("report.empty", store=screen.store)
+        if site is not None and site not in (sites := known_sites(store)):
+            raise UsageError("report.site", site=site, sites=", ".join(sites) or "–")
+        now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE  # what is to come is not told as if it were over
+        period = ending(kind, zone, min(moment(until), now)) if until else chosen(store, kind, zone, newest)
+        told = made(store, screen.settings, screen.store, period, site)
+    folder = output or kept(screen.settings, screen.store).folder / str(told["id"])
+    wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
+    files = write_forms(told, folder, wanted, languages, None if forms else functools.partial(_left_out, screen))
+    if as_json:
+        screen.emit({"id": told["id"], "period": kind, "since": told["since"], "until": told["until"], "files": [str(file) for file in files]})
+    else:
+        _tell(screen, told)
+        for file in files:
+            screen.print(str(file))
+
+
+def _left_out(screen: Screen, error: BalefireError) -> None:
+    screen.note(error.text(screen.language))
+
+
+def _languages(screen: Screen, both: bool) -> tuple[str, ...]:
+    return LANGUAGES if both else (screen.language,)
+
+
+def _tell(screen: Screen, told: dict[str, Any]) -> None:
+    """The first page as lines."""
+    from reports.printing import printed
+
+    front = printed(told, screen.language).front
+    for line in (f"{front.title} · {front.place} · {front.when}", front.note, front.tag, front.sentence, front.beside):
+        if line:
+            screen.print(line)
+    if front.index:
+        screen.print(f"{front.index} {front.index_label}")
+        screen.print(front.interval)
+    screen.print(screen.say("cli.report.id", id=told["id"]))
+
+
+@report.command("list", help=say("cli.help.report_list", HELP))
+@keeps
+@speaks
+def listed(screen: Screen, as_json: bool) -> None:
+    """Every report that is kept, the newest period first."""
+    from balefire.reporting import kept
+    from balefire.screen import table
+
+    opened(screen).close()
+    rows = kept(screen.settings, screen.store).heads()
+    for row in rows:
+        if problem := row.pop("problem"):
+            screen.fail(problem)
+    if as_json:
+        for row in rows:
+            screen.emit(row)
+    elif not rows:
+        screen.note(screen.say("cli.report.none"))
+    else:
+        head = [(screen.say(f"cli.report.{name}"), name == "index") for name in ("identity", "since", "until", "site", "index")]
+        every = screen.say("cli.report.all_sites")
+        lines = [[row["id"], *((row[f"{end}_local"] or "–")[:16] for end in ("since", "until")), row["site"] or every, _index(row)] for row in rows]
+        screen.print(table(head, lines))
+
+
+def _index(row: dict[str, Any]) -> str:
+    return "–" if row["index"] is None else f"{row['index']:.1f}"
+
+
+@report.command(help=say("cli.help.report_show", HELP))
+@click.argument("identity", metavar="ID")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help=say("cli.option.report_output", HELP))
+@_formats
+@_both
+@keeps
+@speaks
+def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, ...], both: bool, as_json: bool) -> None:
+    """Say what a report says first; with --format print it anew, with --json all of it."""
+    from balefire.reporting import kept
+    from reports.kept import write_forms
+
+    folder = kept(screen.settings, screen.store)
+    told = folder.find(identity)
+    files = write_forms(told, output or folder.folder / str(told["id"]), forms, _languages(screen, both)) if forms or output else []
+    if as_json:
+        screen.emit(told)
+        return
+    _tell(screen, told)
+    for file in files or folder.files(str(told["id"])):
+        screen.print(str(file))
+
+
+@report.command(help=say("cli.help.report_schedule", HELP))
+@keeps
+@speaks
+def schedule(screen: Screen, as_json: bool) -> None:
+    """When which report was made last and is due next."""
+    from balefire.reporting import turns
+    from balefire.screen import table
+    from records.nesting import iso
+
+    with closing(opened(screen)) as store:
+        found = turns(store, screen.settings, time.time_ns())
+    if as_json:
+        for turn in found:
+            made = None if turn.made is None else iso(turn.made)
+            screen.emit(
+                {"period": turn.kind, "made_until": made, "due": turn.due is not None, "next": iso(turn.following), "zone": screen.settings.reports.zone}
+            )
+    elif not found:
+        screen.note(screen.say("cli.report.no_schedule"))
+    else:
+        from records.formats import Clock
+        from reports.periods import zone_of
+
+        clock = Clock(zone_of(screen.settings.reports.zone), screen.language)
+        head = [(screen.say(f"cli.report.{name}"), False) for name in ("kind", "made", "next")]
+        now = screen.say("cli.report.now")
+        lines: list[list[str]] = []
+        for turn in found:
+            made = clock.moment(turn.made) if turn.made else "–"
+            lines.append([screen.say(f"report.title.{turn.kind}"), made, now if turn.due else clock.moment(turn.following)])
+        screen.print(table(head, lines))

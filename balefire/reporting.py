@@ -1,0 +1,76 @@
+"""Reports as the command line, the schedule and the settings ask for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from records.formats import HOUR, SECOND
+from reports.kept import Kept, place
+from reports.periods import holding, zone_of
+
+if TYPE_CHECKING:
+    from balefire.settings import Settings
+    from records.store.contract import Store
+    from reports.periods import Period
+
+
+def kept(settings: Settings, store: str) -> Kept:
+    """Where the reports of a store are kept."""
+    return Kept(place(store, settings.reports.directory))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A kind of report in the schedule: the period that is due (None: nothing is), when the next one will be, until when reports were made (nanoseconds)."""
+
+    kind: str
+    due: Period | None
+    following: int
+    made: int | None
+
+
+def note_of(kind: str) -> str:
+    """The name under which a store notes until when reports of a kind were made."""
+    return f"report.{kind}.until"
+
+
+def turns(store: Store, settings: Settings, now: int) -> list[Turn]:
+    """Each kind that is in the schedule. A period is due at the hour of the day after its end, by the calendar of the reports' time zone.
+
+    Only the last period is ever due: of those that were missed while nothing ran it alone is made, once.
+    """
+    notes, zone = store.notes(), zone_of(settings.reports.zone)
+    told: list[Turn] = []
+    for kind in settings.reports.schedule:
+        over = _over(kind, settings, now)
+        made = notes.get(note_of(kind))
+        due = over if made is None or made < over.until or made > now + HOUR else None
+        told.append(Turn(kind, due, _begins(holding(kind, zone, over.until).until, settings), made))
+    return told
+
+
+def _over(kind: str, settings: Settings, now: int) -> Period:
+    """The last period that had ended, with the hour at which it is told."""
+    zone = zone_of(settings.reports.zone)
+    current = holding(kind, zone, now)
+    back = 1 if now >= _begins(current.since, settings) else 2
+    for _ in range(back):
+        current = holding(kind, zone, current.since - 1)
+    return current
+
+
+def _begins(end: int, settings: Settings) -> int:
+    """The hour at which a period that ended here is told."""
+    local = datetime.fromtimestamp(end // SECOND, zone_of(settings.reports.zone))
+    return int(local.replace(hour=settings.reports.hour).timestamp()) * SECOND
+
+
+def made(store: Store, settings: Settings, where: str, period: Period, site: str | None = None) -> dict[str, Any]:
+    """The document of a period, kept."""
+    from reports.summary import document
+
+    told = document(store, period, site)
+    kept(settings, where).keep(told)
+    return told

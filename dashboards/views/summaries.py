@@ -1,0 +1,111 @@
+"""Reports: make one now, those that were made, one as it is printed, and its files."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboards import kit
+from dashboards.access.visitor import may
+from dashboards.deciding import refused, refusing
+from dashboards.page import Page, begin, picked, remember
+from dashboards.printouts import WHICH, file, kept, make
+from records.errors import BalefireError
+from records.wording import say
+from reports.periods import KINDS, zone_of
+from reports.printing import html, printed
+from reports.summary import known_sites
+from reports.words import Words
+
+PAGE: Final = ("reports", 10)
+PLACE: Final = PAGE[0]
+MOST: Final = 60  # reports that are listed
+HEIGHT: Final = 1180  # of the preview: a page of A4 and a little
+KINDS_OF_FILE: Final = {
+    "pdf": "application/pdf",
+    "html": "text/html",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
+}
+
+
+def show(page: Page) -> None:
+    """The whole page."""
+    remember("report", "kind", "which", "site", place=PLACE)
+    refused(page)
+    making(page)
+    heads = kept().heads()
+    names = [row["id"] for row in heads if row["problem"] is None]
+    asked = st.query_params.get("report", "")
+    name = asked if asked in names else (names[0] if names else "")
+    left, right = st.columns([1, 1.5], gap="large")
+    with left:
+        history(page, heads, name)
+    with right:
+        if name:
+            preview(page, name)
+
+
+def making(page: Page) -> None:
+    """Which period of which site, and the button."""
+    sites = known_sites(page.store)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="making"):
+        kind = picked("kind", {each: say(f"report.title.{each}", page.language) for each in KINDS}, PLACE, "weekly", 230)
+        which = picked("which", {each: page.say(f"reports.{each}") for each in WHICH}, PLACE, "over", 230)
+        site = picked("site", {"": page.say("reports.all_sites"), **{each: each for each in sites}}, PLACE, width=260) if len(sites) > 1 else ""
+        st.button(page.say("reports.run"), key="run", type="primary", disabled=not may("report"), on_click=run, args=(kind, which, site))
+        if not may("report"):
+            st.markdown(f":gray[{page.say('reports.may_not')}]")
+
+
+def run(kind: str, which: str, site: str) -> None:
+    """The button was pressed."""
+    with refusing():
+        st.query_params["report"] = make(kind, which, site)
+
+
+def history(page: Page, heads: list[dict[str, Any]], name: str) -> None:
+    """Those that were made, the newest period first."""
+    head = [page.say(f"reports.{column}") for column in ("report", "site", "index")]
+    rows = [line(page, row, name) for row in heads[:MOST]]
+    note = page.say("activity.cut", shown=MOST, total=len(heads)) if len(heads) > MOST else ""
+    kit.follow("table", {"title": page.say("reports.history"), "note": note, "head": head, "rows": rows, "empty": page.say("reports.none")}, "history")
+
+
+def line(page: Page, row: dict[str, Any], name: str) -> list[Any]:
+    """One of them: the one that is shown is no link."""
+    title = say(f"report.title.{row['period']}", page.language)
+    if row["problem"] is not None:
+        return [{"text": title, "sub": row["problem"].text(page.language)}, "", {"text": "–", "kind": "number"}]
+    words = Words(page.language, zone_of(str(row["zone"])))
+    about: dict[str, Any] = {"text": title, "sub": f"{words.minute(row['since'])} – {words.minute(row['until'])}"}
+    if not row["whole"]:
+        about["sub"] += page.say("reports.not_over")
+    if row["id"] != name:
+        about["href"] = page.address(PLACE, report=row["id"])
+    figure = {"text": "–" if row["index"] is None else f"{row['index']:.1f}", "kind": "number"}
+    level = {"severity": row["level"]} if row["level"] not in {None, "none"} else {}
+    return [about, row["site"] or page.say("reports.all_sites"), figure | level]
+
+
+def preview(page: Page, name: str) -> None:
+    """One as it is printed, with its files."""
+    try:
+        told = kept().find(name)
+        shown = html(printed(told, page.language))
+    except BalefireError as error:
+        kit.draw("unseen", {"title": page.say("reports.preview"), "note": "", "rows": [("!", error.text(page.language))]}, "preview_error")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="files"):
+        st.markdown(f":gray[{name}]")
+        st.space("stretch")
+        for form in ("pdf", "html", "xlsx", "json"):
+            called = ".".join(filter(None, (name, "" if form == "json" else page.language, form)))
+            content = partial(file, name, form, page.language)
+            st.download_button(form.upper(), content, called, KINDS_OF_FILE[form], key=f"file_{form}", on_click="ignore")
+    kit.draw("paper", {"html": shown, "title": page.say("reports.preview"), "height": HEIGHT}, "paper")
+
+
+show(begin())

@@ -1,0 +1,118 @@
+"""How long it took until alerts were taken up and closed, and what was changed about rules, suppressions and lists, from the audit trail.
+
+The trail's times are of the machine's clock, an alert's of its packets: of a recording that was judged later the time counts from when it was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from detectors.rulebook.versions import decoded
+from detectors.suppressions import ANCHORS
+from records.formats import SECOND
+from records.nesting import iso
+from records.query import Query, Terms
+from records.search import And, Match, Or
+from reports.alerting import GRAVE
+
+if TYPE_CHECKING:
+    from records.query import Span
+    from reports.alerting import Alerts, Raised
+    from reports.asking import Row, Source
+
+TAKEN_UP: Final = ("acknowledge", "assign", "start", "close")
+CHANGED: Final = ("suppression", "rules", "plant", "policy")
+MOST: Final = 200_000  # decisions about alerts that are looked at
+LISTED: Final = 40  # changes that are told one by one
+TEXT: Final = 200  # letters of a note
+
+
+def times(source: Source, span: Span, alerts: Alerts, newest: int) -> Row:
+    """How long the new alerts of a period waited; those that still do are counted beside, for the others' times say nothing of them."""
+    fresh = [each for each in alerts.raised if span.since <= each.row["first"] < span.until]
+    taken, closed = _decided(source, span, {each.row["id"] for each in fresh})
+    groups = {"all": fresh, "grave": [each for each in fresh if each.level in GRAVE]}
+    return {name: {"of": len(of), "taken_up": _waits(of, taken, newest), "closed": _waits(of, closed, newest)} for name, of in groups.items()}
+
+
+def _decided(source: Source, span: Span, wanted: set[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """When each alert was first taken up, and when it was last closed."""
+    taken: dict[str, int] = {}
+    closed: dict[str, int] = {}
+    if not wanted:
+        return taken, closed
+    where = And((Match("table", "alert"), Or(tuple(Match("action", action) for action in TAKEN_UP))))
+    for row in source.rows("audit", Query(since=span.since, where=where, sort="id"), MOST):
+        if row["subject"] in wanted:
+            taken.setdefault(row["subject"], row["time"])
+            if row["action"] == "close":
+                closed[row["subject"]] = row["time"]
+    return taken, closed
+
+
+def _waits(of: list[Raised], when: dict[str, int], newest: int) -> Row:
+    """Median and longest seconds of those that are done, how many that are, and how long the oldest other one has waited by packet time."""
+    waits = [max(0, when[each.row["id"]] - each.row["first"]) // SECOND for each in of if each.row["id"] in when]
+    left = [each.row["first"] for each in of if each.row["id"] not in when]
+    return {
+        "done": len(waits),
+        "median_s": int(median(waits)) if waits else None,
+        "longest_s": max(waits) if waits else None,
+        "waiting": len(left),
+        "oldest_s": max(0, newest - min(left)) // SECOND if left else None,
+    }
+
+
+def changes(source: Source, span: Span, alerts: Alerts) -> Row:
+    """What was changed in a period, and what hid findings in it."""
+    where = Or(tuple(Match("table", table) for table in CHANGED))
+    query = span.query(where, "-id")
+    counts = source.store.terms("audit", span.query(where), Terms(("table", "action"), 100)).to_pylist()
+    listed = [_entry(row) for row in source.rows("audit", query, LISTED)]
+    total = sum(int(row["total"]) for row in counts)
+    by = sorted(({"table": row["table"], "action": row["action"], "count": int(row["total"])} for row in counts), key=lambda row: (row["table"], row["action"]))
+    return {"total": total, "by": by, "listed": listed[::-1], "versions": _versions(source, span), "suppressions": _suppressions(source, span, alerts)}
+
+
+def _entry(row: Row) -> Row:
+    after: Any = json.loads(row["after"] or "{}")
+    told = after.get("reason") or row["note"] or after.get("file") or ""
+    return {
+        "time": iso(row["time"]),
+        "by": row["by"],
+        "table": row["table"],
+        "action": row["action"],
+        "subject": str(row["subject"] or "")[:40],
+        "note": str(told)[:TEXT],
+    }
+
+
+def _versions(source: Source, span: Span) -> list[Row]:
+    """Versions of the rules that came in force, and in how many files each differs from the one before."""
+    try:
+        kept = decoded(source.store.state("rulebook"))
+    except ValueError:
+        return []
+    told: list[Row] = []
+    for place, version in enumerate(kept):
+        if version.since is not None and span.since <= version.since < span.until:
+            changed = Counter(version.changes(kept[place - 1]).values()) if place else Counter[str]()
+            counts = {name: changed[name] for name in ("added", "changed", "removed")} if place else dict[str, int]()
+            told.append({"version": version.id, "since": iso(version.since), "files": len(version.files), **counts})
+    return told
+
+
+def _suppressions(source: Source, span: Span, alerts: Alerts) -> list[Row]:
+    """Those that were in force at some time of the period or hid something in it, those that hid most first."""
+    told: list[Row] = []
+    for each in source.store.suppressions()[1]:
+        ends = min(each.until, each.revoked) if each.revoked is not None else each.until
+        hidden = alerts.by_suppression.get(each.id, 0)
+        if hidden or (each.since < span.until and ends > span.since):
+            anchor = next((str(values[0]) for name in ANCHORS if (values := each.where.get(name))), "")
+            words = {"id": each.id, "rule": anchor, "owner": each.owner, "reason": each.reason[:TEXT]}
+            told.append({**words, "since": iso(each.since), "until": iso(ends), "hidden": hidden})
+    return sorted(told, key=lambda row: (-row["hidden"], row["id"]))[:LISTED]

@@ -1,0 +1,75 @@
+"""What the numbers of a report ask of the store: aggregations, and rows some at a time; never a whole table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from records.query import Histogram, Query, Span, Terms
+from records.schema import TABLES
+from records.search import And, Condition, Match
+from records.store.columns import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+PAGE: Final = 2_000
+SITED: Final = frozenset({"activity", "finding", "asset", "coverage"})  # tables whose rows say at which site
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A store, of which one site counts, or every one (None)."""
+
+    store: Store
+    site: str | None = None
+
+    def where(self, table: str, *parts: Condition) -> Condition:
+        """These conditions, and that of the site where the table knows it."""
+        return And((*parts, *((Match("observer.site", self.site, cased=True),) if self.site is not None and table in SITED else ())))
+
+    def count(self, table: str, span: Span, *parts: Condition) -> int:
+        """How many rows of a span there are."""
+        return self.store.count(table, span.query(self.where(table, *parts)))
+
+    def terms(self, table: str, span: Span, fields: Sequence[str], size: int, *parts: Condition, total: str = "") -> list[Row]:
+        """The most frequent values of fields in a span, with `total`."""
+        return plain(self.store.terms(table, span.query(self.where(table, *parts)), Terms(tuple(fields), size, total)))
+
+    def histogram(self, table: str, span: Span, interval: int, *parts: Condition, by: str = "", total: str = "") -> list[Row]:
+        """Counts per bucket of a span."""
+        return plain(self.store.histogram(table, span.query(self.where(table, *parts)), Histogram(interval, by, total)))
+
+    def sum(self, table: str, span: Span, field: str) -> int:
+        """The sum of a field of a span."""
+        return sum(int(row["total"] or 0) for row in self.histogram(table, span, max(span.length, 60_000_000_000) // 1_000_000 * 1_000_000, total=field))
+
+    def rows(self, table: str, query: Query, most: int) -> Iterator[Row]:
+        """Rows that match, `most` at most, a page at a time; a site is asked for where the query's condition says so."""
+        asked, left = replace(query, limit=min(PAGE, most)), most
+        while left > 0:
+            page = flat(TABLES[table], self.store.read(table, replace(asked, limit=min(PAGE, left))))
+            yield from page
+            left -= len(page)
+            if len(page) < PAGE:
+                return
+            asked = replace(asked, after=str(page[-1]["id"]))
+
+    def named(self, table: str, identities: Sequence[str]) -> Iterator[Row]:
+        """The rows of these identities."""
+        for start in range(0, len(identities), PAGE):
+            yield from flat(TABLES[table], self.store.read(table, Query(ids=tuple(identities[start : start + PAGE]))))
+
+
+def plain(table: pa.Table) -> list[Row]:
+    """Rows of an aggregation as plain values: times are nanoseconds."""
+    columns: dict[str, list[Any]] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        columns[name] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -1,0 +1,264 @@
+"""The chapters after the first page: every number with what it is out of, and how it was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from records.formats import number
+from reports.alerting import STATUSES, VERDICTS
+from reports.blocks import Cell, Section, Table
+from reports.words import DASH
+from sensors.blindness import reason_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.words import Words
+
+Row = dict[str, Any]
+SHORT: Final = 12  # digits of an identity
+
+
+def sections(told: Mapping[str, Any], words: Words) -> list[Section]:
+    """All chapters; that of the sites only where there are several."""
+    made: list[Callable[[Mapping[str, Any], Words], Section]] = [alerts, answers, coverage, unseen, assets, changes]
+    if len(told["sites"]) > 1:
+        made.append(sites)
+    return [chapter(told, words) for chapter in (*made, making)]
+
+
+def _table(words: Words, name: str, columns: tuple[str, ...], rows: list[list[Cell]], note: str = "") -> Table:
+    return Table(words.say(f"table.{name}.title"), [words.say(f"table.{name}.{column}") for column in columns], rows, note, words.say(f"table.{name}.empty"))
+
+
+def alerts(told: Mapping[str, Any], words: Words) -> Section:
+    """By severity, status, verdict; the gravest; by technique and by role."""
+    found: Row = told["alerts"]
+    total = found["total"]
+    text = words.say("alerts.text", total=number(total), new=number(found["new"]), findings=number(found["findings"]), hidden=number(found["hidden"]))
+    texts = [text] if found["complete"] else [text, words.say("alerts.cut", count=number(total))]
+    levels = [
+        [
+            Cell(words.level(each["level"]), None, each["level"]),
+            *(words.of(each["total"], total), words.of(each["new"], each["total"]), words.of(each["unanswered"], each["total"])),
+            *(words.of(each["undecided"], each["total"]), words.of(each["true"], each["total"])),
+        ]
+        for each in found["severity"]
+    ]
+    tables = [
+        _table(words, "by_severity", ("level", "alerts", "new", "unanswered", "undecided", "true"), levels),
+        _worst(found, words),
+        _states(found, words),
+        _techniques(found, words),
+        _roles(found, words),
+    ]
+    return Section("alerts", words.say("alerts.title"), words.say("alerts.note"), tables, texts=texts)
+
+
+def _worst(found: Row, words: Words) -> Table:
+    rows = [
+        [
+            words.severity(each["severity"]),
+            Cell(words.text(each["title"]), None, "strong"),
+            Cell(", ".join(each["assets"]) or DASH),
+            Cell(words.minute(each["first"])),
+            words.number(each["findings"]),
+            Cell(_state(each, words), None, "short"),
+            Cell(str(each["id"])[:SHORT], None, "mono"),
+        ]
+        for each in found["worst"]
+    ]
+    return _table(words, "worst", ("severity", "alert", "assets", "first", "findings", "state", "id"), rows, words.say("table.worst.note", count=len(rows)))
+
+
+def _state(each: Row, words: Words) -> str:
+    return words.say("table.states.closed_as", verdict=words.code("verdict", each["verdict"])) if each["verdict"] else words.code("status", each["status"])
+
+
+def _states(found: Row, words: Words) -> Table:
+    rows = [[Cell(words.code("status", name)), words.of(found["status"][name], found["total"])] for name in STATUSES]
+    rows += [
+        [Cell(words.say("table.states.closed_as", verdict=words.code("verdict", name))), words.of(found["verdict"][name], found["status"]["closed"])]
+        for name in VERDICTS
+    ]
+    return _table(words, "states", ("state", "alerts"), rows)
+
+
+def _techniques(found: Row, words: Words) -> Table:
+    rows = [
+        [Cell(words.technique(each["technique"])), words.of(each["alerts"], found["total"]), words.severity(each["gravest"])] for each in found["techniques"]
+    ]
+    if found["without_technique"]:
+        rows.append([Cell(words.say("table.techniques.without"), None, "muted"), words.of(found["without_technique"], found["total"]), Cell("")])
+    return _table(words, "techniques", ("technique", "alerts", "gravest"), rows, words.say("table.techniques.note"))
+
+
+def _roles(found: Row, words: Words) -> Table:
+    rows = [
+        [
+            Cell(words.role(each["role"])),
+            words.of(each["alerts"], found["total"]),
+            words.of(each["concerned"], max(each["assets"], each["concerned"])),
+            words.severity(each["gravest"]),
+        ]
+        for each in found["roles"]
+    ]
+    return _table(words, "roles", ("role", "alerts", "assets", "gravest"), rows, words.say("table.roles.note"))
+
+
+def answers(told: Mapping[str, Any], words: Words) -> Section:
+    """How long it took, and how many still wait."""
+    rows: list[list[Cell]] = []
+    for group in ("grave", "all"):
+        each: Row = told["answers"][group]
+        for deed in ("taken_up", "closed"):
+            waits: Row = each[deed]
+            rows.append(
+                [
+                    Cell(words.say(f"answers.{group}")),
+                    Cell(words.say(f"answers.{deed}")),
+                    words.of(waits["done"], each["of"]),
+                    words.span(waits["median_s"]),
+                    words.span(waits["longest_s"]),
+                    words.of(waits["waiting"], each["of"]),
+                    words.span(waits["oldest_s"]),
+                ]
+            )
+    table = _table(words, "answers_table", ("alerts", "deed", "done", "median", "longest", "waiting", "oldest"), rows)
+    return Section("answers", words.say("answers.title"), words.say("answers.note"), [table])
+
+
+def coverage(told: Mapping[str, Any], words: Words) -> Section:
+    """Time and payload, each sensor, and what takes points."""
+    found: Row = told["coverage"]
+    payload = words.size(found["decoded_bytes"] + found["undecoded_bytes"] + found["lost"]).text
+    counts = {name: number(found[name]) for name in ("sensors", "minutes", "packets", "dropped")}
+    shares = {"time": words.share(found["time_share"]), "grade": words.share(found["grade"])}
+    texts = [words.say("coverage_section.text", seen=number(found["seen_minutes"]), payload=payload, **counts, **shares)]
+    texts += [reason_words(each, words.language) for each in found["reasons"]]
+    if found["looked_at"] < found["windows"]:
+        texts.append(words.say("coverage_section.some", shown=number(found["looked_at"]), total=number(found["windows"])))
+    rows = [
+        [
+            Cell(" · ".join(filter(None, (each["observer"], each["interface"]))) or DASH),
+            words.of(each["seen_minutes"], each["minutes"]),
+            words.share_cell(each["seen_minutes"] * 10_000 // max(1, each["minutes"]) / 100),
+            words.share_cell(each["grade"]),
+            words.number(each["packets"]),
+            words.of(each["dropped"], each["packets"] + each["dropped"]),
+        ]
+        for each in found["places"]
+    ]
+    table = _table(words, "places", ("place", "minutes", "time", "grade", "packets", "dropped"), rows)
+    return Section("coverage", words.say("coverage_section.title"), words.say("coverage_section.note"), [table], texts=texts)
+
+
+def unseen(told: Mapping[str, Any], words: Words) -> Section:
+    """Silences and blind spots, with what to do."""
+    found: Row = told["unseen"]
+    gaps = [[Cell(words.minute(each["since"])), Cell(words.minute(each["until"])), words.span(each["seconds"])] for each in found["gaps"]]
+    spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
+    tables = [
+        _table(words, "spots", ("what", "todo"), spots, words.say("shown_of", shown=len(spots), total=number(found["spot_count"]))),
+        _table(words, "gaps", ("since", "until", "length"), gaps, words.say("shown_of", shown=len(gaps), total=number(found["gap_count"]))),
+    ]
+    return Section(
+        "unseen",
+        words.say("unseen.title"),
+        words.say("unseen.note"),
+        tables,
+        texts=[*(words.say("unseen.silent", sensor=name) for name in found["silent"]), words.say("unseen.wire")],
+    )
+
+
+def assets(told: Mapping[str, Any], words: Words) -> Section:
+    """How many, what is new or not known, who spoke with the Internet, remote access."""
+    found, remote = told["assets"], told["unseen"]["remote"]
+    whole, internet = found["assets"], found["internet"]
+    rows = [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("new", "without_role", "without_zone")]
+    unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
+    rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
+    rows.append([Cell(words.say("table.exposure.internet_assets")), words.number(internet["inside"])])
+    rows.append([Cell(words.say("table.exposure.inbound")), words.of(internet["inbound"], internet["pairs"])])
+    new = [_newcomer(each, words) for each in found["listed_new"]]
+    pairs = [_pair(each, words) for each in internet["listed"]]
+    access = [[Cell(each["protocol"]), Cell(each["port"], None, "mono"), words.size(each["bytes"])] for each in remote]
+    kinds = [[Cell(words.role(each["role"])), words.of(each["assets"], whole)] for each in found["roles"]]
+    tables = [
+        _table(words, "exposure", ("what", "count"), rows),
+        _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.say("shown_of", shown=len(new), total=number(found["new"]))),
+        _table(words, "internet", ("inside", "way", "outside", "operations"), pairs, words.say("table.internet.note")),
+        _table(words, "remote", ("protocol", "port", "bytes"), access, words.say("table.remote.note")),
+        _table(words, "kinds", ("role", "assets"), kinds),
+    ]
+    return Section("assets", words.say("assets.title"), words.say("assets.note"), tables)
+
+
+def _newcomer(each: Row, words: Words) -> list[Cell]:
+    addresses, role = Cell(", ".join(each["addresses"])), Cell(words.role(each["role"]))
+    return [Cell(each["name"], None, "strong"), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]))]
+
+
+def _pair(each: Row, words: Words) -> list[Cell]:
+    way = Cell(words.say("table.internet.in" if each["inbound"] else "table.internet.out"))
+    return [Cell(str(each["inside"] or DASH)), way, Cell(str(each["outside"] or DASH)), words.number(each["operations"])]
+
+
+def changes(told: Mapping[str, Any], words: Words) -> Section:
+    """What people changed in rules, suppressions and lists, and what hid findings."""
+    found: Row = told["changes"]
+    listed = [_changed(each, words) for each in found["listed"]]
+    versions = [_version(each, words) for each in found["versions"]]
+    hiding = [
+        [
+            Cell(each["rule"]),
+            Cell(each["reason"]),
+            Cell(each["owner"]),
+            Cell(words.minute(each["until"])),
+            words.of(each["hidden"], told["alerts"]["findings"] + told["alerts"]["hidden"]),
+        ]
+        for each in found["suppressions"]
+    ]
+    shown = words.say("shown_of", shown=len(listed), total=number(found["total"]))
+    tables = [
+        _table(words, "versions", ("since", "version", "files", "added", "changed", "removed"), versions),
+        _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding),
+        _table(words, "changed", ("time", "by", "action", "what", "note"), listed, shown),
+    ]
+    return Section("changes", words.say("changes.title"), words.say("changes.note"), tables)
+
+
+def _changed(each: Row, words: Words) -> list[Cell]:
+    deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]))
+    return [Cell(words.minute(each["time"])), Cell(str(each["by"])), deed, what, Cell(each["note"] or DASH)]
+
+
+def _version(each: Row, words: Words) -> list[Cell]:
+    counts = [words.number(each.get(name)) for name in ("files", "added", "changed", "removed")]
+    return [Cell(words.minute(each["since"])), Cell(each["version"], None, "mono"), *counts]
+
+
+def sites(told: Mapping[str, Any], words: Words) -> Section:
+    """Each site by itself, the gravest first."""
+    rows = [
+        [
+            Cell(each["site"], None, "strong"),
+            Cell(f"{each['index']['value']:.1f}", each["index"]["value"], "number"),
+            Cell(f"{each['index']['low']:.1f}–{each['index']['high']:.1f}", None, "number"),
+            words.of(each["grave"], each["alerts"]),
+            words.of(each["new_assets"], each["assets"]),
+            words.share_cell(each["time_share"]),
+            words.share_cell(each["grade"]),
+        ]
+        for each in told["sites"]
+    ]
+    table = _table(words, "sites_table", ("site", "index", "interval", "alerts", "assets", "time", "grade"), rows)
+    return Section("sites", words.say("sites.title"), words.say("sites.note"), [table])
+
+
+def making(told: Mapping[str, Any], words: Words) -> Section:
+    """How the numbers were made, and from what."""
+    texts = [words.say(f"making.{name}") for name in ("alerts", "index", "interval", "times", "coverage", "compared")]
+    made: Row = told["made_from"]
+    texts.append(words.say("making.from", newest=words.moment(made["newest"]), decisions=number(made["decisions"]), zone=told["zone"], id=told["id"]))
+    return Section("making", words.say("making.title"), texts=texts)

@@ -1,0 +1,105 @@
+"""The assets of a period, and what of them is new, not known or within reach from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+
+from detectors.placing import LIST
+from records.nesting import iso
+from records.query import Query
+from records.search import And, Exists, Not, Or, Range
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from records.query import Span
+    from records.search import Condition
+    from reports.asking import Row, Source
+
+MOST: Final = 50_000
+LISTED: Final = 15
+PAIRS: Final = 100_000
+# Addresses that no packet of the Internet has: private, of one link, to several, this host (IANA special-purpose registries).
+INSIDE: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3", "::/128", "::1/128", "fc00::/7", "fe80::/10", "ff00::/8", "2001:db8::/32",
+    )
+)  # fmt: skip
+
+
+def assets(source: Source, span: Span) -> dict[str, Row]:
+    """The assets that were there in a period, by identity and by each identity that they had; seen before and after it counts as seen in it."""
+    where = source.where("asset", Range("first", high=span.until, include_high=False), Range("last", low=span.since))
+    return {row["id"]: row for row in source.rows("asset", Query(where=where, sort="id"), MOST)}
+
+
+def by_any_name(known: Mapping[str, Row]) -> dict[str, Row]:
+    """The same by every identity that an alert may call one by."""
+    return {alias: row for row in known.values() for alias in row["aliases"] or ()} | dict(known)
+
+
+def told(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
+    """The part of a report about them. `unlisted` is None where the plant gave no list of its assets."""
+    new = sorted((row for row in known.values() if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
+    listed = source.store.get("plant", "assets") is not None
+    unlisted = [row for row in known.values() if LIST not in (row["sources"] or ())] if listed else None
+    internet = _internet(source, span)
+    return {
+        "assets": len(known),
+        "complete": len(known) < MOST,
+        "new": len(new),
+        "listed_new": [_one(row) for row in new[:LISTED]],
+        "without_role": sum(not row["role"] for row in known.values()),
+        "without_zone": sum(not row["zone"] for row in known.values()),
+        "unlisted": None if unlisted is None else len(unlisted),
+        "roles": _roles(known),
+        "internet": internet,
+    }
+
+
+def _one(row: Row) -> Row:
+    maker = " ".join(str(row[name]) for name in ("vendor", "model", "firmware") if row[name])
+    addresses = list(row["addresses"] or ())[:3]
+    return {"id": row["id"], "name": row["name"], "addresses": addresses, "role": row["role"], "maker": maker, "first": iso(row["first"])}
+
+
+def _roles(known: Mapping[str, Row]) -> list[Row]:
+    counts: dict[str | None, int] = {}
+    for row in known.values():
+        counts[row["role"]] = counts.get(row["role"], 0) + 1
+    return [{"role": role, "assets": count} for role, count in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))]
+
+
+def is_outside(address: str | None) -> bool:
+    """Whether this is an address of the Internet."""
+    try:
+        known = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    return not any(known in network for network in INSIDE if network.version == known.version)
+
+
+def _internet(source: Source, span: Span) -> Row:
+    """Who inside spoke with addresses of the Internet, as far as dissectors understood what was said."""
+    found = source.terms("activity", span, ("source.ip", "destination.ip"), PAIRS, Or((_outside("source.ip"), _outside("destination.ip"))), total="ot.count")
+    pairs: list[Row] = [
+        {"inside": inner, "outside": outer, "inbound": is_outside(row["source.ip"]), "operations": int(row["total"] or 0)}
+        for row in found
+        for outer, inner in [(row["source.ip"], row["destination.ip"]) if is_outside(row["source.ip"]) else (row["destination.ip"], row["source.ip"])]
+    ]
+    pairs.sort(key=lambda row: (not row["inbound"], -row["operations"], str(row["inside"]), str(row["outside"])))
+    return {
+        "pairs": len(pairs),
+        "inside": len({row["inside"] for row in pairs}),
+        "inbound": sum(row["inbound"] for row in pairs),
+        "operations": sum(row["operations"] for row in pairs),
+        "listed": pairs[:LISTED],
+    }
+
+
+def _outside(field: str) -> Condition:
+    ranges: list[Any] = [Range(field, str(network.network_address), str(network.broadcast_address)) for network in INSIDE]
+    return And((Exists(field), Not(Or(tuple(ranges)))))

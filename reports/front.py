@@ -1,0 +1,215 @@
+"""The first page of a report, for whoever reads no further: how things stand in a sentence, the index and why, five numbers, and what was not seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
+
+from records.formats import HOUR, MINUTE, number
+from reports import charts
+from reports.blocks import Bar, Cell, Fact, Front, Table
+from reports.words import DASH, GLYPHS, nanoseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reports.words import Words
+
+Row = dict[str, Any]
+LEVELS: Final = ("critical", "high", "medium", "low")
+GRAVE: Final = ("critical", "high")
+SPOTS: Final = 4
+SILENT: Final = 2
+
+
+def sentence(told: Mapping[str, Any], words: Words) -> str:
+    """How things stood, in one sentence: the gravest that nobody settled, or that there is none; never that all is well."""
+    if not told["recorded"]:
+        return words.say("sentence.nothing")
+    levels: dict[str, Row] = {each["level"]: each for each in told["alerts"]["severity"]}
+    undecided, confirmed = (sum(levels[name][state] for name in GRAVE) for state in ("undecided", "true"))
+    worst = next((each for each in told["alerts"]["worst"] if each["verdict"] in {None, "true"}), None)
+    if undecided or confirmed:
+        title = words.text(worst["title"]) if worst else DASH
+        key = "both" if undecided and confirmed else "undecided" if undecided else "confirmed"
+        counts = {"undecided": number(undecided), "confirmed": number(confirmed)}
+        return words.say(f"sentence.{key}.{'one' if undecided + confirmed == 1 else 'many'}", title=title, **counts)
+    lesser = sum(levels[name][state] for name in ("medium", "low") for state in ("undecided", "true"))
+    return words.count("sentence.lesser", lesser) if lesser else words.say("sentence.quiet")
+
+
+def beside(told: Mapping[str, Any], words: Words) -> str:
+    """The coverage that the sentence holds for."""
+    if not told["recorded"]:
+        return words.say("sentence.beside_nothing")
+    coverage: Row = told["coverage"]
+    return words.say("sentence.beside", time=words.share(coverage["time_share"]), grade=words.share(coverage["grade"]))
+
+
+def place(told: Mapping[str, Any], words: Words) -> str:
+    """The site, or how many."""
+    if told["site"] is not None:
+        return str(told["site"])
+    names = [str(each["site"]) for each in told["sites"]]
+    return names[0] if len(names) == 1 else words.count("place.sites", len(names)) if names else words.say("place.none")
+
+
+def when(told: Mapping[str, Any], words: Words) -> str:
+    """The period, its end not in it, with its offset from UTC."""
+    since, until = nanoseconds(told["since"]), nanoseconds(told["until"])
+    clock = words.clock
+    offsets = clock.offset(since), clock.offset(until)
+    offset = offsets[0] if offsets[0] == offsets[1] else " / ".join(offsets)
+    return words.say("when", since=words.minute(told["since"]), until=words.minute(told["until"]), offset=offset)
+
+
+def front(told: Mapping[str, Any], words: Words) -> Front:
+    """All of it."""
+    index: Row | None = told["index"]
+    level = index["level"] if index else "none"
+    step = words.say("chart.hour" if told["period"] == "daily" else "chart.day")
+    return Front(
+        title=words.say(f"title.{told['period']}"),
+        place=place(told, words),
+        when=when(told, words),
+        note="" if told["whole"] else words.say("not_over", until=words.moment(told["until"])),
+        level=level,
+        tag=f"{GLYPHS[level]} {words.say(f'tag.{level}')}" if index else words.say("tag.unknown"),
+        sentence=sentence(told, words),
+        beside=beside(told, words),
+        index=f"{index['value']:.1f}" if index else "",
+        index_label=words.say("index.label"),
+        interval=words.say("index.interval", low=f"{index['low']:.1f}", high=f"{index['high']:.1f}") if index else "",
+        scale=_scale(index, words) if index else "",
+        facts=_facts(told, words),
+        bars=_bars(index, words) if index else [],
+        bars_title=words.say("index.terms"),
+        compared=compared(told, words),
+        chart=_chart(told, words) if told["recorded"] else "",
+        chart_title=words.say("chart.title", step=step),
+        chart_note=words.say("chart.note"),
+        unseen_title=words.say("unseen.front"),
+        unseen=unseen(told, words),
+    )
+
+
+def _level_words(words: Words) -> dict[str, str]:
+    return {level: words.level(level).split(" ", 1)[1] for level in LEVELS}
+
+
+def _scale(index: Row, words: Words) -> str:
+    label = words.say("index.alt", **{name: f"{index[name]:.1f}" for name in ("value", "low", "high")})
+    return Markup(charts.scale(index["value"], index["low"], index["high"], index["level"], _level_words(words), label))  # noqa: S704 - ours, escaped there
+
+
+def _bars(index: Row, words: Words) -> list[Bar]:
+    return [
+        Bar(
+            words.say(f"term.{each['term']}.name"),
+            each["points"],
+            each["most"],
+            words.say(f"term.{each['term']}.{'why' if each['count'] else 'none'}", count=number(each["count"]), of=number(each["of"])),
+        )
+        for each in index["terms"]
+    ]
+
+
+def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
+    """Five numbers, each with what it is out of."""
+    alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
+    grave = [each for each in alerts["severity"] if each["level"] in GRAVE]
+    total, unanswered = (sum(each[name] for each in grave) for name in ("total", "unanswered"))
+    said = words.say
+    return [
+        Fact(number(total), said("fact.of_alerts", whole=number(alerts["total"])), said("fact.grave")),
+        Fact(number(unanswered), said("fact.of_grave", whole=number(total)), said("fact.unanswered")),
+        Fact(number(assets["new"]), said("fact.of_assets", whole=number(assets["assets"])), said("fact.new")),
+        Fact(
+            words.share(coverage["time_share"]), words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words)), said("fact.time")
+        ),
+        Fact(words.share(coverage["grade"]), said("fact.of_payload", whole=_payload(coverage, words)), said("fact.grade")),
+    ]
+
+
+def _minutes(minutes: int, words: Words) -> str:
+    return words.span(minutes * 60).text if minutes * MINUTE < 48 * HOUR else words.say("hours", count=number(minutes // 60))
+
+
+def _payload(coverage: Row, words: Words) -> str:
+    return words.size(coverage["decoded_bytes"] + coverage["undecoded_bytes"] + coverage["lost"]).text
+
+
+def compared(told: Mapping[str, Any], words: Words) -> Table:
+    """This period beside the one before and that of a year ago; where nothing was recorded, it says so."""
+    alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
+    now: Row = {
+        "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "assets": assets["assets"],
+        "grave": sum(each["total"] for each in alerts["severity"] if each["level"] in GRAVE), "new_assets": assets["new"], "grade": coverage["grade"],
+        "time_share": coverage["time_share"], "answers": told["answers"],
+    }  # fmt: skip
+    columns: list[Row] = [now, told["before"], told["last_year"]]
+    names = ("index", "interval", "alerts", "assets", "answers", "time_share", "grade")
+    rows = [[Cell(words.say(f"compared.{name}")), *(_figure(name, each, words) for each in columns)] for name in names]
+    head = ["", words.say("compared.now"), *(_column(name, told[name], words) for name in ("before", "last_year"))]
+    return Table(words.say("compared.title"), head, rows)
+
+
+def _column(name: str, other: Row, words: Words) -> str:
+    return words.say(f"compared.{name}", day=words.clock.day(nanoseconds(other["since"])))
+
+
+def _figure(name: str, each: Row, words: Words) -> Cell:
+    """One cell; no data is said, not drawn as nought."""
+    if not each["recorded"]:
+        return Cell(words.say("no_data"), None, "number")
+    index: Row = each["index"]
+    match name:
+        case "index":
+            return Cell(f"{index['value']:.1f}", index["value"], "number")
+        case "interval":
+            return Cell(f"{index['low']:.1f}–{index['high']:.1f}", None, "number")
+        case "alerts":
+            return words.of(each["grave"], each["alerts"])
+        case "assets":
+            return words.of(each["new_assets"], each["assets"])
+        case "answers":
+            grave: Row = each["answers"]["grave"]
+            median = words.span(grave["taken_up"]["median_s"]).text
+            return Cell(words.say("compared.median", median=median, done=grave["taken_up"]["done"], of=grave["of"]), grave["taken_up"]["median_s"], "number")
+        case _:
+            return words.share_cell(each[name])
+
+
+def _chart(told: Mapping[str, Any], words: Words) -> str:
+    counts: list[Row] = told["alerts"]["over_time"]
+    shares: list[float] = [each["share"] for each in told["coverage"]["over_time"]]
+    clock, hourly = words.clock, told["period"] == "daily"
+    times = [nanoseconds(each["since"]) for each in counts]
+    ticks = [clock.minute(time) if hourly else clock.short_day(time).removesuffix(f" {clock.local(time).year}") for time in times]
+    if not hourly and words.language == "zh":
+        ticks = [f"{clock.local(time):%m-%d}" for time in times]
+    bars = [{level: int(each[level]) for level in LEVELS} for each in counts]
+    return Markup(charts.over_time(bars, shares, ticks, _level_words(words), words.say("chart.alt")))  # noqa: S704 - ours, escaped there
+
+
+def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
+    """The longest silences and the worst blind spots, first; there is always something that is not on the wire."""
+    if not told["recorded"]:
+        return [words.say("unseen.nothing")]
+    found: Row = told["unseen"]
+    lines: list[str] = []
+    if found["gap_count"]:
+        longest: Row = found["gaps"][0]
+        lines.append(
+            words.count(
+                "unseen.gaps", found["gap_count"], total=words.span(found["gap_seconds"]).text, longest=words.span(longest["seconds"]).text,
+                since=words.minute(longest["since"]),
+            )
+        )  # fmt: skip
+    lines += [words.say("unseen.silent", sensor=name) for name in found["silent"][:SILENT]]
+    lines += [str(spot[words.language]["what"]) for spot in found["spots"][: max(0, SPOTS - len(lines))]]
+    more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) - len(lines)
+    if more > 0:
+        lines.append(words.say("unseen.more", count=number(more)))
+    return [*lines, words.say("unseen.wire")]

@@ -1,0 +1,152 @@
+"""Where reports are kept: a folder a report, with its document and the forms that were printed. A document names itself by its content, so that one that
+was changed since shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import platformdirs
+
+from records.errors import StoreError, UsageError
+from reports.printing import MissingError, rendered
+from reports.summary import canonical, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Row = dict[str, Any]
+NAME: Final = re.compile(r"(?:daily|weekly|monthly|quarterly)-\d{4}-\d\d-\d\d-[0-9a-f]{12}")
+MOST: Final = 2_000  # reports that a list looks at, the newest by name
+LARGEST: Final = 16 << 20
+HEAD: Final = ("id", "period", "site", "zone", "since", "until", "since_local", "until_local", "whole", "recorded")
+
+
+def place(store: str, directory: str = "") -> Path:
+    """The folder of a store's reports: as set, else inside an embedded store, or for one that is elsewhere in the user's data directory."""
+    if directory:
+        return Path(directory).expanduser().absolute()
+    if "://" in store:
+        return platformdirs.user_data_path("balefire") / "reports" / re.sub(r"[^A-Za-z0-9.-]+", "-", store.split("://", 1)[1].rsplit("@", 1)[-1]).strip("-.")
+    return Path(store).expanduser().absolute() / "reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The folder of the reports of one store."""
+
+    folder: Path
+
+    def keep(self, told: Mapping[str, Any]) -> Path:
+        """Keep a document; the same one is kept once. Raises StoreError."""
+        return write(self.folder / str(told["id"]), f"{told['id']}.json", canonical(dict(told)))
+
+    def find(self, prefix: str) -> Row:
+        """The document of this identity, or of the one that begins so. Raises UnknownError, StoreError where it was changed."""
+        names = [name for name in self._names() if name.startswith(prefix)]
+        if len(names) != 1 and prefix not in names:
+            raise UnknownError("report.unknown" if not names else "report.several", id=prefix)
+        return self._read(prefix if prefix in names else names[0])
+
+    def heads(self) -> list[Row]:
+        """What a list tells of each report, the newest period first; one that was changed or cannot be read says so in `problem`."""
+        found: list[Row] = []
+        for name in self._names():
+            try:
+                told = self._read(name)
+            except StoreError as error:
+                unknown = {"id": name, "period": name.split("-")[0], "until": "", "index": None, "level": None}
+                found.append(dict.fromkeys(HEAD) | unknown | {"problem": error})
+                continue
+            index: Row = told["index"] or {}
+            found.append({field: told[field] for field in HEAD} | {"index": index.get("value"), "level": index.get("level"), "problem": None})
+        return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["id"]), reverse=True)
+
+    def files(self, name: str) -> list[Path]:
+        """The files of a report."""
+        folder = self.folder / name
+        return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")) if NAME.fullmatch(name) and folder.is_dir() else []
+
+    def _names(self) -> list[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError("report.folder", folder=self.folder, problem=error.strerror or error) from error
+        return sorted(names, key=lambda name: (name.split("-", 1)[1], name), reverse=True)[:MOST]
+
+    def _read(self, name: str) -> Row:
+        file = self.folder / name / f"{name}.json"
+        try:
+            about = file.stat()
+            return _document(str(file), name, about.st_mtime_ns, about.st_size)
+        except OSError as error:
+            raise StoreError("report.folder", folder=file, problem=error.strerror or error) from error
+
+
+class UnknownError(UsageError):
+    """There is no such report, or several: a negative result."""
+
+    status = 1
+
+
+@lru_cache(256)
+def _document(file: str, name: str, _changed: int, size: int) -> Row:
+    """A document that is what its name says. Raises StoreError."""
+    try:
+        if size > LARGEST:
+            raise ValueError("too large")
+        told = cast("Row", json.loads(Path(file).read_bytes()))
+        if identity(told) == name == told["id"]:
+            return told
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError("report.changed", file=file) from error
+    raise StoreError("report.changed", file=file)
+
+
+def write_forms(
+    told: Mapping[str, Any], folder: Path, forms: Iterable[str], languages: Iterable[str], missing: Callable[[MissingError], None] | None = None
+) -> list[Path]:
+    """Print a document in these forms and languages; the files, JSON once. `missing` is told what cannot be printed here, and the rest is. Raises StoreError
+    and, without `missing`, MissingError.
+    """
+    made: list[Path] = []
+    for form in forms:
+        try:
+            for language in ("",) if form == "json" else tuple(languages):
+                name = ".".join(filter(None, (str(told["id"]), language, form)))
+                made.append(write(folder, name, rendered(told, form, language)))
+        except MissingError as error:
+            if missing is None:
+                raise
+            missing(error)
+    return made
+
+
+def write(folder: Path, name: str, content: bytes) -> Path:
+    """Put a file into a folder, which is made, so that it is there whole or not at all. Raises StoreError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=folder, prefix=".part-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).chmod(0o644)
+            Path(part).replace(folder / name)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError("report.write", file=folder / name, problem=error.strerror or error) from error
+    return folder / name

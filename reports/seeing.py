@@ -1,0 +1,176 @@
+"""How much of a period was seen, of its time and of its payload, and what was not: the number that stands beside all others."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from records.formats import DAY, MINUTE, SECOND
+from records.nesting import iso
+from records.query import Span
+from records.search import Range
+from sensors.blindness import told as spot_told
+from sensors.blindspots import Account
+from sensors.engine.tables import WINDOW
+from sensors.grading import grade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reports.asking import Row, Source
+
+Place = tuple[str, str]  # observer, interface
+CAPTURES: Final = "capture-"  # how observers begin that are captures which were given no name
+MOST_PLACES: Final = 10_000
+READ: Final = 5 * DAY  # of windows that are read at once
+MOST_ROWS: Final = 500_000  # windows whose blind spots are looked at, the newest: a quarter of three interfaces
+SPOTS: Final = 12
+GAPS: Final = 8
+PLACES: Final = 40
+PORTS: Final = 20
+# Remote access by what it speaks and by its registered port: what is heard there may be something else, and remote access may be elsewhere.
+REMOTE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP", "udp/3389": "RDP", "tcp/5900": "VNC", "tcp/5901": "VNC", "tcp/5938": "TeamViewer",
+                 "udp/5938": "TeamViewer", "tcp/7070": "AnyDesk", "tcp/5985": "WinRM", "tcp/5986": "WinRM", "udp/1194": "OpenVPN", "udp/51820": "WireGuard",
+                 "udp/500": "IPsec", "udp/4500": "IPsec"}  # fmt: skip
+
+
+def recorded(source: Source, span: Span) -> bool:
+    """Whether there is any window of a span; looked for day by day, from its end."""
+    return any(source.count("coverage", Span(max(span.since, end - READ), end)) for end in range(span.until, span.since, -READ))
+
+
+def places(source: Source, span: Span) -> dict[Place, int]:
+    """Each sensor and interface that recorded in a span, with the minutes in which it saw packets. Captures without a name count as one."""
+    found: Counter[Place] = Counter()
+    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES):
+        found[_place(row["observer.name"], row["interface"])] += 0
+    for row in source.terms("coverage", span, ("observer.name", "interface"), MOST_PLACES, Range("packets", low=1)):
+        found[_place(row["observer.name"], row["interface"])] += int(row["total"])
+    return {place: min(_minutes(span), count) for place, count in found.items()}
+
+
+def _place(observer: str | None, interface: str | None) -> Place:
+    return (CAPTURES, "") if (observer or "").startswith(CAPTURES) else (observer or "", interface or "")
+
+
+def _minutes(span: Span) -> int:
+    return max(1, -(-span.length // MINUTE))
+
+
+def share(source: Source, span: Span) -> tuple[float | None, float]:
+    """(grade of the payload or None, share of the sensors' time 0–1 in which they saw packets): what an earlier period, or a site, is measured by."""
+    sums = [source.sum("coverage", span, name) for name in ("decoded_bytes", "undecoded_bytes", "lost")]
+    found = places(source, span)
+    return grade(*sums), sum(found.values()) / (_minutes(span) * max(1, len(found)))
+
+
+def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Place]) -> tuple[Row, Row]:
+    """(coverage, what was not seen) of a period. `earlier`: who recorded in the period before, and is missed where it recorded nothing now."""
+    account, used, total = _account(source, span)
+    counts, by_place = account.counts, _seen(account)
+    silent = sorted(set(earlier) - set(by_place))
+    sensors = len(by_place) + len(silent)
+    minutes, seen = _minutes(span) * max(1, sensors), sum(map(len, by_place.values()))
+    coverage: Row = {
+        "windows": total,
+        "looked_at": used,
+        "grade": account.grade,
+        "sensors": sensors,
+        "minutes": minutes,
+        "seen_minutes": min(minutes, seen),
+        "time_share": min(minutes, seen) * 10_000 // minutes / 100,
+        "reasons": account.reasons,
+        **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
+        "places": _places(span, account),
+        "over_time": _over_time(by_place, max(1, sensors), steps),
+    }
+    gaps, spots = _gaps(sorted({minute for each in by_place.values() for minute in each}), span), account.spots()
+    unseen: Row = {
+        "silent": [" · ".join(filter(None, place)) for place in silent],
+        "gaps": [{"since": iso(gap.since), "until": iso(gap.until), "seconds": gap.length // SECOND} for gap in gaps[:GAPS]],
+        "gap_count": len(gaps),
+        "gap_seconds": sum(gap.length for gap in gaps) // SECOND,
+        "spots": [spot_told(spot) for spot in spots[:SPOTS]],
+        "spot_count": len(spots),
+        "remote": _remote(account),
+    }
+    return coverage, unseen
+
+
+def _seen(account: Account) -> dict[Place, set[int]]:
+    """By sensor and interface, the minutes in which it saw a packet: windows are as long."""
+    found: dict[Place, set[int]] = {}
+    for (observer, interface), sums in account.by_place.items():
+        found.setdefault(_place(observer, interface), set()).update(window * WINDOW for windows in sums.windows.values() for window in windows)
+    return found
+
+
+def _account(source: Source, span: Span) -> tuple[Account, int, int]:
+    """What the windows come to, how many these are, and how many there are."""
+    account, used, until = Account(), 0, span.until
+    while until > span.since and used < MOST_ROWS:
+        part = Span(max(span.since, until - READ), until)
+        rows = source.store.read("coverage", part.query(source.where("coverage")))
+        account.add(rows)
+        used, until = used + rows.num_rows, part.since
+    return account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0)
+
+
+def _gaps(seen: Sequence[int], span: Span) -> list[Span]:
+    """When no sensor saw a packet, the longest first."""
+    gaps: list[Span] = []
+    at = span.since
+    for start in [*seen, span.until]:
+        if start > at:
+            gaps.append(Span(at, start))
+        at = max(at, start + MINUTE)
+    return sorted(gaps, key=lambda gap: (-gap.length, gap.since))
+
+
+def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Span]) -> list[Row]:
+    """Of each day (of a day: hour) the share of the sensors' minutes in which they saw packets, in per cent, cut."""
+    counts: Counter[int] = Counter()
+    ends = [step.until for step in steps]
+    for seen in by_place.values():
+        counts.update(min(bisect_right(ends, minute), len(steps) - 1) for minute in seen)
+    told: list[Row] = []
+    for place, step in enumerate(steps):
+        whole = _minutes(step) * sensors
+        told.append({"since": iso(step.since), "share": min(whole, counts[place]) * 10_000 // whole / 100})
+    return told
+
+
+def _places(span: Span, account: Account) -> list[Row]:
+    """Each sensor and interface, the one that saw least first."""
+    whole = _minutes(span)
+    told: list[Row] = []
+    for (observer, interface), sums in account.by_place.items():
+        files = sorted(name for name in sums.windows if name)
+        name = files[0] if observer.startswith("capture-") and files else observer
+        counts = sums.counts
+        told.append({
+            "observer": name,
+            "interface": interface or None,
+            "seen_minutes": min(whole, len({window for windows in sums.windows.values() for window in windows})),
+            "minutes": whole,
+            "grade": grade(counts["decoded_bytes"], counts["undecoded_bytes"], counts["lost"]),
+            **{field: counts[field] for field in ("packets", "dropped", "lost")},
+        })  # fmt: skip
+    return sorted(told, key=lambda row: (row["seen_minutes"], row["observer"], row["interface"] or ""))[:PLACES]
+
+
+def _remote(account: Account) -> list[Row]:
+    """Traffic of remote access, as far as its protocol was recognised or its port tells."""
+    octets: Counter[tuple[str, str]] = Counter()
+    for sums in account.by_place.values():
+        for (cipher, port), held in sums.ciphers.items():
+            if cipher in {"ssh", "ipsec", "wireguard", "openvpn", "rdp"}:
+                octets[(cipher.upper() if len(cipher) < 4 else cipher, port)] += held["bytes"]
+            elif port in REMOTE:
+                octets[(REMOTE[port], port)] += held["bytes"]
+        for port, unread in sums.unread.items():
+            if port in REMOTE:
+                octets[(REMOTE[port], port)] += unread.bytes
+    ordered = sorted(octets.items(), key=lambda item: (-item[1], item[0]))
+    return [{"protocol": name, "port": port, "bytes": count} for (name, port), count in ordered[:PORTS]]

@@ -1,0 +1,152 @@
+"""The numbers of a period as one document: plain JSON, in no language but its texts', the same for the same store. What stands in it is all there is: the
+printed forms are made from it alone.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+import rfc8785
+
+from detectors.situation import MOST, index
+from records.formats import SECOND
+from records.nesting import iso
+from records.query import Span
+from records.wording import LANGUAGES
+from reports import alerting, answering, exposing, seeing
+from reports.asking import Row, Source
+from reports.front import sentence
+from reports.periods import before, days, last_year, latest
+from reports.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from detectors.situation import Index
+    from records.store.contract import Store
+    from reports.alerting import Alerts
+    from reports.periods import Period
+
+VERSION: Final = 1
+SITES: Final = 50
+DIGITS: Final = 12  # of a report's identity
+
+
+def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
+    """The period to tell where nobody says which: the last that was over, unless nothing was recorded in it and something was since."""
+    over, current = latest(kind, zone, newest)
+    return over if seeing.recorded(Source(store), over.span) else current
+
+
+def document(store: Store, period: Period, site: str | None = None) -> Row:
+    """The report of a period, of one site or of all."""
+    source = Source(store, site)
+    newest = store.newest() or 0
+    steps, span = days(period), period.span
+    past = before(period)
+    compared = _compared(source, past, newest)
+    coverage, unseen = seeing.told(source, span, steps, seeing.places(source, past.span) if compared["recorded"] else ())
+    assets = exposing.assets(source, span)
+    names = exposing.by_any_name(assets)
+    alerts = alerting.raised(source, span)
+    seen = (coverage["grade"], coverage["seen_minutes"] / coverage["minutes"])
+    found = index(alerting.concerns(alerts, names), len(assets), _seen(*seen))
+    told: Row = {
+        "kind": "summary",
+        "version": VERSION,
+        **_about(period, site),
+        "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
+        "recorded": bool(coverage["windows"]),
+        "index": _index(found) if coverage["windows"] else None,
+        "alerts": alerting.told(alerts, span, names, steps),
+        "answers": answering.times(source, span, alerts, newest),
+        "coverage": coverage,
+        "assets": exposing.told(source, span, assets),
+        "changes": answering.changes(source, span, alerts),
+        "unseen": unseen,
+        "sites": _sites(store, period) if site is None else [],
+    }
+    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
+    told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
+    return json.loads(canonical(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
+
+
+def canonical(told: Row) -> bytes:
+    """The document as RFC 8785 has it: one form for one content."""
+    return rfc8785.dumps(told)
+
+
+def identity(told: Row) -> str:
+    """Kind and first day, and a digest of the content: another content has another name."""
+    digest = sha256(canonical({name: value for name, value in told.items() if name != "id"})).hexdigest()
+    return f"{told['period']}-{told['first_day']}-{digest[:DIGITS]}"
+
+
+def _about(period: Period, site: str | None) -> Row:
+    from datetime import datetime
+
+    local = [datetime.fromtimestamp(time // SECOND, period.zone).isoformat() for time in (period.since, period.until)]
+    times = {"since": iso(period.since), "until": iso(period.until), "since_local": local[0], "until_local": local[1]}
+    return {"period": period.kind, "zone": str(period.zone), "first_day": str(period.first), **times, "whole": period.whole, "site": site}
+
+
+def _seen(grade: float | None, share: float) -> float:
+    """The share of a period that was seen: of its time, and of the payload in it."""
+    return share * (grade or 0) / 100
+
+
+def _index(found: Index) -> Row:
+    terms = [{"term": part.name, "points": part.tenths / 10, "most": MOST[part.name], "count": part.count, "of": part.of} for part in found.parts]
+    return {"value": found.tenths / 10, "level": found.level, "low": found.low / 10, "high": found.high / 10, "terms": terms}
+
+
+def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row], tuple[float | None, float]]:
+    assets = exposing.assets(source, span)
+    alerts = alerting.raised(source, span)
+    seen = seeing.share(source, span)
+    return index(alerting.concerns(alerts, exposing.by_any_name(assets)), len(assets), _seen(*seen)), alerts, assets, seen
+
+
+def _compared(source: Source, period: Period, newest: int) -> Row:
+    """What another period came to; only when it was, where nothing was recorded in it."""
+    told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
+    if not seeing.recorded(source, period.span):
+        return told | {"recorded": False}
+    found, alerts, assets, (grade, share) = _measured(source, period.span)
+    answers = answering.times(source, period.span, alerts, newest)
+    return told | {"recorded": True, **_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
+
+
+def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float | None, share: float, span: Span) -> dict[str, Any]:
+    return {
+        "index": _index(found),
+        "alerts": len(alerts.raised),
+        "grave": sum(each.level in alerting.GRAVE for each in alerts.raised),
+        "findings": alerts.findings,
+        "assets": len(assets),
+        "new_assets": sum(row["first"] >= span.since for row in assets.values()),
+        "grade": grade,
+        "time_share": min(10_000, int(share * 10_000)) / 100,
+    }
+
+
+def _sites(store: Store, period: Period) -> list[Row]:
+    """Each site by itself, where there are several, the gravest first."""
+    found = Source(store).terms("coverage", period.span, ("observer.site",), SITES)
+    names: Sequence[str] = sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
+    if len(names) < 2:
+        return [{"site": name} for name in names]
+    told: list[Row] = []
+    for name in names:
+        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), period.span)
+        told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, period.span)})
+    return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
+
+
+def known_sites(store: Store) -> list[str]:
+    """The sites of a store."""
+    found = Source(store).terms("coverage", Span(0, (store.newest() or 0) + 1), ("observer.site",), SITES)
+    return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)

@@ -1,0 +1,99 @@
+"""How a report says numbers, shares, times and names in one language and time zone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from records.formats import SECOND, Clock, duration, number, share_seen, size
+from records.model import severity_word
+from records.nesting import period
+from records.wording import catalogue, role_words, say, say_or
+from reports.blocks import Cell
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+GLYPHS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●", "none": "•"}
+DASH: Final = "–"
+
+
+def nanoseconds(text: str) -> int:
+    """The moment of a document's time."""
+    found = period(text)
+    if found is None:
+        raise ValueError(f"not a time: {text}")
+    return found[0]
+
+
+class Words:
+    """A language and a time zone."""
+
+    def __init__(self, language: str, zone: tzinfo) -> None:
+        self.language = language
+        self.clock = Clock(zone, language)
+
+    def say(self, key: str, **values: object) -> str:
+        """The report's text of this key."""
+        return say(f"report.{key}", self.language, **values)
+
+    def count(self, key: str, count: int, **values: object) -> str:
+        """A text that English has in two forms: `key.one` and `key.many`."""
+        return self.say(f"{key}.{'one' if count == 1 else 'many'}", count=number(count), **values)
+
+    def level(self, word: str) -> str:
+        """A severity with its shape: never by colour alone."""
+        return f"{GLYPHS[word]} {say(f'severity.{word}', self.language) if word != 'none' else self.say('level_none')}"
+
+    def severity(self, severity: int) -> Cell:
+        """A severity as a cell: shape, word, number."""
+        word = severity_word(severity)
+        return Cell(f"{self.level(word)} {severity}", severity, word)
+
+    def share(self, value: float | None) -> str:
+        """A coverage in per cent, cut, or a dash."""
+        return DASH if value is None else share_seen(value, self.language)
+
+    def share_cell(self, value: float | None) -> Cell:
+        """The same as a cell."""
+        return Cell(self.share(value), value, "number")
+
+    def of(self, count: int, whole: int) -> Cell:
+        """`3 of 18`: no number without what it is out of."""
+        return Cell(self.say("of", count=number(count), whole=number(whole)), count, "number")
+
+    def number(self, value: float | None) -> Cell:
+        """A number as a cell."""
+        return Cell(DASH if value is None else number(value), value, "number")
+
+    def size(self, octets: int) -> Cell:
+        """Bytes as a cell."""
+        return Cell(size(octets, self.language), octets, "number")
+
+    def span(self, seconds: int | None) -> Cell:
+        """A duration as a cell; in a spreadsheet seconds."""
+        return Cell(DASH if seconds is None else duration(seconds * SECOND, self.language), seconds, "number")
+
+    def moment(self, text: str) -> str:
+        """`22 Nov 2026, 03:12 (UTC+8)`."""
+        return self.clock.moment(nanoseconds(text))
+
+    def minute(self, text: str) -> str:
+        """`22 Nov 2026, 03:12`, where the zone goes without saying: the head of the report says it."""
+        time = nanoseconds(text)
+        return f"{self.clock.day(time)}{', ' if self.language == 'en' else ' '}{self.clock.minute(time)}"
+
+    def role(self, role: str | None) -> str:
+        """A role in words."""
+        return role_words(role, self.language) or self.say("no_role")
+
+    def technique(self, name: str) -> str:
+        """`T0836 Modify Parameter`."""
+        return f"{name} {say(f'technique.{name}', self.language)}" if f"technique.{name}" in catalogue() else name
+
+    def code(self, group: str, word: str) -> str:
+        """A stored word in the reader's language."""
+        return say_or(f"{group}.{word}", self.language, word)
+
+    def text(self, texts: dict[str, Any]) -> str:
+        """A text that a document has in both languages."""
+        return str(texts.get(self.language) or texts.get("en") or "")

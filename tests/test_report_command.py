@@ -1,0 +1,249 @@
+"""`balefire report`: what it prints for machines, where files go, which period; and reports that are made by themselves, once however long nothing ran."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+import tomllib
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from balefire.reporting import kept, note_of, turns
+from balefire.schedule import Housekeeper
+from balefire.screen import Screen
+from balefire.settings import Settings
+from records.store import open_store
+from tests.cli import ROOT, balefire, lines, one, stored
+from tests.reporting import START, Plant, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from records.store.contract import Store
+
+HOUR = 3600 * 10**9
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three days of two sites."""
+    place = tmp_path_factory.mktemp("made") / "store"
+    store = open_store(str(place), True)
+    fill(store, START, 3, Plant(controllers=3, findings=8, activities=20))
+    store.close()
+    return place
+
+
+@pytest.fixture
+def own(made: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return shutil.copytree(made, tmp_path / "store")
+
+
+def at(text: str, zone: str = "Asia/Shanghai") -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()) * 10**9
+
+
+def test_run_tells_identity_period_and_files(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Shanghai")
+    out = tmp_path / "out"
+    told = one("report", "run", "daily", "--until", "2026-11-04T00:00:00+08:00", "--output", out, "--store", own, "--language", "zh")
+    assert list(told)[:2] == ["id", "period"]
+    assert told["period"] == "daily"
+    assert (told["since"], told["until"]) == ("2026-11-02T16:00:00.000000000Z", "2026-11-03T16:00:00.000000000Z")
+    assert told["id"].startswith("daily-2026-11-03-")
+    names = {Path(file).name.removeprefix(told["id"] + ".") for file in told["files"]}
+    assert names == {"json", "zh.html", "zh.pdf", "zh.xlsx"}
+    assert all(Path(file).stat().st_size for file in told["files"])
+    assert {file.name for file in out.iterdir()} == {Path(file).name for file in told["files"]}
+    formats = ("--format", "json", "--format", "html", "--both-languages")
+    again = one("report", "run", "daily", "--until", "2026-11-04T00:00:00+08:00", "--output", tmp_path / "other", "--store", own, *formats)
+    assert again["id"] == told["id"]
+    assert [Path(file).name.removeprefix(told["id"] + ".") for file in again["files"]] == ["json", "en.html", "zh.html"]
+    assert Path(again["files"][0]).read_bytes() == (out / f"{told['id']}.json").read_bytes()
+    (row,) = lines("report", "list", "--store", own)
+    assert (row["id"], row["period"], row["since"], row["whole"]) == (told["id"], "daily", told["since"], True)
+    assert one("report", "show", told["id"][:22], "--store", own) == json.loads((out / f"{told['id']}.json").read_bytes())
+
+
+def test_a_site_alone_and_one_that_there_is_not(own: Path) -> None:
+    told = one("report", "run", "daily", "--site", "Linghe Pumping Station", "--format", "json", "--store", own)
+    assert json.loads(Path(told["files"][0]).read_bytes())["site"] == "Linghe Pumping Station"
+    assert Path(told["files"][0]).parent == own / "reports" / told["id"]
+    wrong = balefire("report", "run", "daily", "--site", "Atlantis", "--store", own, "--language", "en")
+    assert wrong.exit_code == 2
+    assert "Linghe Pumping Station" in wrong.stderr
+
+
+def test_a_period_that_is_to_come_is_not_told_as_if_it_were_over(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-05T12:00"))
+    told = one("report", "run", "quarterly", "--until", "2099-01-01", "--format", "json", "--store", own)
+    document = json.loads(Path(told["files"][0]).read_bytes())
+    assert (document["whole"], document["until_local"]) == (False, "2026-11-05T04:01:00+00:00")
+
+
+def test_without_the_packages_that_a_form_takes_the_others_are_made(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    said = balefire("report", "run", "daily", "--store", own, "--language", "en", "--json")
+    assert said.exit_code == 0
+    assert [Path(file).suffix for file in json.loads(said.stdout)["files"]] == [".html", ".json"]
+    assert "A PDF takes WeasyPrint" in said.stderr
+    assert "A workbook takes XlsxWriter" in said.stderr
+    assert balefire("report", "run", "daily", "--format", "pdf", "--store", own).exit_code == 2, "asked for by name"
+
+
+def test_what_cannot_be_done_is_said(own: Path, tmp_path: Path) -> None:
+    open_store(str(tmp_path / "empty"), True).close()
+    assert balefire("report", "run", "daily", "--store", tmp_path / "empty").exit_code == 2
+    assert balefire("report", "run", "hourly", "--store", own).exit_code == 2
+    assert balefire("report", "run", "daily", "--until", "soon", "--store", own).exit_code == 2
+    assert balefire("report", "show", "daily-2026-11-02-000000000000", "--store", own).exit_code == 1
+    (tmp_path / "file").write_text("")
+    assert balefire("report", "run", "daily", "--format", "json", "--output", tmp_path / "file" / "x", "--store", own).exit_code == 4
+    told = one("report", "run", "daily", "--format", "json", "--store", own)
+    file = Path(told["files"][0])
+    file.write_bytes(file.read_bytes().replace(b'"total"', b'"Total"', 1))
+    listed = balefire("report", "list", "--store", own, "--json", "--language", "en")
+    assert listed.exit_code == 4
+    assert "is not the document that its name says" in listed.stderr
+    assert json.loads(listed.stdout)["id"] == told["id"]
+
+
+def test_the_demo_has_a_report_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, _ = stored()
+    monkeypatch.setenv("BALEFIRE_REPORTS__DIRECTORY", str(tmp_path / "reports"))
+    said = balefire("report", "run", "daily", "--format", "html", "--store", place, "--language", "en")
+    assert said.exit_code == 0
+    assert "10.20.1.66 told 10.20.1.12 to restart" in said.stdout
+    assert "61.3 situation index, of 100" in said.stdout
+    assert "态势指数" in balefire("report", "show", "daily", "--store", place, "--language", "zh").stdout
+
+
+# the schedule
+
+
+def settings(**more: Any) -> Settings:
+    told = {"zone": "Asia/Shanghai", "schedule": ["daily", "weekly"], "hour": 6, "formats": ["json"], **more}
+    return Settings.model_validate({"reports": told})
+
+
+@pytest.fixture
+def store(own: Path) -> Iterator[Store]:
+    opened = open_store(str(own), True)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("now", "daily", "weekly"),
+    [
+        ("2026-11-05T05:59", "2026-11-03", "2026-10-26"),  # not yet six: the day before yesterday's
+        ("2026-11-05T06:00", "2026-11-04", "2026-10-26"),
+        ("2026-11-09T05:59", "2026-11-07", "2026-10-26"),  # a Monday
+        ("2026-11-09T06:00", "2026-11-08", "2026-11-02"),
+        ("2027-01-01T07:00", "2026-12-31", "2026-12-21"),
+    ],
+)
+def test_what_is_due_by_the_calendar(store: Store, now: str, daily: str, weekly: str) -> None:
+    found = {turn.kind: turn for turn in turns(store, settings(), at(now))}
+    assert {kind: str(turn.due.first) if turn.due else None for kind, turn in found.items()} == {"daily": daily, "weekly": weekly}
+    assert all(turn.due and turn.due.whole for turn in found.values())
+    assert all(turn.following > at(now) for turn in found.values())
+
+
+def test_the_hour_stays_the_hour_when_clocks_change(store: Store) -> None:
+    """On 25 October 2026 Berlin's clocks go back: the hour is that of the wall, before and after."""
+    berlin = settings(zone="Europe/Berlin", schedule=["daily"])
+    for day in ("2026-10-24", "2026-10-25", "2026-10-26"):
+        (early,), (late,) = (turns(store, berlin, at(f"{day}T{time}", "Europe/Berlin")) for time in ("05:59", "06:00"))
+        assert early.due
+        assert late.due
+        assert late.due.since == early.due.until
+        assert early.following == at(f"{day}T06:00", "Europe/Berlin")
+
+
+def housekeeper(store: Store, own: Path, wanted: Settings) -> tuple[Housekeeper, list[str]]:
+    said: list[str] = []
+    screen = Screen(wanted, "en", str(own))
+    screen.note = said.append  # pyright: ignore[reportAttributeAccessIssue] - what people would read
+    return Housekeeper(screen, lambda: nullcontext(store)), said
+
+
+def test_a_schedule_that_was_missed_by_a_week_runs_once(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every ten minutes somebody looks; nobody does from the 5th to the 12th. Then the last day is told, once, and goes on day by day."""
+    wanted = settings(schedule=["daily"])
+    keeper, said = housekeeper(store, own, wanted)
+    monkeypatch.setattr("balefire.schedule.jobs", lambda: [job for job in real() if job.name == "report"])
+
+    def look(text: str) -> list[str]:
+        monkeypatch.setattr("time.time_ns", lambda: at(text))
+        assert keeper.look()
+        return [str(row["since_local"])[:10] for row in kept(wanted, str(own)).heads()]
+
+    assert look("2026-11-04T06:00") == ["2026-11-03"]
+    for time in ("06:10", "12:00", "23:50"):
+        assert look(f"2026-11-04T{time}") == ["2026-11-03"], "once a day"
+    assert look("2026-11-05T06:00") == ["2026-11-04", "2026-11-03"]
+    for time in ("09:00", "09:10", "09:20"):
+        assert look(f"2026-11-12T{time}") == ["2026-11-11", "2026-11-04", "2026-11-03"], "one for all that were missed"
+    assert look("2026-11-13T06:00")[0] == "2026-11-12"
+    assert store.notes()[note_of("daily")] == at("2026-11-13T00:00")
+    assert said == ["Reports: 1 made that were due."] * 4
+    assert kept(wanted, str(own)).heads()[0]["recorded"] is False, "a sensor that is dead is told, too"
+
+
+def test_what_failed_is_due_still(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = settings(schedule=["daily"], directory=str(own / "lock" / "x"))  # a file stands where a directory should be made
+    keeper, said = housekeeper(store, own, wanted)
+    monkeypatch.setattr("balefire.schedule.jobs", lambda: [job for job in real() if job.name == "report"])
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-04T06:00"))
+    assert not keeper.look()
+    assert not keeper.look()
+    assert len(said) == 1, "said once"
+    assert "cannot be written" in said[0]
+    assert note_of("daily") not in store.notes()
+    mended, _ = housekeeper(store, own, settings(schedule=["daily"]))
+    assert mended.look()
+    assert store.notes()[note_of("daily")] == at("2026-11-04T00:00")
+
+
+def real() -> list[Any]:
+    from balefire.jobs.evidence import JOB as EVIDENCE
+    from balefire.jobs.report import JOB as REPORT
+
+    return [EVIDENCE, REPORT]
+
+
+def test_schedule_for_machines(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines("report", "schedule", "--store", own) == []
+    monkeypatch.setenv("BALEFIRE_REPORTS__SCHEDULE", '["monthly"]')
+    (row,) = lines("report", "schedule", "--store", own)
+    assert (row["period"], row["made_until"], row["due"], row["zone"]) == ("monthly", None, True, "UTC")
+    monkeypatch.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Atlantis")
+    wrong = balefire("report", "schedule", "--store", own, "--language", "en")
+    assert wrong.exit_code == 2
+    assert "Asia/Shanghai" in wrong.stderr
+
+
+def test_the_page_s_commands_are_commands_and_its_settings_are_settings() -> None:
+    from balefire.cli import main
+
+    text = (ROOT / "docs" / "reports.md").read_text("utf-8")
+    for line in text.split("```sh\n")[1].split("```")[0].splitlines():
+        words = shlex.split(line, comments=True)[1:]
+        command: Any = main
+        for word in words[:2]:
+            command = command.commands[word]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, words
+    told = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
+    found = Settings.model_validate(told).reports
+    assert set(told["reports"]) == set(type(found).model_fields), "every setting stands on the page"

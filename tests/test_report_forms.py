@@ -1,0 +1,193 @@
+"""A report as files: the same bytes for the same data in any process, hostile text that stays text, spreadsheets without formulas, pages that fetch nothing."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import zipfile
+from copy import deepcopy
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pypdf import PdfReader
+from python_calamine import CalamineWorkbook
+
+from records.store import open_store
+from records.wording import LANGUAGES, say
+from reports import charts
+from reports.kept import Kept, UnknownError, write_forms
+from reports.periods import holding
+from reports.printing import FORMATS, html, pdf, printed, rendered
+from reports.summary import canonical, document, identity
+from tests.browser.waterworks import HOSTILE
+from tests.cli import ROOT
+from tests.reporting import DAY, START, Plant, decide, fill
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Row = dict[str, Any]
+FORMULAS = ('=HYPERLINK("http://example.org")', "+1+1", "@SUM(A1)", "-2+3", "http://example.org/x", "\t=1")
+AGAIN = """
+import json, sys
+from hashlib import sha256
+from pathlib import Path
+from reports.printing import rendered
+told = json.loads(Path(sys.argv[1]).read_bytes())
+for form in ("html", "pdf", "xlsx", "json"):
+    print(form, sha256(rendered(told, form, "zh")).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Row:
+    store = open_store(str(tmp_path_factory.mktemp("forms") / "store"), True)
+    fill(store, START, 3, Plant(controllers=6, findings=10, activities=60))
+    decide(store)
+    made = document(store, holding("daily", ZoneInfo("Asia/Shanghai"), START + DAY))
+    store.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+def hostile(told: Row) -> Row:
+    """The same with hostile texts wherever a text was stored."""
+    made = deepcopy(told)
+    worst = made["alerts"]["worst"]
+    for place, text in enumerate((HOSTILE, *FORMULAS)):
+        worst[place % len(worst)]["title"] = {"en": text, "zh": text}
+    worst[0] |= {"title": {"en": HOSTILE, "zh": HOSTILE}, "assets": [HOSTILE]}
+    made["site"] = HOSTILE
+    made["assets"]["listed_new"] = [{"id": "x", "name": FORMULAS[0], "addresses": [HOSTILE], "role": HOSTILE, "maker": FORMULAS[1], "first": made["since"]}]
+    made["changes"]["listed"] = [{"time": made["since"], "by": FORMULAS[2], "table": HOSTILE, "action": HOSTILE, "subject": "", "note": FORMULAS[3]}]
+    made["unseen"]["silent"] = [HOSTILE]
+    return made
+
+
+def text_of(content: bytes) -> str:
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages))
+
+
+def test_the_same_data_is_the_same_bytes_in_another_process(told: Row, tmp_path: Path) -> None:
+    (tmp_path / "told.json").write_bytes(canonical(told))
+    words, elsewhere = [sys.executable, "-c", AGAIN, str(tmp_path / "told.json")], {"PYTHONHASHSEED": "77", "TZ": "America/St_Johns", "PATH": "/usr/bin:/bin"}
+    other = subprocess.run(words, capture_output=True, text=True, check=True, env=elsewhere, cwd=ROOT).stdout
+    assert dict(line.split() for line in other.splitlines()) == {form: sha256(rendered(told, form, "zh")).hexdigest() for form in FORMATS}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pdf_says_what_the_page_says(told: Row, language: str) -> None:
+    shown = printed(told, language)
+    content = pdf(html(shown))
+    pages = PdfReader(io.BytesIO(content)).pages
+    first, whole = re.sub(r"\s+", "", pages[0].extract_text()), re.sub(r"\s+", "", text_of(content))
+    for part in (
+        shown.front.title,
+        shown.front.sentence,
+        shown.front.index,
+        shown.front.unseen_title,
+        shown.front.unseen[-1],
+        *(fact.of for fact in shown.front.facts),
+    ):
+        assert re.sub(r"\s+", "", part) in first, part
+    for section in shown.sections:
+        assert re.sub(r"\s+", "", section.title) in whole
+    assert str(told["id"]) in whole
+    assert 3 <= len(pages) <= 9
+    fonts = {str(font.get_object()["/BaseFont"]) for page in pages for font in page["/Resources"]["/Font"].values()}  # pyright: ignore
+    assert any("CJK" in name or "SC" in name or "Hei" in name for name in fonts), f"no Chinese font: {fonts}"
+
+
+class Watched(HTMLParser):
+    """What of a page could do anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.odd: list[tuple[str, str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.odd += [(tag, name, value) for name, value in attrs if name.startswith("on") or name in {"href", "src", "srcset", "action", "data"}]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hostile_text_stays_text(hostile: Row, language: str) -> None:
+    page = html(printed(hostile, language))
+    watched = Watched()
+    watched.feed(page)
+    assert not watched.tags & {"script", "img", "iframe", "object", "embed", "link", "form", "base"}
+    assert not watched.odd
+    assert "default-src 'none'" in page
+    assert HOSTILE not in page
+    assert page.count("&lt;script&gt;") >= 4
+    assert "<script>" not in charts.over_time([dict.fromkeys(charts.LEVELS, 1)], [50.0], [HOSTILE], dict.fromkeys(charts.LEVELS, HOSTILE), HOSTILE)
+
+
+def connected(*_: object) -> None:
+    pytest.fail("it connected")
+
+
+def test_a_page_fetches_nothing() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.socket.connect", connected)
+        content = pdf('<img src="file:///etc/hostname"><img src="http://127.0.0.1:9/x.png"><link rel="stylesheet" href="file:///etc/passwd"><p>here</p>')
+    assert "here" in text_of(content)
+    assert b"/Image" not in content
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_cell_is_a_formula_or_a_link(hostile: Row, language: str) -> None:
+    content = rendered(hostile, "xlsx", language)
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    values = {value for name in book.sheet_names for row in book.get_sheet_by_name(name).to_python() for value in row}
+    assert HOSTILE in values
+    assert FORMULAS[0] in values
+    assert len(book.sheet_names) == 1 + len(printed(hostile, language).sections)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheets = [archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        assert len(sheets) > len(book.sheet_names) - 1
+        assert not [sheet for sheet in sheets if b"<f>" in sheet or b"<f " in sheet or b"hyperlink" in sheet]
+        assert {info.date_time[0] for info in archive.infolist()} == {1980}
+
+
+def test_numbers_in_a_workbook_are_numbers(told: Row) -> None:
+    book = CalamineWorkbook.from_filelike(io.BytesIO(rendered(told, "xlsx", "en")))
+    first, places = (book.get_sheet_by_index(place).to_python() for place in (0, 3))
+    assert next(row for row in first if row[0] == say("report.index.label", "en"))[1] == told["index"]["value"]
+    assert {row[4] for row in places if str(row[0]).startswith("sensor-")} == {row["packets"] for row in told["coverage"]["places"]}
+
+
+def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
+    for language in LANGUAGES:
+        front = printed(told, language).front
+        assert all(re.search(r"\d", fact.of) for fact in front.facts)
+        assert say("report.sentence.beside", language).split("{")[0] in front.beside
+
+
+def test_what_is_kept_is_what_its_name_says(told: Row, tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "reports")
+    assert kept.heads() == []
+    file = kept.keep(told)
+    assert kept.find(told["id"]) == told == kept.find(told["id"][:20])
+    assert [row["id"] for row in kept.heads()] == [told["id"]]
+    content = file.read_bytes()
+    for at in range(0, len(content), 97):  # a flipped bit anywhere
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        (row,) = kept.heads()
+        assert row["problem"] is not None, at
+    file.write_bytes(content)
+    assert kept.heads()[0]["problem"] is None
+    assert identity(kept.find(told["id"])) == told["id"]
+    for name in ("x", "../" + told["id"], "daily-2026-11-02-000000000000", "x" * 400):
+        with pytest.raises(UnknownError):
+            kept.find(name)
+        assert kept.files(name) == []
+    names = [made.name for made in write_forms(told, tmp_path / "out", ("json", "html"), LANGUAGES)]
+    assert names == [f"{told['id']}.json", f"{told['id']}.en.html", f"{told['id']}.zh.html"]
+    assert not list((tmp_path / "out").glob(".part-*"))

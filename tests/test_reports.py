@@ -1,0 +1,240 @@
+"""The numbers of a report against a slow and simple count over every row, on both stores."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from detectors.suppressions import standing
+from records.model import Suppression, severity_word
+from records.nesting import iso, period
+from records.query import Query
+from records.schema import TABLES
+from records.store import open_store
+from records.store.columns import flat
+from records.store.contract import Change
+from records.store.rows import suppression_row
+from reports.exposing import is_outside
+from reports.periods import Period, before, ending, holding
+from reports.summary import canonical, chosen, document, identity
+from tests.reporting import DAY, MINUTE, SITES, START, Plant, decide, fill
+from tests.test_store import STORES, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+ZONE = ZoneInfo("Asia/Shanghai")
+HIDDEN = "s" * 20
+LAST = holding("daily", ZONE, START + 2 * DAY)  # the third day of three
+
+
+@pytest.fixture(scope="module", params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Three days of two sites, decided about; it is only read."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder: Path = tmp_path_factory.mktemp("reports")
+        patch.setenv("BALEFIRE_SPOOL", str(folder / "spool"))
+        opened = open_store(place(request, folder), True)
+        hiding = Suppression(HIDDEN, "Wang Fang", "known fault of the panel, ticket 4711", START, START + 60 * DAY, {"rule": ("rule-5",)})
+        values = {name: value for name, value in suppression_row(hiding).items() if name not in {"id", "revision"}}
+        opened.change([Change("suppression", HIDDEN, None, "suppress", "Wang Fang", values)])
+        fill(opened, START, 3, Plant(controllers=5, findings=90, activities=400), HIDDEN)
+        decide(opened)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def told(store: Store) -> Row:
+    return document(store, LAST)
+
+
+def everything(store: Store, table: str) -> list[Row]:
+    return flat(TABLES[table], store.read(table, Query()))
+
+
+def inside(time: int, span: Period = LAST) -> bool:
+    return span.since <= time < span.until
+
+
+def in_period(store: Store, span: Period = LAST, site: str | None = None) -> tuple[dict[str, int], Counter[str], int]:
+    """By alert the gravest finding of the period and how many; how many are hidden."""
+    gravest: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    hidden = 0
+    for row in everything(store, "finding"):
+        if not inside(row["time"], span) or (site and row["observer.site"] != site):
+            continue
+        hidden += bool(row["suppressions"])
+        if row["alert"]:
+            gravest[row["alert"]] = max(gravest.get(row["alert"], 0), row["severity"])
+            counts[row["alert"]] += 1
+    return gravest, counts, hidden
+
+
+def test_alerts_are_those_with_a_finding_in_the_period(store: Store, told: Row) -> None:
+    gravest, counts, hidden = in_period(store)
+    rows = {row["id"]: row for row in everything(store, "alert")}
+    found = told["alerts"]
+    assert (found["total"], found["findings"], found["hidden"]) == (len(gravest), counts.total(), hidden)
+    assert found["total"] > 40
+    assert hidden > 3
+    assert found["new"] == sum(inside(rows[name]["first"]) for name in gravest) < found["total"]
+    for each in found["severity"]:
+        names = [name for name, severity in gravest.items() if severity_word(severity) == each["level"]]
+        assert each["total"] == len(names)
+        assert each["new"] == sum(inside(rows[name]["first"]) for name in names)
+        assert each["unanswered"] == sum(rows[name]["status"] == "open" for name in names)
+        assert each["true"] == sum(rows[name]["status"] == "closed" and rows[name]["verdict"] == "true" for name in names)
+    assert found["status"] == {name: sum(rows[each]["status"] == name for each in gravest) for name in ("open", "acknowledged", "in_progress", "closed")}
+    closed = Counter(rows[name]["verdict"] for name in gravest if rows[name]["status"] == "closed")
+    assert found["verdict"] == {name: closed[name] for name in ("true", "expected", "false")} | {"none": len(gravest) - closed.total()}
+    assert sum(row[level] for row in found["over_time"] for level in ("critical", "high", "medium", "low")) == found["new"]
+    assert [row["since"] for row in found["over_time"]] == [iso(LAST.since + hour * 60 * MINUTE) for hour in range(24)]
+
+
+def test_alerts_by_technique_and_role(store: Store, told: Row) -> None:
+    gravest, _, _ = in_period(store)
+    rows = {row["id"]: row for row in everything(store, "alert")}
+    techniques = Counter(name for each in gravest for name in rows[each]["techniques"] or ())
+    assert {row["technique"]: row["alerts"] for row in told["alerts"]["techniques"]} == dict(techniques)
+    assert told["alerts"]["without_technique"] == sum(not rows[each]["techniques"] for each in gravest)
+    roles = {row["id"]: row["role"] for row in everything(store, "asset")}
+    alerts = Counter(role for each in gravest for role in {roles[name] for name in rows[each]["assets"]})
+    assert {row["role"]: row["alerts"] for row in told["alerts"]["roles"]} == dict(alerts)
+    assert None in alerts, "an unknown role is told, not left out"
+
+
+def test_response_times(store: Store, told: Row) -> None:
+    gravest, _, _ = in_period(store)
+    rows = {row["id"]: row for row in everything(store, "alert")}
+    newest = store.newest() or 0
+    trail = sorted((row for row in everything(store, "audit") if row["table"] == "alert"), key=lambda row: row["id"])
+    for name, least in (("all", 0), ("grave", 60)):
+        fresh = [each for each, severity in gravest.items() if inside(rows[each]["first"]) and severity >= least]
+        found = told["answers"][name]
+        assert found["of"] == len(fresh)
+        for deed, actions in (("taken_up", ("acknowledge", "close")), ("closed", ("close",))):
+            decided = [row for row in reversed(trail) if row["action"] in actions and row["subject"] in fresh]
+            waits = {row["subject"]: (row["time"] - rows[row["subject"]]["first"]) // 10**9 for row in decided}
+            left = [each for each in fresh if each not in waits]
+            assert (found[deed]["done"], found[deed]["waiting"]) == (len(waits), len(left))
+            assert found[deed]["median_s"] == (int(median(waits.values())) if waits else None)
+            assert found[deed]["oldest_s"] == (max((newest - rows[each]["first"]) // 10**9 for each in left) if left else None)
+
+
+def test_coverage_is_counted_by_sensor(store: Store, told: Row) -> None:
+    rows = [row for row in everything(store, "coverage") if inside(row["@timestamp"])]
+    found = told["coverage"]
+    by_place = Counter((row["observer.name"], row["interface"]) for row in rows)
+    assert found["windows"] == found["looked_at"] == len(rows)
+    assert found["sensors"] == len(by_place) == 2
+    assert found["minutes"] == 2 * 1440
+    assert found["seen_minutes"] == len(rows)
+    assert found["time_share"] == len(rows) * 10_000 // found["minutes"] / 100
+    sums = {name: sum(row[name] for row in rows) for name in ("packets", "decoded_bytes", "undecoded_bytes", "lost", "dropped")}
+    assert {name: found[name] for name in sums} == sums
+    payload = sums["decoded_bytes"] + sums["undecoded_bytes"] + sums["lost"]
+    assert found["grade"] == sums["decoded_bytes"] * 1000 // payload / 10
+    assert {(row["observer"], row["interface"]): row["seen_minutes"] for row in found["places"]} == dict(by_place)
+
+
+def test_what_no_sensor_saw(store: Store, told: Row) -> None:
+    seen = {row["@timestamp"] // MINUTE for row in everything(store, "coverage") if inside(row["@timestamp"])}
+    blind = [minute for minute in range(LAST.since // MINUTE, LAST.until // MINUTE) if minute not in seen]
+    assert told["unseen"]["gap_seconds"] == 60 * len(blind)
+    assert told["unseen"]["gap_count"] == sum(minute - 1 not in blind for minute in blind)
+    assert all((period(gap["since"]) or (0,))[0] // MINUTE in blind for gap in told["unseen"]["gaps"])
+    assert {(row["protocol"], row["port"]) for row in told["unseen"]["remote"]} == {("RDP", "tcp/3389"), ("SSH", "tcp/22")}
+
+
+def test_assets_and_who_spoke_with_the_internet(store: Store, told: Row) -> None:
+    rows = [row for row in everything(store, "asset") if row["first"] < LAST.until and row["last"] >= LAST.since]
+    found = told["assets"]
+    assert found["assets"] == len(rows)
+    assert found["new"] == sum(row["first"] >= LAST.since for row in rows)
+    assert found["without_role"] == sum(not row["role"] for row in rows)
+    assert {row["role"]: row["assets"] for row in found["roles"]} == dict(Counter(row["role"] for row in rows))
+    assert found["unlisted"] is None, "the plant gave no list: that is not nought"
+    acts = [row for row in everything(store, "activity") if inside(row["@timestamp"]) and (is_outside(row["source.ip"]) or is_outside(row["destination.ip"]))]
+    pairs = Counter((row["source.ip"], row["destination.ip"]) for row in acts)
+    assert found["internet"]["pairs"] == len(pairs) > 0
+    assert found["internet"]["operations"] == sum(row["ot.count"] for row in acts)
+    assert found["internet"]["inbound"] == sum(is_outside(source) for source, _ in pairs)
+
+
+def test_changes_are_those_of_the_trail(store: Store, told: Row) -> None:
+    trail = [row for row in everything(store, "audit") if row["table"] == "suppression"]
+    assert len(trail) == 1
+    hidden = [row for row in everything(store, "finding") if inside(row["time"]) and HIDDEN in (row["suppressions"] or ())]
+    assert [(row["id"], row["rule"], row["hidden"]) for row in told["changes"]["suppressions"]] == [(HIDDEN, "rule-5", len(hidden))]
+    assert standing(store.suppressions()[1][0], store.newest() or 0) == "in_force"
+    made = trail[0]["time"]
+    now = ending("daily", ZONE, made + 1)
+    found = document(store, now)["changes"]
+    assert [(row["table"], row["action"], row["count"]) for row in found["by"]] == [("suppression", "suppress", 1)]
+    assert found["listed"][0]["note"] == "known fault of the panel, ticket 4711"
+
+
+def test_a_site_and_all_of_them(store: Store, told: Row) -> None:
+    assert {row["site"] for row in told["sites"]} == set(SITES)
+    for row in told["sites"]:
+        alone = document(store, LAST, row["site"])
+        gravest, counts, _ = in_period(store, LAST, row["site"])
+        assert (row["alerts"], row["findings"]) == (alone["alerts"]["total"], alone["alerts"]["findings"]) == (len(gravest), counts.total())
+        assert row["index"] == alone["index"]
+        assert row["time_share"] == alone["coverage"]["time_share"]
+        assert row["grade"] == alone["coverage"]["grade"]
+        assert alone["sites"] == []
+        assert (alone["site"], alone["coverage"]["sensors"]) == (row["site"], 1)
+    assert sum(row["alerts"] for row in told["sites"]) == told["alerts"]["total"]
+
+
+def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(store: Store, told: Row) -> None:
+    earlier = document(store, before(LAST))
+    assert told["before"]["recorded"]
+    assert (told["before"]["alerts"], told["before"]["findings"]) == (earlier["alerts"]["total"], earlier["alerts"]["findings"])
+    assert told["before"]["index"] == earlier["index"]
+    assert told["before"]["answers"] == earlier["answers"]
+    assert not told["last_year"]["recorded"]
+    assert "alerts" not in told["last_year"]
+    empty = document(store, holding("daily", ZONE, START - 30 * DAY))
+    assert not empty["recorded"]
+    assert empty["index"] is None
+    assert empty["sentence"]["en"].startswith("Nothing was recorded")
+
+
+def test_sensors_that_fell_silent_are_missed(store: Store) -> None:
+    """On the day after the plant's last both are named, and their time counts as blind."""
+    after = document(store, holding("daily", ZONE, START + 3 * DAY))
+    assert after["unseen"]["silent"] == ["sensor-1 · eth1", "sensor-2 · eth1"]
+    assert (after["coverage"]["sensors"], after["coverage"]["minutes"], after["coverage"]["time_share"]) == (2, 2880, 0)
+    assert document(store, holding("daily", ZONE, START + 4 * DAY))["unseen"]["silent"] == []
+
+
+def test_the_same_data_is_the_same_document_and_other_data_another(store: Store, told: Row) -> None:
+    again = document(store, LAST)
+    assert canonical(again) == canonical(told)
+    assert again["id"] == identity(told)
+    assert json.loads(canonical(told)) == told
+    changed = json.loads(canonical(told))
+    changed["alerts"]["total"] += 1
+    assert identity(changed) != told["id"]
+
+
+def test_the_period_that_is_told_where_nobody_says_which(store: Store) -> None:
+    newest = store.newest() or 0
+    assert newest == LAST.until - 1, "the third day is not over before the first moment of the fourth"
+    assert chosen(store, "daily", ZONE, newest) == before(LAST)
+    assert chosen(store, "daily", ZONE, newest + 1) == LAST
+    week = chosen(store, "weekly", ZONE, newest)
+    assert (week.since, week.until, week.whole) == (START, LAST.until, False), "nothing was recorded in the week before: the present one, as far as it goes"
