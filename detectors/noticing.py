@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute
@@ -18,6 +18,8 @@ from records.wording import LANGUAGES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from records.model import Batch
+
     Say = Callable[[str, str, Mapping[str, object]], str]
 
 Row = dict[str, Any]
@@ -26,11 +28,56 @@ compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 SECOND: Final = 1_000_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 MOST_WITNESSES: Final = 20  # rows that a finding names
-ENDS: Final = ("source.ip", "source.mac", "source.asset.id", "source.asset.name", "destination.ip", "destination.mac", "destination.asset.id", "destination.asset.name")
+ENDS: Final = (
+    "source.ip",
+    "source.mac",
+    "source.asset.id",
+    "source.asset.name",
+    "destination.ip",
+    "destination.mac",
+    "destination.asset.id",
+    "destination.asset.name",
+)
 COLUMNS: Final = (
     "id", "event.start", "event.end", "event.action", "event.outcome", "network.protocol", "observer.name", "observer.site", *ENDS, "ot.effect", "ot.unit",
     "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.count", "ot.packet.first",
 )  # fmt: skip
+
+
+class Remembering(Generic[Thing]):
+    """A detector that remembers something by key, and learns nothing apart from what it judges. `form` is that of a saved state."""
+
+    name: str
+    form: int
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+        self._known: dict[str, Thing] = {}
+
+    def learn(self, batch: Batch) -> None:
+        """What is normal is told from what is judged, or by a specification."""
+
+    def state(self) -> bytes:
+        """What is remembered; empty where nothing is."""
+        return json.dumps({self.name: self.form, "known": {key: self._kept(each) for key, each in self._known.items()}}).encode() if self._known else b""
+
+    def restore(self, state: bytes) -> None:
+        """Take up where `state` left off. Raises ValueError for what is no state of this detector."""
+        said: Any = json.loads(state) if state else {self.name: self.form, "known": {}}
+        try:
+            if cast("Row", said)[self.name] != self.form:
+                raise ValueError(f"not the state of {self.name}")
+            self._known = {key: self._revived(told) for key, told in cast("Row", said)["known"].items()}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not the state of {self.name}") from error
+
+    def _kept(self, each: Thing) -> Any:
+        """What is remembered by one key, as JSON has it."""
+        return asdict(cast("Any", each))
+
+    def _revived(self, told: Any) -> Thing:
+        """What `_kept` said."""
+        raise NotImplementedError
 
 
 class Witness(NamedTuple):
@@ -65,7 +112,10 @@ def witness(row: Row) -> Witness:
 def found(detector: str, files: Mapping[str, str], notice: Notice, say: Say) -> Finding:
     """The finding of a notice. `say` gives the detector's texts: `<rule>.title`, `.reason`, `.normal`, `.term.<name>`, and `respond.<step>`."""
     row, rule = notice.row, notice.rule
-    words = {language: {"source": who(row, "source", language), "destination": who(row, "destination", language), **notice.values(language)} for language in LANGUAGES}
+    words = {
+        language: {"source": who(row, "source", language), "destination": who(row, "destination", language), **notice.values(language)}
+        for language in LANGUAGES
+    }
 
     def text(key: str) -> Text:
         return Text(**{language: say(key, language, words[language]) for language in LANGUAGES})
@@ -129,14 +179,6 @@ def among(rows: pa.Table, name: str, words: Iterable[str]) -> Any:
     return compute.fill_null(compute.is_in(rows[name], pa.array(list(words))), False)
 
 
-def saved(name: str, form: int, known: Mapping[str, object]) -> bytes:
-    """A state; empty where nothing is remembered."""
-    return json.dumps({name: form, "known": known}).encode() if known else b""
-
-
-def restored(name: str, form: int, state: bytes) -> Row:
-    """What `saved` kept. Raises ValueError for what is no state of this detector."""
-    said: Any = json.loads(state) if state else {name: form, "known": {}}
-    if not isinstance(said, dict) or cast("Row", said).get(name) != form or not isinstance(cast("Row", said).get("known"), dict):
-        raise ValueError(f"not the state of {name}")
-    return cast("Row", cast("Row", said)["known"])
+def witnesses(told: Iterable[Sequence[Any]]) -> list[Witness]:
+    """Witnesses as JSON told them."""
+    return [Witness(*one) for one in told]

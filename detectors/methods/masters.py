@@ -6,14 +6,14 @@ forgets the events that a master confirmed, so that two masters that confirm tak
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, DAY, MINUTE, Notice, Witness, among, compute, found, keep, latest, restored, saved, witness
+from detectors.noticing import COLUMNS, DAY, MINUTE, Notice, Remembering, Witness, among, compute, found, keep, latest, witness, witnesses
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from detectors.noticing import Row
     from records.model import Batch, Finding
 
-STATE: Final = 1  # of the form of a saved state
 ACTS: Final = ("value.write", "output.operate", "setpoint.write", "value.force")
 TOLD_BY_RULES: Final = ("engineering", "controller")  # roles of which rules tell that they act
 SOON: Final = 10 * MINUTE  # another host reads the device so soon after the act
@@ -53,17 +52,11 @@ class Device:
     told: dict[str, int] = field(default_factory=dict[str, int])
 
 
-class Masters:
+class Masters(Remembering[Device]):
     """Judges who acts on a device and who sees it, one device for itself."""
 
     name = "masters"
-
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self._files = files
-        self._known: dict[str, Device] = {}  # by observer and address
-
-    def learn(self, batch: Batch) -> None:
-        """What is normal is told from what is judged."""
+    form = 1
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of those who act, in the order of the rows."""
@@ -72,19 +65,9 @@ class Masters:
             return []
         return [finding for row in self._rows(rows) for finding in self._row(row)]
 
-    def state(self) -> bytes:
-        """What is remembered of devices; empty where there are none."""
-        return saved(self.name, STATE, {key: asdict(each) for key, each in self._known.items()})
-
-    def restore(self, state: bytes) -> None:
-        """Take up where `state` left off. Raises ValueError for what is no state."""
-        try:
-            self._known = {
-                key: Device(**{**each, "acts": {name: [Witness(*one) for one in acts] for name, acts in each["acts"].items()}})
-                for key, each in restored(self.name, STATE, state).items()
-            }
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError("not the state of masters") from error
+    def _revived(self, told: Any) -> Device:
+        acts = {name: witnesses(rows) for name, rows in told["acts"].items()}
+        return Device(**(told | {"acts": acts}))
 
     def _rows(self, rows: Any) -> Iterator[Row]:
         """The rows that can change anything: who acts unseeing, who confirms, the first of each pair that sees, and all that see where somebody acted so."""
@@ -185,7 +168,7 @@ def _numbers(mask: Any) -> set[int]:
 def _each(rows: Any, mask: Any) -> Iterator[tuple[str, str, int]]:
     """(device, host, row) of each row of a mask."""
     numbers = np.flatnonzero(np.asarray(mask))
-    few = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).take(pa.array(numbers))
+    few = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).take(pa.array(numbers.tolist(), pa.int64()))
     for row, number in zip(few.to_pylist(), numbers.tolist(), strict=True):
         report = row["ot.access"] == "report" and row["event.action"] != "confirm"
         device, host = (row["source.ip"], row["destination.ip"]) if report else (row["destination.ip"], row["source.ip"])
@@ -194,7 +177,9 @@ def _each(rows: Any, mask: Any) -> Iterator[tuple[str, str, int]]:
 
 def _pairs(rows: Any, mask: Any) -> list[tuple[str, str, int]]:
     """(device, host, first row) of each pair among these rows."""
-    numbered = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).append_column("number", pa.array(np.arange(rows.num_rows)))
+    numbered = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).append_column(
+        "number", pa.array(np.arange(rows.num_rows))
+    )
     first = numbered.filter(mask).group_by(["observer.name", "source.ip", "destination.ip", "ot.access"], use_threads=False).aggregate([("number", "min")])
     told: list[tuple[str, str, int]] = []
     for row in first.to_pylist():

@@ -6,11 +6,11 @@ So what counts is how many different things a source tried for a moment only, wi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, DAY, MINUTE, SECOND, Notice, Witness, among, compute, found, host, hosts, keep, latest, restored, saved, witness
+from detectors.noticing import COLUMNS, DAY, MINUTE, SECOND, Notice, Remembering, Witness, among, compute, found, host, hosts, keep, latest, witness, witnesses
 from detectors.phrases import who
 from records.wording import say
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from detectors.noticing import Row
     from records.model import Batch, Finding
 
-STATE: Final = 1  # of the form of a saved state
 MOMENT: Final = 10 * SECOND  # who tries a thing for longer means it
 BURST: Final = 5 * MINUTE  # what is tried within it is told by the rules of sweeps
 SLOW: Final = {"units": 8, "devices": 8, "objects": 32, "addresses": 32}  # different things a day; the rules of sweeps ask for as many in minutes
@@ -55,17 +54,11 @@ class Tried:
         return [thing for thing in self.things.values() if thing[0] >= since and thing[1] - thing[0] <= MOMENT]
 
 
-class Scan:
+class Scan(Remembering[Tried]):
     """Judges requests that got no answer or were refused, one source for itself, and ARP requests."""
 
     name = "scan"
-
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self._files = files
-        self._known: dict[str, Tried] = {}  # by kind, observer, source and, where it is one, device
-
-    def learn(self, batch: Batch) -> None:
-        """What is normal is told from what is judged."""
+    form = 1
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of what was tried, in the order of the rows."""
@@ -75,19 +68,8 @@ class Scan:
         few = rows.filter(_tried(rows))
         return [finding for row in plain(few.select([*COLUMNS, *EXTRA])) for finding in self._row(row)] if few.num_rows else []
 
-    def state(self) -> bytes:
-        """What was tried; empty where nothing was."""
-        return saved(self.name, STATE, {key: asdict(each) for key, each in self._known.items()})
-
-    def restore(self, state: bytes) -> None:
-        """Take up where `state` left off. Raises ValueError for what is no state."""
-        try:
-            self._known = {
-                key: Tried(dict(each["things"]), [Witness(*one) for one in each["witnesses"]], each["told"])
-                for key, each in restored(self.name, STATE, state).items()
-            }
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError("not the state of scan") from error
+    def _revived(self, told: Any) -> Tried:
+        return Tried(dict(told["things"]), witnesses(told["witnesses"]), told["told"])
 
     def _row(self, row: Row) -> Iterator[Finding]:
         for kind, thing in _things(row):
@@ -118,7 +100,11 @@ class Scan:
         terms = {"moment": 35.0, "rapid": 10.0} if fast else {"moment": 35.0, "slow": 10.0}
 
         def values(language: str) -> dict[str, object]:
-            return {"count": count, "hours": max(1, round(spread / SECOND / 3600)), "what": say(f"scan.kind.{kind}", language, count=count, destination=who(row, "destination", language))}
+            return {
+                "count": count,
+                "hours": max(1, round(spread / SECOND / 3600)),
+                "what": say(f"scan.kind.{kind}", language, count=count, destination=who(row, "destination", language)),
+            }
 
         rule = "rapid-scan" if fast else "slow-scan"
         yield found(self.name, self._files, Notice(rule, row, tried.witnesses, terms, TECHNIQUES[kind], ("who", "answered", "tool"), values, (kind,)), _say)

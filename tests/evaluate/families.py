@@ -49,7 +49,9 @@ def families() -> list[Family]:
     found: list[Family] = []
     for folder in sorted(ATTACKS.iterdir()) if ATTACKS.is_dir() else []:
         reader = readers.get(folder.name)
-        found.append(Family(folder.name, tuple(reader(folder))) if reader else Family(folder.name, unjudged=UNJUDGED.get(folder.name, "no reader of its labels")))
+        found.append(
+            Family(folder.name, tuple(reader(folder))) if reader else Family(folder.name, unjudged=UNJUDGED.get(folder.name, "no reader of its labels"))
+        )
     return found
 
 
@@ -102,10 +104,9 @@ def _lemay(folder: Path) -> Iterator[Case]:
 
 def _runs(file: Path, bad: set[int]) -> Iterator[Window]:
     run: list[tuple[int, str, str, int]] = []
-    for number, *packet in packets(file):
+    for number, time, source, destination, length in packets(file):
         if number not in bad:
             continue
-        time, source, destination, length = packet
         if run and time - run[-1][0] > APART:
             yield _run(run)
             run = []

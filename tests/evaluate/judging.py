@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute
 
 from detectors.discovery import Setup, detectors
-from records.model import Batch
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.evaluate.families import unpacked
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from records.model import Finding
+    from records.model import Batch, Finding
     from tests.evaluate.labels import Case
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
@@ -90,7 +89,7 @@ def batches(file: Path) -> Iterator[Batch]:
 
 def _times(batch: Batch) -> dict[str, int]:
     """When each row was there: one of its own a second after it at the latest, a grouped one when its minute is over."""
-    rows = batch.activities
+    rows: Any = batch.activities
     starts, ends = (rows[name].cast(pa.int64()).to_pylist() for name in ("@timestamp", "event.end"))
     grouped = rows["ot.grouped"].to_pylist()
     return {

@@ -70,7 +70,7 @@ class Measured:
 def measure(case: Case, judged: Judged) -> Measured:
     """Hold findings against what is known of the capture."""
     made = Measured(hours=judged.hours)
-    near = [window for window in case.windows]
+    near = list(case.windows)
     for window in case.windows:
         touching = [finding for finding in judged.findings if window.overlaps(finding.time, finding.end) and _names(finding, window, judged.macs)]
         told = [finding for finding in touching if finding.rule not in NEW_ALONE]
