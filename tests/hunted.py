@@ -73,7 +73,8 @@ def names_carry_data(length: int = 48) -> Stated:
 
 
 ATTACKS: Final = {
-    "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing), "takes-events": ("masters", takes_events),
-    "repeated-request": ("conformance", repeated_request), "restart-claimed": ("conformance", restart_claimed),
-    "engineering-session": ("engineering", engineering_session), "request-altered": ("tamper", request_altered), "names-carry-data": ("volume", names_carry_data),
+    "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
+    "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request), "restart-claimed": ("conformance", restart_claimed),
+    "engineering-session": ("engineering", engineering_session), "request-altered": ("tamper", request_altered),
+    "names-carry-data": ("volume", names_carry_data),
 }  # fmt: skip

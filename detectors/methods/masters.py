@@ -168,7 +168,7 @@ def _numbers(mask: Any) -> set[int]:
 def _each(rows: Any, mask: Any) -> Iterator[tuple[str, str, int]]:
     """(device, host, row) of each row of a mask."""
     numbers = np.flatnonzero(np.asarray(mask))
-    few = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).take(pa.array(numbers.tolist(), pa.int64()))
+    few = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).filter(mask)
     for row, number in zip(few.to_pylist(), numbers.tolist(), strict=True):
         report = row["ot.access"] == "report" and row["event.action"] != "confirm"
         device, host = (row["source.ip"], row["destination.ip"]) if report else (row["destination.ip"], row["source.ip"])

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, DAY, MINUTE, SECOND, Notice, Remembering, Witness, among, compute, found, host, hosts, keep, latest, witness, witnesses
 from detectors.phrases import who
@@ -16,8 +18,6 @@ from records.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import pyarrow as pa
 
     from detectors.discovery import Setup
     from detectors.noticing import Row
@@ -33,6 +33,10 @@ MOST: Final = 4096  # pairs of hosts that are remembered, those heard of last
 MOST_THINGS: Final = 256  # of one pair, those tried last
 TRIED: Final = ("read", "identify", "unknown", "diagnose", "session", "file")
 TECHNIQUES: Final = {"units": ("T0846",), "devices": ("T0846",), "objects": ("T0861",), "addresses": ("T0846", "T0840")}
+OF_THINGS: Final = (
+    "observer.name", "source.ip", "source.mac", "destination.ip", "destination.mac", "event.action", "event.outcome", "ot.unit", "ot.object.space",
+    "ot.object.name", "ot.object.first",
+)  # fmt: skip
 EXTRA: Final = ("ot.access", "ot.interval.mean")
 
 
@@ -48,6 +52,10 @@ class Tried:
     things: dict[str, list[int]] = field(default_factory=dict[str, "list[int]"])
     witnesses: list[Witness] = field(default_factory=list[Witness])
     told: int = 0
+
+    def means(self, thing: str) -> bool:
+        """Was it tried for so long that it is meant? Then nothing more is to be learned of it."""
+        return thing in self.things and self.things[thing][1] - self.things[thing][0] > MOMENT
 
     def brief(self, since: int) -> list[list[int]]:
         """What was tried since then, for a moment only."""
@@ -66,16 +74,21 @@ class Scan(Remembering[Tried]):
         if not rows.num_rows:
             return []
         few = rows.filter(_tried(rows))
+        few = few.filter(pa.array([not self._settled(row) for row in few.select(list(OF_THINGS)).to_pylist()], pa.bool_()))
         return [finding for row in plain(few.select([*COLUMNS, *EXTRA])) for finding in self._row(row)] if few.num_rows else []
 
     def _revived(self, told: Any) -> Tried:
         return Tried(dict(told["things"]), witnesses(told["witnesses"]), told["told"])
 
+    def _settled(self, row: Row) -> bool:
+        return all((known := self._known.get(_key(row, kind))) is not None and known.means(thing) for kind, thing in _things(row))
+
     def _row(self, row: Row) -> Iterator[Finding]:
         for kind, thing in _things(row):
-            one_sided = kind in ("devices", "addresses")
-            end = host(row, "source") if one_sided else hosts(row)
-            tried = latest(self._known, f"{kind}|{row['observer.name'] or ''}|{end}", Tried, MOST)
+            known = self._known.get(_key(row, kind))
+            if known is not None and known.means(thing):
+                continue
+            tried = latest(self._known, _key(row, kind), Tried, MOST)
             start, last = row["event.start"], row["event.end"]
             seen = tried.things.pop(thing, [start, last, 0, 0])
             rapid = (row["ot.interval.mean"] or MOMENT) <= RAPID and row["ot.count"] >= AGAIN
@@ -109,6 +122,11 @@ class Scan(Remembering[Tried]):
         rule = "rapid-scan" if fast else "slow-scan"
         yield found(self.name, self._files, Notice(rule, row, tried.witnesses, terms, TECHNIQUES[kind], ("who", "answered", "tool"), values, (kind,)), _say)
         tried.witnesses = []
+
+
+def _key(row: Row, kind: str) -> str:
+    end = host(row, "source") if kind in ("devices", "addresses") else hosts(row)
+    return f"{kind}|{row['observer.name'] or ''}|{end}"
 
 
 def _say(key: str, language: str, words: Mapping[str, object]) -> str:
