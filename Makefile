@@ -5,6 +5,7 @@
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
+# make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 168")
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules soak fuzz warm venv lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules evaluate soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -44,6 +45,9 @@ bench-live: $(VENV)/development.stamp
 bench-rules: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.rules $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.bench.backtest $(if $(SEED),--seed $(SEED))
+
+evaluate: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.evaluate $(ARGS)
 
 screenshots: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots) $(ARGS)

@@ -177,9 +177,8 @@ def _each(rows: Any, mask: Any) -> Iterator[tuple[str, str, int]]:
 
 def _pairs(rows: Any, mask: Any) -> list[tuple[str, str, int]]:
     """(device, host, first row) of each pair among these rows."""
-    numbered = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).append_column(
-        "number", pa.array(np.arange(rows.num_rows))
-    )
+    numbered = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access"])
+    numbered = numbered.append_column("number", compute.subtract(compute.cumulative_sum(pa.repeat(1, rows.num_rows)), 1))
     first = numbered.filter(mask).group_by(["observer.name", "source.ip", "destination.ip", "ot.access"], use_threads=False).aggregate([("number", "min")])
     told: list[tuple[str, str, int]] = []
     for row in first.to_pylist():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOMENT: Final = 10 * SECOND  # who tries a thing for longer means it
 BURST: Final = 5 * MINUTE  # what is tried within it is told by the rules of sweeps
 SLOW: Final = {"units": 8, "devices": 8, "objects": 32, "addresses": 32}  # different things a day; the rules of sweeps ask for as many in minutes
-FAST: Final = 3  # units of one device within a moment, one of them asked again before anybody could answer
+FAST: Final = 3  # units of one device within a moment, one of them asked again before anybody could answer; without that, as many as slow ones
 RAPID: Final = 0.2  # seconds between requests for the same thing; masters wait longer for an answer
 AGAIN: Final = 3  # times that a thing is asked for so rapidly
 MOST: Final = 4096  # pairs of hosts that are remembered, those heard of last
@@ -37,7 +37,7 @@ OF_THINGS: Final = (
     "observer.name", "source.ip", "source.mac", "destination.ip", "destination.mac", "event.action", "event.outcome", "ot.unit", "ot.object.space",
     "ot.object.name", "ot.object.first",
 )  # fmt: skip
-EXTRA: Final = ("ot.access", "ot.interval.mean")
+EXTRA: Final = ("ot.access", "ot.error", "ot.interval.mean")
 
 
 def build(setup: Setup) -> Scan:
@@ -47,7 +47,8 @@ def build(setup: Setup) -> Scan:
 
 @dataclass(slots=True)
 class Tried:
-    """What one source tried of one kind: each thing with when first and last (nanoseconds), how often, and whether rapidly; rows that show it."""
+    """What one source tried of one kind: each thing with when first and last (nanoseconds), how often, whether rapidly, and
+    whether a gateway refused it; rows that show it."""
 
     things: dict[str, list[int]] = field(default_factory=dict[str, "list[int]"])
     witnesses: list[Witness] = field(default_factory=list[Witness])
@@ -90,9 +91,10 @@ class Scan(Remembering[Tried]):
                 continue
             tried = latest(self._known, _key(row, kind), Tried, MOST)
             start, last = row["event.start"], row["event.end"]
-            seen = tried.things.pop(thing, [start, last, 0, 0])
+            seen = tried.things.pop(thing, [start, last, 0, 0, 0])
+            refused = str(row["ot.error"] or "").startswith("gateway")
             rapid = (row["ot.interval.mean"] or MOMENT) <= RAPID and row["ot.count"] >= AGAIN
-            tried.things[thing] = [min(seen[0], start), max(seen[1], last), seen[2] + (row["ot.count"] or 1), max(seen[3], int(rapid))]
+            tried.things[thing] = [min(seen[0], start), max(seen[1], last), seen[2] + (row["ot.count"] or 1), max(seen[3], int(rapid)), int(refused)]
             if len(tried.things) > MOST_THINGS:
                 del tried.things[next(iter(tried.things))]
             keep(tried.witnesses, witness(row))
@@ -103,14 +105,13 @@ class Scan(Remembering[Tried]):
         if tried.told and row["event.end"] - tried.told < DAY:
             return
         brief = tried.brief(row["event.end"] - DAY)
-        moment = [thing for thing in brief if thing[0] >= row["event.end"] - MOMENT]
-        fast = kind == "units" and len(moment) >= FAST and any(thing[3] for thing in moment)
-        spread = max((thing[1] for thing in brief), default=0) - min((thing[0] for thing in brief), default=0)
-        if not fast and (len(brief) < SLOW[kind] or spread <= BURST):
+        fast = _fast(brief, row["event.end"]) if kind == "units" else 0
+        slots = {thing[0] // BURST for thing in brief}
+        if not fast and (len(brief) < SLOW[kind] or len(slots) < SLOW[kind] // 2):
             return
         tried.told = row["event.end"]
-        count = len(moment) if fast else len(brief)
-        terms = {"moment": 35.0, "rapid": 10.0} if fast else {"moment": 35.0, "slow": 10.0}
+        count, spread = fast or len(brief), max(thing[1] for thing in brief) - min(thing[0] for thing in brief)
+        terms = {"moment": 35.0, "rapid" if fast else "slow": 10.0}
 
         def values(language: str) -> dict[str, object]:
             return {
@@ -122,6 +123,15 @@ class Scan(Remembering[Tried]):
         rule = "rapid-scan" if fast else "slow-scan"
         yield found(self.name, self._files, Notice(rule, row, tried.witnesses, terms, TECHNIQUES[kind], ("who", "answered", "tool"), values, (kind,)), _say)
         tried.witnesses = []
+
+
+def _fast(brief: list[list[int]], now: int) -> int:
+    """How many units were tried so fast that it is told now; 0: too few. Those that a gateway refused count for a rule."""
+    moment = [thing for thing in brief if thing[0] >= now - MOMENT]
+    if len(moment) >= FAST and any(thing[3] for thing in moment):
+        return len(moment)
+    burst = sum(thing[0] >= now - BURST and not thing[4] for thing in brief)
+    return burst if burst >= SLOW["units"] else 0
 
 
 def _key(row: Row, kind: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from zipfile import ZipFile
 
-from tests.evaluate.labels import SECOND, Case, Family, Window
+from tests.evaluate.labels import SECOND, Case, Family, Window, nanoseconds
 from tests.evaluate.packets import packets
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def _logged(log: str) -> Iterator[Window]:
 
 def _time(text: str) -> int:
     """Nanoseconds since the epoch of a time of Brisbane."""
-    moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=BRISBANE).astimezone(UTC)
-    return int(moment.replace(microsecond=0).timestamp()) * SECOND + moment.microsecond * 1000
+    return nanoseconds(datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=BRISBANE))
 
 
 def _lemay(folder: Path) -> Iterator[Case]:
@@ -137,4 +136,6 @@ def _s7(folder: Path) -> Iterator[Case]:
         said = dict(re.findall(r"<(start|finish|attack)>([^<]*)<", config.read_text("utf-8")))
         name = f"{said['attack']}, seen by the {file.stem.rsplit('.', 1)[1]}"
         hosts = frozenset({S7_ATTACKER}), frozenset({S7_CONTROLLER})
-        yield Case(file.stem, file, (Window(name, _time(said["start"]), _time(said["finish"]), *hosts, _techniques(said["attack"])),))
+        window = Window(name, _time(said["start"]), _time(said["finish"]), *hosts, _techniques(said["attack"]))
+        there = any(S7_ATTACKER in ends for _, _, *ends, _ in packets(file))
+        yield Case(file.stem, file, (window,), apart="" if there else "this view holds no packet of the attacker")

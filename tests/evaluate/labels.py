@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A capture to judge. `learn`: other captures, known to be benign, that detectors are taught with. `acts` are expected findings, reported apart."""
+    """A capture to judge. `learn`: other captures, known to be benign, that detectors are taught with. `acts` are expected findings, reported apart.
+    `apart`: why it is not judged, where the attack that it is of is not in it.
+    """
 
     name: str
     file: Path
     windows: tuple[Window, ...] = ()
     acts: tuple[Window, ...] = ()
     learn: tuple[Path, ...] = ()
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +54,21 @@ class Family:
 
 
 def plant_case(capture: Path, labels: Path, learn: tuple[Path, ...]) -> Case:
-    """A capture of a simulated plant and its labels: `attacks` and `acts`, each with name, start, end (seconds since the epoch), attacker, victim (addresses)
-    and technique. Raises KeyError for labels without these.
+    """A capture of a simulated plant and its labels, JSON a line: what is an `attack` has name, start, end, attacker, victim and techniques; what is
+    `benign` has kind, start, end, who and whom. Raises KeyError for labels without these.
     """
-    said: dict[str, Any] = json.loads(labels.read_text("utf-8"))
-    windows, acts = (tuple(_window(told) for told in said[kind]) for kind in ("attacks", "acts"))
-    return Case(capture.stem, capture, windows, acts, learn)
+    said: list[dict[str, Any]] = [json.loads(line) for line in labels.read_text("utf-8").splitlines()]
+    hosts = ("attacker", "victim", "techniques")
+    attacks = [Window(one["name"], *_span(one), *(frozenset(one[name]) for name in hosts)) for one in said if one["label"] == "attack"]
+    acts = [Window(one["kind"], *_span(one), frozenset(one["who"]), frozenset(one["whom"])) for one in said if one["label"] == "benign"]
+    return Case(capture.stem, capture, tuple(attacks), tuple(acts), learn)
 
 
-def _window(told: dict[str, Any]) -> Window:
-    start, end = (round(told[name] * SECOND) for name in ("start", "end"))
-    attacker, victim, technique = (_words(told[name]) for name in ("attacker", "victim", "technique"))
-    return Window(str(told["name"]), start, end, attacker, victim, technique)
+def _span(told: dict[str, Any]) -> tuple[int, int]:
+    start, end = (datetime.fromisoformat(told[name]) for name in ("start", "end"))
+    return nanoseconds(start), nanoseconds(end)
 
 
-def _words(told: Any) -> frozenset[str]:
-    return frozenset([told] if isinstance(told, str) else told)
+def nanoseconds(moment: datetime) -> int:
+    """Nanoseconds since the epoch."""
+    return int(moment.replace(microsecond=0).timestamp()) * SECOND + moment.microsecond * 1000
