@@ -36,7 +36,7 @@ def finding(start: int, **more: Any) -> Finding:
 
 
 def measured(*findings: Finding, **more: Any) -> Any:
-    judged = Judged(list(findings), {one.id: one.end for one in findings}, 0, 24 * HOUR, {"10.0.0.66": {"02:00:00:00:00:66"}})
+    judged = Judged(list(findings), {one.id: one.end for one in findings}, {}, 0, 24 * HOUR, {"10.0.0.66": {"02:00:00:00:00:66"}})
     return measure(Case("case", None, (ATTACK,), (ACT,), **more), judged)  # pyright: ignore[reportArgumentType] -- no file is read
 
 

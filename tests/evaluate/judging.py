@@ -30,10 +30,13 @@ CLAIMS: Final = ("arp_reply", "arp_announcement", "arp_sender")
 
 @dataclass(slots=True)
 class Judged:
-    """What came of a capture: findings, when each could be told first, the span in which packets came, and the hosts' MAC addresses (nanoseconds)."""
+    """What came of a capture: findings, when each could be told first, when what each names was, the span in which packets came, and the hosts' MAC addresses
+    (nanoseconds).
+    """
 
     findings: list[Finding] = field(default_factory=list["Finding"])
     told: dict[str, int] = field(default_factory=dict[str, int])
+    spans: dict[str, list[tuple[int, int]]] = field(default_factory=dict[str, "list[tuple[int, int]]"])
     first: int = 0
     last: int = 0
     macs: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
@@ -64,12 +67,15 @@ def judged(released: Iterable[Batch], name: str, learned: dict[str, bytes]) -> J
     for detector in fresh:
         if state := learned.get(detector.name):
             detector.restore(state)
+    known: dict[str, tuple[int, int, int]] = {}
     for batch in released:
-        times = _times(batch)
+        known |= _times(batch)
         for detector in fresh:
             for finding in detector.judge(batch):
                 found.findings.append(finding)
-                found.told[finding.id] = max((times[row] for row in finding.activities if row in times), default=finding.end + WAITS)
+                times = [known[row] for row in finding.activities if row in known]
+                found.told[finding.id] = max((told for _, _, told in times), default=finding.end + WAITS)
+                found.spans[finding.id] = [(start, end) for start, end, _ in times] or [(finding.time, finding.end)]
         _hosts(batch, found)
     return found
 
@@ -87,13 +93,13 @@ def batches(file: Path) -> Iterator[Batch]:
             source.close()
 
 
-def _times(batch: Batch) -> dict[str, int]:
-    """When each row was there: one of its own a second after it at the latest, a grouped one when its minute is over."""
+def _times(batch: Batch) -> dict[str, tuple[int, int, int]]:
+    """When each row was, and when it was there: one of its own a second after it at the latest, a grouped one when its minute is over."""
     rows: Any = batch.activities
     starts, ends = (rows[name].cast(pa.int64()).to_pylist() for name in ("@timestamp", "event.end"))
     grouped = rows["ot.grouped"].to_pylist()
     return {
-        row: (start // MINUTE + 1) * MINUTE + WAITS if whole else end + SECOND
+        row: (start, end, (start // MINUTE + 1) * MINUTE + WAITS if whole else end + SECOND)
         for row, start, end, whole in zip(rows["id"].to_pylist(), starts, ends, grouped, strict=True)
     }
 

@@ -72,16 +72,16 @@ def measure(case: Case, judged: Judged) -> Measured:
     made = Measured(hours=judged.hours)
     near = list(case.windows)
     for window in case.windows:
-        touching = [finding for finding in judged.findings if window.overlaps(finding.time, finding.end) and _names(finding, window, judged.macs)]
+        touching = [finding for finding in judged.findings if _overlaps(window, finding, judged) and _names(finding, window, judged.macs)]
         told = [finding for finding in touching if finding.rule not in NEW_ALONE]
         seconds = min((max(0, judged.told[finding.id] - window.start) / SECOND for finding in told), default=None)
         made.hits.append(Hit(window, tuple(told), tuple(finding for finding in touching if finding.rule in NEW_ALONE), seconds))
     counted = {finding.id for hit in made.hits for finding in hit.findings}
     made.right = len(counted)
     for finding in judged.findings:
-        if finding.id in counted or any(window.overlaps(finding.time, finding.end, AFTERMATH) for window in near):
+        if finding.id in counted or any(_overlaps(window, finding, judged, AFTERMATH) for window in near):
             continue
-        if any(act.overlaps(finding.time, finding.end, AFTERMATH) and _names(finding, act, judged.macs) for act in case.acts):
+        if any(_overlaps(act, finding, judged, AFTERMATH) and _names(finding, act, judged.macs) for act in case.acts):
             made.expected.append(finding)
         else:
             (made.new if finding.rule in NEW_ALONE else made.false).append(finding)
@@ -112,6 +112,12 @@ def upper(count: int, hours: float) -> float | None:
         chance = math.fsum(math.exp(number * math.log(mean) - mean - math.lgamma(number + 1)) for number in range(count + 1))
         low, high = (mean, high) if chance > BOUND else (low, mean)
     return high * 24 / hours
+
+
+def _overlaps(window: Window, finding: Finding, judged: Judged, after: int = 0) -> bool:
+    """Was the last of what the finding names in the window? A finding may also name what led to it, hours before."""
+    start, end = max(judged.spans.get(finding.id) or [(finding.time, finding.end)], key=lambda span: (span[1], span[0]))
+    return window.overlaps(start, end, after)
 
 
 def _names(finding: Finding, window: Window, macs: dict[str, set[str]]) -> bool:
