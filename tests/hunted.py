@@ -72,9 +72,15 @@ def names_carry_data(length: int = 48) -> Stated:
     return [own(number, "data.exchange", ot__object__name=f"{number:0{length}x}.t.x1.cn") | asked for number in range(20)]
 
 
+def registers_carry_data(writes: int = 10, reader: str = ATTACKER) -> Stated:
+    """A block that one keeps filling and another one reads."""
+    block: dict[str, Any] = {"ot.object.space": "holding_register", "ot.object.first": 800, "ot.object.last": 849, "event.outcome": "success"}
+    return [*(own(number, "value.write") | block | {"source.ip": MASTER} for number in range(writes)), at(0) | block | {"source.ip": reader}]
+
+
 ATTACKS: Final = {
     "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
     "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request), "restart-claimed": ("conformance", restart_claimed),
     "engineering-session": ("engineering", engineering_session), "request-altered": ("tamper", request_altered),
-    "names-carry-data": ("volume", names_carry_data),
+    "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
 }  # fmt: skip

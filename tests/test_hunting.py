@@ -13,7 +13,7 @@ import pytest
 from detectors.discovery import Setup
 from records.model import Batch
 from tests.frames import activities, polling
-from tests.hunted import ATTACKER, ATTACKS, DEVICE, at, own, slow_scan
+from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, own, registers_carry_data, slow_scan
 
 if TYPE_CHECKING:
     from detectors.detector import Detector
@@ -75,6 +75,7 @@ COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
         ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
         ("takes-events", STANDBY), ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
         ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
+        ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
         ("names-carry-data", [row | {"ot.object.name": f"{number}.plant.example.org"} for number, row in enumerate(ATTACKS["names-carry-data"][1]())]),
     ],
 )  # fmt: skip
