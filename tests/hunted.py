@@ -41,7 +41,7 @@ def acts_unseeing() -> Stated:
 def takes_events() -> Stated:
     """Two that confirm the events of one outstation."""
     confirm: dict[str, Any] = {"network.protocol": "dnp3", "event.action": "confirm", "event.outcome": "unknown", "ot.effect": "data.exchange"}
-    return [at(0) | confirm | {"source.ip": MASTER}, own(60, "data.exchange") | confirm]
+    return [at(0) | confirm | {"source.ip": MASTER}, own(3 * 3600, "data.exchange") | confirm]
 
 
 def repeated_request() -> Stated:

@@ -65,6 +65,7 @@ def answered(rows: Stated) -> Stated:
 
 READS = [at(0), *ATTACKS["acts-unseeing"][1]()]
 STANDBY = [ATTACKS["takes-events"][1]()[0], ATTACKS["takes-events"][1]()[1] | {"@timestamp": "2026-03-03T11:00:00Z"}]
+TWO = [ATTACKS["takes-events"][1]()[0], ATTACKS["takes-events"][1]()[1] | {"@timestamp": "2026-03-02T10:30:00Z"}, ATTACKS["takes-events"][1]()[1]]
 BACKUP = [own(10.0 * number, effect, event__outcome="success") for number, effect in enumerate(("session.open", "identity.read", "program.upload"))]
 COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
 
@@ -73,7 +74,7 @@ COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
     ("rule", "rows"),
     [
         ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
-        ("takes-events", STANDBY), ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
+        ("takes-events", STANDBY), ("takes-events", TWO), ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
         ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
         ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
         ("names-carry-data", [row | {"ot.object.name": f"{number}.plant.example.org"} for number, row in enumerate(ATTACKS["names-carry-data"][1]())]),

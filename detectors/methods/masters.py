@@ -1,7 +1,8 @@
 """A second master: a host that acts on a device without ever having read anything of it while another one reads it, or that takes over its reports.
 
 Whoever operates a plant sees it: a screen reads, or is told, what it writes. One that only writes has its knowledge from elsewhere. In DNP3 an outstation
-forgets the events that a master confirmed, so that two masters that confirm take them from each other.
+forgets the events that a master confirmed. Two masters by design are there from the beginning, or stay; one that comes later and goes again takes events that
+another one will never see.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, DAY, MINUTE, Notice, Remembering, Witness, among, compute, found, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, DAY, HOUR, MINUTE, Notice, Remembering, Witness, among, compute, found, keep, latest, witness, witnesses
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 ACTS: Final = ("value.write", "output.operate", "setpoint.write", "value.force")
 TOLD_BY_RULES: Final = ("engineering", "controller")  # roles of which rules tell that they act
 SOON: Final = 10 * MINUTE  # another host reads the device so soon after the act
+FOUNDING: Final = HOUR  # from the first confirmation of a device on: who confirms so soon is one of its masters
+SETTLED: Final = 6  # spans of ten minutes in which a later one confirmed: it is one of them, too
 AGAIN: Final = 10 * MINUTE  # until so long after a finding nothing more is told of the same hosts
 MOST: Final = 8192  # devices that are remembered, those met last
 MOST_HOSTS: Final = 32  # of one device
@@ -41,14 +44,18 @@ def build(setup: Setup) -> Masters:
 
 @dataclass(slots=True)
 class Device:
-    """Who reads a device, or is told by it; who acted without; who confirms its events, with when first and last (nanoseconds); when what was told."""
+    """Who reads a device, or is told by it; who acted without; who confirms its events, in how many spans, which
+    master was the last and when, and when the first was (nanoseconds); when what was told.
+    """
 
     readers: list[str] = field(default_factory=list[str])
     acts: dict[str, list[Witness]] = field(default_factory=dict[str, "list[Witness]"])
     rows: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
     counts: dict[str, int] = field(default_factory=dict[str, int])
+    masters: dict[str, int] = field(default_factory=dict[str, int])
     owner: str = ""
     confirmed: int = 0
+    first: int = 0
     told: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -135,13 +142,18 @@ class Masters(Remembering[Device]):
             kept.pop(actor, None)
 
     def _confirmed(self, row: Row, known: Device, master: str) -> Iterator[Finding]:
-        """Somebody confirmed the device's events: its master, until that one was silent for a day."""
-        if known.owner in ("", master) or row["event.start"] - known.confirmed > DAY:
+        """Somebody confirmed the device's events: one of its masters, or one that came later."""
+        known.first = known.first or row["event.start"]
+        alone = row["event.start"] - known.confirmed > DAY
+        if row["event.start"] - known.first <= FOUNDING or alone or known.masters.get(master, 0) >= SETTLED:
             known.owner, known.confirmed = master, row["event.end"]
+            if len(known.masters) < MOST_HOSTS or master in known.masters:
+                known.masters[master] = SETTLED
             return
-        if row["event.start"] - known.told.get(master, 0) < AGAIN:
+        if row["event.start"] - known.told.get(master, 0) < AGAIN or (master not in known.masters and len(known.masters) >= MOST_HOSTS):
             return
         known.told = {**known.told, master: row["event.end"]}
+        known.masters[master] = known.masters.get(master, 0) + 1
         yield self._finding("takes-events", row, [witness(row)], {"confirms": 45.0}, {"viewer": known.owner, "count": row["ot.count"] or 1})
 
     def _finding(self, rule: str, row: Row, witnesses: list[Witness], terms: dict[str, float], values: dict[str, object]) -> Finding:
