@@ -38,6 +38,11 @@ def acts_unseeing() -> Stated:
     return [own(5, "value.write", ot__object__first=17, ot__value=12.5), at(60) | {"source.ip": MASTER}]
 
 
+def acts_newcomer() -> Stated:
+    """One that reads, then acts, on a device that another one has read for hours."""
+    return [at(0) | {"source.ip": MASTER}, at(3 * 3600), own(3 * 3600 + 60, "output.operate", ot__object__first=3, ot__value=1.0)]
+
+
 def takes_events() -> Stated:
     """Two that confirm the events of one outstation."""
     confirm: dict[str, Any] = {"network.protocol": "dnp3", "event.action": "confirm", "event.outcome": "unknown", "ot.effect": "data.exchange"}
@@ -80,7 +85,7 @@ def registers_carry_data(writes: int = 10, reader: str = ATTACKER) -> Stated:
 
 ATTACKS: Final = {
     "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
-    "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request), "restart-claimed": ("conformance", restart_claimed),
-    "engineering-session": ("engineering", engineering_session), "request-altered": ("tamper", request_altered),
-    "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
+    "acts-newcomer": ("masters", acts_newcomer), "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request),
+    "restart-claimed": ("conformance", restart_claimed), "engineering-session": ("engineering", engineering_session),
+    "request-altered": ("tamper", request_altered), "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
 }  # fmt: skip

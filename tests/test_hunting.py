@@ -74,7 +74,8 @@ COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
     ("rule", "rows"),
     [
         ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
-        ("takes-events", STANDBY), ("takes-events", TWO), ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
+        ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY), ("takes-events", TWO),
+        ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
         ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
         ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
         ("names-carry-data", [row | {"ot.object.name": f"{number}.plant.example.org"} for number, row in enumerate(ATTACKS["names-carry-data"][1]())]),
