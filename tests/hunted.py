@@ -59,6 +59,13 @@ def restart_claimed() -> Stated:
     return [own(number * 5, "diagnostics.reset", network__protocol="dnp3", ot__object__space="internal_indications") for number in range(3)]
 
 
+def reports_stay_off(enabled: int = 0) -> Stated:
+    """Reports that are disabled; a later row shows how late it is."""
+    spoken: dict[str, Any] = {"network.protocol": "dnp3", "event.outcome": "success"}
+    switched = [own(0, "reporting.disable") | spoken, *(own(1, "reporting.enable") | spoken for _ in range(enabled))]
+    return [*switched, at(62) | {"source.ip": MASTER}]
+
+
 def engineering_session() -> Stated:
     """Stop, download, start."""
     steps = ("session.open", "identity.read", "cpu.stop", "program.download", "cpu.start")
@@ -86,6 +93,7 @@ def registers_carry_data(writes: int = 10, reader: str = ATTACKER) -> Stated:
 ATTACKS: Final = {
     "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
     "acts-newcomer": ("masters", acts_newcomer), "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request),
-    "restart-claimed": ("conformance", restart_claimed), "engineering-session": ("engineering", engineering_session),
+    "restart-claimed": ("conformance", restart_claimed),
+    "reports-stay-off": ("conformance", reports_stay_off), "engineering-session": ("engineering", engineering_session),
     "request-altered": ("tamper", request_altered), "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
 }  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from detectors.discovery import Setup
 from records.model import Batch
 from tests.frames import activities, polling
-from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, own, registers_carry_data, slow_scan
+from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, own, registers_carry_data, reports_stay_off, slow_scan
 
 if TYPE_CHECKING:
     from detectors.detector import Detector
@@ -74,7 +74,8 @@ COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
     ("rule", "rows"),
     [
         ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
-        ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY), ("takes-events", TWO),
+        ("reports-stay-off", reports_stay_off(enabled=1)), ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY),
+        ("takes-events", TWO),
         ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
         ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
         ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
@@ -114,7 +115,7 @@ def test_what_it_remembers_is_bounded_under_a_flood_of_new_hosts(rule: str, monk
     for number in range(60):
         hosts = {"source.ip": f"10.64.0.{number}", "source.mac": f"02:00:00:00:00:{number:02x}", "destination.ip": f"10.65.0.{number}"}
         detector.judge(Batch(activities=activities(*({**row, **hosts} for row in attack()))))
-    assert len(json.loads(detector.state())["known"]) == 40
+    assert 39 <= len(json.loads(detector.state())["known"]) <= 40  # what was told need not be remembered
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,8 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "evaluation.md"
 def main() -> int:
     """Judge everything, write the page."""
     asked = argparse.ArgumentParser(prog="python -m tests.evaluate", description="Judges labelled captures and simulated plants.")
-    asked.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="of simulated plants; none: families alone")
-    asked.add_argument("--site", default="water", help="of simulated plants")
+    asked.add_argument("--seeds", type=int, nargs="*", default=[1, 2], help="of simulated plants; none: families alone")
+    asked.add_argument("--sites", nargs="*", default=["water", "substation", "packaging"], help="kinds of simulated plants")
     asked.add_argument("--hours", type=float, default=24.0, help="of each plant with attacks")
     asked.add_argument("--benign-hours", type=float, default=24.0, help="of each plant without attacks; 168: a week")
     asked.add_argument("-o", "--output", type=Path, default=PAGE)
@@ -35,10 +36,10 @@ def main() -> int:
         notes.append(f"families: no captures at {ATTACKS}")
     if options.seeds and not present():
         notes.append("plants: there is no simulator in this checkout")
-    for seed in options.seeds if present() else ():
+    for site, seed in product(options.sites, options.seeds if present() else ()):
         for attacks, hours in ((True, options.hours), (False, options.benign_hours)):
-            with plant(seed, options.site, hours, attacks) as case:
-                page.add(f"{options.site}, seed {seed}, {'attacked' if attacks else 'benign'}", (case,))
+            with plant(seed, site, hours, attacks) as case:
+                page.add(f"{site}, seed {seed}, {'attacked' if attacks else 'benign'}", (case,))
     if not page.rows:
         sys.stderr.write("\n".join(["nothing to judge:", *notes]) + "\n")
         return 2
