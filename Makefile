@@ -6,6 +6,7 @@
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
+# make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 168")
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report soak fuzz warm venv lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report evaluate soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -48,6 +49,9 @@ bench-rules: $(VENV)/development.stamp
 
 bench-report: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.report $(ARGS)
+
+evaluate: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.evaluate $(ARGS)
 
 screenshots: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots) $(ARGS)

@@ -1,4 +1,4 @@
-"""Which rules fire on which capture, and how many findings they make: `python -m tests.firing > tests/firing.txt` writes it anew.
+"""Which rules and detectors fire on which capture, with nothing learned: `python -m tests.firing > tests/firing.txt` writes it anew.
 
 The table says so of every capture in which there is anything to judge. Read its difference before committing it: what fires on benign traffic is noise.
 """
@@ -16,7 +16,7 @@ from zipfile import ZipFile
 
 import pyarrow as pa
 
-from detectors.methods.rules import Rules
+from detectors.discovery import detectors
 from detectors.rulebook.load import load, own_rules
 from records.model import Batch
 from sensors.sensor import Sensor
@@ -48,7 +48,7 @@ def captures() -> dict[str, Path]:
 
 
 def fired(file: Path) -> dict[str, int] | None:
-    """The findings of each rule in a capture; None where there is nothing to judge."""
+    """The findings of each rule in a capture, those of detectors by the name that they give them; None where there is nothing to judge."""
     batches: list[pa.Table] = []
     with _unpacked(file) as path:
         (capture,) = find([str(path)])
@@ -61,8 +61,9 @@ def fired(file: Path) -> dict[str, int] | None:
             source.close()
     if not batches:
         return None
-    found = Rules(book(), {}).judge(Batch(activities=pa.concat_tables(batches)))
-    return dict(sorted(Counter(finding.rule for finding in found).items()))
+    everything = Batch(activities=pa.concat_tables(batches))
+    found = Counter(finding.rule for detector in detectors() for finding in detector.judge(everything))
+    return dict(sorted(found.items()))
 
 
 def table() -> dict[str, dict[str, int]]:

@@ -48,6 +48,14 @@ def terms(finding: Finding) -> dict[str, float]:
     return {term.en: term.value for term in finding.terms}
 
 
+def test_one_that_is_gone_contests_nothing_any_more() -> None:
+    contested = [at(NOON, claimed(PUMP, DEVICE)), at(NOON + 2, claimed(PUMP, SPARE)), at(NOON + 3, claimed(PUMP, DEVICE))]
+    later = [at(NOON + 60 * hour, claimed(PUMP, DEVICE)) for hour in range(1, 6)]
+    assert judged(*contested, *later) == judged(*contested)
+    again = at(NOON + 330, claimed(PUMP, SPARE))
+    assert len(judged(*contested, *later, again, at(NOON + 331, claimed(PUMP, DEVICE)))) == 3
+
+
 def test_two_claim_one_address() -> None:
     (finding,) = judged(at(NOON, claimed(PUMP, DEVICE)), at(NOON + 2, claimed(PUMP, SPARE, "arp_announcement")))
     assert (finding.rule, finding.key, finding.severity, finding.techniques) == ("address-conflict", f"address-conflict|{PUMP}|{SPARE}", 45, ("T0830",))

@@ -159,7 +159,7 @@ class Addresses:
         sign.last, sign.claim = max(sign.last, row["event.end"]), claim
         if len(known.macs) > MOST_MACS:
             del known.macs[min(known.macs, key=lambda each: (each == mac, known.macs[each].last, each))]
-        for other in [each for each in known.macs if each != mac]:
+        for other in [each for each, heard in known.macs.items() if each != mac and row["event.start"] - heard.last <= WITHIN]:
             yield from self._contested(row, address, known, other, mac)
 
     def _contested(self, row: Row, address: str, known: Known, one: str, other: str) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""How well detectors do on labelled captures and on plants: `make evaluate` writes docs/evaluation.md."""

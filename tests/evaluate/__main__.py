@@ -1,0 +1,52 @@
+"""`make evaluate`, or `python -m tests.evaluate`: judges labelled captures and simulated plants and writes docs/evaluation.md.
+
+Exit status: 0 written; 1 written, and something in it is not explained; 2 there is nothing to judge, nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+from tests.evaluate.families import ATTACKS, families
+from tests.evaluate.page import Page
+from tests.evaluate.plants import plant, present
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "evaluation.md"
+
+
+def main() -> int:
+    """Judge everything, write the page."""
+    asked = argparse.ArgumentParser(prog="python -m tests.evaluate", description="Judges labelled captures and simulated plants.")
+    asked.add_argument("--seeds", type=int, nargs="*", default=[1, 2], help="of simulated plants; none: families alone")
+    asked.add_argument("--sites", nargs="*", default=["water", "substation", "packaging"], help="kinds of simulated plants")
+    asked.add_argument("--hours", type=float, default=24.0, help="of each plant with attacks")
+    asked.add_argument("--benign-hours", type=float, default=24.0, help="of each plant without attacks; 168: a week")
+    asked.add_argument("-o", "--output", type=Path, default=PAGE)
+    options = asked.parse_args()
+    found, page = families(), Page()
+    notes: list[str] = []
+    for family in found:
+        if not family.unjudged:
+            page.add(family.name, family.cases)
+    if not found:
+        notes.append(f"families: no captures at {ATTACKS}")
+    if options.seeds and not present():
+        notes.append("plants: there is no simulator in this checkout")
+    for site, seed in product(options.sites, options.seeds if present() else ()):
+        for attacks, hours in ((True, options.hours), (False, options.benign_hours)):
+            with plant(seed, site, hours, attacks) as case:
+                page.add(f"{site}, seed {seed}, {'attacked' if attacks else 'benign'}", (case,))
+    if not page.rows:
+        sys.stderr.write("\n".join(["nothing to judge:", *notes]) + "\n")
+        return 2
+    options.output.write_text(page.text(found, notes), "utf-8")
+    sys.stderr.write(f"{options.output}: {len(page.rows)} judged, {page.unexplained} not explained\n")
+    return 1 if page.unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Detectors that need no learning: each fires on what it is for, explains itself, and is quiet where what its text calls normal is so."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from detectors.discovery import Setup
+from records.model import Batch
+from tests.frames import activities, polling
+from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, own, registers_carry_data, reports_stay_off, slow_scan
+
+if TYPE_CHECKING:
+    from detectors.detector import Detector
+    from records.model import Finding
+
+NAMES = sorted({detector for detector, _ in ATTACKS.values()})
+Stated = list[dict[str, Any]]
+
+
+def fresh(name: str) -> Detector:
+    return importlib.import_module(f"detectors.methods.{name}").build(Setup(files={"case": "plant.pcap"}))
+
+
+def found(name: str, rows: Stated) -> list[Finding]:
+    return fresh(name).judge(Batch(activities=activities(*rows)))
+
+
+def told(rule: str, rows: Stated) -> list[Finding]:
+    return [finding for finding in found(ATTACKS[rule][0], rows) if finding.rule == rule]
+
+
+@pytest.mark.parametrize("rule", ATTACKS)
+def test_it_fires_once_on_what_it_is_for_and_explains_itself(rule: str) -> None:
+    findings = told(rule, ATTACKS[rule][1]())
+    assert len({finding.key for finding in findings}) == 1
+    assert len(findings) == 1 or rule == "engineering-session"
+    last = findings[-1]
+    assert last.score == sum(term.value for term in last.terms) > 0
+    assert last.normal is not None
+    assert len(last.respond) == 3
+    assert last.techniques
+    assert {packet.file for packet in last.packets} == {"plant.pcap"}
+    assert DEVICE in (last.destination, last.title.en) or last.destination
+
+
+@pytest.mark.parametrize("rule", ATTACKS)
+def test_without_its_cause_there_is_no_finding(rule: str) -> None:
+    """The last row is what each of these completes: the term that weighs most is about it and those before it."""
+    assert told(rule, ATTACKS[rule][1]()[: 1 if rule == "engineering-session" else -1]) == []
+
+
+def with_time(rows: Stated, seconds: float) -> Stated:
+    return [row | {"@timestamp": at(number * seconds)["@timestamp"]} for number, row in enumerate(rows)]
+
+
+def answered(rows: Stated) -> Stated:
+    return [row | {"event.outcome": "success"} for row in rows]
+
+
+READS = [at(0), *ATTACKS["acts-unseeing"][1]()]
+STANDBY = [ATTACKS["takes-events"][1]()[0], ATTACKS["takes-events"][1]()[1] | {"@timestamp": "2026-03-03T11:00:00Z"}]
+TWO = [ATTACKS["takes-events"][1]()[0], ATTACKS["takes-events"][1]()[1] | {"@timestamp": "2026-03-02T10:30:00Z"}, ATTACKS["takes-events"][1]()[1]]
+BACKUP = [own(10.0 * number, effect, event__outcome="success") for number, effect in enumerate(("session.open", "identity.read", "program.upload"))]
+COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows"),
+    [
+        ("rapid-scan", answered(ATTACKS["rapid-scan"][1]())), ("slow-scan", slow_scan(tries=2)), ("slow-scan", slow_scan(pause=10)), ("acts-unseeing", READS),
+        ("reports-stay-off", reports_stay_off(enabled=1)), ("acts-newcomer", [at(60), *ATTACKS["acts-newcomer"][1]()]), ("takes-events", STANDBY),
+        ("takes-events", TWO),
+        ("repeated-request", with_time(ATTACKS["repeated-request"][1](), 3)),
+        ("restart-claimed", with_time(ATTACKS["restart-claimed"][1](), 45)), ("engineering-session", BACKUP), ("request-altered", COPIED),
+        ("registers-carry-data", registers_carry_data(writes=9)), ("registers-carry-data", registers_carry_data(reader=MASTER)),
+        ("names-carry-data", [row | {"ot.object.name": f"{number}.plant.example.org"} for number, row in enumerate(ATTACKS["names-carry-data"][1]())]),
+    ],
+)  # fmt: skip
+def test_what_its_text_calls_normal_is_quiet(rule: str, rows: Stated) -> None:
+    assert told(rule, rows) == []
+
+
+def test_a_master_that_reads_after_it_acted_is_one_that_sees() -> None:
+    first, reads = ATTACKS["acts-unseeing"][1]()
+    assert told("acts-unseeing", [first, reads | {"source.ip": ATTACKER}, reads]) == []
+
+
+def test_a_master_that_is_told_by_the_device_sees_it() -> None:
+    report = at(0, ot__effect="value.report") | {"source.ip": DEVICE, "destination.ip": ATTACKER}
+    assert told("acts-unseeing", [report, *ATTACKS["acts-unseeing"][1]()]) == []
+
+
+def test_a_session_is_told_in_the_order_of_its_steps() -> None:
+    reason = told("engineering-session", ATTACKS["engineering-session"][1]())[-1].reason.en
+    assert "connect, then look around, then stop the controller, then download a program, then start the controller" in reason
+
+
+def test_what_was_refused_weighs_less() -> None:
+    rows = ATTACKS["engineering-session"][1]()
+    refused = told("engineering-session", [row | {"event.outcome": "failure"} for row in rows])[-1]
+    assert refused.score == told("engineering-session", rows)[-1].score - 15
+
+
+@pytest.mark.parametrize("rule", ATTACKS)
+def test_what_it_remembers_is_bounded_under_a_flood_of_new_hosts(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, attack = ATTACKS[rule]
+    monkeypatch.setattr(f"detectors.methods.{name}.MOST", 40)
+    detector = fresh(name)
+    for number in range(60):
+        hosts = {"source.ip": f"10.64.0.{number}", "source.mac": f"02:00:00:00:00:{number:02x}", "destination.ip": f"10.65.0.{number}"}
+        detector.judge(Batch(activities=activities(*({**row, **hosts} for row in attack()))))
+    assert 39 <= len(json.loads(detector.state())["known"]) <= 40  # what was told need not be remembered
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_polling_costs_next_to_nothing(name: str) -> None:
+    """At most 1 ms for 1,000 rows; CPU time, the best of three."""
+    rows = polling(minutes=60).activities
+    many = pa.concat_tables([rows] * (50_000 // rows.num_rows)).combine_chunks()
+    detector, best = fresh(name), float("inf")
+    for _ in range(3):
+        begun = process_time()
+        assert detector.judge(Batch(activities=many)) == []
+        best = min(best, process_time() - begun)
+    assert best <= many.num_rows / 1000 * 0.001
