@@ -23,6 +23,7 @@ from balefire.commands.fingerprint import fingerprint
 from balefire.commands.graph import graph
 from balefire.commands.housekeep import housekeep
 from balefire.commands.importing import import_list
+from balefire.commands.key import key
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
@@ -66,6 +67,7 @@ COMMANDS = (
     fingerprint,
     graph,
     verify,
+    key,
     store,
     dashboard,
     user,

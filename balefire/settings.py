@@ -121,6 +121,25 @@ class Housekeep(BaseModel):
     hour: int = Field(default=3, ge=0, le=23)
 
 
+class Sign(BaseModel):
+    """Where released reports are, what they are signed with, and which public keys are believed where they are verified."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: str = ""  # of the ledger, instead of the one in the user's data directory
+    keys: str = ""  # the folder of private keys, instead of the one in the user's configuration directory
+    passphrase_file: str = ""
+    public: tuple[str, ...] = ()
+
+    def ledger_place(self) -> Path:
+        """Where the ledger is."""
+        return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "ledger"
+
+    def keys_place(self) -> Path:
+        """Where private keys are."""
+        return Path(self.keys).expanduser().absolute() if self.keys else platformdirs.user_config_path("balefire") / "keys"
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -141,6 +160,7 @@ class Settings(BaseSettings):
     retention: Retain = Retain()
     housekeeping: Housekeep = Housekeep()
     dissection: Dissect = Dissect()
+    ledger: Sign = Sign()
 
     @classmethod
     def settings_customise_sources(
@@ -249,8 +269,9 @@ def _span(section: type[BaseModel], name: str) -> str:
 _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
+    "ledger.public": '["64 hex", …]',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect, "oidc": Oidc,
+    "dissection": Dissect, "oidc": Oidc, "ledger": Sign,
 }  # fmt: skip
