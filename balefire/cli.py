@@ -17,6 +17,7 @@ from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.doctor import doctor
+from balefire.commands.duty import duty
 from balefire.commands.evidence import evidence
 from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
@@ -68,6 +69,7 @@ COMMANDS = (
     graph,
     verify,
     key,
+    duty,
     store,
     dashboard,
     user,

@@ -140,6 +140,16 @@ class Sign(BaseModel):
         return Path(self.keys).expanduser().absolute() if self.keys else platformdirs.user_config_path("balefire") / "keys"
 
 
+class Oblige(BaseModel):
+    """Which laws count here (files of reports/duties), what this unit is to them, and what it is called in forms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    regimes: tuple[str, ...] = ("cn-incident", "cn-industry-data")
+    operator: Literal["cii", "state", "other", "protection", "authority"] = "other"
+    unit: str = ""
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -161,6 +171,7 @@ class Settings(BaseSettings):
     housekeeping: Housekeep = Housekeep()
     dissection: Dissect = Dissect()
     ledger: Sign = Sign()
+    duties: Oblige = Oblige()
 
     @classmethod
     def settings_customise_sources(
@@ -270,8 +281,10 @@ _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
     "ledger.public": '["64 hex", …]',
+    "duties.regimes": '["cn-incident", …]',
+    "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect, "oidc": Oidc, "ledger": Sign,
+    "dissection": Dissect, "oidc": Oidc, "ledger": Sign, "duties": Oblige,
 }  # fmt: skip
