@@ -35,6 +35,7 @@ from balefire.commands.tables import table_commands
 from balefire.commands.user import user
 from balefire.commands.verify import verify
 from balefire.commands.versions import listed, rollback
+from balefire.commands.warning import warning
 from balefire.commands.watch import watch
 from records.wording import LANGUAGES, say
 
@@ -70,6 +71,7 @@ COMMANDS = (
     verify,
     key,
     duty,
+    warning,
     store,
     dashboard,
     user,

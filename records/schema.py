@@ -345,7 +345,7 @@ EVIDENCE: Final = Table("evidence", "time", (
 
 GRADING: Final = Table("grading", "confirmed", (
     Field("id", "keyword", "identity: that of the alert that was confirmed as an incident", "标识：即被确认为事件的告警的标识"),
-    Field("level", "keyword", "level of the incident by GB/T 20986: general, considerable, major or extraordinary",
+    Field("graded", "keyword", "level of the incident by GB/T 20986: general, considerable, major or extraordinary",
           "事件级别（GB/T 20986）：general 一般、considerable 较大、major 重大、extraordinary 特别重大"),
     Field("class", "keyword", "class of the incident by GB/T 20986", "事件类别（GB/T 20986）"),
     Field("operator", "keyword", "what the unit is to the law: cii, state, other, protection or authority",

@@ -134,7 +134,7 @@ def grade(
         if word not in known:
             raise UsageError("duty.word", word=word, known=", ".join(known))
     stored = store.get("grading", alert)
-    values = {"level": level, "class": code, "operator": operator, "confirmed": told[0], "decided": now, "facts": _text(facts or {})}
+    values = {"graded": level, "class": code, "operator": operator, "confirmed": told[0], "decided": now, "facts": _text(facts or {})}
     if stored is None:
         values |= {"id": alert, "handled": None, "paid": None, "revision": 0}
     changes = [_change("grading", alert, stored, "grade", by, values, note)]
@@ -211,7 +211,7 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     return {
         "unit": unit, "site": str(finding.get("observer.site") or ""), "first": iso(alert["first"])[:19] + " UTC" if alert else "",
         "confirmed": iso(due.row["confirmed"])[:19] + " UTC", "class": f"{getattr(title[0], language)} ({code})" if title else code,
-        "level": say(f"duty.level.{grading['level']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
+        "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
         "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
         "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),
         "evidence": say("duty.evidence", language, id=finding["id"]) if finding and store.get("evidence", finding["id"]) else "",
@@ -251,7 +251,7 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
     grading = store.get("grading", due.row["alert"]) or {}
     document = {
         "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies), "verified": due.duty.verified,
-        "alert": due.row["alert"], "level": grading.get("level"), "class": grading.get("class"), "clock_started": iso(due.since) if due.since else None,
+        "alert": due.row["alert"], "level": grading.get("graded"), "class": grading.get("class"), "clock_started": iso(due.since) if due.since else None,
         "due": iso(due.due) if due.due else None, "language": language, "form": told,
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip

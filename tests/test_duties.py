@@ -150,7 +150,8 @@ def test_a_level_is_suggested_with_reasons() -> None:
     assert "PLC 1" in critical.reasons[0].en
     for facts, level in (
         ({"outage": 9}, "general"), ({"outage": 10}, "considerable"), ({"outage": 60}, "major"), ({"outage": 360}, "extraordinary"),
-        ({"records": 1_000_000}, "considerable"), ({"loss": 20_000_000}, "major"), ({"people": 10_000_000}, "extraordinary"), ({"function": 30}, "considerable"),
+        ({"records": 1_000_000}, "considerable"), ({"loss": 20_000_000}, "major"), ({"people": 10_000_000}, "extraordinary"),
+        ({"function": 30}, "considerable"),
     ):  # fmt: skip
         assert obliging.suggest(shown, [], facts).level == level, facts
 
