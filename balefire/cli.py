@@ -16,6 +16,7 @@ from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
+from balefire.commands.deliver import deliver
 from balefire.commands.doctor import doctor
 from balefire.commands.duty import duty
 from balefire.commands.evidence import evidence
@@ -72,6 +73,7 @@ COMMANDS = (
     key,
     duty,
     warning,
+    deliver,
     store,
     dashboard,
     user,

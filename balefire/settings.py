@@ -150,6 +150,19 @@ class Oblige(BaseModel):
     unit: str = ""
 
 
+class Send(BaseModel):
+    """How released reports leave: the file of ways (docs/delivery.md), and where it is kept what went."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = ""
+    folder: str = ""
+
+    def post_place(self) -> Path:
+        """Where deliveries are noted."""
+        return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "deliveries"
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -172,6 +185,7 @@ class Settings(BaseSettings):
     dissection: Dissect = Dissect()
     ledger: Sign = Sign()
     duties: Oblige = Oblige()
+    delivery: Send = Send()
 
     @classmethod
     def settings_customise_sources(
@@ -286,5 +300,5 @@ _OWN_WORDS: Final = {
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect, "oidc": Oidc, "ledger": Sign, "duties": Oblige,
+    "dissection": Dissect, "oidc": Oidc, "ledger": Sign, "duties": Oblige, "delivery": Send,
 }  # fmt: skip
