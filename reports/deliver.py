@@ -131,8 +131,7 @@ class Post:
         try:
             if way is None:
                 raise RefusedError(f"{row['channel']}?")
-            parcel = _parcel(row)
-            said = channels()[way.kind].deliver(way.settings, parcel, lambda: self._set(identity, now(), status="doubtful"))
+            said = channels()[way.kind].deliver(way.settings, _parcel(row), lambda: self._doubtful(identity, now()))
         except LaterError as error:
             given_up = tries > len(PAUSES_S)
             pause = 0 if given_up else PAUSES_S[tries - 1]
@@ -142,6 +141,9 @@ class Post:
         except (RefusedError, UsageError, InputError, StoreError, OSError) as error:
             return self._set(identity, now(), status="dead", said=str(error))
         return self._set(identity, now(), status="sent", said=said)
+
+    def _doubtful(self, identity: str, now: float) -> None:
+        self._set(identity, now, status="doubtful")
 
     def _set(self, identity: str, now: float, **values: Any) -> str:
         """Change a delivery, on the disk before this returns; its status."""

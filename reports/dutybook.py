@@ -119,11 +119,11 @@ def duty_of(identity: str, folder: Path = FOLDER) -> Duty | None:
 
 def _read(file: Path) -> list[Duty]:
     read = document.read(document.content_of(file))
+    told = _File(file, read)
     if read.faults:
         line, fault = read.faults[0]
         detail = fault.values.get("detail")
-        raise DutyError(file, line, "yaml", getattr(detail, "en", None) or fault.check)
-    told = _File(file, read)
+        raise told.at(line, "yaml", getattr(detail, "en", None) or fault.check)
     told.keys(read.data, KEYS, KEYS)
     regime = told.name(read.data["regime"], "regime")
     if regime != file.stem:
@@ -144,7 +144,10 @@ class _File:
         self.file, self.read = file, read
 
     def wrong(self, problem: str, fix: object, *path: str | int) -> DutyError:
-        return DutyError(self.file, self.read.line(*path), problem, fix)
+        return self.at(self.read.line(*path), problem, fix)
+
+    def at(self, line: int, problem: str, fix: object) -> DutyError:
+        return DutyError(self.file, line, problem, fix)
 
     def mapping(self, value: object, *path: str | int) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,7 +28,8 @@ from tests.cli import ROOT, balefire, lines, one
 from tests.test_release import made, pdf, release
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
+    from pathlib import Path
 
     from reports.keys import Key
 
@@ -354,10 +354,12 @@ def sftp(home: Path, secret: str) -> Generator[dict[str, Any]]:
             return (username, password) == ("plant", secret)
 
     loop, ready, told = asyncio.new_event_loop(), threading.Event(), dict[str, Any]()
-    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    host_key = cast("Any", asyncssh).generate_private_key("ssh-ed25519")
 
     async def serve() -> None:
-        factory: Any = lambda channel: asyncssh.SFTPServer(channel, chroot=str(home))  # noqa: E731 - as it is asked for
+        def factory(channel: Any) -> Any:
+            return asyncssh.SFTPServer(channel, chroot=str(home).encode())
+
         server = await asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key], sftp_factory=factory)
         told.update(server=server, port=server.get_port())
         ready.set()
@@ -404,7 +406,7 @@ def test_by_sftp_to_a_server_that_is_known(post: Post, entry: Path, key: Key, tm
 
 
 @contextlib.contextmanager
-def hook(answers: list[int]) -> Iterator[tuple[str, list[dict[str, str]]]]:
+def hook(answers: list[int]) -> Generator[tuple[str, list[dict[str, str]]]]:
     """A web server that answers with these, one a time (0: it takes it and hangs up); what it was asked."""
     asked: list[dict[str, str]] = []
 

@@ -301,3 +301,37 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first"]
     assert balefire("duty", "list", "--agency", "nobody", "--store", where).exit_code == 2
     assert one("verify", where)["valid"] is True
+
+
+# the page
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    from reports import warned
+    from tests.test_dashboards import opened, sent
+    from tests.test_store import activities, activity
+
+    where = tmp_path / "store"
+    from records.store import open_store
+
+    store = open_store(str(where), True)
+    store.write(activities(activity(1)))
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    words = {
+        "en": ("Nothing is overdue", "no level decided: 1", "OVERDUE", "writes to pump"),
+        "zh": ("没有逾期事项", "尚未定级：1 条", "已逾期", "writes to pump"),
+    }
+    assert words[language][0] in sent(opened("duties", where, monkeypatch, lang=language))
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
+    assert words[language][1] in sent(opened("duties", where, monkeypatch, lang=language))
+    graded(store, regimes=(*CHINA, "nerc-cip"))
+    warned.issue(store, "al1", "red", "writes to pump 3", warned.suggest(store, "al1")[1], "plant 2", "ada", 0)
+    shown = sent(opened("duties", where, monkeypatch, lang=language))
+    for word in (
+        *words[language][2:],
+        {"en": "UNVERIFIED", "zh": "未核实"}[language],
+        duty_of("cn-incident/first").title.zh if language == "zh" else "First report",
+    ):  # type: ignore[union-attr]
+        assert word in shown
+    store.close()
