@@ -26,6 +26,7 @@ from balefire.commands.graph import graph
 from balefire.commands.housekeep import housekeep
 from balefire.commands.importing import import_list
 from balefire.commands.key import key
+from balefire.commands.notify import notify
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.rulebook import rulebook
@@ -74,6 +75,7 @@ COMMANDS = (
     duty,
     warning,
     deliver,
+    notify,
     store,
     dashboard,
     user,

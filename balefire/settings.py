@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import tomllib
+import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
@@ -50,16 +51,6 @@ def _address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
-class Oidc(BaseModel):
-    """The plant's identity provider (OpenID Connect). `claim`: what of its answer is an account's name; `url`: the dashboard's address as browsers know it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    issuer: str = Field(default="", pattern=r"^(https://\S+|http://(localhost|127\.0\.0\.1)(:\d+)?(/\S*)?|)$")
-    client: str = ""
-    secret_file: str = ""
-    claim: str = "email"
-    url: str = Field(default="", pattern=r"^(https?://\S+|)$")
 
 
 class Dashboard(BaseModel):
@@ -163,6 +154,19 @@ class Send(BaseModel):
         return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "deliveries"
 
 
+class Notify(BaseModel):
+    """Whom alerts are told: a file of apprise's addresses, from which severity on, what is told in quiet hours, too, and how many messages an hour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    addresses: str = ""
+    severity: int = Field(default=60, ge=0, le=100)
+    urgent: int = Field(default=80, ge=0, le=100)
+    hourly: int = Field(default=6, ge=1, le=1000)
+    quiet: Annotated[str, AfterValidator(_quiet)] = ""  # "22:00-06:00"
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -186,6 +190,7 @@ class Settings(BaseSettings):
     ledger: Sign = Sign()
     duties: Oblige = Oblige()
     delivery: Send = Send()
+    notification: Notify = Notify()
 
     @classmethod
     def settings_customise_sources(
@@ -295,10 +300,13 @@ _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
     "ledger.public": '["64 hex", …]',
+    "notification.quiet": '"22:00-06:00"',
+    "notification.zone": '"Asia/Shanghai"',
     "duties.regimes": '["cn-incident", …]',
     "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
     "dissection": Dissect, "oidc": Oidc, "ledger": Sign, "duties": Oblige, "delivery": Send,
+    "notification": Notify,
 }  # fmt: skip

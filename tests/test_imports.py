@@ -75,11 +75,16 @@ def test_nothing_sends(path: Path) -> None:
 
 
 def test_only_deliveries_send() -> None:
-    """What sends is a channel of reports; of what runs, one command alone reaches it, and no sensor, detector or page does."""
+    """What sends is a channel of reports; of what runs, two commands alone reach it, and no sensor, detector or page does."""
     assert all(name.startswith("reports/channels/") for name in SENDERS)
-    sending = {"reports.channels", "reports.channel", "reports.deliver", "asyncssh", "apprise"}
+    sending = {"reports.channels", "reports.channel", "reports.deliver", "reports.notifying", "asyncssh", "apprise"}
     users = {name_of(path) for path in SOURCES for _line, module in imports(path) if module in sending or module.startswith("reports.channels.")}
-    assert {name for name in users if not name.startswith("reports/channel")} <= {"reports/deliver.py", "balefire/commands/deliver.py"}
+    assert {name for name in users if not name.startswith("reports/channel")} <= {
+        "reports/deliver.py",
+        "reports/notifying.py",
+        "balefire/commands/deliver.py",
+        "balefire/commands/notify.py",
+    }
 
 
 def test_no_leaf_name_shadows_a_package() -> None:
