@@ -209,6 +209,7 @@ class Settings(BaseSettings):
         """What stores are told by the environment, where it does not say so already: this process and the dashboard's read it there."""
         wanted = {f"{PREFIX}ELASTICSEARCH_{name.upper()}": str(value) for name, value in self.elasticsearch}
         wanted[f"{PREFIX}SPOOL"] = self.spool
+        wanted[f"{PREFIX}DUTIES__UNIT"] = self.duties.unit
         return {name: value for name, value in wanted.items() if value and not told.get(name)}
 
     def users_file(self) -> Path:

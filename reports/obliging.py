@@ -209,8 +209,10 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     title = incident_classes().get(code)
     peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
     return {
-        "unit": unit, "site": str(finding.get("observer.site") or ""), "first": iso(alert["first"])[:19] + " UTC" if alert else "",
-        "confirmed": iso(due.row["confirmed"])[:19] + " UTC", "class": f"{getattr(title[0], language)} ({code})" if title else code,
+        "unit": unit, "site": str(finding.get("observer.site") or ""),
+        "first": say("duty.first", language, time=iso(alert["first"])[:19]) if alert else "",
+        "confirmed": say("duty.confirmed", language, time=iso(due.row["confirmed"])[:19]),
+        "class": f"{getattr(title[0], language)} ({code})" if title else code,
         "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
         "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
         "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),

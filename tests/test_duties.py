@@ -282,7 +282,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     first = rows["cn-incident/first"]
     assert 0 < first["left_s"] <= 4 * 3600
     assert rows["cn-industry-data/report"]["overdue"] is True
-    assert "OVERDUE" in balefire("duty", "list", "--store", where, "--language", "en").stdout
+    assert "AT ONCE" in balefire("duty", "list", "--store", where, "--language", "en").stdout
     shown = one("duty", "show", first["id"][:8], "--store", where)
     assert shown["form"]["unit"] == "Water works"
     assert balefire("duty", "show", first["id"][:8], "--store", where).exit_code == 0

@@ -87,6 +87,8 @@ def left_words(screen: Screen, due: Due, now: int) -> str:
         return screen.say(f"duty.waits.{due.duty.start.split(':')[0]}")
     if due.due is None:
         return screen.say("duty.no_period")
+    if due.duty.within == "at-once":
+        return screen.say("duty.at_once", time=span_words(screen, max(0, now - due.due)))
     return screen.say("duty.overdue" if now > due.due else "duty.left", time=span_words(screen, abs(due.due - now)))
 
 

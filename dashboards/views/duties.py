@@ -4,6 +4,7 @@ which is not kept where a browser reaches: it is done from the command line.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from dashboards import kit
 from dashboards.page import Page, begin
 from records.wording import say
 from reports import obliging, warned
+from reports.dutybook import AT_ONCE
 
 if TYPE_CHECKING:
     from reports.obliging import Due
@@ -73,6 +75,8 @@ def left(page: Page, each: Due, now: int) -> str:
         return say(f"duty.waits.{each.duty.start.split(':')[0]}", page.language)
     if each.due is None:
         return say("duty.no_period", page.language)
+    if each.duty.within == AT_ONCE:
+        return say("duty.at_once", page.language, time=length(page, max(0, now - each.due)))
     return say("duty.overdue" if now > each.due else "duty.left", page.language, time=length(page, abs(each.due - now)))
 
 
@@ -92,7 +96,7 @@ def form(page: Page, found: list[Due]) -> None:
         width=480,
     )
     due = names[chosen]
-    told = obliging.form(page.store, due, "", page.language)
+    told = obliging.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), told[each.id] or "–", words[each.id in required]] for each in due.duty.fields]

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-PAGES = ("situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "audit", "wall")
+PAGES = (
+    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "duties",
+    "audit", "wall",
+)  # fmt: skip
 COLOURED = ("situation", "alert", "network", "activity", "wall")  # with colours of their own: looked at in the dark, too
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("light", "dark")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violations"]}
