@@ -51,8 +51,6 @@ def _address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
-
-
 class Dashboard(BaseModel):
     """How the dashboard is served."""
 
@@ -300,14 +298,11 @@ def _span(section: type[BaseModel], name: str) -> str:
 _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
-    "ledger.public": '["64 hex", …]',
-    "notification.quiet": '"22:00-06:00"',
-    "notification.zone": '"Asia/Shanghai"',
+    "ledger.public": '["64 hex", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
     "duties.regimes": '["cn-incident", …]',
     "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect, "oidc": Oidc, "ledger": Sign, "duties": Oblige, "delivery": Send,
-    "notification": Notify,
+    "dissection": Dissect, "oidc": Oidc, "ledger": Sign, "duties": Oblige, "delivery": Send, "notification": Notify,
 }  # fmt: skip

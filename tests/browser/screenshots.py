@@ -39,12 +39,8 @@ def addresses(store: Path) -> dict[str, str]:
     return {
         "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
         "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
-<<<<<<< HEAD
         "tuning": "tuning?rule=address-sweep",
-        "coverage": "coverage", "suppressions": "suppressions", "audit": "audit", "wall": WALL,
-=======
         "coverage": "coverage", "suppressions": "suppressions", "duties": "duties", "audit": "audit", "wall": WALL,
->>>>>>> dfa51c3 (Duties: at once is said so, times of a form say what they are; the page stands among those looked at)
     }  # fmt: skip
 
 
@@ -77,28 +73,9 @@ def whole(visit: Visit, width: int) -> None:
 def pictures(words: list[str]) -> Iterator[tuple[str, str, str, Literal["dark", "light"], int]]:
     """(state, name of the page, language, scheme, width)."""
     names = [
-<<<<<<< HEAD
-        "situation",
-        "alerts",
-        "alert",
-        "suppress",
-        "assets",
-        "asset",
-        "network",
-        "activity",
-        "rules",
-        "rule",
-        "tuning",
-        "coverage",
-        "suppressions",
-        "audit",
-        "wall",
-    ]
-=======
-        "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "duties",
-        "audit", "wall",
+        "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "tuning", "coverage", "suppressions",
+        "duties", "audit", "wall",
     ]  # fmt: skip
->>>>>>> dfa51c3 (Duties: at once is said so, times of a form say what they are; the page stands among those looked at)
     for state, name, language, scheme, width in itertools.product(("demo", "empty"), names, LANGUAGES, SCHEMES, WIDTHS):
         if (state, width) != ("empty", 1920) and (not words or any(word in f"{name}-{state}-{language}-{scheme}-{width}" for word in words)):
             yield state, name, language, scheme, width
