@@ -51,6 +51,33 @@ def _address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
+class Oidc(BaseModel):
+    """The plant's identity provider (OpenID Connect). `claim`: what of its answer is an account's name; `url`: the dashboard's address as browsers know it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(default="", pattern=r"^(https://\S+|http://(localhost|127\.0\.0\.1)(:\d+)?(/\S*)?|)$")
+    client: str = ""
+    secret_file: str = ""
+    claim: str = "email"
+    url: str = Field(default="", pattern=r"^(https?://\S+|)$")
+
+
+def _quiet(value: str) -> str:
+    """Two times of the day, or nothing. Raises ValueError."""
+    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    """A time zone's name. Raises ValueError."""
+    try:
+        return zoneinfo.ZoneInfo(value).key
+    except (zoneinfo.ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(value) from error
+
+
 class Dashboard(BaseModel):
     """How the dashboard is served."""
 
