@@ -89,12 +89,7 @@ def length(page: Page, span: int) -> str:
 def form(page: Page, found: list[Due]) -> None:
     """The form of one of them as it stands."""
     names = {each.row["id"]: each for each in found}
-    chosen = st.selectbox(
-        page.say("duties.which"),
-        list(names),
-        format_func=lambda code: f"{getattr(names[code].duty.title, page.language)} · {names[code].row['alert'][:12]}",
-        width=480,
-    )
+    chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
     due = names[chosen]
     told = obliging.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
     required = {each.id for each in due.duty.required}
@@ -103,6 +98,11 @@ def form(page: Page, found: list[Due]) -> None:
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
     note = f"balefire duty fill {chosen[:12]} … · balefire duty release {chosen[:12]}"
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
+
+
+def called(page: Page, due: Due) -> str:
+    """What a form is called among others."""
+    return f"{getattr(due.duty.title, page.language)} · {due.row['alert'][:12]}"
 
 
 def warnings(page: Page, now: int) -> None:
