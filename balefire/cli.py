@@ -16,13 +16,17 @@ from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
+from balefire.commands.deliver import deliver
 from balefire.commands.doctor import doctor
+from balefire.commands.duty import duty
 from balefire.commands.evidence import evidence
 from balefire.commands.explain import explain
 from balefire.commands.fingerprint import fingerprint
 from balefire.commands.graph import graph
 from balefire.commands.housekeep import housekeep
 from balefire.commands.importing import import_list
+from balefire.commands.key import key
+from balefire.commands.notify import notify
 from balefire.commands.packet import packet
 from balefire.commands.policy import policy
 from balefire.commands.report import report
@@ -34,6 +38,7 @@ from balefire.commands.tables import table_commands
 from balefire.commands.user import user
 from balefire.commands.verify import verify
 from balefire.commands.versions import listed, rollback
+from balefire.commands.warning import warning
 from balefire.commands.watch import watch
 from records.wording import LANGUAGES, say
 
@@ -68,6 +73,11 @@ COMMANDS = (
     graph,
     report,
     verify,
+    key,
+    duty,
+    warning,
+    deliver,
+    notify,
     store,
     dashboard,
     user,

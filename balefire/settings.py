@@ -59,6 +59,13 @@ def _zone(value: str) -> str:
         raise ValueError(value) from None
 
 
+def _quiet(value: str) -> str:
+    """Two times of the day, or nothing. Raises ValueError."""
+    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError(value)
+    return value
+
+
 class Oidc(BaseModel):
     """The plant's identity provider (OpenID Connect). `claim`: what of its answer is an account's name; `url`: the dashboard's address as browsers know it."""
 
@@ -143,6 +150,61 @@ class Reports(BaseModel):
     languages: tuple[Literal["en", "zh"], ...] = ()
 
 
+class Sign(BaseModel):
+    """Where released reports are, what they are signed with, and which public keys are believed where they are verified."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: str = ""  # of the ledger, instead of the one in the user's data directory
+    keys: str = ""  # the folder of private keys, instead of the one in the user's configuration directory
+    passphrase_file: str = ""
+    public: tuple[str, ...] = ()
+
+    def ledger_place(self) -> Path:
+        """Where the ledger is."""
+        return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "ledger"
+
+    def keys_place(self) -> Path:
+        """Where private keys are."""
+        return Path(self.keys).expanduser().absolute() if self.keys else platformdirs.user_config_path("balefire") / "keys"
+
+
+class Oblige(BaseModel):
+    """Which laws count here (files of reports/duties), what this unit is to them, and what it is called in forms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    regimes: tuple[str, ...] = ("cn-incident", "cn-industry-data")
+    operator: Literal["cii", "state", "other", "protection", "authority"] = "other"
+    unit: str = ""
+
+
+class Send(BaseModel):
+    """How released reports leave: the file of ways (docs/delivery.md), and where it is kept what went."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = ""
+    folder: str = ""
+
+    def post_place(self) -> Path:
+        """Where deliveries are noted."""
+        return Path(self.folder).expanduser().absolute() if self.folder else platformdirs.user_data_path("balefire") / "deliveries"
+
+
+class Notify(BaseModel):
+    """Whom alerts are told: a file of apprise's addresses, from which severity on, what is told in quiet hours, too, and how many messages an hour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    addresses: str = ""
+    severity: int = Field(default=60, ge=0, le=100)
+    urgent: int = Field(default=80, ge=0, le=100)
+    hourly: int = Field(default=6, ge=1, le=1000)
+    quiet: Annotated[str, AfterValidator(_quiet)] = ""  # "22:00-06:00"
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+
 class Settings(BaseSettings):
     """Every setting there is. A key that is not here is an error, so that a slip of the pen never goes unnoticed."""
 
@@ -164,6 +226,10 @@ class Settings(BaseSettings):
     housekeeping: Housekeep = Housekeep()
     dissection: Dissect = Dissect()
     reports: Reports = Reports()
+    ledger: Sign = Sign()
+    duties: Oblige = Oblige()
+    delivery: Send = Send()
+    notification: Notify = Notify()
 
     @classmethod
     def settings_customise_sources(
@@ -182,6 +248,7 @@ class Settings(BaseSettings):
         """What stores are told by the environment, where it does not say so already: this process and the dashboard's read it there."""
         wanted = {f"{PREFIX}ELASTICSEARCH_{name.upper()}": str(value) for name, value in self.elasticsearch}
         wanted[f"{PREFIX}SPOOL"] = self.spool
+        wanted[f"{PREFIX}DUTIES__UNIT"] = self.duties.unit
         return {name: value for name, value in wanted.items() if value and not told.get(name)}
 
     def users_file(self) -> Path:
@@ -274,8 +341,11 @@ _OWN_WORDS: Final = {
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
     "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
+    "ledger.public": '["64 hex", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
+    "duties.regimes": '["cn-incident", …]',
+    "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,
-    "dissection": Dissect, "oidc": Oidc, "reports": Reports,
+    "dissection": Dissect, "oidc": Oidc, "reports": Reports, "ledger": Sign, "duties": Oblige, "delivery": Send, "notification": Notify,
 }  # fmt: skip

@@ -223,8 +223,10 @@ AUDIT: Final = Table("audit", "time", (
     Field("id", "keyword", "place in the trail, from 1, with leading zeros", "序号（从 1 起，前补零）"),
     Field("time", "date", "when it was decided, by the clock of this machine", "处置时间（本机时钟）"),
     Field("by", "keyword", "who decided; balefire where an alert reopened by itself", "处置人；告警自动重新打开时为 balefire"),
-    Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress, revoke, import, retire, rollback, login, logout or locked", "动作"),
-    Field("table", "keyword", "alert, suppression, plant, rules or access; of what was retired, each table", "对象类别"),
+    Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress, revoke, import, retire, rollback, login, logout, "
+          "locked, grade, moment, fill, release, waive, issue, sign, handle, feedback",
+          "动作"),
+    Field("table", "keyword", "alert, suppression, grading, duty, warning, plant, rules or access; of what was retired, each table", "对象类别"),
     Field("subject", "keyword", "identity of what it was about; of what was retired, the time before which", "对象标识；过期删除时为截止时间"),
     Field("before", "json", "the fields that changed, as they were", "变更前"),
     Field("after", "json", "the fields that changed, as they became", "变更后"),
@@ -341,6 +343,52 @@ EVIDENCE: Final = Table("evidence", "time", (
     Field("reason", "text", "why they were removed: size or age", "清除原因：size（空间）或 age（期限）"),
 ), labels=("file", "kept", "gone", "reason"))
 
+GRADING: Final = Table("grading", "confirmed", (
+    Field("id", "keyword", "identity: that of the alert that was confirmed as an incident", "标识：即被确认为事件的告警的标识"),
+    Field("graded", "keyword", "level of the incident by GB/T 20986: general, considerable, major or extraordinary",
+          "事件级别（GB/T 20986）：general 一般、considerable 较大、major 重大、extraordinary 特别重大"),
+    Field("class", "keyword", "class of the incident by GB/T 20986", "事件类别（GB/T 20986）"),
+    Field("operator", "keyword", "what the unit is to the law: cii, state, other, protection or authority",
+          "单位性质：cii、state、other、protection 或 authority"),
+    Field("confirmed", "date", "when the alert was closed as true, by the clock of that machine: clocks start there",
+          "告警以“属实”关闭的时间（该机时钟）：时限由此起算"),
+    Field("decided", "date", "when the level was decided, by the clock of that machine", "定级时间（该机时钟）"),
+    Field("handled", "date", "when handling ended, as somebody said", "处置结束时间（由人填报）"),
+    Field("paid", "date", "when a ransom was paid, as somebody said", "支付赎金时间（由人填报）"),
+    Field("facts", "json", "what the level was suggested from", "定级建议所依据的事实"),
+    Field("revision", "long", "number of decisions about it", "处置次数"),
+))
+
+DUTY: Final = Table("duty", "confirmed", (
+    Field("id", "keyword", "identity: alert and duty", "标识：告警与义务"),
+    Field("alert", "keyword", "alert that it is about", "所涉告警"),
+    Field("duty", "keyword", "duty of reports/duties, regime/id", "义务（reports/duties），形如 regime/id"),
+    Field("confirmed", "date", "when the alert was closed as true", "告警以“属实”关闭的时间"),
+    Field("status", "keyword", "open, released or waived", "open（待报）、released（已报）或 waived（不适用）"),
+    Field("fields", "json", "the form as it was filled in", "已填表单"),
+    Field("released", "date", "when it was released, by the clock of that machine", "发布时间（该机时钟）"),
+    Field("receipt", "keyword", "entry of the ledger and its hash", "台账条目及其散列"),
+    Field("revision", "long", "number of decisions about it", "处置次数"),
+))
+
+WARNING: Final = Table("warning", "issued", (
+    Field("id", "keyword", "identity", "标识"),
+    Field("alert", "keyword", "alert that it was made from", "来源告警"),
+    Field("colour", "keyword", "red, orange, yellow or blue", "red 红、orange 橙、yellow 黄或 blue 蓝"),
+    Field("title", "text", "what it warns of", "预警内容"),
+    Field("reasons", "json", "why: en, zh", "理由"),
+    Field("receiver", "keyword", "who is to sign for it", "接收单位"),
+    Field("status", "keyword", "issued, signed, handled, feedback or closed",
+          "issued（已发布）、signed（已签收）、handled（已处置）、feedback（已反馈）或 closed（已关闭）"),
+    Field("issued", "date", "when it was issued, by the clock of that machine", "发布时间（该机时钟）"),
+    Field("signed", "date", "when it was signed for", "签收时间"),
+    Field("handled", "date", "when it was handled", "处置时间"),
+    Field("feedback", "date", "when feedback came", "反馈时间"),
+    Field("closed", "date", "when it was closed", "关闭时间"),
+    Field("due", "date", "when the next step is due; absent where it is closed", "下一环节的时限；已关闭时为空"),
+    Field("revision", "long", "number of decisions about it", "处置次数"),
+))
+
 REPORT: Final = Table("report", "until", (
     Field("id", "keyword", "identity", "标识"),
     Field("period", "keyword", "daily, weekly, monthly or quarterly", "周期"),
@@ -350,7 +398,10 @@ REPORT: Final = Table("report", "until", (
 ))
 # fmt: on
 
-TABLES: Final = {table.name: table for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, EVIDENCE, REPORT)}
+TABLES: Final = {
+    table.name: table
+    for table in (ACTIVITY, POINT, FINDING, ALERT, SUPPRESSION, AUDIT, INCIDENT, ASSET, PLANT, COVERAGE, EVIDENCE, REPORT, GRADING, DUTY, WARNING)
+}
 LISTS: Final = {  # tables that people list, by what such a list is called
     "activities": "activity",
     "points": "point",

@@ -23,7 +23,7 @@ from records.wording import catalogue, say, say_or
 if TYPE_CHECKING:
     from records.search import Condition
 
-PAGE: Final = ("audit", 9)
+PAGE: Final = ("audit", 11)
 FIRST: Final = 50  # entries of a page
 MOST_PAGES: Final = 100
 TABLES: Final = ("alert", "suppression", "plant", "rules", "access")

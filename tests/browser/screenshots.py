@@ -40,7 +40,7 @@ def addresses(store: Path) -> dict[str, str]:
         "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
         "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
         "tuning": "tuning?rule=address-sweep",
-        "coverage": "coverage", "suppressions": "suppressions", "audit": "audit", "reports": "reports", "wall": WALL,
+        "coverage": "coverage", "suppressions": "suppressions", "duties": "duties", "audit": "audit", "reports": "reports", "wall": WALL,
     }  # fmt: skip
 
 
@@ -73,23 +73,9 @@ def whole(visit: Visit, width: int) -> None:
 def pictures(words: list[str]) -> Iterator[tuple[str, str, str, Literal["dark", "light"], int]]:
     """(state, name of the page, language, scheme, width)."""
     names = [
-        "situation",
-        "alerts",
-        "alert",
-        "suppress",
-        "assets",
-        "asset",
-        "network",
-        "activity",
-        "rules",
-        "rule",
-        "tuning",
-        "coverage",
-        "suppressions",
-        "audit",
-        "reports",
-        "wall",
-    ]
+        "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "tuning", "coverage", "suppressions",
+        "duties", "audit", "reports", "wall",
+    ]  # fmt: skip
     for state, name, language, scheme, width in itertools.product(("demo", "empty"), names, LANGUAGES, SCHEMES, WIDTHS):
         if (state, width) != ("empty", 1920) and (not words or any(word in f"{name}-{state}-{language}-{scheme}-{width}" for word in words)):
             yield state, name, language, scheme, width

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 PAGES = (
-    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "audit", "reports",
-    "wall",
+    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "duties",
+    "audit", "reports", "wall",
 )  # fmt: skip
 COLOURED = ("situation", "alert", "network", "activity", "wall")  # with colours of their own: looked at in the dark, too
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("light", "dark")

@@ -1,0 +1,127 @@
+"""What was released goes out to its receivers, in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balefire.command import HELP, speaks
+from records.errors import UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from reports.deliver import Post, Way
+
+
+@click.group(help=say("cli.help.deliver", HELP))
+def deliver() -> None:
+    """Hold the commands about deliveries."""
+
+
+_ways = click.option("--ways", "file", type=click.Path(path_type=Path), metavar="FILE", help=say("deliver.option.ways", HELP))
+
+
+def _post(screen: Screen) -> Post:
+    from reports.deliver import Post
+
+    return Post(screen.settings.delivery.post_place())
+
+
+def _known(screen: Screen, file: Path | None) -> dict[str, Way]:
+    from reports.deliver import ways
+
+    if not file and not screen.settings.delivery.file:
+        raise UsageError("deliver.no_ways")
+    return ways(file or Path(screen.settings.delivery.file).expanduser())
+
+
+@deliver.command("add", help=say("cli.help.deliver_add", HELP))
+@click.argument("entries", metavar="ENTRY…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--to", "names", multiple=True, required=True, metavar="WAY", help=say("deliver.option.to", HELP))
+@_ways
+@speaks
+def add(screen: Screen, entries: tuple[Path, ...], names: tuple[str, ...], file: Path | None, as_json: bool) -> None:
+    """Note what is to go out; it goes with the next run."""
+    known, post = _known(screen, file), _post(screen)
+    if strange := [name for name in names if name not in known]:
+        raise UsageError("deliver.strange", name=strange[0], known=", ".join(known) or "–")
+    made = [identity for entry in entries for name in names for identity in post.add(entry, known[name], time.time())]
+    if as_json:
+        screen.emit({"deliveries": made})
+    else:
+        screen.print(screen.count("deliver.added", len(made)))
+
+
+@deliver.command("run", help=say("cli.help.deliver_run", HELP))
+@click.option("--every", type=click.IntRange(1, 86_400), metavar="SECONDS", help=say("deliver.option.every", HELP))
+@_ways
+@speaks
+def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> None:
+    """Try what is due: once, or again and again until it is ended."""
+    known, post = _known(screen, file), _post(screen)
+
+    def once() -> None:
+        counts = post.run(known, time.time)
+        if as_json:
+            screen.emit({name: counts.get(name, 0) for name in ("sent", "waiting", "doubt", "dead")})
+        elif counts:
+            told = ", ".join(f"{screen.say(f'deliver.status.{name}')} {count}" for name, count in counts.items())
+            screen.print(told)
+        if counts.get("dead") or counts.get("doubt"):
+            screen.worse(1)
+
+    if every is None:
+        once()
+        return
+    from apscheduler.schedulers.blocking import BlockingScheduler  # pyright: ignore[reportMissingTypeStubs]
+
+    scheduler: Any = BlockingScheduler(timezone="UTC")
+    scheduler.add_job(once, "interval", seconds=every, max_instances=1, coalesce=True, misfire_grace_time=None)
+    once()
+    scheduler.start()
+
+
+@deliver.command("list", help=say("cli.help.deliver_list", HELP))
+@click.option("--dead", is_flag=True, help=say("deliver.option.dead", HELP))
+@speaks
+def listed(screen: Screen, dead: bool, as_json: bool) -> None:
+    """List deliveries and what the other side said."""
+    from balefire.screen import table
+    from records.nesting import iso
+
+    rows = [row for row in _post(screen).rows() if not dead or row["status"] in {"dead", "doubt"}]
+    for row in rows:
+        row |= {name: iso(int(row[name] * 10**9)) for name in ("due", "made", "changed")}
+        if as_json:
+            screen.emit(row)
+    if as_json:
+        return
+    if not rows:
+        screen.note(screen.say("cli.nothing"))
+        return
+    lines = [
+        [row["id"][:12], Path(row["entry"]).name, row["channel"], row["receiver"][:40], screen.say(f"deliver.status.{row['status']}"), row["tries"],
+         row["changed"][:16].replace("T", " "), row["said"][:40]] for row in rows
+    ]  # fmt: skip
+    names = ("id", "entry", "channel", "receiver", "status", "tries", "changed", "said")
+    screen.print(table([(screen.say(f"deliver.column.{name}"), name == "tries") for name in names], lines))
+
+
+@deliver.command("retry", help=say("cli.help.deliver_retry", HELP))
+@click.argument("identity", metavar="ID")
+@speaks
+def retry(screen: Screen, identity: str, as_json: bool) -> None:
+    """Have a dead letter, or one in doubt, tried again."""
+    post = _post(screen)
+    found = [row["id"] for row in post.rows() if identity and row["id"].startswith(identity)]
+    if len(found) != 1:
+        raise UsageError("deliver.not_dead", id=identity)
+    post.again(found[0], time.time())
+    if as_json:
+        screen.emit({"id": found[0], "status": "waiting"})
+    else:
+        screen.print(screen.say("deliver.again", id=found[0][:12]))

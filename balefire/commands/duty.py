@@ -1,0 +1,301 @@
+"""What has to be told to whom and by when: levels decided, forms filled in and released into the ledger, from the command line."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from balefire.commands.key import ledger_of, signing
+from records.errors import UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from balefire.screen import Screen
+    from records.store.contract import Store
+    from reports.obliging import Due
+
+
+@click.group(help=say("cli.help.duty", HELP))
+def duty() -> None:
+    """Hold the commands about duties."""
+
+
+def _command(action: str, *options: Callable[..., Any]) -> Callable[[Callable[..., None]], None]:
+    """A command of the group that opens a store."""
+
+    def made(function: Callable[..., None]) -> None:
+        command = speaks(function)
+        for option in reversed((*options, keeps)):
+            command = option(command)
+        duty.command(action, help=say(f"cli.help.duty_{action}", HELP))(command)
+
+    return made
+
+
+_by = click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
+_note = click.option("--note", default="", metavar="TEXT", help=say("cli.option.note", HELP))
+_id = click.argument("identity", metavar="ID")
+
+
+def _store(screen: Screen) -> Generator[Store]:
+    store = opened(screen)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _one(store: Store, identity: str) -> Due:
+    """The duty whose id begins so. Raises UsageError."""
+    from balefire.identities import UnknownError
+    from reports.obliging import all_due
+
+    found = [each for each in all_due(store) if identity and each.row["id"].startswith(identity)]
+    if len(found) != 1:
+        raise UnknownError("duty.unknown", id=identity, ids=", ".join(each.row["id"][:12] for each in found) or "–")
+    return found[0]
+
+
+def _row(due: Due, now: int, language: str) -> dict[str, Any]:
+    from records.nesting import iso
+
+    left = None if due.due is None or not due.open else (due.due - now) // 10**9
+    head = {"id": due.row["id"], "alert": due.row["alert"], "duty": due.duty.id, "title": getattr(due.duty.title, language), "regime": due.duty.regime}
+    when = {"since": iso(due.since) if due.since else None, "due": iso(due.due) if due.due else None, "left_s": left, "overdue": due.overdue(now)}
+    return {
+        **head,
+        "agencies": list(due.duty.agencies),
+        "status": due.row["status"],
+        **when,
+        "receipt": due.row["receipt"],
+        "verified": due.duty.verified,
+        "source": due.duty.source,
+    }
+
+
+def left_words(screen: Screen, due: Due, now: int) -> str:
+    """How much time is left, or how long it is overdue, said plainly."""
+    if not due.open:
+        return screen.say(f"duty.status.{due.row['status']}_late" if due.overdue(now) else f"duty.status.{due.row['status']}")
+    if due.since is None:
+        return screen.say(f"duty.waits.{due.duty.start.split(':')[0]}")
+    if due.due is None:
+        return screen.say("duty.no_period")
+    if due.duty.within == "at-once":
+        return screen.say("duty.at_once", time=span_words(screen, max(0, now - due.due)))
+    return screen.say("duty.overdue" if now > due.due else "duty.left", time=span_words(screen, abs(due.due - now)))
+
+
+def span_words(screen: Screen, length: int) -> str:
+    """A length of time (nanoseconds) in its two largest units."""
+    minutes = length // (60 * 10**9)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    return screen.say("duty.days", days=days, hours=hours) if days else screen.say("duty.hours", hours=hours, minutes=minutes % 60)
+
+
+@_command("list", click.option("--agency", metavar="NAME", help=say("duty.option.agency", HELP)))
+def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
+    """List what is due, and confirmed alerts whose level nobody has decided."""
+    from balefire.screen import table
+    from reports.dutybook import AGENCIES
+    from reports.obliging import all_due, ungraded
+
+    if agency is not None and agency not in AGENCIES:
+        raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
+    now = time.time_ns()
+    for store in _store(screen):
+        found = [each for each in all_due(store) if agency is None or agency in each.duty.agencies]
+        waiting = ungraded(store)
+        if as_json:
+            for each in found:
+                screen.emit(_row(each, now, screen.language))
+            for alert, (since, by) in waiting.items():
+                from records.nesting import iso
+
+                screen.emit({"id": None, "alert": alert, "status": "ungraded", "since": iso(since), "by": by})
+            return
+        for alert, (since, by) in waiting.items():
+            screen.print(screen.say("duty.ungraded", id=alert[:12], by=by, time=span_words(screen, now - since)))
+        if found:
+            names = ("id", "duty", "agency", "left", "due", "basis", "alert")
+            screen.print(table([(screen.say(f"duty.column.{name}"), False) for name in names], [_line(screen, each, now) for each in found]))
+            screen.note(screen.say("duty.clock"))
+        elif not waiting:
+            screen.note(screen.say("cli.nothing"))
+
+
+def _line(screen: Screen, due: Due, now: int) -> list[object]:
+    from records.nesting import iso
+
+    agencies = ", ".join(screen.say(f"agency.{each}") for each in due.duty.agencies)
+    basis = getattr(due.duty.regime_title, screen.language) + ("" if due.duty.verified else f" ({screen.say('duty.unverified')})")
+    when = iso(due.due)[:16].replace("T", " ") if due.due else "–"
+    title = getattr(due.duty.title, screen.language)
+    return [due.row["id"][:12], title, agencies, left_words(screen, due, now), when, basis, due.row["alert"][:12]]
+
+
+@_command("show", _id)
+def show(screen: Screen, identity: str, as_json: bool) -> None:
+    """Show the form of a duty as it stands."""
+    from reports.obliging import form
+
+    now = time.time_ns()
+    for store in _store(screen):
+        due = _one(store, identity)
+        told = form(store, due, screen.settings.duties.unit, screen.language)
+        if as_json:
+            screen.emit({**_row(due, now, screen.language), "form": told, "required": [each.id for each in due.duty.required]})
+            return
+        line = _line(screen, due, now)
+        screen.print(f"{line[1]} · {line[2]} · {line[3]}\n{line[5]}: {due.duty.source}\n")
+        for each in due.duty.fields:
+            mark = screen.say("duty.required") if each in due.duty.required else screen.say("duty.later")
+            screen.print(f"[{each.id}] {getattr(each.title, screen.language)} ({mark})\n    {told[each.id].replace(chr(10), chr(10) + '    ') or '—'}")
+
+
+_FACTS = [click.option(f"--{name}", type=click.FloatRange(min=0), metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
+          ("outage", "function", "people", "city", "province", "records", "loss")]  # fmt: skip
+
+
+@_command(
+    "grade",
+    click.argument("alert", metavar="ALERT"),
+    click.option("--level", metavar="LEVEL", help=say("duty.option.level", HELP)),
+    click.option("--class", "code", metavar="CODE", help=say("duty.option.class", HELP)),
+    *_FACTS,
+    _note,
+    _by,
+)
+def grade(screen: Screen, alert: str, level: str | None, code: str | None, note: str, by: str | None, as_json: bool, **facts: float | None) -> None:
+    """Suggest a level and a class with reasons; with --level, decide."""
+    from balefire.identities import alert_of, who
+    from reports import obliging
+    from reports.dutybook import incident_classes
+
+    known = {key: value for key, value in facts.items() if value is not None}
+    for store in _store(screen):
+        identity = alert_of(screen, store, alert)
+        found = obliging.suggested(store, identity, known)
+        chosen, wanted = code or found.code, screen.settings.duties
+        made: list[str] = []
+        if level is not None:
+            person = who(screen.settings, by)
+            made = obliging.grade(store, identity, level, chosen, wanted.operator, wanted.regimes, person, time.time_ns(), known, note)
+        reasons = [getattr(each, screen.language) for each in found.reasons]
+        if as_json:
+            suggestion = {"level": found.level, "class": found.code, "reasons": reasons}
+            screen.emit({"alert": identity, "suggestion": suggestion, "level": level, "class": chosen if level else None, "duties": made})
+            return
+        title = getattr(incident_classes()[found.code][0], screen.language)
+        screen.print(screen.say("duty.suggested", level=screen.say(f"duty.level.{found.level}"), code=found.code, title=title))
+        for reason in reasons:
+            screen.print(f"  – {reason}")
+        if level is None:
+            screen.note(screen.say("duty.decide"))
+        else:
+            screen.print(screen.say("duty.decided", level=screen.say(f"duty.level.{level}"), count=len(made), duties=", ".join(made) or "–"))
+
+
+@_command("moment", click.argument("alert", metavar="ALERT"), click.argument("which", type=click.Choice(("handled", "paid"))),
+          click.option("--at", metavar="T", help=say("duty.option.at", HELP)), _note, _by)  # fmt: skip
+def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by: str | None, as_json: bool) -> None:
+    """Say when handling ended, or a ransom was paid."""
+    from balefire.identities import alert_of, who
+    from records.nesting import iso, period
+    from reports.obliging import moment as said
+
+    span = period(at) if at else None
+    if at and span is None:
+        raise UsageError("duty.time", text=at)
+    when = span[0] if span else time.time_ns()
+    for store in _store(screen):
+        identity = alert_of(screen, store, alert)
+        said(store, identity, which, when, who(screen.settings, by), note)
+        if as_json:
+            screen.emit({"alert": identity, which: iso(when)})
+        else:
+            screen.print(screen.say(f"duty.moment.{which}", time=iso(when)[:19]))
+
+
+@_command("fill", _id, click.argument("values", metavar="FIELD=TEXT…", nargs=-1, required=True), _by)
+def fill(screen: Screen, identity: str, values: tuple[str, ...], by: str | None, as_json: bool) -> None:
+    """Write into fields of a form."""
+    from balefire.identities import who
+    from reports.obliging import fill as filled
+
+    pairs = [each.partition("=") for each in values]
+    if wrong := [each[0] for each in pairs if not each[1]]:
+        raise UsageError("duty.pair", text=wrong[0])
+    for store in _store(screen):
+        due = _one(store, identity)
+        filled(store, due, {key: text for key, _sign, text in pairs}, who(screen.settings, by))
+        if as_json:
+            screen.emit({"id": due.row["id"], "filled": [each[0] for each in pairs]})
+        else:
+            screen.print(screen.say("duty.filled", count=len(pairs), id=due.row["id"][:12]))
+
+
+@_command("waive", _id, click.option("--note", required=True, metavar="TEXT", help=say("cli.option.note", HELP)), _by)
+def waive(screen: Screen, identity: str, note: str, by: str | None, as_json: bool) -> None:
+    """Say that a duty does not apply, and why."""
+    from balefire.identities import who
+    from reports.obliging import waive as waived
+
+    for store in _store(screen):
+        due = _one(store, identity)
+        waived(store, due, who(screen.settings, by), note)
+        if as_json:
+            screen.emit({"id": due.row["id"], "status": "waived"})
+        else:
+            screen.print(screen.say("duty.waived", id=due.row["id"][:12]))
+
+
+@_command(
+    "release",
+    _id,
+    click.option("--file", "files", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help=say("duty.option.file", HELP)),
+    click.option("--keys", type=click.Path(path_type=Path), metavar="DIR", help=say("ledger.option.keys", HELP)),
+    click.option("--ledger", "folder", type=click.Path(path_type=Path), metavar="DIR", help=say("ledger.option.ledger", HELP)),
+    _by,
+)
+def release(screen: Screen, identity: str, files: tuple[Path, ...], keys: Path | None, folder: Path | None, by: str | None, as_json: bool) -> None:
+    """Release a form into the ledger."""
+    from balefire.identities import who
+    from reports.obliging import release as released
+
+    person, ledger = who(screen.settings, by), ledger_of(screen, folder)
+    for store in _store(screen):
+        due = _one(store, identity)
+        key = signing(screen, ledger, keys)
+        receipt = released(store, due, ledger, key, screen.settings.duties.unit, screen.language, person, time.time_ns(), files)
+        if as_json:
+            screen.emit({"id": due.row["id"], "status": "released", "receipt": receipt, "entry": str(ledger.path(int(receipt.split(":")[0])))})
+        else:
+            screen.print(screen.say("duty.released", id=due.row["id"][:12], receipt=receipt))
+
+
+@_command("view", click.argument("agency", metavar="AGENCY"))
+def view(screen: Screen, agency: str, as_json: bool) -> None:
+    """What one agency may see: its own duties and the fields of their forms alone."""
+    from reports.dutybook import AGENCIES
+    from reports.obliging import view as seen
+
+    if agency not in AGENCIES:
+        raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
+    for store in _store(screen):
+        found = seen(store, agency, screen.settings.duties.unit, screen.language)
+        for each in found:
+            if as_json:
+                screen.emit(each)
+            else:
+                screen.print(f"{each['title']} · {screen.say('duty.status.' + each['status'])} · {(each['due'] or '–')[:16]}")
+                for key, text in each["form"].items():
+                    screen.print(f"    [{key}] {text}")
+        if not found and not as_json:
+            screen.note(screen.say("cli.nothing"))

@@ -1,0 +1,70 @@
+"""People are told of alerts, in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from records.errors import BalefireError, UsageError
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from reports.notifying import Wish
+
+
+@click.command(help=say("cli.help.notify", HELP))
+@click.option("--every", type=click.IntRange(1, 86_400), metavar="SECONDS", help=say("deliver.option.every", HELP))
+@keeps
+@speaks
+def notify(screen: Screen, every: int | None, as_json: bool) -> None:
+    """Tell what is new: once, or again and again until it is ended."""
+    from reports.notifying import Notifier, targets
+
+    wanted = screen.settings.notification
+    if not wanted.addresses:
+        raise UsageError("notify.unset")
+    notifier = Notifier(screen.settings.delivery.post_place(), _wish(screen), screen.language, targets(Path(wanted.addresses).expanduser()))
+
+    def once() -> None:
+        with closing(opened(screen)) as store:
+            told = notifier.look(store, time.time())
+        if as_json:
+            screen.emit({"told": sum(max(0, count) for count in told.values()), "failed": sum(count < 0 for count in told.values())})
+        for count in told.values():
+            if count < 0:
+                screen.note(screen.say("notify.failed"))
+                screen.worse(1)
+            elif count and not as_json:
+                screen.print(screen.say("notify.told", count=count))
+
+    def again() -> None:
+        try:
+            once()
+        except BalefireError as error:  # a store that is away comes back
+            screen.fail(error)
+
+    if every is None:
+        once()
+        return
+    from apscheduler.schedulers.blocking import BlockingScheduler  # pyright: ignore[reportMissingTypeStubs]
+
+    scheduler: Any = BlockingScheduler(timezone="UTC")
+    scheduler.add_job(again, "interval", seconds=every, max_instances=1, coalesce=True, misfire_grace_time=None)
+    again()
+    scheduler.start()
+
+
+def _wish(screen: Screen) -> Wish:
+    from datetime import time as clock
+
+    from reports.notifying import Wish
+
+    told = screen.settings.notification
+    begins, _sign, ends = told.quiet.partition("-")
+    return Wish(told.severity, told.urgent, told.hourly, (clock.fromisoformat(begins), clock.fromisoformat(ends)) if ends else None, told.zone)

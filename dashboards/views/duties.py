@@ -1,0 +1,121 @@
+"""Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps. Releasing needs the private key,
+which is not kept where a browser reaches: it is done from the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from dashboards import kit
+from dashboards.page import Page, begin
+from records.wording import say
+from reports import obliging, warned
+from reports.dutybook import AT_ONCE
+
+if TYPE_CHECKING:
+    from reports.obliging import Due
+
+PAGE: Final = ("duties", 9)
+MINUTE: Final = 60 * 10**9
+MOST: Final = 200
+
+
+def show(page: Page) -> None:
+    """The whole page. Clocks of duties run by the wall clock, not by packet time."""
+    now = time.time_ns()
+    found = obliging.all_due(page.store)[:MOST]
+    waiting = obliging.ungraded(page.store)
+    headline(page, found, len(waiting), now)
+    if waiting:
+        head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
+        rows = [
+            [{"text": alert[:12], "href": page.address("alert", id=alert)}, by, page.say("duties.ago", time=length(page, now - since)),
+             {"text": f"balefire duty grade {alert[:12]} --level …", "kind": "mono"}]
+            for alert, (since, by) in list(waiting.items())[:MOST]
+        ]  # fmt: skip
+        kit.draw("table", {"title": page.say("duties.ungraded"), "note": page.say("duties.ungraded_note"), "head": head, "rows": rows, "empty": ""}, "waiting")
+    head = [page.say(f"duties.{name}") for name in ("duty", "told", "left", "due", "basis", "alert")]
+    told = {"title": page.say("duties.title"), "note": page.say("duties.note"), "empty": page.say("duties.none")}
+    kit.draw("table", {**told, "head": head, "rows": [line(page, each, now) for each in found]}, "due")
+    if found:
+        form(page, found)
+    warnings(page, now)
+
+
+def headline(page: Page, found: list[Due], waiting: int, now: int) -> None:
+    """The worst thing first: what is late, else what waits."""
+    late = sum(each.open and each.overdue(now) for each in found)
+    left = sum(each.open for each in found)
+    level = "critical" if late else "high" if waiting else "none"
+    sentence = page.say("duties.late", count=late) if late else page.say("duties.waiting", count=waiting) if waiting else page.say("duties.quiet", count=left)
+    kit.draw(
+        "headline", {"level": level, "plain": True, "meta": [], "tag": page.say("duties.tag"), "sentence": sentence, "reason": page.say("duties.clock")}, "top"
+    )
+
+
+def line(page: Page, each: Due, now: int) -> list[Any]:
+    """One duty as texts."""
+    agencies = page.say("and").join(say(f"agency.{name}", page.language) for name in each.duty.agencies)
+    basis = getattr(each.duty.regime_title, page.language)
+    basis += "" if each.duty.verified else f" · {say('duty.unverified', page.language)}"
+    due = page.clock.moment(each.due) if each.due else "–"
+    alert = {"text": each.row["alert"][:12], "href": page.address("alert", id=each.row["alert"])}
+    return [getattr(each.duty.title, page.language), agencies, left(page, each, now), due, basis, alert]
+
+
+def left(page: Page, each: Due, now: int) -> str:
+    """How much time is left, or by how much it is late."""
+    if not each.open:
+        return say(f"duty.status.{each.row['status']}_late" if each.overdue(now) else f"duty.status.{each.row['status']}", page.language)
+    if each.since is None:
+        return say(f"duty.waits.{each.duty.start.split(':')[0]}", page.language)
+    if each.due is None:
+        return say("duty.no_period", page.language)
+    if each.duty.within == AT_ONCE:
+        return say("duty.at_once", page.language, time=length(page, max(0, now - each.due)))
+    return say("duty.overdue" if now > each.due else "duty.left", page.language, time=length(page, abs(each.due - now)))
+
+
+def length(page: Page, span: int) -> str:
+    """A length of time (nanoseconds) in its two largest units."""
+    days, hours, minutes = span // MINUTE // 1440, span // MINUTE // 60 % 24, span // MINUTE % 60
+    return say("duty.days", page.language, days=days, hours=hours) if days else say("duty.hours", page.language, hours=hours, minutes=minutes)
+
+
+def form(page: Page, found: list[Due]) -> None:
+    """The form of one of them as it stands."""
+    names = {each.row["id"]: each for each in found}
+    chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
+    due = names[chosen]
+    told = obliging.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
+    required = {each.id for each in due.duty.required}
+    words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
+    rows = [[getattr(each.title, page.language), told[each.id] or "–", words[each.id in required]] for each in due.duty.fields]
+    head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
+    note = f"balefire duty fill {chosen[:12]} … · balefire duty release {chosen[:12]}"
+    kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
+
+
+def called(page: Page, due: Due) -> str:
+    """What a form is called among others."""
+    return f"{getattr(due.duty.title, page.language)} · {due.row['alert'][:12]}"
+
+
+def warnings(page: Page, now: int) -> None:
+    """Warnings and when their next step is due."""
+    head = [page.say(f"duties.{name}") for name in ("colour", "warns", "receiver", "status", "next")]
+    rows: list[list[Any]] = []
+    for row in warned.warnings(page.store)[:MOST]:
+        due = page.clock.moment(row["due"]) if row["due"] else "–"
+        late = f" · {say('warning.late', page.language)}" if warned.overdue(row, now) else ""
+        colour, status = say(f"warning.colour.{row['colour']}", page.language), say(f"warning.status.{row['status']}", page.language)
+        rows.append([colour, row["title"], row["receiver"], status, due + late])
+    told = {"title": page.say("duties.warnings"), "note": page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
+    kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
+
+
+show(begin())

@@ -1,0 +1,77 @@
+"""The contract of a channel: what its settings are, whom it goes to, and how a delivery ends."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from records.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TIMEOUT_S: Final = 60.0
+
+
+class LaterError(Exception):
+    """It was not taken, for certain, and may be later: the text says what the other side said."""
+
+
+class RefusedError(Exception):
+    """It was not taken, and will not be as it is."""
+
+
+class DoubtError(Exception):
+    """The other side may have taken it, and did not say so: it is not sent again before a person has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is delivered: the files of one release, under an identity that stays the same however often it is tried; `to` is one receiver."""
+
+    id: str
+    title: str
+    files: tuple[Path, ...]
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way. `keys` are its settings, those in `needed` have to be there; `receivers` tells, of its settings, to whom it goes, each by itself.
+
+    `deliver` is given the settings, the parcel, and what to call just before the other side could take it; it returns what the other side said.
+    """
+
+    kind: str
+    keys: frozenset[str]
+    needed: frozenset[str]
+    receivers: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    deliver: Callable[[Mapping[str, Any], Parcel, Callable[[], None]], str]
+
+
+@cache
+def channels() -> dict[str, Channel]:
+    """All of them, by kind."""
+    import reports.channels as package
+
+    found = [importlib.import_module(f"{package.__name__}.{module.name}").CHANNEL for module in pkgutil.iter_modules(package.__path__)]
+    return {each.kind: each for each in found}
+
+
+def secret(settings: Mapping[str, Any], name: str) -> str | None:
+    """A secret: of the environment (`<name>_env` names the variable) or of a file (`<name>_file`); it never stands in the settings. Raises UsageError."""
+    if variable := settings.get(f"{name}_env"):
+        if not (found := os.environ.get(str(variable))):
+            raise UsageError("deliver.no_secret", variable=variable)
+        return found
+    if file := settings.get(f"{name}_file"):
+        try:
+            return Path(str(file)).expanduser().read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("deliver.secret_file", file=file, problem=error) from error
+    return None

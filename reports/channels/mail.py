@@ -1,0 +1,95 @@
+"""By e-mail: SMTP (RFC 5321) with TLS, a mail for each receiver. Until the last line of a mail is sent a server cannot have taken it (section 4.1.1.4)."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from contextlib import closing
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Final
+
+from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.channel import Parcel
+
+KEYS: Final = frozenset({"host", "port", "tls", "ca", "from", "to", "user", "password_env", "password_file"})
+LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+CHUNK: Final = 64 << 10
+
+
+def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
+    """One mail to one receiver; what the server said when it took it."""
+    body = message(settings, parcel)
+    sent = False
+    try:
+        with closing(_connected(settings)) as server:
+            _answered(server.mail(str(settings["from"])))
+            _answered(server.rcpt(parcel.to))
+            _answered(server.docmd("DATA"), 354)
+            for start in range(0, len(body), CHUNK):
+                server.send(body[start : start + CHUNK])
+            doubtful()
+            sent = True
+            server.send(b".\r\n")
+            return _answered(server.getreply())
+    except (smtplib.SMTPException, OSError) as error:
+        if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError):
+            raise RefusedError(str(error)) from error
+        raise (DoubtError if sent else LaterError)(str(error) or type(error).__name__) from error
+
+
+def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:
+    host, port, tls = str(settings["host"]), int(settings.get("port", 587)), str(settings.get("tls", "starttls"))
+    context = ssl.create_default_context(cafile=settings.get("ca"))
+    if tls == "implicit":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context)
+    elif tls == "starttls" or host not in LOCAL:
+        server = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
+        server.starttls(context=context)
+    else:
+        server = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
+    server.ehlo_or_helo_if_needed()
+    if user := settings.get("user"):
+        server.login(str(user), secret(settings, "password") or "")
+    return server
+
+
+def _answered(reply: tuple[int, bytes], wanted: int = 250) -> str:
+    """What the server said. Raises LaterError for 4xx (greylisting, a full disk), RefusedError for 5xx."""
+    code, text = reply
+    said = f"{code} {text.decode('utf-8', 'replace')}"
+    if code == wanted or (wanted == 250 and code == 251):
+        return said
+    if 400 <= code < 500 or code == -1:
+        raise LaterError(said)
+    raise RefusedError(said)
+
+
+def message(settings: Mapping[str, Any], parcel: Parcel) -> bytes:
+    """The mail, ready for DATA but for its last line; its Message-ID stays the same, so that a receiver knows one that came twice."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"] = str(settings["from"]), parcel.to
+    mail["Subject"] = " ".join(parcel.title.split())[:200]
+    mail["Date"] = formatdate(localtime=False)
+    mail["Message-ID"] = f"<{parcel.id}@{str(settings['from']).rpartition('@')[2] or 'balefire'}>"
+    mail.set_content("\n".join(file.name for file in parcel.files) + f"\n\nbalefire verify {parcel.files[0].name} --key …\n")
+    for file in parcel.files:
+        mail.add_attachment(file.read_bytes(), maintype="application", subtype="octet-stream", filename=file.name)
+    octets = mail.as_bytes()
+    quoted = octets.replace(b"\r\n.", b"\r\n..")
+    quoted = b"." + quoted if quoted.startswith(b".") else quoted
+    return quoted if quoted.endswith(b"\r\n") else quoted + b"\r\n"
+
+
+def receivers(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """One or several addresses."""
+    given = settings["to"]
+    return tuple(map(str, given)) if isinstance(given, list) else (str(given),)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+CHANNEL: Final = Channel("mail", KEYS, frozenset({"host", "from", "to"}), receivers, deliver)

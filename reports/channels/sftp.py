@@ -1,0 +1,55 @@
+"""By SFTP: under another name first, then renamed, so that doing it twice changes nothing. The server's key has to be known beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from records.errors import UsageError
+from reports.channel import TIMEOUT_S, Channel, LaterError, RefusedError, secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.channel import Parcel
+
+KEYS: Final = frozenset({"host", "port", "user", "path", "known_hosts", "key_file", "passphrase_env", "passphrase_file", "password_env", "password_file"})
+
+
+def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
+    """Put what is not there yet."""
+    del doubtful
+    try:
+        import asyncssh
+    except ImportError as error:
+        raise UsageError("deliver.package", package="asyncssh") from error
+    try:
+        return asyncio.run(asyncio.wait_for(_put(settings, parcel), TIMEOUT_S * 5))
+    except (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable, asyncssh.KeyImportError) as error:
+        raise RefusedError(str(error)) from error
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        raise LaterError(str(error) or type(error).__name__) from error
+
+
+async def _put(settings: Mapping[str, Any], parcel: Parcel) -> str:
+    import asyncssh
+
+    key = [asyncssh.read_private_key(str(settings["key_file"]), secret(settings, "passphrase"))] if settings.get("key_file") else []
+    about: dict[str, Any] = {"username": str(settings["user"]), "client_keys": key, "password": secret(settings, "password"), "agent_path": None}
+    about |= {"known_hosts": str(settings["known_hosts"]), "login_timeout": TIMEOUT_S, "config": None}
+    async with asyncssh.connect(str(settings["host"]), int(settings.get("port", 22)), **about) as connection, connection.start_sftp_client() as there:
+        for file in parcel.files:
+            place, beside = f"{parcel.to.rstrip('/')}/{file.name}", f"{parcel.to.rstrip('/')}/.{file.name}.{parcel.id[:8]}.part"
+            if await there.exists(place) and await _same(there, place, file.read_bytes()):
+                continue
+            await there.put(str(file), beside)
+            await there.posix_rename(beside, place)
+    return f"{settings['host']}:{parcel.to}"
+
+
+async def _same(there: Any, place: str, wanted: bytes) -> bool:
+    async with there.open(place, "rb") as opened:
+        return bytes(await opened.read(len(wanted) + 1)) == wanted
+
+
+CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver)

@@ -1,0 +1,66 @@
+"""By HTTPS POST, multipart, under an Idempotency-Key that stays the same. Without an answer it is in doubt, unless the receiver is said to know such keys."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from records.errors import UsageError
+from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.channel import Parcel
+
+KEYS: Final = frozenset({"url", "ca", "token_env", "token_file", "idempotent"})
+LOCAL: Final = ("localhost", "127.0.0.1", "::1")
+
+
+def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
+    """One POST; the status that it was taken with. Redirects are not followed."""
+    place = urlsplit(parcel.to)
+    if place.scheme != "https" and not (place.scheme == "http" and place.hostname in LOCAL):
+        raise UsageError("deliver.https", url=parcel.to)
+    body, boundary = _multipart(parcel)
+    head = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": parcel.id}
+    if token := secret(settings, "token"):
+        head["Authorization"] = f"Bearer {token}"
+    asked = False
+    connection = _connection(settings, place.scheme, place.hostname or "", place.port)
+    try:
+        connection.connect()
+        if not settings.get("idempotent"):
+            doubtful()
+            asked = True
+        connection.request("POST", (place.path or "/") + (f"?{place.query}" if place.query else ""), body, head)
+        status = connection.getresponse().status
+    except ssl.SSLCertVerificationError as error:
+        raise RefusedError(str(error)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise (DoubtError if asked else LaterError)(str(error) or type(error).__name__) from error
+    finally:
+        connection.close()
+    if 200 <= status < 300:
+        return f"HTTP {status}"
+    raise (LaterError if status in {408, 425, 429} or status >= 500 else RefusedError)(f"HTTP {status}")
+
+
+def _connection(settings: Mapping[str, Any], scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context(cafile=settings.get("ca")))
+
+
+def _multipart(parcel: Parcel) -> tuple[bytes, str]:
+    boundary, parts = f"balefire-{parcel.id}", list[bytes]()
+    for file in parcel.files:
+        name = file.name.replace('"', "")
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        parts += [head.encode(), file.read_bytes(), b"\r\n"]
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), boundary
+
+
+CHANNEL: Final = Channel("webhook", KEYS, frozenset({"url"}), lambda settings: (str(settings["url"]),), deliver)

@@ -1,0 +1,186 @@
+"""What was released goes out: each release to each receiver once, tried again with growing pauses, given up into dead letters, never sent twice.
+
+What is to go stands in a database (SQLite) before anything is sent. A delivery that the other side may have taken without saying so is in doubt: it is a dead
+letter, too, and only a person sends it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from detectors.rulebook import document
+from detectors.rulebook.problems import nearest
+from records.errors import InputError, StoreError, UsageError
+from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels
+from reports.ledger import entry_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
+_TABLE: Final = """CREATE TABLE IF NOT EXISTS delivery (id TEXT PRIMARY KEY, entry TEXT NOT NULL, channel TEXT NOT NULL, receiver TEXT NOT NULL,
+ status TEXT NOT NULL, tries INTEGER NOT NULL, due REAL NOT NULL, said TEXT NOT NULL, made REAL NOT NULL, changed REAL NOT NULL)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A channel as somebody set it up: `name` is theirs."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any]
+
+
+def ways(file: Path) -> dict[str, Way]:
+    """The ways that a file (YAML: name → kind and settings) sets up. Raises InputError with the line of what is wrong, secrets among it."""
+    try:
+        read = document.read(document.content_of(file))
+    except OSError as error:
+        raise UsageError("deliver.no_file", file=file, problem=error.strerror or error) from error
+    if read.faults:
+        line, fault = read.faults[0]
+        raise InputError("deliver.wrong", place=f"{file.name}:{line}", problem=str(fault.check), known="YAML")
+    return {name: _way(file, read, name) for name in read.data}
+
+
+def _way(file: Path, read: document.Document, name: str) -> Way:
+    def wrong(problem: object, known: object, *path: str) -> InputError:
+        return InputError("deliver.wrong", place=f"{file.name}:{read.line(name, *path)}", problem=problem, known=known)
+
+    told: object = read.data[name]
+    if not isinstance(told, dict):
+        raise wrong(name, "kind: …")
+    settings = dict(cast("dict[str, Any]", told))
+    channel = channels().get(str(settings.pop("kind", "")))
+    if channel is None:
+        raise wrong("kind", ", ".join(sorted(channels())), "kind")
+    for key in settings:
+        if key in {"password", "token", "passphrase"}:
+            raise wrong(key, f"{key}_env, {key}_file", key)
+        if key not in channel.keys:
+            raise wrong(key, nearest(key, channel.keys), key)
+    if missing := sorted(channel.needed - set(settings)):
+        raise wrong("–", ", ".join(missing))
+    return Way(name, channel.kind, settings)
+
+
+class Post:
+    """The deliveries of one machine, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._database() as database:
+                database.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError("deliver.unwritable", folder=folder, problem=error) from error
+
+    def add(self, entry: Path, way: Way, now: float) -> list[str]:
+        """Note that an entry of a ledger is to go a way, to each of its receivers; what was noted before stays as it is. Their identities."""
+        digest, made = entry_at(entry).hash, list[str]()
+        for receiver in channels()[way.kind].receivers(way.settings):
+            identity = sha256(f"{digest}|{way.name}|{receiver}".encode()).hexdigest()[:32]
+            row = (identity, str(entry.absolute()), way.name, receiver, "waiting", 0, now, "", now, now)
+            with self._database() as database:
+                database.execute("INSERT OR IGNORE INTO delivery VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+            made.append(identity)
+        return made
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every delivery, the oldest first."""
+        with self._database() as database:
+            return [dict(row) for row in database.execute("SELECT * FROM delivery ORDER BY made, id")]
+
+    def again(self, identity: str, now: float) -> None:
+        """Have a dead letter tried again: a person has looked. Raises UsageError."""
+        with self._database() as database:
+            asked = "UPDATE delivery SET status = 'waiting', tries = 0, due = ?, changed = ? WHERE id = ? AND status IN ('dead', 'doubt')"
+            if database.execute(asked, (now, now, identity)).rowcount != 1:
+                raise UsageError("deliver.not_dead", id=identity)
+
+    def run(self, known: Mapping[str, Way], now: Callable[[], float]) -> dict[str, int]:
+        """Try what is due, one after the other; how many ended how. Of two who run, the second finds nothing to do."""
+        counts: dict[str, int] = {}
+        with self._alone() as alone:
+            if not alone:
+                return counts
+            self._left(now())
+            for row in self.rows():
+                if row["status"] == "waiting" and row["due"] <= now():
+                    status = self._tried(row, known.get(row["channel"]), now)
+                    counts[status] = counts.get(status, 0) + 1
+        return counts
+
+    def _left(self, now: float) -> None:
+        """What somebody who died was at: in doubt where the other side may have it, else to be tried again."""
+        with self._database() as database:
+            database.execute("UPDATE delivery SET status = 'waiting', changed = ? WHERE status = 'sending'", (now,))
+            database.execute("UPDATE delivery SET status = 'doubt', said = 'interrupted', changed = ? WHERE status = 'doubtful'", (now,))
+
+    def _tried(self, row: Mapping[str, Any], way: Way | None, now: Callable[[], float]) -> str:
+        identity, tries = str(row["id"]), int(row["tries"]) + 1
+        self._set(identity, now(), status="sending", tries=tries)
+        try:
+            if way is None:
+                raise RefusedError(f"{row['channel']}?")
+            said = channels()[way.kind].deliver(way.settings, _parcel(row), lambda: self._doubtful(identity, now()))
+        except LaterError as error:
+            given_up = tries > len(PAUSES_S)
+            pause = 0 if given_up else PAUSES_S[tries - 1]
+            return self._set(identity, now(), status="dead" if given_up else "waiting", said=str(error), due=now() + pause)
+        except DoubtError as error:
+            return self._set(identity, now(), status="doubt", said=str(error))
+        except (RefusedError, UsageError, InputError, StoreError, OSError) as error:
+            return self._set(identity, now(), status="dead", said=str(error))
+        return self._set(identity, now(), status="sent", said=said)
+
+    def _doubtful(self, identity: str, now: float) -> None:
+        self._set(identity, now, status="doubtful")
+
+    def _set(self, identity: str, now: float, **values: Any) -> str:
+        """Change a delivery, on the disk before this returns; its status."""
+        if "said" in values:
+            values["said"] = str(values["said"])[:1000]
+        columns = ", ".join(f"{name} = ?" for name in values)
+        with self._database() as database:
+            database.execute(f"UPDATE delivery SET {columns}, changed = ? WHERE id = ?", (*values.values(), now, identity))  # noqa: S608 - names of ours
+        return str(values["status"])
+
+    @contextmanager
+    def _database(self) -> Generator[sqlite3.Connection]:
+        database = sqlite3.connect(self.folder / "deliveries.sqlite", timeout=30)
+        database.row_factory = sqlite3.Row
+        try:
+            database.execute("PRAGMA synchronous = FULL")
+            with database:
+                yield database
+        finally:
+            database.close()
+
+    @contextmanager
+    def _alone(self) -> Generator[bool]:
+        lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+        finally:
+            os.close(lock)
+
+
+def _parcel(row: Mapping[str, Any]) -> Parcel:
+    """An entry and the files that were released with it."""
+    path = Path(row["entry"])
+    entry = entry_at(path)
+    files = tuple(path.with_suffix("") / str(each["name"]) for each in entry.body["files"])
+    title = str(entry.body["document"].get("title") or entry.body["document"].get("type") or "report")
+    return Parcel(str(row["id"]), f"{title} ({path.name})", (path, *files), str(row["receiver"]))

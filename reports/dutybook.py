@@ -1,0 +1,242 @@
+"""Duties to report, as data: `reports/duties/*.yml` say who is told what, when, in which fields. Whatever is wrong in a file is told with its line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from detectors.rulebook import document
+from detectors.rulebook.problems import nearest
+from records.errors import InputError
+from records.model import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from detectors.rulebook.document import Document
+
+FOLDER: Final = Path(__file__).parent / "duties"
+LEVELS: Final = ("general", "considerable", "major", "extraordinary")  # GB/T 20986-2023: 一般、较大、重大、特别重大
+OPERATORS: Final = ("cii", "state", "other", "protection", "authority")
+AGENCIES: Final = ("cyberspace", "police", "protection", "industry", "telecommunications", "bigdata", "csirt", "eisac", "cisa")
+SOURCES: Final = ("unit", "site", "first", "confirmed", "class", "level", "assets", "notes", "title", "reason", "peers", "techniques", "evidence")
+MOMENTS: Final = ("confirmed", "handled", "paid")
+AT_ONCE, UNKNOWN = "at-once", "unknown"
+SECOND: Final = 10**9
+_WITHIN: Final = re.compile(r"([0-9]{1,4})(m|h|d|mo)")
+_SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
+_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+KEYS: Final = frozenset({"regime", "title", "source", "verified", "fields", "duties"})
+DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "levels", "clock", "required", "later"})
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A field of a form: what it asks, and the facts that it is prefilled from."""
+
+    id: str
+    title: Text
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Who (`agencies`) is told what (`required`; `later`: may follow) and when: `within` a time after `start`. Empty `operators` or `classes`: any.
+
+    `verified`: whether it was transcribed from a source that could be looked at; else it is from memory, and screens say so.
+    """
+
+    id: str
+    regime: str
+    title: Text
+    regime_title: Text
+    source: str
+    verified: bool
+    agencies: tuple[str, ...]
+    operators: tuple[str, ...]
+    classes: tuple[str, ...]
+    levels: tuple[str, ...]
+    start: str
+    within: str
+    required: tuple[FormField, ...]
+    later: tuple[FormField, ...]
+
+    @property
+    def fields(self) -> tuple[FormField, ...]:
+        """All fields of its form, in order."""
+        return self.required + self.later
+
+    def applies(self, level: str, code: str, operator: str) -> bool:
+        """Whether an incident of this level and class (a code of GB/T 20986) is to be reported by this operator."""
+        kind = not self.classes or any(code.startswith(each) for each in self.classes)
+        return level in self.levels and kind and (not self.operators or operator in self.operators)
+
+    def due(self, since: int) -> int | None:
+        """When it is due (nanoseconds) where its clock started then; None where no time is known."""
+        if self.within == UNKNOWN:
+            return None
+        if self.within == AT_ONCE:
+            return since
+        found = _WITHIN.fullmatch(self.within)
+        assert found is not None  # noqa: S101 - read so
+        count, unit = int(found[1]), found[2]
+        return _months_on(since, count) if unit == "mo" else since + count * _SECONDS[unit] * SECOND
+
+
+def _months_on(since: int, count: int) -> int:
+    """The same day and time so many calendar months later (UTC), or the last day of a shorter month."""
+    when = datetime.fromtimestamp(since // SECOND, UTC)
+    month = when.month - 1 + count
+    first = when.replace(year=when.year + month // 12, month=month % 12 + 1, day=1)
+    last = (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return int(first.replace(day=min(when.day, last.day)).timestamp()) * SECOND + since % SECOND
+
+
+class DutyError(InputError):
+    """A duty file that cannot be used: where, what, and what to do."""
+
+    def __init__(self, file: Path, line: int, problem: str, fix: object) -> None:
+        super().__init__(f"duty.{problem}", place=f"{file.name}:{line}", fix=fix)
+
+
+@cache
+def duties(folder: Path = FOLDER) -> tuple[Duty, ...]:
+    """Every duty of every file. Raises InputError with the first thing that is wrong."""
+    found: list[Duty] = []
+    for file in sorted(folder.glob("*.yml")):
+        found += _read(file)
+    return tuple(found)
+
+
+def duty_of(identity: str, folder: Path = FOLDER) -> Duty | None:
+    """The duty of this id, `<regime>/<id>`."""
+    return next((each for each in duties(folder) if each.id == identity), None)
+
+
+def _read(file: Path) -> list[Duty]:
+    read = document.read(document.content_of(file))
+    told = _File(file, read)
+    if read.faults:
+        line, fault = read.faults[0]
+        detail = fault.values.get("detail")
+        raise told.at(line, "yaml", getattr(detail, "en", None) or fault.check)
+    told.keys(read.data, KEYS, KEYS)
+    regime = told.name(read.data["regime"], "regime")
+    if regime != file.stem:
+        raise told.wrong("stem", file.stem, "regime")
+    if not isinstance(read.data["verified"], bool):
+        raise told.wrong("choice", "true, false", "verified")
+    fields = {name: told.field(name) for name in told.mapping(read.data["fields"], "fields")}
+    listed: object = read.data["duties"]
+    if not isinstance(listed, list) or not listed:
+        raise told.wrong("list", "duties", "duties")
+    return told.ordered([told.duty(regime, number, fields) for number in range(len(cast("list[object]", listed)))])
+
+
+class _File:
+    """One file while it is read; raises DutyError at the line of what is wrong."""
+
+    def __init__(self, file: Path, read: Document) -> None:
+        self.file, self.read = file, read
+
+    def wrong(self, problem: str, fix: object, *path: str | int) -> DutyError:
+        return self.at(self.read.line(*path), problem, fix)
+
+    def at(self, line: int, problem: str, fix: object) -> DutyError:
+        return DutyError(self.file, line, problem, fix)
+
+    def mapping(self, value: object, *path: str | int) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            raise self.wrong("mapping", path[-1] if path else "–", *path)
+        return cast("dict[str, Any]", value)
+
+    def keys(self, value: object, known: frozenset[str], needed: Iterable[str], *path: str | int) -> dict[str, Any]:
+        found = self.mapping(value, *path)
+        for key in found:
+            if key not in known:
+                raise self.wrong("key", nearest(str(key), known), *path, key)
+        if missing := sorted(set(needed) - set(found)):
+            raise self.wrong("lacks", ", ".join(missing), *path)
+        return found
+
+    def name(self, value: object, *path: str | int) -> str:
+        if not isinstance(value, str) or not _NAME.fullmatch(value):
+            raise self.wrong("name", "a-z 0-9 -", *path)
+        return value
+
+    def text(self, value: object, *path: str | int) -> Text:
+        found = self.keys(value, frozenset({"en", "zh", "from"}), ("en", "zh"), *path)
+        if not all(isinstance(found[each], str) and found[each].strip() for each in ("en", "zh")):
+            raise self.wrong("text", "{en: …, zh: …}", *path)
+        return Text(found["en"], found["zh"])
+
+    def words(self, value: object, known: Iterable[str], *path: str | int) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value:
+            raise self.wrong("list", path[-1], *path)
+        choices, found = sorted(known), cast("list[object]", value)
+        for number, each in enumerate(found):
+            if each not in choices:
+                raise self.wrong("choice", nearest(str(each), choices), *path, number)
+        return tuple(map(str, found))
+
+    def field(self, name: str) -> FormField:
+        value = self.read.data["fields"][name]
+        title = self.text(value, "fields", name)
+        sources = self.words(value["from"], SOURCES, "fields", name, "from") if "from" in value else ()
+        return FormField(name, title, sources)
+
+    def duty(self, regime: str, number: int, fields: Mapping[str, FormField]) -> Duty:
+        at: tuple[str | int, ...] = ("duties", number)
+        told = self.keys(self.read.data["duties"][number], DUTY, ("id", "title", "agencies", "levels", "clock", "required"), *at)
+        clock = self.keys(told["clock"], frozenset({"from", "within"}), ("from", "within"), *at, "clock")
+        start, within = str(clock["from"]), str(clock["within"])
+        if start not in MOMENTS and not start.startswith("released:"):
+            raise self.wrong("choice", ", ".join((*MOMENTS, "released:<id>")), *at, "clock", "from")
+        if within not in {AT_ONCE, UNKNOWN} and not _WITHIN.fullmatch(within):
+            raise self.wrong("within", "30m, 1h, 30d, 1mo, at-once, unknown", *at, "clock", "within")
+        required = self.words(told["required"], fields, *at, "required")
+        later = self.words(told["later"], fields, *at, "later") if "later" in told else ()
+        if twice := sorted({each for each in required + later if (required + later).count(each) > 1}):
+            raise self.wrong("twice", ", ".join(twice), *at, "later")
+        codes = tuple(incident_classes())
+        return Duty(
+            id=f"{regime}/{self.name(told['id'], *at, 'id')}", regime=regime, title=self.text(told["title"], *at, "title"),
+            regime_title=self.text(self.read.data["title"], "title"), source=str(self.read.data["source"]), verified=self.read.data["verified"],
+            agencies=self.words(told["agencies"], AGENCIES, *at, "agencies"), levels=self.words(told["levels"], LEVELS, *at, "levels"),
+            operators=self.words(told["operators"], OPERATORS, *at, "operators") if "operators" in told else (),
+            classes=self.words(told["classes"], {*codes, *(each[:2] for each in codes)}, *at, "classes") if "classes" in told else (),
+            start=start, within=within, required=tuple(fields[each] for each in required), later=tuple(fields[each] for each in later),
+        )  # fmt: skip
+
+    def ordered(self, found: list[Duty]) -> list[Duty]:
+        """Each once, and no clock that starts with the release of a duty that is not there."""
+        names = [each.id for each in found]
+        for number, each in enumerate(found):
+            if names.index(each.id) != number:
+                raise self.wrong("twice", each.id, "duties", number, "id")
+            after = each.start.removeprefix("released:") if each.start.startswith("released:") else None
+            if after is not None and f"{each.regime}/{after}" not in names[:number]:
+                raise self.wrong("after", after, "duties", number, "clock", "from")
+        return found
+
+
+@cache
+def incident_classes() -> dict[str, tuple[Text, tuple[str, ...]]]:
+    """The sub-classes of GB/T 20986-2023 by code: their names, and the effects and techniques that suggest them. The codes are a vendor's spelling."""
+    import yaml
+
+    told: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "gbt20986.yml").read_text("utf-8"))
+    return {code: (Text(each["en"], each["zh"]), tuple(each.get("by", ()))) for code, each in told["classes"].items()}
+
+
+@cache
+def triggers() -> dict[str, dict[str, int | float]]:
+    """What makes an incident of each level, by fact (minutes, people, records, yuan, share in percent): the least that does."""
+    import yaml
+
+    told: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "gbt20986.yml").read_text("utf-8"))
+    return told["triggers"]

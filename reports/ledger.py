@@ -1,0 +1,285 @@
+"""The ledger of what was released: a folder of entries `000001.json`, each signed and chained to the one before; `docs/ledger.md` has the form.
+
+An entry is canonical JSON (`reports.canonical`): what was released, the SHA-256 of the files that go with it (they lie in `000001/`), the hash of the
+entry before, and a signature over all of it. Keys are made, rotated and revoked by entries of the same chain, so who might sign when is told by the chain.
+An entry carries those key entries along, so that it can be verified alone, with the first public key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from records.errors import InputError, StoreError, UsageError
+from reports import canonical
+from reports.keys import PUBLIC, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from reports.keys import Key
+
+SCHEMA: Final = 1
+PURPOSE: Final = b"balefire ledger entry v1\n"  # what is signed begins so: a signature counts for nothing else
+NAMED: Final = re.compile(r"([0-9]{6})\.json")
+MOST: Final = 999_999  # entries
+ACTIONS: Final = ("make", "rotate", "revoke")
+FILE: Final = re.compile(r"[\w][\w.()+ -]{0,149}")
+LARGEST: Final = 64 << 20  # octets of an entry
+FIELDS: Final = {
+    "schema": int, "number": int, "previous": str | None, "kind": str, "time": str, "by": str, "key": str, "succession": list, "files": list, "document": dict,
+}  # fmt: skip
+_RECEIPT: Final = re.compile(r"([0-9]{1,6}):([0-9a-fA-F]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An entry by its number and hash, which covers all before it too: what a receiver keeps."""
+
+    number: int
+    hash: str
+
+    def __str__(self) -> str:
+        """As people note it."""
+        return f"{self.number}:{self.hash}"
+
+    @staticmethod
+    def read(text: str) -> Receipt | None:
+        """A receipt as it was noted; None for what is none."""
+        found = _RECEIPT.fullmatch(text.strip())
+        return Receipt(int(found[1]), found[2].lower()) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it was read. `octets` is the whole file; `body` is what was signed (see FIELDS)."""
+
+    octets: bytes
+    body: dict[str, Any]
+    signature: str
+
+    @property
+    def number(self) -> int:
+        """Its place in the chain, from 1."""
+        return int(self.body["number"])
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of its file."""
+        return sha256(self.octets).hexdigest()
+
+    @property
+    def receipt(self) -> Receipt:
+        """What a receiver keeps of it."""
+        return Receipt(self.number, self.hash)
+
+    @property
+    def genuine(self) -> bool:
+        """Whether the key that it names signed it; whether that key might is another question (`Authority`)."""
+        return signed(self.body["key"], self.signature, PURPOSE + canonical.written(self.body))
+
+    def succession(self) -> list[Entry]:
+        """The key entries before it."""
+        return [parsed(canonical.written(each)) for each in self.body["succession"]]
+
+
+@dataclass
+class Authority:
+    """Which keys might sign, as key entries tell one after the other, beginning with those that are `trusted` (public halves)."""
+
+    trusted: set[str]
+    revoked: set[str]
+
+    @staticmethod
+    def of(trusted: set[str]) -> Authority:
+        """The authority that begins with these keys."""
+        return Authority(set(trusted), set())
+
+    def allows(self, entry: Entry) -> bool:
+        """Whether the entry's key might sign where this stands."""
+        return entry.body["key"] in self.trusted - self.revoked
+
+    def follow(self, entry: Entry) -> None:
+        """Take in what an entry that is genuine and allowed says of keys."""
+        if entry.body["kind"] != "key":
+            return
+        action, key = entry.body["document"].get("action"), str(entry.body["document"].get("key"))
+        if action == "rotate" and key not in self.revoked:
+            self.trusted = (self.trusted - {entry.body["key"]}) | {key}
+        elif action == "revoke":
+            self.revoked.add(key)
+
+
+def parsed(octets: bytes) -> Entry:
+    """An entry of these octets. Raises InputError unless they are canonical and have an entry's fields, no more."""
+    if len(octets) > LARGEST:
+        raise InputError("ledger.large", limit=LARGEST >> 20)
+    read = canonical.read(octets)
+    found = cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+    body: object = found.get("entry")
+    if set(found) != {"entry", "signature"} or not isinstance(body, dict) or not isinstance(found["signature"], str):
+        raise InputError("ledger.form", field="entry, signature")
+    fields = cast("dict[str, Any]", body)
+    wrong = sorted(set(FIELDS) ^ set(fields)) or [name for name, kind in FIELDS.items() if not isinstance(fields[name], kind)]
+    if wrong or fields["schema"] != SCHEMA or not 1 <= fields["number"] <= MOST or not PUBLIC.fullmatch(fields["key"]):
+        raise InputError("ledger.form", field=", ".join(wrong) or "schema, number, key")
+    about = cast("dict[str, Any]", fields["document"])
+    if fields["kind"] == "key" and (about.get("action") not in ACTIONS or not PUBLIC.fullmatch(str(about.get("key")))):
+        raise InputError("ledger.form", field="document")
+    for file in fields["files"]:
+        told = cast("dict[str, Any]", file) if isinstance(file, dict) else {}
+        if set(told) != {"name", "sha256", "size"} or not FILE.fullmatch(str(told["name"])) or not PUBLIC.fullmatch(str(told["sha256"])):
+            raise InputError("ledger.form", field="files")
+    return Entry(octets, fields, found["signature"])
+
+
+def entry_at(file: Path) -> Entry:
+    """The entry in a file. Raises InputError and, where it cannot be read, StoreError."""
+    try:
+        with file.open("rb") as opened:
+            return parsed(opened.read(LARGEST + 1))
+    except OSError as error:
+        raise StoreError("ledger.unreadable", file=file, problem=error.strerror or error) from error
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()
+
+
+class Ledger:
+    """The folder that one organisation's releases are in. Of two who write at once, one waits for the other."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def numbers(self) -> list[int]:
+        """The numbers of its entries, in order."""
+        try:
+            return sorted(int(found[1]) for file in self.root.iterdir() if (found := NAMED.fullmatch(file.name)))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError("ledger.unreadable", file=self.root, problem=error.strerror or error) from error
+
+    def path(self, number: int) -> Path:
+        """Where an entry is."""
+        return self.root / f"{number:06}.json"
+
+    def folder(self, number: int) -> Path:
+        """Where the files are that were released with it."""
+        return self.root / f"{number:06}"
+
+    def read(self, number: int) -> Entry:
+        """An entry by its number."""
+        return entry_at(self.path(number))
+
+    def key_entries(self) -> list[Entry]:
+        """The entries about keys, in order."""
+        return [each for each in map(self.read, self.numbers()) if each.body["kind"] == "key"]
+
+    def signer(self) -> str | None:
+        """The key whose turn it is to sign: the last one made or rotated to; None where it was revoked, or there is none."""
+        current: str | None = None
+        for entry in self.key_entries():
+            key = str(entry.body["document"]["key"])
+            if entry.body["document"]["action"] != "revoke":
+                current = key
+            elif key == current:
+                current = None
+        return current
+
+    def release(self, key: Key, document: dict[str, Any], files: Sequence[Path], *, by: str, time: str, kind: str = "report") -> Entry:
+        """Put a document and its files at the end of the chain, all or nothing. `time`: ISO 8601, by the clock of who releases.
+
+        Raises InputError for a document that cannot be held exactly, StoreError, and UsageError where it is not this key's turn to sign.
+        """
+        with self._writing():
+            names = [file.name for file in files]
+            if bad := [name for name in names if not FILE.fullmatch(name) or names.count(name) > 1]:
+                raise UsageError("ledger.name", name=bad[0])
+            numbers = self.numbers()
+            last = self.read(numbers[-1]) if numbers else None
+            if last and (not last.genuine or last.number != numbers[-1] or len(numbers) != numbers[-1]):
+                raise StoreError("ledger.broken", file=self.path(numbers[-1]))
+            self._turn(key, kind, document)
+            number = (last.number if last else 0) + 1
+            kept = self._kept(number, files)
+            succession = [canonical.read(each.octets) for each in self.key_entries()] if kind != "key" else []
+            body = {
+                "schema": SCHEMA, "number": number, "previous": last.hash if last else None, "kind": kind, "time": time, "by": by, "key": key.public,
+                "succession": succession, "files": kept, "document": document,
+            }  # fmt: skip
+            octets = canonical.written({"entry": body, "signature": key.sign(PURPOSE + canonical.written(body))})
+            entry = parsed(octets)
+            self._put(self.path(number), octets)
+            return entry
+
+    def _turn(self, key: Key, kind: str, document: dict[str, Any]) -> None:
+        """Raises UsageError where it is another key's turn. The first key of all, or after a revocation, is made by itself."""
+        turn = self.signer()
+        begins = kind == "key" and document.get("action") == "make"
+        if (turn is None) != begins or (turn is not None and turn != key.public):
+            raise UsageError("ledger.turn" if turn else "ledger.no_key", public=(turn or "")[:16])
+
+    def _kept(self, number: int, files: Sequence[Path]) -> list[dict[str, Any]]:
+        """Copy the files to where they belong; what one who died has left there is not in any entry, and goes."""
+        beside, folder = self.root / f".{number:06}.new", self.folder(number)
+        for left in (beside, folder):
+            shutil.rmtree(left, ignore_errors=True)
+        if not files:
+            return []
+        told: list[dict[str, Any]] = []
+        try:
+            beside.mkdir()
+            for file in files:
+                copy = beside / file.name
+                shutil.copyfile(file, copy)
+                _settle(copy)
+                told.append({"name": file.name, "sha256": digest(copy), "size": copy.stat().st_size})
+            beside.rename(folder)
+            _settle(self.root)
+        except OSError as error:
+            raise StoreError("ledger.unwritable", file=error.filename or self.root, problem=error.strerror or error) from error
+        return told
+
+    def _put(self, path: Path, octets: bytes) -> None:
+        new = path.with_name(f".{path.name}.new")
+        try:
+            new.write_bytes(octets)
+            _settle(new)
+            new.rename(path)
+            _settle(self.root)
+        except OSError as error:
+            raise StoreError("ledger.unwritable", file=path, problem=error.strerror or error) from error
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        """Be the only one who writes; a lock that its holder's death frees."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError("ledger.unwritable", file=self.root, problem=error.strerror or error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+def _settle(path: Path) -> None:
+    """See that it is on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,141 @@
+"""Tells people of alerts (apprise: mail, WeCom, DingTalk, Feishu, Teams, syslog …), so that nobody is woken or flooded without need.
+
+An alert is told once, and again where it became graver. In quiet hours only what is grave enough is told at once; the rest waits for their end and comes as
+one digest. Past so many messages an hour what comes is gathered, too: nothing is dropped. What did not go out is told with the next look; so a message may
+come twice where a service took it and did not say so: an alert that nobody heard of is worse.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from records.errors import UsageError
+from records.model import severity_word
+from records.query import Query
+from records.schema import ALERT
+from records.search import parse
+from records.store.columns import flat
+from records.visible import clean
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from records.store.contract import Store
+
+LISTED: Final = 20  # alerts that a digest names; the rest is counted
+HOUR_S: Final = 3600.0
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS told (alert TEXT, target TEXT, severity INTEGER NOT NULL, time REAL NOT NULL, PRIMARY KEY (alert, target))",
+    "CREATE TABLE IF NOT EXISTS message (target TEXT NOT NULL, time REAL NOT NULL)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to be told: alerts from this severity on; at most `hourly` messages an hour; quiet from `quiet[0]` to `quiet[1]` (in `zone`), but
+    for what has at least the severity `urgent`.
+    """
+
+    least: int = 60
+    urgent: int = 80
+    hourly: int = 6
+    quiet: tuple[time, time] | None = None
+    zone: str = "UTC"
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether it is quiet at this moment (seconds); hours may go past midnight."""
+        if self.quiet is None:
+            return False
+        begins, ends = self.quiet
+        here = datetime.fromtimestamp(now, ZoneInfo(self.zone)).time()
+        return begins <= here < ends if begins <= ends else here >= begins or here < ends
+
+
+class Notifier:
+    """Looks what is new in a store and tells it. `targets` send, by a name that stays theirs: given title and text, they say whether these went out."""
+
+    def __init__(self, folder: Path, wish: Wish, language: str, targets: Mapping[str, Callable[[str, str], bool]]) -> None:
+        self._file, self._wish, self._language, self._targets = folder / "told.sqlite", wish, language, targets
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with closing(sqlite3.connect(self._file)) as database, database:
+            for table in _TABLES:
+                database.execute(table)
+
+    def look(self, store: Store, now: float) -> dict[str, int]:
+        """Tell what is to be told now, as one message to each target; of how many alerts each was told, -1 where it did not go out."""
+        where = parse(f"status:open AND severity:>={self._wish.least}", ALERT)
+        rows = flat(ALERT, store.read("alert", Query(where=where, sort="-severity", limit=10_000)))
+        return {name: self._tell(name, rows, now) for name in self._targets}
+
+    def _tell(self, target: str, rows: Sequence[Mapping[str, Any]], now: float) -> int:
+        with closing(sqlite3.connect(self._file, timeout=300, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")  # of two who look at once, the second finds it told
+            known = dict(database.execute("SELECT alert, severity FROM told WHERE target = ?", (target,)).fetchall())
+            quiet = self._wish.is_quiet(now)
+            new = [row for row in rows if row["id"] not in known or _graver(row["severity"], known[row["id"]])]
+            told = [row for row in new if not quiet or row["severity"] >= self._wish.urgent]
+            (sent,) = database.execute("SELECT count(*) FROM message WHERE target = ? AND time > ?", (target, now - HOUR_S)).fetchone()
+            if not told or sent >= self._wish.hourly:
+                return 0
+            if not self._targets[target](*message(told, self._language)):
+                return -1
+            database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", [(row["id"], target, row["severity"], now) for row in told])
+            database.execute("INSERT INTO message VALUES (?,?)", (target, now))
+            database.execute("COMMIT")
+        return len(told)
+
+
+def _graver(severity: int, before: int) -> bool:
+    return severity > before and severity_word(severity) != severity_word(before)
+
+
+def message(rows: Sequence[Mapping[str, Any]], language: str) -> tuple[str, str]:
+    """Title and text: one alert by itself, several as a digest, the gravest first."""
+    ordered = sorted(rows, key=lambda row: (-int(row["severity"]), str(row["id"])))
+    lines = [
+        f"{say('severity.' + severity_word(int(row['severity'])), language)} {row['severity']}: {clean(row[f'title.{language}'])} ({row['id'][:12]})"
+        for row in ordered
+    ]
+    more = [say("notify.more", language, count=len(lines) - LISTED)] if len(lines) > LISTED else []
+    title = lines[0] if len(lines) == 1 else say("notify.digest", language, count=len(lines))
+    return title[:200], "\n".join([*lines[:LISTED], *more])
+
+
+def targets(file: Path) -> dict[str, Callable[[str, str], bool]]:
+    """What sends to each address (of apprise, one a line) of a file. Raises UsageError; addresses hold secrets and are not repeated."""
+    try:
+        import apprise
+    except ImportError as error:
+        raise UsageError("deliver.package", package="apprise") from error
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("notify.file", file=file, problem=error) from error
+    found: dict[str, Callable[[str, str], bool]] = {}
+    for number, line in enumerate(lines, 1):
+        if not (address := line.strip()) or address.startswith("#"):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of modules that it loads, which Python still has
+            told: Any = apprise.Apprise()
+            known = told.add(address)
+        if not known:
+            raise UsageError("notify.address", place=f"{file.name}:{number}")
+        found[sha256(address.encode()).hexdigest()[:16]] = partial(_sent, told)
+    if not found:
+        raise UsageError("notify.none", file=file)
+    return found
+
+
+def _sent(told: Any, title: str, body: str) -> bool:
+    return bool(told.notify(body=body, title=title, body_format="text"))

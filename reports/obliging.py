@@ -1,0 +1,306 @@
+"""From a confirmed alert to what has to be told: its level and class are suggested and decided, clocks run, forms are filled in, released, and recorded.
+
+Clocks are those of the law: they run by the clock of the machine where a person closed the alert as true, from that moment, however long grading takes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from detectors.lifecycle import LONGEST, TransitionError, name
+from records.errors import UsageError
+from records.model import Text
+from records.nesting import iso
+from records.query import Query
+from records.schema import ALERT, AUDIT, TABLES
+from records.search import parse
+from records.store.columns import flat
+from records.store.contract import Change
+from reports.dutybook import LEVELS, OPERATORS, Duty, duties, duty_of, incident_classes, triggers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from records.store.contract import Store
+    from reports.keys import Key
+    from reports.ledger import Ledger
+
+Row = dict[str, Any]
+MOST: Final = 10_000
+ACTING: Final = frozenset({"T0843", "T0836", "T0855", "T0858", "T0816", "T0831", "T0835", "T0857", "T0889", "T0809", "T0839"})  # techniques that act on a plant
+SAFETY: Final = "safety_controller"
+FACTS: Final = ("outage", "function", "people", "city", "province", "records", "loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A level and a class, and why; a person decides."""
+
+    level: str
+    code: str
+    reasons: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A duty of an alert: its stored row, what the book says, when its clock started and when it is due (nanoseconds; None: not yet, or not known)."""
+
+    row: Row
+    duty: Duty
+    since: int | None
+    due: int | None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still to be done."""
+        return self.row["status"] == "open"
+
+    def overdue(self, now: int) -> bool:
+        """Whether it is past its time and not done, or was done too late."""
+        done = self.row["released"] if self.row["status"] == "released" else now
+        return self.row["status"] != "waived" and self.due is not None and done > self.due
+
+
+def confirmed(store: Store) -> dict[str, tuple[int, str]]:
+    """When each alert that is closed as true was closed so, by which clock of the store's machine, and by whom; the last time counts."""
+    found: dict[str, tuple[int, str]] = {}
+    for row in _rows(store, "audit", "action:close AND table:alert"):
+        after: Row = json.loads(row["after"] or "{}")
+        if after.get("verdict") == "true":
+            found[row["subject"]] = (int(row["time"]), str(row["by"]))
+    true = {row["id"] for row in _rows(store, "alert", 'status:closed AND verdict:"true"')}
+    return {alert: told for alert, told in found.items() if alert in true}
+
+
+def ungraded(store: Store) -> dict[str, tuple[int, str]]:
+    """The confirmed alerts whose level nobody has decided yet: their clocks run already."""
+    graded = {row["id"]: row["confirmed"] for row in _rows(store, "grading")}
+    return {alert: told for alert, told in confirmed(store).items() if graded.get(alert) is None}
+
+
+def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float]) -> Suggestion:
+    """A level by what the law's thresholds say of the `facts` that are known, and by what the alert shows; a class by its techniques."""
+    reasons: list[Text] = []
+    level = "general"
+    for each, least in triggers().items():
+        for fact, bound in least.items():
+            if facts.get(fact, -1) >= bound:
+                level = each if LEVELS.index(each) > LEVELS.index(level) else level
+                reasons.append(_why("fact", fact=fact, value=f"{facts[fact]:,.0f}", bound=f"{bound:,}", level=each))
+    acting = sorted(ACTING & set(alert["techniques"] or ()))
+    critical = [str(each["name"]) for each in assets if each.get("criticality") == "critical" or each.get("role") == SAFETY]
+    if acting and critical:
+        level = level if level != "general" else "considerable"
+        reasons.append(_why("acting", techniques=", ".join(acting), assets=", ".join(critical[:4])))
+    if not reasons:
+        reasons.append(_why("nothing"))
+    marks = set(alert["techniques"] or ())
+    code = next((code for code, (_title, by) in incident_classes().items() if marks & set(by)), "OTH")
+    return Suggestion(level, code, tuple(reasons))
+
+
+def _why(key: str, **values: object) -> Text:
+    from records.wording import say
+
+    told = [
+        {each: say(f"duty.{each}.{value}", language) if each in {"fact", "level"} else value for each, value in values.items()} for language in ("en", "zh")
+    ]
+    return Text(say(f"duty.why.{key}", "en", **told[0]), say(f"duty.why.{key}", "zh", **told[1]))
+
+
+def suggested(store: Store, alert: str, facts: Mapping[str, float] | None = None) -> Suggestion:
+    """What is suggested for a stored alert."""
+    row = store.get("alert", alert) or {"techniques": [], "assets": []}
+    assets = [found for each in (row["assets"] or ())[:100] if (found := store.get("asset", each))]
+    return suggest(row, assets, facts or {})
+
+
+def grade(
+    store: Store, alert: str, level: str, code: str, operator: str, regimes: Iterable[str], by: str, now: int, facts: Mapping[str, float] | None = None,
+    note: str = "",
+) -> list[str]:  # fmt: skip
+    """Decide the level and class of a confirmed alert; the ids of the duties that it has. Those of another level that apply no more are waived, which is told.
+
+    Raises UsageError and, where somebody else decided meanwhile, ConflictError.
+    """
+    told = confirmed(store).get(alert)
+    if told is None:
+        raise TransitionError("duty.unconfirmed", id=alert)
+    for word, known in ((level, LEVELS), (operator, OPERATORS), (code, incident_classes())):
+        if word not in known:
+            raise UsageError("duty.word", word=word, known=", ".join(known))
+    stored = store.get("grading", alert)
+    values = {"graded": level, "class": code, "operator": operator, "confirmed": told[0], "decided": now, "facts": _text(facts or {})}
+    if stored is None:
+        values |= {"id": alert, "handled": None, "paid": None, "revision": 0}
+    changes = [_change("grading", alert, stored, "grade", by, values, note)]
+    wanted = {each.id: each for each in duties() if each.regime in set(regimes) and each.applies(level, code, operator)}
+    there = {row["duty"]: row for row in of_alert(store, alert)}
+    for identity in wanted:
+        row = there.get(identity)
+        if row is None:
+            made: Row = {"id": _id(alert, identity), "alert": alert, "duty": identity, "confirmed": told[0], "status": "open", "fields": "{}"}
+            made |= {"released": None, "receipt": None, "revision": 0}
+            changes.append(_change("duty", made["id"], None, "grade", by, made, ""))
+        elif row["status"] == "waived" or (row["status"] == "open" and row["confirmed"] != told[0]):
+            changes.append(_change("duty", row["id"], row, "grade", by, {"status": "open", "confirmed": told[0]}, ""))
+    changes += [
+        _change("duty", row["id"], row, "waive", by, {"status": "waived"}, "")
+        for identity, row in there.items()
+        if identity not in wanted and row["status"] == "open"
+    ]
+    store.change(changes)
+    return sorted(wanted)
+
+
+def moment(store: Store, alert: str, which: str, at: int, by: str, note: str = "") -> None:
+    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too."""
+    stored = store.get("grading", alert)
+    if stored is None:
+        raise TransitionError("duty.ungraded", id=alert)
+    store.change([_change("grading", alert, stored, "moment", by, {which: at}, note)])
+
+
+def all_due(store: Store) -> list[Due]:
+    """Every duty of every graded alert, what is due first, what is done last."""
+    gradings = {row["id"]: row for row in _rows(store, "grading")}
+    rows = _rows(store, "duty")
+    released = {(row["alert"], row["duty"]): row["released"] for row in rows if row["status"] == "released"}
+    found = [_due(row, duty, gradings.get(row["alert"], {}), released) for row in rows if (duty := duty_of(row["duty"]))]
+    return sorted(found, key=lambda each: (not each.open, each.due if each.due is not None else 1 << 63, each.row["id"]))
+
+
+def _due(row: Row, duty: Duty, grading: Row, released: Mapping[tuple[str, str], int]) -> Due:
+    if duty.start.startswith("released:"):
+        since = released.get((row["alert"], f"{duty.regime}/{duty.start.removeprefix('released:')}"))
+    else:
+        since = row["confirmed"] if duty.start == "confirmed" else grading.get(duty.start)
+    return Due(row, duty, since, None if since is None else duty.due(since))
+
+
+def of_alert(store: Store, alert: str) -> list[Row]:
+    """The stored duties of an alert."""
+    return [row for row in _rows(store, "duty") if row["alert"] == alert]
+
+
+def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+    """The form of a duty: what people filled in, else what the alert knows, else nothing."""
+    filled: dict[str, str] = _json(due.row["fields"])
+    facts = _facts(store, due, unit, language)
+    told = {each.id: filled.get(each.id) or "\n".join(facts[source] for source in each.sources if facts.get(source)) for each in due.duty.fields}
+    return {key: value[:LONGEST] for key, value in told.items()}
+
+
+def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+    alert = store.get("alert", due.row["alert"]) or {}
+    grading = store.get("grading", due.row["alert"]) or {}
+    finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
+    from records.wording import say
+
+    assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
+    notes = [
+        f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in _rows(store, "audit", "table:alert AND note:*") if row["subject"] == due.row["alert"]
+    ]
+    code = str(grading.get("class", ""))
+    title = incident_classes().get(code)
+    peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
+    return {
+        "unit": unit, "site": str(finding.get("observer.site") or ""),
+        "first": say("duty.first", language, time=iso(alert["first"])[:19]) if alert else "",
+        "confirmed": say("duty.confirmed", language, time=iso(due.row["confirmed"])[:19]),
+        "class": f"{getattr(title[0], language)} ({code})" if title else code,
+        "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
+        "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
+        "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),
+        "evidence": say("duty.evidence", language, id=finding["id"]) if finding and store.get("evidence", finding["id"]) else "",
+    }  # fmt: skip
+
+
+def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
+    """Keep what somebody wrote into fields of the form. Raises UsageError for a field that it does not have."""
+    _still_open(due)
+    known = {each.id for each in due.duty.fields}
+    for key, value in values.items():
+        if key not in known:
+            raise UsageError("duty.field", field=key, known=", ".join(sorted(known)))
+        if len(value) > LONGEST:
+            raise UsageError("life.long_note", length=len(value), limit=LONGEST)
+    merged = {**_json(due.row["fields"]), **{key: value for key, value in values.items() if value.strip()}}
+    store.change([_change("duty", due.row["id"], due.row, "fill", by, {"fields": _text(merged)}, "")])
+
+
+def waive(store: Store, due: Due, by: str, note: str) -> None:
+    """Say that it does not apply, and why."""
+    _still_open(due)
+    if not note.strip():
+        raise UsageError("life.empty_note")
+    store.change([_change("duty", due.row["id"], due.row, "waive", by, {"status": "waived"}, note)])
+
+
+def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, files: Sequence[Path] = ()) -> str:
+    """Release the form as it stands: an entry of the ledger, and a decision in the store; the receipt. A release that was cut off between is made up for.
+
+    Raises UsageError naming the fields that are required and empty.
+    """
+    _still_open(due)
+    told = form(store, due, unit, language)
+    if missing := [each.id for each in due.duty.required if not told[each.id].strip()]:
+        raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])
+    grading = store.get("grading", due.row["alert"]) or {}
+    document = {
+        "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies), "verified": due.duty.verified,
+        "alert": due.row["alert"], "level": grading.get("graded"), "class": grading.get("class"), "clock_started": iso(due.since) if due.since else None,
+        "due": iso(due.due) if due.due else None, "language": language, "form": told,
+        "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
+    }  # fmt: skip
+    entry = next((each for each in map(ledger.read, reversed(ledger.numbers())) if each.body["document"].get("id") == due.row["id"]), None)
+    entry = entry or ledger.release(key, document, files, by=name(by), time=iso(now))
+    values = {"status": "released", "fields": _text(entry.body["document"]["form"]), "released": now, "receipt": str(entry.receipt)}
+    store.change([_change("duty", due.row["id"], due.row, "release", by, values, "")])
+    return str(entry.receipt)
+
+
+def view(store: Store, agency: str, unit: str, language: str) -> list[dict[str, Any]]:
+    """What one agency may see: the duties towards it alone, with the fields of their own forms alone."""
+    told: list[dict[str, Any]] = []
+    for due in all_due(store):
+        if agency in due.duty.agencies and due.row["status"] != "waived":
+            shown = form(store, due, unit, language) if due.row["status"] == "released" else {}
+            head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.row["status"], "due": iso(due.due) if due.due else None}
+            told.append({**head, "receipt": due.row["receipt"], "form": shown})
+    return told
+
+
+def _still_open(due: Due) -> None:
+    if not due.open:
+        raise TransitionError(f"duty.{due.row['status']}", id=due.row["id"][:12])
+
+
+def _change(table: str, identity: str, stored: Row | None, action: str, by: str, values: Row, note: str) -> Change:
+    if not name(by):
+        raise UsageError("life.nobody")
+    if len(note) > LONGEST:
+        raise UsageError("life.long_note", length=len(note), limit=LONGEST)
+    return Change(table, identity, stored["revision"] if stored else None, action, name(by), values, note.strip())
+
+
+def _rows(store: Store, table: str, search: str = "") -> list[Row]:
+    schema = {"audit": AUDIT, "alert": ALERT}.get(table)
+    where = parse(search, schema) if schema and search else None
+    return flat(TABLES[table], store.read(table, Query(where=where, sort="id", limit=MOST)))
+
+
+def _id(alert: str, duty: str) -> str:
+    return blake2b(f"{alert}|{duty}".encode(), digest_size=10).hexdigest()
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
+def _json(text: Any) -> dict[str, Any]:
+    return dict(json.loads(text)) if isinstance(text, str) else dict(text or {})

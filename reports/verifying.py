@@ -1,0 +1,194 @@
+"""Whether what was released is what was signed: of one entry, one file that goes with it, or a whole ledger, offline, with a public key alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from records.errors import BalefireError, UsageError
+from reports.ledger import NAMED, Authority, Ledger, digest, entry_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from reports.ledger import Entry, Receipt
+
+GIVEN: Final = "given"
+BESIDE: Final = "beside"
+
+
+@dataclass
+class Verdict:
+    """What was found. `problem` names a text `verify.<problem>`, filled in with `values`; None where all is as it was signed. `at`: the file it shows in.
+
+    `trust`: "given" where the public key came from the reader, "beside" where it was taken from what is verified, which proves no origin.
+    `absent` are files that go with an entry and were not there to be looked at, `missing` the numbers of entries that were not.
+    """
+
+    problem: str | None = None
+    values: dict[str, object] = field(default_factory=dict[str, object])
+    at: str | None = None
+    entries: int = 0
+    receipt: Receipt | None = None
+    keys: set[str] = field(default_factory=set[str])
+    trust: str = GIVEN
+    absent: list[str] = field(default_factory=list[str])
+    missing: list[int] = field(default_factory=list[int])
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing was found."""
+        return self.problem is None
+
+    def found(self, problem: str, at: str, **values: object) -> None:
+        """Note the first thing that is wrong."""
+        if self.problem is None:
+            self.problem, self.values, self.at = problem, values, at
+
+
+def is_ledger(path: Path) -> bool:
+    """Whether this is a ledger or something out of one, and not a store."""
+    return path.is_file() or (path.is_dir() and any(NAMED.fullmatch(each.name) for each in path.iterdir()))
+
+
+def verify(path: Path, keys: Sequence[str], receipts: Sequence[Receipt] = (), *, some: bool = False) -> Verdict:
+    """Verify a file or folder. `some`: the folder holds only some of the entries, those that one receiver was sent: gaps are told and are no fault.
+
+    Raises UsageError where there is nothing to verify.
+    """
+    if path.is_dir():
+        return _Reader(Ledger(path), keys, whole=not some).all(receipts)
+    if not path.is_file():
+        raise UsageError("ledger.nothing", path=path)
+    entry = path if path.suffix == ".json" else _entry_of(path)
+    return _Reader(Ledger(entry.parent), keys, whole=False).one(entry, receipts)
+
+
+def _entry_of(file: Path) -> Path:
+    """The entry that a report's file (PDF, XLSX …) went with: beside its folder, or in it. Raises UsageError."""
+    beside = file.parent.with_name(f"{file.parent.name}.json")
+    for entry in ([beside] if beside.is_file() else []) + sorted(file.parent.glob("*.json")):
+        try:
+            if any(each["name"] == file.name for each in entry_at(entry).body["files"]):
+                return entry
+        except BalefireError:
+            continue
+    raise UsageError("ledger.no_entry", file=file)
+
+
+class _Reader:
+    """Reads entries in turn. Whole: every one has to be there, so each vouches for all before it; else each has to stand for itself."""
+
+    def __init__(self, ledger: Ledger, keys: Sequence[str], *, whole: bool) -> None:
+        self._ledger, self._given, self._whole = ledger, set(keys), whole
+        self._verdict = Verdict(trust=GIVEN if keys else BESIDE)
+        self._authority = Authority.of(self._given)
+        self._vouched = False  # whether an entry was signed by a key that was given
+        self._hashes: dict[int, str] = {}
+        self._key_entries: list[bytes] = []
+        self._before: Entry | None = None
+
+    def one(self, file: Path, receipts: Sequence[Receipt]) -> Verdict:
+        """An entry alone; files of it that are not there are told."""
+        self._entry(file, complete=False)
+        return self._ended(receipts)
+
+    def all(self, receipts: Sequence[Receipt]) -> Verdict:
+        """Every entry of the folder, in order."""
+        for number in self._ledger.numbers():
+            self._entry(self._ledger.path(number), complete=True)
+            if not self._verdict.valid:
+                break
+        return self._ended(receipts)
+
+    def _ended(self, receipts: Sequence[Receipt]) -> Verdict:
+        verdict, last = self._verdict, self._before
+        verdict.entries, verdict.keys = len(self._hashes), self._given
+        verdict.receipt = last.receipt if last else None
+        if last and not self._vouched and self._whole:
+            verdict.found("stranger", self._ledger.path(1).name, public=str(self._ledger.read(1).body["key"])[:16], number=1)
+        for receipt in sorted(receipts, key=lambda each: each.number):
+            name = f"{receipt.number:06}.json"
+            if receipt.number not in self._hashes:
+                verdict.found("cut_off" if self._whole else "no_entry", name, number=receipt.number, last=last.number if last else 0)
+            elif self._hashes[receipt.number] != receipt.hash:
+                verdict.found("other", name, number=receipt.number)
+        return verdict
+
+    def _entry(self, file: Path, *, complete: bool) -> None:
+        verdict = self._verdict
+        try:
+            entry = entry_at(file)
+            succession = entry.succession()
+        except BalefireError as error:
+            return verdict.found("unreadable", file.name, why=error)
+        if not self._given:
+            self._given = {str((succession or [entry])[0].body["key"])}
+            self._authority = Authority.of(self._given)
+        named = NAMED.fullmatch(file.name)
+        if named and int(named[1]) != entry.number:
+            return verdict.found("moved", file.name, number=entry.number)
+        if complete:
+            self._follows(entry, file.name)
+        if not entry.genuine:
+            return verdict.found("signature", file.name, number=entry.number)
+        (self._in_chain if self._whole else self._by_itself)(entry, succession, file.name)
+        self._files(entry, file.parent, complete=complete)
+        self._hashes[entry.number], self._before = entry.hash, entry
+        return None
+
+    def _follows(self, entry: Entry, at: str) -> None:
+        """Whether it follows the one before; where entries are missing between them, that is told."""
+        before = self._before.number if self._before else 0
+        gap = list(range(before + 1, entry.number))
+        if gap and self._whole:
+            self._verdict.found("removed", f"{gap[0]:06}.json", number=gap[0])
+        self._verdict.missing += gap
+        if not gap and entry.body["previous"] != (self._before.hash if self._before else None):
+            self._verdict.found("unchained", at, number=entry.number, before=before)
+
+    def _in_chain(self, entry: Entry, succession: list[Entry], at: str) -> None:
+        """Whether its key might sign where it stands; the chain tells whose turn it was, and an entry of a key that was given vouches for all before."""
+        key = str(entry.body["key"])
+        if self._before is None:
+            self._authority = Authority.of(self._given | {key})
+        if entry.body["kind"] != "key" and [each.octets for each in succession] != self._key_entries:
+            self._verdict.found("succession", at, number=entry.number)
+        self._allowed(entry, at)
+        self._vouched |= key in self._given
+        if entry.body["kind"] == "key":
+            self._key_entries.append(entry.octets)
+
+    def _by_itself(self, entry: Entry, succession: list[Entry], at: str) -> None:
+        """Whether the keys that were given lead to its own by the key entries that it carries along."""
+        for each in succession:
+            if each.genuine and self._authority.allows(each):
+                self._authority.follow(each)
+        self._allowed(entry, at)
+
+    def _allowed(self, entry: Entry, at: str) -> None:
+        key = str(entry.body["key"])
+        if key in self._authority.revoked:
+            self._verdict.found("revoked", at, public=key[:16], number=entry.number)
+        elif not self._authority.allows(entry):
+            self._verdict.found("stranger", at, public=key[:16], number=entry.number)
+        else:
+            self._authority.follow(entry)
+
+    def _files(self, entry: Entry, root: Path, *, complete: bool) -> None:
+        """Whether the files that went with it are what they were; `complete`: they have to be there."""
+        folder = root / f"{entry.number:06}"
+        told = {str(each["name"]): each for each in entry.body["files"]}
+        for name, each in told.items():
+            file = next((place for place in (folder / name, root / name) if place.is_file()), None)
+            shown = f"{entry.number:06}/{name}"
+            if file is None and complete:
+                self._verdict.found("file_gone", shown, name=name)
+            elif file is None:
+                self._verdict.absent.append(name)
+            elif file.stat().st_size != each["size"] or digest(file) != each["sha256"]:
+                self._verdict.found("file_changed", shown, name=name)
+        others = sorted({each.name for each in folder.iterdir()} - set(told)) if folder.is_dir() else []
+        if others:
+            self._verdict.found("file_added", f"{entry.number:06}/{others[0]}", name=others[0])

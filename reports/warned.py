@@ -1,0 +1,107 @@
+"""Warnings: red, orange, yellow or blue, by a person's decision on a suggestion; then issued → signed for → handled → feedback → closed, each by its time.
+
+A colour is for what occurred or is likely; the level of an incident is another question and stands apart (`reports.obliging`).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from detectors.lifecycle import LONGEST, TransitionError, name
+from records.errors import UsageError
+from records.model import Text
+from records.query import Query
+from records.schema import TABLES
+from records.store.columns import flat
+from records.store.contract import Change
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from records.store.contract import Store
+
+Row = dict[str, Any]
+SECOND: Final = 10**9
+HOUR: Final = 3600 * SECOND
+COLOURS: Final = ("blue", "yellow", "orange", "red")  # 一般、较大、重大、特别重大
+OF_LEVEL: Final[Mapping[str, str]] = {"general": "blue", "considerable": "yellow", "major": "orange", "extraordinary": "red"}
+STEPS: Final = ("issued", "signed", "handled", "feedback", "closed")
+ACTIONS: Final[Mapping[str, str]] = {"sign": "signed", "handle": "handled", "feedback": "feedback", "close": "closed"}
+# How long each next step may take, hours, by colour: ours, no law's. A warning is signed for, handled, answered and closed.
+HOURS: Final[Mapping[str, tuple[int, int, int, int]]] = {
+    "red": (1, 12, 24, 72),
+    "orange": (2, 24, 48, 120),
+    "yellow": (8, 72, 96, 168),
+    "blue": (24, 168, 192, 336),
+}
+
+
+def suggest(store: Store, alert: str) -> tuple[str, list[Text]]:
+    """A colour for an alert, and why: by the level of its incident where that is decided, else by its severity, cut for what is not confirmed yet."""
+    graded = store.get("grading", alert)
+    if graded:
+        colour = OF_LEVEL[str(graded["graded"])]
+        told = [say("warning.why.level", each, level=say(f"duty.level.{graded['graded']}", each)) for each in ("en", "zh")]
+        return colour, [Text(*told)]
+    row = store.get("alert", alert) or {"severity": 0, "count": 0}
+    severity = int(row["severity"] or 0)
+    colour = "yellow" if severity >= 80 else "blue"
+    return colour, [Text(*(say("warning.why.severity", each, severity=severity, count=row["count"]) for each in ("en", "zh")))]
+
+
+def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[Text], receiver: str, by: str, now: int) -> str:
+    """Issue a warning from an alert; its id. Raises UsageError."""
+    if colour not in COLOURS:
+        raise UsageError("duty.word", word=colour, known=", ".join(COLOURS))
+    if not name(receiver) or not title.strip() or not reasons:
+        raise UsageError("warning.empty")
+    identity = secrets.token_hex(8)
+    made: Row = {
+        "id": identity, "alert": alert, "colour": colour, "title": title.strip()[:500], "receiver": name(receiver), "status": "issued", "issued": now,
+        "reasons": json.dumps([{"en": each.en, "zh": each.zh} for each in reasons], ensure_ascii=False), "due": now + HOURS[colour][0] * HOUR,
+        "signed": None, "handled": None, "feedback": None, "closed": None, "revision": 0,
+    }  # fmt: skip
+    store.change([_change(identity, None, "issue", by, made, "")])
+    return identity
+
+
+def step(store: Store, identity: str, action: str, by: str, now: int, note: str = "") -> None:
+    """Take the next step of the loop; none is skipped, and what was handled and what came of it is said. Raises TransitionError."""
+    row, status = one(store, identity), ACTIONS[action]
+    place = STEPS.index(status)
+    if row["status"] != STEPS[place - 1]:
+        raise TransitionError("warning.order", id=identity, status=row["status"], wanted=status)
+    if status in {"handled", "feedback"} and not note.strip():
+        raise UsageError("life.empty_note")
+    due = None if status == "closed" else row["issued"] + HOURS[row["colour"]][place] * HOUR
+    store.change([_change(row["id"], row, action, by, {"status": status, status: now, "due": due}, note)])
+
+
+def one(store: Store, identity: str) -> Row:
+    """The warning whose id begins so. Raises TransitionError."""
+    found = [row for row in warnings(store) if identity and row["id"].startswith(identity)]
+    if len(found) != 1:
+        raise TransitionError("warning.unknown", id=identity)
+    return found[0]
+
+
+def warnings(store: Store) -> list[Row]:
+    """Every warning, what is due first."""
+    rows = flat(TABLES["warning"], store.read("warning", Query(sort="id", limit=10_000)))
+    return sorted(rows, key=lambda row: (row["due"] is None, row["due"] or 0, row["id"]))
+
+
+def overdue(row: Row, now: int) -> bool:
+    """Whether its next step is past its time."""
+    return row["due"] is not None and now > row["due"]
+
+
+def _change(identity: str, stored: Row | None, action: str, by: str, values: Row, note: str) -> Change:
+    if not name(by):
+        raise UsageError("life.nobody")
+    if len(note) > LONGEST:
+        raise UsageError("life.long_note", length=len(note), limit=LONGEST)
+    return Change("warning", identity, stored["revision"] if stored else None, action, name(by), values, note.strip())

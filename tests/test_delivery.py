@@ -1,0 +1,512 @@
+"""Deliveries: each release to each receiver once, whatever the other side does: refuses, greylists, dies mid-mail; real servers on the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import http.server
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from records.errors import InputError, StoreError, UsageError
+from reports import keys
+from reports.deliver import PAUSES_S, Post, Way, ways
+from reports.ledger import Ledger
+from reports.verifying import verify
+from tests.cli import ROOT, balefire, lines, one
+from tests.test_release import made, pdf, release
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from reports.keys import Key
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "COST", 1 << 14)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    return made(Ledger(tmp_path / "ledger"), tmp_path / "keys")
+
+
+@pytest.fixture
+def entry(tmp_path: Path, key: Key) -> Path:
+    ledger = Ledger(tmp_path / "ledger")
+    return ledger.path(release(ledger, key, (pdf(tmp_path),)).number)
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Post:
+    return Post(tmp_path / "post")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost and its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)
+    built = built.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    signed = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(private, hashes.SHA256())
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private.private_bytes(*form) + signed.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+# mail
+
+
+class Mailbox:
+    """What the server does with a mail, one word a try, the last one for all that follow; what it has taken."""
+
+    def __init__(self, *acts: str) -> None:
+        self.acts, self.taken, self.asked = list(acts), list[tuple[list[str], bytes]](), 0
+
+    def act(self) -> str:
+        return self.acts[min(self.asked, len(self.acts)) - 1] if self.acts else "take"
+
+    async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.asked += 1
+        envelope.mail_from = address
+        return "452 no room" if self.act() == "full" else "250 OK"
+
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.act() == "hang up":
+            server.transport.close()
+        if self.act() in {"greylist", "unknown"}:
+            return "451 4.7.1 greylisted" if self.act() == "greylist" else "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        act = self.act()
+        if act == "lose":
+            server.transport.abort()
+            return "451 lost"
+        if act == "refuse":
+            return "554 no"
+        if act == "later":
+            return "451 try later"
+        self.taken.append((envelope.rcpt_tos, envelope.content))
+        if act == "take and die":
+            server.transport.abort()
+        return "250 taken as 4711"
+
+
+@contextlib.contextmanager
+def serving(box: Mailbox, certificate: Path, **more: Any) -> Generator[dict[str, Any]]:
+    from aiosmtpd.controller import Controller
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(box, hostname="localhost", port=port, tls_context=context, require_starttls=True, **more)
+    controller.start()
+    try:
+        yield {"host": "localhost", "port": port, "ca": str(certificate), "from": "balefire@plant.example", "to": "desk@agency.example"}
+    finally:
+        controller.stop()
+
+
+@contextlib.contextmanager
+def mailing(box: Mailbox, certificate: Path) -> Generator[Way]:
+    with serving(box, certificate) as settings:
+        yield Way("desk", "mail", settings)
+
+
+def states(post: Post) -> list[str]:
+    return [row["status"] for row in post.rows()]
+
+
+def day_after_day(post: Post, way: Way, clock: Clock, days: int = 5) -> None:
+    for _ in range(days * 24 * 12):
+        if "waiting" not in states(post):
+            return
+        clock.now += 300
+        post.run({way.name: way}, clock)
+
+
+def test_a_mail_is_taken_whole_and_verifies_at_the_receivers(post: Post, entry: Path, key: Key, certificate: Path, tmp_path: Path) -> None:
+    import email
+    import email.policy
+
+    box, clock = Mailbox(), Clock()
+    with mailing(box, certificate) as way:
+        post.add(entry, way, clock())
+        assert post.add(entry, way, clock()) == [post.rows()[0]["id"]], "noted once"
+        assert post.run({"desk": way}, clock) == {"sent": 1}
+        assert post.run({"desk": way}, clock) == {}
+    ((to, content),) = box.taken
+    assert to == ["desk@agency.example"]
+    assert post.rows()[0]["said"] == "250 taken as 4711"
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for part in cast("Any", mail).iter_attachments():
+        (inbox / part.get_filename()).write_bytes(part.get_content())
+    verdict = verify(inbox / entry.name, [key.public])
+    assert (verdict.valid, verdict.absent) == (True, [])
+
+
+@pytest.mark.parametrize("acts", [("greylist", "greylist", "take"), ("full", "take"), ("hang up", "take"), ("later", "later", "take")], ids=" ".join)
+def test_what_was_surely_not_taken_is_tried_again_and_delivered_once(post: Post, entry: Path, certificate: Path, acts: tuple[str, ...]) -> None:
+    box, clock = Mailbox(*acts), Clock()
+    with mailing(box, certificate) as way:
+        post.add(entry, way, clock())
+        post.run({"desk": way}, clock)
+        assert states(post) == ["waiting"]
+        clock.now += PAUSES_S[0] - 1
+        assert post.run({"desk": way}, clock) == {}, "not before its pause is over"
+        day_after_day(post, way, clock)
+    assert states(post) == ["sent"]
+    assert (len(box.taken), post.rows()[0]["tries"]) == (1, len(acts))
+
+
+def test_a_server_that_cannot_be_reached_is_tried_for_days_and_then_given_up(post: Post, entry: Path, certificate: Path) -> None:
+    clock, box = Clock(), Mailbox()
+    with mailing(box, certificate) as way:
+        pass
+    post.add(entry, way, clock())
+    day_after_day(post, way, clock)
+    assert (states(post), post.rows()[0]["tries"]) == (["dead"], len(PAUSES_S) + 1)
+    assert clock.now - 1_000_000 > 46 * 3600
+    post.again(post.rows()[0]["id"], clock())
+    with pytest.raises(UsageError):
+        post.again(post.rows()[0]["id"], clock())
+    assert states(post) == ["waiting"]
+
+
+@pytest.mark.parametrize("act", ["unknown", "refuse"])
+def test_what_is_refused_for_good_is_a_dead_letter_at_once(post: Post, entry: Path, certificate: Path, act: str) -> None:
+    box, clock = Mailbox(act), Clock()
+    with mailing(box, certificate) as way:
+        post.add(entry, way, clock())
+        assert post.run({"desk": way}, clock) == {"dead": 1}
+    assert post.rows()[0]["said"][:3] in {"550", "554"}
+    assert box.taken == []
+
+
+@pytest.mark.parametrize("act", ["take and die", "lose"])
+def test_a_server_that_dies_after_the_last_line_leaves_doubt_and_no_second_mail(post: Post, entry: Path, certificate: Path, act: str) -> None:
+    box, clock = Mailbox(act, "take"), Clock()
+    with mailing(box, certificate) as way:
+        post.add(entry, way, clock())
+        assert post.run({"desk": way}, clock) == {"doubt": 1}
+        day_after_day(post, way, clock)
+        clock.now += 10 * 86_400
+        assert post.run({"desk": way}, clock) == {}
+        assert len(box.taken) == (1 if act == "take and die" else 0)
+        if act == "lose":  # a person asked, and it had not come
+            post.again(post.rows()[0]["id"], clock())
+            assert post.run({"desk": way}, clock) == {"sent": 1}
+    assert len(box.taken) == 1
+
+
+class Dying:
+    """A server that takes so many octets of the mail and closes."""
+
+    def __init__(self, octets: int) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._serve, args=(octets,), daemon=True).start()
+
+    def _serve(self, octets: int) -> None:
+        talk, _where = self.listening.accept()
+        with talk, self.listening:
+            talk.sendall(b"220 hello\r\n")
+            for answer in (b"250 hello\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+                talk.recv(1000)
+                talk.sendall(answer)
+            while octets > 0 and (got := talk.recv(min(octets, 1000))):
+                octets -= len(got)
+            talk.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+
+def test_a_server_that_dies_mid_mail_had_not_taken_it(post: Post, tmp_path: Path, key: Key, certificate: Path) -> None:
+    big = tmp_path / "big.pdf"
+    big.write_bytes(os.urandom(8 << 20))
+    ledger, clock, dying = Ledger(tmp_path / "ledger"), Clock(), Dying(200_000)
+    way = Way("desk", "mail", {"host": "127.0.0.1", "port": dying.port, "tls": "none", "from": "a@b.example", "to": "desk@agency.example"})
+    post.add(ledger.path(release(ledger, key, (big,)).number), way, clock())
+    assert post.run({"desk": way}, clock) == {"waiting": 1}
+    box = Mailbox()
+    clock.now += 3600
+    with mailing(box, certificate) as again:
+        assert post.run({"desk": again}, clock) == {"sent": 1}
+    assert len(box.taken) == 1
+
+
+def test_a_server_without_tls_or_with_another_certificate_gets_nothing(post: Post, entry: Path, certificate: Path) -> None:
+    box, clock = Mailbox(), Clock()
+    with serving(box, certificate) as settings:
+        way = Way("desk", "mail", {name: value for name, value in settings.items() if name != "ca"})
+        post.add(entry, way, clock())
+        assert post.run({"desk": way}, clock) == {"dead": 1}
+        assert "certificate" in post.rows()[0]["said"]
+    assert box.taken == []
+
+
+def test_each_receiver_gets_a_mail_of_their_own(post: Post, entry: Path, certificate: Path) -> None:
+    box, clock = Mailbox("greylist", "take"), Clock()
+    with mailing(box, certificate) as one_way:
+        way = Way("desk", "mail", {**one_way.settings, "to": ["a@agency.example", "b@agency.example"]})
+        post.add(entry, way, clock())
+        assert sorted(post.run({"desk": way}, clock)) == ["sent", "waiting"]
+        day_after_day(post, way, clock)
+    assert sorted(to[0] for to, _content in box.taken) == ["a@agency.example", "b@agency.example"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from reports.deliver import Post, ways
+post = Post(Path(sys.argv[1]))
+print("ready", flush=True)
+post.run(ways(Path(sys.argv[2])), time.time)
+"""
+
+
+def test_who_is_killed_while_the_server_thinks_leaves_doubt_and_not_a_second_mail(post: Post, entry: Path, certificate: Path, tmp_path: Path) -> None:
+    class Thinking(Mailbox):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+            said = await super().handle_DATA(server, session, envelope)
+            await asyncio.sleep(20)
+            return said
+
+    box = Thinking()
+    with serving(box, certificate) as settings:
+        file = tmp_path / "ways.yml"
+        file.write_text("desk:\n  kind: mail\n" + "".join(f"  {name}: {value}\n" for name, value in settings.items()))
+        way = ways(file)["desk"]
+        post.add(entry, way, time.time() - 1)
+        with subprocess.Popen([sys.executable, "-c", KILLED, str(post.folder), str(file)], cwd=ROOT, stdout=subprocess.PIPE) as runner:
+            end = time.monotonic() + 20
+            while not box.taken and time.monotonic() < end:
+                time.sleep(0.02)
+            os.kill(runner.pid, signal.SIGKILL)
+        assert post.run({"desk": way}, time.time) == {}
+        assert states(post) == ["doubt"]
+    assert len(box.taken) == 1
+
+
+# folder, SFTP, webhook
+
+
+def test_into_a_folder_twice_changes_nothing(post: Post, entry: Path, key: Key, tmp_path: Path) -> None:
+    clock, way = Clock(), Way("share", "folder", {"path": str(tmp_path / "share" / "in")})
+    (tmp_path / "share").write_text("a file where a folder should be")
+    post.add(entry, way, clock())
+    assert post.run({"share": way}, clock) == {"waiting": 1}
+    (tmp_path / "share").unlink()
+    day_after_day(post, way, clock)
+    assert states(post) == ["sent"]
+    assert sorted(each.name for each in (tmp_path / "share" / "in").iterdir()) == sorted((entry.name, "周报 week.pdf"))
+    assert verify(tmp_path / "share" / "in" / entry.name, [key.public]).valid
+    assert verify(tmp_path / "share" / "in", [key.public], some=True).valid
+
+
+@contextlib.contextmanager
+def sftp(home: Path, secret: str) -> Generator[dict[str, Any]]:
+    """A real SFTP server in a thread, and how to reach it."""
+    import asyncssh
+
+    class Server(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            return username == "plant"
+
+        def password_auth_supported(self) -> bool:
+            return True
+
+        def validate_password(self, username: str, password: str) -> bool:
+            return (username, password) == ("plant", secret)
+
+    loop, ready, told = asyncio.new_event_loop(), threading.Event(), dict[str, Any]()
+    host_key = cast("Any", asyncssh).generate_private_key("ssh-ed25519")
+
+    async def serve() -> None:
+        def factory(channel: Any) -> Any:
+            return asyncssh.SFTPServer(channel, chroot=str(home).encode())
+
+        server = await asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key], sftp_factory=factory)
+        told.update(server=server, port=server.get_port())
+        ready.set()
+
+    thread = threading.Thread(target=lambda: (asyncio.set_event_loop(loop), loop.create_task(serve()), loop.run_forever()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    known = home.parent / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{told['port']} {host_key.export_public_key().decode()}")
+    try:
+        yield {"host": "127.0.0.1", "port": told["port"], "user": "plant", "path": "/in", "known_hosts": str(known), "password_env": "TEST_SFTP"}
+    finally:
+
+        async def end() -> None:
+            told["server"].close()
+            await told["server"].wait_closed()
+
+        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def test_by_sftp_to_a_server_that_is_known(post: Post, entry: Path, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, clock = tmp_path / "home", Clock()
+    home.mkdir()
+    with sftp(home, "open sesame") as settings:
+        way = Way("vault", "sftp", settings)
+        post.add(entry, way, clock())
+        assert post.run({"vault": way}, clock) == {"dead": 1}, "without its secret"
+        monkeypatch.setenv("TEST_SFTP", "open sesame")
+        post.again(post.rows()[0]["id"], clock())
+        assert post.run({"vault": way}, clock) == {"waiting": 1}, "without its folder"
+        (home / "in").mkdir()
+        clock.now += 3600
+        assert post.run({"vault": way}, clock) == {"sent": 1}
+        other = tmp_path / "unknown_hosts"
+        other.write_text("")
+        stranger = Way("stranger", "sftp", {**settings, "known_hosts": str(other)})
+        post.add(entry, stranger, clock())
+        assert post.run({"stranger": stranger}, clock) == {"dead": 1}
+    assert sorted(each.name for each in (home / "in").iterdir()) == sorted((entry.name, "周报 week.pdf"))
+    assert verify(home / "in" / entry.name, [key.public]).valid
+
+
+@contextlib.contextmanager
+def hook(answers: list[int]) -> Generator[tuple[str, list[dict[str, str]]]]:
+    """A web server that answers with these, one a time (0: it takes it and hangs up); what it was asked."""
+    asked: list[dict[str, str]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(dict(self.headers))
+            status = answers.pop(0)
+            if status:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self.close_connection = True
+
+        def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - the library's name
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/in", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("answers", "idempotent", "ends", "times"),
+    [([201], False, "sent", 1), ([503, 429, 200], False, "sent", 3), ([403], False, "dead", 1), ([302], False, "dead", 1), ([0, 200], False, "doubt", 1),
+     ([0, 200], True, "sent", 2)],
+)  # fmt: skip
+def test_by_webhook(post: Post, entry: Path, answers: list[int], idempotent: bool, ends: str, times: int) -> None:
+    clock = Clock()
+    with hook(list(answers)) as (url, asked):
+        way = Way("hook", "webhook", {"url": url, **({"idempotent": True} if idempotent else {})})
+        post.add(entry, way, clock())
+        post.run({"hook": way}, clock)
+        day_after_day(post, way, clock)
+    assert (states(post), len(asked)) == ([ends], times)
+    assert len({each["Idempotency-Key"] for each in asked}) == 1
+
+
+def test_a_webhook_elsewhere_is_reached_by_https_alone(post: Post, entry: Path) -> None:
+    way = Way("hook", "webhook", {"url": "http://agency.example/in"})
+    post.add(entry, way, 0)
+    assert post.run({"hook": way}, Clock()) == {"dead": 1}
+
+
+# the file of ways, two who run, the command line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a:\n  kind: pigeon\n", 2), ("a:\n  kind: folder\n  path: x\n  pth: y\n", 4), ("a:\n  kind: folder\n", 1), ("a: 3\n", 1),
+     ("a:\n  kind: mail\n  host: h\n  from: f\n  to: t\n  password: secret\n", 6), ("a: [\n", 2)],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_of_ways_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "ways.yml").write_text(text)
+    with pytest.raises(InputError) as told:
+        ways(tmp_path / "ways.yml")
+    assert f"ways.yml:{line}" in told.value.text("en")
+    assert "secret" not in told.value.text("zh").replace("secret_", "")
+
+
+def test_two_who_run_at_once_send_once(post: Post, entry: Path, certificate: Path) -> None:
+    box, clock = Mailbox(), Clock()
+    with mailing(box, certificate) as way:
+        post.add(entry, way, clock())
+        both = [threading.Thread(target=post.run, args=({"desk": way}, clock)) for _ in range(4)]
+        for each in both:
+            each.start()
+        for each in both:
+            each.join(30)
+    assert (len(box.taken), states(post)) == (1, ["sent"])
+
+
+def test_an_entry_that_is_gone_or_changed_is_not_sent(post: Post, entry: Path, tmp_path: Path) -> None:
+    clock, way = Clock(), Way("share", "folder", {"path": str(tmp_path / "share")})
+    post.add(entry, way, clock())
+    entry.unlink()
+    assert post.run({"share": way}, clock) == {"dead": 1}
+    with pytest.raises(StoreError):
+        post.add(entry, way, clock())
+
+
+def test_the_commands(entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(tmp_path / "post"))
+    assert balefire("deliver", "run").exit_code == 2
+    (tmp_path / "ways.yml").write_text(f"share:\n  kind: folder\n  path: {tmp_path / 'share'}\n")
+    told = ("--ways", tmp_path / "ways.yml")
+    assert balefire("deliver", "add", entry, "--to", "nobody", *told).exit_code == 2
+    assert len(one("deliver", "add", entry, "--to", "share", *told)["deliveries"]) == 1
+    assert one("deliver", "run", *told) == {"sent": 1, "waiting": 0, "doubt": 0, "dead": 0}
+    (row,) = lines("deliver", "list")
+    assert (row["status"], row["said"]) == ("sent", str(tmp_path / "share"))
+    for language, word in (("en", "delivered"), ("zh", "已送达")):
+        assert word in balefire("deliver", "list", "--language", language).stdout
+    assert lines("deliver", "list", "--dead") == []
+    assert balefire("deliver", "retry", row["id"]).exit_code == 2
+    assert json.loads((tmp_path / "share" / entry.name).read_text())["entry"]["number"] == 2

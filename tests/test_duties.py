@@ -1,0 +1,333 @@
+"""Duties to report: the book is data and is linted; confirming an alert starts the clocks; forms are filled in, released once, and recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from detectors import lifecycle
+from records.errors import ConflictError, InputError, UsageError
+from records.query import Query
+from records.store.contract import Commit
+from records.store.decisions import broken
+from reports import keys, obliging
+from reports.dutybook import FOLDER, duties, duty_of, incident_classes
+from reports.ledger import Ledger
+from reports.verifying import verify
+from tests.cli import balefire, lines, one
+from tests.test_release import WHEN, WORDS, made
+from tests.test_store import DAY, HOUR, NOON, SECOND, alert, finding, opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from records.store.contract import Store
+    from reports.keys import Key
+
+__all__ = ["opener"]
+CHINA = ("cn-incident", "cn-industry-data")
+
+
+@pytest.fixture
+def store(opener: Callable[[bool], Store]) -> Store:
+    store = opener(True)
+    first = finding(1, alert="al1", assets=("plc-1",))
+    store.write(Commit(findings=(first,), alerts=(replace(alert(1), findings=("f1",)),)))
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON, "isolated the station")])
+    return store
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    monkeypatch.setattr(keys, "COST", 1 << 14)
+    return Ledger(tmp_path / "ledger")
+
+
+@pytest.fixture
+def key(ledger: Ledger, tmp_path: Path) -> Key:
+    return made(ledger, tmp_path / "keys")
+
+
+def graded(store: Store, level: str = "considerable", code: str = "DSDATAALTER", operator: str = "other", regimes: tuple[str, ...] = CHINA) -> list[str]:
+    return obliging.grade(store, "al1", level, code, operator, regimes, "ada", time.time_ns())
+
+
+def due_of(store: Store, duty: str) -> obliging.Due:
+    return next(each for each in obliging.all_due(store) if each.duty.id == duty)
+
+
+# the book
+
+
+def test_the_book_says_what_the_facts_say() -> None:
+    told = {each.id: (each.within, each.verified) for each in duties()}
+    assert told["cn-incident/first-cii"] == ("1h", True)
+    assert told["cn-incident/first-state"] == ("2h", True)
+    assert told["cn-incident/first"] == ("4h", True)
+    assert told["cn-incident/onward-protection"] == ("30m", True)
+    assert told["cn-incident/summary"] == ("30d", True)
+    assert told["nis2/early-warning"] == ("24h", True)
+    assert told["nis2/notification"] == ("72h", True)
+    assert told["nis2/final"] == ("1mo", True)
+    assert told["nerc-cip/notification"] == ("1h", False)
+    assert told["circia/incident"] == ("72h", False)
+    assert told["circia/ransom"] == ("24h", False)
+
+
+def test_the_classes_are_those_of_the_standard() -> None:
+    facts = Path(__file__).parents[2] / "shared" / "facts" / "gbt20986_2023.tsv"
+    if not facts.exists():
+        pytest.skip("needs the shared facts beside the checkout")
+    rows = [line.split("\t") for line in facts.read_text("utf-8").splitlines()[1:]]
+    assert list(incident_classes()) == [row[2].rstrip("*") for row in rows]
+    assert [title.zh for title, _by in incident_classes().values()] == [row[1] if "*" in row[2] else row[3] for row in rows]
+
+
+def test_who_is_told_depends_on_level_class_and_operator() -> None:
+    def applying(level: str, code: str, operator: str) -> set[str]:
+        return {each.id for each in duties() if each.regime in CHINA and each.applies(level, code, operator)}
+
+    assert applying("general", "DSDATAALTER", "other") == set()
+    assert applying("considerable", "NADOS", "other") == {"cn-incident/first", "cn-incident/summary"}
+    assert applying("considerable", "NADOS", "cii") == {"cn-incident/first-cii", "cn-incident/summary"}
+    assert applying("considerable", "DSDATALEAK", "other") == {"cn-incident/first", "cn-incident/summary", "cn-industry-data/report"}
+    assert applying("major", "DSDATALEAK", "protection") == {"cn-incident/onward-protection", "cn-industry-data/report", "cn-industry-data/summary"}
+
+
+@pytest.mark.parametrize(
+    ("start", "within", "due"),
+    [
+        ("2026-01-31T10:00:00", "nis2/final", "2026-02-28T10:00:00"),
+        ("2027-12-15T10:00:00", "nis2/final", "2028-01-15T10:00:00"),
+        ("2026-11-28T23:30:00", "cn-incident/first", "2026-11-29T03:30:00"),
+    ],
+)
+def test_when_it_is_due(start: str, within: str, due: str) -> None:
+    from records.nesting import iso, period
+
+    span, duty = period(start), duty_of(within)
+    assert span is not None
+    assert duty is not None
+    assert iso(duty.due(span[0]) or 0)[:19] == due
+
+
+CASES = (
+    ("within: 4h", "within: 4 hours", "within"), ("operators: [other]", "operators: [others]", "choice"), ("id: first-state", "id: First", "name"),
+    ("id: first-state", "id: first-cii", "twice"), ("title: {en: Final summary", "tittle: {en: Final summary", "key"),
+    ("required: [unit, cause", "required: [unit, causes", "choice"), ("zh: 事件处置总结报告}", "}", "lacks"), ("verified: true", "verified: maybe", "choice"),
+    ("regime: cn-incident", "regime: other", "stem"), ("from: handled", "from: 'released:nothing'", "after"), ("from: [class]", "from: [klass]", "choice"),
+    ("duties:\n", "duties: []\nx:\n", "key"), ("clock: {from: handled, within: 30d}", "clock: 30d", "mapping"), ("fields:\n", "fields: [\n", "yaml"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "problem"), CASES, ids=[f"{case[2]}-{number}" for number, case in enumerate(CASES)])
+def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    text = (FOLDER / "cn-incident.yml").read_text("utf-8")
+    assert old in text
+    (tmp_path / "cn-incident.yml").write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(InputError) as told:
+        duties(tmp_path)
+    assert told.value.key == f"duty.{problem}"
+    line = int(told.value.text("en").split("cn-incident.yml:")[1].split(":")[0])
+    assert abs(line - (text[: text.index(old)].count("\n") + 1)) <= 3 or problem in {"yaml", "lacks"}
+    assert told.value.text("zh")
+
+
+# levels
+
+
+def test_a_level_is_suggested_with_reasons() -> None:
+    shown: dict[str, Any] = {"techniques": ["T0836"], "assets": ["plc-1"]}
+    assert obliging.suggest(shown, [], {}).level == "general"
+    critical = obliging.suggest(shown, [{"name": "PLC 1", "criticality": "critical"}], {})
+    assert (critical.level, critical.code) == ("considerable", "DSDATAALTER")
+    assert "PLC 1" in critical.reasons[0].en
+    for facts, level in (
+        ({"outage": 9}, "general"), ({"outage": 10}, "considerable"), ({"outage": 60}, "major"), ({"outage": 360}, "extraordinary"),
+        ({"records": 1_000_000}, "considerable"), ({"loss": 20_000_000}, "major"), ({"people": 10_000_000}, "extraordinary"),
+        ({"function": 30}, "considerable"),
+    ):  # fmt: skip
+        assert obliging.suggest(shown, [], facts).level == level, facts
+
+
+# clocks, forms, releases
+
+
+def test_a_confirmed_alert_waits_for_a_level_and_its_clock_runs_from_the_decision(store: Store) -> None:
+    before = time.time_ns()
+    (since, by) = obliging.ungraded(store)["al1"]
+    assert by == "ada"
+    assert before - 60 * SECOND < since <= before
+    assert graded(store) == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report"]
+    assert obliging.ungraded(store) == {}
+    first = due_of(store, "cn-incident/first")
+    assert (first.since, first.due) == (since, since + 4 * HOUR)
+    assert not first.overdue(since + 4 * HOUR)
+    assert first.overdue(since + 4 * HOUR + 1)
+    assert due_of(store, "cn-industry-data/report").due == since
+    waiting = due_of(store, "cn-incident/summary")
+    assert (waiting.since, waiting.due) == (None, None)
+    obliging.moment(store, "al1", "handled", since + DAY, "ada")
+    assert due_of(store, "cn-incident/summary").due == since + 31 * DAY
+    assert broken(store) is None
+
+
+def test_an_alert_that_is_not_true_has_no_duties(opener: Callable[[bool], Store]) -> None:
+    store = opener(True)
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    for verdict in (None, "false"):
+        if verdict:
+            store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", verdict, NOON)])
+        assert obliging.ungraded(store) == {}
+        with pytest.raises(UsageError):
+            graded(store)
+
+
+def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store)
+    due = due_of(store, "cn-incident/first")
+    told = obliging.form(store, due, "Water works", "zh")
+    assert told["unit"] == "Water works"
+    assert "数据篡改事件" in told["class"]
+    assert told["level"] == "较大"
+    assert "isolated the station" in told["measures"]
+    assert "10.0.0.9 → 10.0.0.5" in told["leads"]
+    with pytest.raises(UsageError) as missing:
+        obliging.release(store, due, ledger, key, "Water works", "zh", "ada", time.time_ns())
+    assert "place" in missing.value.text("en")
+    obliging.fill(store, due, {"place": "pumping station", "measures": "cut off"}, "bo")
+    with pytest.raises(ConflictError):
+        obliging.fill(store, due, {"place": "elsewhere"}, "eve")
+    with pytest.raises(UsageError):
+        obliging.fill(store, due_of(store, "cn-incident/first"), {"nonsense": "x"}, "bo")
+    receipt = obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
+    with pytest.raises(UsageError):
+        obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
+    assert verify(ledger.root, [key.public]).valid
+    body = ledger.read(2).body
+    assert (receipt, body["document"]["form"]["measures"], body["document"]["form"]["place"]) == (str(ledger.read(2).receipt), "cut off", "pumping station")
+    trail = store.read("audit", Query(sort="id", limit=100)).to_pylist()
+    assert [(row["action"], row["by"]) for row in trail if row["subject"] == due.row["id"]] == [("grade", "ada"), ("fill", "bo"), ("release", "ada")]
+    assert broken(store) is None
+
+
+def test_a_release_cut_off_between_ledger_and_store_is_made_up_for(store: Store, ledger: Ledger, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    graded(store)
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    due = due_of(store, "cn-incident/first")
+
+    def away(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store), "change", away)
+        with pytest.raises(OSError, match=r"^$"):
+            obliging.release(store, due, ledger, key, "W", "en", "ada", time.time_ns())
+    receipt = obliging.release(store, due, ledger, key, "W", "en", "ada", time.time_ns())
+    assert ledger.numbers() == [1, 2]
+    assert receipt == str(ledger.read(2).receipt)
+
+
+def test_a_level_decided_anew_changes_the_duties(store: Store) -> None:
+    graded(store, "major")
+    assert due_of(store, "cn-industry-data/summary").open
+    graded(store, "general")
+    assert {each.row["status"] for each in obliging.all_due(store)} == {"waived"}
+    graded(store, "considerable")
+    assert due_of(store, "cn-incident/first").open
+    assert due_of(store, "cn-industry-data/summary").row["status"] == "waived"
+
+
+def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store)
+    obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points"}, "bo")
+    obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
+    (seen,) = obliging.view(store, "telecommunications", "W", "en")
+    assert seen["duty"] == "cn-industry-data/report"
+    assert set(seen["form"]) == {"unit", "found", "class", "level", "data", "impact", "measures", "cause"}
+    assert {each["duty"] for each in obliging.view(store, "cyberspace", "W", "en")} == {"cn-incident/first", "cn-incident/summary"}
+    assert all(each["form"] == {} for each in obliging.view(store, "cyberspace", "W", "en"))
+    assert obliging.view(store, "cisa", "W", "en") == []
+
+
+# the command line
+
+
+def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from records.store import open_store
+
+    monkeypatch.setattr(keys, "COST", 1 << 14)
+    monkeypatch.setitem(os.environ, keys.PASSPHRASE, WORDS)
+    monkeypatch.setenv("BALEFIRE_DUTIES__UNIT", "Water works")
+    where = tmp_path / "store"
+    store = open_store(str(where), True)
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    store.close()
+    assert one("alert", "close", "al1", "--verdict", "true", "--by", "ada", "--store", where)["verdict"] == "true"
+    (waiting,) = lines("duty", "list", "--store", where)
+    assert (waiting["status"], waiting["by"]) == ("ungraded", "ada")
+    for language, words in (("en", "was confirmed by ada 0 h 0 min ago"), ("zh", "尚未定级")):
+        assert words in balefire("duty", "list", "--store", where, "--language", language).stdout
+    suggestion = one("duty", "grade", "al1", "--outage", "70", "--store", where)
+    assert (suggestion["suggestion"]["level"], suggestion["duties"]) == ("major", [])
+    decided = one("duty", "grade", "al1", "--outage", "70", "--level", "major", "--by", "ada", "--store", where)
+    assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary"]
+    rows = {row["duty"]: row for row in lines("duty", "list", "--store", where)}
+    first = rows["cn-incident/first"]
+    assert 0 < first["left_s"] <= 4 * 3600
+    assert rows["cn-industry-data/report"]["overdue"] is True
+    assert "AT ONCE" in balefire("duty", "list", "--store", where, "--language", "en").stdout
+    shown = one("duty", "show", first["id"][:8], "--store", where)
+    assert shown["form"]["unit"] == "Water works"
+    assert balefire("duty", "show", first["id"][:8], "--store", where).exit_code == 0
+    keep = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
+    assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 2
+    assert balefire("key", "make", *keep).exit_code == 0
+    assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 1
+    assert one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--store", where)["filled"] == ["place", "impact", "measures"]
+    released = one("duty", "release", first["id"], "--store", where, *keep, "--by", "ada")
+    told = one("verify", released["entry"], "--receipt", released["receipt"], "--key", json.loads(Path(released["entry"]).read_text())["entry"]["key"])
+    assert told["valid"] is True
+    assert one("duty", "moment", "al1", "handled", "--at", "2026-11-28T06:00", "--store", where)["handled"] == WHEN
+    summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
+    assert summary["due"] == "2026-12-28T06:00:00.000000000Z"
+    assert one("duty", "waive", summary["id"], "--note", "merged", "--store", where)["status"] == "waived"
+    assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first"]
+    assert balefire("duty", "list", "--agency", "nobody", "--store", where).exit_code == 2
+    assert one("verify", where)["valid"] is True
+
+
+# the page
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    from reports import warned
+    from tests.test_dashboards import opened, sent
+    from tests.test_store import activities, activity
+
+    where = tmp_path / "store"
+    from records.store import open_store
+
+    store = open_store(str(where), True)
+    store.write(activities(activity(1)))
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    words = {
+        "en": ("Nothing is overdue", "no level decided: 1", "OVERDUE", "writes to pump"),
+        "zh": ("没有逾期事项", "尚未定级：1 条", "已逾期", "writes to pump"),
+    }
+    assert words[language][0] in sent(opened("duties", where, monkeypatch, lang=language))
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
+    assert words[language][1] in sent(opened("duties", where, monkeypatch, lang=language))
+    graded(store, regimes=(*CHINA, "nerc-cip"))
+    warned.issue(store, "al1", "red", "writes to pump 3", warned.suggest(store, "al1")[1], "plant 2", "ada", 0)
+    shown = sent(opened("duties", where, monkeypatch, lang=language))
+    for word in (*words[language][2:], {"en": "UNVERIFIED", "zh": "未核实"}[language], {"en": "First report", "zh": "初次报告"}[language]):
+        assert word in shown
+    store.close()

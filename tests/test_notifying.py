@@ -1,0 +1,161 @@
+"""Alerts are told to people: once, graver ones again, in quiet hours only what is urgent, past the limit as one digest."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from dataclasses import replace
+from datetime import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from records.errors import UsageError
+from records.store import open_store
+from records.store.contract import Commit
+from reports.notifying import LISTED, Notifier, Wish, message, targets
+from tests.cli import balefire, one
+from tests.test_store import alert, finding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from records.store.contract import Store
+
+NOON, NIGHT = 1_795_348_800.0, 1_795_388_400.0  # 2026-11-22, 12:00 and 23:00 UTC
+QUIET = (time(22), time(6))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"), True)
+
+
+def put(store: Store, **severities: int) -> None:
+    numbers = {name: int(name[1:]) for name in severities}
+    alerts = tuple(replace(alert(numbers[name]), severity=severity) for name, severity in severities.items())
+    stored = {each.id: each.revision for each in store.alerts([each.id for each in alerts])}
+    store.write(Commit(findings=tuple(finding(number, alert=f"al{number}") for number in numbers.values()),
+                       alerts=tuple(replace(each, revision=stored.get(each.id, 0)) for each in alerts)))  # fmt: skip
+
+
+class Phone:
+    """Somebody's telephone, which may be off."""
+
+    def __init__(self) -> None:
+        self.heard, self.on = list[tuple[str, str]](), True
+
+    def __call__(self, title: str, body: str) -> bool:
+        if self.on:
+            self.heard.append((title, body))
+        return self.on
+
+
+def ringing(tmp_path: Path, phone: Phone, **wish: Any) -> Notifier:
+    return Notifier(tmp_path / "post", Wish(**wish), "en", {"phone": phone})
+
+
+def test_an_alert_is_told_once_and_again_where_it_became_graver(store: Store, tmp_path: Path) -> None:
+    phone = Phone()
+    notifier = ringing(tmp_path, phone)
+    put(store, a1=62, a2=30)
+    assert notifier.look(store, NOON) == {"phone": 1}
+    assert notifier.look(store, NOON + 60) == {"phone": 0}
+    put(store, a1=70)
+    assert ringing(tmp_path, phone).look(store, NOON + 120) == {"phone": 0}, "as grave a word as before, also after a restart"
+    put(store, a1=85)
+    assert notifier.look(store, NOON + 180) == {"phone": 1}
+    assert [title.split(":")[0] for title, _body in phone.heard] == ["high 62", "critical 85"]
+
+
+def test_what_did_not_go_out_is_told_with_the_next_look(store: Store, tmp_path: Path) -> None:
+    phone = Phone()
+    notifier = ringing(tmp_path, phone)
+    put(store, a1=62)
+    phone.on = False
+    assert notifier.look(store, NOON) == {"phone": -1}
+    phone.on = True
+    assert notifier.look(store, NOON + 60) == {"phone": 1}
+    assert len(phone.heard) == 1
+
+
+def test_quiet_hours_end_with_one_digest(store: Store, tmp_path: Path) -> None:
+    phone = Phone()
+    notifier = ringing(tmp_path, phone, quiet=QUIET)
+    put(store, a1=62, a2=64)
+    assert notifier.look(store, NIGHT) == {"phone": 0}
+    put(store, a3=90)
+    assert notifier.look(store, NIGHT + 60) == {"phone": 1}
+    assert notifier.look(store, NIGHT + 7 * 3600 - 1) == {"phone": 0}
+    assert notifier.look(store, NIGHT + 7 * 3600) == {"phone": 2}
+    assert phone.heard[1][0] == "Balefire: 2 alerts"
+    assert Wish(quiet=QUIET, zone="Asia/Shanghai").is_quiet(NOON + 3 * 3600)
+    assert not Wish(quiet=QUIET, zone="Asia/Shanghai").is_quiet(NOON)
+    assert Wish(quiet=(time(11), time(13))).is_quiet(NOON)
+
+
+def test_past_the_limit_what_comes_is_gathered_and_nothing_is_dropped(store: Store, tmp_path: Path) -> None:
+    phone = Phone()
+    notifier = ringing(tmp_path, phone, hourly=3)
+    told = 0
+    for number in range(1, 11):
+        put(store, **{f"a{number}": 60 + number})
+        told += notifier.look(store, NOON + number * 60)["phone"]
+    assert (told, len(phone.heard)) == (3, 3)
+    assert notifier.look(store, NOON + 60 + 3600)["phone"] == 7
+    assert phone.heard[-1][0] == "Balefire: 7 alerts"
+
+
+def test_a_digest_is_bounded_and_the_gravest_come_first() -> None:
+    rows = [{"id": f"al{number}", "severity": number, "title.en": f"t{number}\x1b[31m", "title.zh": "题"} for number in range(60, 100)]
+    title, body = message(rows, "en")
+    assert title == "Balefire: 40 alerts"
+    assert body.splitlines()[0].startswith("critical 99")
+    assert body.splitlines()[-1] == f"and {40 - LISTED} more"
+    assert "\x1b" not in body
+    assert message(rows, "zh")[0] == "Balefire：40 条告警"
+
+
+def test_addresses_are_checked_and_never_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "addresses"
+    for text in ("", "# nobody\n", "nonsense://secret-token\n"):
+        file.write_text(text)
+        with pytest.raises(UsageError) as told:
+            targets(file)
+        assert "secret-token" not in told.value.text("en")
+    with pytest.raises(UsageError):
+        targets(tmp_path / "none")
+
+
+def test_the_command_tells_a_real_server(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[dict[str, Any]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - the library's name
+            """Say nothing."""
+
+    put(store, a1=62)
+    store.close()
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(tmp_path / "post"))
+    assert balefire("notify", "--store", tmp_path / "store").exit_code == 2
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        (tmp_path / "addresses").write_text(f"json://127.0.0.1:{server.server_address[1]}/in\n")
+        monkeypatch.setenv("BALEFIRE_NOTIFICATION__ADDRESSES", str(tmp_path / "addresses"))
+        assert one("notify", "--store", tmp_path / "store") == {"told": 1, "failed": 0}
+        assert one("notify", "--store", tmp_path / "store") == {"told": 0, "failed": 0}
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+    (told,) = heard
+    assert "high 62" in told["title"]

@@ -1,0 +1,97 @@
+"""Warnings: suggested, decided by a person, and their loop with its times."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from detectors import lifecycle
+from detectors.lifecycle import TransitionError
+from records.errors import UsageError
+from records.query import Query
+from records.store.contract import Commit
+from records.store.decisions import broken
+from reports import obliging, warned
+from tests.cli import balefire, lines, one
+from tests.test_store import NOON, alert, finding, opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from records.store.contract import Store
+
+__all__ = ["opener"]
+
+
+@pytest.fixture
+def store(opener: Callable[[bool], Store]) -> Store:
+    store = opener(True)
+    store.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    return store
+
+
+def issued(store: Store, colour: str = "orange", now: int = 0) -> str:
+    _suggested, reasons = warned.suggest(store, "al1")
+    return warned.issue(store, "al1", colour, "writes to pump 3", reasons, "plant 2", "ada", now)
+
+
+def test_a_colour_is_suggested_and_follows_the_level_once_that_is_decided(store: Store) -> None:
+    colour, reasons = warned.suggest(store, "al1")
+    assert colour == "blue"
+    assert "62" in reasons[0].en
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
+    for level, wanted in (("general", "blue"), ("considerable", "yellow"), ("major", "orange"), ("extraordinary", "red")):
+        obliging.grade(store, "al1", level, "NADOS", "other", (), "ada", time.time_ns())
+        assert warned.suggest(store, "al1")[0] == wanted
+
+
+def test_the_loop_has_its_order_and_its_times(store: Store) -> None:
+    name = issued(store)
+    hours = [2, 24, 48, 120]
+    for number, action in enumerate(("sign", "handle", "feedback", "close")):
+        row = warned.one(store, name)
+        assert row["due"] == hours[number] * warned.HOUR
+        assert not warned.overdue(row, row["due"])
+        assert warned.overdue(row, row["due"] + 1)
+        for other in {"sign", "handle", "feedback", "close"} - {action}:
+            with pytest.raises(TransitionError):
+                warned.step(store, name, other, "bo", 1, "x")
+        if action in {"handle", "feedback"}:
+            with pytest.raises(UsageError):
+                warned.step(store, name, action, "bo", 1)
+        warned.step(store, name, action, "bo", number + 1, "done")
+    row = warned.one(store, name)
+    assert [row[each] for each in warned.STEPS] == [0, 1, 2, 3, 4]
+    assert (row["status"], row["due"]) == ("closed", None)
+    trail = store.read("audit", Query(sort="id", limit=100)).to_pylist()
+    assert [(each["action"], each["by"]) for each in trail] == [("issue", "ada"), ("sign", "bo"), ("handle", "bo"), ("feedback", "bo"), ("close", "bo")]
+    assert broken(store) is None
+
+
+def test_a_warning_that_says_nothing_is_refused(store: Store) -> None:
+    for colour, title, receiver in (("green", "t", "r"), ("red", " ", "r"), ("red", "t", " ")):
+        with pytest.raises(UsageError):
+            warned.issue(store, "al1", colour, title, warned.suggest(store, "al1")[1], receiver, "ada", 0)
+    with pytest.raises(UsageError):
+        warned.issue(store, "al1", "red", "t", warned.suggest(store, "al1")[1], "r", " ", 0)
+    assert warned.warnings(store) == []
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    from records.store import open_store
+
+    where = tmp_path / "store"
+    made = open_store(str(where), True)
+    made.write(Commit(findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    made.close()
+    assert one("warning", "issue", "al1", "--store", where)["id"] is None
+    name = one("warning", "issue", "al1", "--colour", "red", "--to", "plant 2", "--by", "ada", "--store", where)["id"]
+    assert [row["overdue"] for row in lines("warning", "list", "--store", where)] == [False]
+    for language, word in (("en", "red"), ("zh", "红色")):
+        assert word in balefire("warning", "list", "--store", where, "--language", language).stdout
+    assert balefire("warning", "close", name, "--store", where).exit_code == 1
+    assert one("warning", "sign", name[:6], "--by", "bo", "--store", where)["status"] == "signed"
+    assert lines("warning", "list", "--overdue", "--store", where) == []
