@@ -14,6 +14,7 @@ from balefire.commands.about import protocols, schema, version, warm
 from balefire.commands.alert import alert
 from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
+from balefire.commands.baseline import baseline
 from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.dashboard import dashboard
 from balefire.commands.deliver import deliver
@@ -83,6 +84,7 @@ COMMANDS = (
     user,
     rulebook,
     policy,
+    baseline,
     schema,
     protocols,
     warm,

@@ -288,13 +288,15 @@ def test_learning_is_neither_stored_nor_judged(tmp_path: Path) -> None:
     plain = one("replay", capture, "--store", tmp_path / "plain")
     assert [given["path"] for given in learned["inputs"]] == [str(capture)]
     assert learned["activities"] == plain["activities"]
+    assert {row["detector"] for row in lines("findings", "--store", tmp_path / "plain")}.isdisjoint({"novelty"})
     assert lines("activities", "--store", tmp_path / "learned") == lines("activities", "--store", tmp_path / "plain")
 
 
-def test_that_nothing_learns_is_said(tmp_path: Path) -> None:
-    capture = short(tmp_path)
-    for language, words in (("en", "no detector learns yet"), ("zh", "还没有会学习的检测器")):
-        told = balefire("replay", capture, "--learn", capture, "--store", tmp_path / "s", "--language", language)
+def test_that_nothing_was_learned_is_said(tmp_path: Path) -> None:
+    capture, nothing = short(tmp_path), tmp_path / "nothing.pcap"
+    nothing.write_bytes(capture.read_bytes()[:24])
+    for language, words in (("en", "nothing that could be learned"), ("zh", "没有可供学习的内容")):
+        told = balefire("replay", capture, "--learn", nothing, "--store", tmp_path / "s", "--language", language)
         assert told.exit_code == 0
         assert words in told.stderr
         assert len(told.stderr.splitlines()) == 1

@@ -1,0 +1,183 @@
+"""Habits: who does what to whom, on which objects, how often. What was learned and what people edit is one and the same thing.
+
+A habit is a source, a destination, a protocol, an effect, a unit and a space, with the objects that were ever meant: a request within them is no news,
+however it is cut. What serves the network (ARP, DNS …) has no habits.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sensors.protocol import protocols
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+Row = dict[str, Any]
+MOST: Final = 65_536  # habits; beyond them nothing more is learned, and that is counted
+MOST_SPANS: Final = 64  # of a habit; beyond them the two that are nearest become one
+MOST_NAMES: Final = 256  # of a habit; beyond them any name is meant
+ANY: Final = "*"
+ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time"})  # accesses that change something
+COLUMNS: Final = (
+    "source.ip", "source.mac", "destination.ip", "destination.mac", "network.protocol", "ot.access", "ot.effect", "ot.unit", "ot.object.space",
+    "ot.object.name", "ot.object.first", "ot.object.last",
+)  # fmt: skip
+
+
+class Key(NamedTuple):
+    """What a habit is about; unit and space may be absent."""
+
+    source: str
+    destination: str
+    protocol: str
+    effect: str
+    unit: int | None
+    space: str | None
+
+
+@dataclass(slots=True)
+class Habit:
+    """`spans`: first and last object (as on the wire) of each range, in order; `names` of objects that have one.
+
+    `every`: seconds between two, where it recurs.
+    """
+
+    access: str = ""
+    spans: list[list[int]] = field(default_factory=list[list[int]])
+    names: list[str] = field(default_factory=list[str])
+    every: float | None = None
+
+    def holds(self, row: Row) -> bool:
+        """Whether the objects of a row are among its own; a row without any is."""
+        name, first, last = row["ot.object.name"], row["ot.object.first"], row["ot.object.last"]
+        if first is None:
+            return name is None or ANY in self.names or name in self.names
+        at = bisect_right(self.spans, [first, 2**63]) - 1
+        return at >= 0 and self.spans[at][0] <= first and self.spans[at][1] >= (first if last is None else last)
+
+    def add(self, row: Row) -> None:
+        """The objects of a row are among its own from now on."""
+        name, first, last = row["ot.object.name"], row["ot.object.first"], row["ot.object.last"]
+        if first is not None:
+            self.spans = _merged([*self.spans, [first, first if last is None else last]])
+        elif name is not None and name not in self.names and ANY not in self.names:
+            self.names = sorted([*self.names, name]) if len(self.names) < MOST_NAMES else [ANY]
+
+
+class Baseline:
+    """All habits of a network. `shed` counts those for which there was no room; `news` tells what about a row is none."""
+
+    def __init__(self, habits: Mapping[Key, Habit] | None = None, shed: int = 0) -> None:
+        self.habits = dict(habits or {})
+        self.shed = shed
+        self._sources: set[str] = set()
+        self._pairs: set[tuple[str, str]] = set()
+        self._spoken: set[tuple[str, str, str]] = set()
+        self._acting: set[tuple[str, str]] = set()
+        self._deeds: dict[tuple[str, str, str, str], list[Habit]] = {}
+        for key, habit in self.habits.items():
+            self._know(key, habit)
+
+    @property
+    def version(self) -> str:
+        """The same habits have the same version."""
+        told = [[*key, habit.access, habit.spans, habit.names] for key, habit in sorted(self.habits.items(), key=lambda each: _order(each[0]))]
+        return blake2b(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+    def learn(self, rows: pa.Table) -> None:
+        """What these activities did is normal."""
+        for row in different(rows, [("ot.interval.mean", "min")]):
+            key = key_of(row)
+            if key is None:
+                continue
+            habit = self.habits.get(key)
+            if habit is None:
+                if len(self.habits) >= MOST:
+                    self.shed += 1
+                    continue
+                habit = self.habits[key] = Habit(row["ot.access"] or "")
+                self._know(key, habit)
+            habit.add(row)
+            pause = row["ot.interval.mean_min"]
+            if pause is not None and (habit.every is None or pause < habit.every):
+                habit.every = round(float(pause), 3)
+
+    def news(self, row: Row) -> str | None:
+        """What about a row is no habit: its `host`, the `pair`, the `protocol` or the `effect` between them, the `object`; None where all of it is one."""
+        key = key_of(row)
+        if key is None or self._holds(key, row):
+            return None
+        pair = key.source, key.destination
+        if pair not in self._pairs:
+            return "pair" if key.source in self._sources else "host"
+        if (*pair, key.protocol) not in self._spoken:
+            return "protocol"
+        return "object" if (*pair, key.protocol, key.effect) in self._deeds else "effect"
+
+    def acts(self, source: str, destination: str) -> bool:
+        """Whether this source is used to change something at this destination."""
+        return (source, destination) in self._acting
+
+    def _holds(self, key: Key, row: Row) -> bool:
+        habit = self.habits.get(key)
+        return habit is not None and habit.holds(row)
+
+    def _know(self, key: Key, habit: Habit) -> None:
+        self._sources.add(key.source)
+        self._pairs.add(key[:2])
+        self._spoken.add(key[:3])
+        self._deeds.setdefault(key[:4], []).append(habit)
+        if habit.access in ACTING:
+            self._acting.add(key[:2])
+
+
+def key_of(row: Row) -> Key | None:
+    """The habit that a row would be; None for what serves the network, and where an end is not known."""
+    source, destination = row["source.ip"] or row["source.mac"], row["destination.ip"] or row["destination.mac"]
+    protocol = row["network.protocol"] or "unknown"
+    if source is None or destination is None or protocol in serving():
+        return None
+    return Key(source, destination, protocol, row["ot.effect"] or "unknown", row["ot.unit"], row["ot.object.space"])
+
+
+@cache
+def serving() -> frozenset[str]:
+    """Protocols that serve the network, whoever is on it."""
+    return frozenset(protocol.name for protocol in protocols() if protocol.infrastructure)
+
+
+def different(rows: pa.Table, aggregates: Sequence[tuple[str, str]]) -> list[Row]:
+    """The different rows of COLUMNS, each with these aggregates of others."""
+    grouped: Any = rows.select([*COLUMNS, *(name for name, _ in aggregates)]).group_by(list(COLUMNS), use_threads=False)
+    return grouped.aggregate(list(aggregates)).to_pylist()
+
+
+def _merged(spans: list[list[int]]) -> list[list[int]]:
+    """Ranges in order, those that touch made one; of too many, those that are nearest."""
+    made: list[list[int]] = []
+    for first, last in sorted(spans):
+        if made and first <= made[-1][1] + 1:
+            made[-1] = [made[-1][0], max(made[-1][1], last)]
+        else:
+            made.append([first, last])
+    while len(made) > MOST_SPANS:
+        at = min(range(1, len(made)), key=lambda number: made[number][0] - made[number - 1][1])
+        made[at - 1 : at + 1] = [[made[at - 1][0], made[at][1]]]
+    return made
+
+
+def _order(key: Key) -> tuple[str, ...]:
+    return tuple("" if part is None else f"{part:020}" if isinstance(part, int) else part for part in key)
+
+
+def ordered(baseline: Baseline) -> list[tuple[Key, Habit]]:
+    """Its habits in an order that does not depend on how they were learned."""
+    return sorted(baseline.habits.items(), key=lambda each: _order(each[0]))
