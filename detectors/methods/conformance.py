@@ -84,7 +84,7 @@ class Conformance(Remembering[Repeated]):
         return told
 
     def _revived(self, told: Any) -> Repeated:
-        return Repeated(list(told["times"]), witnesses(told["witnesses"]), told["told"])
+        return Repeated(list(told["times"]), witnesses(told["witnesses"]), told["told"], dict(told["row"]))
 
     def _overdue(self, starts: Any) -> Iterator[Finding]:
         """Reports that were not enabled again, now that it is so late, in the order in which that shows."""

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from tests.evaluate.labels import Case, Window
 
 MINUTE: Final = 60 * SECOND
-NEW_ALONE: Final = frozenset({"new-asset", "new-protocol"})  # says that something is there and nothing of what it does: reported apart
+NEW_ALONE: Final = frozenset({"new-host", "new-pair", "new-protocol"})  # where it only looks, that says that something is there: reported apart
 BOUND: Final = 0.05  # what the 95 % upper bound leaves
+
+
+def new_alone(finding: Finding) -> bool:
+    """Does it say no more than that somebody or something is new?"""
+    return finding.rule in NEW_ALONE and severity_word(finding.severity) == "low"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,9 @@ def measure(case: Case, judged: Judged) -> Measured:
     near = list(case.windows)
     for window in case.windows:
         touching = [finding for finding in judged.findings if _overlaps(window, finding, judged) and _names(finding, window, judged.macs)]
-        told = [finding for finding in touching if finding.rule not in NEW_ALONE]
+        told = [finding for finding in touching if not new_alone(finding)]
         seconds = min((max(0, judged.told[finding.id] - window.start) / SECOND for finding in told), default=None)
-        made.hits.append(Hit(window, tuple(told), tuple(finding for finding in touching if finding.rule in NEW_ALONE), seconds))
+        made.hits.append(Hit(window, tuple(told), tuple(finding for finding in touching if new_alone(finding)), seconds))
     counted = {finding.id for hit in made.hits for finding in hit.findings}
     made.right = len(counted)
     for finding in judged.findings:
@@ -84,7 +89,7 @@ def measure(case: Case, judged: Judged) -> Measured:
         if any(_overlaps(act, finding, judged, AFTERMATH) and _names(finding, act, judged.macs) for act in case.acts):
             made.expected.append(finding)
         else:
-            (made.new if finding.rule in NEW_ALONE else made.false).append(finding)
+            (made.new if new_alone(finding) else made.false).append(finding)
     attacked = sum(window.end - window.start for window in case.windows)
     made.outside = max(0.0, judged.hours - attacked / SECOND / 3600)
     made.minutes = len({minute for finding in made.false for minute in range(finding.time // MINUTE, finding.end // MINUTE + 1)})
