@@ -173,7 +173,8 @@ def test_names_that_the_engine_makes_are_told_in_words(stated: dict[str, object]
 def test_chinese_sentences_hold_no_english_words(name: str) -> None:
     for finding in judged(fresh(name), [HOSTILE]):
         for text in (finding.title, finding.reason):
-            assert not re.search(r"[A-Za-z]{3,}", text.zh.replace("（unknown）", "")), text.zh  # what a protocol itself calls an operation stays
+            words = re.sub(r"（unknown）|“[a-z0-9_]+”", "", text.zh)  # what a protocol is called, and itself calls an operation, stays
+            assert not re.search(r"[A-Za-z]{3,}", words), text.zh
 
 
 def test_a_refusal_and_silence_are_told_apart() -> None:

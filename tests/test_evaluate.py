@@ -45,7 +45,8 @@ def measured(*findings: Finding, **more: Any) -> Any:
     [
         (finding(HOUR, source="10.0.0.66"), 1, 0), (finding(HOUR, destination="10.0.0.5"), 1, 0), (finding(HOUR, words="02:00:00:00:00:66 searched"), 1, 0),
         (finding(HOUR, words="10.0.0.66 searched"), 1, 0), (finding(HOUR, words="10.0.0.6 searched"), 0, 0), (finding(HOUR, source="10.0.0.9"), 0, 0),
-        (finding(HOUR, source="10.0.0.66", rule="new-asset"), 0, 0), (finding(ATTACK.end + AFTERMATH, source="10.0.0.66"), 0, 0),
+        (finding(HOUR, source="10.0.0.66", rule="new-host", terms=(Term("t", "项", 30.0),)), 0, 0),
+        (finding(HOUR, source="10.0.0.66", rule="new-host"), 1, 0), (finding(ATTACK.end + AFTERMATH, source="10.0.0.66"), 0, 0),
         (finding(ATTACK.end + AFTERMATH + 1, source="10.0.0.66"), 0, 1), (finding(HOUR - SECOND - 1, source="10.0.0.66"), 0, 1),
         (finding(HOUR - SECOND, source="10.0.0.66"), 1, 0),
     ],

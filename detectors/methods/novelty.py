@@ -116,7 +116,8 @@ class Novelty:
         terms = {news: NEW[news], **({row["ot.access"]: DONE[row["ot.access"]]} if row["ot.access"] in DONE else {})}
         terms |= {"first_act": FIRST_ACT} if acts and not self.baseline.acts(key.source, key.destination) else {}
         terms |= {"refused": REFUSED} if row["event.outcome"] == "failure" else {}
-        techniques = ("T0848",) if acts and news in ("host", "pair") else ()
+        looks = ("T0801",) if row["ot.access"] in ("read", "report") else ("T0846",)
+        techniques = looks if not acts else ("T0848",) if news in ("host", "pair") else ("T0855",)
 
         def values(language: str) -> dict[str, object]:
             return {"deed": deed(key.effect, language), "protocol": key.protocol, "address": host(row, "source")}
