@@ -20,6 +20,7 @@ from balefire.schedule import Housekeeper
 from balefire.screen import Screen
 from balefire.settings import Settings
 from records.store import open_store
+from reports import keys
 from tests.cli import ROOT, balefire, lines, one, stored
 from tests.reporting import START, Plant, fill
 
@@ -247,3 +248,24 @@ def test_the_page_s_commands_are_commands_and_its_settings_are_settings() -> Non
     told = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
     found = Settings.model_validate(told).reports
     assert set(told["reports"]) == set(type(found).model_fields), "every setting stands on the page"
+
+
+def test_a_released_report_is_signed_once_with_its_files_and_verified_offline(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "COST", 1 << 14)
+    monkeypatch.setenv(keys.PASSPHRASE, "a passphrase of the tests")
+    place = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
+    told = one("report", "run", "daily", "--store", own, "--format", "html", "--format", "xlsx")
+    unsigned = balefire("report", "release", told["id"], "--store", own, *place, "--language", "en")
+    assert (unsigned.exit_code, "balefire key make" in unsigned.stderr) == (2, True)
+    public = one("key", "make", *place)["key"]
+    done = one("report", "release", told["id"][:-4], "--store", own, *place, "--by", "Wang Fang")
+    assert (done["id"], done["number"]) == (told["id"], 2)
+    assert sorted(done["files"]) == sorted(Path(file).name for file in told["files"])
+    assert one("report", "release", told["id"], "--store", own, *place) == done
+    assert one("verify", tmp_path / "ledger", "--key", public, "--receipt", done["receipt"])["valid"] is True
+    entry = json.loads(Path(done["entry"]).read_text("utf-8"))["entry"]
+    assert (entry["document"], entry["by"]) == (one("report", "show", told["id"], "--store", own), "Wang Fang")
+    page = next((tmp_path / "ledger" / "000002").glob("*.html"))
+    page.write_bytes(page.read_bytes() + b" ")
+    refused = balefire("verify", tmp_path / "ledger", "--key", public, "--json")
+    assert (refused.exit_code, json.loads(refused.stdout)["valid"]) == (1, False)

@@ -25,7 +25,7 @@ def key() -> None:
     """Hold the commands about keys."""
 
 
-def _kept(function: Callable[..., None]) -> Callable[..., None]:
+def signs(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command where ledger and keys are, and who does it."""
     for option in (
         click.option("--by", metavar="NAME", help=say("cli.option.by", HELP)),
@@ -80,7 +80,7 @@ def _told(screen: Screen, entry: Entry, as_json: bool) -> None:
 
 
 @key.command("make", help=say("cli.help.key_make", HELP))
-@_kept
+@signs
 @speaks
 def make(screen: Screen, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
     """Make the first key, or the next one where the last was revoked."""
@@ -94,7 +94,7 @@ def make(screen: Screen, folder: Path | None, keys: Path | None, by: str | None,
 
 
 @key.command("rotate", help=say("cli.help.key_rotate", HELP))
-@_kept
+@signs
 @speaks
 def rotate(screen: Screen, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
     """Let a new key sign from here on; the one before says so with its last signature."""
@@ -109,7 +109,7 @@ def rotate(screen: Screen, folder: Path | None, keys: Path | None, by: str | Non
 @key.command("revoke", help=say("cli.help.key_revoke", HELP))
 @click.argument("public", metavar="KEY")
 @click.option("--reason", required=True, metavar="TEXT", help=say("ledger.option.reason", HELP))
-@_kept
+@signs
 @speaks
 def revoke(screen: Screen, public: str, reason: str, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
     """Say that a key counts no more from here on."""
@@ -122,7 +122,7 @@ def revoke(screen: Screen, public: str, reason: str, folder: Path | None, keys: 
 
 
 @key.command("list", help=say("cli.help.key_list", HELP))
-@_kept
+@signs
 @speaks
 def listed(screen: Screen, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
     """List every key that the ledger knows or that is kept here, and what became of it."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from balefire.commands.key import ledger_of, signing, signs
 from records.errors import UsageError
 from records.wording import LANGUAGES, say
 
@@ -141,6 +142,31 @@ def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, .
     _tell(screen, told)
     for file in files or folder.files(str(told["id"])):
         screen.print(str(file))
+
+
+@report.command(help=say("cli.help.report_release", HELP))
+@click.argument("identity", metavar="ID")
+@signs
+@keeps
+@speaks
+def release(screen: Screen, identity: str, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
+    """Sign a report and its files into the ledger; one that is released already stays as it is."""
+    from balefire.identities import who
+    from balefire.reporting import kept
+    from records.nesting import iso
+
+    reports, ledger = kept(screen.settings, screen.store), ledger_of(screen, folder)
+    told = reports.find(identity)
+    name = str(told["id"])
+    entry = next((each for each in map(ledger.read, reversed(ledger.numbers())) if each.body["document"].get("id") == name), None)
+    if entry is None:
+        files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
+        entry = ledger.release(signing(screen, ledger, keys), told, files, by=who(screen.settings, by), time=iso(time.time_ns()))
+    receipt, place = str(entry.receipt), str(ledger.path(entry.number))
+    if as_json:
+        screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": [file["name"] for file in entry.body["files"]]})
+    else:
+        screen.print(screen.say("cli.report.released", id=name, entry=place, receipt=receipt))
 
 
 @report.command(help=say("cli.help.report_schedule", HELP))
