@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,12 +19,21 @@ LONG: Final = (
     "test_fuzz.py", "test_elastic_holds.py", "test_modes.py", "test_conformance.py", "test_stores_agree.py", "test_store.py", "test_elastic_failover.py",
     "test_pages.py", "test_plant_pages.py", "test_backtest.py", "test_firing.py", "test_mutation.py", "test_batches.py", "test_protocols.py",
     "test_plant_dnp3.py", "test_plant_iec104.py", "test_plant_enip.py", "test_plant_s7comm.py", "test_dissection.py", "test_soak.py",
+    "test_accessible.py", "test_rule_files.py", "test_cli.py", "test_elastic_errors.py", "test_ageing.py", "test_grouping.py", "test_streams.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """A page that is run without a browser becomes the main module, which processes that are started later would run again: not after its test."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

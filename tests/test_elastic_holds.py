@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -110,9 +109,7 @@ def in_a_process(where: str, point: int) -> int | None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     process = context.Process(target=killed, args=(where, point))
-    with pytest.MonkeyPatch.context() as patch:  # a page that was run without a browser is the main module since, and none to be run again
-        patch.setitem(sys.modules, "__main__", sys.modules[__name__])
-        process.start()
+    process.start()
     process.join(120)
     return process.exitcode
 
