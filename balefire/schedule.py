@@ -48,6 +48,25 @@ class Job:
     due: Callable[[Store, Settings, int], bool] | None = None
 
 
+def repeated(screen: Screen, every: int | None, once: Callable[[], None]) -> None:
+    """Do it now and, where `every` tells how many seconds lie between, again and again until this process is ended, whatever went wrong at one time."""
+    if every is None:
+        once()
+        return
+    from apscheduler.schedulers.blocking import BlockingScheduler  # pyright: ignore[reportMissingTypeStubs]
+
+    def again() -> None:
+        try:
+            once()
+        except BalefireError as error:  # what is away comes back
+            screen.fail(error)
+
+    scheduler: Any = BlockingScheduler(timezone="UTC")
+    scheduler.add_job(again, "interval", seconds=every, max_instances=1, coalesce=True, misfire_grace_time=None)
+    again()
+    scheduler.start()
+
+
 def jobs() -> list[Job]:
     """All of them, by name."""
     import balefire.jobs as package

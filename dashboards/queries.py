@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pyarrow as pa
 
 from records.formats import DAY, HOUR, MINUTE, SECOND
-from records.model import severity_word
+from records.model import LEVELS, severity_word
 from records.query import Histogram, Query, Span, Terms
 from records.schema import ALERT
 from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
@@ -37,7 +37,6 @@ _MOST_TRAIL: Final = 200
 _MOST_COVERED: Final = 20_160  # two weeks of one interface
 _PAGE: Final = 5_000
 MOST_SHOWN: Final = 2_880  # of these, on a page: two days
-LEVELS: Final = ("critical", "high", "medium", "low")
 DOUBTFUL: Final = ("unfinished", "bad_fragments", "rejected", "half_open", "overlaps")  # what came and could not be followed or believed
 COUNTERS: Final = ("packets", "decoded_bytes", "undecoded_bytes", "lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed", "refused", *DOUBTFUL)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dashboards import queries
 from dashboards.axis import blind_mark, ticks
 from records.formats import MINUTE, duration, number, share_seen
+from records.model import LEVELS
 
 if TYPE_CHECKING:
     from dashboards.page import Page
@@ -66,7 +67,7 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> dict[str, Any]:
     bars: list[dict[str, Any]] = []
     for row in queries.rows(queries.alerts_over_time(page.store, span)):
         time = int(row["time"])
-        counts = {level: int(row[level]) for level in queries.LEVELS}
+        counts = {level: int(row[level]) for level in LEVELS}
         words = page.say("and").join(f"{page.say(f'severity.{level}')} {number(count)}" for level, count in counts.items() if count)
         bars.append({"time": time // 1_000_000, "text": f"{clock.short_day(time)} {clock.minute(time)}: {words}", **counts})
     ribbons = [{"name": label_of(sensor.label), "blind": [blind_mark(page, gap) for gap in sensor.blind]} for sensor in sensors]
@@ -80,7 +81,7 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> dict[str, Any]:
         "bars": bars,
         "ticks": ticks(page.clock, page.span),
         "empty": page.say("timeline.empty"),
-        "words": {level: page.say(f"severity.{level}") for level in queries.LEVELS},
+        "words": {level: page.say(f"severity.{level}") for level in LEVELS},
         "coverageTitle": page.say("timeline.coverage"),
         "coverageNote": note,
         "sensors": ribbons,

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Thing = TypeVar("Thing")
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
-SECOND: Final = 1_000_000_000
-MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 MOST_WITNESSES: Final = 20  # rows that a finding names
 ENDS: Final = (
     "source.ip",

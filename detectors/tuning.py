@@ -17,6 +17,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.books import Change
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load_text
+from records.formats import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 Number = int | float
 
-SHIFT: Final = 8 * 3600 * 10**9  # nanoseconds
+SHIFT: Final = 8 * HOUR
 FACTORS: Final = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5)
 _BOUNDS: Final = frozenset({"gt", "gte", "lt", "lte"})
 _JUDGING: Final = frozenset({"detection", "correlation"})  # the parts of a document that decide whether a rule fires

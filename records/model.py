@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Value = str | int | float | bool | None
 SAMPLE: Final = 100  # findings that an alert names
 SEVERITIES: Final = (("critical", 80), ("high", 60), ("medium", 40), ("low", 0))
+LEVELS: Final = tuple(word for word, _ in SEVERITIES)  # gravest first
 
 
 def severity_word(severity: int) -> str:

@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from detectors.lifecycle import STATUSES, VERDICTS
 from detectors.situation import CONFIRMED, SETTLED, UNDECIDED, Concern
-from records.model import severity_word
+from records.model import LEVELS, severity_word
 from records.nesting import iso
 from records.search import Exists
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from reports.asking import Row, Source
 
 MOST: Final = 20_000  # alerts of a period; beyond, the report says that it knows of no more
-LEVELS: Final = ("critical", "high", "medium", "low")
-VERDICTS: Final = ("true", "expected", "false")
-STATUSES: Final = ("open", "acknowledged", "in_progress", "closed")
 GRAVE: Final = ("critical", "high")
 CRITICAL: Final = ("critical", "high")  # what an asset matters, so that its alerts weigh more
 WORST: Final = 10

@@ -7,13 +7,14 @@ import os
 import pkgutil
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import UsageError
+from records.secret import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 TIMEOUT_S: Final = 60.0
 
@@ -71,7 +72,7 @@ def secret(settings: Mapping[str, Any], name: str) -> str | None:
         return found
     if file := settings.get(f"{name}_file"):
         try:
-            return Path(str(file)).expanduser().read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
+            return first_line(str(file))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("deliver.secret_file", file=file, problem=error) from error
     return None

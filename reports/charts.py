@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import escape
 
+from records.model import LEVELS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,7 +16,6 @@ INK, MUTED, LINE, PANEL = "#1A2126", "#566169", "#C9CCC6", "#F1F2EE"
 FILLS: Final = {"critical": "#AE1C17", "high": "#E9792B", "medium": "#F2CC45", "low": "#2E73B8", "none": "#848E95"}
 EDGES: Final = {"critical": "#7A120F", "high": "#9A4A06", "medium": "#715700", "low": "#1F5A96", "none": "#566169"}
 STEPS: Final = (0, 40, 60, 80, 100)
-LEVELS: Final = ("critical", "high", "medium", "low")  # from the bottom of a bar upwards
 WIDTH: Final = 680
 
 
@@ -77,7 +78,7 @@ def over_time(counts: Sequence[dict[str, int]], shares: Sequence[float], ticks: 
     bar = min(wide * 0.72, 46)
     for place, each in enumerate(counts):
         x, y = left + place * wide + (wide - bar) / 2, top + height
-        for level in LEVELS:
+        for level in LEVELS:  # from the bottom of a bar upwards
             tall = height * each[level] / most
             if tall:
                 y -= tall

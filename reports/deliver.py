@@ -182,5 +182,5 @@ def _parcel(row: Mapping[str, Any]) -> Parcel:
     path = Path(row["entry"])
     entry = entry_at(path)
     files = tuple(path.with_suffix("") / str(each["name"]) for each in entry.body["files"])
-    title = str(entry.body["document"].get("title") or entry.body["document"].get("type") or "report")
+    title = str(entry.body["document"].get("title") or entry.body["document"].get("id") or entry.body["kind"])  # a summary is called by its id
     return Parcel(str(row["id"]), f"{title} ({path.name})", (path, *files), str(row["receiver"]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from detectors.lifecycle import STATUSES, VERDICTS
 from records.formats import number
-from reports.alerting import STATUSES, VERDICTS
 from reports.blocks import Cell, Section, Table
 from reports.words import DASH
 from sensors.blindness import reason_words

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from records.formats import HOUR, MINUTE, number
+from records.model import LEVELS
 from reports import charts
 from reports.blocks import Bar, Cell, Fact, Front, Table
 from reports.words import DASH, GLYPHS, nanoseconds
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from reports.words import Words
 
 Row = dict[str, Any]
-LEVELS: Final = ("critical", "high", "medium", "low")
 GRAVE: Final = ("critical", "high")
 SPOTS: Final = 4
 SILENT: Final = 2

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import platformdirs
 
 from records.errors import StoreError, UsageError
+from reports import canonical
 from reports.printing import MissingError, rendered
-from reports.summary import canonical, identity
+from reports.summary import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +47,7 @@ class Kept:
 
     def keep(self, told: Mapping[str, Any]) -> Path:
         """Keep a document; the same one is kept once. Raises StoreError."""
-        return write(self.folder / str(told["id"]), f"{told['id']}.json", canonical(dict(told)))
+        return write(self.folder / str(told["id"]), f"{told['id']}.json", canonical.written(dict(told)))
 
     def find(self, prefix: str) -> Row:
         """The document of this identity, or of the one that begins so. Raises UnknownError, StoreError where it was changed."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from records.errors import UsageError
+from records.secret import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def passphrase(environment: Mapping[str, str], file: str = "") -> str:
     if not named:
         raise UsageError("key.no_passphrase", variable=PASSPHRASE)
     try:
-        return Path(named).expanduser().read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
+        return first_line(named)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("key.passphrase_file", file=named, problem=error) from error
 

@@ -182,6 +182,10 @@ class Ledger:
         """An entry by its number."""
         return entry_at(self.path(number))
 
+    def released(self, identity: str) -> Entry | None:
+        """The last entry whose document has this `id`; None where there is none."""
+        return next((each for each in map(self.read, reversed(self.numbers())) if each.body["document"].get("id") == identity), None)
+
     def key_entries(self) -> list[Entry]:
         """The entries about keys, in order."""
         return [each for each in map(self.read, self.numbers()) if each.body["kind"] == "key"]

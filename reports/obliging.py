@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, TransitionError, name
 from records.errors import UsageError
+from records.formats import duration
 from records.model import Text
 from records.nesting import iso
 from records.query import Query
@@ -19,7 +20,8 @@ from records.schema import ALERT, AUDIT, TABLES
 from records.search import parse
 from records.store.columns import flat
 from records.store.contract import Change
-from reports.dutybook import LEVELS, OPERATORS, Duty, duties, duty_of, incident_classes, triggers
+from records.wording import LANGUAGES, say
+from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, duties, duty_of, incident_classes, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,6 +66,17 @@ class Due:
         done = self.row["released"] if self.row["status"] == "released" else now
         return self.row["status"] != "waived" and self.due is not None and done > self.due
 
+    def left(self, now: int, language: str) -> str:
+        """How much time is left, or by how much it is late, said plainly."""
+        if not self.open:
+            return say(f"duty.status.{self.row['status']}_late" if self.overdue(now) else f"duty.status.{self.row['status']}", language)
+        if self.since is None:
+            return say(f"duty.waits.{self.duty.start.split(':')[0]}", language)
+        if self.due is None:
+            return say("duty.no_period", language)
+        key = "duty.at_once" if self.duty.within == AT_ONCE else "duty.overdue" if now > self.due else "duty.left"
+        return say(key, language, time=duration(abs(now - self.due), language))
+
 
 def confirmed(store: Store) -> dict[str, tuple[int, str]]:
     """When each alert that is closed as true was closed so, by which clock of the store's machine, and by whom; the last time counts."""
@@ -104,11 +117,7 @@ def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float]) -> Su
 
 
 def _why(key: str, **values: object) -> Text:
-    from records.wording import say
-
-    told = [
-        {each: say(f"duty.{each}.{value}", language) if each in {"fact", "level"} else value for each, value in values.items()} for language in ("en", "zh")
-    ]
+    told = [{each: say(f"duty.{each}.{value}", language) if each in {"fact", "level"} else value for each, value in values.items()} for language in LANGUAGES]
     return Text(say(f"duty.why.{key}", "en", **told[0]), say(f"duty.why.{key}", "zh", **told[1]))
 
 
@@ -199,8 +208,6 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     alert = store.get("alert", due.row["alert"]) or {}
     grading = store.get("grading", due.row["alert"]) or {}
     finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
-    from records.wording import say
-
     assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
     notes = [
         f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in _rows(store, "audit", "table:alert AND note:*") if row["subject"] == due.row["alert"]
@@ -257,8 +264,7 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
         "due": iso(due.due) if due.due else None, "language": language, "form": told,
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip
-    entry = next((each for each in map(ledger.read, reversed(ledger.numbers())) if each.body["document"].get("id") == due.row["id"]), None)
-    entry = entry or ledger.release(key, document, files, by=name(by), time=iso(now))
+    entry = ledger.released(due.row["id"]) or ledger.release(key, document, files, by=name(by), time=iso(now))
     values = {"status": "released", "fields": _text(entry.body["document"]["form"]), "released": now, "receipt": str(entry.receipt)}
     store.change([_change("duty", due.row["id"], due.row, "release", by, values, "")])
     return str(entry.receipt)

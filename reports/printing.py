@@ -35,9 +35,9 @@ def printed(told: Mapping[str, Any], language: str) -> Printed:
 def rendered(told: Mapping[str, Any], form: str, language: str) -> bytes:
     """One form of it. Raises MissingError where a package is not there that it takes."""
     if form == "json":
-        from reports.summary import canonical
+        from reports import canonical
 
-        return canonical(dict(told))
+        return canonical.written(dict(told))
     shown = printed(told, language)
     if form == "xlsx":
         from reports.sheets import workbook

@@ -8,14 +8,12 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-import rfc8785
-
 from detectors.situation import MOST, index
 from records.formats import SECOND
 from records.nesting import iso
 from records.query import Span
 from records.wording import LANGUAGES
-from reports import alerting, answering, exposing, seeing
+from reports import alerting, answering, canonical, exposing, seeing
 from reports.asking import Row, Source
 from reports.front import sentence
 from reports.periods import before, days, last_year, latest
@@ -71,17 +69,12 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
     }
     told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
-    return json.loads(canonical(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
-
-
-def canonical(told: Row) -> bytes:
-    """The document as RFC 8785 has it: one form for one content."""
-    return rfc8785.dumps(told)
+    return json.loads(canonical.written(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
 
 
 def identity(told: Row) -> str:
     """Kind and first day, and a digest of the content: another content has another name."""
-    digest = sha256(canonical({name: value for name, value in told.items() if name != "id"})).hexdigest()
+    digest = sha256(canonical.written({name: value for name, value in told.items() if name != "id"})).hexdigest()
     return f"{told['period']}-{told['first_day']}-{digest[:DIGITS]}"
 
 

@@ -23,7 +23,7 @@ from dashboards.queries import Filters
 from dashboards.reference import object_words
 from records import formats
 from records.errors import UsageError
-from records.model import Batch
+from records.model import LEVELS, Batch
 from records.query import Span
 from records.schema import ACTIVITY, COVERAGE, arrow_schema
 from records.store import open_store
@@ -79,8 +79,8 @@ def test_little_data_is_shown_close_up(length: int, period: str) -> None:
 
 def test_bars_add_up_to_the_alerts(store: Store, day: Span) -> None:
     bars = queries.alerts_over_time(store, day)
-    assert list(bars.columns) == ["time", *queries.LEVELS]
-    assert int(bars[list(queries.LEVELS)].to_numpy().sum()) == store.count("alert", day.query())
+    assert list(bars.columns) == ["time", *LEVELS]
+    assert int(bars[list(LEVELS)].to_numpy().sum()) == store.count("alert", day.query())
     assert len(bars) <= 101
 
 

@@ -17,13 +17,15 @@ import pytest
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
+from records.model import LEVELS
 from records.store import open_store
 from records.wording import LANGUAGES, say
 from reports import charts
+from reports.canonical import written
 from reports.kept import Kept, UnknownError, write_forms
 from reports.periods import holding
 from reports.printing import FORMATS, html, pdf, printed, rendered
-from reports.summary import canonical, document, identity
+from reports.summary import document, identity
 from tests.browser.waterworks import HOSTILE
 from tests.cli import ROOT
 from tests.reporting import DAY, START, Plant, decide, fill
@@ -74,7 +76,7 @@ def text_of(content: bytes) -> str:
 
 
 def test_the_same_data_is_the_same_bytes_in_another_process(told: Row, tmp_path: Path) -> None:
-    (tmp_path / "told.json").write_bytes(canonical(told))
+    (tmp_path / "told.json").write_bytes(written(told))
     words, elsewhere = [sys.executable, "-c", AGAIN, str(tmp_path / "told.json")], {"PYTHONHASHSEED": "77", "TZ": "America/St_Johns", "PATH": "/usr/bin:/bin"}
     other = subprocess.run(words, capture_output=True, text=True, check=True, env=elsewhere, cwd=ROOT).stdout
     assert dict(line.split() for line in other.splitlines()) == {form: sha256(rendered(told, form, "zh")).hexdigest() for form in FORMATS}
@@ -126,7 +128,7 @@ def test_hostile_text_stays_text(hostile: Row, language: str) -> None:
     assert "default-src 'none'" in page
     assert HOSTILE not in page
     assert page.count("&lt;script&gt;") >= 4
-    assert "<script>" not in charts.over_time([dict.fromkeys(charts.LEVELS, 1)], [50.0], [HOSTILE], dict.fromkeys(charts.LEVELS, HOSTILE), HOSTILE)
+    assert "<script>" not in charts.over_time([dict.fromkeys(LEVELS, 1)], [50.0], [HOSTILE], dict.fromkeys(LEVELS, HOSTILE), HOSTILE)
 
 
 def connected(*_: object) -> None:

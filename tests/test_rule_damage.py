@@ -142,3 +142,15 @@ def test_what_keeps_a_rule_out_comes_before_advice(tmp_path: Path) -> None:
     blocks = [found.blocks for found in lint(tmp_path).problems]
     assert blocks == sorted(blocks, reverse=True)
     assert set(blocks) == {True, False}
+
+
+@pytest.mark.parametrize(("links", "checks"), [(3, []), (4, ["modifier-use"]), (16, ["modifier-use"]), (5000, ["modifier-use"])])
+def test_texts_that_multiply_are_bounded(tmp_path: Path, links: int, checks: list[str]) -> None:
+    """Each link makes three texts of one: sixteen would be forty million."""
+    text = EXAMPLES[0]
+    documents = list(yaml.safe_load_all(text))
+    documents[0]["detection"] = {"sel": {f"event.action|{'base64offset|' * links}contains": "abc"}, "condition": "sel"}
+    (tmp_path / f"{documents[0]['id']}.yml").write_text(yaml.safe_dump_all(documents, allow_unicode=True), "utf-8")
+    told = lint(tmp_path)
+    assert [found.check for found in told.problems if found.check in ("modifier-use", "unforeseen")] == checks
+    assert all("three texts of one" in found.message.en for found in told.problems if found.check == "modifier-use")

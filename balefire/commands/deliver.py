@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -62,6 +62,8 @@ def add(screen: Screen, entries: tuple[Path, ...], names: tuple[str, ...], file:
 @speaks
 def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> None:
     """Try what is due: once, or again and again until it is ended."""
+    from balefire.schedule import repeated
+
     known, post = _known(screen, file), _post(screen)
 
     def once() -> None:
@@ -74,15 +76,7 @@ def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> 
         if counts.get("dead") or counts.get("doubt"):
             screen.worse(1)
 
-    if every is None:
-        once()
-        return
-    from apscheduler.schedulers.blocking import BlockingScheduler  # pyright: ignore[reportMissingTypeStubs]
-
-    scheduler: Any = BlockingScheduler(timezone="UTC")
-    scheduler.add_job(once, "interval", seconds=every, max_instances=1, coalesce=True, misfire_grace_time=None)
-    once()
-    scheduler.start()
+    repeated(screen, every, once)
 
 
 @deliver.command("list", help=say("cli.help.deliver_list", HELP))

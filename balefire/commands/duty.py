@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ import click
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing
 from records.errors import UsageError
+from records.formats import duration
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from balefire.screen import Screen
     from records.store.contract import Store
@@ -41,14 +43,6 @@ def _command(action: str, *options: Callable[..., Any]) -> Callable[[Callable[..
 _by = click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 _note = click.option("--note", default="", metavar="TEXT", help=say("cli.option.note", HELP))
 _id = click.argument("identity", metavar="ID")
-
-
-def _store(screen: Screen) -> Generator[Store]:
-    store = opened(screen)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _one(store: Store, identity: str) -> Due:
@@ -79,26 +73,6 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
     }
 
 
-def left_words(screen: Screen, due: Due, now: int) -> str:
-    """How much time is left, or how long it is overdue, said plainly."""
-    if not due.open:
-        return screen.say(f"duty.status.{due.row['status']}_late" if due.overdue(now) else f"duty.status.{due.row['status']}")
-    if due.since is None:
-        return screen.say(f"duty.waits.{due.duty.start.split(':')[0]}")
-    if due.due is None:
-        return screen.say("duty.no_period")
-    if due.duty.within == "at-once":
-        return screen.say("duty.at_once", time=span_words(screen, max(0, now - due.due)))
-    return screen.say("duty.overdue" if now > due.due else "duty.left", time=span_words(screen, abs(due.due - now)))
-
-
-def span_words(screen: Screen, length: int) -> str:
-    """A length of time (nanoseconds) in its two largest units."""
-    minutes = length // (60 * 10**9)
-    days, hours = minutes // 1440, minutes // 60 % 24
-    return screen.say("duty.days", days=days, hours=hours) if days else screen.say("duty.hours", hours=hours, minutes=minutes % 60)
-
-
 @_command("list", click.option("--agency", metavar="NAME", help=say("duty.option.agency", HELP)))
 def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
     """List what is due, and confirmed alerts whose level nobody has decided."""
@@ -109,7 +83,7 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
     if agency is not None and agency not in AGENCIES:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
     now = time.time_ns()
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         found = [each for each in all_due(store) if agency is None or agency in each.duty.agencies]
         waiting = ungraded(store)
         if as_json:
@@ -121,7 +95,7 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
                 screen.emit({"id": None, "alert": alert, "status": "ungraded", "since": iso(since), "by": by})
             return
         for alert, (since, by) in waiting.items():
-            screen.print(screen.say("duty.ungraded", id=alert[:12], by=by, time=span_words(screen, now - since)))
+            screen.print(screen.say("duty.ungraded", id=alert[:12], by=by, time=duration(now - since, screen.language)))
         if found:
             names = ("id", "duty", "agency", "left", "due", "basis", "alert")
             screen.print(table([(screen.say(f"duty.column.{name}"), False) for name in names], [_line(screen, each, now) for each in found]))
@@ -137,7 +111,7 @@ def _line(screen: Screen, due: Due, now: int) -> list[object]:
     basis = getattr(due.duty.regime_title, screen.language) + ("" if due.duty.verified else f" ({screen.say('duty.unverified')})")
     when = iso(due.due)[:16].replace("T", " ") if due.due else "–"
     title = getattr(due.duty.title, screen.language)
-    return [due.row["id"][:12], title, agencies, left_words(screen, due, now), when, basis, due.row["alert"][:12]]
+    return [due.row["id"][:12], title, agencies, due.left(now, screen.language), when, basis, due.row["alert"][:12]]
 
 
 @_command("show", _id)
@@ -146,7 +120,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
     from reports.obliging import form
 
     now = time.time_ns()
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         due = _one(store, identity)
         told = form(store, due, screen.settings.duties.unit, screen.language)
         if as_json:
@@ -179,7 +153,7 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
     from reports.dutybook import incident_classes
 
     known = {key: value for key, value in facts.items() if value is not None}
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
         found = obliging.suggested(store, identity, known)
         chosen, wanted = code or found.code, screen.settings.duties
@@ -214,7 +188,7 @@ def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by
     if at and span is None:
         raise UsageError("duty.time", text=at)
     when = span[0] if span else time.time_ns()
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
         said(store, identity, which, when, who(screen.settings, by), note)
         if as_json:
@@ -232,7 +206,7 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], by: str | None,
     pairs = [each.partition("=") for each in values]
     if wrong := [each[0] for each in pairs if not each[1]]:
         raise UsageError("duty.pair", text=wrong[0])
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         due = _one(store, identity)
         filled(store, due, {key: text for key, _sign, text in pairs}, who(screen.settings, by))
         if as_json:
@@ -247,7 +221,7 @@ def waive(screen: Screen, identity: str, note: str, by: str | None, as_json: boo
     from balefire.identities import who
     from reports.obliging import waive as waived
 
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         due = _one(store, identity)
         waived(store, due, who(screen.settings, by), note)
         if as_json:
@@ -270,7 +244,7 @@ def release(screen: Screen, identity: str, files: tuple[Path, ...], keys: Path |
     from reports.obliging import release as released
 
     person, ledger = who(screen.settings, by), ledger_of(screen, folder)
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         due = _one(store, identity)
         key = signing(screen, ledger, keys)
         receipt = released(store, due, ledger, key, screen.settings.duties.unit, screen.language, person, time.time_ns(), files)
@@ -288,7 +262,7 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
 
     if agency not in AGENCIES:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
-    for store in _store(screen):
+    with closing(opened(screen)) as store:
         found = seen(store, agency, screen.settings.duties.unit, screen.language)
         for each in found:
             if as_json:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from records.errors import BalefireError, UsageError
+from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @speaks
 def notify(screen: Screen, every: int | None, as_json: bool) -> None:
     """Tell what is new: once, or again and again until it is ended."""
+    from balefire.schedule import repeated
     from reports.notifying import Notifier, targets
 
     wanted = screen.settings.notification
@@ -43,21 +44,7 @@ def notify(screen: Screen, every: int | None, as_json: bool) -> None:
             elif count and not as_json:
                 screen.print(screen.say("notify.told", count=count))
 
-    def again() -> None:
-        try:
-            once()
-        except BalefireError as error:  # a store that is away comes back
-            screen.fail(error)
-
-    if every is None:
-        once()
-        return
-    from apscheduler.schedulers.blocking import BlockingScheduler  # pyright: ignore[reportMissingTypeStubs]
-
-    scheduler: Any = BlockingScheduler(timezone="UTC")
-    scheduler.add_job(again, "interval", seconds=every, max_instances=1, coalesce=True, misfire_grace_time=None)
-    again()
-    scheduler.start()
+    repeated(screen, every, once)
 
 
 def _wish(screen: Screen) -> Wish:

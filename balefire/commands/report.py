@@ -158,7 +158,7 @@ def release(screen: Screen, identity: str, folder: Path | None, keys: Path | Non
     reports, ledger = kept(screen.settings, screen.store), ledger_of(screen, folder)
     told = reports.find(identity)
     name = str(told["id"])
-    entry = next((each for each in map(ledger.read, reversed(ledger.numbers())) if each.body["document"].get("id") == name), None)
+    entry = ledger.released(name)
     if entry is None:
         files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
         entry = ledger.release(signing(screen, ledger, keys), told, files, by=who(screen.settings, by), time=iso(time.time_ns()))

@@ -10,6 +10,7 @@ import click
 from balefire.command import HELP, speaks
 from dashboards.access.roles import ROLES
 from records.errors import UsageError
+from records.secret import first_line
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _typed(screen: Screen, file: Path | None) -> str:
     """The password: the first line of a file, or as typed twice."""
     if file is not None:
         try:
-            return file.read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
+            return first_line(file)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError("access.password_file", file=file, problem=error) from error
     return str(click.prompt(screen.say("cli.user.password"), hide_input=True, confirmation_prompt=screen.say("cli.user.again"), err=True))

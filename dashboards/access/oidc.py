@@ -9,7 +9,6 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import RedirectResponse
@@ -20,6 +19,7 @@ from dashboards.access.gate import language_of
 from dashboards.access.provider import provider
 from dashboards.access.sessions import access
 from records.errors import BalefireError
+from records.secret import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def _asking(which: Provider) -> Any:
     except ImportError:
         raise ProviderError("access.no_authlib") from None
     try:
-        secret = Path(which.secret_file).read_text("utf-8").strip() if which.secret_file else ""
+        secret = first_line(which.secret_file) if which.secret_file else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ProviderError("access.secret_file", file=which.secret_file, problem=error) from None
     more: dict[str, Any] = {"client_secret": secret} if secret else {"token_endpoint_auth_method": "none"}

@@ -12,9 +12,9 @@ import streamlit as st
 
 from dashboards import kit
 from dashboards.page import Page, begin
+from records.formats import duration
 from records.wording import say
 from reports import obliging, warned
-from reports.dutybook import AT_ONCE
 
 if TYPE_CHECKING:
     from reports.obliging import Due
@@ -33,7 +33,7 @@ def show(page: Page) -> None:
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
         rows = [
-            [{"text": alert[:12], "href": page.address("alert", id=alert)}, by, page.say("duties.ago", time=length(page, now - since)),
+            [{"text": alert[:12], "href": page.address("alert", id=alert)}, by, page.say("duties.ago", time=duration(now - since, page.language)),
              {"text": f"balefire duty grade {alert[:12]} --level …", "kind": "mono"}]
             for alert, (since, by) in list(waiting.items())[:MOST]
         ]  # fmt: skip
@@ -64,26 +64,7 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
     basis += "" if each.duty.verified else f" · {say('duty.unverified', page.language)}"
     due = page.clock.moment(each.due) if each.due else "–"
     alert = {"text": each.row["alert"][:12], "href": page.address("alert", id=each.row["alert"])}
-    return [getattr(each.duty.title, page.language), agencies, left(page, each, now), due, basis, alert]
-
-
-def left(page: Page, each: Due, now: int) -> str:
-    """How much time is left, or by how much it is late."""
-    if not each.open:
-        return say(f"duty.status.{each.row['status']}_late" if each.overdue(now) else f"duty.status.{each.row['status']}", page.language)
-    if each.since is None:
-        return say(f"duty.waits.{each.duty.start.split(':')[0]}", page.language)
-    if each.due is None:
-        return say("duty.no_period", page.language)
-    if each.duty.within == AT_ONCE:
-        return say("duty.at_once", page.language, time=length(page, max(0, now - each.due)))
-    return say("duty.overdue" if now > each.due else "duty.left", page.language, time=length(page, abs(each.due - now)))
-
-
-def length(page: Page, span: int) -> str:
-    """A length of time (nanoseconds) in its two largest units."""
-    days, hours, minutes = span // MINUTE // 1440, span // MINUTE // 60 % 24, span // MINUTE % 60
-    return say("duty.days", page.language, days=days, hours=hours) if days else say("duty.hours", page.language, hours=hours, minutes=minutes)
+    return [getattr(each.duty.title, page.language), agencies, each.left(now, page.language), due, basis, alert]
 
 
 def form(page: Page, found: list[Due]) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from detectors.phrases import ACTING
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MOST: Final = 65_536  # habits; beyond them nothing more is learned, and that is
 MOST_SPANS: Final = 64  # of a habit; beyond them the two that are nearest become one
 MOST_NAMES: Final = 256  # of a habit; beyond them any name is meant
 ANY: Final = "*"
-ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time"})  # accesses that change something
+CHANGING: Final = ACTING - {"diagnose"}  # who only asks for diagnostics changes nothing
 COLUMNS: Final = (
     "source.ip", "source.mac", "destination.ip", "destination.mac", "network.protocol", "ot.access", "ot.effect", "ot.unit", "ot.object.space",
     "ot.object.name", "ot.object.first", "ot.object.last",
@@ -135,7 +136,7 @@ class Baseline:
         self._pairs.add(key[:2])
         self._spoken.add(key[:3])
         self._deeds.setdefault(key[:4], []).append(habit)
-        if habit.access in ACTING:
+        if habit.access in CHANGING:
             self._acting.add(key[:2])
 
 

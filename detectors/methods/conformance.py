@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, MINUTE, SECOND, Notice, Remembering, Witness, among, compute, found, hosts, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, hosts, keep, latest, witness, witnesses
 from detectors.phrases import deed
+from records.formats import MINUTE, SECOND
 from records.wording import say
 
 if TYPE_CHECKING:

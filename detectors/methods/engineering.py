@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, MINUTE, Notice, Remembering, Witness, among, compute, found, hosts, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, hosts, keep, latest, witness, witnesses
+from records.formats import MINUTE
 from records.wording import say
 
 if TYPE_CHECKING:

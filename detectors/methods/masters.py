@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, DAY, HOUR, MINUTE, Notice, Remembering, Witness, among, compute, found, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, keep, latest, witness, witnesses
+from records.formats import DAY, HOUR, MINUTE
 from records.wording import say
 
 if TYPE_CHECKING:

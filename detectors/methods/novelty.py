@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from detectors.baseline.habits import ACTING, COLUMNS, Baseline, Habit, Key, different, key_of
+from detectors.baseline.habits import CHANGING, COLUMNS, Baseline, Habit, Key, different, key_of
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS as TOLD
-from detectors.noticing import DAY, Notice, found, host, witness
+from detectors.noticing import Notice, found, host, witness
 from detectors.phrases import deed
+from records.formats import DAY
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Novelty:
         self._told[told] = row["event.start"]
         if len(self._told) > MOST:
             del self._told[next(iter(self._told))]
-        acts = row["ot.access"] in ACTING
+        acts = row["ot.access"] in CHANGING
         terms = {news: NEW[news], **({row["ot.access"]: DONE[row["ot.access"]]} if row["ot.access"] in DONE else {})}
         terms |= {"first_act": FIRST_ACT} if acts and not self.baseline.acts(key.source, key.destination) else {}
         terms |= {"refused": REFUSED} if row["event.outcome"] == "failure" else {}

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, DAY, MINUTE, SECOND, Notice, Remembering, Witness, among, compute, found, host, hosts, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, host, hosts, keep, latest, witness, witnesses
 from detectors.phrases import who
+from records.formats import DAY, MINUTE, SECOND
 from records.wording import say
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, SECOND, Notice, Remembering, Witness, among, compute, found, latest, witness
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, latest, witness
 from detectors.phrases import measured, thing
+from records.formats import SECOND
 from records.wording import say
 
 if TYPE_CHECKING:

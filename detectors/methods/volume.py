@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, DAY, MINUTE, Notice, Remembering, Witness, among, compute, found, host, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, host, keep, latest, witness, witnesses
+from records.formats import DAY, MINUTE
 from records.wording import say
 
 if TYPE_CHECKING:

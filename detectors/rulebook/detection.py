@@ -41,7 +41,7 @@ _SHAPES: Final = {"dict": "map", "list": "list"}  # what a value may be and is n
 # Other names that the specification has for a modifier of pySigma's.
 SAME: Final = {"utf16le": "wide"}
 MODIFIERS: Final = frozenset({*modifier_mapping, *SAME})
-OFFSETS: Final = 3  # in a row: each makes three texts of one, and a dozen would keep the loader busy for minutes
+OFFSETS: Final = 3  # of `base64offset` in one key: each makes three texts of one, and a dozen would keep the loader busy for minutes
 # pySigma builds a plain text anew in these, so that an earlier `cased` would be lost without a word.
 FORGETFUL: Final = frozenset({"wide", "utf16", "utf16be", "base64", "base64offset", "windash", "fieldref", "re"})
 
@@ -134,7 +134,7 @@ def _modifiers(name: str, modifiers: list[str]) -> None:
         if modifier not in MODIFIERS:
             raise Fault("modifier", name=modifier, nearest=nearest(modifier, MODIFIERS))
     if modifiers.count("base64offset") > OFFSETS:
-        raise Fault("modifier-use", detail=text("detectors.detail.modifier", name="|".join((name, *modifiers))[:80], value="base64offset"))
+        raise Fault("modifier-use", detail=text("detectors.detail.offsets", most=OFFSETS))
     if "cased" in modifiers and FORGETFUL & set(modifiers[modifiers.index("cased") :]):
         raise Fault("modifier-use", detail=text("detectors.detail.cased"))
     if not name and {"startswith", "endswith", "fieldref", "exists", "cidr"} & set(modifiers):

@@ -1,0 +1,14 @@
+"""A secret as it stands in a file of its own: passwords, passphrases, tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+def first_line(file: str | PathLike[str]) -> str:
+    """The first line of a file, without its end; blanks belong to it. Raises OSError and UnicodeDecodeError, for which every caller has words of its own."""
+    return Path(file).expanduser().read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
