@@ -22,6 +22,7 @@ from records.formats import HOUR
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from detectors.backtest import Result
     from detectors.confirmed import Lost
     from detectors.rulebook.placeholders import Placeholders
     from detectors.rulebook.rule import Rule
@@ -116,7 +117,12 @@ def curve(store: Store, rule: Rule, text: str, bound: Bound, in_force: Version, 
                 tried.append(value)
                 changes.append(Change(rule.id, rule, drafted))
     results = alternatives(store, changes, *times)
-    return [Step(value, result.fires, tuple(result.lost), tuple(result.thinned)) for value, result in zip(tried, results, strict=True)]
+    return [Step(value, result.fires, tuple(result.lost), _thinned(result)) for value, result in zip(tried, results, strict=True)]
+
+
+def _thinned(result: Result) -> tuple[Lost, ...]:
+    """Confirmed alerts with fewer findings: not those that would only have others, because a correlation is complete sooner or later."""
+    return tuple(each for each in result.thinned if each.left < each.findings)
 
 
 def _drafted(name: str, text: str, bound: Bound, value: Number, beside: Sequence[Path], placeholders: Placeholders) -> Rule | None:

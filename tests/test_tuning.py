@@ -142,3 +142,17 @@ def test_whoever_may_not_change_rules_is_told(judged: Path, monkeypatch: pytest.
 
 def test_a_rule_nobody_knows_is_said(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no such rule" in sent(opened("tuning", judged, monkeypatch, lang="en", rule="nope"))
+
+
+def test_a_confirmed_alert_that_would_only_have_another_finding_has_not_fewer(judged: Path) -> None:
+    store = open_store(str(judged), write=True)
+    rule = OURS["unit-sweep"]
+    alert = next(each for each in store.alerts([str(row["id"]) for row in lines("alerts", "--store", judged)]) if each.key.startswith(rule.id))
+    change = lifecycle.close(alert, "Li Wei", "true", store.newest() or 0, "")
+    assert change is not None
+    store.change([change])
+    text, in_force = Path(rule.file).read_text("utf-8"), versions.decoded(store.state(versions.STATE))[-1]
+    (bound,) = tuning.bounds(text)
+    steps = {step.value: step for step in tuning.curve(store, rule, text, bound, in_force, load([own_rules()]).placeholders, WHEN)}
+    assert [(step.fires, len(step.lost), len(step.thinned)) for step in (steps[4], steps[8], steps[max(steps)])] == [(1, 0, 0), (1, 0, 0), (0, 1, 0)]
+    store.close()

@@ -75,7 +75,7 @@ def form(page: Page, found: list[Due]) -> None:
     told = obliging.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
-    rows = [[getattr(each.title, page.language), told[each.id] or "–", words[each.id in required]] for each in due.duty.fields]
+    rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
     note = f"balefire duty fill {chosen[:12]} … · balefire duty release {chosen[:12]}"
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
