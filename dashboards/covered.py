@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pyarrow as pa
 
-from dashboards.queries import gaps
 from records.formats import MINUTE
 from records.query import Span
 from sensors.blindspots import Account
@@ -51,7 +50,7 @@ class Place:
 
     def blind(self, span: Span) -> list[Span]:
         """When it saw no packet."""
-        return gaps(sorted(start for start, counts in self.windows.items() if counts[0]), MINUTE, span)
+        return span.without(sorted(start for start, counts in self.windows.items() if counts[0]), MINUTE)
 
     def blind_time(self, span: Span) -> int:
         """Nanoseconds of it. Before a capture begins and after it ends it is not blind, only over."""

@@ -226,7 +226,7 @@ def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
     where = None if names is None else Or(tuple(Match("observer.name", name) for name in names))
     whole = Span(span.since // step * step, span.until)  # a window that began before the span tells of it
     seen = rows(frame(store.histogram("coverage", whole.query(where), Histogram(step, total="packets"))))
-    return gaps(sorted(int(row["time"]) for row in seen if row["total"]), step, span)
+    return span.without(sorted(int(row["time"]) for row in seen if row["total"]), step)
 
 
 def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span]]:
@@ -237,22 +237,11 @@ def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span
     for row in rows(frame(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets")))):
         if row["total"] and row["by"] in starts:
             starts[row["by"]].append(int(row["time"]))
-    return {name: gaps(sorted(starts[name]), step, span) for name in names}
+    return {name: span.without(sorted(starts[name]), step) for name in names}
 
 
 def _step(span: Span) -> int:
     return max(MINUTE, -(-span.length // _MOST_WINDOWS // MINUTE) * MINUTE)
-
-
-def gaps(starts: list[int], step: int, span: Span) -> list[Span]:
-    """The parts of the span outside the buckets that begin at `starts`."""
-    gaps: list[Span] = []
-    at = span.since
-    for start in [*starts, span.until]:
-        if start > at:
-            gaps.append(Span(at, start))
-        at = max(at, start + step)
-    return gaps
 
 
 @dataclass(frozen=True, slots=True)

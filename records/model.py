@@ -18,6 +18,7 @@ Value = str | int | float | bool | None
 SAMPLE: Final = 100  # findings that an alert names
 SEVERITIES: Final = (("critical", 80), ("high", 60), ("medium", 40), ("low", 0))
 LEVELS: Final = tuple(word for word, _ in SEVERITIES)  # gravest first
+GLYPHS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●", "none": "•"}  # a shape each: a level is never told by colour alone
 
 
 def severity_word(severity: int) -> str:

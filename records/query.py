@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from records.search import Condition
 
 
@@ -42,6 +44,16 @@ class Span:
     def query(self, where: Condition | None = None, sort: str = "", limit: int | None = None) -> Query:
         """A query of this span."""
         return Query(since=self.since, until=self.until, where=where, sort=sort, limit=limit)
+
+    def without(self, starts: Iterable[int], step: int) -> list[Span]:
+        """The parts of it outside the buckets of `step` nanoseconds that begin at `starts`, which are in order."""
+        gaps: list[Span] = []
+        at = self.since
+        for start in [*starts, self.until]:
+            if start > at:
+                gaps.append(Span(at, start))
+            at = max(at, start + step)
+        return gaps
 
 
 @dataclass(frozen=True, slots=True)

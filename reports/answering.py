@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reports.asking import Row, Source
 
 TAKEN_UP: Final = ("acknowledge", "assign", "start", "close")
-CHANGED: Final = ("suppression", "rules", "plant", "policy")
+CHANGED: Final = ("suppression", "rules", "plant", "baseline")
 MOST: Final = 200_000  # decisions about alerts that are looked at
 LISTED: Final = 40  # changes that are told one by one
 TEXT: Final = 200  # letters of a note

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
+from detectors.gathering import plain
 from records.query import Histogram, Query, Span, Terms
 from records.schema import TABLES
 from records.search import And, Condition, Match
@@ -64,12 +63,3 @@ class Source:
         """The rows of these identities."""
         for start in range(0, len(identities), PAGE):
             yield from flat(TABLES[table], self.store.read(table, Query(ids=tuple(identities[start : start + PAGE]))))
-
-
-def plain(table: pa.Table) -> list[Row]:
-    """Rows of an aggregation as plain values: times are nanoseconds."""
-    columns: dict[str, list[Any]] = {}
-    for name in table.column_names:
-        column = table.column(name)
-        columns[name] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from records.formats import HOUR, MINUTE, number
-from records.model import LEVELS
+from records.model import GLYPHS, LEVELS
 from reports import charts
 from reports.blocks import Bar, Cell, Fact, Front, Table
-from reports.words import DASH, GLYPHS, nanoseconds
+from reports.words import DASH, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

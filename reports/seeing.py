@@ -85,7 +85,8 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "places": _places(span, account),
         "over_time": _over_time(by_place, max(1, sensors), steps),
     }
-    gaps, spots = _gaps(sorted({minute for each in by_place.values() for minute in each}), span), account.spots()
+    minutes_seen, spots = sorted({minute for each in by_place.values() for minute in each}), account.spots()
+    gaps = sorted(span.without(minutes_seen, MINUTE), key=lambda gap: (-gap.length, gap.since))  # when no sensor saw a packet, the longest first
     unseen: Row = {
         "silent": [" · ".join(filter(None, place)) for place in silent],
         "gaps": [{"since": iso(gap.since), "until": iso(gap.until), "seconds": gap.length // SECOND} for gap in gaps[:GAPS]],
@@ -115,17 +116,6 @@ def _account(source: Source, span: Span) -> tuple[Account, int, int]:
         account.add(rows)
         used, until = used + rows.num_rows, part.since
     return account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0)
-
-
-def _gaps(seen: Sequence[int], span: Span) -> list[Span]:
-    """When no sensor saw a packet, the longest first."""
-    gaps: list[Span] = []
-    at = span.since
-    for start in [*seen, span.until]:
-        if start > at:
-            gaps.append(Span(at, start))
-        at = max(at, start + MINUTE)
-    return sorted(gaps, key=lambda gap: (-gap.length, gap.since))
 
 
 def _over_time(by_place: dict[Place, set[int]], sensors: int, steps: Sequence[Span]) -> list[Row]:

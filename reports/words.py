@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from records.formats import SECOND, Clock, duration, number, share_seen, size
-from records.model import severity_word
+from records.model import GLYPHS, severity_word
 from records.nesting import period
 from records.wording import catalogue, role_words, say, say_or
 from reports.blocks import Cell
@@ -13,7 +13,6 @@ from reports.blocks import Cell
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-GLYPHS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●", "none": "•"}
 DASH: Final = "–"
 
 

@@ -14,7 +14,7 @@ from dashboards.page import Page, begin, kept_parameters, picked, remember, text
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.formats import number
-from records.model import LEVELS, severity_word
+from records.model import GLYPHS, LEVELS, severity_word
 from records.wording import LANGUAGES
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ PLACE: Final = PAGE[0]
 FIRST: Final = 50
 MOST: Final = 500
 FOREVER: Final = 1 << 63
-MARKS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●"}
 
 
 def show(page: Page) -> None:
@@ -101,7 +100,7 @@ def narrowed(page: Page, visited: int) -> Condition | None:
     st.session_state["levels"] = [level for level in st.query_params.get("level", "").split(",") if level in LEVELS]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
         st.text_input(page.say("list.search"), key="search", placeholder=page.say("list.placeholder"), label_visibility="collapsed", on_change=typed, width=330)
-        words = {level: f"{MARKS[level]} {page.say(f'severity.{level}')}" for level in LEVELS}
+        words = {level: f"{GLYPHS[level]} {page.say(f'severity.{level}')}" for level in LEVELS}
         label = page.say("list.severity")
         levels = st.pills(
             label, list(words), key="levels", selection_mode="multi", format_func=lambda level: words[level], label_visibility="collapsed", on_change=chosen
