@@ -20,10 +20,12 @@ class UnwantedError(Exception):
     """Nobody wants more."""
 
 
-def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1, every: float | None = None) -> Generator[Item | None]:
+def ahead(
+    make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 3, every: float | None = None, meanwhile: Callable[[], None] = lambda: None
+) -> Generator[Item | None]:
     """The items of `make(check)`, which runs in a thread, at most `most` items ahead; what it raises is raised here.
 
-    Where nothing comes for `every` seconds, that is told by None, so that whoever waits can look at something else.
+    Where nothing comes for `every` seconds, that is told by None, so that whoever waits can look at something else. `meanwhile` is done once the thread runs.
 
     `check` raises UnwantedError when the items are no longer wanted; `make` calls it as often as it can.
     """
@@ -57,6 +59,7 @@ def ahead(make: Callable[[Callable[[], None]], Iterator[Item]], most: int = 1, e
     thread = threading.Thread(target=run, name="engine", daemon=True)
     thread.start()
     try:
+        meanwhile()
         while True:
             try:
                 item, error = handed.get(timeout=every)

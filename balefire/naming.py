@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ from sensors.dissection import Limits, available, names
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from balefire.settings import Dissect
     from sensors.evidence import Keeper
     from sensors.pcapng import Packet
@@ -34,10 +37,12 @@ class Names:
         self._spent = 0.0
         self._asked: set[str] = set()
         self.known: dict[str, str] = {}
+        self._asker = ThreadPoolExecutor(1, "tshark")
+        self._answer: Future[dict[str, str]] | None = None
         self._ours = {f"{kind}/{port}" for one in protocols() for kind, ports in (("tcp", one.tcp), ("udp", one.udp)) for port in ports}
 
     def ask(self, unknown: dict[str, Unknown], keeper: Keeper | None) -> None:
-        """Ask about those of which packets can be had again, and that no protocol of ours is at home on."""
+        """Ask about those of which packets can be had again, and that no protocol of ours is at home on. What is answered is known once it is heard."""
         started = time.monotonic()
         left = self._limits.seconds + SHARE * (started - self._begun) - self._spent if self._limits.seconds else 0
         waiting = [name for name in list(unknown) if name not in self._asked and name not in self._ours and unknown[name].samples]
@@ -46,13 +51,26 @@ class Names:
         waiting = sorted(waiting, key=lambda name: -unknown[name].bytes)[:PORTS]
         self._asked.update(waiting)
         spoken = [(name, packets) for name in waiting for number in unknown[name].samples if (packets := _conversation(keeper, number))]
-        told, _ = names([packets for _, packets in spoken], Limits(int(left), self._limits.mebibytes))
+        self._answer = self._asker.submit(self._told, spoken, Limits(int(left), self._limits.mebibytes), started)
+
+    def _told(self, spoken: list[tuple[str, list[Packet]]], limits: Limits, started: float) -> dict[str, str]:
+        """What tshark says by the name of each port: what it says of most of its conversations."""
         counts: dict[str, Counter[str]] = {}
-        for (name, _), says in zip(spoken, told, strict=True):
+        for (name, _), says in zip(spoken, names([packets for _, packets in spoken], limits)[0], strict=True):
             if says:
                 counts.setdefault(name, Counter())[says] += 1
-        self.known |= {name: count.most_common(1)[0][0] for name, count in counts.items()}
         self._spent += time.monotonic() - started
+        return {name: count.most_common(1)[0][0] for name, count in counts.items()}
+
+    def hear(self) -> None:
+        """Wait for what was asked last."""
+        if self._answer is not None:
+            self.known |= self._answer.result()
+            self._answer = None
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        self._asker.shutdown()
 
     def mark(self, unknown: dict[str, Unknown]) -> None:
         """Tell totals the names."""

@@ -143,6 +143,7 @@ class Replay:
             self.outbox.finish()
         finally:
             ruling.close()
+            self.names.close()
             self.keeping.close()
         self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
         return self._summary(inputs, time.monotonic() - started)
@@ -215,7 +216,12 @@ class Replay:
         waiting = Waiting()
         history = self.plan.observer or capture.path
         marks = self.keeping.begin(history, capture)
-        for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None):
+
+        def judged() -> None:
+            if history not in judges and capture.error is None:  # captures of one observer are one history
+                judges[history] = self._judges(ruling)
+
+        for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None, meanwhile=judged):
             changed = (
                 capture.pipe is not None and not waiting.rows() and (ruling.look() | self.outbox.ask(self._known.look, False))
             )  # what waits was judged by those before
@@ -226,8 +232,6 @@ class Replay:
                     self._commit(Waiting(), ruling, history, sensor)
                 continue
             self._files[self.plan.observer_of(capture)] = capture.name
-            if history not in judges:  # captures of one observer are one history
-                judges[history] = self._judges(ruling)
             self.tally.count(batch)
             for piece in _pieces(with_context(batch, self._known.plant)):
                 waiting.batches.append(piece)
@@ -271,12 +275,13 @@ class Replay:
     def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = ()) -> None:
         """What waits is on its way to the store: written now, or when the store is back."""
         self.names.ask(sensor.unknown, self.keeping.keeper(history))
+        evidence = self.keeping.of(history, waiting.findings)
+        self.names.hear()
         batch = waiting.batch()
         batch = replace(batch, coverage=self.names.labelled(batch.coverage))
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
         times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
         self._newest = max((moment for moment in times if moment is not None), default=None)
-        evidence = self.keeping.of(history, waiting.findings)
         self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 
     def _deliver(self, given: Commit) -> None:

@@ -51,6 +51,24 @@ def test_it_is_only_so_far_ahead() -> None:
     assert list(items) == list(range(1, 100))
 
 
+def test_what_is_done_meanwhile_does_not_wait_for_the_first_item() -> None:
+    done = threading.Event()
+
+    def make(_check: Callable[[], None]) -> Iterator[bool]:
+        yield done.wait(10)
+
+    assert list(ahead(make, meanwhile=done.set)) == [True]
+
+
+def test_what_goes_wrong_meanwhile_ends_the_thread() -> None:
+    def fail() -> None:
+        raise OSError("no rules")
+
+    with pytest.raises(OSError, match="no rules"):
+        list(ahead(lambda _check: iter(range(10)), meanwhile=fail))
+    assert engines() == []
+
+
 def test_nothing_comes_for_a_while() -> None:
     go_on = threading.Event()
 

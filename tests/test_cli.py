@@ -4,6 +4,8 @@ import io
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -399,6 +401,15 @@ def test_what_the_readme_shows_is_so(tmp_path: Path, name: str, monkeypatch: pyt
         typed = shlex.split(command)
         if typed[0] not in {"dashboard", "demo", "warm"}:
             assert balefire(*typed, stdin=b"correct horse battery\n" * 2 if typed[0] == "user" else None).exit_code == 0, command
+
+
+def test_what_costs_memory_is_not_loaded_where_nothing_needs_it(tmp_path: Path) -> None:
+    """A replay into a store that holds other things asks Arrow whether it knows any of it: DuckDB is 35 MiB, pandas too."""
+    code = "import sys; from balefire.__main__ import start; sys.argv[0] = 'balefire'\ntry: start()\nfinally: print({'duckdb', 'pandas'} & set(sys.modules))"
+    for observer in ("here", "there"):
+        typed = ("replay", DEMO, "--store", tmp_path / "store", "--observer", observer, "--language", "en")
+        ran = subprocess.run([sys.executable, "-c", code, *map(str, typed)], capture_output=True, text=True, check=False)
+        assert ran.stdout.endswith("set()\n"), (ran.stdout, ran.stderr)
 
 
 def test_a_program_without_pandas_says_how_much_was_seen(tmp_path: Path) -> None:

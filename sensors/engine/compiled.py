@@ -79,7 +79,8 @@ def _linked(dispatcher: Any) -> Any:
 
 def kernel(function: Kernel) -> Kernel:
     """A function over tables that is compiled for the entry that calls it, and kept with that. Never called from Python: that would end the process."""
-    return cast("Kernel", _linked(_njit(error_model="numpy", **_NO_WRAPPERS)(function)))
+    made = _njit(forceinline=False, error_model="numpy", **_NO_WRAPPERS)(function)  # said, or it has it of the first that calls it: twice the time to compile
+    return cast("Kernel", _linked(made))
 
 
 _bare: dict[int, tuple[Any, weakref.ref[Any]]] = {}
