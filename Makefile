@@ -92,4 +92,5 @@ $(VENV)/bench.stamp: requirements-bench.txt | $(VENV)/development.stamp
 lock: $(VENV)/development.stamp
 	printf $(BUILD) | $(LOCK) --output-file requirements.txt
 	printf $(BUILD)'pytest-xdist\nuv\n' | $(LOCK) --extra dev --extra oidc --extra reports --constraint requirements.txt --output-file requirements-dev.txt
+	printf $(BUILD) | $(LOCK) --extra oidc --extra reports --constraint requirements-dev.txt --output-file requirements-container.txt
 	printf '' | $(LOCK) --extra bench --constraint requirements-dev.txt --output-file requirements-bench.txt

@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -167,12 +168,15 @@ def test_the_image_is_made_from_what_is_there(monkeypatch: pytest.MonkeyPatch, c
     assert all((ROOT / said.split()[0]).exists() for step, said in steps if step == "COPY")
     kept = [line[1:] for line in (DEPLOY / "Containerfile.dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
     assert [name for name in kept if not (ROOT / name).exists()] == []
-    project = (ROOT / "pyproject.toml").read_text("utf-8")
-    packages = re.findall(r'"(\w+)"', project.split("packages = [")[1].split("]")[0])
-    assert set(kept) >= {*packages, "pyproject.toml", "requirements.txt", *re.findall(r'"(\w+)"', project.split("license-files = [")[1].split("]")[0])}
-    least = re.search(r'requires-python = ">=(\d+\.\d+)"', project)
-    assert least
-    assert f"FROM python:{least[1]}-slim" in text
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    build: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(kept) >= {*build["packages"], "pyproject.toml", "requirements-container.txt", *project["license-files"]}
+    locked = {line.split("==")[0] for line in (ROOT / "requirements-container.txt").read_text("utf-8").splitlines() if "==" in line and line[0] != " "}
+    extras = project["optional-dependencies"]
+    wanted = {re.split(r"[\[<>=;~ ]", each)[0].lower() for each in project["dependencies"] + extras["oidc"] + extras["reports"]}
+    assert locked >= wanted > {"weasyprint", "authlib"}
+    least = project["requires-python"].removeprefix(">=")
+    assert f"FROM python:{least}-slim" in text
     (told,) = [dict(word.split("=", 1) for word in shlex.split(said)) for step, said in steps if step == "ENV"]
     monkeypatch.setenv("BALEFIRE_SPOOL", told["BALEFIRE_SPOOL"])
     assert str(place_of("x")).startswith("/var/lib/balefire/")
