@@ -27,6 +27,7 @@ from records.store.elastic import ElasticStore
 from records.store.ledger import _silent  # pyright: ignore[reportPrivateUsage] - the clock of a lease, without waiting for one
 from records.store.templates import Names, end_of, period_of
 from tests.line import Line
+from tests.test_copying import SUPPRESSION
 from tests.test_store import DAY, NOON, activities, activity, alert, everything, finding, ids, rows_of
 
 if TYPE_CHECKING:
@@ -349,6 +350,24 @@ def test_periods() -> None:
         assert names.start_of("activity", index) == start
         assert end_of(start, period) - length * DAY <= NOON < end_of(start, period)
     assert period_of(-1, "day").isoformat() == "1969-12-31"
+
+
+def test_a_decision_in_a_store_of_a_version_with_fewer_tables(elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever decides has not opened it to write: what he decides finds its place all the same, and is found."""
+    elasticsearch.forget("young")
+    where = f"{elasticsearch.url}#young"
+    with monkeypatch.context() as patch:
+        for module in ("templates", "making"):
+            patch.setattr(f"records.store.{module}.TABLES", {name: table for name, table in TABLES.items() if name != "suppression"})
+        open_store(where, True).close()
+    store = ElasticStore(where)
+    assert not store.templates_current()
+    store.change([Change("suppression", "s1", None, "suppress", "Li", SUPPRESSION)])
+    assert store.templates_current()
+    assert [each.id for each in store.suppressions()[1]] == ["s1"]
+    assert elasticsearch.ask("GET", "/young-suppression/_mapping")["young-suppression"]["mappings"]["dynamic"] == "strict"
+    store.close()
+    elasticsearch.forget("young")
 
 
 def test_an_index_of_a_version_with_fewer_fields(elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch) -> None:

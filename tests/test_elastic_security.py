@@ -63,6 +63,10 @@ def refused(action: Callable[[], object], key: str) -> None:
     assert caught.value.key == key, str(caught.value)
 
 
+def _not_current(*_: object) -> bool:
+    return False
+
+
 def test_a_reader_reads(known: Callable[[str], str]) -> None:
     where = known("reader")
     store = open_store(where)
@@ -90,8 +94,14 @@ def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
     refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.forbidden")
 
 
-def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str]) -> None:
+def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     where = known("analyst")
+    with monkeypatch.context() as patch:
+        for module in ("elastic", "making"):
+            patch.setattr(f"records.store.{module}.current", _not_current)  # a store of an earlier version: an analyst cannot bring it up to date
+        older = open_store(where)
+        refused(lambda: older.change([Change("alert", "al1", None, "note", "Li", note="x")]), "elastic.outdated")
+        older.close()
     store = open_store(where)
     (before,) = store.alerts(["al1"])
     store.change([Change("alert", "al1", before.revision, "assign", "Li", {"assignee": "Wang"})])

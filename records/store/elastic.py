@@ -59,7 +59,7 @@ class ElasticStore:
         self.cluster = Cluster(self.place)
         self.names = Names(self.place.prefix)
         self.ledger = Ledger(self.cluster, self.names)
-        self._write = write
+        self._write = self._current = write
         self._writing = threading.Lock()
         try:
             self.version = self.cluster.ask(lambda: check_version(self.cluster.client, self.place))
@@ -297,7 +297,21 @@ class ElasticStore:
                 raise ConflictError("conflict.newest")
             decide(transaction, changes, time.time_ns())
 
+        self._bring_up_to_date()
         self._decided(decided)
+
+    def _bring_up_to_date(self) -> None:
+        """A store of a version with fewer tables learns the new ones before anybody decides: what has no template becomes an index that nothing finds."""
+        if self._current:
+            return
+        try:
+            if not current(self.cluster, self.names):
+                upgrade(self.cluster, self.names, self.ledger)
+        except StoreError as error:
+            if error.key != "elastic.forbidden":
+                raise
+            raise StoreError("elastic.outdated", place=self.place.shown) from error
+        self._current = True
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are: they come from another store."""
