@@ -35,6 +35,8 @@ PAIRS = {
     "15/0": (asking(15, "00 0000 0200 06 07 03 0100 0200"), answering(15)),
     "15/1": (asking(15, "01 0000 0200 00 24 4e373a3000 04"), answering(15, "01000200")),
     "15/2": (asking(15, "02 06 07 03 ffff 0000"), answering(15)),
+    "15/38": (asking(15, "26 06 03 00 ffff 0200"), answering(15)),
+    "15/136": (asking(15, "88 00"), answering(15)),
     "15/103": (asking(15, "67 0000 0100 0f 00 07 ff0001 02 42 2a00"), answering(15)),
     "15/104": (asking(15, "68 0000 0100 06 07 03 0100"), answering(15, "42 2a00")),
     "15/58": (asking(15, "3a 02"), answering(15)),
@@ -47,7 +49,7 @@ PAIRS = {
     "15/170": (asking(15, "aa 04 08 8a 01 00 0000c03f"), answering(15)),
     "15/171": (asking(15, "ab 02 03 85 00 00 0200 0200"), answering(15)),
     "15/175": (asking(15, "af 02 0100 0200 22 0102"), answering(15)),
-    **{f"15/{n}": (asking(15, f"{n:02x}"), answering(15)) for n in (17, 18, 23, 24, 38, 41, 65, 80, 82, 83, 85, 87, 94, 121, 129, 130, 143)},
+    **{f"15/{n}": (asking(15, f"{n:02x}"), answering(15)) for n in (*range(3, 11), 17, 18, 23, 24, 41, 65, 80, 82, 83, 85, 87, 94, 121, 129, 130, 143)},
 }
 MORE = (
     asking(15, "ab 02 03 85 00 00 0300 0300"),
@@ -72,6 +74,8 @@ MORE = (
     asking(15, "3a 03"),
     asking(6, "03", 1),
     answering(6, STATUS[:14] + "20" * 11 + "0000", transaction=1),
+    asking(15, "88 03 02 80 01 08 aa 02 07 89 00 00 2a00 01 52", 2),
+    answering(15, "", transaction=2),
 )
 LONE = (answering(6, transaction=0), answering(7, transaction=0), answering(15, transaction=0))
 EXAMPLES = (*LONE, *(message for pair in PAIRS.values() for message in pair), *MORE)
@@ -111,7 +115,12 @@ def test_every_command_is_understood_without_complaint(code: str) -> None:
         ("a1 02 07 89 03", "N7:3", 1),
         ("ab 02 03 85 00 00 0200 0200", "B3:0/1", 1),
         ("ab 02 03 85 00 00 0080 0000", "B3:0/15", 1),
-        ("01 0000 0200 06 07 03 04", "#7:3", 1),
+        ("01 0000 0200 06 07 03 04", "#7:3 words 0–1", 1),
+        ("01 0100 0200 06 07 03 02", "#7:3 word 1", 1),
+        ("68 0100 0300 06 07 03 0200", "#7:4–#7:5", 64),
+        ("02 06 03 00 0200 0000", "#3:0/1", 1),
+        ("26 06 03 00 fdff 0000", "#3:0/1", 1),
+        ("26 06 03 00 fdff 0000 06 03 02 ffff 0100", "#3:0–#3:2", 128),
         ("68 0000 0100 0e 07 03 02 0100", "#7:3.2", 1),
     ],
 )
@@ -119,9 +128,9 @@ def test_addresses_as_engineers_write_them(body: str, objects: str, distinct: in
     row = only(asking(15, body))
     assert row.anomalies == ()
     assert label(row.space, row.first, row.last) == objects
-    assert row.last - row.first == (distinct if distinct > 1 else 0)
+    assert row.last - row.first == (distinct if distinct > 1 else 1 if "words" in objects else 0)
     assert label("physical", 1, 1) is None
-    assert place(row.first).startswith(objects.split("–")[0].split("/")[0]) or "/" in objects
+    assert place(row.first).startswith(objects.split("–")[0].split("/")[0]) or "/" in objects or "word" in objects
 
 
 def test_values() -> None:
@@ -135,7 +144,7 @@ def test_values() -> None:
     write = only(asking(15, "aa 04 07 89 00 00 2a00 2b00"))
     assert (write.effect, write.samples) == ("value.write", (Values("data_file", first, (42, 43)),))
     bit = only(asking(15, "ab 02 03 85 00 00 0200 0200"))
-    assert (bit.effect, bit.space, bit.value) == ("value.write", "bit", 1)
+    assert (bit.effect, bit.space, bit.value, bit.samples) == ("value.write", "bit", 1, (Values("bit", bit.first, (1,)),))
     assert only(asking(15, "ab 02 03 85 00 00 0300 0300")).space == "data_file"
 
 
@@ -147,10 +156,77 @@ def test_timers_have_parts() -> None:
     assert only(answering(15, "3200"), asking(15, "a2 02 04 86 00 02")).samples[0].values == (50,)
 
 
+@pytest.mark.parametrize(
+    ("body", "reply", "values"),
+    [
+        ("68 0000 0100 06 07 03 0100", "42 2aff", {"#7:3": -214}),
+        ("68 0000 0300 06 07 03 0300", "99 09 07 42 0100 0200 feff", {"#7:3": 1, "#7:4": 2, "#7:5": -2}),
+        ("68 0200 0300 06 07 03 0100", "99 09 03 42 feff", {"#7:5": -2}),
+        ("68 0000 0200 06 08 00 0200", "99 09 0a 94 08 0000c03f 000020c1", {"#8:0": 1.5, "#8:1": -10}),
+        ("68 0000 0100 06 04 00 0100", "56 0080 6400 3200", {"#4:0": -32768, "#4:0.1": 100, "#4:0.2": 50}),
+        ("68 0000 0100 0e 04 00 02 0100", "42 3200", {"#4:0.2": 50}),
+        ("68 0000 0100 06 03 00 0100", "22 ffff", {"#3:0": 65535}),
+        ("68 0000 0100 06 07 00 0100", "44 ffffffff", {"#7:0": -1}),
+        ("68 0000 0100 06 07 00 0100", "41 ff", {"#7:0": -1}),
+        ("68 0000 0100 06 09 00 0100", "33 414243", {}),
+        ("01 0000 0400 06 08 00 06", "0100 0200 ffff", {"#8:0 word 0": 1, "#8:0 word 1": 2, "#8:0 word 2": 65535}),
+        ("01 0300 0400 06 08 00 02", "0100", {"#8:0 word 3": 1}),
+    ],
+)
+def test_values_of_a_plc_5(body: str, reply: str, values: dict[str, float]) -> None:
+    row = only(answering(15, reply), asking(15, body))
+    named = {
+        label(sample.space, first, first): value for sample in row.samples
+        for first, value in zip(range(sample.first, sample.first + 999999, 64 if sample.space == "address" else 1), sample.values, strict=False)
+    }  # fmt: skip
+    assert (named, row.anomalies) == (values, ())
+    assert row.value == (next(iter(values.values())) if len(values) == 1 else None)
+
+
+def test_what_is_written_to_a_plc_5_are_values() -> None:
+    typed = only(asking(15, "67 0100 0300 06 07 03 99 09 05 42 0100 0200"))
+    assert (label(typed.space, typed.first, typed.last), typed.anomalies) == ("#7:4–#7:5", ())
+    assert typed.samples == (Values("address", typed.first, (1, 2)),)
+    words = only(asking(15, "00 0000 0200 06 07 03 0100 0200"))
+    assert (words.effect, words.samples) == ("value.write", (Values("file_word", words.first, (1, 2)),))
+    cleared = only(asking(15, "26 06 03 00 fdff 0000"))
+    assert (cleared.value, cleared.samples) == (0, (Values("bit", cleared.first, (0,)),))
+    named = only(asking(15, "67 0000 0100 00 24 4e373a3000 42 2a00"))
+    assert (named.name, named.value, named.samples) == ("N7:0", 42, (Values("address", 0, (42,)),))
+
+
+def test_words_of_a_plc_2() -> None:
+    read = only(answering(1, "01020304"), asking(1, "1000 04"))
+    assert read.samples == (Values("physical", 16, (0x201, 0x403)),)
+    write = only(asking(8, "1000 0102"))
+    assert (write.first, write.last, write.samples) == (16, 17, (Values("physical", 16, (0x201,)),))
+
+
+def test_each_command_of_a_list_is_an_operation() -> None:
+    """What a MicroLogix is told when it is downloaded to; a change of mode does not hide among them."""
+    ask = asking(15, "88 03 02 80 01 08 aa 02 07 89 00 00 2a00 01 52")
+    rows = told(PCCC, [ask, answering(15)])
+    assert [(row.part, row.code, row.effect, row.anomalies) for row in rows[:3]] == [
+        (0, "15/128", "cpu.stop", ()), (1, "15/170", "value.write", ()), (2, "15/82", "program.activate", ()),
+    ]  # fmt: skip
+    assert label(rows[1].space, rows[1].first, rows[1].last) == "N7:0"
+    assert rows[1].samples[0].values == (42,)
+    assert [(row.part, row.code, row.outcome) for row in rows[3:]] == [(part, row.code, SUCCESS) for part, row in enumerate(rows[:3])]
+    refused = told(PCCC, [ask, answering(15, "0b", 0xF0)])[3:]
+    assert [(row.code, row.outcome, ERRORS[row.error]) for row in refused] == [(row.code, FAILURE, "access_denied") for row in rows[:3]]
+    hidden = told(PCCC, [asking(15, "88 03 03 88 01 52 00 02 80 01")])
+    assert [(row.code, set(row.anomalies)) for row in hidden] == [("15/136", {"bad_value"}), ("15", {"short"}), ("15/128", set())]
+    over = told(PCCC, [asking(15, "88 03 02 80 01 09 80 01")])
+    assert [(row.code, row.effect, row.anomalies) for row in over] == [("15/128", "cpu.stop", ()), ("15", "unknown", ("short",))]
+    assert told(PCCC, [asking(15, "88 01 02 80 01 00")])[0].anomalies == ("trailing_bytes",)
+    assert [row.code for row in told(PCCC, [answering(15)])] == ["15"]
+    assert [row.anomalies for row in told(PCCC, [asking(15, "88"), asking(15, "88 00 01")])] == [("short",), ("trailing_bytes",)]
+
+
 def test_diagnostic_status_tells_the_model() -> None:
     reply = only(PAIRS["6/3"][1], PAIRS["6/3"][0])
     assert (reply.effect, reply.samples) == ("identity.read", (Values("identity", 0, (b"1766-LEC",)),))
-    assert only(MORE[-1], MORE[-2]).samples == ()
+    assert only(MORE[-3], MORE[-4]).samples == ()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +257,7 @@ def test_errors() -> None:
 
 def test_a_name_in_ascii() -> None:
     row = only(asking(15, "01 0000 0200 00 24 4e373a3000 04"))
-    assert (row.space, row.first, row.anomalies) == ("address", 0, ())
+    assert (row.name, row.space, row.first, row.last, row.anomalies) == ("N7:0", "file_word", 0, 1, ())
 
 
 @pytest.mark.parametrize(
@@ -205,6 +281,20 @@ def test_a_name_in_ascii() -> None:
         (answering(15, "2a00", transaction=7), asking(15, "a2 02 07 89 00 00"), ("transaction_mismatch",)),
         (answering(6), asking(15, "a2 02 07 89 00 00"), ("transaction_mismatch",)),
         (Message(b"\x06", marks=8), None, ("short",)),
+        (asking(15, "68 0000 0100 06 07 03 0200"), None, ("bad_count",)),
+        (asking(15, "01 0000 0100 06 07 03 04"), None, ("bad_count",)),
+        (asking(15, "00 0000 0200 06 07 03 010002"), None, ("bad_count",)),
+        (asking(15, "67 0000 0100 06 07 03 99 09 05 42 0100 0200"), None, ("bad_count",)),
+        (asking(15, "67 0000 0100 06 07 03 42 01"), None, ("short",)),
+        (asking(15, "67 0000 0100 06 07 03 42 0100 00"), None, ("trailing_bytes",)),
+        (asking(15, "67 0000 0100 06 07 03 f2 000000000000000000"), None, ("bad_value",)),
+        (asking(15, "67 0000 0100 06 07 03 40"), None, ("bad_count",)),
+        (asking(15, "26 06 03 00 fdff"), None, ("short",)),
+        (asking(15, "02 06 03 00 0100 0000 00"), None, ("trailing_bytes",)),
+        (answering(15, "42 2a00 00"), asking(15, "68 0000 0100 06 07 03 0100"), ("trailing_bytes",)),
+        (answering(15, "42 2a"), asking(15, "68 0000 0100 06 07 03 0100"), ("short",)),
+        (answering(15, "99 09 03 42 2a00"), asking(15, "68 0000 0200 06 07 03 0200"), ("bad_count",)),
+        (answering(15, "0100"), asking(15, "01 0000 0200 06 07 03 04"), ("bad_count",)),
     ],
 )
 def test_malformed(message: Message, before: Message | None, anomalies: tuple[str, ...]) -> None:

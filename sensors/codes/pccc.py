@@ -38,6 +38,14 @@ FUNCTIONS: Final = {
     "15/0": Function("word_range_write", "value.write"),
     "15/1": Function("word_range_read", "value.read"),
     "15/2": Function("bit_write", "value.write"),
+    "15/3": Function("file_write", "value.write"),                            # 3 to 10: of a PLC-3
+    "15/4": Function("file_read", "value.read"),
+    "15/5": Function("download_request", "program.download"),
+    "15/6": Function("upload", "program.upload"),
+    "15/7": Function("shutdown", "cpu.stop"),
+    "15/8": Function("plc_3_physical_write", "program.download"),
+    "15/9": Function("plc_3_physical_read", "program.upload"),
+    "15/10": Function("restart_request", "cpu.start"),
     "15/17": Function("get_edit_resource", "session.reserve"),
     "15/18": Function("return_edit_resource", "session.close"),
     "15/23": Function("read_bytes_physical", "program.upload"),
@@ -58,6 +66,7 @@ FUNCTIONS: Final = {
     "15/128": Function("change_mode", "mode.change"),
     "15/129": Function("open_file", "session.reserve"),
     "15/130": Function("close_file", "session.close"),
+    "15/136": Function("execute_multiple_commands", "unknown"),               # where none of them can be told; as MicroLogix are downloaded to
     "15/143": Function("apply_port_configuration", "configuration.write"),
     "15/161": Function("protected_typed_logical_read_2", "value.read"),
     "15/162": Function("protected_typed_logical_read_3", "value.read"),
@@ -90,7 +99,17 @@ FILES: Final = {
     0x91: ("L", I32LE),
 }
 # fmt: on
-ANOMALIES: Final = ("short", "trailing_bytes", "bad_count", "bad_value", "wrong_direction", "transaction_mismatch", "unsolicited", "late_response")
+ANOMALIES: Final = (
+    "short",
+    "trailing_bytes",
+    "bad_count",
+    "bad_value",
+    "wrong_direction",
+    "transaction_mismatch",
+    "unsolicited",
+    "late_response",
+    "reused_transaction",
+)  # fmt: skip
 SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, WRONG_DIRECTION, TRANSACTION_MISMATCH = (1 << bit for bit in range(6))
-SPACES: Final = ("data_file", "bit", "address", "physical", "identity")
-DATA_FILE, BIT_OF, LEVELS, PHYSICAL, IDENTITY = range(5)
+SPACES: Final = ("data_file", "bit", "address", "physical", "identity", "file_word")
+DATA_FILE, BIT_OF, LEVELS, PHYSICAL, IDENTITY, WORDS = range(6)

@@ -1,7 +1,8 @@
 """PCCC over CIP: Rockwell 1770-6.5.16 (DF1 Protocol and Command Set), chapters 7 and 8; message structure of 1756-PM020's PCCC object.
 
-One row a message: command/function. Data files are addressed by type, file, element and sub-element (`N7:0`, `T4:0.ACC`), neighbours ELEMENT apart;
-a bit written under a mask is `B3:0/1`. A PLC-5 symbol in ASCII is a name. Replies tell neither function nor address: what was asked is remembered.
+One row a message: command/function, and one for each command of a list of them, numbered by `part`. Data files are addressed by type, file, element and
+sub-element (`N7:0`, `T4:0.ACC`), neighbours ELEMENT apart; a bit written under a mask is `B3:0/1`. What a PLC-5 is asked tells no type of file
+(`sensors.codes.plc5`); its symbols in ASCII are names. Replies tell neither function nor address: what was asked is remembered.
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from sensors.codes.pccc import (
     ANOMALIES,
     BAD_COUNT,
     BAD_VALUE,
-    BIT_OF,
-    DATA_FILE,
     ERRORS,
     FILES,
     FUNCTIONS,
     IDENTITY,
-    LEVELS,
     PHYSICAL,
     SHORT,
     SPACES,
@@ -27,154 +25,40 @@ from sensors.codes.pccc import (
     TRANSACTION_MISMATCH,
     WRONG_DIRECTION,
 )
+from sensors.codes.plc5 import (
+    ELEMENT,
+    ELEMENT_BITS,
+    FILE_BITS,
+    PLC5,
+    TYPE_BITS,
+    TYPED_READ,
+    WORD_BITS,
+    WORD_RANGE_READ,
+    read_plc5,
+    read_typed,
+    read_words,
+)
+from sensors.codes.slc import CONTROL, TIMER, read_logical, read_masked, read_values
 from sensors.engine.contexts import context
-from sensors.engine.dissecting import add_run, add_text, open_row, sub_code
-from sensors.engine.octets import borrow, entry, f32le, kernel, signed, u8, u16le, u32le
-from sensors.engine.tables import BROKEN, CUT, F32LE, FAILURE, I16LE, I32LE, REQUEST, RESPONSE, SECOND, U16LE
+from sensors.engine.dissecting import add_run, add_text, most_rows, open_row, sub_code
+from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16le
+from sensors.engine.tables import BROKEN, CUT, FAILURE, REQUEST, RESPONSE, SECOND, U16LE
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
 
-ELEMENT: Final = 64  # sub-elements of an element
-ELEMENT_BITS, FILE_BITS, TYPE_BITS = 6, 22, 38
-TIMER, CONTROL, STRING = 0x86, 0x88, 0x8D
 PARTS_OF: Final = {1: "PRE", 2: "ACC"}
 CPU_START, CPU_STOP = NUMBER["cpu.start"], NUMBER["cpu.stop"]
-DIAGNOSTIC, MODE, EXTENDED_COMMAND, STATUS_READ = 6, 7, 15, 3
-SAMPLES: Final = 8
+DIAGNOSTIC, MODE, EXTENDED_COMMAND, STATUS_READ, MULTIPLE = 6, 7, 15, 3, 136
+PLAIN_WRITES, UNPROTECTED_READ = (0, 8), 1
+REPLY: Final = 0x40
+PARTS: Final = 256  # commands of a list
+SAMPLES: Final = 64
 MEMORY: Final = 60 * SECOND
 
-# Contexts, by connection of the transport and place of the transaction (h): a: command, b: function (-1: none), c: transaction code,
-# d: first address (-1: none), e: type of file, f: octets asked for, g: space, i: when.
+# Contexts, by connection of the transport, and place of the transaction (h) and part: a: command, b: function (-1: none), c: transaction code,
+# d: first address (-1: none), e: type of file, f: octets asked for, g: space, i: when, j: commands of the list. Of a PLC-5, e, f, k and l are of
+# `sensors.codes.plc5`.
 ASKED: Final = 0xD1
 OPEN: Final = 8  # transactions of a connection that are remembered
-
-
-@kernel
-def number(memory: Any, at: int, end: int, row: Any) -> tuple[int, int]:
-    """A number of one octet, or of two where that is 255; and its end."""
-    value = u8(memory, at, end, row)
-    return (u16le(memory, at + 1, end, row), at + 3) if value == 255 else (value, at + 1)
-
-
-@kernel
-def read_logical(memory: Any, at: int, end: int, row: Any, asked: Any, fields: int) -> int:
-    """A logical address of two or three fields: size, file, type, element, sub-element; returns its end."""
-    octets = u8(memory, at, end, row)
-    file, at = number(memory, at + 1, end, row)
-    kind = u8(memory, at, end, row)
-    element, at = number(memory, at + 1, end, row)
-    part = 0
-    if fields == 3:
-        part, at = number(memory, at, end, row)
-    if row.short:
-        return end
-    asked.e, asked.f, asked.g = kind, octets, DATA_FILE
-    asked.d = (kind & 0x7F) << TYPE_BITS | file << FILE_BITS | element << ELEMENT_BITS | part & ELEMENT - 1
-    width = 4 if kind in (0x8A, 0x91) else 2
-    count = max(octets // width, 1)
-    row.space, row.first, row.last = DATA_FILE, asked.d, asked.d + (count - 1) * ELEMENT
-    if TIMER <= kind <= CONTROL:  # elements of three words
-        row.last = asked.d + max((octets - 1) // 6, 0) * ELEMENT
-        asked.f = octets
-    elif kind == STRING:
-        row.last = asked.d + max((octets - 1) // 84, 0) * ELEMENT
-    return at
-
-
-@kernel
-def read_values(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any) -> None:
-    """Words of data files."""
-    kind, octets = asked.e, end - at
-    encoding = F32LE if kind == 0x8A else I32LE if kind == 0x91 else U16LE if kind in (0x82, 0x83, 0x85, 0x8B, 0x8C, 0x8E, 0x8F) else I16LE
-    width = 4 if kind in (0x8A, 0x91) else 2
-    if asked.d < 0 or asked.g != DATA_FILE or kind == STRING or octets < width:
-        return
-    if TIMER <= kind <= CONTROL:
-        if asked.d & ELEMENT - 1:
-            add_run(row, samples, DATA_FILE, asked.d, 1, at, 2, encoding, 0)
-        else:
-            elements = max(octets // 6, 1)
-            for part in range(min(octets // 2, 3)):
-                run = add_run(row, samples, DATA_FILE, asked.d + part, elements, at, elements * 6, encoding, 6)
-                run.step, run.value_at = ELEMENT, 2 * part
-                if octets < 6:
-                    run.offset, run.octets, run.stride, run.value_at = at + 2 * part, 2, 2, 0
-        return
-    count = octets // width
-    add_run(row, samples, DATA_FILE, asked.d, count, at, count * width, encoding, 0).step = ELEMENT
-    if count == 1:
-        row.value = word(memory, at, end, encoding, row)
-
-
-@kernel
-def word(memory: Any, at: int, end: int, encoding: int, row: Any) -> float:
-    """One value of this encoding."""
-    if encoding == F32LE:
-        return f32le(memory, at, end, row)
-    if encoding == I32LE:
-        return float(signed(u32le(memory, at, end, row), 32))
-    value = u16le(memory, at, end, row)
-    return float(signed(value, 16) if encoding == I16LE else value)
-
-
-@kernel
-def read_masked(memory: Any, at: int, end: int, row: Any, asked: Any) -> int:
-    """Bits that are written under a mask: a single one is told by its number."""
-    mask, value = u16le(memory, at, end, row), u16le(memory, at + 2, end, row)
-    if row.short:
-        return end
-    if mask and mask & mask - 1 == 0:
-        bit = 0
-        while mask >> bit != 1:
-            bit += 1
-        row.space, row.first, row.last = BIT_OF, asked.d << 4 | bit, asked.d << 4 | bit
-        row.value = value >> bit & 1
-    return end
-
-
-@kernel
-def read_levels(memory: Any, at: int, end: int, row: Any, asked: Any) -> int:
-    """A PLC-5 system address: in ASCII a name, in binary a level for each bit of its first octet; returns its end."""
-    flags = u8(memory, at, end, row)
-    if flags == 0 and u8(memory, at + 1, end, row) == 36:
-        place, at = at + 2, at + 2
-        while at < end and u8(memory, at, end, row):
-            at += 1
-        if at >= end:
-            row.short = 1
-        elif at > place:
-            row.name_at, row.name_octets = place, at - place
-            row.space, row.first, row.last = LEVELS, 0, 0
-            asked.d, asked.g = 0, LEVELS
-        return at + 1
-    at += 1
-    file = element = part = 0
-    for level in range(8):
-        if flags >> level & 1:
-            value, at = number(memory, at, end, row)
-            file, element, part = (value if level == 1 else file), (value if level == 2 else element), (value if level == 3 else part)
-    if row.short:
-        return end
-    asked.d, asked.g = file << FILE_BITS | element << ELEMENT_BITS | part & ELEMENT - 1, LEVELS
-    row.space, row.first, row.last = LEVELS, asked.d, asked.d
-    return at
-
-
-@kernel
-def read_plc5(memory: Any, at: int, end: int, function: int, row: Any, asked: Any) -> int:
-    """Commands with a PLC-5 address: offset, total, address, and a size, or data."""
-    offset, total = u16le(memory, at, end, row), u16le(memory, at + 2, end, row)
-    at = read_levels(memory, at + 4, end, row, asked)
-    if row.short:
-        return end
-    if total == 0 or offset > total:
-        row.anomaly |= BAD_COUNT
-    if function == 1:
-        u8(memory, at, end, row)
-        return at + 1
-    if function == 104:
-        u16le(memory, at, end, row)
-        return at + 2
-    return end
 
 
 @kernel
@@ -189,13 +73,13 @@ def read_function(memory: Any, at: int, end: int, function: int, row: Any, sampl
         if function == 171:
             row.space = -1 if end - at < 4 else row.space
             row.first = row.last = -1 if end - at < 4 else asked.d
-            return read_masked(memory, at, end, row, asked)
+            return read_masked(memory, at, end, row, samples, asked)
         if asked.f != end - at:
             row.anomaly |= BAD_COUNT
         read_values(memory, at, end, row, samples, asked)
         return end
-    if function in (0, 1, 103, 104):
-        return read_plc5(memory, at, end, function, row, asked)
+    if function in PLC5:
+        return read_plc5(memory, at, end, function, row, samples, asked)
     if function in (58, 128):
         mode = u8(memory, at, end, row)
         if row.short == 0:
@@ -211,6 +95,16 @@ def read_function(memory: Any, at: int, end: int, function: int, row: Any, sampl
 
 
 @kernel
+def read_plain(at: int, end: int, row: Any, samples: Any, first: int) -> None:
+    """Words of the file that a PLC-2 would have, by the number of their first octet."""
+    octets = max(end - at, 0)
+    if octets > 0 and row.role == REQUEST:
+        row.last = row.first + octets - 1
+    if octets > 1:
+        add_run(row, samples, PHYSICAL, first, octets // 2, at, octets // 2 * 2, U16LE, 0).step = 2
+
+
+@kernel
 def read_request(memory: Any, at: int, end: int, command: int, row: Any, samples: Any, asked: Any) -> int:
     """The data of a command; returns their end."""
     asked.b = -1
@@ -219,8 +113,12 @@ def read_request(memory: Any, at: int, end: int, command: int, row: Any, samples
         if row.short == 0:
             row.space, row.first, row.last = PHYSICAL, first, first
         if command == 1:
-            row.last += 1 if row.short else max(u8(memory, at + 2, end, row), 1) - 1
+            octets = u8(memory, at + 2, end, row)
+            row.last += max(octets, 1) - 1
+            asked.d, asked.f = first, octets
             return at + 3
+        if command in PLAIN_WRITES:
+            read_plain(at + 2, end, row, samples, first)
         return end
     if command not in (DIAGNOSTIC, MODE, EXTENDED_COMMAND):
         return end
@@ -251,42 +149,157 @@ def read_reply(memory: Any, at: int, end: int, command: int, row: Any, samples: 
             octets -= 1
         if octets > 0:
             add_text(row, samples, IDENTITY, 0, at + 5, octets)
-    elif command == EXTENDED_COMMAND and function in (161, 162):
-        if asked.d >= 0 and asked.f != end - at:
-            row.anomaly |= BAD_COUNT
-        read_values(memory, at, end, row, samples, asked)
+    elif command == UNPROTECTED_READ:
+        row.anomaly |= BAD_COUNT if asked.f != end - at else 0
+        read_plain(at, end, row, samples, asked.d)
+    elif command == EXTENDED_COMMAND and asked.d >= 0:
+        read_data(memory, at, end, function, row, samples, asked)
 
 
 @kernel
-def read_header(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, joints: Any) -> None:
-    """Command, status and transaction code; then data."""
-    at, end = message.offset, message.offset + message.length
+def read_data(memory: Any, at: int, end: int, function: int, row: Any, samples: Any, asked: Any) -> None:
+    """Values that were asked for."""
+    if function in (161, 162):
+        row.anomaly |= BAD_COUNT if asked.f != end - at else 0
+        read_values(memory, at, end, row, samples, asked)
+    elif function == TYPED_READ:
+        if read_typed(memory, at, end, row, samples, asked) < end and row.short == 0:
+            row.anomaly |= TRAILING_BYTES
+    elif function == WORD_RANGE_READ:
+        row.anomaly |= BAD_COUNT if asked.f != end - at else 0
+        read_words(memory, at, end, row, samples, asked)
+
+
+@inline
+def asked_of(message: Any, part: int, contexts: Any, joints: Any) -> int:
+    """The context of this transaction (part 0), or of a command of its list (from 1)."""
+    return context(contexts, joints, ASKED, message.connection, message.transaction & OPEN - 1 | part << 8, message.clock)
+
+
+@inline
+def begin_asked(message: Any, asked: Any, command: int, transaction: int) -> None:
+    """Nothing is asked yet."""
+    asked.fresh, asked.a, asked.b, asked.c, asked.h, asked.i = 0, command, -1, transaction, message.transaction, message.clock
+    asked.d = asked.g = -1
+    asked.e = asked.f = asked.j = asked.k = asked.l = 0
+
+
+@inline
+def is_known(message: Any, asked: Any) -> bool:
+    """Is this what was asked, and not long ago?"""
+    return asked.fresh == 0 and asked.h == message.transaction and message.clock - asked.i < MEMORY
+
+
+@inline
+def close_row(row: Any, message: Any, done: int, end: int) -> None:
+    """Name what is wrong with the form; what the capture left out is no fault of the sender."""
+    if message.marks & CUT:
+        row.anomaly = 0
+    elif row.short:
+        row.anomaly |= SHORT
+    elif done < end:
+        row.anomaly |= TRAILING_BYTES
+
+
+@kernel
+def read_list(
+    memory: Any, at: int, end: int, index: int, message: Any, transaction: int, operations: Any, used: int, samples: Any, sampled: int, contexts: Any,
+    joints: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """The commands of a list, each behind its octets: a row each, the first in the place of the list's own. Returns the fill of both tables."""
+    head, told = operations[used], 0
+    count, at, bad = u8(memory, at, end, head), at + 1, int(head.anomaly)
+    if head.short or count == 0:
+        close_row(head, message, at, end)
+        return used + 1, sampled
+    for part in range(min(count, PARTS, most_rows(message.length))):
+        row = operations[used]
+        open_row(row, index, message, sampled)
+        row.part, row.code, row.anomaly, bad = part, EXTENDED_COMMAND + 1 << 40, bad, 0
+        octets, function = u8(memory, at, end, row), u8(memory, at + 1, end, row)
+        stop, done = at + 1 + octets, at + 1 + octets
+        asked = contexts[asked_of(message, part + 1, contexts, joints)]
+        begin_asked(message, asked, EXTENDED_COMMAND, transaction)
+        if octets == 0 or stop > end:
+            row.short = 1
+        elif row.short == 0:
+            asked.b = function
+            sub_code(row, function)
+            row.anomaly |= BAD_VALUE if function == MULTIPLE else 0  # a list within a list
+            done = read_function(memory, at + 2, stop, function, row, samples, asked)
+        close_row(row, message, done, end if part + 1 == count else stop)
+        sampled += row.samples
+        used, told, at = used + 1, told + 1, stop
+        if stop > end:
+            break
+    asked = contexts[asked_of(message, 0, contexts, joints)]
+    asked.j = told
+    return used, sampled
+
+
+@kernel
+def answer_list(index: int, message: Any, count: int, operations: Any, used: int, sampled: int, contexts: Any, joints: Any) -> int:
+    """The answer to a list is that to each of its commands; what else it says of them is not published. Returns the fill of `operations`."""
+    error, outcome, anomaly = operations[used].error, operations[used].outcome, operations[used].anomaly
+    for part in range(min(count, PARTS, most_rows(message.length))):
+        row = operations[used]
+        open_row(row, index, message, sampled)
+        row.part, row.code, row.error, row.outcome, row.anomaly = part, EXTENDED_COMMAND + 1 << 40, error, outcome, anomaly
+        asked = contexts[asked_of(message, part + 1, contexts, joints)]
+        if is_known(message, asked) and asked.b >= 0:
+            sub_code(row, asked.b)
+        used += 1
+    return used
+
+
+@kernel
+def read_requests(
+    memory: Any, index: int, message: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Command, status and transaction code, then data; returns the fill of both tables."""
+    row, at, end = operations[used], message.offset, message.offset + message.length
     first, status, transaction = u8(memory, at, end, row), u8(memory, at + 1, end, row), u16le(memory, at + 2, end, row)
-    if row.short:
-        return
     command, at, done = first & 0x0F, at + 4, end
-    row.code = (command + 1) << 40
-    if (first >> 6 & 1) != (1 if row.role == RESPONSE else 0):
-        row.anomaly |= WRONG_DIRECTION
-    asked = contexts[context(contexts, joints, ASKED, message.connection, message.transaction & OPEN - 1, message.clock)]
-    if row.role == REQUEST:
-        asked.fresh, asked.a, asked.c, asked.d, asked.g, asked.i, asked.h = 0, command, transaction, -1, -1, message.clock, message.transaction
-        if status:
-            row.anomaly |= BAD_VALUE
+    if row.short == 0:
+        row.code = command + 1 << 40
+        row.anomaly |= (WRONG_DIRECTION if first & REPLY else 0) | (BAD_VALUE if status else 0)
+        asked = contexts[asked_of(message, 0, contexts, joints)]
+        begin_asked(message, asked, command, transaction)
+        if command == EXTENDED_COMMAND and at < end and u8(memory, at, end, row) == MULTIPLE:
+            asked.b = MULTIPLE
+            sub_code(row, MULTIPLE)
+            return read_list(memory, at + 1, end, index, message, transaction, operations, used, samples, sampled, contexts, joints)
         done = read_request(memory, at, end, command, row, samples, asked)
-    else:
+    close_row(row, message, done, end)
+    return used + 1, sampled + row.samples
+
+
+@kernel
+def read_replies(
+    memory: Any, index: int, message: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """The same of a reply."""
+    row, at, end = operations[used], message.offset, message.offset + message.length
+    first, status, transaction = u8(memory, at, end, row), u8(memory, at + 1, end, row), u16le(memory, at + 2, end, row)
+    command, at = first & 0x0F, at + 4
+    if row.short == 0:
+        row.code = command + 1 << 40
+        row.anomaly |= 0 if first & REPLY else WRONG_DIRECTION
         if status:
             row.outcome, row.error = FAILURE, status
             if status == 0xF0:
                 extended = u8(memory, at, end, row)
                 row.error = extended << 8 | status if row.short == 0 and extended > 0 else status
-        known = asked.fresh == 0 and asked.h == message.transaction and message.clock - asked.i < MEMORY
+        asked = contexts[asked_of(message, 0, contexts, joints)]
+        known = is_known(message, asked)
         if known and (asked.a != command or asked.c != transaction):
             row.anomaly |= TRANSACTION_MISMATCH
+        elif known and asked.b == MULTIPLE and asked.j > 0 and message.marks & CUT == 0 and row.short == 0:
+            return answer_list(index, message, int(asked.j), operations, used, sampled, contexts, joints), sampled
         elif known:
             read_reply(memory, at, end, command, row, samples, asked)
-    if row.short == 0 and done < end:
-        row.anomaly |= TRAILING_BYTES
+    close_row(row, message, end, end)
+    return used + 1, sampled + row.samples
 
 
 @entry
@@ -300,15 +313,12 @@ def dissect(
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
         if message.marks & BROKEN:
-            row.short = 1
+            row.anomaly = SHORT if message.marks & CUT == 0 else 0
+            used += 1
+        elif row.role == RESPONSE:
+            used, sampled = read_replies(memory, index, message, operations, used, samples, sampled, contexts, joints)
         else:
-            read_header(memory, message, row, samples, contexts, joints)
-        if row.short:
-            row.anomaly |= SHORT
-        if message.marks & CUT:
-            row.anomaly = 0
-        sampled += row.samples
-        used += 1
+            used, sampled = read_requests(memory, index, message, operations, used, samples, sampled, contexts, joints)
     return used, sampled
 
 
@@ -323,9 +333,12 @@ def place(at: int) -> str:
 
 
 def label(space: str, first: int, last: int) -> str | None:
-    """`N7:0`, `B3:0/1`, `T4:0.ACC`, or the first and last of several."""
+    """`N7:0`, `B3:0/1`, `T4:0.ACC`, `#7:0 word 3`, or the first and last of several."""
     if space == "bit":
         return f"{place(first >> 4)}/{first & 15}"
+    if space == "file_word":
+        word, final = first & (1 << WORD_BITS) - 1, last & (1 << WORD_BITS) - 1
+        return place(first >> WORD_BITS) + (f" word {word}" if first == last else f" words {word}–{final}")
     if space not in ("data_file", "address"):
         return None
     return place(first) if first == last else f"{place(first)}–{place(last)}"
@@ -344,6 +357,6 @@ PCCC: Final = Protocol(
     errors=ERRORS,
     label=label,
     identity={("identity", 0): "model"},
-    operations_each=1,
+    operations_each=PARTS,
     samples_each=SAMPLES,
 )  # fmt: skip
