@@ -51,6 +51,7 @@ PAIRS = {
     "15/175": (asking(15, "af 02 0100 0200 22 0102"), answering(15)),
     **{f"15/{n}": (asking(15, f"{n:02x}"), answering(15)) for n in (*range(3, 11), 17, 18, 23, 24, 41, 65, 80, 82, 83, 85, 87, 94, 121, 129, 130, 143)},
 }
+LIST = (asking(15, "88 03 02 80 01 08 aa 02 07 89 00 00 2a00 01 52", 2), answering(15, "", transaction=2))  # to program mode, a value, done
 MORE = (
     asking(15, "ab 02 03 85 00 00 0300 0300"),
     asking(15, "a2 06 04 86 00 00"),
@@ -74,8 +75,7 @@ MORE = (
     asking(15, "3a 03"),
     asking(6, "03", 1),
     answering(6, STATUS[:14] + "20" * 11 + "0000", transaction=1),
-    asking(15, "88 03 02 80 01 08 aa 02 07 89 00 00 2a00 01 52", 2),
-    answering(15, "", transaction=2),
+    *LIST,
 )
 LONE = (answering(6, transaction=0), answering(7, transaction=0), answering(15, transaction=0))
 EXAMPLES = (*LONE, *(message for pair in PAIRS.values() for message in pair), *MORE)
@@ -204,15 +204,14 @@ def test_words_of_a_plc_2() -> None:
 
 def test_each_command_of_a_list_is_an_operation() -> None:
     """What a MicroLogix is told when it is downloaded to; a change of mode does not hide among them."""
-    ask = asking(15, "88 03 02 80 01 08 aa 02 07 89 00 00 2a00 01 52")
-    rows = told(PCCC, [ask, answering(15)])
+    rows = told(PCCC, [*LIST])
     assert [(row.part, row.code, row.effect, row.anomalies) for row in rows[:3]] == [
         (0, "15/128", "cpu.stop", ()), (1, "15/170", "value.write", ()), (2, "15/82", "program.activate", ()),
     ]  # fmt: skip
     assert label(rows[1].space, rows[1].first, rows[1].last) == "N7:0"
     assert rows[1].samples[0].values == (42,)
     assert [(row.part, row.code, row.outcome) for row in rows[3:]] == [(part, row.code, SUCCESS) for part, row in enumerate(rows[:3])]
-    refused = told(PCCC, [ask, answering(15, "0b", 0xF0)])[3:]
+    refused = told(PCCC, [LIST[0], answering(15, "0b", 0xF0, 2)])[3:]
     assert [(row.code, row.outcome, ERRORS[row.error]) for row in refused] == [(row.code, FAILURE, "access_denied") for row in rows[:3]]
     hidden = told(PCCC, [asking(15, "88 03 03 88 01 52 00 02 80 01")])
     assert [(row.code, set(row.anomalies)) for row in hidden] == [("15/136", {"bad_value"}), ("15", {"short"}), ("15/128", set())]

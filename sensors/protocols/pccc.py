@@ -210,6 +210,7 @@ def read_list(
     head, told = operations[used], 0
     count, at, bad = u8(memory, at, end, head), at + 1, int(head.anomaly)
     if head.short or count == 0:
+        head.code = EXTENDED_COMMAND + 1 << 40 if message.marks & CUT else head.code
         close_row(head, message, at, end)
         return used + 1, sampled
     for part in range(min(count, PARTS, most_rows(message.length))):

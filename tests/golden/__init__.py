@@ -131,7 +131,7 @@ PLAIN: Final[Pairs] = (  # CIP: requests and replies
     ("4f 06 2068 25002024 206a 2500fa1b 00000000 0100", "cf 00 00 00 0102"), ("07 02 2064 2401 deadbeefcafe", "87 00 00 00"),
     ("06 02 2064 2401", "86 00 0c 00"), ("05 02 2001 2401 01", "85 00 00 00"),
 )  # fmt: skip
-CARRIED: Final = ("6/3", "15/104", "15/103", "15/162", "15/170", "15/58", "15/128", "15/80", "15/24", "15/82", "15/65", "7/0")  # PCCC
+CARRIED: Final = ("6/3", "15/104", "15/103", "15/162", "15/170", "15/58", "15/128", "15/80", "15/24", "15/82", "15/65", "7/0", "15/1", "15/0", "15/38")  # PCCC
 
 
 def enip() -> list[Packet]:
@@ -140,7 +140,7 @@ def enip() -> list[Packet]:
         (0, test_enip.pdu(99)), (1, test_enip.pdu(99, test_enip.IDENTITY)), (0, test_enip.pdu(101, "0100 0000")), (1, test_enip.pdu(101, "0100 0000", SESSION)),
     ]  # fmt: skip
     head = "4b 02 2067 2401 07 4d00 e0312b3d"
-    pccc = [tuple(message.data.hex() for message in test_pccc.PAIRS[path]) for path in CARRIED]
+    pccc = [tuple(message.data.hex() for message in pair) for pair in (*(test_pccc.PAIRS[path] for path in CARRIED), test_pccc.LIST)]
     packet = tuple(message.data.hex() for message in test_cip.PACKETS[:2])
     wrapped = test_cip.wrapped("0e 03 2001 2401 3007", "01 03").data.hex()
     pairs = [*PLAIN, packet, (wrapped, "8e 00 00 00 03 414243"), (wrapped, "d2 00 01 01 0402 00")]
