@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sensors.activities import error_name
-from sensors.codes.cip import CLASS_NAMES, ENCAPSULATION, TYPES
+from sensors.codes.cip import CLASS_NAMES, ENCAPSULATION, LISTED, TYPES
 from sensors.engine import contexts
 from sensors.engine.tables import CUT, FAILURE, MESSAGE, OPERATION, REQUEST, RESPONSE, SAMPLE, SUCCESS, TOLD, table
 from sensors.protocols.cip import CIP, label
@@ -133,6 +133,7 @@ PAIRS = (  # requests and replies
     ("4f 06 2068 25002024 206a 2500fa1b 00000000 0100", "cf 00 00 00 0102"),
     ("4c 06 2068 25002024 206d 25002024 00000000 3200", "cc 00 00 00 0102"),
     *((f"4b 02 20{kind:02x} 2400", "cb 00 00 00 20240000") for kind in (104, 105, 106, 107, 108, 109, 112)),
+    *((f"4b 03 2100 {kind.to_bytes(2, 'little').hex()} 2400", "cb 00 00 00 20240000") for kind in LISTED),
     ("4e 02 2070 2400" + "00" * 20, "ce 00 00 00"),
     (OPEN, "d4" + OPENED),
     (LARGE, "db" + OPENED),
@@ -238,6 +239,15 @@ def test_every_service_is_understood_without_complaint(pair: tuple[str, str]) ->
         ("4d 02 20a1 2401 00000000 0102", "firmware_transfer", "firmware.write"),
         ("55 02 206b 2400 0100 0100", "get_instance_attribute_list", "tags.browse"),
         ("4b 02 2070 2400", "list_tasks", "directory.read"),
+        ("4b 02 208d 2400", "list_objects_of_class_141", "directory.read"),
+        ("08 06 2068 25002024 21002b03 2400", "create", "program.download"),
+        ("10 07 2068 25002024 21002b03 2401 3001 01", "set_attribute_single", "program.modify"),
+        ("03 06 2068 25002024 21002b03 2401 0100 0100", "get_attribute_list", "configuration.read"),
+        ("09 06 2068 25002024 21002b03 2401", "delete", "program.delete"),
+        ("53 06 2068 25002024 21002b03 2401", "function_83_811", "program.upload"),
+        ("53 06 2068 25002024 21002b03 2401" + "00" * 40, "function_83_811", "program.download"),
+        ("53 04 21002b03 2401" + "00" * 40, "function_83_811", "unknown"),
+        ("03 05 2068 25002024 206b 2401 0100 0100", "get_attribute_list", "tags.browse"),
         ("4e 02 2070 2400", "function_78_112", "program.upload"),
         ("4e 02 2070 2400" + "00" * 40, "function_78_112", "program.download"),
         ("63 02 2001 2401", "function_99_1", "unknown"),
@@ -325,6 +335,30 @@ def test_fragments_know_their_place() -> None:
     assert reply.samples == (Values("tag", 2, (1, 2)),)
     write = only(asking(f"53 {TAG} c400 0a00 08000000 0100000002000000"))
     assert (write.first, write.last, write.samples) == (0, 9, (Values("tag", 2, (1, 2)),))
+
+
+@pytest.mark.parametrize(
+    ("path", "masks", "name", "value"),
+    [
+        (("Start",), "0100 01 ff", "Start", 1),
+        (("Start",), "0100 00 fe", "Start", 0),
+        (("Valves",), "0400 08000000 ffffffff", "Valves.3", 1),
+        (("Valves",), "0400 00000000 ffffff7f", "Valves.31", 0),
+        (("Valves", "5"), "0100 02 ff", "Valves[5].1", 1),
+        (("Program:Main", "Tank", "1", "Mode"), "0200 0001 ffff", "Program:Main.Tank[1].Mode.8", 1),
+    ],
+)
+def test_a_bit_of_a_tag_is_written(path: tuple[str, ...], masks: str, name: str, value: float) -> None:
+    row = only(asking(f"4e {symbols(*path)} {masks}"))
+    assert (row.effect, row.name, row.first, row.last, row.value) == ("value.write", name, 0, 0, value)
+    assert (row.samples, row.anomalies) == ((Values("tag", 0, (value,)),), ())
+
+
+def test_several_bits_of_a_tag_are_no_value() -> None:
+    for masks in ("0400 03000000 ffffffff", "0400 00000000 ffffffff", "0100 01 fc"):
+        row = only(asking(f"4e {symbols('Valves')} {masks}"))
+        assert (row.name, row.value, row.samples, row.anomalies) == ("Valves", None, (), ())
+    assert only(asking("4e 04 206b 25000100 0400 08000000 ffffffff")).samples == ()
 
 
 def test_structures_are_opaque() -> None:

@@ -31,6 +31,8 @@ SHORT, TRAILING_BYTES, BAD_PATH, BAD_COUNT, BAD_VALUE, SERVICE_MISMATCH, WRONG_D
 CONNECTION_MISMATCH, QUANTITY_MISMATCH, TRANSACTION_MISMATCH, NESTED = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 STRUCTURE: Final = 0x2A0  # type of a structure
 
+# Further classes of a controller of which uploads ask for the instances that there are: no name of theirs is published.
+LISTED: Final = (110, 126, 140, 141, 176, 177, 811, 813, 817, 818, 824)
 # fmt: off
 FUNCTIONS: Final = {
     "1/*": Function("get_attributes_all", "configuration.read"),          # effects of common services are those of the class, where CLASSES has it
@@ -75,6 +77,7 @@ FUNCTIONS: Final = {
     "75/108": Function("list_templates", "tags.browse"),
     "75/109": Function("list_routines", "directory.read"),
     "75/112": Function("list_tasks", "directory.read"),
+    **{f"75/{kind}": Function(f"list_objects_of_class_{kind}", "directory.read") for kind in LISTED},
     "76/107": Function("read_tag", "value.read"),
     "77/107": Function("write_tag", "value.write"),
     "78/107": Function("read_modify_write_tag", "value.write"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from records.effects import NUMBER
 from sensors.codes.cip import (
     APPLY,
     BROWSE,
@@ -24,6 +25,7 @@ from sensors.codes.cip import (
     MODIFY_TAG,
     MOST_CLASS,
     PCCC,
+    PROGRAM,
     READ_FRAGMENT,
     READ_TAG,
     REMOVE_MEMBER,
@@ -44,6 +46,9 @@ from sensors.engine.octets import inline, kernel, u8, u16le
 from sensors.engine.tables import FAILURE, SECOND
 
 PARTIAL, EMBEDDED_ERROR = 6, 0x1E
+LAST_COMMON: Final = 0x31  # services above are a class's own
+LEAST_DOWNLOAD: Final = 16  # octets
+UPLOAD, DOWNLOAD = NUMBER["program.upload"], NUMBER["program.download"]
 MEMORY_OF: Final = 60 * SECOND  # how long a request is remembered
 
 # Contexts, by connection of the transport, and place of the transaction and part: what a request was about. a: service, b: class, c: instance, d: attribute,
@@ -97,15 +102,31 @@ def ask(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> in
     asked.a = service
     if service > 127:
         row.anomaly |= WRONG_DIRECTION
-    read_path(memory, at + 2, min(stop, end), row, asked, joints)
+    within = read_path(memory, at + 2, min(stop, end), row, asked, joints)
     if stop > end:
         row.short = 1
     if row.short:
         row.name_at, row.name_octets = -1, 0
         return end
     set_code(row, service, asked.b)
+    tell_program(row, service, asked.b, within, end - stop)
     row.space, row.first, row.last = asked.g if asked.e >= 0 else -1, asked.e, asked.e
     return stop
+
+
+@kernel
+def tell_program(row: Any, service: int, kind: int, within: int, octets: int) -> None:
+    """What a service to a part of the program does: also to one of a class that is not published, where its path leads through a program.
+
+    Of the services that are not published, those that carry so much that it can be a part of the program load it, the others ask for it.
+    """
+    unpublished = kind >= MOST_CLASS or kind < 0 or (CLASSES[kind].read < 0 and CLASSES[kind].write < 0)
+    if kind not in PROGRAM and (within < 0 or not unpublished):
+        return
+    if service <= LAST_COMMON:
+        row.effect = class_effect(service, kind if kind in PROGRAM else within)
+    elif service != EXECUTE:
+        row.effect = DOWNLOAD if octets > LEAST_DOWNLOAD else UPLOAD
 
 
 @kernel

@@ -17,27 +17,11 @@ from sensors.codes.cip import (
     WRITE_TAG,
 )
 from sensors.codes.epath import ASSEMBLIES, FACTS
+from sensors.engine.contexts import begin_text, end_text, put_number, put_octet, put_octets
 from sensors.engine.dissecting import add_fact, add_run, add_text, add_value
-from sensors.engine.octets import f32le, f64le, i64le, inline, kernel, signed, u8, u16be, u16le, u32le
-from sensors.engine.tables import F32LE, F64LE, I8, I16LE, I32LE, LOW_BIT, U8, U16LE, U32LE, U64LE
-
-
-@kernel
-def number(memory: Any, at: int, end: int, encoding: int, row: Any) -> float:
-    """The one value of this encoding."""
-    if encoding in (U8, LOW_BIT):
-        return float(u8(memory, at, end, row) & (1 if encoding == LOW_BIT else 255))
-    if encoding == I8:
-        return float(signed(u8(memory, at, end, row), 8))
-    if encoding in (U16LE, I16LE):
-        value = u16le(memory, at, end, row)
-        return float(signed(value, 16) if encoding == I16LE else value)
-    if encoding in (U32LE, I32LE):
-        value = u32le(memory, at, end, row)
-        return float(signed(value, 32) if encoding == I32LE else value)
-    if encoding == F32LE:
-        return f32le(memory, at, end, row)
-    return f64le(memory, at, end, row) if encoding == F64LE else float(i64le(memory, at, end, row))
+from sensors.engine.encodings import number_at
+from sensors.engine.octets import inline, kernel, u8, u16be, u16le, u32le
+from sensors.engine.tables import U8, U16LE, U32LE, U64LE
 
 
 @kernel
@@ -48,7 +32,7 @@ def read_run(memory: Any, at: int, end: int, row: Any, samples: Any, space: int,
         sample = add_run(row, samples, space, first, count, at, count * octets, encoding, octets)
         sample.step = step
         if count == 1:
-            row.value = number(memory, at, end, encoding, row)
+            row.value = number_at(memory, at, end, encoding, row)
     return count
 
 
@@ -76,14 +60,50 @@ def read_plain(memory: Any, at: int, end: int, row: Any, samples: Any, asked: An
 
 
 @kernel
-def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any) -> int:
+def name_bit(memory: Any, bit: int, row: Any, asked: Any, joints: Any) -> None:
+    """The name of a bit of a tag, as engineers write it: `Valves.3`, `Valves[5].3`."""
+    text = begin_text(joints)
+    put_octets(memory, joints, row.name_at, row.name_octets)
+    if asked.e > 0:
+        put_octet(memory, joints, 91)
+        put_number(memory, joints, asked.e)
+        put_octet(memory, joints, 93)
+    put_octet(memory, joints, 46)
+    put_number(memory, joints, bit)
+    end_text(row, text, joints)
+    row.first = row.last = 0
+
+
+@kernel
+def read_masks(memory: Any, at: int, end: int, octets: int, row: Any, samples: Any, asked: Any, joints: Any) -> None:
+    """Bits of a tag that are to be set, then those that are to be kept: a single one that changes is told. Bit 0 of one octet is a BOOL's."""
+    changes, bit, value = 0, 0, 0
+    for place in range(octets):
+        sets, keeps = u8(memory, at + place, end, row), u8(memory, at + octets + place, end, row)
+        for i in range(8):
+            if (sets | ~keeps) >> i & 1:
+                changes, bit, value = changes + 1, 8 * place + i, sets >> i & 1
+    if row.short or changes != 1:
+        return
+    row.value = value
+    if octets > 1 or bit > 0:
+        if row.name_octets <= 0:  # a symbol of which the number is told, and no name
+            return
+        name_bit(memory, bit, row, asked, joints)
+    add_value(row, samples, asked.g, row.first, value)
+
+
+@kernel
+def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, joints: Any) -> int:
     """The data of a request on a tag: how many values, of which type, from where, and those to be written."""
     service = asked.a
     if service == MODIFY_TAG:
         octets = u16le(memory, at, end, row)
         if at + 2 + 2 * octets > end:
             row.short = 1
-        if row.short == 0 and octets not in (1, 2, 4, 8, 12):
+        elif row.short == 0 and octets in (1, 2, 4, 8, 12):
+            read_masks(memory, at + 2, end, octets, row, samples, asked, joints)
+        elif row.short == 0:
             row.anomaly |= BAD_COUNT
         return at + 2 + 2 * octets
     kind = 0

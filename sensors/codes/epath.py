@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sensors.codes.cip import ASSEMBLY, BAD_PATH, CLASS_TEXTS, MODIFY_TAG, MOST_CLASS, READ_FRAGMENT, READ_TAG, SYMBOL, WIDEST, WRITE_FRAGMENT, WRITE_TAG
+from sensors.codes.cip import (
+    ASSEMBLY,
+    BAD_PATH,
+    CLASS_TEXTS,
+    MODIFY_TAG,
+    MOST_CLASS,
+    PROGRAM,
+    READ_FRAGMENT,
+    READ_TAG,
+    SYMBOL,
+    WIDEST,
+    WRITE_FRAGMENT,
+    WRITE_TAG,
+)
 from sensors.engine.contexts import begin_text, end_text, put_number, put_octet, put_octets
 from sensors.engine.octets import inline, kernel, u8, u16le, u32le
 
@@ -181,12 +194,13 @@ def compose_objects(memory: Any, at: int, end: int, row: Any, asked: Any, joints
 
 
 @kernel
-def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> None:
-    """A path, and what it names: into the row and what is remembered of it."""
+def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any) -> int:
+    """A path, and what it names: into the row and what is remembered of it. Returns the class of the program through which it leads; -1: it does not."""
     clear(asked)
-    start, classes = at, 0
+    start, classes, within = at, 0, -1
     while at < end and row.short == 0:
         segment = u8(memory, at, end, row)
+        within = asked.b if names_class(segment) and asked.b in PROGRAM else within
         stop = segment_end(memory, at, end, segment, row, asked)
         if stop <= at or stop > end:
             row.anomaly |= BAD_PATH
@@ -195,7 +209,7 @@ def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any)
         at = stop
     if row.short or row.anomaly & BAD_PATH:
         row.name_at, row.name_octets = -1, 0
-        return
+        return -1
     if asked.j > 0:
         indices, behind, index, named = asked.f, asked.g, asked.e, asked.j
         if named > 1 or indices > 1 or row.name_octets == 0:
@@ -211,3 +225,4 @@ def read_path(memory: Any, at: int, end: int, row: Any, asked: Any, joints: Any)
         elif asked.b == ASSEMBLY and asked.d == 3 and asked.c >= 0:
             asked.g, asked.e = ASSEMBLIES, asked.c * OCTETS_EACH
     asked.f, asked.j = 1, 0
+    return within

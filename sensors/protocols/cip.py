@@ -36,7 +36,6 @@ from sensors.codes.cip import (
     NESTED,
     PACKET,
     PCCC,
-    PROGRAM,
     QUANTITY_MISMATCH,
     READ_FRAGMENT,
     READ_TAG,
@@ -80,8 +79,7 @@ from sensors.protocols.enip import read_identity
 PARTS: Final = 256  # services of a packet that are told
 SAMPLES: Final = 256
 MOST_WRAPS: Final = 8  # unconnected sends around a service that are looked through
-LEAST_DOWNLOAD: Final = 16  # octets: requests to objects of the program that are longer carry it, shorter ones ask for it
-UPLOAD, DOWNLOAD, UNKNOWN = NUMBER["program.upload"], NUMBER["program.download"], NUMBER["unknown"]
+UNKNOWN: Final = NUMBER["unknown"]
 
 
 @kernel
@@ -100,7 +98,7 @@ def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: A
     """The data of a request; returns their end."""
     service, kind = asked.a, asked.b
     if kind == SYMBOL and service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT):
-        return read_tag_request(memory, at, end, row, samples, asked)
+        return read_tag_request(memory, at, end, row, samples, asked, joints)
     if kind == CONNECTION_MANAGER:
         if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN):
             return read_forward_open(memory, at, end, row, asked, joints, service == LARGE_FORWARD_OPEN)
@@ -123,8 +121,6 @@ def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: A
         read_plain(memory, at, end, row, samples, asked)
     elif service == RESET and at < end:
         row.value = u8(memory, at, end, row)
-    elif kind in PROGRAM and service > 49 and service != EXECUTE:
-        row.effect = DOWNLOAD if end - at > LEAST_DOWNLOAD else UPLOAD
     return end
 
 
