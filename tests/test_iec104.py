@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sensors.activities import quality_names
-from sensors.engine.tables import AFTER_GAP, BROKEN, CUT, FACT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, SUCCESS, UNANSWERED, VALUE
+from sensors.engine.tables import AFTER_GAP, BEGINS, BROKEN, CUT, FACT, FAILURE, REPORT, REQUEST, RESPONSE, SECOND, SUCCESS, UNANSWERED, VALUE
 from sensors.protocols.iec104 import FUNCTIONS, IEC104
 from tests import wire as tcp
 from tests.protocol_battery import Message, Row, Values, run, told
@@ -467,6 +467,42 @@ def test_counters_begin_with_0_where_a_connection_begins() -> None:
     burst = [(1, number, 0) for number in range(14)]
     assert said(*burst) == [()] * 12 + [("window_exceeded",)] * 2
     assert said(*burst, seen=False) == [()] * 14
+
+
+STARTED = (replace(short(0x07, CLIENT), marks=BEGINS), replace(short(0x0B, STATION), marks=BEGINS))
+
+
+@pytest.mark.parametrize(
+    ("before", "ends", "anomalies"),
+    [
+        ((), (45, "010000 01"), ("unsolicited",)),
+        (((0, 45, 6, "010000 01"), (1, 45, 7, "010000 01")), (45, "010000 01"), ()),
+        (((0, 45, 6, "010000 01"), (1, 45, 7, "010000 01"), (1, 45, 10, "010000 01")), (45, "010000 01"), ("unsolicited",)),
+        (((0, 45, 6, "010000 01"), (1, 45, 7, "010000 01")), (45, "020000 01"), ("unsolicited",)),
+        (((0, 45, 6, "010000 81"), (1, 45, 7, "010000 81")), (45, "010000 01"), ("unsolicited",)),
+        (((0, 45, 6, "010000 01"), (1, 45, 0x47, "010000 01")), (45, "010000 01"), ("unsolicited",)),
+        (((0, 100, 6, "000000 14"), (1, 100, 7, "000000 14")), (100, "000000 14"), ()),
+        (((0, 100, 6, "000000 14"), (1, 100, 7, "000000 14")), (101, "000000 05"), ("unsolicited",)),
+    ],
+)
+def test_a_termination_of_what_nobody_activated(before: tuple[tuple[int, int, int, str], ...], ends: tuple[int, str], anomalies: tuple[str, ...]) -> None:
+    given = [*((side, asdu(kind, cause, body)) for side, kind, cause, body in before), (1, asdu(ends[0], 10, ends[1]))]
+    sent, made = [0, 0], list[Message]()
+    for side, body in given:
+        made.append(frame(body, side, sent[side], sent[1 - side]))
+        sent[side] += 1
+    opened = [*STARTED, *made]
+    last = told(IEC104, opened)[-1]
+    assert (last.role, last.anomalies) == (REPORT, anomalies)
+    assert told(IEC104, [frame(asdu(ends[0], 10, ends[1]), 1)])[-1].anomalies == (), "a capture that begins in the middle"
+    lost = [*opened[:-1], replace(short(1, CLIENT, sent[1] - 1), marks=AFTER_GAP), made[-1]]
+    assert "unsolicited" not in told(IEC104, lost)[-1].anomalies
+
+
+def test_each_station_ends_what_all_were_asked() -> None:
+    given = [*STARTED, frame(asdu(100, 6, "000000 14", unit=0xFFFF), 0, 0, 0)]
+    given += [frame(asdu(100, 10, "000000 14", unit=unit), 1, number, 1) for number, unit in enumerate((9, 10))]
+    assert {row.anomalies for row in told(IEC104, given)} == {()}
 
 
 def test_received_and_not_acknowledged_in_time() -> None:

@@ -15,11 +15,11 @@ ANOMALIES: Final = (
     "bad_start", "bad_length", "short", "trailing_bytes", "bad_count", "bad_value", "bad_cause", "bad_address", "bad_time", "bad_control",
     "wrong_direction", "bad_sequence", "bad_acknowledgement", "window_exceeded", "not_started", "nonstandard_fields", "test_bit",
     "originator_changed", "acknowledged_late",
-    "unsolicited",                                                        # set by pairing
+    "unsolicited",                                                        # set by pairing, and of a termination here
 )
 (BAD_START, BAD_LENGTH, SHORT, TRAILING_BYTES, BAD_COUNT, BAD_VALUE, BAD_CAUSE, BAD_ADDRESS, BAD_TIME, BAD_CONTROL,
  WRONG_DIRECTION, BAD_SEQUENCE, BAD_ACKNOWLEDGEMENT, WINDOW_EXCEEDED, NOT_STARTED, NONSTANDARD, TEST_BIT, ORIGINATOR_CHANGED,
- ACKNOWLEDGED_LATE) = (1 << bit for bit in range(19))
+ ACKNOWLEDGED_LATE, UNSOLICITED) = (1 << bit for bit in range(20))
 NEGATIVE: Final = 1         # error of a negative confirmation, which says no more
 FILE_ERROR: Final = 16      # and on: errors of file transfer (5-101, 7.2.6.30)
 ERRORS: Final = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
+from sensors.codes.iec104asked import ANSWERED, BROADCAST, LATELY, NEVER, answer, ask, terminate
 from sensors.codes.iec104objects import layout_of, number_at, read_objects
 from sensors.engine.contexts import begin_text, context, end_text, put_number, put_octet
 from sensors.engine.dissecting import add_fact, add_value, open_row
@@ -33,11 +34,8 @@ MOST_SENT: Final = 12  # k: I formats that may wait for their acknowledgement â€
 MOST_RECEIVED: Final = 8  # w: â€¦ of which the receiver acknowledges the last one of so many, with what else is on the way
 ON_THE_WAY: Final = SECOND
 NUMBERS: Final = 0x7FFF
-BROADCAST: Final = 0xFFFF
-CONNECTION, ASKED = 10401, 10402  # tags of contexts
-PATIENCE: Final = 15 * SECOND  # t1
+CONNECTION: Final = 10401  # tag of contexts
 UNKNOWN, STARTED, STOPPED = 0, 1, 2
-NEVER, LATELY, ANSWERED = 0, 1, 2
 LONGEST: Final = 127  # objects of an ASDU
 OUTPUT_SELECT, OUTPUT_CANCEL, VALUE_REPORT, ERROR_REPORT = NUMBER["output.select"], NUMBER["output.cancel"], NUMBER["value.report"], NUMBER["error.report"]
 FREEZE, CLEAR, TIME_WRITE = NUMBER["counter.freeze"], NUMBER["diagnostics.reset"], NUMBER["time.write"]
@@ -47,8 +45,7 @@ FILE_READ, FILE_DELETE, DIRECTORY_READ = NUMBER["file.read"], NUMBER["file.delet
 # What a context of a connection remembers: a, b the next number that the client and the station send; c, d the last that each acknowledged (-1: not seen);
 # all are 0 where a connection begins (5.1); e the layouts that fit so far, a bit each; f whether data transfer is started; g the originator address of
 # what was asked last, and one;
-# h, i when the client and the station had sent so many that an acknowledgement was due.
-# That of a command: a times asked, b times answered, c when last asked.
+# h, i when the client and the station had sent so many that an acknowledgement was due; j 1 where all that the client said is known.
 
 
 @kernel
@@ -83,30 +80,6 @@ def count_sent(talk: Any, message: Any, sent: int, row: Any) -> None:
         talk.b, talk.i = (sent + 1) & NUMBERS, message.time if full else talk.i
     if talk.f == STOPPED:
         row.anomaly |= NOT_STARTED
-
-
-@kernel
-def ask(contexts: Any, joints: Any, message: Any, kind: int, address: int, row: Any) -> None:
-    """This awaits a confirmation; the same may be asked again before the first is confirmed, so requests are numbered."""
-    number = context(contexts, joints, ASKED, message.connection, kind << 40 | row.unit << 24 | address, message.clock)
-    asked = contexts[number]
-    if message.clock - asked.c > PATIENCE:
-        asked.b = asked.a
-    asked.a += 1
-    asked.c = message.clock
-    row.transaction = (number + 1) << 16 | asked.a & 0xFFFF
-
-
-@kernel
-def answer(contexts: Any, joints: Any, message: Any, kind: int, unit: int, address: int, row: Any) -> int:
-    """This confirms what was asked first and not confirmed yet: ANSWERED; LATELY where all of it is confirmed, NEVER where nothing was asked of late."""
-    number = context(contexts, joints, ASKED, message.connection, kind << 40 | unit << 24 | address, message.clock)
-    asked = contexts[number]
-    if asked.b >= asked.a:
-        return LATELY if asked.a > 0 and message.clock - asked.c <= PATIENCE else NEVER
-    asked.b = asked.a if message.marks & AFTER_GAP else asked.b + 1  # of several, those before it may be lost
-    row.transaction = (number + 1) << 16 | asked.b & 0xFFFF
-    return ANSWERED
 
 
 @kernel
@@ -168,7 +141,7 @@ def read_file(memory: Any, at: int, end: int, message: Any, kind: int, cause: in
             row.effect = FILE_DELETE if doing == 4 else DIRECTORY_READ if doing == 0 and cause == REQUESTED else FILE_READ
             told = READY if doing == 1 else SECTION if doing == 2 else LAST if doing == 6 else DIRECTORY if doing == 0 else 0
             if told:
-                ask(contexts, joints, message, told, address if told != DIRECTORY else 0, row)
+                ask(contexts, joints, message, told, address if told != DIRECTORY else 0, 0, row)
     else:
         row.effect = VALUE_REPORT
         about = address if kind != DIRECTORY else 0
@@ -212,7 +185,7 @@ def pair_up(message: Any, kind: int, form: Any, cause: int, row: Any, contexts: 
     address = max(row.first, 0)
     if row.role == REQUEST and message.side == 0:
         if form.group in (COMMAND, SYSTEM, PARAMETERS) and row.anomaly & WRONG_DIRECTION == 0 and not (kind == DELAY and cause == SPONTANEOUS):
-            ask(contexts, joints, message, kind, address, row)
+            ask(contexts, joints, message, kind, address, 1 if cause == ACTIVATION and row.effect != OUTPUT_SELECT else 0, row)
     elif row.role == RESPONSE and form.group != FILES:
         asked = READ if form.group == MONITOR else kind
         own = answer(contexts, joints, message, asked, row.unit, address, row)
@@ -275,6 +248,8 @@ def read_asdu(memory: Any, at: int, end: int, message: Any, talk: Any, row: Any,
         add_value(row, samples, ORIGINATOR, 0, float(originator))
     if row.role != REPORT and row.short == 0:
         pair_up(message, kind, form, cause, row, contexts, joints)
+    elif cause == TERMINATION and message.side == 1 and row.short == 0:
+        terminate(contexts, message, kind, talk, row)
     return done
 
 
@@ -320,13 +295,13 @@ def read_apdu(memory: Any, message: Any, row: Any, samples: Any, contexts: Any, 
         talk.f = STOPPED if first == 0 and second == 0 else UNKNOWN  # the very first I formats, and nobody started data transfer
     if message.marks & BEGINS:
         if message.side == 0:
-            talk.a, talk.c = 0, 0
+            talk.a, talk.c, talk.j = 0, 0, 1
         else:
             talk.b, talk.d = 0, 0
     if message.marks & AFTER_GAP:
         talk.f = UNKNOWN
         if message.side == 0:
-            talk.a, talk.h = -1, 0
+            talk.a, talk.h, talk.j = -1, 0, 0
         else:
             talk.b, talk.i = -1, 0
     control, done = first & 0xFF, at + 6
