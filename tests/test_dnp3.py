@@ -413,6 +413,14 @@ def in_turn(messages: list[Message]) -> list[dict[str, Any]]:
     return sorted(watch(talk.packets).lines, key=lambda row: row["packet"] or row["response_packet"])
 
 
+def test_a_sequence_number_that_is_in_use() -> None:
+    """The second request comes while the first one waits; what the link itself asks has no number."""
+    given = [ask("01 3C01 06", 3), ask("0D", 3), answer("0102 00 0000 81", 3), ask("01 3C01 06", 4)]
+    said = {(line["action"], *line["anomaly"]) for line in in_turn(given)}
+    assert said == {("read",), ("cold_restart", "reused_transaction")}
+    assert [line["anomaly"] for line in in_turn([link(0xC9), link(0xC9), link(0x0B, side=1)])] == [[], []]
+
+
 CHALLENGED = [
     ask("05" + CROB.format(0x41, 0), 3), answer(free(120, 1, "01000000 0100 05 01 00112233".replace(" ", "")), 3, function=131),
     ask("20" + free(120, 2, "010000000100" + "00" * 16), 3),

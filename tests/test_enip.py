@@ -240,6 +240,21 @@ def datagram(payload: bytes, source: str, target: str, time: int, port: int = 22
     return Packet(ethernet(ipv4(udp(payload, port, port), source, target, 17), source, target), time)
 
 
+@pytest.mark.parametrize(
+    ("asked", "action"),
+    [
+        (("0e 03 2001 2401 3007", "07 02 2064 2401"), "stop_controller"),
+        (tuple(f"4b 02 2067 2401 07 4d00 e0312b3d 0f 00 0100 {body}" for body in ("a2 02 07 89 00 00", "80 01")), "change_mode"),
+    ],
+)
+def test_a_transaction_that_is_in_use(asked: tuple[str, ...], action: str) -> None:
+    """A second request under the sender context of one that waits."""
+    talk = conversation()
+    for body in asked:
+        talk.put(0, pdu(111, rr(body), 7))
+    assert [(line["action"], line["anomaly"]) for line in watch(talk.packets).lines if line["anomaly"]] == [(action, ["reused_transaction"])]
+
+
 def conversation() -> Talk:
     return Talk(port=44818).open().ask(pdu(101, "01000000"), pdu(101, "01000000", 7))
 

@@ -16,7 +16,7 @@ from sensors.protocol import Function
 ANOMALIES: Final = (
     "bad_start", "bad_length", "short", "bad_crc", "bad_direction", "transport_sequence", "transport_interrupted", "too_long",
     "fragment_sequence", "bad_qualifier", "bad_range", "bad_value", "unknown_object", "repeated_frame",         # of one message, set here
-    "echo_mismatch", "unsolicited",                                     # set by pairing; more than a second is not late on a slow line
+    "echo_mismatch", "unsolicited", "reused_transaction",               # set by pairing; more than a second is not late on a slow line
 )
 (BAD_START, BAD_LENGTH, SHORT, BAD_CRC, BAD_DIRECTION, TRANSPORT_SEQUENCE, TRANSPORT_INTERRUPTED, TOO_LONG,
  FRAGMENT_SEQUENCE, BAD_QUALIFIER, BAD_RANGE, BAD_VALUE, UNKNOWN_OBJECT, REPEATED_FRAME) = (1 << bit for bit in range(14))

@@ -17,11 +17,12 @@ FIN, FIR, SEQUENCE = 0x80, 0x40, 0x3F  # of the transport octet
 COUNTED: Final = 0x10  # FCV: the frame count bit, which changes from frame to frame, counts
 RESET: Final = 0x40  # link function: the next frame count bit is set
 CONFIRMED: Final = 18153  # tag of contexts
+TAG_BITS, LINK_NUMBERS = 40, 0xFF  # what else tells transactions apart stands above what `share` says
 
 # What is remembered in a context, of a master and an outstation on a connection; the outstation's frames that wait for their last one have one of their own.
 # `a`: sequence number that the next segment has to have, + 1 (0: none waits); `b`: octets of the frames that wait; `j`: their anomalies.
 # `c`: sequence number of the last request, + 1; `d`: its rows; `k`: what stands for its point; `e`: sequence number of the response's next fragment, + 1.
-# `f`: link function that waits for its answer; `g`: whether frames of the outstation wait.
+# `f`: link function that waits for its answer; `l`: how many did; `g`: whether frames of the outstation wait.
 # In a context of one direction (CONFIRMED), `a`: what stands for the confirmed frame that came last.
 # Of the fragment that is being read: `h`: common time of occurrence; `i`: rows of the sample table it may fill.
 
@@ -75,10 +76,11 @@ def gather(memory: Any, at: int, end: int, octets: int, row: Any, joints: Any) -
 def link_row(message: Any, row: Any, function: int, master: int, both: Any) -> None:
     """A frame of the data link itself."""
     one_way(row, message.side)
-    if function & PRIMARY and function in ASKING and message.side == 0:
-        row.transaction, both.f = share(row, master, PRIMARY), function + 1
+    if function & PRIMARY and function in ASKING and message.side == 0:  # it has no number of its own: none is used twice
+        both.l = both.l + 1 & LINK_NUMBERS
+        row.transaction, both.f = share(row, master, PRIMARY) | both.l << TAG_BITS, function + 1
     elif function & PRIMARY == 0 and message.side == 1 and both.f > 0:
-        row.role, row.outcome, row.transaction, both.f = RESPONSE, SUCCESS, share(row, master, PRIMARY), 0
+        row.role, row.outcome, row.transaction, both.f = RESPONSE, SUCCESS, share(row, master, PRIMARY) | both.l << TAG_BITS, 0
         if function not in (0, 11):
             row.outcome, row.error = FAILURE, LINK_ERROR + function
 

@@ -33,7 +33,7 @@ from sensors.codes.dnp3 import (
     SPACES,
 )
 from sensors.codes.dnp3files import follow_file
-from sensors.codes.dnp3link import BLOCK, HEADER, MASTER_SPEAKS, PRIMARY, UNTOLD, one_way, read_frame, share
+from sensors.codes.dnp3link import BLOCK, HEADER, MASTER_SPEAKS, PRIMARY, TAG_BITS, UNTOLD, one_way, read_frame, share
 from sensors.codes.dnp3objects import AUTHENTICATION, MOST_ROWS, SAMPLES, SPACE, has_room, next_row, read_headers
 from sensors.engine.contexts import context
 from sensors.engine.dissecting import add_value, open_row
@@ -49,7 +49,7 @@ ANSWERS: Final = 0x80  # of the application function, behind the transport and t
 FIRST, FINAL, UNSOLICITED, NUMBERS = 0x80, 0x40, 0x10, 0x0F  # of the application control octet
 NEVER_ANSWERED: Final = (0, 6, 8, 10, 12, 33)
 CHALLENGE, REPLY = 1, 2  # variations of the authentication object (clause 7)
-TAG_BITS, MOST_TAG = 40, 255
+MOST_TAG: Final = 255
 INDICATION_SPACE: Final = SPACE["internal_indications"]
 CONTROLLED: Final = (SPACE["binary_output"], SPACE["analog_output"])
 
