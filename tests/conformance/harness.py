@@ -76,7 +76,8 @@ class Conformance:
     `inside` names of the index under which those may be found too. `alike`: columns that rows which differ have in common. `attacks` are folders of attack
     captures that are compared, too. `everywhere`: ours that the index does not name, for they may be in any capture; `also`: captures in which they are
     compared. `silent` are ground truths of the index that say nothing which could be compared, with the reason; `undecoded` are
-    captures of which more than a twentieth stays undecoded on the protocol's ports, with the reason.
+    captures of which more than a twentieth stays undecoded on the protocol's ports, with the reason. `uncompared` are captures, or folders of them, that hold
+    the protocol and are compared with nothing, with the reason; `untold` is what no capture tries, or what our lines do not say.
     """
 
     title: str
@@ -91,6 +92,8 @@ class Conformance:
     undecoded: Mapping[str, str] = field(default_factory=dict[str, str])
     everywhere: frozenset[str] = frozenset()
     also: tuple[str, ...] = ()
+    uncompared: Mapping[str, str] = field(default_factory=dict[str, str])
+    untold: tuple[str, ...] = ()
 
     @property
     def protocols(self) -> frozenset[str]:
@@ -103,6 +106,16 @@ class Conformance:
             capture for capture, held in contents().items() if capture in self.also
             or (held & set(self.names) and (capture in truths() or Path(capture).parent.name in self.attacks))
         ]  # fmt: skip
+
+    def left_out(self) -> list[str]:
+        """Every capture that holds the protocol, or may, and is compared with nothing."""
+        compared = set(self.captures())
+        return [capture for capture, held in contents().items() if capture not in compared and held & (set(self.names) | self.inside)]
+
+    def with_tshark_alone(self) -> list[str]:
+        """Every capture that no other tool's words are there for."""
+        told = {baseline.capture for baseline in self.baselines}
+        return [capture for capture in self.captures() if capture not in told]
 
     def ports(self, capture: str) -> set[str]:
         """Where the protocol is at home, and where it is found in this capture."""

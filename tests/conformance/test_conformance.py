@@ -90,6 +90,13 @@ def test_every_ground_truth_of_the_index_is_compared(conformance: Conformance) -
     assert compared & set(conformance.silent) == set()
 
 
+@pytest.mark.parametrize("conformance", ALL, ids=lambda conformance: conformance.title)
+def test_every_capture_that_is_not_compared_has_its_reason(conformance: Conformance) -> None:
+    left, places = conformance.left_out(), tuple(conformance.uncompared)
+    assert [capture for capture in left if not capture.startswith(places)] == []
+    assert [place for place in places if not any(capture.startswith(place) for capture in left)] == []
+
+
 def test_the_truths_that_the_index_does_not_name_say_nothing_of_modbus() -> None:
     about = [
         path for folder in ("OISF+suricata-verify", "arkime+arkime") for path in (SHARED / "conformance" / folder).rglob("*")
