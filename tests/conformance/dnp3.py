@@ -390,7 +390,7 @@ DNP3: Final = Conformance(
     },
     uncompared={"attacks/dnp3-qut/": "Its logs tell when which attack ran, not what was said: `docs/evaluation.md` is about them."},
     untold=(
-        "Serial lines carried by TCP, and UDP: no capture has one. tests/test_dnp3.py makes them, tests/plant speaks with genuine stacks.",
+        "Serial lines carried by TCP: no capture has one. tests/test_dnp3.py makes them; tests/plant speaks with genuine stacks.",
         "Data sets (groups 85 to 88), device profiles and private objects: told by name, their content stays opaque.",
         "Secure authentication: challenge, reply, keys and errors are recognised; whether a code is right nobody without the key can tell.",
     ),

@@ -345,7 +345,7 @@ ENIP: Final = Conformance(
         "Which words of a PLC-5's file are one element: a word range does not tell the type of the file, so they are numbered from its address on.",
         "How each command of an executed list ended (its own status stands for all), and what the lists of RSLogix 500 (function 163) read: not published.",
         "Where in a file a partial transfer begins (class 55, services 77 and 78): file, service and outcome are told; no document at hand has its fields.",
-        ("Services that Rockwell's engineering tools use to load programs: not published. Creating, changing and deleting of programs, tasks, routines and what "
+        ("Services that Rockwell's engineering tools use to load programs: not published. Creating, changing, deleting programs, tasks, routines and what "
          "a path through them leads to is told as such; another service on these is an upload, or, where it carries more than 16 octets, a download. One on a "
          "class that is not published, to which no program leads, is shown by its number, and its effect is unknown."),
         "Values of structures and strings of tags: told by name and count, their content stays opaque.",
