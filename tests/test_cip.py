@@ -133,6 +133,8 @@ PAIRS = (  # requests and replies
     ("4f 06 2068 25002024 206a 2500fa1b 00000000 0100", "cf 00 00 00 0102"),
     ("4c 06 2068 25002024 206d 25002024 00000000 3200", "cc 00 00 00 0102"),
     *((f"4b 02 20{kind:02x} 2400", "cb 00 00 00 20240000") for kind in (104, 105, 106, 107, 108, 109, 112)),
+    ("4c 02 2067 2401 0000 05 00 0000 02 00 0f00 5c00 a2 14 07 89 00 00", "cc 00 00 00 0000 02 00 0000 05 00 4f00 5c00 0100"),
+    ("4d 02 2067 2401 0f00 5c00 80 01", "cd 00 00 00 4f00 5c00"),
     *((f"4b 03 2100 {kind.to_bytes(2, 'little').hex()} 2400", "cb 00 00 00 20240000") for kind in LISTED),
     ("4e 02 2070 2400" + "00" * 20, "ce 00 00 00"),
     (OPEN, "d4" + OPENED),
@@ -393,6 +395,12 @@ def test_an_object_within_another_is_named_with_it(path: str, name: str) -> None
     assert bytes(memory[operation.name_at : operation.name_at + operation.name_octets]).decode() == name
     row = only(message)
     assert (row.space, row.anomalies, label("object", row.first, row.last)) == ("object", (), name.split("/")[-1])
+
+
+def test_pccc_to_a_station_of_data_highway_plus() -> None:
+    ask, reply = both("4c 02 2067 2401 0000 05 00 0000 02 00 0f00 5c00 a2 14 07 89 00 00", "cc 00 00 00 0000 02 00 0000 05 00 4f00 5c00 0100")
+    assert [(row.code, row.effect, row.unit, row.anomalies) for row in (ask, reply)] == [("76/103", "unknown", 5, ())] * 2
+    assert only(asking("4c 02 2067 2401 0000 05 00 0000 02 00")).anomalies == ("short",)
 
 
 def test_what_is_wrong_with_a_message_that_carries_pccc_is_told_beside_it() -> None:

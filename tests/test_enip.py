@@ -255,6 +255,14 @@ def test_a_transaction_that_is_in_use(asked: tuple[str, ...], action: str) -> No
     assert [(line["action"], line["anomaly"]) for line in watch(talk.packets).lines if line["anomaly"]] == [(action, ["reused_transaction"])]
 
 
+def test_a_mode_change_of_a_station_behind() -> None:
+    talk = conversation()
+    head = "0000 05 00 0000 02 00"
+    talk.ask(pdu(111, rr(f"4c 02 2067 2401 {head} 0f00 5c00 80 01"), 7), pdu(111, rr(f"cc 00 00 00 {head} 4f00 5c00"), 7))
+    (line,) = [line for line in watch(talk.packets).lines if line["protocol"] == "pccc"]
+    assert (line["action"], line["effect"], line["unit"], line["outcome"], line["anomaly"]) == ("change_mode", "cpu.stop", 5, "success", [])
+
+
 def conversation() -> Talk:
     return Talk(port=44818).open().ask(pdu(101, "01000000"), pdu(101, "01000000", 7))
 

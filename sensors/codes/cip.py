@@ -20,6 +20,7 @@ GET_ALL, SET_ALL, GET_LIST, SET_LIST, RESET, CREATE, DELETE, PACKET, APPLY, GET_
 RESTORE, GET_MEMBER, SET_MEMBER, REMOVE_MEMBER = 21, 24, 25, 27
 READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT, BROWSE = 76, 77, 78, 82, 83, 85
 EXECUTE, FORWARD_CLOSE, UNCONNECTED_SEND, FORWARD_OPEN, LARGE_FORWARD_OPEN = 75, 78, 82, 84, 91
+EXECUTE_DHP: Final = 76  # of PCCC
 INITIATE_UPLOAD, INITIATE_DOWNLOAD, UPLOAD_TRANSFER, DOWNLOAD_TRANSFER, CLEAR_FILE = 75, 76, 79, 80, 81  # of a file
 UPDATE, TRANSFER = 75, 77  # of firmware
 
@@ -70,6 +71,8 @@ FUNCTIONS: Final = {
     "75/161": Function("firmware_update", "firmware.mode"),               # as ControlFLASH does: size and place of what is to come
     "77/161": Function("firmware_transfer", "firmware.write"),
     "75/103": Function("execute_pccc", "unknown"),                        # where it carries none
+    "76/103": Function("execute_pccc_on_data_highway", "unknown"),        # of a station behind: not published, as drivers ask it
+    "77/103": Function("execute_local_pccc", "unknown"),                  # not published: named, not looked into
     "75/104": Function("list_programs", "directory.read"),                # the instances that there are; not published, as seen in uploads
     "75/105": Function("list_modules", "configuration.read"),
     "75/106": Function("list_program_memory", "directory.read"),

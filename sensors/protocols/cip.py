@@ -15,12 +15,12 @@ from sensors.codes.carriers import tell_apart
 from sensors.codes.cip import (
     ANOMALIES,
     BAD_COUNT,
-    BAD_VALUE,
     CLASS_NAMES,
     CONNECTION_MANAGER,
     CONNECTION_MISMATCH,
     ERRORS,
     EXECUTE,
+    EXECUTE_DHP,
     FILE,
     FIRMWARE,
     FORWARD_CLOSE,
@@ -56,6 +56,7 @@ from sensors.codes.cip import (
     unnamed,
 )  # fmt: skip
 from sensors.codes.cipfiles import is_transfer, read_file_reply, read_file_request, read_firmware_reply, read_firmware_request
+from sensors.codes.cippccc import read_data_highway, read_pccc
 from sensors.codes.cipservices import ask, asked_of, begin_asked, default_class, is_known, read_status, set_code, unwrap
 from sensors.codes.cipvalues import read_identity_attribute, read_identity_list, read_plain, read_run, read_tag_reply, read_tag_request
 from sensors.codes.connections import connection_number, read_forward_close, read_forward_open
@@ -83,17 +84,6 @@ UNKNOWN: Final = NUMBER["unknown"]
 
 
 @kernel
-def read_pccc(memory: Any, at: int, end: int, row: Any) -> int:
-    """Who asks, and a PCCC message, which is handed on."""
-    octets = u8(memory, at, end, row)
-    if row.short == 0 and octets > 0 and at + octets < end:
-        row.payload, row.payload_length, row.selector = at + octets, end - at - octets, PCCC
-    elif row.short == 0:
-        row.anomaly |= BAD_VALUE
-    return end
-
-
-@kernel
 def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: Any, asked: Any, contexts: Any, joints: Any) -> int:
     """The data of a request; returns their end."""
     service, kind = asked.a, asked.b
@@ -106,6 +96,8 @@ def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: A
             return read_forward_close(memory, at, end, row, asked, joints)
     elif kind == PCCC and service == EXECUTE:
         return read_pccc(memory, at, end, row)
+    elif kind == PCCC and service == EXECUTE_DHP:
+        return read_data_highway(memory, at, end, row, asked)
     elif kind == FILE and is_transfer(service):
         return read_file_request(memory, at, end, message, row, asked, contexts, joints)
     elif kind == FIRMWARE and service in (UPDATE, TRANSFER):
@@ -156,6 +148,8 @@ def read_reply(memory: Any, at: int, end: int, message: Any, part: int, row: Any
         read_tag_reply(memory, at, end, row, samples, asked, known, status, asked.k if service == READ_FRAGMENT and known else 0)
     elif kind == PCCC and service == EXECUTE:
         read_pccc(memory, at, end, row)
+    elif kind == PCCC and service == EXECUTE_DHP and known:
+        read_data_highway(memory, at, end, row, asked)
     elif known:
         read_known(memory, at, end, service, kind, row, samples, asked)
 

@@ -1,0 +1,36 @@
+"""PCCC inside the Common Industrial Protocol (class 103): to the device that is asked, or to a station of Data Highway Plus behind it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sensors.codes.cip import BAD_VALUE, PCCC
+from sensors.engine.octets import kernel, u8
+from sensors.engine.tables import RESPONSE
+
+HIGHWAY_HEADER: Final = 8  # octets
+
+
+@kernel
+def read_pccc(memory: Any, at: int, end: int, row: Any) -> int:
+    """Who asks, and a PCCC message, which is handed on."""
+    octets = u8(memory, at, end, row)
+    if row.short == 0 and octets > 0 and at + octets < end:
+        row.payload, row.payload_length, row.selector = at + octets, end - at - octets, PCCC
+    elif row.short == 0:
+        row.anomaly |= BAD_VALUE
+    return end
+
+
+@kernel
+def read_data_highway(memory: Any, at: int, end: int, row: Any, asked: Any) -> int:
+    """A PCCC message to a station of Data Highway Plus behind the one that is asked: link, station and control of both ends in front, the target's first."""
+    if row.role != RESPONSE:
+        station = u8(memory, at + 2, end, row)
+        asked.h = station if row.short == 0 else asked.h
+        row.unit = asked.h
+    if at + HIGHWAY_HEADER >= end:
+        row.short = 1
+    else:
+        row.payload, row.payload_length, row.selector = at + HIGHWAY_HEADER, end - at - HIGHWAY_HEADER, PCCC
+    return end
