@@ -173,6 +173,14 @@ PACKETS = (
     answering("d2 00 01 01 0402 00"),
 )
 LONE = (answering("d2 00 01 01 0402 00"),)
+BITS = (
+    (("Start",), "0100 01 ff", "Start", 1),
+    (("Start",), "0100 00 fe", "Start", 0),
+    (("Valves",), "0400 08000000 ffffffff", "Valves.3", 1),
+    (("Valves",), "0400 00000000 ffffff7f", "Valves.31", 0),
+    (("Valves", "5"), "0100 02 ff", "Valves[5].1", 1),
+    (("Program:Main", "Tank", "1", "Mode"), "0200 0001 ffff", "Program:Main.Tank[1].Mode.8", 1),
+)
 EXAMPLES = (
     *LONE,
     *(message for ask, reply in PAIRS for message in (asking(ask), answering(reply))),
@@ -187,7 +195,12 @@ EXAMPLES = (
     asking("0e 03 2001 2401 3002"),
     answering("8e 00 00 00 0c00"),
     asking("0e 00"),
-)
+    *(asking(f"4e {symbols(*path)} {masks}") for path, masks, _, _ in BITS),
+    *(message for file in (102, 103, 104) for message in (
+        asking(DOWNLOAD.replace("2465", f"24{file:02x}")), answering("cc 00 00 00 00020000 0000 80"), asking(f"50 02 2037 24{file:02x} 00 00 01020304"),
+        answering("d0 00 00 00 00"), asking(f"50 02 2037 24{file:02x} 01 03"), answering("d0 00 00 00 01"),
+    )),
+)  # fmt: skip
 
 
 def only(message: Message, *before: Message) -> Row:
@@ -339,17 +352,7 @@ def test_fragments_know_their_place() -> None:
     assert (write.first, write.last, write.samples) == (0, 9, (Values("tag", 2, (1, 2)),))
 
 
-@pytest.mark.parametrize(
-    ("path", "masks", "name", "value"),
-    [
-        (("Start",), "0100 01 ff", "Start", 1),
-        (("Start",), "0100 00 fe", "Start", 0),
-        (("Valves",), "0400 08000000 ffffffff", "Valves.3", 1),
-        (("Valves",), "0400 00000000 ffffff7f", "Valves.31", 0),
-        (("Valves", "5"), "0100 02 ff", "Valves[5].1", 1),
-        (("Program:Main", "Tank", "1", "Mode"), "0200 0001 ffff", "Program:Main.Tank[1].Mode.8", 1),
-    ],
-)
+@pytest.mark.parametrize(("path", "masks", "name", "value"), BITS)
 def test_a_bit_of_a_tag_is_written(path: tuple[str, ...], masks: str, name: str, value: float) -> None:
     row = only(asking(f"4e {symbols(*path)} {masks}"))
     assert (row.effect, row.name, row.first, row.last, row.value) == ("value.write", name, 0, 0, value)
@@ -594,7 +597,7 @@ def test_replies_whose_request_was_not_seen() -> None:
         (asking("50 02 2037 2401 00 05 01"), None, ("bad_value",)),
         (asking("50 02 2037 2401 00"), None, ("short",)),
         (answering("cf 00 00 00 02 00 01"), asking("4f 02 2037 24c8 01"), ("transaction_mismatch",)),
-        (answering("d0 00 00 00 02"), asking("50 02 2037 2465 01 00 01"), ("transaction_mismatch",)),
+        (answering("d0 00 00 00 01"), asking("50 02 2037 2465 01 00 01"), ("transaction_mismatch",)),
         (answering("cd 00 00 00 04000000 0000"), asking("4d 02 20a1 2401 03000000 01"), ("transaction_mismatch",)),
         (asking("0a 02 2002 2401"), None, ("short",)),
         (asking("0a 02 2002 2401 0000"), None, ("bad_count",)),

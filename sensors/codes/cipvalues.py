@@ -100,7 +100,7 @@ def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, ask
     if service == MODIFY_TAG:
         octets = u16le(memory, at, end, row)
         if at + 2 + 2 * octets > end:
-            row.short = 1
+            row.short, row.space, row.first, row.last = 1, -1, -1, -1
         elif row.short == 0 and octets in (1, 2, 4, 8, 12):
             read_masks(memory, at + 2, end, octets, row, samples, asked, joints)
         elif row.short == 0:

@@ -190,6 +190,7 @@ def read_plc5(memory: Any, at: int, end: int, function: int, row: Any, samples: 
     asked.k, asked.l, asked.f = (1 if asked.d & ELEMENT - 1 else ELEMENT), max(total - offset, 0), UNTOLD
     if function in (TYPED_READ, TYPED_WRITE):
         asked.e = offset * asked.k
+        row.first = row.last = asked.d + asked.e
         if function == TYPED_WRITE:
             return read_typed(memory, at, end, row, samples, asked)
         asked.f = u16le(memory, at, end, row)
