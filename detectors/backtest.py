@@ -7,6 +7,7 @@ rows that no rule of them can match (`conversion.narrowed`), and reads only the 
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -179,14 +180,28 @@ def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int, unti
     fields = {*_TOLD, "observer.name", *(name for _, names in parts for name in names), *(name for pair in pairs for name in pair.fields)}
     ordered = any(rule.correlation is not None for rule in rules)  # a rule on single rows judges each by itself
     query = Query(since, until, Or(tuple(condition for condition, _ in parts)))
-    for table in store.history(kind.name, query, sorted(fields), ordered=ordered):
+    for table in _ahead(store.history(kind.name, query, sorted(fields), ordered=ordered)):
         if not ordered:
             yield Frame(table, kind), None
             continue
-        observers = table.column("observer.name")
-        for observer in cast("list[str | None]", observers.unique().to_pylist()):
-            same = _compute.is_null(observers) if observer is None else _compute.equal(observers, observer)
-            yield Frame(table.filter(same), kind), observer
+        yield from _by_observer(table, kind)
+
+
+def _ahead(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same, each read while the one before it is judged."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = reader.submit(next, parts, None)
+            yield part
+
+
+def _by_observer(table: pa.Table, kind: Table) -> Iterator[tuple[Frame, str | None]]:
+    observers = table.column("observer.name")
+    each = cast("list[str | None]", observers.unique().to_pylist())
+    for observer in each:
+        same = _compute.is_null(observers) if observer is None else _compute.equal(observers, observer)
+        yield Frame(table if len(each) == 1 else table.filter(same), kind), observer
 
 
 def _before(pairs: Iterable[_Pair]) -> int:

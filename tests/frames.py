@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     from records.schema import Table
 
 
+def understood(share: float, payload: int = 50_000) -> dict[str, Any]:
+    """A window of coverage in which this share (percent) of the payload was decoded."""
+    decoded = round(payload * share / 100)
+    return {"grade": share, "decoded_bytes": decoded, "undecoded_bytes": payload - decoded}
+
+
 BEGUN: Final = 1_772_449_200_000_000_000  # 2026-03-02 11:00 UTC
 FALLEN: Final[list[dict[str, Any]]] = [
-    *[{"clock_ahead": 0.002}] * 3, *[{"grade": 71.5, "clock_ahead": 10800.0}] * 3, *[{"requests_only": 14}] * 3, {"dropped": 40},
+    *[{"clock_ahead": 0.002}] * 3, *[{**understood(71.5), "clock_ahead": 10800.0}] * 3, *[{"requests_only": 14}] * 3, {"dropped": 40},
     *[{"interface": "e2"}] * 5, {},
 ]  # fmt: skip
 

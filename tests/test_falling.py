@@ -11,7 +11,7 @@ import pytest
 from detectors.discovery import detectors
 from records.model import Batch
 from tests.cli import balefire, lines, one
-from tests.frames import BEGUN, FALLEN, coverage
+from tests.frames import BEGUN, FALLEN, coverage, understood
 from tests.mirroring import only_to
 from tests.test_ledger import polls
 from tests.wire import SECOND, START, save
@@ -48,7 +48,7 @@ def test_every_way() -> None:
 
 
 def test_a_fall_is_one_finding_with_what_was_and_what_is() -> None:
-    (finding,) = judged(*[{"grade": 71.5}] * 20)
+    (finding,) = judged(*[understood(71.5)] * 20)
     assert finding.title.en == "interface e1 of S7 understands less: coverage fell from 99.0 % to 71.5 %"
     assert finding.title.zh == "S7 的接口 e1可解析的内容变少：覆盖度由 99.0% 降至 71.5%"
     assert [(term.en, term.value) for term in finding.terms] == [("coverage fell", 30.0), ("coverage is 27.5 points lower than usual", 13.8)]
@@ -60,7 +60,7 @@ def test_a_fall_is_one_finding_with_what_was_and_what_is() -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        [{"grade": 71.5}] * 2, [{"grade": 90.0}] * 20, [{"grade": 71.5, "decoded_bytes": 900, "undecoded_bytes": 300}] * 20,
+        [understood(71.5)] * 2, [understood(90.0)] * 20, [understood(71.5, 1200)] * 20,
         [{"requests_only": 7}] * 20, [{"requests_only": 14}] * 2, [{"requests_only": 2, "talks": 2}] * 20, [{"clock_ahead": 10800.0}] * 20,
         [{"clock_ahead": 0.001}, {"clock_ahead": 0.9}] * 10, [{"grade": None, "decoded_bytes": 0, "undecoded_bytes": 0}] * 20, [{"talks": None}] * 20,
     ],
@@ -69,7 +69,7 @@ def test_what_is_no_fall(rows: list[dict[str, Any]]) -> None:
     assert kinds(*rows) == []
 
 
-@pytest.mark.parametrize("row", [{"grade": 71.5}, {"requests_only": 14}, {"dropped": 40}])
+@pytest.mark.parametrize("row", [understood(71.5), {"requests_only": 14}, {"dropped": 40}])
 def test_nothing_falls_before_it_is_known_what_was(row: dict[str, Any]) -> None:
     assert kinds(*[row] * 40, minutes=9) == []
     assert len(kinds(*[row] * 20, minutes=10)) == 1
@@ -77,22 +77,45 @@ def test_nothing_falls_before_it_is_known_what_was(row: dict[str, Any]) -> None:
 
 def test_a_line_that_goes_up_and_down_is_no_fall() -> None:
     dice = random.Random(1)
-    assert kinds(*({"grade": dice.choice((99.0, 60.0, 80.0))} for _ in range(300)), minutes=0) == []
+    assert kinds(*(understood(dice.choice((99.0, 60.0, 80.0))) for _ in range(300)), minutes=0) == []
+
+
+def burst(decoded: int, office: int, **more: int) -> dict[str, Any]:
+    """A window with so many decoded octets, and so many of office traffic that nobody decodes."""
+    whole = decoded + 500 + office + more.get("lost", 0)
+    return {"decoded_bytes": decoded, "undecoded_bytes": 500 + office, "grade": decoded * 1000 // whole / 10, **more}
+
+
+@pytest.mark.parametrize("length", [3, 20, 100])
+def test_more_that_nobody_understands_is_no_fall(length: int) -> None:
+    """Office traffic in bursts, however long: as much is understood as before, give or take what polling varies by."""
+    dice = random.Random(length)
+    assert kinds(*(burst(round(49_500 * dice.uniform(0.97, 1.03)), 90_000) for _ in range(length)), {}, *[burst(49_500, 300_000)] * length) == []
+
+
+@pytest.mark.parametrize("office", [0, 10_000, 200_000])
+@pytest.mark.parametrize("row", [{"decoded_bytes": 30_000}, {"decoded_bytes": 0}, {"decoded_bytes": 42_000, "lost": 7_500}, {"lost": 9_000}])
+def test_what_was_understood_and_is_no_more_is_a_fall_beside_anything(row: dict[str, int], office: int) -> None:
+    """A controller that encrypts from now on, all of them, segments that are missing instead or beside: with bursts before it and in it."""
+    before = [burst(49_500, office * (number % 3)) for number in range(12)]
+    gone = 49_500 - row.get("decoded_bytes", 49_500) - row.get("lost", 0)
+    rows = [burst(row.get("decoded_bytes", 49_500), office + max(0, gone), lost=row.get("lost", 0))] * 3
+    assert kinds(*before, *rows, minutes=0) == ["coverage-grade"]
 
 
 USUAL: dict[str, Any] = {}
 
 
 def test_it_may_fall_again_once_it_has_recovered() -> None:
-    low: list[dict[str, Any]] = [{"grade": 71.5}] * 3
+    low: list[dict[str, Any]] = [understood(71.5)] * 3
     assert kinds(*low, *[USUAL] * 2, *low, *[USUAL] * 2, *low) == ["coverage-grade"], "it has not recovered in between"
     assert kinds(*low, *[USUAL] * 20, *low) == ["coverage-grade"], "half an hour is what was"
     assert kinds(*low, *[USUAL] * 40, *low) == ["coverage-grade"] * 2
 
 
 def test_what_lasts_is_the_new_usual() -> None:
-    assert kinds(*[{"grade": 71.5}] * 60) == ["coverage-grade"]
-    assert kinds(*[{"grade": 71.5}] * 60, *[{"grade": 40.0}] * 3) == ["coverage-grade"] * 2
+    assert kinds(*[understood(71.5)] * 60) == ["coverage-grade"]
+    assert kinds(*[understood(71.5)] * 60, *[understood(40.0)] * 3) == ["coverage-grade"] * 2
 
 
 def test_a_clock_that_steps_and_back() -> None:
@@ -142,10 +165,10 @@ def test_many_interfaces_are_bounded() -> None:
 def test_a_state_that_is_bent_is_refused() -> None:
     for state in (
         b"[]",
+        b'{"coverage": 3}',
         b'{"coverage": 2}',
-        b'{"coverage": 1}',
-        b'{"coverage": 1, "known": [[1, 2, {"odd": 3}]]}',
-        b'{"coverage": 1, "known": [["a", "b", {"signals": {"grade": {"x": 1}}}]]}',
+        b'{"coverage": 2, "known": [[1, 2, {"odd": 3}]]}',
+        b'{"coverage": 2, "known": [["a", "b", {"signals": {"grade": {"x": 1}}}]]}',
     ):
         with pytest.raises(ValueError, match=r"."):
             detector().restore(state)

@@ -1,5 +1,8 @@
 """Coverage that falls: an interface that understands less than it did, sees one direction only, drops packets, goes silent, or whose clock steps.
 
+Less is understood where octets that are usual are decoded no more, or are known to be lost. That more comes which nobody decodes, as when an office loads
+its pages, lowers the grade and takes nothing away: of what is not understood, no more counts than is always there, and than what is missing makes room for.
+
 What was is told from the windows before of this replay, as many as count; nothing is learned, nor taken over from another replay. A fall is one finding,
 however long it lasts: the next one can come once what is seen has recovered, or has been so for so long that it is the new usual.
 """
@@ -15,6 +18,7 @@ from detectors.telling import identity
 from records.measures import difference, percent
 from records.model import Finding, Term, Text
 from records.wording import LANGUAGES, say
+from sensors.grading import grade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
     from records.model import Batch
 
 Row = dict[str, Any]
-STATE: Final = 1  # of the form of a saved state
+Value = list[float]  # of one window: of the grade octets decoded, not decoded and lost, else one number
+STATE: Final = 2  # of the form of a saved state
 MINUTE: Final = 60_000_000_000
 MOST: Final = 256  # interfaces that are remembered, those heard of last
 KEPT: Final = 30  # windows that what was is told from, and after so many a fall is the new usual
@@ -57,24 +62,24 @@ def build(setup: Setup) -> Coverage:
 class Signal:
     """One measure of an interface: usual values, those since it began to fall (and in which window it did), and whether it is down."""
 
-    past: list[float] = field(default_factory=list[float])
-    low: list[float] = field(default_factory=list[float])
+    past: list[Value] = field(default_factory=list[Value])
+    low: list[Value] = field(default_factory=list[Value])
     began: int = 0
     down: bool = False
     better: int = 0  # windows in a row that are as usual again
 
-    def usual(self) -> float:
+    def usual(self) -> Value:
         """What it was."""
-        return median(self.past)
+        return [median(each) for each in zip(*self.past, strict=True)]
 
-    def rise(self, value: float) -> None:
+    def rise(self, value: Value) -> None:
         """A value as usual: one alone does not end a fall."""
         self.better += 1
         if not self.down or self.better >= LASTING:
             self.past = [*self.past, *(self.low if self.down else ()), value][-KEPT:]
             self.low, self.down = [], False
 
-    def sink(self, value: float, window: int) -> None:
+    def sink(self, value: Value, window: int) -> None:
         """A value far below what is usual."""
         self.began = self.began if self.low else window
         self.low, self.better = [*self.low, value][-KEPT:], 0
@@ -163,10 +168,10 @@ class Coverage:
                 values = {"duration": missing * 60.0, "minutes": missing}
                 yield _finding(about, "silent", (one.last + 1) * MINUTE, min(20.0, float(missing)), values)
 
-    def _compared(self, row: Row, signal: Signal, kind: str, value: float, window: int) -> Iterator[Finding]:
+    def _compared(self, row: Row, signal: Signal, kind: str, value: Value, window: int) -> Iterator[Finding]:
         """Is this value far from what was usual, for long enough?"""
         enough = len(signal.past) >= (LEAST_CLOCKS if kind == "clock" else LEAST)
-        if not enough or not _fell(kind, value, signal.past):
+        if not enough or not _fell(kind, value, signal):
             signal.rise(value)
             return
         signal.sink(value, window)
@@ -192,38 +197,55 @@ def _heard(one: Interface, file: str, window: int) -> None:
     one.last, one.silent = max(window, one.last), False
 
 
-def _measures(row: Row) -> Iterator[tuple[str, float]]:
+def _measures(row: Row) -> Iterator[tuple[str, Value]]:
     """(kind, value) of what this window tells."""
     if row["grade"] is not None and row["decoded_bytes"] + row["undecoded_bytes"] + row["lost"] >= LEAST_PAYLOAD:
-        yield "grade", row["grade"]
+        yield "grade", [row["decoded_bytes"], row["undecoded_bytes"], row["lost"]]
     if (row["talks"] or 0) >= LEAST_TALKS:
-        yield "sides", 100.0 - 100.0 * (row["requests_only"] + row["answers_only"]) / row["talks"]
+        yield "sides", [100.0 - 100.0 * (row["requests_only"] + row["answers_only"]) / row["talks"]]
     if row["packets"] or row["dropped"]:
-        yield "drops", 100.0 * (row["dropped"] or 0) / ((row["packets"] or 0) + (row["dropped"] or 0))
+        yield "drops", [100.0 * (row["dropped"] or 0) / ((row["packets"] or 0) + (row["dropped"] or 0))]
     if row["clock_ahead"] is not None:
-        yield "clock", row["clock_ahead"]
+        yield "clock", [row["clock_ahead"]]
 
 
-def _fell(kind: str, value: float, past: list[float]) -> bool:
+def _fell(kind: str, value: Value, signal: Signal) -> bool:
+    was, now = _was_and_is(kind, value, signal)
     if kind == "drops":
-        return value > 0 and not any(past)
+        return now > 0 and not any(past for (past,) in signal.past)
     if kind == "clock":
-        return abs(value - median(past)) >= STEP
-    return value <= median(past) - FALLS[kind] and value < min(past)
-
-
-def _told(row: Row, kind: str, value: float, signal: Signal) -> tuple[float, dict[str, Any]]:
-    """(what its size adds to the score, values of the texts)"""
-    usual = signal.usual()
-    if kind == "clock":
-        step = abs(value - usual)
-        return 5.0 + 10 * (step >= 60) + 10 * (step >= 3600), {"step": step, "was": abs(usual), "now": abs(value)}
-    values: dict[str, Any] = {"windows": len(signal.low), "past": len(signal.past), "points": round(abs(usual - value), 1)}
+        return abs(now - was) >= STEP
+    if now > was - FALLS[kind]:
+        return False
     if kind == "grade":
-        return min(35.0, (usual - value) / 2), {**values, "was": usual, "now": value}
+        return value[0] < min(past[0] for past in signal.past) or value[2] > max(past[2] for past in signal.past)
+    return now < min(past for (past,) in signal.past)
+
+
+def _was_and_is(kind: str, value: Value, signal: Signal) -> tuple[float, float]:
+    """What was usual and what is. Grades: what is not understood counts as far as it was always there or may be what is decoded no more."""
+    if kind != "grade":
+        return signal.usual()[0], value[0]
+    usual, _, gaps = signal.usual()
+    always = min(undecoded for _, undecoded, _ in signal.past)
+    decoded, undecoded, lost = value
+    counted = min(undecoded, always + max(0, usual - decoded))
+    was, now = grade(int(usual), int(always), int(gaps)), grade(int(decoded), int(counted), int(lost))
+    return was or 0.0, now or 0.0  # windows without payload are not measured
+
+
+def _told(row: Row, kind: str, value: Value, signal: Signal) -> tuple[float, dict[str, Any]]:
+    """(what its size adds to the score, values of the texts)"""
+    was, now = _was_and_is(kind, value, signal)
+    if kind == "clock":
+        step = abs(now - was)
+        return 5.0 + 10 * (step >= 60) + 10 * (step >= 3600), {"step": step, "was": abs(was), "now": abs(now)}
+    values: dict[str, Any] = {"windows": len(signal.low), "past": len(signal.past), "points": round(abs(was - now), 1)}
+    if kind == "grade":
+        return min(35.0, (was - now) / 2), {**values, "was": was, "now": now}
     if kind == "sides":
-        return min(25.0, (usual - value) / 4), {**values, "count": row["requests_only"] + row["answers_only"], "talks": row["talks"]}
-    return min(30.0, 2 * value), {**values, "count": row["dropped"], "share": value}
+        return min(25.0, (was - now) / 4), {**values, "count": row["requests_only"] + row["answers_only"], "talks": row["talks"]}
+    return min(30.0, 2 * now), {**values, "count": row["dropped"], "share": now}
 
 
 def _finding(row: Row, kind: str, began: int, size: float, values: dict[str, Any]) -> Finding:

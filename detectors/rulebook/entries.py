@@ -26,7 +26,8 @@ TIME: Final = "_time"
 WEIGHT: Final = "_weight"
 BITS: Final = "_bits"  # the parts that a row is
 
-_word: Callable[[list[Any]], str] = json.JSONEncoder(ensure_ascii=False).encode
+_joined: Any = cast("Any", pc).binary_join_element_wise  # the stubs of Arrow's kernels are partial
+_word: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _usable(frame: Frame, correlation: Correlation) -> Mask:
 
 def _remembered(frame: Frame, correlation: Correlation, names: Sequence[str], rows: Whole, bits: Whole) -> pa.Table:
     fields = [field for field in frame.schema.fields if field.name in names]
-    columns: dict[str, Any] = {field.name: frame.column(field).take(rows) for field in fields}
+    columns: dict[str, Any] = {field.name: _taken(frame, field, rows) for field in fields}
     weight = _weights(frame, rows)
     plain = sum(1 << number for number, part in enumerate(correlation.parts) if part.match is not None)
     weight[bits & plain == 0] = 1  # what an inner correlation found is one thing
@@ -99,18 +100,32 @@ def _grouped(frame: Frame, rows: Whole, fields: tuple[Field, ...]) -> tuple[Whol
 
     A host without an IP address is known by its MAC address; absence is a value, too.
     """
-    columns = [_first([frame.column(each).take(rows) for each in (field, _mac(frame, field)) if each]) for field in fields]
+    columns = [_first([_taken(frame, each, rows) for each in (field, _mac(frame, field)) if each]) for field in fields]
     codes, size = np.zeros(len(rows), dtype=np.int64), 1
+    encoded: list[tuple[Any, Whole]] = []  # of each column its values in words, absence first, and which of them each row has
     for column in columns:
-        encoded = column.dictionary_encode()
-        own = whole(encoded.indices.cast(pa.int64()).fill_null(-1)) + 1
-        if size * (len(encoded.dictionary) + 1) > max(SPARSE, len(rows)):
+        words, own = _worded(column)
+        if size * len(words) > max(SPARSE, len(rows)):
             places, codes = _distinct(codes, size)
             size = len(places)
-        codes, size = codes * (len(encoded.dictionary) + 1) + own, size * (len(encoded.dictionary) + 1)
+        codes, size = codes * len(words) + own, size * len(words)
+        encoded.append((words, own))
     places, codes = _distinct(codes, size)
-    values = [column.take(places).to_pylist() for column in columns]
-    return codes, [_word(list(one)) for one in zip(*values, strict=True)] if values else [_word([])] * len(places)
+    if not encoded:
+        return codes, [_word([])] * len(places)
+    joined = _joined(*(words.take(own[places]) for words, own in encoded), ", ")
+    return codes, cast("list[str]", _joined("[", joined, "]", "").to_pylist())
+
+
+def _worded(column: Any) -> tuple[Any, Whole]:
+    """The distinct values of a column as JSON, absence first, and the number of each row's: a value is written once, in however many groups it is."""
+    encoded = column.dictionary_encode()
+    return pa.array([_word(None), *map(_word, encoded.dictionary.to_pylist())]), whole(encoded.indices.cast(pa.int64()).fill_null(-1)) + 1
+
+
+def _taken(frame: Frame, field: Field, rows: Whole) -> Any:
+    """The column of a field for these rows, in order; as it is where they are all."""
+    return frame.column(field) if len(rows) == frame.height else frame.column(field).take(rows)
 
 
 def _distinct(codes: Whole, size: int) -> tuple[Whole, Whole]:

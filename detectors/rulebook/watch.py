@@ -250,8 +250,10 @@ class Watch:
         kept = np.flatnonzero(time > oldest)
         shed = max(0, len(kept) - MOST)
         self.shed += shed
-        self._memory = memory.take(kept[shed:]).combine_chunks()
-        self._codes = [np.concatenate(self._codes)[kept[shed:]]]
+        kept = kept[shed:]
+        behind = len(kept) > 0 and int(kept[0]) + len(kept) == memory.num_rows  # as where all came in the order of times: nothing to pick
+        self._memory = (memory.slice(int(kept[0])) if behind else memory.take(kept)).combine_chunks()
+        self._codes = [np.concatenate(self._codes)[kept]]
         for group in [group for group, tally in self._tallies.items() if tally.forget(oldest)]:
             del self._tallies[group]
         if shed:

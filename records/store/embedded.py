@@ -28,6 +28,7 @@ from records.store.manifest import Manifest, guard
 from records.store.merging import ALIAS
 from records.store.place import check_place, locked
 from records.store.relabelling import relabel_files, relabelled, renew
+from records.store.releases import releases
 from records.store.retiring import IN_PARQUET
 from records.store.rows import alert_from, suppression_from
 from records.store.settling import documents_of, restore, settle
@@ -119,13 +120,15 @@ class EmbeddedStore:
         files = self._manifest.files(table, query.since, None if query.until is None else query.until - 1)
         if not files:
             return
-        statement = Statement(kind, FILES)
-        statement.values["files"] = self._engine.files([file.name for file in files])
         names = [name for name in kind.names if name in set(fields)]
         types = arrow_types(kind)
+        schema = pa.schema([pa.field(name, types[name]) for name in names])
         with guard(self.path):
-            for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values):
-                yield part.cast(pa.schema([pa.field(name, types[name]) for name in names]))
+            for some in releases(self._engine, files) if ordered else [files]:
+                statement = Statement(kind, FILES)
+                statement.values["files"] = self._engine.files([file.name for file in some])
+                for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values):
+                    yield part.cast(schema)
 
     def _mark(self, kind: Table, query: Query) -> tuple[Any]:
         statement, rows = self._source(kind, Query())
