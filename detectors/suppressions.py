@@ -143,10 +143,7 @@ def test(field: Field, allowed: Sequence[Value]) -> Test:
 
 
 def _addresses(field: Field, given: Sequence[Value], absent: bool) -> Test:
-    try:
-        networks = [ipaddress.ip_network(str(value), strict=False) for value in given]
-    except ValueError:
-        raise UsageError("suppress.value", field=field.name, value=given) from None
+    networks = [_network(field, value) for value in given]
 
     def fits(value: Any) -> bool:
         try:
@@ -155,6 +152,14 @@ def _addresses(field: Field, given: Sequence[Value], absent: bool) -> Test:
             return False
 
     return fits
+
+
+def _network(field: Field, value: Value) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """The network, or the address as one. Raises UsageError for a text that is neither."""
+    try:
+        return ipaddress.ip_network(str(value), strict=False)
+    except ValueError:
+        raise UsageError("suppress.value", field=field.name, value=value) from None
 
 
 def _typed(field: Field, value: Value) -> Value:

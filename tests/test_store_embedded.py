@@ -22,7 +22,7 @@ from records.errors import BalefireError, StoreError, UsageError
 from records.query import Query
 from records.schema import ACTIVITY, SCHEMA_VERSION
 from records.search import Match
-from records.store import open_store
+from records.store import open_store, releases
 from records.store.columns import RELEASED, numbered, stored
 from records.store.contract import Commit
 from records.store.parquet import FILES_A_DAY, GRACE, compact, write_days
@@ -290,6 +290,24 @@ def test_files_without_the_order_of_release(path: Path, embedded: EmbeddedStore)
     assert len(manifest.files("activity")) < FILES_A_DAY
     names = [name for part in embedded.history("activity", Query(), ["id"]) for name in part.column("id").to_pylist()]
     assert names == [f"a{number:04}" for number in (1, 2, 3, 9, 8, *range(10, 10 + FILES_A_DAY))]
+
+
+def test_what_was_released_together_is_sorted_by_itself(embedded: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of days that lie in one commit, of days in any order, and merged ones: runs of them one after the other give the order of all."""
+    monkeypatch.setattr(releases, "FEW", 1)
+    dice = random.Random(3)
+    given = [activity(number, NOON + dice.randrange(4) * DAY + dice.randrange(1000)) for number in range(90)]
+    for start in range(0, 90, 3):
+        embedded.write(activities(*given[start : start + 3]))
+    files = embedded._manifest.files("activity")  # pyright: ignore[reportPrivateUsage] - how files are put together is the point here
+    runs = list(releases.releases(embedded._engine, files))  # pyright: ignore[reportPrivateUsage]
+    assert sorted(file.name for run in runs for file in run) == sorted(file.name for file in files)
+    for number in range(100, 103):
+        embedded.write(activities(activity(number, NOON + 9 * DAY + number)))
+    later = list(releases.releases(embedded._engine, embedded._manifest.files("activity")))  # pyright: ignore[reportPrivateUsage]
+    assert len(later) == len(runs) + 3, "what came later, on a day of its own, is sorted alone"
+    names = [name for part in embedded.history("activity", Query(), ["id"]) for name in part.column("id").to_pylist()]
+    assert names == [f"a{number:04}" for number in (*range(90), *range(100, 103))]
 
 
 def test_compaction_takes_little_memory(path: Path, embedded: EmbeddedStore) -> None:

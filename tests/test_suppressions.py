@@ -323,6 +323,14 @@ def test_widening() -> None:
             widened(where, [wish])
 
 
+def test_a_wrong_address_is_told_as_it_was_given() -> None:
+    for wish, wrong in (("source.ip=300.1.1.1", "300.1.1.1"), ("source.ip=10.0.0.1,10.0.0.0/40", "10.0.0.0/40")):
+        with pytest.raises(UsageError) as told:
+            widened({"source.ip": ("10.0.0.1",), "rule": ("r",)}, [wish])
+        assert f"“{wrong}”" in str(told.value) or f" {wrong}" in str(told.value)
+        assert "[" not in str(told.value)
+
+
 @pytest.mark.parametrize(("owner", "reason", "days"), [("", "r", 1), ("\x1b\n", "r", 1), ("o", " ", 1), ("o", "r" * 4001, 1), ("o", "r", 0), ("o", "r", 400)])
 def test_without_owner_reason_or_end_there_is_none(store: Store, owner: str, reason: str, days: float) -> None:
     with pytest.raises(UsageError):

@@ -3,6 +3,11 @@
 A rule becomes two conditions. `safe` holds for every row that the rule matches, whatever stands in the row, so that a store may leave all others out
 before the rule itself judges. `plain` is the rule as a query; it is the rule itself where there are no `reasons` against it. A query knows the case of
 ASCII letters only; that RE2 takes U+017F for an s and U+212A for a k, only `safe` knows.
+
+It is no backend of pySigma, for two reasons. A backend writes a query language's text from pySigma's tree, and tells neither which rows a store may leave out
+nor where its query differs from the rule: a back-test needs the one, who converts the other. And the one that is published, pysigma-backend-elasticsearch
+(2.1.1), needs pySigma below 2, while rules are read with pySigma 2; with it there would be two readers of Sigma that may disagree. So rules are
+converted from the predicates that judge live, and the same condition goes to both stores (`records.store.sql`, `records.store.dsl`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ BEFORE: Final = -1  # the number of rows of a version that kept no order: they c
 _NUMBERS: Final = f"""\
 SELECT file_name, coalesce(min(CAST(stats_min AS BIGINT)), {BEFORE}) AS low, coalesce(max(CAST(stats_max AS BIGINT)), {BEFORE}) AS high,
     coalesce(sum(stats_null_count), 0) AS absent, bool_and(stats_max IS NOT NULL) AS told
-FROM parquet_metadata($files) WHERE path_in_schema = '{RELEASED}' GROUP BY file_name"""
+FROM parquet_metadata($files) WHERE path_in_schema = '{RELEASED}' GROUP BY file_name"""  # noqa: S608 - names of this module only
 
 
 def releases(engine: Engine, files: Sequence[File]) -> Iterator[list[File]]:
