@@ -18,19 +18,23 @@ remember("lang", "range")
 code = language()
 st.set_page_config(page_title="Balefire", page_icon=str(HERE / "logo" / "mark.svg"), layout="wide", menu_items={"About": say("dashboard.about", code)})
 st.html(f"<style>{STYLE}</style>")
-shown = [place for place in places() if place.place]
+seen = visitor()
+known = places() if seen is None or seen.may("read") else places()[:1]
+if len(known) == 1:
+    st.query_params["view"] = "wall"  # all that a screen is shown
+shown = [place for place in known if place.place]
 chosen = st.navigation(
     [
         st.Page(
             place.file, title=say(f"dashboard.page.{place.address}", code), url_path=place.address, default=place is shown[0],
             visibility="visible" if place.place else "hidden",
         )
-        for place in places()
+        for place in known
     ],
     position="hidden" if st.query_params.get("view") == "wall" else "top",
 )  # fmt: skip
 st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
-if visitor() is None:
+if seen is None:
     ended()
 else:
     chosen.run()

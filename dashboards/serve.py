@@ -55,6 +55,9 @@ def command(port: int, address: str = "127.0.0.1") -> list[str]:
         "server.port": str(port),
         "server.headless": "true",
         "server.fileWatcherType": "none",
+        "server.enableCORS": "true",  # as it says: pages of other hosts are not answered
+        "server.enableXsrfProtection": "true",
+        "server.maxUploadSize": "1",  # no page takes files
         "browser.gatherUsageStats": "false",
         "logger.hideWelcomeMessage": "true",  # `served.py` says where
     }

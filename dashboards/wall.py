@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries, standing
-from dashboards.page import text_of
+from dashboards.access.visitor import visitor
+from dashboards.page import ended, text_of
 from records.formats import MINUTE, duration, number
 from records.model import severity_word
 from records.query import Query
@@ -28,7 +29,10 @@ SITE: Final = 40  # letters
 
 @st.fragment(run_every=EVERY_S)
 def show(page: Page) -> None:
-    """The whole screen, from what the store holds now."""
+    """The whole screen, from what the store holds now. It runs by itself for days, so it asks each time whether whoever logged in still is."""
+    if visitor() is None:
+        ended()
+        return
     whole = queries.extent(page.store)
     page = replace(page, whole=whole) if whole else page
     sensors, known = queries.sensors(page.store, page.span)

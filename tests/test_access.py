@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -88,7 +89,16 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("desk")
     shutil.copytree(stored()[0], home / "store")
-    users = add(home / "accounts.json", ("vera", "viewer"), ("anna", "analyst"), ("rena", "regulator"), ("gone", "viewer"), ("late", "viewer"))
+    users = add(
+        home / "accounts.json",
+        ("vera", "viewer"),
+        ("anna", "analyst"),
+        ("rena", "regulator"),
+        ("gone", "viewer"),
+        ("late", "viewer"),
+        ("gus", "viewer"),
+        ("wall", "screen"),
+    )
     with serving(home, home / "store", **{sessions.USERS: str(users)}) as address:
         yield Desk(address, home)
 
@@ -121,6 +131,8 @@ def test_no_socket_opens_without_login(desk: Desk) -> None:
     wire.request("GET", "/_stcore/stream", headers={**words, "Cookie": desk.cookie("vera"), "Origin": f"http://{desk.place}"})
     assert wire.getresponse().status == 101
     wire.close()
+    for origin in ("http://evil.example", f"http://{desk.place}0", "http://localhost:9", "null"):  # the same host at another port has the cookie, too
+        assert desk.ask("/_stcore/stream", **words, Cookie=desk.cookie("vera"), Origin=origin)[0] == 403
 
 
 def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends(desk: Desk) -> None:
@@ -137,7 +149,9 @@ def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends(desk
     assert desk.trail()[-2:] == [("anna", "login"), ("anna", "logout")]
 
 
-@pytest.mark.parametrize("place", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/a\r\nSet-Cookie: x", "", "/logout"])
+@pytest.mark.parametrize(
+    "place", ["//[", "//\u2100/", "//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/a\r\nSet-Cookie: x", "", "/logout"]
+)
 def test_after_login_nobody_is_sent_elsewhere(desk: Desk, place: str) -> None:
     status, answer, _ = desk.login("vera", next=place)
     assert (status, answer.getheader("Location")) == (303, "/")
@@ -145,6 +159,7 @@ def test_after_login_nobody_is_sent_elsewhere(desk: Desk, place: str) -> None:
 
 def test_a_form_of_another_site_is_not_looked_at(desk: Desk) -> None:
     assert desk.login("vera", Origin="https://evil.example")[0] == 403
+    assert desk.login("vera", Origin="http://[")[0] == 403
     assert desk.login("vera", Origin=f"http://{desk.place}")[0] == 303
 
 
@@ -167,6 +182,51 @@ def test_who_guesses_has_to_wait_and_stands_in_the_trail(desk: Desk) -> None:
     assert desk.login("anna")[0] == 303, "others are not kept out"
 
 
+def test_who_guesses_all_at_once_or_as_a_program_waits_too(desk: Desk) -> None:
+    with ThreadPoolExecutor(12) as many:
+        told = list(many.map(lambda number: desk.told("/api/alerts", "gus", f"guess {number}")[0], range(12)))
+    assert told.count(401) <= FREE["pair"] + 1, "two are looked at at once"
+    assert told.count(429) == 12 - told.count(401)
+    assert ("gus", "locked") in desk.trail()
+
+
+def test_logging_in_ends_what_this_browser_had(desk: Desk) -> None:
+    before = desk.cookie("anna")
+    _, answer, _ = desk.login("anna", Cookie=before)
+    after = str(answer.getheader("Set-Cookie")).partition(";")[0]
+    assert (desk.ask("/", Cookie=before, **HTML)[0], desk.ask("/", Cookie=after, **HTML)[0]) == (303, 200)
+    chosen = "balefire=" + "x" * 43  # a session that somebody else chose is none, before and after
+    _, answer, _ = desk.login("anna", Cookie=chosen)
+    assert chosen not in str(answer.getheader("Set-Cookie"))
+    assert desk.ask("/", Cookie=chosen, **HTML)[0] == 303
+
+
+def test_a_screen_stays_and_is_shown_the_wall_alone(desk: Desk) -> None:
+    _, answer, _ = desk.login("wall")
+    told = str(answer.getheader("Set-Cookie"))
+    assert f"Max-Age={90 * 24 * 3600};" in told
+    assert desk.ask("/", Cookie=told.partition(";")[0], **HTML)[0] == 200
+    status, _, content = desk.ask("/api/alerts", Cookie=told.partition(";")[0])
+    assert (status, json.loads(content)["error"]["key"]) == (403, "access.denied")
+    assert desk.told("/metrics", "wall")[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/_stcore/health", "/api/alerts", "/app/static/plex-sans-400.woff2"])
+def test_no_other_site_frames_a_page(desk: Desk, path: str) -> None:
+    _, answer, _ = desk.ask(path, Cookie=desk.cookie("vera"), **HTML)
+    assert "frame-ancestors" in str(answer.getheader("Content-Security-Policy"))
+    assert answer.getheader("X-Content-Type-Options") == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/../alerts", "/api/%2e%2e/_stcore/health", "/login/../_stcore/health", "/login%2f..%2f_stcore/health", "//_stcore/health", "/health/", "/LOGIN",
+     "/metrics/../", "/health;x", "/_stcore/metrics", "/app/static/x", "/oauth2callback", "/auth/login"],
+)  # fmt: skip
+def test_no_way_of_writing_a_path_gets_past_the_door(desk: Desk, path: str) -> None:
+    assert desk.ask(path)[0] == 401
+
+
 def test_an_account_that_is_taken_out_is_out_at_once(desk: Desk) -> None:
     cookie = desk.cookie("gone")
     assert desk.ask("/", Cookie=cookie, **HTML)[0] == 200
@@ -184,12 +244,13 @@ def test_a_new_password_ends_what_was_begun_with_the_old_one(desk: Desk) -> None
 
 
 def test_while_the_accounts_cannot_be_read_nobody_gets_in(desk: Desk) -> None:
-    cookie, content = desk.cookie("vera"), desk.users.read_bytes()
+    cookie, other, content = desk.cookie("vera"), desk.cookie("vera"), desk.users.read_bytes()
     desk.users.write_bytes(b"{")
     try:
         assert desk.ask("/", Cookie=cookie, **HTML)[0] == 503
         assert desk.login("vera")[0] == 503
         assert desk.told("/api/alerts")[0] == 503
+        assert desk.ask("/logout", Cookie=other)[0] == 303, "who wants to go can go"
     finally:
         desk.users.write_bytes(content)
     assert desk.ask("/", Cookie=cookie, **HTML)[0] == 200
@@ -361,7 +422,7 @@ def test_what_is_decided_without_a_session_is_refused(tmp_path: Path, monkeypatc
 
 
 def test_each_role_may_what_the_one_before_may() -> None:
-    ladder = ["regulator", "viewer", "analyst", "engineer", "administrator"]
+    ladder = ["screen", "regulator", "viewer", "analyst", "engineer", "administrator"]
     assert sorted(ladder) == sorted(ROLES)
     for lower, higher in pairwise(ladder):
         assert ROLES[lower] < ROLES[higher]
@@ -388,6 +449,8 @@ def test_waits_grow_and_end() -> None:
 
 def test_guesses_are_bounded() -> None:
     guesses = Guesses()
+    guesses.wrong("x" * 100_000, "a", 0.0)
+    assert max(len(key[1]) for key in guesses._records) < 100  # pyright: ignore[reportPrivateUsage]
     for number in range(2 * MOST):
         guesses.wrong(f"n{number}", f"a{number}", 0.0)
     assert len(guesses._records) == MOST  # pyright: ignore[reportPrivateUsage]

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from dashboards.access.sessions import ANYBODY, COOKIE, access
+from dashboards.opening import opened
 from records.errors import BalefireError
+from records.store.contract import Change
 from records.wording import say
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from dashboards.access.accounts import Account
     from dashboards.access.sessions import Access, Visitor
@@ -29,6 +33,8 @@ MACHINES: Final = ("/api", "/metrics")  # which may show name and password with 
 VISITOR: Final = "balefire.visitor"  # in the scope
 HASHES: Final = 2  # passwords looked at at once: each takes 64 MiB
 WRONG_S: Final = 0.5  # until a wrong password is answered
+# On every answer: no other site may frame a page and have somebody press its buttons; nothing is taken for what it does not say it is.
+KEPT: Final = {"Content-Security-Policy": "frame-ancestors 'self'; base-uri 'self'; object-src 'none'; form-action 'self'", "X-Content-Type-Options": "nosniff"}
 _looking: CapacityLimiter | None = None  # it belongs to the loop in which it is made
 
 
@@ -39,18 +45,55 @@ class WaitError(BalefireError):
 
 
 async def admitted(desk: Access, name: str, password: str, address: str) -> Account | None:
-    """The account, where this is its password. Raises WaitError where it is not even looked at; UsageError where the accounts cannot be read."""
+    """The account, where this is its password. Whoever has to wait now for guessing stands in the trail, once each time; a single slip does not.
+
+    Raises WaitError where it is not even looked at; UsageError where the accounts cannot be read.
+    """
     global _looking
     _looking = _looking or CapacityLimiter(HASHES)
-    if (wait := desk.guesses.wait(name, address, time.monotonic())) > 0:
-        raise WaitError("access.wait", seconds=int(wait) + 1)
-    account = await anyio.to_thread.run_sync(desk.doorman.admits, name, password, limiter=_looking)
-    if account is None:
-        desk.guesses.wrong(name, address, time.monotonic())
-        await anyio.sleep(WRONG_S)
-        return None
-    desk.guesses.right(name, address)
-    return account
+    async with _looking:  # asked for in here, as those who guess all at once have waited for their turn
+        if (wait := desk.guesses.wait(name, address, time.monotonic())) > 0:
+            raise WaitError("access.wait", seconds=int(wait) + 1)
+        account = await anyio.to_thread.run_sync(desk.doorman.admits, name, password)
+        if account is not None:
+            desk.guesses.right(name, address)
+            return account
+        wait = desk.guesses.wrong(name, address, time.monotonic())
+    if wait > 0:
+        await note("locked", name if desk.doorman.find(name) else "–", address)
+    await anyio.sleep(WRONG_S)
+    return None
+
+
+async def note(action: str, name: str, words: str = "") -> None:
+    """Into the audit trail; where the store is away nobody is kept out for it, and the log says what is missing."""
+
+    def tell() -> None:
+        try:
+            opened().change([Change("access", name, None, action, name, note=words)])
+        except BalefireError as error:
+            sys.stderr.write(f"{action} {name!r} {words}: {error}{os.linesep}")
+
+    await anyio.to_thread.run_sync(tell)
+
+
+def from_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site asks, one at another port of this machine among them: browsers send it their cookies."""
+    origin = headers.get("origin")
+    return origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower()
+
+
+def keeping(reply: Send) -> Send:
+    """Answers with what every answer of ours says to browsers; one that says it itself has its own."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            told = MutableHeaders(scope=message)
+            for name, value in KEPT.items():
+                told.setdefault(name, value)
+        await reply(message)
+
+    return send
 
 
 def address_of(scope: Scope) -> str:
@@ -71,6 +114,19 @@ class RefusedError(BalefireError):
     status = 1
 
 
+class DeniedError(BalefireError):
+    """Not for this role, or not logged in any more (exit status 1). Its values are codes of the catalogues: `role`, `right`."""
+
+    status = 1
+
+    def text(self, language: str) -> str:
+        """The whole message, role and right in words."""
+        return say(f"error.{self.key}", language, **{name: say(f"{name}.{code}", language) for name, code in self.values.items()})
+
+
+STATUS: Final[dict[type[BalefireError], int]] = {RefusedError: 401, DeniedError: 403, WaitError: 429}
+
+
 class Gate:
     """ASGI middleware: who is not logged in gets the login page, a refusal where a program asks, and no socket."""
 
@@ -82,7 +138,10 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, reply)
             return
-        headers = Headers(scope=scope)
+        headers, reply = Headers(scope=scope), keeping(reply)
+        if scope["type"] == "websocket" and from_elsewhere(headers):
+            await self._refuse(scope, receive, reply, headers)
+            return
         try:
             visitor = await self._visitor(scope, headers)
         except BalefireError as error:
@@ -90,6 +149,9 @@ class Gate:
             return
         if visitor is None and scope["path"] not in OPEN:
             await self._refuse(scope, receive, reply, headers)
+            return
+        if visitor is not None and scope["path"].startswith(MACHINES) and not visitor.may("read"):
+            await self._refuse(scope, receive, reply, headers, DeniedError("access.denied", role=visitor.role, right="read"))
             return
         scope[VISITOR] = visitor
         await self._app(scope, receive, reply)
@@ -117,7 +179,7 @@ class Gate:
         language = language_of(headers)
         if scope["path"].startswith(MACHINES):
             told = error or BalefireError("access.login")
-            status = 401 if error is None or isinstance(error, RefusedError) else 429 if isinstance(error, WaitError) else 503
+            status = 401 if error is None else next((code for kind, code in STATUS.items() if isinstance(error, kind)), 503)
             more = {"WWW-Authenticate": 'Basic realm="Balefire", charset="UTF-8"'} if status == 401 else {}
             answer = JSONResponse({"error": {"key": told.key, "text": told.text(language)}}, status, more)
         elif error is not None:

@@ -10,6 +10,7 @@ FREE: Final = {"pair": 5, "address": 20, "name": 50}
 LONGEST_S: Final = 900.0
 FORGOTTEN_S: Final = 3600.0
 MOST: Final = 10_000  # of whom it is remembered, the latest
+NAME: Final = 64  # letters of a name that are told apart, as no account has more: what is remembered is bounded
 
 
 class _Record(NamedTuple):
@@ -41,8 +42,9 @@ class Guesses:
 
     def right(self, name: str, address: str) -> None:
         """One was right: what was wrong before from there is forgiven."""
-        self._records.pop(("pair", name, address), None)
+        self._records.pop(_keys(name, address)[0], None)
 
 
 def _keys(name: str, address: str) -> tuple[tuple[str, str, str], ...]:
+    name = name[: NAME + 1]
     return ("pair", name, address), ("address", "", address), ("name", name, "")

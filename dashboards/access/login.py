@@ -5,24 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import os
-import sys
-import time
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
-import anyio.to_thread
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
-from dashboards.access.gate import WaitError, address_of, admitted, language_of
+from dashboards.access.gate import WaitError, address_of, admitted, from_elsewhere, language_of, note
 from dashboards.access.provider import provider
-from dashboards.access.sessions import COOKIE, LONGEST_S, access
-from dashboards.opening import opened
+from dashboards.access.sessions import COOKIE, access, lasting
 from records.errors import BalefireError
-from records.store.contract import Change
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -55,9 +49,8 @@ TONGUES: Final = {"en": "en", "zh": "zh-CN"}
 
 def local(place: str) -> str:
     """A place on this server to go on to; the first page for anything else."""
-    told = urlsplit(place)
     fits = place.startswith("/") and not place.startswith(("//", "/login", "/logout")) and place.isprintable() and "\\" not in place
-    return place if fits and not (told.scheme or told.netloc) and len(place) < 2000 else "/"
+    return place if fits and len(place) < 2000 else "/"
 
 
 def carrying(place: str, asked: str) -> str:
@@ -94,8 +87,7 @@ async def enter(request: Request) -> Response:
     desk = access()
     if desk is None:
         return RedirectResponse(place, 303)
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if from_elsewhere(request.headers):
         return page(language, place, problem=say("error.access.elsewhere", language), status=403)
     try:
         account = await admitted(desk, name, form.get("password", ""), address_of(request.scope))
@@ -104,25 +96,24 @@ async def enter(request: Request) -> Response:
     except BalefireError as error:
         return page(language, place, name, error.text(language), 503)
     if account is None:
-        await _waiting(desk, name, address_of(request.scope))
         return page(language, place, name, say("error.access.refused", language), 403)
-    return await admit(desk, account, place, secure=request.url.scheme == "https")
+    return await admit(request, desk, account, place, secure=request.url.scheme == "https")
 
 
-async def admit(desk: Access, account: Account, place: str, *, secure: bool) -> Response:
-    """Let in whoever has this account, and note it."""
-    await _note("login", account.name)
+async def admit(request: Request, desk: Access, account: Account, place: str, *, secure: bool) -> Response:
+    """Let in whoever has this account, and note it. What this browser had before ends."""
+    desk.end(request.cookies.get(COOKIE, ""))
+    await note("login", account.name)
     answer = RedirectResponse(place, 303)
-    answer.set_cookie(COOKIE, desk.begin(account), max_age=LONGEST_S, httponly=True, samesite="lax", secure=secure)
+    answer.set_cookie(COOKIE, desk.begin(account), max_age=lasting(account), httponly=True, samesite="lax", secure=secure)
     return answer
 
 
 async def leave(request: Request) -> Response:
     """GET /logout."""
     desk, token = access(), request.cookies.get(COOKIE, "")
-    if desk is not None and (visitor := desk.find(token)):
-        desk.end(token)
-        await _note("logout", visitor.name)
+    if desk is not None and (name := desk.end(token)):
+        await note("logout", name)
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return answer
@@ -135,25 +126,6 @@ async def _form(request: Request) -> dict[str, str]:
         if len(body) > MOST:
             return {}
     return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).items()}
-
-
-async def _waiting(desk: Access, name: str, address: str) -> None:
-    """Whoever has to wait now for guessing stands in the trail, once each time; a single slip does not."""
-    if desk.guesses.wait(name, address, time.monotonic()) > 0:
-        known = desk.doorman.find(name) is not None
-        await _note("locked", name if known else "–", address)
-
-
-async def _note(action: str, name: str, note: str = "") -> None:
-    """Into the audit trail; where the store is away nobody is kept out for it, and the log says what is missing."""
-
-    def tell() -> None:
-        try:
-            opened().change([Change("access", name, None, action, name, note=note)])
-        except BalefireError as error:
-            sys.stderr.write(f"{action} {name!r} {note}: {error}{os.linesep}")
-
-    await anyio.to_thread.run_sync(tell)
 
 
 ROUTES: Final = (Route("/login", show, methods=["GET"]), Route("/login", enter, methods=["POST"]), Route("/logout", leave, methods=["GET"]))

@@ -109,7 +109,7 @@ async def back(request: Request) -> Response:
             raise ProviderError("access.no_account", name=name[:64])
     except BalefireError as error:
         return _said(request, way.place, error, 403)
-    return await login.admit(desk, account, way.place, secure=_secure(request, which))
+    return await login.admit(request, desk, account, way.place, secure=_secure(request, which))
 
 
 async def _asked(request: Request, session: dict[str, Any], ask: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-# What a role may do beside reading: see packets, decide about alerts, hide alerts, make reports, change rules, manage accounts.
+SCREEN: Final = "screen"
+
+# What a role may do: read pages and lists, see packets, decide about alerts, hide alerts, make reports, change rules, manage accounts.
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "viewer": frozenset({"packets"}),
-    "regulator": frozenset(),  # what happened and how it was settled, not the plant's own traffic
-    "analyst": frozenset({"packets", "decide", "suppress", "report"}),
-    "engineer": frozenset({"packets", "decide", "suppress", "report", "rules"}),
-    "administrator": frozenset({"packets", "decide", "suppress", "report", "rules", "accounts"}),
+    "viewer": frozenset({"read", "packets"}),
+    "regulator": frozenset({"read"}),  # what happened and how it was settled, not the plant's own traffic
+    "analyst": frozenset({"read", "packets", "decide", "suppress", "report"}),
+    "engineer": frozenset({"read", "packets", "decide", "suppress", "report", "rules"}),
+    "administrator": frozenset({"read", "packets", "decide", "suppress", "report", "rules", "accounts"}),
+    SCREEN: frozenset(),  # the wall of a control room, before which nobody stands to log in: that one view, and nothing else
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboards.access.accounts import Doorman
 from dashboards.access.guesses import Guesses
-from dashboards.access.roles import ROLES
+from dashboards.access.roles import ROLES, SCREEN
 
 if TYPE_CHECKING:
     from dashboards.access.accounts import Account
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COOKIE: Final = "balefire"
 USERS: Final = "BALEFIRE_DASHBOARD__USERS"  # the file, as the setting is called in the environment
 LONGEST_S: Final = 12 * 3600  # a shift
+SCREEN_S: Final = 90 * 24 * 3600  # of a screen, which shows the wall and can do nothing
 MOST: Final = 10_000
 
 
@@ -44,7 +45,7 @@ ANYBODY: Final = Visitor("", "administrator")
 class _Session:
     name: str
     changed: str
-    end: float
+    begun: float
 
 
 class Access:
@@ -57,7 +58,7 @@ class Access:
     def begin(self, account: Account) -> str:
         """The token of a new session."""
         token = secrets.token_urlsafe(32)
-        self._sessions[_digest(token)] = _Session(account.name, account.changed, time.monotonic() + LONGEST_S)
+        self._sessions[_digest(token)] = _Session(account.name, account.changed, time.monotonic())
         while len(self._sessions) > MOST:
             self._sessions.popitem(last=False)
         return token
@@ -68,7 +69,7 @@ class Access:
         if session is None:
             return None
         account = self.doorman.find(session.name)
-        if account is None or account.changed != session.changed or time.monotonic() > session.end:
+        if account is None or account.changed != session.changed or time.monotonic() > session.begun + lasting(account):
             self.end(token)
             return None
         return self.visitor(account)
@@ -78,9 +79,15 @@ class Access:
         """Who has this account."""
         return Visitor(account.name, account.role)
 
-    def end(self, token: str) -> None:
-        """Log out."""
-        self._sessions.pop(_digest(token), None)
+    def end(self, token: str) -> str:
+        """Log out; who it was, nobody ("") where there is no such session. Needs no accounts: who wants to go can go."""
+        session = self._sessions.pop(_digest(token), None)
+        return session.name if session else ""
+
+
+def lasting(account: Account) -> int:
+    """Seconds until this account has to log in again; what its role is now counts."""
+    return SCREEN_S if account.role == SCREEN else LONGEST_S
 
 
 def _digest(token: str) -> str:

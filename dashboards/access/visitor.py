@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboards.access.gate import DeniedError
 from dashboards.access.sessions import ANYBODY, COOKIE, access
-from records.errors import BalefireError
-from records.wording import say
 
 if TYPE_CHECKING:
     from dashboards.access.sessions import Visitor
 
-
-class DeniedError(BalefireError):
-    """Not for this role, or not logged in any more (exit status 1). Its values are codes of the catalogues: `role`, `right`."""
-
-    status = 1
-
-    def text(self, language: str) -> str:
-        """The whole message, role and right in words."""
-        return say(f"error.{self.key}", language, **{name: say(f"{name}.{code}", language) for name, code in self.values.items()})
+__all__ = ["DeniedError", "demand", "may", "visitor"]
 
 
 def visitor() -> Visitor | None:
