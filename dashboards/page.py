@@ -172,8 +172,8 @@ def ended() -> None:
     """Whoever was logged in is not any more: the page shows nothing and says where to go."""
     code = language()
     words = {name: say(f"dashboard.ended.{name}", code) for name in ("tag", "sentence", "reason")}
-    kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
-    kit.draw("line", {"place": "", "until": "", "since": "", "who": "", "leave": say("dashboard.ended.login", code)}, "line_text")
+    kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "ended")
+    kit.draw("line", {"place": "", "until": "", "since": "", "who": "", "leave": say("dashboard.ended.login", code)}, "ended_line")
 
 
 def language_switch(code: str) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -16,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from dashboards import deciding, packets
-from dashboards.access import accounts, sessions
+from dashboards.access import accounts, sessions, visitor
 from dashboards.access.accounts import Accounts, Doorman
 from dashboards.access.api import openapi
 from dashboards.access.guesses import FREE, LONGEST_S, MOST, Guesses
@@ -418,6 +419,25 @@ def test_what_is_decided_without_a_session_is_refused(tmp_path: Path, monkeypatc
     for each in tries[:2]:
         each()
     assert [each["action"] for each in lines("audit", "--store", tmp_path / "store")] == ["acknowledge", "suppress"]
+    store.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_action_asks_for_its_right(role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called directly, as a socket could have a callback run whose button is out of reach."""
+    monkeypatch.setattr(visitor, "visitor", lambda: sessions.Visitor("a", role))
+    store = open_store(str(shutil.copytree(stored()[0], tmp_path / "store")))
+    (row, *_) = lines("alerts", "--store", tmp_path / "store")
+    draft = suppressing.drafted(store, row["id"], suppressing.prefilled(store, row["id"]).where, "a", "known", 3)
+    tries = {
+        "decide": lambda: deciding.decide(store, {row["id"]: row["revision"]}, "acknowledge", "a"),
+        "suppress": lambda: deciding.hide(store, draft, "a"),
+    }
+    for right, act in tries.items():
+        with nullcontext() if right in ROLES[role] else pytest.raises(DeniedError):
+            act()
+    done = [each["action"] for each in lines("audit", "--store", tmp_path / "store")]
+    assert done == (["acknowledge", "suppress"] if "decide" in ROLES[role] else [])
     store.close()
 
 

@@ -61,3 +61,13 @@ def test_without_alerts_it_names_what_was_not_seen(tmp_path: Path, monkeypatch: 
     assert told["level"] == "none"
     assert told["figures"][0]["quiet"]
     assert told["sentence"]
+
+
+def test_it_ends_with_the_session_though_it_runs_by_itself(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("situation", full, monkeypatch, lang="en", view="wall")
+    assert drawn(page, "wall")
+    monkeypatch.setattr(wall, "visitor", lambda: None)
+    page.run(timeout=60)
+    assert drawn(page, "headline")["sentence"] == say("dashboard.ended.sentence", "en")
+    with pytest.raises((StopIteration, AssertionError, KeyError, ValueError, IndexError)):
+        drawn(page, "wall")

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
-    add(home / "accounts.json", ("vera", "viewer"), ("anna", "analyst"), ("rena", "regulator"))
+    add(home / "accounts.json", ("vera", "viewer"), ("anna", "analyst"), ("rena", "regulator"), ("wall", "screen"))
     shutil.copytree(stored()[0], home / "store")
     return home
 
@@ -103,3 +103,18 @@ def test_a_wrong_password_is_said_in_the_readers_language(visit: Visit, language
     expect(visit.page.locator("input[name=name]")).to_have_value("vera")
     assert [fault for fault in visit.faults if "403" in fault] == visit.faults, "the browser tells of the status alone"
     visit.faults.clear()
+
+
+def test_a_screen_is_shown_the_wall_wherever_it_asks(visit: Visit) -> None:
+    enter(visit, "wall", "/?lang=zh")
+    ready(visit)
+    expect(visit.page.locator(".wall")).to_be_visible()
+    expect(visit.page.locator("[data-testid=stTopNavLink]")).to_have_count(0)
+    visit.page.goto(visit.base + "/rulebook?lang=zh&view=")
+    ready(visit)
+    expect(visit.page.get_by_role("button", name="调整")).to_have_count(0)
+    expect(visit.page.locator(".table")).to_have_count(0)
+    visit.page.goto(visit.base + "/?lang=zh&view=page")
+    ready(visit)
+    expect(visit.page.locator(".wall")).to_be_visible()
+    expect(visit.page.locator(".headline")).to_have_count(0)
