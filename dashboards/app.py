@@ -19,14 +19,14 @@ code = language()
 st.set_page_config(page_title="Balefire", page_icon=str(HERE / "logo" / "mark.svg"), layout="wide", menu_items={"About": say("dashboard.about", code)})
 st.html(f"<style>{STYLE}</style>")
 seen = visitor()
-known = places() if seen is None or seen.may("read") else places()[:1]
-if len(known) == 1:
-    st.query_params["view"] = "wall"  # all that a screen is shown
-shown = [place for place in known if place.place]
+known, shown = [*places()], [place for place in places() if place.place]
+if seen is not None and not seen.may("read"):
+    known = [place._replace(file=shown[0].file) for place in known]
+    st.query_params["view"] = "wall"  # all that a screen is shown, wherever it asks
 chosen = st.navigation(
     [
         st.Page(
-            place.file, title=say(f"dashboard.page.{place.address}", code), url_path=place.address, default=place is shown[0],
+            place.file, title=say(f"dashboard.page.{place.address}", code), url_path=place.address, default=place.address == shown[0].address,
             visibility="visible" if place.place else "hidden",
         )
         for place in known
