@@ -30,7 +30,7 @@ from tests.wire import ACK, CLIENT, FIN, SERVER, SYN, Feed, Packet, Talk, mbap, 
 from tests.wire import read as question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SEED: Final = int(os.environ.get("BALEFIRE_FUZZ_SEED", "1"))
 LEAST: Final = 100_000  # inputs in all
@@ -54,6 +54,14 @@ def hunted(environment: Mapping[str, str], cases: Mapping[str, int], keep: Path)
     with ThreadPoolExecutor(2) as both:
         done = both.map(one, targets())
         return {one.target: one for one in done}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every process mutates the same messages: they are cut out of the captures once, which takes longer than most of the cases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BALEFIRE_FUZZ_CORPUS", str(tmp_path_factory.mktemp("corpus")))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import pickle
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -128,10 +129,23 @@ def messages(name: str) -> tuple[Message, ...]:
     protocol = next(one for one in protocols() if one.name == name)
     found = dict.fromkeys(examples(protocol))
     if captures():
-        carried = {name, protocol.over[0] if protocol.over else name}  # the index names what stands below
-        indexed = tuple(path for path, names in captures() if carried & set(names))
-        found |= _cut_out(indexed or tuple(path for path, _ in captures()))[name]  # it does not name what is found everywhere, ARP and names of hosts
+        found |= _kept(name)
     return tuple(message for message in found if message.data)[:MOST_MESSAGES]
+
+
+def _kept(name: str) -> dict[Message, None]:
+    """What is cut out for a protocol, from the file of whoever did it first where BALEFIRE_FUZZ_CORPUS names a folder for that."""
+    folder = os.environ.get("BALEFIRE_FUZZ_CORPUS")
+    kept = Path(folder) / name if folder else None
+    if kept and kept.is_file():
+        return pickle.loads(kept.read_bytes())
+    protocol = next(one for one in protocols() if one.name == name)
+    carried = {name, protocol.over[0] if protocol.over else name}  # the index names what stands below
+    indexed = tuple(path for path, names in captures() if carried & set(names))
+    found = _cut_out(indexed or tuple(path for path, _ in captures()))[name]  # it does not name what is found everywhere, ARP and names of hosts
+    if kept:
+        kept.write_bytes(pickle.dumps(found))
+    return found
 
 
 @cache
