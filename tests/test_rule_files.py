@@ -322,9 +322,10 @@ def test_points_correlate(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=40)
 @given(cuts=st.lists(st.integers(0, 500), max_size=8), restored=st.booleans())
 def test_any_cut_gives_the_same_findings(tmp_path_factory: pytest.TempPathFactory, cuts: list[int], restored: bool) -> None:
-    book = BOOKS.setdefault("all", rulebook(tmp_path_factory.mktemp("rules"), slow_sweep=SWEEP, program_replaced=TAKEN, many_refusals=REFUSALS))
-    table = WHOLE.activities
-    whole = Rules(book, {}).judge(WHOLE)
+    if "all" not in BOOKS:  # the same for every example
+        BOOKS["all"] = rulebook(tmp_path_factory.mktemp("rules"), slow_sweep=SWEEP, program_replaced=TAKEN, many_refusals=REFUSALS)
+        FOUND["all"] = Rules(BOOKS["all"], {}).judge(WHOLE)
+    book, table, whole = BOOKS["all"], WHOLE.activities, FOUND["all"]
     assert {"program-replaced", "many-refusals", "slow-sweep"} <= {finding.rule for finding in whole}
     edges = [0, *sorted(min(cut, table.num_rows) for cut in cuts), table.num_rows]
     judge, found = Rules(book, {}), list[Any]()
@@ -338,6 +339,7 @@ def test_any_cut_gives_the_same_findings(tmp_path_factory: pytest.TempPathFactor
 
 
 BOOKS: dict[str, Rulebook] = {}
+FOUND: dict[str, list[Any]] = {}
 MORE = [
     *(at(60 * minute, ot__object__count=15) for minute in range(12)),
     at(800, ot__effect="program.upload", source__ip="10.10.1.98"),
