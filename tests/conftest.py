@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.elasticsearch import Elasticsearch
+
+# A server of the tests lives for minutes: half of its time went into optimising code that then hardly ran.
+os.environ.setdefault("ES_JAVA_OPTS", "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1")
 
 # Where several processes share the files, the long ones come first: the last one decides when all is done.
 LONG: Final = (

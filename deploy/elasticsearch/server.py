@@ -37,8 +37,7 @@ ARTIFACT: Final = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:
 FETCH: Final = ("mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get", "-Dtransitive=false", f"-Dartifact={ARTIFACT}")
 GROUP: Final = Path("org/elasticsearch/distribution/integ-test-zip/elasticsearch")
 PATIENCE_S: Final = 120  # for one node to be ready
-# What a server that lives for minutes needs: most of its time went into optimising code that then hardly ran.
-JAVA: Final = "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1"
+HEAP: Final = "-Xms512m -Xmx512m"  # where Elastic's own variable, ES_JAVA_OPTS, does not say otherwise
 UNPRIVILEGED: Final = "nobody"
 ROLES: Final = Path(__file__).with_name("roles.yml")
 USERS: Final = {"admin": "balefire_admin", "writer": "balefire_writer", "analyst": "balefire_analyst", "reader": "balefire_reader"}
@@ -220,7 +219,7 @@ def _owned(folder: Path) -> None:
 
 
 def _started(home: Path, own: Node, java: Path) -> subprocess.Popen[bytes]:
-    told = {"ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": JAVA, "ES_PATH_CONF": str(own.home / "config"), "HOME": str(own.home)}
+    told = {"ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", HEAP), "ES_PATH_CONF": str(own.home / "config"), "HOME": str(own.home)}
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     with (own.home / "said").open("wb") as said:
         command = [home / "bin" / "elasticsearch", "-p", own.home / "pid"]
