@@ -11,7 +11,7 @@ from detectors.rulebook.problems import Fault
 from records.effects import EFFECTS
 from records.model import Batch
 from records.schema import COVERAGE, arrow_table
-from tests.hunted import ATTACKS
+from tests.hunted import ATTACKS, LEARNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,5 +120,5 @@ def hostile() -> Batch:
         rows.append({name: value for name, value in first.items() if name != "id"})
     for address in ("10.10.1.21", "10.10.1.11", "10.10.1.21"):
         rows += [claimed(address, mac, ot={"packet": {"first": 7}}) for mac in (f"02:ba:1e:01:00:{address[-2:]}", SPARE)]
-    rows += [row for _, attack in ATTACKS.values() for row in attack()]
+    rows += [row for _, attack in (*ATTACKS.values(), *LEARNED.values()) for row in attack()]
     return Batch(activities=activities(*rows), coverage=coverage(*FALLEN, minutes=12))

@@ -90,6 +90,23 @@ def registers_carry_data(writes: int = 10, reader: str = ATTACKER) -> Stated:
     return [*(own(number, "value.write") | block | {"source.ip": MASTER} for number in range(writes)), at(0) | block | {"source.ip": reader}]
 
 
+def even_talker(minutes: int = 5, deviation: float = 0.01) -> Stated:
+    """A host that polls as evenly as a machine."""
+    even: dict[str, Any] = {"event.outcome": "success", "ot.grouped": True, "ot.count": 30, "ot.interval.mean": 2.0, "ot.interval.deviation": deviation}
+    return [at(60.0 * minute) | even for minute in range(minutes)]
+
+
+def setpoint_outside(value: float = 400.0) -> Stated:
+    """A set point that nobody would set, by the host that always sets it."""
+    return [own(3600, "value.write", ot__object__space="holding_register", ot__object__first=17, ot__value=value) | {"source.ip": MASTER}]
+
+
+def order_broken() -> Stated:
+    """An output that is operated without what always comes before."""
+    return [own(3600, "output.operate", ot__object__first=3, ot__value=1.0) | {"source.ip": MASTER}]
+
+
+LEARNED: Final = {"even-talker": ("timing", even_talker), "setpoint-outside": ("value", setpoint_outside), "order-broken": ("sequence", order_broken)}
 ATTACKS: Final = {
     "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
     "acts-newcomer": ("masters", acts_newcomer), "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request),

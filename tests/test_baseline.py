@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.baseline.habits import COLUMNS, Baseline, Habit, Key
+from detectors.baseline.learned import DETECTORS, Learned
+from detectors.baseline.levels import Level, Levels, Place
+from detectors.baseline.orders import BEGIN, Orders, Talk
 from detectors.baseline.policy import read, written
-from detectors.methods.novelty import Novelty
+from detectors.baseline.rhythms import Rhythm, Rhythms
 from records.errors import UsageError
 from records.store import open_store
 from tests.cli import balefire, lines, one, short, stored
@@ -26,34 +29,59 @@ keys = st.builds(
 )
 
 
+seconds = st.floats(0.001, 1e6).map(lambda value: round(value, 3))
+values = st.floats(allow_nan=False, allow_infinity=False)
+places = st.builds(Place, names, names, st.none() | st.integers(0, 300), st.none() | names, names | st.integers(0, 2**40))
+effects = st.sampled_from(["output.select", "output.operate", "cpu.stop"])
+
+
 @st.composite
-def baselines(draw: st.DrawFn) -> Baseline:
+def rhythms(draw: st.DrawFn) -> Rhythm:
+    low, usual, high = sorted(draw(st.tuples(seconds, seconds, seconds)))
+    return Rhythm(usual, low, high, draw(seconds), draw(st.integers(1, 10**6)))
+
+
+@st.composite
+def levels(draw: st.DrawFn) -> Level:
+    low, high = sorted(draw(st.tuples(values, values)))
+    return Level(low, high, draw(st.integers(1, 10**6)), abs(draw(values)), draw(st.integers(0, 1440)), draw(st.booleans()))
+
+
+@st.composite
+def baselines(draw: st.DrawFn) -> Learned:
     found: dict[Key, Habit] = {}
+    beats: dict[Key, Rhythm] = {}
     for key in draw(st.lists(keys, max_size=6, unique=True)):
-        habit = Habit("write" if key.effect == "value.write" else "read", every=draw(st.none() | st.floats(0.001, 1e6).map(lambda value: round(value, 3))))
+        habit = Habit("write" if key.effect == "value.write" else "read")
+        beats |= {key: draw(rhythms())} if draw(st.booleans()) else {}
         for first, length in draw(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 20)), max_size=5)):
             habit.add({"ot.object.name": None, "ot.object.first": first, "ot.object.last": first + length})
         for name in draw(st.lists(names, max_size=3)):
             habit.add({"ot.object.name": name, "ot.object.first": None, "ot.object.last": None})
         found[key] = habit
-    return Baseline(found)
+    points = draw(st.dictionaries(places, levels(), max_size=4))
+    after = st.dictionaries(effects | st.just(BEGIN), st.integers(1, 99), min_size=1, max_size=3)
+    orders = draw(st.dictionaries(st.builds(Talk, names, names, names), st.dictionaries(effects, after, min_size=1, max_size=3), max_size=3))
+    shed = draw(st.tuples(*(st.integers(0, 9) for _ in range(4))))
+    return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2]), Orders(orders, shed[3]))
 
 
 @settings(deadline=None, max_examples=100)
 @given(told=baselines(), firsts=st.lists(st.integers(0, 130), max_size=8))
-def test_judging_by_the_file_is_judging_by_what_was_learned(tmp_path_factory: pytest.TempPathFactory, told: Baseline, firsts: list[int]) -> None:
+def test_judging_by_the_file_is_judging_by_what_was_learned(tmp_path_factory: pytest.TempPathFactory, told: Learned, firsts: list[int]) -> None:
     file = tmp_path_factory.getbasetemp() / "baseline.yml"
     file.write_text(written(told), "utf-8")
     again = read(file)
-    assert (again.habits, again.version) == (told.habits, told.version)
+    assert (again.habits.habits, again.rhythms.known, again.levels.known) == (told.habits.habits, told.rhythms.known, told.levels.known)
+    assert (again.orders.known, again.shed, again.version) == (told.orders.known, told.shed, told.version)
     assert yaml.safe_load(file.read_text("utf-8"))["baseline"] == 1
-    for key in list(told.habits)[:3]:
+    for key in list(told.habits.habits)[:3]:
         for first in firsts:
             row: dict[str, Any] = dict.fromkeys(COLUMNS) | {
                 "source.ip": key.source, "destination.ip": key.destination, "network.protocol": key.protocol, "ot.effect": key.effect, "ot.unit": key.unit,
                 "ot.object.space": key.space, "ot.object.first": first,
             }  # fmt: skip
-            assert again.news(row) == told.news(row)
+            assert again.habits.news(row) == told.habits.news(row)
 
 
 def test_learning_from_the_store_is_learning_from_the_capture(tmp_path: Path) -> None:
@@ -63,7 +91,7 @@ def test_learning_from_the_store_is_learning_from_the_capture(tmp_path: Path) ->
     assert told["habits"] > 20
     assert lines("baseline", "show", "--store", tmp_path / "store") == lines("baseline", "show", "--store", tmp_path / "capture")
     one("replay", DEMO, "--store", tmp_path / "store", "--observer", "again")
-    assert [row for row in lines("findings", "--store", tmp_path / "store") if row["detector"] == "novelty"] == []
+    assert [row for row in lines("findings", "--store", tmp_path / "store") if row["detector"] in DETECTORS] == []
     (kept,) = (row for row in lines("audit", "--store", tmp_path / "store") if row["table"] == "baseline")
     assert (kept["action"], kept["subject"]) == ("baseline_learned", told["version"])
 
@@ -74,14 +102,15 @@ def test_a_baseline_is_exported_edited_and_imported(tmp_path: Path) -> None:
     told = one("baseline", "export", "--store", store, "-o", file)
     assert balefire("baseline", "diff", file, "--store", store, "--language", "en").stdout == "The same.\n"
     habits = file.read_text("utf-8").splitlines()
-    assert len(habits) == told["habits"] + 2
-    writer = next(line for line in habits if "value.write" in line)
+    assert len(habits) == sum(told[part] for part in ("habits", "values", "orders")) + 4
+    writer = next(line for line in habits if '"does": "value.write", "access"' in line)
     file.write_text("\n".join(line for line in habits if line != writer) + "\n", "utf-8")
     different = balefire("baseline", "diff", file, "--store", store)
     assert (different.exit_code, different.stdout) == (1, f"- {writer.removeprefix('- ')}\n")
     assert one("baseline", "import", file, "--store", store)["habits"] == told["habits"] - 1
     one("replay", DEMO, "--store", store)
-    found = [row for row in lines("findings", "--store", store) if row["detector"] == "novelty"]
+    found = [row for row in lines("findings", "--store", store) if row["detector"] in DETECTORS]
+    assert {row["detector"] for row in found} == {"novelty"}
     gone = json.loads(writer.removeprefix("- "))
     assert {(row["source"]["ip"], row["destination"]["ip"]) for row in found} == {(gone["from"], gone["to"])}
     assert balefire("baseline", "export", "--store", store, "-o", file, "--language", "en").exit_code == 2
@@ -99,6 +128,15 @@ def test_a_baseline_is_exported_edited_and_imported(tmp_path: Path) -> None:
         ("baseline: 1\nhabits:\n- {from: a, to: b, protocol: modbus, does: value.read, objects: 9-3}", 3, "`9-3`"),
         ("baseline: 1\nhabits:\n- {from: a, to: b, protocol: modbus, does: value.read, objects: 99999999999999999999}", 3, "100-139"),
         ("baseline: 1\nhabits:\n- {from: a, to: b, protocol: modbus, does: value.read, often: 1}", 3, "`often`"),
+        ("baseline: 1\nhabits:\n- {from: a, to: b, protocol: modbus, does: value.read, every: 2, between: [3, 4]}", 3, "around `every`"),
+        ("baseline: 1\nhabits:\n- {from: a, to: b, protocol: modbus, does: value.read, longest: 4}", 3, "`every`"),
+        ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: 3, high: 2}", 4, "`low`"),
+        ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, low: 1, high: 2}", 4, "`object`"),
+        ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: .nan, high: 2}", 4, "a number"),
+        ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: 1, high: 2, falls: maybe}", 4, "true or false"),
+        ("baseline: 1\nhabits: []\norders:\n- {from: a, to: b, protocol: m, does: output.operate, after: {nothing: 1}}", 4, "`nothing`"),
+        ("baseline: 1\nhabits: []\norders: 5", 1, "`orders:`"),
+        ("baseline: 1\nhabits: []\nshed: {habits: many}", 3, "a number"),
         ("baseline: 1\nhabits:\n- {from: [a], to: b, protocol: modbus, does: value.read}", 3, "`from`"),
         ("baseline: 1\nhabits:\n- {from: a, to: b, protocol: m, does: value.read}\n- {from: a, to: b, protocol: m, does: value.read}", 4, "twice"),
         ("baseline: 1\nhabits: [}", 2, "not valid YAML"),
@@ -132,5 +170,5 @@ def test_show_is_readable(tmp_path: Path) -> None:
     one("replay", short(tmp_path), "--learn", DEMO, "--store", tmp_path / "store")
     told = balefire("baseline", "show", "--store", tmp_path / "store", "--language", "zh")
     assert "读取数值" in told.stdout
-    assert "条习惯，版本" in told.stderr
-    assert Novelty({}).baseline.version == Baseline().version
+    assert "次" in told.stdout
+    assert "条操作顺序，版本" in told.stderr

@@ -13,12 +13,11 @@ from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
-    from detectors.baseline.habits import Baseline, Habit, Key
-    from detectors.methods.novelty import Novelty
+    from detectors.baseline.learned import Learned
     from records.store.contract import Store
 
 FILE = click.Path(path_type=Path)
-DETECTOR: Final = "novelty"  # in whose state the store keeps it
+PARTS: Final = ("habits", "values", "orders")
 
 
 @click.group("baseline", help=say("cli.help.baseline", HELP))
@@ -33,47 +32,49 @@ def baseline() -> None:
 @speaks
 def learn(screen: Screen, since: str | None, until: str | None, as_json: bool) -> None:
     """Learn from what the store holds of this time; what was learned before is replaced."""
-    from detectors.baseline.habits import COLUMNS
+    from detectors.baseline.learned import ACTIVITY, POINT, Learned
     from records.asking import moments
+    from records.model import Batch
     from records.query import Query
 
     store = _writable(screen)
     try:
-        first, last = moments(since, until)
-        detector, rows = _fresh(), 0
-        for part in store.history("activity", Query(since=first, until=last), [*COLUMNS, "ot.interval.mean"], ordered=False):
-            detector.baseline.learn(part)
+        query, found, rows, empty = Query(*moments(since, until)), Learned(), 0, Batch()
+        for part in store.history("activity", query, list(ACTIVITY)):
+            found.learn(part, empty.points)
             rows += part.num_rows
-        if not detector.baseline.habits:
+        for part in store.history("point", query, list(POINT)):
+            found.learn(empty.activities, part)
+        if found.empty:
             raise UsageError("baseline.nothing", store=screen.store)
-        _put(screen, store, detector, "baseline_learned")
+        _put(screen, store, found, "baseline_learned")
     finally:
         store.close()
-    told = {**_summary(detector.baseline), "activities": rows, "shed": detector.baseline.shed}
+    told = {**_summary(found), "activities": rows}
     if as_json:
         screen.emit(told)
         return
     screen.print(screen.say("cli.baseline.learned", **told))
-    if detector.baseline.shed:
-        screen.note(screen.say("cli.baseline.shed", count=f"{detector.baseline.shed:,}"))
+    _shed(screen, found)
 
 
 @baseline.command(help=say("cli.help.baseline_show", HELP))
 @keeps
 @speaks
 def show(screen: Screen, as_json: bool) -> None:
-    """List every habit."""
-    from balefire.screen import table
-    from detectors.baseline.habits import ordered
+    """Tell all of it, in sentences; for programs, line by line as in the file."""
+    from detectors.baseline.policy import lines
+    from detectors.baseline.telling import sentences
 
     found = _kept(screen)
     if as_json:
-        for key, habit in ordered(found):
-            screen.emit(_row(key, habit))
+        for kind, told in lines(found):
+            screen.emit({"kind": kind, **told})
         return
-    head = [(screen.say(f"cli.baseline.{name}"), False) for name in ("source", "destination", "protocol", "does", "unit", "objects", "every")]
-    screen.print(table(head, [_cells(screen, key, habit) for key, habit in ordered(found)]))
+    for sentence in sentences(found, screen.language):
+        screen.print(sentence)
     screen.note(screen.say("cli.baseline.shown", **_summary(found)))
+    _shed(screen, found)
 
 
 @baseline.command(help=say("cli.help.baseline_export", HELP))
@@ -102,14 +103,12 @@ def taken(screen: Screen, file: Path, as_json: bool) -> None:
     """Put a file's baseline in force."""
     from detectors.baseline.policy import read
 
-    detector = _fresh()
-    detector.baseline = read(file)
-    store = _writable(screen)
+    found, store = read(file), _writable(screen)
     try:
-        _put(screen, store, detector, "baseline_imported", str(file))
+        _put(screen, store, found, "baseline_imported", str(file))
     finally:
         store.close()
-    _told(screen, detector.baseline, file, as_json)
+    _told(screen, found, file, as_json)
 
 
 @baseline.command(help=say("cli.help.baseline_diff", HELP))
@@ -140,56 +139,46 @@ def _writable(screen: Screen) -> Store:
     return open_store(screen.store, write=True)
 
 
-def _fresh() -> Novelty:
-    from detectors.methods.novelty import Novelty
-
-    return Novelty({})
-
-
-def _kept(screen: Screen) -> Baseline:
-    """What the store's detector learned. Raises UsageError where that is nothing."""
+def _kept(screen: Screen) -> Learned:
+    """What the store's detectors learned. Raises UsageError where that is nothing."""
+    from detectors.baseline.learned import kept
     from records.errors import StoreError
 
-    detector, store = _fresh(), opened(screen)
+    store = opened(screen)
     try:
-        detector.restore(store.state(DETECTOR) or b"")
-    except ValueError:
-        raise StoreError("store.state", detector=DETECTOR) from None
+        found = kept(store.state)
+    except ValueError as error:
+        raise StoreError("store.state", detector=error) from None
     finally:
         store.close()
-    if not detector.baseline.habits:
+    if found.empty:
         raise UsageError("baseline.none")
-    return detector.baseline
+    return found
 
 
-def _put(screen: Screen, store: Store, detector: Novelty, action: str, note: str = "") -> None:
+def _put(screen: Screen, store: Store, found: Learned, action: str, note: str = "") -> None:
     """From now on it is judged by this; the trail says so."""
     from balefire.identities import who
     from records.store.contract import Change, Commit
 
-    store.write(Commit(state={DETECTOR: detector.state()}))
-    store.change([Change("baseline", detector.baseline.version, None, action, who(screen.settings, None), note=note)])
+    store.write(Commit(state=found.states()))
+    store.change([Change("baseline", found.version, None, action, who(screen.settings, None), note=note)])
 
 
-def _summary(found: Baseline) -> dict[str, Any]:
-    return {"habits": len(found.habits), "sources": len({key.source for key in found.habits}), "version": found.version}
+def _summary(found: Learned) -> dict[str, Any]:
+    counts = (len(found.habits.habits), len(found.levels.known), sum(map(len, found.orders.known.values())))
+    sources = len({key.source for key in found.habits.habits})
+    return {**dict(zip(PARTS, counts, strict=True)), "sources": sources, "shed": sum(found.shed.values()), "version": found.version}
 
 
-def _told(screen: Screen, found: Baseline, file: Path, as_json: bool) -> None:
+def _shed(screen: Screen, found: Learned) -> None:
+    """Say what found no room."""
+    if count := sum(found.shed.values()):
+        screen.note(screen.say("cli.baseline.shed", count=f"{count:,}"))
+
+
+def _told(screen: Screen, found: Learned, file: Path, as_json: bool) -> None:
     if as_json:
         screen.emit({"file": str(file), **_summary(found)})
     else:
         screen.print(screen.say("cli.baseline.written", file=file, **_summary(found)))
-
-
-def _row(key: Key, habit: Habit) -> dict[str, Any]:
-    return {**key._asdict(), "access": habit.access, "objects": habit.spans, "names": habit.names, "every_s": habit.every}
-
-
-def _cells(screen: Screen, key: Key, habit: Habit) -> list[str]:
-    from detectors.baseline.policy import objects
-    from detectors.phrases import deed
-
-    meant = " ".join(part for part in (key.space or "", objects(habit), ", ".join(habit.names[:4]), "…" if len(habit.names) > 4 else "") if part)
-    pause = f"{habit.every:g} s" if habit.every is not None else ""
-    return [key.source, key.destination, key.protocol, deed(key.effect, screen.language), "" if key.unit is None else str(key.unit), meant, pause]

@@ -6,11 +6,9 @@ however it is cut. What serves the network (ARP, DNS …) has no habits.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from detectors.phrases import ACTING
@@ -46,15 +44,11 @@ class Key(NamedTuple):
 
 @dataclass(slots=True)
 class Habit:
-    """`spans`: first and last object (as on the wire) of each range, in order; `names` of objects that have one.
-
-    `every`: seconds between two, where it recurs.
-    """
+    """`spans`: first and last object (as on the wire) of each range, in order; `names` of objects that have one."""
 
     access: str = ""
     spans: list[list[int]] = field(default_factory=list[list[int]])
     names: list[str] = field(default_factory=list[str])
-    every: float | None = None
 
     def holds(self, row: Row) -> bool:
         """Whether the objects of a row are among its own; a row without any is."""
@@ -87,15 +81,9 @@ class Baseline:
         for key, habit in self.habits.items():
             self._know(key, habit)
 
-    @property
-    def version(self) -> str:
-        """The same habits have the same version."""
-        told = [[*key, habit.access, habit.spans, habit.names] for key, habit in sorted(self.habits.items(), key=lambda each: _order(each[0]))]
-        return blake2b(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-
     def learn(self, rows: pa.Table) -> None:
         """What these activities did is normal."""
-        for row in different(rows, [("ot.interval.mean", "min")]):
+        for row in different(rows, []):
             key = key_of(row)
             if key is None:
                 continue
@@ -107,9 +95,6 @@ class Baseline:
                 habit = self.habits[key] = Habit(row["ot.access"] or "")
                 self._know(key, habit)
             habit.add(row)
-            pause = row["ot.interval.mean_min"]
-            if pause is not None and (habit.every is None or pause < habit.every):
-                habit.every = round(float(pause), 3)
 
     def news(self, row: Row) -> str | None:
         """What about a row is no habit: its `host`, the `pair`, the `protocol` or the `effect` between them, the `object`; None where all of it is one."""
@@ -175,10 +160,11 @@ def _merged(spans: list[list[int]]) -> list[list[int]]:
     return made
 
 
-def _order(key: Key) -> tuple[str, ...]:
+def order(key: tuple[Any, ...]) -> tuple[str, ...]:
+    """A key, so that numbers stand in their order and what is absent first."""
     return tuple("" if part is None else f"{part:020}" if isinstance(part, int) else part for part in key)
 
 
 def ordered(baseline: Baseline) -> list[tuple[Key, Habit]]:
     """Its habits in an order that does not depend on how they were learned."""
-    return sorted(baseline.habits.items(), key=lambda each: _order(each[0]))
+    return sorted(baseline.habits.items(), key=lambda each: order(each[0]))

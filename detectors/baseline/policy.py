@@ -1,8 +1,17 @@
-"""A baseline as a file that people read, compare and edit, and back: judging by the file is judging by what was learned.
+"""What was learned as a file that people read, compare and edit, and back: judging by the file is judging by what was learned.
 
 baseline: 1
 habits:
-- {from: 10.0.0.5, to: 10.0.0.9, protocol: modbus, does: value.read, access: read, unit: 1, space: holding_register, objects: 100-139 200, every: 1.0}
+- {from: 10.0.0.5, to: 10.0.0.9, protocol: modbus, does: value.read, access: read, unit: 1, space: holding_register, objects: 100-139 200,
+   every: 1.0, between: [0.99, 1.2], longest: 61.0, minutes: 1440}
+values:
+- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, low: 2.5, high: 4.1, values: 1440, step: 0.2, still: 1, falls: true}
+orders:
+- {from: 10.0.0.5, to: 10.0.0.9, protocol: dnp3, does: output.operate, after: {output.select: 12}}
+shed: {habits: 0, rhythms: 0, values: 0, orders: 0}
+
+`every` is the median of seconds between two, `between` most of them, `longest` the longest pause, in so many `minutes`; `values` are different ones, one after
+the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most; `shed` is what found no room.
 """
 
 from __future__ import annotations
@@ -13,38 +22,83 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
 
-from detectors.baseline.habits import MOST, Baseline, Habit, Key, ordered
+from detectors.baseline.habits import MOST, Baseline, Habit, Key, order, ordered
+from detectors.baseline.learned import Learned
+from detectors.baseline.levels import MOST as MOST_POINTS
+from detectors.baseline.levels import Level, Levels, Place
+from detectors.baseline.orders import BEGIN, Orders, Talk
+from detectors.baseline.orders import MOST as MOST_TALKS
+from detectors.baseline.rhythms import Rhythm, Rhythms
 from records.effects import EFFECTS
 from records.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FORM: Final = 1
 LARGEST: Final = 64 << 20  # octets
-KEYS: Final = ("from", "to", "protocol", "does", "access", "unit", "space", "objects", "names", "every")
-NEEDED: Final = ("from", "to", "protocol", "does")
+PARTS: Final = ("baseline", "habits", "values", "orders", "shed")
+RHYTHM: Final = ("every", "between", "longest", "minutes")
+KEYS: Final = {
+    "habits": ("from", "to", "protocol", "does", "access", "unit", "space", "objects", "names", *RHYTHM),
+    "values": ("of", "protocol", "unit", "space", "object", "name", "low", "high", "values", "step", "still", "falls"),
+    "orders": ("from", "to", "protocol", "does", "after"),
+}  # fmt: skip
+NEEDED: Final = {"habits": ("from", "to", "protocol", "does"), "values": ("of", "protocol", "low", "high"), "orders": KEYS["orders"]}
 DEEPEST: Final = 4
+USUAL_MINUTES: Final = 1440  # where a file tells `every` alone
 _Loader: Final = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 # What YAML does not take as it is, or takes for the end of a line.
 _UNWRITTEN: Final = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _SPAN: Final = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_NUMBER: Final = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?")
 _ACCESS: Final = {effect.name: effect.access for effect in EFFECTS}
 
 
-def written(baseline: Baseline) -> str:
-    """The file of a baseline, a habit a line."""
-    lines = [f"baseline: {FORM}", "habits:", *(f"- {_line(key, habit)}" for key, habit in ordered(baseline))]
-    return "\n".join(lines) + "\n" if baseline.habits else f"baseline: {FORM}\nhabits: []\n"
+def written(learned: Learned) -> str:
+    """The file of what was learned, a habit, a point or an order a line."""
+    told, made = lines(learned), [f"baseline: {FORM}"]
+    for name in KEYS:
+        part = [f"- {_json(each)}" for kind, each in told if kind == name]
+        made += [f"{name}:", *part] if part else [f"{name}: []"] if name == "habits" else []
+    shed = {name: count for name, count in learned.shed.items() if count}
+    return "\n".join([*made, *([f"shed: {_json(shed)}"] if shed else [])]) + "\n"
 
 
-def _line(key: Key, habit: Habit) -> str:
+def lines(learned: Learned) -> list[tuple[str, dict[str, Any]]]:
+    """(habits, values or orders, the line) of all that was learned, in an order that does not depend on how."""
+    rhythms = learned.rhythms.known
+    return [
+        *(("habits", _habit(key, habit, rhythms.get(key))) for key, habit in ordered(learned.habits)),
+        *(("values", _level(place, level)) for place, level in sorted(learned.levels.known.items(), key=lambda each: order(each[0]))),
+        *(("orders", _order(talk, effect, before)) for talk, known in sorted(learned.orders.known.items()) for effect, before in sorted(known.items())),
+    ]
+
+
+def _json(told: Mapping[str, Any]) -> str:
+    return _UNWRITTEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(told, ensure_ascii=False))  # JSON is YAML, too
+
+
+def _habit(key: Key, habit: Habit, rhythm: Rhythm | None) -> dict[str, Any]:
     told: dict[str, Any] = {"from": key.source, "to": key.destination, "protocol": key.protocol, "does": key.effect, "access": habit.access}
     told |= {name: value for name, value in (("unit", key.unit), ("space", key.space)) if value is not None}
     told |= {"objects": objects(habit)} if habit.spans else {}
     told |= {"names": habit.names} if habit.names else {}
-    told |= {"every": habit.every} if habit.every is not None else {}
-    return _UNWRITTEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(told, ensure_ascii=False))  # JSON is YAML, too
+    if rhythm:
+        told |= {"every": rhythm.usual, "between": [rhythm.low, rhythm.high], "longest": rhythm.longest, "minutes": rhythm.seen}
+    return told
+
+
+def _level(place: Place, level: Level) -> dict[str, Any]:
+    told: dict[str, Any] = {"of": place.device, "protocol": place.protocol}
+    told |= {name: value for name, value in (("unit", place.unit), ("space", place.space)) if value is not None}
+    told |= {"object" if isinstance(place.thing, int) else "name": place.thing, "low": level.low, "high": level.high, "values": level.seen}
+    return told | {"step": level.step, "still": level.still, "falls": level.fell}
+
+
+def _order(talk: Talk, effect: str, before: Mapping[str, int]) -> dict[str, Any]:
+    return {"from": talk.source, "to": talk.destination, "protocol": talk.protocol, "does": effect, "after": dict(sorted(before.items()))}
 
 
 def objects(habit: Habit) -> str:
@@ -52,8 +106,8 @@ def objects(habit: Habit) -> str:
     return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in habit.spans)
 
 
-def read(file: Path) -> Baseline:
-    """The baseline of a file. Raises UsageError naming file, line and fix."""
+def read(file: Path) -> Learned:
+    """What a file says is normal. Raises UsageError naming file, line and fix."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -71,7 +125,7 @@ def read(file: Path) -> Baseline:
         raise UsageError(
             "baseline.syntax", file=file, line=mark.line + 1 if mark else 1, problem=getattr(error, "problem", None) or type(error).__name__
         ) from None
-    return _Read(file).baseline(root)
+    return _Read(file).learned(root)
 
 
 def _flat(file: Path, text: str) -> None:
@@ -84,67 +138,135 @@ def _flat(file: Path, text: str) -> None:
 
 
 class _Read:
-    """One file on its way to a baseline: each value is looked at on its own line."""
+    """One file on its way to what is normal: each value is looked at on its own line."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def baseline(self, root: Any) -> Baseline:
+    def learned(self, root: Any) -> Learned:
         if not isinstance(root, yaml.MappingNode):
             raise self._wrong(root, "baseline")
         parts = {str(key.value): value for key, value in cast("list[tuple[Any, Any]]", root.value)}
-        if set(parts) != {"baseline", "habits"} or parts["baseline"].value != str(FORM) or not isinstance(parts["habits"], yaml.SequenceNode):
+        if not {"baseline", "habits"} <= set(parts) <= set(PARTS) or parts["baseline"].value != str(FORM):
             raise self._wrong(root, "baseline")
-        found: dict[Key, Habit] = {}
-        for node in cast("list[Any]", parts["habits"].value):
-            key, habit = self._habit(node)
-            if key in found:
-                raise self._wrong(node, "twice")
-            found[key] = habit
-            if len(found) > MOST:
-                raise self._wrong(node, "many")
-        return Baseline(found)
+        if any(name in parts and not isinstance(parts[name], yaml.SequenceNode) for name in KEYS):
+            raise self._wrong(root, "baseline")
+        shed = {name: self._whole(value, name) or 0 for name, value in self._map(parts["shed"]).items()} if "shed" in parts else {}
+        habits, rhythms = dict[Key, Habit](), dict[Key, Rhythm]()
+        for node in self._nodes(parts, "habits", MOST):
+            key, habit, rhythm = self._habit(node)
+            self._once(node, key, habits)
+            habits[key] = habit
+            rhythms |= {key: rhythm} if rhythm else {}
+        levels, orders = dict[Place, Level](), dict[Talk, dict[str, dict[str, int]]]()
+        for node in self._nodes(parts, "values", MOST_POINTS):
+            place, level = self._level(node)
+            self._once(node, place, levels)
+            levels[place] = level
+        for node in self._nodes(parts, "orders", MOST_TALKS * len(EFFECTS)):
+            talk, effect, before = self._order(node)
+            self._once(node, effect, orders.setdefault(talk, {}))
+            orders[talk][effect] = before
+        told = [shed.get(name, 0) for name in ("habits", "rhythms", "values", "orders")]
+        return Learned(Baseline(habits, told[0]), Rhythms(rhythms, told[1]), Levels(levels, told[2]), Orders(orders, told[3]))
 
-    def _habit(self, node: Any) -> tuple[Key, Habit]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self._wrong(node, "habit")
-        parts = {str(key.value): value for key, value in cast("list[tuple[Any, Any]]", node.value)}
+    def _nodes(self, parts: Mapping[str, Any], name: str, most: int) -> Iterator[Any]:
+        nodes = cast("list[Any]", parts[name].value) if name in parts else []
+        if len(nodes) > most:
+            raise self._wrong(nodes[most], "many")
+        yield from nodes
+
+    def _once(self, node: Any, key: Any, known: Mapping[Any, Any]) -> None:
+        if key in known:
+            raise self._wrong(node, "twice")
+
+    def _entry(self, node: Any, kind: str) -> dict[str, Any]:
+        """The values of a line by their keys, all of them known and the needed ones there."""
+        parts = self._map(node)
         for name, value in parts.items():
-            if name not in KEYS:
-                raise self._wrong(value, "key", name)
-        for name in NEEDED:
+            if name not in KEYS[kind]:
+                raise self._wrong(value, "key", name, kind)
+        for name in NEEDED[kind]:
             if name not in parts:
                 raise self._wrong(node, "needed", name)
+        return parts
+
+    def _habit(self, node: Any) -> tuple[Key, Habit, Rhythm | None]:
+        parts = self._entry(node, "habits")
         text = {name: self._text(parts[name], name) for name in ("from", "to", "protocol", "does", "access", "space") if name in parts}
-        if text["does"] not in _ACCESS:
-            raise self._wrong(parts["does"], "effect", text["does"])
-        key = Key(text["from"], text["to"], text["protocol"], text["does"], self._whole(parts.get("unit")), text.get("space"))
+        self._known(parts["does"])
+        key = Key(text["from"], text["to"], text["protocol"], text["does"], self._whole(parts.get("unit"), "unit"), text.get("space"))
         spans = self._spans(parts["objects"]) if "objects" in parts else []
-        names = sorted({self._text(each, "names") for each in self._list(parts["names"])}) if "names" in parts else []
-        return key, Habit(text.get("access") or _ACCESS[key.effect], spans, names, self._seconds(parts.get("every")))
+        names = sorted({self._text(each, "names") for each in self._list(parts["names"], "names")}) if "names" in parts else []
+        return key, Habit(text.get("access") or _ACCESS[key.effect], spans, names), self._rhythm(node, parts)
+
+    def _rhythm(self, node: Any, parts: Mapping[str, Any]) -> Rhythm | None:
+        if "every" not in parts:
+            if any(name in parts for name in RHYTHM):
+                raise self._wrong(node, "needed", "every")
+            return None
+        usual = self._number(parts["every"], "every")
+        between = [self._number(each, "between") for each in self._list(parts["between"], "between")] if "between" in parts else [usual, usual]
+        if len(between) != 2 or not 0 <= between[0] <= usual <= between[1]:
+            raise self._wrong(parts.get("between", parts["every"]), "between", "between")
+        longest = self._number(parts["longest"], "longest") if "longest" in parts else between[1]
+        return Rhythm(usual, between[0], between[1], longest, self._whole(parts.get("minutes"), "minutes") or USUAL_MINUTES)
+
+    def _level(self, node: Any) -> tuple[Place, Level]:
+        parts = self._entry(node, "values")
+        text = {name: self._text(parts[name], name) for name in ("of", "protocol", "space", "name") if name in parts}
+        thing = self._whole(parts["object"], "object") if "object" in parts else text.get("name")
+        if thing is None:
+            raise self._wrong(node, "needed", "object")
+        low, high = self._number(parts["low"], "low"), self._number(parts["high"], "high")
+        if low > high:
+            raise self._wrong(parts["low"], "between", "low")
+        falls = self._text(parts["falls"], "falls") if "falls" in parts else "true"
+        if falls not in ("true", "false"):
+            raise self._wrong(parts["falls"], "text", "falls")
+        seen, still = (self._whole(parts.get(name), name) for name in ("values", "still"))
+        level = Level(low, high, 1 if seen is None else seen, self._number(parts["step"], "step") if "step" in parts else 0.0, still or 0, falls == "true")
+        return Place(text["of"], text["protocol"], self._whole(parts.get("unit"), "unit"), text.get("space"), thing), level
+
+    def _order(self, node: Any) -> tuple[Talk, str, dict[str, int]]:
+        parts = self._entry(node, "orders")
+        self._known(parts["does"])
+        before: dict[str, int] = {}
+        for name, value in self._map(parts["after"]).items():
+            if name != BEGIN and name not in _ACCESS:
+                raise self._wrong(value, "effect", name)
+            before[name] = self._whole(value, name) or 0
+        return Talk(*(self._text(parts[name], name) for name in ("from", "to", "protocol"))), str(parts["does"].value), before
+
+    def _known(self, node: Any) -> None:
+        if self._text(node, "does") not in _ACCESS:
+            raise self._wrong(node, "effect", node.value)
 
     def _text(self, node: Any, name: str) -> str:
         if not isinstance(node, yaml.ScalarNode) or not node.value:
             raise self._wrong(node, "text", name)
         return str(node.value)
 
-    def _list(self, node: Any) -> list[Any]:
+    def _list(self, node: Any, name: str) -> list[Any]:
         if not isinstance(node, yaml.SequenceNode):
-            raise self._wrong(node, "text", "names")
+            raise self._wrong(node, "text", name)
         return cast("list[Any]", node.value)
 
-    def _whole(self, node: Any) -> int | None:
+    def _map(self, node: Any) -> dict[str, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._wrong(node, "habit")
+        return {str(key.value): value for key, value in cast("list[tuple[Any, Any]]", node.value)}
+
+    def _whole(self, node: Any, name: str) -> int | None:
         if node is None:
             return None
         if not isinstance(node, yaml.ScalarNode) or not re.fullmatch(r"\d{1,18}", node.value):
-            raise self._wrong(node, "whole", "unit")
+            raise self._wrong(node, "whole", name)
         return int(node.value)
 
-    def _seconds(self, node: Any) -> float | None:
-        if node is None:
-            return None
-        if not isinstance(node, yaml.ScalarNode) or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d{1,2})?", node.value):
-            raise self._wrong(node, "whole", "every")
+    def _number(self, node: Any, name: str) -> float:
+        if not isinstance(node, yaml.ScalarNode) or not _NUMBER.fullmatch(node.value):
+            raise self._wrong(node, "whole", name)
         return float(node.value)
 
     def _spans(self, node: Any) -> list[list[int]]:
@@ -156,6 +278,6 @@ class _Read:
             made.add({"ot.object.name": None, "ot.object.first": int(told[1]), "ot.object.last": int(told[2] or told[1])})
         return made.spans
 
-    def _wrong(self, node: Any, what: str, value: object = "") -> UsageError:
+    def _wrong(self, node: Any, what: str, value: object = "", kind: str = "habits") -> UsageError:
         line = node.start_mark.line + 1 if node is not None else 1
-        return UsageError(f"baseline.{what}", file=self._file, line=line, value=value, keys=", ".join(KEYS))
+        return UsageError(f"baseline.{what}", file=self._file, line=line, value=value, keys=", ".join(KEYS[kind]))

@@ -73,7 +73,7 @@ class Novelty:
         """What was learned, and what was told; empty where nothing was learned."""
         if not self.baseline.habits:
             return b""
-        habits = [[*key, habit.access, habit.spans, habit.names, habit.every] for key, habit in self.baseline.habits.items()]
+        habits = [[*key, habit.access, habit.spans, habit.names] for key, habit in self.baseline.habits.items()]
         return json.dumps({"novelty": FORM, "habits": habits, "shed": self.baseline.shed, "told": self._told}).encode()
 
     def restore(self, state: bytes) -> None:
@@ -82,7 +82,7 @@ class Novelty:
         try:
             if said["novelty"] != FORM:
                 raise ValueError("not the state of novelty")
-            habits = {Key(*each[:6]): Habit(*each[6:]) for each in cast("list[list[Any]]", said["habits"])}
+            habits = {Key(*each[:6]): Habit(*each[6:9]) for each in cast("list[list[Any]]", said["habits"])}
             self.baseline = Baseline(habits, int(said["shed"]))
             self._told, self._normal = dict(said["told"]), set()
         except (KeyError, TypeError, AttributeError, IndexError) as error:

@@ -1,0 +1,59 @@
+"""What was learned in sentences: who does what to whom on which objects and how often, where each point stays, what comes only after what."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from detectors.baseline.habits import CHANGING, order, ordered
+from detectors.baseline.orders import BEGIN
+from detectors.phrases import deed, number, thing
+from records.measures import difference
+from records.wording import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from detectors.baseline.habits import Habit, Key
+    from detectors.baseline.learned import Learned
+    from detectors.baseline.rhythms import Rhythm
+
+NAMED: Final = 4  # ranges or names of a habit; more are counted
+
+
+def sentences(learned: Learned, language: str) -> Iterator[str]:
+    """A sentence for each conversation, then for each point, then for each order."""
+    rhythms = learned.rhythms.known
+    for (source, destination, protocol), habits in groupby(ordered(learned.habits), key=lambda each: each[0][:3]):
+        mine = list(habits)
+        deeds = [_done(key, habit, rhythms.get(key), language) for key, habit in mine]
+        deeds += [] if any(habit.access in CHANGING for _, habit in mine) else [say("baseline.never", language)]
+        words = {"source": source, "destination": destination, "protocol": protocol}
+        yield say("baseline.conversation", language, **words, deeds=say("baseline.then", language).join(deeds))
+    for place, level in sorted(learned.levels.known.items(), key=lambda each: order(each[0])):
+        row = _about(place.protocol, place.space) | ({"ot.object.first": place.thing} if isinstance(place.thing, int) else {"ot.object.name": place.thing})
+        yield say(
+            "baseline.level", language, object=thing(row, language), device=place.device, low=number(level.low), high=number(level.high), values=level.seen
+        )
+    for talk, known in sorted(learned.orders.known.items()):
+        for effect, after in sorted(known.items()):
+            always = [(before, count) for before, count in after.items() if before != effect]
+            if len(always) == 1 and always[0][0] != BEGIN:
+                before, count = always[0]
+                yield say("baseline.always", language, **talk._asdict(), deed=deed(effect, language), before=deed(before, language), count=count)
+
+
+def _done(key: Key, habit: Habit, rhythm: Rhythm | None, language: str) -> str:
+    """`read values (registers 40101–40140, unit 1) every 2.0 s`."""
+    meant = [thing(_about(key.protocol, key.space) | {"ot.object.first": first, "ot.object.last": last}, language) for first, last in habit.spans[:NAMED]]
+    meant += habit.names[: NAMED - len(meant)]
+    more = len(habit.spans) + len(habit.names) - len(meant)
+    meant += [say("baseline.more", language, count=more)] if more > 0 else []
+    meant += [say("baseline.unit", language, unit=key.unit)] if key.unit is not None else []
+    told = deed(key.effect, language)
+    told = say("baseline.objects", language, deed=told, objects=say("detectors.phrase.comma", language).join(meant)) if meant else told
+    return say("baseline.every", language, deed=told, every=difference(rhythm.usual, language)) if rhythm else told
+
+
+def _about(protocol: str, space: str | None) -> dict[str, Any]:
+    return {"network.protocol": protocol, "ot.object.space": space}
