@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import shown
 from balefire.screen import clean, cut
-from balefire.summary import Prose, beside, indented, section, spot_lines
+from balefire.summary import Prose, beside, indented, section, spot_lines, unlearned
 from dashboards.queries import account
 from records.schema import COVERAGE
 from records.store.columns import flat
@@ -25,6 +25,8 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     """All of it; false where there is no row."""
     from rich.text import Text
 
+    from detectors.baseline.learned import DETECTORS
+
     total = store.count(COVERAGE.name, query)
     if not total:
         return False
@@ -38,6 +40,7 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     spots = covered.spots()
     if grade == 100 and not spots:
         parts.append(indented(Text(screen.say("coverage.told.whole"))))
+    parts += [] if any(store.state(name) for name in DETECTORS) else unlearned(screen)
     parts += beside(screen, spots)
     parts.append(section(screen.say("coverage.told.spots")))
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]

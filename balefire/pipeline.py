@@ -20,6 +20,7 @@ from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
 from detectors import alerts
+from detectors.baseline.learned import DETECTORS as LEARNING
 from detectors.discovery import Setup, detectors
 from detectors.placing import placed, policies
 from detectors.rulebook import versions
@@ -121,6 +122,7 @@ class Replay:
         self.outbox = Outbox(store, self._deliver, self._deliver_left)
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
+        self.knows = False  # … or did once
         self.tally = Tally()
         self._stopped = False
         self._known = KeptPlant(store)
@@ -136,6 +138,7 @@ class Replay:
         started = time.monotonic()
         self.outbox.begin()
         self._learn()
+        self.knows = any(self.store.state(name) for name in LEARNING)
         self._newest = self.store.newest()
         ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
         try:
@@ -185,9 +188,10 @@ class Replay:
                     detector.learn(with_context(batch, self._known.plant))
         if self._stopped:  # half of what was normal is not taught
             raise KeyboardInterrupt
-        states = {detector.name: state for detector in taught if (state := detector.state())}
-        self.taught = bool(states)
-        self.store.write(Commit(state=states))
+        states = {detector.name: detector.state() for detector in taught}
+        self.taught = any(states.values())
+        if self.taught:  # what was learned before is replaced, also of those that learned nothing now
+            self.store.write(Commit(state={name: state for name, state in states.items() if state or name in LEARNING}))
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""

@@ -217,7 +217,13 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     spots = done.tally.named_spots()
     if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
+    parts += [] if done.knows else unlearned(screen)
     return [*parts, *beside(screen, spots), *spot_lines(screen, spots, BLIND_SPOTS)]
+
+
+def unlearned(screen: Screen) -> list[RenderableType]:
+    """What is not told because nothing was learned."""
+    return [indented(Prose(screen.say("cli.summary.unlearned")))]
 
 
 def beside(screen: Screen, spots: list[Spot]) -> list[RenderableType]:

@@ -133,7 +133,7 @@ def test_a_baseline_is_exported_edited_and_imported(tmp_path: Path) -> None:
         ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: 3, high: 2}", 4, "`low`"),
         ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, low: 1, high: 2}", 4, "`object`"),
         ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: .nan, high: 2}", 4, "a number"),
-        ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: 1, high: 2, falls: maybe}", 4, "true or false"),
+        ("baseline: 1\nhabits: []\nvalues:\n- {of: a, protocol: modbus, object: 7, low: 1, high: 2, returns: maybe}", 4, "true or false"),
         ("baseline: 1\nhabits: []\norders:\n- {from: a, to: b, protocol: m, does: output.operate, after: {nothing: 1}}", 4, "`nothing`"),
         ("baseline: 1\nhabits: []\norders: 5", 1, "`orders:`"),
         ("baseline: 1\nhabits: []\nshed: {habits: many}", 3, "a number"),

@@ -116,9 +116,9 @@ def test_a_poller_that_stops_is_one_finding() -> None:
 
 
 def test_how_far_is_far_follows_from_how_many_values_were_learned() -> None:
-    few, some, many = (Level(10.0, 20.0, seen, fell=True).room or 0.0 for seen in (2, 7, 500))
+    few, some, many = (Level(10.0, 20.0, seen, returns=True).room or 0.0 for seen in (2, 7, 500))
     assert few > some > many > 0
-    assert Level(0.0, 1.0, 500, fell=True).room is None
+    assert Level(0.0, 1.0, 500, returns=True).room is None
     assert Level(0.0, 0.0).room is None
     assert Level(5.0, 9000.0, 500).room is None, "a counter"
 
@@ -192,8 +192,8 @@ def test_it_is_told_in_sentences() -> None:
 
 def test_what_is_no_state_is_refused() -> None:
     with pytest.raises(ValueError, match="timing"):
-        kept({"timing": b"{}"}.get)
-    assert kept({}.get).empty
+        kept(lambda name: b"{}" if name == "timing" else None)
+    assert kept(lambda _: None).empty
 
 
 @pytest.mark.parametrize("name", DETECTORS)

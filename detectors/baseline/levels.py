@@ -29,6 +29,7 @@ ROWS: Final = (
 # Up to so many different values: how much of their size, and of the range that they had, lies between them and what nobody would set.
 ROOM: Final = ((4, 0.5, 2.0), (9, 0.15, 1.0), (29, 0.05, 0.5), (59, 0.02, 0.35))
 MUCH_ROOM: Final = (0.002, 0.25)  # of more
+RETURNS: Final = 0.8  # of its range between its first and last value: it went one way
 KNOWN: Final = 60  # values of which that is enough to judge what nobody wrote
 
 
@@ -45,7 +46,7 @@ class Place(NamedTuple):
 @dataclass(slots=True)
 class Level:
     """The range of a point's values, `seen` so many different ones, one after the other; `step`: the most that it moved in a minute, `still`: minutes that it
-    stood at most, `fell`: whether it ever did, which counters do not.
+    stood at most, `returns`: whether it came back to where it was, which counters, stocks and what else goes one way did not.
     """
 
     low: float
@@ -53,13 +54,13 @@ class Level:
     seen: int = 1
     step: float = 0.0
     still: int = 0
-    fell: bool = False
+    returns: bool = False
 
     @property
     def room(self) -> float | None:
         """How far beyond its range a value may lie; None where that says nothing: two states, zero alone, a counter."""
         size, span = max(abs(self.low), abs(self.high)), self.high - self.low
-        if size == 0 or ({self.low, self.high} <= {0.0, 1.0}) or (self.seen >= KNOWN and not self.fell):
+        if size == 0 or ({self.low, self.high} <= {0.0, 1.0}) or (self.seen >= KNOWN and not self.returns):
             return None
         part, share = next(((part, share) for most, part, share in ROOM if self.seen <= most), MUCH_ROOM)
         return part * size + share * span
@@ -82,6 +83,7 @@ class Levels:
         self.shed = shed
         self._last: dict[tuple[str, Place], tuple[int, float]] = {}  # by observer and point: minute and value
         self._written: dict[Place, float] = {}
+        self._first: dict[Place, float] = {}
 
     def learn(self, points: pa.Table, rows: pa.Table) -> None:
         """What these points were, and what these activities wrote, is normal."""
@@ -97,7 +99,7 @@ class Levels:
             if level is None:
                 continue
             before, minute = self._last.get((observer, place)), start // MINUTE
-            level.fell |= last < first or (before is not None and first < before[1])
+            level.returns = abs(last - self._first.setdefault(place, first)) < RETURNS * (level.high - level.low)
             level.step = max(level.step, high - low)
             if before is not None:
                 level.seen += 1

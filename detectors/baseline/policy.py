@@ -5,13 +5,14 @@ habits:
 - {from: 10.0.0.5, to: 10.0.0.9, protocol: modbus, does: value.read, access: read, unit: 1, space: holding_register, objects: 100-139 200,
    every: 1.0, between: [0.99, 1.2], longest: 61.0, minutes: 1440}
 values:
-- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, low: 2.5, high: 4.1, values: 1440, step: 0.2, still: 1, falls: true}
+- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, low: 2.5, high: 4.1, values: 1440, step: 0.2, still: 1, returns: true}
 orders:
 - {from: 10.0.0.5, to: 10.0.0.9, protocol: dnp3, does: output.operate, after: {output.select: 12}}
 shed: {habits: 0, rhythms: 0, values: 0, orders: 0}
 
 `every` is the median of seconds between two, `between` most of them, `longest` the longest pause, in so many `minutes`; `values` are different ones, one after
-the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most; `shed` is what found no room.
+the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most, `returns` is false of what went one way;
+`shed` is what found no room.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ PARTS: Final = ("baseline", "habits", "values", "orders", "shed")
 RHYTHM: Final = ("every", "between", "longest", "minutes")
 KEYS: Final = {
     "habits": ("from", "to", "protocol", "does", "access", "unit", "space", "objects", "names", *RHYTHM),
-    "values": ("of", "protocol", "unit", "space", "object", "name", "low", "high", "values", "step", "still", "falls"),
+    "values": ("of", "protocol", "unit", "space", "object", "name", "low", "high", "values", "step", "still", "returns"),
     "orders": ("from", "to", "protocol", "does", "after"),
 }  # fmt: skip
 NEEDED: Final = {"habits": ("from", "to", "protocol", "does"), "values": ("of", "protocol", "low", "high"), "orders": KEYS["orders"]}
@@ -94,7 +95,7 @@ def _level(place: Place, level: Level) -> dict[str, Any]:
     told: dict[str, Any] = {"of": place.device, "protocol": place.protocol}
     told |= {name: value for name, value in (("unit", place.unit), ("space", place.space)) if value is not None}
     told |= {"object" if isinstance(place.thing, int) else "name": place.thing, "low": level.low, "high": level.high, "values": level.seen}
-    return told | {"step": level.step, "still": level.still, "falls": level.fell}
+    return told | {"step": level.step, "still": level.still, "returns": level.returns}
 
 
 def _order(talk: Talk, effect: str, before: Mapping[str, int]) -> dict[str, Any]:
@@ -221,11 +222,11 @@ class _Read:
         low, high = self._number(parts["low"], "low"), self._number(parts["high"], "high")
         if low > high:
             raise self._wrong(parts["low"], "between", "low")
-        falls = self._text(parts["falls"], "falls") if "falls" in parts else "true"
-        if falls not in ("true", "false"):
-            raise self._wrong(parts["falls"], "text", "falls")
+        returns = self._text(parts["returns"], "returns") if "returns" in parts else "true"
+        if returns not in ("true", "false"):
+            raise self._wrong(parts["returns"], "text", "returns")
         seen, still = (self._whole(parts.get(name), name) for name in ("values", "still"))
-        level = Level(low, high, 1 if seen is None else seen, self._number(parts["step"], "step") if "step" in parts else 0.0, still or 0, falls == "true")
+        level = Level(low, high, 1 if seen is None else seen, self._number(parts["step"], "step") if "step" in parts else 0.0, still or 0, returns == "true")
         return Place(text["of"], text["protocol"], self._whole(parts.get("unit"), "unit"), text.get("space"), thing), level
 
     def _order(self, node: Any) -> tuple[Talk, str, dict[str, int]]:

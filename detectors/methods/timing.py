@@ -157,17 +157,18 @@ class Timing:
         """Rows of one observer, one minute after the other; where everything is as it was, all of them at once."""
         minutes = came.start // MINUTE
         if calm(line, where, came, minutes, steady):
-            last = int(minutes[-1])
-            over = minutes < last
-            if line.minute < last:
+            newest: int = int(minutes[-1])
+            over = minutes < newest
+            if line.minute < newest:
                 line.mark(where[over], came.some(over))
                 heard = line.count > 0
                 heard[where[over]] = True
                 line.before[heard] = line.last[heard]
-                line.count[:], line.minute = 0, last
+                line.count[:], line.minute = 0, newest
             line.hear(where[~over], came.some(~over), line.minute, steady.reports)
             return
-        half = int(np.searchsorted(minutes, (minutes[0] + minutes[-1]) // 2, "right")) if (np.diff(minutes) >= 0).all() else 0
+        middle: int = (int(minutes[0]) + int(minutes[-1])) // 2
+        half = int(np.searchsorted(minutes, middle, "right")) if (np.diff(minutes) >= 0).all() else 0
         if minutes[-1] - minutes[0] >= HALVED and 0 < half < len(where):
             for part in (slice(0, half), slice(half, None)):
                 yield from self._listen(line, where[part], came.some(part), steady, (table[0], table[1][part]))

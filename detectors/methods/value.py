@@ -1,6 +1,6 @@
 """Values against those that were learned: a set point that nobody would set or that creeps away, a measurement that leaves its range, jumps or stands still.
 
-How many values were learned decides how far from them is far. Counters, two states and what was always zero are not judged. Without a baseline it says
+How many values were learned decides how far from them is far. Counters, stocks, two states and what was always zero are not judged. Without a baseline it says
 nothing. What it judges teaches it nothing.
 """
 
