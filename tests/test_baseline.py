@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import Rhythm, Rhythms
 from records.errors import UsageError
 from records.store import open_store
-from tests.cli import balefire, lines, one, short, stored
+from tests.cli import ROOT, balefire, lines, one, short, stored
 
 DEMO = Path(__file__).parent / "captures" / "demo.pcap"
 
@@ -172,3 +174,27 @@ def test_show_is_readable(tmp_path: Path) -> None:
     assert "读取数值" in told.stdout
     assert "次" in told.stdout
     assert "条操作顺序，版本" in told.stderr
+
+
+def test_what_the_page_shows_is_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "baselines.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    commands = [shlex.split(line, comments=True) for line in re.findall(r"^ {4}balefire (.+)$", page, re.MULTILINE)]
+    assert [words[1] for words in commands] == ["PLANT.pcap", "learn", "show", "export", "diff", "import"]
+    files = {"PLANT.pcap": str(short(tmp_path)), "NORMAL.pcap": str(DEMO), "2026-03-02": "2020-01-01", "2026-03-09": "2040-01-01"}
+    for words in commands:
+        done = balefire(*(files.get(word, word) for word in words), "--store", tmp_path / "store")
+        assert (done.exit_code in (0, 1), done.stderr.startswith("Error")) == (True, False), (words, done.stderr)
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "shown.yml").write_text(shown, "utf-8")
+    told = read(tmp_path / "shown.yml")
+    assert (len(told.habits.habits), len(told.rhythms.known), len(told.levels.known), len(told.orders.known)) == (2, 1, 1, 1)
+
+
+def test_where_nothing_was_learned_it_is_said(tmp_path: Path) -> None:
+    plain, known = tmp_path / "plain", tmp_path / "known"
+    for words, said in ((("--store", plain), True), (("--learn", DEMO, "--store", known), False)):
+        told = balefire("replay", short(tmp_path), *words, "--language", "en").stdout
+        assert ("balefire baseline learn" in told) is said
+    assert "balefire baseline learn" in balefire("coverage", "--store", plain, "--language", "en").stdout
+    assert "balefire baseline learn" not in balefire("coverage", "--store", known, "--language", "en").stdout

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from detectors.baseline.numbering import numbered
 from detectors.phrases import ACTING
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
@@ -83,7 +84,8 @@ class Baseline:
 
     def learn(self, rows: pa.Table) -> None:
         """What these activities did is normal."""
-        for row in different(rows, []):
+        for values in numbered(rows, COLUMNS)[1]:
+            row: Row = dict(zip(COLUMNS, values, strict=True))
             key = key_of(row)
             if key is None:
                 continue
@@ -138,12 +140,6 @@ def key_of(row: Row) -> Key | None:
 def serving() -> frozenset[str]:
     """Protocols that serve the network, whoever is on it."""
     return frozenset(protocol.name for protocol in protocols() if protocol.infrastructure)
-
-
-def different(rows: pa.Table, aggregates: Sequence[tuple[str, str]]) -> list[Row]:
-    """The different rows of COLUMNS, each with these aggregates of others."""
-    grouped: Any = rows.select([*COLUMNS, *(name for name, _ in aggregates)]).group_by(list(COLUMNS), use_threads=False)
-    return grouped.aggregate(list(aggregates)).to_pylist()
 
 
 def _merged(spans: list[list[int]]) -> list[list[int]]:

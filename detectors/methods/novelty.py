@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 
-from detectors.baseline.habits import CHANGING, COLUMNS, Baseline, Habit, Key, different, key_of
+from detectors.baseline.habits import CHANGING, COLUMNS, Baseline, Habit, Key, key_of
+from detectors.baseline.numbering import numbered
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS as TOLD
 from detectors.noticing import Notice, found, host, witness
@@ -65,8 +67,8 @@ class Novelty:
         rows: Any = batch.activities
         if not rows.num_rows or not self.baseline.habits:
             return []
-        numbers = sorted(self._new(rows.append_column("number", pa.array(range(rows.num_rows)))))
-        few = rows.select([*TOLD, "ot.access"]).take(pa.array(numbers, pa.int64())) if numbers else None
+        places = self._new(rows)
+        few = rows.select([*TOLD, "ot.access"]).take(pa.array(places, pa.int64())) if len(places) else None
         return [] if few is None else [finding for row in plain(few) for finding in self._row(row)]
 
     def state(self) -> bytes:
@@ -88,18 +90,20 @@ class Novelty:
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError("not the state of novelty") from error
 
-    def _new(self, rows: pa.Table) -> Iterator[int]:
+    def _new(self, rows: pa.Table) -> Any:
         """Numbers of the rows that hold something new. Most rows are like many others: one of each kind is looked up, once."""
-        for row in different(rows, [("number", "list")]):
-            known = tuple(row[name] for name in COLUMNS)
+        numbers, kinds = numbered(rows, COLUMNS)
+        new = np.zeros(len(kinds), bool)
+        for number, known in enumerate(kinds):
             if known in self._normal:
                 continue
-            if self.baseline.news(row) is None:
+            if self.baseline.news(dict(zip(COLUMNS, known, strict=True))) is None:
                 if len(self._normal) >= MOST_NORMAL:
                     self._normal.clear()
                 self._normal.add(known)
             else:
-                yield from row["number_list"]
+                new[number] = True
+        return np.flatnonzero(new[numbers])
 
     def _row(self, row: Row) -> Iterator[Finding]:
         key, news = key_of(row), self.baseline.news(row)
