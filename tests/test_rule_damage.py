@@ -154,3 +154,14 @@ def test_texts_that_multiply_are_bounded(tmp_path: Path, links: int, checks: lis
     told = lint(tmp_path)
     assert [found.check for found in told.problems if found.check in ("modifier-use", "unforeseen")] == checks
     assert all("three texts of one" in found.message.en for found in told.problems if found.check == "modifier-use")
+
+
+@pytest.mark.parametrize(("dashes", "checks"), [(3, []), (4, ["modifier-use"])])
+def test_dashes_that_multiply_are_bounded(tmp_path: Path, dashes: int, checks: list[str]) -> None:
+    """Each dash is one of five: the advice says what to write instead."""
+    documents = list(yaml.safe_load_all(EXAMPLES[0]))
+    documents[0]["detection"] = {"sel": {"event.action|windash|contains": " ".join(f"-{letter}" for letter in "abcd"[:dashes])}, "condition": "sel"}
+    (tmp_path / f"{documents[0]['id']}.yml").write_text(yaml.safe_dump_all(documents, allow_unicode=True), "utf-8")
+    told = [found for found in lint(tmp_path).problems if found.check in ("modifier-use", "unforeseen")]
+    assert [found.check for found in told] == checks
+    assert all("at most three dashes" in found.message.en for found in told)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 import pyarrow as pa
 from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelector, SigmaCondition
-from sigma.exceptions import SigmaError, SigmaRegularExpressionError
+from sigma.exceptions import SigmaError, SigmaModifiedError, SigmaRegularExpressionError
 from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
 from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, SigmaType
@@ -176,7 +176,12 @@ def _parsed(key: str | None, value: Any) -> SigmaDetectionItem:
         check_pattern(value)  # before pySigma does: its RE2 writes to stderr
     if "cidr" in modifiers and isinstance(value, str):
         _check_network(value)
-    return SigmaDetectionItem.from_mapping(key, value)
+    try:
+        return SigmaDetectionItem.from_mapping(key, value)
+    except SigmaModifiedError as error:
+        if "windash" not in modifiers:
+            raise
+        raise Fault("modifier-use", detail=text("detectors.detail.dashes", value=value)) from error  # of pySigma's modifiers only this one bounds its texts
 
 
 def _expanded(key: str, value: Any, found: Found) -> SigmaDetectionItem:
