@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,23 @@ def test_matching_agrees_with_the_slow_evaluator(rows: list[Row], names: dict[st
 @given(rows=ROWS, single=ITEM)
 def test_single_items_agree_with_the_slow_evaluator(rows: list[Row], single: dict[str, Any]) -> None:
     assert matches({"sel": single, "condition": "sel"}, *rows) == [definition_matches(row, single) for row in rows]
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if "all" not in shape])
+def test_every_text_in_either_case_agrees_with_the_slow_evaluator(shape: str) -> None:
+    texts = ["", "a", "A", "ab", "aB", "Ab", "AB", "bab", "BAB", "é", "É"]
+    rows: list[Row] = [{"event.action": text} for text in texts]
+    for value in texts:
+        single = {f"event.action{shape}": value}
+        assert matches({"sel": single, "condition": "sel"}, *rows) == [definition_matches(row, single) for row in rows], single
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "10.0.0.0/25", "10.0.0.1/32", "192.168.5.4/31", "2001:db8::/32", "2001:db8::/64", "2001:db8::8/125", "::1/128"])
+def test_the_first_and_last_address_of_a_network_and_those_beside_it(text: str) -> None:
+    network = ip_network(text)
+    first, last = network[0], network[-1]
+    rows: list[Row] = [{"source.ip": str(address)} for address in (first - 1, first, last, last + 1)]
+    assert matches({"sel": {"source.ip|cidr": text}, "condition": "sel"}, *rows) == [False, True, True, False]
 
 
 # ---- modifiers by example -----------------------------------------------------------------------------------------------------------------------
