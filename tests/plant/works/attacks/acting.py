@@ -65,7 +65,7 @@ def replay(scene: Scene) -> Actor:
     screen = next(session for session in scene.plant.polls if session.device is scene.device)
     number = scene.some(SETPOINT)
     point = scene.device.process.points[number]
-    screen.write(number, scene.random.uniform(point.low, point.high))
+    scene.set(screen, number, scene.random.uniform(point.low, point.high), "operator.setpoint")
     message, code = screen.last, screen.code
     start = scene.begun = screen.now + scene.pause(60, 300)
     yield start

@@ -69,6 +69,15 @@ class Scene:
         """One of the victim's points of these kinds."""
         return self.random.choice(self.device.process.numbers(*kinds))
 
+    def set(self, screen: Any, number: int, value: float, kind: str) -> None:
+        """The operators set a point, as they may; it has a label."""
+        begun = screen.now
+        screen.write(number, value)
+        self.world.tell(
+            "benign", begun, screen.now, kind=kind, who=[screen.client.ip], whom=[self.device.host.ip],
+            protocol=self.device.PROTOCOL, what=f"{self.device.process.points[number].name} = {value:g}",
+        )  # fmt: skip
+
     def restored(self) -> Actor:
         """After minutes the operators notice, and set again what was changed. The attack lasts until then: so long its effects do."""
         process = self.device.process
@@ -76,12 +85,7 @@ class Scene:
         screen = next(session for session in self.plant.polls if session.device is self.device)
         for number in process.numbers(SETPOINT, COMMAND):
             if process.values[number] != self.before[number] and screen.link.opened and not self.device.host.silent:
-                begun = screen.now
-                screen.write(number, self.before[number])
-                self.world.tell(
-                    "benign", begun, screen.now, kind="restore.after.attack", who=[screen.client.ip], whom=[self.device.host.ip],
-                    protocol=self.device.PROTOCOL, what=f"{process.points[number].name} = {self.before[number]:g}",
-                )  # fmt: skip
+                self.set(screen, number, self.before[number], "restore.after.attack")
                 yield screen.now + self.pause(2, 20)
 
     def tell(self, techniques: str, what: str, end: int = 0, **more: Any) -> None:
