@@ -235,6 +235,45 @@ def test_a_server_that_dies_after_the_last_line_leaves_doubt_and_no_second_mail(
     assert len(box.taken) == 1
 
 
+class Garbling:
+    """A server that takes each mail and then answers with this; how many mails it has taken."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.taken, self.listening = 0, socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._serve, args=(answer,), daemon=True).start()
+
+    def _serve(self, answer: bytes) -> None:
+        while True:
+            try:
+                talk, _where = self.listening.accept()
+            except OSError:
+                return
+            with talk, talk.makefile("rb") as lines:
+                talk.sendall(b"220 hello\r\n")
+                for reply in (b"250 hello\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+                    lines.readline()
+                    talk.sendall(reply)
+                while lines.readline() not in {b".\r\n", b""}:
+                    pass
+                self.taken += 1
+                talk.sendall(answer)
+
+
+@pytest.mark.parametrize("answer", [b"garbled\r\n", b"\x00\xff\r\n", b"354 go on\r\n", b"9000 well\r\n", b"250-taken\r\n", b"250 " + b"x" * 9000 + b"\r\n"])
+def test_whatever_is_unclear_after_the_last_line_is_doubt_and_no_second_mail(post: Post, entry: Path, answer: bytes) -> None:
+    server, clock = Garbling(answer), Clock()
+    with server.listening:
+        way = Way("desk", "mail", {"host": "127.0.0.1", "port": server.port, "tls": "none", "from": "a@b.example", "to": "desk@agency.example"})
+        post.add(entry, way, clock())
+        assert post.run({"desk": way}, clock) == {"doubt": 1}
+        clock.now += 10 * 86_400
+        assert post.run({"desk": way}, clock) == {}
+        assert server.taken == 1
+        with contextlib.suppress(OSError):
+            server.listening.shutdown(socket.SHUT_RDWR)
+
+
 class Dying:
     """A server that takes so many octets of the mail and closes."""
 
@@ -407,7 +446,7 @@ def test_by_sftp_to_a_server_that_is_known(post: Post, entry: Path, key: Key, tm
 
 @contextlib.contextmanager
 def hook(answers: list[int]) -> Generator[tuple[str, list[dict[str, str]]]]:
-    """A web server that answers with these, one a time (0: it takes it and hangs up); what it was asked."""
+    """A web server that answers with these, one a time (0: it takes it and hangs up; below 0: and says when to ask again); what it was asked."""
     asked: list[dict[str, str]] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -416,7 +455,9 @@ def hook(answers: list[int]) -> Generator[tuple[str, list[dict[str, str]]]]:
             asked.append(dict(self.headers))
             status = answers.pop(0)
             if status:
-                self.send_response(status)
+                self.send_response(abs(status))
+                if status < 0:
+                    self.send_header("Retry-After", "60")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             else:
@@ -438,8 +479,9 @@ def hook(answers: list[int]) -> Generator[tuple[str, list[dict[str, str]]]]:
 
 @pytest.mark.parametrize(
     ("answers", "idempotent", "ends", "times"),
-    [([201], False, "sent", 1), ([503, 429, 200], False, "sent", 3), ([403], False, "dead", 1), ([302], False, "dead", 1), ([0, 200], False, "doubt", 1),
-     ([0, 200], True, "sent", 2)],
+    [([201], False, "sent", 1), ([-503, 429, 200], False, "sent", 3), ([403], False, "dead", 1), ([302], False, "dead", 1), ([0, 200], False, "doubt", 1),
+     ([0, 200], True, "sent", 2), *(([status, 200], False, "doubt", 1) for status in (500, 502, 503, 504, -502, 520)),
+     ([500, 502, 503, 504, 200], True, "sent", 5)],
 )  # fmt: skip
 def test_by_webhook(post: Post, entry: Path, answers: list[int], idempotent: bool, ends: str, times: int) -> None:
     clock = Clock()

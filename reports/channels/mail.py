@@ -36,7 +36,7 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
             doubtful()
             sent = True
             server.send(b".\r\n")
-            return _answered(server.getreply())
+            return _ended(server.getreply())
     except (smtplib.SMTPException, OSError) as error:
         if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError):
             raise RefusedError(str(error)) from error
@@ -68,6 +68,14 @@ def _answered(reply: tuple[int, bytes], wanted: int = 250) -> str:
     if 400 <= code < 500 or code == -1:
         raise LaterError(said)
     raise RefusedError(said)
+
+
+def _ended(reply: tuple[int, bytes]) -> str:
+    """What the server said after the last line: only a clear no (4xx, 5xx) is one; all else but a yes is a DoubtError, a garbled line (-1) among it."""
+    code, text = reply
+    if 400 <= code < 600 or code == 250:
+        return _answered(reply)
+    raise DoubtError(f"{code} {text.decode('utf-8', 'replace')}")
 
 
 def message(settings: Mapping[str, Any], parcel: Parcel) -> bytes:

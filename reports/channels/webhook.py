@@ -1,4 +1,4 @@
-"""By HTTPS POST, multipart, under an Idempotency-Key that stays the same. Without an answer it is in doubt, unless the receiver is said to know such keys."""
+"""By HTTPS POST, multipart, under an Idempotency-Key that stays the same. Without a clear answer it is in doubt, unless the receiver is said to know these."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
             doubtful()
             asked = True
         connection.request("POST", (place.path or "/") + (f"?{place.query}" if place.query else ""), body, head)
-        status = connection.getresponse().status
+        response = connection.getresponse()
+        status, when = response.status, response.getheader("Retry-After")
     except ssl.SSLCertVerificationError as error:
         raise RefusedError(str(error)) from error
     except (OSError, http.client.HTTPException) as error:
@@ -45,7 +46,11 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
         connection.close()
     if 200 <= status < 300:
         return f"HTTP {status}"
-    raise (LaterError if status in {408, 425, 429} or status >= 500 else RefusedError)(f"HTTP {status}")
+    # RFC 9110, 15.5 and RFC 6585: with these it did not act on what was asked. So it is with a 503 that says when to ask again (15.6.4): who sheds load does
+    # so before the work; one without it comes from gateways, too, that lost the server behind them midway, as 500, 502 and 504 do: in doubt.
+    if status in {408, 425, 429} or (status == 503 and when) or (status >= 500 and not asked):
+        raise LaterError(f"HTTP {status}")
+    raise (DoubtError if status >= 500 else RefusedError)(f"HTTP {status}")
 
 
 def _connection(settings: Mapping[str, Any], scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
