@@ -318,6 +318,29 @@ def test_a_server_without_tls_or_with_another_certificate_gets_nothing(post: Pos
     assert box.taken == []
 
 
+@pytest.mark.parametrize(("answer", "ends"), [("454 4.7.0 temporary authentication failure", "sent"), ("535 5.7.8 wrong", "dead")])
+def test_a_password_that_cannot_be_checked_now_is_tried_again(post: Post, entry: Path, certificate: Path, tmp_path: Path, answer: str, ends: str) -> None:
+    from aiosmtpd.smtp import AuthResult
+
+    asked: list[bytes] = []
+
+    def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        asked.append(data.password)
+        return AuthResult(success=True) if len(asked) > 2 else AuthResult(success=False, handled=False, message=answer)
+
+    (tmp_path / "mail.secret").write_text("open sesame")
+    box, clock = Mailbox(), Clock()
+    with serving(box, certificate, authenticator=check, auth_required=True) as settings:
+        way = Way("desk", "mail", {**settings, "user": "balefire", "password_file": str(tmp_path / "mail.secret")})
+        post.add(entry, way, clock())
+        post.run({"desk": way}, clock)
+        assert states(post) == ["waiting" if ends == "sent" else "dead"]
+        assert answer[:3] in post.rows()[0]["said"]
+        day_after_day(post, way, clock)
+    assert (states(post), len(box.taken)) == ([ends], int(ends == "sent"))
+    assert set(asked) == {b"open sesame"}
+
+
 def test_each_receiver_gets_a_mail_of_their_own(post: Post, entry: Path, certificate: Path) -> None:
     box, clock = Mailbox("greylist", "take"), Clock()
     with mailing(box, certificate) as one_way:

@@ -38,24 +38,32 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
             server.send(b".\r\n")
             return _ended(server.getreply())
     except (smtplib.SMTPException, OSError) as error:
-        if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError):
+        if _for_good(error):
             raise RefusedError(str(error)) from error
         raise (DoubtError if sent else LaterError)(str(error) or type(error).__name__) from error
+
+
+def _for_good(error: Exception) -> bool:
+    """Whether no other try would help. A server that cannot check a password just now (454, RFC 4954 section 4.7.3) can later."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return error.smtp_code >= 500
+    return isinstance(error, smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError)
 
 
 def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:
     host, port, tls = str(settings["host"]), int(settings.get("port", 587)), str(settings.get("tls", "starttls"))
     context = ssl.create_default_context(cafile=settings.get("ca"))
-    if tls == "implicit":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context)
-    elif tls == "starttls" or host not in LOCAL:
-        server = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
-        server.starttls(context=context)
-    else:
-        server = smtplib.SMTP(host, port, timeout=TIMEOUT_S)
-    server.ehlo_or_helo_if_needed()
-    if user := settings.get("user"):
-        server.login(str(user), secret(settings, "password") or "")
+    implicit = tls == "implicit"
+    server = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context) if implicit else smtplib.SMTP(host, port, timeout=TIMEOUT_S)
+    try:
+        if not implicit and (tls == "starttls" or host not in LOCAL):
+            server.starttls(context=context)
+        server.ehlo_or_helo_if_needed()
+        if user := settings.get("user"):
+            server.login(str(user), secret(settings, "password") or "")
+    except BaseException:
+        server.close()
+        raise
     return server
 
 
