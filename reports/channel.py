@@ -33,12 +33,19 @@ class DoubtError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What is delivered: the files of one release, under an identity that stays the same however often it is tried; `to` is one receiver."""
+    """What is delivered: the files of one release, its entry first, under an identity that stays the same however often it is tried; `to` is one receiver."""
 
     id: str
     title: str
     files: tuple[Path, ...]
     to: str
+
+    def placed(self) -> list[tuple[Path, str]]:
+        """Each file with its place at a receiver who keeps many releases: as the ledger has them (`000002.json`, `000002/week.pdf`), so that two of the same
+        name do not meet. The entry comes last: where it stands, its files do.
+        """
+        entry, *files = self.files
+        return [*((file, f"{entry.stem}/{file.name}") for file in files), (entry, entry.name)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -387,6 +387,53 @@ def test_who_is_killed_while_the_server_thinks_leaves_doubt_and_not_a_second_mai
 # folder, SFTP, webhook
 
 
+def tree(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def twice(ledger: Ledger, key: Key, tmp_path: Path) -> list[Path]:
+    """Two releases whose files have the same name and not the same content."""
+    entries: list[Path] = []
+    for number, content in enumerate((b"%PDF one", b"%PDF two")):
+        file = tmp_path / f"made{number}" / "week.pdf"
+        file.parent.mkdir()
+        file.write_bytes(content)
+        entries.append(ledger.path(release(ledger, key, (file,)).number))
+    return entries
+
+
+def holds(folder: Path, key: Key) -> None:
+    """What a receiver finds: each file as it was released, and `balefire verify DIR` of all of them, and of some."""
+    assert tree(folder) == ["000001.json", "000002.json", "000002/week.pdf", "000003.json", "000003/week.pdf"]
+    assert [(folder / name / "week.pdf").read_bytes() for name in ("000002", "000003")] == [b"%PDF one", b"%PDF two"]
+    assert one("verify", folder, "--key", key.public)["valid"] is True
+    (folder / "000001.json").unlink()
+    assert one("verify", folder, "--key", key.public, "--some")["valid"] is True
+
+
+def test_two_releases_with_a_file_of_the_same_name_lie_side_by_side_in_a_folder(post: Post, key: Key, tmp_path: Path) -> None:
+    ledger, clock, way = Ledger(tmp_path / "ledger"), Clock(), Way("share", "folder", {"path": str(tmp_path / "share")})
+    for entry in (ledger.path(1), *twice(ledger, key, tmp_path)):
+        post.add(entry, way, clock())
+    assert post.run({"share": way}, clock) == {"sent": 3}
+    holds(tmp_path / "share", key)
+
+
+def test_an_entry_of_another_ledger_is_never_written_over(post: Post, key: Key, entry: Path, tmp_path: Path) -> None:
+    clock, share = Clock(), tmp_path / "share"
+    way = Way("share", "folder", {"path": str(share)})
+    (share / entry.stem).mkdir(parents=True)
+    (share / entry.name).write_text("of another ledger")
+    post.add(entry, way, clock())
+    assert post.run({"share": way}, clock) == {"dead": 1}
+    assert entry.name in post.rows()[0]["said"]
+    assert (tree(share), (share / entry.name).read_text()) == ([entry.name], "of another ledger")
+    (share / entry.name).unlink()
+    post.again(post.rows()[0]["id"], clock())
+    assert post.run({"share": way}, clock) == {"sent": 1}
+    assert verify(share, [key.public], some=True).valid
+
+
 def test_into_a_folder_twice_changes_nothing(post: Post, entry: Path, key: Key, tmp_path: Path) -> None:
     clock, way = Clock(), Way("share", "folder", {"path": str(tmp_path / "share" / "in")})
     (tmp_path / "share").write_text("a file where a folder should be")
@@ -395,7 +442,7 @@ def test_into_a_folder_twice_changes_nothing(post: Post, entry: Path, key: Key, 
     (tmp_path / "share").unlink()
     day_after_day(post, way, clock)
     assert states(post) == ["sent"]
-    assert sorted(each.name for each in (tmp_path / "share" / "in").iterdir()) == sorted((entry.name, "周报 week.pdf"))
+    assert tree(tmp_path / "share" / "in") == [entry.name, f"{entry.stem}/周报 week.pdf"]
     assert verify(tmp_path / "share" / "in" / entry.name, [key.public]).valid
     assert verify(tmp_path / "share" / "in", [key.public], some=True).valid
 
@@ -463,8 +510,27 @@ def test_by_sftp_to_a_server_that_is_known(post: Post, entry: Path, key: Key, tm
         stranger = Way("stranger", "sftp", {**settings, "known_hosts": str(other)})
         post.add(entry, stranger, clock())
         assert post.run({"stranger": stranger}, clock) == {"dead": 1}
-    assert sorted(each.name for each in (home / "in").iterdir()) == sorted((entry.name, "周报 week.pdf"))
+    assert tree(home / "in") == [entry.name, f"{entry.stem}/周报 week.pdf"]
     assert verify(home / "in" / entry.name, [key.public]).valid
+
+
+def test_two_releases_with_a_file_of_the_same_name_lie_side_by_side_by_sftp(post: Post, key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, clock, home = Ledger(tmp_path / "ledger"), Clock(), tmp_path / "home"
+    (home / "in").mkdir(parents=True)
+    monkeypatch.setenv("TEST_SFTP", "open sesame")
+    with sftp(home, "open sesame") as settings:
+        way = Way("vault", "sftp", settings)
+        for entry in (ledger.path(1), *twice(ledger, key, tmp_path)):
+            post.add(entry, way, clock())
+        assert post.run({"vault": way}, clock) == {"sent": 3}
+        other = Way("again", "sftp", settings)
+        (home / "in" / "000001.json").write_text("of another ledger")
+        for number in (1, 2):
+            post.add(ledger.path(number), other, clock())
+        assert post.run({"again": other}, clock) == {"dead": 1, "sent": 1}
+        assert (home / "in" / "000001.json").read_text() == "of another ledger"
+        (home / "in" / "000001.json").write_bytes(ledger.path(1).read_bytes())
+    holds(home / "in", key)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Into a folder, a mounted share for one: written beside and renamed in, so that who looks there sees whole files alone."""
+"""Into a folder, a mounted share for one, as the ledger has them: written beside and renamed in, so that who looks there sees whole files alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from records.errors import UsageError
 from reports.channel import Channel, LaterError
 from reports.ledger import digest
 
@@ -16,17 +17,20 @@ if TYPE_CHECKING:
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
-    """Put what is not there yet; doing it twice changes nothing."""
+    """Put what is not there yet; doing it twice changes nothing. Raises UsageError where another entry has its place."""
     del settings, doubtful
-    folder = Path(parcel.to).expanduser()
+    folder, entry = Path(parcel.to).expanduser(), parcel.files[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file in parcel.files:
-            there = folder / file.name
+        if (taken := folder / entry.name).exists() and digest(taken) != digest(entry):
+            raise UsageError("deliver.taken", place=taken)
+        for file, place in parcel.placed():
+            there = folder / place
             if there.is_file() and digest(there) == digest(file):
                 continue
-            beside = folder / f".{file.name}.{parcel.id[:8]}.part"
+            beside = folder / f".{file.name}.{parcel.id[:8]}.part"  # not in the folder of the entry, where a part left behind would be a file too many
             shutil.copyfile(file, beside)
+            there.parent.mkdir(exist_ok=True)
             beside.replace(there)
     except OSError as error:
         raise LaterError(f"{error.filename or folder}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""By SFTP: under another name first, then renamed, so that doing it twice changes nothing. The server's key has to be known beforehand."""
+"""By SFTP, as the ledger has them: under another name first, then renamed, so that doing it twice changes nothing. The server's key has to be known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEYS: Final = frozenset({"host", "port", "user", "path", "known_hosts", "key_fil
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
-    """Put what is not there yet."""
+    """Put what is not there yet. Raises UsageError where another entry has its place."""
     del doubtful
     try:
         import asyncssh
@@ -38,11 +38,16 @@ async def _put(settings: Mapping[str, Any], parcel: Parcel) -> str:
     about: dict[str, Any] = {"username": str(settings["user"]), "client_keys": key, "password": secret(settings, "password"), "agent_path": None}
     about |= {"known_hosts": str(settings["known_hosts"]), "login_timeout": TIMEOUT_S, "config": None}
     async with asyncssh.connect(str(settings["host"]), int(settings.get("port", 22)), **about) as connection, connection.start_sftp_client() as there:
-        for file in parcel.files:
-            place, beside = f"{parcel.to.rstrip('/')}/{file.name}", f"{parcel.to.rstrip('/')}/.{file.name}.{parcel.id[:8]}.part"
+        folder, entry = parcel.to.rstrip("/"), parcel.files[0]
+        if await there.exists(taken := f"{folder}/{entry.name}") and not await _same(there, taken, entry.read_bytes()):
+            raise UsageError("deliver.taken", place=taken)
+        for file, name in parcel.placed():
+            place, beside = f"{folder}/{name}", f"{folder}/.{file.name}.{parcel.id[:8]}.part"
             if await there.exists(place) and await _same(there, place, file.read_bytes()):
                 continue
             await there.put(str(file), beside)
+            if file != entry and not await there.isdir(f"{folder}/{entry.stem}"):
+                await there.mkdir(f"{folder}/{entry.stem}")
             await there.posix_rename(beside, place)
     return f"{settings['host']}:{parcel.to}"
 
