@@ -193,7 +193,7 @@ class Send(BaseModel):
 
 
 class Notify(BaseModel):
-    """Whom alerts are told: a file of apprise's addresses, from which severity on, what is told in quiet hours, too, and how many messages an hour."""
+    """Whom alerts are told: a file of apprise's addresses, from which severity on, what is told at once at any hour, and how many messages an hour else."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

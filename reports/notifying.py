@@ -1,8 +1,8 @@
 """Tells people of alerts (apprise: mail, WeCom, DingTalk, Feishu, Teams, syslog …), so that nobody is woken or flooded without need.
 
 An alert is told once, and again where it became graver. In quiet hours only what is grave enough is told at once; the rest waits for their end and comes as
-one digest. Past so many messages an hour what comes is gathered, too: nothing is dropped. What did not go out is told with the next look; so a message may
-come twice where a service took it and did not say so: an alert that nobody heard of is worse.
+one digest. Past so many messages an hour what comes is gathered, too, but for what is that grave: nothing is dropped. What did not go out is told with the
+next look; so a message may come twice where a service took it and did not say so: an alert that nobody heard of is worse.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants to be told: alerts from this severity on; at most `hourly` messages an hour; quiet from `quiet[0]` to `quiet[1]` (in `zone`), but
-    for what has at least the severity `urgent`.
+    """What somebody wants to be told: alerts from this severity on; at most `hourly` messages an hour, and none from `quiet[0]` to `quiet[1]` (in `zone`), but
+    for what has at least the severity `urgent`, which is told with the next look whatever the hour and however many went before.
     """
 
     least: int = 60
@@ -81,11 +81,12 @@ class Notifier:
         with closing(sqlite3.connect(self._file, timeout=300, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")  # of two who look at once, the second finds it told
             known = dict(database.execute("SELECT alert, severity FROM told WHERE target = ?", (target,)).fetchall())
-            quiet = self._wish.is_quiet(now)
             new = [row for row in rows if row["id"] not in known or _graver(row["severity"], known[row["id"]])]
-            told = [row for row in new if not quiet or row["severity"] >= self._wish.urgent]
+            urgent = [row for row in new if row["severity"] >= self._wish.urgent]
             (sent,) = database.execute("SELECT count(*) FROM message WHERE target = ? AND time > ?", (target, now - HOUR_S)).fetchone()
-            if not told or sent >= self._wish.hourly:
+            # what is urgent waits for nothing; by day the rest goes with it, which takes no further message
+            told = new if not self._wish.is_quiet(now) and (urgent or sent < self._wish.hourly) else urgent
+            if not told:
                 return 0
             if not self._targets[target](*message(told, self._language)):
                 return -1

@@ -107,6 +107,24 @@ def test_past_the_limit_what_comes_is_gathered_and_nothing_is_dropped(store: Sto
     assert phone.heard[-1][0] == "Balefire: 7 alerts"
 
 
+@pytest.mark.parametrize("quiet", [None, QUIET], ids=["by day", "in quiet hours"])
+def test_past_the_limit_what_is_urgent_is_told_at_once(store: Store, tmp_path: Path, quiet: tuple[time, time] | None) -> None:
+    phone, now = Phone(), NIGHT
+    notifier = ringing(tmp_path, phone, hourly=2, quiet=quiet)
+    for number in (1, 2, 3):
+        put(store, **{f"a{number}": 90 + number})
+        assert notifier.look(store, now + number) == {"phone": 1}
+    put(store, a4=62)
+    assert notifier.look(store, now + 4) == {"phone": 0}, "what is not waits"
+    put(store, a5=79)
+    assert notifier.look(store, now + 5) == {"phone": 0}
+    put(store, a6=80)
+    assert notifier.look(store, now + 6) == {"phone": 1 if quiet else 3}, "by day the rest goes along in the same message"
+    assert (len(phone.heard), notifier.look(store, now + 7)) == (4, {"phone": 0})
+    assert phone.heard[-1][1].startswith("critical 80")
+    assert notifier.look(store, now + 7 * 3600) == {"phone": 2 if quiet else 0}
+
+
 def test_a_digest_is_bounded_and_the_gravest_come_first() -> None:
     rows = [{"id": f"al{number}", "severity": number, "title.en": f"t{number}\x1b[31m", "title.zh": "题"} for number in range(60, 100)]
     title, body = message(rows, "en")
