@@ -269,3 +269,48 @@ def test_a_released_report_is_signed_once_with_its_files_and_verified_offline(ow
     page.write_bytes(page.read_bytes() + b" ")
     refused = balefire("verify", tmp_path / "ledger", "--key", public, "--json")
     assert (refused.exit_code, json.loads(refused.stdout)["valid"]) == (1, False)
+
+
+def test_what_was_printed_elsewhere_is_signed_too_and_what_is_not_signed_is_said(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "COST", 1 << 14)
+    monkeypatch.setenv(keys.PASSPHRASE, "a passphrase of the tests")
+    place = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
+    one("key", "make", *place)
+
+    def released(identity: str) -> tuple[dict[str, Any], str]:
+        said = balefire("report", "release", identity, "--store", own, *place, "--language", "en", "--json")
+        assert said.exit_code == 0
+        return json.loads(said.stdout), said.stderr
+
+    out = tmp_path / "out"
+    told = one("report", "run", "daily", "--store", own, "--output", out, "--format", "html", "--format", "xlsx")
+    assert {Path(file).parent for file in told["files"]} == {out}
+    done, said = released(told["id"])
+    assert (sorted(done["files"]), said) == (sorted(file.name for file in out.iterdir()), "")
+    assert all((tmp_path / "ledger" / "000002" / name).read_bytes() == (out / name).read_bytes() for name in done["files"])
+    show = ("report", "show", told["id"], "--store", own, "--language")
+    assert balefire(*show, "zh", "--format", "html", "--output", tmp_path / "late").exit_code == 0
+    (late,) = (tmp_path / "late").iterdir()
+    again, said = released(told["id"])
+    assert again == done
+    assert f"Not signed, as printed after the release: {late.name}" in said
+    assert balefire(*show, "zh", "--output", tmp_path / "all").exit_code == 0
+    assert {file.name for file in (tmp_path / "all").iterdir()} == {*done["files"], late.name, f"{told['id']}.json"}
+    changed = own / "reports" / told["id"] / done["files"][0]
+    changed.write_bytes(changed.read_bytes() + b" ")
+    assert changed.name in released(told["id"])[1]
+    bare = one("report", "run", "weekly", "--store", own, "--output", out, "--format", "json")
+    done, said = released(bare["id"])
+    assert done["files"] == []
+    assert "Signed is the document alone" in said
+
+
+def test_what_cannot_be_kept_is_printed_elsewhere_and_said(own: Path, tmp_path: Path) -> None:
+    told = one("report", "run", "daily", "--store", own, "--format", "json")
+    folder = Path(told["files"][0]).parent
+    (folder / f"{told['id']}.en.html").mkdir()  # nothing can be put there
+    words = ("report", "show", told["id"], "--store", own, "--format", "html", "--language", "en")
+    assert balefire(*words).exit_code == 4
+    said = balefire(*words, "--output", tmp_path / "out")
+    assert (said.exit_code, [file.name for file in (tmp_path / "out").iterdir()]) == (0, [f"{told['id']}.en.html"])
+    assert "a release does not sign it" in said.stderr

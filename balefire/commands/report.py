@@ -12,12 +12,15 @@ import click
 
 from balefire.command import HELP, keeps, opened, speaks
 from balefire.commands.key import ledger_of, signing, signs
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from balefire.screen import Screen
     from records.errors import BalefireError
+    from reports.kept import Kept
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 FORMATS: Final = ("html", "pdf", "xlsx", "json")
@@ -59,15 +62,29 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
         now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE  # what is to come is not told as if it were over
         period = ending(kind, zone, min(moment(until), now)) if until else chosen(store, kind, zone, newest)
         told = made(store, screen.settings, screen.store, period, site)
-    folder = output or kept(screen.settings, screen.store).folder / str(told["id"])
     wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
-    files = write_forms(told, folder, wanted, languages, None if forms else functools.partial(_left_out, screen))
+    missing = None if forms else functools.partial(_left_out, screen)
+    files = _put(screen, kept(screen.settings, screen.store), told, output, lambda folder: write_forms(told, folder, wanted, languages, missing))
     if as_json:
         screen.emit({"id": told["id"], "period": kind, "since": told["since"], "until": told["until"], "files": [str(file) for file in files]})
     else:
         _tell(screen, told)
         for file in files:
             screen.print(str(file))
+
+
+def _put(screen: Screen, reports: Kept, told: dict[str, Any], output: Path | None, put: Callable[[Path], list[Path]]) -> list[Path]:
+    """Print a report beside its document, from where `release` signs it, and copy that into another folder where one is given; the files as asked for."""
+    from reports.kept import write
+
+    try:
+        files = put(reports.folder / str(told["id"]))
+    except StoreError as error:  # somebody who may only read what is kept
+        if output is None:
+            raise
+        screen.note(screen.say("cli.report.unkept", problem=error.text(screen.language)))
+        return put(output)
+    return [write(output, file.name, file.read_bytes()) for file in files] if output else files
 
 
 def _left_out(screen: Screen, error: BalefireError) -> None:
@@ -131,11 +148,15 @@ def _index(row: dict[str, Any]) -> str:
 def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, ...], both: bool, as_json: bool) -> None:
     """Say what a report says first; with --format print it anew, with --json all of it."""
     from balefire.reporting import kept
-    from reports.kept import write_forms
+    from reports.kept import write, write_forms
 
     folder = kept(screen.settings, screen.store)
     told = folder.find(identity)
-    files = write_forms(told, output or folder.folder / str(told["id"]), forms, _languages(screen, both)) if forms or output else []
+    files: list[Path] = []
+    if forms:
+        files = _put(screen, folder, told, output, lambda place: write_forms(told, place, forms, _languages(screen, both)))
+    elif output:
+        files = [write(output, file.name, file.read_bytes()) for file in folder.files(str(told["id"]))]
     if as_json:
         screen.emit(told)
         return
@@ -150,23 +171,28 @@ def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, .
 @keeps
 @speaks
 def release(screen: Screen, identity: str, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
-    """Sign a report and its files into the ledger; one that is released already stays as it is."""
+    """Sign a report and its files into the ledger; one that is released already stays as it is. What is not signed is said."""
     from balefire.identities import who
     from balefire.reporting import kept
     from records.nesting import iso
+    from reports.ledger import digest
 
     reports, ledger = kept(screen.settings, screen.store), ledger_of(screen, folder)
     told = reports.find(identity)
     name = str(told["id"])
     entry = ledger.released(name)
+    files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
     if entry is None:
-        files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
         entry = ledger.release(signing(screen, ledger, keys), told, files, by=who(screen.settings, by), time=iso(time.time_ns()))
-    receipt, place = str(entry.receipt), str(ledger.path(entry.number))
+    receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
     if as_json:
-        screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": [file["name"] for file in entry.body["files"]]})
+        screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})
     else:
         screen.print(screen.say("cli.report.released", id=name, entry=place, receipt=receipt))
+    if unsigned := [file.name for file in files if signed.get(file.name) != digest(file)]:
+        screen.note(screen.say("cli.report.unsigned", files=", ".join(unsigned)))
+    elif not signed:
+        screen.note(screen.say("cli.report.bare", id=name))
 
 
 @report.command(help=say("cli.help.report_schedule", HELP))
