@@ -341,6 +341,15 @@ def test_a_password_that_cannot_be_checked_now_is_tried_again(post: Post, entry:
     assert set(asked) == {b"open sesame"}
 
 
+def test_an_address_that_cannot_be_said_is_a_dead_letter_and_the_others_go(post: Post, entry: Path, certificate: Path) -> None:
+    box, clock = Mailbox(), Clock()
+    with mailing(box, certificate) as one_way:
+        way = Way("desk", "mail", {**one_way.settings, "to": ["值班@agency.example", "a@agency.example\r\nDATA", "b@agency.example"]})
+        post.add(entry, way, clock())
+        assert post.run({"desk": way}, clock) == {"dead": 2, "sent": 1}
+    assert [to for to, _content in box.taken] == [["b@agency.example"]]
+
+
 def test_each_receiver_gets_a_mail_of_their_own(post: Post, entry: Path, certificate: Path) -> None:
     box, clock = Mailbox("greylist", "take"), Clock()
     with mailing(box, certificate) as one_way:

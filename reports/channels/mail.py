@@ -24,12 +24,18 @@ CHUNK: Final = 64 << 10
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
     """One mail to one receiver; what the server said when it took it."""
-    body = message(settings, parcel)
+    try:
+        return _sent(settings, parcel.to, message(settings, parcel), doubtful)
+    except ValueError as error:  # an address that SMTP cannot say: letters beyond ASCII, a line end; that shows before DATA
+        raise RefusedError(f"{parcel.to}: {error}") from error
+
+
+def _sent(settings: Mapping[str, Any], to: str, body: bytes, doubtful: Callable[[], None]) -> str:
     sent = False
     try:
         with closing(_connected(settings)) as server:
             _answered(server.mail(str(settings["from"])))
-            _answered(server.rcpt(parcel.to))
+            _answered(server.rcpt(to))
             _answered(server.docmd("DATA"), 354)
             for start in range(0, len(body), CHUNK):
                 server.send(body[start : start + CHUNK])
