@@ -6,7 +6,7 @@ Clocks are those of the law: they run by the clock of the machine where a person
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reports.ledger import Ledger
 
 Row = dict[str, Any]
-MOST: Final = 10_000
+MOST: Final = 10_000  # rows a page
 ACTING: Final = frozenset({"T0843", "T0836", "T0855", "T0858", "T0816", "T0831", "T0835", "T0857", "T0889", "T0809", "T0839"})  # techniques that act on a plant
 SAFETY: Final = "safety_controller"
 FACTS: Final = ("outage", "function", "people", "city", "province", "records", "loss")
@@ -295,9 +295,17 @@ def _change(table: str, identity: str, stored: Row | None, action: str, by: str,
 
 
 def _rows(store: Store, table: str, search: str = "") -> list[Row]:
+    """Every row that is meant, page by page: none is too many for its clock to start."""
     schema = {"audit": AUDIT, "alert": ALERT}.get(table)
     where = parse(search, schema) if schema and search else None
-    return flat(TABLES[table], store.read(table, Query(where=where, sort="id", limit=MOST)))
+    found: list[Row] = []
+    query = Query(where=where, sort="id", limit=MOST)
+    while True:
+        page = flat(TABLES[table], store.read(table, query))
+        found += page
+        if len(page) < MOST:
+            return found
+        query = replace(query, after=str(page[-1]["id"]))
 
 
 def _id(alert: str, duty: str) -> str:

@@ -189,6 +189,20 @@ def test_an_alert_that_is_not_true_has_no_duties(opener: Callable[[bool], Store]
             graded(store)
 
 
+def test_clocks_start_however_many_alerts_were_closed_before(opener: Callable[[bool], Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opener(True)
+    monkeypatch.setattr(obliging, "MOST", 2)
+    store.write(Commit(findings=tuple(finding(each, alert=f"al{each}") for each in range(1, 6)), alerts=tuple(alert(each) for each in range(1, 6))))
+    for each in range(1, 6):
+        store.change([lifecycle.close(store.alerts([f"al{each}"])[0], "ada", "true" if each != 2 else "false", NOON)])
+    assert list(obliging.ungraded(store)) == ["al1", "al3", "al4", "al5"]
+    for each in (1, 4, 5):
+        obliging.grade(store, f"al{each}", "considerable", "DSDATAALTER", "other", CHINA, "ada", time.time_ns())
+    assert list(obliging.ungraded(store)) == ["al3"]
+    assert len(obliging.all_due(store)) == 9
+    assert len(obliging.of_alert(store, "al5")) == 3
+
+
 def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
     due = due_of(store, "cn-incident/first")
