@@ -1,6 +1,7 @@
 """From a confirmed alert to what has to be told: its level and class are suggested and decided, clocks run, forms are filled in, released, and recorded.
 
 Clocks are those of the law: they run by the clock of the machine where a person closed the alert as true, from that moment, however long grading takes.
+Where a person takes that back, what is not released is suspended; where the alert is confirmed again, the clock of the first confirmation goes on.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from records.formats import duration
 from records.model import Text
 from records.nesting import iso
 from records.query import Query
-from records.schema import ALERT, AUDIT, TABLES
+from records.schema import AUDIT, TABLES
 from records.search import parse
 from records.store.columns import flat
 from records.store.contract import Change
+from records.store.decisions import ITSELF
 from records.wording import LANGUAGES, say
 from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, duties, duty_of, incident_classes, triggers
 
@@ -48,26 +50,46 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """An alert that was closed as true: when first and by whom (the clock of the store's machine), and when and by whom that was taken back."""
+
+    since: int
+    by: str
+    ended: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
-    """A duty of an alert: its stored row, what the book says, when its clock started and when it is due (nanoseconds; None: not yet, or not known)."""
+    """A duty of an alert: its stored row, what the book says, when its clock started and when it is due (nanoseconds; None: not yet, or not known).
+
+    `ended`: when and by whom the confirmation of its alert was taken back; while it is, what is not released is suspended. Its clock stays as it was.
+    """
 
     row: Row
     duty: Duty
     since: int | None
     due: int | None
+    ended: tuple[int, str] | None = None
+
+    @property
+    def status(self) -> str:
+        """What it is: open, suspended, released or waived."""
+        return "suspended" if self.row["status"] == "open" and self.ended else str(self.row["status"])
 
     @property
     def open(self) -> bool:
         """Whether it is still to be done."""
-        return self.row["status"] == "open"
+        return self.status == "open"
 
     def overdue(self, now: int) -> bool:
         """Whether it is past its time and not done, or was done too late."""
-        done = self.row["released"] if self.row["status"] == "released" else now
-        return self.row["status"] != "waived" and self.due is not None and done > self.due
+        done = self.row["released"] if self.status == "released" else now
+        return self.status in {"open", "released"} and self.due is not None and done > self.due
 
     def left(self, now: int, language: str) -> str:
         """How much time is left, or by how much it is late, said plainly."""
+        if self.status == "suspended" and self.ended:
+            return say("duty.suspended", language, by=self.ended[1], time=iso(self.ended[0])[:16].replace("T", " "))
         if not self.open:
             return say(f"duty.status.{self.row['status']}_late" if self.overdue(now) else f"duty.status.{self.row['status']}", language)
         if self.since is None:
@@ -78,21 +100,30 @@ class Due:
         return say(key, language, time=duration(abs(now - self.due), language))
 
 
-def confirmed(store: Store) -> dict[str, tuple[int, str]]:
-    """When each alert that is closed as true was closed so, by which clock of the store's machine, and by whom; the last time counts."""
-    found: dict[str, tuple[int, str]] = {}
-    for row in _rows(store, "audit", "action:close AND table:alert"):
-        after: Row = json.loads(row["after"] or "{}")
-        if after.get("verdict") == "true":
-            found[row["subject"]] = (int(row["time"]), str(row["by"]))
-    true = {row["id"] for row in _rows(store, "alert", 'status:closed AND verdict:"true"')}
-    return {alert: told for alert, told in found.items() if alert in true}
+def standings(store: Store, alert: str = "") -> dict[str, Standing]:
+    """How each alert (or one) that a person ever closed as true stands, by the trail. The first confirmation counts, whatever came between.
+
+    A reopening by ourselves, since the same went on, withdraws nothing: only a person's reopening does, or another verdict.
+    """
+    found: dict[str, Standing] = {}
+    search = "table:alert AND (action:close OR action:reopen)" + (f' AND subject:"{alert}"' if alert else "")
+    for row in _rows(store, "audit", search):
+        after: Row = _json(row["after"] or "{}")
+        there, when, by = found.get(row["subject"]), int(row["time"]), str(row["by"])
+        if row["action"] == "close" and after.get("verdict") == "true":
+            found[row["subject"]] = replace(there, ended=None) if there else Standing(when, by)
+        elif there and there.ended is None and not (row["action"] == "reopen" and by == ITSELF):
+            found[row["subject"]] = replace(there, ended=(when, by))
+    return found
 
 
 def ungraded(store: Store) -> dict[str, tuple[int, str]]:
-    """The confirmed alerts whose level nobody has decided yet: their clocks run already."""
-    graded = {row["id"]: row["confirmed"] for row in _rows(store, "grading")}
-    return {alert: told for alert, told in confirmed(store).items() if graded.get(alert) is None}
+    """The confirmed alerts whose level nobody has decided yet, since when and by whom they are confirmed: their clocks run already."""
+    graded = {row["id"] for row in _rows(store, "grading")}
+    found = {alert: (told.since, told.by) for alert, told in standings(store).items() if told.ended is None and alert not in graded}
+    names = list(found)
+    there = {each.id for start in range(0, len(names), 1000) for each in store.alerts(names[start : start + 1000])}
+    return {alert: told for alert, told in found.items() if alert in there}
 
 
 def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float]) -> Suggestion:
@@ -136,14 +167,14 @@ def grade(
 
     Raises UsageError and, where somebody else decided meanwhile, ConflictError.
     """
-    told = confirmed(store).get(alert)
-    if told is None:
+    told = standings(store, alert).get(alert)
+    if told is None or told.ended:
         raise TransitionError("duty.unconfirmed", id=alert)
     for word, known in ((level, LEVELS), (operator, OPERATORS), (code, incident_classes())):
         if word not in known:
             raise UsageError("duty.word", word=word, known=", ".join(known))
     stored = store.get("grading", alert)
-    values = {"graded": level, "class": code, "operator": operator, "confirmed": told[0], "decided": now, "facts": _text(facts or {})}
+    values = {"graded": level, "class": code, "operator": operator, "confirmed": told.since, "decided": now, "facts": _text(facts or {})}
     if stored is None:
         values |= {"id": alert, "handled": None, "paid": None, "revision": 0}
     changes = [_change("grading", alert, stored, "grade", by, values, note)]
@@ -152,11 +183,11 @@ def grade(
     for identity in wanted:
         row = there.get(identity)
         if row is None:
-            made: Row = {"id": _id(alert, identity), "alert": alert, "duty": identity, "confirmed": told[0], "status": "open", "fields": "{}"}
+            made: Row = {"id": _id(alert, identity), "alert": alert, "duty": identity, "confirmed": told.since, "status": "open", "fields": "{}"}
             made |= {"released": None, "receipt": None, "revision": 0}
             changes.append(_change("duty", made["id"], None, "grade", by, made, ""))
-        elif row["status"] == "waived" or (row["status"] == "open" and row["confirmed"] != told[0]):
-            changes.append(_change("duty", row["id"], row, "grade", by, {"status": "open", "confirmed": told[0]}, ""))
+        elif row["status"] == "waived" or (row["status"] == "open" and row["confirmed"] != told.since):
+            changes.append(_change("duty", row["id"], row, "grade", by, {"status": "open", "confirmed": told.since}, ""))
     changes += [
         _change("duty", row["id"], row, "waive", by, {"status": "waived"}, "")
         for identity, row in there.items()
@@ -175,12 +206,22 @@ def moment(store: Store, alert: str, which: str, at: int, by: str, note: str = "
 
 
 def all_due(store: Store) -> list[Due]:
-    """Every duty of every graded alert, what is due first, what is done last."""
+    """Every duty of every graded alert: what is due first, then what is suspended, what is done last."""
     gradings = {row["id"]: row for row in _rows(store, "grading")}
     rows = _rows(store, "duty")
     released = {(row["alert"], row["duty"]): row["released"] for row in rows if row["status"] == "released"}
-    found = [_due(row, duty, gradings.get(row["alert"], {}), released) for row in rows if (duty := duty_of(row["duty"]))]
-    return sorted(found, key=lambda each: (not each.open, each.due if each.due is not None else 1 << 63, each.row["id"]))
+    ended = {alert: told.ended for alert, told in (standings(store) if rows else {}).items()}
+    found = [
+        replace(_due(row, duty, gradings.get(row["alert"], {}), released), ended=ended.get(row["alert"])) for row in rows if (duty := duty_of(row["duty"]))
+    ]
+    return sorted(
+        found,
+        key=lambda each: (
+            ("open", "suspended").index(each.status) if each.status in {"open", "suspended"} else 2,
+            each.due if each.due is not None else 1 << 63,
+            each.row["id"],
+        ),
+    )
 
 
 def _due(row: Row, duty: Duty, grading: Row, released: Mapping[tuple[str, str], int]) -> Due:
@@ -251,9 +292,14 @@ def waive(store: Store, due: Due, by: str, note: str) -> None:
 def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, language: str, by: str, now: int, files: Sequence[Path] = ()) -> str:
     """Release the form as it stands: an entry of the ledger, and a decision in the store; the receipt. A release that was cut off between is made up for.
 
-    Raises UsageError naming the fields that are required and empty.
+    Raises UsageError naming the fields that are required and empty, and TransitionError where the alert is not confirmed any more.
     """
     _still_open(due)
+    there, standing = ledger.released(due.row["id"]), standings(store, due.row["alert"]).get(due.row["alert"])
+    if there is None and standing and standing.ended:
+        raise TransitionError(
+            "duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=standing.ended[1], time=iso(standing.ended[0])[:16].replace("T", " ")
+        )
     told = form(store, due, unit, language)
     if missing := [each.id for each in due.duty.required if not told[each.id].strip()]:
         raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])
@@ -264,7 +310,7 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
         "due": iso(due.due) if due.due else None, "language": language, "form": told,
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip
-    entry = ledger.released(due.row["id"]) or ledger.release(key, document, files, by=name(by), time=iso(now))
+    entry = there or ledger.release(key, document, files, by=name(by), time=iso(now))
     values = {"status": "released", "fields": _text(entry.body["document"]["form"]), "released": now, "receipt": str(entry.receipt)}
     store.change([_change("duty", due.row["id"], due.row, "release", by, values, "")])
     return str(entry.receipt)
@@ -276,13 +322,13 @@ def view(store: Store, agency: str, unit: str, language: str) -> list[dict[str, 
     for due in all_due(store):
         if agency in due.duty.agencies and due.row["status"] != "waived":
             shown = form(store, due, unit, language) if due.row["status"] == "released" else {}
-            head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.row["status"], "due": iso(due.due) if due.due else None}
+            head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.status, "due": iso(due.due) if due.due else None}
             told.append({**head, "receipt": due.row["receipt"], "form": shown})
     return told
 
 
 def _still_open(due: Due) -> None:
-    if not due.open:
+    if due.row["status"] != "open":
         raise TransitionError(f"duty.{due.row['status']}", id=due.row["id"][:12])
 
 
@@ -296,8 +342,7 @@ def _change(table: str, identity: str, stored: Row | None, action: str, by: str,
 
 def _rows(store: Store, table: str, search: str = "") -> list[Row]:
     """Every row that is meant, page by page: none is too many for its clock to start."""
-    schema = {"audit": AUDIT, "alert": ALERT}.get(table)
-    where = parse(search, schema) if schema and search else None
+    where = parse(search, AUDIT) if search else None
     found: list[Row] = []
     query = Query(where=where, sort="id", limit=MOST)
     while True:

@@ -189,6 +189,45 @@ def test_an_alert_that_is_not_true_has_no_duties(opener: Callable[[bool], Store]
             graded(store)
 
 
+def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: Store, ledger: Ledger, key: Key) -> None:
+    (since, _by) = obliging.ungraded(store)["al1"]
+    graded(store)
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+
+    def release(now: int) -> str:
+        return obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", now)
+
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve", "was a test")])
+    for verdict in (None, "false"):
+        if verdict:
+            store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", verdict, NOON, "false alarm")])
+        due = due_of(store, "cn-incident/first")
+        assert (due.status, due.open, due.overdue(since + DAY)) == ("suspended", False, False)
+        assert "not confirmed any more (eve, 20" in due.left(since + DAY, "en")
+        assert "eve" in due.left(since + DAY, "zh")
+        with pytest.raises(UsageError, match=r"not confirmed any more since .* by eve"):
+            release(time.time_ns())
+        with pytest.raises(UsageError):
+            graded(store)
+        assert obliging.view(store, "cyberspace", "W", "en")[0]["status"] == "suspended"
+    assert ledger.numbers() == [1]
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo")])
+    store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "true", NOON)])
+    due = due_of(store, "cn-incident/first")
+    assert (due.status, due.since, due.due) == ("open", since, since + 4 * HOUR)
+    graded(store, "major")
+    assert due_of(store, "cn-incident/first").since == since
+    assert release(time.time_ns()).startswith("2:")
+
+
+def test_what_goes_on_after_its_confirmation_stays_confirmed(store: Store) -> None:
+    graded(store)
+    was = store.alerts(["al1"])[0]
+    store.write(Commit(alerts=(replace(was, status="open", closed=None, last=NOON + HOUR),)))
+    assert store.alerts(["al1"])[0].status == "open"
+    assert due_of(store, "cn-incident/first").open
+
+
 def test_clocks_start_however_many_alerts_were_closed_before(opener: Callable[[bool], Store], monkeypatch: pytest.MonkeyPatch) -> None:
     store = opener(True)
     monkeypatch.setattr(obliging, "MOST", 2)

@@ -65,7 +65,8 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
     return {
         **head,
         "agencies": list(due.duty.agencies),
-        "status": due.row["status"],
+        "status": due.status,
+        "suspended": {"since": iso(due.ended[0]), "by": due.ended[1]} if due.status == "suspended" and due.ended else None,
         **when,
         "receipt": due.row["receipt"],
         "verified": due.duty.verified,
