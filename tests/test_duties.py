@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from reports.dutybook import FOLDER, duties, duty_of, incident_classes
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import balefire, lines, one
-from tests.test_release import WHEN, WORDS, made
+from tests.test_release import WORDS, made
 from tests.test_store import DAY, HOUR, NOON, SECOND, alert, finding, opener
 
 if TYPE_CHECKING:
@@ -173,7 +174,11 @@ def test_a_confirmed_alert_waits_for_a_level_and_its_clock_runs_from_the_decisio
     assert due_of(store, "cn-industry-data/report").due == since
     waiting = due_of(store, "cn-incident/summary")
     assert (waiting.since, waiting.due) == (None, None)
-    obliging.moment(store, "al1", "handled", since + DAY, "ada")
+    for at, problem in ((since - 1, "before the alert was closed as true"), (since + DAY + 1, "still to come")):
+        with pytest.raises(UsageError, match=problem):
+            obliging.moment(store, "al1", "handled", at, "ada", since + DAY)
+    assert due_of(store, "cn-incident/summary").since is None
+    obliging.moment(store, "al1", "handled", since + DAY, "ada", since + DAY)
     assert due_of(store, "cn-incident/summary").due == since + 31 * DAY
     assert broken(store) is None
 
@@ -347,9 +352,12 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     released = one("duty", "release", first["id"], "--store", where, *keep, "--by", "ada")
     told = one("verify", released["entry"], "--receipt", released["receipt"], "--key", json.loads(Path(released["entry"]).read_text())["entry"]["key"])
     assert told["valid"] is True
-    assert one("duty", "moment", "al1", "handled", "--at", "2026-11-28T06:00", "--store", where)["handled"] == WHEN
+    for at, words in (("2026-01-01T06:00", "before the alert was closed"), ("2126-01-01T06:00", "still to come")):
+        refused = balefire("duty", "moment", "al1", "handled", "--at", at, "--store", where, "--language", "en")
+        assert (refused.exit_code, words in refused.stderr) == (2, True)
+    handled = one("duty", "moment", "al1", "handled", "--store", where)["handled"]
     summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
-    assert summary["due"] == "2026-12-28T06:00:00.000000000Z"
+    assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)
     assert one("duty", "waive", summary["id"], "--note", "merged", "--store", where)["status"] == "waived"
     assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first"]
     assert balefire("duty", "list", "--agency", "nobody", "--store", where).exit_code == 2

@@ -188,10 +188,11 @@ def moment(screen: Screen, alert: str, which: str, at: str | None, note: str, by
     span = period(at) if at else None
     if at and span is None:
         raise UsageError("duty.time", text=at)
-    when = span[0] if span else time.time_ns()
+    now = time.time_ns()
+    when = span[0] if span else now
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
-        said(store, identity, which, when, who(screen.settings, by), note)
+        said(store, identity, which, when, who(screen.settings, by), now, note)
         if as_json:
             screen.emit({"alert": identity, which: iso(when)})
         else:
