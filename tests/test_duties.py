@@ -343,7 +343,12 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert "AT ONCE" in balefire("duty", "list", "--store", where, "--language", "en").stdout
     shown = one("duty", "show", first["id"][:8], "--store", where)
     assert shown["form"]["unit"] == "Water works"
-    assert balefire("duty", "show", first["id"][:8], "--store", where).exit_code == 0
+    told = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "en").stdout
+    assert "\\" not in told
+    assert told.splitlines()[2:5] == ["", "[unit] Unit and system (required)", "    Water works"]
+    found = told.splitlines().index("[found] Time found or occurred (required)")
+    assert told.splitlines()[found + 1].startswith("    first packet ")
+    assert told.splitlines()[found + 2].startswith("    confirmed ")
     keep = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
     assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 2
     assert balefire("key", "make", *keep).exit_code == 0
@@ -360,6 +365,9 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)
     assert one("duty", "waive", summary["id"], "--note", "merged", "--store", where)["status"] == "waived"
     assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first"]
+    assert "\n    [found] first packet" in (seen := balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout)
+    assert "\n        confirmed " in seen
+    assert "\\" not in seen
     assert balefire("duty", "list", "--agency", "nobody", "--store", where).exit_code == 2
     assert one("verify", where)["valid"] is True
 

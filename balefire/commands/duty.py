@@ -128,10 +128,13 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
             screen.emit({**_row(due, now, screen.language), "form": told, "required": [each.id for each in due.duty.required]})
             return
         line = _line(screen, due, now)
-        screen.print(f"{line[1]} · {line[2]} · {line[3]}\n{line[5]}: {due.duty.source}\n")
+        for text in (f"{line[1]} · {line[2]} · {line[3]}", f"{line[5]}: {due.duty.source}", ""):
+            screen.print(text)
         for each in due.duty.fields:
             mark = screen.say("duty.required") if each in due.duty.required else screen.say("duty.later")
-            screen.print(f"[{each.id}] {getattr(each.title, screen.language)} ({mark})\n    {told[each.id].replace(chr(10), chr(10) + '    ') or '—'}")
+            screen.print(f"[{each.id}] {getattr(each.title, screen.language)} ({mark})")
+            for text in told[each.id].split("\n"):
+                screen.print(f"    {text or '—'}")
 
 
 _FACTS = [click.option(f"--{name}", type=click.FloatRange(min=0), metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
@@ -272,6 +275,7 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
             else:
                 screen.print(f"{each['title']} · {screen.say('duty.status.' + each['status'])} · {(each['due'] or '–')[:16]}")
                 for key, text in each["form"].items():
-                    screen.print(f"    [{key}] {text}")
+                    for number, part in enumerate(text.split("\n")):
+                        screen.print(f"    [{key}] {part}" if number == 0 else f"        {part}")
         if not found and not as_json:
             screen.note(screen.say("cli.nothing"))
