@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -64,6 +65,18 @@ def _quiet(value: str) -> str:
     if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError(value)
     return value
+
+
+def _regime(value: str) -> str:
+    """A law whose duties are known. Raises ValueError: a slip of the pen would mean no duty at all."""
+    if value not in _regimes():
+        raise ValueError(value)
+    return value
+
+
+def _regimes() -> list[str]:
+    """The laws whose duties are known: the files of `reports/duties`, by name."""
+    return sorted(file.stem for file in (Path(__file__).parents[1] / "reports" / "duties").glob("*.yml"))
 
 
 class Oidc(BaseModel):
@@ -174,7 +187,7 @@ class Oblige(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    regimes: tuple[str, ...] = ("cn-incident", "cn-industry-data")
+    regimes: tuple[Annotated[str, AfterValidator(_regime)], ...] = ("cn-incident", "cn-industry-data")
     operator: Literal["cii", "state", "other", "protection", "authority"] = "other"
     unit: str = ""
 
@@ -295,7 +308,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _explained(error: ValidationError, file: Path | None, values: dict[str, Any]) -> UsageError:
     """The first problem in words: an unknown key with the nearest valid one, or a value of the wrong type."""
     problem = error.errors(include_url=False)[0]
-    path = [str(part) for part in problem["loc"]]
+    path = [part for part in problem["loc"] if isinstance(part, str)]  # without the place in a list
     where = str(file) if file and _given(values, path) else PREFIX + "__".join(path).upper()
     if problem["type"] == "extra_forbidden":
         known = list((_SECTIONS[path[0]] if path[:-1] else Settings).model_fields)
@@ -321,6 +334,8 @@ def _given(values: dict[str, Any], path: list[str]) -> bool:
 
 def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
+    if key == "duties.regimes":
+        return f"[{' | '.join(json.dumps(each) for each in _regimes())}, …]"
     section, _, name = key.partition(".")
     if section in _SECTIONS and key not in _OWN_WORDS:
         return _span(_SECTIONS[section], name) if name else f"[{section}]"
@@ -342,7 +357,6 @@ _OWN_WORDS: Final = {
     "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
     "ledger.public": '["64 hex", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
-    "duties.regimes": '["cn-incident", …]',
     "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {

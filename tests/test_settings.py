@@ -145,3 +145,16 @@ def test_the_readme_s_settings_are_settings(tmp_path: Path, name: str) -> None:
     assert settings.user
     assert settings.criticality == {"10.20.1.11": "high"}
     assert (settings.dashboard.port, settings.dashboard.hosts) == (8501, ("monitor.plant",))
+
+
+def test_a_regime_that_there_is_not_is_told_with_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "own.toml"
+    told = problem('[duties]\nregimes = ["cn-incident", "nis3"]\n', file)
+    known = sorted(each.stem for each in (Path(__file__).parents[1] / "reports" / "duties").glob("*.yml"))
+    assert {"cn-incident", "nis2"} < set(known)
+    for words in (str(file), "duties.regimes", "'nis3'", *known):
+        assert words in told
+    assert load(written(file, '[duties]\nregimes = ["nis2", "nerc-cip"]\n')).duties.regimes == ("nis2", "nerc-cip")
+    monkeypatch.setenv("BALEFIRE_DUTIES__REGIMES", '["nis3"]')
+    with pytest.raises(UsageError, match=r"BALEFIRE_DUTIES__REGIMES: .*'nis3'.*nis2"):
+        load(file)
