@@ -13,6 +13,7 @@ from detectors.rulebook import document
 from detectors.rulebook.problems import nearest
 from records.errors import InputError
 from records.model import Text
+from records.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,13 +26,14 @@ OPERATORS: Final = ("cii", "state", "other", "protection", "authority")
 AGENCIES: Final = ("cyberspace", "police", "protection", "industry", "telecommunications", "bigdata", "csirt", "eisac", "cisa")
 SOURCES: Final = ("unit", "site", "first", "confirmed", "class", "level", "assets", "notes", "title", "reason", "peers", "techniques", "evidence")
 MOMENTS: Final = ("confirmed", "handled", "paid")
+FIELDS: Final = "fields"  # as unverified: what the form asks
 AT_ONCE, UNKNOWN = "at-once", "unknown"
 SECOND: Final = 10**9
 _WITHIN: Final = re.compile(r"([0-9]{1,4})(m|h|d|mo)")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KEYS: Final = frozenset({"regime", "title", "source", "verified", "fields", "duties"})
-DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "levels", "clock", "required", "later"})
+DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "levels", "clock", "required", "later", "unverified"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class FormField:
 class Duty:
     """Who (`agencies`) is told what (`required`; `later`: may follow) and when: `within` a time after `start`. Empty `operators` or `classes`: any.
 
-    `verified`: whether it was transcribed from a source that could be looked at; else it is from memory, and screens say so.
+    `verified`: whether it was transcribed from a source that could be looked at; else it is from memory, and screens say so. `unverified`: what of it
+    is from memory nevertheless: `fields`, the list of what its form asks, or agencies.
     """
 
     id: str
@@ -64,6 +67,19 @@ class Duty:
     within: str
     required: tuple[FormField, ...]
     later: tuple[FormField, ...]
+    unverified: tuple[str, ...] = ()
+
+    def told(self, language: str) -> str:
+        """The agencies that are told, and which of them are from memory."""
+        names = [(each, say(f"agency.{each}", language)) for each in self.agencies]
+        return say("duty.and", language).join(say("duty.doubt", language, what=name) if each in self.unverified else name for each, name in names)
+
+    def basis(self, language: str) -> str:
+        """The law, and whether it, or what the form asks, is from memory."""
+        doubt = "" if self.verified else say("duty.unverified", language)
+        doubt = doubt or (say("duty.fields_unverified", language) if FIELDS in self.unverified else "")
+        title = getattr(self.regime_title, language)
+        return f"{title} ({doubt})" if doubt else title
 
     @property
     def fields(self) -> tuple[FormField, ...]:
@@ -202,14 +218,15 @@ class _File:
         later = self.words(told["later"], fields, *at, "later") if "later" in told else ()
         if twice := sorted({each for each in required + later if (required + later).count(each) > 1}):
             raise self.wrong("twice", ", ".join(twice), *at, "later")
-        codes = tuple(incident_classes())
+        agencies, codes = self.words(told["agencies"], AGENCIES, *at, "agencies"), tuple(incident_classes())
         return Duty(
             id=f"{regime}/{self.name(told['id'], *at, 'id')}", regime=regime, title=self.text(told["title"], *at, "title"),
             regime_title=self.text(self.read.data["title"], "title"), source=str(self.read.data["source"]), verified=self.read.data["verified"],
-            agencies=self.words(told["agencies"], AGENCIES, *at, "agencies"), levels=self.words(told["levels"], LEVELS, *at, "levels"),
+            agencies=agencies, levels=self.words(told["levels"], LEVELS, *at, "levels"),
             operators=self.words(told["operators"], OPERATORS, *at, "operators") if "operators" in told else (),
             classes=self.words(told["classes"], {*codes, *(each[:2] for each in codes)}, *at, "classes") if "classes" in told else (),
             start=start, within=within, required=tuple(fields[each] for each in required), later=tuple(fields[each] for each in later),
+            unverified=self.words(told["unverified"], (FIELDS, *agencies), *at, "unverified") if "unverified" in told else (),
         )  # fmt: skip
 
     def ordered(self, found: list[Duty]) -> list[Duty]:
@@ -231,6 +248,12 @@ def incident_classes() -> dict[str, tuple[Text, tuple[str, ...]]]:
 
     told: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "gbt20986.yml").read_text("utf-8"))
     return {code: (Text(each["en"], each["zh"]), tuple(each.get("by", ()))) for code, each in told["classes"].items()}
+
+
+def class_named(code: str, language: str) -> str:
+    """A class as it is shown: its name, and its code, marked as what nobody has checked."""
+    known = incident_classes().get(code)
+    return say("duty.code", language, title=getattr(known[0], language), code=code) if known else code
 
 
 @cache

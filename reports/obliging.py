@@ -23,7 +23,7 @@ from records.store.columns import flat
 from records.store.contract import Change
 from records.store.decisions import ITSELF
 from records.wording import LANGUAGES, say
-from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, duties, duty_of, incident_classes, triggers
+from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, class_named, duties, duty_of, incident_classes, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -256,14 +256,12 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     notes = [
         f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in _rows(store, "audit", "table:alert AND note:*") if row["subject"] == due.row["alert"]
     ]
-    code = str(grading.get("class", ""))
-    title = incident_classes().get(code)
     peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
     return {
         "unit": unit, "site": str(finding.get("observer.site") or ""),
         "first": say("duty.first", language, time=iso(alert["first"])[:19]) if alert else "",
         "confirmed": say("duty.confirmed", language, time=iso(due.row["confirmed"])[:19]),
-        "class": f"{getattr(title[0], language)} ({code})" if title else code,
+        "class": class_named(str(grading.get("class", "")), language),
         "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
         "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
         "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),
@@ -308,8 +306,8 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
         raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])
     grading = store.get("grading", due.row["alert"]) or {}
     document = {
-        "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies), "verified": due.duty.verified,
-        "alert": due.row["alert"], "level": grading.get("graded"), "class": grading.get("class"), "clock_started": iso(due.since) if due.since else None,
+        "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies), "verified": due.duty.verified, "unverified": list(due.duty.unverified),
+        "alert": due.row["alert"], "level": grading.get("graded"), "class": grading.get("class"), "class_code_verified": False, "clock_started": iso(due.since) if due.since else None,
         "due": iso(due.due) if due.due else None, "language": language, "form": told,
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip

@@ -81,6 +81,17 @@ def test_the_book_says_what_the_facts_say() -> None:
     assert told["circia/ransom"] == ("24h", False)
 
 
+def test_what_is_from_memory_is_marked() -> None:
+    told = {each.id: each for each in duties()}
+    assert told["cn-industry-data/report"].unverified == ("fields", "telecommunications")
+    assert told["cn-industry-data/report"].told("en") == "industry regulator, telecommunications administration (UNVERIFIED)"
+    assert told["cn-industry-data/report"].told("zh") == "工业和信息化主管部门、通信管理局（未核实）"
+    assert "what the form asks: UNVERIFIED" in told["cn-industry-data/report"].basis("en")
+    assert "UNVERIFIED, from memory" in told["circia/ransom"].basis("en")
+    assert (told["cn-incident/first"].unverified, told["cn-incident/first-cii"].unverified) == ((), ())
+    assert told["cn-incident/first"].basis("en") == "China, network security incidents"
+
+
 def test_the_classes_are_those_of_the_standard() -> None:
     facts = Path(__file__).parents[2] / "shared" / "facts" / "gbt20986_2023.tsv"
     if not facts.exists():
@@ -123,6 +134,7 @@ CASES = (
     ("id: first-state", "id: first-cii", "twice"), ("title: {en: Final summary", "tittle: {en: Final summary", "key"),
     ("required: [unit, cause", "required: [unit, causes", "choice"), ("zh: 事件处置总结报告}", "}", "lacks"), ("verified: true", "verified: maybe", "choice"),
     ("regime: cn-incident", "regime: other", "stem"), ("from: handled", "from: 'released:nothing'", "after"), ("from: [class]", "from: [klass]", "choice"),
+    ("unverified: [cyberspace]", "unverified: [police]", "choice"),
     ("duties:\n", "duties: []\nx:\n", "key"), ("clock: {from: handled, within: 30d}", "clock: 30d", "mapping"), ("fields:\n", "fields: [\n", "yaml"),
 )  # fmt: skip
 
@@ -252,7 +264,7 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     due = due_of(store, "cn-incident/first")
     told = obliging.form(store, due, "Water works", "zh")
     assert told["unit"] == "Water works"
-    assert "数据篡改事件" in told["class"]
+    assert told["class"] == "数据篡改事件（代码 DSDATAALTER 为厂商写法，未核实）"
     assert told["level"] == "较大"
     assert "isolated the station" in told["measures"]
     assert "10.0.0.9 → 10.0.0.5" in told["leads"]
@@ -269,6 +281,7 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
         obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
     assert verify(ledger.root, [key.public]).valid
     body = ledger.read(2).body
+    assert (body["document"]["class"], body["document"]["class_code_verified"], body["document"]["unverified"]) == ("DSDATAALTER", False, [])
     assert (receipt, body["document"]["form"]["measures"], body["document"]["form"]["place"]) == (str(ledger.read(2).receipt), "cut off", "pumping station")
     trail = store.read("audit", Query(sort="id", limit=100)).to_pylist()
     assert [(row["action"], row["by"]) for row in trail if row["subject"] == due.row["id"]] == [("grade", "ada"), ("fill", "bo"), ("release", "ada")]
@@ -334,6 +347,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
         assert words in balefire("duty", "list", "--store", where, "--language", language).stdout
     suggestion = one("duty", "grade", "al1", "--outage", "70", "--store", where)
     assert (suggestion["suggestion"]["level"], suggestion["duties"]) == ("major", [])
+    assert "a vendor's spelling, UNVERIFIED" in balefire("duty", "grade", "al1", "--store", where, "--language", "en").stdout
     decided = one("duty", "grade", "al1", "--outage", "70", "--level", "major", "--by", "ada", "--store", where)
     assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary"]
     rows = {row["duty"]: row for row in lines("duty", "list", "--store", where)}

@@ -70,6 +70,7 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
         **when,
         "receipt": due.row["receipt"],
         "verified": due.duty.verified,
+        "unverified": list(due.duty.unverified),
         "source": due.duty.source,
     }
 
@@ -108,11 +109,17 @@ def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
 def _line(screen: Screen, due: Due, now: int) -> list[object]:
     from records.nesting import iso
 
-    agencies = ", ".join(screen.say(f"agency.{each}") for each in due.duty.agencies)
-    basis = getattr(due.duty.regime_title, screen.language) + ("" if due.duty.verified else f" ({screen.say('duty.unverified')})")
     when = iso(due.due)[:16].replace("T", " ") if due.due else "–"
     title = getattr(due.duty.title, screen.language)
-    return [due.row["id"][:12], title, agencies, due.left(now, screen.language), when, basis, due.row["alert"][:12]]
+    return [
+        due.row["id"][:12],
+        title,
+        due.duty.told(screen.language),
+        due.left(now, screen.language),
+        when,
+        due.duty.basis(screen.language),
+        due.row["alert"][:12],
+    ]
 
 
 @_command("show", _id)
@@ -154,7 +161,7 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
     """Suggest a level and a class with reasons; with --level, decide."""
     from balefire.identities import alert_of, who
     from reports import obliging
-    from reports.dutybook import incident_classes
+    from reports.dutybook import class_named
 
     known = {key: value for key, value in facts.items() if value is not None}
     with closing(opened(screen)) as store:
@@ -167,11 +174,11 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
             made = obliging.grade(store, identity, level, chosen, wanted.operator, wanted.regimes, person, time.time_ns(), known, note)
         reasons = [getattr(each, screen.language) for each in found.reasons]
         if as_json:
-            suggestion = {"level": found.level, "class": found.code, "reasons": reasons}
+            suggestion = {"level": found.level, "class": found.code, "class_code_verified": False, "reasons": reasons}
             screen.emit({"alert": identity, "suggestion": suggestion, "level": level, "class": chosen if level else None, "duties": made})
             return
-        title = getattr(incident_classes()[found.code][0], screen.language)
-        screen.print(screen.say("duty.suggested", level=screen.say(f"duty.level.{found.level}"), code=found.code, title=title))
+        what = class_named(found.code, screen.language)
+        screen.print(screen.say("duty.suggested", level=screen.say(f"duty.level.{found.level}"), what=what))
         for reason in reasons:
             screen.print(f"  – {reason}")
         if level is None:

@@ -59,9 +59,7 @@ def headline(page: Page, found: list[Due], waiting: int, now: int) -> None:
 
 def line(page: Page, each: Due, now: int) -> list[Any]:
     """One duty as texts."""
-    agencies = page.say("and").join(say(f"agency.{name}", page.language) for name in each.duty.agencies)
-    basis = getattr(each.duty.regime_title, page.language)
-    basis += "" if each.duty.verified else f" · {say('duty.unverified', page.language)}"
+    agencies, basis = each.duty.told(page.language), each.duty.basis(page.language)
     due = page.clock.moment(each.due) if each.due else "–"
     alert = {"text": each.row["alert"][:12], "href": page.address("alert", id=each.row["alert"])}
     return [getattr(each.duty.title, page.language), agencies, each.left(now, page.language), due, basis, alert]
