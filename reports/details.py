@@ -178,11 +178,11 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     rows = [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("new", "without_role", "without_zone")]
     unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
-    rows.append([Cell(words.say("table.exposure.internet_assets")), words.number(internet["inside"])])
+    rows.append([Cell(words.say("table.exposure.internet_assets")), _of_assets(internet, whole, words)])
     rows.append([Cell(words.say("table.exposure.inbound")), words.of(internet["inbound"], internet["pairs"])])
     new = [_newcomer(each, words) for each in found["listed_new"]]
-    pairs = [_pair(each, words) for each in internet["listed"]]
-    access = [[Cell(each["protocol"]), Cell(each["port"], None, "mono"), words.size(each["bytes"])] for each in remote]
+    pairs = [_pair(each, internet["operations"], words) for each in internet["listed"]]
+    access = [[Cell(each["protocol"]), Cell(each["port"], None, "mono"), words.size_of(each["bytes"], told["coverage"]["bytes"])] for each in remote]
     kinds = [[Cell(words.role(each["role"])), words.of(each["assets"], whole)] for each in found["roles"]]
     tables = [
         _table(words, "exposure", ("what", "count"), rows),
@@ -194,14 +194,19 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     return Section("assets", words.say("assets.title"), words.say("assets.note"), tables)
 
 
+def _of_assets(internet: Row, whole: int, words: Words) -> Cell:
+    """How many assets of all spoke with the Internet; reports of earlier versions counted addresses, which are no part of that whole."""
+    return words.of(internet["assets"], whole) if "assets" in internet else words.number(internet["inside"])
+
+
 def _newcomer(each: Row, words: Words) -> list[Cell]:
     addresses, role = Cell(", ".join(each["addresses"])), Cell(words.role(each["role"]))
     return [Cell(each["name"], None, "strong"), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]))]
 
 
-def _pair(each: Row, words: Words) -> list[Cell]:
+def _pair(each: Row, whole: int, words: Words) -> list[Cell]:
     way = Cell(words.say("table.internet.in" if each["inbound"] else "table.internet.out"))
-    return [Cell(str(each["inside"] or DASH)), way, Cell(str(each["outside"] or DASH)), words.number(each["operations"])]
+    return [Cell(str(each["inside"] or DASH)), way, Cell(str(each["outside"] or DASH)), words.of(each["operations"], whole)]
 
 
 def changes(told: Mapping[str, Any], words: Words) -> Section:

@@ -46,7 +46,7 @@ def told(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     new = sorted((row for row in known.values() if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
     listed = source.store.get("plant", "assets") is not None
     unlisted = [row for row in known.values() if LIST not in (row["sources"] or ())] if listed else None
-    internet = _internet(source, span)
+    internet = _internet(source, span, known)
     return {
         "assets": len(known),
         "complete": len(known) < MOST,
@@ -82,7 +82,7 @@ def is_outside(address: str | None) -> bool:
     return not any(known in network for network in INSIDE if network.version == known.version)
 
 
-def _internet(source: Source, span: Span) -> Row:
+def _internet(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     """Who inside spoke with addresses of the Internet, as far as dissectors understood what was said."""
     found = source.terms("activity", span, ("source.ip", "destination.ip"), PAIRS, Or((_outside("source.ip"), _outside("destination.ip"))), total="ot.count")
     pairs: list[Row] = [
@@ -91,9 +91,11 @@ def _internet(source: Source, span: Span) -> Row:
         for outer, inner in [(row["source.ip"], row["destination.ip"]) if is_outside(row["source.ip"]) else (row["destination.ip"], row["source.ip"])]
     ]
     pairs.sort(key=lambda row: (not row["inbound"], -row["operations"], str(row["inside"]), str(row["outside"])))
+    inside = {row["inside"] for row in pairs}
     return {
         "pairs": len(pairs),
-        "inside": len({row["inside"] for row in pairs}),
+        "inside": len(inside),
+        "assets": sum(not inside.isdisjoint({*(row["addresses"] or ()), *(row["aliases"] or ())}) for row in known.values()),
         "inbound": sum(row["inbound"] for row in pairs),
         "operations": sum(row["operations"] for row in pairs),
         "listed": pairs[:LISTED],

@@ -306,9 +306,10 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
         raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])
     grading = store.get("grading", due.row["alert"]) or {}
     document = {
-        "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies), "verified": due.duty.verified, "unverified": list(due.duty.unverified),
-        "alert": due.row["alert"], "level": grading.get("graded"), "class": grading.get("class"), "class_code_verified": False, "clock_started": iso(due.since) if due.since else None,
-        "due": iso(due.due) if due.due else None, "language": language, "form": told,
+        "type": "duty", "id": due.row["id"], "regime": due.duty.regime, "duty": due.duty.id, "agencies": list(due.duty.agencies),
+        "verified": due.duty.verified, "unverified": list(due.duty.unverified), "alert": due.row["alert"],
+        "level": grading.get("graded"), "class": grading.get("class"), "class_code_verified": False,
+        "clock_started": iso(due.since) if due.since else None, "due": iso(due.due) if due.due else None, "language": language, "form": told,
         "titles": {each.id: getattr(each.title, language) for each in due.duty.fields}, "title": getattr(due.duty.title, language),
     }  # fmt: skip
     entry = there or ledger.release(key, document, files, by=name(by), time=iso(now))

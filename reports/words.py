@@ -68,6 +68,10 @@ class Words:
         """Bytes as a cell."""
         return Cell(size(octets, self.language), octets, "number")
 
+    def size_of(self, octets: int, whole: int) -> Cell:
+        """Bytes out of bytes as a cell; in a spreadsheet the first."""
+        return Cell(self.say("of", count=size(octets, self.language), whole=size(whole, self.language)), octets, "number")
+
     def span(self, seconds: int | None) -> Cell:
         """A duration as a cell; in a spreadsheet seconds."""
         return Cell(DASH if seconds is None else duration(seconds * SECOND, self.language), seconds, "number")

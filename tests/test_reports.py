@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detectors.suppressions import standing
+from records.formats import number, size
 from records.model import Suppression, severity_word
 from records.nesting import iso, period
 from records.query import Query
@@ -20,9 +21,11 @@ from records.store.columns import flat
 from records.store.contract import Change
 from records.store.rows import suppression_row
 from reports.canonical import written
+from reports.details import assets
 from reports.exposing import is_outside
 from reports.periods import Period, before, ending, holding
 from reports.summary import chosen, document, identity
+from reports.words import Words
 from tests.reporting import DAY, MINUTE, SITES, START, Plant, decide, fill
 from tests.test_store import STORES, place
 
@@ -170,7 +173,24 @@ def test_assets_and_who_spoke_with_the_internet(store: Store, told: Row) -> None
     pairs = Counter((row["source.ip"], row["destination.ip"]) for row in acts)
     assert found["internet"]["pairs"] == len(pairs) > 0
     assert found["internet"]["operations"] == sum(row["ot.count"] for row in acts)
+    inner = {destination if is_outside(source) else source for source, destination in pairs}
+    assert found["internet"]["assets"] == sum(bool(inner & {*(row["addresses"] or ()), *(row["aliases"] or ())}) for row in rows) > 0
     assert found["internet"]["inbound"] == sum(is_outside(source) for source, _ in pairs)
+
+
+def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
+
+    section = assets(told, Words("en", ZONE))
+    tables = {table.title: table for table in section.tables}
+    found, internet = told["assets"], told["assets"]["internet"]
+    exposure = {row[0].text: row[1].text for row in tables["What is not in order, or not known"].rows}
+    assert exposure["that spoke with the Internet"] == f"{internet['assets']} of {number(found['assets'])}"
+    talks = tables["Conversations with the Internet"].rows
+    assert [row[3].text for row in talks] == [f"{number(each['operations'])} of {number(internet['operations'])}" for each in internet["listed"]] != []
+    sizes = [row[2].text for row in tables["Traffic of remote access"].rows]
+    assert len(sizes) == 2
+    assert all(text.endswith(f" of {size(told['coverage']['bytes'], 'en')}") for text in sizes)
+    assert all(each["bytes"] <= told["coverage"]["bytes"] for each in told["unseen"]["remote"])
 
 
 def test_changes_are_those_of_the_trail(store: Store, told: Row) -> None:
