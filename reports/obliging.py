@@ -198,12 +198,16 @@ def grade(
 
 
 def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, note: str = "") -> None:
-    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. Raises TransitionError, and UsageError for a time that cannot be."""
+    """Say when handling ended (`handled`) or a ransom was `paid`: clocks start there, too. A ransom may be paid before anybody confirms.
+
+    Raises TransitionError, and UsageError for a time that cannot be.
+    """
     stored = store.get("grading", alert)
     if stored is None:
         raise TransitionError("duty.ungraded", id=alert)
-    if not stored["confirmed"] <= at <= now:
-        problem, other = ("early", stored["confirmed"]) if at < stored["confirmed"] else ("future", now)
+    early = which == "handled" and at < stored["confirmed"]
+    if early or at > now:
+        problem, other = ("early", stored["confirmed"]) if early else ("future", now)
         raise UsageError(f"duty.{problem}", at=iso(at)[:19], time=iso(other)[:19])
     store.change([_change("grading", alert, stored, "moment", by, {which: at}, note)])
 

@@ -191,6 +191,7 @@ def test_a_confirmed_alert_waits_for_a_level_and_its_clock_runs_from_the_decisio
             obliging.moment(store, "al1", "handled", at, "ada", since + DAY)
     assert due_of(store, "cn-incident/summary").since is None
     obliging.moment(store, "al1", "handled", since + DAY, "ada", since + DAY)
+    obliging.moment(store, "al1", "paid", since - DAY, "ada", since + DAY)  # a ransom may be paid before anybody confirms
     assert due_of(store, "cn-incident/summary").due == since + 31 * DAY
     assert broken(store) is None
 
