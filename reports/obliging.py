@@ -16,14 +16,11 @@ from records.errors import UsageError
 from records.formats import duration
 from records.model import Text
 from records.nesting import iso
-from records.query import Query
-from records.schema import AUDIT, TABLES
-from records.search import parse
-from records.store.columns import flat
 from records.store.contract import Change
 from records.store.decisions import ITSELF
 from records.wording import LANGUAGES, say
 from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, class_named, duties, duty_of, incident_classes, triggers
+from reports.everything import every_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from reports.ledger import Ledger
 
 Row = dict[str, Any]
-MOST: Final = 10_000  # rows a page
 ACTING: Final = frozenset({"T0843", "T0836", "T0855", "T0858", "T0816", "T0831", "T0835", "T0857", "T0889", "T0809", "T0839"})  # techniques that act on a plant
 SAFETY: Final = "safety_controller"
 FACTS: Final = ("outage", "function", "people", "city", "province", "records", "loss")
@@ -107,7 +103,7 @@ def standings(store: Store, alert: str = "") -> dict[str, Standing]:
     """
     found: dict[str, Standing] = {}
     search = "table:alert AND (action:close OR action:reopen)" + (f' AND subject:"{alert}"' if alert else "")
-    for row in _rows(store, "audit", search):
+    for row in every_row(store, "audit", search):
         after: Row = _json(row["after"] or "{}")
         there, when, by = found.get(row["subject"]), int(row["time"]), str(row["by"])
         if row["action"] == "close" and after.get("verdict") == "true":
@@ -119,7 +115,7 @@ def standings(store: Store, alert: str = "") -> dict[str, Standing]:
 
 def ungraded(store: Store) -> dict[str, tuple[int, str]]:
     """The confirmed alerts whose level nobody has decided yet, since when and by whom they are confirmed: their clocks run already."""
-    graded = {row["id"] for row in _rows(store, "grading")}
+    graded = {row["id"] for row in every_row(store, "grading")}
     found = {alert: (told.since, told.by) for alert, told in standings(store).items() if told.ended is None and alert not in graded}
     names = list(found)
     there = {each.id for start in range(0, len(names), 1000) for each in store.alerts(names[start : start + 1000])}
@@ -214,8 +210,8 @@ def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, not
 
 def all_due(store: Store) -> list[Due]:
     """Every duty of every graded alert: what is due first, then what is suspended, what is done last."""
-    gradings = {row["id"]: row for row in _rows(store, "grading")}
-    rows = _rows(store, "duty")
+    gradings = {row["id"]: row for row in every_row(store, "grading")}
+    rows = every_row(store, "duty")
     released = {(row["alert"], row["duty"]): row["released"] for row in rows if row["status"] == "released"}
     ended = {alert: told.ended for alert, told in (standings(store) if rows else {}).items()}
     found = [
@@ -241,7 +237,7 @@ def _due(row: Row, duty: Duty, grading: Row, released: Mapping[tuple[str, str], 
 
 def of_alert(store: Store, alert: str) -> list[Row]:
     """The stored duties of an alert."""
-    return [row for row in _rows(store, "duty") if row["alert"] == alert]
+    return [row for row in every_row(store, "duty") if row["alert"] == alert]
 
 
 def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
@@ -257,9 +253,8 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
     grading = store.get("grading", due.row["alert"]) or {}
     finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
     assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
-    notes = [
-        f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in _rows(store, "audit", "table:alert AND note:*") if row["subject"] == due.row["alert"]
-    ]
+    said = every_row(store, "audit", f"table:alert AND note:* AND subject:{due.row['alert']}")
+    notes = [f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in said]
     peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
     return {
         "unit": unit, "site": str(finding.get("observer.site") or ""),
@@ -344,19 +339,6 @@ def _change(table: str, identity: str, stored: Row | None, action: str, by: str,
     if len(note) > LONGEST:
         raise UsageError("life.long_note", length=len(note), limit=LONGEST)
     return Change(table, identity, stored["revision"] if stored else None, action, name(by), values, note.strip())
-
-
-def _rows(store: Store, table: str, search: str = "") -> list[Row]:
-    """Every row that is meant, page by page: none is too many for its clock to start."""
-    where = parse(search, AUDIT) if search else None
-    found: list[Row] = []
-    query = Query(where=where, sort="id", limit=MOST)
-    while True:
-        page = flat(TABLES[table], store.read(table, query))
-        found += page
-        if len(page) < MOST:
-            return found
-        query = replace(query, after=str(page[-1]["id"]))
 
 
 def _id(alert: str, duty: str) -> str:

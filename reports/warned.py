@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from detectors.lifecycle import LONGEST, TransitionError, name
 from records.errors import UsageError
 from records.model import Text
-from records.query import Query
-from records.schema import TABLES
-from records.store.columns import flat
 from records.store.contract import Change
 from records.wording import say
+from reports.everything import every_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,8 +88,7 @@ def one(store: Store, identity: str) -> Row:
 
 def warnings(store: Store) -> list[Row]:
     """Every warning, what is due first."""
-    rows = flat(TABLES["warning"], store.read("warning", Query(sort="id", limit=10_000)))
-    return sorted(rows, key=lambda row: (row["due"] is None, row["due"] or 0, row["id"]))
+    return sorted(every_row(store, "warning"), key=lambda row: (row["due"] is None, row["due"] or 0, row["id"]))
 
 
 def overdue(row: Row, now: int) -> bool:

@@ -248,7 +248,7 @@ def test_what_goes_on_after_its_confirmation_stays_confirmed(store: Store) -> No
 
 def test_clocks_start_however_many_alerts_were_closed_before(opener: Callable[[bool], Store], monkeypatch: pytest.MonkeyPatch) -> None:
     store = opener(True)
-    monkeypatch.setattr(obliging, "MOST", 2)
+    monkeypatch.setattr("reports.everything.PAGE", 2)
     store.write(Commit(findings=tuple(finding(each, alert=f"al{each}") for each in range(1, 6)), alerts=tuple(alert(each) for each in range(1, 6))))
     for each in range(1, 6):
         store.change([lifecycle.close(store.alerts([f"al{each}"])[0], "ada", "true" if each != 2 else "false", NOON)])

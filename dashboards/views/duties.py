@@ -27,7 +27,7 @@ MOST: Final = 200
 def show(page: Page) -> None:
     """The whole page. Clocks of duties run by the wall clock, not by packet time."""
     now = time.time_ns()
-    found = obliging.all_due(page.store)[:MOST]
+    found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
     headline(page, found, len(waiting), now)
     if waiting:
@@ -39,11 +39,16 @@ def show(page: Page) -> None:
         ]  # fmt: skip
         kit.draw("table", {"title": page.say("duties.ungraded"), "note": page.say("duties.ungraded_note"), "head": head, "rows": rows, "empty": ""}, "waiting")
     head = [page.say(f"duties.{name}") for name in ("duty", "told", "left", "due", "basis", "alert")]
-    told = {"title": page.say("duties.title"), "note": page.say("duties.note"), "empty": page.say("duties.none")}
-    kit.draw("table", {**told, "head": head, "rows": [line(page, each, now) for each in found]}, "due")
+    told = {"title": page.say("duties.title"), "note": cut(page, len(found)) or page.say("duties.note"), "empty": page.say("duties.none")}
+    kit.draw("table", {**told, "head": head, "rows": [line(page, each, now) for each in found[:MOST]]}, "due")
     if found:
-        form(page, found)
+        form(page, found[:MOST])
     warnings(page, now)
+
+
+def cut(page: Page, total: int) -> str:
+    """How many of so many rows a table shows, where it does not show all."""
+    return page.say("activity.cut", shown=MOST, total=total) if total > MOST else ""
 
 
 def headline(page: Page, found: list[Due], waiting: int, now: int) -> None:
@@ -75,7 +80,7 @@ def form(page: Page, found: list[Due]) -> None:
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
-    note = f"balefire duty fill {chosen[:12]} … · balefire duty release {chosen[:12]}"
+    note = f"balefire duty fill {chosen[:12]} …" + (f" · balefire duty release {chosen[:12]}" if due.open else "")
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
 
 
@@ -88,12 +93,13 @@ def warnings(page: Page, now: int) -> None:
     """Warnings and when their next step is due."""
     head = [page.say(f"duties.{name}") for name in ("colour", "warns", "receiver", "status", "next")]
     rows: list[list[Any]] = []
-    for row in warned.warnings(page.store)[:MOST]:
+    found = warned.warnings(page.store)
+    for row in found[:MOST]:
         due = page.clock.moment(row["due"]) if row["due"] else "–"
         late = f" · {say('warning.late', page.language)}" if warned.overdue(row, now) else ""
         colour, status = say(f"warning.colour.{row['colour']}", page.language), say(f"warning.status.{row['status']}", page.language)
         rows.append([colour, row["title"], row["receiver"], status, due + late])
-    told = {"title": page.say("duties.warnings"), "note": page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
+    told = {"title": page.say("duties.warnings"), "note": cut(page, len(found)) or page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
     kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
 
 
