@@ -163,17 +163,6 @@ def test_the_rest_of_a_split_message_may_look_like_whole_messages() -> None:
     assert [(line["object"]["first"], line["anomaly"]) for line in lines] == [(0, []), (7, [])]
 
 
-def test_the_rest_of_a_split_message_and_the_beginning_of_the_next_may_look_like_one() -> None:
-    """Behind six octets of a header two registers are asked for, whose number is the length of what was cut off: two octets of the next message."""
-    first, second = mbap(1, read(0, 2)), mbap(3, read(7, 1))
-    talk = Talk().open()
-    talk.put(0, first[:6])
-    talk.put(0, first[6:] + second[:2])
-    talk.put(0, second[2:])
-    lines = watch(talk.packets).lines
-    assert [(line["object"]["first"], line["anomaly"]) for line in lines] == [(0, []), (7, [])]
-
-
 @few
 @given(bursts, seeds)
 def test_the_stream_may_end_anywhere(numbers: list[list[int]], seed: int) -> None:

@@ -153,14 +153,12 @@ def _show_carried(packet: Any, number: int, flags: int, flows: Any, slots: Any, 
 @kernel
 def _is_stray(memory: Any, packet: Any, at: int, end: int, missing: int, number: int, framings: Any, known: Any) -> bool:
     """Are octets that were carried, fewer than a header, none of a message? `missing` is what their message would need of [at, end), negative where they
-    make none. They are stray, too, where what came is whole messages by itself, and none with them: a header that was split is followed by its message,
-    and that by another one or the beginning of one.
+    make none. They are stray, too, where what came is whole messages by itself, and none with them: a header that was split is followed by its message.
     """
     if missing < 0:
         return True
     rest = at + missing
-    begun = 0 <= end - rest < framings[number].header
-    joined = begun or (rest < end and fits(memory, rest, end, number, framings, known, packet))
+    joined = rest == end or (rest < end and fits(memory, rest, end, number, framings, known, packet))
     return not joined and fits(memory, at, end, number, framings, known, packet)
 
 
