@@ -597,7 +597,7 @@ def test_replies_whose_request_was_not_seen() -> None:
         (asking("50 02 2037 2401 00 05 01"), None, ("bad_value",)),
         (asking("50 02 2037 2401 00"), None, ("short",)),
         (answering("cf 00 00 00 02 00 01"), asking("4f 02 2037 24c8 01"), ("transaction_mismatch",)),
-        (answering("d0 00 00 00 01"), asking("50 02 2037 2465 01 00 01"), ("transaction_mismatch",)),
+        (answering("d0 00 00 00 02"), asking("50 02 2037 2465 01 00 01"), ("transaction_mismatch",)),
         (answering("cd 00 00 00 04000000 0000"), asking("4d 02 20a1 2401 03000000 01"), ("transaction_mismatch",)),
         (asking("0a 02 2002 2401"), None, ("short",)),
         (asking("0a 02 2002 2401 0000"), None, ("bad_count",)),

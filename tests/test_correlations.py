@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.rulebook import watch as watching
@@ -157,6 +157,18 @@ def test_correlations_agree_with_the_slow_evaluator(said: dict[str, Any], rows: 
     assert told(Watch(correlation(said, PARTS), frozenset({"id"})), rows) == set(correlation_fires(said, PARTS, rows))
 
 
+@example(  # all rows count, in another order than that in which they came
+    inner={"type": "event_count", "timespan": "5s", "rules": ["any"], "group-by": [], "condition": {"gte": 2, "lte": 4}},
+    outer={
+        "type": "event_count", "timespan": "5s", "rules": ["two", "one"], "group-by": ["source.ip", "host"], "condition": {"gte": 1},
+        "aliases": {"host": {"two": "source.ip", "one": "destination.ip"}},
+    },
+    rows=[
+        {"@timestamp": START}, {"@timestamp": START}, {"@timestamp": START},
+        {"@timestamp": START, "event.end": START, "event.action": "a", "destination.ip": "10.0.0.1"},
+        {"@timestamp": START, "event.action": "a", "source.ip": "10.0.0.1"},
+    ],
+)  # fmt: skip
 @settings(deadline=None, max_examples=200)
 @given(inner=correlations(), outer=correlations(), rows=ROWS)
 def test_correlations_of_correlations_agree_with_the_slow_evaluator(inner: dict[str, Any], outer: dict[str, Any], rows: list[Row]) -> None:

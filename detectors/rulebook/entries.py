@@ -124,8 +124,9 @@ def _worded(column: Any) -> tuple[Any, Whole]:
 
 
 def _taken(frame: Frame, field: Field, rows: Whole) -> Any:
-    """The column of a field for these rows, in order; as it is where they are all."""
-    return frame.column(field) if len(rows) == frame.height else frame.column(field).take(rows)
+    """The column of a field for these rows; as it is where they are all of them, in their order."""
+    whole_frame = len(rows) == frame.height and bool((rows == np.arange(frame.height)).all())
+    return frame.column(field) if whole_frame else frame.column(field).take(rows)
 
 
 def _distinct(codes: Whole, size: int) -> tuple[Whole, Whole]:
