@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from records.effects import EFFECTS, NUMBER
@@ -20,7 +20,6 @@ COLUMNS: Final = (
     "event.outcome", "ot.effect", "ot.access", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.object.count",
     "ot.error", "ot.count", "ot.value", "ot.anomaly", "ot.tag.name", "ot.tag.unit",
 )  # fmt: skip
-REMEMBERED: Final = 16_384  # phrases of each kind that are put together once: much is said of the same hosts
 ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time", "diagnose"})
 
 
@@ -34,17 +33,13 @@ def references() -> Mapping[str, Mapping[str, int]]:
 
 def who(row: Row, side: str, language: str) -> str:
     """A host by its asset's name and address, or by what there is of them."""
-    return _host(row.get(f"{side}.asset.name"), row.get(f"{side}.ip") or row.get(f"{side}.mac"), language)
-
-
-@lru_cache(REMEMBERED)
-def _host(name: str | None, address: str | None, language: str) -> str:
+    address = row.get(f"{side}.ip") or row.get(f"{side}.mac")
+    name = row.get(f"{side}.asset.name")
     if name and address and name != address:
         return say("detectors.phrase.named", language, name=name, address=address)
     return str(name or address or say("detectors.phrase.nobody", language))
 
 
-@lru_cache(REMEMBERED)
 def deed(effect: str, language: str) -> str:
     """What an effect asks for, as it stands after "asked … to"."""
     known = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])]
@@ -120,21 +115,13 @@ def _word(key: str, name: str, language: str) -> str | None:
 
 def action(row: Row, language: str) -> str:
     """The operation's name as its protocol has it; in words where it has none."""
-    return _action(row.get("event.action"), language)
-
-
-@lru_cache(REMEMBERED)
-def _action(name: str | None, language: str) -> str:
+    name = row.get("event.action")
     return _word(f"detectors.action.{name}", str(name), language) or str(name) if name else say("detectors.phrase.unnamed", language)
 
 
 def error(row: Row, language: str) -> str:
     """The error that the device answered, in words."""
-    return _error(str(row.get("ot.error") or ""), language)
-
-
-@lru_cache(REMEMBERED)
-def _error(name: str, language: str) -> str:
+    name = str(row.get("ot.error") or "")
     if not name:
         return say("detectors.phrase.no_error", language)
     name, _, extended = name.partition("_0x")
@@ -174,19 +161,15 @@ def _details(row: Row, language: str) -> str:
 
 
 def _ending(row: Row, access: str, language: str) -> str:
-    return _ended(row.get("event.outcome"), access, str(row.get("ot.error") or ""), tuple(row.get("ot.anomaly") or ()), language)
-
-
-@lru_cache(REMEMBERED)
-def _ended(outcome: str | None, access: str, refused: str, odd: tuple[str, ...], language: str) -> str:
+    outcome = row.get("event.outcome")
     ends: list[str] = []
     if outcome == "failure":
-        ends.append(say("detectors.phrase.refused", language, error=_error(refused, language)))
+        ends.append(say("detectors.phrase.refused", language, error=error(row, language)))
     elif outcome == "success" and access != "report":
         ends.append(say("detectors.phrase.done" if access in ACTING else "detectors.phrase.answered", language))
     elif outcome == "unknown" and access != "report":
         ends.append(say("detectors.phrase.silent", language))
-    if odd:
+    if odd := row.get("ot.anomaly"):
         words = [say_or(f"detectors.anomaly.{name}", language, name) for name in odd]
         ends.append(say("detectors.phrase.malformed", language, words=say("detectors.phrase.comma", language).join(words)))
     return "".join(ends)

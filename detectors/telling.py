@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -127,7 +126,7 @@ class Teller:
             source=said.source,
             destination=said.destination,
             effects=said.effects,
-            techniques=_techniques(said.effects, rule.techniques),
+            techniques=tuple(dict.fromkeys((*(one for effect in said.effects for one in techniques_of(effect)), *rule.techniques))),
             activities=said.activities,
             assets=said.assets,
             packets=said.packets,
@@ -144,12 +143,6 @@ class Teller:
         ends = {} if last is None else {last: _end(row)}
         starts = {} if first is None else {first: _start(row)}
         return tuple(PacketRef(file, packet, time) for packet, time in (starts | {n: t for n, t in ends.items() if n not in starts}).items())
-
-
-@lru_cache(4096)
-def _techniques(effects: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of what was done, then those that the rule names; each once."""
-    return tuple(dict.fromkeys((*(one for effect in effects for one in techniques_of(effect)), *own)))
 
 
 def identity(rule: str, row: str, *group: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
@@ -115,10 +114,4 @@ def _odd(form: str | None, conversion: str | None, text: str, allowed: tuple[str
 
 def fill(text: Text, english: Mapping[str, str], chinese: Mapping[str, str]) -> Text:
     """The text with its placeholders filled in. They were checked when the rule was loaded."""
-    return Text(text.en.format_map(english), text.zh.format_map(chinese)) if _names_any(text) else text
-
-
-@lru_cache(4096)
-def _names_any(text: Text) -> bool:
-    """Whether filling in changes a text: most descriptions name nothing."""
-    return any(letter in each for letter in "{}" for each in (text.en, text.zh))
+    return Text(text.en.format_map(english), text.zh.format_map(chinese))
