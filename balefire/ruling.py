@@ -8,15 +8,13 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from errno import ENOENT
 from functools import cached_property
-from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from detectors.rulebook import versions
-from detectors.rulebook.load import load, own_rules
-from detectors.rulebook.problems import text
+from detectors.rulebook.load import load, of_original, own_rules
+from detectors.rulebook.problems import Fault, problem, text
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +96,8 @@ class Ruling:
             return
         self._marks = marks
         if gone := next((path for path, mark in marks.items() if mark == NO_FILE != self._first.get(path)), None):
-            raise FileNotFoundError(ENOENT, strerror(ENOENT), str(gone))
+            self._refuse(str(gone), text("detectors.reload.refused", version=self.version.id), [problem(str(gone), 1, "", Fault("no-file"))])
+            return
         self.loading = self._thread.submit(self._loaded)
 
     def _loaded(self) -> Loaded | None:
@@ -153,7 +152,7 @@ class Ruling:
         book = load((own_rules(), *rules))
         roots = [root for root in dict.fromkeys(root for root, _ in version.files) if root != versions.OWN]
         names = {str(copy): root for copy, root in zip(rules, roots, strict=True)}
-        return replace(book, problems=tuple(replace(problem, file=_renamed(problem.file, names)) for problem in book.problems))
+        return replace(book, problems=tuple(of_original(problem, _renamed(problem.file, names)) for problem in book.problems))
 
     def stamped(self, findings: Iterable[Finding]) -> list[Finding]:
         """Findings of rules with the version that gave them."""
