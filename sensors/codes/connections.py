@@ -16,7 +16,8 @@ MANAGER: Final = 0x2006  # how its path begins
 HIGHWAY: Final = 16
 
 # Contexts. LINK, by the host that sends on a connection and its number there: a: number of the connection that both directions share (0: it is closed),
-# b: transport class (| HIGHWAY: it leads to Data Highway Plus, and carries PCCC without a service), c: 0 to the target, 1 from it, d: assembly, e: unit, f: 0 not known yet, 1 the data begin with a run/idle header, 2 they do not.
+# b: transport class (and HIGHWAY where it carries PCCC to Data Highway Plus), c: 0 to the target, 1 from it, d: assembly, e: unit, f: 0 not known yet,
+# 1 the data begin with a run/idle header, 2 they do not.
 # OPENING, by connection of the transport and transaction: a: service, d: octets agreed upon, e: number of the connection, f: transport class, h: unit,
 # k and l: assemblies to and from the target. OPENED, by number of the connection and originator: a and b: its numbers to and from the target, c: who that is.
 LINK, OPENING, OPENED = 0xE1, 0xE2, 0xE3
