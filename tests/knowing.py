@@ -148,6 +148,9 @@ QUIET: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # wh
         "value", ([], [rest(USUAL, 52.0, 111), rest(USUAL + 20, 56.0, 111), *course(range(USUAL, USUAL + 300), lambda _: 35.2, 120)]),
     ),
     "it follows": ("value", ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda _: 44.6, 110)])),
+    "it follows to where its set point never was": (
+        "value", ([], [rest(USUAL, 75.0, 111), *course(range(USUAL, USUAL + 90), lambda minute: 52.0 if minute < USUAL + 5 else 75.0, 110)]),
+    ),
     "it takes its time": (
         "value", ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda minute: 52.0 if minute < USUAL + 25 else 44.6, 110)]),
     ),

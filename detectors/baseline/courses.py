@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ENOUGH: Final = 36  # blocks that tell where a point is in the long run: six hours
 SLACK: Final = 0.25  # of the spread of the blocks: so much too far is forgiven each time …
 LIMIT: Final = 4.0  # … and the sum of the rest tells
+FAR: Final = 1.5  # what is further than that counts no more, so that forty minutes are the least
 NARROW: Final = 0.1  # the spread is no less than this part of the range
 SETTLES: Final = 6  # blocks after a set point was changed
 ASTRAY: Final = 3.0  # times the farthest that it ever lay from its set point, and a quarter of the set point's own range
@@ -104,6 +105,7 @@ class Courses:
 
     def __init__(self, known: Mapping[Place, Level], follows: Mapping[Pair, Follow]) -> None:
         self.chart = Chart(known, follows)
+        self.reach = {place: _reach(known[setpoint]) for setpoint, place in follows if {setpoint, place} <= known.keys()}
         self._by: dict[str, Course] = {}
 
     def judge(self, points: pa.Table, numbers: Numbers, kinds: list[tuple[Any, ...]], places: list[Place | None]) -> Iterator[Slow]:
@@ -191,7 +193,7 @@ class Courses:
         course.least[some], course.most[some] = np.minimum(course.least[some], there), np.maximum(course.most[some], there)
         points, median = points[~settling], median[~settling]
         for sums, beyond in ((course.above, median - course.most[points]), (course.below, course.least[points] - median)):
-            sums[points] = np.maximum(0.0, sums[points] + np.maximum(beyond, 0.0) / self.chart.unit[points] - SLACK)
+            sums[points] = np.maximum(0.0, sums[points] + np.clip(beyond / self.chart.unit[points], 0.0, FAR) - SLACK)
             for at in np.flatnonzero(sums[points] > LIMIT).tolist():
                 number = int(points[at])
                 sums[number] = 0.0
@@ -211,6 +213,12 @@ class Courses:
                 yield Slow("astray", places[number], medians[number], beyond, _row(course, last[number]), "", places[setpoint], set_to)
 
 
+def _reach(setpoint: Level) -> tuple[float, float]:
+    """How far what follows a set point may go: where that may be set and be no news, and on its way there by as much again as it was ever moved."""
+    room, over = setpoint.room or 0.0, setpoint.high - setpoint.low
+    return setpoint.low - room - over, setpoint.high + room + over
+
+
 def _row(course: Course, at: int) -> tuple[str, int, int]:
-    """Identity, begin and end of the row that tells it."""
-    return course.rows[3][at], course.rows[4][at], course.rows[5][at]
+    """Identity of the row that tells it, and begin and end of what this observer saw of its point in the block."""
+    return course.rows[3][at], course.rows[4][course.rows[0].index(course.rows[0][at])], course.rows[5][at]

@@ -244,7 +244,8 @@ class Value:
             return
         row = dict.fromkeys(COLUMNS) | row
         low, high = row["ot.point.min"], row["ot.point.max"]
-        outside = self._outside("value-outside", place, level, (low, high), row)
+        least, most = self._slow().reach.get(place, (np.inf, -np.inf))  # it may go where its set point may be set
+        outside = [] if least <= low and high <= most else self._outside("value-outside", place, level, (low, high), row)
         yield from outside
         inside = level.low <= low and high <= level.high
         if inside and high - low > _bounds(level)[2] and self._news("value-jumps", place, row):
