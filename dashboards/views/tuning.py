@@ -42,7 +42,9 @@ def show(page: Page) -> None:
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
         return
     words = {"tag": page.say("page.tuning"), "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("tuning.what")}
-    kit.draw("headline", {"level": "none", "plain": True, "meta": [("", rule.id), ("", book.places.get(rule.file, ""))], **words}, "headline")
+    disabled = [("", page.say("rules.disabled_why", reason=rule.disabled))] if rule.disabled else []
+    meta = [*disabled, ("", rule.id), ("", book.places.get(rule.file, ""))]
+    kit.draw("headline", {"level": "none", "plain": True, "meta": meta, **words}, "headline")
     if not may("rules"):
         kit.draw("unseen", {"title": page.say("tuning.denied"), "note": "", "rows": []}, "denied")
         return
