@@ -173,7 +173,7 @@ def refused(page: Page) -> None:
     """Say, once, what was refused."""
     error: BalefireError | None = st.session_state.pop("refused", None)
     if error is not None:
-        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refused")
+        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refusal")
 
 
 def plain(text: str) -> str:

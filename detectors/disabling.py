@@ -47,8 +47,8 @@ def disabled(store: Store, span: Span | None = None) -> dict[str, str]:
         return {}
     if span is not None:
         kept = [version for version in kept if version.since is not None]  # the others were replaced before they judged anything
-        ends = [version.since for version in kept[1:]] + [None]
-        kept = [version for version, end in zip(kept, ends, strict=True) if (version.since or 0) < span.until and (end is None or end > span.since)]
+        ends = [*(version.since for version in kept[1:]), None]
+        kept = [version for version, end in zip(kept, ends, strict=False) if (version.since or 0) < span.until and (end is None or end > span.since)]
     return {rule: why for version in (kept if span else kept[-1:]) for rule, why in version.disabled.items()}
 
 

@@ -43,7 +43,7 @@ def show(page: Page) -> None:
     meta = [("", rule.id), *([("", page.say("rules.disabled_why", reason=rule.disabled))] if rule.disabled else [])]
     words = {"tag": page.say("page.disable"), "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("disable.what")}
     kit.draw("headline", {"level": "none", "plain": True, "meta": meta, **words}, "headline")
-    if written := st.session_state.pop("disabled", None):
+    if written := st.session_state.pop("written", None):
         kit.draw("unseen", {"title": page.say("disable.saved"), "note": "", "rows": [("", page.say("disable.saved_as", file=written))]}, "saved")
     if not may("rules"):
         kit.draw("unseen", {"title": page.say("disable.denied"), "note": "", "rows": []}, "denied")
@@ -108,7 +108,7 @@ def done(what: str, rule: str) -> None:
             file = deciding.enable(store, rule, by, str(st.session_state.get("disable_note") or ""))
         else:
             file = deciding.disable(store, rule, str(st.session_state.get("disable_reason") or ""), by)
-        st.session_state["disabled"] = str(file)
+        st.session_state["written"] = str(file)
 
 
 show(begin())

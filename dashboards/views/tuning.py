@@ -94,7 +94,7 @@ def chosen(page: Page, book: Book, rule: Rule, bound: Bound, steps: list[Step]) 
         "sentence": page.say("tuning.sentence", line=line, shift=rate(step.fires / shifts), before=rate(now.fires / shifts)),
         "reason": page.say("tuning.where", file=book.places.get(rule.file, rule.id), line=bound.line),
     }
-    kit.draw("headline", {"level": "critical" if step.lost else "none", "plain": True, "meta": [], **words}, "chosen")
+    kit.draw("headline", {"level": "critical" if step.lost else "none", "plain": True, "meta": [], **words}, "chosen_value")
     most = max(each.fires for each in steps) or 1
     rows = [
         [
