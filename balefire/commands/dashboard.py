@@ -38,7 +38,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     from dashboards.serve import serve as become
 
     settings, users = screen.settings, accounts(screen.settings)
-    where = _listened(listen or settings.dashboard.address, users)
+    where = listened(listen or settings.dashboard.address, users)
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
     address = f"http://{f'[{where}]' if where.version == 6 else where}:{port}"
     if users and not where.is_loopback:
@@ -63,7 +63,8 @@ def accounts(settings: Settings) -> Path | None:
     return file
 
 
-def _listened(address: str, users: Path | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def listened(address: str, users: Path | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where it listens. Raises UsageError for what is no address, and for a wider one than this machine's own where nobody has to log in."""
     try:
         where = ipaddress.ip_address("127.0.0.1" if address == "localhost" else address)
     except ValueError:

@@ -100,7 +100,7 @@ async def back(request: Request) -> Response:
         return _said(request, "/", ProviderError("access.lost_way"), 400)
     try:
         token, _ = await _asked(request, way.session, lambda: _asking(which).authorize_access_token(request))
-        name = _named(dict(token.get("userinfo") or {}), which.claim)
+        name = named(dict(token.get("userinfo") or {}), which.claim)
         account = desk.doorman.find(name)
         if account is None or account.hash:  # an account with a password is let in by that alone
             raise ProviderError("access.no_account", name=name[:64])
@@ -109,7 +109,7 @@ async def back(request: Request) -> Response:
     return await login.admit(request, desk, account, way.place, secure=_secure(request, which))
 
 
-def _named(claims: dict[str, Any], claim: str) -> str:
+def named(claims: dict[str, Any], claim: str) -> str:
     """Who the provider says it is. Raises ProviderError where it does not tell, or by an address that it says it has not verified: anybody may claim one."""
     name = claims.get(claim)
     by_mail = claim == "email" or name == claims.get("email")
