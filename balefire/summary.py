@@ -229,7 +229,7 @@ def unlearned(screen: Screen) -> list[RenderableType]:
 
 def disabled_lines(screen: Screen, disabled: Mapping[str, str]) -> list[RenderableType]:
     """What is not looked for because the site has disabled the rule."""
-    told = [indented(Prose(clean(screen.say("cli.disable.blind", rule=rule, reason=why)))) for rule, why in sorted(disabled.items())]
+    told = [indented(Prose(clean(screen.say("coverage.told.disabled", rule=rule, reason=why)))) for rule, why in sorted(disabled.items())]
     more = len(told) - DISABLED
     return [*told[:DISABLED], indented(Prose(screen.say("cli.disable.more", count=more)))] if more > 0 else told
 

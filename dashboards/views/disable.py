@@ -41,7 +41,8 @@ def show(page: Page) -> None:
         kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refused_at_once")
         return
     meta = [("", rule.id), *([("", page.say("rules.disabled_why", reason=rule.disabled))] if rule.disabled else [])]
-    words = {"tag": page.say("page.disable"), "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("disable.what")}
+    tag = page.say("disable.is" if rule.disabled else "page.disable")
+    words = {"tag": tag, "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("disable.what")}
     kit.draw("headline", {"level": "none", "plain": True, "meta": meta, **words}, "headline")
     if written := st.session_state.pop("written", None):
         kit.draw("unseen", {"title": page.say("disable.saved"), "note": "", "rows": [("", page.say("disable.saved_as", file=written))]}, "saved")
