@@ -197,7 +197,7 @@ class Replay:
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}))
+        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}, ruling.book))
         for detector in fresh:
             if detector.name not in self._learned:
                 self._learned[detector.name] = self.store.state(detector.name)

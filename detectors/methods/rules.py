@@ -27,7 +27,7 @@ _STATE: Final = 1  # of the form of a saved state
 
 def build(setup: Setup) -> Rules:
     """The detector with Balefire's own rules and those of the setup."""
-    return Rules(load((own_rules(), *setup.rules)), setup.files)
+    return Rules(setup.book or load((own_rules(), *setup.rules)), setup.files)
 
 
 class Rules:

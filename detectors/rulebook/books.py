@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
-from detectors.rulebook.load import load, missing
+from detectors.rulebook.load import load, missing, of_original
 from detectors.scoring import weights
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _book(files: Mapping[str, tuple[Place, str]]) -> Rulebook:
     with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
         names = {str(copy): str(Path(root) / name) for (root, name), copy in versions.write(version, Path(folder), own=True).items()}
         book = load([Path(folder)])
-    return replace(book, problems=tuple(replace(problem, file=names.get(problem.file, problem.file)) for problem in book.problems))
+    return replace(book, problems=tuple(of_original(problem, names.get(problem.file, problem.file)) for problem in book.problems))
 
 
 def _changes(old: Rulebook, new: Rulebook, asked: set[str], alone: bool) -> Iterator[Change]:

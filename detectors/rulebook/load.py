@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from records.schema import Table
 
-__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "own_rules"]
+__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules"]
 
 BESIDE: Final = (FILE, DISABLED)  # files of a directory of rules that are none
 
@@ -325,6 +325,12 @@ def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: 
         frame = extract_tb(error.__traceback__)[-1]
         reading.fault(Fault("unforeseen", detail=f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"))
         return None
+
+
+def of_original(problem: Problem, file: str) -> Problem:
+    """What is wrong with a copy, said of the file that it is of; where this could not be read, that."""
+    why = _reading(Path(file)).problems() if problem.check == "not-a-rule" and lexists(file) else []
+    return why[0] if why else replace(problem, file=file)
 
 
 def _reading(file: Path) -> Reading:
