@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 DASH: Final = "–"
+_LEVELS: Final = {"en": "123", "zh": "一二三"}
 
 
 def nanoseconds(text: str) -> int:
@@ -88,6 +89,10 @@ class Words:
     def role(self, role: str | None) -> str:
         """A role in words."""
         return role_words(role, self.language) or self.say("no_role")
+
+    def data_class(self, each: dict[str, Any]) -> str:
+        """Domain and level of industrial data: `Production, level 2`."""
+        return say("data.class", self.language, domain=self.code("data.domain", str(each["domain"])), level=_LEVELS[self.language][int(each["level"]) - 1])
 
     def technique(self, name: str) -> str:
         """`T0836 Modify Parameter`."""
