@@ -114,7 +114,7 @@ class Post:
             self._left(now())
             for row in self.rows():
                 if row["status"] == "waiting" and row["due"] <= now():
-                    status = self._tried(row, known.get(row["channel"]), now)
+                    status = self._tried(row, known, now)
                     counts[status] = counts.get(status, 0) + 1
         return counts
 
@@ -124,12 +124,12 @@ class Post:
             database.execute("UPDATE delivery SET status = 'waiting', changed = ? WHERE status = 'sending'", (now,))
             database.execute("UPDATE delivery SET status = 'doubt', said = 'interrupted', changed = ? WHERE status = 'doubtful'", (now,))
 
-    def _tried(self, row: Mapping[str, Any], way: Way | None, now: Callable[[], float]) -> str:
+    def _tried(self, row: Mapping[str, Any], known: Mapping[str, Way], now: Callable[[], float]) -> str:
         identity, tries = str(row["id"]), int(row["tries"]) + 1
         self._set(identity, now(), status="sending", tries=tries)
         try:
-            if way is None:
-                raise RefusedError(f"{row['channel']}?")
+            if (way := known.get(row["channel"])) is None:
+                raise UsageError("deliver.strange", name=row["channel"], known=", ".join(known) or "–")
             said = channels()[way.kind].deliver(way.settings, _parcel(row), lambda: self._doubtful(identity, now()))
         except LaterError as error:
             given_up = tries > len(PAUSES_S)

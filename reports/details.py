@@ -162,8 +162,8 @@ def unseen(told: Mapping[str, Any], words: Words) -> Section:
     gaps = [[Cell(words.minute(each["since"])), Cell(words.minute(each["until"])), words.span(each["seconds"])] for each in found["gaps"]]
     spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
     tables = [
-        _table(words, "spots", ("what", "todo"), spots, words.say("shown_of", shown=len(spots), total=number(found["spot_count"]))),
-        _table(words, "gaps", ("since", "until", "length"), gaps, words.say("shown_of", shown=len(gaps), total=number(found["gap_count"]))),
+        _table(words, "spots", ("what", "todo"), spots, words.shown(len(spots), found["spot_count"])),
+        _table(words, "gaps", ("since", "until", "length"), gaps, words.shown(len(gaps), found["gap_count"])),
     ]
     return Section(
         "unseen",
@@ -189,7 +189,7 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     kinds = [[Cell(words.role(each["role"])), words.of(each["assets"], whole)] for each in found["roles"]]
     tables = [
         _table(words, "exposure", ("what", "count"), rows),
-        _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.say("shown_of", shown=len(new), total=number(found["new"]))),
+        _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.shown(len(new), found["new"])),
         _table(words, "internet", ("inside", "way", "outside", "operations"), pairs, words.say("table.internet.note")),
         _table(words, "remote", ("protocol", "port", "bytes"), access, words.say("table.remote.note")),
         _table(words, "kinds", ("role", "assets"), kinds),
@@ -243,10 +243,15 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
         for each in found["flows"]
     ]
     listed = [
-        [Cell(words.text(each["title"])), Cell(words.code("data.kind", each["kind"])), Cell(words.data_class(each)), words.number(each["operations"])]
+        [
+            Cell(words.text(each["title"])),
+            Cell(words.code("data.kind", each["kind"])),
+            Cell(words.data_class(each)),
+            words.of(each["operations"], found["looked_at"]),
+        ]
         for each in rules["listed"]
     ]
-    shown = words.say("shown_of", shown=len(flows), total=number(found["flow_count"]))
+    shown = words.shown(len(flows), found["flow_count"])
     tables = [
         _table(words, "data_classes", ("class", "assets", "operations", "leaving"), classes),
         _table(words, "data_flows", ("class", "from", "to", "pairs", "operations"), flows, shown),
@@ -270,7 +275,7 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in found["suppressions"]
     ]
-    shown = words.say("shown_of", shown=len(listed), total=number(found["total"]))
+    shown = words.shown(len(listed), found["total"])
     tables = [
         _table(words, "versions", ("since", "version", "files", "added", "changed", "removed"), versions),
         _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding),

@@ -61,6 +61,10 @@ class Words:
         """`3 of 18`: no number without what it is out of."""
         return Cell(self.say("of", count=number(count), whole=number(whole)), count, "number")
 
+    def shown(self, count: int, whole: int) -> str:
+        """How many of how many a table shows; nothing of an empty one, which says so itself."""
+        return self.say("shown_of", shown=number(count), total=number(whole)) if whole else ""
+
     def number(self, value: float | None) -> Cell:
         """A number as a cell."""
         return Cell(DASH if value is None else number(value), value, "number")

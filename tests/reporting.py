@@ -76,12 +76,13 @@ def coverage(site: str, since: int, until: int, blind: tuple[tuple[int, int], ..
     base: dict[str, Any] = {
         "observer.name": f"sensor-{SITES.index(site) + 1}", "observer.site": site, "interface": "eth1", "packets": 12_000, "bytes": 1_400_000, "grade": 98.9,
         "decoded_bytes": 600_000, "undecoded_bytes": 6_000, "encrypted_bytes": 1_000, "lost": 500, "gaps": 1, "dropped": 3,
-        "undecoded": '[{"name":"tcp/3389","bytes":5000,"guess":"random"}]',
+        "undecoded": '[{"name":"tcp/3389","bytes":5000,"guess":"binary"}]',
         "encrypted": '[{"name":"ssh","port":"tcp/22","bytes":1000,"conversations":1}]',
     }  # fmt: skip
     times = [time for time in range(since, until, MINUTE) if not any(start <= time < end for start, end in blind)]
-    rows = [{**base, "id": f"{site}-{time}", "@timestamp": time, "event.start": time, "event.end": time + MINUTE - 1} for time in times]
-    return pa.Table.from_pylist([{name: row.get(name) for name in COVERAGE.names} for row in rows], schema=arrow_schema(COVERAGE))
+    columns: dict[str, list[Any]] = {name: [base.get(name)] * len(times) for name in COVERAGE.names}
+    columns |= {"id": [f"{site}-{time}" for time in times], "@timestamp": times, "event.start": times, "event.end": [time + MINUTE - 1 for time in times]}
+    return pa.table(columns, schema=arrow_schema(COVERAGE))
 
 
 def activities(random: Random, assets: list[Asset], since: int, until: int, count: int) -> pa.Table:
@@ -98,6 +99,8 @@ def activities(random: Random, assets: list[Asset], since: int, until: int, coun
             "network.protocol": "modbus", "observer.name": "sensor-1", "observer.site": asking.site, "ot.effect": effect, "ot.access": access,
             "ot.object.name": name, "ot.count": random.randrange(1, 60), "ot.grouped": True,
         })  # fmt: skip
+        if rows[-1]["source.ip"] == "8.8.4.4":
+            rows[-1]["destination.ip"] = asked.addresses[0]
     return pa.Table.from_pylist([{name: row.get(name) for name in ACTIVITY.names} for row in rows], schema=arrow_schema(ACTIVITY))
 
 
