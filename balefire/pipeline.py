@@ -123,6 +123,7 @@ class Replay:
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.knows = False  # … or did once
+        self.disabled: dict[str, str] = {}  # rules that the site has disabled, and why
         self.tally = Tally()
         self._stopped = False
         self._known = KeptPlant(store)
@@ -145,6 +146,7 @@ class Replay:
             inputs = self._captures(ruling)
             self.outbox.finish()
         finally:
+            self.disabled = ruling.version.disabled
             ruling.close()
             self.names.close()
             self.keeping.close()

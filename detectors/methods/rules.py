@@ -64,7 +64,7 @@ class Rules:
     def _judged(self, frame: Frame) -> list[Finding]:
         if not frame.height:
             return []
-        rules = [rule for rule in self.book.rules if rule.table is frame.schema and not rule.silent]
+        rules = [rule for rule in self.book.rules if rule.table is frame.schema and rule.fires]
         found = [*self._matched(rules, frame), *self._gathered(rules, frame)]
         return [finding for _, _, finding in sorted(found, key=lambda one: one[:2])]
 
