@@ -16,6 +16,7 @@ from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.baseline import baseline
 from balefire.commands.capture import demo, dissect, replay
+from balefire.commands.classes import classes
 from balefire.commands.dashboard import dashboard
 from balefire.commands.deliver import deliver
 from balefire.commands.disabling import disable, enable, everything
@@ -85,6 +86,7 @@ COMMANDS = (
     user,
     rulebook,
     policy,
+    classes,
     baseline,
     schema,
     protocols,

@@ -34,7 +34,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     from balefire.screen import to_json
     from dashboards.access.provider import Provider
     from dashboards.access.sessions import USERS
-    from dashboards.serve import DIRECTORY, MEBIBYTES, RULES, ZONE, environment
+    from dashboards.serve import DELIVERIES, DIRECTORY, LEDGER, MEBIBYTES, RULES, ZONE, environment
     from dashboards.serve import serve as become
 
     settings, users = screen.settings, accounts(screen.settings)
@@ -48,6 +48,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     oidc = Provider(**settings.oidc.model_dump()).environment()
     told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or ""), ZONE: settings.reports.zone, DIRECTORY: settings.reports.directory}
     told[RULES] = str(settings.rules.expanduser().absolute()) if settings.rules else ""
+    told |= {LEDGER: str(settings.ledger.ledger_place()), DELIVERIES: str(settings.delivery.post_place())}
     become(port, told | oidc, str(where))
 
 

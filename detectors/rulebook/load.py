@@ -10,6 +10,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from detectors.policy.classes import is_classes, read_classes
 from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
@@ -120,7 +121,7 @@ class _Book:
 
     def read(self) -> None:
         """Read everything."""
-        rest = [item for item in self.items if item not in self._waiting and item.reading.data and not is_policy(item.reading.data)]
+        rest = [item for item in self.items if item not in self._waiting and item.reading.data and not _is_of_the_site(item.reading.data)]
         for item in self.items:
             if item.made:
                 self._take(item, item.rule)
@@ -301,9 +302,17 @@ def missing(path: Path) -> UsageError:
     return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
 
 
+def _is_of_the_site(data: Mapping[str, Any]) -> bool:
+    """Whether a file says something of the site, its policy or the classes of its data, and is no rule."""
+    return is_policy(data) or is_classes(data)
+
+
 def _items(file: Path, own: bool) -> list[_Item]:
-    """A file on its way to a rule; a policy, with its many rules."""
+    """A file on its way to a rule; a policy, with its many rules; of data classes, what is wrong with them."""
     reading = _reading(file)
+    if is_classes(reading.data):
+        reading.faults += _stood(reading, lambda of, _: read_classes(of.document)[1], None) or []
+        return [_Item(reading, own)]
     if not is_policy(reading.data):
         return [_Item(reading, own)]
     rules = _stood(reading, _policy_rules, str(file)) or []
