@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from balefire.listing import AHEAD, WIDTHS, shown
 from detectors.phrases import measured
@@ -50,7 +50,7 @@ def test_how_much_of_a_program_was_moved() -> None:
     told = [measured({"network.protocol": "dnp3", "event.action": "read", "ot.effect": effect}, 3) for effect in ("file.read", "value.read")]
     assert told == ["#3", "3"]
     (operation, *_) = lines("dissect", CAPTURES / "s7comm.pcap")
-    uploaded = {**operation, "protocol": "s7comm", "object": {}, "values": [216.0], "action": "end_upload", "effect": "program.upload"}
+    uploaded: dict[str, Any] = {**operation, "protocol": "s7comm", "object": {}, "values": [216.0], "action": "end_upload", "effect": "program.upload"}
     assert "  216 B  " in list(shown([uploaded], "en", live=False))[1].plain
 
 
