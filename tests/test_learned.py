@@ -129,7 +129,8 @@ def test_each_tag_of_a_device_is_a_point_of_its_own() -> None:
     assert place_of("10.0.0.9", "cip", None, "tag", "Speed", 0) != place_of("10.0.0.9", "cip", None, "tag", "Weight", 0)
     assert place_of("10.0.0.9", "cip", None, "tag", "Recipe", 2) != place_of("10.0.0.9", "cip", None, "tag", "Recipe", 3)
     learned = Learned()
-    named = [point(minute, low, low + 1, 0) | {"ot.object.name": name} for minute in range(9) for name, low in (("Speed", 50.0), ("Weight", 9000.0))]
+    tags = {"Speed": 50.0, "Weight": 9000.0}
+    named = [point(minute, low, low + 1, 0) | {"ot.object.space": "tag", "ot.object.name": name} for minute in range(9) for name, low in tags.items()]
     learned.learn(Batch().activities, batch(values=named).points)
     assert sorted((level.low, level.high) for level in learned.levels.known.values()) == [(50.0, 51.0), (9000.0, 9001.0)]
 
