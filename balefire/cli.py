@@ -19,6 +19,7 @@ from balefire.commands.capture import demo, dissect, replay
 from balefire.commands.classes import classes
 from balefire.commands.dashboard import dashboard
 from balefire.commands.deliver import deliver
+from balefire.commands.disabling import disable, enable, everything
 from balefire.commands.doctor import doctor
 from balefire.commands.duty import duty
 from balefire.commands.evidence import evidence
@@ -95,6 +96,6 @@ COMMANDS = (
 
 for command in COMMANDS:
     main.add_command(command)
-for command in (backtest, convert, listed, rollback):
+for command in (everything, backtest, convert, disable, enable, listed, rollback):
     rulebook.add_command(command)
 store.add_command(housekeep)

@@ -123,6 +123,7 @@ class Replay:
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.knows = False  # … or did once
+        self.disabled: dict[str, str] = {}  # rules that the site has disabled, and why
         self.tally = Tally()
         self._stopped = False
         self._known = KeptPlant(store)
@@ -145,6 +146,7 @@ class Replay:
             inputs = self._captures(ruling)
             self.outbox.finish()
         finally:
+            self.disabled = ruling.version.disabled
             ruling.close()
             self.names.close()
             self.keeping.close()
@@ -195,7 +197,7 @@ class Replay:
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}))
+        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}, ruling.book))
         for detector in fresh:
             if detector.name not in self._learned:
                 self._learned[detector.name] = self.store.state(detector.name)

@@ -22,6 +22,7 @@ READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer
 MEBIBYTES: Final = "BALEFIRE_DISSECTION__MEBIBYTES"  # of memory that tshark may take for a packet, as the setting is called in the environment
 ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar, likewise
 DIRECTORY: Final = "BALEFIRE_REPORTS__DIRECTORY"  # where reports are kept, likewise
+RULES: Final = "BALEFIRE_RULES"  # the site's directory of rules, likewise
 LEDGER: Final = "BALEFIRE_LEDGER__FOLDER"  # where released ones are, likewise
 DELIVERIES: Final = "BALEFIRE_DELIVERY__FOLDER"  # where it is noted what went out, likewise
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")

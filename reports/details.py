@@ -161,9 +161,11 @@ def unseen(told: Mapping[str, Any], words: Words) -> Section:
     found: Row = told["unseen"]
     gaps = [[Cell(words.minute(each["since"])), Cell(words.minute(each["until"])), words.span(each["seconds"])] for each in found["gaps"]]
     spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
+    disabled = [[Cell(each["rule"], None, "mono"), Cell(each["reason"])] for each in found.get("disabled", [])]  # reports of before do not tell it
     tables = [
         _table(words, "spots", ("what", "todo"), spots, words.shown(len(spots), found["spot_count"])),
         _table(words, "gaps", ("since", "until", "length"), gaps, words.shown(len(gaps), found["gap_count"])),
+        *([_table(words, "disabled", ("rule", "reason"), disabled)] if disabled else []),
     ]
     return Section(
         "unseen",
@@ -285,7 +287,8 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
 
 
 def _changed(each: Row, words: Words) -> list[Cell]:
-    deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]))
+    subject = f" {each['subject']}" if each["table"] == "rules" else ""
+    deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]) + subject)
     return [Cell(words.minute(each["time"])), Cell(str(each["by"])), deed, what, Cell(each["note"] or DASH)]
 
 

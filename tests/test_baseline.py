@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.baseline.follows import Follow, Pair
 from detectors.baseline.habits import COLUMNS, Baseline, Habit, Key
 from detectors.baseline.learned import DETECTORS, Learned
-from detectors.baseline.levels import Level, Levels, Place
+from detectors.baseline.levels import Level, Levels
 from detectors.baseline.orders import BEGIN, Orders, Talk
+from detectors.baseline.places import Place
 from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import Rhythm, Rhythms
+from detectors.baseline.words import KINDS, Word
 from records.errors import UsageError
 from records.store import open_store
 from tests.cli import ROOT, balefire, lines, one, short, stored
@@ -46,7 +50,15 @@ def rhythms(draw: st.DrawFn) -> Rhythm:
 @st.composite
 def levels(draw: st.DrawFn) -> Level:
     low, high = sorted(draw(st.tuples(values, values)))
-    return Level(low, high, draw(st.integers(1, 10**6)), abs(draw(values)), draw(st.integers(0, 1440)), draw(st.booleans()))
+    level = Level(low, high, draw(st.integers(1, 10**6)), abs(draw(values)), draw(st.integers(0, 1440)), draw(st.booleans()))
+    return replace(level, least=low, most=high, spread=abs(draw(values)), blocks=draw(st.integers(1, 10**6))) if draw(st.booleans()) else level
+
+
+@st.composite
+def follows(draw: st.DrawFn) -> tuple[Pair, Follow]:
+    setpoint, place = draw(places), draw(places)
+    low, high = sorted(draw(st.tuples(values, values)))
+    return (setpoint._replace(device=place.device, protocol=place.protocol), place), Follow(low, high, abs(draw(values)))
 
 
 @st.composite
@@ -62,10 +74,15 @@ def baselines(draw: st.DrawFn) -> Learned:
             habit.add({"ot.object.name": name, "ot.object.first": None, "ot.object.last": None})
         found[key] = habit
     points = draw(st.dictionaries(places, levels(), max_size=4))
+    pairs = dict(draw(st.lists(follows(), max_size=3)))
+    words = {
+        place._replace(thing=4 * number): Word(kind, swapped)
+        for number, (place, kind, swapped) in enumerate(draw(st.lists(st.tuples(places, st.sampled_from(KINDS), st.booleans()), max_size=3)))
+    }
     after = st.dictionaries(effects | st.just(BEGIN), st.integers(1, 99), min_size=1, max_size=3)
     orders = draw(st.dictionaries(st.builds(Talk, names, names, names), st.dictionaries(effects, after, min_size=1, max_size=3), max_size=3))
     shed = draw(st.tuples(*(st.integers(0, 9) for _ in range(4))))
-    return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2]), Orders(orders, shed[3]))
+    return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2], pairs, words), Orders(orders, shed[3]))
 
 
 @settings(deadline=None, max_examples=100)
@@ -75,6 +92,7 @@ def test_judging_by_the_file_is_judging_by_what_was_learned(tmp_path_factory: py
     file.write_text(written(told), "utf-8")
     again = read(file)
     assert (again.habits.habits, again.rhythms.known, again.levels.known) == (told.habits.habits, told.rhythms.known, told.levels.known)
+    assert (again.levels.follows, again.levels.words.known) == (told.levels.follows, told.levels.words.known)
     assert (again.orders.known, again.shed, again.version) == (told.orders.known, told.shed, told.version)
     assert yaml.safe_load(file.read_text("utf-8"))["baseline"] == 1
     for key in list(told.habits.habits)[:3]:

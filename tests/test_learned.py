@@ -11,6 +11,7 @@ import pytest
 
 from detectors.baseline.learned import DETECTORS, Learned, kept
 from detectors.baseline.levels import Level
+from detectors.baseline.places import place_of
 from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import MOST_BINS, Sketch
 from detectors.baseline.telling import sentences
@@ -121,6 +122,16 @@ def test_how_far_is_far_follows_from_how_many_values_were_learned() -> None:
     assert Level(0.0, 1.0, 500, returns=True).room is None
     assert Level(0.0, 0.0).room is None
     assert Level(5.0, 9000.0, 500).room is None, "a counter"
+
+
+def test_each_tag_of_a_device_is_a_point_of_its_own() -> None:
+    """Tags that have names are read from their first element on; the number of an element alone is no place."""
+    assert place_of("10.0.0.9", "cip", None, "tag", "Speed", 0) != place_of("10.0.0.9", "cip", None, "tag", "Weight", 0)
+    assert place_of("10.0.0.9", "cip", None, "tag", "Recipe", 2) != place_of("10.0.0.9", "cip", None, "tag", "Recipe", 3)
+    learned = Learned()
+    named = [point(minute, low, low + 1, 0) | {"ot.object.name": name} for minute in range(9) for name, low in (("Speed", 50.0), ("Weight", 9000.0))]
+    learned.learn(Batch().activities, batch(values=named).points)
+    assert sorted((level.low, level.high) for level in learned.levels.known.values()) == [(50.0, 51.0), (9000.0, 9001.0)]
 
 
 def test_values_that_are_no_numbers_are_not_learned() -> None:

@@ -89,9 +89,10 @@ def test_who_may_only_look_cannot_make_one(own: Path, monkeypatch: pytest.Monkey
     with pytest.raises(DeniedError):
         printouts.make("daily", "over", "")
     assert Kept(own / "reports").heads() == []
-    monkeypatch.setattr("dashboards.printouts.visitor", lambda: None)
-    with pytest.raises(DeniedError):
-        printouts.file("daily", "json", "en")
+    for nobody in (None, Visitor("wall", "screen")):
+        monkeypatch.setattr("dashboards.access.visitor.visitor", lambda nobody=nobody: nobody)
+        with pytest.raises(DeniedError):
+            printouts.file("daily", "json", "en")
 
 
 def test_one_that_was_changed_is_said_and_not_shown(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

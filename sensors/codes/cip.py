@@ -14,6 +14,7 @@ from sensors.protocol import Function
 
 # Object classes that are looked at by number.
 IDENTITY, MESSAGE_ROUTER, ASSEMBLY, CONNECTION_MANAGER, FILE, PCCC, SYMBOL, TEMPLATE, MEMORY, FIRMWARE = 1, 2, 4, 6, 55, 103, 107, 108, 114, 161
+DATA_HIGHWAY: Final = 166  # not published: a connection to it carries PCCC
 
 # Services that are looked at by number.
 GET_ALL, SET_ALL, GET_LIST, SET_LIST, RESET, CREATE, DELETE, PACKET, APPLY, GET_SINGLE, SET_SINGLE = 1, 2, 3, 4, 5, 8, 9, 10, 13, 14, 16
@@ -105,8 +106,8 @@ CLASS_NAMES: Final = {
     42: "drive", 44: "overload", 45: "softstart", 55: "file", 66: "motion_axis", 67: "time_sync", 68: "modbus", 69: "originator_connections",
     71: "device_level_ring", 72: "qos", 93: "cip_security", 94: "ethernet_ip_security", 95: "certificate_management", 100: "controller", 103: "pccc",
     104: "program", 105: "module", 106: "program_memory", 107: "symbol", 108: "template", 109: "routine", 112: "task", 114: "memory", 139: "wall_clock_time",
-    142: "controller_mode", 161: "firmware", 172: "controller_changes", 243: "connection_configuration", 244: "port", 245: "tcp_ip_interface",
-    246: "ethernet_link",
+    142: "controller_mode", 161: "firmware", 166: "data_highway", 172: "controller_changes", 243: "connection_configuration", 244: "port",
+    245: "tcp_ip_interface", 246: "ethernet_link",
 }
 # What reading and changing objects of a class does, by the common services; (get, set).
 EFFECTS_OF: Final = {
