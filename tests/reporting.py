@@ -147,11 +147,14 @@ def fill(store: Store, since: int = START, days: int = 14, plant: Plant | None =
         store.write(Commit(batch=batch, findings=done.findings, alerts=done.alerts))
 
 
-def decide(store: Store, by: str = "Li Wei") -> None:
-    """Close every third alert, each verdict in turn, and acknowledge the one after it."""
+def decide(store: Store, by: str = "Li Wei", at_once: int = 1) -> None:
+    """Close every third alert, each verdict in turn, and acknowledge the one after it; so many decisions at a time."""
+    changes: list[Change] = []
     for place, row in enumerate(store.read("alert", Query(sort="id")).to_pylist()):
         if place % 3 == 0:
             verdict = ("true", "expected", "false")[place // 3 % 3]
-            store.change([Change("alert", row["id"], row["revision"], "close", by, {"status": "closed", "verdict": verdict, "closed": START}, "settled")])
+            changes.append(Change("alert", row["id"], row["revision"], "close", by, {"status": "closed", "verdict": verdict, "closed": START}, "settled"))
         elif place % 3 == 1:
-            store.change([Change("alert", row["id"], row["revision"], "acknowledge", by, {"status": "acknowledged"})])
+            changes.append(Change("alert", row["id"], row["revision"], "acknowledge", by, {"status": "acknowledged"}))
+    for start in range(0, len(changes), at_once):
+        store.change(changes[start : start + at_once])

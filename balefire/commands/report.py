@@ -246,15 +246,17 @@ def schedule(screen: Screen, as_json: bool) -> None:
     from balefire.reporting import turns
     from balefire.screen import table
     from records.nesting import iso
+    from reports.summary import known_sites
 
     with closing(opened(screen)) as store:
         found = turns(store, screen.settings, time.time_ns())
+        there = known_sites(store)
+    for site in sorted(set(screen.settings.reports.sites) - set(there)):
+        screen.note(screen.say("cli.report.no_site", site=site, sites=", ".join(there) or "–"))
     if as_json:
         for turn in found:
-            made = None if turn.made is None else iso(turn.made)
-            screen.emit(
-                {"period": turn.kind, "made_until": made, "due": turn.due is not None, "next": iso(turn.following), "zone": screen.settings.reports.zone}
-            )
+            made, zone = None if turn.made is None else iso(turn.made), screen.settings.reports.zone
+            screen.emit({"period": turn.kind, "site": turn.site, "made_until": made, "due": turn.due is not None, "next": iso(turn.following), "zone": zone})
     elif not found:
         screen.note(screen.say("cli.report.no_schedule"))
     else:
@@ -262,10 +264,10 @@ def schedule(screen: Screen, as_json: bool) -> None:
         from reports.periods import zone_of
 
         clock = Clock(zone_of(screen.settings.reports.zone), screen.language)
-        head = [(screen.say(f"cli.report.{name}"), False) for name in ("kind", "made", "next")]
-        now = screen.say("cli.report.now")
+        head = [(screen.say(f"cli.report.{name}"), False) for name in ("kind", "site", "made", "next")]
+        now, every = screen.say("cli.report.now"), screen.say("cli.report.all_sites")
         lines: list[list[str]] = []
         for turn in found:
             made = clock.moment(turn.made) if turn.made else "–"
-            lines.append([screen.say(f"report.title.{turn.kind}"), made, now if turn.due else clock.moment(turn.following)])
+            lines.append([screen.say(f"report.title.{turn.kind}"), turn.site or every, made, now if turn.due else clock.moment(turn.following)])
         screen.print(table(head, lines))
