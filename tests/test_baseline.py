@@ -200,7 +200,7 @@ def test_what_the_page_shows_is_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     page = (ROOT / "docs" / "baselines.md").read_text("utf-8")
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line, comments=True) for line in re.findall(r"^ {4}balefire (.+)$", page, re.MULTILINE)]
-    assert [words[1] for words in commands] == ["PLANT.pcap", "learn", "show", "export", "diff", "import"]
+    assert [words[1] for words in commands] == ["PLANT.pcap", "learn", "show", "export", "diff", "import", "history"]
     files = {"PLANT.pcap": str(short(tmp_path)), "NORMAL.pcap": str(DEMO), "2026-03-02": "2020-01-01", "2026-03-09": "2040-01-01"}
     for words in commands:
         done = balefire(*(files.get(word, word) for word in words), "--store", tmp_path / "store")
@@ -208,7 +208,8 @@ def test_what_the_page_shows_is_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "shown.yml").write_text(shown, "utf-8")
     told = read(tmp_path / "shown.yml")
-    assert (len(told.habits.habits), len(told.rhythms.known), len(told.levels.known), len(told.orders.known)) == (2, 1, 1, 1)
+    assert (len(told.habits.habits), len(told.rhythms.known), len(told.levels.known), len(told.orders.known)) == (2, 1, 2, 1)
+    assert (len(told.levels.follows), len(told.levels.words.known)) == (1, 1)
 
 
 def test_baselines_that_were_in_force_are_kept_and_compared(tmp_path: Path) -> None:
