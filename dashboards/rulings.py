@@ -58,6 +58,12 @@ class Book:
         return {failure.case: failure.got for failure in self.book.failures if failure.rule == rule.id}
 
 
+def elsewhere(book: Book, rules: Path) -> list[str]:
+    """The directories that the site's rules were read from, where this is none of them; without any, whoever judges may read this one next."""
+    roots = list(dict.fromkeys(root for root, _ in book.version.files if root != versions.OWN))
+    return [] if str((rules if rules.is_dir() else rules.parent).absolute()) in roots else roots
+
+
 def in_force(store: Store) -> Book | None:
     """The rules that this store was judged by last; None where it has kept none, or what it has kept is none."""
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 PART: Final = 5000  # rows of an answer
-BUCKETS: Final = 5000
+BUCKETS: Final = 30_000  # of an answer: each one goes over all rows again, and a server gives 65,536 at most where nobody set it otherwise
 KEPT: Final = "5m"  # how long the server keeps a point in time between two parts
 MILLISECOND: Final = 1_000_000
 
