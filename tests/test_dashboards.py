@@ -254,6 +254,14 @@ def asked(port: int, host: str, path: str, upgrade: bool = False) -> int:
         return int(line.recv(1000).split()[1])
 
 
+@pytest.mark.parametrize(("late", "capture", "blind"), [(59, False, []), (60, False, [60]), (240, False, [240]), (240, True, [])])
+def test_blind_is_what_a_whole_window_misses(late: int, capture: bool, blind: list[int]) -> None:
+    """Between the last window and the newest packet, and after a capture's end, nothing was missed."""
+    span = Span(NOW - 5 * MINUTE, NOW + late * formats.SECOND)
+    gaps = span.without(range(NOW - 5 * MINUTE, NOW, MINUTE), MINUTE)
+    assert [gap.length // formats.SECOND for gap in queries.Sensor("SPAN-1", capture, tuple(gaps)).gaps(span)] == blind
+
+
 def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
     """One page without a browser, and every text it sends to one."""
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
