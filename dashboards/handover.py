@@ -75,11 +75,11 @@ def decided(page: Page) -> Iterator[str]:
     """What people decided, by the clock of this machine, for as long as the page's period is."""
     since = time.time_ns() - page.span.length if page.period in queries.PERIODS else 0
     where = Range("time", low=since)
-    found = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=MOST_DECIDED))))
+    found = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=MOST_DECIDED)))
     total = page.store.count("audit", Query(where=where))
     yield page.say("handover.decided", count=number(total)) if total else page.say("handover.decided_none")
     named = tuple({str(row["subject"]) for row in found if row["table"] == "alert"})
-    titles = {str(row["id"]): row for row in queries.rows(queries.frame(page.store.read("alert", Query(ids=named))))}
+    titles = {str(row["id"]): row for row in queries.listed(page.store.read("alert", Query(ids=named)))}
     for row in reversed(found):
         at, subject = int(row["time"]), str(row["subject"])
         told = plain(subject) if row["table"] in ("rules", "access") else subject[:12]

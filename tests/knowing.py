@@ -157,3 +157,18 @@ QUIET: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # wh
     "a device that nobody reads": ("value", (polls([USUAL]) + [row for row in polls(LATER) if row["destination.ip"] != DEVICE], points([USUAL]))),
     "selected first": ("sequence", ([wrote(USUAL + 4, 1.0, effect, first=3) for effect in ("output.select", "output.operate")], [])),
 }  # fmt: skip
+NORMALLY: Final[dict[str, tuple[list[Stated], list[Stated]]]] = {  # by rule: what it tells of, changed as little as what it says would have been normal
+    "view-lost": (_during(None, DEVICE, None, USUAL + 5, USUAL + 6), []),
+    "poll-stopped": (_during(MASTER, DEVICE, None, USUAL + 5, USUAL + 6), []),
+    "poll-slowed": (_during(MASTER, DEVICE, 3.0), []),
+    "poll-bursts": (_during(MASTER, DEVICE, 1.0), []),
+    "even-talker": (polls(LATER) + [poll(minute, "10.10.1.66", DEVICE, 1.0) | {"ot.interval.deviation": 0.9} for minute in LATER[:8]], []),
+    "setpoint-outside": ([wrote(USUAL + 4, 15.0)], []),
+    "setpoint-creeps": ([wrote(USUAL + 2 * turn, 10.0 + turn * 0.4) for turn in range(7)], []),
+    "value-outside": ([], [point(USUAL + 1, 45.0, 56.0)]),
+    "value-jumps": ([], [point(USUAL + 1, 40.5, 46.5)]),
+    "values-stand": (polls(LATER), _frozen(range(USUAL + 3, USUAL + 12))),
+    "value-drifts": ([], course(range(USUAL, USUAL + 300), lambda minute: 34.4 if minute < USUAL + 30 else 34.0, 120)),
+    "value-astray": ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda minute: 52.0 if minute < USUAL + 25 else 44.6, 110)]),
+    "order-broken": ([wrote(USUAL + 40, 1.0, effect, first=3) for effect in ("output.select", "output.operate")], []),
+}  # fmt: skip

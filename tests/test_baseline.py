@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from detectors.baseline.orders import BEGIN, Orders, Talk
 from detectors.baseline.places import Place
 from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import Rhythm, Rhythms
+from detectors.baseline.versions import decoded, noted
 from detectors.baseline.words import KINDS, Word
 from records.errors import UsageError
 from records.store import open_store
@@ -207,6 +209,38 @@ def test_what_the_page_shows_is_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "shown.yml").write_text(shown, "utf-8")
     told = read(tmp_path / "shown.yml")
     assert (len(told.habits.habits), len(told.rhythms.known), len(told.levels.known), len(told.orders.known)) == (2, 1, 1, 1)
+
+
+def test_baselines_that_were_in_force_are_kept_and_compared(tmp_path: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "normal.yml"
+    one("replay", short(tmp_path), "--learn", DEMO, "--store", store)
+    one("baseline", "export", "--store", store, "-o", file)
+    gone = next(line for line in file.read_text("utf-8").splitlines() if line.startswith("- "))
+    file.write_text(file.read_text("utf-8").replace(f"{gone}\n", "", 1), "utf-8")
+    for _ in range(2):  # the one in force is not kept twice
+        one("baseline", "import", file, "--store", store)
+    first, second = lines("baseline", "history", "--store", store)
+    assert [(each["how"], each["added"], each["removed"], each["in_force"]) for each in (first, second)] == [
+        ("replayed", 0, 0, False),
+        ("imported", 0, 1, True),
+    ]
+    told = one("baseline", "history", second["version"], "--store", store, status=1)
+    assert told == {"added": [], "removed": [gone.removeprefix("- ")]}
+    back = one("baseline", "history", second["version"], first["version"], "--store", store, status=1)
+    assert (back["added"], back["removed"]) == (told["removed"], told["added"])
+    assert balefire("baseline", "history", "--store", store, "--language", "en").stdout.splitlines()[1].endswith("imported from a file  +0 −1 lines")
+    assert balefire("baseline", "history", "nowhere", "--store", store, "--language", "en").exit_code == 2
+
+
+def test_the_history_of_baselines_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detectors.baseline.versions.KEPT", 3)
+    state: bytes | None = None
+    for number in range(5):
+        state = noted(state, Learned(Baseline({Key("a", f"b{number}", "modbus", "value.read", None, None): Habit("read")})), number, "learned")
+    assert [each.since for each in decoded(state)] == [2, 3, 4]
+    assert len(decoded(noted(b"no versions", Learned(), None, "learned"))) == 1
+    with pytest.raises(ValueError, match="no versions"):
+        decoded(zlib.compress(b"{}x"))
 
 
 def test_where_nothing_was_learned_it_is_said(tmp_path: Path) -> None:

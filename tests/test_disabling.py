@@ -123,16 +123,16 @@ def test_it_is_watched_versioned_and_rolled_back_like_any_rule_file(rules: Path,
     watched = Watched(rules, monkeypatch)
     first = watched.ruling.version
     (rules / FILE).write_text("writes: too loud\n")
-    assert watched.ruling.look()
+    assert watched.look()
     assert watched.said == [f"Rules: version {watched.ruling.version.id} is in force in place of {first.id} ({FILE})."]
     assert [(each.id, each.disabled) for each in load(watched.ruling.rules).rules] == [("writes", "too loud")]
     assert (first.disabled, watched.ruling.version.disabled) == ({}, {"writes": "too loud"})
     (rules / FILE).write_text("writs: too loud\n")
-    assert not watched.ruling.look()
+    assert not watched.look()
     assert watched.said[-1].startswith(f"{rules / FILE}:1: There is no rule writs to disable.")
     assert load(watched.ruling.rules).rules[0].disabled, "what was in force stays so"
     (rules / FILE).unlink()
-    assert watched.ruling.look()
+    assert watched.look()
     assert not load(watched.ruling.rules).rules[0].disabled
     watched.ruling.close()
 

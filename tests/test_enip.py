@@ -282,6 +282,16 @@ def test_pccc_on_a_connection_to_data_highway_plus(body: str, anomalies: list[st
         assert (change["effect"], change["unit"], change["outcome"]) == ("cpu.stop", 5, "failure")
 
 
+def test_pccc_on_a_connection_whose_opening_was_not_seen() -> None:
+    talk = conversation()
+    talk.put(0, pdu(112, unit("0000 0500 0000 0200 0f00 5c00 80 01", 0x80FE0005, 1), 7))
+    talk.put(1, pdu(112, unit("0000 0200 0000 0500 4f00 5c00", 0x80FE0006, 1), 7))
+    talk.ask(pdu(112, unit("0e 03 2001 2401 3007", 0x80FE0015, 1), 7), pdu(112, unit("8e 00 00 00 03 414243", 0x80FE0016, 1), 7))
+    change, read = [(line["action"], line["effect"], line["unit"], line["outcome"], line["anomaly"]) for line in watch(talk.packets).lines[1:]]
+    assert change == ("change_mode", "cpu.stop", 5, "success", [])
+    assert read == ("get_attribute_single", "identity.read", None, "success", [])
+
+
 def conversation() -> Talk:
     return Talk(port=44818).open().ask(pdu(101, "01000000"), pdu(101, "01000000", 7))
 

@@ -17,8 +17,9 @@ from detectors.baseline.rhythms import MOST_BINS, Sketch
 from detectors.baseline.telling import sentences
 from detectors.discovery import Setup, detectors
 from records.model import Batch, severity_word
+from records.wording import catalogue
 from tests.hunted import DEVICE, MASTER
-from tests.knowing import CASES, LATER, NORMAL, QUIET, USUAL, batch, point, points, poll, polls, wrote
+from tests.knowing import CASES, LATER, NORMAL, NORMALLY, QUIET, USUAL, batch, point, points, poll, polls, wrote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,18 @@ def test_it_is_quiet_when_just_this_was_learned(rule: str) -> None:
     for rows in (NORMAL, CASES[rule][1]):
         learned.learn(batch(*rows).activities, batch(*rows).points)
     assert told(rule, learned.states()) == []
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_what_its_text_calls_normal_is_quiet(rule: str) -> None:
+    assert [finding.title.en for finding in taught(CASES[rule][0]).judge(batch(*NORMALLY[rule])) if finding.rule == rule] == []
+
+
+def test_no_rule_goes_without_a_case() -> None:
+    """Each rule that these detectors have words for fires here, explains itself, and is quiet where what it calls normal is so."""
+    worded = {f"{name}|{key.split('.')[1]}" for name in ("timing", "value", "sequence") for key in catalogue() if re.fullmatch(rf"{name}\.[a-z-]+\.title", key)}
+    assert worded == {f"{name}|{rule}" for rule, (name, _) in CASES.items()}
+    assert set(NORMALLY) == set(CASES)
 
 
 @pytest.mark.parametrize("case", QUIET)
@@ -129,7 +142,8 @@ def test_each_tag_of_a_device_is_a_point_of_its_own() -> None:
     assert place_of("10.0.0.9", "cip", None, "tag", "Speed", 0) != place_of("10.0.0.9", "cip", None, "tag", "Weight", 0)
     assert place_of("10.0.0.9", "cip", None, "tag", "Recipe", 2) != place_of("10.0.0.9", "cip", None, "tag", "Recipe", 3)
     learned = Learned()
-    named = [point(minute, low, low + 1, 0) | {"ot.object.name": name} for minute in range(9) for name, low in (("Speed", 50.0), ("Weight", 9000.0))]
+    tags = {"Speed": 50.0, "Weight": 9000.0}
+    named = [point(minute, low, low + 1, 0) | {"ot.object.space": "tag", "ot.object.name": name} for minute in range(9) for name, low in tags.items()]
     learned.learn(Batch().activities, batch(values=named).points)
     assert sorted((level.low, level.high) for level in learned.levels.known.values()) == [(50.0, 51.0), (9000.0, 9001.0)]
 

@@ -225,6 +225,7 @@ def test_how_much_of_a_program_moved() -> None:
     answer = ack("1b00", "00ff00fb70700a0b", side=ASK, reference=0x300)
     assert rows(*DOWNLOAD, NEXT[0], answer)[-1].anomalies == ("bad_length",)
     assert values(*DOWNLOAD, NEXT[0], answer, *DONE) == [218, 0, 4]
+    assert values(*DOWNLOAD, NEXT[0], answer.but(answer.data[:-2], CUT), *DONE) == [218, 0, 255], "all of it came, though not all was captured"
     assert only(job("1a00000000000000095f3038303030303150 0d31303078303138303030313734")).anomalies == ("bad_value",)
 
 

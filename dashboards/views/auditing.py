@@ -55,9 +55,9 @@ def show(page: Page) -> None:
     total = page.store.count("audit", Query(where=where))
     pages = min(MOST_PAGES, max(1, -(-total // FIRST)))
     place = min(max(1, int(asked) if (asked := st.query_params.get("page", "")).isdecimal() and len(asked) < 6 else 1), pages)
-    ahead = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=(place - 1) * FIRST)))) if place > 1 else []
+    ahead = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=(place - 1) * FIRST))) if place > 1 else []
     after = str(ahead[-1]["id"]) if ahead else ""
-    found = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=FIRST, after=after))))
+    found = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=FIRST, after=after)))
     listed(page, found, total)
     if pages > 1:
         turn(place, pages)
@@ -67,7 +67,7 @@ def show(page: Page) -> None:
 
 def verified(page: Page) -> None:
     """Whether the chain holds, and how its last entry is sealed: whoever noted that before can tell whether entries were cut off the end since."""
-    last = queries.rows(queries.frame(page.store.read("audit", Query(sort="-id", limit=1))))
+    last = queries.listed(page.store.read("audit", Query(sort="-id", limit=1)))
     if not last:
         words = {"tag": page.say("audit.title"), "sentence": page.say("audit.empty"), "reason": page.say("audit.empty_reason")}
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")

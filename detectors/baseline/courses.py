@@ -88,6 +88,7 @@ class Chart:
         devices = {device: number for number, device in enumerate(dict.fromkeys(place.device for place in self.places))}
         self.device = np.array([devices[place.device] for place in self.places], np.int64)
         self.pairs = [(self.numbers[one], self.numbers[other], each) for (one, other), each in follows.items() if {one, other} <= self.numbers.keys()]
+        self.judged[[number for _, number, _ in self.pairs]] = False  # what follows a set point goes where that goes
         self.height = len(devices)
 
     def course(self) -> Course:

@@ -26,7 +26,8 @@ def read_disabled(file: Path, known: Collection[str] | None) -> tuple[dict[str, 
     try:
         content = content_of(file)
     except OSError as error:
-        return {}, [problem(str(file), 1, "", Fault("unreadable", detail=error.strerror or str(error)))]
+        fault = Fault("unreadable", detail=error.strerror or str(error)) if file.is_file() else Fault("no-file")
+        return {}, [problem(str(file), 1, "", fault)]
     found, faults = entries(content)
     for name in [name for name in found if known is not None and name not in known]:
         faults.append((read(content).line(name), Fault("disabled-unknown", name=name, nearest=nearest(name, known or ()))))

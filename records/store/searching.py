@@ -160,6 +160,13 @@ class Searcher:
             columns["by"] = array([row[1] for row in rows], _element(table, by))
         return pa.table(columns | {"total": array([kind(row[-1]) for row in rows], _number(kind))})
 
+    def sums(self, source: Source, query: Query, fields: Sequence[str]) -> dict[str, int]:
+        """The sum of each of these fields."""
+        totals = {str(place): total for place, name in enumerate(fields) if (total := _total(source.table, name)[0])}
+        found = self.search(source, {"query": source.query(query), "aggs": totals, "size": 0, "track_total_hits": False})
+        told = found.get("aggregations", {})  # none where there is no index
+        return {name: int(told[str(place)]["value"]) if told else 0 for place, name in enumerate(fields)}
+
     def terms(self, source: Source, query: Query, wanted: Terms) -> pa.Table:
         """The asked fields and total, most frequent first. Every value is counted, so this is exact; only the most frequent are kept."""
         table, fields = source.table, [field_of(source.table, name) for name in wanted.fields]

@@ -10,7 +10,7 @@ from records.effects import NUMBER
 from sensors.engine import tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import table
-from sensors.protocol import Function
+from sensors.protocol import OCTETS, PIECE, Function
 
 # Object classes that are looked at by number.
 IDENTITY, MESSAGE_ROUTER, ASSEMBLY, CONNECTION_MANAGER, FILE, PCCC, SYMBOL, TEMPLATE, MEMORY, FIRMWARE = 1, 2, 4, 6, 55, 103, 107, 108, 114, 161
@@ -62,15 +62,15 @@ FUNCTIONS: Final = {
     "26/*": Function("insert_member", "configuration.write"),
     "27/*": Function("remove_member", "configuration.write"),
     "28/*": Function("group_sync", "test"),
-    "75/55": Function("initiate_file_upload", "file.read"),
-    "76/55": Function("initiate_file_download", "file.write"),
+    "75/55": Function("initiate_file_upload", "file.read", OCTETS),
+    "76/55": Function("initiate_file_download", "file.write", OCTETS),
     "77/55": Function("initiate_partial_file_read", "file.read"),
     "78/55": Function("initiate_partial_file_write", "file.write"),
-    "79/55": Function("file_upload_transfer", "file.read"),
-    "80/55": Function("file_download_transfer", "file.write"),
+    "79/55": Function("file_upload_transfer", "file.read", PIECE),
+    "80/55": Function("file_download_transfer", "file.write", PIECE),
     "81/55": Function("clear_file", "file.delete"),
-    "75/161": Function("firmware_update", "firmware.mode"),               # as ControlFLASH does: size and place of what is to come
-    "77/161": Function("firmware_transfer", "firmware.write"),
+    "75/161": Function("firmware_update", "firmware.mode", OCTETS),       # as ControlFLASH does: size and place of what is to come
+    "77/161": Function("firmware_transfer", "firmware.write", PIECE),
     "75/103": Function("execute_pccc", "unknown"),                        # where it carries none
     "76/103": Function("execute_pccc_on_data_highway", "unknown"),        # of a station behind: not published, as drivers ask it
     "77/103": Function("execute_local_pccc", "unknown"),                  # not published: named, not looked into

@@ -11,7 +11,8 @@ from sensors.codes.cip import BAD_VALUE, PCCC
 from sensors.engine.octets import inline, kernel, u8, u16le
 from sensors.engine.tables import RESPONSE
 
-HIGHWAY_HEADER: Final = 8  # octets
+HIGHWAY_HEADER, PCCC_HEADER = 8, 4  # octets
+NO_COMMAND: Final = 0xB0  # bits that are not set in one
 ON_HIGHWAY: Final = 1 << 47  # transactions of connections to class 166
 
 
@@ -49,3 +50,11 @@ def is_on_highway(transaction: int) -> bool:
 def transaction_of(memory: Any, at: int, end: int, row: Any) -> int:
     """The transaction code of a PCCC message behind the header of Data Highway Plus."""
     return u16le(memory, at + HIGHWAY_HEADER + 2, end, row)
+
+
+@kernel
+def looks_like_highway(memory: Any, at: int, end: int, row: Any) -> bool:
+    """Is this PCCC without a service? Of a connection whose opening was not seen: link 0 at both ends, where no service is 0, and a command."""
+    if end - at < HIGHWAY_HEADER + PCCC_HEADER or u16le(memory, at, end, row) != 0 or u16le(memory, at + 4, end, row) != 0:
+        return False
+    return u8(memory, at + HIGHWAY_HEADER, end, row) & NO_COMMAND == 0

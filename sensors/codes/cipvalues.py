@@ -118,7 +118,7 @@ def tell_part(memory: Any, octets: int, each: int, row: Any, asked: Any, joints:
 
 
 @kernel
-def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, joints: Any) -> int:
+def read_tag_request(memory: Any, at: int, end: int, cut: bool, row: Any, samples: Any, asked: Any, joints: Any) -> int:
     """The data of a request on a tag: how many values, of which type, from where, and those to be written."""
     service = asked.a
     if service == MODIFY_TAG:
@@ -150,7 +150,7 @@ def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, ask
         return at
     octets = TYPE_OCTETS[kind & 255] if kind != STRUCTURE else 0
     told = read_typed(memory, at, end, kind, row, samples, asked.g, asked.e + skipped // max(octets, 1))
-    if service == WRITE_FRAGMENT:
+    if service == WRITE_FRAGMENT and not cut:
         tell_part(memory, end - at, octets if told >= 0 else 0, row, asked, joints)
     if told >= 0 and (told > count or (told < count and service == WRITE_TAG)):
         row.anomaly |= QUANTITY_MISMATCH

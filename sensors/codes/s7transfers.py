@@ -13,6 +13,7 @@ from sensors.codes.s7comm import BAD_LENGTH, BAD_VALUE
 from sensors.codes.s7variables import TAG
 from sensors.engine.contexts import context, find
 from sensors.engine.octets import kernel, u8, u16be, u32be
+from sensors.engine.tables import CUT
 
 REQUEST_DOWNLOAD, DOWNLOAD_BLOCK, DOWNLOAD_ENDED, START_UPLOAD, UPLOAD, END_UPLOAD = range(26, 32)
 DATA_HEADER: Final = 4  # octets before those of a piece: how many there are
@@ -93,8 +94,9 @@ def count_piece(memory: Any, message: Any, key: int, at: int, end: int, row: Any
     if end - at < DATA_HEADER:
         return
     octets = u16be(memory, at, end, row)
-    if at + DATA_HEADER + octets > end:
+    if message.marks & CUT == 0 and octets > end - at - DATA_HEADER:
         row.anomaly |= BAD_LENGTH
+        octets = end - at - DATA_HEADER
     number = find(contexts, TAG, message.connection, key)
     if number >= 0:
-        contexts[number].c += min(octets, end - at - DATA_HEADER)
+        contexts[number].c += octets

@@ -12,7 +12,7 @@ from typing import Any, Final
 from records.effects import NUMBER
 from sensors.codes.carriers import tell_apart
 from sensors.codes.cip import ENCAPSULATED, ENCAPSULATION, fact
-from sensors.codes.cippccc import ON_HIGHWAY, is_on_highway, transaction_of
+from sensors.codes.cippccc import ON_HIGHWAY, is_on_highway, looks_like_highway, transaction_of
 from sensors.codes.connections import HIGHWAY, LINK, follow
 from sensors.codes.epath import OCTETS_EACH
 from sensors.engine.contexts import context
@@ -107,7 +107,7 @@ def read_connected(memory: Any, at: int, end: int, message: Any, row: Any, link:
             known = contexts[context(contexts, joints, LINK, message.speaker, link, message.clock)]
             if known.fresh:  # some answer under the number of the asking side
                 known = contexts[context(contexts, joints, LINK, message.hearer, link, message.clock)]
-            if known.a > 0 and known.b & HIGHWAY:
+            if known.b & HIGHWAY if known.a > 0 else looks_like_highway(memory, at + 2, end, row):
                 row.transaction = CONNECTED | ON_HIGHWAY | transaction_of(memory, at + 2, end, row)
             row.transaction |= known.a << 16
             row.unit = known.e if known.a > 0 else -1
