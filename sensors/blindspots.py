@@ -21,7 +21,8 @@ COUNTS: Final = (
     "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
 )  # fmt: skip
 ROWS: Final = (
-    "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "clock_back", "refused",
+    "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "clock_back",
+    "refused",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
