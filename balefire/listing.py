@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.screen import LOOKING, clean
 from records.wording import say
-from sensors.protocol import is_label
+from sensors.protocol import amount, is_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -88,10 +88,16 @@ def _object(operation: Mapping[str, Any]) -> str:
     first, last = about.get("first"), about.get("last")
     span = "" if first is None else str(first) if last in (None, first) else f"{first}–{last}"
     values: list[object] = operation["values"] or []
-    written = "" if not values else f"= {values[0]}" if len(values) == 1 else f"= {values[0]} … ×{len(values)}"
+    written = "" if not values else _written(operation, values[0]) if len(values) == 1 else f"= {values[0]} … ×{len(values)}"
     if is_label(operation["protocol"], about):  # it says all that space and numbers say
         return " ".join(part for part in (str(about["name"]), written) if part)
     return " ".join(str(part) for part in (about.get("space"), about.get("name"), span, written) if part)
+
+
+def _written(operation: Mapping[str, Any], value: object) -> str:
+    """A value; how much of a program or file was moved."""
+    meant = amount(operation["protocol"], operation["action"], operation["effect"])
+    return f"= {value}" if meant == "{}" else f"{meant.format(f'{value:.10g}')}"
 
 
 def _outcome(operation: Mapping[str, Any], language: str) -> str:

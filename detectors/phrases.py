@@ -95,9 +95,14 @@ def _place(row: Row, language: str) -> str:
 
 
 def measured(row: Row, value: float | None) -> str:
-    """A value of the row's object, with its engineering unit where the plant has told it."""
+    """A value of the row's object, with its engineering unit where the plant has told it; how much of a program or file was moved."""
+    from sensors.protocol import amount
+
+    if value is None:
+        return ""
     unit = row.get("ot.tag.unit")
-    return f"{number(value)} {unit}" if unit and value is not None else number(value)
+    meant = amount(*(str(row.get(name)) for name in ("network.protocol", "event.action", "ot.effect")))
+    return f"{number(value)} {unit}" if unit else meant.format(number(value))
 
 
 def number(value: float | None) -> str:

@@ -79,12 +79,21 @@ class Framing:
     lone: bool = False
 
 
+OCTETS, FROM, PIECE = "{} B", "+{} B", "#{}"
+MOVED: Final = ("program.", "file.", "firmware.")  # effects of what moves
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of a protocol: its name and its effect (`records.effects`)."""
+    """A function of a protocol: its name and its effect (`records.effects`).
+
+    `amount` tells what the value of a row is that moves a program, a file or firmware: OCTETS of the whole, the octet that a piece of it is FROM, or the
+    number of that PIECE.
+    """
 
     name: str
     effect: str
+    amount: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,13 @@ def protocols() -> tuple[Protocol, ...]:
 def title_of(name: str) -> str:
     """What people call the protocol of this name; the name of one that is not known here."""
     return next((protocol.title for protocol in protocols() if protocol.name == name), name)
+
+
+@cache
+def amount(protocol: str, action: str, effect: str) -> str:
+    """How the value of such a row is written: `12288 B`, `+444 B`, `#3`, or as it is."""
+    functions = (function for one in protocols() if one.name == protocol for function in one.functions.values() if function.name == action)
+    return (next((function.amount for function in functions), "") if effect.startswith(MOVED) else "") or "{}"
 
 
 def is_label(protocol: str, about: Mapping[str, Any]) -> bool:

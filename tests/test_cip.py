@@ -349,7 +349,22 @@ def test_fragments_know_their_place() -> None:
     assert (ask.first, ask.last, reply.outcome) == (0, 9, SUCCESS)
     assert reply.samples == (Values("tag", 2, (1, 2)),)
     write = only(asking(f"53 {TAG} c400 0a00 08000000 0100000002000000"))
-    assert (write.first, write.last, write.samples) == (0, 9, (Values("tag", 2, (1, 2)),))
+    assert (write.first, write.last, write.samples) == (2, 3, (Values("tag", 2, (1, 2)),))
+    behind = only(asking(f"53 {TAG} c400 0a00 24000000 0100000002000000"))
+    assert (behind.first, behind.last, behind.anomalies) == (0, 9, ("quantity_mismatch",))
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "octets"),
+    [(("Recipe",), "Recipe", "a002 ce0f"), (("Recipe", "3"), "Recipe[3]", "a002 ce0f"), (("Name",), "Name", "d000")],
+)
+def test_a_fragment_without_elements_of_a_known_size_is_octets_of_the_tag(path: tuple[str, ...], name: str, octets: str) -> None:
+    row = only(asking(f"53 {symbols(*path)} {octets} 0100 f4010000 {'07' * 20}"))
+    assert (row.space, row.name, row.first, row.last, row.anomalies) == ("tag_octets", name, 500, 519, ())
+    huge = only(asking(f"53 {symbols(*path)} {octets} 0100 ffffffff {'07' * 20}"))
+    assert (huge.first, huge.last) == (0xFFFFFFFF, 0xFFFFFFFF + 19)
+    by_number = only(asking(f"53 03 206b 25000500 {octets} 0100 f4010000 {'07' * 20}"))
+    assert (by_number.space, label("symbol", by_number.first, by_number.last)) == ("symbol", "symbol 5[0]")
 
 
 @pytest.mark.parametrize(("path", "masks", "name", "value"), BITS)

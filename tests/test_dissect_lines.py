@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from balefire.listing import AHEAD, WIDTHS, shown
+from detectors.phrases import measured
 from sensors.protocol import is_label
 from tests.cli import CAPTURES, lines, program
 from tests.test_iec104 import CLIENT, STATION, asdu, frame
@@ -40,6 +41,17 @@ def test_an_object_is_written_without_its_number_where_its_name_says_it() -> Non
     said = {name: is_label("cip", {**about, "name": name}) for name in ("routine 7", "program 5/routine 7", "program 5/routine 17", "my routine 7", None)}
     assert said == {"routine 7": True, "program 5/routine 7": True, "program 5/routine 17": False, "my routine 7": False, None: False}
     assert not is_label("cip", {"space": "file", "name": "pump.bin", "first": 101, "last": 101})
+
+
+def test_how_much_of_a_program_was_moved() -> None:
+    about = {"network.protocol": "s7comm", "event.action": "end_upload", "ot.effect": "program.upload"}
+    moved = [measured({**about, "event.action": action}, 12288) for action in ("end_upload", "upload", "plc_stop")]
+    assert [*moved, measured(about, None)] == ["12288 B", "+12288 B", "12288", ""]
+    told = [measured({"network.protocol": "dnp3", "event.action": "read", "ot.effect": effect}, 3) for effect in ("file.read", "value.read")]
+    assert told == ["#3", "3"]
+    (operation, *_) = lines("dissect", CAPTURES / "s7comm.pcap")
+    uploaded: dict[str, Any] = {**operation, "protocol": "s7comm", "object": {}, "values": [216.0], "action": "end_upload", "effect": "program.upload"}
+    assert "  216 B  " in list(shown([uploaded], "en", live=False))[1].plain
 
 
 def test_no_action_is_cut() -> None:

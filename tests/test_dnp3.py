@@ -76,6 +76,7 @@ CROB = "0C01 17 01 08 {:02X} 01 F4010000 00000000 {:02X}"
 OPEN = "1A00 0A00 000000000000 0000 00000000 00000000 0100 0004 0100" + named("config.xml")
 WRITING = OPEN.replace(" ", "").replace("01000004", "02000004")
 OPENED, CLOSING, REFUSED = "78563412000100000004010000", "78563412000000000004010000", "00000000000000000000000003"
+SIZES = ("19", "00100000"), ("19", "FFFFFFFF"), ("1B", "00100000")  # to be opened, and deleted
 FILE = {
     25: free(70, 3, OPEN.replace(" ", "")),
     26: free(70, 4, CLOSING),
@@ -341,7 +342,9 @@ def test_files() -> None:
     assert (row.effect, row.space, operation.name_octets) == ("file.read", "file", len("config.xml"))
     assert only(ask("19" + free(70, 3, WRITING))).effect == "file.write"
     opened = only(answer(free(70, 4, OPENED)))
-    assert (opened.space, opened.first, opened.outcome) == ("file", 0x12345678, SUCCESS)
+    assert (opened.space, opened.first, opened.outcome, opened.value) == ("file", 0x12345678, SUCCESS, 256)
+    assert [only(ask(function + free(70, 3, WRITING.replace("00" * 4 + "0200", size + "0200")))).value for function, size in SIZES] == [4096, None, None]
+    assert only(answer(free(70, 4, CLOSING))).value is None
     refused = only(answer(free(70, 4, REFUSED)))
     assert (refused.outcome, DNP3.errors[refused.error]) == (FAILURE, "file_not_found")
     block = only(ask("01" + free(70, 5, "7856341202000080")))

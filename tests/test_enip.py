@@ -263,6 +263,35 @@ def test_a_mode_change_of_a_station_behind() -> None:
     assert (line["action"], line["effect"], line["unit"], line["outcome"], line["anomaly"]) == ("change_mode", "cpu.stop", 5, "success", [])
 
 
+@pytest.mark.parametrize(("body", "anomalies"), [("0f00 5c00 80 01", []), ("0f00 5c00 80", ["short"]), ("0f", ["short"])])
+def test_pccc_on_a_connection_to_data_highway_plus(body: str, anomalies: list[str]) -> None:
+    """As a driver of PLC-5s opens it: port and station of the bridge, class 166; a mode change of station 5, and then a read, both before the answers."""
+    talk = conversation().ask(pdu(111, rr(forward_open(0xA3, "01 03 20a6 2401 2c01")), 7), pdu(111, rr(OPENED), 7))
+    there, back = "0000 0500 0000 0200", "0000 0200 0000 0500"
+    talk.put(0, pdu(112, unit(f"{there} {body}", 0x80FE0005, 1), 7))
+    talk.put(0, pdu(112, unit(f"{there} 0f00 5d00 a2 02 07 89 00 00", 0x80FE0005, 2), 7))
+    talk.put(1, pdu(112, unit(f"{back} 4f00 5d00 2a00", 0x80FE0006, 9), 7))
+    talk.put(1, pdu(112, unit(f"{back} 4f10 5c00", 0x80FE0006, 10), 7))
+    opened, *lines = [line for line in watch(talk.packets).lines if line["protocol"] in ("cip", "pccc", "enip") and line["action"] != "register_session"]
+    assert (opened["action"], opened["object"]["name"], opened["unit"]) == ("forward_open", "data_highway 1", 3)
+    assert [line["anomaly"] for line in lines if line["anomaly"] not in ([], ["unsolicited"])] == ([anomalies] if anomalies else [])
+    read = next(line for line in lines if line["object"]["name"] == "N7:0")
+    assert (read["protocol"], read["unit"], read["values"], read["outcome"]) == ("pccc", 5, [42], "success")
+    if not anomalies:
+        change = next(line for line in lines if line["action"] == "change_mode")
+        assert (change["effect"], change["unit"], change["outcome"]) == ("cpu.stop", 5, "failure")
+
+
+def test_pccc_on_a_connection_whose_opening_was_not_seen() -> None:
+    talk = conversation()
+    talk.put(0, pdu(112, unit("0000 0500 0000 0200 0f00 5c00 80 01", 0x80FE0005, 1), 7))
+    talk.put(1, pdu(112, unit("0000 0200 0000 0500 4f00 5c00", 0x80FE0006, 1), 7))
+    talk.ask(pdu(112, unit("0e 03 2001 2401 3007", 0x80FE0015, 1), 7), pdu(112, unit("8e 00 00 00 03 414243", 0x80FE0016, 1), 7))
+    change, read = [(line["action"], line["effect"], line["unit"], line["outcome"], line["anomaly"]) for line in watch(talk.packets).lines[1:]]
+    assert change == ("change_mode", "cpu.stop", 5, "success", [])
+    assert read == ("get_attribute_single", "identity.read", None, "success", [])
+
+
 def conversation() -> Talk:
     return Talk(port=44818).open().ask(pdu(101, "01000000"), pdu(101, "01000000", 7))
 

@@ -211,6 +211,24 @@ def test_what_is_no_pdu_in_a_session_is_named(spoilt: str, anomalies: list[str],
     assert (good["action"], good["outcome"], good["anomaly"]) == ("write_var", "success", [])
 
 
+def test_how_much_of_a_program_moved() -> None:
+    """Where a transfer begins its length is told, of each piece how much came before it, at the end how much came."""
+
+    def values(*given: Message) -> list[float | None]:
+        return [row.value for row in rows(*given) if row.role == REQUEST or row.action == "start_upload"]
+
+    assert values(*START_UPLOAD, *UPLOAD, *UPLOAD, *END_UPLOAD) == [None, 216, 0, 2, 4]
+    assert values(*DOWNLOAD, *NEXT, *NEXT, *NEXT, *DONE) == [218, 0, 4, 8, 12]
+    other = job("1b00000000000000095f3038303030303950", side=ANSWER, reference=0x300)
+    assert values(*NEXT, *DONE, other) == [None] * 3, "whose beginning was not seen"
+    assert values(*DOWNLOAD, other, *NEXT, *DONE) == [218, None, 0, 4], "of another block that has its place"
+    answer = ack("1b00", "00ff00fb70700a0b", side=ASK, reference=0x300)
+    assert rows(*DOWNLOAD, NEXT[0], answer)[-1].anomalies == ("bad_length",)
+    assert values(*DOWNLOAD, NEXT[0], answer, *DONE) == [218, 0, 4]
+    assert values(*DOWNLOAD, NEXT[0], answer.but(answer.data[:-2], CUT), *DONE) == [218, 0, 255], "all of it came, though not all was captured"
+    assert only(job("1a00000000000000095f3038303030303150 0d31303078303138303030313734")).anomalies == ("bad_value",)
+
+
 def test_an_acknowledgement_that_refuses() -> None:
     ask, answer = rows(*START_UPLOAD_OB0)
     assert (answer.transaction, answer.outcome, S7COMM.errors[answer.error]) == (ask.transaction, FAILURE, "priority_class_missing")

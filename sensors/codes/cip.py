@@ -10,10 +10,11 @@ from records.effects import NUMBER
 from sensors.engine import tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import table
-from sensors.protocol import Function
+from sensors.protocol import OCTETS, PIECE, Function
 
 # Object classes that are looked at by number.
 IDENTITY, MESSAGE_ROUTER, ASSEMBLY, CONNECTION_MANAGER, FILE, PCCC, SYMBOL, TEMPLATE, MEMORY, FIRMWARE = 1, 2, 4, 6, 55, 103, 107, 108, 114, 161
+DATA_HIGHWAY: Final = 166  # not published: a connection to it carries PCCC
 
 # Services that are looked at by number.
 GET_ALL, SET_ALL, GET_LIST, SET_LIST, RESET, CREATE, DELETE, PACKET, APPLY, GET_SINGLE, SET_SINGLE = 1, 2, 3, 4, 5, 8, 9, 10, 13, 14, 16
@@ -61,15 +62,15 @@ FUNCTIONS: Final = {
     "26/*": Function("insert_member", "configuration.write"),
     "27/*": Function("remove_member", "configuration.write"),
     "28/*": Function("group_sync", "test"),
-    "75/55": Function("initiate_file_upload", "file.read"),
-    "76/55": Function("initiate_file_download", "file.write"),
+    "75/55": Function("initiate_file_upload", "file.read", OCTETS),
+    "76/55": Function("initiate_file_download", "file.write", OCTETS),
     "77/55": Function("initiate_partial_file_read", "file.read"),
     "78/55": Function("initiate_partial_file_write", "file.write"),
-    "79/55": Function("file_upload_transfer", "file.read"),
-    "80/55": Function("file_download_transfer", "file.write"),
+    "79/55": Function("file_upload_transfer", "file.read", PIECE),
+    "80/55": Function("file_download_transfer", "file.write", PIECE),
     "81/55": Function("clear_file", "file.delete"),
-    "75/161": Function("firmware_update", "firmware.mode"),               # as ControlFLASH does: size and place of what is to come
-    "77/161": Function("firmware_transfer", "firmware.write"),
+    "75/161": Function("firmware_update", "firmware.mode", OCTETS),       # as ControlFLASH does: size and place of what is to come
+    "77/161": Function("firmware_transfer", "firmware.write", PIECE),
     "75/103": Function("execute_pccc", "unknown"),                        # where it carries none
     "76/103": Function("execute_pccc_on_data_highway", "unknown"),        # of a station behind: not published, as drivers ask it
     "77/103": Function("execute_local_pccc", "unknown"),                  # not published: named, not looked into
@@ -105,8 +106,8 @@ CLASS_NAMES: Final = {
     42: "drive", 44: "overload", 45: "softstart", 55: "file", 66: "motion_axis", 67: "time_sync", 68: "modbus", 69: "originator_connections",
     71: "device_level_ring", 72: "qos", 93: "cip_security", 94: "ethernet_ip_security", 95: "certificate_management", 100: "controller", 103: "pccc",
     104: "program", 105: "module", 106: "program_memory", 107: "symbol", 108: "template", 109: "routine", 112: "task", 114: "memory", 139: "wall_clock_time",
-    142: "controller_mode", 161: "firmware", 172: "controller_changes", 243: "connection_configuration", 244: "port", 245: "tcp_ip_interface",
-    246: "ethernet_link",
+    142: "controller_mode", 161: "firmware", 166: "data_highway", 172: "controller_changes", 243: "connection_configuration", 244: "port",
+    245: "tcp_ip_interface", 246: "ethernet_link",
 }
 # What reading and changing objects of a class does, by the common services; (get, set).
 EFFECTS_OF: Final = {

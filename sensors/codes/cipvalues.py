@@ -16,7 +16,7 @@ from sensors.codes.cip import (
     WRITE_FRAGMENT,
     WRITE_TAG,
 )
-from sensors.codes.epath import ASSEMBLIES, FACTS
+from sensors.codes.epath import ASSEMBLIES, FACTS, TAG, TAG_OCTETS
 from sensors.engine.contexts import begin_text, end_text, put_number, put_octet, put_octets
 from sensors.engine.dissecting import add_fact, add_run, add_text, add_value
 from sensors.engine.encodings import number_at
@@ -60,14 +60,20 @@ def read_plain(memory: Any, at: int, end: int, row: Any, samples: Any, asked: An
 
 
 @kernel
-def name_bit(memory: Any, bit: int, row: Any, asked: Any, joints: Any) -> None:
-    """The name of a bit of a tag, as engineers write it: `Valves.3`, `Valves[5].3`."""
-    text = begin_text(joints)
+def put_indexed(memory: Any, row: Any, asked: Any, joints: Any) -> None:
+    """Add the name of the row with its index, which is then no address: `Valves[5]`."""
     put_octets(memory, joints, row.name_at, row.name_octets)
     if asked.e > 0:
         put_octet(memory, joints, 91)
         put_number(memory, joints, asked.e)
         put_octet(memory, joints, 93)
+
+
+@kernel
+def name_bit(memory: Any, bit: int, row: Any, asked: Any, joints: Any) -> None:
+    """The name of a bit of a tag, as engineers write it: `Valves.3`, `Valves[5].3`."""
+    text = begin_text(joints)
+    put_indexed(memory, row, asked, joints)
     put_octet(memory, joints, 46)
     put_number(memory, joints, bit)
     end_text(row, text, joints)
@@ -94,7 +100,25 @@ def read_masks(memory: Any, at: int, end: int, octets: int, row: Any, samples: A
 
 
 @kernel
-def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, joints: Any) -> int:
+def tell_part(memory: Any, octets: int, each: int, row: Any, asked: Any, joints: Any) -> None:
+    """A fragment is about the elements that it holds; where these have no size that is known, about octets of the tag."""
+    if each > 0:
+        skipped, count = asked.k // each, max(octets // each, 1)
+        if skipped + count > asked.f:  # it would be about what lies behind the tag
+            row.anomaly |= QUANTITY_MISMATCH
+        else:
+            row.first = asked.e + skipped
+            row.last = row.first + count - 1
+    elif asked.g == TAG and row.name_octets > 0:
+        text = begin_text(joints)
+        put_indexed(memory, row, asked, joints)
+        end_text(row, text, joints)
+        row.space, row.first = TAG_OCTETS, asked.k
+        row.last = row.first + max(octets, 1) - 1
+
+
+@kernel
+def read_tag_request(memory: Any, at: int, end: int, cut: bool, row: Any, samples: Any, asked: Any, joints: Any) -> int:
     """The data of a request on a tag: how many values, of which type, from where, and those to be written."""
     service = asked.a
     if service == MODIFY_TAG:
@@ -124,8 +148,10 @@ def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, ask
     row.last = row.first + asked.f - 1
     if kind == 0:
         return at
-    octets = TYPE_OCTETS[kind & 255]
+    octets = TYPE_OCTETS[kind & 255] if kind != STRUCTURE else 0
     told = read_typed(memory, at, end, kind, row, samples, asked.g, asked.e + skipped // max(octets, 1))
+    if service == WRITE_FRAGMENT and not cut:
+        tell_part(memory, end - at, octets if told >= 0 else 0, row, asked, joints)
     if told >= 0 and (told > count or (told < count and service == WRITE_TAG)):
         row.anomaly |= QUANTITY_MISMATCH
     return end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
-from sensors.codes.cip import ASSEMBLY, CONNECTION_MANAGER, FORWARD_CLOSE, FORWARD_OPEN, LARGE_FORWARD_OPEN, UNCONNECTED_SEND
+from sensors.codes.cip import ASSEMBLY, CONNECTION_MANAGER, DATA_HIGHWAY, FORWARD_CLOSE, FORWARD_OPEN, LARGE_FORWARD_OPEN, UNCONNECTED_SEND
 from sensors.codes.epath import ASSEMBLIES, OCTETS_EACH, read_path
 from sensors.engine.contexts import context
 from sensors.engine.octets import inline, kernel, mix, u8, u16be, u16le, u32le
@@ -13,9 +13,11 @@ from sensors.engine.octets import inline, kernel, mix, u8, u16be, u16le, u32le
 RESERVE, CONFIGURE = NUMBER["session.reserve"], NUMBER["configuration.write"]
 HEARTBEAT: Final = 2  # octets of a connection on which nothing but its sequence count is sent
 MANAGER: Final = 0x2006  # how its path begins
+HIGHWAY: Final = 16
 
 # Contexts. LINK, by the host that sends on a connection and its number there: a: number of the connection that both directions share (0: it is closed),
-# b: transport class, c: 0 to the target, 1 from it, d: assembly, e: unit, f: 0 not known yet, 1 the data begin with a run/idle header, 2 they do not.
+# b: transport class (and HIGHWAY where it carries PCCC to Data Highway Plus), c: 0 to the target, 1 from it, d: assembly, e: unit, f: 0 not known yet,
+# 1 the data begin with a run/idle header, 2 they do not.
 # OPENING, by connection of the transport and transaction: a: service, d: octets agreed upon, e: number of the connection, f: transport class, h: unit,
 # k and l: assemblies to and from the target. OPENED, by number of the connection and originator: a and b: its numbers to and from the target, c: who that is.
 LINK, OPENING, OPENED = 0xE1, 0xE2, 0xE3
@@ -60,7 +62,8 @@ def read_forward_open(memory: Any, at: int, end: int, row: Any, asked: Any, join
         row.short, row.space, row.first, row.last = 1, -1, -1, -1
         return end
     read_connection_path(memory, place + 2, min(stop, end), row, asked, joints)
-    asked.e, asked.f, asked.d, asked.b = known, transport, sizes, CONNECTION_MANAGER
+    asked.e, asked.f, asked.d = known, transport | (HIGHWAY if asked.b == DATA_HIGHWAY else 0), sizes
+    asked.b = CONNECTION_MANAGER
     if kinds == 0:
         row.effect = CONFIGURE  # a null forward open changes the configuration
     elif transport < 2 and sizes >> 16 > HEARTBEAT:

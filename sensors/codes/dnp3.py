@@ -10,7 +10,7 @@ from records.effects import NUMBER
 from sensors.engine import tables
 from sensors.engine.octets import plain
 from sensors.engine.tables import table
-from sensors.protocol import Function
+from sensors.protocol import OCTETS, PIECE, Function
 
 # fmt: off
 ANOMALIES: Final = (
@@ -31,8 +31,8 @@ TRIP_CLOSE: Final = {0: "", 64: "_close", 128: "_trip"}
 
 FUNCTIONS: Final = {
     "0": Function("confirm", "data.exchange"),
-    "1": Function("read", "value.read"),
-    "2": Function("write", "value.write"),
+    "1": Function("read", "value.read", PIECE),
+    "2": Function("write", "value.write", PIECE),
     "3": Function("select", "output.select"),
     "4": Function("operate", "output.operate"),
     "5": Function("direct_operate", "output.operate"),
@@ -55,7 +55,7 @@ FUNCTIONS: Final = {
     "22": Function("assign_class", "configuration.write"),
     "23": Function("delay_measurement", "time.read"),
     "24": Function("record_current_time", "time.read"),
-    "25": Function("open_file", "file.read"),                            # opened to write: its row says so
+    "25": Function("open_file", "file.read", OCTETS),                    # opened to write: its row says so
     "26": Function("close_file", "session.close"),
     "27": Function("delete_file", "file.delete"),
     "28": Function("get_file_information", "directory.read"),
@@ -64,7 +64,7 @@ FUNCTIONS: Final = {
     "31": Function("activate_configuration", "program.activate"),
     "32": Function("authentication_request", "session.open"),
     "33": Function("authentication_request_no_ack", "session.open"),
-    "129": Function("response", "value.report"),                         # a response without its request, or the further fragments of one
+    "129": Function("response", "value.report", PIECE),                  # a response without its request, or the further fragments of one
     "130": Function("unsolicited_response", "value.report"),
     "131": Function("authentication_response", "session.open"),
     "256/0": Function("link_ack", "test"),

@@ -1,6 +1,7 @@
 """File transfer of DNP3 (IEEE 1815-2012, annex A, group 70).
 
 A file is called by its name where it is opened; from then on by the handle that the answer gave it, which the name stands beside in every row.
+The value of a row is the size of the file where it is opened, and the number of the block where one is transferred.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sensors.engine.tables import FAILURE, REQUEST, RESPONSE
 
 FILE_SPACE: Final = SPACES.index("file")
 FILE_WRITE: Final = NUMBER["file.write"]
+UNKNOWN_SIZE: Final = 0xFFFFFFFF
 # Contexts that hold the name of a file: OPENING, of a station on a connection, that which is being opened (`a`: the transaction, + 1); OPENED, by its handle.
 OPENING, OPENED = 18151, 18152
 
@@ -32,6 +34,14 @@ def read_names(memory: Any, at: int, end: int, row: Any, place: int) -> None:
 
 
 @kernel
+def tell_size(memory: Any, at: int, end: int, row: Any) -> None:
+    """How long a file is, where that is told: what answers the end of a transfer tells 0."""
+    size = u32le(memory, at, end, row)
+    if row.short == 0 and 0 < size < UNKNOWN_SIZE:
+        row.value = size
+
+
+@kernel
 def read_file(memory: Any, at: int, end: int, variation: int, row: Any) -> None:
     """A file object: what it is called, its handle, and the status of what was asked."""
     row.space = FILE_SPACE
@@ -41,6 +51,7 @@ def read_file(memory: Any, at: int, end: int, variation: int, row: Any) -> None:
         mode = u16le(memory, at + 20, end, row) if variation == 3 else 0
         if mode in (2, 3) and row.code == (OPEN_FILE + 1) << 40:
             row.effect = FILE_WRITE
+            tell_size(memory, at + 16, end, row)
     elif variation == 8 and at < end:
         row.name_at, row.name_octets = at, end - at
     elif variation in (4, 5, 6):
@@ -52,6 +63,8 @@ def read_file(memory: Any, at: int, end: int, variation: int, row: Any) -> None:
             row.value = NOTHING if row.short else block & 0x7FFFFFFF
         else:
             status = u8(memory, at + (12 if variation == 4 else 8), end, row)
+            if variation == 4 and status == 0 and row.role == RESPONSE and row.first > 0:
+                tell_size(memory, at + 4, end, row)
     if status > 0:
         row.error = FILE_ERROR + status
         if row.role == RESPONSE:

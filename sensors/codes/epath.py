@@ -26,8 +26,8 @@ from sensors.codes.cip import (
 from sensors.engine.contexts import begin_text, end_text, put_number, put_octet, put_octets
 from sensors.engine.octets import inline, kernel, u8, u16le, u32le
 
-SPACES: Final = ("tag", "symbol", "object", "assembly", "memory", "identity", "file")
-TAG, SYMBOLS, OBJECT, ASSEMBLIES, ADDRESSES, FACTS, FILES = range(7)
+SPACES: Final = ("tag", "symbol", "object", "assembly", "memory", "identity", "file", "tag_octets")
+TAG, SYMBOLS, OBJECT, ASSEMBLIES, ADDRESSES, FACTS, FILES, TAG_OCTETS = range(8)
 OCTETS_EACH: Final = 1 << 16  # addresses of an assembly, or of a symbol
 CLASS_BITS, INSTANCE_BITS, INSTANCES, ATTRIBUTES = 36, 16, 0xFFFFF, 0xFFFF
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sensors.engine.tables import F32BE, I16BE, I32BE, LOW_BIT, U8, U16BE, U32BE
-from sensors.protocol import Function
+from sensors.protocol import FROM, OCTETS, Function
 
 # fmt: off
 # Functions of jobs by number; PI services (40) by their place in PI_SERVICES; user data by group and subfunction.
@@ -13,12 +13,12 @@ FUNCTIONS: Final = {
     "0": Function("cpu_services", "unknown"),
     "4": Function("read_var", "value.read"),
     "5": Function("write_var", "value.write"),                             # outputs: output.operate
-    "26": Function("request_download", "program.download"),
-    "27": Function("download_block", "program.download"),
-    "28": Function("download_ended", "program.download"),
-    "29": Function("start_upload", "program.upload"),
-    "30": Function("upload", "program.upload"),
-    "31": Function("end_upload", "program.upload"),
+    "26": Function("request_download", "program.download", OCTETS),
+    "27": Function("download_block", "program.download", FROM),
+    "28": Function("download_ended", "program.download", OCTETS),
+    "29": Function("start_upload", "program.upload", OCTETS),
+    "30": Function("upload", "program.upload", FROM),
+    "31": Function("end_upload", "program.upload", OCTETS),
     "40": Function("pi_service", "unknown"),
     "40/1": Function("insert_block", "program.activate"),
     "40/2": Function("delete_block", "program.delete"),

@@ -50,14 +50,15 @@ def open_item(operations: Any, used: int, index: int, message: Any, sampled: int
 
 
 @kernel
-def remember(memory: Any, message: Any, row: Any, items: int, at: int, end: int, contexts: Any, joints: Any) -> None:
-    """Keep what a request asks for until its answer comes."""
+def remember(memory: Any, message: Any, row: Any, items: int, at: int, end: int, contexts: Any, joints: Any) -> int:
+    """Keep what a request asks for until its answer comes; returns the number of the context."""
     number = context(contexts, joints, TAG, message.connection, slot(row.transaction), message.clock)
     drop(contexts, number, joints)
     waits = contexts[number]
     waits.a, waits.b, waits.c = row.transaction + 1, row.code, items
     if end > at and not append(memory, contexts, number, joints, at, end - at):
         waits.a = 0
+    return number
 
 
 @inline

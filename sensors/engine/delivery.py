@@ -64,6 +64,7 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.port = flow.source_port if flow.side == flow.turned else flow.target_port
     message.speaker, message.hearer = flow.source, flow.target
     message.interface = streams.place
+    message.unit = message.transaction = -1
     message.marks = flags | (AFTER_GAP if flow.torn else BEGINS if flow.messages == 0 and flow.transport == 6 else 0)
     message.peered = heard = 0
     if flow.peer >= 0:
@@ -100,7 +101,7 @@ def deliver_frame(
     message.conversation = converse_frame(packet, framings[number].protocol, conversations, conversation_index, streams)
     ends = min(packet.source, packet.target) << 24 ^ max(packet.source, packet.target)
     message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
-    message.flow = message.port = -1
+    message.flow = message.port = message.unit = message.transaction = -1
     message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
     message.speaker, message.hearer, message.peered, message.interface = packet.source, packet.target, 0, streams.place
     message.marks = CUT if packet.length < packet.whole else 0

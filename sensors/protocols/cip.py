@@ -56,7 +56,7 @@ from sensors.codes.cip import (
     unnamed,
 )  # fmt: skip
 from sensors.codes.cipfiles import is_transfer, read_file_reply, read_file_request, read_firmware_reply, read_firmware_request
-from sensors.codes.cippccc import read_data_highway, read_pccc
+from sensors.codes.cippccc import is_on_highway, read_data_highway, read_pccc
 from sensors.codes.cipservices import ask, asked_of, begin_asked, default_class, is_known, read_status, set_code, unwrap
 from sensors.codes.cipvalues import read_identity_attribute, read_identity_list, read_plain, read_run, read_tag_reply, read_tag_request
 from sensors.codes.connections import connection_number, read_forward_close, read_forward_open
@@ -88,7 +88,7 @@ def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: A
     """The data of a request; returns their end."""
     service, kind = asked.a, asked.b
     if kind == SYMBOL and service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT):
-        return read_tag_request(memory, at, end, row, samples, asked, joints)
+        return read_tag_request(memory, at, end, message.marks & CUT != 0, row, samples, asked, joints)
     if kind == CONNECTION_MANAGER:
         if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN):
             return read_forward_open(memory, at, end, row, asked, joints, service == LARGE_FORWARD_OPEN)
@@ -97,7 +97,8 @@ def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: A
     elif kind == PCCC and service == EXECUTE:
         return read_pccc(memory, at, end, row)
     elif kind == PCCC and service == EXECUTE_DHP:
-        return read_data_highway(memory, at, end, row, asked)
+        read_data_highway(memory, at, end, row)
+        asked.h = row.unit
     elif kind == FILE and is_transfer(service):
         return read_file_request(memory, at, end, message, row, asked, contexts, joints)
     elif kind == FIRMWARE and service in (UPDATE, TRANSFER):
@@ -149,7 +150,7 @@ def read_reply(memory: Any, at: int, end: int, message: Any, part: int, row: Any
     elif kind == PCCC and service == EXECUTE:
         read_pccc(memory, at, end, row)
     elif kind == PCCC and service == EXECUTE_DHP and known:
-        read_data_highway(memory, at, end, row, asked)
+        read_data_highway(memory, at, end, row)
     elif known:
         read_known(memory, at, end, service, kind, row, samples, asked)
 
@@ -322,6 +323,15 @@ def read_replies(
     return used + 1, sampled + row.samples
 
 
+@kernel
+def read_highway(memory: Any, message: Any, row: Any) -> None:
+    """PCCC on a connection to Data Highway Plus: no service stands before it."""
+    end = message.offset + message.length
+    set_code(row, EXECUTE_DHP, PCCC)
+    row.unit = u8(memory, message.offset + 6, end, row) if row.role == RESPONSE else row.unit
+    close_row(row, message, read_data_highway(memory, message.offset, end, row), end)
+
+
 @entry
 def dissect(
     memory: Any, messages: Any, which: Any, operations: Any, used: int, samples: Any, sampled: int, contexts: Any, joints: Any,
@@ -334,6 +344,9 @@ def dissect(
         open_row(row, index, message, sampled)
         if message.marks & BROKEN or message.length == 0:
             row.anomaly = SHORT if message.marks & CUT == 0 else 0
+            used += 1
+        elif is_on_highway(message.transaction):
+            read_highway(memory, message, row)
             used += 1
         elif row.role == RESPONSE:
             used, sampled = read_replies(memory, index, message, operations, used, samples, sampled, contexts, joints)

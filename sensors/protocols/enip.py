@@ -12,7 +12,8 @@ from typing import Any, Final
 from records.effects import NUMBER
 from sensors.codes.carriers import tell_apart
 from sensors.codes.cip import ENCAPSULATED, ENCAPSULATION, fact
-from sensors.codes.connections import LINK, follow
+from sensors.codes.cippccc import ON_HIGHWAY, is_on_highway, looks_like_highway, transaction_of
+from sensors.codes.connections import HIGHWAY, LINK, follow
 from sensors.codes.epath import OCTETS_EACH
 from sensors.engine.contexts import context
 from sensors.engine.dissecting import add_fact, add_run, add_text, add_value, open_row, sub_code
@@ -98,7 +99,7 @@ def read_identity(memory: Any, at: int, end: int, row: Any, samples: Any, space:
 
 @kernel
 def read_connected(memory: Any, at: int, end: int, message: Any, row: Any, link: int, contexts: Any, joints: Any) -> int:
-    """The sequence count of a connected message: with its connection it is the transaction."""
+    """The sequence count of a connected message: with its connection it is the transaction. Of PCCC, that is its own."""
     sequence = u16le(memory, at, end, row)
     if row.short == 0:
         row.transaction = CONNECTED | sequence
@@ -106,6 +107,8 @@ def read_connected(memory: Any, at: int, end: int, message: Any, row: Any, link:
             known = contexts[context(contexts, joints, LINK, message.speaker, link, message.clock)]
             if known.fresh:  # some answer under the number of the asking side
                 known = contexts[context(contexts, joints, LINK, message.hearer, link, message.clock)]
+            if known.b & HIGHWAY if known.a > 0 else looks_like_highway(memory, at + 2, end, row):
+                row.transaction = CONNECTED | ON_HIGHWAY | transaction_of(memory, at + 2, end, row)
             row.transaction |= known.a << 16
             row.unit = known.e if known.a > 0 else -1
     return at + 2
@@ -151,7 +154,8 @@ def read_items(memory: Any, at: int, end: int, command: int, message: Any, row: 
             place = read_connected(memory, at, stop, message, row, link, contexts, joints) if kind == CONNECTED_DATA else at
             if place < stop:
                 row.payload, row.payload_length, row.selector = place, stop - place, CIP
-                follow(memory, place, stop, message, row, contexts, joints)
+                if not is_on_highway(row.transaction):
+                    follow(memory, place, stop, message, row, contexts, joints)
         elif kind in (IDENTITY_ITEM, SERVICES_ITEM):
             if read_item(memory, at, stop, kind, row, samples) != stop and row.short == 0:
                 row.anomaly |= BAD_ITEM

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from records.effects import NUMBER
-from sensors.codes.s7blocks import name_block, read_block, read_file, read_more_blocks, spelled
+from sensors.codes.s7blocks import name_block, read_block, read_more_blocks, spelled
 from sensors.codes.s7comm import (
     ANOMALIES,
     BAD_COUNT,
@@ -32,10 +32,10 @@ from sensors.codes.s7comm import (
 from sensors.codes.s7items import GOOD, fail
 from sensors.codes.s7lists import FIRMWARE, MANUFACTURER, ask_for_more, read_list
 from sensors.codes.s7tables import answer_table, ask_table, is_table
+from sensors.codes.s7transfers import DOWNLOAD_BLOCK, END_UPLOAD, REQUEST_DOWNLOAD, START_UPLOAD, UPLOAD, count_piece, read_transfer, read_upload_begun
 from sensors.codes.s7variables import (
     MOST_ITEMS,
     MOST_VALUES,
-    TAG,
     answers,
     asks,
     open_item,
@@ -45,22 +45,21 @@ from sensors.codes.s7variables import (
     recall,
     remember,
 )
-from sensors.engine.contexts import context, drop, find
+from sensors.engine.contexts import drop
 from sensors.engine.dissecting import add_fact, most_rows, open_row, sub_code
-from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16be, u24be, u32be
+from sensors.engine.octets import borrow, entry, inline, kernel, u8, u16be, u24be
 from sensors.engine.tables import BROKEN, CUT, FAILURE, REPORT, REQUEST, RESPONSE, SUCCESS
 from sensors.protocol import BY_PAYLOAD, Framing, Protocol
 
 # fmt: off
 MAGIC: Final = 0x32
 JOB, ACK, ACK_DATA, USER_DATA = 1, 2, 3, 7
-READ, WRITE, DOWNLOAD, NEXT_BLOCK, DOWNLOADED, START_UPLOAD, UPLOAD, END_UPLOAD, PI, SETUP = 4, 5, 26, 27, 28, 29, 30, 31, 40, 240
+READ, WRITE, PI, SETUP = 4, 5, 40, 240
 NAMELESS: Final = 255       # an acknowledgement whose request was not seen
 INDICATES, ASKS, ANSWERS = 0, 4, 8  # kinds of user data; those of NC are 1 less or 3 more
 CYCLIC, BLOCKS, CPU, CLOCK = 2, 3, 4, 7  # groups of user data
 # fmt: on
 
-UPLOAD_KEY: Final = 2 << 20
 REPORT_VALUE: Final = NUMBER["value.report"]
 
 INSERT, DELETE, PROGRAM, _, COMPRESS, COPY = (spelling(name) for name in PI_SERVICES)
@@ -70,34 +69,10 @@ COLD: Final = 0x43
 @inline
 def fetches(code: int) -> bool:
     """Does a controller ask for what its client downloads? All else that it asks, its partner answers."""
-    return (DOWNLOAD + 1) << 40 <= code < (START_UPLOAD + 1) << 40
+    return (REQUEST_DOWNLOAD + 1) << 40 <= code < (START_UPLOAD + 1) << 40
 
 
 # ── blocks ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@kernel
-def read_transfer(memory: Any, message: Any, code: int, at: int, end: int, row: Any, contexts: Any, joints: Any) -> None:
-    """Uploads and downloads. Only the request that begins an upload names its block: it is kept until the upload ends, by the number of the upload."""
-    if code in (UPLOAD, END_UPLOAD) or (code == START_UPLOAD and row.role == RESPONSE):
-        upload = u32be(memory, at + 4, end, row)
-        if row.short:
-            return
-        if code == START_UPLOAD:
-            begun = find(contexts, TAG, message.connection, UPLOAD_KEY)
-            if begun >= 0 and contexts[begun].b == row.transaction:
-                block = contexts[begun].a
-                number = context(contexts, joints, TAG, message.connection, UPLOAD_KEY | 8 | upload & 7, message.clock)
-                contexts[number].a, contexts[number].b = block, upload
-            return
-        number = find(contexts, TAG, message.connection, UPLOAD_KEY | 8 | upload & 7)
-        if number >= 0 and contexts[number].b == upload and contexts[number].a >= 0:
-            name_block(memory, contexts[number].a >> 20, contexts[number].a & 0xFFFFF, row, joints)
-        return
-    block = read_file(memory, at + 8, end, row, joints)
-    if code == START_UPLOAD and block >= 0:
-        number = context(contexts, joints, TAG, message.connection, UPLOAD_KEY, message.clock)
-        contexts[number].a, contexts[number].b = block, row.transaction
 
 
 @kernel
@@ -188,13 +163,14 @@ def read_job(
         rows = read_items(memory, index, message, at + 2, end, end, stop, items, code == WRITE, operations, used, samples, sampled)
         remember(memory, message, row, items, at + 2, end if code == READ else 0, contexts, joints)
         return rows
-    if DOWNLOAD <= code <= END_UPLOAD:
-        read_transfer(memory, message, code, at, end, row, contexts, joints)
+    transfer = 0
+    if REQUEST_DOWNLOAD <= code <= END_UPLOAD:
+        transfer = read_transfer(memory, message, code, at, end, row, contexts, joints)
     elif code == PI:
         read_service(memory, at, end, row, joints)
     elif code == SETUP:
         read_setup(memory, at, end, row, samples)
-    remember(memory, message, row, 1, 0, 0, contexts, joints)
+    contexts[remember(memory, message, row, 1, 0, 0, contexts, joints)].d = transfer
     return 1
 
 
@@ -225,8 +201,10 @@ def read_ack(
         if row.short == 0:
             rows = read_answers(memory, index, message, end, stop, items, kept, code, operations, used, samples, sampled, contexts, joints)
     elif code == START_UPLOAD:
-        read_transfer(memory, message, code, at, end, row, contexts, joints)
+        read_upload_begun(memory, message, at, end, row, contexts, joints)
         kept = recall(message, row.transaction, contexts)  # it may have given way
+    elif code in (UPLOAD, DOWNLOAD_BLOCK) and same:
+        count_piece(memory, message, contexts[kept].d, end, stop, row, contexts)
     elif code == SETUP:
         read_setup(memory, at, end, row, samples)
     if kept >= 0:

@@ -342,6 +342,7 @@ ENIP: Final = Conformance(
     },
     untold=(
         "PLC-5 and SLC traffic beyond typed reads of one MicroLogix: no capture has it. tests/test_pccc.py makes it after 1770-6.5.16.",
+        "PCCC on a connection to Data Highway Plus (class 166): no capture has it. tests/test_enip.py makes it as a driver of PLC-5s opens it.",
         "Which words of a PLC-5's file are one element: a word range does not tell the type of the file, so they are numbered from its address on.",
         "How each command of an executed list ended (its own status stands for all), and what the lists of RSLogix 500 (function 163) read: not published.",
         "Where in a file a partial transfer begins (class 55, services 77 and 78): file, service and outcome are told; no document at hand has its fields.",
