@@ -20,7 +20,10 @@ COUNTS: Final = (
     "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "one_sided", "talks",
     "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
 )  # fmt: skip
-ROWS: Final = ("observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "refused")
+ROWS: Final = (
+    "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "clock_back",
+    "refused",
+)  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
@@ -70,12 +73,14 @@ class Sums:
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
     sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
     windows: dict[str, dict[int, bool]] = field(default_factory=dict[str, dict[int, bool]])  # by capture; True: the clock stepped before it
+    back: float = 0.0  # seconds that the clock stepped back at worst
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
 
     def add(self, row: dict[str, Any]) -> None:
         """One window; its `COUNTS` are added up for many at once."""
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = bool(row["clock_steps"])
+        self.back = max(self.back, row["clock_back"] or 0.0)
         for side in ("requests_only", "answers_only"):
             if row[side]:
                 most, of, windows = self.sides.get(side, (0, 0, 0))
@@ -233,6 +238,8 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
     silent, stepped = sums.silence()
     if stepped:
         yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
+    if sums.back:
+        yield Spot("clock_back", place, 60, {"seconds": sums.back})
     if silent:
         share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
         yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from records.schema import COVERAGE, arrow_table
 from sensors.activities import address_text
 from sensors.engine import character, clocks, delivery, interfaces, sides
 from sensors.engine.ciphers import CIPHERS
+from sensors.engine.link import BELIEVED
+from sensors.engine.streams import PAUSE
 from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, WINDOW, table
 from sensors.grading import grade, reasons
 from sensors.protocol import protocols
@@ -34,9 +37,11 @@ ODDITIES: Final = (
     "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans",
 )  # fmt: skip
 COUNTED: Final = (
-    "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, "resumed", "torn", *TUNNELS[1:],
+    "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:],
+    "resumed", "torn", "returned", "strayed", "back",
 )  # fmt: skip
 BREAK: Final = 3  # windows without a packet after which it is told whether the clock stepped
+ALIKE: Final = 0.5  # share of such a pause by which the capture must have gone ahead of a clock on the wire, to have stepped
 OTHERS: Final = "others"  # the interfaces that have no place of their own
 
 
@@ -173,6 +178,7 @@ class CoverageLog:
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
         self._last: int | None = None  # window
+        self._ahead: dict[tuple[int, str], int] = {}  # of each clock on the wire, the least by which it was so in its last window, nanoseconds
 
     def close_window(self) -> None:
         """Take a window's counters and zero them."""
@@ -182,12 +188,31 @@ class CoverageLog:
         if not counts[:, _WINDOW].any():
             return
         window = int(streams.window) * WINDOW
-        paused = self._last is not None and window - self._last > BREAK * WINDOW
-        self._last = window
+        pause = window - self._last if self._last is not None and window - self._last > BREAK * WINDOW else 0
+        self._last, ahead, self._ahead = window, self._ahead, self._kept()
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
             count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
-            self._rows.append(self._row(window, place, count) | {"clock_steps": int(paused and count["resumed"] > count["torn"])})
+            moves = [move for each, move in self._moves(ahead) if each == place]
+            self._rows.append(self._row(window, place, count) | _steps(count, pause, moves))
         ledger.clear()
+
+    def _compared(self) -> Iterator[tuple[tuple[int, str], list[int]]]:
+        """(place and name, how far the capture's clock was ahead: each time, in order) of every clock on the wire that is remembered."""
+        ledger = self._ledger
+        for number in np.flatnonzero(ledger.references.kind > 0).tolist():
+            row = ledger.references[number]
+            yield (int(row.place), clock_name(row)), ledger.differences[number * clocks.SAMPLES :][: int(row.samples)].tolist()
+
+    def _kept(self) -> dict[tuple[int, str], int]:
+        """Of the clocks that are still remembered. The least: packets from a step on stand in the old window until the step is believed."""
+        return {key: min(told) if told else self._ahead[key] for key, told in self._compared() if told or key in self._ahead}
+
+    def _moves(self, ahead: dict[tuple[int, str], int]) -> Iterator[tuple[int, tuple[int, int]]]:
+        """(place, (since the windows before, the furthest back in this one)): how the capture's clock moved against one on the wire, nanoseconds."""
+        for key, told in self._compared():
+            if told:
+                before = ahead.get(key, told[0])
+                yield key[0], (told[0] - before, min(later - former for former, later in pairwise([before, *told])))
 
     def _row(self, window: int, place: int, count: dict[str, int]) -> dict[str, Any]:
         unknown = self._unknown(place)
@@ -277,6 +302,15 @@ class CoverageLog:
             identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}{own}".encode(), digest_size=10).hexdigest()
             row |= {"id": identity, "observer.name": self._origin.observer, "observer.site": self._origin.site}
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))
+
+
+def _steps(count: dict[str, int], pause: int, moves: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Whether the clock stepped. Forward: after a pause conversations go on where they were, or it is ahead of a clock on the wire by as much.
+    Back: packets come late, and conversations go on where they were, or it fell behind such a clock. Where neither is so, captures may just be joined.
+    """
+    forward = pause > 0 and (count["resumed"] > count["torn"] or any(since > ALIKE * pause for since, _ in moves))
+    back = max([-far for _, far in moves if -far > PAUSE] + [count["back"]] * (count["returned"] > count["strayed"]), default=0)
+    return {"clock_steps": int(forward), "clock_back": back / SECOND if count["late"] >= BELIEVED else 0.0}
 
 
 def _vlan(number: Any) -> int | None:

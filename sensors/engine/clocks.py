@@ -22,7 +22,7 @@ TWO_STEP: Final = 0x0200  # of the flags: the time comes with a follow-up
 KNOWN_UTC: Final = 0x000C  # … the timescale is that of PTP, and its distance from UTC is valid
 NTP, PTP = 1, 2  # kinds of references
 REFERENCES: Final = 16
-SAMPLES: Final = 64  # of each in a window, the first ones
+SAMPLES: Final = 64  # of each in a window: the first ones, and the last
 BILLION: Final = 1_000_000_000
 SINCE_1900: Final = 2_208_988_800  # seconds from the epoch of NTP to that of Unix
 LAST_SECOND: Final = 1 << 32
@@ -57,9 +57,8 @@ def _reference(kind: int, family: int, a: int, b: int, c: int, d: int, place: in
 @inline
 def _compare(number: int, captured: int, told: int, references: Any, differences: Any) -> None:
     row = references[number]
-    if row.samples < SAMPLES:
-        differences[number * SAMPLES + row.samples] = captured - told
-        row.samples += 1
+    row.samples = min(row.samples + 1, SAMPLES)
+    differences[number * SAMPLES + row.samples - 1] = captured - told
 
 
 @kernel

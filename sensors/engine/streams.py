@@ -23,12 +23,16 @@ from sensors.engine.history import contradicts, remember
 from sensors.engine.holes import filled, in_hole, leave_hole
 from sensors.engine.interfaces import turn, turn_to
 from sensors.engine.link import NO_PORT, note
+from sensors.engine.network import TCP
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, same_octets
 from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 32  # segments out of order that one direction may hold
 IDLE: Final = 300 * SECOND  # a flow that was silent so long is over
+NUMBERED: Final = 256  # datagrams to others that a host may send between two to one
+PACED: Final = 8  # datagrams that tell at which pace they come …
+SLOWER: Final = 4  # … and how many times as long a pause is that is none of theirs
 PAUSE: Final = 2 * WINDOW  # so long says nothing of one direction; of all at once it is told whether the clock stepped meanwhile
 NEAR: Final = 1 << 16  # as far as a window reaches
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
@@ -461,10 +465,32 @@ def _count(packet: Any, streams: Any) -> None:
         streams.shed += 1
 
 
+@inline
+def _keep_pace(packet: Any, flow: Any) -> None:
+    """One more datagram: how long pauses are, and whether its sender numbers what it sends."""
+    pause, step = packet.time - flow.stamp, packet.identification - flow.identification & 0xFFFF
+    flow.counts = 1 if 0 < step <= NUMBERED else 0
+    flow.pace = max(pause, flow.pace - (flow.pace >> 6))
+
+
 @kernel
 def _resume(packet: Any, flow: Any, streams: Any) -> None:
-    """A direction speaks again after a pause. Told once the clock believes it; until then, whether the octets that were next are missing."""
-    if packet.sequence != flow.expected:
+    """A direction speaks again after a pause, or at a time long before what it said last: does it go on where it was? Datagrams tell it by their numbers,
+    where they came at a far higher pace. A pause is told once the clock believes it; until then, whether what was next is missing.
+    """
+    if packet.transport == TCP:
+        known, next_one = flow.started != 0, packet.sequence == flow.expected
+    else:
+        known = flow.counts != 0 and flow.payloads >= PACED and abs(packet.time - flow.stamp) > SLOWER * flow.pace
+        next_one = 0 < (packet.identification - flow.identification & 0xFFFF) <= NUMBERED
+    if not known:
+        return
+    if packet.time < flow.stamp:
+        streams.returned += 1 if next_one else 0
+        streams.strayed += 0 if next_one else 1
+        streams.back = max(streams.back, flow.stamp - packet.time)
+        return
+    if not next_one:
         flow.leapt = 1
     if packet.clock - flow.last > PAUSE:
         streams.resumed += 1 - flow.leapt
@@ -566,8 +592,12 @@ def follow(
                 _other(packet, undecoded, streams)
             continue
         flow = flows[number]
-        if packet.time - flow.last > PAUSE and flow.started and packet.whole > 0 and packet.transport == 6:
-            _resume(packet, flow, streams)
+        if packet.whole > 0:
+            if packet.time - flow.last > PAUSE or flow.stamp - packet.time > PAUSE:
+                _resume(packet, flow, streams)
+            elif packet.transport != TCP:
+                _keep_pace(packet, flow)
+            flow.stamp, flow.identification = min(packet.time, packet.clock), packet.identification
         flow.packets += 1
         flow.last = packet.clock
         if packet.whole > 0:

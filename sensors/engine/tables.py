@@ -65,7 +65,9 @@ FLOW: Final = _record(  # one direction of a connection
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
     heard="i8", heard_messages="i8",                           # with its last message: what it acknowledged (-1: nothing), and messages of the other side
-    leapt="u1",                                                # 1 where octets are missing since a pause
+    leapt="u1",                                                # 1 where octets, or datagrams, are missing since a pause
+    stamp="i8", pace="i8",                                     # time of its last packet, no later than the clock; of datagrams the longest pause of late …
+    identification="i4", counts="u1",                          # … the number of the last one (IPv4), and whether it was the next or nearly so
     packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
@@ -83,7 +85,8 @@ STREAMS: Final = _record(  # counters of the stream kernels; those of the window
     dropped="i8", mirrored="i8",                               # packets that whoever captured dropped; copies from a second mirror port
     talks="i8", requests_only="i8", answers_only="i8",         # TCP conversations that said enough, those of them with one direction only
     split_vlans="i8",                                          # conversations whose directions carry different VLANs
-    resumed="i8", torn="i8",                                   # directions that spoke again after a pause: with the octet that was next, with another one
+    resumed="i8", torn="i8",                                   # directions that spoke again after a pause: with what was next, with something else
+    returned="i8", strayed="i8", back="i8",                    # … at a time before that of what they said last; by how many nanoseconds at most
 )
 UNDECODED: Final = _record(transport="i8", port="i8", octets="i8")
 CHARACTER: Final = _record(  # what the packets are like that no protocol was recognised in, of one transport and port and window

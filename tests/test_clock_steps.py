@@ -1,0 +1,111 @@
+"""The clock of the capture steps, forward or back: told by what goes on across it (streams, numbers of datagrams) and by clocks on the wire. And where
+captures are only joined, or nobody listened, it is not told.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from sensors.blindness import spot_words
+from sensors.blindspots import Account
+from sensors.sensor import Sensor
+from tests.frames import coverage
+from tests.mirroring import ntp, ptp, shifted
+from tests.test_ledger import asked_of, polls
+from tests.wire import SECOND, START, Feed, Packet, ethernet, ipv4, udp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HOURS: Final = 3 * 3600
+COUNT: Final = 40
+
+
+def numbered(first: int = 1, step: int = 3, seconds: int = 1) -> list[Packet]:
+    """Datagrams of a protocol that nobody knows, at an even pace."""
+    made: list[Packet] = []
+    for place in range(COUNT):
+        number = (first + place * step) & 0xFFFF
+        made.append(Packet(ethernet(ipv4(udp(b"cyclic data", 5000, 5001), protocol=17, number=number)), START + place * seconds * SECOND))
+    return made
+
+
+def times_told(way: str) -> list[Packet]:
+    """What a clock on the wire says, and cyclic frames that have no number."""
+    if way == "ntp":
+        told = [ntp(START + place * SECOND, START + place * SECOND) for place in range(COUNT)]
+    else:
+        told = [ptp(11, START, 0, flags=0x000C)]
+        told += [ptp(0, START + place * SECOND, place, START + (place + 37) * SECOND, flags=0) for place in range(COUNT)]
+    frames = [Packet(ethernet(bytes(40), ethertype=0x88B8), START + place * SECOND + 1) for place in range(COUNT)]
+    return sorted([*told, *frames], key=lambda packet: packet.time)
+
+
+SOURCES: Final = {
+    "tcp": polls(count=COUNT, talks=2),
+    "udp": asked_of("10.0.0.5", True, count=COUNT),
+    "numbered": numbered(),
+    "ntp": times_told("ntp"),
+    "ptp": times_told("ptp"),
+}
+
+
+def stepped(packets: Sequence[Packet], seconds: int, missed: int = 0) -> list[Packet]:
+    half = len(packets) // 2
+    return [*packets[:half], *shifted(packets[half + missed :], seconds * SECOND)]
+
+
+def steps(packets: Sequence[Packet]) -> tuple[int, int]:
+    """(whether the clock stepped forward, by how many seconds back)"""
+    rows: list[dict[str, Any]] = [row for batch in Sensor("observer").listen(Feed(packets)) for row in batch.coverage.to_pylist()]
+    return max(row["clock_steps"] for row in rows), round(max(row["clock_back"] for row in rows))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("seconds", [HOURS, 600, -HOURS, -600, 0])
+def test_a_step_is_told(source: str, seconds: int) -> None:
+    forward, back = steps(stepped(SOURCES[source], seconds))
+    assert forward == int(seconds > 0)
+    assert abs(back - max(-seconds, 0)) <= 1
+
+
+@pytest.mark.parametrize("seconds", [HOURS, -HOURS])
+def test_where_datagrams_are_missing_or_have_no_order_nothing_is_told(seconds: int) -> None:
+    """What was sent meanwhile was not seen; hosts that number at random, or not at all, tell nothing."""
+    dice = random.Random(4)
+    at_random = [Packet(ethernet(ipv4(udp(b"x", 5000, 5001), protocol=17, number=dice.randrange(1, 65536))), packet.time) for packet in numbered()]
+    for packets in (stepped(numbered(step=200), seconds, missed=5), stepped(at_random, seconds), stepped(numbered(first=0, step=0), seconds)):
+        assert steps(packets) == (0, 0)
+
+
+@pytest.mark.parametrize("seconds", [HOURS, -HOURS])
+def test_a_clock_on_the_wire_that_steps_is_not_the_captures(seconds: int) -> None:
+    told = [ntp(START + place * SECOND, START + (place + (seconds if place > 20 else 0)) * SECOND) for place in range(COUNT)]
+    assert steps(told) == (0, 0)
+
+
+def test_what_always_pauses_for_so_long_is_no_step() -> None:
+    assert steps(numbered(seconds=900)) == (0, 0)
+
+
+def test_one_packet_with_a_wrong_time_is_no_step() -> None:
+    for seconds in (HOURS, -HOURS):
+        for packets in SOURCES.values():
+            wrong = [*packets[:40], packets[40].at(packets[40].time + seconds * SECOND), *packets[41:]] if len(packets) > 41 else packets
+            assert steps(wrong) == (0, 0)
+
+
+def test_captures_that_are_joined_the_wrong_way_round_are_no_step() -> None:
+    later = polls(count=COUNT, talks=2, start=START + HOURS * SECOND, port=42000)
+    assert steps([*later, *polls(count=COUNT, talks=2)]) == (0, 0)
+
+
+def test_a_step_back_is_a_blind_spot() -> None:
+    account = Account()
+    account.add(coverage({"clock_back": float(HOURS)}, {"clock_back": 0.0}, {"clock_back": None}))
+    assert [spot_words(spot, "en")[0] for spot in account.spots() if spot.key == "clock_back"] == [
+        "the clock of the capture stepped back by 3 h: conversations go on at a time that had passed"
+    ]
