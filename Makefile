@@ -4,6 +4,7 @@
 # make bench   packets a second beside other tools (SEED= PACKETS=; ARGS="--keep FOLDER")    make bench-stores   both stores (ROWS=)    make soak    memory over 100M packets, Elasticsearch away for minutes
 # make bench-rules   1,000 rules over 100,000 activities, back-tests over 10M (SEED=); fails where one is slower than it has to be
 # make bench-report   the report of a month of a 100-controller plant (ARGS="--url http://…" for an Elasticsearch); fails where it takes more than 10 s
+# make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER"); fails where one is slow
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
 # make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 168")
@@ -20,7 +21,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report evaluate soak fuzz warm venv lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report bench-dashboard evaluate soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -49,6 +50,9 @@ bench-rules: $(VENV)/development.stamp
 
 bench-report: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.report $(ARGS)
+
+bench-dashboard: $(VENV)/development.stamp
+	@$(BIN)/python -m tests.bench.dashboard $(ARGS)
 
 evaluate: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.evaluate $(ARGS)

@@ -16,8 +16,10 @@ from balefire.commands.asset import asset
 from balefire.commands.backtest import backtest, convert
 from balefire.commands.baseline import baseline
 from balefire.commands.capture import demo, dissect, replay
+from balefire.commands.classes import classes
 from balefire.commands.dashboard import dashboard
 from balefire.commands.deliver import deliver
+from balefire.commands.disabling import disable, enable, everything
 from balefire.commands.doctor import doctor
 from balefire.commands.duty import duty
 from balefire.commands.evidence import evidence
@@ -84,6 +86,7 @@ COMMANDS = (
     user,
     rulebook,
     policy,
+    classes,
     baseline,
     schema,
     protocols,
@@ -93,6 +96,6 @@ COMMANDS = (
 
 for command in COMMANDS:
     main.add_command(command)
-for command in (backtest, convert, listed, rollback):
+for command in (everything, backtest, convert, disable, enable, listed, rollback):
     rulebook.add_command(command)
 store.add_command(housekeep)

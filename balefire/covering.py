@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import shown
 from balefire.screen import clean, cut
-from balefire.summary import Prose, beside, indented, section, spot_lines, unlearned
+from balefire.summary import Prose, beside, disabled_lines, indented, section, spot_lines, unlearned
 from dashboards.queries import account
 from records.schema import COVERAGE
 from records.store.columns import flat
@@ -26,6 +26,7 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     from rich.text import Text
 
     from detectors.baseline.learned import DETECTORS
+    from detectors.disabling import disabled
 
     total = store.count(COVERAGE.name, query)
     if not total:
@@ -41,6 +42,7 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     if grade == 100 and not spots:
         parts.append(indented(Text(screen.say("coverage.told.whole"))))
     parts += [] if any(store.state(name) for name in DETECTORS) else unlearned(screen)
+    parts += disabled_lines(screen, disabled(store))
     parts += beside(screen, spots)
     parts.append(section(screen.say("coverage.told.spots")))
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]

@@ -20,7 +20,9 @@ from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
 from detectors import alerts
+from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
+from detectors.baseline.learned import kept as learned
 from detectors.discovery import Setup, detectors
 from detectors.placing import placed, policies
 from detectors.rulebook import versions
@@ -123,6 +125,7 @@ class Replay:
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.knows = False  # … or did once
+        self.disabled: dict[str, str] = {}  # rules that the site has disabled, and why
         self.tally = Tally()
         self._stopped = False
         self._known = KeptPlant(store)
@@ -145,6 +148,7 @@ class Replay:
             inputs = self._captures(ruling)
             self.outbox.finish()
         finally:
+            self.disabled = ruling.version.disabled
             ruling.close()
             self.names.close()
             self.keeping.close()
@@ -191,11 +195,13 @@ class Replay:
         states = {detector.name: detector.state() for detector in taught}
         self.taught = any(states.values())
         if self.taught:  # what was learned before is replaced, also of those that learned nothing now
-            self.store.write(Commit(state={name: state for name, state in states.items() if state or name in LEARNING}))
+            kept = {name: state for name, state in states.items() if state or name in LEARNING}
+            history = baselines.noted(self.store.state(baselines.STATE), learned(states.get), self.store.newest(), "replayed")
+            self.store.write(Commit(state={**kept, baselines.STATE: history}))
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}))
+        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}, ruling.book))
         for detector in fresh:
             if detector.name not in self._learned:
                 self._learned[detector.name] = self.store.state(detector.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from records.formats import HOUR, SECOND
@@ -23,31 +24,36 @@ def kept(settings: Settings, store: str) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A kind of report in the schedule: the period that is due (None: nothing is), when the next one will be, until when reports were made (nanoseconds)."""
+    """A kind of report in the schedule, of one site or of all (None): the period that is due (None: nothing is), when the next one will be, until when reports
+    were made (nanoseconds).
+    """
 
     kind: str
+    site: str | None
     due: Period | None
     following: int
     made: int | None
 
 
-def note_of(kind: str) -> str:
-    """The name under which a store notes until when reports of a kind were made."""
-    return f"report.{kind}.until"
+def note_of(kind: str, site: str | None = None) -> str:
+    """The name under which a store notes until when reports of a kind were made, of a site or of all; sites are called as they like, so by a digest."""
+    return f"report.{kind}.until" if site is None else f"report.{kind}.{blake2b(site.encode(), digest_size=6).hexdigest()}.until"
 
 
 def turns(store: Store, settings: Settings, now: int) -> list[Turn]:
-    """Each kind that is in the schedule. A period is due at the hour of the day after its end, by the calendar of the reports' time zone.
+    """Each kind that is in the schedule, of all sites and each site that has its own. A period is due at the hour of the day after its end, by the calendar
+    of the reports' time zone.
 
     Only the last period is ever due: of those that were missed while nothing ran it alone is made, once.
     """
     notes, zone = store.notes(), zone_of(settings.reports.zone)
     told: list[Turn] = []
-    for kind in settings.reports.schedule:
+    wanted = [(kind, None) for kind in settings.reports.schedule] + [(kind, site) for site, kinds in settings.reports.sites.items() for kind in kinds]
+    for kind, site in wanted:
         over = _over(kind, settings, now)
-        made = notes.get(note_of(kind))
+        made = notes.get(note_of(kind, site))
         due = over if made is None or made < over.until or made > now + HOUR else None
-        told.append(Turn(kind, due, _begins(holding(kind, zone, over.until).until, settings), made))
+        told.append(Turn(kind, site, due, _begins(holding(kind, zone, over.until).until, settings), made))
     return told
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 Row = dict[str, Any]
-DECIDED: Final = ("assign", "close", "suppress")  # decisions that have a what
+NAMED: Final = ("rules", "access")  # what is told by a name that people gave it
+TOLD: Final = {"assign": "assignee", "suppress": "reason", "disable": "reason", "account_add": "role"}  # decisions that are told with a value
 LONGEST: Final = 60  # letters of a value
 ID: Final = 12  # shown digits of an identity; any prefix that is unique works
 
@@ -77,10 +78,14 @@ def _severity(row: Row, language: str) -> object:
 def decision(row: Row, language: str) -> str:
     """What was decided, and what that came to: the verdict, to whom, why."""
     after: Any = json.loads(row["after"]) if isinstance(row["after"], str) else row["after"] or {}
-    verdict, named = after.get("verdict"), after.get("assignee" if row["action"] == "assign" else "reason")
-    what = say(f"verdict.{verdict}", language) if row["action"] == "close" and verdict else named if row["action"] in ("assign", "suppress") else None
     word = say(f"decision.{row['action']}", language)
-    return say("cli.decided", language, decision=word, what=what or "–") if row["action"] in DECIDED else word
+    if row["action"] == "close":
+        what = say(f"verdict.{after['verdict']}", language) if after.get("verdict") else None
+    elif row["action"] in TOLD:
+        what = after.get(TOLD[row["action"]])
+    else:
+        return word
+    return say("cli.decided", language, decision=word, what=what or "–")
 
 
 def _change(row: Row, language: str) -> object:
@@ -157,7 +162,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
     "audit": (
         ("id", False, lambda row, _language: row["id"].lstrip("0")), ("time", False, _time("time")), ("by", False, _plain("by")),
         ("decision", False, decision), ("change", False, _change),
-        ("subject", False, lambda row, _language: row["subject"][:ID]), ("note", False, _plain("note")),
+        ("subject", False, lambda row, _language: row["subject"] if row["table"] in NAMED else row["subject"][:ID]), ("note", False, _plain("note")),
     ),
     "incident": (
         ("last_seen", False, _time("last")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from errno import ENOENT
-from os import strerror
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from detectors.rulebook import versions
-from detectors.rulebook.load import load, own_rules
-from detectors.rulebook.problems import text
+from detectors.rulebook.load import load, of_original, own_rules
+from detectors.rulebook.problems import Fault, problem, text
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ RULES: Final = "rules"  # the detector that judges by them
 NO_FILE: Final = (0, -1)  # the mark of what bears a rule file's name and is none: a link to nothing, a pipe
 
 Marks = dict[Path, tuple[int, int]]
+Loaded = tuple["Version", tuple[Path, ...], "Rulebook"]  # what the files held, where the copies of them lie, what the loader made of these
 
 
 class Ruling:
     """The rule files of a replay. What judges reads a copy of them (`rules`), so that what is recorded is what has judged.
 
     A change comes into force as a whole or not at all: where it brings a problem that keeps a rule from loading, the rules before stay. `note` is told.
-    Raises UsageError where the files cannot be read or copied.
+    What has changed is read and loaded in a thread (`loading`), beside what judges. Raises UsageError where the files cannot be read or copied.
     """
 
     def __init__(self, rules: Sequence[Path], kept: bytes | None, note: Callable[[Text], None]) -> None:
@@ -46,6 +47,8 @@ class Ruling:
         self._note = note
         self._refused = ""
         self._looked = time.monotonic()
+        self._thread = ThreadPoolExecutor(1, "rules")
+        self.loading: Future[Loaded | None] | None = None
         try:
             self._folder = Path(tempfile.mkdtemp(prefix="balefire-rules-"))
             self._marks = self._first = self._stamps()
@@ -53,7 +56,6 @@ class Ruling:
             self.rules = self._copied(self.version)
         except OSError as error:
             raise UsageError("rules_copied", reason=error) from error
-        self._problems: set[Problem] | None = None  # those that stood when the rules came into force; found out when files have changed
         try:
             self._versions = versions.decoded(kept)
         except ValueError:
@@ -63,51 +65,72 @@ class Ruling:
 
     def close(self) -> None:
         """Delete the copies."""
+        self._thread.shutdown()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @cached_property
+    def book(self) -> Rulebook:
+        """The rules in force, loaded when they are first asked for."""
+        return self._book(self.rules, self.version)
+
     def look(self) -> bool:
-        """Whether other rules are in force than before: files have changed, and all that is in them can be loaded. Cheap where nothing has."""
+        """Whether other rules are in force than before: files have changed, and all that is in them can be loaded, and is. Never waits for that."""
+        try:
+            if self.loading is None:
+                self._begin()
+            elif self.loading.done():
+                loading, self.loading = self.loading, None
+                return self._taken(loading.result())
+        except Exception as error:  # a file that is gone, or one that the loader cannot stand: whatever it is, listening goes on
+            self._refuse(str(error), text("detectors.reload.unreadable", reason=str(error) or type(error).__name__))
+        return False
+
+    def _begin(self) -> None:
+        """Have the files loaded where they have changed."""
         now = time.monotonic()
         if not self._watched or now - self._looked < LOOK_S:
-            return False
+            return
         self._looked = now
-        try:
-            marks = self._stamps()
-            if marks == self._marks or not _settled(marks):
-                return False
-            self._marks = marks
-            if gone := next((path for path, mark in marks.items() if mark == NO_FILE != self._first.get(path)), None):
-                raise FileNotFoundError(ENOENT, strerror(ENOENT), str(gone))
-            found = versions.read(self._watched)
-            if found.files == self.version.files:
-                self._refused = ""  # what was wrong is put right: said again where it comes again
-                return False
-            return self._taken(found)
-        except Exception as error:  # a file that is gone, or one that the loader cannot stand: whatever it is, listening goes on
-            return self._refuse(str(error), text("detectors.reload.unreadable", reason=str(error) or type(error).__name__))
+        marks = self._stamps()
+        if marks == self._marks or not _settled(marks):
+            return
+        self._marks = marks
+        if gone := next((path for path, mark in marks.items() if mark == NO_FILE != self._first.get(path)), None):
+            self._refuse(str(gone), text("detectors.reload.refused", version=self.version.id), [problem(str(gone), 1, "", Fault("no-file"))])
+            return
+        self.loading = self._thread.submit(self._loaded)
 
-    def _taken(self, found: Version) -> bool:
-        if self._problems is None:
-            self._problems = set(_blocking(self._book(self.rules, self.version)))
+    def _loaded(self) -> Loaded | None:
+        """What the files hold now; None where it is what is in force."""
+        found = versions.read(self._watched)
+        if found.files == self.version.files:
+            return None
         rules = self._copied(found)
-        book = self._book(rules, found)
-        if new := [problem for problem in _blocking(book) if problem not in self._problems]:
-            return self._refuse(found.id, text("detectors.reload.refused", version=self.version.id), new)
-        before, self.version, self.rules = self.version, found, rules
+        return found, rules, self._book(rules, found)
+
+    def _taken(self, loaded: Loaded | None) -> bool:
+        if loaded is None:
+            self._refused = ""  # what was wrong is put right: said again where it comes again
+            return False
+        found, rules, book = loaded
+        known = _blocking(self.book)
+        if new := [problem for problem in _blocking(book) if problem not in known]:
+            self._refuse(found.id, text("detectors.reload.refused", version=self.version.id), new)
+            return False
+        before, self.version, self.rules, self.book = self.version, found, rules, book
         self._unrecorded.append(found)
-        self._problems, self._refused = set(_blocking(book)), ""
+        self._refused = ""
         changed = ", ".join(sorted(name for _, name in found.changes(before)))
         self._note(text("detectors.reload.taken", version=found.id, before=before.id, files=changed))
         return True
 
-    def _refuse(self, what: str, why: Text, problems: Sequence[Problem] = ()) -> bool:
+    def _refuse(self, what: str, why: Text, problems: Sequence[Problem] = ()) -> None:
         """Say once that the rules before stay in force."""
         if what != self._refused:
             self._refused = what
             self._note(why)
             for problem in problems:
                 self._note(text("detectors.reload.problem", file=problem.file, line=problem.line, message=problem.message, advice=problem.advice))
-        return False
 
     def _stamps(self) -> Marks:
         """When each file and directory was last written, and its size. Raises OSError."""
@@ -129,7 +152,7 @@ class Ruling:
         book = load((own_rules(), *rules))
         roots = [root for root in dict.fromkeys(root for root, _ in version.files) if root != versions.OWN]
         names = {str(copy): root for copy, root in zip(rules, roots, strict=True)}
-        return replace(book, problems=tuple(replace(problem, file=_renamed(problem.file, names)) for problem in book.problems))
+        return replace(book, problems=tuple(of_original(problem, _renamed(problem.file, names)) for problem in book.problems))
 
     def stamped(self, findings: Iterable[Finding]) -> list[Finding]:
         """Findings of rules with the version that gave them."""

@@ -158,6 +158,7 @@ class Reports(BaseModel):
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     directory: str = ""
     schedule: tuple[Literal["daily", "weekly", "monthly", "quarterly"], ...] = ()
+    sites: dict[str, tuple[Literal["daily", "weekly", "monthly", "quarterly"], ...]] = Field(default_factory=dict)  # what is made of each site by itself
     hour: int = Field(default=6, ge=0, le=23)
     formats: tuple[Literal["html", "pdf", "xlsx", "json"], ...] = ("html", "pdf", "xlsx", "json")
     languages: tuple[Literal["en", "zh"], ...] = ()
@@ -355,6 +356,7 @@ _OWN_WORDS: Final = {
     "language": '"en" | "zh"', "dashboard.hosts": '["name", …]', "dashboard.address": '"127.0.0.1" | "0.0.0.0" | …', "criticality": _CRITICALITY,
     "oidc.issuer": '"https://…"', "oidc.url": '"https://…"',
     "reports.zone": '"UTC" | "Asia/Shanghai" | …', "reports.schedule": '["daily" | "weekly" | "monthly" | "quarterly", …]',
+    "reports.sites": '"North Harbour" = ["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
     "ledger.public": '["64 hex", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
     "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',

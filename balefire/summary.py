@@ -20,7 +20,7 @@ from records.nesting import period
 from records.wording import role_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
@@ -34,6 +34,7 @@ ASSETS: Final = 12  # listed; the rest is counted, and a command tells them all
 NAME: Final = 40  # letters of a name in this list
 ALERTS: Final = 12
 BLIND_SPOTS: Final = 6
+DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
 BESIDE: Final = ("requests_only", "answers_only", "one_sided", "datagram_requests_only", "datagram_answers_only", "silent", "dropped", "refused")
@@ -217,13 +218,20 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     spots = done.tally.named_spots()
     if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    parts += [] if done.knows else unlearned(screen)
+    parts += [*([] if done.knows else unlearned(screen)), *disabled_lines(screen, done.disabled)]
     return [*parts, *beside(screen, spots), *spot_lines(screen, spots, BLIND_SPOTS)]
 
 
 def unlearned(screen: Screen) -> list[RenderableType]:
     """What is not told because nothing was learned."""
     return [indented(Prose(screen.say("cli.summary.unlearned")))]
+
+
+def disabled_lines(screen: Screen, disabled: Mapping[str, str]) -> list[RenderableType]:
+    """What is not looked for because the site has disabled the rule."""
+    told = [indented(Prose(clean(screen.say("coverage.told.disabled", rule=rule, reason=why)))) for rule, why in sorted(disabled.items())]
+    more = len(told) - DISABLED
+    return [*told[:DISABLED], indented(Prose(screen.say("cli.disable.more", count=more)))] if more > 0 else told
 
 
 def beside(screen: Screen, spots: list[Spot]) -> list[RenderableType]:

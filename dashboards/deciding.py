@@ -9,6 +9,7 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -17,7 +18,8 @@ from dashboards import kit
 from dashboards.access.sessions import access
 from dashboards.access.visitor import demand, may, visitor
 from dashboards.opening import opened
-from detectors import lifecycle, suppressing
+from dashboards.serve import RULES
+from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from records.errors import BalefireError, ConflictError
 
@@ -54,6 +56,24 @@ def show_again(store: Store, suppression: Suppression, by: str, note: str) -> No
     """End a suppression. Raises BalefireError, DeniedError for whoever may not."""
     demand("suppress")
     suppressing.revoke(store, suppression, by, note)
+
+
+def disable(store: Store, rule: str, reason: str, by: str) -> Path:
+    """Make a rule fire no more; the file that says so. Raises BalefireError, DeniedError for whoever may not."""
+    demand("rules")
+    return disabling.disable(store, rules(), rule, reason, by)
+
+
+def enable(store: Store, rule: str, by: str, note: str) -> Path:
+    """Let a disabled rule fire again; the file that said so. Raises BalefireError, DeniedError for whoever may not."""
+    demand("rules")
+    return disabling.enable(store, rules(), rule, by, note)
+
+
+def rules() -> Path | None:
+    """The site's rules, as set; None where there are none."""
+    told = os.environ.get(RULES, "")
+    return Path(told) if told else None
 
 
 def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, newest: int) -> Change | None:
@@ -153,7 +173,7 @@ def refused(page: Page) -> None:
     """Say, once, what was refused."""
     error: BalefireError | None = st.session_state.pop("refused", None)
     if error is not None:
-        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refused")
+        kit.draw("unseen", {"title": page.say("decide.refused"), "note": "", "rows": [("!", error.text(page.language))]}, "refusal")
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dashboards.inventory import OBJECT, identities, ip_addresses
-from dashboards.queries import frame, interval_of, rows
+from dashboards.queries import frame, interval_of, listed
 from detectors.phrases import ACTING
 from records.query import Histogram, Span, Terms
 from records.schema import ACTIVITY, POINT
@@ -66,7 +66,7 @@ def extent(store: Store, table: str, span: Span, where: Condition) -> Span | Non
     """From the first to the last row of the span that matches."""
     ends: list[int] = []
     for sort in ("@timestamp", "-@timestamp"):
-        for row in rows(frame(store.read(table, span.query(where, sort, 1)))):
+        for row in listed(store.read(table, span.query(where, sort, 1))):
             ends += [int(row["event.start"] or row["@timestamp"]), int(row["event.end"] or row["@timestamp"])]
     return Span(max(span.since, min(ends)), min(span.until, max(ends) + 1)) if ends else None
 
@@ -74,24 +74,24 @@ def extent(store: Store, table: str, span: Span, where: Condition) -> Span | Non
 def over_time(store: Store, span: Span, where: Condition) -> tuple[int, list[tuple[int, str, int]]]:
     """(length of a bucket, operations by bucket and access)"""
     interval = interval_of(span)
-    found = rows(frame(store.histogram("activity", span.query(where), Histogram(interval, "ot.access", "ot.count"))))
+    found = listed(store.histogram("activity", span.query(where), Histogram(interval, "ot.access", "ot.count")))
     return interval, [(int(row["time"]), str(row["by"] or "unknown"), int(row["total"] or 0)) for row in found if row["total"]]
 
 
 def by_field(store: Store, span: Span, where: Condition, field: str) -> list[tuple[str, int]]:
     """The most frequent values of a field, by operations."""
-    found = rows(frame(store.terms("activity", span.query(where), Terms((field,), MOST_VALUES, "ot.count"))))
+    found = listed(store.terms("activity", span.query(where), Terms((field,), MOST_VALUES, "ot.count")))
     return [(str(row[field]), int(row["total"] or 0)) for row in found if row[field] is not None]
 
 
 def observers(store: Store, span: Span, where: Condition) -> list[str]:
     """Who saw these activities."""
-    return [str(row["observer.name"]) for row in rows(frame(store.terms("activity", span.query(where), Terms(("observer.name",), 8)))) if row["observer.name"]]
+    return [str(row["observer.name"]) for row in listed(store.terms("activity", span.query(where), Terms(("observer.name",), 8))) if row["observer.name"]]
 
 
 def acting() -> Condition:
     """What acts on the plant, and what is not known not to."""
-    return Or(tuple(Match("ot.access", access) for access in sorted({*ACTING, "unknown"})))
+    return Or(tuple(Match("ot.access", access, cased=True) for access in sorted({*ACTING, "unknown"})))
 
 
 def looking() -> Condition:
@@ -125,7 +125,7 @@ def points(store: Store, span: Span, text: str) -> list[dict[str, Any]]:
     """The points that a search on points means and that changed most, with what the plant calls them. Raises UsageError."""
     where = And((parse(text, POINT), Exists("ot.point.last")))
     found: dict[str, dict[str, Any]] = {}
-    for row in rows(frame(store.terms("point", span.query(where), Terms((*OBJECT, "ot.tag.name"), MOST_POINTS, "ot.point.changes")))):
+    for row in listed(store.terms("point", span.query(where), Terms((*OBJECT, "ot.tag.name"), MOST_POINTS, "ot.point.changes"))):
         known = found.setdefault(point_code(row), {**row, "ot.tag.name": []})
         known["ot.tag.name"] += [row["ot.tag.name"]] if row["ot.tag.name"] else []
     return list(found.values())
@@ -133,7 +133,7 @@ def points(store: Store, span: Span, text: str) -> list[dict[str, Any]]:
 
 def newest(store: Store, span: Span, where: Condition) -> dict[str, Any]:
     """The newest row of a point in the span; nothing where there is none."""
-    found = rows(frame(store.read("point", span.query(where, "-@timestamp", 1))))
+    found = listed(store.read("point", span.query(where, "-@timestamp", 1)))
     return found[0] if found else {}
 
 
@@ -143,7 +143,7 @@ def values(store: Store, span: Span, where: Condition) -> tuple[list[dict[str, A
     found: dict[int, dict[str, Any]] = {}
     used = 0
     for part in store.history("point", span.query(where), POINT_FIELDS, ordered=False):
-        for row in rows(frame(part)):
+        for row in listed(part):
             if row["ot.point.last"] is not None:
                 _put(found, (int(row["event.start"]) - span.since) // step, row)
         used += part.num_rows
@@ -172,4 +172,4 @@ def writes(store: Store, span: Span, known: dict[str, Any], most: int = 200) -> 
         first = known["ot.object.first"]
         parts += [Match("ot.object.space", known["ot.object.space"]), Range("ot.object.first", high=first)]
         parts.append(Or((Range("ot.object.last", low=first), Match("ot.object.first", first))))
-    return rows(frame(store.read("activity", span.query(And(tuple(parts)), "-@timestamp", most))))
+    return listed(store.read("activity", span.query(And(tuple(parts)), "-@timestamp", most)))

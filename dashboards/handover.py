@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dashboards import queries
 from dashboards.page import text_of
+from detectors.disabling import disabled
 from records.formats import duration, number, share_seen
 from records.model import severity_word
 from records.query import Query
@@ -74,15 +75,16 @@ def decided(page: Page) -> Iterator[str]:
     """What people decided, by the clock of this machine, for as long as the page's period is."""
     since = time.time_ns() - page.span.length if page.period in queries.PERIODS else 0
     where = Range("time", low=since)
-    found = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=MOST_DECIDED))))
+    found = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=MOST_DECIDED)))
     total = page.store.count("audit", Query(where=where))
     yield page.say("handover.decided", count=number(total)) if total else page.say("handover.decided_none")
     named = tuple({str(row["subject"]) for row in found if row["table"] == "alert"})
-    titles = {str(row["id"]): row for row in queries.rows(queries.frame(page.store.read("alert", Query(ids=named))))}
+    titles = {str(row["id"]): row for row in queries.listed(page.store.read("alert", Query(ids=named)))}
     for row in reversed(found):
         at, subject = int(row["time"]), str(row["subject"])
+        told = plain(subject) if row["table"] in ("rules", "access") else subject[:12]
         about = plain(text_of(titles[subject], "title", page.language), TITLE) if subject in titles else ""
-        words = [f"{page.clock.short_day(at)} {page.clock.minute(at)}", plain(row["by"]), say(f"decision.{row['action']}", page.language), subject[:12]]
+        words = [f"{page.clock.short_day(at)} {page.clock.minute(at)}", plain(row["by"]), say(f"decision.{row['action']}", page.language), told]
         yield "· " + " · ".join([*words, *filter(None, [about, plain(row["note"] or "")])])
     if total > len(found):
         yield page.say("handover.earlier", count=number(total - len(found)))
@@ -96,6 +98,8 @@ def unseen(page: Page) -> Iterator[str]:
     for sensor in sensors:
         if blind := sensor.blind_time(page.whole, page.span):
             yield "· " + page.say("handover.blind", sensor=plain(sensor.label), duration=duration(blind, page.language))
+    for rule, why in sorted(disabled(page.store, page.span).items()):
+        yield "· " + say("coverage.told.disabled", page.language, rule=plain(rule), reason=plain(why))
     covered, _used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]
     yield from ("· " + plain(spot_words(spot, page.language)[0]) for spot in spots[:MOST_SPOTS])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.queries import OPEN, frame, rows
+from dashboards.queries import OPEN, frame, listed, rows
 from dashboards.reference import serving
 from records.addresses import is_mac
 from records.model import severity_word
@@ -49,7 +49,7 @@ class Risk:
 def risks(store: Store) -> dict[str, Risk]:
     """Identities of the assets of the 500 worst open alerts, worst first. An identity may be one that the asset had earlier."""
     found: dict[str, Risk] = {}
-    for row in rows(frame(store.read("alert", Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS)))):
+    for row in listed(store.read("alert", Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS))):
         for asset in dict.fromkeys(row["assets"] or ()):
             known = found.get(asset, Risk(int(row["severity"]), 0))
             found[asset] = Risk(known.severity, known.alerts + 1)
@@ -85,7 +85,7 @@ def search(text: str, facets: dict[str, str], risky: Iterable[str] | None = None
 
 def values(store: Store, name: str) -> list[str]:
     """What assets have in this field, the most frequent first; levels in their order."""
-    found = [row[name] for row in rows(frame(store.terms("asset", Query(), Terms((name,), _MOST_VALUES)))) if row[name] is not None]
+    found = [row[name] for row in listed(store.terms("asset", Query(), Terms((name,), _MOST_VALUES))) if row[name] is not None]
     return [str(value) for value in (sorted(found) if name == "level" else found)]
 
 
@@ -127,10 +127,10 @@ def talks(store: Store, asset: dict[str, Any], span: Span) -> list[Talk]:
     """Whom it asked and who asked it, busiest first, of the 400 most frequent kinds each way; looking up names and addresses left out."""
     found: dict[tuple[str, str | None, str], Talk] = {}
     for direction, own, other in (("asks", "source", "destination"), ("asked", "destination", "source")):
-        mine = Or(tuple(Match(f"{own}.asset.id", name) for name in identities(asset)))
-        where = And((mine, Not(Or(tuple(Match("network.protocol", name) for name in serving())))))
+        mine = Or(tuple(Match(f"{own}.asset.id", name, cased=True) for name in identities(asset)))
+        where = And((mine, Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))))
         fields = (f"{other}.asset.id", f"{other}.asset.name", f"{other}.ip", "network.protocol", "ot.effect")
-        for row in rows(frame(store.terms("activity", span.query(where), Terms(fields, _MOST_TALKS, "ot.count")))):
+        for row in listed(store.terms("activity", span.query(where), Terms(fields, _MOST_TALKS, "ot.count"))):
             identity = row[fields[0]]
             name = str(row[fields[1]] or row[fields[2]] or "–")
             talk = found.setdefault((direction, identity, "" if identity else name), Talk(direction, identity, name, {}, []))
@@ -154,6 +154,6 @@ def last_points(store: Store, addresses: Sequence[str], span: Span) -> list[dict
         return []
     where = Or(tuple(Match("destination.ip", address) for address in addresses))
     latest: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows(frame(store.read("point", span.query(where, "-@timestamp", _MOST_POINTS)))):
+    for row in listed(store.read("point", span.query(where, "-@timestamp", _MOST_POINTS))):
         latest.setdefault(tuple(row[name] for name in OBJECT), row)
     return list(latest.values())

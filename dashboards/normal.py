@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboards.queries import extent, frame, rows
+from dashboards.queries import extent, listed
 from detectors.phrases import ACTING
 from records.formats import DAY, MINUTE
 from records.query import Query, Terms
@@ -96,7 +96,7 @@ def _points(store: Store, about: Row, since: int, until: int) -> list[Row]:
     """The windows of its point that have values, in the order of time."""
     where: list[Condition] = [Match("destination.ip", about["destination.ip"])]
     where += [Not(Exists(name)) if about[name] is None else Match(name, about[name], cased=isinstance(about[name], str)) for name in SAME_POINT]
-    found = rows(frame(store.read("point", Query(since, until, And(tuple(where)), "-@timestamp", MOST_VALUES))))
+    found = listed(store.read("point", Query(since, until, And(tuple(where)), "-@timestamp", MOST_VALUES)))
     return [row for row in reversed(found) if row["ot.point.last"] is not None]
 
 
@@ -107,7 +107,7 @@ def _doers(store: Store, about: Row, since: int, start: int, end: int) -> list[D
     names: dict[str, str] = {}
     for place, (low, high) in enumerate(((since, start), (start, end + 1))):
         asked = Terms(("source.ip", "source.asset.name"), size=50, total="ot.count")
-        for row in rows(frame(store.terms("activity", Query(low, high, where), asked))):
+        for row in listed(store.terms("activity", Query(low, high, where), asked)):
             if address := row["source.ip"]:
                 counts.setdefault(address, [0, 0])[place] += int(row["total"] or 0)
                 names[address] = str(row["source.asset.name"] or names.get(address) or address)

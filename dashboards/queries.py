@@ -49,11 +49,18 @@ def _frame(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 def frame(table: pa.Table) -> pd.DataFrame:
     """Arrow rows as a frame of plain values: absent is None, dates are nanoseconds, lists are lists."""
-    columns: dict[str, list[Any]] = {}
-    for name in table.column_names:
-        column = table.column(name)
-        columns[name] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
-    return _frame(columns)
+    return _frame(_plain(table))
+
+
+def listed(table: pa.Table) -> list[dict[str, Any]]:
+    """Arrow rows as plain values, a dictionary each; as `frame` has them."""
+    columns = _plain(table)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(table: pa.Table) -> dict[str, list[Any]]:
+    columns = ((name, table.column(name)) for name in table.column_names)
+    return {name: (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist() for name, column in columns}
 
 
 def rows(data: pd.DataFrame) -> list[dict[str, Any]]:
@@ -66,8 +73,8 @@ def extent(store: Store) -> Span | None:
     newest = store.newest()
     if newest is None:
         return None
-    oldest = frame(store.read("coverage", Query(sort="@timestamp", limit=1)))
-    return Span(min(newest, int(oldest["@timestamp"].iloc[0])) if len(oldest) else newest, newest + 1)
+    oldest = listed(store.read("coverage", Query(sort="@timestamp", limit=1)))
+    return Span(min([newest, *(int(row["@timestamp"]) for row in oldest)]), newest + 1)
 
 
 def default_period(whole: Span) -> str:
@@ -97,9 +104,8 @@ def alerts_over_time(store: Store, span: Span) -> pd.DataFrame:
 
 def open_by_level(store: Store, span: Span) -> dict[str, int]:
     """Alerts of the span that are not closed, by level."""
-    found = frame(store.terms("alert", span.query(OPEN), Terms(("severity",), size=101)))
     counts: dict[str, int] = dict.fromkeys((*LEVELS,), 0)
-    for row in rows(found):
+    for row in listed(store.terms("alert", span.query(OPEN), Terms(("severity",), size=101))):
         counts[severity_word(int(row["severity"] or 0))] += int(row["total"])
     return counts
 
@@ -133,8 +139,8 @@ def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str
 
 def activity_by_access(store: Store, span: Span) -> dict[str, int]:
     """Operations by access."""
-    found = frame(store.terms("activity", span.query(), Terms(("ot.access",), size=20, total="ot.count")))
-    return {str(row["ot.access"]): int(row["total"] or 0) for row in rows(found) if row["ot.access"]}
+    found = listed(store.terms("activity", span.query(), Terms(("ot.access",), size=20, total="ot.count")))
+    return {str(row["ot.access"]): int(row["total"] or 0) for row in found if row["ot.access"]}
 
 
 def week_earlier(store: Store, span: Span) -> Span | None:
@@ -145,8 +151,7 @@ def week_earlier(store: Store, span: Span) -> Span | None:
 
 def coverage(store: Store, span: Span) -> dict[str, int]:
     """Sums of the coverage counters over the span."""
-    bucket = max(DAY, span.length)
-    return {name: _sum(store.histogram("coverage", span.query(), Histogram(bucket, total=name))) for name in COUNTERS}
+    return store.sums("coverage", span.query(), COUNTERS)
 
 
 def account(store: Store, query: Query, most: int = _MOST_COVERED) -> tuple[Account, int]:
@@ -163,10 +168,6 @@ def account(store: Store, query: Query, most: int = _MOST_COVERED) -> tuple[Acco
     return covered, used
 
 
-def _sum(table: pa.Table) -> int:
-    return sum(int(total or 0) for total in table.column("total").to_pylist())
-
-
 def grade(sums: dict[str, int]) -> float | None:
     """The share of payload that could be judged, in per cent; None where there was none."""
     payload = sums["decoded_bytes"] + sums["undecoded_bytes"] + sums["lost"]
@@ -175,9 +176,8 @@ def grade(sums: dict[str, int]) -> float | None:
 
 def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, str | None]]:
     """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first, and what most of it looks like."""
-    found = frame(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200)))
     totals: dict[str, Counter[str | None]] = {}
-    for row in rows(found):
+    for row in listed(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200))):
         for part in json.loads(row["undecoded"] or "[]"):
             totals.setdefault(str(part["name"]), Counter())[part.get("guess")] += int(part["bytes"])
     ordered = sorted(totals, key=lambda name: (-totals[name].total(), name))
@@ -186,7 +186,7 @@ def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, 
 
 def sites(store: Store, span: Span) -> list[str]:
     """Names of the sites that were observed, most seen first, at most three."""
-    return [str(row["observer.site"]) for row in rows(frame(store.terms("coverage", span.query(), Terms(("observer.site",), size=3)))) if row["observer.site"]]
+    return [str(row["observer.site"]) for row in listed(store.terms("coverage", span.query(), Terms(("observer.site",), size=3))) if row["observer.site"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +197,19 @@ class Sensor:
     capture: bool
     blind: tuple[Span, ...]
 
+    def gaps(self, span: Span) -> list[Span]:
+        """When it was blind. Before a capture begins and after it ends it is not blind, only over."""
+        return [gap for gap in self.blind if not self.capture or span.since < gap.since < gap.until < span.until]
+
     def blind_time(self, whole: Span, span: Span) -> int:
-        """Nanoseconds without packets since the store begins. Before a capture begins and after it ends it is not blind, only over."""
-        gaps = [gap for gap in self.blind if not self.capture or span.since < gap.since < gap.until < span.until]
-        return sum(max(0, gap.until - max(gap.since, whole.since)) for gap in gaps)
+        """Nanoseconds of that since the store begins."""
+        return sum(max(0, gap.until - max(gap.since, whole.since)) for gap in self.gaps(span))
 
 
 def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
     """The eight observers with most windows in the span by their names, and how many there are (a hundred at most)."""
     labels: dict[str, str] = {}
-    for row in rows(frame(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=100)))):
+    for row in listed(store.terms("coverage", span.query(), Terms(("observer.name", "file"), size=100))):
         if name := str(row["observer.name"] or ""):
             labels.setdefault(name, str(row["file"]) if name.startswith("capture-") and row["file"] else name)
     chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
@@ -225,7 +228,7 @@ def blind(store: Store, span: Span, names: list[str] | None) -> list[Span]:
     step = _step(span)
     where = None if names is None else Or(tuple(Match("observer.name", name) for name in names))
     whole = Span(span.since // step * step, span.until)  # a window that began before the span tells of it
-    seen = rows(frame(store.histogram("coverage", whole.query(where), Histogram(step, total="packets"))))
+    seen = listed(store.histogram("coverage", whole.query(where), Histogram(step, total="packets")))
     return span.without(sorted(int(row["time"]) for row in seen if row["total"]), step)
 
 
@@ -234,7 +237,7 @@ def blindness(store: Store, span: Span, names: list[str]) -> dict[str, list[Span
     step = _step(span)
     where = Or(tuple(Match("observer.name", name) for name in names))
     starts: dict[str, list[int]] = {name: [] for name in names}
-    for row in rows(frame(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets")))):
+    for row in listed(store.histogram("coverage", span.query(where), Histogram(step, by="observer.name", total="packets"))):
         if row["total"] and row["by"] in starts:
             starts[row["by"]].append(int(row["time"]))
     return {name: span.without(sorted(starts[name]), step) for name in names}
@@ -283,7 +286,7 @@ def search(wanted: Filters) -> Condition:
 
 def assignees(store: Store, span: Span) -> list[str]:
     """Who works on alerts of the span, the fifty with most of them."""
-    found = rows(frame(store.terms("alert", span.query(), Terms(("assignee",), size=50))))
+    found = listed(store.terms("alert", span.query(), Terms(("assignee",), size=50)))
     return [str(row["assignee"]) for row in found if row["assignee"]]
 
 
@@ -338,9 +341,9 @@ def detail(store: Store, identity: str) -> Detail | None:
 
 def trail(store: Store, identity: str) -> list[dict[str, Any]]:
     """What was decided about an alert and about suppressions made from it, the newest first, 200 entries at most; JSON is decoded."""
-    made = [str(row["id"]) for row in rows(frame(store.read("suppression", Query(where=Match("alert", identity), limit=_MOST_TRAIL))))]
+    made = [str(row["id"]) for row in listed(store.read("suppression", Query(where=Match("alert", identity), limit=_MOST_TRAIL)))]
     subjects = Or(tuple(Match("subject", name) for name in (identity, *made)))
-    found = rows(frame(store.read("audit", Query(where=subjects, sort="-id", limit=_MOST_TRAIL))))
+    found = listed(store.read("audit", Query(where=subjects, sort="-id", limit=_MOST_TRAIL)))
     return [row | {name: json.loads(row[name] or "{}") for name in ("before", "after")} for row in found]
 
 
@@ -359,13 +362,13 @@ def _begun(store: Store, prefix: str) -> dict[str, Any] | None:
 
 def _activities(store: Store, about: Span, identities: list[str]) -> pd.DataFrame:
     """These activities by time. They lie about the findings' own times, which spares the store from looking everywhere."""
-    where = Or(tuple(Match("id", identity) for identity in identities))
+    where = Or(tuple(Match("id", identity, cased=True) for identity in identities))
     return frame(store.read("activity", about.query(where, "@timestamp", len(identities)))) if identities else _frame({})
 
 
 def alike(store: Store, identity: str, field: str, value: str) -> list[dict[str, Any]]:
     """Other alerts whose findings have this rule or detector (`field`): of the newest 500 findings, 100 alerts at most."""
     where = And((Match(field, value, cased=True), Exists("alert"), Not(Match("alert", identity, cased=True))))
-    found = rows(frame(store.read("finding", Query(where=where, sort="-time", limit=_MOST_ALERTS))))
+    found = listed(store.read("finding", Query(where=where, sort="-time", limit=_MOST_ALERTS)))
     named = tuple(dict.fromkeys(str(row["alert"]) for row in found))[:_MOST_FINDINGS]
-    return rows(frame(store.read("alert", Query(ids=named)))) if named else []
+    return listed(store.read("alert", Query(ids=named))) if named else []

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from dashboards.explorer import acting, looking
-from dashboards.queries import frame, rows
+from dashboards.queries import listed
 from detectors.phrases import ACTING
 from records.query import Terms
 from records.search import And, Condition, Exists, Match, Not, Or
@@ -30,6 +30,7 @@ MOST_MARKS: Final = 4_600
 MOST_ALERTS: Final = 200
 MOST_READ: Final = 400_000
 MOST_KNOWN: Final = 1_000
+MOST_LOOKED: Final = 1_000_000  # activities of the time; in one with more, who looks is a grey field without a gap, and only what acted is drawn
 _SEEN: Final = ("id", "event.start", "event.end", "ot.access", "ot.count", *KEY, "destination.asset.name", "ot.tag.name")
 _PLACE: Final = ("destination.ip", "destination.mac", "ot.unit", "ot.object.space")
 
@@ -38,7 +39,7 @@ _PLACE: Final = ("destination.ip", "destination.mac", "ot.unit", "ot.object.spac
 class Roll:
     """`objects`: columns that name each row. `marks`: (row, start, end, access, operations). `alerts`: (row, start, end, severity, alert).
 
-    `known`: how many objects there would be, of each kind MOST_KNOWN at most. `cut`: whether activities or marks were left out.
+    `known`: how many objects there would be, of each kind MOST_KNOWN at most. `cut`: whether activities or marks were left out; `acts`: whether all that looks.
     """
 
     objects: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -46,20 +47,28 @@ class Roll:
     alerts: list[tuple[int, int, int, int, str]] = field(default_factory=list[tuple[int, int, int, int, str]])
     known: int = 0
     cut: bool = False
+    acts: bool = False
 
 
 def roll(store: Store, span: Span, where: Condition) -> Roll:
     """The roll of the activities that match: first what was acted on, then what was looked at most."""
-    told = [rows(frame(store.terms("activity", span.query(And((where, kind))), Terms(KEY, MOST_KNOWN, "ot.count")))) for kind in (acting(), looking())]
-    acted, seen = ([{name: row[name] for name in KEY} for row in each] for each in told)
+    much = store.count("activity", span.query()) > MOST_LOOKED
+    acted, seen = _objects(store, span, And((where, acting()))), [] if much else _objects(store, span, And((where, looking())))
     chosen = acted[: ACTED if len(seen) > MOST - ACTED else MOST]
     chosen += [each for each in seen if each not in chosen][: MOST - len(chosen)]
-    made = Roll(sorted(chosen, key=_order), known=len({_order(each): None for each in (*acted, *seen)}))
+    made = Roll(sorted(chosen, key=_order), known=len({_order(each): None for each in (*acted, *seen)}), acts=much)
     if not chosen:
         return made
-    activity = _read(store, span, And((where, _places(chosen))), made)
+    # Of much, what acts is little: to look at the devices alone is then faster than to look at every place in them.
+    activity = _read(store, span, And((where, acting(), _places(chosen, _PLACE[:2])) if much else (where, _places(chosen, _PLACE))), made)
     _mark(made, span, activity, _blamed(store, span))
     return made
+
+
+def _objects(store: Store, span: Span, where: Condition) -> list[dict[str, Any]]:
+    """The objects that most operations were about."""
+    found = listed(store.terms("activity", span.query(where), Terms(KEY, MOST_KNOWN, "ot.count")))
+    return [{name: row[name] for name in KEY} for row in found]
 
 
 def _order(each: dict[str, Any]) -> tuple[Any, ...]:
@@ -68,13 +77,13 @@ def _order(each: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _places(chosen: list[dict[str, Any]]) -> Condition:
-    places = {tuple(each[name] for name in _PLACE): each for each in chosen}
-    return Or(tuple(And(tuple(_is(name, each[name]) for name in _PLACE)) for each in places.values()))
+def _places(chosen: list[dict[str, Any]], names: tuple[str, ...]) -> Condition:
+    places = {tuple(each[name] for name in names): each for each in chosen}
+    return Or(tuple(And(tuple(_is(name, each[name]) for name in names if name != "destination.mac" or not each["destination.ip"])) for each in places.values()))
 
 
 def _is(name: str, value: Any) -> Condition:
-    return Not(Exists(name)) if value is None else Match(name, value)
+    return Not(Exists(name)) if value is None else Match(name, value, cased=True)
 
 
 def _read(store: Store, span: Span, where: Condition, made: Roll) -> pa.Table:
@@ -91,7 +100,7 @@ def _read(store: Store, span: Span, where: Condition, made: Roll) -> pa.Table:
 
 def _blamed(store: Store, span: Span) -> dict[str, tuple[int, str]]:
     """Activities of the gravest findings of the span: identity → severity and alert."""
-    found = rows(frame(store.read("finding", span.query(Exists("alert"), "-severity", MOST_ALERTS))))
+    found = listed(store.read("finding", span.query(Exists("alert"), "-severity", MOST_ALERTS)))
     blamed: dict[str, tuple[int, str]] = {}
     for row in found:
         for identity in row["activities"] or ():
@@ -114,7 +123,7 @@ def _mark(made: Roll, span: Span, activity: pa.Table, blamed: dict[str, tuple[in
         for access in looks["ot.access"].unique().to_pylist():
             made.marks += _runs(place, span, step, str(access), looks.filter(COMPUTE.equal(looks["ot.access"], access)))
         told += _told(place, span, step, activity.filter(COMPUTE.and_(mine, acts)))
-        for row in rows(frame(activity.filter(COMPUTE.and_(mine, accused)).slice(0, MOST_ALERTS))):
+        for row in listed(activity.filter(COMPUTE.and_(mine, accused)).slice(0, MOST_ALERTS)):
             severity, alert = blamed[row["id"]]
             made.alerts.append((place, int(row["event.start"]), int(row["event.end"]), severity, alert))
     made.cut = made.cut or len(told) + len(made.marks) > MOST_MARKS or len(made.alerts) > MOST_ALERTS

@@ -36,13 +36,17 @@ def show(page: Page, span: Span, where: Condition, blind: list[dict[str, Any]], 
     shown = page.say("explore.objects", shown=number(len(made.objects)), known=number(made.known) + ("+" if made.known >= MOST_KNOWN else ""))
     slot.markdown(f":gray[{shown} · {page.count('activity.count', total, count=number(total))}]")
     if not made.objects:
-        kit.draw("table", {"title": page.say("explore.roll"), "note": "", "head": [], "rows": [], "empty": page.say("explore.none")}, "piano")
+        kit.draw(
+            "table",
+            {"title": page.say("explore.roll"), "note": "", "head": [], "rows": [], "empty": page.say("explore.only_acts" if made.acts else "explore.none")},
+            "piano",
+        )
         return {}
     titles = alert_titles(page, [alert for *_, alert in made.alerts])
     there = {access for *_, access, _count in made.marks}
     data = {
         "title": page.say("explore.roll_title"),
-        "note": page.say("explore.cut") if made.cut else "",
+        "note": (page.say("explore.only_acts") if made.acts else "") + (page.say("explore.cut") if made.cut else ""),
         "since": span.since // MILLISECOND,
         "until": span.until // MILLISECOND,
         "offset": offset(page.clock, span),
@@ -95,7 +99,7 @@ def alert_mark(page: Page, each: tuple[int, int, int, int, str], titles: dict[st
 def acts(page: Page, span: Span, where: Condition) -> None:
     """What acted on the plant in this time, the newest first."""
     asked = And((where, explorer.acting()))
-    found = queries.rows(queries.frame(page.store.read("activity", span.query(asked, "-@timestamp", ACTS))))
+    found = queries.listed(page.store.read("activity", span.query(asked, "-@timestamp", ACTS)))
     total = page.store.count("activity", span.query(asked))
     clock, last = page.clock, span.until - 1
     until = clock.second(last) if clock.day(last) == clock.day(span.since) else f"{clock.short_day(last)} {clock.second(last)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards.queries import frame, rows
+from dashboards.queries import listed
 from detectors.checking import Subject, hints
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
@@ -58,6 +58,12 @@ class Book:
         return {failure.case: failure.got for failure in self.book.failures if failure.rule == rule.id}
 
 
+def elsewhere(book: Book, rules: Path) -> list[str]:
+    """The directories that the site's rules were read from, where this is none of them; without any, whoever judges may read this one next."""
+    roots = list(dict.fromkeys(root for root, _ in book.version.files if root != versions.OWN))
+    return [] if str((rules if rules.is_dir() else rules.parent).absolute()) in roots else roots
+
+
 def in_force(store: Store) -> Book | None:
     """The rules that this store was judged by last; None where it has kept none, or what it has kept is none."""
     try:
@@ -84,17 +90,17 @@ def _loaded(_version: Version, identity: str, since: int | None) -> Book:
 
 def findings_by_rule(store: Store, span: Span) -> dict[str, int]:
     """How many findings each rule has in the span."""
-    found = rows(frame(store.terms("finding", span.query(), Terms(("rule",), _MOST_COUNTED))))
+    found = listed(store.terms("finding", span.query(), Terms(("rule",), _MOST_COUNTED)))
     return {str(row["rule"]): int(row["total"] or 0) for row in found if row["rule"]}
 
 
 def hidden_by_rule(store: Store, span: Span) -> dict[str, int]:
     """How many of them a suppression hides."""
-    found = rows(frame(store.terms("finding", span.query(Exists("suppressions")), Terms(("rule",), _MOST_COUNTED))))
+    found = listed(store.terms("finding", span.query(Exists("suppressions")), Terms(("rule",), _MOST_COUNTED)))
     return {str(row["rule"]): int(row["total"] or 0) for row in found if row["rule"]}
 
 
 def newest_findings(store: Store, rule: str) -> tuple[list[dict[str, Any]], int]:
     """The newest findings of a rule, and how many there are."""
     where = Match("rule", rule, cased=True)
-    return rows(frame(store.read("finding", Query(where=where, sort="-time", limit=_MOST_FINDINGS)))), store.count("finding", Query(where=where))
+    return listed(store.read("finding", Query(where=where, sort="-time", limit=_MOST_FINDINGS))), store.count("finding", Query(where=where))

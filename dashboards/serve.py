@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from records.errors import UsageError
 from records.wording import LANGUAGES
+from reports.keys import PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,9 @@ READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer
 MEBIBYTES: Final = "BALEFIRE_DISSECTION__MEBIBYTES"  # of memory that tshark may take for a packet, as the setting is called in the environment
 ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar, likewise
 DIRECTORY: Final = "BALEFIRE_REPORTS__DIRECTORY"  # where reports are kept, likewise
+RULES: Final = "BALEFIRE_RULES"  # the site's directory of rules, likewise
+LEDGER: Final = "BALEFIRE_LEDGER__FOLDER"  # where released ones are, likewise
+DELIVERIES: Final = "BALEFIRE_DELIVERY__FOLDER"  # where it is noted what went out, likewise
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
@@ -34,6 +38,8 @@ def environment(store: str, language: str | None = None, user: str = "", hosts: 
     `hosts` are names to answer to beside this machine's own; `ready` is printed once it answers ("1 …" on standard output, "2 …" on standard error).
     """
     told = dict(os.environ, BALEFIRE_STORE=store if "://" in store else str(Path(store).expanduser().resolve()))
+    for name in (PASSPHRASE, f"{PASSPHRASE}_FILE", "BALEFIRE_LEDGER__PASSPHRASE_FILE"):
+        told.pop(name, None)  # what serves browsers signs nothing, and cannot
     told["NUMBA_DISABLE_JIT"] = "1"  # pages name protocols and run no kernel: nothing is to be loaded for one
     if language in LANGUAGES:
         told["BALEFIRE_LANGUAGE"] = language

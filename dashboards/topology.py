@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards.queries import frame, rows
+from dashboards.queries import listed
 from dashboards.reference import serving
 from detectors.graph import Node
 from records.addresses import is_mac
@@ -77,7 +77,7 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     """The links since the moment, against those of the 30 days before it."""
     since = max(whole.since, moment - LONGEST)
     before = Span(since, moment) if since < moment else None
-    before = before if before and store.count("coverage", before.query(Range("packets", low=1))) else None
+    before = before if before and _seen(store, before) else None
     now = _talk(store, whole.until, moment, span.until)
     old = _talk(store, whole.until, before.since, before.until) if before else []
     ends = {end: name for source, destination, *_ in (*old, *now) for end, name in (source, destination) if not is_group(name)}
@@ -94,6 +94,12 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     return Network(placed, ordered[:MOST_LINKS], max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), cut, before)
 
 
+def _seen(store: Store, span: Span) -> bool:
+    """Whether there was any packet: its newest windows tell, or else all of them."""
+    newest = store.read("coverage", span.query(sort="-@timestamp", limit=100)).column("packets").to_pylist()
+    return any(newest) or store.count("coverage", span.query(Range("packets", low=1))) > 0
+
+
 def _talk(store: Store, newest: int, since: int, until: int) -> list[Talk]:
     return _asked(store, os.environ.get("BALEFIRE_STORE", ""), newest, since, until)
 
@@ -101,8 +107,8 @@ def _talk(store: Store, newest: int, since: int, until: int) -> list[Talk]:
 @st.cache_data(show_spinner=False, max_entries=48)
 def _asked(_store: Store, where: str, newest: int, since: int, until: int) -> list[Talk]:  # noqa: ARG001 - keys
     """Who asked whom with which effect how often, without those protocols that serve the network itself."""
-    plain = Not(Or(tuple(Match("network.protocol", name) for name in serving())))
-    told = rows(frame(_store.terms("activity", Span(since, until).query(plain), Terms(FIELDS, MOST_KINDS, "ot.count"))))
+    plain = Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))
+    told = listed(_store.terms("activity", Span(since, until).query(plain), Terms(FIELDS, MOST_KINDS, "ot.count")))
     return [(_end(row, "source"), _end(row, "destination"), str(row["ot.effect"] or "unknown"), int(row["total"] or 0)) for row in told]
 
 
@@ -135,7 +141,7 @@ def _rank(link: Link) -> tuple[Any, ...]:
 def _places(store: Store, ends: dict[str, str]) -> tuple[list[Node], dict[str, str], int]:
     """The assets to draw, in their places; identity → own identity; how many there are. All are drawn where they fit, else those with links."""
     plant, known = KeptPlant(store).plant, store.count("asset", Query())
-    found = rows(frame(store.read("asset", Query(sort="id", limit=MOST + 1))))
+    found = listed(store.read("asset", Query(sort="id", limit=MOST + 1)))
     if len(found) > MOST:
         several = {str(row["id"]): row for end in sorted(ends)[: 2 * MOST] if (row := store.get("asset", end))}
         found = list(several.values())

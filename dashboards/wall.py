@@ -11,7 +11,7 @@ import streamlit as st
 from dashboards import kit, queries, standing
 from dashboards.access.visitor import visitor
 from dashboards.page import ended, text_of
-from records.formats import MINUTE, duration, number
+from records.formats import MINUTE, duration, number, share_seen
 from records.model import severity_word
 from records.query import Query
 from records.search import Range
@@ -58,7 +58,7 @@ def heading(page: Page) -> dict[str, str]:
 
 def figures(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[str, int]) -> list[Row]:
     """Five numbers, each with what it counts."""
-    blind = [(gap.length, sensor.label) for sensor in sensors for gap in sensor.blind if gap.until >= page.span.until - MINUTE]
+    blind = [(gap.length, sensor.label) for sensor in sensors for gap in sensor.gaps(page.span) if gap.until >= page.span.until - MINUTE]
     share, assets = queries.grade(sums), page.store.count("asset", Query())
     new = page.store.count("asset", Query(where=Range("first", low=page.span.since)))
     longest = max(blind, default=None)
@@ -71,7 +71,7 @@ def figures(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dic
         *({"value": number(counts[level]), "text": page.say(f"wall.{level}"), "mark": level, "quiet": not counts[level]} for level in ("critical", "high")),
         {"value": number(len(blind)), "text": words, "quiet": not blind},
         {
-            "value": "–" if share is None else f"{share:.1f}",
+            "value": "–" if share is None else share_seen(share, page.language).rstrip("% "),  # cut, never rounded up
             "unit": "" if share is None else "%",
             "text": page.say("wall.share", span=standing.span_words(page)),
         },
@@ -86,7 +86,7 @@ def lines(page: Page, sensors: list[Sensor], known: int) -> Row:
 
 def listed(page: Page) -> list[Row]:
     """The worst alerts that are not closed."""
-    found = queries.rows(queries.frame(page.store.read("alert", page.span.query(queries.OPEN, "-severity", LISTED))))
+    found = queries.listed(page.store.read("alert", page.span.query(queries.OPEN, "-severity", LISTED)))
     names = queries.asset_names(page.store, [asset for row in found for asset in (row["assets"] or ())[:1]])
     return [
         {

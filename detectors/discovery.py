@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detectors.detector import Detector
+    from detectors.rulebook.load import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What detectors are built with. `rules`: files and directories beside Balefire's own; `files`: the capture's name by observer; `criticality`: what
-    devices matter to the plant, by address or network.
+    devices matter to the plant, by address or network; `book`: what the loader made of the rules and Balefire's own, where it has.
     """
 
     rules: tuple[Path, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     criticality: Mapping[str, str] = field(default_factory=dict[str, str])
+    book: Rulebook | None = None
 
 
 def detectors(setup: Setup | None = None) -> list[Detector]:

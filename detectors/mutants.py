@@ -1,8 +1,8 @@
 """Mutants of a rule's detection: the same detection with one thing changed, each with a name that stays the same as long as that thing does.
 
 A mutant that no case of the rule notices is a part of the detection that no case tries. Changed are conditions (a detection negated or left out, `and` and
-`or`, `1 of` and `all of` exchanged), maps and lists (a field, a value or an alternative left out), numbers (one up, one down), networks (twice as wide), truths
-and modifiers.
+`or`, `1 of` and `all of` exchanged), maps and lists (a field, a value or an alternative left out), numbers (one up, one down), networks (twice as wide), texts
+(a name's family, a part of a word, anywhere instead of at an end), truths and modifiers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionItem, ConditionNOT, ConditionSelector, SigmaCondition
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
+
+from detectors.checks.values import PLAIN
+from detectors.vocabulary import named, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,6 +107,7 @@ def _definition(definition: Any) -> Iterator[Change]:
 
 def _alternatives(parts: list[Any]) -> Iterator[Change]:
     """A list of maps or of words, any of which is enough."""
+    yield from _looser("|contains", parts)
     for index, part in enumerate(parts):
         rest = [*parts[:index], *parts[index + 1 :]]
         if rest:
@@ -118,9 +122,44 @@ def _map(fields: dict[str, Any]) -> Iterator[Change]:
             yield f"without {key}", {name: other for name, other in fields.items() if name != key}
         for name, changed in _value(value, networks="cidr" in str(key).split("|")):
             yield f"{key}: {name}", {**fields, key: changed}
-        for name, shorter in _modifiers(key):
-            if shorter not in fields:
-                yield name, {(shorter if other == key else other): given for other, given in fields.items()}
+        yield from ((f"{key}: {name}", {**fields, key: changed}) for name, changed in _looser(str(key), value))
+        for name, other in _modifiers(str(key), value):
+            if other not in fields:
+                yield name, {(other if one == key else one): given for one, given in fields.items()}
+
+
+def _looser(key: str, value: Any) -> Iterator[Change]:
+    """Texts that take in more than they do, each once, where the field may hold more for them to take in."""
+    field, *modifiers = key.split("|")
+    given: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+    for wider in dict.fromkeys(_wider_text(one, modifiers) for one in _texts(given, modifiers)):
+        changed = [wider if wider == _wider_text(str(one), modifiers) else one for one in given]
+        if wider and wider not in given and not _same(field, (given, modifiers), (changed, modifiers)):
+            yield f"{wider} too", changed if isinstance(value, list) else wider
+
+
+def _texts(values: list[Any], modifiers: Sequence[str]) -> list[str]:
+    return [one for one in values if isinstance(one, str)] if set(modifiers) <= PLAIN else []
+
+
+def _same(field: str, *asked: tuple[list[Any], Sequence[str]]) -> bool:
+    """Whether both stand for the same of all the names that the field may hold, where these are known."""
+    known = names_of(field)
+    one, other = ({name for text in _texts(values, modifiers) for name in named(text, modifiers, known)} for values, modifiers in asked)
+    return bool(known) and one == other
+
+
+def _wider_text(text: str, modifiers: Sequence[str]) -> str:
+    """The text with its last word, or the last sign of its only one, open; empty where nothing would be left."""
+    plain = text.rstrip("*")
+    if set("*?\\") & set(plain):
+        return ""
+    part = {"contains", "startswith", "endswith"} & set(modifiers)
+    words = re.fullmatch(r"(.*[^0-9A-Za-z])[0-9A-Za-z]+", plain)
+    if "endswith" in part:
+        return plain[1:]
+    wider = words[1] if words else plain[:-1] if part or plain != text else plain
+    return wider if part or not wider else f"{wider}*"
 
 
 def _value(value: Any, *, networks: bool) -> Iterator[Change]:
@@ -151,10 +190,15 @@ def _wider(value: str) -> Iterator[Change]:
         yield f"{value} becomes {network.supernet()}", str(network.supernet())
 
 
-def _modifiers(key: str) -> Iterator[tuple[str, str]]:
-    field, *modifiers = str(key).split("|")
+def _modifiers(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Keys with a modifier left out, or with a text anywhere instead of at an end."""
+    field, *modifiers = key.split("|")
+    given: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
     for index, modifier in enumerate(modifiers):
         yield f"{key} without {modifier}", "|".join([field, *modifiers[:index], *modifiers[index + 1 :]])
+        anywhere = [*modifiers[:index], "contains", *modifiers[index + 1 :]]
+        if modifier in {"startswith", "endswith"} and not _same(field, (given, modifiers), (given, anywhere)):
+            yield f"{key}: contains instead of {modifier}", "|".join([field, *anywhere])
 
 
 def _conditions(detection: Definition) -> Iterator[Change]:

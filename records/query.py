@@ -46,11 +46,14 @@ class Span:
         return Query(since=self.since, until=self.until, where=where, sort=sort, limit=limit)
 
     def without(self, starts: Iterable[int], step: int) -> list[Span]:
-        """The parts of it outside the buckets of `step` nanoseconds that begin at `starts`, which are in order."""
+        """The parts of it outside the buckets of `step` nanoseconds that begin at `starts`, which are in order; a part of less than one cannot be told.
+
+        Only at the ends of the span is there such a part: the rest of its bucket lies outside, and what was in that is not known here.
+        """
         gaps: list[Span] = []
         at = self.since
         for start in [*starts, self.until]:
-            if start > at:
+            if start - at >= step:
                 gaps.append(Span(at, start))
             at = max(at, start + step)
         return gaps

@@ -224,9 +224,10 @@ AUDIT: Final = Table("audit", "time", (
     Field("time", "date", "when it was decided, by the clock of this machine", "处置时间（本机时钟）"),
     Field("by", "keyword", "who decided; balefire where an alert reopened by itself", "处置人；告警自动重新打开时为 balefire"),
     Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress, revoke, import, retire, rollback, login, logout, "
-          "locked, grade, moment, fill, release, waive, issue, sign, handle, feedback, baseline_learned, baseline_imported",
+          "locked, grade, moment, fill, release, waive, issue, sign, handle, feedback, baseline_learned, baseline_imported, ask, withdraw",
           "动作"),
-    Field("table", "keyword", "alert, suppression, grading, duty, warning, plant, rules, baseline or access; of what was retired, each table", "对象类别"),
+    Field("table", "keyword", "alert, suppression, grading, duty, warning, plant, rules, baseline, release or access; of what was retired, each table",
+          "对象类别"),
     Field("subject", "keyword", "identity of what it was about; of what was retired, the time before which", "对象标识；过期删除时为截止时间"),
     Field("before", "json", "the fields that changed, as they were", "变更前"),
     Field("after", "json", "the fields that changed, as they became", "变更后"),

@@ -20,13 +20,12 @@ from detectors.rulebook.problems import nearest
 from records.errors import InputError, StoreError, UsageError
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels
 from reports.ledger import entry_at
+from reports.posted import EVERY, FILE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
 PAUSES_S: Final = (60, 300, 900, 3600, 3600, 4 * 3600, 4 * 3600, 12 * 3600, 24 * 3600)  # after each try that failed; then it is given up
-_TABLE: Final = """CREATE TABLE IF NOT EXISTS delivery (id TEXT PRIMARY KEY, entry TEXT NOT NULL, channel TEXT NOT NULL, receiver TEXT NOT NULL,
- status TEXT NOT NULL, tries INTEGER NOT NULL, due REAL NOT NULL, said TEXT NOT NULL, made REAL NOT NULL, changed REAL NOT NULL)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Post:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._database() as database:
-                database.execute(_TABLE)
+                database.execute(TABLE)
         except (OSError, sqlite3.Error) as error:
             raise StoreError("deliver.unwritable", folder=folder, problem=error) from error
 
@@ -97,7 +96,7 @@ class Post:
     def rows(self) -> list[dict[str, Any]]:
         """Every delivery, the oldest first."""
         with self._database() as database:
-            return [dict(row) for row in database.execute("SELECT * FROM delivery ORDER BY made, id")]
+            return [dict(row) for row in database.execute(EVERY)]
 
     def again(self, identity: str, now: float) -> None:
         """Have a dead letter tried again: a person has looked. Raises UsageError."""
@@ -115,7 +114,7 @@ class Post:
             self._left(now())
             for row in self.rows():
                 if row["status"] == "waiting" and row["due"] <= now():
-                    status = self._tried(row, known.get(row["channel"]), now)
+                    status = self._tried(row, known, now)
                     counts[status] = counts.get(status, 0) + 1
         return counts
 
@@ -125,12 +124,12 @@ class Post:
             database.execute("UPDATE delivery SET status = 'waiting', changed = ? WHERE status = 'sending'", (now,))
             database.execute("UPDATE delivery SET status = 'doubt', said = 'interrupted', changed = ? WHERE status = 'doubtful'", (now,))
 
-    def _tried(self, row: Mapping[str, Any], way: Way | None, now: Callable[[], float]) -> str:
+    def _tried(self, row: Mapping[str, Any], known: Mapping[str, Way], now: Callable[[], float]) -> str:
         identity, tries = str(row["id"]), int(row["tries"]) + 1
         self._set(identity, now(), status="sending", tries=tries)
         try:
-            if way is None:
-                raise RefusedError(f"{row['channel']}?")
+            if (way := known.get(row["channel"])) is None:
+                raise UsageError("deliver.strange", name=row["channel"], known=", ".join(known) or "–")
             said = channels()[way.kind].deliver(way.settings, _parcel(row), lambda: self._doubtful(identity, now()))
         except LaterError as error:
             given_up = tries > len(PAUSES_S)
@@ -156,7 +155,7 @@ class Post:
 
     @contextmanager
     def _database(self) -> Generator[sqlite3.Connection]:
-        database = sqlite3.connect(self.folder / "deliveries.sqlite", timeout=30)
+        database = sqlite3.connect(self.folder / FILE, timeout=30)
         database.row_factory = sqlite3.Row
         try:
             database.execute("PRAGMA synchronous = FULL")

@@ -21,7 +21,10 @@ SHORT: Final = 12  # digits of an identity
 
 def sections(told: Mapping[str, Any], words: Words) -> list[Section]:
     """All chapters; that of the sites only where there are several."""
-    made: list[Callable[[Mapping[str, Any], Words], Section]] = [alerts, answers, coverage, unseen, assets, changes]
+    made: list[Callable[[Mapping[str, Any], Words], Section]] = [alerts, answers, coverage, unseen, assets]
+    if "data" in told:  # reports of earlier versions knew no classes
+        made.append(data)
+    made.append(changes)
     if len(told["sites"]) > 1:
         made.append(sites)
     return [chapter(told, words) for chapter in (*made, making)]
@@ -158,9 +161,11 @@ def unseen(told: Mapping[str, Any], words: Words) -> Section:
     found: Row = told["unseen"]
     gaps = [[Cell(words.minute(each["since"])), Cell(words.minute(each["until"])), words.span(each["seconds"])] for each in found["gaps"]]
     spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
+    disabled = [[Cell(each["rule"], None, "mono"), Cell(each["reason"])] for each in found.get("disabled", [])]  # reports of before do not tell it
     tables = [
-        _table(words, "spots", ("what", "todo"), spots, words.say("shown_of", shown=len(spots), total=number(found["spot_count"]))),
-        _table(words, "gaps", ("since", "until", "length"), gaps, words.say("shown_of", shown=len(gaps), total=number(found["gap_count"]))),
+        _table(words, "spots", ("what", "todo"), spots, words.shown(len(spots), found["spot_count"])),
+        _table(words, "gaps", ("since", "until", "length"), gaps, words.shown(len(gaps), found["gap_count"])),
+        *([_table(words, "disabled", ("rule", "reason"), disabled)] if disabled else []),
     ]
     return Section(
         "unseen",
@@ -186,7 +191,7 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     kinds = [[Cell(words.role(each["role"])), words.of(each["assets"], whole)] for each in found["roles"]]
     tables = [
         _table(words, "exposure", ("what", "count"), rows),
-        _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.say("shown_of", shown=len(new), total=number(found["new"]))),
+        _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.shown(len(new), found["new"])),
         _table(words, "internet", ("inside", "way", "outside", "operations"), pairs, words.say("table.internet.note")),
         _table(words, "remote", ("protocol", "port", "bytes"), access, words.say("table.remote.note")),
         _table(words, "kinds", ("role", "assets"), kinds),
@@ -209,6 +214,54 @@ def _pair(each: Row, whole: int, words: Words) -> list[Cell]:
     return [Cell(str(each["inside"] or DASH)), way, Cell(str(each["outside"] or DASH)), words.of(each["operations"], whole)]
 
 
+def data(told: Mapping[str, Any], words: Words) -> Section:
+    """What data is of which class, and which of it left its zone."""
+    found: Row = told["data"]
+    rules: Row = found["rules"]
+    texts = [words.say("data.rules", title=words.text(rules["title"]), digest=rules["digest"])]
+    texts += [words.say("data.default")] if rules["default"] else []
+    texts += [words.say("data.faulty", files=", ".join(rules["faulty"]))] if rules["faulty"] else []
+    counts = {name: number(found[name]) for name in ("operations", "looked_at", "classed", "zoned", "leaving")}
+    texts.append(words.say("data.text" if found["zoned"] else "data.no_zones", grade=words.share(told["coverage"]["grade"]), **counts))
+    gravest = sum(each["leaving"] for each in found["by_class"] if each["level"] == 3)
+    texts += [words.say("data.gravest", count=number(gravest))] if gravest else []
+    classes = [
+        [
+            Cell(words.data_class(each)),
+            words.of(each["assets"], found["assets"]),
+            words.of(each["operations"], found["looked_at"]),
+            words.of(each["leaving"], each["zoned"]),
+        ]
+        for each in found["by_class"]
+    ]
+    flows = [
+        [
+            Cell(words.data_class(each)),
+            Cell(each["from"]),
+            Cell(each["to"] or words.say("table.data_flows.internet" if each["internet"] else "table.data_flows.no_zone")),
+            words.number(each["pairs"]),
+            words.of(each["operations"], found["leaving"]),
+        ]
+        for each in found["flows"]
+    ]
+    listed = [
+        [
+            Cell(words.text(each["title"])),
+            Cell(words.code("data.kind", each["kind"])),
+            Cell(words.data_class(each)),
+            words.of(each["operations"], found["looked_at"]),
+        ]
+        for each in rules["listed"]
+    ]
+    shown = words.shown(len(flows), found["flow_count"])
+    tables = [
+        _table(words, "data_classes", ("class", "assets", "operations", "leaving"), classes),
+        _table(words, "data_flows", ("class", "from", "to", "pairs", "operations"), flows, shown),
+        _table(words, "data_rules", ("rule", "kind", "class", "operations"), listed),
+    ]
+    return Section("data", words.say("data.title"), words.say("data.note"), tables, texts=texts)
+
+
 def changes(told: Mapping[str, Any], words: Words) -> Section:
     """What people changed in rules, suppressions and lists, and what hid findings."""
     found: Row = told["changes"]
@@ -224,7 +277,7 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in found["suppressions"]
     ]
-    shown = words.say("shown_of", shown=len(listed), total=number(found["total"]))
+    shown = words.shown(len(listed), found["total"])
     tables = [
         _table(words, "versions", ("since", "version", "files", "added", "changed", "removed"), versions),
         _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding),
@@ -234,7 +287,8 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
 
 
 def _changed(each: Row, words: Words) -> list[Cell]:
-    deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]))
+    subject = f" {each['subject']}" if each["table"] == "rules" else ""
+    deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]) + subject)
     return [Cell(words.minute(each["time"])), Cell(str(each["by"])), deed, what, Cell(each["note"] or DASH)]
 
 

@@ -21,6 +21,7 @@ Row = dict[str, Any]
 GRAVE: Final = ("critical", "high")
 SPOTS: Final = 4
 SILENT: Final = 2
+DISABLED: Final = 4
 
 
 def sentence(told: Mapping[str, Any], words: Words) -> str:
@@ -208,8 +209,11 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
             )
         )  # fmt: skip
     lines += [words.say("unseen.silent", sensor=name) for name in found["silent"][:SILENT]]
+    if disabled := found.get("disabled"):  # reports of before do not tell it
+        names = [each["rule"] for each in disabled[:DISABLED]] + ["…"] * (len(disabled) > DISABLED)
+        lines.append(words.count("unseen.disabled", len(disabled), rules=", ".join(names)))
     lines += [str(spot[words.language]["what"]) for spot in found["spots"][: max(0, SPOTS - len(lines))]]
-    more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) - len(lines)
+    more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) + bool(disabled) - len(lines)
     if more > 0:
         lines.append(words.say("unseen.more", count=number(more)))
     return [*lines, words.say("unseen.wire")]

@@ -77,6 +77,11 @@ class Due:
         """Whether it is still to be done."""
         return self.status == "open"
 
+    @property
+    def contested(self) -> bool:
+        """Whether it was released, and its alert is not confirmed any more: what the receiver holds may be wrong."""
+        return self.status == "released" and self.ended is not None
+
     def overdue(self, now: int) -> bool:
         """Whether it is past its time and not done, or was done too late."""
         done = self.row["released"] if self.status == "released" else now
@@ -87,7 +92,10 @@ class Due:
         if self.status == "suspended" and self.ended:
             return say("duty.suspended", language, by=self.ended[1], time=iso(self.ended[0])[:16].replace("T", " "))
         if not self.open:
-            return say(f"duty.status.{self.row['status']}_late" if self.overdue(now) else f"duty.status.{self.row['status']}", language)
+            done = say(f"duty.status.{self.row['status']}_late" if self.overdue(now) else f"duty.status.{self.row['status']}", language)
+            if not (self.contested and self.ended):
+                return done
+            return say("duty.contested", language, done=done, by=self.ended[1], time=iso(self.ended[0])[:16].replace("T", " "))
         if self.since is None:
             return say(f"duty.waits.{self.duty.start.split(':')[0]}", language)
         if self.due is None:
@@ -209,7 +217,7 @@ def moment(store: Store, alert: str, which: str, at: int, by: str, now: int, not
 
 
 def all_due(store: Store) -> list[Due]:
-    """Every duty of every graded alert: what is due first, then what is suspended, what is done last."""
+    """Every duty of every graded alert: what is due first, then what was released and is contested, what is suspended, what is done last."""
     gradings = {row["id"]: row for row in every_row(store, "grading")}
     rows = every_row(store, "duty")
     released = {(row["alert"], row["duty"]): row["released"] for row in rows if row["status"] == "released"}
@@ -220,7 +228,7 @@ def all_due(store: Store) -> list[Due]:
     return sorted(
         found,
         key=lambda each: (
-            ("open", "suspended").index(each.status) if each.status in {"open", "suspended"} else 2,
+            0 if each.open else 1 if each.contested else 2 if each.status == "suspended" else 3,
             each.due if each.due is not None else 1 << 63,
             each.row["id"],
         ),
@@ -324,7 +332,8 @@ def view(store: Store, agency: str, unit: str, language: str) -> list[dict[str, 
         if agency in due.duty.agencies and due.row["status"] != "waived":
             shown = form(store, due, unit, language) if due.row["status"] == "released" else {}
             head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.status, "due": iso(due.due) if due.due else None}
-            told.append({**head, "receipt": due.row["receipt"], "form": shown})
+            contested = iso(due.ended[0]) if due.contested and due.ended else None
+            told.append({**head, "receipt": due.row["receipt"], "contested": contested, "form": shown})
     return told
 
 

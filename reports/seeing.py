@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from detectors.disabling import disabled
 from records.formats import DAY, MINUTE, SECOND
 from records.nesting import iso
 from records.query import Span
@@ -95,6 +96,7 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "spots": [spot_told(spot) for spot in spots[:SPOTS]],
         "spot_count": len(spots),
         "remote": _remote(account),
+        "disabled": [{"rule": rule, "reason": why} for rule, why in sorted(disabled(source.store, span).items())],
     }
     return coverage, unseen
 

@@ -13,7 +13,7 @@ from records.formats import SECOND
 from records.nesting import iso
 from records.query import Span
 from records.wording import LANGUAGES
-from reports import alerting, answering, canonical, exposing, seeing
+from reports import alerting, answering, canonical, classing, exposing, seeing
 from reports.asking import Row, Source
 from reports.front import sentence
 from reports.periods import before, days, last_year, latest
@@ -63,6 +63,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "answers": answering.times(source, span, alerts, newest),
         "coverage": coverage,
         "assets": exposing.told(source, span, assets),
+        "data": classing.told(source, span, names),
         "changes": answering.changes(source, span, alerts),
         "unseen": unseen,
         "sites": _sites(store, period) if site is None else [],

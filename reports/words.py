@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 DASH: Final = "–"
+_LEVELS: Final = {"en": "123", "zh": "一二三"}
 
 
 def nanoseconds(text: str) -> int:
@@ -60,6 +61,10 @@ class Words:
         """`3 of 18`: no number without what it is out of."""
         return Cell(self.say("of", count=number(count), whole=number(whole)), count, "number")
 
+    def shown(self, count: int, whole: int) -> str:
+        """How many of how many a table shows; nothing of an empty one, which says so itself."""
+        return self.say("shown_of", shown=number(count), total=number(whole)) if whole else ""
+
     def number(self, value: float | None) -> Cell:
         """A number as a cell."""
         return Cell(DASH if value is None else number(value), value, "number")
@@ -88,6 +93,10 @@ class Words:
     def role(self, role: str | None) -> str:
         """A role in words."""
         return role_words(role, self.language) or self.say("no_role")
+
+    def data_class(self, each: dict[str, Any]) -> str:
+        """Domain and level of industrial data: `Production, level 2`."""
+        return say("data.class", self.language, domain=self.code("data.domain", str(each["domain"])), level=_LEVELS[self.language][int(each["level"]) - 1])
 
     def technique(self, name: str) -> str:
         """`T0836 Modify Parameter`."""

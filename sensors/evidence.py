@@ -83,22 +83,25 @@ class Keeper:
         """Packets with these numbers, in their order, at most PACKETS, and, where there is room, the nearest of the same conversations."""
         wanted = sorted(set(numbers))[:PACKETS]
         reach = (PACKETS - len(wanted)) * REACH // (PACKETS * len(wanted)) if wanted and neighbours else 0
-        parts = [(stretch, rows) for low, high in _joined(wanted, reach) for stretch, rows in self._rows(low, high)]
+        parts = [part for low, high in _joined(wanted, reach) for part in self._parts(low, high)]
         if not parts:
             return []
-        place = np.concatenate([np.full(len(rows), number) for number, (_, rows) in enumerate(parts)])
-        row = np.concatenate([rows for _, rows in parts])
-        number = np.concatenate([stretch.numbers[rows] for stretch, rows in parts])
-        talks = np.concatenate([stretch.conversations[rows] for stretch, rows in parts])
-        chosen = np.flatnonzero(_chosen(np.array(wanted), number, talks))
-        return [(int(number[i]), parts[int(place[i])][0].packet(int(row[i]))) for i in chosen]
+        number = np.concatenate([stretch.numbers[begin:end] for stretch, begin, end in parts])
+        talks = np.concatenate([stretch.conversations[begin:end] for stretch, begin, end in parts])
+        chosen = _chosen(np.array(wanted), number, talks)
+        ends: Any = np.cumsum([end - begin for _, begin, end in parts])
+        found: list[tuple[int, Packet]] = []
+        for i in chosen:
+            stretch, _, end = parts[part := int(_searchsorted(ends, i, "right"))]
+            found.append((int(number[i]), stretch.packet(end - int(ends[part] - i))))
+        return found
 
-    def _rows(self, low: int, high: int) -> Iterator[tuple[Stretch, Any]]:
-        """The rows of packets low … high, a stretch at a time, as far as they are there."""
+    def _parts(self, low: int, high: int) -> Iterator[tuple[Stretch, int, int]]:
+        """Packets low … high, as far as they are there: stretches, and from which of its rows to before which."""
         while low <= min(high, self._marks.last) and (stretch := self._stretch(low)) is not None:
-            rows = np.flatnonzero((stretch.numbers >= low) & (stretch.numbers <= high))
-            if len(rows):
-                yield stretch, rows
+            begin, end = _searchsorted(stretch.numbers, (low, high + 1)).tolist()
+            if begin < end:
+                yield stretch, begin, end
             low = stretch.last + 1
 
     def _stretch(self, number: int) -> Stretch | None:
@@ -202,12 +205,13 @@ def _joined(numbers: Iterable[int], reach: int) -> list[tuple[int, int]]:
 
 
 def _chosen(wanted: Any, number: Any, talks: Any) -> Any:
-    """[row] → is it one of `wanted`, or among the nearest of their conversations that there is room for?"""
-    named = np.isin(number, wanted)
-    near = np.isin(talks, np.unique(talks[named])) & ~named
-    after = _searchsorted(wanted[:-1], number)
-    before = _maximum(after - 1, 0)
-    distance = np.minimum(np.abs(number - wanted[after]), np.abs(number - wanted[before]))
-    order = np.lexsort((number, distance, ~near))[: max(0, PACKETS - int(named.sum()))]
-    named[order[near[order]]] = True
-    return named
+    """Rows of `wanted`, and the nearest of their conversations that there is room for. Both `wanted` and `number` ascend."""
+    after = np.minimum(_searchsorted(wanted, number), len(wanted) - 1)
+    named = wanted[after] == number
+    near = np.flatnonzero(np.isin(talks, np.unique(talks[named])) & ~named)
+    room = max(0, PACKETS - int(named.sum()))
+    if len(near) > room:
+        distance = np.minimum(np.abs(number[near] - wanted[after[near]]), np.abs(number[near] - wanted[_maximum(after[near] - 1, 0)]))
+        near = near[np.argsort(distance, kind="stable")[:room]]
+    named[near] = True
+    return np.flatnonzero(named)

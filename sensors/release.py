@@ -29,11 +29,14 @@ BLOCKS: Final = 1 << 12
 RELEASE_ROWS: Final = 1 << 14  # rows named at a time
 
 
-def traits(effect: Effect) -> int:
+def _traits(effect: Effect) -> int:
     """What grouping has to know of an effect."""
     engineers = grouping.ENGINEERS if effect.access in ("program", "configure", "file") and effect.technique else 0
     reads = grouping.READS if effect.access == "read" else 0
     return engineers | reads | (grouping.ITS_OWN if effect.own else 0) | (grouping.TRIES if effect.name == "unknown" else 0)
+
+
+TRAITS: Final = np.array([_traits(effect) for effect in EFFECTS], np.int64)
 
 
 @dataclass(slots=True)
@@ -65,7 +68,6 @@ class Release:
         self.groups, self.group_index, self.counters = table(GROUP_ROWS, GROUP), index(GROUP_ROWS), table(1, GROUPS)
         self.counters.due, self.counters.closed = FOREVER, -WINDOW
         self.rows, self.seen = table(GROUP_ROWS + RELEASE_ROWS, GROUP), np.zeros((2, 4 * GROUP_ROWS), np.int64)
-        self.traits = np.array([traits(effect) for effect in EFFECTS], np.int64)
         self.by_effect, self.by_protocol = np.zeros(len(EFFECTS), np.int64), np.zeros(max(len(protocols()), 1), np.int64)
 
     def _make_point_tables(self) -> None:
@@ -73,7 +75,6 @@ class Release:
         self.point_counters.due, self.point_counters.free_block = FOREVER, -1
         each = BLOCKS * points.BLOCK_POINTS
         self.point_table, self.values = table(each, POINT), np.zeros(points.BLOCK_POINTS)
-        self.point_table.quality = self.point_table.stamp = -1
         self.finals, self.counts, self.ends = np.zeros(each), np.zeros(each, np.int64), np.zeros(each, np.int64)
         self.point_rows = table(each + 8 * 65536, POINT_ROW)
         self.scratch = table(1, np.dtype([("short", "u1")], align=True))
@@ -107,7 +108,7 @@ class Release:
 
     def _group(self, at: int, count: int, given: Handed) -> int:
         return grouping.group(
-            at, count, given.done, self.hashes, self.traits, self.by_effect, self.by_protocol, self.groups, self.group_index, self.rows, self.seen,
+            at, count, given.done, self.hashes, TRAITS, self.by_effect, self.by_protocol, self.groups, self.group_index, self.rows, self.seen,
             self.counters, self.hosts, self.conversations,
         )  # fmt: skip
 

@@ -39,7 +39,7 @@ from sensors.engine.tables import (
 from sensors.origin import Origin
 from sensors.protocol import protocols
 from sensors.relay import Relay
-from sensors.release import Handed, Release, traits
+from sensors.release import TRAITS, Handed, Release
 from sensors.source import Tick
 
 if TYPE_CHECKING:
@@ -118,7 +118,6 @@ class Sensor:
         rows = OPERATIONS + int(self.most.max(initial=1))
         self.operations, self.samples = table(rows, OPERATION), table(SAMPLES + int(self.most_samples.max(initial=1)), SAMPLE)
         self.messages = table(MESSAGES + rows, MESSAGE)  # those of streams, and behind them those that operations carry
-        self.messages.unit[:MESSAGES] = self.messages.transaction[:MESSAGES] = -1
         self.joins = np.array([_joins(protocol) for protocol in protocols()] or [0], np.int64)
         self.which, self.shares = np.zeros(len(self.messages), np.int64), np.zeros(max(len(protocols()), 1), np.int64)
         self.begins, self.numbers = np.zeros(len(self.messages), np.int64), np.zeros(len(self.messages), np.int64)
@@ -129,7 +128,6 @@ class Sensor:
         self.scratch = table(1, MESSAGE_SCRATCH)
         self._messages_of = np.zeros(max(len(protocols()), 1), np.int64)
         self.clock.first, self.clock.free_host = FOREVER, -1
-        self.traits = np.array([traits(effect) for effect in EFFECTS], np.int64)
 
     def _bind(self) -> None:
         """The rows that the loop itself reads and sets, and the messages of streams."""
@@ -327,7 +325,7 @@ class Sensor:
         """Returns the next operation where there is no room for its name."""
         done = pairing.annotate(
             self.memory, start, count, self.operations, self.order, self.messages, self.keys, self.entries, self.effects, UNKNOWN,
-            self.traits, self.flows, self.names, self.name_index, self.name_counters,
+            TRAITS, self.flows, self.names, self.name_index, self.name_counters,
         )  # fmt: skip
         delivery.disown(
             start, done, self.operations, self.order, self.messages, self.conversations, UNKNOWN, self.undecoded, self.streams, self.counters, self.aside

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 
 # A server of the tests lives for minutes: half of its time went into optimising code that then hardly ran.
 os.environ.setdefault("ES_JAVA_OPTS", "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1")
+
+# A sensor's tables are a quarter of a gibibyte of zeros, of which a test touches little. Memory that was freed would be kept and written anew for each of
+# thousands of sensors; what is mapped comes as zeros.
+M_MMAP_THRESHOLD: Final = -3
+with suppress(OSError, AttributeError):  # only glibc has it
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
 # Where several processes share the files, the long ones come first: the last one decides when all is done.
 LONG: Final = (

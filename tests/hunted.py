@@ -33,6 +33,15 @@ def slow_scan(pause: int = 600, units: int = 8, tries: int = 1) -> Stated:
     return [at(seconds, ot__unit=unit, ot__object__first=None, event__end=at(seconds)["@timestamp"]) | refused for seconds, unit in sorted(rows)]
 
 
+def function_scan(pause: float = 2.0, functions: int = 5) -> Stated:
+    """One function after the other that the device does not know."""
+    refused: dict[str, Any] = {"event.outcome": "failure", "ot.error": "illegal_function", "ot.access": "unknown", "ot.grouped": False, "ot.count": 1}
+    return [
+        own(number * pause, "unknown", ot__code=str(60 + number), event__end=at(number * pause)["@timestamp"], ot__object__first=None) | refused
+        for number in range(functions)
+    ]
+
+
 def acts_unseeing() -> Stated:
     """Writes of one that reads nothing, while another one reads."""
     return [own(5, "value.write", ot__object__first=17, ot__value=12.5), at(60) | {"source.ip": MASTER}]

@@ -77,8 +77,31 @@ def batch(rows: Iterable[Stated] = (), values: Iterable[Stated] = ()) -> Batch:
     return Batch(activities=activities(*stated), points=table) if stated else Batch(points=table)
 
 
+def course(minutes: Iterable[int], where: Callable[[int], float], first: int, wide: float = 1.0) -> list[Stated]:
+    """A point that moves about where it is, each minute elsewhere, and comes back."""
+    return [point(minute, where(minute) - wide + minute * 7 % 10 / 10, where(minute) + wide - minute * 3 % 10 / 10, first) for minute in minutes]
+
+
+def rest(minute: int, value: float, first: int) -> Stated:
+    """A set point, as it is read where it was changed."""
+    return point(minute, value, value, first)
+
+
+PAST: Final = range(-600, 0)  # minutes in which the long run is learned
+SET: Final = {-600: 40.0, -420: 60.0, -240: 48.0, -60: 52.0}  # a set point and when it was changed
+
+
+def set_to(minute: int) -> float:
+    """The set point then."""
+    return next((value for since, value in reversed(SET.items()) if minute >= since), 52.0)
+
+
+LONG: Final = [
+    *course(PAST, lambda minute: 30.0 + 4 * (minute // 60 % 2), 120), *course(PAST, lambda minute: set_to(minute - 5), 110),
+    *(rest(*each, 111) for each in SET.items()),
+]  # fmt: skip
 SELECTED: Final = [wrote(minute, 1.0, effect, first=3) for minute in range(5, 85, 10) for effect in ("output.select", "output.operate")]
-NORMAL: Final = (polls(range(USUAL)) + SELECTED + [wrote(20 * turn + 1, 10.0 + turn) for turn in range(4)], points(range(USUAL)))
+NORMAL: Final = (polls(range(USUAL)) + SELECTED + [wrote(20 * turn + 1, 10.0 + turn) for turn in range(4)], points(range(USUAL)) + LONG)
 LATER: Final = range(USUAL, USUAL + 30)
 
 
@@ -104,6 +127,8 @@ CASES: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # by
     "value-outside": ("value", ([], [point(USUAL + 1, 45.0, 95.0)])),
     "value-jumps": ("value", ([], [point(USUAL + 1, 40.5, 52.9)])),
     "values-stand": ("value", (polls(LATER), _frozen(range(USUAL + 3, USUAL + 20)))),
+    "value-drifts": ("value", ([], course(range(USUAL, USUAL + 300), lambda minute: 34.4 + (minute - USUAL) / 150, 120))),
+    "value-astray": ("value", ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda _: 52.0, 110)])),
     "order-broken": ("sequence", ([wrote(USUAL + 40, 1.0, "output.operate", first=3)], [])),
 }
 QUIET: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # what its text calls normal, or is nobody's doing
@@ -117,6 +142,33 @@ QUIET: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # wh
     "an uneven talker": ("timing", (polls(LATER) + [poll(minute, "10.10.1.66", DEVICE, 1.0) | {"ot.interval.deviation": 0.9} for minute in LATER[:8]], [])),
     "a little out of range": ("value", ([wrote(USUAL + 4, 15.0)], [point(USUAL + 1, 45.0, 56.0)])),
     "back and forth": ("value", ([wrote(USUAL + turn, 12.0 + 2 * (turn % 2)) for turn in range(9)], [])),
+    "the long run as ever": ("value", ([], course(range(USUAL, USUAL + 600), lambda minute: 30.0 + 4 * (minute // 60 % 2), 120))),
+    "a jam, and a short way out": ("value", ([], course(range(USUAL, USUAL + 600), lambda minute: 35.0 if 200 < minute < 240 else 31.0, 120))),
+    "drifted, for its set point was changed": (
+        "value", ([], [rest(USUAL, 52.0, 111), rest(USUAL + 20, 56.0, 111), *course(range(USUAL, USUAL + 300), lambda _: 35.2, 120)]),
+    ),
+    "it follows": ("value", ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda _: 44.6, 110)])),
+    "it follows to where its set point never was": (
+        "value", ([], [rest(USUAL, 75.0, 111), *course(range(USUAL, USUAL + 90), lambda minute: 52.0 if minute < USUAL + 5 else 75.0, 110)]),
+    ),
+    "it takes its time": (
+        "value", ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda minute: 52.0 if minute < USUAL + 25 else 44.6, 110)]),
+    ),
     "a device that nobody reads": ("value", (polls([USUAL]) + [row for row in polls(LATER) if row["destination.ip"] != DEVICE], points([USUAL]))),
     "selected first": ("sequence", ([wrote(USUAL + 4, 1.0, effect, first=3) for effect in ("output.select", "output.operate")], [])),
+}  # fmt: skip
+NORMALLY: Final[dict[str, tuple[list[Stated], list[Stated]]]] = {  # by rule: what it tells of, changed as little as what it says would have been normal
+    "view-lost": (_during(None, DEVICE, None, USUAL + 5, USUAL + 6), []),
+    "poll-stopped": (_during(MASTER, DEVICE, None, USUAL + 5, USUAL + 6), []),
+    "poll-slowed": (_during(MASTER, DEVICE, 3.0), []),
+    "poll-bursts": (_during(MASTER, DEVICE, 1.0), []),
+    "even-talker": (polls(LATER) + [poll(minute, "10.10.1.66", DEVICE, 1.0) | {"ot.interval.deviation": 0.9} for minute in LATER[:8]], []),
+    "setpoint-outside": ([wrote(USUAL + 4, 15.0)], []),
+    "setpoint-creeps": ([wrote(USUAL + 2 * turn, 10.0 + turn * 0.4) for turn in range(7)], []),
+    "value-outside": ([], [point(USUAL + 1, 45.0, 56.0)]),
+    "value-jumps": ([], [point(USUAL + 1, 40.5, 46.5)]),
+    "values-stand": (polls(LATER), _frozen(range(USUAL + 3, USUAL + 12))),
+    "value-drifts": ([], course(range(USUAL, USUAL + 300), lambda minute: 34.4 if minute < USUAL + 30 else 34.0, 120)),
+    "value-astray": ([], [rest(USUAL, 44.0, 111), *course(range(USUAL, USUAL + 90), lambda minute: 52.0 if minute < USUAL + 25 else 44.6, 110)]),
+    "order-broken": ([wrote(USUAL + 40, 1.0, effect, first=3) for effect in ("output.select", "output.operate")], []),
 }  # fmt: skip

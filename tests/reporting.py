@@ -27,6 +27,13 @@ DAY = 1440 * MINUTE
 START = 1_793_548_800 * SECOND  # 2026-11-02T00:00:00+08:00, a Monday of the plant
 SITES = ("北港水厂 North Harbour", "Linghe Pumping Station")
 KINDS = (("PLC", "controller", 1), ("HMI", "hmi", 2), ("ENG", "engineering", 3), ("HIST", "historian", 3))
+ZONES = {"controller": "control", "hmi": "supervision", "engineering": "office", "historian": "office"}
+DEEDS = (  # by the last digit of the minute: action, effect, access, object
+    *7 * (("read_holding_registers", "value.read", "read", None),),
+    ("write_single_register", "value.write", "write", None),
+    ("upload_block", "program.upload", "program", "OB1"),
+    ("read_file", "file.read", "file", "pump.rcp"),
+)
 TITLES = (
     ("{0} told {1} to stop its program", "{0} 令 {1} 停止运行程序", ("T0858",), ("cpu.stop",), 74),
     ("{0}, which never wrote before, wrote to {1}", "{0} 首次向 {1} 写入数值", ("T0836",), ("value.write",), 66),
@@ -56,6 +63,7 @@ class Plant:
                     first = until - DAY // 2 if number % 10 == 9 else since
                     told = [Fact("address", address, "traffic", 95, first, until), Fact("name", f"{name}-{place + 1}{number:02}", "list", 91, first, until)]
                     told += [Fact("role", role, "behaviour", 70, first, until)] if number % 5 != 4 else []
+                    told += [Fact("zone", ZONES[role], "policy:plant", 90, first, until)] if number % 7 != 6 else []
                     told += [Fact("level", str(level), "list", 91, first, until)]
                     told += [Fact("criticality", "critical", "settings", 90, first, until)] if kind == 0 and number % 20 == 3 else []
                     told += [Fact("vendor", "Norrstrom Elektronik", "modbus:identity", 85, first, until)] if kind == 0 else []
@@ -68,12 +76,13 @@ def coverage(site: str, since: int, until: int, blind: tuple[tuple[int, int], ..
     base: dict[str, Any] = {
         "observer.name": f"sensor-{SITES.index(site) + 1}", "observer.site": site, "interface": "eth1", "packets": 12_000, "bytes": 1_400_000, "grade": 98.9,
         "decoded_bytes": 600_000, "undecoded_bytes": 6_000, "encrypted_bytes": 1_000, "lost": 500, "gaps": 1, "dropped": 3,
-        "undecoded": '[{"name":"tcp/3389","bytes":5000,"guess":"random"}]',
+        "undecoded": '[{"name":"tcp/3389","bytes":5000,"guess":"binary"}]',
         "encrypted": '[{"name":"ssh","port":"tcp/22","bytes":1000,"conversations":1}]',
     }  # fmt: skip
     times = [time for time in range(since, until, MINUTE) if not any(start <= time < end for start, end in blind)]
-    rows = [{**base, "id": f"{site}-{time}", "@timestamp": time, "event.start": time, "event.end": time + MINUTE - 1} for time in times]
-    return pa.Table.from_pylist([{name: row.get(name) for name in COVERAGE.names} for row in rows], schema=arrow_schema(COVERAGE))
+    columns: dict[str, list[Any]] = {name: [base.get(name)] * len(times) for name in COVERAGE.names}
+    columns |= {"id": [f"{site}-{time}" for time in times], "@timestamp": times, "event.start": times, "event.end": [time + MINUTE - 1 for time in times]}
+    return pa.table(columns, schema=arrow_schema(COVERAGE))
 
 
 def activities(random: Random, assets: list[Asset], since: int, until: int, count: int) -> pa.Table:
@@ -83,12 +92,15 @@ def activities(random: Random, assets: list[Asset], since: int, until: int, coun
         asking, asked = random.sample(assets, 2)
         time = random.randrange(since, until)
         away = random.random() < 0.02
+        action, effect, access, name = DEEDS[time // MINUTE % len(DEEDS)]
         rows.append({
-            "id": f"{random.getrandbits(80):020x}", "@timestamp": time, "event.start": time, "event.end": time, "event.action": "read_holding_registers",
+            "id": f"{random.getrandbits(80):020x}", "@timestamp": time, "event.start": time, "event.end": time, "event.action": action,
             "source.ip": "8.8.4.4" if away and random.random() < 0.5 else asking.addresses[0], "destination.ip": "1.1.1.1" if away else asked.addresses[0],
-            "network.protocol": "modbus", "observer.name": "sensor-1", "observer.site": asking.site, "ot.effect": "value.read", "ot.access": "read",
-            "ot.count": random.randrange(1, 60), "ot.grouped": True,
+            "network.protocol": "modbus", "observer.name": "sensor-1", "observer.site": asking.site, "ot.effect": effect, "ot.access": access,
+            "ot.object.name": name, "ot.count": random.randrange(1, 60), "ot.grouped": True,
         })  # fmt: skip
+        if rows[-1]["source.ip"] == "8.8.4.4":
+            rows[-1]["destination.ip"] = asked.addresses[0]
     return pa.Table.from_pylist([{name: row.get(name) for name in ACTIVITY.names} for row in rows], schema=arrow_schema(ACTIVITY))
 
 
@@ -135,11 +147,14 @@ def fill(store: Store, since: int = START, days: int = 14, plant: Plant | None =
         store.write(Commit(batch=batch, findings=done.findings, alerts=done.alerts))
 
 
-def decide(store: Store, by: str = "Li Wei") -> None:
-    """Close every third alert, each verdict in turn, and acknowledge the one after it."""
+def decide(store: Store, by: str = "Li Wei", at_once: int = 1) -> None:
+    """Close every third alert, each verdict in turn, and acknowledge the one after it; so many decisions at a time."""
+    changes: list[Change] = []
     for place, row in enumerate(store.read("alert", Query(sort="id")).to_pylist()):
         if place % 3 == 0:
             verdict = ("true", "expected", "false")[place // 3 % 3]
-            store.change([Change("alert", row["id"], row["revision"], "close", by, {"status": "closed", "verdict": verdict, "closed": START}, "settled")])
+            changes.append(Change("alert", row["id"], row["revision"], "close", by, {"status": "closed", "verdict": verdict, "closed": START}, "settled"))
         elif place % 3 == 1:
-            store.change([Change("alert", row["id"], row["revision"], "acknowledge", by, {"status": "acknowledged"})])
+            changes.append(Change("alert", row["id"], row["revision"], "acknowledge", by, {"status": "acknowledged"}))
+    for start in range(0, len(changes), at_once):
+        store.change(changes[start : start + at_once])

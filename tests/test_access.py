@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
@@ -148,6 +150,16 @@ def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends(desk
     assert desk.ask("/logout", Cookie=cookie)[0] == 303
     assert desk.ask("/", Cookie=cookie, **HTML)[0] == 303
     assert desk.trail()[-2:] == [("anna", "login"), ("anna", "logout")]
+
+
+def test_behind_a_proxy_with_tls_the_cookie_is_for_tls_alone_and_guesses_are_told_apart(desk: Desk) -> None:
+    """As `X-Forwarded-…` of a proxy on this machine says; of anybody else it is not believed."""
+    _, answer, _ = desk.login("anna", X_Forwarded_Proto="https")
+    assert "; Secure" in str(answer.getheader("Set-Cookie"))
+    for address, kept_out in (("198.51.100.{}, 192.0.2.7", True), ("192.0.2.7, 203.0.113.{}", False)):  # what the client itself says stands before
+        with ThreadPoolExecutor(24) as many:
+            asked = [many.submit(desk.login, f"no{number}", "wrong", X_Forwarded_For=address.format(number)) for number in range(FREE["address"] + 4)]
+        assert (429 in {each.result()[0] for each in asked}) == kept_out
 
 
 @pytest.mark.parametrize(
@@ -365,6 +377,10 @@ def test_accounts_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
     secret.write_text("short\n")
     assert balefire("user", "password", "李伟", "--password-file", secret).exit_code == 2
     assert one("user", "remove", "李伟")["role"] is None
+    assert "no audit trail" in balefire("user", "add", "x", "--role", "viewer", "--provider", "--store", tmp_path / "none", "--language", "en").output
+    assert balefire("user", "remove", "x", "--by", " ").exit_code == 2
+    assert Doorman(file).find("x") is not None, "nobody does nothing"
+    assert one("user", "remove", "x")["role"] is None
     assert balefire("dashboard", "--store", stored()[0]).exit_code == 2, "a file without accounts lets nobody in"
 
 
@@ -398,6 +414,23 @@ def test_without_accounts_it_listens_on_this_machine_only(tmp_path: Path, monkey
     assert balefire("dashboard", "--store", stored()[0]).exit_code == 2
     monkeypatch.setenv(sessions.USERS, str(tmp_path / "none.json"))
     assert "none.json" in balefire("dashboard", "--store", stored()[0]).output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="doctor looks at Linux")
+def test_doctor_tells_what_would_keep_the_dashboard_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def door() -> str | None:
+        told = json.loads(balefire("doctor", "--store", tmp_path / "none", "--json", "--language", "en").stdout)["checks"]
+        return next(check["advice"] for check in told if check["check"] == "door")
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert door() is None
+    monkeypatch.setenv("BALEFIRE_DASHBOARD__ADDRESS", "0.0.0.0")
+    assert "balefire user add" in str(door())
+    file = add(tmp_path / "accounts.json", ("a", "viewer"))
+    monkeypatch.setenv(sessions.USERS, str(file))
+    assert door() is None
+    file.chmod(0o666)
+    assert "chmod 600" in str(door())
 
 
 def test_what_is_decided_without_a_session_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,6 +475,31 @@ def test_each_action_asks_for_its_right(role: str, tmp_path: Path, monkeypatch: 
     store.close()
 
 
+def test_what_is_done_to_accounts_stands_in_the_trail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = shutil.copytree(stored()[0], tmp_path / "store")
+    monkeypatch.setenv(sessions.USERS, str(tmp_path / "accounts.json"))
+    (tmp_path / "secret").write_text(PASSWORD)
+    by = ("--by", "Wu", "--store", store)
+    secret = ("--password-file", tmp_path / "secret")
+    for words in (("add", "vera", "--role", "viewer", *secret), ("role", "vera", "--role", "engineer"), ("password", "vera", *secret), ("remove", "vera")):
+        assert one("user", *words, *by)["name"] == "vera"
+    told = [(row["by"], row["action"], row["subject"], row["before"], row["after"]) for row in lines("audit", "--store", store)]
+    viewer, engineer = {"role": "viewer"}, {"role": "engineer"}
+    assert told == [
+        ("Wu", "account_add", "vera", None, viewer),
+        ("Wu", "account_role", "vera", viewer, engineer),
+        ("Wu", "account_password", "vera", engineer, engineer),
+        ("Wu", "account_remove", "vera", engineer, {}),
+    ]
+    assert PASSWORD not in json.dumps(told)
+    assert "account added: viewer" in balefire("audit", "--store", store, "--language", "en").stdout
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "store.sqlite").write_bytes(b"no database at all" * 1000)
+    result = balefire("user", "add", "eva", "--role", "viewer", *secret, "--store", tmp_path / "broken", "--language", "en")
+    assert (result.exit_code, "the audit trail does not tell it" in result.stderr) == (4, True)
+    assert Doorman(tmp_path / "accounts.json").find("eva") is not None, "who has to be kept out is, also then"
+
+
 def test_each_role_may_what_the_one_before_may() -> None:
     ladder = ["screen", "regulator", "viewer", "analyst", "engineer", "administrator"]
     assert sorted(ladder) == sorted(ROLES)
@@ -468,6 +526,15 @@ def test_waits_grow_and_end() -> None:
     assert guesses.wrong("a", "1", 10_000.0) == 0.0, "after an hour it is forgotten"
 
 
+def test_who_has_a_network_of_addresses_guesses_as_one() -> None:
+    guesses = Guesses()
+    for number in range(FREE["address"]):
+        guesses.wrong(f"n{number}", f"2001:db8:1:1::{number:x}", 0.0)
+    assert guesses.wait("b", "2001:db8:1:1:ffff::1", 0.5) > 0
+    assert guesses.wait("b", "2001:db8:1:2::1", 0.5) == 0
+    assert guesses.wait("b", "a name", 0.5) == 0
+
+
 def test_guesses_are_bounded() -> None:
     guesses = Guesses()
     guesses.wrong("x" * 100_000, "a", 0.0)
@@ -483,7 +550,76 @@ def test_sessions_are_bounded_and_end(tmp_path: Path, monkeypatch: pytest.Monkey
     assert account is not None
     monkeypatch.setattr(sessions, "MOST", 3)
     tokens = [desk.begin(account) for _ in range(4)]
-    assert [desk.find(token) is not None for token in tokens] == [False, True, True, True]
+    assert sum(desk.find(token) is not None for token in tokens) == 3
     monkeypatch.setattr(sessions, "LONGEST_S", -1)
     assert desk.find(desk.begin(account)) is None
     assert os.environ.get(sessions.USERS) is None
+
+
+def test_a_session_outlives_the_dashboard_and_ends_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = add(tmp_path / "accounts.json", ("a", "viewer"), ("b", "viewer"), ("c", "viewer"))
+    before = sessions.Access(file)
+    tokens = {name: before.begin(account) for name in "abc" if (account := before.doorman.find(name))}
+    shelf = tmp_path / "accounts.sessions"
+    assert shelf.stat().st_mode & 0o777 == 0o700
+    assert {each.stat().st_mode & 0o777 for each in shelf.iterdir()} == {0o600}
+    assert not any(token in each.name + each.read_text() for token in tokens.values() for each in shelf.iterdir()), "only digests are kept"
+
+    def inside() -> list[str]:
+        again = sessions.Access(file)
+        return [name for name in "abc" if again.find(tokens[name])]
+
+    assert inside() == ["a", "b", "c"]
+    accounts.read(file).password("a", PASSWORD).save()
+    assert inside() == ["b", "c"], "a new password ends it"
+    assert sessions.Access(file).end(tokens["b"]) == "b"
+    assert before.find(tokens["b"]) is None, "ended for every dashboard of these accounts"
+    accounts.read(file).remove("c").save()
+    accounts.read(file).add("c", "administrator", PASSWORD).save()
+    assert inside() == [], "another one of the same name does not come in by it"
+    token = before.begin(before.doorman.find("c") or pytest.fail("no c"))
+    moment = time.time()
+    for later, seen in ((sessions.LONGEST_S - 60, True), (sessions.LONGEST_S + 1, False), (-2 * sessions.SKEW_S, False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(sessions.time, "time", lambda now=moment + later: now)
+            patch.setattr(sessions.Shelf, "drop", lambda _shelf, _digest: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            assert (before.find(token) is not None) == seen, later
+    (only,) = shelf.iterdir()
+    only.unlink()
+    assert before.find(token) is None, "who deletes the file ends it"
+
+
+def test_a_session_that_somebody_else_put_there_is_none(tmp_path: Path) -> None:
+    desk = sessions.Access(add(tmp_path / "accounts.json", ("a", "administrator")))
+    token = desk.begin(desk.doorman.find("a") or pytest.fail("no a"))
+    shelf = tmp_path / "accounts.sessions"
+    (file,) = shelf.iterdir()
+    told = file.read_text()
+    for spoil, mend in (
+        (lambda: file.chmod(0o622), lambda: file.chmod(0o600)),
+        (lambda: shelf.chmod(0o777), lambda: shelf.chmod(0o700)),
+        (lambda: file.write_text("[]"), lambda: file.write_text(told)),
+        (lambda: file.write_text(told.replace('"begun": ', '"begun": "x') + '"'), lambda: file.write_text(told)),
+    ):
+        spoil()
+        assert desk.find(token) is None
+        mend()
+        assert desk.find(token) is not None
+    (tmp_path / "planted").write_text(told)
+    file.unlink()
+    file.symlink_to(tmp_path / "planted")
+    assert desk.find(token) is None
+    for guess in ("../planted", "..", "", "/", "\0", "\udcff", "x" * 100_000):
+        assert desk.find(guess) is None
+
+
+def test_where_sessions_cannot_be_kept_they_end_with_the_dashboard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = add(tmp_path / "accounts.json", ("a", "viewer"))
+    (tmp_path / "accounts.sessions").write_text("in the way")
+    desk = sessions.Access(file)
+    _, token = (desk.begin(desk.doorman.find("a") or pytest.fail("no a")) for _ in range(2))
+    assert desk.find(token) is not None
+    assert sessions.Access(file).find(token) is None
+    assert capfd.readouterr().err.count("sessions end with the dashboard") == 1
+    assert desk.end(token) == "a"
+    assert desk.find(token) is None

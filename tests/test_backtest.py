@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from detectors import backtest as testing
 from detectors.alerts import fold
 from detectors.backtest import backtest, period
+from detectors.lint import lint
 from detectors.methods.rules import Rules
 from detectors.rulebook import versions
 from detectors.rulebook.books import Change, draft
@@ -477,6 +478,11 @@ def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> N
         draft(tmp_path / "pipe", versions.read([]))
     with pytest.raises(FileNotFoundError):
         versions.read([tmp_path / "pipe"])
+    (tmp_path / "link.yml").symlink_to("/nowhere")
+    for name in ("pipe.yml", "placeholders.yml"):
+        os.mkfifo(tmp_path / name)
+    assert {*draft(tmp_path, versions.read([])).problems} == {*lint(tmp_path).problems}, "in a directory, as the linter says it"
+    assert {problem.check for problem in lint(tmp_path).problems} == {"no-file"}
 
 
 def test_a_draft_that_puts_another_rule_out_of_force_says_so(tmp_path: Path) -> None:

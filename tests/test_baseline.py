@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.baseline.follows import Follow, Pair
 from detectors.baseline.habits import COLUMNS, Baseline, Habit, Key
 from detectors.baseline.learned import DETECTORS, Learned
-from detectors.baseline.levels import Level, Levels, Place
+from detectors.baseline.levels import Level, Levels
 from detectors.baseline.orders import BEGIN, Orders, Talk
+from detectors.baseline.places import Place
 from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import Rhythm, Rhythms
+from detectors.baseline.versions import decoded, noted
+from detectors.baseline.words import KINDS, Word
 from records.errors import UsageError
 from records.store import open_store
 from tests.cli import ROOT, balefire, lines, one, short, stored
@@ -46,7 +52,15 @@ def rhythms(draw: st.DrawFn) -> Rhythm:
 @st.composite
 def levels(draw: st.DrawFn) -> Level:
     low, high = sorted(draw(st.tuples(values, values)))
-    return Level(low, high, draw(st.integers(1, 10**6)), abs(draw(values)), draw(st.integers(0, 1440)), draw(st.booleans()))
+    level = Level(low, high, draw(st.integers(1, 10**6)), abs(draw(values)), draw(st.integers(0, 1440)), draw(st.booleans()))
+    return replace(level, least=low, most=high, spread=abs(draw(values)), blocks=draw(st.integers(1, 10**6))) if draw(st.booleans()) else level
+
+
+@st.composite
+def follows(draw: st.DrawFn) -> tuple[Pair, Follow]:
+    setpoint, place = draw(places), draw(places)
+    low, high = sorted(draw(st.tuples(values, values)))
+    return (setpoint._replace(device=place.device, protocol=place.protocol), place), Follow(low, high, abs(draw(values)))
 
 
 @st.composite
@@ -62,10 +76,15 @@ def baselines(draw: st.DrawFn) -> Learned:
             habit.add({"ot.object.name": name, "ot.object.first": None, "ot.object.last": None})
         found[key] = habit
     points = draw(st.dictionaries(places, levels(), max_size=4))
+    pairs = dict(draw(st.lists(follows(), max_size=3)))
+    words = {
+        place._replace(thing=4 * number): Word(kind, swapped)
+        for number, (place, kind, swapped) in enumerate(draw(st.lists(st.tuples(places, st.sampled_from(KINDS), st.booleans()), max_size=3)))
+    }
     after = st.dictionaries(effects | st.just(BEGIN), st.integers(1, 99), min_size=1, max_size=3)
     orders = draw(st.dictionaries(st.builds(Talk, names, names, names), st.dictionaries(effects, after, min_size=1, max_size=3), max_size=3))
     shed = draw(st.tuples(*(st.integers(0, 9) for _ in range(4))))
-    return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2]), Orders(orders, shed[3]))
+    return Learned(Baseline(found, shed[0]), Rhythms(beats, shed[1]), Levels(points, shed[2], pairs, words), Orders(orders, shed[3]))
 
 
 @settings(deadline=None, max_examples=100)
@@ -75,6 +94,7 @@ def test_judging_by_the_file_is_judging_by_what_was_learned(tmp_path_factory: py
     file.write_text(written(told), "utf-8")
     again = read(file)
     assert (again.habits.habits, again.rhythms.known, again.levels.known) == (told.habits.habits, told.rhythms.known, told.levels.known)
+    assert (again.levels.follows, again.levels.words.known) == (told.levels.follows, told.levels.words.known)
     assert (again.orders.known, again.shed, again.version) == (told.orders.known, told.shed, told.version)
     assert yaml.safe_load(file.read_text("utf-8"))["baseline"] == 1
     for key in list(told.habits.habits)[:3]:
@@ -189,6 +209,38 @@ def test_what_the_page_shows_is_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "shown.yml").write_text(shown, "utf-8")
     told = read(tmp_path / "shown.yml")
     assert (len(told.habits.habits), len(told.rhythms.known), len(told.levels.known), len(told.orders.known)) == (2, 1, 1, 1)
+
+
+def test_baselines_that_were_in_force_are_kept_and_compared(tmp_path: Path) -> None:
+    store, file = tmp_path / "store", tmp_path / "normal.yml"
+    one("replay", short(tmp_path), "--learn", DEMO, "--store", store)
+    one("baseline", "export", "--store", store, "-o", file)
+    gone = next(line for line in file.read_text("utf-8").splitlines() if line.startswith("- "))
+    file.write_text(file.read_text("utf-8").replace(f"{gone}\n", "", 1), "utf-8")
+    for _ in range(2):  # the one in force is not kept twice
+        one("baseline", "import", file, "--store", store)
+    first, second = lines("baseline", "history", "--store", store)
+    assert [(each["how"], each["added"], each["removed"], each["in_force"]) for each in (first, second)] == [
+        ("replayed", 0, 0, False),
+        ("imported", 0, 1, True),
+    ]
+    told = one("baseline", "history", second["version"], "--store", store, status=1)
+    assert told == {"added": [], "removed": [gone.removeprefix("- ")]}
+    back = one("baseline", "history", second["version"], first["version"], "--store", store, status=1)
+    assert (back["added"], back["removed"]) == (told["removed"], told["added"])
+    assert balefire("baseline", "history", "--store", store, "--language", "en").stdout.splitlines()[1].endswith("imported from a file  +0 −1 lines")
+    assert balefire("baseline", "history", "nowhere", "--store", store, "--language", "en").exit_code == 2
+
+
+def test_the_history_of_baselines_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detectors.baseline.versions.KEPT", 3)
+    state: bytes | None = None
+    for number in range(5):
+        state = noted(state, Learned(Baseline({Key("a", f"b{number}", "modbus", "value.read", None, None): Habit("read")})), number, "learned")
+    assert [each.since for each in decoded(state)] == [2, 3, 4]
+    assert len(decoded(noted(b"no versions", Learned(), None, "learned"))) == 1
+    with pytest.raises(ValueError, match="no versions"):
+        decoded(zlib.compress(b"{}x"))
 
 
 def test_where_nothing_was_learned_it_is_said(tmp_path: Path) -> None:

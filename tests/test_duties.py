@@ -238,6 +238,25 @@ def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: St
     assert release(time.time_ns()).startswith("2:")
 
 
+def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store)
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
+    (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en") if each["status"] == "released"]
+    assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (False, None)
+    for verdict in ("false", "true"):
+        store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
+        store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", verdict, NOON)])
+        due = due_of(store, "cn-incident/first")
+        assert (due.status, due.contested) == ("released", verdict == "false")
+        assert ("not confirmed any more (eve" in due.left(time.time_ns(), "en")) is due.contested
+        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en") if each["status"] == "released"]
+        assert bool(told["contested"]) is due.contested
+        assert told["form"], "what the agency holds stays as it is"
+        if due.contested:
+            assert obliging.all_due(store)[0].row["id"] == due.row["id"], "before what is suspended"
+
+
 def test_what_goes_on_after_its_confirmation_stays_confirmed(store: Store) -> None:
     graded(store)
     was = store.alerts(["al1"])[0]
@@ -414,4 +433,10 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     shown = sent(opened("duties", where, monkeypatch, lang=language))
     for word in (*words[language][2:], {"en": "UNVERIFIED", "zh": "未核实"}[language], {"en": "First report", "zh": "初次报告"}[language]):
         assert word in shown
+    seen = sent(opened("duties", where, monkeypatch, lang=language, agency="eisac"))
+    assert "E-ISAC" in seen
+    assert {"en": "First report", "zh": "初次报告"}[language] not in seen
+    assert words[language][3] not in seen, "an agency's view has its own duties and no warnings"
+    seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))
+    assert {"en": "First report", "zh": "初次报告"}[language] in seen
     store.close()

@@ -13,7 +13,7 @@ import pytest
 from detectors.discovery import Setup
 from records.model import Batch
 from tests.frames import activities, polling
-from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, own, registers_carry_data, reports_stay_off, slow_scan
+from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, function_scan, own, registers_carry_data, reports_stay_off, slow_scan
 
 if TYPE_CHECKING:
     from detectors.detector import Detector
@@ -84,6 +84,19 @@ COPIED = [row | {"ot.value": 40.0} for row in ATTACKS["request-altered"][1]()]
 )  # fmt: skip
 def test_what_its_text_calls_normal_is_quiet(rule: str, rows: Stated) -> None:
     assert told(rule, rows) == []
+
+
+@pytest.mark.parametrize(("pause", "functions", "rules"), [(2, 5, ["rapid-scan"]), (2, 4, []), (1800, 4, ["slow-scan"]), (1800, 3, [])])
+def test_functions_that_a_device_does_not_know_are_counted_fast_and_slow(pause: float, functions: int, rules: list[str]) -> None:
+    told_of = found("scan", function_scan(pause, functions))
+    assert [finding.rule for finding in told_of] == rules
+    assert all("functions" in finding.title.en and "T0888" in finding.techniques for finding in told_of)
+
+
+def test_a_function_that_is_asked_for_again_and_again_is_meant() -> None:
+    """A driver that tries what its device may have, at each start, is no scan; nor is one function of each of many devices."""
+    assert found("scan", [row | {"ot.code": "23"} for row in function_scan(600, 12)]) == []
+    assert found("scan", [row | {"destination.ip": f"10.10.1.{number}"} for number, row in enumerate(function_scan(2, 12))]) == []
 
 
 def test_a_master_that_reads_after_it_acted_is_one_that_sees() -> None:

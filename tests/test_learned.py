@@ -11,13 +11,15 @@ import pytest
 
 from detectors.baseline.learned import DETECTORS, Learned, kept
 from detectors.baseline.levels import Level
+from detectors.baseline.places import place_of
 from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import MOST_BINS, Sketch
 from detectors.baseline.telling import sentences
 from detectors.discovery import Setup, detectors
 from records.model import Batch, severity_word
+from records.wording import catalogue
 from tests.hunted import DEVICE, MASTER
-from tests.knowing import CASES, LATER, NORMAL, QUIET, USUAL, batch, point, points, poll, polls, wrote
+from tests.knowing import CASES, LATER, NORMAL, NORMALLY, QUIET, USUAL, batch, point, points, poll, polls, wrote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +66,18 @@ def test_it_is_quiet_when_just_this_was_learned(rule: str) -> None:
     for rows in (NORMAL, CASES[rule][1]):
         learned.learn(batch(*rows).activities, batch(*rows).points)
     assert told(rule, learned.states()) == []
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_what_its_text_calls_normal_is_quiet(rule: str) -> None:
+    assert [finding.title.en for finding in taught(CASES[rule][0]).judge(batch(*NORMALLY[rule])) if finding.rule == rule] == []
+
+
+def test_no_rule_goes_without_a_case() -> None:
+    """Each rule that these detectors have words for fires here, explains itself, and is quiet where what it calls normal is so."""
+    worded = {f"{name}|{key.split('.')[1]}" for name in ("timing", "value", "sequence") for key in catalogue() if re.fullmatch(rf"{name}\.[a-z-]+\.title", key)}
+    assert worded == {f"{name}|{rule}" for rule, (name, _) in CASES.items()}
+    assert set(NORMALLY) == set(CASES)
 
 
 @pytest.mark.parametrize("case", QUIET)
@@ -121,6 +135,17 @@ def test_how_far_is_far_follows_from_how_many_values_were_learned() -> None:
     assert Level(0.0, 1.0, 500, returns=True).room is None
     assert Level(0.0, 0.0).room is None
     assert Level(5.0, 9000.0, 500).room is None, "a counter"
+
+
+def test_each_tag_of_a_device_is_a_point_of_its_own() -> None:
+    """Tags that have names are read from their first element on; the number of an element alone is no place."""
+    assert place_of("10.0.0.9", "cip", None, "tag", "Speed", 0) != place_of("10.0.0.9", "cip", None, "tag", "Weight", 0)
+    assert place_of("10.0.0.9", "cip", None, "tag", "Recipe", 2) != place_of("10.0.0.9", "cip", None, "tag", "Recipe", 3)
+    learned = Learned()
+    tags = {"Speed": 50.0, "Weight": 9000.0}
+    named = [point(minute, low, low + 1, 0) | {"ot.object.space": "tag", "ot.object.name": name} for minute in range(9) for name, low in tags.items()]
+    learned.learn(Batch().activities, batch(values=named).points)
+    assert sorted((level.low, level.high) for level in learned.levels.known.values()) == [(50.0, 51.0), (9000.0, 9001.0)]
 
 
 def test_values_that_are_no_numbers_are_not_learned() -> None:

@@ -62,16 +62,33 @@ def test_every_mutant_of_the_shipped_rules_is_noticed() -> None:
                 "condition: a instead of not a",
             ],
         ),
-        ({"a": {"ot.effect": ["x", "y"]}, "condition": "not a"}, ["a: ot.effect: without x", "a: ot.effect: without y", "condition: a instead of not a"]),
+        (
+            {"a": {"ot.effect": ["cpu.stop", "mode.read"]}, "condition": "not a"},
+            [
+                "a: ot.effect: without cpu.stop",
+                "a: ot.effect: without mode.read",
+                "a: ot.effect: cpu.* too",
+                "a: ot.effect: mode.* too",
+                "condition: a instead of not a",
+            ],
+        ),
         ({"a": {"source.ip|exists": True}, "condition": "a"}, ["a: source.ip|exists: false", "a: source.ip|exists without exists", "condition: not a"]),
         (
-            {"a": {"x": "1", "y|contains|all": "2"}, "condition": "a"},
-            ["a: without x", "a: without y|contains|all", "a: y|contains|all without contains", "a: y|contains|all without all", "condition: not a"],
+            {"a": {"x": 1, "y|contains|all": "2"}, "condition": "a"},
+            [
+                "a: without x",
+                "a: x: 1 becomes 0",
+                "a: x: 1 becomes 2",
+                "a: without y|contains|all",
+                "a: y|contains|all without contains",
+                "a: y|contains|all without all",
+                "condition: not a",
+            ],
         ),
-        ({"a": [{"x": "1"}, {"y": "2"}], "condition": "a"}, ["a: without {'x': '1'}", "a: without {'y': '2'}", "condition: not a"]),
-        ({"a": ["one", "two"], "condition": "a"}, ["a: without one", "a: without two", "condition: not a"]),
+        ({"a": [{"x": None}, {"y": None}], "condition": "a"}, ["a: without {'x': None}", "a: without {'y': None}", "condition: not a"]),
+        ({"a": ["one", "two"], "condition": "a"}, ["a: on too", "a: tw too", "a: without one", "a: without two", "condition: not a"]),
         (
-            {"a": {"x": "1"}, "b": {"y": "1"}, "condition": "a and not b"},
+            {"a": {"x": None}, "b": {"y": None}, "condition": "a and not b"},
             [
                 "condition: a or not b instead of a and not b",
                 "condition: without a",
@@ -81,11 +98,11 @@ def test_every_mutant_of_the_shipped_rules_is_noticed() -> None:
             ],
         ),
         (
-            {"a1": {"x": "1"}, "a2": {"y": "1"}, "condition": "1 of a*"},
+            {"a1": {"x": None}, "a2": {"y": None}, "condition": "1 of a*"},
             ["condition: not 1 of a*", "condition: all of a* instead of 1 of a*"],
         ),
         (
-            {"a": {"x": "1"}, "b": {"y": "1"}, "c": {"z": "1"}, "condition": "a and (b or c)"},
+            {"a": {"x": None}, "b": {"y": None}, "c": {"z": None}, "condition": "a and (b or c)"},
             [
                 "condition: a or (b or c) instead of a and (b or c)",
                 "condition: without a",
@@ -98,15 +115,49 @@ def test_every_mutant_of_the_shipped_rules_is_noticed() -> None:
                 "condition: not c",
             ],
         ),
-        ({"a": {"x": "1"}, "b": {"y": "1"}, "condition": ["a", "b"]}, ["condition: without a", "condition: not a", "condition: without b", "condition: not b"]),
         (
-            {"a": {"x": "1"}, "condition": "a and a"},
+            {"a": {"x": None}, "b": {"y": None}, "condition": ["a", "b"]},
+            ["condition: without a", "condition: not a", "condition: without b", "condition: not b"],
+        ),
+        (
+            {"a": {"x": None}, "condition": "a and a"},
             ["condition: a or a instead of a and a", "condition: without a", "condition: not a", "condition: without a (2)", "condition: not a (2)"],
         ),
     ],
 )
 def test_what_is_changed(detection: dict[str, Any], expected: list[str]) -> None:
     assert names(detection) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("ot.object.name", "Pump", {"Pump* too": "Pump*"}),
+        ("ot.object.name", ["Line1.Pump", "Line1.Valve", 7], {"Line1.* too": ["Line1.*", "Line1.*", 7]}),
+        ("ot.object.name", "Line1.*", {"Line1* too": "Line1*"}),
+        ("ot.object.name", "L?ne", {}),
+        ("ot.object.name|contains", ["Pump", "a_b"], {"Pum too": ["Pum", "a_b"], "a_ too": ["Pump", "a_"]}),
+        ("ot.object.name|endswith", "Level", {"evel too": "evel"}),
+        ("ot.object.name|startswith|cased", "Tank", {"Tan too": "Tan"}),
+        ("ot.object.name|re", "Tank", {}),
+        ("source.ip", "10.0.0.5", {"10.0.0.* too": "10.0.0.*"}),
+        ("network.protocol", ["modbus", "s7comm"], {}),
+        ("ot.effect", ["program.download", "interrogation"], {"program.* too": ["program.*", "interrogation"]}),
+        ("ot.effect", ["firmware.write", "firmware.mode"], {}),
+        ("ot.effect|startswith", "firmware.", {}),
+        ("ot.access", "write", {}),
+    ],
+)
+def test_a_text_is_opened_where_there_is_more_for_it_to_take_in(key: str, value: Any, expected: dict[str, Any]) -> None:
+    changed = {mutant.name: mutant.detection["a"] for mutant in mutants({"a": {key: value}, "condition": "a"})}
+    assert {name.removeprefix(f"a: {key}: "): part[key] for name, part in changed.items() if name.endswith(" too")} == expected
+
+
+@pytest.mark.parametrize(("key", "moved"), [("ot.object.name|startswith", True), ("ot.object.name|endswith|cased", True), ("ot.effect|startswith", False)])
+def test_a_text_at_an_end_may_be_anywhere(key: str, moved: bool) -> None:
+    anywhere = key.replace("startswith", "contains").replace("endswith", "contains")
+    changed = [mutant.detection["a"] for mutant in mutants({"a": {key: "cpu."}, "condition": "a"})]
+    assert ({anywhere: "cpu."} in changed) == moved
 
 
 def test_a_mutant_changes_one_thing_and_leaves_the_rule_alone() -> None:
@@ -174,7 +225,7 @@ def test_a_mutant_that_no_case_notices_is_named(tmp_path: Path) -> None:
     alive = ["selection: without source.ip|cidr", "selection: source.ip|cidr: 10.0.0.0/8 becomes 10.0.0.0/7"]
     assert one("rules", "mutate", file, status=1) == {
         "untried": [],
-        "rules": 1, "mutants": 4, "killed": 2,
+        "rules": 1, "mutants": 5, "killed": 3,
         "survived": [{"file": str(file), "rule": "stopped", "mutant": mutant, "reason": None} for mutant in alive],
     }  # fmt: skip
     assert f"{file}: stopped: no case notices “{alive[0]}”." in balefire("rules", "mutate", file, "--language", "en").stdout
@@ -236,7 +287,8 @@ def test_what_there_is_nothing_to_try_of_is_named_and_no_success(tmp_path: Path)
     policy.write_text("policy: p\nzones:\n  a: {members: [10.0.0.0/24]}\n")
     known.write_text(
         "title: a\ntitle_zh: 一\nid: known\ndescription: a\ndescription_zh: 一\nlogsource: {product: balefire}\n"
-        "filter: {rules: [p-a-to-outside], sel: {source.ip: 10.0.0.9}, condition: not sel}\ntests: {keeps: [{}], drops: [{source.ip: 10.0.0.9}]}\n"
+        "filter: {rules: [p-a-to-outside], sel: {source.ip: 10.0.0.9}, condition: not sel}\n"
+        "tests: {keeps: [{}, {source.ip: 10.0.0.8}], drops: [{source.ip: 10.0.0.9}]}\n"
     )
     assert one("rules", "mutate", tmp_path)["untried"] == [str(policy)]
     assert f"{policy}: a policy has no mutants; not tried." in balefire("rules", "mutate", tmp_path, "--language", "en").stderr
@@ -247,7 +299,7 @@ def test_what_there_is_nothing_to_try_of_is_named_and_no_success(tmp_path: Path)
 
 def test_mutants_of_a_filter_are_noticed_by_its_tests_and_by_those_of_the_rules_that_it_narrows(tmp_path: Path) -> None:
     (file := tmp_path / "bench.yml").write_text(FILTER, "utf-8")
-    assert one("rules", "mutate", file) == {"rules": 1, "mutants": 1, "killed": 1, "survived": [], "untried": []}
+    assert one("rules", "mutate", file) == {"rules": 1, "mutants": 2, "killed": 2, "survived": [], "untried": []}
     late = ("  condition: not bench", "  late: {ot.unit: 2}\n  condition: not bench or late")
     wider = FILTER.replace(*late).replace("      ot.effect: cpu.stop\n", "      ot.effect: cpu.stop\n      ot.unit: 1\n")
     file.write_text(wider, "utf-8")

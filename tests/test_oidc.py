@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dashboards.access import sessions
+from dashboards.access import oidc, sessions
 from dashboards.access.accounts import Accounts, Doorman, read
 from dashboards.access.provider import Provider
 from tests.browser.visiting import serving
@@ -92,6 +92,9 @@ def test_no_answer_that_is_not_as_it_should_be_lets_anybody_in(desk: Desk, answe
     [
         ({"email": "nobody@plant.example", "email_verified": True}, b"has no account here"),
         ({"email": "anna@plant.example", "email_verified": False}, b"has not verified it"),
+        ({"email": "anna@plant.example", "email_verified": "false"}, b"has not verified it"),
+        ({"email": "anna@plant.example", "email_verified": None}, b"has not verified it"),
+        ({"email": ["anna@plant.example"], "email_verified": True}, b"did not tell"),
         ({}, b"did not tell"),
         ({"email": "here@plant.example", "email_verified": True}, b"has no account here"),  # let in by its password alone
         ({"email": "<b>x</b>", "email_verified": True}, b"&lt;b&gt;x&lt;/b&gt;"),
@@ -102,6 +105,25 @@ def test_the_accounts_say_who_comes_in(desk: Desk, answering: Answering, claims:
     status, _, content, session = there_and_back(desk)
     assert (status, session) == (403, "")
     assert said in content
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim", "name"),
+    [
+        ({"preferred_username": "a@x", "email": "a@x", "email_verified": False}, "preferred_username", None),
+        ({"preferred_username": "a", "email": "a@x", "email_verified": False}, "preferred_username", "a"),
+        ({"email": "a@x", "email_verified": "true"}, "email", "a@x"),
+        ({"email": "a@x"}, "email", "a@x"),
+        ({"email": "a@x", "email_verified": 0}, "email", None),
+        ({"email": True}, "email", None),
+    ],
+)
+def test_an_address_that_is_not_verified_names_nobody(claims: dict[str, object], claim: str, name: str | None) -> None:
+    if name is not None:
+        assert oidc.named(claims, claim) == name
+        return
+    with pytest.raises(oidc.ProviderError):
+        oidc.named(claims, claim)
 
 
 def test_nobody_comes_in_on_another_ones_way_or_twice(desk: Desk) -> None:

@@ -22,7 +22,7 @@ from balefire.settings import Settings
 from records.store import open_store
 from reports import keys
 from tests.cli import ROOT, balefire, lines, one, stored
-from tests.reporting import START, Plant, fill
+from tests.reporting import SITES, START, Plant, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,6 +201,21 @@ def test_a_schedule_that_was_missed_by_a_week_runs_once(store: Store, own: Path,
     assert kept(wanted, str(own)).heads()[0]["recorded"] is False, "a sensor that is dead is told, too"
 
 
+def test_a_site_may_have_a_schedule_of_its_own(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = settings(schedule=["daily"], sites={SITES[1]: ["daily", "weekly"]})
+    keeper, said = housekeeper(store, own, wanted)
+    monkeypatch.setattr("balefire.schedule.jobs", lambda: [job for job in real() if job.name == "report"])
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-04T06:00"))
+    assert keeper.look()
+    assert keeper.look(), "and again nothing is due"
+    made = {(row["period"], row["site"]) for row in kept(wanted, str(own)).heads()}
+    assert made == {("daily", None), ("daily", SITES[1]), ("weekly", SITES[1])}
+    assert said == ["Reports: 3 made that were due."]
+    monkeypatch.setattr("time.time_ns", lambda: at("2026-11-05T06:00"))
+    assert [(turn.kind, turn.site) for turn in turns(store, wanted, at("2026-11-05T06:00")) if turn.due] == [("daily", None), ("daily", SITES[1])]
+    assert note_of("daily", "a") != note_of("daily", "b") != note_of("daily")
+
+
 def test_what_failed_is_due_still(store: Store, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = settings(schedule=["daily"], directory=str(own / "lock" / "x"))  # a file stands where a directory should be made
     keeper, said = housekeeper(store, own, wanted)
@@ -228,6 +243,9 @@ def test_schedule_for_machines(own: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("BALEFIRE_REPORTS__SCHEDULE", '["monthly"]')
     (row,) = lines("report", "schedule", "--store", own)
     assert (row["period"], row["made_until"], row["due"], row["zone"]) == ("monthly", None, True, "UTC")
+    monkeypatch.setenv("BALEFIRE_REPORTS__SITES", '{"nowhere": ["weekly"]}')
+    assert [row["site"] for row in lines("report", "schedule", "--store", own)] == [None, "nowhere"]
+    assert "nowhere" in balefire("report", "schedule", "--store", own, "--language", "en").stderr, "a slip of the pen is said"
     monkeypatch.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Atlantis")
     wrong = balefire("report", "schedule", "--store", own, "--language", "en")
     assert wrong.exit_code == 2

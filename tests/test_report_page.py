@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dashboards import printouts
+from dashboards import printouts, releasing
 from dashboards.access.roles import ROLES
 from dashboards.access.sessions import Visitor
 from dashboards.access.visitor import DeniedError
+from dashboards.serve import environment
+from records.errors import UsageError
 from records.store import open_store
 from records.wording import LANGUAGES, say
+from reports.deliver import Post, Way
 from reports.kept import Kept
+from reports.keys import PASSPHRASE
+from reports.ledger import Ledger
 from reports.printing import rendered
+from tests.cli import balefire, lines
 from tests.reporting import START, Plant, fill
 from tests.test_alert_page import drawn
-from tests.test_dashboards import opened, sent
+from tests.test_dashboards import leaves, opened, sent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,9 +89,10 @@ def test_who_may_only_look_cannot_make_one(own: Path, monkeypatch: pytest.Monkey
     with pytest.raises(DeniedError):
         printouts.make("daily", "over", "")
     assert Kept(own / "reports").heads() == []
-    monkeypatch.setattr("dashboards.printouts.visitor", lambda: None)
-    with pytest.raises(DeniedError):
-        printouts.file("daily", "json", "en")
+    for nobody in (None, Visitor("wall", "screen")):
+        monkeypatch.setattr("dashboards.access.visitor.visitor", lambda nobody=nobody: nobody)
+        with pytest.raises(DeniedError):
+            printouts.file("daily", "json", "en")
 
 
 def test_one_that_was_changed_is_said_and_not_shown(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +105,83 @@ def test_one_that_was_changed_is_said_and_not_shown(own: Path, monkeypatch: pyte
     assert "is not the document that its name says" in rows(page)[0][0]["sub"]
     with pytest.raises(AssertionError, match="paper"):
         drawn(page, "paper")
+
+
+@pytest.fixture
+def signing(own: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """A ledger with its first key, which the page is told of."""
+    monkeypatch.setenv(PASSPHRASE, "correct horse battery staple")
+    monkeypatch.setenv("BALEFIRE_LEDGER__FOLDER", str(own.parent / "ledger"))
+    monkeypatch.setenv("BALEFIRE_LEDGER__KEYS", str(own.parent / "keys"))
+    monkeypatch.setenv("BALEFIRE_USER", "Li Wei")
+    monkeypatch.setenv("BALEFIRE_REPORTS__FORMATS", '["html"]')
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(own.parent / "post"))
+    assert balefire("key", "make", "--by", "Zhao Min").exit_code == 0
+    return Ledger(own.parent / "ledger")
+
+
+def table(page: Any, title: str) -> dict[str, Any]:
+    """What the table of this title was sent."""
+    found = [json.loads(each.proto.json) for each in leaves(page.main) if getattr(each.proto, "component_name", "").endswith("balefire_table")]
+    return next(each for each in found if each["title"] == title)
+
+
+def test_a_release_is_asked_for_here_and_signed_elsewhere(own: Path, signing: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = printouts.make("daily", "over", "")
+    page = opened("summaries", own, monkeypatch, lang="en")
+    page.button(key="release_ask").click().run()
+    assert "Li Wei asked for its release" in sent(page)
+    assert signing.released(name) is None
+    with pytest.raises(UsageError, match="asked for already"):
+        releasing.ask(name)
+    page.button(key="release_withdraw").click().run()
+    assert lines("report", "release", "--asked", "--store", own) == [], "taken back"
+    page.button(key="release_ask").click().run()
+    (told,) = lines("report", "release", "--asked", "--store", own)
+    entry = signing.released(name)
+    assert entry is not None
+    assert (told["id"], told["receipt"], entry.body["by"]) == (name, str(entry.receipt), "Li Wei")
+    assert [file["name"] for file in entry.body["files"]] == [f"{name}.en.html"], "printed before it is signed"
+    assert lines("report", "release", "--asked", "--store", own) == [], "once"
+    post = Post(own.parent / "post")
+    for receiver in ("there", "nowhere"):
+        post.add(signing.path(entry.number), Way(receiver, "folder", {"path": str(own.parent / receiver)}), 1_800_000_000)
+    post.run({"there": Way("there", "folder", {"path": str(own.parent / "there")})}, lambda: 1_800_000_001)
+    page = opened("summaries", own, monkeypatch, lang="en")
+    assert "Released as entry 2 by Li Wei" in sent(page)
+    assert not [button for button in page.button if str(button.key).startswith("release_")]
+    ((number, what, _, by, receipt, went),) = table(page, "Released")["rows"]
+    assert (number["text"], by, went) == ("2", "Li Wei", "given up 1 · delivered 1")
+    assert name in what["sub"]
+    assert receipt["text"].startswith(str(entry.receipt)[:18])
+    dead, done = table(page, "Deliveries")["rows"]
+    assert (dead[3]["text"], done[3]["text"]) == ("given up", "delivered")
+    assert dead[5]["text"].startswith("balefire deliver retry ")
+    releasing._verified.clear()  # pyright: ignore[reportPrivateUsage]
+    file = signing.path(2)
+    file.write_bytes(file.read_bytes().replace(b"Li Wei", b"Li Fei"))
+    page = opened("summaries", own, monkeypatch, lang="en")
+    assert "000002.json" in table(page, "Released")["note"]
+
+
+def test_a_release_may_be_asked_for_by_whoever_may_and_only_of_what_was_not_changed(own: Path, signing: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [role for role, rights in ROLES.items() if "release" in rights] == ["engineer", "administrator"]
+    name = printouts.make("daily", "over", "")
+    with monkeypatch.context() as patch:
+        patch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("Sun Li", "analyst"))
+        page = opened("summaries", own, monkeypatch, lang="en")
+        assert page.button(key="release_ask").disabled
+        with pytest.raises(DeniedError):
+            releasing.ask(name)
+    page = opened("summaries", own, monkeypatch, lang="en")
+    page.button(key="release_ask").click().run()
+    file = own / "reports" / name / f"{name}.json"
+    file.write_bytes(file.read_bytes().replace(b'"whole":true', b'"whole":false'))
+    refused = balefire("report", "release", "--asked", "--store", own)
+    assert (refused.exit_code, signing.released(name)) == (4, None)
+
+
+def test_the_process_of_the_pages_is_not_told_the_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (PASSPHRASE, f"{PASSPHRASE}_FILE", "BALEFIRE_LEDGER__PASSPHRASE_FILE"):
+        monkeypatch.setenv(variable, "correct horse battery staple")
+    assert not {value for value in environment("store").values() if "horse" in value}

@@ -178,6 +178,21 @@ def test_assets_and_who_spoke_with_the_internet(store: Store, told: Row) -> None
     assert found["internet"]["inbound"] == sum(is_outside(source) for source, _ in pairs)
 
 
+def test_classed_data_that_left_its_zone(store: Store, told: Row) -> None:
+    zones = {address: row["zone"] for row in everything(store, "asset") for address in row["addresses"]}
+    levels = {"program": 2, "write": 2, "read": 1, "file": 1}
+    left: Counter[Any] = Counter()
+    for row in everything(store, "activity"):
+        ends = row["destination.ip"], row["source.ip"]
+        origin, target = reversed(ends) if row["ot.access"] == "write" else ends
+        if inside(row["@timestamp"]) and zones.get(origin) not in {None, zones.get(target)}:
+            left[levels[row["ot.access"]], zones[origin], zones.get(target), is_outside(target)] += row["ot.count"]
+    found = told["data"]
+    assert {(each["level"], each["from"], each["to"], each["internet"]): each["operations"] for each in found["flows"]} == left
+    assert found["leaving"] == left.total() == sum(each["leaving"] for each in found["by_class"])
+    assert found["zoned"] < found["classed"] == found["looked_at"] == found["operations"]
+
+
 def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
 
     section = assets(told, Words("en", ZONE))

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.rulebook.cases import case_row
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, own_rules
+from records.schema import ACTIVITY
 from tests.cli import balefire, short
 from tests.frames import sparse
 from tests.rule_reference import Row, condition_matches, definition_matches, written_otherwise
@@ -147,6 +149,20 @@ def test_the_first_and_last_address_of_a_network_and_those_beside_it(text: str) 
     first, last = network[0], network[-1]
     rows: list[Row] = [{"source.ip": str(address)} for address in (first - 1, first, last, last + 1)]
     assert matches({"sel": {"source.ip|cidr": text}, "condition": "sel"}, *rows) == [False, True, True, False]
+
+
+@pytest.mark.parametrize("value", ["2001:db8:0:0:0:0:0:1", "2001:0DB8::0001", "2001:db8::1"])
+def test_an_address_is_the_same_however_it_is_written(value: str) -> None:
+    """Rows hold the shortest form; another one in a rule would never match, and a case that says it too would hide that."""
+    rows: list[Row] = [{"source.ip": "2001:db8::1"}, {"source.ip": "2001:db8::11"}]
+    assert matches({"sel": {"source.ip": [value, "10.0.0.1"]}, "condition": "sel"}, *rows) == [True, False]
+    assert case_row({"source.ip": value}, ACTIVITY)["source.ip"] == "2001:db8::1"
+
+
+@pytest.mark.parametrize(("key", "expected"), [("", [False, True, False]), ("|gt", [False, False, True]), ("|gte", [False, True, True])])
+def test_large_whole_numbers_are_compared_exactly(key: str, expected: list[bool]) -> None:
+    rows: list[Row] = [{"ot.object.first": 2**53 + more} for more in (0, 1, 2)]
+    assert matches({"sel": {f"ot.object.first{key}": 2**53 + 1}, "condition": "sel"}, *rows) == expected
 
 
 # ---- modifiers by example -----------------------------------------------------------------------------------------------------------------------

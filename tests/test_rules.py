@@ -18,6 +18,7 @@ from detectors.lint import test as run_tests
 from detectors.mutation import mutate
 from detectors.rulebook.correlation import KINDS
 from detectors.rulebook.detection import MODIFIERS, detection
+from detectors.rulebook.disabled import entries
 from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, load_text, own_rules
@@ -83,6 +84,12 @@ def test_what_format_md_shows_of_placeholders_is_read(tmp_path: Path) -> None:
     known, problems = read_placeholders(file)
     assert problems == []
     assert known == {"engineering_stations": ("10.10.1.66", "10.10.3.0/28"), "modbus_ports": (502, 5020), "retired_hosts": ()}
+
+
+def test_what_format_md_shows_of_disabled_rules_is_read() -> None:
+    (shown,) = re.findall(r"^```yaml disabled\n(.*?)^```", FORMAT, re.MULTILINE | re.DOTALL)
+    assert entries(shown.encode()) == ({"file-written": "the recipe server writes daily, permit 4711"}, [])
+    assert "file-written" in {rule.id for rule in BOOK.rules}
 
 
 def test_format_md_tells_every_type_of_correlation_and_every_bound() -> None:

@@ -577,6 +577,15 @@ def test_histogram(store: Store) -> None:
     assert store.histogram("activity", Query(where=Match("ot.access", "none")), Histogram(DAY, "ot.anomaly")).column_names == ["time", "by", "total"]
 
 
+def test_sums(store: Store) -> None:
+    assert store.sums("activity", Query(), ["ot.count", "ot.bytes"]) == {"ot.count": 0, "ot.bytes": 0}
+    store.write(activities(*(activity(n, NOON + n * HOUR, ot__count=n, ot__bytes=None if n else 7) for n in range(4))))
+    assert store.sums("activity", Query(), ["ot.count", "ot.bytes"]) == {"ot.count": 6, "ot.bytes": 7}
+    assert store.sums("activity", Query(since=NOON + 2 * HOUR, where=Range("ot.count", high=2)), ["ot.count"]) == {"ot.count": 2}
+    with pytest.raises(UsageError):
+        store.sums("activity", Query(), ["source.ip"])
+
+
 def test_terms(store: Store) -> None:
     rows = [activity(n, source__ip=f"10.0.0.{n % 3}", ot__count=1 + n, ot__anomaly=["x", "y"] if n < 2 else []) for n in range(6)]
     store.write(activities(*rows, activity(9)))

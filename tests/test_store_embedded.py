@@ -19,15 +19,16 @@ import pyarrow.parquet
 import pytest
 
 from records.errors import BalefireError, StoreError, UsageError
-from records.query import Query
-from records.schema import ACTIVITY, SCHEMA_VERSION
+from records.model import Batch
+from records.query import Histogram, Query
+from records.schema import ACTIVITY, COVERAGE, SCHEMA_VERSION
 from records.search import Match
 from records.store import open_store, releases
 from records.store.columns import RELEASED, numbered, stored
 from records.store.contract import Commit
 from records.store.parquet import FILES_A_DAY, GRACE, compact, write_days
 from tests.require import need
-from tests.test_store import DAY, NOON, activities, activity, finding, ids
+from tests.test_store import DAY, HOUR, NOON, activities, activity, finding, ids, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,7 @@ from records.store import open_store
 from records.store.contract import Commit
 store = open_store(sys.argv[1], True)
 done = store.count("finding", __import__("records.query").query.Query())
+activities(activity(0))  # what is loaded at the first row is loaded
 print("ready", flush=True)
 for number in range(done, done + int(sys.argv[2])):
     rows = [activity(number * {ROWS_A_COMMIT} + n, NOON + number * 10**9) for n in range({ROWS_A_COMMIT})]
@@ -109,6 +111,46 @@ def test_reading_while_another_process_writes(path: Path) -> None:
     assert whole_commits(reader) == 40
     assert len(set(seen)) > 2
     reader.close()
+
+
+def test_a_reader_sees_what_came_and_what_went_of_the_same_time(path: Path) -> None:
+    store, reader = open_store(str(path), True), open_store(str(path))
+    whole = Query(NOON, NOON + DAY)
+    for number in range(3):
+        store.write(covered(number))
+        assert reader.histogram("coverage", whole, Histogram(DAY)).column("total").to_pylist() == [number + 1]
+        assert reader.sums("coverage", Query(NOON + HOUR, NOON + 2 * HOUR), ["packets"]) == {"packets": 10 if number else 0}
+        assert reader.read("coverage", Query(sort="-@timestamp", limit=1)).column("id").to_pylist() == [f"c{number}"]
+    last = reader.read("coverage", Query(sort="-@timestamp", limit=2))
+    assert reader.read("coverage", Query(sort="-@timestamp", limit=2, after=str(last.column("id")[1].as_py()))).column("id").to_pylist() == ["c0"]
+    with sqlite3.connect(path / "store.sqlite") as database:
+        database.execute("DELETE FROM document WHERE kind = 'coverage' AND id = 'c1'")
+        database.execute("UPDATE meta SET value = value + 1 WHERE name = 'version.coverage'")
+    database.close()
+    assert reader.count("coverage", whole) == 2
+    assert reader.sums("coverage", whole, ["packets"]) == {"packets": 20}
+    store.close()
+    reader.close()
+
+
+def covered(number: int) -> Commit:
+    """A window of coverage, an hour after that of the number before."""
+    row = {"id": f"c{number}", "@timestamp": NOON + number * HOUR, "event.end": NOON + number * HOUR, "packets": 10}
+    return Commit(Batch(coverage=rows_of(COVERAGE, [row])))
+
+
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_page_by_time_is_the_same_over_days_that_are_sparse(embedded: EmbeddedStore, descending: bool) -> None:
+    for day in (0, 1, 2, 30, 100, 101):
+        embedded.write(activities(*(activity(day * 10 + n, NOON + day * DAY + n, ot__access="write" if day == 1 else "read") for n in range(3))))
+    sort, order = ("-@timestamp", -1) if descending else ("@timestamp", 1)
+    every = [f"a{day * 10 + n:04}" for day in (0, 1, 2, 30, 100, 101) for n in range(3)][::order]
+    for limit in (1, 3, 4, 10, 18, 40):
+        assert ids(embedded.read("activity", Query(sort=sort, limit=limit))) == every[:limit]
+        assert ids(embedded.read("activity", Query(sort=sort, limit=limit, after=every[4]))) == every[5 : 5 + limit]
+    assert ids(embedded.read("activity", Query(sort=sort, limit=2, where=Match("ot.access", "write")))) == sorted(["a0010", "a0011", "a0012"])[::order][:2]
+    for since, until in ((None, None), (NOON, NOON + 2 * DAY + 1), (NOON + 1, NOON + 30 * DAY), (NOON + 3 * DAY, NOON + 4 * DAY)):
+        assert embedded.count("activity", Query(since, until)) == embedded.read("activity", Query(since, until)).num_rows
 
 
 def test_a_killed_writer_leaves_whole_commits(path: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sensors.engine.streams import MAX_WAITING
@@ -138,6 +138,8 @@ def test_repetition_is_told_once(numbers: list[list[int]], seed: int) -> None:
 
 @few
 @given(st.lists(bursts, min_size=2, max_size=4), seeds)
+@example([[[9], [0, 0, 0]], [[0]], [[0]], [[0]]], 23)  # the rest of a split message with the beginning of the next one read as a message
+@example([[[0], [0]], [[0], [0], [0], [0], [0]], [[0, 0, 0]]], 8455)
 def test_connections_do_not_mix(several: list[list[list[int]]], seed: int) -> None:
     dice = random.Random(seed)
     talks: list[list[Packet]] = []

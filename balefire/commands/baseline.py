@@ -14,6 +14,7 @@ from records.wording import say
 if TYPE_CHECKING:
     from balefire.screen import Screen
     from detectors.baseline.learned import Learned
+    from detectors.baseline.versions import Kept
     from records.store.contract import Store
 
 FILE = click.Path(path_type=Path)
@@ -119,15 +120,77 @@ def diff(screen: Screen, file: Path, as_json: bool) -> None:
     """Compare a file with what is in force: `-` stands only in the baseline, `+` only in the file. Status 1 where they differ."""
     from detectors.baseline.policy import read, written
 
-    old, new = (set(written(each).splitlines()) for each in (_kept(screen), read(file)))
-    removed, added = sorted(old - new), sorted(new - old)
+    _differ(screen, written(_kept(screen)), written(read(file)), as_json)
+
+
+@baseline.command(help=say("cli.help.baseline_history", HELP))
+@click.argument("version", required=False)
+@click.argument("other", required=False)
+@keeps
+@speaks
+def history(screen: Screen, version: str | None, other: str | None, as_json: bool) -> None:
+    """List the baselines that were in force, oldest first; of one, what it changed; of two, what differs. Status 1 where they differ."""
+    from balefire.times import shown
+    from detectors.baseline.versions import difference
+    from records.nesting import iso
+
+    found = _versions(screen)
+    if version is not None:
+        one, two = _two(found, version, other)
+        _differ(screen, one.text, two.text, as_json)
+        return
+    before = ""
+    for each in found:
+        removed, added = difference(before, each.text) if before else ([], [])
+        changed, before = {"added": len(added), "removed": len(removed)}, each.text
+        if as_json:
+            since = None if each.since is None else iso(each.since)
+            screen.emit({"version": each.version, "since": since, "how": each.how, **changed, "in_force": each is found[-1]})
+        else:
+            how = screen.say(f"cli.baseline.how.{each.how}")
+            screen.print(f"{each.version}  {shown(each.since, screen.language):21}  {how}  {screen.say('cli.baseline.changed', **changed)}")
+
+
+def _versions(screen: Screen) -> list[Kept]:
+    """What the store kept. Raises UsageError where that is nothing."""
+    from detectors.baseline.versions import STATE, decoded
+    from records.errors import StoreError
+
+    store = opened(screen)
+    try:
+        found = decoded(store.state(STATE))
+    except ValueError:
+        raise StoreError("store.state", detector=STATE) from None
+    finally:
+        store.close()
+    if not found:
+        raise UsageError("baseline.none")
+    return found
+
+
+def _two(found: list[Kept], version: str, other: str | None) -> tuple[Kept, Kept]:
+    """The ones to compare: those that are named, or the one that is named and the one before it. Raises UsageError for what is not kept."""
+    from detectors.baseline.versions import named
+
+    chosen = [named(found, each) for each in (version, other) if each is not None]
+    for name, each in zip((version, other), chosen, strict=False):
+        if each is None:
+            raise UsageError("baseline.version", version=name, versions=", ".join(dict.fromkeys(kept.version for kept in found)))
+    one, *rest = [each for each in chosen if each is not None]
+    return (one, rest[0]) if rest else (found[max(found.index(one) - 1, 0)], one)
+
+
+def _differ(screen: Screen, before: str, after: str, as_json: bool) -> None:
+    from detectors.baseline.versions import difference
+
+    removed, added = difference(before, after)
     screen.worse(1 if removed or added else 0)
     if as_json:
-        screen.emit({"added": [line.removeprefix("- ") for line in added], "removed": [line.removeprefix("- ") for line in removed]})
+        screen.emit({"added": added, "removed": removed})
         return
     for sign, lines in (("-", removed), ("+", added)):
         for line in lines:
-            screen.print(f"{sign} {line.removeprefix('- ')}")
+            screen.print(f"{sign} {line}")
     if not removed and not added:
         screen.print(screen.say("cli.baseline.same"))
 
@@ -159,9 +222,11 @@ def _kept(screen: Screen) -> Learned:
 def _put(screen: Screen, store: Store, found: Learned, action: str, note: str = "") -> None:
     """From now on it is judged by this; the trail says so."""
     from balefire.identities import who
+    from detectors.baseline.versions import STATE, noted
     from records.store.contract import Change, Commit
 
-    store.write(Commit(state=found.states()))
+    versions = noted(store.state(STATE), found, store.newest(), action.removeprefix("baseline_"))
+    store.write(Commit(state={**found.states(), STATE: versions}))
     store.change([Change("baseline", found.version, None, action, who(screen.settings, None), note=note)])
 
 

@@ -34,11 +34,11 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     from balefire.screen import to_json
     from dashboards.access.provider import Provider
     from dashboards.access.sessions import USERS
-    from dashboards.serve import DIRECTORY, MEBIBYTES, ZONE, environment
+    from dashboards.serve import DELIVERIES, DIRECTORY, LEDGER, MEBIBYTES, RULES, ZONE, environment
     from dashboards.serve import serve as become
 
     settings, users = screen.settings, accounts(screen.settings)
-    where = _listened(listen or settings.dashboard.address, users)
+    where = listened(listen or settings.dashboard.address, users)
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
     address = f"http://{f'[{where}]' if where.version == 6 else where}:{port}"
     if users and not where.is_loopback:
@@ -47,6 +47,8 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     told = environment(screen.store, screen.language, who(settings, None), _names(settings, where), ready)
     oidc = Provider(**settings.oidc.model_dump()).environment()
     told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or ""), ZONE: settings.reports.zone, DIRECTORY: settings.reports.directory}
+    told[RULES] = str(settings.rules.expanduser().absolute()) if settings.rules else ""
+    told |= {LEDGER: str(settings.ledger.ledger_place()), DELIVERIES: str(settings.delivery.post_place())}
     become(port, told | oidc, str(where))
 
 
@@ -62,7 +64,8 @@ def accounts(settings: Settings) -> Path | None:
     return file
 
 
-def _listened(address: str, users: Path | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def listened(address: str, users: Path | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where it listens. Raises UsageError for what is no address, and for a wider one than this machine's own where nobody has to log in."""
     try:
         where = ipaddress.ip_address("127.0.0.1" if address == "localhost" else address)
     except ValueError:

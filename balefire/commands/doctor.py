@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from records.store.examining import Check
 
-OWN: Final = {"there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "free", "mirror"}
+OWN: Final = {"there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "free", "mirror", "door"}
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
 
 
@@ -32,7 +32,7 @@ def doctor(screen: Screen, interfaces: tuple[str, ...], as_json: bool) -> None:
     if sys.platform != "linux":
         raise UsageError("live.linux")
     found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name)]
-    found += [("", check) for check in (*_machine(), *_store(screen))]
+    found += [("", check) for check in (*_machine(), _door(screen), *_store(screen))]
     if not all(check.well for _, check in found):
         screen.worse(1)
     told = [(name, check, None if check.well else _advice(screen, name, check)) for name, check in found]
@@ -84,6 +84,18 @@ def _machine() -> Iterator[Check]:
     yield Check("clock", clock_is_kept())
     yield Check("tshark", available() is not None)
     yield Check("kernels", mode.is_warm())
+
+
+def _door(screen: Screen) -> Check:
+    """Would the dashboard start as it is set: with a login where it listens beyond this machine, and accounts that can be read?"""
+    from balefire.commands.dashboard import accounts, listened
+    from records.store.examining import Check
+
+    try:
+        listened(screen.settings.dashboard.address, accounts(screen.settings))
+    except UsageError as error:
+        return Check("door", False, {"problem": error.text(screen.language)})
+    return Check("door", True)
 
 
 def _store(screen: Screen) -> Iterator[Check]:

@@ -67,6 +67,7 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
         "agencies": list(due.duty.agencies),
         "status": due.status,
         "suspended": {"since": iso(due.ended[0]), "by": due.ended[1]} if due.status == "suspended" and due.ended else None,
+        "contested": {"since": iso(due.ended[0]), "by": due.ended[1]} if due.contested and due.ended else None,
         **when,
         "receipt": due.row["receipt"],
         "verified": due.duty.verified,
@@ -281,6 +282,8 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
                 screen.emit(each)
             else:
                 screen.print(f"{each['title']} · {screen.say('duty.status.' + each['status'])} · {(each['due'] or '–')[:16]}")
+                if each["contested"]:
+                    screen.print(f"    {screen.say('duty.contested_told', time=each['contested'][:16].replace('T', ' '))}")
                 for key, text in each["form"].items():
                     for number, part in enumerate(text.split("\n")):
                         screen.print(f"    [{key}] {part}" if number == 0 else f"        {part}")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from records.errors import BalefireError
     from reports.kept import Kept
+    from reports.ledger import Ledger
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 FORMATS: Final = ("html", "pdf", "xlsx", "json")
@@ -166,24 +167,66 @@ def show(screen: Screen, identity: str, output: Path | None, forms: tuple[str, .
 
 
 @report.command(help=say("cli.help.report_release", HELP))
-@click.argument("identity", metavar="ID")
+@click.argument("identity", metavar="[ID]", required=False)
+@click.option("--asked", is_flag=True, help=say("cli.option.report_asked", HELP))
+@click.option("--every", type=click.IntRange(1, 86_400), metavar="SECONDS", help=say("cli.option.report_every", HELP))
 @signs
 @keeps
 @speaks
-def release(screen: Screen, identity: str, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
-    """Sign a report and its files into the ledger; one that is released already stays as it is. What is not signed is said."""
+def release(
+    screen: Screen, identity: str | None, asked: bool, every: int | None, folder: Path | None, keys: Path | None, by: str | None, as_json: bool
+) -> None:
+    """Sign a report and its files into the ledger, or all those whose release was asked for on the dashboard."""
     from balefire.identities import who
+    from balefire.reporting import kept
+    from balefire.schedule import repeated
+
+    if (identity is None) != asked or (every is not None and not asked):
+        raise UsageError("report.which")
+    ledger = ledger_of(screen, folder)
+    if identity is not None:
+        told = kept(screen.settings, screen.store).find(identity)
+        _release(screen, ledger, keys, told, lambda: who(screen.settings, by), as_json)
+    else:
+        repeated(screen, every, lambda: _asked(screen, ledger, keys, by, as_json))
+
+
+def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as_json: bool) -> None:
+    """Print and sign what was asked for, in the name of who asked; what was changed since is not signed."""
+    from balefire.reporting import kept
+    from reports.kept import UnknownError, write_forms
+    from reports.requesting import digest, open_requests
+
+    with closing(opened(screen)) as store:
+        found = open_requests(store, ledger)
+    reports, settings = kept(screen.settings, screen.store), screen.settings.reports
+    for each in found:
+        try:
+            told = reports.find(each.report)
+            if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
+                languages = settings.languages or _languages(screen, both=False)
+                write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
+            if digest(told) != each.sha256:
+                raise StoreError("report.changed", file=each.report)
+            _release(screen, ledger, keys, told, lambda name=by or each.by: name, as_json)
+        except (StoreError, UnknownError) as error:
+            screen.fail(error)
+    if not found and not as_json:
+        screen.note(screen.say("cli.report.none_asked"))
+
+
+def _release(screen: Screen, ledger: Ledger, keys: Path | None, told: dict[str, Any], by: Callable[[], str], as_json: bool) -> None:
+    """Sign one; one that is released already stays as it is. What is not signed is said."""
     from balefire.reporting import kept
     from records.nesting import iso
     from reports.ledger import digest
 
-    reports, ledger = kept(screen.settings, screen.store), ledger_of(screen, folder)
-    told = reports.find(identity)
     name = str(told["id"])
     entry = ledger.released(name)
-    files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
+    # the document itself is in the entry
+    files = [file for file in kept(screen.settings, screen.store).files(name) if file.name != f"{name}.json"]
     if entry is None:
-        entry = ledger.release(signing(screen, ledger, keys), told, files, by=who(screen.settings, by), time=iso(time.time_ns()))
+        entry = ledger.release(signing(screen, ledger, keys), told, files, by=by(), time=iso(time.time_ns()))
     receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
     if as_json:
         screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})
@@ -203,15 +246,17 @@ def schedule(screen: Screen, as_json: bool) -> None:
     from balefire.reporting import turns
     from balefire.screen import table
     from records.nesting import iso
+    from reports.summary import known_sites
 
     with closing(opened(screen)) as store:
         found = turns(store, screen.settings, time.time_ns())
+        there = known_sites(store)
+    for site in sorted(set(screen.settings.reports.sites) - set(there)):
+        screen.note(screen.say("cli.report.no_site", site=site, sites=", ".join(there) or "–"))
     if as_json:
         for turn in found:
-            made = None if turn.made is None else iso(turn.made)
-            screen.emit(
-                {"period": turn.kind, "made_until": made, "due": turn.due is not None, "next": iso(turn.following), "zone": screen.settings.reports.zone}
-            )
+            made, zone = None if turn.made is None else iso(turn.made), screen.settings.reports.zone
+            screen.emit({"period": turn.kind, "site": turn.site, "made_until": made, "due": turn.due is not None, "next": iso(turn.following), "zone": zone})
     elif not found:
         screen.note(screen.say("cli.report.no_schedule"))
     else:
@@ -219,10 +264,10 @@ def schedule(screen: Screen, as_json: bool) -> None:
         from reports.periods import zone_of
 
         clock = Clock(zone_of(screen.settings.reports.zone), screen.language)
-        head = [(screen.say(f"cli.report.{name}"), False) for name in ("kind", "made", "next")]
-        now = screen.say("cli.report.now")
+        head = [(screen.say(f"cli.report.{name}"), False) for name in ("kind", "site", "made", "next")]
+        now, every = screen.say("cli.report.now"), screen.say("cli.report.all_sites")
         lines: list[list[str]] = []
         for turn in found:
             made = clock.moment(turn.made) if turn.made else "–"
-            lines.append([screen.say(f"report.title.{turn.kind}"), made, now if turn.due else clock.moment(turn.following)])
+            lines.append([screen.say(f"report.title.{turn.kind}"), turn.site or every, made, now if turn.due else clock.moment(turn.following)])
         screen.print(table(head, lines))

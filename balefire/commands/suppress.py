@@ -76,7 +76,7 @@ def suppress(screen: Screen, identity: str, as_json: bool, dry_run: bool, yes: b
             _tell(screen, store, draft, seen, left_out)
         saved = None if dry_run or not _meant(screen, seen, yes) else suppressing.save(store, draft, wanted.by)
         if as_json:
-            told = {"saved": saved is not None, "suppression": _row(saved or draft, saved is not None), "preview": _previewed(seen)}
+            told = {"saved": saved is not None, "suppression": _row(saved or draft, saved is not None), "preview": previewed(seen)}
             screen.emit(told | {"left_out": left_out})
         else:
             screen.print(screen.say("cli.suppress.saved", id=saved.id) if saved else screen.say("cli.suppress.not_saved"))
@@ -111,7 +111,8 @@ def _row(suppression: Suppression, saved: bool) -> dict[str, Any]:
     return nest({name: row[name] for name in TABLES["suppression"].names})
 
 
-def _previewed(seen: Preview) -> dict[str, Any]:
+def previewed(seen: Preview) -> dict[str, Any]:
+    """What would have been hidden, for machines."""
     from records.nesting import iso
 
     counts = {"findings": seen.findings, "hidden_already": seen.hidden_already, "stays": seen.stays}

@@ -16,7 +16,7 @@ def due(store: Store, settings: Settings, now: int) -> bool:
     """Whether any is."""
     from balefire.reporting import turns
 
-    return bool(settings.reports.schedule) and any(turn.due for turn in turns(store, settings, now))
+    return bool(settings.reports.schedule or settings.reports.sites) and any(turn.due for turn in turns(store, settings, now))
 
 
 def run(store: Store, settings: Settings, now: int) -> int:
@@ -30,9 +30,9 @@ def run(store: Store, settings: Settings, now: int) -> int:
     languages = settings.reports.languages or (settings.language or locale_language(),)
     for turn in turns(store, settings, now):
         if turn.due:
-            told = made(store, settings, where, turn.due)
+            told = made(store, settings, where, turn.due, turn.site)
             write_forms(told, kept(settings, where).folder / str(told["id"]), settings.reports.formats, languages, missing.append)
-            store.note(note_of(turn.kind), turn.due.until, turn.made)
+            store.note(note_of(turn.kind, turn.site), turn.due.until, turn.made)
             count += 1
     if missing:
         raise missing[0]  # all else is done: this is said, once

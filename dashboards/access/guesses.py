@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
@@ -46,5 +47,14 @@ class Guesses:
 
 
 def _keys(name: str, address: str) -> tuple[tuple[str, str, str], ...]:
-    name = name[: NAME + 1]
+    name, address = name[: NAME + 1], _whose(address)
     return ("pair", name, address), ("address", "", address), ("name", name, "")
+
+
+def _whose(address: str) -> str:
+    """An address; of IPv6 its network of 64 bits, for one host has all addresses of that."""
+    try:
+        told = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return address if told.version == 4 else str(told.ipv4_mapped or ipaddress.ip_network((told, 64), strict=False))

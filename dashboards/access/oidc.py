@@ -100,16 +100,22 @@ async def back(request: Request) -> Response:
         return _said(request, "/", ProviderError("access.lost_way"), 400)
     try:
         token, _ = await _asked(request, way.session, lambda: _asking(which).authorize_access_token(request))
-        claims = dict(token.get("userinfo") or {})
-        name = str(claims.get(which.claim) or "")
-        if not name or (which.claim == "email" and claims.get("email_verified") is False):
-            raise ProviderError("access.no_claim", claim=which.claim)
+        name = named(dict(token.get("userinfo") or {}), which.claim)
         account = desk.doorman.find(name)
         if account is None or account.hash:  # an account with a password is let in by that alone
             raise ProviderError("access.no_account", name=name[:64])
     except BalefireError as error:
         return _said(request, way.place, error, 403)
     return await login.admit(request, desk, account, way.place, secure=_secure(request, which))
+
+
+def named(claims: dict[str, Any], claim: str) -> str:
+    """Who the provider says it is. Raises ProviderError where it does not tell, or by an address that it says it has not verified: anybody may claim one."""
+    name = claims.get(claim)
+    by_mail = claim == "email" or name == claims.get("email")
+    if not isinstance(name, str) or not name or (by_mail and claims.get("email_verified", True) not in (True, "true")):
+        raise ProviderError("access.no_claim", claim=claim)
+    return name
 
 
 async def _asked(request: Request, session: dict[str, Any], ask: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:

@@ -6,12 +6,12 @@ from typing import Final
 
 SCREEN: Final = "screen"
 
-# What a role may do: read pages and lists, see packets, decide about alerts, hide alerts, make reports, change rules, manage accounts.
+# What a role may do: read pages and lists, see packets, decide about alerts, hide alerts, make reports, ask for a release, change rules, manage accounts.
 ROLES: Final[dict[str, frozenset[str]]] = {
     "viewer": frozenset({"read", "packets"}),
     "regulator": frozenset({"read"}),  # what happened and how it was settled, not the plant's own traffic
     "analyst": frozenset({"read", "packets", "decide", "suppress", "report"}),
-    "engineer": frozenset({"read", "packets", "decide", "suppress", "report", "rules"}),
-    "administrator": frozenset({"read", "packets", "decide", "suppress", "report", "rules", "accounts"}),
+    "engineer": frozenset({"read", "packets", "decide", "suppress", "report", "release", "rules"}),
+    "administrator": frozenset({"read", "packets", "decide", "suppress", "report", "release", "rules", "accounts"}),
     SCREEN: frozenset(),  # the wall of a control room, before which nobody stands to log in: that one view, and nothing else
 }

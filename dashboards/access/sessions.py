@@ -1,4 +1,4 @@
-"""Who is logged in: a random token in the browser's cookie, its digest here. They end with the dashboard, with a new password, and with their account."""
+"""Who is logged in: a random token in the browser's cookie, its digest here. Sessions end in time, with a new password, and with their account."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from dashboards.access.accounts import Doorman
 from dashboards.access.guesses import Guesses
 from dashboards.access.roles import ROLES, SCREEN
+from dashboards.access.shelf import Session, Shelf
 
 if TYPE_CHECKING:
     from dashboards.access.accounts import Account
@@ -23,6 +24,7 @@ COOKIE: Final = "balefire"
 USERS: Final = "BALEFIRE_DASHBOARD__USERS"  # the file, as the setting is called in the environment
 LONGEST_S: Final = 12 * 3600  # a shift
 SCREEN_S: Final = 90 * 24 * 3600  # of a screen, which shows the wall and can do nothing
+SKEW_S: Final = 60  # that this machine's clock may be set back by; by more, and everybody logs in again
 MOST: Final = 10_000
 
 
@@ -41,35 +43,32 @@ class Visitor:
 ANYBODY: Final = Visitor("", "administrator")
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    name: str
-    changed: str
-    begun: float
-
-
 class Access:
     """The accounts of a file and those who came in."""
 
     def __init__(self, file: Path) -> None:
         self.doorman, self.guesses = Doorman(file), Guesses()
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._shelf = Shelf(file.with_name(f"{file.stem}.sessions"))
+        self._loose: OrderedDict[str, Session] = OrderedDict()  # those that could not be kept
 
     def begin(self, account: Account) -> str:
         """The token of a new session."""
         token = secrets.token_urlsafe(32)
-        self._sessions[_digest(token)] = _Session(account.name, account.changed, time.monotonic())
-        while len(self._sessions) > MOST:
-            self._sessions.popitem(last=False)
+        session = Session(account.name, account.changed, time.time())
+        self._shelf.tidy(SCREEN_S, MOST - 1)
+        if not self._shelf.put(_digest(token), session):
+            self._loose[_digest(token)] = session
+            while len(self._loose) > MOST:
+                self._loose.popitem(last=False)
         return token
 
     def find(self, token: str) -> Visitor | None:
         """Who holds this token; None where nobody does any more. Raises UsageError where the accounts cannot be read."""
-        session = self._sessions.get(_digest(token))
+        session = self._session(token)
         if session is None:
             return None
-        account = self.doorman.find(session.name)
-        if account is None or account.changed != session.changed or time.monotonic() > session.begun + lasting(account):
+        account, age = self.doorman.find(session.name), time.time() - session.begun
+        if account is None or account.changed != session.changed or not -SKEW_S < age < lasting(account):
             self.end(token)
             return None
         return self.visitor(account)
@@ -81,8 +80,13 @@ class Access:
 
     def end(self, token: str) -> str:
         """Log out; who it was, nobody ("") where there is no such session. Needs no accounts: who wants to go can go."""
-        session = self._sessions.pop(_digest(token), None)
+        session = self._session(token)
+        self._loose.pop(_digest(token), None)
+        self._shelf.drop(_digest(token))
         return session.name if session else ""
+
+    def _session(self, token: str) -> Session | None:
+        return self._loose.get(_digest(token)) or self._shelf.get(_digest(token))
 
 
 def lasting(account: Account) -> int:

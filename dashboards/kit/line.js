@@ -2,11 +2,9 @@
 export default function ({ data, parentElement }) {
   const root = blank(parentElement, "line")
   root.title = data.since
-  root.append(...(data.place ? [el("b", "", data.place), " · "] : []), el("span", "muted", data.until))
-  if (data.leave) {
-    const leave = el("a", "leave", data.leave)
-    leave.href = "logout"
-    leave.target = "_self"
-    root.append(" · ", data.who, " · ", leave)
-  }
+  const leave = el("a", "leave", data.leave)
+  leave.href = "logout"
+  leave.target = "_self"
+  const parts = [data.place && el("b", "", data.place), data.until && el("span", "muted", data.until), data.leave && data.who, data.leave && leave].filter(Boolean)
+  root.append(...parts.flatMap((part, at) => at ? [" · ", part] : [part]))
 }

@@ -1,11 +1,10 @@
 // Assets in lanes by level, each in its place; what is new has colour and an arrow, the rest are hairlines. Pointing at an asset shows its links alone; a click chooses it.
 const LANE = 132, LEFT = 20, RIGHT = 20, NAMED = 62, LEAST = 30, PAD = 34, GAP = 22, HEADER = 26, ROWS = 4
 
+// New data moves into the picture that is there: an asset stays the element that it was, so that pointer and keyboard stay on it.
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = blank(parentElement, "network"), colours = accessColours(root), wrap = el("div", "wrap"), tip = el("div", "tip"), stage = el("div")
-  tip.hidden = true
-  wrap.append(stage, tip)
-  root.append(wrap, key(data, colours))
+  const root = parentElement.querySelector(".network") ?? framed(parentElement), colours = accessColours(root), [wrap, legend] = root.children, [made, tip] = wrap.children
+  legend.replaceChildren(...key(data, colours))
   const say = (event, text) => {
     tip.hidden = !text
     if (!text) return
@@ -14,11 +13,23 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tip.style.left = Math.min(event.clientX - box.left + 14, wrap.clientWidth - 300) + "px"
     tip.style.top = event.clientY - box.top + 16 + "px"
   }
-  const draw = () => { if (wrap.clientWidth) stage.replaceChildren(picture(data, wrap.clientWidth, colours, say, id => setTriggerValue("node", id))) }
+  let drawn = 0
+  const draw = () => {
+    if (!wrap.clientWidth || wrap.clientWidth === drawn) return
+    drawn = wrap.clientWidth
+    picture(made, data, drawn, colours, say, id => setTriggerValue("node", id))
+  }
   const watch = new ResizeObserver(draw)
   watch.observe(wrap)
   draw()
   return () => watch.disconnect()
+}
+
+function framed(parent) {
+  const root = blank(parent, "network"), tip = el("div", "tip")
+  tip.hidden = true
+  root.append(el("div", "wrap", null, svg("svg"), tip), el("div", "key small"))
+  return root
 }
 
 // Where everything stands follows from the lanes, the zones and the width alone. Zones are columns through all lanes that have any.
@@ -52,14 +63,15 @@ function zoneColumns(data, left, room) {
   return names.map((zone, at) => { const wide = room * (.4 / names.length + .6 * most[at] / all), column = { zone, x, wide }; x += wide; return column })
 }
 
-function picture(data, width, colours, say, choose) {
-  const { places, lanes, columns, height } = layout(data, width), made = svg("svg", { width, height, role: "group", "aria-label": data.title })
-  made.append(arrows(colours))
+function picture(made, data, width, colours, say, choose) {
+  const { places, lanes, columns, height } = layout(data, width), there = new Map([...made.querySelectorAll(".node")].map(group => [group.dataset.id, group]))
+  const ground = svg("g"), lines = svg("g", { class: data.links.length > 150 ? "many" : "" }), nodes = made.querySelector(".nodes") ?? svg("g", { class: "nodes" }), labels = svg("g"), words = svg("g")
+  const strong = new Set(), by = new Map()
+  for (const [name, value] of Object.entries({ width, height, role: "group", "aria-label": data.title })) made.setAttribute(name, value)
   lanes.forEach((lane, at) => {
-    made.append(svg("rect", { x: 0, y: lane.top, width, height: lane.height, class: at % 2 ? "lane" : "lane odd" }), svg("text", { x: 12, y: lane.top + lane.height / 2 + 4, class: "level" }, lane.level), svg("text", { x: 38, y: lane.top + lane.height / 2 + 4, class: "lane-name" }, lane.name))
+    ground.append(svg("rect", { x: 0, y: lane.top, width, height: lane.height, class: at % 2 ? "lane" : "lane odd" }), svg("text", { x: 12, y: lane.top + lane.height / 2 + 4, class: "level" }, lane.level), svg("text", { x: 38, y: lane.top + lane.height / 2 + 4, class: "lane-name" }, lane.name))
   })
-  zones(made, lanes, columns, data)
-  const strong = new Set(), lines = svg("g", { class: data.links.length > 150 ? "many" : "" }), nodes = svg("g"), labels = svg("g"), words = svg("g"), by = new Map()
+  zones(ground, lanes, columns, data)
   const near = id => by.get(id) ?? by.set(id, []).get(id)
   const pairs = new Map()
   for (const link of [...data.links].reverse()) {
@@ -84,18 +96,24 @@ function picture(data, width, colours, say, choose) {
   const written = []
   const ordered = [...places.values()].sort((one, two) => weight(two, strong, data) - weight(one, strong, data))
   for (const place of ordered) {
-    const group = node(place, data, strong), label = named(place, strong, data, written)
+    const group = node(there.get(place.node.id) ?? svg("g"), place, data, strong), label = named(place, strong, data, written)
     group.onmousemove = event => say(event, place.node.text)
     group.onmouseenter = () => focus(made, by, place.node.id)
     group.onmouseleave = event => { say(event, ""); blur(made) }
     group.onclick = () => choose(place.node.id)
     group.onkeydown = event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(place.node.id) } }
     group.dataset.id = label.dataset.id = place.node.id
-    nodes.append(group)
+    if (!there.delete(place.node.id)) nodes.append(group)
     labels.append(label)
   }
-  made.append(lines, nodes, labels, words)
-  return made
+  for (const gone of there.values()) gone.remove()
+  for (const each of [...made.children]) if (each !== nodes) each.remove()
+  if (!nodes.isConnected) made.append(nodes)
+  nodes.before(arrows(colours), ground, lines)
+  nodes.after(labels, words)
+  const under = nodes.querySelector(":hover")?.closest(".node")
+  blur(made)
+  if (under) focus(made, by, under.dataset.id)
 }
 
 const weight = (place, strong, data) => (place.node.id === data.chosen ? 8 : 0) + (place.node.severity ? 4 : 0) + (strong.has(place.node.id) ? 2 : 0) + (place.named ? 1 : 0)
@@ -130,8 +148,10 @@ function word(words, a, b, middle, text, width) {
   words.append(made)
 }
 
-function node(place, data, strong) {
-  const { x, y, node } = place, group = svg("g", { class: "node" + (node.id === data.chosen ? " chosen" : "") + (node.severity ? " hot" : strong.has(node.id) ? " strong" : ""), tabindex: 0, role: "button", "aria-label": node.text })
+function node(group, place, data, strong) {
+  const { x, y, node } = place, kind = (node.id === data.chosen ? " chosen" : "") + (node.severity ? " hot" : strong.has(node.id) ? " strong" : "")
+  for (const [name, value] of Object.entries({ class: "node" + kind, tabindex: 0, role: "button", "aria-label": node.text })) group.setAttribute(name, value)
+  group.replaceChildren()
   const style = node.severity ? `fill:${fill(node.severity)};stroke:${ink(node.severity)}` : ""
   const round = ["hmi", "engineering", "historian", "server"].includes(node.role), square = node.role === "controller", diamond = ["field_device", "gateway", "switch"].includes(node.role)
   if (round) group.append(svg("rect", { x: x - 9.5, y: y - 7, width: 19, height: 14, rx: 4, style }))
@@ -181,14 +201,14 @@ function arrows(colours) {
 }
 
 function key(data, colours) {
-  const made = el("div", "key small")
+  const made = []
   for (const [access, word] of data.key) {
     const mark = svg("svg", { width: 24, height: 8, "aria-hidden": "true" })
     mark.append(svg("line", { x1: 0, x2: 24, y1: 4, y2: 4, style: `stroke:${access === "unknown" ? "var(--st-gray-text-color)" : colours[access]};stroke-width:2.4`, "stroke-dasharray": access === "identify" || access === "session" ? "4 3" : "none" }))
-    made.append(el("span", "", null, mark, el("span", "", word)))
+    made.push(el("span", "", null, mark, el("span", "", word)))
   }
   const hair = svg("svg", { width: 24, height: 8, "aria-hidden": "true" })
   hair.append(svg("line", { x1: 0, x2: 24, y1: 4, y2: 4, class: "hair" }))
-  made.append(el("span", "", null, hair, el("span", "", data.same)), el("span", "muted", data.dashed), el("span", "", null, glyph("critical"), el("span", "", data.filled)))
+  made.push(el("span", "", null, hair, el("span", "", data.same)), el("span", "muted", data.dashed), el("span", "", null, glyph("critical"), el("span", "", data.filled)))
   return made
 }

@@ -27,8 +27,16 @@ PAGE: Final = ("audit", 11)
 FIRST: Final = 50  # entries of a page
 MOST_PAGES: Final = 100
 TABLES: Final = ("alert", "suppression", "plant", "rules", "access")
+BY_NAME: Final = ("rules", "access")  # whose subject is a name that people gave it
 VALUE: Final = 60  # letters of a value
-NAMED: Final = {"status": "list.by_status", "assignee": "list.by_assignee", "verdict": "list.by_verdict", "closed": "audit.closed"}
+NAMED: Final = {
+    "status": "list.by_status",
+    "assignee": "list.by_assignee",
+    "verdict": "list.by_verdict",
+    "closed": "audit.closed",
+    "reason": "audit.reason",
+    "role": "audit.role",
+}
 DATES: Final = frozenset(field.name for table in (ALERT, SUPPRESSION) for field in table.fields if field.type == "date")
 
 
@@ -47,9 +55,9 @@ def show(page: Page) -> None:
     total = page.store.count("audit", Query(where=where))
     pages = min(MOST_PAGES, max(1, -(-total // FIRST)))
     place = min(max(1, int(asked) if (asked := st.query_params.get("page", "")).isdecimal() and len(asked) < 6 else 1), pages)
-    ahead = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=(place - 1) * FIRST)))) if place > 1 else []
+    ahead = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=(place - 1) * FIRST))) if place > 1 else []
     after = str(ahead[-1]["id"]) if ahead else ""
-    found = queries.rows(queries.frame(page.store.read("audit", Query(where=where, sort="-id", limit=FIRST, after=after))))
+    found = queries.listed(page.store.read("audit", Query(where=where, sort="-id", limit=FIRST, after=after)))
     listed(page, found, total)
     if pages > 1:
         turn(place, pages)
@@ -59,7 +67,7 @@ def show(page: Page) -> None:
 
 def verified(page: Page) -> None:
     """Whether the chain holds, and how its last entry is sealed: whoever noted that before can tell whether entries were cut off the end since."""
-    last = queries.rows(queries.frame(page.store.read("audit", Query(sort="-id", limit=1))))
+    last = queries.listed(page.store.read("audit", Query(sort="-id", limit=1)))
     if not last:
         words = {"tag": page.say("audit.title"), "sentence": page.say("audit.empty"), "reason": page.say("audit.empty_reason")}
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
@@ -106,9 +114,11 @@ def line(page: Page, row: dict[str, Any]) -> list[Any]:
     """One entry as texts."""
     time, table, subject = int(row["time"]), str(row["table"]), str(row["subject"])
     kind = page.say(f"audit.{table}") if table in TABLES else say_or(f"cli.store.tables.{table}", page.language, table)
-    about: dict[str, str] = {"text": f"{kind} {subject[:12]}"}
+    about: dict[str, str] = {"text": f"{kind} {subject if table in BY_NAME else subject[:12]}"}
     if table == "alert":
         about["href"] = page.address("alert", id=subject)
+    elif row["action"] in ("disable", "enable"):
+        about["href"] = page.address("rule", rule=subject)
     return [
         {"text": str(row["id"]).lstrip("0"), "kind": "number"},
         {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}", "kind": "mono"},
@@ -133,6 +143,8 @@ def _word(page: Page, name: str, value: object) -> str:
     key = f"dashboard.{name}.{value}"
     if name in {"status", "verdict"} and key in catalogue():
         return say(key, page.language)
+    if name == "role":
+        return say_or(f"role.{value}", page.language, str(value))
     if name in DATES and (span := period(str(value))):
         return f"{page.clock.short_day(span[0])} {page.clock.second(span[0])}"
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -12,6 +12,7 @@ from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
 from dashboards.opening import opened
 from dashboards.page import Page, begin
+from detectors.disabling import disabled
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.query import Span
 from records.wording import say
@@ -50,6 +51,7 @@ def show(page: Page) -> None:
         unread(page, looked)
         encrypted(page, looked)
     places(page, looked)
+    not_looked_for(page)
     st.space("small")
     left, right = st.columns([1, 1], gap="large")
     with left:
@@ -142,6 +144,15 @@ def unread(page: Page, looked: Looked) -> None:
     head = [page.say(f"cover.{name}") for name in ("port", "size", "like", "tshark")]
     note = page.say("activity.cut", shown=MOST_PORTS, total=number(len(found))) if len(found) > MOST_PORTS else ""
     kit.draw("table", {"title": page.say("cover.unread"), "note": note, "head": head, "rows": lines, "empty": page.say("cover.unread_none")}, "unread")
+
+
+def not_looked_for(page: Page) -> None:
+    """Rules that the site had disabled at some time of the period: what they look for was not looked for."""
+    found = sorted(disabled(page.store, page.span).items())
+    if found:
+        rows = [[{"text": rule, "href": page.address("rule", rule=rule)}, why] for rule, why in found]
+        head = [page.say("rules.rule"), page.say("cover.why")]
+        kit.follow("table", {"title": page.say("cover.disabled"), "note": number(len(rows)), "head": head, "rows": rows, "empty": ""}, "disabled")
 
 
 def encrypted(page: Page, looked: Looked) -> None:

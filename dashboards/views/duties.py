@@ -1,5 +1,5 @@
-"""Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps. Releasing needs the private key,
-which is not kept where a browser reaches: it is done from the command line.
+"""Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps; or what one agency may see of it, and no
+more. Releasing needs the private key, which is not kept where a browser reaches: it is done from the command line.
 """
 
 from __future__ import annotations
@@ -11,21 +11,29 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
-from dashboards.page import Page, begin
+from dashboards.page import Page, begin, picked, remember
 from records.formats import duration
+from records.nesting import period
 from records.wording import say
 from reports import obliging, warned
+from reports.dutybook import AGENCIES
 
 if TYPE_CHECKING:
     from reports.obliging import Due
 
 PAGE: Final = ("duties", 9)
+PLACE: Final = PAGE[0]
 MINUTE: Final = 60 * 10**9
 MOST: Final = 200
 
 
 def show(page: Page) -> None:
     """The whole page. Clocks of duties run by the wall clock, not by packet time."""
+    remember("agency", place=PLACE)
+    names = {"": page.say("duties.everything"), **{each: say(f"agency.{each}", page.language) for each in AGENCIES}}
+    if agency := picked("agency", names, PLACE, width=320):
+        seen_by(page, agency, names[agency])
+        return
     now = time.time_ns()
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
@@ -46,6 +54,35 @@ def show(page: Page) -> None:
     warnings(page, now)
 
 
+def seen_by(page: Page, agency: str, called: str) -> None:
+    """What one agency may see: the duties towards it alone, and of their forms those that were released."""
+    found = obliging.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
+    head = [page.say(f"duties.{name}") for name in ("duty", "status", "due", "receipt")]
+    rows = [[each["title"], _standing(page, each), _when(page, each["due"]), _receipt(each)] for each in found[:MOST]]
+    told = {"title": page.say("duties.seen_by", agency=called), "note": cut(page, len(found)) or page.say("duties.seen_note")}
+    kit.draw("table", {**told, "head": head, "rows": rows, "empty": page.say("duties.seen_nothing")}, "seen")
+    head = [page.say(f"duties.{name}") for name in ("field", "text")]
+    for number, each in enumerate(each for each in found[:MOST] if each["form"]):
+        rows = [[key, text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
+        kit.draw("table", {"title": each["title"], "note": str(each["receipt"])[:16], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
+
+
+def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
+    words = {"text": say(f"duty.status.{each['status']}", page.language)}
+    if not each["contested"]:
+        return words
+    return words | {"severity": "high", "sub": say("duty.contested_told", page.language, time=each["contested"][:16].replace("T", " "))}
+
+
+def _when(page: Page, text: str | None) -> str:
+    span = period(text) if text else None
+    return page.clock.moment(span[0]) if span else "–"
+
+
+def _receipt(each: dict[str, Any]) -> dict[str, str]:
+    return {"text": f"{each['receipt'][:18]}…" if each["receipt"] else "–", "kind": "mono"}
+
+
 def cut(page: Page, total: int) -> str:
     """How many of so many rows a table shows, where it does not show all."""
     return page.say("activity.cut", shown=MOST, total=total) if total > MOST else ""
@@ -55,8 +92,10 @@ def headline(page: Page, found: list[Due], waiting: int, now: int) -> None:
     """The worst thing first: what is late, else what waits."""
     late = sum(each.open and each.overdue(now) for each in found)
     left = sum(each.open for each in found)
-    level = "critical" if late else "high" if waiting else "none"
-    sentence = page.say("duties.late", count=late) if late else page.say("duties.waiting", count=waiting) if waiting else page.say("duties.quiet", count=left)
+    contested = sum(each.contested for each in found)
+    level = "critical" if late else "high" if waiting or contested else "none"
+    parts = [page.say(f"duties.{name}", count=count) for name, count in (("late", late), ("waiting", waiting), ("contested", contested)) if count]
+    sentence = " · ".join(parts) or page.say("duties.quiet", count=left)
     kit.draw(
         "headline", {"level": level, "plain": True, "meta": [], "tag": page.say("duties.tag"), "sentence": sentence, "reason": page.say("duties.clock")}, "top"
     )

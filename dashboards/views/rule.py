@@ -43,8 +43,8 @@ def show(page: Page) -> None:
         return
     found, total = rulings.newest_findings(page.store, rule.id)
     headline(page, book, rule, total)
-    if may("rules") and st.button(page.say("tuning.open"), icon=":material/tune:", key="tune"):
-        st.switch_page("views/tuning.py", query_params=dict(st.query_params))
+    if may("rules"):
+        changes(page, rule)
     left, right = st.columns([1.15, 1], gap="large")
     with left:
         source(page, book, rule)
@@ -54,12 +54,25 @@ def show(page: Page) -> None:
         suppressions(page, rule)
 
 
+def changes(page: Page, rule: Rule) -> None:
+    """The ways to what changes a rule."""
+    with st.container(horizontal=True, gap="small", key="changes"):
+        if st.button(page.say("tuning.open"), icon=":material/tune:", key="tune"):
+            st.switch_page("views/tuning.py", query_params=dict(st.query_params))
+        if st.button(page.say("rules.enable" if rule.disabled else "rules.disable"), icon=":material/power_settings_new:", key="disable"):
+            st.switch_page("views/disable.py", query_params=dict(st.query_params))
+
+
 def headline(page: Page, book: Book, rule: Rule, total: int) -> None:
     """What it watches for, and how grave that is."""
     level = LEVELS.get(rule.level, "none")
     techniques = [f"{code} {say(f'technique.{code}', page.language)}" if f"technique.{code}" in catalogue() else code for code in rule.techniques]
     origin = page.say("rules.own" if rule.file in book.own else "rules.site")
-    meta = [("", words) for words in (page.say("rules.silent" if rule.silent else "rules.in_force", status=rule.status), origin, *techniques, rule.id) if words]
+    if rule.disabled:
+        state = page.say("rules.disabled_why", reason=rule.disabled)
+    else:
+        state = page.say("rules.silent" if rule.silent else "rules.in_force", status=rule.status)
+    meta = [("", words) for words in (state, origin, *techniques, rule.id) if words]
     told = [(number(total), page.count("rules.found", total)), (number(len(rule.cases)), page.say("rules.cases"))]
     title, reason = (getattr(general(rule, text), page.language) for text in (rule.title, rule.description))
     words = {"tag": page.say(f"rules.level.{rule.level}") if rule.level in LEVELS else rule.level, "sentence": title, "reason": reason}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PAGE: Final = ("rulebook", 6)
 PLACE: Final = PAGE[0]
 SHOWN: Final = 300
-KINDS: Final = ("", "found", "quiet", "wrong", "site")
+KINDS: Final = ("", "found", "quiet", "wrong", "disabled", "site")
 
 
 def show(page: Page) -> None:
@@ -54,6 +54,7 @@ def wanted(book: Book, rule: Rule, text: str, level: str, kind: str, counts: dic
         "found": counts.get(rule.id, 0) > 0,
         "quiet": not counts.get(rule.id),
         "wrong": bool(book.failed(rule)) or any(problem.file == rule.file for problem in book.book.problems),
+        "disabled": bool(rule.disabled),
         "site": rule.file not in book.own,
     }
     return all(word in words for word in text.split()) and level in ("", rule.level) and kinds.get(kind, True)
@@ -74,8 +75,10 @@ def line(page: Page, book: Book, rule: Rule, found: int, hidden: int) -> list[An
     ]
 
 
-def state(page: Page, rule: Rule) -> str:
-    """In force, or only looked at by correlations; and how far its author trusts it."""
+def state(page: Page, rule: Rule) -> str | dict[str, str]:
+    """In force, or only looked at by correlations, and how far its author trusts it; or disabled, and why."""
+    if rule.disabled:
+        return {"text": page.say("rules.disabled"), "sub": rule.disabled}
     return page.say("rules.silent" if rule.silent else "rules.in_force", status=rule.status)
 
 

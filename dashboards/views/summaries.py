@@ -1,4 +1,4 @@
-"""Reports: make one now, those that were made, one as it is printed, and its files."""
+"""Reports: make one now, those that were made, one as it is printed, its files and its release, what was released and where it went."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dashboards.access.visitor import may
 from dashboards.deciding import refused, refusing
 from dashboards.page import Page, begin, picked, remember
 from dashboards.printouts import WHICH, file, kept, make
+from dashboards.releasing import asking, releases
 from records.errors import BalefireError
 from records.wording import say
 from reports.periods import KINDS, zone_of
@@ -46,6 +47,7 @@ def show(page: Page) -> None:
     with right:
         if name:
             preview(page, name)
+    releases(page)
 
 
 def making(page: Page) -> None:
@@ -105,6 +107,7 @@ def preview(page: Page, name: str) -> None:
             called = ".".join(filter(None, (name, "" if form == "json" else page.language, form)))
             content = partial(file, name, form, page.language)
             st.download_button(form.upper(), content, called, KINDS_OF_FILE[form], key=f"file_{form}", on_click="ignore")
+    asking(page, name)
     kit.draw("paper", {"html": shown, "title": page.say("reports.preview"), "height": HEIGHT}, "paper")
 
 

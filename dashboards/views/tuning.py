@@ -42,7 +42,9 @@ def show(page: Page) -> None:
         kit.draw("headline", {"level": "none", "plain": True, "meta": [], **words}, "headline")
         return
     words = {"tag": page.say("page.tuning"), "sentence": getattr(general(rule, rule.title), page.language), "reason": page.say("tuning.what")}
-    kit.draw("headline", {"level": "none", "plain": True, "meta": [("", rule.id), ("", book.places.get(rule.file, ""))], **words}, "headline")
+    disabled = [("", page.say("rules.disabled_why", reason=rule.disabled))] if rule.disabled else []
+    meta = [*disabled, ("", rule.id), ("", book.places.get(rule.file, ""))]
+    kit.draw("headline", {"level": "none", "plain": True, "meta": meta, **words}, "headline")
     if not may("rules"):
         kit.draw("unseen", {"title": page.say("tuning.denied"), "note": "", "rows": []}, "denied")
         return
@@ -92,7 +94,7 @@ def chosen(page: Page, book: Book, rule: Rule, bound: Bound, steps: list[Step]) 
         "sentence": page.say("tuning.sentence", line=line, shift=rate(step.fires / shifts), before=rate(now.fires / shifts)),
         "reason": page.say("tuning.where", file=book.places.get(rule.file, rule.id), line=bound.line),
     }
-    kit.draw("headline", {"level": "critical" if step.lost else "none", "plain": True, "meta": [], **words}, "chosen")
+    kit.draw("headline", {"level": "critical" if step.lost else "none", "plain": True, "meta": [], **words}, "chosen_value")
     most = max(each.fires for each in steps) or 1
     rows = [
         [

@@ -51,6 +51,8 @@ class Learned:
             [[*key, habit.access, habit.spans, habit.names] for key, habit in ordered(self.habits)],
             [[*key, *asdict(rhythm).values()] for key, rhythm in sorted(self.rhythms.known.items(), key=lambda each: order(each[0]))],
             [[*place, *asdict(level).values()] for place, level in sorted(self.levels.known.items(), key=lambda each: order(each[0]))],
+            [[*one, *other, *each] for (one, other), each in sorted(self.levels.follows.items(), key=lambda each: order(each[0][0] + each[0][1]))],
+            [[*place, *word] for place, word in sorted(self.levels.words.known.items(), key=lambda each: order(each[0]))],
             [[*talk, {effect: dict(sorted(before.items())) for effect, before in sorted(known.items())}] for talk, known in sorted(self.orders.known.items())],
         ]
         return blake2b(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()

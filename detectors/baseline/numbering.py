@@ -22,12 +22,12 @@ def numbered(rows: Any, names: Sequence[str], more: Sequence[str] = ()) -> tuple
     """Which of the different rows of these columns each row is, and these, with what `more` columns have in the first row of each."""
     if not rows.num_rows:
         return np.zeros(0, np.int64), []
-    codes, size = np.zeros(rows.num_rows, np.int64), 1
-    for name in names:
-        column = rows[name]
+    part = rows.select([*names, *more]).combine_chunks().to_batches()[0]  # a batch, for columns in chunks cost as much again
+    codes, size = np.zeros(part.num_rows, np.int64), 1
+    for column in part.columns[: len(names)]:
         if column.null_count == len(column):
             continue
-        encoded = column.combine_chunks().dictionary_encode("encode")
+        encoded = column.dictionary_encode("encode")
         here = len(encoded.dictionary)
         if here == 1:
             continue
@@ -36,5 +36,4 @@ def numbered(rows: Any, names: Sequence[str], more: Sequence[str] = ()) -> tuple
             size = int(codes.max()) + 1
         codes, size = codes * here + encoded.indices.to_numpy(), size * here
     _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
-    places = pyarrow.array(firsts)
-    return numbers, list(zip(*(rows[name].combine_chunks().take(places).to_pylist() for name in (*names, *more)), strict=True))
+    return numbers, list(zip(*(column.to_pylist() for column in part.take(pyarrow.array(firsts)).columns), strict=True))

@@ -5,13 +5,21 @@ habits:
 - {from: 10.0.0.5, to: 10.0.0.9, protocol: modbus, does: value.read, access: read, unit: 1, space: holding_register, objects: 100-139 200,
    every: 1.0, between: [0.99, 1.2], longest: 61.0, minutes: 1440}
 values:
-- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, low: 2.5, high: 4.1, values: 1440, step: 0.2, still: 1, returns: true}
+- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, low: 2.5, high: 4.1, values: 1440, step: 0.2, still: 1, returns: true,
+   settled: [2.7, 3.9], spread: 0.3, tens: 144}
+follows:
+- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, setpoint: {unit: 1, space: holding_register, object: 120}, low: 3.0,
+   high: 3.6, worst: 0.05}
+words:
+- {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, kind: float, swapped: false}
 orders:
 - {from: 10.0.0.5, to: 10.0.0.9, protocol: dnp3, does: output.operate, after: {output.select: 12}}
 shed: {habits: 0, rhythms: 0, values: 0, orders: 0}
 
 `every` is the median of seconds between two, `between` most of them, `longest` the longest pause, in so many `minutes`; `values` are different ones, one after
-the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most, `returns` is false of what went one way;
+the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most, `returns` is false of what went one way; `settled` is where its
+medians over ten minutes were, `spread` their deviation, `tens` how many. A process value `follows` its set point between `low` and `high`, `worst` is the
+farthest that it lay from it. Two registers of 16 bits from `object` on are one number, `words`, a `float` or a `whole` one; `swapped`: the low word first.
 `shed` is what found no room.
 """
 
@@ -23,13 +31,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
 
+from detectors.baseline.follows import MOST as MOST_PAIRS
+from detectors.baseline.follows import Follow, Pair
 from detectors.baseline.habits import MOST, Baseline, Habit, Key, order, ordered
 from detectors.baseline.learned import Learned
 from detectors.baseline.levels import MOST as MOST_POINTS
-from detectors.baseline.levels import Level, Levels, Place
+from detectors.baseline.levels import Level, Levels
 from detectors.baseline.orders import BEGIN, Orders, Talk
 from detectors.baseline.orders import MOST as MOST_TALKS
+from detectors.baseline.places import Place
 from detectors.baseline.rhythms import Rhythm, Rhythms
+from detectors.baseline.words import KINDS, Word, beside
+from detectors.baseline.words import MOST as MOST_WORDS
 from records.effects import EFFECTS
 from records.errors import UsageError
 
@@ -39,14 +52,21 @@ if TYPE_CHECKING:
 
 FORM: Final = 1
 LARGEST: Final = 64 << 20  # octets
-PARTS: Final = ("baseline", "habits", "values", "orders", "shed")
+PARTS: Final = ("baseline", "habits", "values", "follows", "words", "orders", "shed")
 RHYTHM: Final = ("every", "between", "longest", "minutes")
+POINT: Final = ("of", "protocol", "unit", "space", "object", "name")
 KEYS: Final = {
     "habits": ("from", "to", "protocol", "does", "access", "unit", "space", "objects", "names", *RHYTHM),
-    "values": ("of", "protocol", "unit", "space", "object", "name", "low", "high", "values", "step", "still", "returns"),
+    "values": (*POINT, "low", "high", "values", "step", "still", "returns", "settled", "spread", "tens"),
+    "follows": (*POINT, "setpoint", "low", "high", "worst"),
+    "setpoint": ("unit", "space", "object", "name"),
+    "words": (*POINT, "kind", "swapped"),
     "orders": ("from", "to", "protocol", "does", "after"),
 }  # fmt: skip
-NEEDED: Final = {"habits": ("from", "to", "protocol", "does"), "values": ("of", "protocol", "low", "high"), "orders": KEYS["orders"]}
+NEEDED: Final = {
+    "habits": ("from", "to", "protocol", "does"), "values": ("of", "protocol", "low", "high"), "words": ("of", "protocol", "object", "kind"),
+    "follows": ("of", "protocol", "setpoint", "low", "high", "worst"), "setpoint": (), "orders": KEYS["orders"],
+}  # fmt: skip
 DEEPEST: Final = 4
 USUAL_MINUTES: Final = 1440  # where a file tells `every` alone
 _Loader: Final = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -68,11 +88,13 @@ def written(learned: Learned) -> str:
 
 
 def lines(learned: Learned) -> list[tuple[str, dict[str, Any]]]:
-    """(habits, values or orders, the line) of all that was learned, in an order that does not depend on how."""
+    """(habits, values, follows, words or orders, the line) of all that was learned, in an order that does not depend on how."""
     rhythms = learned.rhythms.known
     return [
         *(("habits", _habit(key, habit, rhythms.get(key))) for key, habit in ordered(learned.habits)),
         *(("values", _level(place, level)) for place, level in sorted(learned.levels.known.items(), key=lambda each: order(each[0]))),
+        *(("follows", _follow(*pair, each)) for pair, each in sorted(learned.levels.follows.items(), key=lambda each: order(each[0][0] + each[0][1]))),
+        *(("words", _word(place, word)) for place, word in sorted(learned.levels.words.known.items(), key=lambda each: order(each[0]))),
         *(("orders", _order(talk, effect, before)) for talk, known in sorted(learned.orders.known.items()) for effect, before in sorted(known.items())),
     ]
 
@@ -92,10 +114,23 @@ def _habit(key: Key, habit: Habit, rhythm: Rhythm | None) -> dict[str, Any]:
 
 
 def _level(place: Place, level: Level) -> dict[str, Any]:
+    told = _point(place) | {"low": level.low, "high": level.high, "values": level.seen, "step": level.step, "still": level.still, "returns": level.returns}
+    return told | ({"settled": [level.least, level.most], "spread": level.spread, "tens": level.blocks} if level.blocks else {})
+
+
+def _follow(setpoint: Place, place: Place, each: Follow) -> dict[str, Any]:
+    within = {name: value for name, value in _point(setpoint).items() if name in KEYS["setpoint"]}
+    return _point(place) | {"setpoint": within, **each._asdict()}
+
+
+def _word(place: Place, word: Word) -> dict[str, Any]:
+    return _point(place) | {"kind": word.kind, "swapped": word.swapped}
+
+
+def _point(place: Place) -> dict[str, Any]:
     told: dict[str, Any] = {"of": place.device, "protocol": place.protocol}
     told |= {name: value for name, value in (("unit", place.unit), ("space", place.space)) if value is not None}
-    told |= {"object" if isinstance(place.thing, int) else "name": place.thing, "low": level.low, "high": level.high, "values": level.seen}
-    return told | {"step": level.step, "still": level.still, "returns": level.returns}
+    return told | {"object" if isinstance(place.thing, int) else "name": place.thing}
 
 
 def _order(talk: Talk, effect: str, before: Mapping[str, int]) -> dict[str, Any]:
@@ -168,8 +203,19 @@ class _Read:
             talk, effect, before = self._order(node)
             self._once(node, effect, orders.setdefault(talk, {}))
             orders[talk][effect] = before
+        follows, words = dict[Pair, Follow](), dict[Place, Word]()
+        for node in self._nodes(parts, "follows", MOST_PAIRS):
+            pair, each = self._follow(node)
+            self._once(node, pair, follows)
+            follows[pair] = each
+        for node in self._nodes(parts, "words", MOST_WORDS):
+            place, word = self._word(node)
+            if beside(place, 1) in words or beside(place, -1) in words:
+                raise self._wrong(node, "twice")
+            self._once(node, place, words)
+            words[place] = word
         told = [shed.get(name, 0) for name in ("habits", "rhythms", "values", "orders")]
-        return Learned(Baseline(habits, told[0]), Rhythms(rhythms, told[1]), Levels(levels, told[2]), Orders(orders, told[3]))
+        return Learned(Baseline(habits, told[0]), Rhythms(rhythms, told[1]), Levels(levels, told[2], follows, words), Orders(orders, told[3]))
 
     def _nodes(self, parts: Mapping[str, Any], name: str, most: int) -> Iterator[Any]:
         nodes = cast("list[Any]", parts[name].value) if name in parts else []
@@ -215,19 +261,51 @@ class _Read:
 
     def _level(self, node: Any) -> tuple[Place, Level]:
         parts = self._entry(node, "values")
+        low, high = self._range(parts)
+        least, most = self._between(parts["settled"], "settled") if "settled" in parts else (0.0, 0.0)
+        seen, still, blocks = (self._whole(parts.get(name), name) for name in ("values", "still", "tens"))
+        step, spread = (self._number(parts[name], name) if name in parts else 0.0 for name in ("step", "spread"))
+        returns = self._truth(parts, "returns", "true")
+        return self._place(node, parts), Level(low, high, 1 if seen is None else seen, step, still or 0, returns, least, most, spread, blocks or 0)
+
+    def _follow(self, node: Any) -> tuple[Pair, Follow]:
+        parts = self._entry(node, "follows")
+        setpoint = self._entry(parts["setpoint"], "setpoint") | {name: parts[name] for name in ("of", "protocol")}
+        pair = self._place(parts["setpoint"], setpoint), self._place(node, parts)
+        return pair, Follow(*self._range(parts), self._number(parts["worst"], "worst"))
+
+    def _word(self, node: Any) -> tuple[Place, Word]:
+        parts = self._entry(node, "words")
+        kind = self._text(parts["kind"], "kind")
+        if kind not in KINDS:
+            raise self._wrong(parts["kind"], "text", "kind")
+        return self._place(node, {name: each for name, each in parts.items() if name != "name"}), Word(kind, self._truth(parts, "swapped", "false"))
+
+    def _place(self, node: Any, parts: Mapping[str, Any]) -> Place:
+        """The point that a line is about."""
         text = {name: self._text(parts[name], name) for name in ("of", "protocol", "space", "name") if name in parts}
         thing = self._whole(parts["object"], "object") if "object" in parts else text.get("name")
         if thing is None:
             raise self._wrong(node, "needed", "object")
+        return Place(text["of"], text["protocol"], self._whole(parts.get("unit"), "unit"), text.get("space"), thing)
+
+    def _range(self, parts: Mapping[str, Any]) -> tuple[float, float]:
         low, high = self._number(parts["low"], "low"), self._number(parts["high"], "high")
         if low > high:
             raise self._wrong(parts["low"], "between", "low")
-        returns = self._text(parts["returns"], "returns") if "returns" in parts else "true"
-        if returns not in ("true", "false"):
-            raise self._wrong(parts["returns"], "text", "returns")
-        seen, still = (self._whole(parts.get(name), name) for name in ("values", "still"))
-        level = Level(low, high, 1 if seen is None else seen, self._number(parts["step"], "step") if "step" in parts else 0.0, still or 0, returns == "true")
-        return Place(text["of"], text["protocol"], self._whole(parts.get("unit"), "unit"), text.get("space"), thing), level
+        return low, high
+
+    def _between(self, node: Any, name: str) -> tuple[float, float]:
+        found = [self._number(each, name) for each in self._list(node, name)]
+        if len(found) != 2 or found[0] > found[1]:
+            raise self._wrong(node, "between", name)
+        return found[0], found[1]
+
+    def _truth(self, parts: Mapping[str, Any], name: str, usual: str) -> bool:
+        told = self._text(parts[name], name) if name in parts else usual
+        if told not in ("true", "false"):
+            raise self._wrong(parts[name], "text", name)
+        return told == "true"
 
     def _order(self, node: Any) -> tuple[Talk, str, dict[str, int]]:
         parts = self._entry(node, "orders")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from detectors.baseline.habits import Habit, Key
     from detectors.baseline.learned import Learned
+    from detectors.baseline.places import Place
     from detectors.baseline.rhythms import Rhythm
 
 NAMED: Final = 4  # ranges or names of a habit; more are counted
@@ -31,16 +32,23 @@ def sentences(learned: Learned, language: str) -> Iterator[str]:
         words = {"source": source, "destination": destination, "protocol": protocol}
         yield say("baseline.conversation", language, **words, deeds=say("baseline.then", language).join(deeds))
     for place, level in sorted(learned.levels.known.items(), key=lambda each: order(each[0])):
-        row = _about(place.protocol, place.space) | ({"ot.object.first": place.thing} if isinstance(place.thing, int) else {"ot.object.name": place.thing})
-        yield say(
-            "baseline.level", language, object=thing(row, language), device=place.device, low=number(level.low), high=number(level.high), values=level.seen
-        )
+        yield say("baseline.level", language, **_point(place, language), low=number(level.low), high=number(level.high), values=level.seen)
+    for (setpoint, place), each in sorted(learned.levels.follows.items(), key=lambda each: order(each[0][0] + each[0][1])):
+        words = {"setpoint": _point(setpoint, language)["object"], "low": number(each.low), "high": number(each.high)}
+        yield say("baseline.follows", language, **_point(place, language), **words)
+    for place in sorted(learned.levels.words.known, key=order):
+        yield say("baseline.word", language, **_point(place, language))
     for talk, known in sorted(learned.orders.known.items()):
         for effect, after in sorted(known.items()):
             always = [(before, count) for before, count in after.items() if before != effect]
             if len(always) == 1 and always[0][0] != BEGIN:
                 before, count = always[0]
                 yield say("baseline.always", language, **talk._asdict(), deed=deed(effect, language), before=deed(before, language), count=count)
+
+
+def _point(place: Place, language: str) -> dict[str, str]:
+    row = _about(place.protocol, place.space) | ({"ot.object.first": place.thing} if isinstance(place.thing, int) else {"ot.object.name": place.thing})
+    return {"object": thing(row, language), "device": place.device}
 
 
 def _done(key: Key, habit: Habit, rhythm: Rhythm | None, language: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from functools import cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.checking import Item, Place, Subject, at
 from detectors.rulebook.problems import nearest
-from records.plant import ROLES
+from detectors.vocabulary import named, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ _NUMBERED: Final = re.compile(r"(?:function|exception)_[\d_]*|malformed|\w+_0x[0
 def value_unknown(subject: Subject) -> Iterator[Place]:
     """A name that no protocol gives: a slip of the pen that would never fire."""
     for item in subject.items:
-        known = _names().get(item.field, frozenset())
+        known = names_of(item.field)
         for index, value in enumerate(item.values):
             if known and set(item.modifiers) <= PLAIN and isinstance(value, str) and not _possible(item, value, known):
                 yield at(*item.at(index), name=value, field=item.field, nearest=nearest(value, known))
@@ -99,32 +98,8 @@ def network_everything(subject: Subject) -> Iterator[Place]:
                 yield at(*item.at(index), name=value, field=item.field)
 
 
-@cache
-def _names() -> dict[str, frozenset[str]]:
-    """By field, the names that protocols and the engine give."""
-    from sensors.activities import role_text
-    from sensors.engine.tables import ENGINE_ANOMALIES, TUNNELS
-    from sensors.protocol import protocols
-
-    known = protocols()
-    roles = frozenset(ROLES) | {role for bits in range(256) if (role := role_text(bits))}
-    return {
-        "network.protocol": frozenset(one.name for one in known),
-        "event.action": frozenset(function.name for one in known for function in one.functions.values()),
-        "ot.error": frozenset(name for one in known for name in one.errors.values()),
-        "ot.anomaly": frozenset(name for one in known for name in one.anomalies) | frozenset(ENGINE_ANOMALIES),
-        "ot.object.space": frozenset(name for one in known for name in one.spaces),
-        "network.tunnel.type": frozenset(name for name in TUNNELS if name),
-        "source.asset.role": roles,
-        "destination.asset.role": roles,
-    }
-
-
 def _possible(item: Item, value: str, known: frozenset[str]) -> bool:
-    word = value.casefold()
-    form = {"contains": f"*{word}*", "startswith": f"{word}*", "endswith": f"*{word}"}
-    wanted = next((form[name] for name in item.modifiers if name in form), word)
-    return any(fnmatchcase(name, wanted) for name in known) or (item.field in {"event.action", "ot.error"} and bool(_NUMBERED.fullmatch(word)))
+    return bool(named(value, item.modifiers, known)) or (item.field in {"event.action", "ot.error"} and bool(_NUMBERED.fullmatch(value.casefold())))
 
 
 def _covers(item: Item, wider: Any, value: Any) -> bool:

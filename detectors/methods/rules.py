@@ -27,7 +27,7 @@ _STATE: Final = 1  # of the form of a saved state
 
 def build(setup: Setup) -> Rules:
     """The detector with Balefire's own rules and those of the setup."""
-    return Rules(load((own_rules(), *setup.rules)), setup.files)
+    return Rules(setup.book or load((own_rules(), *setup.rules)), setup.files)
 
 
 class Rules:
@@ -64,7 +64,7 @@ class Rules:
     def _judged(self, frame: Frame) -> list[Finding]:
         if not frame.height:
             return []
-        rules = [rule for rule in self.book.rules if rule.table is frame.schema and not rule.silent]
+        rules = [rule for rule in self.book.rules if rule.table is frame.schema and rule.fires]
         found = [*self._matched(rules, frame), *self._gathered(rules, frame)]
         return [finding for _, _, finding in sorted(found, key=lambda one: one[:2])]
 

@@ -1,4 +1,4 @@
-"""Scans that no rule sees whole: what is tried once and never again, spread over a day, and units that are tried faster than anybody answers.
+"""Scans that no rule sees whole: what is tried once and never again, spread over a day; units and functions that are tried one after the other.
 
 A master that asks for what is not there asks again and again: a dead unit, a point that was taken out. One that looks around tries each thing for a moment.
 So what counts is how many different things a source tried for a moment only, without an answer. Bursts are left to the rules that tell them.
@@ -26,19 +26,30 @@ if TYPE_CHECKING:
 
 MOMENT: Final = 10 * SECOND  # who tries a thing for longer means it
 BURST: Final = 5 * MINUTE  # what is tried within it is told by the rules of sweeps
-SLOW: Final = {"units": 8, "devices": 8, "objects": 32, "addresses": 32}  # different things a day; the rules of sweeps ask for as many in minutes
+SLOW: Final = {
+    "units": 8,
+    "devices": 8,
+    "functions": 4,
+    "objects": 32,
+    "addresses": 32,
+}  # different things a day; the rules of sweeps ask for as many in minutes
 FAST: Final = 3  # units of one device within a moment, one of them asked again before anybody could answer; without that, as many as slow ones
 RAPID: Final = 0.2  # seconds between requests for the same thing; masters wait longer for an answer
 AGAIN: Final = 3  # times that a thing is asked for so rapidly
 MOST: Final = 4096  # pairs of hosts that are remembered, those heard of last
 MOST_THINGS: Final = 256  # of one pair, those tried last
-TRIED: Final = ("read", "identify", "unknown", "diagnose", "session", "file")
-TECHNIQUES: Final = {"units": ("T0846",), "devices": ("T0846",), "objects": ("T0861",), "addresses": ("T0846", "T0840")}
-OF_THINGS: Final = (
-    "observer.name", "source.ip", "source.mac", "destination.ip", "destination.mac", "event.action", "event.outcome", "ot.unit", "ot.object.space",
-    "ot.object.name", "ot.object.first",
+FUNCTIONS: Final = 5  # of one device within a burst that it does not know
+UNKNOWN: Final = (  # what devices say of a function that they do not know
+    "illegal_function", "unknown_type_identification", "service_not_implemented", "function_not_available", "service_not_supported",
+    "unknown_service", "information_function_not_available", "service_not_supported_for_path", "function_not_supported",
 )  # fmt: skip
-EXTRA: Final = ("ot.access", "ot.error", "ot.interval.mean")
+TRIED: Final = ("read", "identify", "unknown", "diagnose", "session", "file")
+TECHNIQUES: Final = {"units": ("T0846",), "devices": ("T0846",), "functions": ("T0888", "T0846"), "objects": ("T0861",), "addresses": ("T0846", "T0840")}
+OF_THINGS: Final = (
+    "observer.name", "source.ip", "source.mac", "destination.ip", "destination.mac", "event.action", "event.outcome", "ot.access", "ot.code", "ot.error",
+    "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first",
+)  # fmt: skip
+EXTRA: Final = ("ot.access", "ot.code", "ot.error", "ot.interval.mean")
 
 
 def build(setup: Setup) -> Scan:
@@ -106,7 +117,7 @@ class Scan(Remembering[Tried]):
         if tried.told and row["event.end"] - tried.told < DAY:
             return
         brief = tried.brief(row["event.end"] - DAY)
-        fast = _fast(brief, row["event.end"]) if kind == "units" else 0
+        fast = _fast(brief, row["event.end"], kind)
         slots = {thing[0] // BURST for thing in brief}
         if not fast and (len(brief) < SLOW[kind] or len(slots) < SLOW[kind] // 2):
             return
@@ -126,8 +137,13 @@ class Scan(Remembering[Tried]):
         tried.witnesses = []
 
 
-def _fast(brief: list[list[int]], now: int) -> int:
-    """How many units were tried so fast that it is told now; 0: too few. Those that a gateway refused count for a rule."""
+def _fast(brief: list[list[int]], now: int, kind: str) -> int:
+    """How many units or functions were tried so fast that it is told now; 0: too few. Units that a gateway refused count for a rule."""
+    if kind == "functions":
+        burst = sum(thing[0] >= now - BURST for thing in brief)
+        return burst if burst >= FUNCTIONS else 0
+    if kind != "units":
+        return 0
     moment = [thing for thing in brief if thing[0] >= now - MOMENT]
     if len(moment) >= FAST and any(thing[3] for thing in moment):
         return len(moment)
@@ -145,9 +161,9 @@ def _say(key: str, language: str, words: Mapping[str, object]) -> str:
 
 
 def _tried(rows: pa.Table) -> Any:
-    """Requests that nobody answered or that were refused, and ARP requests for others."""
+    """Requests that nobody answered or that were refused, functions that nobody knows, and ARP requests for others."""
     asked = compute.and_(among(rows, "ot.access", TRIED), among(rows, "event.outcome", ("unknown", "failure")))
-    return compute.or_(asked, among(rows, "event.action", ("arp_request",)))
+    return compute.or_(compute.or_(asked, among(rows, "ot.error", UNKNOWN)), among(rows, "event.action", ("arp_request",)))
 
 
 def _things(row: Row) -> Iterator[tuple[str, str]]:
@@ -155,6 +171,10 @@ def _things(row: Row) -> Iterator[tuple[str, str]]:
     if row["event.action"] == "arp_request":
         if row["ot.object.name"]:
             yield "addresses", row["ot.object.name"]
+        return
+    if row["ot.error"] in UNKNOWN:
+        yield "functions", str(row["ot.code"] or row["event.action"])
+    if row["ot.access"] not in TRIED:
         return
     if row["event.outcome"] == "unknown":
         if row["destination.ip"]:

@@ -1,4 +1,5 @@
-"""Values against those that were learned: a set point that nobody would set or that creeps away, a measurement that leaves its range, jumps or stands still.
+"""Values against those that were learned: a set point that nobody would set or that creeps away, a measurement that leaves its range, jumps, stands still,
+drifts away slowly or does not follow its set point any more.
 
 How many values were learned decides how far from them is far. Counters, stocks, two states and what was always zero are not judged. Without a baseline it says
 nothing. What it judges teaches it nothing.
@@ -13,8 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
-from detectors.baseline.levels import KNOWN, WRITES, Level, Levels, Place, place_of
+from detectors.baseline.courses import Courses
+from detectors.baseline.follows import Follow
+from detectors.baseline.levels import KNOWN, WRITES, Level, Levels
 from detectors.baseline.numbering import numbered
+from detectors.baseline.places import WHERE, Place, place_of
+from detectors.baseline.words import Held, Word
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, Notice, Witness, among, compute, found, witness
 from detectors.phrases import number, thing
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from detectors.baseline.courses import Slow
     from detectors.discovery import Setup
     from detectors.noticing import Row
     from records.model import Batch, Finding
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.int64]
 
 FORM: Final = 1  # of a saved state
-WHERE: Final = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first")
 POINT: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", *WHERE, "ot.point.min", "ot.point.max", "ot.tag.name", "ot.tag.unit")
 CREEPS: Final = 5  # writes one after the other in one direction …
 CREEPING: Final = HOUR  # … in this time
@@ -49,14 +54,18 @@ EACH: Final = 10.0  # for once the room that there is
 FEW_TERM: Final = -10.0
 SEVERAL: Final = 3  # points of one device that stand still at once
 SEVERAL_TERM: Final = 20.0
+SLOW: Final = {"drifts": "value-drifts", "astray": "value-astray"}
+SLOW_TERM: Final = 28.0
+SLOW_FAR: Final = 10.0  # at most, for how far it is
 AGAIN: Final = {"setpoint-outside": HOUR, "setpoint-creeps": HOUR}  # until so long after a finding the same is not told again; others a day
 TECHNIQUES: Final = {
     "setpoint-outside": ("T0836", "T0831"), "setpoint-creeps": ("T0836", "T0831"), "value-outside": ("T0831", "T0832"), "value-jumps": ("T0831", "T0832"),
-    "values-stand": ("T0832", "T0856"),
+    "values-stand": ("T0832", "T0856"), "value-drifts": ("T0831", "T0832"), "value-astray": ("T0831", "T0832"),
 }  # fmt: skip
 RESPOND: Final = {
     "setpoint-outside": ("ask", "back", "process"), "setpoint-creeps": ("ask", "back", "process"), "value-outside": ("process", "sensor", "writes"),
-    "value-jumps": ("process", "sensor", "writes"), "values-stand": ("field", "sensor", "middle"),
+    "value-jumps": ("process", "sensor", "writes"), "values-stand": ("field", "sensor", "middle"), "value-drifts": ("process", "sensor", "writes"),
+    "value-astray": ("process", "sensor", "writes"),
 }  # fmt: skip
 
 
@@ -116,18 +125,21 @@ class Value:
         self._moving: Moving | None = None
         self._moved: dict[str, Moved] = {}  # by observer
         self._pauses: list[Pause] = []  # points may come before the reads of their minutes
+        self._held = Held()
+        self._courses: Courses | None = None
 
     def learn(self, batch: Batch) -> None:
         """What these points were and what was written is normal."""
         self.levels.learn(batch.points, batch.activities)
-        self._moving = None
+        self._moving = self._courses = None
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of what is written, of points, and of those that stand still, each in the order of the rows."""
         if not self.levels.known:
             return []
         told = list(self._writes(batch.activities)) if batch.activities.num_rows else []
-        told += self._points(batch.points) if batch.points.num_rows else []
+        points = self.levels.words.join(batch.points, self._held)
+        told += self._points(points) if points.num_rows else []
         return told + (list(self._stands(batch.activities)) if batch.activities.num_rows else [])
 
     def state(self) -> bytes:
@@ -135,10 +147,14 @@ class Value:
         if not self.levels.known:
             return b""
         known = [[*place, *asdict(level).values()] for place, level in self.levels.known.items()]
+        learned = {
+            "known": known, "shed": self.levels.shed, "follows": [[*one, *other, *each] for (one, other), each in self.levels.follows.items()],
+            "words": [[*place, *word] for place, word in self.levels.words.known.items()],
+        }  # fmt: skip
         moved = {observer: [each.last.tolist(), each.still.tolist()] for observer, each in self._moved.items()}
-        return json.dumps(
-            {"value": FORM, "known": known, "shed": self.levels.shed, "told": self._told, "written": self._written, "moved": moved, "pauses": self._pauses}
-        ).encode()
+        slow = {"held": [[*key[:1], *key[1], key[2], *each] for key, each in self._held.known.items()], "courses": self._slow().state()}
+        seen = {"told": self._told, "written": self._written, "moved": moved, "pauses": self._pauses, **slow}
+        return json.dumps({"value": FORM, **learned, **seen}).encode()
 
     def restore(self, state: bytes) -> None:
         """Take up where `state` left off. Raises ValueError for what is no state of this detector."""
@@ -146,11 +162,16 @@ class Value:
         try:
             if cast("Row", said)["value"] != FORM:
                 raise ValueError("not the state of value")
-            self.levels = Levels({Place(*each[:5]): Level(*each[5:]) for each in said["known"]}, int(said["shed"]))
+            follows = {(Place(*each[:5]), Place(*each[5:10])): Follow(*each[10:]) for each in said.get("follows", [])}
+            words = {Place(*each[:5]): Word(*each[5:]) for each in said.get("words", [])}
+            self.levels = Levels({Place(*each[:5]): Level(*each[5:]) for each in said["known"]}, int(said["shed"]), follows, words)
             self._told = dict(said["told"])
             self._written = {key: [Step(value, time, Witness(*row)) for value, time, row in steps] for key, steps in said["written"].items()}
             self._moved = {observer: Moved(np.array(last, np.int64), np.array(still, bool)) for observer, (last, still) in said["moved"].items()}
             self._pauses, self._moving = [Pause(*each) for each in said["pauses"]], None
+            self._held = Held({(each[0], Place(*each[1:6]), each[6]): each[7:] for each in said.get("held", [])})
+            self._courses = Courses(self.levels.known, follows)
+            self._courses.revive(said.get("courses", {}))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError("not the state of value") from error
 
@@ -161,7 +182,7 @@ class Value:
         for row in plain(few.select([*COLUMNS, "ot.value", "ot.tag.name", "ot.tag.unit"])):
             place = place_of(*(row[name] for name in WHERE))
             level = self.levels.known.get(place) if place else None
-            if place is None or level is None or row["event.outcome"] == "failure":
+            if place is None or level is None or place in self.levels.words.halves or row["event.outcome"] == "failure":
                 continue
             outside = self._outside("setpoint-outside", place, level, (row["ot.value"], row["ot.value"]), row)
             yield from outside
@@ -201,7 +222,20 @@ class Value:
         least, most, step = bounds[numbers].T
         odd = np.flatnonzero((low < least) | (high > most) | (high - low > step))
         self._move(numbers, kinds, places, points)
-        return [finding for row in plain(points.select(list(POINT)).take(pa.array(odd))) for finding in self._point(row)] if len(odd) else []
+        found = [finding for row in plain(points.select(list(POINT)).take(pa.array(odd))) for finding in self._point(row)] if len(odd) else []
+        site = points["observer.site"][0].as_py()
+        return found + [finding for slow in self._slow().judge(points, numbers, kinds, places) for finding in self._drifts(slow, site)]
+
+    def _drifts(self, slow: Slow, site: str | None) -> Iterator[Finding]:
+        """What the long run tells."""
+        rule, level, (identity, begun, ended) = SLOW[slow.kind], self.levels.known[slow.place], slow.row
+        about = _about(slow.place)
+        row = dict.fromkeys(COLUMNS) | about | {"id": identity, "event.start": begun, "event.end": ended, "observer.name": slow.observer, "observer.site": site}
+        row |= {"destination.ip": slow.place.device, "ot.unit": slow.place.unit, "ot.point.min": slow.value}
+        if self._news(rule, slow.place, row):
+            terms = {slow.kind: SLOW_TERM, "far": round(min(SLOW_FAR, SLOW_FAR * slow.beyond / (level.high - level.low)), 1)}
+            more = {"setpoint": _about(slow.setpoint), "set": slow.set_to} if slow.setpoint else {}
+            yield self._finding(rule, row, terms, level, slow.value, [_point(row)], more=more)
 
     def _point(self, row: Row) -> Iterator[Finding]:
         place = place_of(*(row[name] for name in WHERE))
@@ -210,7 +244,8 @@ class Value:
             return
         row = dict.fromkeys(COLUMNS) | row
         low, high = row["ot.point.min"], row["ot.point.max"]
-        outside = self._outside("value-outside", place, level, (low, high), row)
+        least, most = self._slow().reach.get(place, (np.inf, -np.inf))  # it may go where its set point may be set
+        outside = [] if least <= low and high <= most else self._outside("value-outside", place, level, (low, high), row)
         yield from outside
         inside = level.low <= low and high <= level.high
         if inside and high - low > _bounds(level)[2] and self._news("value-jumps", place, row):
@@ -270,10 +305,13 @@ class Value:
         many = int((moving.devices == device).sum())
         terms = {"stands": 25.0} | ({"several": SEVERAL_TERM} if len(fresh) >= SEVERAL and len(fresh) >= many / 2 else {})
         first = moving.places[fresh[0]]
-        about: Row = {"network.protocol": first.protocol, "ot.object.space": first.space}
-        about |= {"ot.object.first": first.thing} if isinstance(first.thing, int) else {"ot.object.name": first.thing}
         level = self.levels.known[first]
-        yield self._finding("values-stand", row, terms, level, float(moving.limit[fresh[0]]), [witness(row)], len(fresh), about)
+        yield self._finding("values-stand", row, terms, level, float(moving.limit[fresh[0]]), [witness(row)], len(fresh), _about(first))
+
+    def _slow(self) -> Courses:
+        if self._courses is None:
+            self._courses = Courses(self.levels.known, self.levels.follows)
+        return self._courses
 
     def _always(self) -> Moving:
         if self._moving is None:
@@ -300,15 +338,32 @@ class Value:
         return True
 
     def _finding(
-        self, rule: str, row: Row, terms: Mapping[str, float], level: Level, value: float, seen: Sequence[Witness], count: int = 1, about: Row | None = None
+        self,
+        rule: str,
+        row: Row,
+        terms: Mapping[str, float],
+        level: Level,
+        value: float,
+        seen: Sequence[Witness],
+        count: int = 1,
+        about: Row | None = None,
+        more: Mapping[str, float | dict[str, Any]] | None = None,
     ) -> Finding:
         def values(language: str) -> dict[str, object]:
             told: dict[str, object] = {"object": thing(about or row, language), "value": number(value), "low": number(level.low), "high": number(level.high)}
+            told |= {"least": number(level.least), "most": number(level.most)}
+            told |= {name: thing(each, language) if isinstance(each, dict) else number(each) for name, each in (more or {}).items()}
             return told | {"count": count, "step": number(level.step), "seen": level.seen, "room": number(round(level.room or 0.0, 3)), "still": level.still}
 
         what = thing(about or row, "en")
         made = found(self.name, self._files, Notice(rule, row, seen, terms, TECHNIQUES[rule], RESPOND[rule], values, (what,)), _say)
         return replace(made, packets=(), effects=()) if "ot.point.min" in row else made  # what a point was is told by no single packet
+
+
+def _about(place: Place) -> Row:
+    """A point as rows have it."""
+    about: Row = {"network.protocol": place.protocol, "ot.object.space": place.space}
+    return about | ({"ot.object.first": place.thing} if isinstance(place.thing, int) else {"ot.object.name": place.thing})
 
 
 def _onwards(steps: Sequence[Step], value: float) -> bool:

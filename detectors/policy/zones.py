@@ -89,6 +89,16 @@ class Policy:
         return tuple(zone for zone in self.zones.values() if zone.name != name and name in self.above(zone.name))
 
 
+def is_name(value: Any) -> bool:
+    """Whether this may be the name of a policy, a zone, or a file of classes."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def is_title(value: Any) -> bool:
+    """Whether this may be a title: such go into the texts of rules, where braces mean something."""
+    return isinstance(value, str) and _TITLE.fullmatch(value) is not None
+
+
 def is_policy(data: Mapping[str, Any]) -> bool:
     """Whether a file means to be a policy and no rule."""
     return "detection" not in data and bool({"policy", "zones", "conduits"} & set(data))
@@ -231,14 +241,13 @@ class _Reading:
                 self.fault(Fault("policy-key", name=key, nearest=nearest(str(key), known)), *path, str(key))
 
     def _name(self, value: Any, *path: str | int) -> str:
-        if not isinstance(value, str) or not _NAME.fullmatch(value):
+        if not is_name(value):
             self.fault(Fault("policy-name", name=value), *path)
         return str(value)
 
     def _title(self, part: Mapping[str, Any], name: str, *path: str | int) -> Text:
-        """Titles go into the texts of rules, where braces mean something."""
         for key in ("title", "title_zh"):
-            if key in part and not (isinstance(part[key], str) and _TITLE.fullmatch(part[key])):
+            if key in part and not is_title(part[key]):
                 self.fault(Fault("policy-title", name=key, most=LONGEST_TITLE), *path, key)
         english, chinese = (part.get(key) for key in ("title", "title_zh"))
         return Text(str(english or name).strip(), str(chinese or english or name).strip())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
-from detectors.rulebook.load import load, missing
+from detectors.rulebook.load import load, missing, of_original
 from detectors.scoring import weights
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def draft(path: Path, in_force: Version) -> Draft:
     old, new = _book(before), _book(before | drafted)
     files = {str(Path(root) / name) for root, name in given.files}
     problems = tuple(problem for problem in new.problems if problem.blocks and (problem.file in files or problem not in old.problems))
-    changes = tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted}))
+    changes = tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted}, path.is_file()))
     return Draft(changes, problems, () if changes or problems else tuple(sorted(files)))
 
 
@@ -76,11 +76,13 @@ def _book(files: Mapping[str, tuple[Place, str]]) -> Rulebook:
     with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
         names = {str(copy): str(Path(root) / name) for (root, name), copy in versions.write(version, Path(folder), own=True).items()}
         book = load([Path(folder)])
-    return replace(book, problems=tuple(replace(problem, file=names.get(problem.file, problem.file)) for problem in book.problems))
+    return replace(book, problems=tuple(of_original(problem, names.get(problem.file, problem.file)) for problem in book.problems))
 
 
-def _changes(old: Rulebook, new: Rulebook, asked: set[str]) -> Iterator[Change]:
-    before, after = ({rule.id: rule for rule in book.rules if not rule.silent} for book in (old, new))
+def _changes(old: Rulebook, new: Rulebook, asked: set[str], alone: bool) -> Iterator[Change]:
+    """What differs. A disabled rule that is `asked` for `alone` is tried as if it were not: what would it do?"""
+    before = {rule.id: rule for rule in old.rules if rule.fires}
+    after = {rule.id: rule for rule in new.rules if rule.fires or (alone and rule.id in asked and not rule.silent)}
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
         if name in asked or one is None or other is None or _judging(one) != _judging(other):

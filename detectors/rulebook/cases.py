@@ -189,17 +189,17 @@ def _single(field: Field, value: Any) -> Any:
         return _moment(field, value)
     if field.type in {"keyword", "text"} and plain and value is not None:
         return str(value)
-    if field.type == "ip" and plain and _is_address(str(value)):
-        return str(value)
+    if field.type == "ip" and plain and (address := _address(str(value))):
+        return address
     raise Fault("case-value", name=field.name, type=field.type, value=str(cast("object", value)))
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str | None:
+    """The address as rows hold it."""
     try:
-        ip_address(text)
+        return str(ip_address(text))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _moment(field: Field, value: Any) -> datetime:

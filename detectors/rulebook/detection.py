@@ -13,7 +13,15 @@ from sigma.conditions import ConditionIdentifier, ConditionItem, ConditionSelect
 from sigma.exceptions import SigmaError, SigmaModifiedError, SigmaRegularExpressionError
 from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections  # pyright: ignore[reportMissingTypeStubs]  # its py.typed does not reach subpackages
-from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString, SigmaType
+from sigma.types import (
+    SigmaCompareExpression,
+    SigmaExpansion,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaString,
+    SigmaTimestampPart,
+    SigmaType,
+)
 
 from detectors.rulebook.document import DEEPEST
 from detectors.rulebook.match import check_pattern, field_named, keyword, leaf, pattern, regular, tree
@@ -177,11 +185,22 @@ def _parsed(key: str | None, value: Any) -> SigmaDetectionItem:
     if "cidr" in modifiers and isinstance(value, str):
         _check_network(value)
     try:
-        return SigmaDetectionItem.from_mapping(key, value)
+        item = SigmaDetectionItem.from_mapping(key, value)
     except SigmaModifiedError as error:
         if "windash" not in modifiers:
             raise
         raise Fault("modifier-use", detail=text("detectors.detail.dashes", value=value)) from error  # of pySigma's modifiers only this one bounds its texts
+    if isinstance(value, int):
+        _exact(item, value)
+    return item
+
+
+def _exact(item: SigmaDetectionItem, value: int) -> None:
+    """The whole number as it is written: pySigma makes a float of a large one."""
+    for one in item.value:
+        number = one.number if isinstance(one, SigmaCompareExpression) else one
+        if isinstance(number, SigmaNumber) and not isinstance(number, SigmaTimestampPart):
+            number.number = value
 
 
 def _expanded(key: str, value: Any, found: Found) -> SigmaDetectionItem:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.rulebook.frame import filled
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _grouped(frame: Frame, rows: Whole, fields: tuple[Field, ...]) -> tuple[Whol
 def _worded(column: Any) -> tuple[Any, Whole]:
     """The distinct values of a column as JSON, absence first, and the number of each row's: a value is written once, in however many groups it is."""
     encoded = column.dictionary_encode()
-    return pa.array([_word(None), *map(_word, encoded.dictionary.to_pylist())]), whole(encoded.indices.cast(pa.int64()).fill_null(-1)) + 1
+    return pa.array([_word(None), *map(_word, encoded.dictionary.to_pylist())]), whole(filled(encoded.indices.cast(pa.int64()), -1)) + 1
 
 
 def _taken(frame: Frame, field: Field, rows: Whole) -> Any:
@@ -146,7 +147,7 @@ def _mac(frame: Frame, field: Field) -> Field | None:
 
 def _first(columns: list[Any]) -> Any:
     """The first of these columns that is there, row by row."""
-    return columns[0] if len(columns) == 1 else cast("Any", pc.coalesce)(*columns)
+    return columns[0] if len(columns) == 1 or not columns[0].null_count else cast("Any", pc.coalesce)(*columns)
 
 
 def _merged(each: Sequence[tuple[Whole, Whole, Whole, list[str]]]) -> tuple[Whole, Whole, Whole, list[str]]:

@@ -140,7 +140,8 @@ class Frame:
         if field.name not in self.table.column_names:
             nothing: Any = pa.nulls  # the stubs know few types
             return nothing(self.height, _arrow_type(self.schema, field.name))
-        column = self.table.column(field.name).combine_chunks()
+        chunks: Any = self.table.column(field.name)
+        column = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which would copy
         wanted = _arrow_type(self.schema, field.name)
         return column if column.type == wanted else column.cast(wanted)
 
@@ -150,16 +151,20 @@ class Frame:
             rows = _numpy(pc.list_parent_indices(column))
             column = pc.list_flatten(column)
         encoded = cast("Any", column).dictionary_encode()  # the stubs leave its types open
-        codes = _numpy(encoded.indices.cast(pa.int64()).fill_null(-1))
+        codes = _numpy(filled(encoded.indices.cast(pa.int64()), -1))
         return Words(encoded.dictionary, codes, rows, self.height)
 
     def _figures(self, field: Field) -> Numbers:
         column = self.column(field)
-        present = _numpy(column.is_valid())
+        present = _numpy(column.is_valid()) if column.null_count else np.ones(self.height, dtype=np.bool_)
         if field.type == "date":
             column = column.cast(pa.int64())
-        absent: Any = False if field.type == "boolean" else 0
-        return Numbers(_numpy(column.fill_null(absent)), present)
+        return Numbers(_numpy(filled(column, False if field.type == "boolean" else 0)), present)
+
+
+def filled(column: Any, absent: Any) -> Any:
+    """The column with this in the place of nothing."""
+    return column.fill_null(absent) if column.null_count else column  # which would copy
 
 
 def _arrow_type(table: Table, name: str) -> pa.DataType:

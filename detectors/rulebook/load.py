@@ -8,11 +8,14 @@ from importlib.resources import files
 from os.path import lexists, realpath
 from pathlib import Path
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from detectors.policy.classes import is_classes, read_classes
 from detectors.policy.compiling import compiled
 from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
+from detectors.rulebook.disabled import FILE as DISABLED
+from detectors.rulebook.disabled import read_disabled
 from detectors.rulebook.document import Document, content_of, is_named, read
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.order import downwards, looked_at
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from records.schema import Table
 
-__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "own_rules"]
+__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules"]
+
+BESIDE: Final = (FILE, DISABLED)  # files of a directory of rules that are none
 
 _Beside = TypeVar("_Beside")
 _Made = TypeVar("_Made")
@@ -70,15 +75,17 @@ def own_rules() -> Path:
 
 def load(paths: Iterable[Path]) -> Rulebook:
     """The rules of these files and directories; one of a user takes the place of a bundled one. Raises UsageError for a path that does not exist."""
+    paths = list(paths)
     found = list(_sorted_out(paths))
     placeholders, problems = _placeholders(found)
-    book = _Book(placeholders, [item for own, file in found if file.name != FILE for item in _items(file, own)])
+    book = _Book(placeholders, [item for own, file in found if file.name not in BESIDE for item in _items(file, own)])
     book.read()
+    problems += book.disable([(file, any(file.is_relative_to(path) for path in paths if path.is_dir())) for _, file in found if file.name == DISABLED])
     readings = [item.reading for item in book.items]
     return Rulebook(
         rules=tuple(book.rules[name] for name in sorted(book.rules)),
         problems=(*problems, *(one for reading in readings for one in reading.problems())),
-        files=sum(file.name != FILE for _, file in found),
+        files=sum(file.name not in BESIDE for _, file in found),
         cases=sum(reading.cases for reading in readings),
         failures=tuple(failure for reading in readings for failure in reading.failures),
         replacing=tuple(book.rules[name] for name in sorted(book.bundled) if name in book.rules and book.rules[name].file != book.bundled[name].file),
@@ -114,7 +121,7 @@ class _Book:
 
     def read(self) -> None:
         """Read everything."""
-        rest = [item for item in self.items if item not in self._waiting and item.reading.data and not is_policy(item.reading.data)]
+        rest = [item for item in self.items if item not in self._waiting and item.reading.data and not _is_of_the_site(item.reading.data)]
         for item in self.items:
             if item.made:
                 self._take(item, item.rule)
@@ -128,6 +135,23 @@ class _Book:
         for item in self._ordered():
             self._take(item, _stood(item.reading, correlation_rule, self))
         self._silence()
+
+    def disable(self, files: Iterable[tuple[Path, bool]]) -> list[Problem]:
+        """Take in which rules these files disable; what is wrong with them. Each comes with whether all rules beside it are here, so that others are unknown.
+
+        A correlation that looks at one of them goes on doing so, which is said there.
+        """
+        known = {item.reading.id for item in self.items if "filter" not in item.reading.data} | _bundled_names()
+        problems: list[Problem] = []
+        for file, whole in files:
+            reasons, wrong = read_disabled(file, known if whole else None)
+            self.rules |= {name: replace(self.rules[name], disabled=reason) for name, reason in reasons.items() if name in self.rules}
+            problems += wrong
+        disabled = {called: rule for rule in self.rules.values() if rule.disabled for called in (rule.id, rule.called) if called}
+        for item in self._waiting:
+            for rule in {rule.id: rule for name in _beyond(item.reading.document) if (rule := disabled.get(name))}.values():
+                item.reading.fault(Fault("part-disabled", name=rule.id, reason=rule.disabled), "correlation")
+        return problems
 
     def rule(self, name: str) -> Rule:
         """The rule of this id or name, for a correlation. Raises Fault."""
@@ -218,9 +242,13 @@ def _names(reading: Reading) -> set[str]:
 
 def _leads_to(document: Document, called: Mapping[str, list[int]]) -> list[int]:
     """Which files the correlations of this one look at beyond it."""
+    return [number for name in _beyond(document) for number in called.get(name, ())]
+
+
+def _beyond(document: Document) -> list[str]:
+    """The names that its correlations look at and that are not of its own parts."""
     local = {part.data.get("name") for part in document.parts if isinstance(part.data.get("name"), str)}
-    names = [name for one in (document, *document.parts) for name in looked_at(one) if name not in local]
-    return [number for name in dict.fromkeys(names) for number in called.get(name, ())]
+    return list(dict.fromkeys(name for one in (document, *document.parts) for name in looked_at(one) if name not in local))
 
 
 @cache
@@ -266,8 +294,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield from sorted(file for file in path.rglob("*") if is_named(file))
         else:
             yield path
-            if (beside := path.parent / FILE).is_file():
-                yield beside
+            yield from (beside for name in BESIDE if (beside := path.parent / name).is_file())
 
 
 def missing(path: Path) -> UsageError:
@@ -275,9 +302,17 @@ def missing(path: Path) -> UsageError:
     return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
 
 
+def _is_of_the_site(data: Mapping[str, Any]) -> bool:
+    """Whether a file says something of the site, its policy or the classes of its data, and is no rule."""
+    return is_policy(data) or is_classes(data)
+
+
 def _items(file: Path, own: bool) -> list[_Item]:
-    """A file on its way to a rule; a policy, with its many rules."""
+    """A file on its way to a rule; a policy, with its many rules; of data classes, what is wrong with them."""
     reading = _reading(file)
+    if is_classes(reading.data):
+        reading.faults += _stood(reading, lambda of, _: read_classes(of.document)[1], None) or []
+        return [_Item(reading, own)]
     if not is_policy(reading.data):
         return [_Item(reading, own)]
     rules = _stood(reading, _policy_rules, str(file)) or []
@@ -299,6 +334,12 @@ def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: 
         frame = extract_tb(error.__traceback__)[-1]
         reading.fault(Fault("unforeseen", detail=f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"))
         return None
+
+
+def of_original(problem: Problem, file: str) -> Problem:
+    """What is wrong with a copy, said of the file that it is of; where this could not be read, that."""
+    why = _reading(Path(file)).problems() if problem.check == "not-a-rule" and lexists(file) else []
+    return why[0] if why else replace(problem, file=file)
 
 
 def _reading(file: Path) -> Reading:

@@ -95,18 +95,19 @@ def leaf(field: Field, value: SigmaType, table: Table = ACTIVITY) -> Predicate:
     if isinstance(value, SigmaCIDRExpression):
         return _network(field, value)
     if field.type == "ip":
-        _check_address(field, value)
+        value = _address(field, value)
     return _search(field, pattern(_as_text(field, value))) if field.type in TEXTS else _equal(field, value)
 
 
-def _check_address(field: Field, value: SigmaType) -> None:
-    """Raises Fault for a whole text that no address is: it would never match, and nobody would notice."""
+def _address(field: Field, value: SigmaType) -> SigmaType:
+    """A whole address as rows hold it. Raises Fault for a whole text that none is: it would never match, and nobody would notice."""
     words = [part for part in value.s if isinstance(part, str)] if isinstance(value, SigmaString) else []
     if isinstance(value, SigmaString) and words and len(words) == len(value.s):
         try:
-            ip_address("".join(words))
+            return type(value)(str(ip_address("".join(words))))
         except ValueError:
             raise Fault("address", name=field.name, value="".join(words)) from None
+    return value
 
 
 def keyword(value: SigmaType, table: Table = ACTIVITY) -> Predicate:

@@ -64,7 +64,8 @@ def read_placeholders(file: Path) -> tuple[dict[str, tuple[Scalar, ...]], list[P
     try:
         document = read(content_of(file))
     except OSError as error:
-        return {}, [problem(str(file), 1, "", Fault("unreadable", detail=error.strerror or str(error)))]
+        fault = Fault("unreadable", detail=error.strerror or str(error)) if file.is_file() else Fault("no-file")
+        return {}, [problem(str(file), 1, "", fault)]
     faults = list(document.faults)
     found: dict[str, tuple[Scalar, ...]] = {}
     for name, value in document.data.items():

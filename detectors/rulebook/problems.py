@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # A rule with one of these is still loaded: it would judge as written, it only teaches its readers too little.
 ADVICE: Final = frozenset({
     "title-zh", "misses", "respond", "technique", "no-technique", "file-name", "protocol", "unused", "reference-form",
-    "part-unused", "only-upper", "grouped-unseen", "silenced",
+    "part-unused", "part-disabled", "only-upper", "grouped-unseen", "silenced",
 })  # fmt: skip
 FEW: Final = 12  # words that can be listed where none looks like the one that is meant
 

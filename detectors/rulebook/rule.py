@@ -40,7 +40,8 @@ class Rule:
     """One rule. `key` names the fields that, with the rule, make the key of its findings; `fields` are those its detection asks for.
 
     `match` gives the rows that fire; of a correlation, those that complete one where nothing came before the frame. `called` is the name that other rules
-    may use beside the id; `silent` means that only correlations look at it; `filters` are the ids of the filters that narrow it, or parts of it.
+    may use beside the id; `silent` means that only correlations look at it, and so does `disabled`, which is why the site will have it so; `filters` are
+    the ids of the filters that narrow it, or parts of it.
     """
 
     id: str
@@ -61,8 +62,14 @@ class Rule:
     called: str = ""
     correlation: Correlation | None = None
     silent: bool = False
+    disabled: str = ""
     filters: tuple[str, ...] = ()
     status: str = "experimental"
+
+    @property
+    def fires(self) -> bool:
+        """Whether it makes findings by itself."""
+        return not (self.silent or self.disabled)
 
     @property
     def own_rows_only(self) -> bool:

@@ -16,9 +16,10 @@ from os import strerror
 from os.path import realpath
 from typing import TYPE_CHECKING, Any, Final
 
+from detectors.rulebook.disabled import FILE as DISABLED
+from detectors.rulebook.disabled import entries
 from detectors.rulebook.document import content_of, is_named
-from detectors.rulebook.load import own_rules
-from detectors.rulebook.placeholders import FILE
+from detectors.rulebook.load import BESIDE, own_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,6 +47,12 @@ class Version:
         told = json.dumps([[0 if root == OWN else 1 + roots[root], name, digest(text)] for (root, name), text in self.files.items()])
         return blake2b(told.encode(), digest_size=6).hexdigest()
 
+    @cached_property
+    def disabled(self) -> dict[str, str]:
+        """The rules that the site has disabled in it, each with why."""
+        files = (text for (_, name), text in self.files.items() if name.rpartition("/")[2] == DISABLED)
+        return {rule: why for text in files for rule, why in entries(text.encode("utf-8", "surrogateescape"))[0].items()}
+
     def changes(self, before: Version) -> dict[Place, str]:
         """What is added, changed or removed since another version, by place."""
         told = {place: "added" if place not in before.files else "changed" for place, text in self.files.items() if before.files.get(place) != text}
@@ -58,11 +65,11 @@ def digest(text: str) -> str:
 
 
 def rule_files(path: Path) -> list[Path]:
-    """The files that the loader takes of a directory, or the one that is named and the placeholders beside it. Raises OSError for what is neither."""
+    """The files that the loader takes of a directory, or the one that is named and what lies beside it for all. Raises OSError for what is neither."""
     if not path.is_dir():
         if not path.is_file():  # what is neither may never end
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
-        return [path, *([beside] if (beside := path.parent / FILE).is_file() else [])]
+        return [path, *(beside for name in BESIDE if (beside := path.parent / name).is_file())]
     return sorted(file for file in path.rglob("*") if is_named(file))
 
 

@@ -123,6 +123,10 @@ class Store(Protocol):
         """The asked fields and total, most frequent first, ties by the fields' values. Rows that know none of the fields do not count."""
         ...
 
+    def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
+        """The sum of each of these fields (whole numbers) over all rows that match."""
+        ...
+
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds: "last 24 hours" ends here where nothing is live."""
         ...

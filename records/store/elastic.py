@@ -151,6 +151,10 @@ class ElasticStore:
         """The asked fields and total, most frequent first, ties by the fields' values."""
         return self._searcher.terms(self._source(table), query, terms)
 
+    def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
+        """The sum of each of these fields over all rows that match."""
+        return self._searcher.sums(self._source(table), query, fields)
+
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds."""
         newest: int | None = self.ledger.read().body["numbers"].get("newest")

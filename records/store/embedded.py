@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import pyarrow as pa
 
@@ -20,10 +20,11 @@ from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import Match, field_of
 from records.store import packets, parquet, retiring
-from records.store.columns import agree, arrow_types, content, decoded, document, flat, from_documents, shown, stored
+from records.store.columns import agree, arrow_types, content, decoded, document, flat, shown, stored
 from records.store.contract import Written
 from records.store.decisions import ENTRIES, ITSELF, decide, put
 from records.store.engine import FILES, ROWS, Engine
+from records.store.kept import KeptRows
 from records.store.manifest import Manifest, guard
 from records.store.merging import ALIAS
 from records.store.place import check_place, locked
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
     from records.query import Histogram, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
+    from records.store.manifest import File
     from records.store.spool import Spool
 
 _SHORT: Final = 10_000  # rows of a page that is read by identity
+T = TypeVar("T")
 NOTE: Final = "note."  # before the name of a number that was noted
 
 
@@ -58,8 +61,6 @@ class EmbeddedStore:
         self.path = path.absolute()
         self._lock: int | None = None
         self._writing = threading.Lock()
-        self._documents: dict[str, tuple[int | None, pa.Table]] = {}
-        self._spans: dict[str, tuple[tuple[int | None, int | None, int | None], pa.Table]] = {}
         with guard(self.path):
             check_place(self.path, write)
             if write:
@@ -71,6 +72,7 @@ class EmbeddedStore:
             self._unlock()
             raise
         self._engine = Engine(self.path)
+        self._kept = KeptRows(self._manifest)
         if write:
             with guard(self.path):
                 parquet.sweep(self.path, self._manifest, time.time())
@@ -99,11 +101,13 @@ class EmbeddedStore:
         by_time = by.name == kind.time
         if mark and by_time:
             query = _narrowed(query, mark[0], descending)
+        if by_time and kind.name not in IN_PARQUET and (first := self._kept.first(kind, query, descending)) is not None:
+            return self._engine.query((statement := Statement(kind, ROWS)).rows(query), statement.values, first)
         statement, rows = self._source(kind, query)
         if rows is not None or not by_time or not query.limit:
             return self._engine.query(statement.rows(query, mark), statement.values, rows)
-        # The page's times and identities first, from few columns; then only its own time is read in full: many times as fast.
-        found = self._engine.query(statement.rows(query, mark, (kind.time, "id")), statement.values)
+        # The page's times and identities first, from few columns and days; then only its own time is read in full: many times as fast.
+        found = self._ends(kind, query, mark, descending)
         if not found.num_rows:
             return stored(kind, arrow_schema(kind).empty_table())
         low, high = parquet.span(kind, found)
@@ -114,10 +118,20 @@ class EmbeddedStore:
         only = tuple(cast("list[str]", found.column("id").to_pylist()))
         return self._engine.query(statement.rows(replace(query, where=None, ids=only)), statement.values, rows)
 
+    def _ends(self, kind: Table, query: Query, mark: tuple[Any] | None, descending: bool) -> pa.Table:
+        """Times and identities of a page by time: of the nearest days where these fill it."""
+        found = arrow_schema(kind).empty_table()
+        for part in parquet.nearest(self._files(kind, query), query, descending):
+            statement, rows = self._source(kind, part)
+            found = self._engine.query(statement.rows(part, mark, (kind.time, "id")), statement.values, rows)
+            if found.num_rows == query.limit:
+                break
+        return found
+
     def history(self, table: str, query: Query, fields: Sequence[str], *, ordered: bool = True) -> Iterator[pa.Table]:
         """These columns of the rows that match, some rows at a time, in the order in which they were released; in any order unless `ordered`."""
         kind = TABLES[table]
-        files = self._manifest.files(table, query.since, None if query.until is None else query.until - 1)
+        files = self._files(kind, query)
         if not files:
             return
         names = [name for name in kind.names if name in set(fields)]
@@ -131,7 +145,7 @@ class EmbeddedStore:
                     yield part.cast(schema)
 
     def _mark(self, kind: Table, query: Query) -> tuple[Any]:
-        statement, rows = self._source(kind, Query())
+        statement, rows = self._source(kind, Query()) if kind.name in IN_PARQUET else (Statement(kind, ROWS), self._kept.one(kind, query.after))
         found = self._engine.query(statement.mark(query), statement.values, rows).column(0).to_pylist()
         if not found:
             raise UsageError("store.after", identity=query.after, table=kind.name)
@@ -155,7 +169,24 @@ class EmbeddedStore:
     def count(self, table: str, query: Query) -> int:
         """How many rows match; limit and page do not count."""
         kind = _table(table)
+        if query.where is None and query.ids is None:
+            return self._count(kind, query)
         return cast("int", self._result(kind, query, lambda statement: statement.count(query)).column(0)[0].as_py())
+
+    def _count(self, kind: Table, query: Query) -> int:
+        """All rows of a time: what is known of whole files is not read again."""
+        if kind.name not in IN_PARQUET:
+            return self._manifest.count(kind.name, query.since, query.until)
+        since, until = (-(1 << 63) if query.since is None else query.since), ((1 << 63) - 1 if query.until is None else query.until)
+
+        def counted() -> int:
+            files = self._files(kind, query)
+            cut = [file for file in files if not since <= file.low <= file.high < until]
+            statement = Statement(kind, FILES, {"files": self._engine.files([file.name for file in cut])})
+            rest = self._engine.query(statement.count(query), statement.values).column(0)[0].as_py() if cut else 0
+            return sum(file.rows for file in files if file not in cut) + rest
+
+        return self._reading(counted)
 
     def histogram(self, table: str, query: Query, histogram: Histogram) -> pa.Table:
         """Columns time (bucket start), by (where asked), total."""
@@ -170,6 +201,11 @@ class EmbeddedStore:
         fields = [field_of(kind, name) for name in terms.fields]
         schema = pa.schema([*(pa.field(f.name, _element(kind, f.name)) for f in fields), pa.field("total", _total(kind, terms.total))])
         return self._result(kind, query, lambda statement: statement.terms(query, terms)).cast(schema)
+
+    def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
+        """The sum of each of these fields over all rows that match."""
+        kind = _table(table)
+        return self._result(kind, query, lambda statement: statement.sums(query, fields)).to_pylist()[0]
 
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds."""
@@ -217,7 +253,7 @@ class EmbeddedStore:
 
         return self._reading(result)
 
-    def _reading(self, result: Callable[[], pa.Table]) -> pa.Table:
+    def _reading(self, result: Callable[[], T]) -> T:
         """A reader that was slower than the grace of retired files begins again, once."""
         with guard(self.path):
             try:
@@ -232,31 +268,17 @@ class EmbeddedStore:
     def _source(self, kind: Table, query: Query) -> tuple[Statement, pa.Table | None]:
         """What to read from: the files that overlap the query's time, or the documents as Arrow rows."""
         if kind.name not in IN_PARQUET:
-            return Statement(kind, ROWS), self._rows(kind, query)
-        files = self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
+            return Statement(kind, ROWS), self._kept.rows(kind, query)
+        files = self._files(kind, query)
         if not files:
             return Statement(kind, ROWS), stored(kind, arrow_schema(kind).empty_table())
         statement = Statement(kind, FILES)
         statement.values["files"] = self._engine.files([file.name for file in files])
         return statement, None
 
-    def _rows(self, kind: Table, query: Query) -> pa.Table:
-        """Documents as stored rows; a whole table is kept until it changes, and so is the last span that was asked for: several questions are of the same."""
-        version = self._manifest.number(f"version.{kind.name}")
-        kept = self._documents.get(kind.name)
-        if kept and kept[0] == version:
-            return kept[1]
-        asked = (version, query.since, query.until)
-        span = self._spans.get(kind.name)
-        if span and span[0] == asked:
-            return span[1]
-        rows = stored(kind, from_documents(kind, self._manifest.bodies(kind.name, query.since, query.until)))
-        if query.since is None and query.until is None:
-            self._documents[kind.name] = (version, rows)
-            self._spans.pop(kind.name, None)
-        else:
-            self._spans[kind.name] = (asked, rows)
-        return rows
+    def _files(self, kind: Table, query: Query) -> list[File]:
+        """The files that overlap the query's time."""
+        return self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
 
     # writing
 

@@ -218,6 +218,29 @@ class Manifest:
         span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
         return [row[0] for row in self._all("SELECT body FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, *span))]
 
+    def placed(self, kind: str, low: int | None = None, high: int | None = None, after: int = 0) -> tuple[list[str], int]:
+        """The documents of a table, where low <= time < high, that lie after a place; and the place of the last of them (0: there is none)."""
+        if low is None and high is None:
+            by_place = "+kind" if after else "kind"  # which index is of use
+            found = self._all(f"SELECT body, rowid FROM document WHERE {by_place} = ? AND rowid > ?", (kind, after))  # noqa: S608 - one word of ours
+        else:
+            span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
+            found = self._all("SELECT body, rowid FROM document WHERE kind = ? AND time >= ? AND time < ? AND rowid > ?", (kind, *span, after))
+        return [body for body, _ in found], max((place for _, place in found), default=0)
+
+    def first(self, kind: str, low: int | None, high: int | None, descending: bool, limit: int) -> list[str]:
+        """So many documents of a table, where low <= time < high, by time."""
+        down, span = " DESC" if descending else "", (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
+        sql = f"SELECT body FROM document WHERE kind = ? AND time >= ? AND time < ? ORDER BY time{down}, id{down} LIMIT ?"  # noqa: S608 - one word of ours
+        return [row[0] for row in self._all(sql, (kind, *span, limit))]
+
+    def count(self, kind: str, low: int | None = None, high: int | None = None) -> int:
+        """How many documents of a table there are, where low <= time < high."""
+        if low is None and high is None:
+            return self._all("SELECT count(*) FROM document WHERE kind = ?", (kind,))[0][0]
+        span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
+        return self._all("SELECT count(*) FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, *span))[0][0]
+
     def bodies_of(self, kind: str, column: str, wanted: Iterable[str]) -> dict[str, str]:
         """Documents by identity, whose `column` ("id" or "key") is one of these."""
         found: dict[str, str] = {}

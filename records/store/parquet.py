@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,9 +22,10 @@ from records.store.place import sync
 from records.store.sql import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from records.query import Query
     from records.schema import Table
     from records.store.engine import Engine
     from records.store.manifest import Manifest
@@ -149,6 +150,16 @@ def write_days(root: Path, table: Table, rows: pa.Table, written: int, made: lis
 
 def _sorted(table: Table, rows: pa.Table) -> pa.Table:
     return rows.take(_compute.sort_indices(rows, sort_keys=[(table.time, "ascending"), ("id", "ascending")]))
+
+
+def nearest(files: Sequence[File], query: Query, descending: bool) -> Iterator[Query]:
+    """The query for ever more of its days, the first by time first: most pages are filled from the first day."""
+    days = sorted({file.day for file in files}, reverse=descending)
+    for several in (1, 8, 64):
+        if several < len(days):
+            low, high = days[several - 1] * DAY, (days[several - 1] + 1) * DAY
+            yield replace(query, since=max(low, query.since or low)) if descending else replace(query, until=min(high, query.until or high))
+    yield query
 
 
 def named(table: Table, day: int) -> str:

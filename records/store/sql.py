@@ -69,6 +69,11 @@ class Statement:
         """How many rows match."""
         return f"SELECT count(*) FROM {self.source} WHERE {self.where(query)}"
 
+    def sums(self, query: Query, fields: Sequence[str]) -> str:
+        """A row with the sum of each field."""
+        summed = ", ".join(f"CAST(coalesce(sum({self._summed(name)}), 0) AS BIGINT) AS {quote(name)}" for name in fields)
+        return f"SELECT {summed} FROM {self.source} WHERE {self.where(query)}"
+
     def histogram(self, query: Query, wanted: Histogram) -> str:
         """Columns time (nanoseconds), by (where asked), total."""
         time, width = f"epoch_ns({quote(self.table.time)})", self.bind(max(1, wanted.interval))

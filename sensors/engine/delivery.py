@@ -64,6 +64,7 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.port = flow.source_port if flow.side == flow.turned else flow.target_port
     message.speaker, message.hearer = flow.source, flow.target
     message.interface = streams.place
+    message.unit = message.transaction = -1
     message.marks = flags | (AFTER_GAP if flow.torn else BEGINS if flow.messages == 0 and flow.transport == 6 else 0)
     message.peered = heard = 0
     if flow.peer >= 0:
@@ -100,7 +101,7 @@ def deliver_frame(
     message.conversation = converse_frame(packet, framings[number].protocol, conversations, conversation_index, streams)
     ends = min(packet.source, packet.target) << 24 ^ max(packet.source, packet.target)
     message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
-    message.flow = message.port = -1
+    message.flow = message.port = message.unit = message.transaction = -1
     message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
     message.speaker, message.hearer, message.peered, message.interface = packet.source, packet.target, 0, streams.place
     message.marks = CUT if packet.length < packet.whole else 0
@@ -150,16 +151,30 @@ def _show_carried(packet: Any, number: int, flags: int, flows: Any, slots: Any, 
     drop_carry(flow, slots, streams)
 
 
+@inline
+def _means(memory: Any, place: int, end: int, number: int, framings: Any, known: Any, row: Any) -> bool:
+    """Is the code at `place` one that this framing has a meaning for, as far as it is there and is told before the message?"""
+    return framings[number].code_at < 0 or place >= end or known[number, u8(memory, place, end, row), 0] != 0
+
+
 @kernel
-def _is_stray(memory: Any, packet: Any, at: int, end: int, missing: int, number: int, framings: Any, known: Any) -> bool:
-    """Are octets that were carried, fewer than a header, none of a message? `missing` is what their message would need of [at, end), negative where they
-    make none. They are stray, too, where what came is whole messages by itself, and none with them: a header that was split is followed by its message.
+def _is_stray(memory: Any, packet: Any, slot: int, before: int, at: int, end: int, missing: int, number: int, framings: Any, known: Any) -> bool:
+    """Are the `before` octets that were carried, fewer than a header, none of a message? `missing` is what their message would need of [at, end), negative
+    where they make none. They are stray, too, where what came is whole messages by itself, and with them it is not even the beginning of any: a header that
+    was split is followed by the rest of its message, and what is behind that may go on in the next segment.
     """
     if missing < 0:
         return True
+    framing = framings[number]
+    code = framing.code_at
+    place = slot + code if code < framing.header else at + code - before
+    joined = _means(memory, place, slot + framing.header if code < framing.header else end, number, framings, known, packet)
     rest = at + missing
-    joined = rest == end or (rest < end and fits(memory, rest, end, number, framings, known, packet))
-    return not joined and fits(memory, at, end, number, framings, known, packet)
+    while joined and rest < end:
+        length = message_length(memory, rest, end, framing, packet) if rest + framing.header <= end else end - rest
+        joined = length > 0 and _means(memory, rest + code, end, number, framings, known, packet)
+        rest += length
+    return not (joined and at + missing <= end) and fits(memory, at, end, number, framings, known, packet)
 
 
 @kernel
@@ -177,7 +192,7 @@ def _complete(
     flow.carry_length += take
     if flow.carry_known == 0 and flow.carry_length == flow.carry_need:  # the header is there
         length = message_length(memory, slot, slot + flow.carry_length, framing, packet)
-        if _is_stray(memory, packet, at, end, length - before, flow.framing, framings, known):
+        if _is_stray(memory, packet, slot, before, at, end, length - before, flow.framing, framings, known):
             flow.carry_length = before
             _show_carried(packet, number, BROKEN, flows, slots, framings, messages, undecoded, streams)
             return at

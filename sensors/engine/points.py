@@ -113,9 +113,6 @@ def _forget(number: int, blocks: Any, points: Any, finals: Any, counts: Any, end
     block = blocks[number]
     if block.window != NEVER:
         _flush(number, blocks, points, finals, counts, ends, rows, counters)
-    for i in range(number * BLOCK_POINTS, (number + 1) * BLOCK_POINTS):
-        points[i].known = points[i].turned = 0
-        points[i].quality = points[i].stamp = -1
     block.host, block.block = NEVER, counters.free_block
     counters.free_block = number
     counters.shed += 1
@@ -163,6 +160,9 @@ def _new_block(
     if counters.shed > 0:  # it may have been here before, in this very window
         counters.late += 1
     block.fragment = counters.late if counters.shed > 0 else 0
+    for i in range(row * BLOCK_POINTS, (row + 1) * BLOCK_POINTS):
+        points[i].known = points[i].turned = 0
+        points[i].quality = points[i].stamp = -1
     return int(row)
 
 

@@ -29,7 +29,7 @@ def main(url: str, days: int) -> int:
         store = open_store(where, True)
         first = START - DAY  # the first of November
         fill(store, first - days * DAY, 2 * days, PLANT)
-        decide(store)
+        decide(store, at_once=500)
         store.close()
         store = open_store(where)
         started = time.perf_counter()

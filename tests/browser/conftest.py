@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.visiting import CHROMIUM, FLAGS, Visit, visiting
 from tests.require import need
+
+expect.set_options(timeout=20_000)  # ms; the usual five are too few on a machine that does other work besides
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,7 @@ def test_an_analyst_decides_in_her_own_name_until_she_is_taken_out(visit: Visit,
     accounts.read(home / "accounts.json").remove("anna").save()
     visit.page.get_by_text("中文", exact=True).click()
     expect(visit.page.get_by_text("登录已失效。", exact=True)).to_be_visible()
+    expect(visit.page.locator(".line")).to_have_text("登录")
     visit.page.get_by_text("登录", exact=True).click()
     expect(visit.page).to_have_url(re.compile("/login"))
 

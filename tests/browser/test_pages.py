@@ -30,10 +30,8 @@ def test_situation(visit: Visit, language: str) -> None:
     expect(visit.page.get_by_text({"en": "Red warning · level I", "zh": "红色预警"}[language]).first).to_be_visible()
     expect(visit.page.get_by_text("22 Nov 2026, 03:12 (UTC+8)" if language == "en" else "2026-11-22 03:12（UTC+8）")).to_be_visible()
     expect(visit.page.locator(".timeline .blind")).to_have_count(1)
-    assert visit.page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]
-    assert visit.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor") == "rgb(251, 251, 249)", (
-        "the theme is in force"
-    )
+    expect(visit.page.locator("html")).to_have_attribute("lang", {"en": "en", "zh": "zh-CN"}[language])
+    expect(visit.page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(251, 251, 249)")  # the theme is in force
 
 
 def test_the_wall_turns_between_two_faces(visit: Visit) -> None:
@@ -65,15 +63,18 @@ def test_from_the_list_to_the_alert_and_back(visit: Visit, language: str) -> Non
 
 def test_from_one_alert_to_the_next(visit: Visit) -> None:
     visit.open("/alerts?lang=en&range=all&q=severity%3A%3E%3D60")
-    titles = visit.page.locator(".queue .row .title").all_inner_texts()
-    visit.page.locator(".queue .row .title").first.click()
+    titles = visit.page.locator(".queue .row .title")
+    expect(titles.nth(1)).to_be_visible()
+    top, second = titles.all_inner_texts()[:2]
+    titles.first.click()
+    expect(visit.page.locator("h1")).to_have_text(top)
     expect(visit.page.get_by_text(re.compile(r"^1 of \d+ in the list$"))).to_be_visible()
     expect(visit.page.get_by_role("button", name="Previous")).to_be_disabled()
     first = visit.page.url
     visit.page.keyboard.press("j")
     expect(visit.page.get_by_text(re.compile(r"^2 of \d+ in the list$"))).to_be_visible()
-    assert visit.page.url != first
-    assert visit.page.locator("h1").inner_text() in titles[1]
+    expect(visit.page).not_to_have_url(first)
+    expect(visit.page.locator("h1")).to_have_text(second)
     visit.page.get_by_role("button", name="Previous").click()
     expect(visit.page).to_have_url(first)
     visit.open(f"/alert?lang=en&id=a{STORY}")
@@ -85,9 +86,9 @@ def test_several_are_acknowledged_at_once(visit: Visit, language: str) -> None:
     visit.open(f"/alerts?lang={language}&range=all&status=only_open")
     expect(visit.page.locator(".queue .row").nth(3)).to_be_visible()
     count = visit.page.locator(".queue .row").count()
-    for place in (-1, -2):
-        visit.page.locator(".queue .row input").nth(count + place).check()
-    expect(visit.page.get_by_text({"en": "2 chosen", "zh": "已选 2 条"}[language])).to_be_visible()
+    for many in (1, 2):
+        visit.page.locator(".queue .row input").nth(count - many).check()
+        expect(visit.page.get_by_text({"en": f"{many} chosen", "zh": f"已选 {many} 条"}[language])).to_be_visible()
     name = visit.page.get_by_placeholder({"en": "Your name", "zh": "您的姓名"}[language])
     name.fill("Li Wei")
     name.press("Enter")
@@ -157,7 +158,7 @@ def test_a_hostile_search_is_answered_in_place(visit: Visit) -> None:
     box.fill("severity:>=80")
     box.press("Enter")
     expect(visit.page.locator(".queue .row")).to_have_count(2)
-    assert "q=severity" in visit.page.url
+    expect(visit.page).to_have_url(re.compile("q=severity"))
 
 
 def test_dark_follows_the_reader(browser: Browser, base: str) -> None:
@@ -165,7 +166,7 @@ def test_dark_follows_the_reader(browser: Browser, base: str) -> None:
     seen = Visit(context.new_page(), base)
     seen.open("/?lang=en")
     expect(seen.page.locator("h1")).to_be_visible()
-    assert seen.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor") == "rgb(18, 23, 27)"
+    expect(seen.page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(18, 23, 27)")
     context.close()
 
 

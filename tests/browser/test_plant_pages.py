@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.browser import bigplant
 from tests.browser.visiting import Visit, served
@@ -17,6 +17,14 @@ pytestmark = pytest.mark.browser
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(tmp_path_factory.mktemp("home"), bigplant.stored()) as address:
         yield address
+
+
+def settled(target: Locator) -> FloatRect:
+    """Where it stands once nothing above it moves it any more, which a pointer waits for."""
+    target.hover()
+    box = target.bounding_box()
+    assert box
+    return box
 
 
 def test_from_the_inventory_to_the_network(visit: Visit) -> None:
@@ -38,28 +46,30 @@ def test_the_network_shows_three_hundred_assets_and_what_is_new(visit: Visit) ->
     visit.open("/network?lang=zh&range=24h")
     expect(visit.page.locator(".network .node")).to_have_count(301)
     expect(visit.page.locator(".network path.new")).to_have_count(13)
-    assert visit.page.locator(".network path.hair").count() > 200
+    expect(visit.page.locator(".network path.hair").nth(200)).to_be_attached()
     assert visit.page.locator("img[src=x]").count() == 0
     assert visit.page.title() != "owned"
     expect(visit.page.locator(".network .label", has_text=HOSTILE[:6])).to_have_count(1)
     node = visit.page.locator('.network .node[aria-label^="ENG-WS-2"]')
-    places = node.bounding_box()
     node.hover()
     expect(visit.page.locator(".network .tip")).to_contain_text("工程师站")
-    assert visit.page.locator(".network .label.on", has_text="PLC-44").is_visible(), "whom it talks to has its name"
+    expect(visit.page.locator(".network .label.on", has_text="PLC-44")).to_be_visible()  # whom it talks to has its name
+    asset = node.element_handle()
+    place = asset.bounding_box()
     visit.page.get_by_role("slider").press("End")
     expect(visit.page).to_have_url(re.compile("moment="))
     expect(visit.page.locator(".network path.new")).to_have_count(0)
-    assert node.bounding_box() == places, "assets stay where they are"
+    assert place is not None
+    assert asset.bounding_box() == place, "the very element stays where it was"
+    expect(visit.page.locator(".network .label.on").first).to_be_attached()  # the pointer is still on it
 
 
 def test_a_drag_on_the_roll_chooses_a_time_and_an_alert_opens(visit: Visit) -> None:
     visit.open("/explore?lang=en&range=8h&q=destination.asset.name:PLC-7")
     canvas = visit.page.locator(".piano canvas")
     expect(canvas).to_be_visible()
-    assert int(visit.page.locator(".piano").get_attribute("data-marks") or 0) > 100
-    box = canvas.bounding_box()
-    assert box
+    expect(visit.page.locator(".piano")).to_have_attribute("data-marks", re.compile(r"^[1-9]\d{2,}$"))
+    box = settled(canvas)
     wide = box["width"] - 258
     at = box["x"] + 250
     visit.page.mouse.move(at + wide * 0.36, box["y"] + 80)
@@ -72,8 +82,7 @@ def test_a_drag_on_the_roll_chooses_a_time_and_an_alert_opens(visit: Visit) -> N
     visit.page.keyboard.press("w")
     expect(visit.page).not_to_have_url(re.compile(r"part="))
     visit.open("/explore?lang=en&range=8h&q=ot.tag.name:*set*")
-    box = canvas.bounding_box()
-    assert box
+    box = settled(canvas)
     visit.page.mouse.click(box["x"] + 250 + (box["width"] - 258) * 0.3752, box["y"] + 60)
     expect(visit.page).to_have_url(re.compile(r"/alert\?.*id=a{33}"))
 

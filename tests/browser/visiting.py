@@ -47,20 +47,26 @@ def served(home: Path, store: Path, **more: str) -> Generator[str]:
 @contextmanager
 def serving(home: Path, store: Path, **more: str) -> Generator[str]:
     """The dashboard of a store, as it is started by a person whose home this is, with this environment besides; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free()
     quiet = {**serve.environment(str(store)), "HOME": str(home), **more}
     quiet.pop("BALEFIRE_LANGUAGE", None)
     with (home / "log").open("wb") as log, subprocess.Popen(serve.command(port), cwd=home, env=quiet, stdout=log, stderr=log) as process:
         try:
-            _wait(port, process)
+            wait_for(port, process)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def free() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the process listens there."""
     end = monotonic() + 60
     while monotonic() < end and process.poll() is None:
         try:

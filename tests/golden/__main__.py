@@ -1,5 +1,6 @@
 """`python -m tests.golden`."""
 
-from tests.golden import write
+from tests.golden import week, write
 
 write()
+week.write()

@@ -49,7 +49,7 @@ def talk(link: Link, turns: list[tuple[int, bytes]]) -> int:
 
 def pages(world: World, who: Host, server: Host, every: float) -> Actor:
     """Look at the server's page now and then (RFC 9110)."""
-    random = world.chance(f"http {who.ip}")
+    random = world.today(f"http {who.ip}")
     link = Link(world, who, server, 80)
     while True:
         yield world.now + int(random.expovariate(1 / every) * SECOND)
@@ -81,7 +81,7 @@ def answer(random_octets: bytes) -> bytes:
 
 def encrypted(world: World, who: Host, server: Host, every: float) -> Actor:
     """Talk over TLS now and then: updates, directory, mail."""
-    random = world.chance(f"tls {who.ip}")
+    random = world.today(f"tls {who.ip}")
     link = Link(world, who, server, 443)
     while True:
         yield world.now + int(random.expovariate(1 / every) * SECOND)

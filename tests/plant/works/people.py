@@ -61,8 +61,8 @@ class People:
 
     def day(self) -> Actor:
         """Operators at work: at each change of shift, and more by day than by night."""
-        world, random = self.world, self.world.chance("operators")
-        first, busy = random.choice((5, 6, 7)), random.uniform(0.3, 1.2)  # hour of the first shift (UTC); adjustments an hour
+        world, habit, random = self.world, self.world.chance("operators"), self.world.today("operators")
+        first, busy = habit.choice((5, 6, 7)), habit.uniform(0.3, 1.2)  # hour of the first shift (UTC); adjustments an hour
         yield world.now + random.randrange(10 * MINUTE)
         while True:
             hour = world.now % DAY // HOUR

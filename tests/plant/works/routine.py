@@ -40,7 +40,7 @@ def poll(world: World, session: Any, period: int, jitter: int) -> Actor:
 
 def asks_for_addresses(world: World, plant: Plant) -> Actor:
     """Everybody asks for the addresses of whom it talks to, once in a while."""
-    random = world.chance("arp")
+    random = world.today("arp")
     pairs = [(session.client, session.device.host) for session in plant.polls]
     while True:
         yield world.now + int(random.expovariate(len(pairs) / 600) * SECOND)
@@ -51,7 +51,7 @@ def asks_for_addresses(world: World, plant: Plant) -> Actor:
 
 def ntp(world: World, who: Host, server: Host, every: int) -> Actor:
     """Ask for the time (RFC 5905)."""
-    random = world.chance(f"ntp {who.ip}")
+    random = world.today(f"ntp {who.ip}")
     yield world.now + int(every * random.random())
     while True:
         now = world.now
@@ -66,7 +66,7 @@ def ntp(world: World, who: Host, server: Host, every: int) -> Actor:
 
 def names(world: World, who: Host, server: Host, asked: list[str]) -> Actor:
     """Ask for names (RFC 1035)."""
-    random = world.chance(f"dns {who.ip}")
+    random = world.today(f"dns {who.ip}")
     while True:
         yield world.now + int(random.expovariate(1 / 900) * SECOND)
         name = b"".join(bytes((len(part),)) + part.encode() for part in random.choice(asked).split(".")) + b"\0"
@@ -127,3 +127,4 @@ def start(world: World, plant: Plant) -> None:
         world.enter(ntp(world, host, server, random.choice((64, 256, 1024)) * SECOND))
         world.enter(names(world, host, server, [f"{other.name.lower()}.plant.local" for other in plant.network.hosts.values()]))
     office.start(world, plant, server)
+    world.dawn(plant.random)

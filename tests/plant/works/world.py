@@ -61,6 +61,15 @@ class World:
         """A source of chance of its own, so that one part of the plant does not move with another."""
         return Random(f"{self.seed} {name}")
 
+    def today(self, name: str) -> Random:
+        """The same for what happens: another day of the same plant is another day."""
+        return Random(f"{self.seed} {self.start} {name}")
+
+    def dawn(self, chance: Random) -> None:
+        """The plant stands. From here on its chance and the world's are those of this day."""
+        for number, each in enumerate((self.random, chance)):
+            each.seed(f"{self.seed} {self.start} {number}")
+
     def enter(self, actor: Actor, at: int | None = None) -> None:
         """Let somebody act, from this time on."""
         heapq.heappush(self.actors, (max(self.now, self.now if at is None else at), next(self.number), actor))

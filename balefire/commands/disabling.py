@@ -1,0 +1,150 @@
+"""Rules listed, disabled and enabled. What a rule found lately is shown before it is disabled."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balefire.command import HELP, keeps, opened, speaks
+from balefire.commands.suppress import ASSETS, ConfirmedError, previewed
+from records.wording import say
+
+if TYPE_CHECKING:
+    from balefire.screen import Screen
+    from detectors.rulebook.rule import Rule
+    from detectors.suppressing import Preview
+    from records.store.contract import Store
+
+_rules = click.option("--rules", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
+
+
+@click.command("list", help=say("cli.help.rules_list", HELP))
+@_rules
+@speaks
+def everything(screen: Screen, rules: Path | None, as_json: bool) -> None:
+    """Every rule as the files have it now; files of which none could be loaded are said."""
+    from balefire.commands.rulebook import told
+    from balefire.screen import table
+    from detectors.rulebook.load import load, own_rules
+
+    site = rules or screen.settings.rules
+    book = load((own_rules(), *((site,) if site else ())))
+    for problem in book.problems:
+        if problem.blocks:
+            screen.note(told(problem, screen.language))
+            screen.worse(1)
+    if as_json:
+        for rule in book.rules:
+            screen.emit(_row(rule))
+        return
+    lines = [[rule.id, screen.say(f"dashboard.rules.level.{rule.level}"), _state(screen, rule), _title(screen, rule)] for rule in book.rules]
+    screen.print(table([(screen.say(f"cli.column.{name}"), False) for name in ("rule", "level", "standing", "title")], lines))
+
+
+def _row(rule: Rule) -> dict[str, Any]:
+    title = {"en": rule.title.en, "zh": rule.title.zh}
+    state = "disabled" if rule.disabled else "part" if rule.silent else "fires"
+    return {"rule": rule.id, "level": rule.level, "state": state, "reason": rule.disabled or None, "title": title, "file": rule.file}
+
+
+def _title(screen: Screen, rule: Rule) -> str:
+    from detectors.gathering import general
+
+    return str(getattr(general(rule, rule.title), screen.language))
+
+
+def _state(screen: Screen, rule: Rule) -> str:
+    state = _row(rule)["state"]
+    return screen.say(f"cli.disable.state.{state}", **({"reason": rule.disabled} if rule.disabled else {}))
+
+
+@click.command(help=say("cli.help.rules_disable", HELP))
+@click.argument("rule", metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help=say("cli.option.why", HELP))
+@_rules
+@click.option("--dry-run", is_flag=True, help=say("cli.option.dry_run", HELP))
+@click.option("--yes", is_flag=True, help=say("cli.option.yes", HELP))
+@click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
+@keeps
+@speaks
+def disable(screen: Screen, rule: str, reason: str, rules: Path | None, by: str | None, as_json: bool, **asked: bool) -> None:
+    """Show what the rule found, then write it down."""
+    from balefire.identities import who
+    from detectors import disabling
+
+    person, site = who(screen.settings, by), rules or screen.settings.rules
+    disabling.named(site, rule)
+    store = opened(screen)
+    try:
+        seen = disabling.would_hide(store, rule)
+        if not as_json:
+            _tell(screen, store, rule, seen)
+        meant = not asked["dry_run"] and _meant(screen, seen, asked["yes"])
+        file = disabling.disable(store, site, rule, reason, person) if meant else None
+    finally:
+        store.close()
+    if as_json:
+        screen.emit({"rule": rule, "disabled": file is not None, "reason": disabling.told(reason), "file": file and str(file), "preview": previewed(seen)})
+    else:
+        screen.print(screen.say("cli.disable.done", rule=rule, file=file) if file else screen.say("cli.disable.not_done"))
+
+
+def _meant(screen: Screen, seen: Preview, yes: bool) -> bool:
+    """Whether to do it: asked where somebody sits there; never done unasked where what was found true would be missing."""
+    if yes:
+        return True
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return click.confirm(screen.say("cli.disable.ask"), err=True)
+    if seen.confirmed:
+        raise ConfirmedError("confirmed", count=len(seen.confirmed), first=seen.confirmed[0])
+    return True
+
+
+def _tell(screen: Screen, store: Store, rule: str, seen: Preview) -> None:
+    """What it found, by asset; what was found true stands last and loud."""
+    from rich.text import Text
+
+    from balefire.identities import asset_name
+    from balefire.screen import clean
+    from balefire.summary import grid, indented, section
+    from balefire.times import span
+    from detectors.suppressions import DAY
+
+    when = span(seen.since, seen.until, screen.language) + " UTC"
+    screen.print(section(clean(screen.say("cli.disable.title", rule=rule, days=(seen.until - seen.since) // DAY)), when))
+    counts = {"findings": seen.findings, "alerts": len(seen.alerts), "already": seen.hidden_already}
+    screen.print(indented(Text(screen.say("cli.disable.counts", **{name: f"{count:,}" for name, count in counts.items()}))))
+    assets = grid(2, numbers=(1,))
+    for name, count in list(seen.by_asset.items())[:ASSETS]:
+        assets.add_row(clean(asset_name(store, name)), f"{count:,}")
+    screen.print(indented(assets))
+    if len(seen.by_asset) > ASSETS:
+        screen.print(indented(Text(screen.say("cli.summary.more", count=len(seen.by_asset) - ASSETS), "dim")))
+    for alert in store.alerts(seen.confirmed[:ASSETS]):
+        screen.print(Text(f"⬢ {screen.say('cli.disable.confirmed', id=alert.id[:12], title=clean(getattr(alert.title, screen.language)))}", "bold red"))
+
+
+@click.command(help=say("cli.help.rules_enable", HELP))
+@click.argument("rule", metavar="ID")
+@_rules
+@click.option("--note", default="", metavar="TEXT", help=say("cli.option.note", HELP))
+@click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
+@keeps
+@speaks
+def enable(screen: Screen, rule: str, rules: Path | None, note: str, by: str | None, as_json: bool) -> None:
+    """Take it out again."""
+    from balefire.identities import who
+    from detectors import disabling
+
+    store = opened(screen)
+    try:
+        file = disabling.enable(store, rules or screen.settings.rules, rule, who(screen.settings, by), note)
+    finally:
+        store.close()
+    if as_json:
+        screen.emit({"rule": rule, "disabled": False, "reason": None, "file": str(file)})
+    else:
+        screen.print(screen.say("cli.disable.enabled", rule=rule, file=file))

@@ -1,0 +1,225 @@
+"""Courses: where each moving point is in the long run, ten minutes as one, and what the long run tells: a value that drifts away, and one that does not
+follow its set point any more.
+
+A point's place in ten minutes is the median of its minutes, so that a jam or a spike is none. How far these medians lie beyond all that were learned is summed
+up (CUSUM, after E. S. Page, Biometrika 41, 1954): what is a little too far for hours weighs as much as what is far for an hour. After a set point of the
+device was changed, its values may settle elsewhere for an hour, and what they are then is usual from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from detectors.baseline.follows import APART
+from detectors.baseline.levels import BLOCK, KNOWN
+from records.formats import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
+
+    from detectors.baseline.follows import Follow, Pair
+    from detectors.baseline.levels import Level
+    from detectors.baseline.places import Place
+
+    Numbers = npt.NDArray[np.int64]
+
+ENOUGH: Final = 36  # blocks that tell where a point is in the long run: six hours
+SLACK: Final = 0.25  # of the spread of the blocks: so much too far is forgiven each time …
+LIMIT: Final = 4.0  # … and the sum of the rest tells
+FAR: Final = 1.5  # what is further than that counts no more, so that forty minutes are the least
+NARROW: Final = 0.1  # the spread is no less than this part of the range
+SETTLES: Final = 6  # blocks after a set point was changed
+ASTRAY: Final = 3.0  # times the farthest that it ever lay from its set point, and a quarter of the set point's own range
+LASTS: Final = 2  # blocks in a row
+MOST_OBSERVERS: Final = 64
+
+
+class Slow(NamedTuple):
+    """What the long run tells of a point: it `drifts`, or is `astray` from its set point. `beyond`: of what was learned, or from its set point."""
+
+    kind: str
+    place: Place
+    value: float
+    beyond: float
+    row: tuple[str, int, int]
+    observer: str
+    setpoint: Place | None = None
+    set_to: float = 0.0
+
+
+@dataclass(slots=True)
+class Course:
+    """What one observer sees, by the number of a point: the rows of the block that is not over (number, middle, last value, id, begin, end), sums above and
+    below, the range by now; set points and the block in which each was changed, by device the last one; how long each pair is astray.
+    """
+
+    block: int
+    above: Any
+    below: Any
+    least: Any
+    most: Any
+    changed: Any
+    value: Any
+    since: Any
+    astray: Any
+    rows: list[list[Any]] = field(default_factory=lambda: [[] for _ in range(6)])
+
+    ARRAYS = ("above", "below", "least", "most", "changed", "value", "since", "astray")
+
+
+class Chart:
+    """Points that are judged in the long run, and set points, in columns."""
+
+    def __init__(self, known: Mapping[Place, Level], follows: Mapping[Pair, Follow]) -> None:
+        self.places = [place for place, level in known.items() if level.room is not None and (level.blocks >= ENOUGH or level.seen < KNOWN)]
+        self.numbers = {place: number for number, place in enumerate(self.places)}
+        levels = [known[place] for place in self.places]
+        self.least, self.most, spread = (np.array([getattr(each, name) for each in levels], float) for name in ("least", "most", "spread"))
+        self.moves = np.array([each.seen >= KNOWN for each in levels], bool)
+        self.unit = np.maximum(spread, NARROW * (self.most - self.least))
+        self.judged = self.moves & (self.unit > 0)
+        devices = {device: number for number, device in enumerate(dict.fromkeys(place.device for place in self.places))}
+        self.device = np.array([devices[place.device] for place in self.places], np.int64)
+        self.pairs = [(self.numbers[one], self.numbers[other], each) for (one, other), each in follows.items() if {one, other} <= self.numbers.keys()]
+        self.judged[[number for _, number, _ in self.pairs]] = False  # what follows a set point goes where that goes
+        self.height = len(devices)
+
+    def course(self) -> Course:
+        """Of an observer that has seen nothing."""
+        height = len(self.places)
+        zeros = np.zeros(height)
+        since = np.full(height, -1, np.int64)
+        return Course(0, zeros, zeros.copy(), self.least.copy(), self.most.copy(), np.full(self.height, -SETTLES, np.int64), zeros.copy(), since, np.zeros(
+            len(self.pairs), np.int64
+        ))  # fmt: skip
+
+
+class Courses:
+    """The courses that observers see."""
+
+    def __init__(self, known: Mapping[Place, Level], follows: Mapping[Pair, Follow]) -> None:
+        self.chart = Chart(known, follows)
+        self.reach = {place: _reach(known[setpoint]) for setpoint, place in follows if {setpoint, place} <= known.keys()}
+        self._by: dict[str, Course] = {}
+
+    def judge(self, points: pa.Table, numbers: Numbers, kinds: list[tuple[Any, ...]], places: list[Place | None]) -> Iterator[Slow]:
+        """What the blocks tell that are over with these points; `places` and `kinds`, whose last column is the observer, are those of `numbers`."""
+        table: Any = points
+        which = np.array([self.chart.numbers.get(place, -1) if place else -1 for place in places], np.int64)[numbers]
+        if (which < 0).all():
+            return
+        observers = np.array([kind[-1] or "" for kind in kinds], object)[numbers]
+        blocks = table["event.start"].cast(pa.int64()).to_numpy() // (BLOCK * MINUTE)
+        columns = [table[name].to_numpy() for name in ("ot.point.min", "ot.point.max", "ot.point.last")]
+        ids, begins, ends = table["id"].to_numpy(), *(table[name].cast(pa.int64()).to_numpy() for name in ("event.start", "event.end"))
+        rows = (which, (columns[0] + columns[1]) / 2, columns[2], ids, begins, ends)
+        for observer in dict.fromkeys(observers.tolist()):
+            mine = np.flatnonzero(observers == observer)
+            for slow in self._seen(self._course(observer), blocks[mine], [each[mine] for each in rows]):
+                yield slow._replace(observer=observer)
+
+    def state(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {observer: [course.block, course.rows, *(getattr(course, name).tolist() for name in Course.ARRAYS)] for observer, course in self._by.items()}
+
+    def revive(self, told: Mapping[str, Any]) -> None:
+        """What `state` said. Raises ValueError where it is of other points."""
+        for observer, (block, rows, *arrays) in told.items():
+            course = self._course(observer)
+            course.block, course.rows = block, rows
+            for name, values in zip(Course.ARRAYS, arrays, strict=True):
+                there = getattr(course, name)
+                if len(values) != len(there):
+                    raise ValueError("not the courses of these points")
+                there[:] = values
+
+    def _course(self, observer: str) -> Course:
+        if observer not in self._by:
+            self._by[observer] = self.chart.course()
+            if len(self._by) > MOST_OBSERVERS:
+                del self._by[next(iter(self._by))]
+        return self._by[observer]
+
+    def _seen(self, course: Course, blocks: Numbers, rows: list[Any]) -> Iterator[Slow]:
+        """Rows of one observer; a block is over when a row of a later one comes, and what comes late counts in the one that is open."""
+        open_now = np.maximum(np.maximum.accumulate(blocks), course.block)
+        edges = [0, *(np.flatnonzero(np.diff(open_now)) + 1).tolist(), len(open_now)]
+        for first, last in pairwise(edges):
+            block = int(open_now[first])
+            if block > course.block:
+                yield from self._over(course)
+                course.block, course.rows = block, [[] for _ in course.rows]
+            some = np.flatnonzero(rows[0][first:last] >= 0) + first
+            for kept, column in zip(course.rows, rows, strict=True):
+                kept.extend(column[some].tolist())
+
+    def _over(self, course: Course) -> Iterator[Slow]:
+        """A block is over: where was each point in it?"""
+        if not course.rows[0]:
+            return
+        chart, numbers, middles = self.chart, np.array(course.rows[0], np.int64), np.array(course.rows[1], float)
+        order = np.lexsort((middles, numbers))
+        firsts = np.flatnonzero(np.append(True, np.diff(numbers[order]) != 0))
+        counts = np.diff(np.append(firsts, len(order)))
+        points = numbers[order][firsts]
+        median = (middles[order][firsts + (counts - 1) // 2] + middles[order][firsts + counts // 2]) / 2
+        last = dict(zip(course.rows[0], range(len(numbers)), strict=True))
+        self._set(course, last)
+        moving = chart.judged[points]
+        yield from self._drift(course, points[moving], median[moving], last)
+        yield from self._follow(course, dict(zip(points.tolist(), median.tolist(), strict=True)), last)
+
+    def _set(self, course: Course, last: Mapping[int, int]) -> None:
+        """Set points that were changed in this block."""
+        for number, at in last.items():
+            if self.chart.moves[number]:
+                continue
+            value = course.rows[2][at]
+            if course.since[number] < 0:
+                course.since[number] = course.block
+            elif value != course.value[number]:
+                course.since[number] = course.changed[self.chart.device[number]] = course.block
+            course.value[number] = value
+
+    def _drift(self, course: Course, points: Numbers, median: Any, last: Mapping[int, int]) -> Iterator[Slow]:
+        settling = course.block - course.changed[self.chart.device[points]] < SETTLES
+        some, there = points[settling], median[settling]
+        course.least[some], course.most[some] = np.minimum(course.least[some], there), np.maximum(course.most[some], there)
+        points, median = points[~settling], median[~settling]
+        for sums, beyond in ((course.above, median - course.most[points]), (course.below, course.least[points] - median)):
+            sums[points] = np.maximum(0.0, sums[points] + np.clip(beyond / self.chart.unit[points], 0.0, FAR) - SLACK)
+            for at in np.flatnonzero(sums[points] > LIMIT).tolist():
+                number = int(points[at])
+                sums[number] = 0.0
+                yield Slow("drifts", self.chart.places[number], float(median[at]), float(beyond[at]), _row(course, last[number]), "")
+
+    def _follow(self, course: Course, medians: Mapping[int, float], last: Mapping[int, int]) -> Iterator[Slow]:
+        for at, (setpoint, number, learned) in enumerate(self.chart.pairs):
+            rests = 0 <= course.since[setpoint] <= course.block - SETTLES
+            if not rests or number not in medians:
+                course.astray[at] = 0 if not rests else course.astray[at]
+                continue
+            set_to = float(course.value[setpoint])
+            beyond = abs(medians[number] - set_to)
+            course.astray[at] = course.astray[at] + 1 if beyond > max(ASTRAY * learned.worst, (learned.high - learned.low) / APART) else 0
+            if course.astray[at] == LASTS:
+                places = self.chart.places
+                yield Slow("astray", places[number], medians[number], beyond, _row(course, last[number]), "", places[setpoint], set_to)
+
+
+def _reach(setpoint: Level) -> tuple[float, float]:
+    """How far what follows a set point may go: where that may be set and be no news, and on its way there by as much again as it was ever moved."""
+    room, over = setpoint.room or 0.0, setpoint.high - setpoint.low
+    return setpoint.low - room - over, setpoint.high + room + over
+
+
+def _row(course: Course, at: int) -> tuple[str, int, int]:
+    """Identity of the row that tells it, and begin and end of what this observer saw of its point in the block."""
+    return course.rows[3][at], course.rows[4][course.rows[0].index(course.rows[0][at])], course.rows[5][at]

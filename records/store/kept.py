@@ -1,0 +1,86 @@
+"""Documents of a directory as Arrow rows. What was read is kept until the table changes: several questions of one page are about the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute
+
+from records.formats import HOUR
+from records.store.columns import from_documents, stored
+
+if TYPE_CHECKING:
+    from records.query import Query
+    from records.schema import Table
+    from records.store.manifest import Manifest
+
+COMPUTE: Final[Any] = pyarrow.compute  # its stubs know half of the types
+SPANS: Final = 4  # that are kept of a table beside each other
+GROWING: Final = frozenset({"coverage"})  # tables whose rows are added and dropped, never changed: what is new is added to what is kept
+PIECES: Final = 64  # that rows may lie in
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rows of a time (among others), as they were at a version of the table; `last` is the place of the last one of them in the database."""
+
+    version: int | None
+    since: int | None
+    until: int | None
+    rows: pa.Table
+    last: int
+
+    def holds(self, query: Query) -> bool:
+        early = self.since is None or (query.since is not None and self.since <= query.since)
+        return early and (self.until is None or (query.until is not None and query.until <= self.until))
+
+
+class KeptRows:
+    """Tables that are kept as JSON, as far as they were asked for."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._parts: dict[str, list[_Part]] = {}
+
+    def rows(self, kind: Table, query: Query) -> pa.Table:
+        """Rows among which are all of the query's time; its search is left to who asks."""
+        version = self._manifest.number(f"version.{kind.name}")
+        known = self._parts.get(kind.name, [])
+        part = next((part for part in known if part.holds(query)), None)
+        if part is None or part.version != version:
+            part = (part and kind.name in GROWING and self._grown(kind, part, version)) or self._read(kind, query, version)
+        useful = (each for each in known if kind.name in GROWING or each.version == version)
+        others = [each for each in useful if (each.since, each.until) != (part.since, part.until)]
+        self._parts[kind.name] = [part, *others][:SPANS]
+        return part.rows
+
+    def _read(self, kind: Table, query: Query, version: int | None) -> _Part:
+        since = None if query.since is None else query.since // HOUR * HOUR  # neighbours of a span ask for the same hours
+        until = None if query.until is None else -(-query.until // HOUR) * HOUR
+        bodies, last = self._manifest.placed(kind.name, since, until)
+        return _Part(version, since, until, stored(kind, from_documents(kind, bodies)), last)
+
+    def _grown(self, kind: Table, part: _Part, version: int | None) -> _Part | None:
+        """The part with what came since; None where something went."""
+        bodies, last = self._manifest.placed(kind.name, after=part.last)
+        rows = pa.concat_tables([part.rows, stored(kind, from_documents(kind, bodies))])
+        rows = rows.combine_chunks() if rows.column(0).num_chunks > PIECES else rows
+        time, there = rows.column(kind.time).cast(pa.int64()), rows.num_rows
+        if part.since is not None or part.until is not None:
+            low, high = part.since if part.since is not None else -(1 << 63), part.until if part.until is not None else (1 << 63) - 1
+            there = COMPUTE.sum(COMPUTE.and_(COMPUTE.greater_equal(time, low), COMPUTE.less(time, high))).as_py() or 0
+        same = there == self._manifest.count(kind.name, part.since, part.until)
+        return _Part(version, part.since, part.until, rows, max(last, part.last)) if same else None
+
+    def first(self, kind: Table, query: Query, descending: bool) -> pa.Table | None:
+        """The first rows of the query's time by time, as many as it asks for; None where there are fewer that have one, or where it searches."""
+        if query.where is not None or query.ids is not None or query.after or not query.limit:
+            return None
+        bodies = self._manifest.first(kind.name, query.since, query.until, descending, query.limit)
+        return stored(kind, from_documents(kind, bodies)) if len(bodies) == query.limit else None
+
+    def one(self, kind: Table, identity: str) -> pa.Table:
+        """The row of this identity, or none."""
+        return stored(kind, from_documents(kind, self._manifest.bodies_of(kind.name, "id", [identity]).values()))

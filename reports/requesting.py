@@ -1,0 +1,78 @@
+"""Requests to release a report: whoever may asks on the dashboard, whoever holds the key signs elsewhere (`balefire report release --asked`).
+
+A request is a decision in the audit trail, no more: the process that serves browsers has neither the private key nor its passphrase.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from detectors.lifecycle import LONGEST, TransitionError, name
+from records.errors import UsageError
+from records.store.contract import Change
+from reports import canonical
+from reports.everything import every_row
+
+if TYPE_CHECKING:
+    from records.store.contract import Store
+    from reports.kept import Kept
+    from reports.ledger import Ledger
+
+TABLE: Final = "release"
+ASK, WITHDRAW = "ask", "withdraw"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be released (a report's identity, and the SHA-256 of its document), who asked when (nanoseconds), and with what note."""
+
+    report: str
+    sha256: str
+    by: str
+    time: int
+    note: str = ""
+
+
+def digest(told: dict[str, Any]) -> str:
+    """What stands for a document in its request."""
+    return sha256(canonical.written(told)).hexdigest()
+
+
+def open_requests(store: Store, ledger: Ledger) -> list[Request]:
+    """The requests that nobody signed or withdrew, the oldest first."""
+    found: dict[str, Request] = {}
+    for row in every_row(store, "audit", f"table:{TABLE}"):
+        if row["action"] == ASK:
+            after: dict[str, Any] = json.loads(row["after"] or "{}")
+            found.setdefault(row["subject"], Request(row["subject"], str(after.get("sha256")), row["by"], row["time"], row["note"] or ""))
+        else:
+            found.pop(row["subject"], None)
+    return [each for each in found.values() if ledger.released(each.report) is None]
+
+
+def ask(store: Store, kept: Kept, ledger: Ledger, report: str, by: str, note: str = "") -> None:
+    """Ask that a report be released as it is. Raises TransitionError where it is released or asked for already, StoreError where it was changed."""
+    told = kept.find(report)
+    if ledger.released(report) is not None:
+        raise TransitionError("release.done", id=report)
+    if any(each.report == report for each in open_requests(store, ledger)):
+        raise TransitionError("release.asked", id=report)
+    _decide(store, report, ASK, by, {"sha256": digest(told)}, note)
+
+
+def withdraw(store: Store, ledger: Ledger, report: str, by: str, note: str = "") -> None:
+    """Take a request back. Raises TransitionError where there is none."""
+    if not any(each.report == report for each in open_requests(store, ledger)):
+        raise TransitionError("release.none", id=report)
+    _decide(store, report, WITHDRAW, by, {}, note)
+
+
+def _decide(store: Store, report: str, action: str, by: str, values: dict[str, Any], note: str) -> None:
+    if not name(by):
+        raise UsageError("life.nobody")
+    if len(note) > LONGEST:
+        raise UsageError("life.long_note", length=len(note), limit=LONGEST)
+    store.change([Change(TABLE, report, None, action, name(by), values, note.strip())])

@@ -1,0 +1,180 @@
+"""How long the pages take over a month of a plant on the embedded store, each in a random period: `python -m tests.bench.dashboard` (`make bench-dashboard`).
+
+Within a session from the click on the way to a page to its last chart; in a fresh browser from the address, beside a page that says one word, served alike.
+Each round has a server of its own, which has seen none of the periods, and files that are not in memory. It fails where a page takes longer than it may.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from playwright.sync_api import sync_playwright
+
+from dashboards import serve
+from records.store import open_store
+from tests.bench.plantmonth import fill
+from tests.browser.visiting import CHROMIUM, FLAGS, free, serving, visiting, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from playwright.sync_api import Browser, Page
+
+ROWS: Final = 10_000_000
+ROUNDS: Final = 6
+WITHIN_MS: Final = 1_000.0  # p95, in a session; in a fresh browser, more than the bare page
+WIDE: Final = 1920  # all ways to pages stand beside each other
+PERIODS: Final = ("1h", "8h", "24h", "7d", "all")
+BARE: Final = "import streamlit as st\n\nst.write('word')\n"
+# How a page is reached: from the navigation, or from a link on another page.
+PAGES: Final = ("", "alerts", "assets", "network", "explore", "rulebook", "coverage", "suppressions", "duties", "reports", "audit")
+BEHIND: Final = {"alert": ("alerts", ".queue .row .title"), "asset": ("assets", ".table tbody a"), "rule": ("rulebook", ".table tbody a")}
+ALSO: Final = ("explore?view=table", "?view=wall")  # in a fresh browser alone
+# Ready: the script has run since the click, and every component that draws has drawn.
+WATCH: Final = """() => {
+    const app = document.querySelector('[data-testid=stApp]')
+    window.told = { ran: false, clicked: 0 }
+    new MutationObserver(() => { if (app.dataset.testScriptState === 'running') told.ran = true }).observe(app, { attributes: true })
+    addEventListener('click', () => { told.clicked = performance.now() }, { capture: true, once: true })
+}"""
+READY: Final = """fresh => {
+    if (!fresh && !told.ran || document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') return false
+    const hosts = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].filter(host => !host.closest('.st-key-document, .st-key-visit'))
+    if (!document.querySelector('[data-testid=stMarkdown]') && !hosts.length || document.querySelector('[data-testid=stSkeleton]')) return false
+    return hosts.every(host => host.shadowRoot?.querySelector('.bf')?.childElementCount) && performance.now() - (fresh ? 0 : told.clicked)
+}"""
+
+Times = dict[str, list[float]]
+
+
+def ready(page: Page, fresh: bool) -> float:
+    """Milliseconds until the last chart."""
+    return float(page.wait_for_function(READY, arg=fresh, polling="raf", timeout=120_000).json_value())
+
+
+def clicked(page: Page, way: str) -> float:
+    """Follow the first such link; how long it took."""
+    page.evaluate(WATCH)
+    page.locator(way).first.click()
+    return ready(page, False)
+
+
+def within(browser: Browser, base: str, period: str, chance: random.Random, times: Times) -> None:
+    """One session through all pages in a random order."""
+    with visiting(browser, base, width=WIDE) as visit:
+        visit.page.goto(f"{base}/audit?lang=en&range={period}")
+        ready(visit.page, True)
+        for address in chance.sample(PAGES[:-1], len(PAGES) - 1):
+            times.setdefault(address, []).append(clicked(visit.page, f'[data-testid=stTopNavLink][href$="/{address}"]'))
+            for name, (place, way) in BEHIND.items():
+                if place == address and visit.page.locator(way).count():
+                    times.setdefault(name, []).append(clicked(visit.page, way))
+
+
+def afresh(browser: Browser, base: str, address: str, period: str) -> float:
+    """A fresh browser at one page."""
+    with visiting(browser, base, width=WIDE) as visit:
+        visit.page.goto(f"{base}/{address}{'&' if '?' in address else '?'}lang=en&range={period}")
+        return ready(visit.page, True)
+
+
+@contextmanager
+def bare(home: Path) -> Generator[str]:
+    """A page that says one word; its address."""
+    script, port = home / "bare.py", free()
+    script.write_text(BARE)
+    words = [str(script) if word.endswith("served.py") else word for word in serve.command(port)]
+    with subprocess.Popen(words, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def forget(store: Path) -> None:
+    """Let the kernel drop what it holds of these files."""
+    for file in store.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def measured(store: Path, home: Path, rounds: int, seed: int) -> tuple[Times, Times]:
+    """Milliseconds by page: in a session, and in a fresh browser; there "bare" is the bare page."""
+    inside, fresh, chance = Times(), Times(), random.Random(seed)
+    with ExitStack() as stack, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        plain = stack.enter_context(bare(home))
+        afresh(browser, plain, "", "all")  # the first one starts what a server starts once
+        for _ in range(rounds):
+            forget(store)
+            period, others = (order := chance.sample(PERIODS, len(PERIODS)))[0], order[1:]
+            with serving(home, store) as base:
+                afresh(browser, base, "audit", period)
+                within(browser, base, period, chance, inside)
+                for address in (*PAGES, *ALSO):
+                    fresh.setdefault(address, []).append(afresh(browser, base, address, chance.choice(others)))
+                    fresh.setdefault("bare", []).append(afresh(browser, plain, "", "all"))
+        browser.close()
+    return inside, fresh
+
+
+def most(times: Iterable[float]) -> float:
+    """p95."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+
+
+def told(inside: Times, fresh: Times) -> list[str]:
+    """Print a table; what takes longer than it may."""
+    half, bound = statistics.median(fresh["bare"]), most(fresh["bare"]) + WITHIN_MS
+    print(f"bare page in a fresh browser: p50 {half:.0f} ms, p95 {most(fresh['bare']):.0f} ms ({len(fresh['bare'])} times)")
+    print(f"{'page':<22}{'session p50':>12}{'p95':>8}{'fresh p50':>12}{'p95':>8}{'more':>8}")
+    slow: list[str] = []
+    for address in (*PAGES, *BEHIND, *ALSO):
+        cells = [f"{address or 'situation':<22}"]
+        for times, allowed in ((inside.get(address), WITHIN_MS), (fresh.get(address), bound)):
+            cells.append(f"{statistics.median(times):>12.0f}{most(times):>8.0f}" if times else f"{'–':>12}{'–':>8}")
+            if times and most(times) > allowed:
+                slow.append(f"{address or 'situation'}: {most(times):.0f} ms, at most {allowed:.0f}")
+        cells.append(f"{statistics.median(fresh[address]) - half:>8.0f}" if address in fresh else "")
+        print("".join(cells))
+    return slow
+
+
+def main() -> None:
+    """Make the store, measure, print; an exit status where a page is too slow."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.dashboard", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--store", type=Path, help="where the store is, or is to be made and kept")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
+        place = asked.store or Path(folder) / "store"
+        if not place.exists():
+            store = open_store(str(place), True)
+            fill(store, asked.seed, asked.rows)
+            store.close()
+        home = Path(folder) / "home"
+        home.mkdir()
+        slow = told(*measured(place, home, asked.rounds, asked.seed))
+        shutil.rmtree(home)
+    if slow:
+        sys.exit("\n".join(slow))
+
+
+if __name__ == "__main__":
+    main()
