@@ -118,7 +118,7 @@ def tell_part(memory: Any, octets: int, each: int, row: Any, asked: Any, joints:
 
 
 @kernel
-def read_tag_request(memory: Any, at: int, end: int, cut: bool, row: Any, samples: Any, asked: Any, joints: Any) -> int:
+def read_tag_request(memory: Any, at: int, end: int, row: Any, samples: Any, asked: Any, joints: Any) -> int:
     """The data of a request on a tag: how many values, of which type, from where, and those to be written."""
     service = asked.a
     if service == MODIFY_TAG:
@@ -141,6 +141,8 @@ def read_tag_request(memory: Any, at: int, end: int, cut: bool, row: Any, sample
         skipped = u32le(memory, at, end, row)
         at += 4
     if row.short:
+        if service == WRITE_FRAGMENT:  # which part of it is not known
+            row.space, row.first, row.last = -1, -1, -1
         return end
     if count == 0:
         row.anomaly |= BAD_COUNT
@@ -150,7 +152,7 @@ def read_tag_request(memory: Any, at: int, end: int, cut: bool, row: Any, sample
         return at
     octets = TYPE_OCTETS[kind & 255] if kind != STRUCTURE else 0
     told = read_typed(memory, at, end, kind, row, samples, asked.g, asked.e + skipped // max(octets, 1))
-    if service == WRITE_FRAGMENT and not cut:
+    if service == WRITE_FRAGMENT:
         tell_part(memory, end - at, octets if told >= 0 else 0, row, asked, joints)
     if told >= 0 and (told > count or (told < count and service == WRITE_TAG)):
         row.anomaly |= QUANTITY_MISMATCH

@@ -88,7 +88,7 @@ def read_body(memory: Any, at: int, end: int, message: Any, row: Any, samples: A
     """The data of a request; returns their end."""
     service, kind = asked.a, asked.b
     if kind == SYMBOL and service in (READ_TAG, WRITE_TAG, MODIFY_TAG, READ_FRAGMENT, WRITE_FRAGMENT):
-        return read_tag_request(memory, at, end, message.marks & CUT != 0, row, samples, asked, joints)
+        return read_tag_request(memory, at, end, row, samples, asked, joints)
     if kind == CONNECTION_MANAGER:
         if service in (FORWARD_OPEN, LARGE_FORWARD_OPEN):
             return read_forward_open(memory, at, end, row, asked, joints, service == LARGE_FORWARD_OPEN)
