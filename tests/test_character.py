@@ -157,6 +157,7 @@ def test_what_has_no_ports() -> None:
     told = {name: (row["packets"], row["conversations"], row["guess"]) for name, row in window.items()}
     assert told == {
         "ethertype/0x88b8": (20, 0, "encrypted"),
+        "ethertype/0x0806": (1, 0, None),
         "esp": (10, 0, "encrypted"),
         "tcp/fragment": (0, 0, None),
     }  # octets of a datagram that never became whole

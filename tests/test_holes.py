@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.wire import ACK, PUSH, SECOND, SYN, Packet, Seen, Talk, mbap, read, registers, watch, write
+from tests.wire import ACK, FIN, PUSH, RST, SECOND, SYN, Packet, Seen, Talk, mbap, read, registers, watch, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +154,37 @@ def test_a_forged_beginning_moves_nothing(sequence: int, sides: tuple[int, ...])
     packets = [packet for packet in talk.packets if (0 if packet.data[34:36] == port else 1) in sides]
     seen = watch(packets)
     assert {row["object"]["first"] for row in seen.lines} == {0, 1, 2, *range(100, 100 + WRITES)}
+    assert seen.totals.lost == seen.totals.undecoded_bytes == 0
+
+
+def both_anew(talk: Talk) -> list[Packet]:
+    """A handshake far from where both sides are."""
+    client, server = talk.sequences
+    return [talk.segment(0, b"", client + 500_000, SYN, 0), talk.segment(1, b"", server + 500_000, SYN | ACK, client + 500_001)]
+
+
+def answer_anew(talk: Talk) -> list[Packet]:
+    return [talk.segment(1, b"", talk.sequences[1] + 500_000, SYN | ACK, talk.sequences[0])]
+
+
+def ended_anew(talk: Talk, flags: int = RST) -> list[Packet]:
+    """An end that its receiver does not believe, and a handshake."""
+    return [*(talk.segment(side, b"", talk.sequences[side] + 300_000, flags | ACK) for side in (0, 1)), *both_anew(talk)]
+
+
+def finished_anew(talk: Talk) -> list[Packet]:
+    return ended_anew(talk, FIN)
+
+
+@pytest.mark.parametrize("forge", [both_anew, answer_anew, ended_anew, finished_anew], ids=lambda forge: forge.__name__)
+@pytest.mark.parametrize("used", [False, True])
+def test_forged_handshakes_and_ends_silence_nobody(forge: Callable[[Talk], list[Packet]], used: bool) -> None:
+    talk = begun() if used else Talk().open()
+    talk.packets += forge(talk)
+    for number in range(100, 100 + WRITES):
+        talk.ask(mbap(number, write(number, 1)), mbap(number, write(number, 1)))
+    seen = watch(talk.packets)
+    assert written(seen) == {*((0, 1, 2) if used else ()), *range(100, 100 + WRITES)}
     assert seen.totals.lost == seen.totals.undecoded_bytes == 0
 
 

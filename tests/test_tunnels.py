@@ -79,7 +79,7 @@ KINDS: Final[dict[str, tuple[Callable[[Packet], bytes], str, int | None]]] = {
     "ip in ip": (lambda p: over_ip(inner(p), 4), "ipip", None),
     "vlan mpls": (lambda p: ethernet(mpls(inner(p), 5)[14:], ethertype=0x8847, vlans=(3, 4)), "mpls", 5),
     "gre in vxlan": (lambda p: vxlan(over_ip(gre(inner(p), 0x0800), 47)), "vxlan", 42),
-    "gtpu in mpls": (lambda p: mpls(inner(Packet(gtpu(inner(p)))), 5), "mpls", 5),
+    "gtpu in mpls": (lambda p: mpls(inner(Packet(gtpu(inner(p)))), 5), "gtpu", 7),
 }
 # fmt: on
 SHOWN: Final = ("gre", "gre key", "gre bridged", "erspan 2", "erspan 3", "vxlan", "vxlan vlan", "gtpu", "gtpu sequence", "pppoe", "mpls", "ip in ip")

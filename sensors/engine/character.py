@@ -22,7 +22,6 @@ from sensors.engine.tables import ASIDE, CHARACTER, RECOGNISED, table
 CHARACTERS: Final = 256  # rows of each interface; its last one takes what finds no other
 BINS: Final = 256  # of each row: how often each octet was sampled …
 LENGTHS: Final = (16, 64, 256, 512, 1024, 1460)  # … and behind them how many payloads were at most so long, and longer ones
-ARP: Final = 0x0806
 SAMPLED_FIRST: Final = 64  # packets of a flow that are sampled one by one …
 SAMPLED_EVERY: Final = 16  # … and then each of so many
 SAMPLED_OCTETS: Final = 512  # of a packet
@@ -123,10 +122,8 @@ def _begin(flow: Any, flows: Any) -> None:
 
 @inline
 def _without_flow(memory: Any, packet: Any, place: int, characters: Any, bins: Any) -> None:
-    """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload). As `streams` counts them."""
+    """What has no ports: other IP protocols, and frames that are not IP, by EtherType. As `streams` counts them."""
     named = packet.source >= 0 and packet.transport >= 0
-    if not named and packet.ethertype == ARP:
-        return
     cipher = cipher_beneath(named, packet)
     transport, port = (packet.transport, -1) if named else (-1, packet.ethertype)
     number = _row(place, transport, port, cipher, packet, characters)

@@ -35,6 +35,7 @@ PACED: Final = 8  # datagrams that tell at which pace they come …
 SLOWER: Final = 4  # … and how many times as long a pause is that is none of theirs
 PAUSE: Final = 2 * WINDOW  # so long says nothing of one direction; of all at once it is told whether the clock stepped meanwhile
 NEAR: Final = 1 << 16  # as far as a window reaches
+ANSWERED: Final = 28  # where the ACK flag of a beginning that nobody confirmed is kept, above its sequence number
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 FIN_OR_RST: Final = 5
 HANDSHAKE: Final = 7  # FIN, SYN, RST
@@ -255,6 +256,7 @@ def _begin(
         _end(memory, packet, number, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if first or (flow.peer >= 0 and flows[flow.peer].expected != packet.acknowledge):
+            answer = flows[flow.peer].reborn if flow.peer >= 0 else -1
             if flow.peer >= 0:
                 _end(memory, packet, flow.peer, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -263,6 +265,9 @@ def _begin(
             renew(flow, streams.connections)
             if flow.peer >= 0:
                 renew(flows[flow.peer], streams.connections)
+            if answer >= 0:
+                peer = flows[flow.peer]
+                peer.started, peer.began, peer.expected = 1, answer & 0xFFFFFFFF, answer & 0xFFFFFFFF
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
     flow.started, flow.ended, flow.torn, flow.closing, flow.reborn = 1, 0, 0, -1, -1
     flow.side, flow.turned, flow.conversation = 0 if first else 1, 0, -1
@@ -325,10 +330,19 @@ def _decide(
     if -NEAR < old < NEAR or not 0 <= new < NEAR:
         return
     sequence, flags = packet.sequence, packet.tcp_flags
-    packet.sequence, packet.tcp_flags = (flow.reborn - 1) & 0xFFFFFFFF, 2
+    packet.sequence, packet.tcp_flags = (flow.reborn - 1) & 0xFFFFFFFF, 2 | flow.reborn >> ANSWERED & 16
     _begin(memory, packet, number, flows, slots, framings, known, ports,
            messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     packet.sequence, packet.tcp_flags = sequence, flags
+
+
+@inline
+def _of_another(packet: Any, flow: Any, flows: Any) -> bool:
+    """Does it acknowledge a beginning that nobody confirmed yet, and not what this connection carries?"""
+    if flow.peer < 0 or flows[flow.peer].reborn < 0:
+        return False
+    old = signed(packet.acknowledge - flows[flow.peer].expected)
+    return not -NEAR < old < NEAR
 
 
 @kernel
@@ -341,8 +355,9 @@ def _segment(
     sequence, whole, length = packet.sequence, packet.whole, packet.length
     if packet.tcp_flags & 2:
         if flow.started == 0 or flow.ended or flow.began != (sequence + 1) & 0xFFFFFFFF:
-            if packet.tcp_flags & 16 == 0 and flow.started and flow.ended == 0 and flow.messages > 0:
-                flow.reborn = (sequence + 1) & 0xFFFFFFFF  # its receiver will ask back (RFC 5961, 4), and forgers do not answer
+            if flow.started and flow.ended == 0 and flow.acknowledged >= 0:
+                # its receiver will ask back (RFC 5961, 4), and forgers do not answer
+                flow.reborn = (sequence + 1) & 0xFFFFFFFF | (packet.tcp_flags & 16) << ANSWERED
                 count_undecoded(whole, flow.transport, server_port(flow), undecoded, streams)
                 return
             _begin(memory, packet, number, flows, slots, framings, known, ports,
@@ -351,9 +366,7 @@ def _segment(
     if flow.reborn >= 0 and whole > 0:
         _decide(memory, packet, number, flows, slots, framings, known, ports,
                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
-    if packet.tcp_flags & 1:
-        flow.closing = (sequence + whole) & 0xFFFFFFFF
-    if packet.tcp_flags & 16:
+    if packet.tcp_flags & 16 and not _of_another(packet, flow, flows):
         flow.acknowledged = packet.acknowledge
         if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
             _acknowledge(memory, packet, flow.peer, flows, slots, framings, known, ports,
@@ -364,8 +377,10 @@ def _segment(
         flow.started = flow.torn = 1  # what came before it was not seen
         flow.expected = sequence
     ahead = signed(sequence - flow.expected)
+    if packet.tcp_flags & 1 and -NEAR < ahead < NEAR:
+        flow.closing = (sequence + whole) & 0xFFFFFFFF
     if whole == 0:
-        if packet.tcp_flags & FIN_OR_RST:
+        if packet.tcp_flags & FIN_OR_RST and -NEAR < ahead < NEAR:  # its receiver believes no other (RFC 5961, 3)
             _finished(packet, number, ahead, flows, slots, framings, messages, undecoded, streams)
         return
     if ahead >= FAR or ahead <= -FAR:
@@ -445,10 +460,10 @@ def _datagram(
 
 @inline
 def _other(packet: Any, undecoded: Any, streams: Any) -> None:
-    """What has no ports: other IP protocols, and frames that are not IP, by EtherType (ARP carries no payload)."""
+    """What has no ports: other IP protocols, and frames that are not IP, by EtherType."""
     if packet.transport >= 0:  # also of hosts that found no room
         count_undecoded(packet.whole, packet.transport, max(packet.target_port, NO_PORT), undecoded, streams)
-    elif packet.ethertype != 0x0806:
+    else:
         count_undecoded(packet.whole, -1, packet.ethertype, undecoded, streams)
 
 

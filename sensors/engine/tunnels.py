@@ -1,4 +1,4 @@
-"""Packets inside of packets: the inner addresses become those of the packet, the outermost tunnel is kept with its number.
+"""Packets inside of packets: the inner addresses become those of the packet; the outermost tunnel, or that of a mobile user, is kept with its number.
 
 Nothing is believed for its port or type alone: where the inside is no packet, or is cut, the outer one stays what it was.
 """
@@ -45,9 +45,10 @@ def may_carry(packet: Any) -> bool:
 
 @kernel
 def _named(packet: Any, kind: int, number: int, realm: int) -> None:
-    """The outermost tunnel stays; every one has a plan of addresses of its own. `realm`: what both directions of a tunnel have in common."""
+    """The outermost tunnel stays, but GTP-U always: its number tells users of one address apart. Every tunnel has a plan of addresses of its own.
+    `realm`: what both directions of a tunnel have in common."""
     packet.realm = mix(packet.realm << 4 | kind, realm) | 1
-    if packet.tunnel == 0:
+    if packet.tunnel == 0 or kind == GTPU:
         packet.tunnel, packet.tunnel_id = kind, number
 
 
