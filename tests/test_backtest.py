@@ -23,6 +23,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.books import Change, draft
 from detectors.rulebook.conversion import narrowed
 from detectors.rulebook.correlate import correlation_rule
+from detectors.rulebook.correlation import KINDS
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.reading import Reading
@@ -179,11 +180,14 @@ def histories(draw: st.DrawFn) -> tuple[pa.Table, list[int]]:
 
 
 def correlation(folder: Path, name: str, random: Random) -> Rule:
-    """A random correlation of two parts."""
-    kind = random.choice(("event_count", "value_count", "temporal", "temporal_ordered", "value_sum"))
+    """A random correlation of two parts, of any type."""
+    kind = random.choice(KINDS)
     condition = {
         "value_count": f"{{field: destination.ip, gte: {random.randint(2, 3)}}}",
         "value_sum": f"{{field: ot.value, gte: {random.choice((3, 10))}}}",
+        "value_avg": f"{{field: ot.value, gte: {random.choice((2, 4))}}}",
+        "value_median": f"{{field: ot.value, gte: {random.choice((2, 4))}}}",
+        "value_percentile": f"{{field: ot.value, percentile: {random.choice((10, 90))}, gte: 4}}",
         "event_count": f"{{gte: {random.choice((2, 4, 40))}}}",
     }.get(kind)
     body = CORRELATED.format(

@@ -527,6 +527,21 @@ def test_placeholders_with_a_fault(tmp_path: Path, site: str, problems: list[tup
     assert [one for one in problems if one not in found] == []
 
 
+def test_a_value_stands_for_so_many_texts_and_no_more(tmp_path: Path) -> None:
+    """Two placeholders of forty values each are sixteen hundred texts."""
+    twice = ENGINEERS.replace("'ws-%lines%-'", "'ws-%lines%-%lines%'")
+    book = rulebook(tmp_path, engineers=twice, placeholders=SITE.replace("[a, b]", str([f"line{number}" for number in range(40)])))
+    assert ("engineers.yml", 11, "placeholder-many") in said(book)
+
+
+def test_two_rules_of_one_name_are_told(tmp_path: Path) -> None:
+    """A correlation could not tell which of them it means."""
+    named = REFUSALS.replace("tags:", "name: refusals\ntags:", 1)
+    book = rulebook(tmp_path, one=named.replace("many-refusals", "one"), two=named.replace("many-refusals", "two"))
+    assert [check for file, _, check in said(book) if file == "two.yml"] == ["duplicate-name"]
+    assert "one" in {rule.id for rule in book.rules}
+
+
 def test_a_value_that_does_not_fit_is_named_with_its_file(tmp_path: Path) -> None:
     book = rulebook(tmp_path, engineers=ENGINEERS, placeholders=SITE.replace("10.10.3.7/32", "10.10.3.7/24"))
     (wrong,) = (problem for problem in book.problems if problem.check == "cidr-bits")

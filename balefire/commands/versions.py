@@ -102,7 +102,8 @@ def rollback(screen: Screen, version: str, rules: tuple[Path, ...], note: str, b
     for sign, files in (("+", written), ("−", removed)):
         for file in files:
             screen.print(f"{sign} {file}")
-    screen.print(screen.say("cli.versions.rolled", version=wanted.id, written=len(written), removed=len(removed)))
+    what = "rolled" if written or removed else "same"
+    screen.print(screen.say(f"cli.versions.{what}", version=wanted.id, written=len(written), removed=len(removed)))
     for file in kept:
         screen.note(screen.say("cli.versions.kept", file=file))
 
