@@ -34,7 +34,10 @@ WHOLE: Final = 100  # cells of the longest text that is kept in one piece
 # Fill colours that hold on light and dark grounds alike; shape and word always stand beside them.
 SEVERITY: Final = {"critical": ("⬢", "bold red"), "high": ("▲", "dark_orange"), "medium": ("◆", "yellow"), "low": ("●", "blue")}
 LOOKING: Final = ("read", "report", "identify", "session", "diagnose")
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
 _NUMBER: Final = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( %|%)?", re.IGNORECASE)
 
 
@@ -56,9 +59,9 @@ def to_json(value: object, *, ascii_only: bool = False) -> str:
     return escaped(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, separators=(", ", ": ")))
 
 
-def escaped(text: str, form: str = "\\u{0:04x}") -> str:
+def escaped(text: str, form: str = "") -> str:
     """JSON (or, with `&#x{0:x};` as form, XML) in which no character is as it is that could steer a terminal or turn the reading direction."""
-    return _UNSAFE.sub(lambda match: form.format(ord(match[0])), text.encode("utf-8", "backslashreplace").decode())
+    return _UNSAFE.sub(lambda match: form.format(ord(match[0])) or json.dumps(match[0])[1:-1], text.encode("utf-8", "backslashreplace").decode())
 
 
 def cut(share: float | None, language: str) -> str:

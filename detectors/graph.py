@@ -226,7 +226,10 @@ def as_stix(graph: Graph) -> str:
             objects[link["id"]] = link
         for traffic in _traffic(homes.get(edge.source, []), homes.get(edge.destination, []), edge):
             objects[traffic["id"]] = traffic
-    return json.dumps({"type": "bundle", "id": f"bundle--{uuid5(OURS, json.dumps(sorted(objects)))}", "objects": list(objects.values())}, ensure_ascii=False)
+    bundle: dict[str, Any] = {"type": "bundle", "id": f"bundle--{uuid5(OURS, json.dumps(sorted(objects)))}"}
+    if objects:  # no list may be empty
+        bundle["objects"] = list(objects.values())
+    return json.dumps(bundle, ensure_ascii=False)
 
 
 def _stix_zones(graph: Graph, seen: str) -> Iterator[dict[str, Any]]:

@@ -200,6 +200,8 @@ EXAMPLES = (
         asking(DOWNLOAD.replace("2465", f"24{file:02x}")), answering("cc 00 00 00 00020000 0000 80"), asking(f"50 02 2037 24{file:02x} 00 00 01020304"),
         answering("d0 00 00 00 00"), asking(f"50 02 2037 24{file:02x} 01 03"), answering("d0 00 00 00 01"),
     )),
+    asking("4c 02 2067 2401 0000 05 00 0000 02 00 0f00 5c00 a2 14 07 89 00 00"),
+    answering("cc 00 00 00 0000 02 00 0000 05 00 4f00 5c00 0100"),
 )  # fmt: skip
 
 

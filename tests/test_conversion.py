@@ -259,6 +259,6 @@ def test_elasticsearch_finds_what_the_rule_matches(elasticsearch: Elasticsearch)
 
     agree()
     assert compared > 100
-    for written, hits in (("fe80::1", True), ("FE80::1", False)):
+    for written, hits in (("fe80::1", True), ("FE80::1", True), ("fe80::77", False)):
         converted = convert(predicate({"one": {"source.ip|cased": written}, "condition": "one"}))
         assert bool(elasticsearch.found("conversion", clause(ACTIVITY, converted.plain))) is hits

@@ -101,6 +101,8 @@ EXAMPLES = (
     Message(io(0x7691B4EB, "c6e4 01000000 fdffffffffffffff0000"), ANSWER, framing=1),
     *connection(0),
     *connection(1),
+    Message(pdu(112, unit("0000 0500 0000 0200 0f00 5c00 80 01", 0x80FE0025, 1), 0x910AD0)),
+    Message(pdu(112, unit("0000 0200 0000 0500 4f00 5c00", 0x80FE0026, 1), 0x910AD0), ANSWER),
 )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMULAS = ('=HYPERLINK("http://evil.example")', "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1+1)")
-STEERING = "\x1b]0;owned\x07\x1b[2J\r\x85\u2028\u202egnp.exe\u2066"
+STEERING = "\x1b]0;owned\x07\x1b[2J\r\x85\u2028\u202egnp.exe\u2066\u061c\U000e0061"
 LONG = "<script>alert(1)</script>" + STEERING + "x" * (64 << 10)
 NAMES = (*FORMULAS, LONG)
 PEOPLE = ("assets", "activities", "points", "alerts", "findings", "coverage", "graph")
@@ -59,7 +59,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def harmless(text: str) -> None:
-    assert not set(text) & set("\x1b\x07\r\x85\u2028\u202e\u2066"), "a name steers the terminal"
+    assert not set(text) & set("\x1b\x07\r\x85\u061c\u2028\u202e\u2066\U000e0061"), "a name steers the terminal"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

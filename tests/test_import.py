@@ -193,6 +193,17 @@ def test_a_workbook_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, mon
     assert caught.value.key == "import.large"
 
 
+def test_a_text_that_many_cells_share_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kilobytes of a file would else be gigabytes of text here."""
+    path = book(tmp_path / "shared.xlsx", [["name", "ip"], *([f"{'n' * 90}{number:02}", "10.0.0.1"] for number in range(20))])
+    monkeypatch.setattr(sheets, "MOST_TEXTS", 20 * 102 + 10)
+    assert len(sheets.read_sheet(path).rows) == 20
+    monkeypatch.setattr(sheets, "MOST_TEXTS", 1000)
+    with pytest.raises(UsageError) as caught:
+        read("assets", path)
+    assert caught.value.key == "import.large"
+
+
 def test_a_sheet_that_says_it_is_endless_ends_nobody(tmp_path: Path) -> None:
     """One stray cell in the last row and column: whoever reads such a sheet wants hundreds of gigabytes."""
     path = book(tmp_path / "far.xlsx", [["name", "ip"], ["A", "10.0.0.1"]])

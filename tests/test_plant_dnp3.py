@@ -52,12 +52,12 @@ FROM_STEP: dict[str, list[tuple[Any, ...]]] = {
     "record": [("record_current_time", None, None, [], None)],
     "link_status": [("request_link_status", None, None, [], None)],
     "read_file": [
-        ("open_file", "file", 1, [], None),
+        ("open_file", "file", 1, [1051], None),  # octets, as the outstation tells
         *(("read", "file", 1, [block], None) for block in range(3)),
         ("close_file", "file", 1, [], None),
     ],
     "missing_file": [("open_file", "file", None, [], "file_not_found")],
-    "write_file": [("open_file", "file", 2, [], None), *(("write", "file", 2, [block], None) for block in range(2)), ("close_file", "file", 2, [], None)],
+    "write_file": [("open_file", "file", 2, [700], None), *(("write", "file", 2, [block], None) for block in range(2)), ("close_file", "file", 2, [], None)],
     "file_info": [("get_file_information", "file", None, [], None)],
     "delete_file": [("delete_file", "file", None, [], None)],
     "authenticate_file": [("authenticate_file", "file", None, [], None)],

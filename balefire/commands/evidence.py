@@ -57,7 +57,7 @@ def evidence(screen: Screen, identity: str | None, output: str, sources: tuple[s
     finally:
         if store:
             store.close()
-    _tell(screen, summary, found, as_json)
+    _tell(screen, summary, found, captures is not None, as_json)
 
 
 def _same(output: str, path: str) -> bool:
@@ -155,10 +155,10 @@ def _umask() -> int:
     return mask
 
 
-def _tell(screen: Screen, summary: Row, found: Kept | None, as_json: bool) -> None:
-    """The summary, and what is not there any more; a negative result where that was asked for by name, or where nothing was found."""
+def _tell(screen: Screen, summary: Row, found: Kept | None, anew: bool, as_json: bool) -> None:
+    """The summary, and what is not there any more, or not in the captures (`anew`); a negative result where asked for by name, or nothing was there."""
     gone = found.gone if found else []
-    if not summary["packets"] or (gone and found and found.identity):
+    if not summary["packets"] or (found and found.identity and (gone or (anew and found.without))):
         screen.worse(1)
     if as_json:
         from records.nesting import iso
@@ -175,7 +175,7 @@ def _tell(screen: Screen, summary: Row, found: Kept | None, as_json: bool) -> No
     if len(gone) > NUMBERS:
         screen.note(screen.say("cli.summary.more", count=len(gone) - NUMBERS))
     if found and found.without:
-        screen.note(screen.count("evidence.without", len(found.without), first=found.without[0]))
+        screen.note(screen.count("evidence.elsewhere" if anew else "evidence.without", len(found.without), first=found.without[0]))
     if summary["packets"]:
         screen.note(screen.count("evidence.written", summary["packets"], file=summary["file"] or STDOUT, bytes=f"{summary['bytes']:,}"))
     elif not gone:

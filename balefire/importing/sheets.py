@@ -18,12 +18,13 @@ Line = tuple[int, tuple[str, ...]]
 PROGRAM: Final = Path(__file__).with_name("workbook.py")
 GUESSED: Final = "gb18030"
 MOST_OCTETS: Final = 64 << 20
-MOST_MEMORY: Final = 4096  # MiB of who reads a workbook
+MOST_MEMORY: Final = 2048  # MiB of who reads a workbook
 MOST_SECONDS: Final = 120
 MOST_UNPACKED: Final = 1 << 30
 MOST_ROWS: Final = 500_000
 MOST_COLUMNS: Final = 256
-MOST_TEXT: Final = 1000  # characters of a cell
+MOST_TEXT: Final = 1000  # characters of a cell …
+MOST_TEXTS: Final = 32 << 20  # … and of a workbook's sheet, each cell counted as one more
 BOOKS: Final = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -107,7 +108,7 @@ def _book(file: Path) -> tuple[list[Line], tuple[str, ...]]:
             raise UsageError("import.broken", file=file, reason=error) from None
         if unpacked > MOST_UNPACKED:
             raise UsageError("import.large", file=file, most=f"{MOST_UNPACKED >> 20} MiB")
-    limits = (MOST_MEMORY, MOST_SECONDS, MOST_ROWS + 2, MOST_COLUMNS + 1, MOST_TEXT)
+    limits = (MOST_MEMORY, MOST_SECONDS, MOST_ROWS + 2, MOST_COLUMNS + 1, MOST_TEXT, MOST_TEXTS)
     done = subprocess.run([sys.executable, "-P", str(PROGRAM), str(file.absolute()), *map(str, limits)], capture_output=True, check=False)  # noqa: S603 - ours
     said: list[Any] = [json.loads(line) for line in done.stdout.splitlines() if line.endswith((b"]", b"}"))]
     if said and "error" in said[-1]:

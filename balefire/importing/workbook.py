@@ -1,8 +1,9 @@
 """The first sheet of a workbook as lines of JSON: a program of its own, started by `balefire.importing.sheets`, limited in time and memory.
 
-    python -P workbook.py FILE MEBIBYTES SECONDS ROWS COLUMNS TEXT
+    python -P workbook.py FILE MEBIBYTES SECONDS ROWS COLUMNS TEXT ALL
 
 A sheet of a kilobyte may say that it has a cell in its last row and column; whoever reads it makes room for all cells before.
+A text that a thousand cells share stands in it once: TEXT characters of a cell are told, and ALL of the sheet, or it ends without an end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def cell(value: Any) -> str:
 def main() -> None:
     """The names of the sheets, then the rows of the first one."""
     file, *limits = sys.argv[1:]
-    mebibytes, seconds, rows, columns, text = map(int, limits)
+    mebibytes, seconds, rows, columns, text, left = map(int, limits)
     resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -35,6 +36,9 @@ def main() -> None:
             sys.stdout.write(json.dumps({"sheets": book.sheet_names}) + "\n")
             for number, row in enumerate(book.get_sheet_by_index(0).to_python(skip_empty_area=False, nrows=rows), 1):
                 if any(cells := [cell(value)[:text] for value in row[:columns]]):
+                    left -= sum(map(len, cells)) + len(cells)
+                    if left < 0:
+                        return
                     sys.stdout.write(json.dumps([number, cells]) + "\n")
         sys.stdout.write(json.dumps({"end": None}) + "\n")
     except (CalamineError, OSError, IndexError) as error:

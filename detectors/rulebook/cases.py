@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
+from detectors.rulebook.match import address_of
 from detectors.rulebook.problems import Fault, nearest
 from records.effects import EFFECTS, NUMBER
 from records.schema import ACTIVITY, POINT, arrow_schema
@@ -197,7 +197,7 @@ def _single(field: Field, value: Any) -> Any:
 def _address(text: str) -> str | None:
     """The address as rows hold it."""
     try:
-        return str(ip_address(text))
+        return address_of(text)
     except ValueError:
         return None
 

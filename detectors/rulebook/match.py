@@ -5,7 +5,7 @@ Text ignores case unless `cased`; a regular expression keeps it unless `i`. Of a
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -99,12 +99,18 @@ def leaf(field: Field, value: SigmaType, table: Table = ACTIVITY) -> Predicate:
     return _search(field, pattern(_as_text(field, value))) if field.type in TEXTS else _equal(field, value)
 
 
+def address_of(text: str) -> str:
+    """An address as rows hold it; one of IPv4 that is written as one of IPv6 is the same. Raises ValueError."""
+    address = ip_address(text)
+    return str((address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address)
+
+
 def _address(field: Field, value: SigmaType) -> SigmaType:
     """A whole address as rows hold it. Raises Fault for a whole text that none is: it would never match, and nobody would notice."""
     words = [part for part in value.s if isinstance(part, str)] if isinstance(value, SigmaString) else []
     if isinstance(value, SigmaString) and words and len(words) == len(value.s):
         try:
-            return type(value)(str(ip_address("".join(words))))
+            return type(value)(address_of("".join(words)))
         except ValueError:
             raise Fault("address", name=field.name, value="".join(words)) from None
     return value

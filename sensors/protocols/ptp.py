@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sensors.engine.dissecting import end_row, open_row, sub_code
 from sensors.engine.octets import borrow, entry, kernel, u8, u16be
-from sensors.engine.tables import SUCCESS, TOLD
+from sensors.engine.tables import REPORT, SUCCESS, TOLD
 from sensors.protocol import BY_DATAGRAM, Framing, Function, Protocol
 
 HEADER: Final = 34
@@ -62,7 +62,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
     for index in which:
         message, row = messages[index], operations[used]
         open_row(row, index, message, sampled)
-        row.role, row.outcome = TOLD, SUCCESS  # nothing is awaited
+        row.role, row.outcome = REPORT if message.side else TOLD, SUCCESS  # nothing is awaited
         read_message(memory, message.offset, message.offset + message.length, row)
         end_row(row, message, SHORT)
         used += 1

@@ -1,4 +1,4 @@
-"""What serves every network: ARP, LLDP, NTP, DNS, multicast DNS and NetBIOS names. A row is a message.
+"""What serves every network: ARP, LLDP, NTP, PTP, DNS, multicast DNS and NetBIOS names. A row is a message.
 
 No capture at hand holds DHCP of more than one packet.
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMED: Final = ("dns", "mdns", "nbns")
-PROTOCOLS: Final = ("arp", "dhcp", "lldp", "ntp", *NAMED)
+PROTOCOLS: Final = ("arp", "dhcp", "lldp", "ntp", "ptp", *NAMED)
 SENDER: Final = [1, 2]  # our second row of an ARP request, which tells its sender: tshark has one a message
 FIELDS: Final = (
     "eth.src", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "lldp.tlv.system.name", "lldp.time_to_live", "dns.flags.response", "dns.flags.opcode",
     "dns.qry.name", "dns.resp.name", "dns.flags.rcode", "nbns.flags.response", "nbns.flags.opcode", "nbns.name", "dhcp.option.dhcp",
-    "ntp.flags.mode", "udp.port",
+    "ntp.flags.mode", "ptp.v2.messagetype", "udp.port",
 )  # fmt: skip
-WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || dhcp || ntp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
+WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || dhcp || ntp || ptp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
 
 
 def messages(lines: Lines) -> list[Row]:
@@ -41,7 +41,7 @@ def _ours(line: dict[str, Any]) -> Iterator[Row]:
     elif protocol == "lldp":
         facts = " ".join(line["values"]).partition(" name=")[2]
         yield {**common, "operation": path[0], "name": facts.partition(" description=")[0].partition(" role=")[0]}
-    elif protocol in ("dhcp", "ntp"):
+    elif protocol in ("dhcp", "ntp", "ptp"):
         yield {**common, "operation": path[0]}
     else:
         yield {**common, "operation": path[0], "answer": path[1] == 1, "name": (line["object"]["name"] or "").lower()}
@@ -66,6 +66,8 @@ def _theirs(frame: tshark.Frame) -> Row:
         return {**common, "protocol": "dhcp", "operation": frame.numbers("dhcp.option.dhcp")[0]}
     if fields["ntp.flags.mode"]:
         return {**common, "protocol": "ntp", "operation": frame.numbers("ntp.flags.mode")[0]}
+    if fields["ptp.v2.messagetype"]:
+        return {**common, "protocol": "ptp", "operation": frame.numbers("ptp.v2.messagetype")[0]}
     over = "nbns" if fields["nbns.flags.opcode"] else "dns"
     name = fields["nbns.name"] if over == "nbns" else [*fields["dns.qry.name"], *fields["dns.resp.name"]]
     return said(
@@ -81,6 +83,7 @@ def _first(values: list[str]) -> str | None:
 _ITI: Final = "conformance/ITI+ICS-Security-Tools/pcaps"
 _BSAP: Final = "conformance/cisagov+icsnpp-bsap/testing/baseline/analyzer.ip"
 _ZEEK: Final = "conformance/zeek+zeek/testing/btest/Baseline/core.unknown-protocol"
+_NDPI: Final = "conformance/ntop+nDPI/tests/cfgs/default"
 _SMALL: Final = "conformance/zeek+zeek/testing/btest"
 _AUTOMAYT: Final = tuple(
     f"conformance/automayt+ICS-pcap/{name}" for name in ("EIP/EIP-SoftwareUpload", "ETHERNET_IP/digitalbond_pcaps/CL5000EIP-Software-Upload")
@@ -96,8 +99,10 @@ NETWORK: Final = Conformance(
     also=(
         f"{_ITI}/beckoff/addroute.pcapng", f"{_ITI}/openics/EIP-SoftwareUpload.pcap", f"{_SMALL}/Traces/modbus/modbusSmall.pcap",
         "attacks/s7-qut/20161215200749.ConveyorBeltOff_Flooding.hmi.pcap", "attacks/goose-kaitoray/normal/PrimaryPlant.pcapng",
+        f"{_NDPI}/pcap/ptpv2.pcap",
     ),
     silent={
+        f"{_NDPI}/result/ptpv2.pcap.out": "It names the protocol, and counts packets.",
         **{f"{_BSAP}/{name}.log": "It tells of BSAP." for name in ("bsap_ip_header", "bsap_ip_rdb", "conn")},
         "conformance/arkime+arkime/tests/pcap/wireshark-lldp.test": "It names the protocol, and the MAC addresses that tshark has, too.",
         f"{_ZEEK}-event/out": "That Zeek does not know the protocol.",
