@@ -92,6 +92,8 @@ EXAMPLES = (
     Message(pdu(111, rr("8e 00 00 00 0141"), 0x910AD0), ANSWER),
     Message(pdu(112, unit("4c 04 9106 464954323031 0100", 0x3A7B78, 7), 0x910AD0)),
     Message(pdu(112, unit("cc 00 00 00 ca00 00001c40", 0x7691B4EB, 7), 0x910AD0), ANSWER),
+    Message(pdu(112, unit("0000 0500 0000 0200 0f00 5c00 80 01", 0x80FE0025, 1), 0x910AD0)),
+    Message(pdu(112, unit("0000 0200 0000 0500 4f00 5c00", 0x80FE0026, 1), 0x910AD0), ANSWER),
     Message(pdu(114, "0001"), ANSWER),
     Message(pdu(115, "0001")),
     Message(pdu(101, "0100 0000", 0, 105), ANSWER),
@@ -101,8 +103,6 @@ EXAMPLES = (
     Message(io(0x7691B4EB, "c6e4 01000000 fdffffffffffffff0000"), ANSWER, framing=1),
     *connection(0),
     *connection(1),
-    Message(pdu(112, unit("0000 0500 0000 0200 0f00 5c00 80 01", 0x80FE0025, 1), 0x910AD0)),
-    Message(pdu(112, unit("0000 0200 0000 0500 4f00 5c00", 0x80FE0026, 1), 0x910AD0), ANSWER),
 )
 
 
