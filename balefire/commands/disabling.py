@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.commands.suppress import ASSETS, ConfirmedError, previewed
+from balefire.previewing import meant, previewed, tell
 from records.wording import say
 
 if TYPE_CHECKING:
     from balefire.screen import Screen
     from detectors.rulebook.rule import Rule
-    from detectors.suppressing import Preview
-    from records.store.contract import Store
 
 _rules = click.option("--rules", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
 
@@ -81,50 +78,15 @@ def disable(screen: Screen, rule: str, reason: str, rules: Path | None, by: str 
     try:
         seen = disabling.would_hide(store, rule)
         if not as_json:
-            _tell(screen, store, rule, seen)
-        meant = not asked["dry_run"] and _meant(screen, seen, asked["yes"])
-        file = disabling.disable(store, site, rule, reason, person) if meant else None
+            tell(screen, store, seen, "disable", rule=rule)
+        wanted = not asked["dry_run"] and meant(screen, seen, asked["yes"], "disable")
+        file = disabling.disable(store, site, rule, reason, person) if wanted else None
     finally:
         store.close()
     if as_json:
         screen.emit({"rule": rule, "disabled": file is not None, "reason": disabling.told(reason), "file": file and str(file), "preview": previewed(seen)})
     else:
         screen.print(screen.say("cli.disable.done", rule=rule, file=file) if file else screen.say("cli.disable.not_done"))
-
-
-def _meant(screen: Screen, seen: Preview, yes: bool) -> bool:
-    """Whether to do it: asked where somebody sits there; never done unasked where what was found true would be missing."""
-    if yes:
-        return True
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        return click.confirm(screen.say("cli.disable.ask"), err=True)
-    if seen.confirmed:
-        raise ConfirmedError("confirmed", count=len(seen.confirmed), first=seen.confirmed[0])
-    return True
-
-
-def _tell(screen: Screen, store: Store, rule: str, seen: Preview) -> None:
-    """What it found, by asset; what was found true stands last and loud."""
-    from rich.text import Text
-
-    from balefire.identities import asset_name
-    from balefire.screen import clean
-    from balefire.summary import grid, indented, section
-    from balefire.times import span
-    from detectors.suppressions import DAY
-
-    when = span(seen.since, seen.until, screen.language) + " UTC"
-    screen.print(section(clean(screen.say("cli.disable.title", rule=rule, days=(seen.until - seen.since) // DAY)), when))
-    counts = {"findings": seen.findings, "alerts": len(seen.alerts), "already": seen.hidden_already}
-    screen.print(indented(Text(screen.say("cli.disable.counts", **{name: f"{count:,}" for name, count in counts.items()}))))
-    assets = grid(2, numbers=(1,))
-    for name, count in list(seen.by_asset.items())[:ASSETS]:
-        assets.add_row(clean(asset_name(store, name)), f"{count:,}")
-    screen.print(indented(assets))
-    if len(seen.by_asset) > ASSETS:
-        screen.print(indented(Text(screen.say("cli.summary.more", count=len(seen.by_asset) - ASSETS), "dim")))
-    for alert in store.alerts(seen.confirmed[:ASSETS]):
-        screen.print(Text(f"⬢ {screen.say('cli.disable.confirmed', id=alert.id[:12], title=clean(getattr(alert.title, screen.language)))}", "bold red"))
 
 
 @click.command(help=say("cli.help.rules_enable", HELP))

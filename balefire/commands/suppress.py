@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from balefire.previewing import meant, previewed, tell
 from records.errors import UsageError
 from records.wording import say
 
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
     from records.model import Suppression, Value
     from records.store.contract import Store
 
-ASSETS: Final = 12
 VALUES: Final = 6
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])", re.IGNORECASE)
 _DAYS: Final = {"h": 1 / 24, "d": 1.0, "w": 7.0}
-
-
-class ConfirmedError(UsageError):
-    """It would have hidden alerts that were found true, and nobody said that this is meant: a negative result."""
-
-    status = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def suppress(screen: Screen, identity: str, as_json: bool, dry_run: bool, yes: b
         seen = suppressing.preview(store, draft)
         if not as_json:
             _tell(screen, store, draft, seen, left_out)
-        saved = None if dry_run or not _meant(screen, seen, yes) else suppressing.save(store, draft, wanted.by)
+        saved = None if dry_run or not meant(screen, seen, yes, "suppress") else suppressing.save(store, draft, wanted.by)
         if as_json:
             told = {"saved": saved is not None, "suppression": _row(saved or draft, saved is not None), "preview": previewed(seen)}
             screen.emit(told | {"left_out": left_out})
@@ -91,17 +84,6 @@ def _days(text: str) -> float:
     return float(found[1]) * _DAYS[found[2].lower()]
 
 
-def _meant(screen: Screen, seen: Preview, yes: bool) -> bool:
-    """Whether to save it: asked where somebody sits there; never done unasked where it would have hidden what was found true."""
-    if yes:
-        return True
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        return click.confirm(screen.say("cli.suppress.ask"), err=True)
-    if seen.confirmed:
-        raise ConfirmedError("confirmed", count=len(seen.confirmed), first=seen.confirmed[0])
-    return True
-
-
 def _row(suppression: Suppression, saved: bool) -> dict[str, Any]:
     from records.nesting import nest
     from records.schema import TABLES
@@ -111,24 +93,13 @@ def _row(suppression: Suppression, saved: bool) -> dict[str, Any]:
     return nest({name: row[name] for name in TABLES["suppression"].names})
 
 
-def previewed(seen: Preview) -> dict[str, Any]:
-    """What would have been hidden, for machines."""
-    from records.nesting import iso
-
-    counts = {"findings": seen.findings, "hidden_already": seen.hidden_already, "stays": seen.stays}
-    about = {"alerts": list(seen.alerts), "confirmed": list(seen.confirmed), "assets": [{"asset": name, "findings": n} for name, n in seen.by_asset.items()]}
-    return {"since": iso(seen.since), "until": iso(seen.until), **counts, **about}
-
-
 def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview, left_out: list[str]) -> None:
-    """Conditions, narrowest first, then what they would have hidden; what was found true stands last and loud."""
+    """Conditions, narrowest first, then what they would have hidden."""
     from rich.text import Text
 
-    from balefire.identities import asset_name
     from balefire.summary import grid, indented, section
     from balefire.times import span
     from detectors.suppressing import MOST_VALUES
-    from detectors.suppressions import DAY
 
     conditions = grid(2, whole=(0,))
     for name, text in conditions_of(screen, draft.where):
@@ -137,19 +108,7 @@ def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview, left_
     screen.print(indented(conditions))
     if left_out:
         screen.print(indented(Text(screen.say("cli.suppress.varied", most=MOST_VALUES, fields=", ".join(left_out)), "dim")))
-    screen.print(section(screen.say("cli.suppress.would", days=(seen.until - seen.since) // DAY), span(seen.since, seen.until, screen.language) + " UTC"))
-    counts = screen.say("cli.suppress.counts", findings=f"{seen.findings:,}", alerts=f"{len(seen.alerts):,}", already=f"{seen.hidden_already:,}")
-    screen.print(indented(Text(counts)))
-    if seen.stays:
-        screen.print(indented(Text(screen.say("cli.suppress.stays", count=f"{seen.stays:,}"))))
-    assets = grid(2, numbers=(1,))
-    for name, count in list(seen.by_asset.items())[:ASSETS]:
-        assets.add_row(_cleaned(asset_name(store, name)), f"{count:,}")
-    screen.print(indented(assets))
-    if len(seen.by_asset) > ASSETS:
-        screen.print(indented(Text(screen.say("cli.summary.more", count=len(seen.by_asset) - ASSETS), "dim")))
-    for alert in store.alerts(seen.confirmed[:ASSETS]):
-        screen.print(Text(f"⬢ {screen.say('cli.suppress.confirmed', id=alert.id[:12], title=_cleaned(getattr(alert.title, screen.language)))}", "bold red"))
+    tell(screen, store, seen, "suppress")
 
 
 def conditions_of(screen: Screen, where: Mapping[str, tuple[Value, ...]]) -> list[tuple[str, str]]:

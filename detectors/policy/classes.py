@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.policy.zones import LONGEST_TITLE, is_name, is_title
+from detectors.policy.reading import Reading
+from detectors.policy.zones import is_name
 from detectors.rulebook.detection import clause
 from detectors.rulebook.problems import Fault, nearest
-from records.model import Text
 from records.schema import ACTIVITY, ASSET
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from detectors.rulebook.document import Document
     from detectors.rulebook.predicates import Predicate
+    from records.model import Text
     from records.schema import Table
 
 DOMAINS: Final = ("research", "production", "operations", "management", "external")
@@ -70,23 +71,18 @@ def read_classes(document: Document) -> tuple[Classes | None, list[tuple[int, Fa
     return (None if any(fault.blocks for _, fault in reading.faults) else found), reading.faults
 
 
-class _Reading:
+class _Reading(Reading):
     """One file on its way."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.faults: list[tuple[int, Fault]] = []
-
-    def fault(self, fault: Fault, *path: str | int) -> None:
-        self.faults.append((self.document.line(*path), fault))
+    unknown = "class-key"
 
     def classes(self) -> Classes:
         data = self.document.data
-        self._keys(data, KEYS)
+        self.keys(data, KEYS)
         name = data["classes"]
         if not is_name(name):
             self.fault(Fault("policy-name", name=name), "classes")
-        return Classes(str(name), self._title(data, str(name)), tuple(self._rules()))
+        return Classes(str(name), self.title(data, str(name)), tuple(self._rules()))
 
     def _rules(self) -> Iterator[Class]:
         value: Any = self.document.data.get("rules")
@@ -102,7 +98,7 @@ class _Reading:
                 yield made
 
     def _rule(self, part: dict[str, Any], kind: str, path: tuple[str, int]) -> Class | None:
-        self._keys(part, RULE_KEYS, *path)
+        self.keys(part, RULE_KEYS, *path)
         domain, level = part.get("domain"), part.get("level")
         if domain not in DOMAINS:
             self.fault(Fault("class-domain", name=domain, nearest=nearest(str(domain), DOMAINS)), *path, "domain")
@@ -116,16 +112,4 @@ class _Reading:
                 self.faults.append((line, Fault("class-field", name=name, kind=kind, nearest=nearest(name, known))))
         if found.match is None or domain not in DOMAINS or level not in LEVELS:
             return None
-        return Class(kind, self._title(part, str(domain), *path), str(domain), int(cast("int", level)), found.match, frozenset(found.fields))
-
-    def _keys(self, part: Mapping[str, Any], known: frozenset[str], *path: str | int) -> None:
-        for key in part:
-            if key not in known:
-                self.fault(Fault("class-key", name=key, nearest=nearest(str(key), known)), *path, str(key))
-
-    def _title(self, part: Mapping[str, Any], name: str, *path: str | int) -> Text:
-        for key in ("title", "title_zh"):
-            if key in part and not is_title(part[key]):
-                self.fault(Fault("policy-title", name=key, most=LONGEST_TITLE), *path, key)
-        english, chinese = (part.get(key) for key in ("title", "title_zh"))
-        return Text(str(english or name), str(chinese or english or name))
+        return Class(kind, self.title(part, str(domain), *path), str(domain), int(cast("int", level)), found.match, frozenset(found.fields))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from detectors.policy.reading import Reading
 from detectors.rulebook.problems import Fault, nearest, text
 from records.effects import ACCESSES, EFFECTS
 from records.model import Text
@@ -24,8 +25,6 @@ MOST_MEMBERS: Final = 5000
 KEYS: Final = frozenset({"policy", "title", "title_zh", "zones", "conduits"})
 ZONE_KEYS: Final = frozenset({"title", "title_zh", "members", "inside", "target"})
 CONDUIT_KEYS: Final = frozenset({"from", "to", "protocols", "access", "effects"})
-LONGEST_TITLE: Final = 60
-_TITLE: Final = re.compile(rf"[^{{}}\x00-\x1f\x7f]{{1,{LONGEST_TITLE}}}")
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -94,11 +93,6 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def is_title(value: Any) -> bool:
-    """Whether this may be a title: such go into the texts of rules, where braces mean something."""
-    return isinstance(value, str) and _TITLE.fullmatch(value) is not None
-
-
 def is_policy(data: Mapping[str, Any]) -> bool:
     """Whether a file means to be a policy and no rule."""
     return "detection" not in data and bool({"policy", "zones", "conduits"} & set(data))
@@ -111,26 +105,21 @@ def read_policy(document: Document) -> tuple[Policy | None, list[tuple[int, Faul
     return (None if reading.faults else policy), reading.faults
 
 
-class _Reading:
+class _Reading(Reading):
     """One policy on its way."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.faults: list[tuple[int, Fault]] = []
-
-    def fault(self, fault: Fault, *path: str | int) -> None:
-        self.faults.append((self.document.line(*path), fault))
+    unknown = "policy-key"
 
     def policy(self) -> Policy:
         data = self.document.data
-        self._keys(data, KEYS)
+        self.keys(data, KEYS)
         name = self._name(data.get("policy"), "policy")
         zones = {zone.name: zone for zone in self._zones()}
         conduits = tuple(self._conduits(zones))
         self._nesting(zones)
         if not any(fault.check == "zone-cycle" for _, fault in self.faults):
             self._overlaps(Policy(name, Text(name, name), zones, conduits))
-        return Policy(name, self._title(data, name), zones, conduits)
+        return Policy(name, self.title(data, name), zones, conduits)
 
     def _zones(self) -> Iterator[Zone]:
         zones = self._map(self.document.data, "zones")
@@ -144,7 +133,7 @@ class _Reading:
             yield self._zone(self._name(name, *path), cast("dict[str, Any]", part), path)
 
     def _zone(self, name: str, part: dict[str, Any], path: tuple[str, str]) -> Zone:
-        self._keys(part, ZONE_KEYS, *path)
+        self.keys(part, ZONE_KEYS, *path)
         target = part.get("target")
         if target is not None and (isinstance(target, bool) or target not in range(5)):
             self.fault(Fault("zone-target", name=target), *path, "target")
@@ -153,7 +142,7 @@ class _Reading:
             self.fault(Fault("zone-reserved", name=name), *path)
         members = tuple(self._members(part, path))
         inside = str(part["inside"]) if "inside" in part else None
-        return Zone(name, self._title(part, name, *path), members, inside, target, self.document.line(*path))
+        return Zone(name, self.title(part, name, *path), members, inside, target, self.document.line(*path))
 
     def _members(self, part: dict[str, Any], path: tuple[str, str]) -> Iterator[Network]:
         values: Any = part.get("members", [])
@@ -182,7 +171,7 @@ class _Reading:
 
     def _conduit(self, part: dict[str, Any], index: int, zones: Mapping[str, Zone]) -> Conduit:
         path = ("conduits", index)
-        self._keys(part, CONDUIT_KEYS, *path)
+        self.keys(part, CONDUIT_KEYS, *path)
         for end in ("from", "to"):
             if str(part[end]) not in {*zones, OUTSIDE}:
                 self.fault(Fault("zone-unknown", name=part[end], nearest=nearest(str(part[end]), {*zones, OUTSIDE})), *path, end)
@@ -235,22 +224,10 @@ class _Reading:
                     break
             around.append((member, zone))
 
-    def _keys(self, part: Mapping[str, Any], known: frozenset[str], *path: str | int) -> None:
-        for key in part:
-            if key not in known:
-                self.fault(Fault("policy-key", name=key, nearest=nearest(str(key), known)), *path, str(key))
-
     def _name(self, value: Any, *path: str | int) -> str:
         if not is_name(value):
             self.fault(Fault("policy-name", name=value), *path)
         return str(value)
-
-    def _title(self, part: Mapping[str, Any], name: str, *path: str | int) -> Text:
-        for key in ("title", "title_zh"):
-            if key in part and not is_title(part[key]):
-                self.fault(Fault("policy-title", name=key, most=LONGEST_TITLE), *path, key)
-        english, chinese = (part.get(key) for key in ("title", "title_zh"))
-        return Text(str(english or name).strip(), str(chinese or english or name).strip())
 
     def _map(self, part: Mapping[str, Any], key: str) -> dict[str, Any]:
         value = part.get(key)
