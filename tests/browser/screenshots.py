@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from playwright.sync_api import sync_playwright
 
+from dashboards.serve import RULES
 from records.store import open_store
 from tests.browser.visiting import CHROMIUM, FLAGS, Visit, served, visiting
 from tests.cli import lines, stored
@@ -39,7 +40,7 @@ def addresses(store: Path) -> dict[str, str]:
     return {
         "situation": "", "alerts": "alerts", "alert": f"alert?id={alert['id']}", "suppress": f"suppress?id={alert['id']}", "assets": "assets",
         "asset": f"asset?asset={asset}", "network": "network", "activity": "explore", "rules": "rulebook", "rule": f"rule?rule={rule}",
-        "tuning": "tuning?rule=address-sweep",
+        "tuning": "tuning?rule=address-sweep", "disable": f"disable?rule={rule}",
         "coverage": "coverage", "suppressions": "suppressions", "duties": "duties", "audit": "audit", "reports": "reports", "wall": WALL,
     }  # fmt: skip
 
@@ -47,7 +48,7 @@ def addresses(store: Path) -> dict[str, str]:
 def empty(store: Path) -> dict[str, str]:
     """Pages that are worth a look without anything in the store."""
     open_store(str(store), write=True).close()
-    return {"situation": "", "alerts": "alerts", "assets": "assets", "rules": "rulebook"}
+    return {"situation": "", "alerts": "alerts", "assets": "assets", "rules": "rulebook", "reports": "reports", "duties": "duties"}
 
 
 def taken(browser: Browser, base: str, path: str, file: Path, scheme: Literal["dark", "light"], width: int) -> list[str]:
@@ -70,15 +71,12 @@ def whole(visit: Visit, width: int) -> None:
     visit.page.wait_for_timeout(700)
 
 
-def pictures(words: list[str]) -> Iterator[tuple[str, str, str, Literal["dark", "light"], int]]:
+def pictures(paths: dict[str, dict[str, str]], words: list[str]) -> Iterator[tuple[str, str, str, Literal["dark", "light"], int]]:
     """(state, name of the page, language, scheme, width)."""
-    names = [
-        "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "tuning", "coverage", "suppressions",
-        "duties", "audit", "reports", "wall",
-    ]  # fmt: skip
-    for state, name, language, scheme, width in itertools.product(("demo", "empty"), names, LANGUAGES, SCHEMES, WIDTHS):
-        if (state, width) != ("empty", 1920) and (not words or any(word in f"{name}-{state}-{language}-{scheme}-{width}" for word in words)):
-            yield state, name, language, scheme, width
+    for state, pages in paths.items():
+        for name, language, scheme, width in itertools.product(pages, LANGUAGES, SCHEMES, WIDTHS):
+            if (state, width) != ("empty", 1920) and (not words or any(word in f"{name}-{state}-{language}-{scheme}-{width}" for word in words)):
+                yield state, name, language, scheme, width
 
 
 def main(folder: Path, words: list[str]) -> int:
@@ -89,11 +87,11 @@ def main(folder: Path, words: list[str]) -> int:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (home / "none").mkdir()
         paths = {"demo": addresses(shutil.copytree(stored()[0], home / "store")), "empty": empty(home / "none" / "store")}
-        bases = {"demo": stack.enter_context(served(home, home / "store")), "empty": stack.enter_context(served(home / "none", home / "none" / "store"))}
+        (home / "rules").mkdir()
+        demo = stack.enter_context(served(home, home / "store", **{RULES: str(home / "rules")}))
+        bases = {"demo": demo, "empty": stack.enter_context(served(home / "none", home / "none" / "store"))}
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        for state, name, language, scheme, width in pictures(words):
-            if name not in paths[state]:
-                continue
+        for state, name, language, scheme, width in pictures(paths, words):
             path = paths[state][name]
             file = folder / f"{name}-{state}-{language}-{scheme}-{width}.png"
             faults = taken(browser, bases[state], f"/{path}{'&' if '?' in path else '?'}lang={language}&range=all", file, scheme, width)

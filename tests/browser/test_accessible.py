@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]
 
 from dashboards.access import sessions
+from dashboards.serve import RULES
 from tests.browser.screenshots import addresses
 from tests.browser.visiting import served, visiting
 from tests.cli import stored
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 PAGES = (
-    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "coverage", "suppressions", "duties",
+    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "disable", "coverage", "suppressions", "duties",
     "audit", "reports", "wall",
 )  # fmt: skip
 COLOURED = ("situation", "alert", "network", "activity", "wall")  # with colours of their own: looked at in the dark, too
@@ -34,12 +35,13 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"], "resultTypes": ["violatio
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(stored()[0], home / "store")
+    (home / "rules").mkdir()
     return home
 
 
 @pytest.fixture(scope="module")
 def base(home: Path) -> Iterator[str]:
-    with served(home, home / "store") as address:
+    with served(home, home / "store", **{RULES: str(home / "rules")}) as address:
         yield address
 
 
