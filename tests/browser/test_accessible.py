@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]
 
+from dashboards import serve
 from dashboards.access import sessions
-from dashboards.serve import RULES
 from tests.browser.screenshots import addresses
 from tests.browser.visiting import served, visiting
 from tests.cli import stored
@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(home: Path) -> Iterator[str]:
-    with served(home, home / "store", **{RULES: str(home / "rules")}) as address:
+    with served(home, home / "store", **{serve.RULES: str(home / "rules")}) as address:
         yield address
 
 
