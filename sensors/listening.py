@@ -143,6 +143,14 @@ def harden() -> None:
         libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
+def confine(record: Path | None, tcp: bool) -> None:
+    """Write nothing but the recording, and kernels that are compiled; have no TCP where only interfaces are listened to."""
+    from sensors import fence
+    from sensors.engine.mode import cache_directory
+
+    fence.confine([Path(os.devnull).parent, cache_directory().parent, *([record] if record else [])], tcp)
+
+
 def opener(places: Sequence[str], expression: str, octets: int, portable: bool) -> Callable[[], Intake]:
     """What opens these places, compiled already; it raises BalefireError, as this does for places that cannot be listened to together."""
     elsewhere = [leads_elsewhere(place) for place in places]
@@ -151,7 +159,8 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool) 
         from sensors.sources.ring import Rings, prepare
 
         prepare()
-        return lambda: Rings(places, Program(expression) if expression else None, octets)
+        program = Program(expression) if expression else None
+        return lambda: Rings(places, program, octets)
     if not portable and not all(elsewhere):
         raise UsageError("live.mixed", interface=places[elsewhere.index(False)])
     from sensors.sources import feeds
@@ -173,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
+    confine(given.record, tcp=any(map(leads_elsewhere, given.places)))
     try:
         opened = opener(given.places, given.filter, given.mebibytes << 20, given.portable)
         if given.wait and not sys.stdin.readline():

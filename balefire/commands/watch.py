@@ -10,12 +10,14 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import click
+import platformdirs
 
 from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
@@ -67,6 +69,7 @@ def watch(
     more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
     more += ["--portable"] if portable or sys.platform != "linux" else []
     with _listener(interfaces, more) as process:
+        _confine(screen)
         from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
 
         check(screen, rules)
@@ -144,6 +147,15 @@ def _forgo() -> None:
     sets = [value & ~(1 << NET_RAW) if number < 3 else value for number, value in enumerate(struct.unpack("=6I", rights.raw))]
     libc.capset(head, struct.pack("=6I", *sets))
     libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # … nor has anything that it starts, where this very Python has the right by its file (containers)
+
+
+def _confine(screen: Screen) -> None:
+    """It reads what others sent, and writes nothing but the store, what waits for it, reports, and what is made anew when it is lost."""
+    from sensors.fence import confine
+
+    named = (os.environ.get("BALEFIRE_SPOOL"), screen.settings.reports.directory, "" if "://" in screen.store else screen.store)
+    own = (platformdirs.user_data_path("balefire"), platformdirs.user_cache_path(), Path(tempfile.gettempdir()), Path(os.devnull).parent)
+    confine((*own, *(Path(place) for place in named if place)), tcp=True)
 
 
 def _begun(said: Iterable[bytes]) -> list[str]:
