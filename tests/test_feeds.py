@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import struct
 import sys
@@ -265,8 +266,14 @@ def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
     assert (status, summary["packets"]) == (3, len(talk().packets)), rest
     assert rest.count("127.0.0.1: is not a capture") == 1
     assert "2 captures that came were bad" in rest
+    with started(words, INTERPRETED) as process:
+        port = int(said(process, "Listening on tcp-listen://").split(b"127.0.0.1:")[1].split()[0])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(pcap(talk("10.0.0.8").packets))
+        said(process, "Detectors go on with what they knew")
+        assert ended(process, signal.SIGTERM)[0] == 0
     effects = [row["ot"]["effect"] for row in stored(tmp_path / "store", "activities")]
-    assert sorted(effects) == ["value.read", "value.write"]
+    assert sorted(effects) == ["value.read", "value.read", "value.write", "value.write"]
 
 
 @pytest.mark.netns

@@ -76,7 +76,17 @@ def watch(
         _warm(screen)
         with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
             capture, teller = _listening(screen, process, interfaces, observer)
-        taken_in(screen, as_json, lambda alert: _tell(screen, alert), captures=[capture], learn=(), observer=observer, site=site or settings.site, rules=rules)
+        taken_in(
+            screen,
+            as_json,
+            lambda alert: _tell(screen, alert),
+            captures=[capture],
+            learn=(),
+            observer=observer,
+            site=site or settings.site,
+            rules=rules,
+            resume=True,
+        )
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
