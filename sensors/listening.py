@@ -143,12 +143,13 @@ def harden() -> None:
         libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
 
 
-def confine(record: Path | None, tcp: bool) -> None:
-    """Write nothing but the recording, and kernels that are compiled; have no TCP where only interfaces are listened to."""
+def confine(record: Path | None, places: Sequence[str]) -> None:
+    """Write nothing but the recording, kernels that are compiled, and folders into which captures fall; have no TCP where none is asked for."""
     from sensors import fence
     from sensors.engine.mode import cache_directory
 
-    fence.confine([Path(os.devnull).parent, cache_directory().parent, *([record] if record else [])], tcp)
+    folders = [Path(place) for place in places if leads_elsewhere(place) and "://" not in place]
+    fence.confine([Path(os.devnull).parent, cache_directory().parent, *folders, *([record] if record else [])], tcp=any("://" in place for place in places))
 
 
 def opener(places: Sequence[str], expression: str, octets: int, portable: bool) -> Callable[[], Intake]:
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
-    confine(given.record, tcp=any(map(leads_elsewhere, given.places)))
+    confine(given.record, given.places)
     try:
         opened = opener(given.places, given.filter, given.mebibytes << 20, given.portable)
         if given.wait and not sys.stdin.readline():

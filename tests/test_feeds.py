@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import socket
@@ -233,12 +234,53 @@ def test_it_connects_and_connects_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert written(heard.out) == expected(made, where) * 2
 
 
+def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nobody writes them any more, oldest first; time stands still in between, for what comes next is from before."""
+    monkeypatch.setattr(doors, "LOOK_S", 0.02)
+    monkeypatch.setattr(doors, "SETTLED_S", 0.2)
+    monkeypatch.setattr(feeds, "SLACK", 0)
+    folder, first, second = tmp_path / "drop", talk(), talk("10.0.0.8")
+    folder.mkdir()
+    (folder / "first.pcap").write_bytes(pcap(first.packets))
+    (folder / ".hidden").write_bytes(b"nothing")
+    with hearing(tmp_path, monkeypatch, str(folder)) as heard:
+        content = gzip.compress(pcap(second.packets))
+        with (folder / "second.pcap.gz").open("wb") as file:
+            for at in range(0, len(content), len(content) // 8):  # it goes on for longer than a file has to rest
+                file.write(content[at : at + len(content) // 8])
+                file.flush()
+                time.sleep(0.05)
+        heard.has(len(first.packets) + len(second.packets))
+        (folder / "third.pcap").write_bytes(b"no capture")
+        heard.hears("error")
+        (folder / "last.pcap").write_bytes(pcap(first.packets))
+        heard.has(2 * len(first.packets) + len(second.packets))
+        heard.wait(lambda: len(ticks(heard.out.read_bytes())) > 3)
+    assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
+    assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
+    assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "last.pcap"}
+    (problem,) = [told for told in heard.said if "error" in told]
+    assert (problem["error"], problem["values"]["file"]) == ("capture.unknown", str(folder / "third.pcap"))
+    assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
+
+
+def test_a_folder_that_cannot_be_read_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "LOOK_S", 0.01)
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    with hearing(tmp_path, monkeypatch, str(folder)) as heard:
+        folder.rmdir()
+        heard.hears("away")
+        time.sleep(0.1)
+    assert sum("away" in told for told in heard.said) == 1
+
+
 @pytest.mark.parametrize(
     ("places", "expression", "key"),
     [
         (["tcp://:1"], "", "live.place"), (["tcp://10.0.0.1:99999"], "", "live.place"), (["udp://10.0.0.1:9"], "", "live.place"),
         (["tcp-listen://127.0.0.1:1/x"], "", "live.place"), (["tcp://10.0.0.1"], "port 502", "live.unfiltered"),
-        (["tcp://10.0.0.1", "lo"], "", "live.mixed"), (["tcp-listen://192.0.2.1:57012"], "", "live.port"),
+        (["tcp://10.0.0.1", "lo"], "", "live.mixed"), (["tcp-listen://192.0.2.1:57012"], "", "live.port"), (["./nowhere"], "", "capture.missing"),
     ],
 )  # fmt: skip
 def test_places_that_are_none(places: list[str], expression: str, key: str) -> None:

@@ -92,14 +92,15 @@ def test_unconfined_all_of_that_works(tmp_path: Path) -> None:
     assert {told["thread"], told["child"], told["tcp"], *told["changed"][:2]} == {"done"}
 
 
-def test_what_listens_is_confined(tmp_path: Path) -> None:
-    """By the time that it listens: to its recording alone."""
-    script = """
+@pytest.mark.parametrize(("words", "tcp"), [('"--record", may, "tcp-listen://127.0.0.1:0"', "done"), ("may", "EACCES")])
+def test_what_listens_is_confined(words: str, tcp: str, tmp_path: Path) -> None:
+    """By the time that it listens: to its recording, or the folder that it empties."""
+    script = f"""
 from sensors import listening
 listening.say = lambda told: (tried(may, not_), os._exit(0)) if "ready" in told else None
-listening.main(["--record", may, "tcp-listen://127.0.0.1:0"])
+listening.main([{words}])
 """
-    assert asked(script, tmp_path) == REFUSED | {"tcp": "done"}
+    assert asked(script, tmp_path) == REFUSED | {"tcp": tcp}
 
 
 def test_what_listens_to_interfaces_alone_has_no_tcp(tmp_path: Path) -> None:

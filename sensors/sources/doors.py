@@ -1,4 +1,4 @@
-"""Where captures come in that others write as they listen: over TCP (pcap-over-IP), and from a process that sniffs an interface.
+"""Where captures come in that others write as they listen: over TCP (pcap-over-IP), as files in a folder, and from a process that sniffs an interface.
 
 pcap-over-IP is a pcap or pcapng, one end of a connection of TCP to the other, and nothing else; by custom on port 57012. Nothing is ever sent there.
 """
@@ -9,7 +9,9 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +26,9 @@ PORT: Final = 57012
 MOST_LINES: Final = 16  # peers of one door at a time
 WAKE_S: Final = 0.2
 CONNECT_S: Final = 10.0
+LOOK_S: Final = 1.0  # between looks at a folder
+SETTLED_S: Final = 5.0  # since a file was written last
+READ: Final = "read"  # the folder of what was read, inside the other
 FIRST_S, LONGEST_S = 1.0, 30.0  # until the next try: twice as long each time, until something came
 
 
@@ -32,8 +37,8 @@ class Taker(Protocol):
 
     stopped: Event
 
-    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None]) -> bool:
-        """Read a capture to its end, which `end` brings about in order; was there a packet?"""
+    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool:
+        """Read a capture to its end, which `end` brings about in order; was there a packet? Without `end` it is a file, of this path."""
         ...
 
     def do(self, task: Callable[[], None]) -> None:
@@ -61,15 +66,17 @@ class Door(Protocol):
 
 def leads_elsewhere(place: str) -> bool:
     """Is it no interface, but where a capture comes from?"""
-    return "://" in place
+    return "/" in place  # no interface of any system has one in its name
 
 
 def door(place: str, expression: str = "") -> Door:
-    """The door that a place names: tcp://HOST:PORT, tcp-listen://ADDRESS:PORT, or an interface. Raises UsageError and InputError."""
+    """The door that a place names: tcp://HOST:PORT, tcp-listen://ADDRESS:PORT, a folder (with a slash), or an interface. Raises UsageError and InputError."""
     if not leads_elsewhere(place):
         return Sniffed(place, expression)
     if expression:
         raise UsageError("live.unfiltered", place=place)
+    if "://" not in place:
+        return Folder(place)
     try:
         parts = urlsplit(place)
         host, port = parts.hostname, PORT if parts.port is None else parts.port
@@ -165,6 +172,51 @@ class Listener:
     def close(self) -> None:
         """Nobody comes in any more."""
         self._socket.close()
+
+
+class Folder:
+    """A folder into which capture files fall. What was read is moved into one inside it, so that it is read once, whatever ends meanwhile."""
+
+    def __init__(self, place: str) -> None:
+        self.name, self._folder = place, Path(place)
+        if not self._folder.is_dir():
+            raise UsageError("capture.missing", file=place)
+        self._seen: dict[Path, tuple[int, int, float]] = {}
+
+    def run(self, taker: Taker) -> None:
+        """See `Door`."""
+        reason = ""
+        while not taker.stopped.wait(LOOK_S):
+            try:
+                for path in self._settled():
+                    if not taker.stopped.is_set():
+                        self._read(taker, path)
+                reason = ""
+            except OSError as error:  # the folder is gone, or may not be written
+                if (why := error.strerror or str(error)) != reason:
+                    taker.say(away=self.name, reason=why)
+                reason = why
+
+    def _settled(self) -> list[Path]:
+        """The files that nobody has written for a while, oldest first."""
+        now, seen = time.monotonic(), dict[Path, tuple[int, int, float]]()
+        for path in self._folder.iterdir():
+            if not path.name.startswith(".") and path.is_file():
+                told = path.stat()
+                size, changed, since = self._seen.get(path, (-1, -1, now))
+                seen[path] = (told.st_size, told.st_mtime_ns, since if (size, changed) == (told.st_size, told.st_mtime_ns) else now)
+        self._seen = seen
+        return sorted((path for path, (_, _, since) in seen.items() if now - since >= SETTLED_S), key=lambda path: (seen[path][1], path.name))
+
+    def _read(self, taker: Taker, path: Path) -> None:
+        done = self._folder / READ
+        done.mkdir(exist_ok=True)
+        with path.open("rb", buffering=0) as file:
+            taker.take_in(self.name, cast("BinaryIO", file), None, str(path))
+        path.rename(done / path.name)
+
+    def close(self) -> None:
+        """A file is closed where it ended."""
 
 
 class Sniffed:

@@ -57,11 +57,24 @@ def rewrite(memory: Any, packets: Any, rows: int, numbers: Any, out: Any) -> int
 
 
 class Taken(NamedTuple):
-    """Blocks of one capture, and the time of its newest packet; without any, its end."""
+    """Blocks of one capture, and the time of its newest packet; without any, its end. `live`: whether its time goes on while nothing comes."""
 
     capture: int
     newest: int
     blocks: bytes
+    live: bool
+
+
+class Clock(NamedTuple):
+    """What time it was at least when something was heard (monotonic seconds), and whether it goes on."""
+
+    newest: int
+    heard: float
+    live: bool
+
+    def time(self) -> int:
+        """What time it is now."""
+        return self.newest + (max(int((time.monotonic() - self.heard) * 1e9) - SLACK, 0) if self.live else 0)
 
 
 class Feeds:
@@ -78,12 +91,12 @@ class Feeds:
         for number in (self._wake, self._woken):
             os.set_blocking(number, False)
         self._captures = count()
-        self._ends: dict[int, Callable[[], None]] = {}
+        self._ends: dict[int, Callable[[], None] | None] = {}
         self._packets, self._dropped = Counter[int](), Counter[int]()
         self._bad = Counter[tuple[str, str]]()
         self._said: deque[dict[str, object]] = deque(maxlen=1 << 10)
-        self._clocks: dict[int, tuple[int, float]] = {}
-        self._last: tuple[int, float] | None = None
+        self._clocks: dict[int, Clock] = {}
+        self._last: Clock | None = None
         self._threads: list[threading.Thread] = []
         self._until = 0.0
         for door in doors:
@@ -101,28 +114,27 @@ class Feeds:
         """Have people told at the next look."""
         self._said.append(told)
 
-    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None]) -> bool:
-        """Read a capture to its end; was there a packet?"""
+    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool:
+        """Read a capture to its end; see `Taker`."""
         with self._lock:
             if self.stopped.is_set():
                 return False
             number = next(self._captures)
             self._ends[number] = end
         try:
-            return self._read(name, number, file)
+            return self._read(name, number, file, path or name, live=end is not None)
         except BalefireError as error:
             self._refuse(name, error)
-            return False
         except OSError as error:
-            self._refuse(name, InputError("capture.unreadable", file=name, reason=error.strerror or str(error)))
-            return False
+            self._refuse(name, InputError("capture.unreadable", file=path or name, reason=error.strerror or str(error)))
         finally:
+            self._queue.put(Taken(number, 0, b"", live=False))
             with self._lock:
                 del self._ends[number]
-            self._queue.put(Taken(number, 0, b""))
+        return False
 
-    def _read(self, name: str, number: int, file: BinaryIO) -> bool:
-        (capture,) = listen(file, name)
+    def _read(self, name: str, number: int, file: BinaryIO, path: str, live: bool) -> bool:
+        (capture,) = listen(file, path)
         if capture.error is not None:
             raise capture.error
         source = open_capture(capture)
@@ -137,7 +149,7 @@ class Feeds:
                 for drop in source.drops:
                     self._dropped[int(numbers[drop.interface])] += drop.packets
             newest = max([int(packets.time[rows - 1]), *(tick.time for tick in source.ticks)])
-            self._queue.put(Taken(number, newest, out[:filled].tobytes()))
+            self._queue.put(Taken(number, newest, out[:filled].tobytes(), live))
             with suppress(BlockingIOError):  # who is to be woken knows
                 os.write(self._woken, b"!")
         if source.error is not None:
@@ -175,17 +187,22 @@ class Feeds:
             try:
                 taken = self._queue.get(timeout=WAKE_S) if last else self._queue.get_nowait()
             except Empty:
-                if not last or time.monotonic() > self._until or not any(each.is_alive() for each in self._threads):
+                if not last or not self._unfinished():
                     return b""
                 continue
             self._follow(taken)
             if taken.blocks:
                 return taken.blocks
 
+    def _unfinished(self) -> bool:
+        """After `stop`: is something on its way? Lines have so long, a file is read to its end."""
+        with self._lock:
+            return None in self._ends.values() or (time.monotonic() < self._until and any(each.is_alive() for each in self._threads))
+
     def _follow(self, taken: Taken) -> None:
         """Its clock, now that what came before it is on its way."""
         if taken.blocks:
-            self._clocks[taken.capture] = self._last = (taken.newest, time.monotonic())
+            self._clocks[taken.capture] = self._last = Clock(taken.newest, time.monotonic(), taken.live)
         elif (ended := self._clocks.pop(taken.capture, None)) and not self._clocks:
             self._last = ended
 
@@ -193,8 +210,7 @@ class Feeds:
         """The time up to which all packets should be here, of whoever is behind; and what each interface gave and dropped."""
         if self._last is None:
             return b""
-        now, clocks = time.monotonic(), list(self._clocks.values()) or [self._last]
-        told = min(newest + max(int((now - heard) * 1e9) - SLACK, 0) for newest, heard in clocks)
+        told = min(clock.time() for clock in list(self._clocks.values()) or [self._last])
         with self._lock:
             return b"".join(statistics(number, told, self._packets[number], self._dropped[number]) for number in range(len(self.interfaces)))
 
@@ -216,7 +232,8 @@ class Feeds:
             self.stopped.set()
             ends = list(self._ends.values())
         for end in ends:
-            end()
+            if end is not None:
+                end()
 
     def counts(self) -> dict[str, int]:
         """Packets that came, those that were dropped as whoever wrote them said, and captures that were bad."""
