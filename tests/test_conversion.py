@@ -6,6 +6,7 @@ import json
 import math
 from functools import cache
 from itertools import product
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,6 @@ from tests.frames import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from detectors.rulebook.predicates import Predicate
     from records.search import Condition
@@ -206,7 +206,9 @@ def test_the_command_converts_what_it_can_and_says_why_not(tmp_path: Path) -> No
     )
     stop = (own_rules() / "control" / "controller-stopped.yml").read_text("utf-8")
     (tmp_path / "controller-stopped.yml").write_text(stop)
+    (tmp_path / "odd.yml").write_text("id: odd\n")
     told = one("rules", "convert", tmp_path, status=1)
+    assert {(Path(row["file"]).name, row["rule"]) for row in told["problems"]} == {("odd.yml", "odd")}
     assert [row["rule"] for row in told["converted"]] == ["controller-stopped"]
     assert [(row["rule"], len(row["reasons"])) for row in told["refused"]] == [("hours", 1)]
     assert told["rules"] == 2
@@ -214,7 +216,12 @@ def test_the_command_converts_what_it_can_and_says_why_not(tmp_path: Path) -> No
     assert '"ot.effect"' in json.dumps(told["converted"][0]["query"])
     said = balefire("rules", "convert", tmp_path, "--language", "zh")
     assert "时、日、周" in said.stderr
+    assert f"{tmp_path}/hours.yml: hours: " in said.stderr
+    assert f"{tmp_path}/odd.yml:1: " in said.stderr
     assert said.stdout.startswith("controller-stopped: {")
+    (tmp_path / "none").mkdir()
+    none = balefire("rules", "convert", tmp_path / "none")
+    assert (none.exit_code, "nothing to try" in none.stderr) == (1, True)
 
 
 def test_every_shipped_rule_on_single_rows_converts_or_says_why() -> None:

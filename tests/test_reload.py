@@ -323,15 +323,28 @@ def test_what_a_file_in_force_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (folder / "large.yml").write_bytes(b"# " + b"x" * (LARGEST + 10))
     (folder / "octets.yml").write_bytes(bytes(range(256)))
     (folder / "link.yml").symlink_to(tmp_path / "nowhere.yml")
+    (folder / "broken.yml").symlink_to("/proc/self/mem")  # reading it is an input or output error
     watched = Watched(folder, monkeypatch)
     assert watched.rules() == ["writes"]
     checks = {Path(problem.file).name: problem.check for problem in load(watched.ruling.rules).problems if problem.blocks}
     assert checks["large.yml"] == "too-large"
     assert checks["octets.yml"] == "encoding"
+    (broken,) = (problem for problem in watched.ruling.book.problems if problem.file == str(folder / "broken.yml"))
+    assert broken.check == "unreadable"
+    assert "Put a copy that can be read in its place" in broken.advice.en
     assert versions.decoded(versions.encoded([watched.ruling.version])) == [watched.ruling.version]
     watched.ruling.close()
     with pytest.raises(UsageError):
         Ruling((tmp_path / "nowhere",), None, lambda _: None)
+
+
+def test_a_file_in_force_that_cannot_be_read_any_more_stays_in_force(watched: Watched, tmp_path: Path) -> None:
+    file = tmp_path / "rules" / "writes.yml"
+    file.unlink()
+    file.symlink_to("/proc/self/mem")
+    assert not watched.look()
+    assert watched.rules() == ["writes"]
+    assert watched.said[-1].startswith(f"{file}:1: The file cannot be read: Input/output error. Put a copy")
 
 
 def test_a_file_in_force_that_becomes_a_link_to_nothing_stays_in_force(watched: Watched, tmp_path: Path) -> None:

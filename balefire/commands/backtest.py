@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.commands.rulebook import told
+from balefire.commands.rulebook import something, told
 from balefire.commands.versions import in_force
 from records.errors import UsageError
 from records.wording import say
@@ -260,13 +260,15 @@ def convert(screen: Screen, path: Path, as_json: bool) -> None:
         screen.note(told(problem, screen.language))
     if found.problems or found.refused:
         screen.worse(1)
+    something(screen, path, len(found.problems) + len(found.refused) + len(found.converted))
     refused = [{"rule": one.id, "file": one.file, "reasons": [getattr(reason, screen.language) for reason in one.reasons]} for one in found.refused]
     if as_json:
         converted = [{"rule": one.id, "file": one.file, "table": one.table, "query": one.query} for one in found.converted]
-        screen.emit({"rules": len(found.converted) + len(refused), "converted": converted, "refused": refused})
+        problems = [problem.row(screen.language) for problem in found.problems]
+        screen.emit({"rules": len(found.converted) + len(refused), "converted": converted, "refused": refused, "problems": problems})
         return
     for one in found.converted:
         screen.print(f"{one.id}: {to_json(one.query)}")
     for row in refused:
         for reason in row["reasons"]:
-            screen.note(f"{row['file']}: {reason}")
+            screen.note(f"{row['file']}: {row['rule']}: {reason}")

@@ -102,14 +102,16 @@ def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_j
 def _read(file: Path) -> tuple[Policy | None, list[Problem]]:
     """The policy of a file and what is wrong. Raises UsageError for one that does not exist."""
     from detectors.policy.zones import read_policy
-    from detectors.rulebook.document import LARGEST, read
+    from detectors.rulebook.document import content_of, read, unread
     from detectors.rulebook.problems import Fault, problem
     from records.errors import UsageError
 
     if not file.is_file():
         raise UsageError("policy_missing", file=file)
-    with file.open("rb") as stream:
-        document = read(stream.read(LARGEST + 1))
+    try:
+        document = read(content_of(file))
+    except OSError as error:
+        return None, [problem(str(file), 1, "", unread(file, error))]
     if {"detection", "correlation", "filter"} & document.data.keys():
         return None, [problem(str(file), document.start, "", Fault("policy-rule"))]
     found, faults = read_policy(document) if document.data else (None, [])

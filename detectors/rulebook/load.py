@@ -16,7 +16,7 @@ from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.disabled import FILE as DISABLED
 from detectors.rulebook.disabled import read_disabled
-from detectors.rulebook.document import Document, content_of, is_named, read
+from detectors.rulebook.document import Document, content_of, is_named, read, unread
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
@@ -45,7 +45,10 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What a set of rule files holds: rules in the order of their ids, what is wrong, and what the tests inside gave."""
+    """What a set of rule files holds: rules in the order of their ids, what is wrong, and what the tests inside gave.
+
+    `files` are those that are to hold rules, `beside` the names of those read with them that hold none.
+    """
 
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
@@ -55,6 +58,7 @@ class Rulebook:
     replacing: tuple[Rule, ...] = ()  # rules of a user that stand in the place of a bundled one of the same id
     filters: tuple[Filter, ...] = ()
     placeholders: Placeholders = field(default_factory=Placeholders)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
         replacing=tuple(book.rules[name] for name in sorted(book.bundled) if name in book.rules and book.rules[name].file != book.bundled[name].file),
         filters=tuple(book.filters),
         placeholders=placeholders,
+        beside=tuple(file.name for _, file in found if file.name in BESIDE),
     )
 
 
@@ -343,14 +348,11 @@ def of_original(problem: Problem, file: str) -> Problem:
 
 
 def _reading(file: Path) -> Reading:
-    if not file.is_file():
-        reading = Reading(str(file), Document({}))
-        reading.fault(Fault("no-file"))
-        return reading
+    wanted = file.with_suffix(".yml").name.lower()
+    if wanted in BESIDE and file.name != wanted:  # Disabled.yml, disabled.yaml
+        return Reading(str(file), Document({}), faults=[(1, Fault("beside-name", name=file.name, wanted=wanted))])
     try:
         document = read(content_of(file))
     except OSError as error:
-        reading = Reading(str(file), Document({}))
-        reading.fault(Fault("unreadable", detail=error.strerror or str(error)))
-        return reading
+        return Reading(str(file), Document({}), faults=[(1, unread(file, error))])
     return Reading(str(file), document, str(document.data.get("id") or ""), list(document.faults))

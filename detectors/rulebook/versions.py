@@ -87,10 +87,10 @@ def read(rules: Iterable[Path], own: bool = True) -> Version:
 
 
 def _content(file: Path) -> str:
-    """What a file holds, or nothing of one that is not ours to read, or of what is no file; the loader says so."""
+    """What a file holds, or nothing of one that cannot be read, or of what is no file; the loader says so."""
     try:
         return content_of(file).decode("utf-8", "surrogateescape")
-    except (PermissionError, FileNotFoundError):
+    except OSError:
         return ""
 
 
