@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from detectors.rulebook import versions
-from detectors.rulebook.load import load, of_original, own_rules
-from detectors.rulebook.problems import Fault, problem, text
+from detectors.rulebook.document import is_directory, is_file
+from detectors.rulebook.load import load, of_original, own_rules, problems_of
+from detectors.rulebook.problems import text
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ LOOK_S: Final = 1.0  # between looks at the files
 SETTLED_S: Final = 0.3  # since the last change, so that what is being written or copied is not read half
 RULES: Final = "rules"  # the detector that judges by them
 
-NO_FILE: Final = (0, -1)  # the mark of what bears a rule file's name and is none: a link to nothing, a pipe
+NO_FILE: Final = (0, -1)  # the mark of what bears a rule file's name and is none: a link to nothing, a pipe, what lies where nobody lets us look
 
 Marks = dict[Path, tuple[int, int]]
 Loaded = tuple["Version", tuple[Path, ...], "Rulebook"]  # what the files held, where the copies of them lie, what the loader made of these
@@ -96,7 +97,7 @@ class Ruling:
             return
         self._marks = marks
         if gone := next((path for path, mark in marks.items() if mark == NO_FILE != self._first.get(path)), None):
-            self._refuse(str(gone), text("detectors.reload.refused", version=self.version.id), [problem(str(gone), 1, "", Fault("no-file"))])
+            self._refuse(str(gone), text("detectors.reload.refused", version=self.version.id), problems_of(gone))
             return
         self.loading = self._thread.submit(self._loaded)
 
@@ -136,9 +137,9 @@ class Ruling:
         """When each file and directory was last written, and its size. Raises OSError."""
         found: Marks = {}
         for root in self._watched:
-            folders = [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
+            folders = [root, *(path for path in root.rglob("*") if is_directory(path))] if is_directory(root) else []
             for path in (*folders, *versions.rule_files(root)):
-                stat = path.stat() if path.is_file() or path.is_dir() else None
+                stat = path.stat() if is_file(path) or is_directory(path) else None
                 found[path] = (stat.st_mtime_ns, stat.st_size) if stat else NO_FILE
         return found
 

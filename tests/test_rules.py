@@ -477,7 +477,8 @@ def test_what_is_no_yaml_is_told_in_the_readers_words_with_a_fix_of_its_own(cont
     ("value", "read_as", "advice"),
     [
         ("0502", "322", "Write 502 "), ("-017", "-15", "Write -17 "), ("0b11", "3", "Write 3 "), ("1_000", "1000", "Write 1000 "),
-        ("1_0.5", "10.5", "Write 10.5 "), ("1:30", "90", "Write 90 "), ("10:20:30:40:50:55", "8041827055", "Write "), ("1:30.5", "90.5", "Write 90.5 "), ("yes", "true", "Write true "),
+        ("1_0.5", "10.5", "Write 10.5 "), ("1:30", "90", "Write 90 "),
+        ("10:20:30:40:50:55", "8041827055", "Write "), ("1:30.5", "90.5", "Write 90.5 "), ("yes", "true", "Write true "),
         ("On", "true", "Write true "), ("NO", "false", "Write false "), ("off", "false", "Write false "), (".inf", "no finite number", "No field holds that."),
         (".nan", "no finite number", "No field holds that."),
     ],

@@ -111,7 +111,7 @@ def _read(file: Path) -> tuple[Policy | None, list[Problem]]:
     try:
         document = read(content_of(file))
     except OSError as error:
-        return None, [problem(str(file), 1, "", unread(file, error))]
+        return None, [problem(str(file), 1, "", unread(error))]
     if {"detection", "correlation", "filter"} & document.data.keys():
         return None, [problem(str(file), document.start, "", Fault("policy-rule"))]
     found, faults = read_policy(document) if document.data else (None, [])

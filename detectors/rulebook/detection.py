@@ -168,7 +168,7 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> SigmaDetecti
     """One value by itself, so that what is wrong with it has its own line."""
     try:
         if not isinstance(value, _PLAIN):
-            raise Fault("value", value=text(f"detectors.detail.{'map' if isinstance(value, dict) else 'list'}"))
+            raise Fault("value", value=text(f"detectors.detail.{'map' if isinstance(cast('object', value), dict) else 'list'}"))
         item = _expanded(key, value, found) if key and "expand" in key.split("|")[1:] else _parsed(key, value)
         for one in item.value:
             _try(item.field, one, found)

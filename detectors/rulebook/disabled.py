@@ -27,7 +27,7 @@ def read_disabled(file: Path, known: Collection[str] | None) -> tuple[dict[str, 
     try:
         content = content_of(file)
     except OSError as error:
-        return {}, [problem(str(file), 1, "", unread(file, error))]
+        return {}, [problem(str(file), 1, "", unread(error))]
     found, faults = entries(content)
     for name in [name for name in found if known is not None and name not in known]:
         faults.append((read(content).line(name), Fault("disabled-unknown", name=name, nearest=nearest(name, known or ()))))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from dataclasses import dataclass, field
-from errno import ENOENT
+from errno import ELOOP, ENOENT
 from os import strerror
+from pathlib import Path as File
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
@@ -17,8 +20,6 @@ from detectors.rulebook.problems import Fault, text
 from detectors.rulebook.scalars import DATE, NUMBERS, PLAIN, TEXT, misread
 
 if TYPE_CHECKING:
-    from pathlib import Path as File
-
     from records.model import Text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
@@ -72,24 +73,47 @@ def _trouble(error: yaml.MarkedYAMLError) -> tuple[int, Fault]:
     return mark.line + 1 if mark else 1, _said(detail)
 
 
+def is_file(file: File) -> bool:
+    """Whether it is a file. What lies in a directory that cannot be entered is nothing; pathlib raises."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
+
+
+def is_directory(file: File) -> bool:
+    """Whether it is a directory, as `is_file`."""
+    try:
+        return file.is_dir()
+    except OSError:
+        return False
+
+
+def files_in(folder: File) -> list[File]:
+    """What bears the name of a rule file in a directory, in order. Where one cannot be looked into, `*.yml` in it stands for whatever is there."""
+    shut: list[OSError] = []
+    found = [File(place) / name for place, folders, files in os.walk(folder, onerror=shut.append) for name in (*folders, *files)]
+    return sorted([*(file for file in found if is_named(file)), *(File(error.filename) / "*.yml" for error in shut)])
+
+
 def is_named(file: File) -> bool:
     """Whether it bears the name of a rule file. What does and is no file is told, not passed over; but for a directory, and an editor's lock (`.#name`)."""
     if file.suffix.lower() not in ENDINGS:
         return False
-    return file.is_file() or not (file.name.startswith(".#") or (file.is_dir() and not file.is_symlink()))
+    return is_file(file) or not (file.name.startswith(".#") or (is_directory(file) and not file.is_symlink()))
 
 
 def content_of(file: File) -> bytes:
     """What a file holds; of one that is too large, enough to be refused by its size. Raises OSError, also for what is no file."""
-    if not file.is_file():  # a pipe or a device may never end
+    if not S_ISREG(file.stat().st_mode):  # a pipe or a device may never end
         raise FileNotFoundError(ENOENT, strerror(ENOENT), str(file))
     with file.open("rb") as opened:
         return opened.read(LARGEST + 1)
 
 
-def unread(file: File, error: OSError) -> Fault:
+def unread(error: OSError) -> Fault:
     """Why a file could not be read, and what to do about just that."""
-    if not file.is_file():
+    if error.errno in (ENOENT, ELOOP):
         return Fault("no-file")
     return Fault("unreadable", detail=error.strerror or str(error), fix=text(f"detectors.fix.{'rights' if isinstance(error, PermissionError) else 'damaged'}"))
 

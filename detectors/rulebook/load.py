@@ -16,7 +16,7 @@ from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.disabled import FILE as DISABLED
 from detectors.rulebook.disabled import read_disabled
-from detectors.rulebook.document import Document, content_of, is_named, read, unread
+from detectors.rulebook.document import Document, content_of, files_in, is_directory, is_file, read, unread
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from records.schema import Table
 
-__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules"]
+__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules", "problems_of"]
 
 BESIDE: Final = (FILE, DISABLED)  # files of a directory of rules that are none
 
@@ -84,7 +84,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
     placeholders, problems = _placeholders(found)
     book = _Book(placeholders, [item for own, file in found if file.name not in BESIDE for item in _items(file, own)])
     book.read()
-    problems += book.disable([(file, any(file.is_relative_to(path) for path in paths if path.is_dir())) for _, file in found if file.name == DISABLED])
+    problems += book.disable([(file, any(file.is_relative_to(path) for path in paths if is_directory(path))) for _, file in found if file.name == DISABLED])
     readings = [item.reading for item in book.items]
     return Rulebook(
         rules=tuple(book.rules[name] for name in sorted(book.rules)),
@@ -293,18 +293,24 @@ def _sorted_out(paths: Iterable[Path]) -> Iterator[tuple[bool, Path]]:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if not path.is_dir() and not path.is_file():  # what is neither may never end
+        if not is_directory(path) and not is_file(path):  # what is neither may never end
             raise missing(path)
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if is_named(file))
+        if is_directory(path):
+            yield from files_in(path)
         else:
             yield path
-            yield from (beside for name in BESIDE if (beside := path.parent / name).is_file())
+            yield from (beside for name in BESIDE if is_file(beside := path.parent / name))
 
 
 def missing(path: Path) -> UsageError:
-    """What to say of a path that is neither a file nor a directory."""
-    return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
+    """What to say of a path that is neither a file nor a directory, or is where nobody lets us look."""
+    try:
+        path.stat()
+    except PermissionError:
+        return UsageError("rules_shut", path=path)
+    except OSError:
+        return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
+    return UsageError("rules_no_file", path=path)
 
 
 def _is_of_the_site(data: Mapping[str, Any]) -> bool:
@@ -343,8 +349,13 @@ def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: 
 
 def of_original(problem: Problem, file: str) -> Problem:
     """What is wrong with a copy, said of the file that it is of; where this could not be read, that."""
-    why = _reading(Path(file)).problems() if problem.check == "not-a-rule" and lexists(file) else []
-    return why[0] if why else replace(problem, file=file)
+    why = problems_of(Path(file)) if problem.check == "not-a-rule" else []
+    return why[0] if why and (why[0].check == "unreadable" or lexists(file)) else replace(problem, file=file)
+
+
+def problems_of(file: Path) -> list[Problem]:
+    """What keeps a file from being read as it is now."""
+    return _reading(file).problems()
 
 
 def _reading(file: Path) -> Reading:
@@ -354,5 +365,5 @@ def _reading(file: Path) -> Reading:
     try:
         document = read(content_of(file))
     except OSError as error:
-        return Reading(str(file), Document({}), faults=[(1, unread(file, error))])
+        return Reading(str(file), Document({}), faults=[(1, unread(error))])
     return Reading(str(file), document, str(document.data.get("id") or ""), list(document.faults))

@@ -63,7 +63,7 @@ def read_placeholders(file: Path) -> tuple[dict[str, tuple[Scalar, ...]], list[P
     try:
         document = read(content_of(file))
     except OSError as error:
-        return {}, [problem(str(file), 1, "", unread(file, error))]
+        return {}, [problem(str(file), 1, "", unread(error))]
     faults = list(document.faults)
     found: dict[str, tuple[Scalar, ...]] = {}
     for name, value in document.data.items():
