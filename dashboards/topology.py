@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 MOST: Final = 600  # assets that are drawn
-MOST_LINKS: Final = 400  # that are drawn, and those of the chosen asset: more are no picture
+MOST_LINKS: Final = 300  # that are drawn, and those of the chosen asset: more are no picture
 MOST_KINDS: Final = 20_000  # of who asked whom with which effect that are asked for
 LONGEST: Final = 30 * DAY  # of the time that is compared with
 STEPS: Final = 24  # of the slider
