@@ -309,8 +309,8 @@ def missing(path: Path) -> UsageError:
     except PermissionError:
         return UsageError("rules_shut", path=path)
     except OSError:
-        return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
-    return UsageError("rules_no_file", path=path)
+        pass
+    return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
 
 
 def _is_of_the_site(data: Mapping[str, Any]) -> bool:
