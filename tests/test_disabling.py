@@ -217,7 +217,7 @@ def test_disabling_and_enabling_writes_the_file_and_the_trail(tmp_path: Path, st
         "  a: x\n  b: y\n",
         "---\na: x\n\n\n",
         "a: |\n  x",
-        "a: '\u2028'\n",
+        "a: 'x\u2028y'\n",
     ],
 )
 def test_nothing_else_in_the_file_changes(before: str) -> None:

@@ -17,7 +17,7 @@ from yaml.constructor import SafeConstructor
 from yaml.reader import Reader
 
 from detectors.rulebook.problems import Fault, text
-from detectors.rulebook.scalars import DATE, NUMBERS, PLAIN, TEXT, misread
+from detectors.rulebook.scalars import DATE, EQUALS, MERGE, NUMBERS, PLAIN, TEXT, misread
 
 if TYPE_CHECKING:
     from records.model import Text
@@ -238,7 +238,7 @@ def _line(part: yaml.Event | yaml.Node) -> int:
 def _walk(document: Document, node: yaml.Node, path: Path) -> None:
     if isinstance(node, yaml.ScalarNode):
         _check(node, path)
-        if fault := misread(node):
+        if node.tag != TEXT and (fault := misread(node)):
             document.faults.append((_line(node), fault))
             document.misread.update(path[:1])
             node.tag = node.tag if node.tag in NUMBERS else TEXT  # a truth that is not written so was meant as a text most often
@@ -262,14 +262,14 @@ def _check(node: yaml.ScalarNode, path: Path) -> None:
             SafeConstructor().construct_yaml_timestamp(node)
     except (ValueError, OverflowError) as error:
         raise _invalid(line, "date", name=value) from error
-    if node.tag in (DATE, f"{PLAIN}value"):  # `value` is a lone =, which means something in YAML that PyYAML does not know
+    if node.tag in (DATE, EQUALS):
         node.tag = TEXT
 
 
 def _walk_mapping(document: Document, node: yaml.MappingNode, path: Path) -> None:
     """Keys are texts as they are written, whatever YAML takes them for. Raises _Unread for what can be none."""
     for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-        if not isinstance(key, yaml.ScalarNode) or key.tag == f"{PLAIN}merge":
+        if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
             raise _invalid(_line(key), "key")
         key.tag = TEXT
         _walk(document, key, path)

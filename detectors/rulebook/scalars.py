@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PLAIN: Final = "tag:yaml.org,2002:"
 TEXT: Final = f"{PLAIN}str"
 DATE: Final = f"{PLAIN}timestamp"
+MERGE: Final = f"{PLAIN}merge"  # a key <<
+EQUALS: Final = f"{PLAIN}value"  # a lone =, which means something in YAML that PyYAML does not know, and a text to everybody else
 INTEGER: Final = f"{PLAIN}int"
 NUMBERS: Final = frozenset({INTEGER, f"{PLAIN}float"})
 _TRUTH: Final = f"{PLAIN}bool"
