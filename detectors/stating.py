@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.rulebook.document import content_of, read
+from detectors.rulebook.document import read_file
 from detectors.rulebook.problems import Fault, nearest, problem
 from detectors.suppressions import ANCHORS, COLUMNS, field_named, test
 from records.errors import UsageError
@@ -31,16 +31,13 @@ ASKED: Final = (*COLUMNS, *ACTIVITY.names)
 
 def states_suppression(path: Path) -> bool:
     """Whether a file is meant as a suppression and not as rules: it says `where`, or `suppression`, and nothing that makes a rule."""
-    try:
-        data = read(content_of(path)).data if path.is_file() else {}
-    except OSError:  # said by who loads rules
-        return False
+    data = read_file(path).data
     return bool({"where", "suppression"} & data.keys()) and not {"detection", "correlation", "filter", "policy"} & data.keys()
 
 
 def stated(path: Path) -> tuple[Where | None, list[Problem]]:
     """The conditions of the suppression that a file states; or None, and what is wrong with it."""
-    document = read(content_of(path))
+    document = read_file(path)
     faults = [*document.faults, *_odd(document)]
     where = {} if faults else _conditions(document, faults)
     told = [problem(str(path), line, "", fault) for line, fault in sorted(faults, key=lambda each: each[0])]

@@ -36,7 +36,7 @@ from tests.wire import SECOND, Talk, mbap, save, write
 from tests.wire import pcap as capture_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from detectors.rulebook.load import Rulebook
     from tests.elasticsearch import Elasticsearch
@@ -367,7 +367,7 @@ def test_a_file_in_force_that_becomes_a_link_to_nothing_stays_in_force(watched: 
 
 
 @contextmanager
-def somebody_else() -> Iterator[None]:
+def somebody_else() -> Generator[None]:
     """Who may read only what all may: for root there is nothing that cannot be read."""
     root = os.geteuid() == 0
     if root:

@@ -102,16 +102,13 @@ def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_j
 def _read(file: Path) -> tuple[Policy | None, list[Problem]]:
     """The policy of a file and what is wrong. Raises UsageError for one that does not exist."""
     from detectors.policy.zones import read_policy
-    from detectors.rulebook.document import content_of, read, unread
+    from detectors.rulebook.document import read_file
     from detectors.rulebook.problems import Fault, problem
     from records.errors import UsageError
 
     if not file.is_file():
         raise UsageError("policy_missing", file=file)
-    try:
-        document = read(content_of(file))
-    except OSError as error:
-        return None, [problem(str(file), 1, "", unread(error))]
+    document = read_file(file)
     if {"detection", "correlation", "filter"} & document.data.keys():
         return None, [problem(str(file), document.start, "", Fault("policy-rule"))]
     found, faults = read_policy(document) if document.data else (None, [])

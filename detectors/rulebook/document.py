@@ -157,6 +157,14 @@ def read(content: bytes) -> Document:
     return document
 
 
+def read_file(file: File) -> Document:
+    """The document of a file; why it cannot be read stands in its `faults`."""
+    try:
+        return read(content_of(file))
+    except OSError as error:
+        return Document({}, faults=[(1, unread(error))])
+
+
 def _decoded(content: bytes) -> str:
     """The text of a file. Raises _Unread where it is not UTF-8, or holds what no text does."""
     try:

@@ -16,7 +16,7 @@ from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.disabled import FILE as DISABLED
 from detectors.rulebook.disabled import read_disabled
-from detectors.rulebook.document import Document, content_of, files_in, is_directory, is_file, read, unread
+from detectors.rulebook.document import Document, files_in, is_directory, is_file, read, read_file
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
@@ -362,8 +362,5 @@ def _reading(file: Path) -> Reading:
     wanted = file.with_suffix(".yml").name.lower()
     if wanted in BESIDE and file.name != wanted:  # Disabled.yml, disabled.yaml
         return Reading(str(file), Document({}), faults=[(1, Fault("beside-name", name=file.name, wanted=wanted))])
-    try:
-        document = read(content_of(file))
-    except OSError as error:
-        return Reading(str(file), Document({}), faults=[(1, unread(error))])
+    document = read_file(file)
     return Reading(str(file), document, str(document.data.get("id") or ""), list(document.faults))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.rulebook.document import content_of, read, unread
+from detectors.rulebook.document import read_file
 from detectors.rulebook.problems import Fault, Problem, nearest, problem
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def stands_for(value: str) -> bool:
 
 def read_placeholders(file: Path) -> tuple[dict[str, tuple[Scalar, ...]], list[Problem]]:
     """The names and values of a file, and what is wrong with it; a name with a fault is left out."""
-    try:
-        document = read(content_of(file))
-    except OSError as error:
-        return {}, [problem(str(file), 1, "", unread(error))]
+    document = read_file(file)
     faults = list(document.faults)
     found: dict[str, tuple[Scalar, ...]] = {}
     for name, value in document.data.items():
