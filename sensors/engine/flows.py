@@ -14,7 +14,6 @@ UNDECIDED: Final = -1
 UNKNOWN: Final = -2
 NOT_LIKELY: Final = -1
 NO_TRANSPORT: Final = -1
-NEVER: Final = -1  # no packet of the peer was seen
 GONE: Final = -2  # the peer was there, and was let go
 
 
@@ -139,7 +138,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
     flow.heard = -1
-    flow.packets = flow.spoken = flow.said = flow.unheard = flow.vouched = flow.payloads = flow.messages = 0
+    flow.packets = flow.spoken = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
     peer = _find_peer(packet, flows, index)
     flow.peer = peer
@@ -165,7 +164,7 @@ def renew(flow: Any, connection: int) -> None:
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = flow.heard = -1
-    flow.filling = flow.vouched = 0
+    flow.filling = 0
 
 
 @inline

@@ -345,20 +345,6 @@ def _of_another(packet: Any, flow: Any, flows: Any) -> bool:
     return not -NEAR < old < NEAR
 
 
-@inline
-def _heed(packet: Any, flow: Any) -> None:
-    """Take down up to where it has what the other side sent. Where nobody ever saw that side, this alone tells that it spoke, and how much."""
-    if flow.peer == NEVER:
-        more = signed(packet.acknowledge - flow.acknowledged) if flow.acknowledged >= 0 else 0
-        if -FAR < more < 0:
-            return
-        if 0 < more < FAR:
-            flow.unheard += more
-        if 0 < more < FAR or (flow.acknowledged < 0 and flow.side == 0 and flow.began >= 0):  # the answer to its SYN counts none
-            flow.vouched = 1
-    flow.acknowledged = packet.acknowledge
-
-
 @kernel
 def _segment(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -381,7 +367,7 @@ def _segment(
         _decide(memory, packet, number, flows, slots, framings, known, ports,
                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & 16 and not _of_another(packet, flow, flows):
-        _heed(packet, flow)
+        flow.acknowledged = packet.acknowledge
         if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
             _acknowledge(memory, packet, flow.peer, flows, slots, framings, known, ports,
                          messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -535,7 +521,7 @@ def _next(
     """What nearly every packet is: the next segment, or a whole datagram. The long way is called only for what is not simply whole messages."""
     at, end = packet.payload, packet.payload + packet.length
     if packet.tcp_flags & 16:
-        _heed(packet, flow)
+        flow.acknowledged = packet.acknowledge
     if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
         at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
     if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
@@ -632,7 +618,6 @@ def follow(
         if packet.whole > 0:
             flow.payloads += 1
             flow.spoken += 1
-            flow.said += packet.whole
         if packet.marks & MIRRORED:
             flow.copied = 1
         if packet.transport == 6 and not _follows(packet, flow, flows):
