@@ -331,6 +331,44 @@ def test_a_wrong_address_is_told_as_it_was_given() -> None:
         assert "[" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        ("10.0.0.9/8", "10.0.0.0/8"),
+        ("10.0.0.9,2001:db8::1/32", "2001:db8::/32"),
+        ("0.0.0.0/0", "every address"),
+        ("10.0.0.9,::/0", "--widen source.ip"),
+        ("1.2.3.4/0", "every address"),
+    ],
+)
+def test_a_network_with_bits_of_a_host_or_of_every_address_is_refused(allowed: str, words: str) -> None:
+    where: dict[str, tuple[Value, ...]] = {"source.ip": ("10.0.0.9",), "rule": ("r",)}
+    with pytest.raises(UsageError, match=words) as told:
+        widened(where, [f"source.ip={allowed}"])
+    assert told.value.text("zh") != str(told.value)
+    assert widened(where, ["source.ip=10.0.0.9/32,10.0.0.0/8,2001:db8::/32"])["source.ip"] == ("10.0.0.9/32", "10.0.0.0/8", "2001:db8::/32")
+
+
+def test_a_network_that_was_stored_with_bits_of_a_host_goes_on_hiding() -> None:
+    assert hides(found(1, source="10.7.7.7"), suppression(source__ip="10.0.0.9/8")) == ("s",)
+
+
+def test_what_hides_all_of_its_rule_is_said_to(store: Store, tmp_path: Path) -> None:
+    judge(store, found(1))
+    alert, where = only_alert(store)["id"], {"rule": ("station-acts",)}
+    assert preview(store, drafted(store, alert, where, "o", "r")).everything == ("station-acts",)
+    assert preview(store, drafted(store, alert, where | {"ot.unit": (1,)}, "o", "r")).everything == ()
+    (file := tmp_path / "draft.yml").write_text("where: {rule: station-acts}\n", "utf-8")
+    assert "everything that station-acts finds" in " ".join(
+        balefire("rules", "backtest", file, "--store", tmp_path / "store", "--language", "en").stderr.split()
+    )
+
+
+def test_the_rules_together_are_no_kind_of_finding() -> None:
+    with pytest.raises(UsageError, match="one rule"):
+        mark([found(1)], [Suppression("s", "o", "r", 0, 1, {"detector": ("rules",)})], NOTHING)
+
+
 @pytest.mark.parametrize(("owner", "reason", "days"), [("", "r", 1), ("\x1b\n", "r", 1), ("o", " ", 1), ("o", "r" * 4001, 1), ("o", "r", 0), ("o", "r", 400)])
 def test_without_owner_reason_or_end_there_is_none(store: Store, owner: str, reason: str, days: float) -> None:
     with pytest.raises(UsageError):
