@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.confirmed import going_on
 from detectors.lifecycle import LONGEST, TransitionError, name
 from detectors.suppressions import ANCHORS, COLUMNS, DAY, check_networks, everything, field_named, matching, standing, test
 from records.errors import UsageError
@@ -227,7 +228,8 @@ def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview
             alerts |= dict.fromkeys([rows[at]["alert"]] if rows[at]["alert"] else [])
             for asset in rows[at]["assets"] or ():
                 assets[asset] = assets.get(asset, 0) + 1
-    confirmed = tuple(alert.id for alert in store.alerts(alerts) if alert.verdict == "true")
+    again = going_on(store)
+    confirmed = tuple(alert.id for alert in store.alerts(alerts) if alert.verdict == "true" or alert.id in again)
     ordered = dict(sorted(assets.items(), key=lambda each: (-each[1], each[0])))
     return Preview(since, until, total, already, tuple(alerts), confirmed, ordered, _stays(store, suppression), everything(suppression.where))
 

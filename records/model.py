@@ -116,7 +116,7 @@ class Alert:
     """Findings of one key, folded. Times are packet times in nanoseconds, that of its closing too.
 
     `findings` is a sample, the gravest among them; `count` is how many distinct ones the store holds. `expired` are suppressions that would have hidden
-    some of them but had ended. What people decide is `status`, `assignee`, `verdict` (of the last closing) and `closed`; `revision` counts decisions.
+    some of them but had ended. What people decide is `status`, `assignee`, `verdict` (while it is closed) and `closed`; `revision` counts decisions.
     """
 
     id: str

@@ -203,7 +203,8 @@ ALERT: Final = Table("alert", "last", (
     Field("closed", "date", "packet time when it was closed", "关闭时的数据包时间"),
     Field("expired", "keyword", "suppressions that hid the like and have ended: it is shown again since", "曾隐藏同类发现、现已失效的抑制规则", many=True),
     Field("assignee", "keyword", "who works on it", "处理人"),
-    Field("verdict", "keyword", "verdict of its last closing: true, expected or false", "最近一次关闭的结论：true（属实）、expected（预期内）、false（误报）"),
+    Field("verdict", "keyword", "while it is closed: true, expected or false; what it was closed as before stands in the audit trail",
+          "关闭期间的结论：true（属实）、expected（预期内）、false（误报）；以往结论见审计记录"),
     Field("revision", "long", "number of decisions about it", "处置次数"),
 ))
 

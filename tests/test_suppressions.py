@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -307,6 +308,23 @@ def test_the_command_says_what_is_left_out_and_what_stays(store: Store, tmp_path
     assert f"仍可见的发现：{MOST_VALUES}个" in said
     tried = one("rules", "backtest", "--suppression", only_alert(store)["id"], "--only", "ot.object.first=3,5", "--store", tmp_path / "store")
     assert (tried["fires"], tried["totals"]["removed"]) == (MOST_VALUES - 1, 2)
+
+
+def test_what_was_found_true_and_happens_again_is_still_true_until_a_person_reopens_it(store: Store) -> None:
+    judge(store, found(1, NOON))
+    alert = store.alerts([only_alert(store)["id"]])[0]
+    store.change([lifecycle.close(alert, "Li", "true", NOON)])
+    judge(store, found(2, NOON + DAY))
+    (again,) = store.alerts([alert.id])
+    assert (again.status, again.verdict) == ("open", None)
+    assert json.loads(store.read("audit", Query(sort="-id", limit=1)).column("before")[0].as_py())["verdict"] == "true"
+    draft = drafted(store, alert.id, {"rule": ("station-acts",)}, "o", "r")
+    assert preview(store, draft).confirmed == (alert.id,)
+    assert [lost.alert["id"] for lost in hiding.backtest(store, draft, NOON, NOON + 2 * DAY).lost] == [alert.id]
+    store.change([lifecycle.close(again, "Li", "true", NOON)])
+    store.change([lifecycle.reopen(store.alerts([alert.id])[0], "Li")])
+    assert preview(store, draft).confirmed == ()
+    assert hiding.backtest(store, draft, NOON, NOON + 2 * DAY).lost == []
 
 
 def test_widening() -> None:
