@@ -20,23 +20,8 @@ if TYPE_CHECKING:
     from records.store.examining import Check
 
 OWN: Final = {
-    "there",
-    "kind",
-    "up",
-    "carrier",
-    "offloads",
-    "speaks",
-    "ring",
-    "lost",
-    "privilege",
-    "clock",
-    "tshark",
-    "kernels",
-    "free",
-    "mirror",
-    "door",
-    "fence",
-}
+    "there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "fence", "free", "mirror", "door",
+}  # fmt: skip
 MILD: Final = {"fence"}  # what one can do without
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -130,8 +130,9 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     from sensors.sources.pcap import listen
 
     said, brought, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdout, process.stdin))
-    told.write(b"\n")
-    told.flush()
+    with suppress(BrokenPipeError):  # it has ended already, and said why
+        told.write(b"\n")
+        told.flush()
     names = ", ".join(_begun(said))
 
     def stop(*_: object) -> None:

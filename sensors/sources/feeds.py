@@ -174,9 +174,11 @@ class Feeds:
         if error.key == "capture.empty" or self.stopped.is_set():
             return
         with self._lock:
-            known = (name, error.key) in self._bad
-            self._bad[name, error.key] += 1
-        if not known and len(self._bad) <= MOST_SAID:
+            kind = (name, error.key)
+            known = kind in self._bad
+            room = known or len(self._bad) < MOST_SAID
+            self._bad[kind if room else ("", "")] += 1
+        if room and not known:
             self.say(error=error.key, values={key: str(value) for key, value in error.values.items()})
 
     def take(self, last: bool = False) -> bytes:
