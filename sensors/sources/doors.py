@@ -212,8 +212,9 @@ class Folder:
         done = self._folder / READ
         done.mkdir(exist_ok=True)
         with path.open("rb", buffering=0) as file:
-            taker.take_in(self.name, cast("BinaryIO", file), None, str(path))
-        path.rename(done / path.name)
+            read = taker.take_in(self.name, cast("BinaryIO", file), None, str(path))
+        if read or not taker.stopped.is_set():  # else it may be that nothing more is taken in
+            path.rename(done / path.name)
 
     def close(self) -> None:
         """A file is closed where it ended."""
