@@ -8,6 +8,8 @@ import operator
 import re
 import statistics
 from datetime import timedelta
+from fnmatch import fnmatchcase
+from functools import cache, reduce
 from ipaddress import ip_address, ip_network
 from itertools import product
 from typing import TYPE_CHECKING, Any, cast
@@ -35,24 +37,54 @@ def parsed(text: str) -> list[str]:
     return parts
 
 
-def glob(parts: list[str], text: str) -> bool:
+def glob(parts: list[str], text: str, *, cased: bool) -> bool:
     if not parts:
         return not text
     if parts[0] == "any":
-        return any(glob(parts[1:], text[start:]) for start in range(len(text) + 1))
-    return bool(text) and (parts[0] == "one" or parts[0] == text[0]) and glob(parts[1:], text[1:])
+        return any(glob(parts[1:], text[start:], cased=cased) for start in range(len(text) + 1))
+    return bool(text) and (parts[0] == "one" or alike(parts[0], text[0], cased=cased)) and glob(parts[1:], text[1:], cased=cased)
+
+
+@cache
+def alike(one: str, other: str, *, cased: bool) -> bool:
+    """Whether two letters are the same; whatever their case, by what Python's `re` knows of that."""
+    return one == other or (not cased and re.fullmatch(re.escape(turkish(one)), turkish(other), re.IGNORECASE) is not None)
+
+
+def turkish(text: str) -> str:
+    """Python takes a dotted or dotless i of Turkish for an i, Unicode's simple case folding does not: letters that are nothing else stand for them."""
+    return text.replace("\u0130", "\ue000").replace("\u0131", "\ue001")
+
+
+def around(parts: list[str], modifiers: list[str]) -> list[str]:
+    """With anything before or after it, as the modifiers have it."""
+    before = ["any"] if {"contains", "endswith"} & set(modifiers) else []
+    after = ["any"] if {"contains", "startswith"} & set(modifiers) else []
+    return [*before, *parts, *after]
 
 
 def text_matches(value: str, text: str, modifiers: list[str]) -> bool:
-    if "cased" not in modifiers:
-        value, text = value.lower(), text.lower()
-    before = ["any"] if {"contains", "endswith"} & set(modifiers) else []
-    after = ["any"] if {"contains", "startswith"} & set(modifiers) else []
-    return glob([*before, *parsed(value), *after], text)
+    return glob(around(parsed(value), modifiers), text, cased="cased" in modifiers)
+
+
+# What RE2 means by what Python means otherwise: only the very end, and ASCII.
+WORD, SPACE = "0-9A-Za-z_", "\\t\\n\\f\\r "
+EDGE = f"(?-i:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
+CLASSES = {"w": f"[{WORD}]", "W": f"[^{WORD}]", "d": "[0-9]", "D": "[^0-9]", "s": f"[{SPACE}]", "S": f"[^{SPACE}]", "b": EDGE, "z": "\\Z"}
+FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+FLAGS |= {"ignorecase": FLAGS["i"], "multiline": FLAGS["m"], "dotall": FLAGS["s"]}
+
+
+def regex_matches(value: str, text: str, modifiers: list[str]) -> bool:
+    flags = reduce(operator.or_, (FLAGS[name] for name in modifiers if name in FLAGS), re.NOFLAG)
+    ends = {} if flags & re.MULTILINE else {"$": "\\Z"}
+    python = re.sub(r"\\(.)|\$", lambda one: CLASSES.get(one[1], one[0]) if one[1] else ends.get(one[0], one[0]), turkish(value))
+    return re.search(python, turkish(text), flags) is not None
 
 
 DASHES = "-/\u2013\u2014\u2015"
-OTHERWISE = {"windash", "wide", "utf16le", "utf16be", "base64", "base64offset"}
+OTHERWISE = {"windash", "wide", "utf16le", "utf16be", "utf16", "base64", "base64offset"}
+MARK = "\ufeff"
 
 
 def written_otherwise(value: str, modifiers: list[str]) -> list[str]:
@@ -72,7 +104,9 @@ def encoded(text: str, modifier: str) -> list[str]:
         return ["".join(f"{char}\0" for char in text)]
     if modifier == "utf16be":
         return ["".join(f"\0{char}" for char in text)]
-    octets = text.encode()
+    if modifier == "utf16":
+        return [MARK + "".join(f"{char}\0" for char in text)]
+    octets = b"\xff\xfe" + text[1:].encode() if text.startswith(MARK) else text.encode()
     if modifier == "base64":
         return [base64.b64encode(octets).decode()]
     found: list[str] = []
@@ -88,12 +122,7 @@ def refers(element: Any, other: Any, modifiers: list[str]) -> bool:
         return False
     if not isinstance(element, str):
         return element == other
-    text, part = element.lower(), other.lower()
-    if "contains" in modifiers:
-        return part in text
-    if "startswith" in modifiers:
-        return text.startswith(part)
-    return text.endswith(part) if "endswith" in modifiers else text == part
+    return glob(around(list(other), modifiers), element, cased=False)
 
 
 def listed(value: Any) -> list[Any]:
@@ -110,8 +139,7 @@ def element_matches(row: Row, element: Any, value: Any, modifiers: list[str]) ->
         address, network = ip_address(element), ip_network(value)
         return address.version == network.version and address in network
     if "re" in modifiers:
-        flags = sum({"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}.get(name, re.NOFLAG) for name in modifiers)
-        return re.search(value, element, flags) is not None
+        return regex_matches(value, element, modifiers)
     for name, check in {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}.items():
         if name in modifiers:
             return check(element, value)
@@ -130,15 +158,35 @@ def field_matches(row: Row, name: str, value: Any, modifiers: list[str]) -> bool
 
 def item_matches(row: Row, key: str, value: Any) -> bool:
     name, *modifiers = key.split("|")
-    values = listed(value)
-    found = [field_matches(row, name, one, modifiers) if name else word_matches(row, one) for one in values]
+    found = [any(value_matches(row, name, one, modifiers) for one in stood_for(given, modifiers)) for given in listed(value)]
     result = all(found) if "all" in modifiers else any(found)
     return result != ("neq" in modifiers)
 
 
-def word_matches(row: Row, word: Any) -> bool:
-    texts = [text for held in row.values() for text in listed(held) if isinstance(text, str)]
-    return any(text_matches(str(word), text, ["contains"]) for text in texts)
+def value_matches(row: Row, name: str, value: Any, modifiers: list[str]) -> bool:
+    return field_matches(row, name, value, modifiers) if name else word_matches(row, value, modifiers)
+
+
+# The placeholders of a site.
+SITE: dict[str, list[Any]] = {"words": ["a", "B*", "é?"], "none": [], "units": [1, 2], "lines": ["10.0.0.0/25", "2001:db8::/64"], "forms": ["^a", "b$"]}
+
+
+def stood_for(value: Any, modifiers: list[str]) -> list[Any]:
+    """What a value with placeholders stands for, every mixture of theirs; any of it is enough."""
+    if "expand" not in modifiers or not isinstance(value, str):
+        return [value]
+    if value.strip("%") in SITE and value == f"%{value.strip('%')}%":
+        return SITE[value.strip("%")]
+    pieces = re.split(r"(\\%|%\w+%)", value)
+    choices = [["%"] if piece == "\\%" else map(str, SITE[piece[1:-1]]) if place % 2 else [piece] for place, piece in enumerate(pieces)]
+    return ["".join(mixture) for mixture in product(*choices)]
+
+
+def word_matches(row: Row, word: Any, modifiers: list[str]) -> bool:
+    texts = [text for name, held in row.items() if name != "id" for text in listed(held) if isinstance(text, str)]
+    if "re" in modifiers:
+        return any(regex_matches(word, text, modifiers) for text in texts)
+    return any(text_matches(one, text, ["contains", *modifiers]) for text in texts for one in written_otherwise(str(word), modifiers))
 
 
 def definition_matches(row: Row, definition: Any) -> bool:
@@ -146,7 +194,7 @@ def definition_matches(row: Row, definition: Any) -> bool:
         return all(item_matches(row, key, value) for key, value in cast("dict[str, Any]", definition).items())
     if isinstance(definition, list):
         return any(definition_matches(row, part) for part in listed(definition))
-    return word_matches(row, definition)
+    return word_matches(row, definition, [])
 
 
 def condition_matches(row: Row, names: dict[str, Any], condition: Any) -> bool:
@@ -154,18 +202,21 @@ def condition_matches(row: Row, names: dict[str, Any], condition: Any) -> bool:
     if kind == "name":
         return definition_matches(row, names[parts[0]])
     if kind == "of":
-        found = [
-            definition_matches(row, names[name]) for name in names if re.fullmatch(parts[1].replace("them", ".*").replace("*", ".*").replace("..*", ".*"), name)
-        ]
+        found = [definition_matches(row, names[name]) for name in names if selected(name, parts[1])]
         return all(found) if parts[0] == "all" else any(found)
     found = [condition_matches(row, names, part) for part in parts]
     return not found[0] if kind == "not" else all(found) if kind == "and" else any(found)
 
 
+def selected(name: str, selector: str) -> bool:
+    """A name that begins with _ is only meant by a selector that does."""
+    return fnmatchcase(name, "*" if selector == "them" else selector) and (selector.startswith("_") or not name.startswith("_"))
+
+
 # ---- correlations -------------------------------------------------------------------------------------------------------------------------------
 
 Firing = tuple[int, tuple[Any, ...], frozenset[int], Any]  # the row that completes it, its group, the rows inside, what they come to
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "M": 2_629_746, "y": 31_556_952}  # a month and a year of the Gregorian calendar, on average
 HOLDS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "neq": operator.ne}
 
 

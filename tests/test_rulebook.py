@@ -16,14 +16,15 @@ from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, own_rules
+from detectors.rulebook.placeholders import Placeholders
 from records.schema import ACTIVITY
 from tests.cli import balefire, short
 from tests.frames import sparse
-from tests.rule_reference import Row, condition_matches, definition_matches, written_otherwise
+from tests.rule_reference import SITE, Row, condition_matches, definition_matches, written_otherwise
 
 
 def matches(names: dict[str, Any], *rows: Row) -> list[bool]:
-    found = detection(Document({"detection": names}))
+    found = detection(Document({"detection": names}), Placeholders(SITE))
     assert found.match, found.faults
     return found.match(Frame(sparse(rows))).tolist()
 
@@ -39,9 +40,13 @@ def written(condition: Any) -> str:
 
 # ---- random rules and rows ----------------------------------------------------------------------------------------------------------------------
 
-TEXT = st.text("aAbB.\\éÉ值\n|(", max_size=5)
-SIGMA_TEXT = st.text("aAbB*?.\\éÉ值\n|(", max_size=4)
-REGEX = st.sampled_from(["a.b", "^A", "[ab]+", r"(a|b)\.", "É", "b.*a", r"a{2}", "值|A", "^a?b"])
+# Letters whose cases are odd: long s, the sign of Kelvin, both small sigmas, dotted and dotless i, sharp s.
+ODD = "sSſkK\u212aσςΣiIİıßẞ"
+TEXT = st.one_of(st.text("aAbB.\\éÉ值\n|(_1 ", max_size=5), st.text(ODD, max_size=2))
+SIGMA_TEXT = st.one_of(st.text("aAbB*?.\\éÉ值\n|(", max_size=4), st.text(f"{ODD}*", max_size=2))
+PLAIN_REGEX = ["a.b", "^A", "[ab]+", r"(a|b)\.", "É", "b.*a", r"a{2}", "值|A", "^a?b", "S", "[i-k]", "σ|ß"]
+EDGED_REGEX = ["a$", "^b$", "^$", "$", r"^a$|B", r"\ba", r"a\b", r"\b$", r"\w+$", r"^\w", r"\W", r"\d", r"^\D+$", r"\s", r"\S\z", r"\A.$", r"\$"]
+REGEX = st.sampled_from([*PLAIN_REGEX, *EDGED_REGEX])
 ADDRESS = st.sampled_from(["10.0.0.1", "10.0.0.200", "10.1.0.1", "192.168.5.5", "203.0.113.9", "2001:db8::1", "2001:db8:0:1::9", "::1", "fe80::a"])
 NETWORK = st.sampled_from(["10.0.0.0/8", "10.0.0.0/25", "10.0.0.1/32", "0.0.0.0/0", "2001:db8::/32", "2001:db8::/64", "::/0", "::1/128"])
 NUMBER = st.integers(-3, 3)
@@ -57,7 +62,10 @@ CODED = [
     "|wide",
     "|utf16le",
     "|utf16be",
+    "|utf16",
     "|wide|base64offset|contains",
+    "|utf16|base64",
+    "|utf16be|base64offset|contains",
 ]
 CODES = [one for value in ("a", "ab", "-a", "a b", "/b a") for shape in CODED for one in written_otherwise(value, shape.split("|"))]
 
@@ -87,11 +95,21 @@ def item(keys: list[str], values: st.SearchStrategy[Any], *, many: bool = True) 
 
 TEXTS = ["event.action", "ot.error", "ot.anomaly"]
 SHAPES = ["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|startswith|cased", "|all", "|contains|all", "|neq", "|endswith|neq"]
+RE = ["|re", "|re|i", "|re|m", "|re|s", "|re|i|m|s", "|re|all", "|re|ignorecase", "|re|multiline", "|re|dotall|ignorecase", "|re|m|neq"]
+EXPANDED = ["|expand", "|contains|expand", "|startswith|expand|all", "|endswith|cased|expand", "|expand|neq"]
+EXPANSION = st.sampled_from(["%words%", "%none%", "a%words%", "%words%.%words%", r"\\%", "b%none%", "a"])
 ITEM = st.one_of(
     item([name + shape for name in TEXTS for shape in SHAPES], SIGMA_TEXT),
     item([f"event.action{shape}" for shape in CODED], st.text("ab-/ ", min_size=1, max_size=4)),
     item(TEXTS, st.one_of(st.none(), SIGMA_TEXT, NUMBER)),
-    item([name + shape for name in TEXTS for shape in ("|re", "|re|i", "|re|s", "|re|i|s", "|re|all")], REGEX),
+    item([name + shape for name in TEXTS for shape in RE], REGEX),
+    item([name + shape for name in TEXTS for shape in EXPANDED], EXPANSION),
+    item(["ot.unit|expand", "ot.count|gte|expand"], st.sampled_from(["%units%", "%none%", 1])),
+    item(["source.ip|cidr|expand", "source.ip|cidr|expand|neq"], st.sampled_from(["%lines%", "%none%", "10.1.0.0/16"])),
+    item(["event.action|re|expand", "ot.anomaly|re|m|expand"], st.sampled_from(["%forms%", "%none%", "(%words%|b)"])),
+    item(["|all", "|contains", "|cased", "|contains|all", "|neq"], SIGMA_TEXT),
+    item(["|re", "|re|i", "|re|all", "|re|m|s"], REGEX),
+    item(["|expand", "|all|expand"], EXPANSION),
     item([f"{name}|fieldref{part}" for name in ("event.action", "ot.anomaly") for part in ("", "|contains", "|startswith", "|endswith")], st.just("ot.error")),
     item([f"{name}|fieldref{part}|neq" for name in ("event.action", "ot.anomaly") for part in ("", "|startswith")], st.just("ot.error")),
     item(["source.ip|cidr", "source.ip|cidr|neq", "source.ip|cidr|all"], NETWORK),
@@ -110,11 +128,11 @@ ITEM = st.one_of(
 MAP = st.lists(ITEM, min_size=1, max_size=3).map(lambda items: {key: value for one in items for key, value in one.items()})
 WORDS = st.lists(st.one_of(SIGMA_TEXT, NUMBER), min_size=1, max_size=2)
 DEFINITION = st.one_of(MAP, st.lists(MAP, min_size=1, max_size=2), WORDS)
-NAMES = st.fixed_dictionaries({"sel_a": DEFINITION, "sel_b": DEFINITION, "other": DEFINITION})
+NAMES = st.fixed_dictionaries({"sel_a": DEFINITION, "sel_b": DEFINITION, "other": DEFINITION, "_sel_b": DEFINITION})
 CONDITION = st.recursive(
     st.one_of(
         st.sampled_from(["sel_a", "sel_b", "other"]).map(lambda name: ("name", name)),
-        st.tuples(st.just("of"), st.sampled_from(["1", "any", "all"]), st.sampled_from(["sel_*", "them", "*b", "other"])),
+        st.tuples(st.just("of"), st.sampled_from(["1", "any", "all"]), st.sampled_from(["sel_*", "them", "*b", "other", "_*"])),
     ),
     lambda part: st.one_of(st.tuples(st.just("not"), part), st.tuples(st.sampled_from(["and", "or"]), part, part)),
     max_leaves=4,
@@ -122,10 +140,12 @@ CONDITION = st.recursive(
 
 
 @settings(deadline=None, max_examples=400)
-@given(rows=ROWS, names=NAMES, condition=CONDITION)
-def test_matching_agrees_with_the_slow_evaluator(rows: list[Row], names: dict[str, Any], condition: Any) -> None:
-    expected = [condition_matches(row, names, condition) for row in rows]
-    assert matches({**names, "condition": written(condition)}, *rows) == expected
+@given(rows=ROWS, names=NAMES, conditions=st.lists(CONDITION, min_size=1, max_size=2))
+def test_matching_agrees_with_the_slow_evaluator(rows: list[Row], names: dict[str, Any], conditions: list[Any]) -> None:
+    """Several conditions are alternatives."""
+    expected = [any(condition_matches(row, names, one) for one in conditions) for row in rows]
+    texts = [written(one) for one in conditions]
+    assert matches({**names, "condition": texts[0] if len(texts) == 1 else texts}, *rows) == expected
 
 
 @settings(deadline=None, max_examples=400)

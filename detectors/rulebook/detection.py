@@ -58,6 +58,8 @@ OFFSETS: Final = 3  # of `base64offset` in one key: each makes three texts of on
 # pySigma builds a plain text anew in these, so that an earlier `cased` would be lost without a word.
 FORGETFUL: Final = frozenset({"wide", "utf16", "utf16be", "base64", "base64offset", "windash", "fieldref", "re"})
 
+JOINING: Final = frozenset({"all", "neq"})  # what is asked of the values together, also where they are none
+
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
@@ -210,9 +212,10 @@ def _exact(item: SigmaDetectionItem, value: int) -> None:
 
 def _expanded(key: str, value: Any, found: Found) -> SigmaDetectionItem:
     """The item of everything that the value's placeholders stand for, any of which may match."""
-    plain = "|".join(part for part in key.split("|") if part != "expand")
+    name, *modifiers = key.split("|")
+    plain = "|".join((name, *(one for one in modifiers if one != "expand")))
     items = [_stood_for(plain, one, str(value)) for one in found.placeholders.expand(value)]
-    item = items[0] if items else _parsed(key.split("|")[0], "")
+    item = items[0] if items else _parsed("|".join((name, *(one for one in modifiers if one in JOINING))), "")
     item.value = [SigmaExpansion([one for each in items for one in each.value])]
     return item
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.rulebook.folding import folded
 from records.schema import ACTIVITY, arrow_schema
 
 if TYPE_CHECKING:
@@ -102,11 +103,11 @@ class Frame:
         return self._addresses[field.name]
 
     def literals(self, field: Field) -> dict[str, int] | None:
-        """The place of each distinct value among `words(field).values`, by its lower case; None where some are not plain ASCII, or differ in case only."""
+        """The place of each distinct value among `words(field).values`, folded; None where some differ in case only."""
         if field.name not in self._literals:
             values = cast("list[str]", self.words(field).values.to_pylist())
-            places = {value.lower(): place for place, value in enumerate(values)}
-            self._literals[field.name] = places if len(places) == len(values) and all(value.isascii() for value in values) else None
+            places = {folded(value): place for place, value in enumerate(values)}
+            self._literals[field.name] = places if len(places) == len(values) else None
         return self._literals[field.name]
 
     def numbers(self, field: Field) -> Numbers:

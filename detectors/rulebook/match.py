@@ -29,6 +29,7 @@ from sigma.types import (
     TimestampPart,
 )
 
+from detectors.rulebook.folding import folded
 from detectors.rulebook.frame import NUMBERS, TEXTS, sortable
 from detectors.rulebook.predicates import DatePart, Figures, Network, Not, Pattern, Predicate, Present, Same, Texts, either, every, hits
 from detectors.rulebook.problems import Fault, nearest
@@ -135,7 +136,7 @@ def pattern(value: SigmaString, *, whole: bool = True) -> Pattern:
     cased = isinstance(value, SigmaCasedString)
     flags = "(?s)" if cased else "(?is)"
     plain = "".join(part for part in value.s if isinstance(part, str))
-    literal = plain.lower() if whole and not cased and plain.isascii() and len(value.s) <= 1 and all(isinstance(part, str) for part in value.s) else None
+    literal = folded(plain) if whole and not cased and len(value.s) <= 1 and all(isinstance(part, str) for part in value.s) else None
     return Pattern(rf"{flags}\A(?:{body})\z" if whole else f"{flags}{body}", literal)
 
 
@@ -159,8 +160,7 @@ def check_pattern(wanted: str) -> None:
 def _search(field: Field, wanted: Pattern) -> Predicate:
     if field.type not in TEXTS:
         raise Fault("text-on-number", name=field.name, type=field.type)
-    if wanted.literal is None:
-        check_pattern(wanted.regex)
+    check_pattern(wanted.regex)
     return Texts(field, (wanted,))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.rulebook.folding import folded
 from detectors.rulebook.frame import TEXTS, Frame, Mask, Numbers
 from detectors.rulebook.problems import unfit_regex
 
@@ -50,7 +51,7 @@ def hits(values: pa.Array[Any], wanted: str) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What a text is searched for: a pattern of RE2, and the lower-case text where it stands for nothing but that text, whatever its case."""
+    """What a text is searched for: a pattern of RE2, and the folded text where it stands for nothing but that text, whatever its case."""
 
     regex: str
     literal: str | None = None
@@ -159,7 +160,7 @@ class Same:
         width = max(1, len(right.values))
         pairs, back = np.unique(left.codes[elements] * width + partners[elements], return_inverse=True)
         found = np.zeros(len(elements), dtype=np.bool_)
-        checked = _CHECKS[self.how](_lower(left.values)[pairs // width], _lower(right.values)[pairs % width])
+        checked = _CHECKS[self.how](_folded(left.values)[pairs // width], _folded(right.values)[pairs % width])
         found[elements] = np.asarray(checked, dtype=np.bool_)[back]
         return left.gather(found)
 
@@ -172,8 +173,8 @@ _CHECKS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _lower(values: pa.Array[Any]) -> npt.NDArray[Any]:
-    return np.array(pc.utf8_lower(values).to_pylist(), dtype=np.dtypes.StringDType())
+def _folded(values: pa.Array[Any]) -> npt.NDArray[Any]:
+    return np.array([folded(text) for text in cast("list[str]", values.to_pylist())], dtype=np.dtypes.StringDType())
 
 
 @dataclass(frozen=True, slots=True)
