@@ -9,7 +9,7 @@ import re
 import statistics
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from functools import cache, reduce
+from functools import cache
 from ipaddress import ip_address, ip_network
 from itertools import product
 from typing import TYPE_CHECKING, Any, cast
@@ -48,7 +48,7 @@ def glob(parts: list[str], text: str, *, cased: bool) -> bool:
 @cache
 def alike(one: str, other: str, *, cased: bool) -> bool:
     """Whether two letters are the same; whatever their case, by what Python's `re` knows of that."""
-    return one == other or (not cased and re.fullmatch(re.escape(turkish(one)), turkish(other), re.IGNORECASE) is not None)
+    return one == other or (not cased and re.fullmatch(re.escape(turkish(one)), turkish(other), re.I) is not None)
 
 
 def turkish(text: str) -> str:
@@ -71,13 +71,12 @@ def text_matches(value: str, text: str, modifiers: list[str]) -> bool:
 WORD, SPACE = "0-9A-Za-z_", "\\t\\n\\f\\r "
 EDGE = f"(?-i:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
 CLASSES = {"w": f"[{WORD}]", "W": f"[^{WORD}]", "d": "[0-9]", "D": "[^0-9]", "s": f"[{SPACE}]", "S": f"[^{SPACE}]", "b": EDGE, "z": "\\Z"}
-FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
-FLAGS |= {"ignorecase": FLAGS["i"], "multiline": FLAGS["m"], "dotall": FLAGS["s"]}
+FLAGS = {"i": re.I, "ignorecase": re.I, "m": re.M, "multiline": re.M, "s": re.S, "dotall": re.S}
 
 
 def regex_matches(value: str, text: str, modifiers: list[str]) -> bool:
-    flags = reduce(operator.or_, (FLAGS[name] for name in modifiers if name in FLAGS), re.NOFLAG)
-    ends = {} if flags & re.MULTILINE else {"$": "\\Z"}
+    flags = sum({FLAGS[name] for name in modifiers if name in FLAGS}, re.NOFLAG)
+    ends = {} if flags & re.M else {"$": "\\Z"}
     python = re.sub(r"\\(.)|\$", lambda one: CLASSES.get(one[1], one[0]) if one[1] else ends.get(one[0], one[0]), turkish(value))
     return re.search(python, turkish(text), flags) is not None
 
@@ -168,15 +167,17 @@ def value_matches(row: Row, name: str, value: Any, modifiers: list[str]) -> bool
 
 
 # The placeholders of a site.
-SITE: dict[str, list[Any]] = {"words": ["a", "B*", "é?"], "none": [], "units": [1, 2], "lines": ["10.0.0.0/25", "2001:db8::/64"], "forms": ["^a", "b$"]}
+SITE: dict[str, tuple[str | int, ...]] = {
+    "words": ("a", "B*", "é?"), "none": (), "units": (1, 2), "lines": ("10.0.0.0/25", "2001:db8::/64"), "forms": ("^a", "b$"),
+}  # fmt: skip
 
 
-def stood_for(value: Any, modifiers: list[str]) -> list[Any]:
+def stood_for(value: Any, modifiers: list[str]) -> Sequence[Any]:
     """What a value with placeholders stands for, every mixture of theirs; any of it is enough."""
     if "expand" not in modifiers or not isinstance(value, str):
         return [value]
-    if value.strip("%") in SITE and value == f"%{value.strip('%')}%":
-        return SITE[value.strip("%")]
+    if (name := value.strip("%")) in SITE and value == f"%{name}%":
+        return SITE[name]
     pieces = re.split(r"(\\%|%\w+%)", value)
     choices = [["%"] if piece == "\\%" else map(str, SITE[piece[1:-1]]) if place % 2 else [piece] for place, piece in enumerate(pieces)]
     return ["".join(mixture) for mixture in product(*choices)]

@@ -54,7 +54,7 @@ VALUES: dict[str, list[Any]] = {
     "ot.unit": NUMBERS, "ot.count": NUMBERS, "ot.value": DOUBLES, "ot.grouped": [True, False], "network.protocol": ["modbus", "s7comm", "dnp3"],
 }  # fmt: skip
 
-SHAPES = st.text("ask*?\\S\u017fßΣ阀\n", max_size=4)
+SHAPES = st.text("ask*?\\S\u017fßΣςiI\u0130阀\n", max_size=4)
 PATTERNS = st.sampled_from(["a.*", "^a", "k$", "^s.k$", r"\.", "a|k", "[a-s]", r"(?s)a.", "ask", r"\w", "s?", r"a\z", "^$", "", "(?:a)", r"\Aa"])
 ITEMS: tuple[tuple[str, st.SearchStrategy[Any]], ...] = (
     *((f"{name}{how}", SHAPES) for name in ("ot.object.name", "ot.anomaly") for how in ("", "|contains", "|startswith", "|endswith", "|cased", "|neq")),

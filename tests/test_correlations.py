@@ -74,10 +74,14 @@ def fires(said: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], rows:
 # ---- random correlations and rows ---------------------------------------------------------------------------------------------------------------
 
 HOSTS = ("10.0.0.1", "10.0.0.2", "2001:db8::1")
+DAY = 86_400
+LONG = {"1d": DAY, "2w": 14 * DAY, "1M": 2_629_746, "1y": 31_556_952}
+EDGES = sorted({seconds + more for seconds in LONG.values() for more in (-1, 0, 1)})
+MOMENT = st.one_of(st.integers(0, 400), st.integers(0, 400), st.sampled_from(EDGES)).map(lambda second: START + timedelta(seconds=second))
 ROW = st.fixed_dictionaries(
-    {"@timestamp": st.integers(0, 400).map(lambda second: START + timedelta(seconds=second))},
+    {"@timestamp": MOMENT},
     optional={
-        "event.end": st.integers(0, 400).map(lambda second: START + timedelta(seconds=second)),
+        "event.end": MOMENT,
         "event.action": st.sampled_from(["a", "b", "c", "A"]),
         "source.ip": st.sampled_from(HOSTS),
         "source.mac": st.sampled_from(["m", "n"]),
@@ -137,7 +141,7 @@ WAYS: list[tuple[str, list[tuple[list[str], list[str]]]]] = [
 @st.composite
 def correlations(draw: st.DrawFn, kinds: Sequence[str] = tuple(CONDITIONS)) -> dict[str, Any]:
     kind = draw(st.sampled_from(kinds))
-    said: dict[str, Any] = {"type": kind, "timespan": draw(st.sampled_from(["5s", "30s", "1m", "90s", "5m", "1h"]))}
+    said: dict[str, Any] = {"type": kind, "timespan": draw(st.sampled_from(["5s", "30s", "1m", "90s", "5m", "1h", *LONG]))}
     said["rules"] = draw(st.lists(st.sampled_from(sorted(PARTS)), min_size=1, max_size=3, unique=True))
     said["group-by"] = draw(st.lists(st.sampled_from(["source.ip", "ot.unit", "event.action", "host"]), max_size=2, unique=True))
     if kind.startswith("temporal") and draw(st.booleans()):

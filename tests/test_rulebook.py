@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+from collections import defaultdict
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.rulebook.cases import case_row
-from detectors.rulebook.detection import detection
+from detectors.rulebook.detection import MODIFIERS, detection
 from detectors.rulebook.document import Document
+from detectors.rulebook.folding import folded
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.load import load, own_rules
 from detectors.rulebook.placeholders import Placeholders
+from detectors.rulebook.predicates import hits
 from records.schema import ACTIVITY
 from tests.cli import balefire, short
 from tests.frames import sparse
@@ -67,7 +73,8 @@ CODED = [
     "|utf16|base64",
     "|utf16be|base64offset|contains",
 ]
-CODES = [one for value in ("a", "ab", "-a", "a b", "/b a") for shape in CODED for one in written_otherwise(value, shape.split("|"))]
+WORDS_WRITTEN = ("a", "ab", "-a", "a b", "/b a")
+CODES = [one for value in WORDS_WRITTEN for shape in CODED for one in written_otherwise(value, shape.split("|"))]
 
 ROWS = st.lists(
     st.fixed_dictionaries(
@@ -88,7 +95,11 @@ ROWS = st.lists(
 )
 
 
+KEYS: list[str] = []
+
+
 def item(keys: list[str], values: st.SearchStrategy[Any], *, many: bool = True) -> st.SearchStrategy[dict[str, Any]]:
+    KEYS.extend(keys)
     value = st.one_of(values, st.lists(values, min_size=1, max_size=3)) if many else values
     return st.tuples(st.sampled_from(keys), value).map(lambda pair: {pair[0]: pair[1]})
 
@@ -161,6 +172,43 @@ def test_every_text_in_either_case_agrees_with_the_slow_evaluator(shape: str) ->
     for value in texts:
         single = {f"event.action{shape}": value}
         assert matches({"sel": single, "condition": "sel"}, *rows) == [definition_matches(row, single) for row in rows], single
+
+
+def test_there_is_no_modifier_that_is_not_drawn() -> None:
+    assert {modifier for key in KEYS for modifier in key.split("|")[1:]} == MODIFIERS
+
+
+@pytest.mark.parametrize("shape", CODED)
+def test_every_text_that_is_written_otherwise_agrees_with_the_slow_evaluator(shape: str) -> None:
+    rows: list[Row] = [{"event.action": text} for text in CODES]
+    for value in WORDS_WRITTEN:
+        single = {f"event.action{shape}": value}
+        expected = [definition_matches(row, single) for row in rows]
+        assert matches({"sel": single, "condition": "sel"}, *rows) == expected, single
+        assert any(expected)
+
+
+def test_letters_are_folded_as_re2_does_it() -> None:
+    """Every letter that has a case is compared with every other."""
+    letters = [letter for letter in map(chr, range(sys.maxunicode + 1)) if {letter.lower(), letter.upper(), letter.title(), letter.casefold()} != {letter}]
+    held, alike = pa.array(letters), defaultdict[str, set[str]](set)
+    for letter in letters:
+        alike[folded(letter)].add(letter)
+    for letter in letters:
+        assert set(np.array(letters)[hits(held, rf"(?is)\A(?:{letter})\z")].tolist()) == alike[folded(letter)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("s", "ſ", True), ("k", "\u212a", True), ("σ", "ς", True), ("ß", "ẞ", True), ("I", "İ", False), ("i", "ı", False), ("ß", "ss", False)],
+)
+@pytest.mark.parametrize("how", ["", "|contains", "|startswith", "|endswith"])
+def test_case_is_ignored_in_the_same_way_everywhere(one: str, other: str, how: str, *, same: bool) -> None:
+    for asked, held in ((one, other), (other, one)):
+        wanted: list[dict[str, Any]] = [{f"event.action{how}": asked}, {f"event.action|fieldref{how}": "ot.error"}, {"event.action|re|i": f"^{asked}$"}]
+        for definition in (*wanted, [asked]):
+            row = {"event.action": held} if isinstance(definition, list) else {"event.action": held, "ot.error": asked}
+            assert matches({"sel": definition, "condition": "sel"}, row, {"event.action": "x"}) == [same, False], definition
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/8", "10.0.0.0/25", "10.0.0.1/32", "192.168.5.4/31", "2001:db8::/32", "2001:db8::/64", "2001:db8::8/125", "::1/128"])
