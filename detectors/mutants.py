@@ -2,7 +2,8 @@
 
 A mutant that no case of the rule notices is a part of the detection that no case tries. Changed are conditions (a detection negated or left out, `and` and
 `or`, `1 of` and `all of` exchanged), maps and lists (a field, a value or an alternative left out), numbers (one up, one down), networks (twice as wide), texts
-(a name's family, a part of a word, anywhere instead of at an end), truths and modifiers.
+(a name's family, a part of a word, anywhere instead of at an end, one side of a wildcard), regular expressions (an anchor, or the first or last of their
+letters, left out), truths, references to fields and modifiers.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 Definition = dict[str, Any]
 Change = tuple[str, Any]  # the name of a mutant, and what stands in the place of the part that was changed
 
+# Of a regular expression: what is escaped, a class, how a group begins, how often; else a sign by itself.
+_SIGN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[^:)]*[:)]|\{[^}]*\}|.", re.DOTALL)
+_ANCHORS: Final = frozenset({"^", "$", r"\A", r"\z", r"\b"})
+_LETTER: Final = re.compile(r"\\[^0-9A-Za-z]|[^\\.^$*+?()\[\]{}|]", re.DOTALL)
+_QUANTITY: Final = ("*", "+", "?", "{")
+_WILDCARDS: Final = re.compile(r"[*?]+|(?:\\.|[^\\*?]|\\$)+", re.DOTALL)
 _OTHER: Final = {"1": "all", "any": "all", "all": "1"}
 
 
@@ -120,7 +127,7 @@ def _map(fields: dict[str, Any]) -> Iterator[Change]:
     for key, value in fields.items():
         if len(fields) > 1:
             yield f"without {key}", {name: other for name, other in fields.items() if name != key}
-        for name, changed in _value(value, networks="cidr" in str(key).split("|")):
+        for name, changed in _value(value, str(key).split("|")[1:]):
             yield f"{key}: {name}", {**fields, key: changed}
         yield from ((f"{key}: {name}", {**fields, key: changed}) for name, changed in _looser(str(key), value))
         for name, other in _modifiers(str(key), value):
@@ -132,9 +139,9 @@ def _looser(key: str, value: Any) -> Iterator[Change]:
     """Texts that take in more than they do, each once, where the field may hold more for them to take in."""
     field, *modifiers = key.split("|")
     given: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
-    for wider in dict.fromkeys(_wider_text(one, modifiers) for one in _texts(given, modifiers)):
-        changed = [wider if wider == _wider_text(str(one), modifiers) else one for one in given]
-        if wider and wider not in given and not _same(field, (given, modifiers), (changed, modifiers)):
+    for wider in dict.fromkeys(wider for one in _texts(given, modifiers) for wider in _wider_texts(one, modifiers)):
+        changed = [wider if wider in _wider_texts(str(one), modifiers) else one for one in given]
+        if wider not in given and not _same(field, (given, modifiers), (changed, modifiers)):
             yield f"{wider} too", changed if isinstance(value, list) else wider
 
 
@@ -147,6 +154,16 @@ def _same(field: str, *asked: tuple[list[Any], Sequence[str]]) -> bool:
     known = names_of(field)
     one, other = ({name for text in _texts(values, modifiers) for name in named(text, modifiers, known)} for values, modifiers in asked)
     return bool(known) and one == other
+
+
+def _wider_texts(text: str, modifiers: Sequence[str]) -> list[str]:
+    """The text with what is before, or after, a wildcard inside it open; where there is none, with its last word or sign open, if something is left."""
+    pieces = _WILDCARDS.findall(text)
+    plain = [place for place, piece in enumerate(pieces) if piece[0] not in "*?"]
+    if len(plain) > 1:
+        return ["*" + "".join(pieces[plain[1] :]), "".join(pieces[: plain[-2] + 1]) + "*"]
+    wider = _wider_text(text, modifiers)
+    return [wider] if wider else []
 
 
 def _wider_text(text: str, modifiers: Sequence[str]) -> str:
@@ -162,22 +179,24 @@ def _wider_text(text: str, modifiers: Sequence[str]) -> str:
     return wider if part or not wider else f"{wider}*"
 
 
-def _value(value: Any, *, networks: bool) -> Iterator[Change]:
+def _value(value: Any, modifiers: Sequence[str]) -> Iterator[Change]:
     if isinstance(value, list):
         values = cast("list[Any]", value)
         for index, one in enumerate(values):
             before, after = values[:index], values[index + 1 :]
             if before or after:
                 yield f"without {_shown(one)}", [*before, *after]
-            yield from ((name, [*before, changed, *after]) for name, changed in _value(one, networks=networks))
+            yield from ((name, [*before, changed, *after]) for name, changed in _value(one, modifiers))
     elif isinstance(value, bool):
         yield f"{_shown(not value)}", not value
     elif isinstance(value, (int, float)):
         step = 1 if isinstance(value, int) else 10.0 ** -len(str(value).partition(".")[2])
         for moved in (value - step, value + step):
             yield f"{_shown(value)} becomes {_shown(moved)}", moved
-    elif networks:
+    elif "cidr" in modifiers:
         yield from _wider(str(value))
+    elif "re" in modifiers:
+        yield from _searched(str(value))
 
 
 def _wider(value: str) -> Iterator[Change]:
@@ -190,8 +209,19 @@ def _wider(value: str) -> Iterator[Change]:
         yield f"{value} becomes {network.supernet()}", str(network.supernet())
 
 
+def _searched(pattern: str) -> Iterator[Change]:
+    """A regular expression without one of its anchors, or without the first or last letter that it asks for."""
+    signs = _SIGN.findall(pattern)
+    after = [*signs[1:], ""]
+    letters = [place for place, sign in enumerate(signs) if _LETTER.fullmatch(sign) and not after[place].startswith(_QUANTITY)]
+    anchors = [place for place, sign in enumerate(signs) if sign in _ANCHORS]
+    for place in sorted({*anchors, *letters[:1], *letters[-1:]}):
+        if rest := "".join((*signs[:place], *signs[place + 1 :])):
+            yield f"{pattern} becomes {rest}", rest
+
+
 def _modifiers(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Keys with a modifier left out, or with a text anywhere instead of at an end."""
+    """Keys with a modifier left out, with a text anywhere instead of at an end, or with another field that is not the same."""
     field, *modifiers = key.split("|")
     given: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
     for index, modifier in enumerate(modifiers):
@@ -199,6 +229,8 @@ def _modifiers(key: str, value: Any) -> Iterator[tuple[str, str]]:
         anywhere = [*modifiers[:index], "contains", *modifiers[index + 1 :]]
         if modifier in {"startswith", "endswith"} and not _same(field, (given, modifiers), (given, anywhere)):
             yield f"{key}: contains instead of {modifier}", "|".join([field, *anywhere])
+    if "fieldref" in modifiers and "neq" not in modifiers:
+        yield f"{key}: neq", f"{key}|neq"
 
 
 def _conditions(detection: Definition) -> Iterator[Change]:

@@ -135,7 +135,14 @@ def test_what_is_changed(detection: dict[str, Any], expected: list[str]) -> None
         ("ot.object.name", "Pump", {"Pump* too": "Pump*"}),
         ("ot.object.name", ["Line1.Pump", "Line1.Valve", 7], {"Line1.* too": ["Line1.*", "Line1.*", 7]}),
         ("ot.object.name", "Line1.*", {"Line1* too": "Line1*"}),
-        ("ot.object.name", "L?ne", {}),
+        ("ot.object.name", "L?ne", {"*ne too": "*ne", "L* too": "L*"}),
+        (
+            "ot.object.name",
+            ["Line*.Pump*Speed", "b"],
+            {"*.Pump*Speed too": ["*.Pump*Speed", "b"], "Line*.Pump* too": ["Line*.Pump*", "b"], "b* too": ["Line*.Pump*Speed", "b*"]},
+        ),
+        ("ot.object.name", r"*a\*b*c", {"*c too": "*c", r"*a\*b* too": r"*a\*b*"}),
+        ("ot.object.name", "*Pump", {}),
         ("ot.object.name|contains", ["Pump", "a_b"], {"Pum too": ["Pum", "a_b"], "a_ too": ["Pump", "a_"]}),
         ("ot.object.name|endswith", "Level", {"evel too": "evel"}),
         ("ot.object.name|startswith|cased", "Tank", {"Tan too": "Tan"}),
@@ -151,6 +158,44 @@ def test_what_is_changed(detection: dict[str, Any], expected: list[str]) -> None
 def test_a_text_is_opened_where_there_is_more_for_it_to_take_in(key: str, value: Any, expected: dict[str, Any]) -> None:
     changed = {mutant.name: mutant.detection["a"] for mutant in mutants({"a": {key: value}, "condition": "a"})}
     assert {name.removeprefix(f"a: {key}: "): part[key] for name, part in changed.items() if name.endswith(" too")} == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"^Tank\d$", [r"Tank\d$", r"^ank\d$", r"^Tan\d$", r"^Tank\d"]),
+        (r"\A(?i:[ab]x?\.y{2}z)\b", [r"(?i:[ab]x?\.y{2}z)\b", r"\A(?i:[ab]x?y{2}z)\b", r"\A(?i:[ab]x?\.y{2})\b", r"\A(?i:[ab]x?\.y{2}z)"]),
+        (r"[]^$a]\$|a", [r"[]^$a]|a", r"[]^$a]\$|"]),
+        (r"\d+", []),
+        ("a", []),
+    ],
+)
+def test_a_regular_expression_loses_an_anchor_or_its_first_or_last_letter(pattern: str, expected: list[str]) -> None:
+    for value in (pattern, ["x+", pattern]):
+        changed = names({"a": {"ot.object.name|re": value}, "condition": "a"})
+        assert [name.partition(" becomes ")[2] for name in changed if " becomes " in name] == expected
+
+
+def test_a_reference_is_negated_once() -> None:
+    assert names({"a": {"source.ip|fieldref": "destination.ip"}, "condition": "a"}) == [
+        "a: source.ip|fieldref without fieldref",
+        "a: source.ip|fieldref: neq",
+        "condition: not a",
+    ]
+    assert "a: source.ip|fieldref|neq: neq" not in names({"a": {"source.ip|fieldref|neq": "destination.ip"}, "condition": "a"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "mutant"),
+    [("ot.object.name|re: ^Tank", "ot.object.name|re: ^Tank becomes Tank"), ("ot.object.name: Tank*Level", "ot.object.name: *Level too")],
+)
+def test_what_a_pattern_asks_for_and_no_case_notices_is_named(tmp_path: Path, asked: str, mutant: str) -> None:
+    quiet = "    - ot: {effect: cpu.stop}\n      source.ip: 11.0.0.1\n"
+    file = written(tmp_path, ("    source.ip|cidr:\n      - 10.0.0.0/8", f"    {asked}"), (quiet, ""))
+    file.write_text(file.read_text("utf-8").replace("{effect: cpu.stop", "{object.name: Tank1.Level, effect: cpu.stop"), "utf-8")
+    report = mutate(file)
+    assert report.problems == ()
+    assert f"selection: {mutant}" in {one.mutant for one in report.survived}
 
 
 @pytest.mark.parametrize(("key", "moved"), [("ot.object.name|startswith", True), ("ot.object.name|endswith|cased", True), ("ot.effect|startswith", False)])
