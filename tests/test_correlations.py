@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 
 from detectors.rulebook import watch as watching
 from detectors.rulebook.correlate import correlation_rule
+from detectors.rulebook.correlation import SECOND
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
 from detectors.rulebook.reading import Reading
 from detectors.rulebook.watch import Firing, Watch
+from records.wording import LANGUAGES, say
 from tests.frames import Alone, sparse
-from tests.rule_reference import Row, correlation_fires
+from tests.rule_reference import UNITS, Row, correlation_fires
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -278,6 +281,14 @@ def test_event_count_a_hundred_failed_logins_to_a_host_in_an_hour() -> None:
     rows = sorted([*logins, *other], key=lambda one: one["@timestamp"])
     assert fires(said, {"login": named("login")}, rows) == [(198, 100)]
     assert fires(said, {"login": named("login")}, [one for one in rows if one is not logins[50]]) == []
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_advice_on_a_span_names_every_unit_that_is_read(unit: str) -> None:
+    made = correlation({"type": "event_count", "rules": ["any"], "timespan": f"1{unit}", "condition": {"gte": 2}}, PARTS)
+    assert made.span == UNITS[unit] * SECOND
+    for language in LANGUAGES:
+        assert unit in re.findall(r"\b\w\b", say("detectors.lint.timespan.advice", language))
 
 
 def test_an_hour_is_open_at_its_start() -> None:

@@ -263,6 +263,14 @@ def test_text_modifiers(key: str, value: Any, hit: str, miss: str) -> None:
     assert action(key, value, hit, miss, None) == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [("|expand", "%none%", False), ("|expand|neq", "%none%", True), ("|all|expand", ["%none%", "a"], False), ("|all|expand|neq", ["%none%", "a"], True)],
+)
+def test_a_placeholder_that_stands_for_nothing(key: str, value: Any, *, expected: bool) -> None:
+    assert action(key, value, "a", None) == [expected, expected]
+
+
 def test_several_conditions_are_alternatives() -> None:
     names = {"a": {"ot.unit": 1}, "b": {"ot.unit": 2}, "condition": ["a", "b"]}
     assert matches(names, {"ot.unit": 1}, {"ot.unit": 2}, {"ot.unit": 3}) == [True, True, False]

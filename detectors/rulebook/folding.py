@@ -1,6 +1,6 @@
 """What "whatever its case" means, everywhere in rules: texts are the same where Unicode's simple case folding makes them so, letter by letter, as RE2 has it.
 
-So ſ is an s, K (the sign of Kelvin) a k, ς a σ; ß is no ss; İ and ı are nothing but themselves.
+So ſ is an s, U+212A (the sign of Kelvin) a k, ς a σ; ß is no ss; İ and ı are nothing but themselves.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _USE: Final = re.compile(r"\\%|%([^%\\]+)%")
 
 @dataclass(frozen=True, slots=True)
 class Placeholders:
-    """The values of each name; a name with an empty list stands for nothing, and what asks for it matches nothing."""
+    """The values of each name; a name with an empty list stands for nothing: nothing matches it, everything its `neq`."""
 
     values: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict[str, tuple[Scalar, ...]])
 

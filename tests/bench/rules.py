@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from detectors.methods.rules import Rules
-from detectors.rulebook.correlation import SECOND, Correlation, Fresh, Part
+from detectors.rulebook.correlation import COUNTING, KINDS, SECOND, TEMPORAL, Conjunct, Correlation, Fresh, Part
 from detectors.rulebook.detection import detection
 from detectors.rulebook.document import Document
 from detectors.rulebook.frame import Frame
@@ -42,7 +42,7 @@ LIMIT_S: Final = 2.0  # seconds of the processor to match and judge all of it
 SMALL: Final = 20  # rows of a batch as it comes live
 BATCHES: Final = 20
 GROWN: Final = 3.0  # times as long that a batch may take where a group has grown
-CORRELATIONS: Final = 0.05  # of the rules
+CORRELATION: Final = 20  # one rule in so many is one, each type in its turn
 START: Final = 1_772_445_600 * SECOND
 
 Made = tuple[dict[str, Any], Any]  # named detections, and the condition in the form of the slow evaluator
@@ -135,9 +135,11 @@ def loaded(made: Made, number: int, pick: random.Random) -> Rule:
     """The rule as it is once it is loaded; some are made the part of a correlation."""
     names, condition = made
     found = detection(Document({"detection": {**names, "condition": written(condition)}}))
-    if found.match is None:
-        raise SystemExit(f"rule {number}: {found.faults}")
-    correlation = correlated(found.match, pick) if pick.random() < CORRELATIONS else None
+    other = detection(Document({"detection": {"known": names["known"], "condition": "known"}}))
+    if found.match is None or other.match is None:
+        raise SystemExit(f"rule {number}: {found.faults} {other.faults}")
+    kind = KINDS[number // CORRELATION % len(KINDS)] if number % CORRELATION == 0 else ""
+    correlation = correlated(kind, found.match, other.match, pick) if kind else None
     words = Text("{source} did this to {destination}", "{source} 对 {destination} 进行操作")
     return Rule(
         f"rule-{number:04d}", "bench", words, words, "medium", ("T0855",), Fresh(correlation) if correlation else found.match, frozenset(found.fields),
@@ -145,13 +147,22 @@ def loaded(made: Made, number: int, pick: random.Random) -> Rule:
     )  # fmt: skip
 
 
-def correlated(match: Predicate, pick: random.Random) -> Correlation:
-    """So many of it by one host within five minutes."""
-    source: Field | None = ACTIVITY.field("source.ip")
-    if source is None:
-        raise SystemExit("activities have no source.ip")
-    part = Part("part", (source,), match)
-    return Correlation("event_count", (part,), ("source.ip",), 300 * SECOND, "5m", ACTIVITY, bounds=(("gte", pick.randrange(3, 9)),))
+def correlated(kind: str, match: Predicate, other: Predicate, pick: random.Random) -> Correlation:
+    """So much of it by one host within five minutes; of those that look at time, it and something else."""
+    part, beside = (Part(name, (known_field("source.ip"),), one) for name, one in (("part", match), ("beside", other)))
+    if kind in TEMPORAL:
+        return Correlation(kind, (part, beside), ("source.ip",), 300 * SECOND, "5m", ACTIVITY, wanted=(Conjunct((0, 1)),))
+    measured = {"event_count": (), "value_count": (known_field("destination.ip"),)}.get(kind, (known_field("ot.value"),))
+    least = pick.randrange(2, 5) if kind in COUNTING else pick.randrange(60, 200)
+    return Correlation(kind, (part,), ("source.ip",), 300 * SECOND, "5m", ACTIVITY, bounds=(("gte", least),), measured=measured)
+
+
+def known_field(name: str) -> Field:
+    """The field of activities that has this name."""
+    found: Field | None = ACTIVITY.field(name)
+    if found is None:
+        raise SystemExit(f"activities have no {name}")
+    return found
 
 
 def check(table: pa.Table, made: list[Made], rules: list[Rule], masks: list[Any], pick: random.Random) -> float:
@@ -186,12 +197,11 @@ def in_small_batches(table: pa.Table, rules: list[Rule], wanted: int) -> float:
 def growing(table: pa.Table) -> tuple[float, float]:
     """Seconds for a batch of SMALL rows of one correlation that groups by nothing and does not fire: when it remembers a thousand rows, and most of them."""
     part = Part("part", (), lambda frame: np.ones(frame.height, dtype=np.bool_))
-    field: Field | None = ACTIVITY.field("destination.ip")
-    if field is None:
-        raise SystemExit("activities have no destination.ip")
     found: list[float] = []
     for remembered in (1000, min(table.num_rows, MOST - AT_ONCE) - BATCHES * SMALL):
-        watch = Watch(Correlation("value_count", (part,), (), 3600 * SECOND, "1h", ACTIVITY, bounds=(("gte", 10**6),), measured=(field,)))
+        watch = Watch(
+            Correlation("value_count", (part,), (), 3600 * SECOND, "1h", ACTIVITY, bounds=(("gte", 10**6),), measured=(known_field("destination.ip"),))
+        )
         watch.judge(Frame(table.slice(0, remembered)))
         taken: list[float] = []
         for at in range(remembered, remembered + BATCHES * SMALL, SMALL):
