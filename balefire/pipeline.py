@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import resource
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -53,6 +54,8 @@ compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 10_000  # activities at a time
+MOST_ALERTS: Final = 1_000  # that are told one by one
+NO_TEXT: Final = Text("", "")
 COMMIT_S: Final = 1.5  # and, of what goes on without end, as often as this, where it pauses sooner
 PAUSED_S: Final = 1.0
 
@@ -103,8 +106,8 @@ class Waiting:
 
 
 class Replay:
-    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, those of them that are `hidden`, `errors` of inputs,
-    and `conflicts` of identities.
+    """One replay. After `run`, beside the summary: `alerts` (the gravest, in their order), `assets` and `findings` that it touched, those of them that are
+    `hidden`, `errors` of inputs, and `conflicts` of identities.
     """
 
     def __init__(self, plan: Plan, store: Store, progress: Callable[[str, int], None] | None = None) -> None:
@@ -114,6 +117,7 @@ class Replay:
         self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
         self.raised: Callable[[Alert], None] = lambda _: None  # … and who is to hear of an alert that is new to this run
         self.alerts: dict[str, Alert] = {}
+        self.severities: Counter[str] = Counter()  # of all alerts that it touched
         self.assets: dict[str, Asset] = {}
         self.findings: set[str] = set()
         self.hidden: set[str] = set()
@@ -152,8 +156,18 @@ class Replay:
             ruling.close()
             self.names.close()
             self.keeping.close()
-        self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
+        self._gather_alerts()
         return self._summary(inputs, time.monotonic() - started)
+
+    def _gather_alerts(self) -> None:
+        """The gravest of the alerts as they are stored now, and how many there are of each severity."""
+        gravest: list[Alert] = []
+        touched = sorted(self._touched)
+        for at in range(0, len(touched), MOST_ALERTS):
+            found = self.store.alerts(touched[at : at + MOST_ALERTS])
+            self.severities.update(severity_word(alert.severity) for alert in found)
+            gravest = sorted([*gravest, *found], key=lambda alert: (-alert.severity, alert.first, alert.id))[:MOST_ALERTS]
+        self.alerts = {alert.id: alert for alert in gravest}
 
     def stop(self) -> None:
         """Read no further. All that was released is judged and stored, whole windows and nothing of those that were open, so that a later replay agrees."""
@@ -308,8 +322,9 @@ class Replay:
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
         self.hidden |= {finding.id for finding in unseen if finding.suppressions}
-        own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
-        self._own |= {alert.id: alert for alert in own.alerts}
+        keys = {finding.key for finding in unseen}
+        own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in keys])
+        self._own |= {alert.id: replace(alert, title=NO_TEXT, reason=NO_TEXT, findings=(), assets=(), techniques=(), expired=()) for alert in own.alerts}
         if commit.evidence:
             self.keeping.thin()
 

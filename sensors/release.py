@@ -137,7 +137,7 @@ class Release:
         """Name the released groups: their rows are free again."""
         released = self.rows[: self._counters.released]
         if len(released):
-            self.inventory.note(released, self.conversations)
+            self.inventory.note(released, self.conversations, self.hosts)
             self.activities.append(self.naming.activities(released))
             self._counters.released = 0
 
