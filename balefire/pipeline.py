@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
-COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
-COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
-JUDGED_ROWS: Final = 10_000  # activities at a time
+COMMIT_ROWS: Final = 25_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_FINDINGS: Final = 2_500  # or so many findings: each is kilobytes of words
+JUDGED_ROWS: Final = 10_000  # activities at a time …
+FLOODED_ROWS: Final = 2_500  # … and where nearly every one of them may be a finding
 MOST_ALERTS: Final = 1_000  # that are told one by one
 NO_TEXT: Final = Text("", "")
 COMMIT_S: Final = 1.5  # and, of what goes on without end, as often as this, where it pauses sooner
@@ -132,6 +133,7 @@ class Replay:
         self.disabled: dict[str, str] = {}  # rules that the site has disabled, and why
         self.tally = Tally()
         self._stopped = False
+        self._rows = FLOODED_ROWS  # activities to judge next
         self._known = KeptPlant(store)
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
@@ -257,9 +259,11 @@ class Replay:
                 continue
             self._files[self.plan.observer_of(capture)] = capture.name
             self.tally.count(batch)
-            for piece in _pieces(with_context(batch, self._known.plant)):
+            for piece in _pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
-                waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
+                found = list(ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece)))
+                self._rows = FLOODED_ROWS if len(found) > FLOODED_ROWS // 2 else min(2 * self._rows, JUDGED_ROWS)
+                waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
@@ -381,11 +385,13 @@ class Replay:
         }
 
 
-def _pieces(batch: Batch) -> Iterator[Batch]:
-    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found."""
-    for at in range(0, max(1, batch.activities.num_rows), JUDGED_ROWS):
-        part = batch.activities.slice(at, JUDGED_ROWS)
+def _pieces(batch: Batch, rows: Callable[[], int]) -> Iterator[Batch]:
+    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found. `rows`: of the next one."""
+    at = 0
+    while at == 0 or at < batch.activities.num_rows:
+        part = batch.activities.slice(at, rows())
         yield Batch(part, batch.points, batch.coverage) if at == 0 else Batch(part)
+        at += max(part.num_rows, 1)
 
 
 def _earliest(batch: Batch) -> int | None:

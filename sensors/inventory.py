@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sensors.activities import Naming
     from sensors.protocol import Protocol
 
-MOST_HOSTS: Final = 1 << 14  # hosts of industrial conversations
+MOST_HOSTS: Final = 1 << 13  # hosts of industrial conversations
 MOST_HEARD: Final = 1 << 13  # addresses that something was said of
 MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
 MOST_SAID: Final = 64  # different facts of one address
@@ -125,12 +125,12 @@ class Inventory:
             self._make_room(hosts)
 
     def _make_room(self, hosts: Any) -> None:
-        """Too many: those that only looked go first, those that acted last; of equals those that were seen but once, then those that were silent longest."""
+        """Too many: those that only looked go first; then those that were seen but once; those that acted last, of equals those silent longest first."""
         roles: list[int] = (np.asarray(hosts["role"]) & ~(ASKS | READS)).tolist()
 
-        def worth(host: int) -> tuple[int, bool, int]:
+        def worth(host: int) -> tuple[bool, bool, int, int]:
             seen = self._hosts[host].seen
-            return roles[host], seen.times > 1, seen.last
+            return roles[host] > 0, seen.times > 1, roles[host], seen.last
 
         gone = sorted(self._hosts, key=worth)[: len(self._hosts) - MOST_HOSTS // 4 * 3]
         self.forget(gone)

@@ -26,7 +26,7 @@ TOLD: Final = 1 << 14  # … their samples
 TOLD_OCTETS: Final = 1 << 20  # … and the octets of these
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
-RELEASE_ROWS: Final = 1 << 14  # rows named at a time
+RELEASE_ROWS: Final = 1 << 13  # rows named at a time
 
 
 def _traits(effect: Effect) -> int:
