@@ -140,6 +140,7 @@ class Replay:
         self._touched: set[str] = set()
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
+        self._baseline = ""  # the version of what was learned
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
@@ -221,11 +222,13 @@ class Replay:
         for detector in fresh:
             if detector.name not in self._learned:
                 self._learned[detector.name] = self.store.state(detector.name)
-            if learned := self._learned[detector.name]:
+            if state := self._learned[detector.name]:
                 try:
-                    detector.restore(learned)
+                    detector.restore(state)
                 except ValueError:
                     raise StoreError("store.state", detector=detector.name) from None
+        if not self._baseline and any(self._learned[name] for name in LEARNING):
+            self._baseline = learned(self._learned.get).version
         return fresh
 
     def _renewed(self, before: list[Detector], ruling: Ruling) -> list[Detector]:
@@ -261,7 +264,8 @@ class Replay:
             self.tally.count(batch)
             for piece in _pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
-                found = list(ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece)))
+                judged = (finding for judge in judges[history] for finding in judge.judge(piece))
+                found = ruling.stamped(judged, self._baseline)
                 self._rows = FLOODED_ROWS if len(found) > FLOODED_ROWS // 2 else min(2 * self._rows, JUDGED_ROWS)
                 waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:

@@ -54,6 +54,9 @@ READY: Final = """fresh => {
     return hosts.every(host => host.shadowRoot?.querySelector('.bf')?.childElementCount) && performance.now() - (fresh ? 0 : told.clicked)
 }"""
 
+# What the page before does of itself is over: a run that is under way when one clicks would be taken for the one that the click asks for.
+QUIET: Final = "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+
 Times = dict[str, list[float]]
 
 
@@ -64,6 +67,8 @@ def ready(page: Page, fresh: bool) -> float:
 
 def clicked(page: Page, way: str) -> float:
     """Follow the first such link; how long it took."""
+    page.wait_for_timeout(200)
+    page.wait_for_function(QUIET, polling="raf")
     page.evaluate(WATCH)
     page.locator(way).first.click()
     return ready(page, False)
