@@ -264,8 +264,8 @@ class Replay:
             self.tally.count(batch)
             for piece in _pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
-                judged = (finding for judge in judges[history] for finding in judge.judge(piece))
-                found = ruling.stamped(judged, self._baseline)
+                every = (finding for judge in judges[history] for finding in judge.judge(piece))
+                found = ruling.stamped(every, self._baseline)
                 self._rows = FLOODED_ROWS if len(found) > FLOODED_ROWS // 2 else min(2 * self._rows, JUDGED_ROWS)
                 waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
