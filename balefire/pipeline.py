@@ -56,7 +56,6 @@ COMMIT_FINDINGS: Final = 2_500  # or so many findings: each is kilobytes of word
 JUDGED_ROWS: Final = 10_000  # activities at a time …
 FLOODED_ROWS: Final = 2_500  # … and where nearly every one of them may be a finding
 MOST_ALERTS: Final = 1_000  # that are told one by one
-NO_TEXT: Final = Text("", "")
 COMMIT_S: Final = 1.5  # and, of what goes on without end, as often as this, where it pauses sooner
 PAUSED_S: Final = 1.0
 
@@ -141,7 +140,7 @@ class Replay:
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
         self._baseline = ""  # the version of what was learned
-        self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
+        self._own: dict[str, int] = {}  # by key, as severe as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
@@ -330,9 +329,9 @@ class Replay:
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
         self.hidden |= {finding.id for finding in unseen if finding.suppressions}
-        keys = {finding.key for finding in unseen}
-        own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in keys])
-        self._own |= {alert.id: replace(alert, title=NO_TEXT, reason=NO_TEXT, findings=(), assets=(), techniques=(), expired=()) for alert in own.alerts}
+        for finding in unseen:
+            if not finding.suppressions:
+                self._own[finding.key] = max(finding.severity, self._own.get(finding.key, 0))
         if commit.evidence:
             self.keeping.thin()
 
@@ -362,7 +361,7 @@ class Replay:
         return replace(given, findings=settled, alerts=folded.alerts, judged=judged)
 
     def _summary(self, inputs: list[dict[str, Any]], elapsed: float) -> dict[str, Any]:
-        words = [severity_word(alert.severity) for alert in self._own.values()]
+        words = [severity_word(severity) for severity in self._own.values()]
         tally = self.tally
         return {
             "schema": SCHEMA_VERSION,
