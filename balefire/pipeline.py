@@ -265,7 +265,7 @@ class Replay:
                 waiting.batches.append(piece)
                 every = (finding for judge in judges[history] for finding in judge.judge(piece))
                 found = ruling.stamped(every, self._baseline)
-                self._rows = FLOODED_ROWS if len(found) > FLOODED_ROWS // 2 else min(2 * self._rows, JUDGED_ROWS)
+                self._rows = FLOODED_ROWS if 2 * len(found) > piece.activities.num_rows else min(2 * self._rows, JUDGED_ROWS)
                 waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
