@@ -258,7 +258,7 @@ def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
     if counts["lost"] or counts["gaps"]:
         share = 100 * counts["lost"] / max(payload, 1)
         yield Spot("lost", place, 5 + share, {"bytes": counts["lost"], "share": share, "gaps": counts["gaps"]})
-    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50), ("repeated", 20)):
+    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50), ("repeated", 5)):
         if counts[key]:
             share = 100 * counts[key] / packets
             yield Spot(key, place, weight * share / 100, {"count": counts[key], "share": share})
