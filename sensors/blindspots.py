@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 COUNTS: Final = (
     "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "one_sided", "talks",
-    "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
+    "requests_only", "answers_only", "split_vlans", "namesakes", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments", "repeated",
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "clock_back",
     "refused",
 )  # fmt: skip
-ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only"}  # what no window is looked at for by itself
+ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs that are told one by one
@@ -69,6 +69,7 @@ class Sums:
     ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
     vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
     talks: int = 0  # of the window with most
+    namesakes: int = 0  # … and these of that with most of them
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, how far ahead at worst; of all samples
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
     sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
@@ -95,6 +96,7 @@ class Sums:
             ends = pair["requests"], pair["answers"]
             self.vlans[ends] = max(self.vlans[ends], pair["conversations"])  # most go on in the next window
         self.talks = max(self.talks, row["talks"] or 0)
+        self.namesakes = max(self.namesakes, row["namesakes"] or 0)
         for clock in _held(row["clocks"]):
             self._add_clock(clock)
 
@@ -235,6 +237,8 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
     for (protocol, side), (count, talks) in sums.datagrams.items():
         yield Spot(f"datagram_{side}", place, 50 * count / talks, {"protocol": protocol, "count": count, "talks": talks})
+    if sums.namesakes:
+        yield Spot("namesakes", place, 10, {"count": sums.namesakes})
     silent, stepped = sums.silence()
     if stepped:
         yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
@@ -254,7 +258,7 @@ def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
     if counts["lost"] or counts["gaps"]:
         share = 100 * counts["lost"] / max(payload, 1)
         yield Spot("lost", place, 5 + share, {"bytes": counts["lost"], "share": share, "gaps": counts["gaps"]})
-    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50)):
+    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50), ("repeated", 5)):
         if counts[key]:
             share = 100 * counts[key] / packets
             yield Spot(key, place, weight * share / 100, {"count": counts[key], "share": share})

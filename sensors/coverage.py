@@ -14,7 +14,8 @@ from records.schema import COVERAGE, arrow_table
 from sensors.activities import address_text
 from sensors.engine import character, clocks, delivery, interfaces, sides
 from sensors.engine.ciphers import CIPHERS
-from sensors.engine.link import BELIEVED
+from sensors.engine.fragments import FRAGMENT
+from sensors.engine.link import BELIEVED, TRAILER
 from sensors.engine.streams import PAUSE
 from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, WINDOW, table
 from sensors.grading import grade, reasons
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 
 LLC: Final = 4  # in place of an EtherType: IEEE 802.2
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
-FRAGMENT: Final = 256
 # counters that have the same name everywhere
 ODDITIES: Final = (
     "duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open",
-    "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans",
+    "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated",
 )  # fmt: skip
 COUNTED: Final = (
     "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:],
@@ -53,7 +53,7 @@ def port_name(transport: int, port: int) -> str:
         return f"ethertype/0x{port:04x}" if port >= 0 else "other"
     name = _TRANSPORTS.get(transport % FRAGMENT, f"ip/{transport % FRAGMENT}")
     if transport >= FRAGMENT:
-        return f"{name}/fragment"
+        return f"{name}/{'trailer' if transport >= TRAILER else 'fragment'}"
     return f"{name}/{port}" if port >= 0 else name
 
 
@@ -99,6 +99,8 @@ class Totals:
     requests_only: int = 0
     answers_only: int = 0
     split_vlans: int = 0
+    namesakes: int = 0
+    repeated: int = 0
     encrypted_bytes: int = 0
     tunnels: dict[str, int] = field(default_factory=dict[str, int])
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
@@ -178,6 +180,7 @@ class CoverageLog:
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
         self._last: int | None = None  # window
+        self._part = 0  # of a window whose row was told before it ended
         self._ahead: dict[tuple[int, str], int] = {}  # of each clock on the wire, the least by which it was so in its last window, nanoseconds
 
     def close_window(self) -> None:
@@ -188,13 +191,23 @@ class CoverageLog:
         if not counts[:, _WINDOW].any():
             return
         window = int(streams.window) * WINDOW
+        self._part = self._part + 1 if window == self._last else 0
         pause = window - self._last if self._last is not None and window - self._last > BREAK * WINDOW else 0
         self._last, ahead, self._ahead = window, self._ahead, self._kept()
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
             count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
-            moves = [move for each, move in self._moves(ahead) if each == place]
-            self._rows.append(self._row(window, place, count) | _steps(count, pause, moves))
+            self._rows.append(self._row(window, place, count) | self._steps(place, count, pause, ahead) | {"part": self._part})
         ledger.clear()
+
+    def is_set_back(self) -> bool:
+        """Does what was counted in this window so far tell that the clock of the capture was set back?"""
+        counts = self._ledger.by_place()
+        counts[self._ledger.streams[0].place] = self._ledger.counters
+        found = ({name: int(row[_NUMBER[name]]) for name in COUNTED} for row in counts)
+        return any(self._steps(place, count, 0, self._ahead)["clock_back"] > 0 for place, count in enumerate(found))
+
+    def _steps(self, place: int, count: dict[str, int], pause: int, ahead: dict[tuple[int, str], int]) -> dict[str, Any]:
+        return _steps(count, pause, [move for each, move in self._moves(ahead) if each == place])
 
     def _compared(self) -> Iterator[tuple[tuple[int, str], list[int]]]:
         """(place and name, how far the capture's clock was ahead: each time, in order) of every clock on the wire that is remembered."""
@@ -294,11 +307,16 @@ class CoverageLog:
             if count[name]:
                 totals.tunnels[name] = totals.tunnels.get(name, 0) + count[name]
 
+    @property
+    def waiting(self) -> bool:
+        """Are there rows to take?"""
+        return bool(self._rows)
+
     def take(self) -> pa.Table:
         """The rows since the last call. The first interface's keep the identities that they had when nobody told interfaces apart."""
         rows, self._rows = self._rows, []
         for row in rows:
-            own = f"\x1f{row['interface']}" if row["place"] else ""
+            own = (f"\x1f{row['interface']}" if row["place"] else "") + (f"\x1f{row['part']}" if row["part"] else "")
             identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}{own}".encode(), digest_size=10).hexdigest()
             row |= {"id": identity, "observer.name": self._origin.observer, "observer.site": self._origin.site}
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))

@@ -184,7 +184,7 @@ class Sensor:
         try:
             while self._batch(source):
                 soon = bool(due and due())
-                if soon or self.release.activities or self.release.points:
+                if soon or self.release.activities or self.release.points or self._coverage.waiting:
                     yield self._take(soon)
             self._finish()
             yield self._take(everything=True)
@@ -250,6 +250,8 @@ class Sensor:
                 self._forget_conversations()
             elif why == streaming.FULL_SLOTS:
                 self._shed_slots()
+            elif why == streaming.LATE:
+                self._look_back()
 
     def _characterise(self, start: int, count: int) -> None:
         ledger = self.ledger
@@ -372,6 +374,15 @@ class Sensor:
         self._shed = shed
         self._settle(np.arange(int(self.streams[0].flows)))
         self._coverage.close_window()
+        self._streams.behind = self._streams.looked = 0
+
+    def _look_back(self) -> None:
+        """Packets are late. Where the clock was set back, that is told now: the next window may begin hours later."""
+        streams = self._streams
+        streams.looked = max(2 * streams.behind, link.BELIEVED) - 1
+        if self._coverage.is_set_back():
+            self._close_coverage()
+            self.flows.unknown_window[: int(streams.flows)] = -1  # what is not recognised is counted anew
 
     def _settle(self, numbers: Any) -> None:
         """These flows are about to go, or their window is."""

@@ -66,7 +66,8 @@ def test_the_worst_come_first() -> None:
 def test_every_blind_spot_has_its_words() -> None:
     """Those of the catalogue are those that can be found."""
     cyclic = '[{"name": "tcp/5007", "bytes": 400, "guess": "cyclic", "period": 0.1}, {"name": "udp/9", "bytes": 40, "guess": null}]'
-    count = dict.fromkeys(("lost", "gaps", "late", "truncated", "jumps", "shed", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments"), 2)
+    names = "lost gaps late truncated jumps shed dropped mirrored rejected unfinished bad_fragments repeated namesakes"
+    count = dict.fromkeys(names.split(), 2)
     clocks = json.dumps([{"name": name, "ahead": ahead, "samples": 1, "spread": 0.0} for name, ahead in (("a", 2.0), ("b", -2.0))])
     everything = {
         **count, "requests_only": 1, "answers_only": 1, "one_sided": 1, "undecoded": cyclic, "clocks": clocks,

@@ -8,7 +8,7 @@ from sensors.engine.checksums import doubt
 from sensors.engine.fragments import assemble
 from sensors.engine.frames import IPV4, IPV6
 from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, sum16, tag_fits, tagged, u8, u16be, u32be
-from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
+from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED, TRAILING
 
 MAX_EXTENSIONS: Final = 8
 TCP: Final = 6
@@ -196,6 +196,8 @@ def _transport(memory: Any, packet: Any, at: int, whole: int, covered: int, host
         start = at + 8
         told = u16be(memory, at + 4, end, packet)
         if told >= 8 and at + told < whole:
+            packet.marks |= TRAILING
+            packet.trailing += whole - at - told
             whole = at + told
         if u16be(memory, at + 6, end, packet) != 0:  # else there is none
             _check(memory, packet, at, whole, covered, hosts)

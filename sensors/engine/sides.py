@@ -108,6 +108,7 @@ def settle_sides(numbers: Any, flows: Any, streams_table: Any, counters: Any, as
         if flow.used == 0 or flow.packets == 0:
             continue
         turn(flow.interface, streams, counters, aside)
+        streams.namesakes += 1 if flow.namesake or (flow.peer >= 0 and flows[flow.peer].namesake) else 0
         if flow.peer >= 0:
             other = flows[flow.peer]
             _judge(flow, other, streams, pairs, sides, groups)

@@ -18,14 +18,14 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import GONE, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import GONE, NEAR, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed, unite
 from sensors.engine.history import contradicts, remember
 from sensors.engine.holes import filled, in_hole, leave_hole
 from sensors.engine.interfaces import turn, turn_to
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.network import TCP
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, same_octets
-from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, SECOND, WINDOW
+from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, OVERLAP, OVERLAPPED, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 32  # segments out of order that one direction may hold
@@ -34,7 +34,6 @@ NUMBERED: Final = 256  # datagrams to others that a host may send between two to
 PACED: Final = 8  # datagrams that tell at which pace they come …
 SLOWER: Final = 4  # … and how many times as long a pause is that is none of theirs
 PAUSE: Final = 2 * WINDOW  # so long says nothing of one direction; of all at once it is told whether the clock stepped meanwhile
-NEAR: Final = 1 << 16  # as far as a window reaches
 ANSWERED: Final = 28  # where the ACK flag of a beginning that nobody confirmed is kept, above its sequence number
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 FIN_OR_RST: Final = 5
@@ -49,6 +48,7 @@ NO_ROOM: Final = 0
 FULL_FLOWS: Final = -1
 FULL_CONVERSATIONS: Final = -2
 FULL_SLOTS: Final = -3
+LATE: Final = -4
 
 
 @entry
@@ -189,10 +189,16 @@ def _waits(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any) -> bo
 
 
 @inline
+def _count_repeated(packet: Any, streams: Any) -> None:
+    """A segment whose octets were there already; copies from mirror ports are counted as that."""
+    streams.repeated += 0 if packet.marks & MIRRORED else 1
+
+
+@inline
 def _held(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, streams: Any) -> bool:
     """Does a segment that is ahead wait now, or did it already? False where it cannot: too long, cut, or too many wait."""
     if _waits(memory, packet, flow, sequence, slots):
-        streams.repeated += 1
+        _count_repeated(packet, streams)
         return True
     if packet.length < packet.whole or packet.length > SLOT_OCTETS or flow.waiting_count >= MAX_WAITING:
         return False
@@ -410,7 +416,8 @@ def _segment(
     _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages,
              conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if ahead + whole <= 0:
-        streams.repeated += 1
+        if whole > 1 or ahead < -1:  # else it keeps the connection alive
+            _count_repeated(packet, streams)
         return
     _leave_filling(packet, number, flows, slots, framings, messages, undecoded, streams)
     if length + ahead > 0:
@@ -476,6 +483,7 @@ def _count(packet: Any, streams: Any) -> None:
         streams.truncated += 1
     if packet.time < packet.clock - LATENESS and (packet.time // WINDOW + 1) * WINDOW <= packet.clock - LATENESS:
         streams.late += 1
+        streams.behind += 1
     if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
         streams.shed += 1
 
@@ -535,6 +543,27 @@ def _next(
         _keep_up(memory, number, flow, packet.payload, end, histories, place)
 
 
+@kernel
+def _show_second_version(packet: Any, messages: Any, streams: Any) -> None:
+    """What this packet brought is a second version of a datagram."""
+    for number in range(streams.messages - 1, -1, -1):
+        if messages[number].packet != packet.number:
+            return
+        messages[number].marks |= OVERLAP
+
+
+@kernel
+def _copied(packet: Any, number: int, flows: Any, index: Any, slots: Any, undecoded: Any, streams: Any) -> int:
+    """The flow of a copy. The first in a window may show that it is the same as another one."""
+    if flows[number].copied == 0 and packet.transport == TCP and packet.whole > 0:
+        gone = unite(packet, number, flows, index)
+        if gone >= 0:
+            _let_go(flows[gone], slots, undecoded, streams)
+            number = find_flow(packet, streams.place, flows, index)
+    flows[number].copied = 1
+    return number
+
+
 @inline
 def _finish(
     memory: Any, start: int, packets: Any, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -581,6 +610,8 @@ def follow(
             expect_flow(packets[i + AHEAD], flows, index)
         if packet.clock >= ends or packet.clock < begins:
             return i, NO_ROOM
+        if streams.behind > streams.looked:
+            return i, LATE
         if streams.messages + packet.length // 4 + LARGEST_ROOM > len(messages):
             return i, NO_ROOM
         if streams.free_slots < 4 * MAX_WAITING:
@@ -590,7 +621,7 @@ def follow(
         turn_to(packet, places, streams, counters, aside)
         number = -1
         if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0 and packet.marks & ASIDE == 0:
-            number = find_flow(packet, flows, index)
+            number = find_flow(packet, streams.place, flows, index)
             if number < 0:
                 number = new_flow(packet, flows, index, streams, ports)
                 if number < 0:
@@ -606,6 +637,8 @@ def follow(
             ):  # fmt: skip
                 _other(packet, undecoded, streams)
             continue
+        if packet.marks & MIRRORED:
+            number = _copied(packet, number, flows, index, slots, undecoded, streams)
         flow = flows[number]
         if packet.whole > 0:
             if packet.time - flow.last > PAUSE or flow.stamp - packet.time > PAUSE:
@@ -618,8 +651,6 @@ def follow(
         if packet.whole > 0:
             flow.payloads += 1
             flow.spoken += 1
-        if packet.marks & MIRRORED:
-            flow.copied = 1
         if packet.transport == 6 and not _follows(packet, flow, flows):
             _segment(memory, packet, number, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -629,6 +660,8 @@ def follow(
         else:
             _next(memory, packet, number, flow, flows, slots, framings, known, ports,
                   messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+        if packet.marks & OVERLAPPED:
+            _show_second_version(packet, messages, streams)
         packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
 

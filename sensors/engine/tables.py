@@ -22,7 +22,7 @@ PACKET: Final = _record(  # three lines of the cache
     sequence="i8", acknowledge="i8", whole="i8",               # whole: octets of payload on the wire
     edge="i8", end="i4", payload="i4", length="i4",            # end of the innermost frame or datagram on the wire and as captured; payload as captured
     source="i4", target="i4", source_port="i4", target_port="i4",  # host numbers (-1: not IP) and ports (-1: none)
-    transport="i4", tcp_flags="i4", vlan="i4", ethertype="i4", tunnel="i4",
+    transport="i4", tcp_flags="i2", vlan="i2", trailing="i4", ethertype="i4", tunnel="i4",  # trailing: octets behind datagrams of UDP
     source_mac="i8", target_mac="i8",
     tunnel_id="i8", realm="i8",                                # outermost tunnel's VNI, TEID …; realm: of addresses (RFC 2663), 0: the outer one
     forgone="i8", forgone_transport="i4",                      # octets of fragments that are given up with this packet
@@ -35,9 +35,12 @@ DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
     state="i8", source="i8", target="i8", identification="i8", transport="i8", realm="i8",
     began="i8", touched="i8",                                  # clock of its first and last fragment
     total="i8", highest="i8", units="i8", octets="i8",         # its length (-1: not known yet), what is there: its end, units of eight octets, octets
-    buffer="i8", content="i8", again="i8",                     # again: one with its number was whole just before; without all fragments it is nothing
+    buffer="i8", content="i8", again="i8",                     # again: one with its number was whole just before, and what this one is to that
+    vlan="i8",
 )
-ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
+ASSEMBLY: Final = _record(  # in progress, free buffers, when the oldest is given up, where buffers lie, which one comes next
+    opened="i8", free="i8", due="i8", base="i8", turn="i8",
+)
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8", content="i8")  # a frame that was sent over two ways
 COPY: Final = _record(content="i8", time="i8")  # a packet that may come again from another mirror port
 REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PTP by its domain and identity
@@ -54,14 +57,16 @@ CLOCK: Final = _record(  # first and last: times as they are; crowded: an addres
 FLOW: Final = _record(  # one direction of a connection
     source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
     used="u1", side="u1", turned="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
-    framing="i4", tries="i4", likely="i4",                     # -1 undecided, -2 unknown; TRIES once content decided; a framing that one side fits
+    framing="i4", likely="i2",                                 # -1 undecided, -2 unknown; a framing that one side fits
+    vlan="i2", interface="u1", several="u1", namesake="u1",    # interface: its place; 1 where packets of others are of it too, or other flows have its ends
+    tries="u1",                                                # TRIES once content decided
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
     closing="i8", reborn="i8",                                 # that of its FIN; the first of a connection in its place that nobody confirmed yet (-1: none)
     hole="i8", hole_end="i8", hole_clock="i8",                 # numbers that were passed over (end -1: none), and when last
     hole_next="i8", filling="u1",                              # 1 while they come after all, and the one behind those that came last
-    interface="u1", cipher="u1", copied="u1",                  # place of the interface; number of the cipher recognised in it; 1 where copies came
+    cipher="u1", copied="u1",                                  # number of the cipher recognised in it; 1 where copies came
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
     heard="i8", heard_messages="i8",                           # with its last message: what it acknowledged (-1: nothing), and messages of the other side
@@ -71,20 +76,21 @@ FLOW: Final = _record(  # one direction of a connection
     packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
-    source_mac="i8", target_mac="i8", vlan="i4", tunnel="i4", tunnel_id="i8",
+    source_mac="i8", target_mac="i8", tunnel="i4", tunnel_id="i8",
 )
 HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # sequence numbers of what a ring holds
 SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     interface="i8", place="i8",                                # number of the interface whose counters these are, and its place
+    behind="i8", looked="i8",                                  # packets that were late in this window, and up to how many it is known what that means
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
     jumps="i8", overlaps="i8", half_open="i8", one_sided="i8",
     duplicates="i8", bad_checksums="i8", rejected="i8", fragments="i8", unfinished="i8", bad_fragments="i8",
     gre="i8", erspan="i8", vxlan="i8", gtpu="i8", pppoe="i8", mpls="i8", ipip="i8",  # packets in each kind of tunnel
     dropped="i8", mirrored="i8",                               # packets that whoever captured dropped; copies from a second mirror port
     talks="i8", requests_only="i8", answers_only="i8",         # TCP conversations that said enough, those of them with one direction only
-    split_vlans="i8",                                          # conversations whose directions carry different VLANs
+    split_vlans="i8", namesakes="i8",                          # conversations whose directions carry different VLANs; that have the ends of others elsewhere
     resumed="i8", torn="i8",                                   # directions that spoke again after a pause: with what was next, with something else
     returned="i8", strayed="i8", back="i8",                    # … at a time before that of what they said last; by how many nanoseconds at most
 )
@@ -197,7 +203,11 @@ TUNNELLED: Final = 256
 ROUTED: Final = 512  # an IPv6 routing header is still to change the address that checksums cover
 MIRRORED: Final = 1024  # the same packet was there a moment before
 RECOGNISED: Final = 2048  # a frame that is not IP, of a protocol that is known
+OVERLAPPED: Final = 8192  # a fragment came again with other octets
+TRAILING: Final = 4096  # octets of the IP packet lie behind the UDP datagram in it
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
+
+VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)  # EtherTypes: of IEEE 802.1Q, of a provider's tag, and what was used for that before
 
 # kinds of tunnels
 TUNNELS: Final = ("", "gre", "erspan", "vxlan", "gtpu", "pppoe", "mpls", "ipip")
