@@ -96,8 +96,9 @@ def test_every_kind_of_setting_has_its_effect() -> None:
 
 def test_who_is_looked_for() -> None:
     by_name, everybody, answer, hello = told(DCP, list(EXAMPLES[:4]))
-    assert (by_name.action, by_name.name, by_name.effect) == ("dcp_identify", "et200sp", "discovery.request")
+    assert (by_name.action, by_name.name, by_name.effect) == ("dcp_find", "et200sp", "data.exchange")
     assert (everybody.action, everybody.name, everybody.anomalies) == ("dcp_identify", "", ())
+    assert everybody.effect == "discovery.request"
     assert (answer.action, answer.effect, hello.action) == ("dcp_identify_answer", "data.exchange", "dcp_hello")
 
 

@@ -1,7 +1,8 @@
 """PROFINET DCP: IEC 61158-6-10, discovery and basic configuration. Names and addresses of stations, which whoever is on the link may ask for and set.
 
 One row a message, of a request to set one a block: a name, an IP address, a reset. What is set has its answer beside it, by the transaction (Xid). A request
-to identify goes to everybody and is answered by as many as fit it: each answer is a row of its own, told by the device.
+to identify goes to everybody and is answered by as many as fit it: each answer is a row of its own, told by the device. Who looks for one station by its
+name, as a controller does for each of its own when it starts, searches for nothing else: that has a code of its own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ FUNCTIONS: Final = {
     "4/5/6": Function("dcp_reset_to_factory", "configuration.write"),
     "5": Function("dcp_identify", "discovery.request"),
     "5/1": Function("dcp_identify_answer", "data.exchange"),
+    "5/2": Function("dcp_find", "data.exchange"),  # the second number is ours
     "6": Function("dcp_hello", "data.exchange"),
 }
 ANOMALIES: Final = ("short", "bad_length", "too_many_blocks")
@@ -109,6 +111,7 @@ def read_wanted(memory: Any, at: int, end: int, row: Any) -> None:
         row.anomaly |= BAD_LENGTH
     elif option == DEVICE and suboption in (NAME, ALIAS) and octets > 0:
         row.space, row.name_at, row.name_octets = STATION, at + 4, octets
+        sub_code(row, 2)
 
 
 @kernel
