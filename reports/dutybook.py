@@ -14,6 +14,7 @@ from detectors.rulebook.problems import nearest
 from records.errors import InputError
 from records.model import Text
 from records.wording import say
+from reports.agencies import AGENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parent / "duties"
 LEVELS: Final = ("general", "considerable", "major", "extraordinary")  # GB/T 20986-2023: 一般、较大、重大、特别重大
 OPERATORS: Final = ("cii", "state", "other", "protection", "authority")
-AGENCIES: Final = ("cyberspace", "police", "protection", "industry", "telecommunications", "bigdata", "csirt", "eisac", "cisa")
 SOURCES: Final = ("unit", "site", "first", "confirmed", "class", "level", "assets", "notes", "title", "reason", "peers", "techniques", "evidence")
 MOMENTS: Final = ("confirmed", "handled", "paid")
 FIELDS: Final = "fields"  # as unverified: what the form asks
