@@ -83,26 +83,26 @@ def _repeat(flow: Any, repeats: Any) -> int:
     key = mix(flow.source << 24 ^ flow.target, flow.target_port) if _asks(flow) else mix(flow.target << 24 ^ flow.source, flow.source_port)
     row = repeats[key & REPEATS - 1]
     if row.key != key:
-        row.key, row.datagrams, row.seen, row.told = key, 0, 0, NOBODY
+        row.key, row.datagrams, row.octets, row.seen, row.told = key, 0, 0, 0, NOBODY
     return int(key & REPEATS - 1)
 
 
 @kernel
-def _count_datagrams(flow: Any, alone: bool, place: int, sides: Any, halves: Any, hosts: Any) -> None:
-    """A conversation of datagrams of a protocol that is known; `alone`: with this direction only."""
+def _count_datagrams(flow: Any, alone: bool, octets: int, talks: int, place: int, sides: Any, halves: Any, hosts: Any) -> None:
+    """A conversation (`talks`; 0: more of one that was counted) of datagrams of a protocol that is known; `alone`: with this direction only."""
     asks = _asks(flow)
     for number in range(len(sides)):
         row = sides[number]
         if row.talks == 0:
             row.framing, row.place = flow.framing, place
         if row.framing == flow.framing and row.place == place:
-            row.talks += 1
-            row.requests_only += 1 if alone and asks else 0
-            row.answers_only += 1 if alone and not asks else 0
-            row.requested += flow.said if alone and asks else 0
-            row.answered += flow.said if alone and not asks else 0
+            row.talks += talks
+            row.requests_only += talks if alone and asks else 0
+            row.answers_only += talks if alone and not asks else 0
+            row.requested += octets if alone and asks else 0
+            row.answered += octets if alone and not asks else 0
             break
-    if alone:
+    if alone and talks > 0:
         _tell_half(flow, flow.framing, place, halves, hosts)
 
 
@@ -114,14 +114,20 @@ def _judge_datagrams(flow: Any, spoken: int, alone: bool, streams: Any, sides: A
     asker = _end(flow.target, flow.target_port)
     if alone and not _asks(flow) and groups[asker % GROUPS] == asker:
         return
+    octets, talks = flow.said, 1
     if spoken < ENOUGH:
         row = repeats[_repeat(flow, repeats)]
-        row.datagrams = 0 if not alone else row.datagrams + spoken if streams.window - row.seen <= LATELY else spoken
+        if not alone or streams.window - row.seen > LATELY:
+            row.datagrams = row.octets = 0
+        if alone:
+            row.datagrams += spoken
+            row.octets += octets
         row.seen = streams.window
-        if row.told == streams.window or (alone and row.datagrams < ENOUGH):
+        if alone and row.datagrams < ENOUGH:
             return
-        row.told = streams.window
-    _count_datagrams(flow, alone, streams.place, sides, halves, hosts)
+        talks = 0 if row.told == streams.window else 1
+        row.told, octets, row.octets = streams.window, row.octets, 0
+    _count_datagrams(flow, alone, octets, talks, streams.place, sides, halves, hosts)
 
 
 @kernel

@@ -50,7 +50,9 @@ VLANS: Final = _record(there="i8", back="i8", place="i8", conversations="i8")  #
 SIDES: Final = _record(  # datagram conversations of one framing, and the octets of those that have one direction only
     framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8", requested="i8", answered="i8",
 )
-REPEAT: Final = _record(key="i8", datagrams="i8", seen="i8", told="i8")  # short datagram conversations of two hosts: without answer; windows
+REPEAT: Final = _record(  # short datagram conversations of two hosts: datagrams without answer and their octets that are not told yet; windows
+    key="i8", datagrams="i8", octets="i8", seen="i8", told="i8",
+)
 HALF: Final = _record(  # conversations with one direction only, by the server; framing: of datagrams, else -1
     framing="i8", place="i8", family="i8", a="i8", b="i8", c="i8", d="i8", requests_only="i8", answers_only="i8",
 )

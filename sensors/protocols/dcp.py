@@ -60,6 +60,8 @@ def open_message(row: Any, index: int, message: Any, sampled: int, memory: Any) 
     at, end = message.offset, message.offset + message.length
     open_row(row, index, message, sampled)
     service, answers = u8(memory, at + 2, end, row), u8(memory, at + 3, end, row)
+    if row.short:
+        return at + HEADER
     row.code = (service + 1) << 40
     last = at + HEADER + u16be(memory, at + 10, end, row)
     if service in (IDENTIFY, HELLO):
