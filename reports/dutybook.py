@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.rulebook import document
-from detectors.rulebook.problems import nearest
+from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError
 from records.model import Text
 from records.wording import say
@@ -139,7 +139,7 @@ def _read(file: Path) -> list[Duty]:
     if read.faults:
         line, fault = read.faults[0]
         detail = fault.values.get("detail")
-        raise told.at(line, "yaml", getattr(detail, "en", None) or fault.check)
+        raise told.at(line, "yaml", getattr(detail, "en", None) or problem(file.name, line, "", fault).advice.en)
     told.keys(read.data, KEYS, KEYS)
     regime = told.name(read.data["regime"], "regime")
     if regime != file.stem:

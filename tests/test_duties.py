@@ -136,6 +136,7 @@ CASES = (
     ("regime: cn-incident", "regime: other", "stem"), ("from: handled", "from: 'released:nothing'", "after"), ("from: [class]", "from: [klass]", "choice"),
     ("unverified: [cyberspace]", "unverified: [police]", "choice"),
     ("duties:\n", "duties: []\nx:\n", "key"), ("clock: {from: handled, within: 30d}", "clock: 30d", "mapping"), ("fields:\n", "fields: [\n", "yaml"),
+    ("verified: true", "verified: yes", "yaml"),
 )  # fmt: skip
 
 
