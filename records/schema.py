@@ -309,6 +309,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
           "与其他 VLAN 或接口上的会话地址、端口相同而按不同会话处理者"),
     Field("vlans", "json", "these VLANs: requests, answers (null: untagged), conversations", "上述 VLAN：请求、应答（null 为无标签）、会话数"),
     Field("datagrams", "json", "UDP conversations: protocol, conversations, requests_only, answers_only", "UDP 会话：协议、会话数、只见请求、只见应答"),
+    Field(
+        "halves", "json", "servers of which one direction is missing: protocol (null: TCP), server, requests_only, answers_only (conversations)",
+        "只看到一个方向的服务端：协议（TCP 为空）、地址、只见请求、只见应答（会话数）",
+    ),
     Field("dropped", "long", "packets that the capturing system says it dropped", "抓包系统自报丢弃的数据包"),
     Field("mirrored", "long", "packets that came again from another mirror port; not left out", "由另一镜像端口再次到达的数据包（不剔除）"),
     Field("clock_ahead", "double", "seconds the capture's clock is ahead of that on the wire with most samples", "抓包时钟比网上对时源快的秒数"),

@@ -19,7 +19,7 @@ from sensors.engine.link import BELIEVED, TRAILER
 from sensors.engine.streams import PAUSE
 from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, WINDOW, table
 from sensors.grading import grade, reasons
-from sensors.protocol import protocols
+from sensors.protocol import Protocol, protocols
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Ledger:
         self.undecoded = table(interfaces.INTERFACES * delivery.PORTS, UNDECODED)
         self.characters, self.bins = character.character_tables()
         self.references, self.differences = clocks.clock_tables()
-        self.vlans, self.sides, self.groups = sides.side_tables()
+        self.vlans, self.sides, self.halves, self.repeats, self.groups = sides.side_tables()
         self.names: list[str | None] = [None]  # of the interfaces, by place
         self._known = 0
 
@@ -166,6 +166,7 @@ class Ledger:
         self.references.samples[:] = 0
         self.vlans.conversations[:] = 0
         self.sides[:] = np.zeros(1, self.sides.dtype)
+        self.halves[:] = np.zeros(1, self.halves.dtype)
 
 
 _NUMBER: Final = {name: number for number, name in enumerate((STREAMS.names or ())[interfaces.COUNTERS :])}
@@ -196,6 +197,7 @@ class CoverageLog:
         self._last, ahead, self._ahead = window, self._ahead, self._kept()
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
             count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
+            count["lost"] += unheard(ledger, place, count["talks"] > count["requests_only"] + count["answers_only"])
             self._rows.append(self._row(window, place, count) | self._steps(place, count, pause, ahead) | {"part": self._part})
         ledger.clear()
 
@@ -246,7 +248,7 @@ class CoverageLog:
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
             "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
-            "datagrams": json.dumps(side_rows(self._ledger, place)),
+            "datagrams": json.dumps(side_rows(self._ledger, place)), "halves": json.dumps(half_rows(self._ledger, place)),
             "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told),
         }  # fmt: skip
 
@@ -335,17 +337,43 @@ def _vlan(number: Any) -> int | None:
     return None if number < 0 else int(number)
 
 
+def _answered(ledger: Ledger, framing: int) -> Protocol | None:
+    """The protocol of a framing; None where nobody has to answer it (`Framing.lone`)."""
+    row = ledger.framings[framing]
+    protocol = protocols()[int(row.protocol)]
+    return None if protocol.framings[int(row.number)].lone else protocol
+
+
 def side_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:
-    """Datagram conversations by protocol, as an interface saw them in this window; protocols that answer nothing (`Framing.lone`) are left out."""
+    """Datagram conversations by protocol, as an interface saw them in this window; protocols that answer nothing are left out."""
     told: dict[str, dict[str, Any]] = {}
     for row in ledger.sides[(ledger.sides.talks > 0) & (ledger.sides.place == place)]:
-        framing = ledger.framings[int(row.framing)]
-        protocol = protocols()[int(framing.protocol)]
-        if not protocol.framings[int(framing.number)].lone:
+        if protocol := _answered(ledger, int(row.framing)):
             sums = told.setdefault(protocol.name, {"protocol": protocol.name, "conversations": 0, "requests_only": 0, "answers_only": 0})
             for name, count in (("conversations", row.talks), ("requests_only", row.requests_only), ("answers_only", row.answers_only)):
                 sums[name] += int(count)
     return [told[name] for name in sorted(told)]
+
+
+def unheard(ledger: Ledger, place: int, both: bool) -> int:
+    """Octets of datagrams that are missing: as many as the side that was seen has. An answer has a request; that a request has an answer is to be believed
+    only where no conversation of this interface has both directions (`both`: one of TCP has), for else it is the mirror no more than the one who is asked."""
+    rows = [row for row in ledger.sides[(ledger.sides.talks > 0) & (ledger.sides.place == place)] if _answered(ledger, int(row.framing))]
+    both = both or any(row.talks > row.requests_only + row.answers_only for row in rows)
+    return sum(int(row.answered) + (0 if both else int(row.requested)) for row in rows)
+
+
+def half_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:
+    """Servers of which one direction is missing, those with most conversations first; `protocol` of datagrams only."""
+    told: dict[tuple[str | None, str], dict[str, Any]] = {}
+    for row in ledger.halves[(ledger.halves.requests_only + ledger.halves.answers_only > 0) & (ledger.halves.place == place)]:
+        protocol = _answered(ledger, int(row.framing)) if row.framing >= 0 else None
+        if protocol or row.framing < 0:
+            name, server = protocol.name if protocol else None, address_text(row)
+            sums = told.setdefault((name, server), {"protocol": name, "server": server, "requests_only": 0, "answers_only": 0})
+            for side in ("requests_only", "answers_only"):
+                sums[side] += int(row[side])
+    return sorted(told.values(), key=lambda each: (-each["requests_only"] - each["answers_only"], each["server"], each["protocol"] or ""))
 
 
 def clock_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:

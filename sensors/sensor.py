@@ -367,12 +367,13 @@ class Sensor:
         """Operations with their answers, each once."""
         self.release.take_in(given)
 
-    def _close_coverage(self) -> None:
+    def _close_coverage(self, ends: bool = False) -> None:
+        """A window is over, or with `ends` the input is: then nothing is answered any more."""
         self._relay.settle()
         shed = int(self._pairs.shed + self.release.shed + self._joints.shed)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
-        self._settle(np.arange(int(self.streams[0].flows)))
+        self._settle(np.arange(int(self.streams[0].flows)), FOREVER if ends else (int(self.streams[0].window) + 1) * WINDOW - sides.ANSWER)
         self._coverage.close_window()
         self._streams.behind = self._streams.looked = 0
 
@@ -384,12 +385,16 @@ class Sensor:
             self._close_coverage()
             self.flows.unknown_window[: int(streams.flows)] = -1  # what is not recognised is counted anew
 
-    def _settle(self, numbers: Any) -> None:
-        """These flows are about to go, or their window is."""
+    def _settle(self, numbers: Any, until: int = FOREVER) -> None:
+        """These flows are about to go, or their window is: what datagrams said after `until` may be answered yet."""
         window = int(self.streams[0].window)
         here = numbers[self.flows.unknown_window[numbers] == window]
         character.settle(here, window, self.flows, self.characters)
-        sides.settle_sides(numbers, self.flows, self.streams, self.counters, self.aside, self.ledger.vlans, self.ledger.sides, self.ledger.groups)
+        ledger = self.ledger
+        sides.settle_sides(
+            numbers, until, self.flows, self.streams, self.counters, self.aside,
+            ledger.vlans, ledger.sides, ledger.halves, ledger.repeats, ledger.groups, self.hosts,
+        )  # fmt: skip
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""
@@ -404,7 +409,7 @@ class Sensor:
         self._pair(0, 0, FOREVER - 1)
         self._relay.do(partial(self.release.close_until, FOREVER - 1))
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
-        self._close_coverage()
+        self._close_coverage(ends=True)
 
     def exercises(self) -> tuple[Callable[[], object], ...]:
         """Calls of every kernel on nothing, so that it compiles; each of them compiles others."""

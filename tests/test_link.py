@@ -102,7 +102,7 @@ def test_what_is_not_ip() -> None:
     assert seen.totals.packets == 4
 
 
-@pytest.mark.parametrize("kind", [0x88B8, 0x88BA, 0x8892, 0x88A4, 0x88AB, 0x88CD, 0x88E3])
+@pytest.mark.parametrize("kind", [0x88B8, 0x88BA, 0x8899, 0x88A4, 0x88AB, 0x88CD, 0x88E3])
 @pytest.mark.parametrize("vlans", [(), (5,), (2, 3)])
 def test_industrial_ethernet_is_handed_on(kind: int, vlans: tuple[int, ...]) -> None:
     packet = Packet(ethernet(bytes(range(80)), ethertype=kind, vlans=vlans))

@@ -98,11 +98,13 @@ def deliver_frame(
     message = messages[streams.messages]
     streams.messages += 1
     message.offset, message.length, message.time, message.clock, message.packet = at, packet.length, packet.time, packet.clock, packet.number
-    message.conversation = converse_frame(packet, framings[number].protocol, conversations, conversation_index, streams)
+    framing = framings[number]
+    answers = framing.answering != 0 and u8(memory, at + framing.answering_at, end, packet) & framing.answering != 0
+    message.conversation = converse_frame(packet, answers, framing.protocol, conversations, conversation_index, streams)
     ends = min(packet.source, packet.target) << 24 ^ max(packet.source, packet.target)
     message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
     message.flow = message.port = message.unit = message.transaction = -1
-    message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
+    message.protocol, message.framing, message.side = framing.protocol, framing.number, 1 if answers else 0
     message.speaker, message.hearer, message.peered, message.interface = packet.source, packet.target, 0, streams.place
     message.marks = CUT if packet.length < packet.whole else 0
     packet.marks |= RECOGNISED

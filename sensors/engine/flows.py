@@ -15,6 +15,7 @@ UNKNOWN: Final = -2
 NOT_LIKELY: Final = -1
 NO_TRANSPORT: Final = -1
 NEAR: Final = 1 << 16  # as far as a window of TCP reaches
+NEVER: Final = -1  # no packet of the peer was seen
 GONE: Final = -2  # the peer was there, and was let go
 ELSEWHERE: Final = -2  # in place of a VLAN: what would be of this flow is of another one
 
@@ -115,7 +116,7 @@ def unite(packet: Any, number: int, flows: Any, index: Any) -> int:
     elif gone.peer >= 0:
         flows[gone.peer].peer = GONE
     gone.peer, gone.vlan, gone.ended, gone.began = GONE, ELSEWHERE, 1, -1
-    gone.packets = gone.spoken = gone.payloads = gone.several = 0
+    gone.packets = gone.spoken = gone.said = gone.unheard = gone.payloads = gone.several = 0
     stays.several, stays.namesake = 1, 0
     return number
 
@@ -224,7 +225,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
     flow.heard = -1
-    flow.packets = flow.spoken = flow.payloads = flow.messages = 0
+    flow.packets = flow.spoken = flow.said = flow.unheard = flow.vouched = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
     peer = _find_peer(packet, streams.place, flows, index)
     flow.peer = peer
@@ -254,7 +255,7 @@ def renew(flow: Any, connection: int) -> None:
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = flow.heard = -1
-    flow.filling = 0
+    flow.filling = flow.vouched = 0
 
 
 @inline
@@ -304,23 +305,25 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
 
 
 @kernel
-def converse_frame(packet: Any, protocol: int, conversations: Any, index: Any, streams: Any) -> int:
-    """The number of the conversation of a frame that is not IP: from its sender to its receiver. In place of a port it has the EtherType."""
+def converse_frame(packet: Any, answers: bool, protocol: int, conversations: Any, index: Any, streams: Any) -> int:
+    """The number of the conversation of a frame that is not IP: from its sender to its receiver, the other way of what answers. In place of a port it has
+    the EtherType."""
+    source, target = (packet.target, packet.source) if answers else (packet.source, packet.target)
     last = len(index) - 1
-    hashed = mix(mix(packet.source << 24 ^ packet.target, packet.ethertype << 16 | protocol << 8), packet.vlan ^ packet.tunnel_id << 13)
+    hashed = mix(mix(source << 24 ^ target, packet.ethertype << 16 | protocol << 8), packet.vlan ^ packet.tunnel_id << 13)
     place = hashed & last
     while index[place] >= 0:
         row = conversations[index[place]]
         if (
-            row.source == packet.source and row.target == packet.target and row.port == packet.ethertype and row.transport == NO_TRANSPORT
+            row.source == source and row.target == target and row.port == packet.ethertype and row.transport == NO_TRANSPORT
             and row.protocol == protocol and row.vlan == packet.vlan and row.tunnel == packet.tunnel and row.tunnel_id == packet.tunnel_id
         ):  # fmt: skip
             return int(index[place])
         place = (place + 1) & last
     row = conversations[streams.conversations]
-    row.source, row.target, row.port, row.transport, row.protocol = packet.source, packet.target, packet.ethertype, NO_TRANSPORT, protocol
+    row.source, row.target, row.port, row.transport, row.protocol = source, target, packet.ethertype, NO_TRANSPORT, protocol
     row.vlan, row.tunnel, row.tunnel_id = packet.vlan, packet.tunnel, packet.tunnel_id
-    row.source_mac, row.target_mac = packet.source_mac, packet.target_mac
+    row.source_mac, row.target_mac = (packet.target_mac, packet.source_mac) if answers else (packet.source_mac, packet.target_mac)
     index[place] = streams.conversations
     streams.conversations += 1
     return int(index[place])

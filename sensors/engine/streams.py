@@ -18,7 +18,7 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import GONE, NEAR, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed, unite
+from sensors.engine.flows import GONE, NEAR, NEVER, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed, unite
 from sensors.engine.history import contradicts, remember
 from sensors.engine.holes import filled, in_hole, leave_hole
 from sensors.engine.interfaces import turn, turn_to
@@ -351,6 +351,20 @@ def _of_another(packet: Any, flow: Any, flows: Any) -> bool:
     return not -NEAR < old < NEAR
 
 
+@inline
+def _heed(packet: Any, flow: Any, flows: Any) -> None:
+    """Take down up to where it has what the other side sent. Where nobody saw that side in this connection, this alone tells that it spoke, and how much."""
+    if packet.tcp_flags & 2 == 0 and (flow.peer == NEVER or (flow.peer >= 0 and flows[flow.peer].started == 0)):
+        more = signed(packet.acknowledge - flow.acknowledged) if flow.acknowledged >= 0 else 0
+        if -FAR < more < 0:
+            return
+        if 0 < more < FAR:
+            flow.unheard += more
+        if 0 < more < FAR or (flow.acknowledged < 0 and flow.side == 0 and flow.began >= 0):  # the answer to its SYN counts none
+            flow.vouched = 1
+    flow.acknowledged = packet.acknowledge
+
+
 @kernel
 def _segment(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -373,7 +387,7 @@ def _segment(
         _decide(memory, packet, number, flows, slots, framings, known, ports,
                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & 16 and not _of_another(packet, flow, flows):
-        flow.acknowledged = packet.acknowledge
+        _heed(packet, flow, flows)
         if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
             _acknowledge(memory, packet, flow.peer, flows, slots, framings, known, ports,
                          messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -529,7 +543,7 @@ def _next(
     """What nearly every packet is: the next segment, or a whole datagram. The long way is called only for what is not simply whole messages."""
     at, end = packet.payload, packet.payload + packet.length
     if packet.tcp_flags & 16:
-        flow.acknowledged = packet.acknowledge
+        _heed(packet, flow, flows)
     if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
         at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
     if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
@@ -651,6 +665,7 @@ def follow(
         if packet.whole > 0:
             flow.payloads += 1
             flow.spoken += 1
+            flow.said += packet.whole
         if packet.transport == 6 and not _follows(packet, flow, flows):
             _segment(memory, packet, number, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip

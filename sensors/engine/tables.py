@@ -50,7 +50,15 @@ REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PT
     samples="i8",                                              # comparisons in this window
 )
 VLANS: Final = _record(there="i8", back="i8", place="i8", conversations="i8")  # conversations whose two directions carry these
-SIDES: Final = _record(framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8")  # datagram conversations of one framing
+SIDES: Final = _record(  # datagram conversations of one framing, and the octets of those that have one direction only
+    framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8", requested="i8", answered="i8",
+)
+REPEAT: Final = _record(  # short datagram conversations of two hosts: datagrams without answer and their octets that are not told yet; windows
+    key="i8", datagrams="i8", octets="i8", seen="i8", told="i8",
+)
+HALF: Final = _record(  # conversations with one direction only, by the server; framing: of datagrams, else -1
+    framing="i8", place="i8", family="i8", a="i8", b="i8", c="i8", d="i8", requests_only="i8", answers_only="i8",
+)
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
@@ -73,7 +81,8 @@ FLOW: Final = _record(  # one direction of a connection
     leapt="u1",                                                # 1 where octets, or datagrams, are missing since a pause
     stamp="i8", pace="i8",                                     # time of its last packet, no later than the clock; of datagrams the longest pause of late …
     identification="i4", counts="u1",                          # … the number of the last one (IPv4), and whether it was the next or nearly so
-    packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
+    packets="i4", spoken="i4", said="i8",                      # in this window: packets, those with payload and their octets
+    unheard="i8", vouched="u1",                                # octets of a side that nobody saw, which it acknowledged in this window; 1 where it ever did
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
     source_mac="i8", target_mac="i8", tunnel="i4", tunnel_id="i8",

@@ -23,7 +23,7 @@ DNP3_ATTACKER, S7_ATTACKER, S7_CONTROLLER = "192.168.10.66", "10.10.10.66", "10.
 UNJUDGED: Final = {
     "goose-kaitoray": "GOOSE is not decoded yet",
     "melsec-lemorn1": "MELSEC is not decoded yet",
-    "profinet-smehner": "PROFINET DCP is not decoded yet",
+    "profinet-smehner": "its captures last for seconds, and no window is labelled",
     "tristation-nozomi": "TriStation is not decoded yet",
     "umas-lemorn1": "UMAS, which Modbus carries as function 90, is not decoded yet",
 }
