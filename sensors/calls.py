@@ -1,0 +1,86 @@
+"""Who opened connections in which nothing was recognised, told at the end of each window: those that came to nothing, as when somebody looks for open ports,
+and those that a device opened itself. Who only answers, answers; what a device opens by itself its maker or its owner knows of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sensors.activities import TRANSPORTS, address_text
+from sensors.engine.flows import GONE
+from sensors.engine.grouping import ANSWERS
+from sensors.engine.network import TCP, UDP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_SOURCES: Final = 16  # of an interface and window, those that tried most; the others are one, told by what they tried
+MOST_THINGS: Final = 64  # that each of them tried, and calls of devices
+Calls = dict[int, list[dict[str, Any]]]  # by the place of the interface
+
+
+def attempts(flows: Any, hosts: Any) -> Calls:
+    """Connections of TCP on which nobody said a word, and datagrams that nobody answered and no group heard: by who began, how many, how many answered
+    all the same, how many hosts and ports, and `tried`: host, transport, port and count of each, most often first.
+    """
+    here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0))
+    peer = flows.peer[here]
+    said = flows.payloads[here] + np.where(peer >= 0, flows.payloads[peer], 0)
+    tcp = (flows.transport[here] == TCP) & (said == 0)
+    alone = (flows.transport[here] == UDP) & (peer < 0) & (peer != GONE) & (flows.target_mac[here] >> 40 & 1 == 0)
+    chosen = here[tcp | alone]
+    if not len(chosen):
+        return {}
+    columns = [flows[name][chosen].astype(np.int64) for name in ("interface", "source", "target", "transport", "target_port")]
+    things, which, counts = np.unique(np.stack(columns), axis=1, return_inverse=True, return_counts=True)
+    answered = np.bincount(which.reshape(-1), flows.peer[chosen] >= 0, minlength=len(counts)).astype(np.int64)
+    return {place: list(_by_source(np.vstack([things, counts, answered])[:, things[0] == place], hosts)) for place in np.unique(things[0]).tolist()}
+
+
+def _by_source(rows: Any, hosts: Any) -> Iterator[dict[str, Any]]:
+    """Rows of (place, source, target, transport, port, count, answered), as columns."""
+    sources, tried = np.unique(rows[1], return_counts=True)
+    most = sources[np.lexsort((sources, -tried))][:MOST_SOURCES]
+    for source in most.tolist():
+        yield _told(address_text(hosts[source]), rows[:, rows[1] == source], hosts)
+    others = rows[:, ~np.isin(rows[1], most)]
+    if others.shape[1]:
+        yield _told(None, others, hosts)
+
+
+def _told(source: str | None, rows: Any, hosts: Any) -> dict[str, Any]:
+    things, which = np.unique(rows[2:5], axis=1, return_inverse=True)
+    counts = np.bincount(which.reshape(-1), rows[5]).astype(np.int64)
+    order = np.argsort(-counts, kind="stable")[:MOST_THINGS]
+    tried = [
+        [address_text(hosts[target]), TRANSPORTS[transport], port, count]
+        for (target, transport, port), count in zip(things[:, order].T.tolist(), counts[order].tolist(), strict=True)
+    ]
+    return {
+        "source": source, "sources": len(np.unique(rows[1])), "count": int(counts.sum()), "answered": int(rows[6].sum()),
+        "hosts": len(np.unique(things[0])), "ports": len(np.unique(things[2])), "tried": tried,
+    }  # fmt: skip
+
+
+def calls(flows: Any, hosts: Any) -> Calls:
+    """Connections of TCP in which no protocol was recognised and that were opened by who answers one, or that two such hosts have: source, destination,
+    whether that answers one, too, port, and how many.
+    """
+    here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0) & (flows.transport == TCP))
+    one, other = (hosts.role[flows[name][here]] & ANSWERS > 0 for name in ("source", "target"))
+    here = here[one & (other | (flows.began[here] >= 0))]
+    peer = flows.peer[here]
+    here = here[flows.payloads[here] + np.where(peer >= 0, flows.payloads[peer], 0) > 0]
+    if not len(here):
+        return {}
+    columns = [flows[name][here].astype(np.int64) for name in ("interface", "source", "target", "target_port")]
+    told: Calls = {}
+    for (place, source, target, port), count in zip(*(each.T.tolist() for each in np.unique(np.stack(columns), axis=1, return_counts=True)), strict=True):
+        row = {
+            "source": address_text(hosts[source]), "destination": address_text(hosts[target]),
+            "answers": bool(hosts.role[target] & ANSWERS), "port": port, "count": count,
+        }  # fmt: skip
+        told.setdefault(place, []).append(row)
+    return {place: sorted(rows, key=lambda row: -row["count"])[:MOST_THINGS] for place, rows in told.items()}
