@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PERIODS: Final = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY, "7d": 7 * DAY}
 WEEK: Final = 7 * DAY
+LOOKED_AT: Final = 31 * DAY  # the newest coverage, which a server reads before somebody waits for it
 OPEN: Final = Not(Match("status", "closed"))
 _BUCKETS: Final = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
 _MOST_BARS: Final = 100

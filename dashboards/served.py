@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+import anyio.to_thread
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.starlette import App
 
 from dashboards.access import api, login, measures, oidc
 from dashboards.access.gate import Gate
+from dashboards.opening import look
 from dashboards.serve import HERE, HOSTS, READY
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ async def ready(_: App) -> AsyncGenerator[dict[str, Any]]:
     """While the server runs. Its port is bound before this begins; it listens in the very next steps of the loop, which waits for nothing else."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_tell)
+        tasks.start_soon(partial(anyio.to_thread.run_sync, look, abandon_on_cancel=True))
         yield {}
         tasks.cancel_scope.cancel()
 

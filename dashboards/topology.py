@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 MOST: Final = 600  # assets that are drawn
-MOST_LINKS: Final = 3_000  # busiest first
+MOST_LINKS: Final = 300  # that are drawn, and those of the chosen asset: more are no picture
 MOST_KINDS: Final = 20_000  # of who asked whom with which effect that are asked for
 LONGEST: Final = 30 * DAY  # of the time that is compared with
 STEPS: Final = 24  # of the slider
-FIELDS: Final = ("source.asset.id", "destination.asset.id", "source.asset.name", "destination.asset.name", "ot.effect")
+FIELDS: Final = ("source.asset.id", "destination.asset.id", "ot.effect")
+NAMES: Final = ("source.asset.name", "destination.asset.name")  # of ends that are no assets: these are drawn where they talk now
 QUIET: Final = frozenset({"identify", "session"})  # accesses that look or log in
 STRENGTH: Final = ("program", "command", "write", "configure", "file", "time", "diagnose", "unknown", "identify", "session", "report", "read")
 
-Talk = tuple[tuple[str, str], tuple[str, str], str, int]  # source and destination (identity and name then), effect, operations
+Talk = tuple[str, str, str, int]  # source, destination, effect, operations
 
 
 @dataclass(slots=True)
@@ -51,7 +52,8 @@ class Link:
 class Network:
     """`nodes` in their places, level by level; `links` strongest first.
 
-    `known`: how many assets there are; `gone`: links there were before; `cut`: there are more. `before`: what it is compared with, None where nothing was seen.
+    `known`: how many assets there are; `gone`: links there were before; `cut`: more was asked than is known here.
+    `before`: what it is compared with, None where nothing was seen.
     """
 
     nodes: list[Node]
@@ -60,6 +62,10 @@ class Network:
     gone: int
     cut: bool
     before: Span | None
+
+    def drawn(self, chosen: str) -> list[Link]:
+        """The links that a picture holds: those of the chosen asset, and of all others the strongest."""
+        return [link for at, link in enumerate(self.links) if at < MOST_LINKS or chosen in (link.source, link.destination)][: 2 * MOST_LINKS]
 
 
 def moments(whole: Span, span: Span) -> list[int]:
@@ -78,10 +84,9 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     since = max(whole.since, moment - LONGEST)
     before = Span(since, moment) if since < moment else None
     before = before if before and _seen(store, before) else None
-    now = _talk(store, whole.until, moment, span.until)
-    old = _talk(store, whole.until, before.since, before.until) if before else []
-    ends = {end: name for source, destination, *_ in (*old, *now) for end, name in (source, destination) if not is_group(name)}
-    placed, own, known = _places(store, ends)
+    now, names = _talk(store, whole.until, moment, span.until, (*FIELDS, *NAMES))
+    old, _ = _talk(store, whole.until, before.since, before.until, FIELDS) if before else ([], {})
+    placed, own, known = _places(store, {end for row in (*old, *now) for end in row[:2]}, names)
     links, was = _links(now, own), _links(old, own)
     if before:
         for pair, link in links.items():
@@ -90,8 +95,8 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
     there = {node.id for node in placed}
     ordered = sorted((link for link in links.values() if {link.source, link.destination} <= there and link.source != link.destination), key=_rank)
-    cut = len(ordered) > MOST_LINKS or MOST_KINDS in (len(now), len(old))
-    return Network(placed, ordered[:MOST_LINKS], max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), cut, before)
+    cut = MOST_KINDS in (len(now), len(old))
+    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), cut, before)
 
 
 def _seen(store: Store, span: Span) -> bool:
@@ -100,29 +105,33 @@ def _seen(store: Store, span: Span) -> bool:
     return any(newest) or store.count("coverage", span.query(Range("packets", low=1))) > 0
 
 
-def _talk(store: Store, newest: int, since: int, until: int) -> list[Talk]:
-    return _asked(store, os.environ.get("BALEFIRE_STORE", ""), newest, since, until)
+def _talk(store: Store, newest: int, since: int, until: int, fields: tuple[str, ...]) -> tuple[list[Talk], dict[str, str]]:
+    return _asked(store, os.environ.get("BALEFIRE_STORE", ""), newest, since, until, fields)
 
 
 @st.cache_data(show_spinner=False, max_entries=48)
-def _asked(_store: Store, where: str, newest: int, since: int, until: int) -> list[Talk]:  # noqa: ARG001 - keys
-    """Who asked whom with which effect how often, without those protocols that serve the network itself."""
+def _asked(_store: Store, where: str, newest: int, since: int, until: int, fields: tuple[str, ...]) -> tuple[list[Talk], dict[str, str]]:  # noqa: ARG001 - keys
+    """Who asked whom with which effect how often, without those protocols that serve the network itself; and what ends are called, where that is asked for.
+
+    An end without an identity is known by its name.
+    """
     plain = Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))
-    told = listed(_store.terms("activity", Span(since, until).query(plain), Terms(FIELDS, MOST_KINDS, "ot.count")))
-    return [(_end(row, "source"), _end(row, "destination"), str(row["ot.effect"] or "unknown"), int(row["total"] or 0)) for row in told]
-
-
-def _end(row: dict[str, Any], side: str) -> tuple[str, str]:
-    name = str(row[f"{side}.asset.name"] or row[f"{side}.asset.id"] or "")
-    return str(row[f"{side}.asset.id"] or name), name
+    told = _store.terms("activity", Span(since, until).query(plain), Terms(fields, MOST_KINDS, "ot.count"))
+    columns: dict[str, list[Any]] = {name: told.column(name).to_pylist() for name in (*fields, "total")}
+    sides, names = [[end or "" for end in columns[name]] for name in FIELDS[:2]], dict[str, str]()
+    for side, name in enumerate(NAMES if NAMES[0] in fields else ()):
+        sides[side] = [str(end or called or "") for end, called in zip(sides[side], columns[name], strict=True)]
+        names |= {end: str(called or end) for end, called in zip(sides[side], columns[name], strict=True)}
+    effects, counts = (effect or "unknown" for effect in columns["ot.effect"]), (int(total or 0) for total in columns["total"])
+    return list(zip(*sides, effects, counts, strict=True)), names
 
 
 def _links(talk: list[Talk], own: dict[str, str]) -> dict[tuple[str, str], Link]:
     """By the assets' own identities, whichever of theirs a row has."""
     made: dict[tuple[str, str], Link] = {}
-    for (source, _), (destination, _), effect, count in talk:
+    for source, destination, effect, count in talk:
         pair = own.get(source, source), own.get(destination, destination)
-        link = made.setdefault(pair, Link(*pair))
+        link = made.get(pair) or made.setdefault(pair, Link(*pair))
         access = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])].access
         link.effects[effect] = link.effects.get(effect, 0) + count
         link.accesses[access] = link.accesses.get(access, 0) + count
@@ -134,12 +143,15 @@ def _strongest(accesses: dict[str, int]) -> list[str]:
 
 
 def _rank(link: Link) -> tuple[Any, ...]:
-    strength = min((STRENGTH.index(access) for access in link.fresh), default=len(STRENGTH))
-    return strength, -sum(link.accesses.values()), link.source, link.destination
+    fresh, asked = (min((STRENGTH.index(access) for access in accesses), default=len(STRENGTH)) for accesses in (link.fresh, link.accesses))
+    return fresh, asked, -sum(link.accesses.values()), link.source, link.destination
 
 
-def _places(store: Store, ends: dict[str, str]) -> tuple[list[Node], dict[str, str], int]:
-    """The assets to draw, in their places; identity → own identity; how many there are. All are drawn where they fit, else those with links."""
+def _places(store: Store, ends: set[str], names: dict[str, str]) -> tuple[list[Node], dict[str, str], int]:
+    """The assets to draw, in their places; identity → own identity; how many there are. All are drawn where they fit, else those with links.
+
+    `names`: what ends are called that talk now; what is no asset is drawn too, but for addresses of many.
+    """
     plant, known = KeptPlant(store).plant, store.count("asset", Query())
     found = listed(store.read("asset", Query(sort="id", limit=MOST + 1)))
     if len(found) > MOST:
@@ -147,7 +159,7 @@ def _places(store: Store, ends: dict[str, str]) -> tuple[list[Node], dict[str, s
         found = list(several.values())
     own = {str(name): str(row["id"]) for row in found for name in (row["id"], *(row["aliases"] or ()))}
     drawn = [_node(plant, row) for row in found]
-    drawn += [Node(end, name) for end, name in ends.items() if end and end not in own]
+    drawn += [Node(end, name) for end, name in names.items() if end and end not in own and not is_group(name)]
     return sorted(drawn, key=_place)[:MOST], own, known
 
 

@@ -140,7 +140,7 @@ def _sites(store: Store, period: Period) -> list[Row]:
     return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
 
 
-def known_sites(store: Store) -> list[str]:
-    """The sites of a store."""
-    found = Source(store).terms("coverage", Span(0, (store.newest() or 0) + 1), ("observer.site",), SITES)
+def known_sites(store: Store, since: int = 0) -> list[str]:
+    """The sites of a store that were looked at since then."""
+    found = Source(store).terms("coverage", Span(since, (store.newest() or 0) + 1), ("observer.site",), SITES)
     return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)

@@ -17,8 +17,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import queries, serve
+from dashboards import opening, queries, serve
 from dashboards.deciding import plain
+from dashboards.opening import look
 from dashboards.queries import Filters
 from dashboards.reference import object_words
 from records import formats
@@ -28,6 +29,7 @@ from records.query import Span
 from records.schema import ACTIVITY, COVERAGE, arrow_schema
 from records.store import open_store
 from records.store.contract import Commit, Store
+from records.store.manifest import Manifest
 from records.wording import LANGUAGES, say
 from tests.browser import waterworks
 from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
@@ -260,6 +262,18 @@ def test_blind_is_what_a_whole_window_misses(late: int, capture: bool, blind: li
     span = Span(NOW - 5 * MINUTE, NOW + late * formats.SECOND)
     gaps = span.without(range(NOW - 5 * MINUTE, NOW, MINUTE), MINUTE)
     assert [gap.length // formats.SECOND for gap in queries.Sensor("SPAN-1", capture, tuple(gaps)).gaps(span)] == blind
+
+
+def test_coverage_is_read_before_somebody_waits_for_it(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALEFIRE_STORE", str(shutil.copytree(full, full.parent / "looked-at")))
+    look()
+    monkeypatch.delattr(Manifest, "placed")  # nothing is read again
+    store = opening.opened()
+    whole = queries.extent(store)
+    assert whole
+    assert queries.blind(store, Span(whole.since - HOUR, whole.until), None)[0].length == HOUR
+    monkeypatch.setenv("BALEFIRE_STORE", "/dev/null/none")
+    look()  # nothing to say here
 
 
 def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:

@@ -128,4 +128,12 @@ def test_the_slider_stands_in_the_address(store: Store, monkeypatch: pytest.Monk
 def test_nothing_goes_to_the_browser_in_more_than_five_thousand_rows(store: Store) -> None:
     made = topology.network(store, WHOLE, WHOLE, NOW - 6 * HOUR)
     assert len(made.nodes) <= topology.MOST
-    assert len(made.links) <= topology.MOST_LINKS
+    assert len(made.links) <= topology.MOST_KINDS
+
+
+def test_of_more_links_than_a_picture_can_hold_those_of_the_chosen_asset_and_what_matters_most_are_drawn() -> None:
+    made = topology.Network([], [topology.Link("h", f"p{number}", {"write": 1}) for number in range(topology.MOST_LINKS + 100)], 0, 0, False, None)
+    made.links.append(topology.Link("quiet", "p1", {"read": 1}))
+    assert made.drawn("") == made.links[: topology.MOST_LINKS]
+    assert made.drawn("quiet") == [*made.links[: topology.MOST_LINKS], made.links[-1]]
+    assert made.drawn("p9999") == made.links[: topology.MOST_LINKS]

@@ -44,8 +44,9 @@ def show(page: Page) -> None:
         slot = st.container(width="content")
     with st.spinner(page.say("network.reading")):
         made = topology.network(page.store, page.whole, page.span, moment)
-    slot.markdown(f":gray[{summary(page, made, moment)}]")
-    told = kit.watch("network", drawn(page, made, tint), "network", "node")
+    shown = made.drawn(st.query_params.get("asset", ""))
+    slot.markdown(f":gray[{summary(page, made, len(shown), moment)}]")
+    told = kit.watch("network", drawn(page, made, shown, tint), "network", "node")
     if told:
         choose(str(told["node"]))
     chosen = next((node for node in made.nodes if node.id == st.query_params.get("asset")), None)
@@ -82,8 +83,8 @@ def slider(page: Page) -> int:
     return int(st.session_state["moment"])
 
 
-def summary(page: Page, made: Network, moment: int) -> str:
-    """How many assets and links, how many of them new; what it is compared with."""
+def summary(page: Page, made: Network, shown: int, moment: int) -> str:
+    """How many assets and links, how many of them new; what it is compared with; whether the picture leaves any out."""
     linked = {end for link in made.links for end in (link.source, link.destination)}
     now, fresh = [link for link in made.links if link.accesses], [link for link in made.links if link.fresh]
     parts = [page.say("network.assets", linked=number(len(linked)), known=number(made.known)), page.count("network.links", len(now), count=number(len(now)))]
@@ -91,10 +92,12 @@ def summary(page: Page, made: Network, moment: int) -> str:
         parts.append(page.say("network.no_before"))
     else:
         parts.append(page.say("network.fresh", fresh=number(len(fresh)), gone=number(made.gone), length=duration(moment - made.before.since, page.language)))
+    if shown < len(made.links):
+        parts.append(page.say("network.drawn", shown=number(shown)))
     return " · ".join(parts) + (page.say("explore.cut") if made.cut else "")
 
 
-def drawn(page: Page, made: Network, tint: str) -> dict[str, Any]:
+def drawn(page: Page, made: Network, shown: list[Link], tint: str) -> dict[str, Any]:
     """What the component draws: lanes with their nodes in order, hairlines, and what has colour."""
     known = inventory.risks(page.store)
     by_level: dict[int | None, list[dict[str, Any]]] = {}
@@ -104,7 +107,7 @@ def drawn(page: Page, made: Network, tint: str) -> dict[str, Any]:
         {"level": "" if level is None else str(level), "name": lane_words(page, level), "below": level is None or level < 2, "nodes": nodes}
         for level, nodes in by_level.items()
     ]
-    links = [each for link in made.links for each in link_data(page, link, tint)]
+    links = [each for link in shown for each in link_data(page, link, tint)]
     words: dict[tuple[str, str], list[str]] = {}
     named: list[dict[str, Any]] = []
     for each in links:

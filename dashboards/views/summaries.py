@@ -12,6 +12,7 @@ from dashboards.access.visitor import may
 from dashboards.deciding import refused, refusing
 from dashboards.page import Page, begin, picked, remember
 from dashboards.printouts import WHICH, file, kept, make
+from dashboards.queries import LOOKED_AT
 from dashboards.releasing import asking, releases
 from records.errors import BalefireError
 from records.wording import say
@@ -36,8 +37,8 @@ def show(page: Page) -> None:
     """The whole page."""
     remember("report", "kind", "which", "site", place=PLACE)
     refused(page)
-    making(page)
     heads = kept().heads()
+    making(page, heads)
     names = [row["id"] for row in heads if row["problem"] is None]
     asked = st.query_params.get("report", "")
     name = asked if asked in names else (names[0] if names else "")
@@ -50,9 +51,9 @@ def show(page: Page) -> None:
     releases(page)
 
 
-def making(page: Page) -> None:
-    """Which period of which site, and the button."""
-    sites = known_sites(page.store)
+def making(page: Page, heads: list[dict[str, Any]]) -> None:
+    """Which period of which site, and the button. Sites are those that were looked at lately, and those that there are reports of."""
+    sites = sorted({*known_sites(page.store, page.whole.until - LOOKED_AT), *(str(row["site"]) for row in heads if row["problem"] is None and row["site"])})
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="making"):
         kind = picked("kind", {each: say(f"report.title.{each}", page.language) for each in KINDS}, PLACE, "weekly", 230)
         which = picked("which", {each: page.say(f"reports.{each}") for each in WHICH}, PLACE, "over", 230)

@@ -39,6 +39,7 @@ ROW_GROUP: Final = 131_072
 MERGED_GROUP: Final = ROW_GROUP // 8  # smaller, as it is in memory beside all else of a replay
 PART: Final = 2048  # rows of a file that are in memory while files are merged
 BUFFER: Final = 1 << 14  # octets of each of its columns that are read at once
+DISTINCT: Final = frozenset({"id", "ot.packet.first", "ot.packet.last"})  # another value in nearly each row: a dictionary of them would only be in the way
 _compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial; used in this file only
 _parquet: Any = pyarrow.parquet
 
@@ -171,7 +172,7 @@ def write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> Non
     """Write sorted rows, a part at a time."""
     path, beside = root / name, root / f"{name}.tmp"
     path.parent.mkdir(exist_ok=True)
-    repeated = [f.name for f in table.fields if f.type in {"keyword", "ip"} and not f.many and f.name != "id"]
+    repeated = [f.name for f in table.fields if f.type in {"keyword", "ip", "long"} and not f.many and f.name not in DISTINCT]
     repeated += [f.name + SORTABLE for f in table.fields if f.type == "ip"]
     with _parquet.ParquetWriter(beside, _empty(table).schema, compression="zstd", use_dictionary=repeated) as writer:
         for part in parts:
