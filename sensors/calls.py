@@ -23,7 +23,7 @@ Calls = dict[int, list[dict[str, Any]]]  # by the place of the interface
 
 def attempts(flows: Any, hosts: Any) -> Calls:
     """Connections of TCP on which nobody said a word, and datagrams that nobody answered and no group heard: by who began, how many, how many answered
-    all the same, how many hosts and ports, and `tried`: host, transport, port and count of each, most often first.
+    all the same, how many hosts and ports, and `tried`: host, transport, port, count, and number and time of a packet that opened one, most often first.
     """
     here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0))
     peer = flows.peer[here]
@@ -34,13 +34,14 @@ def attempts(flows: Any, hosts: Any) -> Calls:
     if not len(chosen):
         return {}
     columns = [flows[name][chosen].astype(np.int64) for name in ("interface", "source", "target", "transport", "target_port")]
-    things, which, counts = np.unique(np.stack(columns), axis=1, return_inverse=True, return_counts=True)
+    things, first, which, counts = np.unique(np.stack(columns), axis=1, return_index=True, return_inverse=True, return_counts=True)
     answered = np.bincount(which.reshape(-1), flows.peer[chosen] >= 0, minlength=len(counts)).astype(np.int64)
-    return {place: list(_by_source(np.vstack([things, counts, answered])[:, things[0] == place], hosts)) for place in np.unique(things[0]).tolist()}
+    rows = np.vstack([things, counts, answered, flows.first[chosen[first]], flows.opened[chosen[first]]])
+    return {place: list(_by_source(rows[:, rows[0] == place], hosts)) for place in np.unique(rows[0]).tolist()}
 
 
 def _by_source(rows: Any, hosts: Any) -> Iterator[dict[str, Any]]:
-    """Rows of (place, source, target, transport, port, count, answered), as columns."""
+    """Rows of (place, source, target, transport, port, count, answered, packet, time), as columns."""
     sources, tried = np.unique(rows[1], return_counts=True)
     most = sources[np.lexsort((sources, -tried))][:MOST_SOURCES]
     for source in most.tolist():
@@ -51,12 +52,14 @@ def _by_source(rows: Any, hosts: Any) -> Iterator[dict[str, Any]]:
 
 
 def _told(source: str | None, rows: Any, hosts: Any) -> dict[str, Any]:
-    things, which = np.unique(rows[2:5], axis=1, return_inverse=True)
+    things, first, which = np.unique(rows[2:5], axis=1, return_index=True, return_inverse=True)
     counts = np.bincount(which.reshape(-1), rows[5]).astype(np.int64)
     order = np.argsort(-counts, kind="stable")[:MOST_THINGS]
     tried = [
-        [address_text(hosts[target]), TRANSPORTS[transport], port, count]
-        for (target, transport, port), count in zip(things[:, order].T.tolist(), counts[order].tolist(), strict=True)
+        [address_text(hosts[target]), TRANSPORTS[transport], port, count, packet, time]
+        for (target, transport, port), count, (packet, time) in zip(
+            things[:, order].T.tolist(), counts[order].tolist(), rows[7:, first[order]].T.tolist(), strict=True
+        )
     ]
     return {
         "source": source, "sources": len(np.unique(rows[1])), "count": int(counts.sum()), "answered": int(rows[6].sum()),
@@ -66,7 +69,7 @@ def _told(source: str | None, rows: Any, hosts: Any) -> dict[str, Any]:
 
 def calls(flows: Any, hosts: Any) -> Calls:
     """Connections of TCP in which no protocol was recognised and that were opened by who answers one, or that two such hosts have: source, destination,
-    whether that answers one, too, port, and how many.
+    whether that answers one, too, port, how many, and number and time of a packet that opened one.
     """
     here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0) & (flows.transport == TCP))
     one, other = (hosts.role[flows[name][here]] & ANSWERS > 0 for name in ("source", "target"))
@@ -76,11 +79,13 @@ def calls(flows: Any, hosts: Any) -> Calls:
     if not len(here):
         return {}
     columns = [flows[name][here].astype(np.int64) for name in ("interface", "source", "target", "target_port")]
+    things, first, counts = np.unique(np.stack(columns), axis=1, return_index=True, return_counts=True)
     told: Calls = {}
-    for (place, source, target, port), count in zip(*(each.T.tolist() for each in np.unique(np.stack(columns), axis=1, return_counts=True)), strict=True):
+    for number in np.argsort(-counts, kind="stable").tolist():
+        (place, source, target, port), flow = things[:, number].tolist(), flows[here[first[number]]]
         row = {
-            "source": address_text(hosts[source]), "destination": address_text(hosts[target]),
-            "answers": bool(hosts.role[target] & ANSWERS), "port": port, "count": count,
+            "source": address_text(hosts[source]), "destination": address_text(hosts[target]), "answers": bool(hosts.role[target] & ANSWERS), "port": port,
+            "count": int(counts[number]), "packet": int(flow.first), "time": int(flow.opened),
         }  # fmt: skip
         told.setdefault(place, []).append(row)
-    return {place: sorted(rows, key=lambda row: -row["count"])[:MOST_THINGS] for place, rows in told.items()}
+    return {place: rows[:MOST_THINGS] for place, rows in told.items()}

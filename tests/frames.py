@@ -40,8 +40,8 @@ FALLEN: Final[list[dict[str, Any]]] = [
 
 def opened(source: str, hosts: int = 1, ports: int = 1, count: int = 1, called: bool = False) -> dict[str, Any]:
     """A window of coverage in which somebody began connections that came to nothing, and a device had one of its own."""
-    tried = [[f"10.10.1.{20 + host}", "tcp", 1000 + port, count] for host in range(hosts) for port in range(ports)]
-    call = {"source": "10.10.1.21", "destination": "10.10.1.22", "answers": True, "port": 4444, "count": 1}
+    tried = [[f"10.10.1.{20 + host}", "tcp", 1000 + port, count, 7, BEGUN] for host in range(hosts) for port in range(ports)]
+    call = {"source": "10.10.1.21", "destination": "10.10.1.22", "answers": True, "port": 4444, "count": 1, "packet": 9, "time": BEGUN}
     return {"attempts": json.dumps([{"source": source, "tried": tried}]), "calls": json.dumps([call] if called else [])}
 
 

@@ -12,7 +12,7 @@ from detectors.methods import attempts
 from records.model import Batch
 from sensors.calls import MOST_SOURCES, MOST_THINGS
 from tests.frames import BEGUN, coverage
-from tests.wire import ACK, RST, SYN, Packet, Talk, ethernet, ipv4, mbap, read, registers, udp, watch
+from tests.wire import ACK, MS, RST, START, SYN, Packet, Talk, ethernet, ipv4, mbap, read, registers, udp, watch
 
 if TYPE_CHECKING:
     from records.model import Finding
@@ -42,7 +42,7 @@ def told(packets: list[Packet], name: str = "attempts") -> list[dict[str, Any]]:
 def test_a_connection_that_is_not_used_has_a_name(answer: int) -> None:
     (row,) = told(knock(80, answer))
     counts = {"count": 1, "sources": 1, "hosts": 1, "ports": 1, "answered": int(answer > 0)}
-    assert row == {"source": ATTACKER, "tried": [[DEVICE, "tcp", 80, 1]], **counts}
+    assert row == {"source": ATTACKER, "tried": [[DEVICE, "tcp", 80, 1, 1, START + MS]], **counts}
 
 
 def test_what_is_used_is_none_and_a_datagram_that_nobody_answers_is() -> None:
@@ -50,7 +50,7 @@ def test_what_is_used_is_none_and_a_datagram_that_nobody_answers_is() -> None:
     used.ask(b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n")
     asked = [Packet(ethernet(ipv4(udp(b"?" * 20, 50_000, 161), protocol=17))), Packet(ethernet(ipv4(udp(b"?" * 20, 50_000, 162), protocol=17)))]
     answered = Packet(ethernet(ipv4(udp(b"!" * 20, 162, 50_000), DEVICE, "10.0.0.1", protocol=17), DEVICE, "10.0.0.1"))
-    assert [row["tried"] for row in told([*used.packets, *asked, answered])] == [[[DEVICE, "udp", 161, 1]]]
+    assert [row["tried"] for row in told([*used.packets, *asked, answered])] == [[[DEVICE, "udp", 161, 1, 6, START]]]
 
 
 def test_of_many_sources_the_busiest_are_told_and_the_others_together() -> None:
@@ -68,7 +68,8 @@ def test_a_device_that_calls_is_told_and_a_host_that_only_asks_is_not() -> None:
     for call in calls:
         call.ask(b"\x00\x01\x02\x03" * 8, b"\x04" * 9)
     (row,) = told([*poll.packets, *calls[0].packets, *calls[1].packets], "calls")
-    assert row == {"source": DEVICE, "destination": "10.0.0.9", "answers": False, "port": 4444, "count": 1}
+    called = {"packet": 6, "time": poll.time + MS}
+    assert row == {"source": DEVICE, "destination": "10.0.0.9", "answers": False, "port": 4444, "count": 1, **called}
 
 
 # judging
@@ -76,12 +77,12 @@ def test_a_device_that_calls_is_told_and_a_host_that_only_asks_is_not() -> None:
 
 def tried(things: Tried, source: str | None = ATTACKER, count: int = 1) -> dict[str, Any]:
     """A row of coverage with attempts."""
-    return {"attempts": json.dumps([{"source": source, "tried": [[host, "tcp", port, count] for host, port in things]}])}
+    return {"attempts": json.dumps([{"source": source, "tried": [[host, "tcp", port, count, 7, BEGUN] for host, port in things]}])}
 
 
 def called(port: int = 4444, answers: bool = True) -> dict[str, Any]:
     """A row of coverage with a call of a device."""
-    return {"calls": json.dumps([{"source": DEVICE, "destination": "10.0.0.9", "answers": answers, "port": port, "count": 1}])}
+    return {"calls": json.dumps([{"source": DEVICE, "destination": "10.0.0.9", "answers": answers, "port": port, "count": 1, "packet": 7, "time": BEGUN}])}
 
 
 def found(*rows: dict[str, Any], learned: tuple[dict[str, Any], ...] = (), every: int = 1) -> list[Finding]:
@@ -105,6 +106,7 @@ def test_many_ports_are_a_scan_and_a_few_are_none() -> None:
     assert found(tried(ports(attempts.FAST - 1))) == []
     (finding,) = found(tried(ports(attempts.FAST)))
     assert (finding.rule, finding.source, finding.destination, finding.severity, finding.activities) == ("port-scan", ATTACKER, DEVICE, 45, ())
+    assert {(packet.packet, packet.time) for packet in finding.packets} == {(7, BEGUN)}
     assert "T0846" in finding.techniques
     assert finding.title.en == f"{ATTACKER} tried 12 ports, each for a moment"
 

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import ENDS, Notice, Remembering, Witness, found, latest
+from detectors.noticing import ENDS, MOST_WITNESSES, Notice, Remembering, Witness, found, latest
 from records.formats import DAY, HOUR, MINUTE
 from records.wording import say
 
@@ -53,7 +53,9 @@ def build(setup: Setup) -> Attempts:
 
 @dataclass(slots=True)
 class Tried:
-    """What one source tried, with when first and last (nanoseconds); what was learned of it; when what was told of it."""
+    """What one source tried, with the windows in which it did first and last, and number and time of a packet; what was learned of it; when what was told of it
+    (nanoseconds).
+    """
 
     things: dict[str, list[int]] = field(default_factory=dict[str, "list[int]"])
     learned: dict[str, int] = field(default_factory=dict[str, int])
@@ -94,10 +96,11 @@ class Attempts(Remembering[Tried]):
             if attempt["source"] is None:
                 continue
             known = latest(self._known, _key(row, attempt["source"]), Tried, MOST)
-            for _, thing in _tried({"attempts": [attempt]}):
-                if thing not in known.learned and not ip_address(thing.split()[0]).is_global:
-                    seen = known.things.pop(thing, [start, start])
-                    known.things[thing] = [seen[0], start]
+            for host, transport, port, _, *packet in attempt["tried"]:
+                thing = _port(host, transport, port)
+                if thing not in known.learned and not ip_address(host).is_global:
+                    first, _, *before = known.things.pop(thing, [start, start, *packet])
+                    known.things[thing] = [first, start, *before]
                     if len(known.things) > MOST_THINGS:
                         del known.things[next(iter(known.things))]
             yield from self._told(row, attempt["source"], known)
@@ -106,7 +109,7 @@ class Attempts(Remembering[Tried]):
         now = row["event.end"]
         brief = {thing: times for thing, times in known.things.items() if times[0] >= now - DAY and times[1] - times[0] < MOMENT}
         fast = {thing: times for thing, times in brief.items() if times[0] >= now - BURST}
-        slow = len(brief) >= SLOW and len({first // BURST for first, _ in brief.values()}) >= SPREAD
+        slow = len(brief) >= SLOW and len({first // BURST for first, *_ in brief.values()}) >= SPREAD
         if len(fast) < FAST and not slow:
             return
         chosen = fast if len(fast) >= FAST else brief
@@ -116,20 +119,22 @@ class Attempts(Remembering[Tried]):
             return
         terms = {"moment": 35.0, "fast" if chosen is fast else "slow": 10.0}
         values = {"count": len(ports) if rule == "port-scan" else len(hosts), "examples": ", ".join(list(chosen)[:5])}
-        since = min(first for first, _ in chosen.values())
-        yield self._finding(rule, row, (source, next(iter(hosts)) if len(hosts) == 1 else None), terms, values, since)
+        packets = [(packet, time) for _, _, packet, time in chosen.values()]
+        yield self._finding(rule, row, (source, next(iter(hosts)) if len(hosts) == 1 else None), terms, values, packets)
 
     def _flooded(self, row: Row) -> Iterator[Finding]:
-        counts: dict[tuple[str, str, int], int] = {}
+        ports: dict[tuple[str, int], list[tuple[str | None, int, int, int]]] = {}
         for attempt in row["attempts"]:
-            for host, transport, port, count in attempt["tried"]:
-                counts[host, transport, port] = counts.get((host, transport, port), 0) + (count if transport == "tcp" else 0)
-        for (host, transport, port), count in counts.items():
+            for host, transport, port, *told in attempt["tried"]:
+                if transport == "tcp":
+                    ports.setdefault((host, port), []).append((attempt["source"], *told))
+        for (host, port), tried in ports.items():
+            count = sum(times for _, times, _, _ in tried)
             if count < FLOOD or not self._due(latest(self._known, _key(row, host), Tried, MOST), f"flood {port}", row["event.end"], HOUR):
                 continue
-            sources = [each["source"] for each in row["attempts"] if [host, transport, port] in [thing[:3] for thing in each["tried"]]]
-            source = sources[0] if len(sources) == 1 else None
-            yield self._finding("connection-flood", row, (source, host), {"many": 50.0}, {"count": count, "port": port}, row["event.start"])
+            source = tried[0][0] if len(tried) == 1 else None
+            packets = [(packet, time) for _, _, packet, time in tried]
+            yield self._finding("connection-flood", row, (source, host), {"many": 50.0}, {"count": count, "port": port}, packets)
 
     def _called(self, row: Row) -> Iterator[Finding]:
         for call in row["calls"]:
@@ -138,15 +143,16 @@ class Attempts(Remembering[Tried]):
             if thing in known.learned or not self._due(known, call["destination"], row["event.end"], DAY):
                 continue
             terms = {"opens": 30.0, **({"device": 5.0} if call["answers"] else {}), **({"unlearned": 10.0} if known.learned else {})}
-            yield self._finding("device-calls", row, (call["source"], call["destination"]), terms, {"port": call["port"]}, row["event.start"])
+            packets = [(call["packet"], call["time"])]
+            yield self._finding("device-calls", row, (call["source"], call["destination"]), terms, {"port": call["port"]}, packets)
 
     def _finding(
-        self, rule: str, row: Row, ends: tuple[str | None, str | None], terms: dict[str, float], values: Mapping[str, object], since: int
+        self, rule: str, row: Row, ends: tuple[str | None, str | None], terms: dict[str, float], values: Mapping[str, object], packets: list[tuple[int, int]]
     ) -> Finding:  # fmt: skip
         about = {**dict.fromkeys(ENDS), **{name: row[name] for name in COLUMNS}, "source.ip": ends[0], "destination.ip": ends[1]}
-        seen = Witness("", 0, since, row["event.end"], "unknown")
-        notice = Notice(rule, about, [seen], terms, TECHNIQUES[rule], RESPOND[rule], lambda _: dict(values))
-        return replace(found(self.name, self._files, notice, _say), effects=(), activities=(), packets=())
+        seen = [Witness("", packet, time, row["event.end"], "unknown") for packet, time in packets[:MOST_WITNESSES]]
+        notice = Notice(rule, about, seen, terms, TECHNIQUES[rule], RESPOND[rule], lambda _: dict(values))
+        return replace(found(self.name, self._files, notice, _say), effects=(), activities=())  # no protocol, no activity
 
 
 def _rows(batch: Batch) -> Iterator[Row]:
@@ -161,7 +167,7 @@ def _tried(row: Row) -> Iterator[tuple[str, str]]:
     """(source, thing) of what is tried."""
     for attempt in row["attempts"]:
         if attempt["source"] is not None:
-            for host, transport, port, _ in attempt["tried"]:
+            for host, transport, port, *_ in attempt["tried"]:
                 yield attempt["source"], _port(host, transport, port)
 
 

@@ -271,6 +271,7 @@ def _begin(
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
     flow.started, flow.ended, flow.torn, flow.closing, flow.reborn = 1, 0, 0, -1, -1
     flow.side, flow.turned, flow.conversation = 0 if first else 1, 0, -1
+    flow.first, flow.opened = packet.number, packet.time
     if flow.peer >= 0:
         peer = flows[flow.peer]
         if peer.side == flow.side:  # it was taken for the other side: what it has begun is of the conversation before

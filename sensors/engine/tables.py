@@ -74,6 +74,7 @@ FLOW: Final = _record(  # one direction of a connection
     stamp="i8", pace="i8",                                     # time of its last packet, no later than the clock; of datagrams the longest pause of late …
     identification="i4", counts="u1",                          # … the number of the last one (IPv4), and whether it was the next or nearly so
     packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
+    first="i8", opened="i8",                                   # number and time of the packet that opened it
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
     source_mac="i8", target_mac="i8", vlan="i4", tunnel="i4", tunnel_id="i8",
