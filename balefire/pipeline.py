@@ -134,6 +134,7 @@ class Replay:
         self._touched: set[str] = set()
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
+        self._baseline = ""  # the version of what was learned
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
@@ -205,11 +206,13 @@ class Replay:
         for detector in fresh:
             if detector.name not in self._learned:
                 self._learned[detector.name] = self.store.state(detector.name)
-            if learned := self._learned[detector.name]:
+            if state := self._learned[detector.name]:
                 try:
-                    detector.restore(learned)
+                    detector.restore(state)
                 except ValueError:
                     raise StoreError("store.state", detector=detector.name) from None
+        if not self._baseline and any(self._learned[name] for name in LEARNING):
+            self._baseline = learned(self._learned.get).version
         return fresh
 
     def _renewed(self, before: list[Detector], ruling: Ruling) -> list[Detector]:
@@ -245,7 +248,8 @@ class Replay:
             self.tally.count(batch)
             for piece in _pieces(with_context(batch, self._known.plant)):
                 waiting.batches.append(piece)
-                waiting.findings += ruling.stamped(finding for judge in judges[history] for finding in judge.judge(piece))
+                found = (finding for judge in judges[history] for finding in judge.judge(piece))
+                waiting.findings += ruling.stamped(found, self._baseline)
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()

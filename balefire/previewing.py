@@ -38,7 +38,7 @@ def previewed(seen: Preview) -> dict[str, Any]:
     """What would have been hidden, for machines."""
     from records.nesting import iso
 
-    counts = {"findings": seen.findings, "hidden_already": seen.hidden_already, "stays": seen.stays}
+    counts = {"findings": seen.findings, "hidden_already": seen.hidden_already, "stays": seen.stays, "everything": list(seen.everything)}
     about = {"alerts": list(seen.alerts), "confirmed": list(seen.confirmed), "assets": [{"asset": name, "findings": n} for name, n in seen.by_asset.items()]}
     return {"since": iso(seen.since), "until": iso(seen.until), **counts, **about}
 
@@ -57,6 +57,8 @@ def tell(screen: Screen, store: Store, seen: Preview, about: str, **words: objec
     screen.print(section(clean(screen.say(f"cli.{about}.would", days=(seen.until - seen.since) // DAY, **words)), when))
     counts = {"findings": seen.findings, "alerts": len(seen.alerts), "already": seen.hidden_already}
     screen.print(indented(Text(screen.say(f"cli.{about}.counts", **{name: f"{count:,}" for name, count in counts.items()}))))
+    if seen.everything and about == "suppress":
+        screen.print(indented(Text(screen.say("cli.suppress.everything", rule=clean(", ".join(seen.everything))), "bold")))
     if seen.stays:
         screen.print(indented(Text(screen.say("cli.suppress.stays", count=f"{seen.stays:,}"))))
     assets = grid(2, numbers=(1,))

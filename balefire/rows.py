@@ -13,7 +13,7 @@ from records.wording import role_words, say, say_or
 from sensors.protocol import is_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 Row = dict[str, Any]
@@ -117,9 +117,10 @@ def status_words(row: Row, language: str) -> object:
     return f"{status} · {verdict}" if verdict and row["status"] == "closed" else status
 
 
-def verdict_before(row: Row, language: str) -> str:
-    """As what an alert that goes on was closed before; empty where it never was."""
-    verdict = row["verdict"] if row["status"] != "closed" else None
+def verdict_before(row: Row, trail: Sequence[Row], language: str) -> str:
+    """As what an alert that goes on was closed before, by its trail; empty where it never was."""
+    closings = [json.loads(each["after"]) for each in trail if each["action"] == "close"] if row["status"] != "closed" else []
+    verdict = closings[-1].get("verdict") if closings else None
     return say("cli.story.verdict", language, verdict=say(f"verdict.{verdict}", language)) if verdict else ""
 
 

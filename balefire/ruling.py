@@ -8,13 +8,16 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from detectors.baseline.learned import DETECTORS as LEARNING
 from detectors.rulebook import versions
-from detectors.rulebook.load import load, of_original, own_rules
-from detectors.rulebook.problems import Fault, problem, text
+from detectors.rulebook.document import is_directory, is_file
+from detectors.rulebook.load import load, of_original, own_rules, problems_of
+from detectors.rulebook.problems import text
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ LOOK_S: Final = 1.0  # between looks at the files
 SETTLED_S: Final = 0.3  # since the last change, so that what is being written or copied is not read half
 RULES: Final = "rules"  # the detector that judges by them
 
-NO_FILE: Final = (0, -1)  # the mark of what bears a rule file's name and is none: a link to nothing, a pipe
+NO_FILE: Final = (0, -1)  # the mark of what bears a rule file's name and is none: a link to nothing, a pipe, what lies where nobody lets us look
+
+installed = lru_cache(installed_version)
 
 Marks = dict[Path, tuple[int, int]]
 Loaded = tuple["Version", tuple[Path, ...], "Rulebook"]  # what the files held, where the copies of them lie, what the loader made of these
@@ -96,7 +101,7 @@ class Ruling:
             return
         self._marks = marks
         if gone := next((path for path, mark in marks.items() if mark == NO_FILE != self._first.get(path)), None):
-            self._refuse(str(gone), text("detectors.reload.refused", version=self.version.id), [problem(str(gone), 1, "", Fault("no-file"))])
+            self._refuse(str(gone), text("detectors.reload.refused", version=self.version.id), problems_of(gone))
             return
         self.loading = self._thread.submit(self._loaded)
 
@@ -136,9 +141,9 @@ class Ruling:
         """When each file and directory was last written, and its size. Raises OSError."""
         found: Marks = {}
         for root in self._watched:
-            folders = [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
+            folders = [root, *(path for path in root.rglob("*") if is_directory(path))] if is_directory(root) else []
             for path in (*folders, *versions.rule_files(root)):
-                stat = path.stat() if path.is_file() or path.is_dir() else None
+                stat = path.stat() if is_file(path) or is_directory(path) else None
                 found[path] = (stat.st_mtime_ns, stat.st_size) if stat else NO_FILE
         return found
 
@@ -154,9 +159,11 @@ class Ruling:
         names = {str(copy): root for copy, root in zip(rules, roots, strict=True)}
         return replace(book, problems=tuple(of_original(problem, _renamed(problem.file, names)) for problem in book.problems))
 
-    def stamped(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Findings of rules with the version that gave them."""
-        return [replace(finding, version=self.version.id) if finding.detector == RULES else finding for finding in findings]
+    def stamped(self, findings: Iterable[Finding], baseline: str) -> list[Finding]:
+        """Findings with the version that gave them: of rules that of the rules, else that of Balefire; what was learned adds that of the `baseline`."""
+        product = installed("balefire")
+        learned: dict[str, str] = dict.fromkeys(LEARNING, f"{product}+{baseline}") if baseline else {}
+        return [replace(finding, version=self.version.id if finding.detector == RULES else learned.get(finding.detector, product)) for finding in findings]
 
     def state(self, newest: int | None) -> dict[str, bytes]:
         """What the next commit has to keep: the version that is in force from the newest packet time on; nothing where it is kept already.

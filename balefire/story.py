@@ -53,7 +53,7 @@ def _standing(screen: Screen, story: Story) -> list[str]:
     alert = story.alert or (story.told if story.kind == "alert" else None)
     if alert is None:
         return []
-    decided = [*filter(None, [verdict_before(alert, screen.language), alert["assignee"]])]
+    decided = [*filter(None, [verdict_before(alert, story.trail, screen.language), alert["assignee"]])]
     if story.alert is None:
         return [" · ".join(decided)] if decided else []
     standing = " · ".join((str(status_words(alert, screen.language)), *decided))

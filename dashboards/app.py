@@ -20,9 +20,11 @@ st.set_page_config(page_title="Balefire", page_icon=str(HERE / "logo" / "mark.sv
 st.html(f"<style>{STYLE}</style>")
 seen = visitor()
 known, shown = [*places()], [place for place in places() if place.place]
-if seen is not None and not seen.may("read"):
-    known = [place._replace(file=shown[0].file) for place in known]
-    st.query_params["view"] = "wall"  # all that a screen is shown, wherever it asks
+if seen is not None and not seen.may("read"):  # one page is all that a screen or an agency is shown, wherever it asks
+    only = next(place for place in shown if place.address == ("duties" if seen.agency else shown[0].address))
+    known = [place._replace(file=only.file, place=0) for place in known]
+    if not seen.agency:
+        st.query_params["view"] = "wall"
 chosen = st.navigation(
     [
         st.Page(

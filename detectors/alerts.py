@@ -59,12 +59,12 @@ class _Draft:
         return not self.closed or self.alert.closed is None or finding.time <= self.alert.closed + REOPENS_WITHIN
 
     def done(self) -> Alert:
-        """The alert as it is now. Who worked on it and what the last verdict was stays known when it reopens."""
+        """The alert as it is now. Who worked on it stays known when it reopens; its verdict falls, and stands in the trail."""
         reopened = self.alert.status == "closed" and not self.closed
         return replace(
             self.alert, severity=self.severity, title=self.title, reason=self.reason, first=self.first, last=self.last, count=self.alert.count + self.new,
             findings=tuple(self.sample), assets=tuple(self.assets), techniques=tuple(self.techniques), expired=tuple(self.expired),
-            status="open" if reopened else self.alert.status, closed=None if reopened else self.alert.closed,
+            **({"status": "open", "closed": None, "verdict": None} if reopened else {}),
         )  # fmt: skip
 
 

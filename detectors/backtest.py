@@ -89,7 +89,7 @@ class Result:
 
     `hidden` are the alerts that a suppression would hide, in whole or in part, those found true first; None where rules are tried.
     Of the findings that there are before and after, `moved` have another severity, and `rekeyed` another key: they would fold into other alerts.
-    `lost` are alerts with the verdict "true" of which nothing would be left in this time, `thinned` those that would have fewer of their findings.
+    `lost` are alerts that were found true of which nothing would be left in this time, `thinned` those that would have fewer of their findings.
     """
 
     since: int

@@ -1,5 +1,6 @@
 """Alerts that were found true, and what a change of their rule would leave of them.
 
+Found true is what a person closed so. That the same happened again, which reopens an alert, takes nothing back of it; a person's reopening does.
 An alert is lost where none of its findings would be made any more and nothing else under its key would be found in its time: a correlation that fires
 a little sooner or later than before gives findings of another identity, and they fold into the same alert.
 """
@@ -19,6 +20,7 @@ from records.nesting import rows as nested
 from records.nesting import values as plain
 from records.query import Query
 from records.search import And, Exists, Match, Or, Wildcard
+from records.store.decisions import ITSELF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +34,16 @@ Groups = Sequence[tuple[Any, ...]]  # the group of each row that completes a cor
 _compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 
 
+def going_on(store: Store) -> tuple[str, ...]:
+    """The alerts that were closed as true and that nobody but the next finding has reopened."""
+    closings = And((Match("table", "alert"), Or((Match("action", "close"), Match("action", "reopen")))))
+    last = {row["subject"]: row for row in nested("audit", store.read("audit", Query(where=closings, sort="id")))}
+    return tuple(name for name, row in last.items() if row["by"] == ITSELF and row["before"].get("verdict") == "true")
+
+
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An alert with the verdict "true", how many findings of it are of this time, how many of those would be gone, and how many there would be then."""
+    """An alert that was found true, how many findings of it are of this time, how many of those would be gone, and how many there would be then."""
 
     alert: dict[str, Any]
     findings: int
@@ -136,9 +145,11 @@ def _all(*columns: Any) -> Any:
 
 
 def _confirmed(store: Store, rule: str, times: tuple[int, int]) -> Iterator[_Alert]:
-    """The rule's alerts with the verdict "true" that have findings of these times."""
+    """The rule's alerts that were found true and have findings of these times."""
     its = Or((Match("key", rule), Wildcard("key", f"{rule}|*")))  # a correlation without a group has nothing behind its name
-    alerts = store.read("alert", Query(where=And((Match("verdict", "true"), its))))
+    alerts = pa.concat_tables(
+        [store.read("alert", Query(where=And((Match("verdict", "true"), its)))), store.read("alert", Query(where=its, ids=going_on(store)))]
+    )
     ends = zip(*(plain(alerts.column(name), "date") for name in ("first", "last")), strict=True)
     for alert, (first, last) in zip(nested("alert", alerts), ends, strict=True):
         found = store.read("finding", Query(*times, And((Match("alert", alert["id"]), Match("rule", rule)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 LONGEST: Final = 1000  # characters of a reason
+BOM: Final = "\ufeff"
+_LINE_END: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as YAML counts lines
 
 
 def would_hide(store: Store, rule: str) -> Preview:
@@ -73,7 +76,7 @@ def disable(store: Store, rules: Path | None, rule: str, reason: str, by: str) -
     with _changing(rules, by) as (file, text, reasons):
         if why := reasons.get(rule) or named(file.parent, rule).disabled:
             raise TransitionError("disable.twice", rule=rule, reason=why)
-        _write(file, _with(text, rule, said), {**reasons, rule: said}, Change("rules", rule, None, "disable", name(by), {"reason": said}), store)
+        _write(file, added(text, rule, said), {**reasons, rule: said}, Change("rules", rule, None, "disable", name(by), {"reason": said}), store)
         return file
 
 
@@ -83,7 +86,7 @@ def enable(store: Store, rules: Path | None, rule: str, by: str, note: str = "")
         if rule not in reasons:
             raise TransitionError("disable.not", rule=rule, file=file, rules=", ".join(reasons) or "–")
         rest = {each: why for each, why in reasons.items() if each != rule}
-        _write(file, _without(text, rule), rest, Change("rules", rule, None, "enable", name(by), note=told(note), before={"reason": reasons[rule]}), store)
+        _write(file, removed(text, rule), rest, Change("rules", rule, None, "enable", name(by), note=told(note), before={"reason": reasons[rule]}), store)
         return file
 
 
@@ -112,6 +115,8 @@ def _changing(rules: Path | None, by: str) -> Generator[tuple[Path, str, dict[st
             fcntl.flock(handle, fcntl.LOCK_EX)
             if file.is_symlink():
                 raise UsageError("disable.link", file=file)
+            if file.exists() and not file.is_file():
+                raise UsageError("disable.no_file", file=file)
             content = content_of(file) if file.exists() else b""
             reasons, faults = entries(content)
             if faults:
@@ -123,27 +128,30 @@ def _changing(rules: Path | None, by: str) -> Generator[tuple[Path, str, dict[st
         raise UsageError("disable.file", file=file, problem=error.strerror or error) from error
 
 
-def _with(text: str, rule: str, reason: str) -> str:
-    """The text with one more line; a text in quotes is the same in JSON and in YAML. To YAML, `on` without them is none."""
-    key = rule if yaml.safe_load(rule) == rule else json.dumps(rule)
-    return f"{text.rstrip()}\n{key}: {json.dumps(reason, ensure_ascii=False)}\n".lstrip()
+def added(text: str, rule: str, reason: str) -> str:
+    """The text with one more line, which ends and is indented as those before; a text in quotes is the same in JSON and in YAML."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    root: Any = yaml.compose(text, yaml.SafeLoader)
+    key = rule if yaml.safe_load(rule) == rule else json.dumps(rule)  # to YAML, `on` without them is none
+    indent = " " * root.start_mark.column if root and not text.startswith(BOM) else ""
+    return f"{text}{end if text.strip(BOM) and text[-1] not in end else ''}{indent}{key}: {json.dumps(reason, ensure_ascii=False)}{end}"
 
 
-def _without(text: str, rule: str) -> str:
+def removed(text: str, rule: str) -> str:
     """The text without the lines of a rule; what people wrote around them stays."""
-    lines = text.splitlines(keepends=True)
+    ends = [0, *(found.end() for found in _LINE_END.finditer(text)), len(text)]
     root: Any = yaml.compose(text, yaml.SafeLoader)
     for key, value in root.value:
         if key.value == rule:
-            end = value.end_mark.line + bool(value.end_mark.column)
-            del lines[key.start_mark.line : end]
-    return "".join(lines)
+            first, last = key.start_mark.line, value.end_mark.line + bool(value.end_mark.column)
+            return text[: ends[first]] + BOM * (first == 0 and text.startswith(BOM)) + text[ends[min(last, len(ends) - 1)] :]
+    return text
 
 
 def _write(file: Path, text: str, wanted: dict[str, str], change: Change, store: Store) -> None:
     """Put the file in place whole, after the audit trail has told it. Where the text does not say what is wanted, it is written anew."""
     if entries(text.encode())[0] != wanted:
-        text = "".join(_with("", rule, reason) for rule, reason in wanted.items())
+        text = "".join(added("", rule, reason) for rule, reason in wanted.items())
     if entries(text.encode()) != (wanted, []):
         raise UsageError("disable.damaged", file=file, line=1)
     number, beside = tempfile.mkstemp(dir=file.parent, prefix=".disabled-")

@@ -6,13 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from detectors.backtest import HOUR, LISTED, Fire, Hidden, Hour, Result
-from detectors.confirmed import Lost
+from detectors.confirmed import Lost, going_on
 from detectors.suppressing import known_activities, pages
 from detectors.suppressions import matching
 from records.nesting import rows as nested
 from records.query import Query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from detectors.suppressions import Row
     from records.model import Suppression
     from records.store.contract import Store
@@ -44,8 +46,9 @@ def backtest(store: Store, suppression: Suppression, since: int, until: int) -> 
                 result.removed.append(fire)
     result.removed_total = hours.total()
     result.hours = [Hour(*place, 0, count) for place, count in sorted(hours.items(), key=lambda one: (one[0][0], one[0][1] or "", one[0][2]))]
-    result.hidden = _hidden(store, alerts, whole)
-    confirmed = [Lost(each.alert, each.findings, each.hidden, each.findings - each.hidden) for each in result.hidden if each.alert["verdict"] == "true"]
+    again = going_on(store)
+    result.hidden = _hidden(store, alerts, whole, again)
+    confirmed = [Lost(each.alert, each.findings, each.hidden, each.findings - each.hidden) for each in result.hidden if _true(each.alert, again)]
     result.lost, result.thinned = ([each for each in confirmed if bool(each.left) == some] for some in (False, True))
     return result
 
@@ -58,8 +61,12 @@ def _fire(row: Row) -> Fire:
     return Fire(row["id"], row["rule"] or row["detector"], completing, row["time"], asset, row["source.ip"], row["destination.ip"])
 
 
-def _hidden(store: Store, alerts: Counter[str], whole: Counter[str]) -> list[Hidden]:
+def _true(alert: Row, again: Sequence[str]) -> bool:
+    return alert["verdict"] == "true" or alert["id"] in again
+
+
+def _hidden(store: Store, alerts: Counter[str], whole: Counter[str], again: Sequence[str]) -> list[Hidden]:
     """The alerts of which it hides anything: those that were found true first, then the gravest."""
     rows = nested("alert", store.read("alert", Query(ids=tuple(alerts)))) if alerts else ()
     found = [Hidden(alert, alerts[alert["id"]], whole[alert["id"]]) for alert in rows]
-    return sorted(found, key=lambda each: (each.alert["verdict"] != "true", -each.alert["severity"], each.alert["first"], each.alert["id"]))
+    return sorted(found, key=lambda each: (not _true(each.alert, again), -each.alert["severity"], each.alert["first"], each.alert["id"]))

@@ -1,7 +1,7 @@
 """The life of an alert: what may be decided about it, and what follows. Each decision becomes a `Change`, which the store makes and its trail tells.
 
-new (`open`) → acknowledged → in progress → closed with a verdict. Steps may be skipped forwards; only a closed alert is reopened. The time of closing is
-packet time, the store's newest, so that a finding counts as "again within 30 days" in a replay as it did live.
+new (`open`) → acknowledged → in progress → closed with a verdict. Steps may be skipped forwards; only a closed alert has a verdict, and is reopened. The
+time of closing is packet time, the store's newest, so that a finding counts as "again within 30 days" in a replay as it did live.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def close(alert: Alert, by: str, verdict: str, at: int, note: str = "") -> Chang
 
 
 def reopen(alert: Alert, by: str, note: str = "") -> Change:
-    """It was not settled after all. The verdict stays known until the next one."""
-    return _change(alert, "reopen", by, note, {"status": "open", "closed": None})
+    """It was not settled after all. Its verdict falls; the trail keeps it."""
+    return _change(alert, "reopen", by, note, {"status": "open", "closed": None, "verdict": None})
 
 
 def name(text: str) -> str:

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the linter found. `rules` counts rule files, loaded or not; `Problem.blocks` tells those that keep a rule from being loaded."""
+    """What the linter found. `rules` counts rule files, loaded or not; `Problem.blocks` tells those that keep a rule from being loaded.
+
+    `beside` are the names of the files that hold no rules and were looked at with them.
+    """
 
     rules: int
     problems: tuple[Problem, ...]
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +37,19 @@ class TestReport:
     rules: int
     cases: int
     failed: tuple[Failure, ...]
+    beside: tuple[str, ...] = ()
 
 
 def lint(path: Path) -> Report:
     """Check a rule file, or every one in a directory; of a file first what keeps its rule out. Raises UsageError for a path that does not exist."""
     book = load([path])
-    return Report(book.files, tuple(sorted((*book.problems, *_advice(book, path)), key=lambda one: (one.file, not one.blocks, one.line))))
+    return Report(book.files, tuple(sorted((*book.problems, *_advice(book, path)), key=lambda one: (one.file, not one.blocks, one.line))), book.beside)
 
 
 def test(path: Path) -> TestReport:
     """Run the tests inside the rules. A rule whose detection does not parse has no cases to run: lint says why."""
     book = load([path])
-    return TestReport(book.files, book.cases, book.failures)
+    return TestReport(book.files, book.cases, book.failures, book.beside)
 
 
 def _advice(book: Rulebook, path: Path) -> list[Problem]:

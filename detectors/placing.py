@@ -30,12 +30,15 @@ def policies(rules: Iterable[Path]) -> list[Policy]:
     """The policies among these files and directories, by name; one that is not right is said elsewhere, and is none here."""
     found: list[Policy] = []
     for file in sorted({file for path in rules for file in rule_files(path)}):
-        content = content_of(file) if file.is_file() else b""
+        try:
+            content = content_of(file)
+        except OSError:
+            continue
         if b"policy" not in content:
             continue
         document = read(content)
         policy, faults = read_policy(document) if is_policy(document.data) else (None, [])
-        if policy is not None and not faults:
+        if policy is not None and not (faults or document.faults):
             found.append(policy)
     return sorted(found, key=lambda policy: policy.name)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.rulebook.document import content_of, read
+from detectors.rulebook.document import read_file
 from detectors.rulebook.problems import Fault, nearest, problem
-from detectors.suppressions import ANCHORS, COLUMNS, field_named, test
+from detectors.suppressions import COLUMNS, anchors, check_networks, field_named, test
 from records.errors import UsageError
 from records.schema import ACTIVITY, SUPPRESSION
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.document import Document
     from detectors.rulebook.problems import Problem
     from records.model import Value
+    from records.schema import Field
 
 Where = dict[str, tuple["Value", ...]]
 
@@ -31,16 +32,13 @@ ASKED: Final = (*COLUMNS, *ACTIVITY.names)
 
 def states_suppression(path: Path) -> bool:
     """Whether a file is meant as a suppression and not as rules: it says `where`, or `suppression`, and nothing that makes a rule."""
-    try:
-        data = read(content_of(path)).data if path.is_file() else {}
-    except OSError:  # said by who loads rules
-        return False
+    data = read_file(path).data
     return bool({"where", "suppression"} & data.keys()) and not {"detection", "correlation", "filter", "policy"} & data.keys()
 
 
 def stated(path: Path) -> tuple[Where | None, list[Problem]]:
     """The conditions of the suppression that a file states; or None, and what is wrong with it."""
-    document = read(content_of(path))
+    document = read_file(path)
     faults = [*document.faults, *_odd(document)]
     where = {} if faults else _conditions(document, faults)
     told = [problem(str(path), line, "", fault) for line, fault in sorted(faults, key=lambda each: each[0])]
@@ -63,8 +61,6 @@ def _odd(document: Document) -> Iterator[tuple[int, Fault]]:
     where = known.get("where")
     if not isinstance(where, dict) or not where:
         yield document.line(*at, "where"), Fault("suppression-form")
-    elif not any(cast("dict[str, Any]", where).get(anchor) for anchor in ANCHORS):
-        yield document.line(*at, "where"), Fault("suppression-anchor")
 
 
 def _conditions(document: Document, faults: list[tuple[int, Fault]]) -> Where:
@@ -79,20 +75,27 @@ def _conditions(document: Document, faults: list[tuple[int, Fault]]) -> Where:
             faults.append((line, Fault("suppression-field", name=name, nearest=nearest(str(name), ASKED))))
             continue
         for index, one in enumerate(values):
-            if not _fits(name, one):
-                faults.append((document.line(*at, "where", str(name), index), Fault("suppression-value", name=field.name, value=one)))
+            if fault := _fault(field, one):
+                faults.append((document.line(*at, "where", str(name), index), fault))
         if not values:
             faults.append((line, Fault("suppression-value", name=field.name, value="[]")))
         found[field.name] = values
+    try:
+        anchors(found)
+    except UsageError:
+        faults.append((document.line(*at, "where"), Fault("suppression-anchor")))
     return found
 
 
-def _fits(name: str, value: object) -> bool:
-    """Whether this can be a value of the field."""
+def _fault(field: Field, value: object) -> Fault | None:
+    """Why this cannot be a value of the field."""
     if value is not None and not isinstance(value, (str, int, float, bool)):
-        return False
+        return Fault("suppression-value", name=field.name, value=value)
     try:
-        test(field_named(name)[0], (value,))
-    except UsageError:
-        return False
-    return True
+        test(field, (value,))
+        check_networks(field, (value,))
+    except UsageError as error:
+        if error.key == "suppress.host_bits":
+            return Fault("cidr-bits", name=value, where="", **error.values)
+        return Fault("suppression-everything" if error.key == "suppress.every_address" else "suppression-value", name=field.name, value=value)
+    return None

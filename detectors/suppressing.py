@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.confirmed import going_on
 from detectors.lifecycle import LONGEST, TransitionError, name
-from detectors.suppressions import ANCHORS, COLUMNS, DAY, field_named, matching, standing, test
+from detectors.suppressions import ANCHORS, COLUMNS, DAY, check_networks, everything, field_named, matching, standing, test
 from records.errors import UsageError
 from records.model import Suppression
 from records.nesting import iso
@@ -126,7 +127,9 @@ def widened(where: Mapping[str, tuple[Value, ...]], wider: Sequence[str]) -> dic
         if not allowed:
             del made[field_name]
             continue
-        fits = test(field_named(field_name)[0], allowed)
+        kind = field_named(field_name)[0]
+        check_networks(kind, allowed)
+        fits = test(kind, allowed)
         if not all(map(fits, made[field_name])):
             raise UsageError("suppress.narrower", field=field_name, value=wish.partition("=")[2], values=", ".join(map(str, made[field_name])))
         made[field_name] = allowed
@@ -199,7 +202,7 @@ class Preview:
     """What a suppression would have hidden between two packet times, had it been in force.
 
     `by_asset` counts findings, most first; `confirmed` are alerts that were found true; `hidden_already` findings are hidden by another one; `stays`
-    counts findings of the alert that it is made from which would go on being seen, whenever they were.
+    counts findings of the alert that it is made from which would go on being seen, whenever they were; `everything` are the rules it hides altogether.
     """
 
     since: int
@@ -210,6 +213,7 @@ class Preview:
     confirmed: tuple[str, ...] = ()
     by_asset: Mapping[str, int] = field(default_factory=dict[str, int])
     stays: int = 0
+    everything: tuple[str, ...] = ()
 
 
 def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview:
@@ -224,9 +228,10 @@ def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview
             alerts |= dict.fromkeys([rows[at]["alert"]] if rows[at]["alert"] else [])
             for asset in rows[at]["assets"] or ():
                 assets[asset] = assets.get(asset, 0) + 1
-    confirmed = tuple(alert.id for alert in store.alerts(alerts) if alert.verdict == "true")
+    again = going_on(store)
+    confirmed = tuple(alert.id for alert in store.alerts(alerts) if alert.verdict == "true" or alert.id in again)
     ordered = dict(sorted(assets.items(), key=lambda each: (-each[1], each[0])))
-    return Preview(since, until, total, already, tuple(alerts), confirmed, ordered, _stays(store, suppression))
+    return Preview(since, until, total, already, tuple(alerts), confirmed, ordered, _stays(store, suppression), everything(suppression.where))
 
 
 def _stays(store: Store, suppression: Suppression) -> int:

@@ -2,7 +2,8 @@
 
 A suppression hides a finding whose time, packet time, lies in its [since, until), and of which *every* value fits: of the finding's own fields, and of the
 fields of all of its activities. `since` is the store's newest packet time when it was made, so that all that was judged before stays as it was and a
-replay gives what was given live; it is revoked in the same way. One rule (or detector) is always named, so that none hides more than one kind.
+replay gives what was given live; it is revoked in the same way. One rule (or a detector that has none) is always named, so that none hides more than one
+kind; one that names nothing else hides everything of it, and is said to (`everything`). A network is written as networks are in rules: without bits of a host.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ Activities = Callable[[Sequence[str], int, int], "pa.Table"]
 
 DAY: Final = 86_400 * 10**9
 ANCHORS: Final = ("rule", "detector")
+RULES: Final = "rules"  # the detector of all rules, which is no kind of finding
 COLUMNS: Final = ("id", "time", "end", "rule", "detector", "source.ip", "destination.ip", "effects", "techniques", "assets", "activities",
                   "observer.name", "observer.site")  # fmt: skip
 _TYPES: Final = frozenset({"keyword", "ip", "long", "double", "boolean"})
@@ -77,7 +79,7 @@ class _Matcher:
 
     def __init__(self, suppression: Suppression) -> None:
         self.suppression = suppression
-        self.anchors = _anchors(suppression.where)
+        self.anchors = anchors(suppression.where)
         self.of_finding: dict[str, Test] = {}
         self.of_activities: dict[str, Test] = {}
         for name, allowed in suppression.where.items():
@@ -95,12 +97,28 @@ class _Matcher:
         return bool(rows) and all(row is not None and all(_all(fits, row[name]) for name, fits in self.of_activities.items()) for row in rows)
 
 
-def _anchors(where: Mapping[str, Sequence[Value]]) -> list[tuple[str, str]]:
+def anchors(where: Mapping[str, Sequence[Value]]) -> list[tuple[str, str]]:
     """The rules, else the detectors, that a suppression is about. Raises UsageError where there are none."""
     for name in ANCHORS:
-        if found := [(name, str(value).casefold()) for value in where.get(name, ()) if value]:
+        found = [(name, str(value).casefold()) for value in where.get(name, ()) if value]
+        if found and ("detector", RULES) not in found:
             return found
     raise UsageError("suppress.anchor")
+
+
+def everything(where: Mapping[str, Sequence[Value]]) -> tuple[str, ...]:
+    """The rules (or detectors) of which conditions hide every finding, for they ask for nothing else."""
+    return () if set(where) - set(ANCHORS) else tuple(name for _, name in anchors(where))
+
+
+def check_networks(field: Field, allowed: Sequence[Value]) -> None:
+    """Raises UsageError for a network that has bits of a host, or takes in every address; one that is stored already goes on meaning what it meant."""
+    for value in allowed if field.type == "ip" else ():
+        network = _network(field, value) if value else None
+        if network and not network.prefixlen:
+            raise UsageError("suppress.every_address", field=field.name, value=value)
+        if network and network.network_address != ipaddress.ip_interface(str(value)).ip:
+            raise UsageError("suppress.host_bits", value=value, wanted=network)
 
 
 def _all(fits: Test, value: Any) -> bool:

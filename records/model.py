@@ -70,7 +70,7 @@ class Text:
 class Finding:
     """What a detector found. Times are nanoseconds; `normal` is what would have been normal, `respond` the first steps.
 
-    `version` is that of the rules in force, where a rule found it.
+    `version` is that of what judged, which the pipeline knows: of the rules in force; of another detector that of Balefire, with that of what was learned.
     `alert`, `suppressions` and `expired` are not the detector's: the alert that took it in, else the suppressions that hide it, and those that would
     but had ended at its time.
     """
@@ -116,7 +116,7 @@ class Alert:
     """Findings of one key, folded. Times are packet times in nanoseconds, that of its closing too.
 
     `findings` is a sample, the gravest among them; `count` is how many distinct ones the store holds. `expired` are suppressions that would have hidden
-    some of them but had ended. What people decide is `status`, `assignee`, `verdict` (of the last closing) and `closed`; `revision` counts decisions.
+    some of them but had ended. What people decide is `status`, `assignee`, `verdict` (while it is closed) and `closed`; `revision` counts decisions.
     """
 
     id: str

@@ -158,7 +158,8 @@ FINDING: Final = Table("finding", "time", (
     Field("key", "keyword", "what it is about: findings of one key fold into one alert", "归并键"),
     Field("detector", "keyword", "detector that found it", "检测器"),
     Field("rule", "keyword", "rule that found it", "规则"),
-    Field("version", "keyword", "version of the rules then in force: balefire rules versions", "当时生效的规则版本：balefire rules versions"),
+    Field("version", "keyword", "version of what judged: of the rules (balefire rules versions); else Balefire's, + that of the baseline where one judges",
+          "作出判断者的版本：规则为规则版本（balefire rules versions）；其他检测器为 Balefire 版本，按基线判断者后附“+基线版本”"),
     Field("time", "date", "time of the first activity", "首个活动时间"),
     Field("end", "date", "time of the last activity", "最后活动时间"),
     Field("severity", "long", "score clamped to 0–100; medium from 40, high from 60, critical from 80", "严重度 0–100"),
@@ -202,7 +203,8 @@ ALERT: Final = Table("alert", "last", (
     Field("closed", "date", "packet time when it was closed", "关闭时的数据包时间"),
     Field("expired", "keyword", "suppressions that hid the like and have ended: it is shown again since", "曾隐藏同类发现、现已失效的抑制规则", many=True),
     Field("assignee", "keyword", "who works on it", "处理人"),
-    Field("verdict", "keyword", "verdict of its last closing: true, expected or false", "最近一次关闭的结论：true（属实）、expected（预期内）、false（误报）"),
+    Field("verdict", "keyword", "while it is closed: true, expected or false; what it was closed as before stands in the audit trail",
+          "关闭期间的结论：true（属实）、expected（预期内）、false（误报）；以往结论见审计记录"),
     Field("revision", "long", "number of decisions about it", "处置次数"),
 ))
 

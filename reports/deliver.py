@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.rulebook import document
-from detectors.rulebook.problems import nearest
+from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels
 from reports.ledger import entry_at
@@ -45,7 +45,7 @@ def ways(file: Path) -> dict[str, Way]:
         raise UsageError("deliver.no_file", file=file, problem=error.strerror or error) from error
     if read.faults:
         line, fault = read.faults[0]
-        raise InputError("deliver.wrong", place=f"{file.name}:{line}", problem=str(fault.check), known="YAML")
+        raise InputError("deliver.wrong", place=f"{file.name}:{line}", problem=str(fault.check), known=problem(file.name, line, "", fault).advice.en)
     return {name: _way(file, read, name) for name in read.data}
 
 

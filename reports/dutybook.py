@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.rulebook import document
-from detectors.rulebook.problems import nearest
+from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError
 from records.model import Text
 from records.wording import say
+from reports.agencies import AGENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parent / "duties"
 LEVELS: Final = ("general", "considerable", "major", "extraordinary")  # GB/T 20986-2023: 一般、较大、重大、特别重大
 OPERATORS: Final = ("cii", "state", "other", "protection", "authority")
-AGENCIES: Final = ("cyberspace", "police", "protection", "industry", "telecommunications", "bigdata", "csirt", "eisac", "cisa")
 SOURCES: Final = ("unit", "site", "first", "confirmed", "class", "level", "assets", "notes", "title", "reason", "peers", "techniques", "evidence")
 MOMENTS: Final = ("confirmed", "handled", "paid")
 FIELDS: Final = "fields"  # as unverified: what the form asks
@@ -139,7 +139,7 @@ def _read(file: Path) -> list[Duty]:
     if read.faults:
         line, fault = read.faults[0]
         detail = fault.values.get("detail")
-        raise told.at(line, "yaml", getattr(detail, "en", None) or fault.check)
+        raise told.at(line, "yaml", getattr(detail, "en", None) or problem(file.name, line, "", fault).advice.en)
     told.keys(read.data, KEYS, KEYS)
     regime = told.name(read.data["regime"], "regime")
     if regime != file.stem:

@@ -22,6 +22,7 @@ from records.model import Batch
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from tests.cli import CAPTURES
+from tests.plant.works import raid
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +33,7 @@ SHARED: Final = Path(__file__).parents[2] / "shared" / "captures"
 TABLE: Final = Path(__file__).with_suffix(".txt")
 SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".pcap.zip")
 NOTHING: Final = "-"
+MADE: Final = {"raid.pcap": Path(raid.__file__)}  # captures that are made where they are needed, and by what
 
 
 @cache
@@ -41,10 +43,10 @@ def book() -> Rulebook:
 
 
 def captures() -> dict[str, Path]:
-    """Every capture, ours first, then those of others where they lie beside the checkout."""
+    """Every capture, ours first, then what is made, then those of others where they lie beside the checkout."""
     found = {file.name: file for file in sorted(CAPTURES.glob("*.pcap"))}
     others = sorted(file for file in SHARED.rglob("*") if file.name.endswith(SUFFIXES)) if SHARED.is_dir() else []
-    return found | {str(file.relative_to(SHARED)): file for file in others}
+    return found | MADE | {str(file.relative_to(SHARED)): file for file in others}
 
 
 def fired(file: Path) -> dict[str, int] | None:
@@ -88,11 +90,18 @@ def written(fires: dict[str, dict[str, int]]) -> str:
 
 @contextmanager
 def _unpacked(file: Path) -> Generator[Path]:
-    if file.suffix != ".zip":
+    if file.suffix not in {".zip", ".py"}:
         yield file
         return
-    with TemporaryDirectory() as folder, ZipFile(file) as packed:
-        yield Path(packed.extract(packed.namelist()[0], folder))
+    with TemporaryDirectory() as folder:
+        if file.suffix == ".zip":
+            with ZipFile(file) as packed:
+                yield Path(packed.extract(packed.namelist()[0], folder))
+            return
+        made = Path(folder) / "raid.pcap"
+        with made.open("wb") as written:
+            raid.write(written)
+        yield made
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from detectors import suppressing
 from records.errors import UsageError
 from records.schema import LISTS
 from records.store import open_store
+from reports.agencies import AGENCIES
 from tests.browser.visiting import serving
 from tests.cli import balefire, lines, one, stored
 
@@ -502,7 +503,9 @@ def test_what_is_done_to_accounts_stands_in_the_trail(tmp_path: Path, monkeypatc
 
 def test_each_role_may_what_the_one_before_may() -> None:
     ladder = ["screen", "regulator", "viewer", "analyst", "engineer", "administrator"]
-    assert sorted(ladder) == sorted(ROLES)
+    agencies = [f"agency-{name}" for name in AGENCIES]
+    assert sorted([*ladder, *agencies]) == sorted(ROLES)
+    assert not any(ROLES[name] for name in agencies)
     for lower, higher in pairwise(ladder):
         assert ROLES[lower] < ROLES[higher]
     denied = DeniedError("access.denied", role="viewer", right="decide")

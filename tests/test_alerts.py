@@ -75,7 +75,7 @@ def test_a_finding_soon_after_its_closing_reopens_an_alert() -> None:
     done = closed(replace(alert, assignee="Li"), 100)
     (again,) = folded([finding(2, time=100 + REOPENS_WITHIN)], [done])
     assert (again.id, again.status, again.closed, again.count) == (alert.id, "open", None, 2)
-    assert (again.assignee, again.verdict) == ("Li", "expected")
+    assert (again.assignee, again.verdict) == ("Li", None)
 
 
 def test_what_happened_before_the_closing_joins_and_reopens_nothing() -> None:

@@ -475,6 +475,22 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
     assert (late.exit_code, "2127-01-01" in late.stderr) == (2, True), "a time that nothing is stored of does not run backwards"
 
 
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_tried(tmp_path: Path) -> None:
+    """Reading the memory of a process at 0 is an input or output error, as a broken disk gives it."""
+    place, _ = stored()
+    rules = tmp_path / "rules"
+    single(rules, "acted", "{ot.access: [write, command]}", "{ot.effect: value.write}")
+    broken = rules / "broken.yml"
+    broken.symlink_to("/proc/self/mem")
+    for path, tried in ((rules, ["acted"]), (broken, [])):
+        result = balefire("rules", "backtest", path, "--store", place, "--json")
+        assert result.exit_code == 1
+        assert f"{broken}:1: The file cannot be read: Input/output error. Put a copy that can be read in its place" in result.stderr
+        assert json.loads(result.stdout)["rules"] == tried
+    checked = balefire("policy", "check", broken)
+    assert (checked.exit_code, f"{broken}:1: The file cannot be read" in checked.stdout) == (1, True)
+
+
 def test_what_is_neither_a_file_nor_a_directory_is_not_read(tmp_path: Path) -> None:
     """It may never end."""
     os.mkfifo(tmp_path / "pipe")

@@ -129,10 +129,16 @@ def test_a_baseline_is_exported_edited_and_imported(tmp_path: Path) -> None:
     file.write_text("\n".join(line for line in habits if line != writer) + "\n", "utf-8")
     different = balefire("baseline", "diff", file, "--store", store)
     assert (different.exit_code, different.stdout) == (1, f"- {writer.removeprefix('- ')}\n")
-    assert one("baseline", "import", file, "--store", store)["habits"] == told["habits"] - 1
+    imported = one("baseline", "import", file, "--store", store)
+    assert imported["habits"] == told["habits"] - 1
     one("replay", DEMO, "--store", store)
-    found = [row for row in lines("findings", "--store", store) if row["detector"] in DETECTORS]
+    every = lines("findings", "--store", store, "--limit", 10_000)
+    found = [row for row in every if row["detector"] in DETECTORS]
     assert {row["detector"] for row in found} == {"novelty"}
+    product, (rules, *_) = one("version")["version"], lines("rules", "versions", "--store", store)
+    versions = {"rules": rules["version"], "novelty": f"{product}+{imported['version']}"}
+    assert {(row["detector"], row["version"]) for row in every} == {(each, versions.get(each, product)) for each in {row["detector"] for row in every}}
+    assert len({row["version"] for row in every}) == 3
     gone = json.loads(writer.removeprefix("- "))
     assert {(row["source"]["ip"], row["destination"]["ip"]) for row in found} == {(gone["from"], gone["to"])}
     assert balefire("baseline", "export", "--store", store, "-o", file, "--language", "en").exit_code == 2

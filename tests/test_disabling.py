@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from detectors.lifecycle import TransitionError
 from detectors.lint import lint
 from detectors.rulebook import versions
 from detectors.rulebook.books import draft
-from detectors.rulebook.disabled import FILE
+from detectors.rulebook.disabled import FILE, entries
 from detectors.rulebook.load import load, own_rules
 from detectors.rulebook.versions import Version
 from records.errors import BalefireError, StoreError, UsageError
@@ -88,11 +89,13 @@ def test_a_disabled_rule_fires_no_more_and_a_correlation_over_it_goes_on_and_say
     [
         ("write-refuse: a typo\nwrite-refused: right\n", [(1, "disabled-unknown")]),
         ("write-refused: right\n\nmany-stopped:\n", [(3, "disabled-reason")]),
-        ("write-refused: right\nmany-stopped: [a]\n1: x\n", [(2, "disabled-reason"), (3, "disabled-reason")]),
+        ("write-refused: right\nmany-stopped: [a]\n1: x\nnull: y\n", [(2, "disabled-reason"), (3, "disabled-unknown"), (4, "disabled-unknown")]),
+        ("write-refused: right\nmany-stopped: yes\n", [(2, "misread")]),
         ("write-refused: right\nwrite-refused: again\n", [(2, "duplicate-key")]),
         ("- write-refused\n", [(1, "not-a-rule")]),
         ("write-refused: right\n  x: [\n", [(2, "yaml")]),
         ("# nothing\n\n", []),
+        ("\ufeff---\n# nothing\n", []),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said_at_its_line_and_the_other_rules_run(tmp_path: Path, content: str, problems: list[tuple[int, str]]) -> None:
@@ -100,6 +103,25 @@ def test_what_is_wrong_in_the_file_is_said_at_its_line_and_the_other_rules_run(t
     assert said(book) == [(FILE, line, check) for line, check in problems]
     assert len(book.rules) == len(load([own_rules()]).rules)
     assert {rule.id for rule in book.rules if rule.disabled} == ({"write-refused"} if "right" in content and "yaml" not in str(problems) else set())
+
+
+@pytest.mark.parametrize("name", ["disabled.yaml", "Disabled.yml", "Placeholders.YAML"])
+def test_a_file_that_is_called_nearly_so_is_said_not_to_be_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("write-refused: loud\n")
+    (found,) = lint(tmp_path).problems
+    assert (found.check, found.line) == ("beside-name", 1)
+    assert f"Call it {name.split('.')[0].lower()}.yml" in found.advice.en
+
+
+def test_a_directory_with_nothing_but_it_holds_no_rules_and_is_fine(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("write-refused: loud\n")
+    for command in ("lint", "test"):
+        told = balefire("rules", command, tmp_path)
+        assert (told.exit_code, told.stderr) == (0, f"{tmp_path}: there are no rules here, only disabled.yml.\n")
+    (tmp_path / FILE).write_text("write-refuse: loud\n")
+    assert balefire("rules", "lint", tmp_path).exit_code == 1
+    (tmp_path / FILE).unlink()
+    assert balefire("rules", "lint", tmp_path).exit_code == 1, "nothing at all is most often the wrong directory"
 
 
 def test_rules_that_are_not_looked_at_are_not_unknown(tmp_path: Path) -> None:
@@ -183,6 +205,38 @@ def test_disabling_and_enabling_writes_the_file_and_the_trail(tmp_path: Path, st
     assert sorted(file.name for file in rules.iterdir()) == [FILE]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "# why\n",
+        "a: x",
+        "a: x # late\r\n\r\n# the end",
+        "\ufeff# why\r\na: x\r\n",
+        "\ufeff",
+        "  a: x\n  b: y\n",
+        "---\na: x\n\n\n",
+        "a: |\n  x",
+        "a: 'x\u2028y'\n",
+    ],
+)
+def test_nothing_else_in_the_file_changes(before: str) -> None:
+    """Not its line ends, comments, blank lines, mark of UTF-8; and nothing is doubled."""
+    known = entries(before.encode())[0]
+    after = disabling.added(before, "new", WHY)
+    assert entries(after.encode()) == ({**known, "new": WHY}, [])
+    assert after.startswith(before)
+    assert after.count("\r") == after.count("\n") * ("\r" in before), "one kind of line end"
+    assert disabling.removed(after, "new").removeprefix(before) in ("", "\n", "\r\n")
+
+
+def test_an_entry_goes_with_its_lines_alone() -> None:
+    text = "\ufeffa: two\r\n  lines # late\r\n# of b\r\nb: 'x\u2028y'\r\nc: z"
+    assert disabling.removed(text, "a") == "\ufeff# of b\r\nb: 'x\u2028y'\r\nc: z"
+    assert disabling.removed(text, "b") == "\ufeffa: two\r\n  lines # late\r\n# of b\r\nc: z"
+    assert disabling.removed(text, "c") == text.removesuffix("c: z")
+
+
 def test_what_cannot_be_done_changes_nothing(tmp_path: Path, store: Store, rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(key: str, *words: Any, kind: type[BalefireError] = UsageError) -> None:
         with pytest.raises(kind) as caught:
@@ -198,6 +252,9 @@ def test_what_cannot_be_done_changes_nothing(tmp_path: Path, store: Store, rules
     refused("life.nobody", rules, LOUD, WHY, " ")
     (rules / FILE).symlink_to(tmp_path / "elsewhere")
     refused("disable.link", rules, LOUD, WHY, "Wu")
+    (rules / FILE).unlink()
+    os.mkfifo(rules / FILE)
+    refused("disable.no_file", rules, LOUD, WHY, "Wu")
     (rules / FILE).unlink()
     (rules / FILE).write_text("a: b: c")
     refused("disable.damaged", rules, LOUD, WHY, "Wu")

@@ -136,6 +136,7 @@ CASES = (
     ("regime: cn-incident", "regime: other", "stem"), ("from: handled", "from: 'released:nothing'", "after"), ("from: [class]", "from: [klass]", "choice"),
     ("unverified: [cyberspace]", "unverified: [police]", "choice"),
     ("duties:\n", "duties: []\nx:\n", "key"), ("clock: {from: handled, within: 30d}", "clock: 30d", "mapping"), ("fields:\n", "fields: [\n", "yaml"),
+    ("verified: true", "verified: yes", "yaml"),
 )  # fmt: skip
 
 
@@ -411,6 +412,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    from dashboards.access.sessions import Visitor
     from reports import warned
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
@@ -439,4 +441,11 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     assert words[language][3] not in seen, "an agency's view has its own duties and no warnings"
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))
     assert {"en": "First report", "zh": "初次报告"}[language] in seen
+    monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("cyd", "agency-eisac"))
+    seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))
+    assert "E-ISAC" in seen, "somebody of an agency sees through its eyes alone"
+    assert {"en": "First report", "zh": "初次报告"}[language] not in seen
+    monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("wall", "screen"))
+    page = opened("duties", where, monkeypatch, lang=language)
+    assert "DeniedError" in str(page.exception), "who may see nothing is shown nothing, however the page was reached"
     store.close()

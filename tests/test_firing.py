@@ -37,6 +37,10 @@ BENIGN: Final = (
 SAID: Final = {"control-leaves": 1, "write-flood": 1}
 
 
+# No capture shows these: nothing that we have or make speaks what they look for.
+UNSHOWN: Final = {"alarm-acknowledged", "controller-reserved", "forced-value-released", "password-changed", "request-flood", "value-forced"}
+
+
 @pytest.mark.parametrize("name", table())
 def test_the_rules_that_fire_are_those_of_the_table(name: str) -> None:
     files = captures()
@@ -45,10 +49,10 @@ def test_the_rules_that_fire_are_those_of_the_table(name: str) -> None:
     assert fired(files[name]) == table()[name]
 
 
-def test_the_table_holds_every_capture_of_ours_and_half_of_the_rules() -> None:
+def test_the_table_holds_every_capture_of_ours_and_all_rules_but_a_few() -> None:
     assert {name for name in captures() if "/" not in name} <= set(table())
     firing = {rule for found in table().values() for rule in found}
-    assert len(firing & set(LEVELS)) >= 40
+    assert set(LEVELS) - firing == UNSHOWN
     assert firing - set(LEVELS) <= OF_DETECTORS
 
 

@@ -86,7 +86,7 @@ def test_what_follows() -> None:
     assert given_back.values == {"assignee": None}
     assert lifecycle.assign(alert, "Li", "") is None
     assert lifecycle.close(alert, "Li", "true", 0).values == {"status": "closed", "verdict": "true", "closed": alert.last}
-    assert lifecycle.reopen(sample("closed"), "Li").values == {"status": "open", "closed": None}
+    assert lifecycle.reopen(sample("closed"), "Li").values == {"status": "open", "closed": None, "verdict": None}
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,8 @@ def test_a_life(store: Path) -> None:
     assert decide("note", "--note", "HMI-3 is new")["revision"] == 3
     closed = decide("close", "--verdict", "expected", "--note", "commissioning")
     assert (closed["status"], closed["verdict"], closed["assignee"]) == ("closed", "expected", "Wang")
-    assert decide("reopen")["closed"] is None
+    reopened = decide("reopen")
+    assert (reopened["status"], reopened["closed"], reopened["verdict"]) == ("open", None, None)
     assert [action for _by, action, _note in trail(store)] == ["acknowledge", "assign", "start", "note", "close", "reopen"]
     told = one("explain", identity, "--store", store)
     assert [row["note"] for row in told["trail"]] == [None, None, "on it", "HMI-3 is new", "commissioning", None]
@@ -278,7 +279,7 @@ def test_a_life(store: Path) -> None:
             shown = balefire("explain", name, "--store", store, "--language", language).stdout
             assert all(word in shown for word in words), "a finding tells of its alert too"
     finding_ = one("explain", told["findings"][0], "--store", store)
-    assert (finding_["alert"], finding_["status"], finding_["verdict"], finding_["assignee"]) == (identity, "open", "expected", "Wang")
+    assert (finding_["alert"], finding_["status"], finding_["verdict"], finding_["assignee"]) == (identity, "open", None, "Wang")
 
 
 def test_the_trail_says_what_was_before(store: Path) -> None:
@@ -286,7 +287,7 @@ def test_the_trail_says_what_was_before(store: Path) -> None:
     for words in (("assign", "--to", "Wang"), ("assign", "--to", "Zhao"), ("close", "--verdict", "false"), ("reopen",)):
         lines("alert", words[0], identity, *words[1:], "--by", "Li", "--store", store)
     english, chinese = (balefire("audit", "--store", store, "--language", language).stdout for language in ("en", "zh"))
-    for words in ("Assignee: – → Wang", "Assignee: Wang → Zhao", "Status: new → closed", "Verdict: – → false", "Status: closed → new"):
+    for words in ("Assignee: – → Wang", "Assignee: Wang → Zhao", "Status: new → closed", "Verdict: – → false", "Status: closed → new", "Verdict: false → –"):
         assert words in english
     for words in ("处理人：Wang → Zhao", "状态：未处置 → 已关闭", "结论：– → 误报"):
         assert words in chinese

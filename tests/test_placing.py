@@ -31,6 +31,8 @@ def host(*addresses: str) -> tuple[Fact, ...]:
 def test_the_narrowest_zone_counts(tmp_path: Path) -> None:
     (tmp_path / "plant.yml").write_text(PLANT, "utf-8")
     (tmp_path / "broken.yml").write_text("policy: broken\nzones: 7\n", "utf-8")
+    (tmp_path / "misread.yml").write_text(PLANT.replace("title: Plant", "title: off"), "utf-8")
+    (tmp_path / "unread.yml").symlink_to("/proc/self/mem")
     in_force = policies([tmp_path])
     assert [policy.name for policy in in_force] == ["plant"]
     assets = [asset_of(None, host(*addresses), 1, 2) for addresses in (("10.1.2.3",), ("10.1.9.4", "00:1b:1b:00:00:01"), ("192.168.0.1",), ("fd00::1",))]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detectors.mutation import mutate
-from detectors.policy.compiling import compiled, pairs, rule_data
-from detectors.policy.learning import Seen, draft
+from detectors.policy.compiling import GROUPS, compiled, pairs, rule_data
+from detectors.policy.learning import Doubt, Seen, apart, draft
 from detectors.policy.zones import MOST_MEMBERS, MOST_ZONES, OUTSIDE, Policy, read_policy
 from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
@@ -323,6 +323,22 @@ def test_a_draft_allows_what_it_was_drafted_from(rows: list[Seen]) -> None:
     assert breaches(found, judged) == [set()] * len(rows)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(seen(), min_size=1, max_size=10), st.data())
+def test_a_draft_allows_nothing_of_who_is_to_be_confirmed_until_it_is(rows: list[Seen], data: st.DataObject) -> None:
+    groups = [ip_network(each) for each in GROUPS]  # in no zone these are nobody
+    assume(not any(ip_address(host) in group for each in rows for host in (each.source, each.destination) for group in groups))
+    hosts = sorted({host for each in rows for host in (each.source, each.destination)})
+    against = {host: Doubt((f"alert of {host}",), data.draw(st.booleans())) for host in data.draw(st.sets(st.sampled_from(hosts)))}
+    text, strangers = draft("draft", rows, against), apart(rows, against)
+    judged = [row(each.source, each.destination, each.effect, each.protocol) for each in rows]
+    theirs = [len({each.source, each.destination} & strangers) for each in rows]
+    found = breaches(policy(text), judged)
+    assert [bool(broken) for broken in found] == [0 < of < len({each.source, each.destination}) for of, each in zip(theirs, rows, strict=True)]
+    assert all((f"alert of {host}"[:12] in text) for host in against)
+    assert breaches(policy(re.sub("^# (?=  )", "", text, flags=re.MULTILINE).replace("conduits: []", "conduits:")), judged) == [set()] * len(rows)
+
+
 def test_a_draft_allows_no_more_than_was_seen() -> None:
     rows = [Seen("10.0.0.1", "10.0.1.1", ("client", "controller"), "modbus", "write", "value.write", 2)]
     found = policy(draft("draft", rows))
@@ -359,13 +375,18 @@ def test_learning_says_which_alerts_would_become_normal(tmp_path: Path) -> None:
 def test_learn_drafts_from_the_store_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "plant.yml"
     learned = one("policy", "learn", "--store", stored()[0], "-o", file)
-    assert (learned["zones"], learned["conduits"], learned["operations"]) == (5, 3, stored()[1]["protocols"]["modbus"]["operations"])
+    assert (learned["zones"], learned["conduits"], learned["operations"]) == (4, 2, stored()[1]["protocols"]["modbus"]["operations"])
     text = file.read_text("utf-8")
     assert "  # 2 hosts to 2 hosts, 591 operations\n  - from: client-10-20-1-0\n" in text
+    attackers = ["10.20.1.66", "10.20.2.66"]
+    assert learned["unconfirmed"] == attackers
+    assert set(re.findall(r"'(10.*66)'  # acts in alerts", text)) == set(attackers)
     assert one("policy", "check", file)["problems"] == []
     monkeypatch.setenv("BALEFIRE_RULES", str(file))
     again = one("replay", DEMO, "--store", tmp_path / "store")
-    assert again["findings"] == stored()[1]["findings"]
+    found = lines("findings", "--where", "rule:plant-outside-to-*", "--limit", 1000, "--store", tmp_path / "store")
+    assert again["findings"] == stored()[1]["findings"] + len(found)
+    assert {row["source"]["ip"] for row in found} == set(attackers), "who is to be confirmed goes on being found, and nobody else is"
     assert balefire("policy", "learn", "--store", stored()[0], "-o", file).exit_code == 2
     assert balefire("policy", "learn", "--store", stored()[0], "-o", tmp_path / "none.yml", "--since", "2030-01-01").exit_code == 2
     assert balefire("policy", "learn", "--store", stored()[0], "-o", tmp_path / "no" / "where.yml").exit_code == 2

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 import threading
 import time
 import zlib
 from concurrent.futures import wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +36,7 @@ from tests.wire import SECOND, Talk, mbap, save, write
 from tests.wire import pcap as capture_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from detectors.rulebook.load import Rulebook
     from tests.elasticsearch import Elasticsearch
@@ -323,15 +326,28 @@ def test_what_a_file_in_force_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (folder / "large.yml").write_bytes(b"# " + b"x" * (LARGEST + 10))
     (folder / "octets.yml").write_bytes(bytes(range(256)))
     (folder / "link.yml").symlink_to(tmp_path / "nowhere.yml")
+    (folder / "broken.yml").symlink_to("/proc/self/mem")  # reading it is an input or output error
     watched = Watched(folder, monkeypatch)
     assert watched.rules() == ["writes"]
     checks = {Path(problem.file).name: problem.check for problem in load(watched.ruling.rules).problems if problem.blocks}
     assert checks["large.yml"] == "too-large"
     assert checks["octets.yml"] == "encoding"
+    (broken,) = (problem for problem in watched.ruling.book.problems if problem.file == str(folder / "broken.yml"))
+    assert broken.check == "unreadable"
+    assert "Put a copy that can be read in its place" in broken.advice.en
     assert versions.decoded(versions.encoded([watched.ruling.version])) == [watched.ruling.version]
     watched.ruling.close()
     with pytest.raises(UsageError):
         Ruling((tmp_path / "nowhere",), None, lambda _: None)
+
+
+def test_a_file_in_force_that_cannot_be_read_any_more_stays_in_force(watched: Watched, tmp_path: Path) -> None:
+    file = tmp_path / "rules" / "writes.yml"
+    file.unlink()
+    file.symlink_to("/proc/self/mem")
+    assert not watched.look()
+    assert watched.rules() == ["writes"]
+    assert watched.said[-1].startswith(f"{file}:1: The file cannot be read: Input/output error. Put a copy")
 
 
 def test_a_file_in_force_that_becomes_a_link_to_nothing_stays_in_force(watched: Watched, tmp_path: Path) -> None:
@@ -348,6 +364,46 @@ def test_a_file_in_force_that_becomes_a_link_to_nothing_stays_in_force(watched: 
         file.write_text(good)
         assert not watched.look()
     assert len(watched.said) == 4
+
+
+@contextmanager
+def somebody_else() -> Generator[None]:
+    """Who may read only what all may: for root there is nothing that cannot be read."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_rules_in_a_directory_that_cannot_be_looked_into_any_more_stay_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    rule(folder, 4)
+    rule(folder / "sub", 5, "more")
+    told = f"{folder}/sub/*.yml:1: The file cannot be read: Permission denied. Give the user that runs Balefire the right"
+    try:
+        with somebody_else():
+            watched = Watched(folder, monkeypatch)
+        (folder / "sub").chmod(0)
+        with somebody_else():
+            assert not watched.look()
+            assert watched.rules() == ["more", "writes"]
+            assert watched.said[-1].startswith(told)
+            watched.ruling.close()
+            watched = Watched(folder, monkeypatch)
+            assert watched.rules() == ["writes"], "begun anew, the others run"
+            assert [(each.file, each.check) for each in watched.ruling.book.problems if each.blocks] == [(f"{folder}/sub/*.yml", "unreadable")]
+            with pytest.raises(UsageError) as caught:
+                load([folder / "sub" / "more.yml"])
+            assert caught.value.key == "rules_shut"
+            watched.ruling.close()
+    finally:
+        (folder / "sub").chmod(0o755)
+        shutil.rmtree(folder)
 
 
 # ---- versions ------------------------------------------------------------------------------------------------------------------------------------

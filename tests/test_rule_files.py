@@ -517,6 +517,7 @@ def test_placeholders_of_a_site(tmp_path: Path) -> None:
         (SITE.replace("10.10.3.7/32", "7"), [("engineers.yml", 10, "placeholder-unfit")]),
         (SITE + "other: {a: b}\n", [("placeholders.yml", 5, "placeholder-value")]),
         (SITE + "1st: [a]\n", [("placeholders.yml", 5, "placeholder-name")]),
+        (SITE.replace("10.10.3.7/32", "1:30"), [("placeholders.yml", 1, "misread"), ("engineers.yml", 10, "placeholder")]),
         (SITE + "lines: [c]\n", [("placeholders.yml", 5, "duplicate-key"), ("engineers.yml", 23, "case")]),
         ("- a\n", [("placeholders.yml", 1, "not-a-rule"), ("engineers.yml", 10, "placeholder")]),
         ("a: &a [1]\nb: *a\n", [("placeholders.yml", 2, "alias"), ("engineers.yml", 10, "placeholder")]),

@@ -17,7 +17,7 @@ from detectors.lint import lint
 from detectors.lint import test as run_tests
 from detectors.mutation import mutate
 from detectors.rulebook.correlation import KINDS
-from detectors.rulebook.detection import MODIFIERS, detection
+from detectors.rulebook.detection import MEANT, MODIFIERS, detection
 from detectors.rulebook.disabled import entries
 from detectors.rulebook.document import LARGEST, Document, read
 from detectors.rulebook.frame import Frame
@@ -167,8 +167,8 @@ def test_a_good_rule_has_no_problem() -> None:
         ("ot.effect: cpu.stop\n  c", "ot.effect|contains: 3\n  c", 12, "modifier-use"),
         ("ot.effect: cpu.stop\n  c", "ot.effect|cased|base64: stop\n  c", 12, "modifier-use"),
         ("ot.effect: cpu.stop\n  c", "ot.effect|gt: 3\n  c", 12, "number-on-text"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect: yes\n  c", 12, "truth-on-text"),
-        ("ot.effect: cpu.stop\n  c", "ot.effect: 2026-01-01\n  c", 12, "value"),
+        ("ot.effect: cpu.stop\n  c", "ot.effect: true\n  c", 12, "truth-on-text"),
+        ("ot.effect: cpu.stop\n  c", "ot.effect: 2026-01-01\n  c", 12, "closed-list"),
         ("ot.effect: cpu.stop\n  c", "ot.unit: one\n  c", 12, "text-on-number"),
         ("ot.effect: cpu.stop\n  c", "ot.unit|re: one\n  c", 12, "text-on-number"),
         ("ot.effect: cpu.stop\n  c", "ot.unit: 99999999999999999999\n  c", 12, "number-size"),
@@ -471,6 +471,81 @@ def test_what_is_no_yaml_is_told_in_the_readers_words_with_a_fix_of_its_own(cont
     assert fix in found[0].advice.en
     assert not re.search(r"[a-z]{4} [a-z]{4}", found[0].message.zh)
     assert re.search(r"[一-鿿]", found[0].advice.zh)
+
+
+@pytest.mark.parametrize(
+    ("value", "read_as", "advice"),
+    [
+        ("0502", "322", "Write 502 "), ("-017", "-15", "Write -17 "), ("0b11", "3", "Write 3 "), ("1_000", "1000", "Write 1000 "),
+        ("1_0.5", "10.5", "Write 10.5 "), ("1:30", "90", "Write 90 "),
+        ("10:20:30:40:50:55", "8041827055", "Write "), ("1:30.5", "90.5", "Write 90.5 "), ("yes", "true", "Write true "),
+        ("On", "true", "Write true "), ("NO", "false", "Write false "), ("off", "false", "Write false "), (".inf", "no finite number", "No field holds that."),
+        (".nan", "no finite number", "No field holds that."),
+    ],
+)  # fmt: skip
+def test_a_value_that_yaml_reads_otherwise_than_it_is_written_is_refused(value: str, read_as: str, advice: str) -> None:
+    """A unit 0502 that is 322 would be looked for in vain."""
+    found = read(f"a:\n  b: {value}\nc:\n  - x\n  - {value}\n".encode()).faults
+    assert [(line, fault.check) for line, fault in found] == [(2, "misread"), (5, "misread")]
+    told = problem("a.yml", 2, "", found[0][1])
+    assert f"{value} as {read_as}." in told.message.en
+    assert told.advice.en.startswith(advice)
+    assert f'"{value}"' in told.advice.en
+    assert f'"{value}"' in told.advice.zh
+    assert read(f"a: \"{value}\"\nb: '{value}'\n".encode()).faults == []
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-7", "+5", "0x1F", "1.5", ".5", "5.", "1.5e+3", "true", "False", "null", "~", "0892", "0o17", "1e3", "2024-01-01", "2024-01-01T10:00:00Z"]
+)
+def test_what_is_read_as_it_is_written_or_as_a_text_is_let_through(value: str) -> None:
+    document = read(f"a: {value}\n".encode())
+    assert document.faults == []
+    number = {"0": 0, "-7": -7, "+5": 5, "0x1F": 31, "1.5": 1.5, ".5": 0.5, "5.": 5.0, "1.5e+3": 1500.0, "true": True, "False": False, "null": None, "~": None}
+    assert document.data == {"a": number.get(value, value)}
+
+
+def test_a_date_in_a_detection_is_the_text_that_it_is() -> None:
+    text = GOOD.replace("ot.effect: cpu.stop\n  c", "ot.effect: cpu.stop\n    ot.object.name: 2026-01-01\n  c")
+    rule, problems = load_text(text.replace("- ot: {effect: cpu.stop}", "- {ot.effect: cpu.stop, ot.object.name: 2026-01-01}"), "stop.yml")
+    assert (rule is not None, problems) == (True, [])
+
+
+@pytest.mark.parametrize("key", ["5", "0x10", "1.50", "null", "~", "true", "on", "2024-01-01", "0502", "'quoted'"])
+def test_a_key_is_the_text_that_is_written_at_its_line(key: str) -> None:
+    written = key.strip("'")
+    assert list(read(f"a: b\n{key}: c\n".encode()).data) == ["a", written]
+    problems = load_text(f"{GOOD}{key}: x\n", "stop.yml")[1]
+    assert [(found.line, found.check, written in found.message.en) for found in problems] == [(GOOD.count("\n") + 1, "unknown-key", True)]
+
+
+@pytest.mark.parametrize("key", ["[a]: b", "{a: 1}: b", "? [a, b]\n: c", "<<: {a: b}", "<<: 3"])
+def test_what_is_no_key_is_said_once_at_its_line(key: str) -> None:
+    assert [(line, fault.check) for line, fault in read(f"a: b\nc: d\n{key}\n".encode()).faults] == [(3, "yaml")]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("beginswith", "startswith"), ("suffix", "endswith"), ("Regex", "re"), ("subnet", "cidr"), ("stratswith", "startswith")]
+)
+def test_a_modifier_of_another_language_is_told_as_sigma_has_it(said: str, meant: str) -> None:
+    (found,) = load_text(GOOD.replace("ot.effect: cpu.stop\n  c", f"ot.effect|{said}: cpu.\n  c"), "stop.yml")[1]
+    assert (found.check, found.advice.en.split("Did you mean: ")[1].split(",")[0].split("?")[0]) == ("modifier", meant)
+    assert set(MEANT.values()) <= MODIFIERS
+    assert not set(MEANT) & MODIFIERS
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        (GOOD.encode().replace(b"level: high", b"level: hi\0gh"), 14, "Delete the character"),
+        (b"\0" * 4096, 1, "Delete the character"),  # what a crash leaves of a file
+        ("title: a\n".encode("utf-16-le"), 1, "UTF-8"),
+        (b"title: a\0\xff\n", 1, "UTF-8"),
+    ],
+)
+def test_octets_that_are_zero_are_told_apart(content: bytes, line: int, words: str) -> None:
+    ((at, fault),) = read(content).faults
+    assert (at, words in problem("a.yml", at, "", fault).advice.en) == (line, True)
 
 
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "null\n", "5"])

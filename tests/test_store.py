@@ -248,7 +248,7 @@ def test_what_was_folded_on_an_old_state_is_not_written(store: Store) -> None:
     with pytest.raises(ConflictError):
         store.write(Commit(rows, findings=(finding(2, alert="al1"),), alerts=(alert(1, count=2),)))
     assert repr(everything(store)) == before
-    again = alert(1, count=2, status="open", verdict="true", revision=1)
+    again = alert(1, count=2, status="open", revision=1)
     store.write(Commit(rows, findings=(finding(2, alert="al1"),), alerts=(again,)))
     assert store.alerts(["al1"]) == [replace(again, revision=2)]
     assert trail(store)[1:] == [("balefire", "reopen", "al1", None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -309,6 +310,23 @@ def test_the_command_says_what_is_left_out_and_what_stays(store: Store, tmp_path
     assert (tried["fires"], tried["totals"]["removed"]) == (MOST_VALUES - 1, 2)
 
 
+def test_what_was_found_true_and_happens_again_is_still_true_until_a_person_reopens_it(store: Store) -> None:
+    judge(store, found(1, NOON))
+    alert = store.alerts([only_alert(store)["id"]])[0]
+    store.change([lifecycle.close(alert, "Li", "true", NOON)])
+    judge(store, found(2, NOON + DAY))
+    (again,) = store.alerts([alert.id])
+    assert (again.status, again.verdict) == ("open", None)
+    assert json.loads(store.read("audit", Query(sort="-id", limit=1)).column("before")[0].as_py())["verdict"] == "true"
+    draft = drafted(store, alert.id, {"rule": ("station-acts",)}, "o", "r")
+    assert preview(store, draft).confirmed == (alert.id,)
+    assert [lost.alert["id"] for lost in hiding.backtest(store, draft, NOON, NOON + 2 * DAY).lost] == [alert.id]
+    store.change([lifecycle.close(again, "Li", "true", NOON)])
+    store.change([lifecycle.reopen(store.alerts([alert.id])[0], "Li")])
+    assert preview(store, draft).confirmed == ()
+    assert hiding.backtest(store, draft, NOON, NOON + 2 * DAY).lost == []
+
+
 def test_widening() -> None:
     where: dict[str, tuple[Value, ...]] = {"ot.unit": (1, 2), "source.ip": ("10.0.0.9",), "rule": ("r",)}
     assert widened(where, ["OT.unit", "source.ip=10.0.0.0/24"]) == {"source.ip": ("10.0.0.0/24",), "rule": ("r",)}
@@ -329,6 +347,44 @@ def test_a_wrong_address_is_told_as_it_was_given() -> None:
             widened({"source.ip": ("10.0.0.1",), "rule": ("r",)}, [wish])
         assert f"“{wrong}”" in str(told.value) or f" {wrong}" in str(told.value)
         assert "[" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        ("10.0.0.9/8", "10.0.0.0/8"),
+        ("10.0.0.9,2001:db8::1/32", "2001:db8::/32"),
+        ("0.0.0.0/0", "every address"),
+        ("10.0.0.9,::/0", "--widen source.ip"),
+        ("1.2.3.4/0", "every address"),
+    ],
+)
+def test_a_network_with_bits_of_a_host_or_of_every_address_is_refused(allowed: str, words: str) -> None:
+    where: dict[str, tuple[Value, ...]] = {"source.ip": ("10.0.0.9",), "rule": ("r",)}
+    with pytest.raises(UsageError, match=words) as told:
+        widened(where, [f"source.ip={allowed}"])
+    assert told.value.text("zh") != str(told.value)
+    assert widened(where, ["source.ip=10.0.0.9/32,10.0.0.0/8,2001:db8::/32"])["source.ip"] == ("10.0.0.9/32", "10.0.0.0/8", "2001:db8::/32")
+
+
+def test_a_network_that_was_stored_with_bits_of_a_host_goes_on_hiding() -> None:
+    assert hides(found(1, source="10.7.7.7"), suppression(source__ip="10.0.0.9/8")) == ("s",)
+
+
+def test_what_hides_all_of_its_rule_is_said_to(store: Store, tmp_path: Path) -> None:
+    judge(store, found(1))
+    alert, where = only_alert(store)["id"], {"rule": ("station-acts",)}
+    assert preview(store, drafted(store, alert, where, "o", "r")).everything == ("station-acts",)
+    assert preview(store, drafted(store, alert, where | {"ot.unit": (1,)}, "o", "r")).everything == ()
+    (file := tmp_path / "draft.yml").write_text("where: {rule: station-acts}\n", "utf-8")
+    assert "everything that station-acts finds" in " ".join(
+        balefire("rules", "backtest", file, "--store", tmp_path / "store", "--language", "en").stderr.split()
+    )
+
+
+def test_the_rules_together_are_no_kind_of_finding() -> None:
+    with pytest.raises(UsageError, match="one rule"):
+        mark([found(1)], [Suppression("s", "o", "r", 0, 1, {"detector": ("rules",)})], NOTHING)
 
 
 @pytest.mark.parametrize(("owner", "reason", "days"), [("", "r", 1), ("\x1b\n", "r", 1), ("o", " ", 1), ("o", "r" * 4001, 1), ("o", "r", 0), ("o", "r", 400)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from balefire.commands.rulebook import told
+from balefire.commands.rulebook import something, told
 from balefire.commands.versions import in_force
 from records.errors import UsageError
 from records.wording import say
@@ -49,7 +49,7 @@ def backtest(screen: Screen, path: Path | None, identity: str | None, since: str
     store = opened(screen)
     try:
         times = period(store, *moments(since, until))
-        result, rules = _tried(screen, store, path, times) if path else _hidden(store, identity or "", asked, times)
+        result, rules = _tried(screen, store, path, times) if path else _hidden(screen, store, identity or "", asked, times)
         screen.worse(1 if result.lost else 0)
         if as_json:
             screen.emit(_object(result, rules, time.perf_counter() - started))
@@ -69,7 +69,7 @@ def _tried(screen: Screen, store: Store, path: Path, times: tuple[int, int]) -> 
     for problem in problems:
         screen.note(told(problem, screen.language))
         screen.worse(1)
-    return _suppressed(store, where or {}, times)
+    return _suppressed(screen, store, where or {}, times)
 
 
 def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) -> tuple[Result, list[str]]:
@@ -87,7 +87,7 @@ def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) ->
     return backtest(store, drafted.changes, *times), [change.id for change in drafted.changes]
 
 
-def _hidden(store: Store, identity: str, asked: Mapping[str, tuple[str, ...]], times: tuple[int, int]) -> tuple[Result, list[str]]:
+def _hidden(screen: Screen, store: Store, identity: str, asked: Mapping[str, tuple[str, ...]], times: tuple[int, int]) -> tuple[Result, list[str]]:
     """What a suppression, stored or made from an alert, would have hidden, and of which rules."""
     from balefire.identities import one
     from detectors import suppressing
@@ -95,18 +95,20 @@ def _hidden(store: Store, identity: str, asked: Mapping[str, tuple[str, ...]], t
     table, name = one(store, identity, ("alert", "suppression"))
     stored = {each.id: each.where for each in store.suppressions()[1]}
     offered = suppressing.Prefilled(stored[name], {}) if table == "suppression" else suppressing.prefilled(store, name)
-    return _suppressed(store, suppressing.widened(suppressing.narrowed(offered, asked["only"]), asked["wider"]), times)
+    return _suppressed(screen, store, suppressing.widened(suppressing.narrowed(offered, asked["only"]), asked["wider"]), times)
 
 
-def _suppressed(store: Store, where: Mapping[str, tuple[Value, ...]], times: tuple[int, int]) -> tuple[Result, list[str]]:
+def _suppressed(screen: Screen, store: Store, where: Mapping[str, tuple[Value, ...]], times: tuple[int, int]) -> tuple[Result, list[str]]:
     """What a suppression with these conditions would have hidden, and of which rules."""
     from detectors.backtest import Result
     from detectors.hiding import backtest
-    from detectors.suppressions import ANCHORS
+    from detectors.suppressions import ANCHORS, everything
     from records.model import Suppression
 
     if not where:
         return Result(*times, hidden=[]), []
+    if whole := everything(where):
+        screen.note(screen.say("cli.suppress.everything", rule=", ".join(whole)))
     rules = [str(value) for anchor in ANCHORS for value in where.get(anchor, ()) if value]
     return backtest(store, Suppression("", "", "", *times, where), *times), rules
 
@@ -260,13 +262,15 @@ def convert(screen: Screen, path: Path, as_json: bool) -> None:
         screen.note(told(problem, screen.language))
     if found.problems or found.refused:
         screen.worse(1)
+    something(screen, path, len(found.problems) + len(found.refused) + len(found.converted))
     refused = [{"rule": one.id, "file": one.file, "reasons": [getattr(reason, screen.language) for reason in one.reasons]} for one in found.refused]
     if as_json:
         converted = [{"rule": one.id, "file": one.file, "table": one.table, "query": one.query} for one in found.converted]
-        screen.emit({"rules": len(found.converted) + len(refused), "converted": converted, "refused": refused})
+        problems = [problem.row(screen.language) for problem in found.problems]
+        screen.emit({"rules": len(found.converted) + len(refused), "converted": converted, "refused": refused, "problems": problems})
         return
     for one in found.converted:
         screen.print(f"{one.id}: {to_json(one.query)}")
     for row in refused:
         for reason in row["reasons"]:
-            screen.note(f"{row['file']}: {reason}")
+            screen.note(f"{row['file']}: {row['rule']}: {reason}")

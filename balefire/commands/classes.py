@@ -168,12 +168,12 @@ def _meant(store: Store, since: str | None, until: str | None, site: str | None,
 def _read(file: Path) -> tuple[Classes | None, list[Problem]]:
     """The rules of a file and what is wrong. Raises UsageError for one that does not exist, or is about something else."""
     from detectors.policy.classes import is_classes, read_classes
-    from detectors.rulebook.document import content_of, read
+    from detectors.rulebook.document import read_file
     from detectors.rulebook.problems import problem
 
     if not file.is_file():
         raise UsageError("classes.missing", file=file)
-    document = read(content_of(file))
+    document = read_file(file)
     if document.data and not is_classes(document.data):
         raise UsageError("classes.none", file=file)
     found, faults = read_classes(document) if document.data else (None, [])

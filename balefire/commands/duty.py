@@ -80,7 +80,7 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
 def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
     """List what is due, and confirmed alerts whose level nobody has decided."""
     from balefire.screen import table
-    from reports.dutybook import AGENCIES
+    from reports.agencies import AGENCIES
     from reports.obliging import all_due, ungraded
 
     if agency is not None and agency not in AGENCIES:
@@ -270,7 +270,7 @@ def release(screen: Screen, identity: str, files: tuple[Path, ...], keys: Path |
 @_command("view", click.argument("agency", metavar="AGENCY"))
 def view(screen: Screen, agency: str, as_json: bool) -> None:
     """What one agency may see: its own duties and the fields of their forms alone."""
-    from reports.dutybook import AGENCIES
+    from reports.agencies import AGENCIES
     from reports.obliging import view as seen
 
     if agency not in AGENCIES:

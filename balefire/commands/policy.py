@@ -69,7 +69,7 @@ def show(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_json: bool) -> None:
     """Draft a policy that allows what the store's activities did, and say how much that was."""
-    from detectors.policy.learning import draft, seen, unsettled
+    from detectors.policy.learning import apart, doubts, draft, seen, unsettled
     from records.asking import moments
     from records.errors import UsageError
     from records.query import Query
@@ -79,37 +79,40 @@ def learn(screen: Screen, since: str | None, until: str | None, file: Path, as_j
     store = opened(screen)
     try:
         first, last = moments(since, until)
-        rows = seen(store, Query(since=first, until=last))
+        rows = seen(store, query := Query(since=first, until=last))
         unclear = unsettled(store, first, last)
+        against = doubts(store, query, unclear)
     finally:
         store.close()
     if not rows:
         raise UsageError("policy_nothing", store=screen.store)
     try:
-        file.write_text(draft(_name(file), rows), "utf-8")
+        file.write_text(draft(_name(file), rows, against), "utf-8")
     except OSError as error:
         raise UsageError("policy_write", file=file, problem=error.strerror or str(error)) from None
     found, _ = _read(file)
     counts = {"zones": len(found.zones) if found else 0, "conduits": len(found.conduits) if found else 0, "operations": sum(row.times for row in rows)}
+    strangers = sorted(apart(rows, against))
     if as_json:
-        screen.emit({"file": str(file), **counts, "open_alerts": unclear})
+        screen.emit({"file": str(file), **counts, "open_alerts": len(unclear), "unconfirmed": strangers})
     else:
         screen.print(screen.say("cli.policy.learn", file=file, **counts))
     if unclear:
-        screen.note(screen.say("cli.policy.open_alerts", count=f"{unclear:,}", file=file))
+        screen.note(screen.say("cli.policy.open_alerts", count=f"{len(unclear):,}", file=file))
+    if strangers:
+        screen.note(screen.say("cli.policy.unconfirmed", hosts=", ".join(strangers), file=file))
 
 
 def _read(file: Path) -> tuple[Policy | None, list[Problem]]:
     """The policy of a file and what is wrong. Raises UsageError for one that does not exist."""
     from detectors.policy.zones import read_policy
-    from detectors.rulebook.document import LARGEST, read
+    from detectors.rulebook.document import read_file
     from detectors.rulebook.problems import Fault, problem
     from records.errors import UsageError
 
     if not file.is_file():
         raise UsageError("policy_missing", file=file)
-    with file.open("rb") as stream:
-        document = read(stream.read(LARGEST + 1))
+    document = read_file(file)
     if {"detection", "correlation", "filter"} & document.data.keys():
         return None, [problem(str(file), document.start, "", Fault("policy-rule"))]
     found, faults = read_policy(document) if document.data else (None, [])

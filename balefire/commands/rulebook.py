@@ -12,6 +12,8 @@ from balefire.command import HELP, speaks
 from records.wording import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from balefire.screen import Screen
     from detectors.rulebook.problems import Problem
 
@@ -31,7 +33,7 @@ def lint(screen: Screen, path: Path, as_json: bool) -> None:
     report = check(path)
     if report.problems:
         screen.worse(1)
-    _something(screen, path, report.rules)
+    something(screen, path, report.rules, report.beside)
     if as_json:
         screen.emit({"rules": report.rules, "problems": [problem.row(screen.language) for problem in report.problems]})
         return
@@ -49,7 +51,7 @@ def test(screen: Screen, path: Path, as_json: bool) -> None:
     from detectors.lint import test as run
 
     report = run(path)
-    _something(screen, path, report.rules)
+    something(screen, path, report.rules, report.beside)
     unloaded = [problem for problem in check(path).problems if problem.blocks]
     if report.failed or unloaded:
         screen.worse(1)
@@ -77,7 +79,7 @@ def mutate(screen: Screen, path: Path, as_json: bool) -> None:
         screen.note(told(problem, screen.language))
     for file in report.untried:
         screen.note(screen.say("cli.untried.policy", file=file))
-    _something(screen, path, report.mutants + len(report.problems) + len(report.untried))
+    something(screen, path, report.mutants + len(report.problems) + len(report.untried))
     if not report.mutants:
         screen.worse(1)
     survived = [{**asdict(one), "reason": one.reason and getattr(one.reason, screen.language)} for one in report.survived]
@@ -91,11 +93,12 @@ def mutate(screen: Screen, path: Path, as_json: bool) -> None:
     screen.print(screen.say("cli.rules.mutate", **counts))
 
 
-def _something(screen: Screen, path: Path, number: int) -> None:
-    """Nothing to look at is no clean bill."""
-    if not number:
-        screen.note(screen.say("cli.untried.nothing", file=path))
-        screen.worse(1)
+def something(screen: Screen, path: Path, number: int, beside: Sequence[str] = ()) -> None:
+    """Nothing to look at is no clean bill; but for a directory that has only what stands beside rules, which was looked at."""
+    if number:
+        return
+    screen.note(screen.say("cli.untried.beside" if beside else "cli.untried.nothing", file=path, names=", ".join(beside)))
+    screen.worse(0 if beside else 1)
 
 
 def told(problem: Problem, language: str) -> str:

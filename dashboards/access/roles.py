@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from reports.agencies import AGENCIES
+
 SCREEN: Final = "screen"
+AGENCY: Final = "agency-"
 
 # What a role may do: read pages and lists, see packets, decide about alerts, hide alerts, make reports, ask for a release, change rules, manage accounts.
 ROLES: Final[dict[str, frozenset[str]]] = {
@@ -14,4 +17,5 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "engineer": frozenset({"read", "packets", "decide", "suppress", "report", "release", "rules"}),
     "administrator": frozenset({"read", "packets", "decide", "suppress", "report", "release", "rules", "accounts"}),
     SCREEN: frozenset(),  # the wall of a control room, before which nobody stands to log in: that one view, and nothing else
+    **{AGENCY + name: frozenset() for name in AGENCIES},  # somebody of an agency: its own view of the duties, and nothing else
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboards.access.accounts import Doorman
 from dashboards.access.guesses import Guesses
-from dashboards.access.roles import ROLES, SCREEN
+from dashboards.access.roles import AGENCY, ROLES, SCREEN
 from dashboards.access.shelf import Session, Shelf
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Visitor:
 
     name: str
     role: str
+
+    @property
+    def agency(self) -> str:
+        """The agency that somebody belongs to; nothing for all others."""
+        return self.role.removeprefix(AGENCY) if self.role.startswith(AGENCY) else ""
 
     def may(self, right: str) -> bool:
         """Whether the role has this right."""

@@ -1,5 +1,6 @@
 """Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps; or what one agency may see of it, and no
-more. Releasing needs the private key, which is not kept where a browser reaches: it is done from the command line.
+more: that is all that an account of an agency is shown. Releasing needs the private key, which is not kept where a browser reaches: it is done from the
+command line.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
+from dashboards.access.visitor import demand, visitor
 from dashboards.page import Page, begin, picked, remember
 from records.formats import duration
 from records.nesting import period
 from records.wording import say
 from reports import obliging, warned
-from reports.dutybook import AGENCIES
+from reports.agencies import AGENCIES
 
 if TYPE_CHECKING:
     from reports.obliging import Due
@@ -29,11 +31,11 @@ MOST: Final = 200
 
 def show(page: Page) -> None:
     """The whole page. Clocks of duties run by the wall clock, not by packet time."""
-    remember("agency", place=PLACE)
-    names = {"": page.say("duties.everything"), **{each: say(f"agency.{each}", page.language) for each in AGENCIES}}
-    if agency := picked("agency", names, PLACE, width=320):
+    names = {each: say(f"agency.{each}", page.language) for each in AGENCIES}
+    if agency := own() or chosen(page, names):
         seen_by(page, agency, names[agency])
         return
+    demand("read")
     now = time.time_ns()
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
@@ -52,6 +54,18 @@ def show(page: Page) -> None:
     if found:
         form(page, found[:MOST])
     warnings(page, now)
+
+
+def own() -> str:
+    """The agency that whoever looks belongs to."""
+    seen = visitor()
+    return seen.agency if seen else ""
+
+
+def chosen(page: Page, names: dict[str, str]) -> str:
+    """Through whose eyes somebody of the plant looks at it."""
+    remember("agency", place=PLACE)
+    return picked("agency", {"": page.say("duties.everything"), **names}, PLACE, width=320)
 
 
 def seen_by(page: Page, agency: str, called: str) -> None:

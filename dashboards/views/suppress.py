@@ -95,11 +95,13 @@ def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, 
 
 
 def preview(page: Page, seen: Preview) -> None:
-    """What it would have hidden, by asset; what was found true first and loud."""
+    """What it would have hidden, by asset; what was found true first and loud, then that it hides all of its rule."""
     for alert in page.store.alerts(seen.confirmed[:MOST]):
         words = page.say("suppress.confirmed", id=alert.id[:12])
         told: dict[str, Any] = {"tag": words, "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
+    if seen.everything:
+        st.markdown(f"**:material/warning: {deciding.plain(page.say('suppress.everything', rule=', '.join(seen.everything)))}**")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
     figures = [(number(seen.findings), page.say("suppress.findings")), (number(len(seen.alerts)), page.say("suppress.alerts"))]
     figures += [(number(seen.hidden_already), page.say("suppress.already"))] if seen.hidden_already else []

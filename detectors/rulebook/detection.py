@@ -45,10 +45,15 @@ CLOSED: Final = {
 }
 LONGEST_CONDITION: Final = 2000
 _WORD: Final = re.compile(r"[()]|[^\s()]+")
-_SHAPES: Final = {"dict": "map", "list": "list"}  # what a value may be and is not to be; else YAML reads it as a date
 # Other names that the specification has for a modifier of pySigma's.
 SAME: Final = {"utf16le": "wide"}
 MODIFIERS: Final = frozenset({*modifier_mapping, *SAME})
+# What other languages call a modifier, where none of Sigma's looks like it, or another one does.
+MEANT: Final = {
+    "beginswith": "startswith", "begins": "startswith", "prefix": "startswith", "suffix": "endswith", "like": "contains", "includes": "contains",
+    "regex": "re", "regexp": "re", "matches": "re", "not": "neq", "min": "gte", "max": "lte", "less": "lt", "subnet": "cidr", "network": "cidr",
+    "casesensitive": "cased", "ref": "fieldref",
+}  # fmt: skip
 OFFSETS: Final = 3  # of `base64offset` in one key: each makes three texts of one, and a dozen would keep the loader busy for minutes
 # pySigma builds a plain text anew in these, so that an earlier `cased` would be lost without a word.
 FORGETFUL: Final = frozenset({"wide", "utf16", "utf16be", "base64", "base64offset", "windash", "fieldref", "re"})
@@ -140,7 +145,7 @@ def _item(document: Document, path: Path, key: str, value: Any, found: Found) ->
 def _modifiers(name: str, modifiers: list[str]) -> None:
     for modifier in modifiers:
         if modifier not in MODIFIERS:
-            raise Fault("modifier", name=modifier, nearest=nearest(modifier, MODIFIERS))
+            raise Fault("modifier", name=modifier, nearest=MEANT.get(modifier.lower()) or nearest(modifier, MODIFIERS))
     if modifiers.count("base64offset") > OFFSETS:
         raise Fault("modifier-use", detail=text("detectors.detail.offsets", most=OFFSETS))
     if "cased" in modifiers and FORGETFUL & set(modifiers[modifiers.index("cased") :]):
@@ -163,7 +168,7 @@ def _value(line: int, key: str | None, value: Any, found: Found) -> SigmaDetecti
     """One value by itself, so that what is wrong with it has its own line."""
     try:
         if not isinstance(value, _PLAIN):
-            raise Fault("value", value=text(f"detectors.detail.{_SHAPES.get(type(value).__name__, 'moment')}"))
+            raise Fault("value", value=text(f"detectors.detail.{'map' if isinstance(cast('object', value), dict) else 'list'}"))
         item = _expanded(key, value, found) if key and "expand" in key.split("|")[1:] else _parsed(key, value)
         for one in item.value:
             _try(item.field, one, found)

@@ -4,9 +4,10 @@ are, and correlations go on looking at it; it only fires no more.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Final
 
-from detectors.rulebook.document import content_of, read
+from detectors.rulebook.document import content_of, read, unread
 from detectors.rulebook.problems import Fault, nearest, problem
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ def read_disabled(file: Path, known: Collection[str] | None) -> tuple[dict[str, 
     try:
         content = content_of(file)
     except OSError as error:
-        fault = Fault("unreadable", detail=error.strerror or str(error)) if file.is_file() else Fault("no-file")
-        return {}, [problem(str(file), 1, "", fault)]
+        return {}, [problem(str(file), 1, "", unread(error))]
     found, faults = entries(content)
     for name in [name for name in found if known is not None and name not in known]:
         faults.append((read(content).line(name), Fault("disabled-unknown", name=name, nearest=nearest(name, known or ()))))
@@ -37,14 +37,16 @@ def read_disabled(file: Path, known: Collection[str] | None) -> tuple[dict[str, 
 
 def entries(content: bytes) -> tuple[dict[str, str], list[tuple[int, Fault]]]:
     """Rules and reasons of a file's content, known or not, and what is wrong with it by line."""
-    if all(not line.strip() or line.lstrip().startswith(b"#") for line in content.splitlines()):
+    if all(line.strip() in {b"", b"---", b"..."} or line.lstrip().startswith(b"#") for line in content.removeprefix(BOM_UTF8).splitlines()):
         return {}, []  # the last one was enabled again
     document = read(content)
     faults = list(document.faults)
     found: dict[str, str] = {}
     for name, reason in document.data.items():
-        if isinstance(name, str) and isinstance(reason, str) and reason.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # YAML has other keys, too
+        if name in document.misread:
+            continue
+        if isinstance(reason, str) and reason.strip():
             found[name] = " ".join(reason.split())
         else:
-            faults.append((document.line(str(name)), Fault("disabled-reason", name=name)))
+            faults.append((document.line(name), Fault("disabled-reason", name=name)))
     return found, faults

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from dataclasses import dataclass, field
-from errno import ENOENT
+from errno import ELOOP, ENOENT
 from os import strerror
+from pathlib import Path as File
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
@@ -14,19 +17,15 @@ from yaml.constructor import SafeConstructor
 from yaml.reader import Reader
 
 from detectors.rulebook.problems import Fault, text
+from detectors.rulebook.scalars import DATE, EQUALS, MERGE, NUMBERS, PLAIN, TEXT, misread
 
 if TYPE_CHECKING:
-    from pathlib import Path as File
-
     from records.model import Text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
 DEEPEST: Final = 24
 ENDINGS: Final = frozenset({".yml", ".yaml"})  # in any case
 LONGEST_NUMBER: Final = 64  # characters: a longer one does not fit into 64 bits, and takes long to be read and to be printed
-PLAIN: Final = "tag:yaml.org,2002:"
-DATE: Final = f"{PLAIN}timestamp"
-NUMBERS: Final = (f"{PLAIN}int", f"{PLAIN}float")
 
 # What turns the reading direction shows a reader another rule than the one that judges.
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -74,26 +73,57 @@ def _trouble(error: yaml.MarkedYAMLError) -> tuple[int, Fault]:
     return mark.line + 1 if mark else 1, _said(detail)
 
 
+def is_file(file: File) -> bool:
+    """Whether it is a file. What lies in a directory that cannot be entered is nothing; pathlib raises."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
+
+
+def is_directory(file: File) -> bool:
+    """Whether it is a directory, as `is_file`."""
+    try:
+        return file.is_dir()
+    except OSError:
+        return False
+
+
+def files_in(folder: File) -> list[File]:
+    """What bears the name of a rule file in a directory, in order. Where one cannot be looked into, `*.yml` in it stands for whatever is there."""
+    shut: list[OSError] = []
+    found = [File(place) / name for place, folders, files in os.walk(folder, onerror=shut.append) for name in (*folders, *files)]
+    return sorted([*(file for file in found if is_named(file)), *(File(error.filename) / "*.yml" for error in shut)])
+
+
 def is_named(file: File) -> bool:
     """Whether it bears the name of a rule file. What does and is no file is told, not passed over; but for a directory, and an editor's lock (`.#name`)."""
     if file.suffix.lower() not in ENDINGS:
         return False
-    return file.is_file() or not (file.name.startswith(".#") or (file.is_dir() and not file.is_symlink()))
+    return is_file(file) or not (file.name.startswith(".#") or (is_directory(file) and not file.is_symlink()))
 
 
 def content_of(file: File) -> bytes:
     """What a file holds; of one that is too large, enough to be refused by its size. Raises OSError, also for what is no file."""
-    if not file.is_file():  # a pipe or a device may never end
+    if not S_ISREG(file.stat().st_mode):  # a pipe or a device may never end
         raise FileNotFoundError(ENOENT, strerror(ENOENT), str(file))
     with file.open("rb") as opened:
         return opened.read(LARGEST + 1)
+
+
+def unread(error: OSError) -> Fault:
+    """Why a file could not be read, and what to do about just that."""
+    if error.errno in (ENOENT, ELOOP):
+        return Fault("no-file")
+    return Fault("unreadable", detail=error.strerror or str(error), fix=text(f"detectors.fix.{'rights' if isinstance(error, PermissionError) else 'damaged'}"))
 
 
 @dataclass(slots=True)
 class Document:
     """One rule as it was written: plain values, the line of every key and list item by path, and what was wrong with the YAML itself.
 
-    `parts` are the other documents of its file, those that a correlation is made of. `start` is the line it begins on.
+    `parts` are the other documents of its file, those that a correlation is made of. `start` is the line it begins on;
+    `misread` are the keys below which a value is not read as it is written.
     """
 
     data: dict[str, Any]
@@ -101,6 +131,7 @@ class Document:
     faults: list[tuple[int, Fault]] = field(default_factory=list[tuple[int, Fault]])
     parts: list[Document] = field(default_factory=list["Document"])
     start: int = 1
+    misread: set[str | int] = field(default_factory=set[str | int])
 
     def line(self, *path: str | int) -> int:
         """Line of the value at this path, or of the nearest thing around it that the file has."""
@@ -126,6 +157,14 @@ def read(content: bytes) -> Document:
     return document
 
 
+def read_file(file: File) -> Document:
+    """The document of a file; why it cannot be read stands in its `faults`."""
+    try:
+        return read(content_of(file))
+    except OSError as error:
+        return Document({}, faults=[(1, unread(error))])
+
+
 def _decoded(content: bytes) -> str:
     """The text of a file. Raises _Unread where it is not UTF-8, or holds what no text does."""
     try:
@@ -134,16 +173,21 @@ def _decoded(content: bytes) -> str:
         line = content[: error.start].count(b"\n") + 1
         raise _Unread(line, Fault("encoding", name=_encoding(content))) from error
     odd = Reader.NON_PRINTABLE.search(decoded) or _TURNING.search(decoded)
-    if odd and odd[0] == "\0":
-        raise _Unread(1, Fault("encoding", name=_encoding(content)))
+    if odd and odd[0] == "\0" and _is_utf16(content):  # of ASCII, so that it is UTF-8, too
+        raise _Unread(1, Fault("encoding", name="UTF-16"))
     if odd:
         raise _invalid(decoded.count("\n", 0, odd.start()) + 1, "character", name=f"U+{ord(odd[0]):04X}")
     return decoded
 
 
+def _is_utf16(content: bytes) -> bool:
+    """Whether it begins as UTF-16 does, or about every second octet is zero; of what a crash left of a file, all are."""
+    return content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or len(content) < content.count(0) * 4 < len(content) * 3
+
+
 def _encoding(content: bytes) -> str | Text:
-    """What a text that is not UTF-8 most probably is: in UTF-16, much is zero; in GBK, two octets make a character."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or content.count(0) > len(content) // 4:
+    """What a text that is not UTF-8 most probably is: in GBK, two octets make a character."""
+    if _is_utf16(content):
         return "UTF-16"
     if 0 in content:
         return text("detectors.detail.binary")
@@ -177,7 +221,7 @@ def _fill(document: Document, content: str) -> None:
     if not found:
         return
     main = next((one for one in found if "id" in one.data), found[0])
-    document.data, document.lines, document.start = main.data, main.lines, main.start
+    document.data, document.lines, document.start, document.misread = main.data, main.lines, main.start, main.misread
     document.parts = [one for one in found if one is not main]
     if document.parts and "correlation" not in main.data:
         document.faults.append((document.parts[0].start, Fault("several")))
@@ -187,34 +231,36 @@ def _document(whole: Document, loader: Any, node: Any) -> list[Document]:
     """One document of a file; none where it is empty or no mapping."""
     if not isinstance(node, yaml.MappingNode):
         if not isinstance(node, yaml.ScalarNode) or node.value:
-            whole.faults.append((node.start_mark.line + 1, Fault("not-a-rule")))
+            whole.faults.append((_line(node), Fault("not-a-rule")))
         return []
-    document = Document({}, faults=whole.faults, start=node.start_mark.line + 1)
+    document = Document({}, faults=whole.faults, start=_line(node))
     _walk(document, node, ())
     document.data = loader.construct_document(node)
     return [document]
 
 
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
+def _line(part: yaml.Event | yaml.Node) -> int:
+    return part.start_mark.line + 1 if part.start_mark else 1
 
 
 def _walk(document: Document, node: yaml.Node, path: Path) -> None:
     if isinstance(node, yaml.ScalarNode):
         _check(node, path)
+        if node.tag != TEXT and (fault := misread(node)):
+            document.faults.append((_line(node), fault))
+            document.misread.update(path[:1])
+            node.tag = node.tag if node.tag in NUMBERS else TEXT  # a truth that is not written so was meant as a text most often
     elif isinstance(node, yaml.MappingNode):
         _walk_mapping(document, node, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(cast("list[yaml.Node]", node.value)):
-            document.lines[*path, index] = item.start_mark.line + 1
+            document.lines[*path, index] = _line(item)
             _walk(document, item, (*path, index))
 
 
 def _check(node: yaml.ScalarNode, path: Path) -> None:
     """Raises _Unread for a number of too many digits, for what looks like a date and is none, and for what turns a text that a person reads."""
-    line, value = node.start_mark.line + 1, str(node.value)
-    if node.tag == f"{PLAIN}value":  # a lone =, which means something in YAML that PyYAML does not know, and a text to everybody else
-        node.tag = f"{PLAIN}str"
+    line, value = _line(node), str(node.value)
     if (odd := _TURNING.search(value)) and path[:1] not in _SOUGHT:  # written as an escape, else it had been found before
         raise _invalid(line, "character", name=f"U+{ord(odd[0]):04X}")
     if node.tag in NUMBERS and len(value) > LONGEST_NUMBER:
@@ -224,17 +270,19 @@ def _check(node: yaml.ScalarNode, path: Path) -> None:
             SafeConstructor().construct_yaml_timestamp(node)
     except (ValueError, OverflowError) as error:
         raise _invalid(line, "date", name=value) from error
+    if node.tag in (DATE, EQUALS):
+        node.tag = TEXT
 
 
 def _walk_mapping(document: Document, node: yaml.MappingNode, path: Path) -> None:
+    """Keys are texts as they are written, whatever YAML takes them for. Raises _Unread for what can be none."""
     for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode) or key.tag == f"{PLAIN}merge":
-            document.faults.append((line, _said("key")))
-            continue
+        if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+            raise _invalid(_line(key), "key")
+        key.tag = TEXT
         _walk(document, key, path)
         place = (*path, str(key.value))
         if place in document.lines:
-            document.faults.append((line, Fault("duplicate-key", name=key.value, line=document.lines[place])))
-        document.lines[place] = line
+            document.faults.append((_line(key), Fault("duplicate-key", name=key.value, line=document.lines[place])))
+        document.lines[place] = _line(key)
         _walk(document, value, place)

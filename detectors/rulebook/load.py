@@ -16,7 +16,7 @@ from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.disabled import FILE as DISABLED
 from detectors.rulebook.disabled import read_disabled
-from detectors.rulebook.document import Document, content_of, is_named, read
+from detectors.rulebook.document import Document, files_in, is_directory, is_file, read, read_file
 from detectors.rulebook.filters import Filter, check_names, read_filter
 from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from records.schema import Table
 
-__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules"]
+__all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules", "problems_of"]
 
 BESIDE: Final = (FILE, DISABLED)  # files of a directory of rules that are none
 
@@ -45,7 +45,10 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What a set of rule files holds: rules in the order of their ids, what is wrong, and what the tests inside gave."""
+    """What a set of rule files holds: rules in the order of their ids, what is wrong, and what the tests inside gave.
+
+    `files` are those that are to hold rules, `beside` the names of those read with them that hold none.
+    """
 
     rules: tuple[Rule, ...]
     problems: tuple[Problem, ...]
@@ -55,6 +58,7 @@ class Rulebook:
     replacing: tuple[Rule, ...] = ()  # rules of a user that stand in the place of a bundled one of the same id
     filters: tuple[Filter, ...] = ()
     placeholders: Placeholders = field(default_factory=Placeholders)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -80,7 +84,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
     placeholders, problems = _placeholders(found)
     book = _Book(placeholders, [item for own, file in found if file.name not in BESIDE for item in _items(file, own)])
     book.read()
-    problems += book.disable([(file, any(file.is_relative_to(path) for path in paths if path.is_dir())) for _, file in found if file.name == DISABLED])
+    problems += book.disable([(file, any(file.is_relative_to(path) for path in paths if is_directory(path))) for _, file in found if file.name == DISABLED])
     readings = [item.reading for item in book.items]
     return Rulebook(
         rules=tuple(book.rules[name] for name in sorted(book.rules)),
@@ -91,6 +95,7 @@ def load(paths: Iterable[Path]) -> Rulebook:
         replacing=tuple(book.rules[name] for name in sorted(book.bundled) if name in book.rules and book.rules[name].file != book.bundled[name].file),
         filters=tuple(book.filters),
         placeholders=placeholders,
+        beside=tuple(file.name for _, file in found if file.name in BESIDE),
     )
 
 
@@ -288,17 +293,23 @@ def _sorted_out(paths: Iterable[Path]) -> Iterator[tuple[bool, Path]]:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if not path.is_dir() and not path.is_file():  # what is neither may never end
+        if not is_directory(path) and not is_file(path):  # what is neither may never end
             raise missing(path)
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if is_named(file))
+        if is_directory(path):
+            yield from files_in(path)
         else:
             yield path
-            yield from (beside for name in BESIDE if (beside := path.parent / name).is_file())
+            yield from (beside for name in BESIDE if is_file(beside := path.parent / name))
 
 
 def missing(path: Path) -> UsageError:
-    """What to say of a path that is neither a file nor a directory."""
+    """What to say of a path that is neither a file nor a directory, or is where nobody lets us look."""
+    try:
+        path.stat()
+    except PermissionError:
+        return UsageError("rules_shut", path=path)
+    except OSError:
+        pass
     return UsageError("rules_no_file" if lexists(path) else "rules_missing", path=path)
 
 
@@ -338,19 +349,18 @@ def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: 
 
 def of_original(problem: Problem, file: str) -> Problem:
     """What is wrong with a copy, said of the file that it is of; where this could not be read, that."""
-    why = _reading(Path(file)).problems() if problem.check == "not-a-rule" and lexists(file) else []
-    return why[0] if why else replace(problem, file=file)
+    why = problems_of(Path(file)) if problem.check == "not-a-rule" else []
+    return why[0] if why and (why[0].check == "unreadable" or lexists(file)) else replace(problem, file=file)
+
+
+def problems_of(file: Path) -> list[Problem]:
+    """What keeps a file from being read as it is now."""
+    return _reading(file).problems()
 
 
 def _reading(file: Path) -> Reading:
-    if not file.is_file():
-        reading = Reading(str(file), Document({}))
-        reading.fault(Fault("no-file"))
-        return reading
-    try:
-        document = read(content_of(file))
-    except OSError as error:
-        reading = Reading(str(file), Document({}))
-        reading.fault(Fault("unreadable", detail=error.strerror or str(error)))
-        return reading
+    wanted = file.with_suffix(".yml").name.lower()
+    if wanted in BESIDE and file.name != wanted:  # Disabled.yml, disabled.yaml
+        return Reading(str(file), Document({}), faults=[(1, Fault("beside-name", name=file.name, wanted=wanted))])
+    document = read_file(file)
     return Reading(str(file), document, str(document.data.get("id") or ""), list(document.faults))

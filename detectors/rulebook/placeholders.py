@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from detectors.rulebook.document import content_of, read
+from detectors.rulebook.document import read_file
 from detectors.rulebook.problems import Fault, Problem, nearest, problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from detectors.rulebook.document import Document
 
 FILE: Final = "placeholders.yml"
 MOST: Final = 1000  # texts that one value may stand for
@@ -61,29 +60,23 @@ def stands_for(value: str) -> bool:
 
 def read_placeholders(file: Path) -> tuple[dict[str, tuple[Scalar, ...]], list[Problem]]:
     """The names and values of a file, and what is wrong with it; a name with a fault is left out."""
-    try:
-        document = read(content_of(file))
-    except OSError as error:
-        fault = Fault("unreadable", detail=error.strerror or str(error)) if file.is_file() else Fault("no-file")
-        return {}, [problem(str(file), 1, "", fault)]
+    document = read_file(file)
     faults = list(document.faults)
     found: dict[str, tuple[Scalar, ...]] = {}
     for name, value in document.data.items():
+        if name in document.misread:
+            continue
         try:
-            found[str(name)] = _values(name, value)
+            found[name] = _values(name, value)
         except Fault as fault:
-            faults.append((_line(document, name), fault))
+            faults.append((document.line(name), fault))
     return found, [problem(str(file), line, "", fault) for line, fault in faults]
 
 
-def _values(name: object, value: Any) -> tuple[Scalar, ...]:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+def _values(name: str, value: Any) -> tuple[Scalar, ...]:
+    if not _NAME.fullmatch(name):
         raise Fault("placeholder-name", name=name)
     items = cast("list[Any]", value) if isinstance(value, list) else [value]
     if any(isinstance(item, bool) or not isinstance(item, (str, int, float)) for item in items):
         raise Fault("placeholder-value", name=name)
     return tuple(items)
-
-
-def _line(document: Document, name: object) -> int:
-    return document.line(str(name))

@@ -100,7 +100,7 @@ def level(reading: Reading) -> str:
     """The level of the rule."""
     value = str(reading.data.get("level", "")).lower()
     if value not in LEVELS:
-        reading.fault(Fault("level", name=reading.data.get("level"), nearest=", ".join(LEVELS)), "level")
+        reading.fault(Fault("level", name=value, nearest=", ".join(LEVELS)), "level")
     return value
 
 

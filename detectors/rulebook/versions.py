@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.rulebook.disabled import FILE as DISABLED
 from detectors.rulebook.disabled import entries
-from detectors.rulebook.document import content_of, is_named
+from detectors.rulebook.document import content_of, files_in, is_directory, is_file
 from detectors.rulebook.load import BESIDE, own_rules
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def digest(text: str) -> str:
 
 def rule_files(path: Path) -> list[Path]:
     """The files that the loader takes of a directory, or the one that is named and what lies beside it for all. Raises OSError for what is neither."""
-    if not path.is_dir():
-        if not path.is_file():  # what is neither may never end
+    if not is_directory(path):
+        if not is_file(path):  # what is neither may never end
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path))
-        return [path, *(beside for name in BESIDE if (beside := path.parent / name).is_file())]
-    return sorted(file for file in path.rglob("*") if is_named(file))
+        return [path, *(beside for name in BESIDE if is_file(beside := path.parent / name))]
+    return files_in(path)
 
 
 def read(rules: Iterable[Path], own: bool = True) -> Version:
@@ -78,7 +78,7 @@ def read(rules: Iterable[Path], own: bool = True) -> Version:
     files: dict[Place, str] = {}
     seen: set[str] = set()
     for path in (*((own_rules(),) if own else ()), *rules):
-        root = path if path.is_dir() else path.parent
+        root = path if is_directory(path) else path.parent
         for file in rule_files(path):
             if (place := realpath(file)) not in seen:  # a link to itself has no other name
                 seen.add(place)
@@ -87,10 +87,10 @@ def read(rules: Iterable[Path], own: bool = True) -> Version:
 
 
 def _content(file: Path) -> str:
-    """What a file holds, or nothing of one that is not ours to read, or of what is no file; the loader says so."""
+    """What a file holds, or nothing of one that cannot be read, or of what is no file; the loader says so."""
     try:
         return content_of(file).decode("utf-8", "surrogateescape")
-    except (PermissionError, FileNotFoundError):
+    except OSError:
         return ""
 
 

@@ -122,7 +122,7 @@ def folded(documents: Documents, rows: Iterable[Row], now: int) -> list[Row]:
         if stored is None:
             continue
         if stored["status"] == "closed" and row["status"] != "closed":
-            before, after = ({name: each[name] for name in ("status", "closed")} for each in (stored, row))
+            before, after = ({name: each[name] for name in ("status", "closed", "verdict")} for each in (stored, row))
             entries.append(entry("reopen", ITSELF, "alert", row["id"], before, after))
             row["revision"] += 1
         else:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
-    add(home / "accounts.json", ("vera", "viewer"), ("anna", "analyst"), ("rena", "regulator"), ("wall", "screen"))
+    add(home / "accounts.json", ("vera", "viewer"), ("anna", "analyst"), ("rena", "regulator"), ("wall", "screen"), ("cyd", "agency-cyberspace"))
     shutil.copytree(stored()[0], home / "store")
     return home
 
@@ -75,6 +75,19 @@ def test_a_regulator_sees_no_packets(visit: Visit, home: Path) -> None:
     ready(visit)
     expect(visit.page.get_by_text("The role regulator may not see packets")).to_be_visible()
     expect(visit.page.get_by_role("button", name="Evidence")).to_be_disabled()
+
+
+def test_somebody_of_an_agency_sees_what_is_due_to_it_alone(visit: Visit, home: Path) -> None:
+    enter(visit, "cyd", f"/alert?lang=en&range=all&id={worst(home)}")
+    ready(visit)
+    expect(visit.page.get_by_text("cyd (cyberspace administration)")).to_be_visible()
+    for path in ("/?view=wall&lang=en", "/duties?lang=en&agency=police", "/assets?lang=en", "/explore?lang=en"):
+        visit.page.goto(visit.base + path)
+        ready(visit)
+        expect(visit.page.get_by_text("What this agency may see: cyberspace administration")).to_be_visible()
+        expect(visit.page.get_by_role("combobox")).to_have_count(0)
+        expect(visit.page.locator("[data-testid=stTopNavLink]")).to_have_count(0)
+    assert visit.page.request.get(f"{visit.base}/api/alerts").status == 403
 
 
 def test_an_analyst_decides_in_her_own_name_until_she_is_taken_out(visit: Visit, home: Path) -> None:
