@@ -7,6 +7,7 @@
 # make bench-dashboard   every page over a month of 10M activities, in a session and in a fresh browser (ARGS="--rounds 2 --store FOLDER"); fails where one is slow
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
+# make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes
 # make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 168")
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
@@ -21,7 +22,7 @@ STREAM := $(if $(SEED),--seed $(SEED)) $(if $(PACKETS),--packets $(PACKETS))
 BUILD := 'hatchling>=1.27\neditables\n'
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report bench-dashboard evaluate soak fuzz warm venv lock
+.PHONY: demo test lint screenshots bench bench-live bench-stores bench-rules bench-report bench-dashboard generated evaluate soak fuzz warm venv lock
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
@@ -53,6 +54,20 @@ bench-report: $(VENV)/development.stamp
 
 bench-dashboard: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.dashboard $(ARGS)
+
+# The page or table that a module prints; an old one stays where it fails.
+printed = $(BIN)/python -m $(1) > $(2).new && mv $(2).new $(2)
+
+generated: $(VENV)/development.stamp
+	@$(call printed,records.docs,docs/schema.md)
+	@$(call printed,sensors.docs,docs/protocols.md)
+	@$(BIN)/python -m records.store.kibana deploy/kibana
+	@$(BIN)/python -m tests.format
+	@$(BIN)/python -m tests.golden
+	@$(BIN)/python -m tests.cli
+	@$(call printed,tests.firing,tests/firing.txt)
+	@$(call printed,tests.detection,docs/detection.md)
+	@$(call printed,tests.conformance,docs/conformance.md)
 
 evaluate: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.evaluate $(ARGS)
