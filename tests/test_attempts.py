@@ -109,6 +109,7 @@ def test_many_ports_are_a_scan_and_a_few_are_none() -> None:
     assert {(packet.packet, packet.time) for packet in finding.packets} == {(7, BEGUN)}
     assert "T0846" in finding.techniques
     assert finding.title.en == f"{ATTACKER} tried 12 ports, each for a moment"
+    assert f"such as {DEVICE}:1000, {DEVICE}:1001, " in finding.reason.en
 
 
 def test_many_hosts_are_a_sweep() -> None:

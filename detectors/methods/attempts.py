@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.gathering import plain
 from detectors.noticing import ENDS, MOST_WITNESSES, Notice, Remembering, Witness, found, latest
@@ -31,6 +31,7 @@ FAST: Final = 12  # different ports within a burst that were tried for a moment 
 SLOW: Final = 24  # … and within a day, …
 SPREAD: Final = 8  # … in so many different bursts
 FLOOD: Final = 300  # connections to one port in a minute that come to nothing
+EXAMPLES: Final = 5  # that a finding names
 MOST: Final = 4096  # sources that are remembered, those heard of last
 MOST_THINGS: Final = 512  # of one source, those tried last, and those learned first
 COLUMNS: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", "attempts", "calls")
@@ -118,7 +119,7 @@ class Attempts(Remembering[Tried]):
         if not self._due(known, rule, now, HOUR if chosen is fast else DAY):
             return
         terms = {"moment": 35.0, "fast" if chosen is fast else "slow": 10.0}
-        values = {"count": len(ports) if rule == "port-scan" else len(hosts), "examples": ", ".join(list(chosen)[:5])}
+        values = {"count": len(ports) if rule == "port-scan" else len(hosts), "examples": [_read(thing) for thing in list(chosen)[:EXAMPLES]]}
         packets = [(packet, time) for _, _, packet, time in chosen.values()]
         yield self._finding(rule, row, (source, next(iter(hosts)) if len(hosts) == 1 else None), terms, values, packets)
 
@@ -151,7 +152,7 @@ class Attempts(Remembering[Tried]):
     ) -> Finding:  # fmt: skip
         about = {**dict.fromkeys(ENDS), **{name: row[name] for name in COLUMNS}, "source.ip": ends[0], "destination.ip": ends[1]}
         seen = [Witness("", packet, time, row["event.end"], "unknown") for packet, time in packets[:MOST_WITNESSES]]
-        notice = Notice(rule, about, seen, terms, TECHNIQUES[rule], RESPOND[rule], lambda _: dict(values))
+        notice = Notice(rule, about, seen, terms, TECHNIQUES[rule], RESPOND[rule], lambda language: _words(values, language))
         return replace(found(self.name, self._files, notice, _say), effects=(), activities=())  # no protocol, no activity
 
 
@@ -175,6 +176,17 @@ def _calls(row: Row) -> Iterator[tuple[str, str]]:
     """(source, thing) of what devices call."""
     for call in row["calls"]:
         yield call["source"], _port(call["destination"], "tcp", call["port"])
+
+
+def _words(values: Mapping[str, object], language: str) -> dict[str, object]:
+    comma = say("detectors.phrase.comma", language)
+    return {name: comma.join(map(str, cast("list[object]", value))) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _read(thing: str) -> str:
+    """A port as people write it: 10.0.0.2:502, [fd00::2]:502."""
+    host, _, port = thing.replace(" ", "/").split("/")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _port(host: str, transport: str, port: int) -> str:
