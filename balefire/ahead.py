@@ -5,15 +5,20 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from sensors.sources.files import Pipe
+
 Item = TypeVar("Item")
 
 TURN_S: Final = 0.0005  # a kernel that returns waits no longer than this for its turn; Python's default would be ten batches
 PAUSE_S: Final = 0.05  # between looks at whether to stop
+COMMIT_S: Final = 1.5  # what goes on without end is handed on as often as this; where it pauses, sooner
+PAUSED_S: Final = 1.0
 
 
 class UnwantedError(Exception):
@@ -75,3 +80,18 @@ def ahead(
         stop.set()
         thread.join()
         sys.setswitchinterval(turn)
+
+
+def due_of(pipe: Pipe) -> Callable[[], bool]:
+    """Is it time to hand on what was released? Asked after every batch of a pipe."""
+    last = 0.0
+
+    def due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < (COMMIT_S if pipe.ready() else PAUSED_S):
+            return False
+        last = now
+        return True
+
+    return due

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute
 
-from balefire.ahead import ahead
+from balefire.ahead import ahead, due_of
 from balefire.keeping import Keeping
 from balefire.naming import Names
 from balefire.outbox import Outbox
+from balefire.resuming import Resuming
 from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
@@ -46,15 +47,12 @@ if TYPE_CHECKING:
     from detectors.detector import Detector
     from records.store.contract import Store, Written
     from sensors.sources.again import Marks
-    from sensors.sources.files import Pipe
     from sensors.sources.pcap import Capture
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
 JUDGED_ROWS: Final = 10_000  # activities at a time
-COMMIT_S: Final = 1.5  # and, of what goes on without end, as often as this, where it pauses sooner
-PAUSED_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Plan:
     """What to replay and under which names. `learn` teaches and is neither stored nor judged; `rules` stand beside the bundled ones.
 
     `criticality` tells what devices matter to the plant, by address or network; `keep` how much is kept of the packets of findings,
-    `dissect` what tshark may take to name what is not understood.
+    `dissect` what tshark may take to name what is not understood. `resume`: detectors go on where those of this observer stopped before.
     """
 
     captures: Sequence[Capture]
@@ -74,6 +72,7 @@ class Plan:
     language: str = "en"
     keep: Keep = field(default_factory=Keep)
     dissect: Dissect = field(default_factory=Dissect)
+    resume: bool = False
 
     def observer_of(self, capture: Capture) -> str:
         """The name of the observer: as given, else of the capture's content, so that the same capture always gives the same identities."""
@@ -134,6 +133,8 @@ class Replay:
         self._touched: set[str] = set()
         self._newest: int | None = None
         self._learned: dict[str, bytes | None] = {}
+        self._judging: dict[str, list[Detector]] = {}
+        self._resuming = Resuming(store, plan.observer if plan.resume else None, self._learned, lambda text: self.note(text))
         self._baseline = ""  # the version of what was learned
         self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
 
@@ -161,7 +162,6 @@ class Replay:
         self._stopped = True
 
     def _captures(self, ruling: Ruling) -> list[dict[str, Any]]:
-        judges: dict[str, list[Detector]] = {}
         inputs: list[dict[str, Any]] = []
         for number, capture in enumerate(self.plan.captures):
             if first := _same(capture, self.plan.captures[:number]):
@@ -172,7 +172,7 @@ class Replay:
                 self.errors.append(InputError("unread", file=capture.name))
                 inputs.append(input_row(capture, Totals(), self.errors[-1].text(self.plan.language)))
             else:
-                inputs.append(self._capture(capture, self._sensor(capture), judges, ruling))
+                inputs.append(self._capture(capture, self._sensor(capture), ruling))
         return inputs
 
     def _sensor(self, capture: Capture) -> Sensor:
@@ -223,16 +223,17 @@ class Replay:
                 detector.restore(old.state())
         return fresh
 
-    def _capture(self, capture: Capture, sensor: Sensor, judges: dict[str, list[Detector]], ruling: Ruling) -> dict[str, Any]:
+    def _capture(self, capture: Capture, sensor: Sensor, ruling: Ruling) -> dict[str, Any]:
         """One capture, in bounded commits; its entry of `inputs`. The engine is ahead while what it gave is judged and stored."""
         before = len(self.errors)
-        waiting = Waiting()
+        waiting, judges = Waiting(), self._judging
         history = self.plan.observer or capture.path
         marks = self.keeping.begin(history, capture)
 
         def judged() -> None:
             if history not in judges and capture.error is None:  # captures of one observer are one history
                 judges[history] = self._judges(ruling)
+                self._resuming.resume(judges[history])
 
         for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None, meanwhile=judged):
             changed = (
@@ -253,7 +254,8 @@ class Replay:
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
-        self._commit(waiting, ruling, history, sensor, placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant))
+        assets = placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant)
+        self._commit(waiting, ruling, history, sensor, assets, last=True)
         self.keeping.thin(aged=True)
         totals = sensor.totals
         self.names.mark(totals.unknown)
@@ -267,7 +269,7 @@ class Replay:
             self.errors.append(capture.error)
             return
         source = open_capture(capture, marks)
-        due = _due(capture.pipe) if capture.pipe else lambda: False
+        due = due_of(capture.pipe) if capture.pipe else lambda: False
 
         def asked() -> bool:
             check()
@@ -286,7 +288,7 @@ class Replay:
         finally:
             source.close()
 
-    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = ()) -> None:
+    def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = (), last: bool = False) -> None:
         """What waits is on its way to the store: written now, or when the store is back."""
         self.names.ask(sensor.unknown, self.keeping.keeper(history))
         evidence = self.keeping.of(history, waiting.findings)
@@ -296,6 +298,7 @@ class Replay:
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
         times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
         self._newest = max((moment for moment in times if moment is not None), default=None)
+        state |= self._resuming.state(self._judging.get(history, ()), batch.activities, last)
         self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 
     def _deliver(self, given: Commit) -> None:
@@ -387,18 +390,3 @@ def _earliest(batch: Batch) -> int | None:
 def _same(capture: Capture, earlier: Sequence[Capture]) -> Capture | None:
     """The capture before this one that holds the same, if there is one; digests are waited for only where sizes are equal."""
     return next((other for other in earlier if other.error is None and (other.size, other.sha256) == (capture.size, capture.sha256)), None)
-
-
-def _due(pipe: Pipe) -> Callable[[], bool]:
-    """Is it time to hand on what was released? Asked after every batch of a pipe."""
-    last = 0.0
-
-    def due() -> bool:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < (COMMIT_S if pipe.ready() else PAUSED_S):
-            return False
-        last = now
-        return True
-
-    return due

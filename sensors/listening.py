@@ -1,8 +1,8 @@
-"""`python -m sensors.listening IFACE…`: what live interfaces bring, as a pcapng on standard output, until SIGTERM.
+"""`python -m sensors.listening PLACE…`: what live interfaces bring, or captures that others write, as a pcapng on standard output, until SIGTERM.
 
 What it has to say it says on standard error, a JSON object a line.
 
-It is a process of its own, so that nothing that judges or stores ever keeps a packet waiting. Each second it tells what time it is and what the kernel dropped
+It is a process of its own, so that nothing that judges or stores ever keeps a packet waiting. Each second it tells what time it is and what was dropped
 (interface statistics), whether packets come or not: so whoever reads knows that silence is silence.
 """
 
@@ -22,14 +22,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from records.errors import BalefireError
+from records.errors import BalefireError, UsageError
+from sensors.pcapng import Writer
+from sensors.recording import Recording
+from sensors.sources.doors import door, leads_elsewhere
 from sensors.sources.interfaces import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from sensors.recording import Recording
-    from sensors.sources.ring import Rings
+    from sensors.source import Intake
 
 TICK_S: Final = 1.0
 WAIT_MS: Final = 100
@@ -40,41 +42,48 @@ NO_NEW_PRIVILEGES: Final = 38
 
 
 class Listening:
-    """The loop."""
+    """The loop: what an intake gives goes to `out`, and to the disk where it is recorded."""
 
-    def __init__(self, rings: Rings, out: int, recording: Recording | None) -> None:
-        self._rings, self._out, self._recording = rings, out, recording
-        self._refused = ""
+    def __init__(self, intake: Intake, out: int, record: Path | None, most: int) -> None:
+        self._intake, self._out = intake, out
+        self._head = io.BytesIO()
+        self._writer = Writer(self._head, application=OURS.decode())
+        self._recording = Recording(record, self._head.getvalue(), most) if record else None
+        self._described, self._refused = 0, ""
         self.stopped = False
 
     def run(self) -> None:
         """Until it is stopped; then what is there is written."""
-        from sensors.sources.ring import HOLD, clock
-
+        intake = self._intake
         due, poll = time.monotonic() + TICK_S, self._poll()
-        say({"ready": list(self._rings.names)})
+        self._send(self._head.getvalue())
+        self._describe()
+        say({"ready": list(intake.names)})
         while not self.stopped:
             wrote = self._write()
             if time.monotonic() >= due:
                 due += TICK_S
-                if said := self._rings.look():
-                    poll = self._poll()
-                    for name, what in said:
-                        say({what: name})
-                self._put(self._rings.statistics(clock() - HOLD))
+                self._look()
+                poll = self._poll()
+                self._put(intake.statistics())
                 self._look_at_recording()
             elif not wrote and (events := poll.poll(WAIT_MS)):
                 if any(event & select.POLLERR for _, event in events):  # an interface went down; nothing is lost of what came before
-                    self._rings.forget_errors()
+                    intake.forget_errors()
                 time.sleep(PAUSE_S)
-        time.sleep(2 * HOLD / 1e9)  # what came before lies in blocks that are ours by then
+        intake.stop()
         while self._write(last=True):
             pass
-        self._put(self._rings.statistics(clock()))
+        self._put(intake.statistics(last=True))
         if self._recording is not None:
             self._recording.close()
+        self._look()
         self._look_at_recording()
-        say({"ended": self._rings.counts()})
+        say({"ended": intake.counts()})
+
+    def _look(self) -> None:
+        for told in self._intake.look():
+            say(told)
 
     def _look_at_recording(self) -> None:
         """Say once that the disk refuses, and once that it takes again."""
@@ -87,22 +96,35 @@ class Listening:
 
     def _write(self, last: bool = False) -> int:
         """What has come by now; how many octets."""
-        from sensors.sources.ring import FOREVER, clock, until
-
-        taken = self._rings.take(FOREVER if last else until(self._rings, clock()))
+        taken = self._intake.take(last)
+        self._describe()
         self._put(taken)
         return len(taken)
+
+    def _describe(self) -> None:
+        """Interfaces stand before their packets."""
+        before = self._head.tell()
+        for interface in self._intake.interfaces[self._described :]:
+            self._writer.number(interface)
+            self._described += 1
+        if described := self._head.getvalue()[before:]:
+            self._send(described)
+            if self._recording is not None:
+                self._recording.describe(described)
 
     def _put(self, octets: bytes | memoryview) -> None:
         if self._recording is not None and len(octets):
             self._recording.write(octets)
+        self._send(octets)
+
+    def _send(self, octets: bytes | memoryview) -> None:
         rest = memoryview(octets)
         while rest:
             rest = rest[os.write(self._out, rest) :]
 
     def _poll(self) -> select.poll:
         poll = select.poll()
-        for number in self._rings.sockets():
+        for number in self._intake.sockets():
             poll.register(number, select.POLLIN)
         return poll
 
@@ -114,17 +136,46 @@ def say(told: dict[str, object]) -> None:
 
 
 def harden() -> None:
-    """End with the process that started this, and never get more privileges than there are."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
-    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    """End with the process that started this, and never get more privileges than there are, where the system has a word for that."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+        libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+
+
+def confine(record: Path | None, places: Sequence[str]) -> None:
+    """Write nothing but the recording, kernels that are compiled, and folders into which captures fall; have no TCP where none is asked for."""
+    from sensors import fence
+    from sensors.engine.mode import cache_directory
+
+    folders = [Path(place) for place in places if leads_elsewhere(place) and "://" not in place]
+    fence.confine([Path(os.devnull).parent, cache_directory().parent, *folders, *([record] if record else [])], tcp=any("://" in place for place in places))
+
+
+def opener(places: Sequence[str], expression: str, octets: int, portable: bool) -> Callable[[], Intake]:
+    """What opens these places, compiled already; it raises BalefireError, as this does for places that cannot be listened to together."""
+    elsewhere = [leads_elsewhere(place) for place in places]
+    if not portable and not any(elsewhere):
+        from sensors.sources.filters import Program
+        from sensors.sources.ring import Rings, prepare
+
+        prepare()
+        program = Program(expression) if expression else None
+        return lambda: Rings(places, program, octets)
+    if not portable and not all(elsewhere):
+        raise UsageError("live.mixed", interface=places[elsewhere.index(False)])
+    from sensors.sources import feeds
+
+    feeds.prepare()
+    return lambda: feeds.Feeds([door(place, expression) for place in places])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(prog="sensors.listening")
-    parser.add_argument("interfaces", nargs="+")
+    parser.add_argument("places", nargs="+")
     parser.add_argument("--filter", default="")
+    parser.add_argument("--portable", action="store_true", help="listen to interfaces by scapy, in a process of its own")
     parser.add_argument("--mebibytes", type=int, default=32, help="of each ring")
     parser.add_argument("--record", type=Path, help="a folder for what comes")
     parser.add_argument("--recorded", type=int, default=10240, help="MiB of it")
@@ -132,40 +183,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
-    from sensors.pcapng import Writer
-    from sensors.recording import Recording
-    from sensors.sources.filters import Program
-    from sensors.sources.ring import Rings, prepare
-
-    prepare()
-    if given.wait and not sys.stdin.readline():
-        return 0
+    confine(given.record, given.places)
     try:
-        rings = Rings(given.interfaces, Program(given.filter) if given.filter else None, given.mebibytes << 20)
+        opened = opener(given.places, given.filter, given.mebibytes << 20, given.portable)
+        if given.wait and not sys.stdin.readline():
+            return 0
+        intake = opened()
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
-    head = io.BytesIO()
-    writer = Writer(head, application=OURS.decode())
-    for interface in rings.interfaces:
-        writer.number(interface)
-    recording = Recording(given.record, head.getvalue(), given.recorded << 20) if given.record else None
-    listening = Listening(rings, sys.stdout.fileno(), recording)
+    listening = Listening(intake, sys.stdout.fileno(), given.record, given.recorded << 20)
 
     def stop(*_: object) -> None:
         listening.stopped = True
 
     signal.signal(signal.SIGTERM, stop)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone lets it hold more
         fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
     try:
-        sys.stdout.buffer.write(head.getvalue())
-        sys.stdout.buffer.flush()
         listening.run()
     except BrokenPipeError:  # nobody reads any more
         pass
     finally:
-        rings.close()
+        intake.close()
     return 0
 
 

@@ -19,7 +19,7 @@ FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there 
 
 
 class Recording:
-    """A folder of such files: at most `most` octets of them, while at least `floor` stay free. `head` is what each begins with: the section, the interfaces."""
+    """A folder of such files: at most `most` octets of them, while at least `floor` stay free. `head` is what each begins with."""
 
     def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR) -> None:
         self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
@@ -39,6 +39,12 @@ class Recording:
         except OSError as error:
             self.refused = error.strerror or str(error)
             self.close()
+
+    def describe(self, octets: bytes) -> None:
+        """One more interface: it is in the file that is written, and files begin with it from now on."""
+        self._head += octets
+        if self._file is not None and self._octets < self._segment:
+            self.write(octets)
 
     def flush(self) -> None:
         """What was kept is in the file."""

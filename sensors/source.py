@@ -1,4 +1,4 @@
-"""What a source of packets is. One file a source in `sensors/sources`."""
+"""What a source of packets is, and what a listener takes them from. One file each in `sensors/sources`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from records.errors import BalefireError
+    from sensors.pcapng import Interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +65,50 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files."""
+        ...
+
+
+class Intake(Protocol):
+    """What a process that listens takes packets from: kernel rings, or captures that others write."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What is listened to."""
+        ...
+
+    @property
+    def interfaces(self) -> Sequence[Interface]:
+        """Those of all packets that were taken, in the order of their numbers; more may come."""
+        ...
+
+    def take(self, last: bool = False) -> bytes | memoryview:
+        """Packets as blocks of a pcapng, none where there are none now; `last`, after `stop`: none where there are no more."""
+        ...
+
+    def statistics(self, last: bool = False) -> bytes:
+        """What time it is, and for each interface what it took and what was dropped, as blocks of a pcapng."""
+        ...
+
+    def look(self) -> list[dict[str, object]]:
+        """What people should hear, since the last look."""
+        ...
+
+    def sockets(self) -> list[int]:
+        """What to wait for; another after a look that told something."""
+        ...
+
+    def forget_errors(self) -> None:
+        """What was waited for had an error."""
+        ...
+
+    def stop(self) -> None:
+        """Nothing more is wanted."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """What there was, in all."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
         ...

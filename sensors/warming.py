@@ -12,8 +12,8 @@ from typing import Final
 
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
+from sensors.sources import feeds, ring
 from sensors.sources.pcap import find, open_capture
-from sensors.sources.ring import prepare
 
 _FRAME: Final = bytes(60)
 _CLASSIC: Final = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 1, 0, len(_FRAME), len(_FRAME)) + _FRAME
@@ -39,7 +39,8 @@ def _compile(task: tuple[str, int]) -> None:
     elif kind == "protocol":
         protocols()[number].dissect(sensor.memory, sensor.messages, sensor.which[:0], sensor.operations, 0, sensor.samples, 0, sensor.contexts, sensor.joints)
     elif kind == "ring":
-        prepare()
+        ring.prepare()
+        feeds.prepare()
     else:
         _read(sensor)
 

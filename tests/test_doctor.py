@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli import balefire
 from tests.veth import ROOT, wires
 from tests.wire import Talk, mbap, read, save
 
@@ -55,10 +56,10 @@ def test_a_mirror_of_one_direction_is_said(tmp_path: Path) -> None:
         for again in range(20):
             talk.ask(mbap(number + again, read(0, 2)))
     packets = sorted((packet for talk in talks for packet in talk.packets[::1] if packet.data[34:36] != b"\x01\xf6"), key=lambda packet: packet.time)
-    balefire = (sys.executable, "-m", "balefire")
-    command = (*balefire, "replay", str(save(packets, tmp_path / "half.pcap")), "--store", str(tmp_path / "store"), "--observer", "plant")
+    program = (sys.executable, "-m", "balefire")
+    command = (*program, "replay", str(save(packets, tmp_path / "half.pcap")), "--store", str(tmp_path / "store"), "--observer", "plant")
     subprocess.run(command, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True)
-    told = asked((*balefire, "doctor", "--store", str(tmp_path / "store")))[1]
+    told = asked((*program, "doctor", "--store", str(tmp_path / "store")))[1]
     assert "one direction" in str(told[None, "mirror"])
     assert (told[None, "trail"], told[None, "disk"]) == (None, None), "the store is looked at, too"
 
@@ -69,3 +70,15 @@ def test_the_right_to_listen_is_asked_for(tmp_path: Path) -> None:
     capable = int(rights, 16) >> 13 & 1
     assert (told[None, "privilege"] is None) == bool(capable)
     assert (None, "free") in told
+
+
+def test_a_kernel_that_cannot_confine_is_said_and_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("doctor", "--store", str(tmp_path / "none"), "--json")
+    before = balefire(*words)
+    monkeypatch.setattr("sensors.fence.version", lambda: 0)
+    after = balefire(*words)
+    assert after.exit_code == before.exit_code
+    (told,) = [check for check in json.loads(after.stdout)["checks"] if check["check"] == "fence"]
+    assert "Landlock" in told["advice"]
+    monkeypatch.setattr("sensors.fence.version", lambda: 7)
+    assert all(check["well"] for check in json.loads(balefire(*words).stdout)["checks"] if check["check"] == "fence")

@@ -12,6 +12,7 @@ SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py
 
 # Stacks of the tests' plants: scapy is GPL-2.0-only and c104 GPL-3.0, the others speak where Balefire only listens.
 TEST_ONLY = {"scapy", "c104", "cpppo", "pymodbus", "hypothesis", "pytest", "playwright"}
+APART = {"sensors/sniffer.py": {"scapy"}}  # a process of its own, which shares no code with the rest
 SENDING_MODULES = {"socket", "socketserver", "asyncio", "requests", "httpx", "aiohttp", "smtplib", "ftplib", "urllib3", "paramiko"}
 SENDING_SUBMODULES = {"urllib.request", "http.client", "xmlrpc.client"}
 SENDING_CALLS = {"send", "sendto", "sendall", "sendmsg", "sendfile", "sendp", "sr", "sr1", "srp", "connect_ex", "create_connection", "urlopen"}
@@ -21,6 +22,7 @@ READERS = {  # what could send and only reads
     "sensors/vendors.py": ("asyncio",),  # aiooui: its own file
     "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
     "sensors/faces.py": ("socket",),  # asks the system how interfaces are
+    "sensors/sources/doors.py": ("socket",),  # connects, and waits for connections, to be given captures; says nothing there
     "sensors/sources/ring.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
 }
 
@@ -56,8 +58,15 @@ def test_imports_point_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nothing_imports_what_only_tests_may(path: Path) -> None:
-    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in TEST_ONLY]
+    barred = TEST_ONLY - APART.get(name_of(path), set[str]())
+    wrong = [f"{name_of(path)}:{line}: {module}" for line, module in imports(path) if module.split(".")[0] in barred]
     assert not wrong
+
+
+def test_what_stands_apart_shares_no_code() -> None:
+    apart = {name.removesuffix(".py").replace("/", ".") for name in APART}
+    assert not [module for name in APART for _line, module in imports(ROOT / name) if module.split(".")[0] in LAYERS]
+    assert not [name_of(path) for path in SOURCES for _line, module in imports(path) if module in apart]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

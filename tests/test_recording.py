@@ -83,6 +83,28 @@ def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     assert [len(list(read(file.read_bytes()))) for file in (tmp_path / "kept").glob("*")] == [1]
 
 
+def test_every_file_begins_with_the_interfaces_so_far(tmp_path: Path) -> None:
+    """One that comes up while it is recorded: in the file that is written, and in each after it."""
+    kept: Any = Kept()
+    writer, later = Writer(kept, application="Balefire"), Interface("in1", 1, 0)
+    writer.number(FACE)
+    recording = Recording(tmp_path, kept.octets, most=100_000, segment=2_000, floor=0)
+    for packet in some(3):
+        recording.write(blocks([packet])[0])
+    before = len(kept.octets)
+    writer.number(later)
+    recording.describe(kept.octets[before:])
+    packets = [Packet(packet.time, packet.wire, packet.octets, later) for packet in some(20)]
+    for packet in packets:
+        before = len(kept.octets)
+        writer.add(packet)
+        recording.write(kept.octets[before:])
+    recording.close()
+    told = [packet for file in sorted(tmp_path.glob("*.pcapng")) for packet in read(file.read_bytes())]
+    assert len(list(tmp_path.glob("*.pcapng"))) > 3
+    assert told == some(3) + packets
+
+
 def rows(store: Path, table: str) -> list[str]:
     """What a store holds, without what tells one run from the other."""
     words = (sys.executable, "-m", "balefire", table, "--store", str(store), "--json", "--limit", "10000")

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from balefire.screen import Screen
     from records.store.examining import Check
 
-OWN: Final = {"there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "free", "mirror", "door"}
+OWN: Final = {
+    "there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "fence", "free", "mirror", "door",
+}  # fmt: skip
+MILD: Final = {"fence"}  # what one can do without
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
 
 
@@ -33,7 +36,7 @@ def doctor(screen: Screen, interfaces: tuple[str, ...], as_json: bool) -> None:
         raise UsageError("live.linux")
     found = [(name, check) for name in dict.fromkeys(interfaces) for check in _interface(name)]
     found += [("", check) for check in (*_machine(), _door(screen), *_store(screen))]
-    if not all(check.well for _, check in found):
+    if not all(check.well for _, check in found if check.name not in MILD):
         screen.worse(1)
     told = [(name, check, None if check.well else _advice(screen, name, check)) for name, check in found]
     if as_json:
@@ -79,11 +82,13 @@ def _machine() -> Iterator[Check]:
     from sensors.dissection import available
     from sensors.engine import mode
     from sensors.faces import clock_is_kept, may_listen
+    from sensors.fence import version
 
     yield Check("privilege", may_listen())
     yield Check("clock", clock_is_kept())
     yield Check("tshark", available() is not None)
     yield Check("kernels", mode.is_warm())
+    yield Check("fence", version() > 0)
 
 
 def _door(screen: Screen) -> Check:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from balefire.command import HELP, Globals, keeps, speaks
-from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -31,7 +30,8 @@ DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that 
 
 
 @click.command(help=say("cli.help.serve", HELP))
-@click.argument("interfaces", nargs=-1, required=True, metavar="IFACE…")
+@click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
+@click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
 @click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
 @click.option("--record", type=click.Path(), metavar="DIR", help=say("cli.option.record", HELP))
 @click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
@@ -41,15 +41,22 @@ DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that 
 @keeps
 @speaks
 @click.pass_context
-def serve(context: click.Context, screen: Screen, interfaces: tuple[str, ...], port: int | None, as_json: bool, **given: str | Sequence[str] | None) -> None:
+def serve(
+    context: click.Context,
+    screen: Screen,
+    interfaces: tuple[str, ...],
+    portable: bool,
+    port: int | None,
+    as_json: bool,
+    **given: str | Sequence[str] | None,
+) -> None:
     """Keep both running until SIGINT or SIGTERM."""
-    if sys.platform != "linux":
-        raise UsageError("live.linux")
     from records.store import open_store
 
     open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
     names = {"expression": "filter"}
     options = [word for name in ("expression", "record", "site", "observer", "rules") for word in _option(names.get(name, name), given[name])]
+    options += ["--portable"] if portable else []
     settings = (context.find_object(Globals) or Globals()).settings
     more = ["--store", screen.store, "--language", screen.language, *(["--json"] if as_json else [])]
     jobs = (
@@ -96,7 +103,8 @@ class Job:
 
 
 def _tie() -> None:
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 class Supervisor:

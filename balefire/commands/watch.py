@@ -1,4 +1,4 @@
-"""Live interfaces, the whole way: what comes is judged and stored as it comes, until Ctrl-C or SIGTERM."""
+"""Live interfaces, and captures that others write, the whole way: what comes is judged and stored as it comes, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import click
+import platformdirs
 
 from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
@@ -32,11 +34,14 @@ if TYPE_CHECKING:
 
 END_S: Final = 10.0  # that a listener may take until it has ended
 AMBIENT, CLEAR_ALL, NO_NEW_PRIVILEGES = 47, 4, 38  # linux/prctl.h
+NEWS: Final = ("gone", "back", "came", "left", "away", "crowded", "unrecorded", "recorded")  # what a listener says, by its name in the catalogue
+USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered"}
 CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 
 
 @click.command(help=say("cli.help.watch", HELP))
-@click.argument("interfaces", nargs=-1, required=True, metavar="IFACE…")
+@click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
+@click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
 @click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP))
 @click.option("--record-mib", "recorded", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP))
@@ -48,6 +53,7 @@ CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 def watch(
     screen: Screen,
     interfaces: tuple[str, ...],
+    portable: bool,
     expression: str,
     record: Path | None,
     recorded: int,
@@ -57,22 +63,33 @@ def watch(
     as_json: bool,
 ) -> None:
     """Listen for as long as it is wanted; alerts are told as they come up."""
-    if sys.platform != "linux":
-        raise UsageError("live.linux")
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
     more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
+    more += ["--portable"] if portable or sys.platform != "linux" else []
     with _listener(interfaces, more) as process:
+        _confine(screen)
         from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
 
         check(screen, rules)
         _warm(screen)
         with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
-            capture = _listening(screen, process, interfaces, observer)
-        taken_in(screen, as_json, lambda alert: _tell(screen, alert), captures=[capture], learn=(), observer=observer, site=site or settings.site, rules=rules)
+            capture, teller = _listening(screen, process, interfaces, observer)
+        taken_in(
+            screen,
+            as_json,
+            lambda alert: _tell(screen, alert),
+            captures=[capture],
+            learn=(),
+            observer=observer,
+            site=site or settings.site,
+            rules=rules,
+            resume=True,
+        )
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
+        teller.join(END_S)  # what it said last
 
 
 def _tell(screen: Screen, alert: Alert) -> None:
@@ -108,28 +125,32 @@ def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen
         process.communicate()
 
 
-def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> Capture:
-    """Have it listen: what it brings, as a capture that has no end until it is stopped. Raises UsageError and InputError."""
+def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> tuple[Capture, threading.Thread]:
+    """Have it listen: what it brings, as a capture that has no end until it is stopped, and who tells what it says. Raises UsageError and InputError."""
     from sensors.sources.pcap import listen
 
     said, brought, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdout, process.stdin))
-    told.write(b"\n")
-    told.flush()
-    _begun(said)
+    with suppress(BrokenPipeError):  # it has ended already, and said why
+        told.write(b"\n")
+        told.flush()
+    names = ", ".join(_begun(said))
 
     def stop(*_: object) -> None:
         process.terminate()
 
     for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
         signal.signal(number, stop)
-    screen.note(screen.say("cli.watch.begun", interfaces=", ".join(interfaces), observer=observer))
-    threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True).start()
+    screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
+    teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
+    teller.start()
     (capture,) = listen(brought, "+".join(interfaces), process.terminate)
-    return capture
+    return capture, teller
 
 
 def _forgo() -> None:
     """The right to packets is the listener's alone: what judges and stores has no use for it (capabilities(7), capset(2))."""
+    if sys.platform != "linux":  # there it is no right of its own
+        return
     libc = ctypes.CDLL(None)
     libc.prctl(AMBIENT, CLEAR_ALL, 0, 0, 0)
     head, rights = struct.pack("=Ii", CAPABILITY_VERSION, 0), ctypes.create_string_buffer(24)
@@ -139,25 +160,37 @@ def _forgo() -> None:
     libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # … nor has anything that it starts, where this very Python has the right by its file (containers)
 
 
-def _begun(said: Iterable[bytes]) -> None:
-    """Wait until it listens. Raises what keeps it from that."""
+def _confine(screen: Screen) -> None:
+    """It reads what others sent, and writes nothing but the store, what waits for it, reports, and what is made anew when it is lost."""
+    from sensors.fence import confine
+
+    named = (os.environ.get("BALEFIRE_SPOOL"), screen.settings.reports.directory, "" if "://" in screen.store else screen.store)
+    own = (platformdirs.user_data_path("balefire"), platformdirs.user_cache_path(), Path(tempfile.gettempdir()), Path(os.devnull).parent)
+    confine((*own, *(Path(place) for place in named if place)), tcp=True)
+
+
+def _begun(said: Iterable[bytes]) -> list[str]:
+    """Wait until it listens: to what. Raises what keeps it from that."""
     for line in said:
         told: dict[str, Any] = _told(line)
         if "ready" in told:
-            return
+            return told["ready"]
         if "error" in told:
-            kind = UsageError if told["error"] in {"live.filter", "live.libpcap", "live.missing"} else InputError
-            raise kind(told["error"], **told["values"])
+            raise (UsageError if told["error"] in USAGE else InputError)(told["error"], **told["values"])
     raise InputError("live.ended", status="-")
 
 
 def _relay(screen: Screen, said: Iterable[bytes]) -> None:
-    """Tell people what the listener says while it runs."""
+    """Tell people what the listener says while it runs; what is bad counts once for all that are bad alike."""
     for line in said:
         told = _told(line)
-        for what in ("gone", "back", "unrecorded", "recorded"):
+        if "error" in told:
+            screen.fail(InputError(told["error"], **told["values"]))
+        elif told.get("ended", {}).get("bad"):
+            screen.note(screen.count("cli.watch.bad", told["ended"]["bad"]))
+        for what in NEWS:
             if what in told:
-                screen.note(screen.say(f"cli.watch.{what}", what=told[what]))
+                screen.note(screen.say(f"cli.watch.{what}", **{"what" if name == what else name: value for name, value in told.items()}))
 
 
 def _told(line: bytes) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def listen(file: BinaryIO | None = None, name: str = STDIN, end: Callable[[], No
         found.append(_bad(name, InputError("capture.empty", file=name)))
         return found
     try:
-        pipe = Pipe(file or sys.stdin.buffer, lambda stream: _first(stream, name, whole=False)[0] is not None, end)
+        pipe = Pipe(file or sys.stdin.buffer, lambda stream: _begun(stream, name), end)
         first, problem = _first(pipe.beginning(), name, whole=pipe.short)
         digest = "" if problem is not None and problem.key == "capture.unknown" else pipe.salt
         found.append(Capture(name, name, digest, first, problem, len(pipe.head) if pipe.short else ENDLESS, pipe=pipe))
@@ -203,6 +203,12 @@ def _first(stream: Stream, path: str, whole: bool = True) -> tuple[int | None, I
         return look(head, path), None
     except InputError as error:
         return None, error
+
+
+def _begun(stream: Stream, name: str) -> bool:
+    """Is there a packet, or will there never be one? Raises OSError."""
+    first, problem = _first(stream, name, whole=False)
+    return first is not None or (problem is not None and problem.key in {"capture.unknown", "capture.linktype"})
 
 
 def _bad(path: str, error: BalefireError) -> Capture:

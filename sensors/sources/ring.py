@@ -22,7 +22,7 @@ from records.errors import InputError
 from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32le
 from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Interface, statistics
-from sensors.sources.formats import ENHANCED
+from sensors.sources.blocks import HEAD, frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,19 +46,10 @@ BLOCKS: Final = 32
 FRAME: Final = 2048  # only counts for the kernel's own sums
 RETIRE_MS: Final = 20  # a block that has packets is ours after so long
 HOLD: Final = 60_000_000  # nanoseconds after which a packet surely lies in a block that is ours
-HEAD: Final = 28  # octets of an enhanced packet block before its packet
 WIDEST: Final = 1 << 18
 ARPHRD: Final = {1: 1, 772: 1, 65534: 101}  # kinds of interfaces: Ethernet, loopback, tunnels of bare IP → link types
 
 CURSOR: Final = np.dtype([(name, "i8") for name in ("at", "end", "left", "time", "number", "packets")] + [("short", "u1")], align=True)
-
-
-@inline
-def _put32(out: Any, at: int, value: int) -> None:
-    put(out, at, value)
-    put(out, at + 1, value >> 8)
-    put(out, at + 2, value >> 16)
-    put(out, at + 3, value >> 24)
 
 
 @inline
@@ -73,18 +64,9 @@ def _write(memory: Any, cursor: Any, out: Any, at: int) -> int:
     status, begin = u32le(memory, cursor.at + 20, cursor.end, cursor), cursor.at + u16le(memory, cursor.at + 24, cursor.end, cursor)
     tag = 4 if status & VLAN_VALID and captured >= MACS else 0
     captured = min(captured, WIDEST)
-    octets = HEAD + (captured + tag + 3 & ~3) + 4
-    if at + octets > len(out):
+    end = frame(out, at, cursor.number, cursor.time, captured + tag, wire + tag)
+    if end < 0:
         return -1
-    _put32(out, at, ENHANCED)
-    _put32(out, at + 4, octets)
-    _put32(out, at + 8, cursor.number)
-    _put32(out, at + 12, cursor.time >> 32)
-    _put32(out, at + 16, cursor.time)
-    _put32(out, at + 20, captured + tag)
-    _put32(out, at + 24, wire + tag)
-    _put32(out, at + octets - 8, 0)
-    _put32(out, at + octets - 4, octets)
     to = at + HEAD
     if tag:
         tpid = u16le(memory, cursor.at + 36, cursor.end, cursor) if status & TPID_VALID else VLAN
@@ -97,7 +79,7 @@ def _write(memory: Any, cursor: Any, out: Any, at: int) -> int:
         carry(memory, begin + MACS, out, to + MACS + 4, captured - MACS)
     else:
         carry(memory, begin, out, to, captured)
-    return at + octets
+    return end
 
 
 @entry
@@ -184,8 +166,9 @@ class Rings:
         self._written, self.out = memoryview(written), np.frombuffer(written, np.uint8)
         self._dropped = [0] * len(names)
 
-    def take(self, until: int) -> memoryview:
-        """Packets before this time as blocks of a pcapng, as many as come at once; none where there are none."""
+    def take(self, last: bool = False) -> memoryview:
+        """Packets as blocks of a pcapng, as many as come at once; none where there are none, or where an older one may still lie with the kernel."""
+        until = FOREVER if last or len(self.names) == 1 else clock() - HOLD
         for number, ring in enumerate(self.rings):
             if ring is not None and self.cursors[number].left == 0:
                 self._load(number)
@@ -218,23 +201,23 @@ class Rings:
         """What to wait for."""
         return [ring.socket.fileno() for ring in self.rings if ring]
 
-    def statistics(self, now: int) -> bytes:
+    def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, and what the kernel dropped, as blocks of a pcapng."""
         for number, ring in enumerate(self.rings):
             if ring is not None:
                 self._dropped[number] += ring.dropped()
                 if self.cursors[number].left == 0:
                     self._load(number)
-        now = settled(self.cursors, now)
+        now = settled(self.cursors, clock() - (0 if last else HOLD))
         return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped) for number, dropped in enumerate(self._dropped))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that the kernel dropped."""
         return {"packets": int(self.cursors.packets.sum()), "dropped": sum(self._dropped)}
 
-    def look(self) -> list[tuple[str, str]]:
-        """(interface, "gone" or "back") for those that vanished or came again since the last look. What comes again is listened to as before."""
-        said: list[tuple[str, str]] = []
+    def look(self) -> list[dict[str, object]]:
+        """Which interfaces are "gone" or "back" since the last look. What comes again is listened to as before."""
+        said: list[dict[str, object]] = []
         for number, (name, ring) in enumerate(zip(self.names, self.rings, strict=True)):
             try:
                 index = socket.if_nametoindex(name)
@@ -242,13 +225,13 @@ class Rings:
                 index = 0
             if ring is not None and index != ring.index:
                 self._lose(number, ring)
-                said.append((name, "gone"))
+                said.append({"gone": name})
             if self.rings[number] is None and index:
                 try:
                     self.rings[number] = Ring(name, self._program, self._place + number * self._octets, self._octets)
                 except InputError:  # not ready yet: the next look may find it so
                     continue
-                said.append((name, "back"))
+                said.append({"back": name})
         return said
 
     def _lose(self, number: int, ring: Ring) -> None:
@@ -262,6 +245,10 @@ class Rings:
         for ring in self.rings:
             if ring is not None:
                 ring.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    def stop(self) -> None:
+        """No more is wanted: what came before lies in blocks that are ours by the end of this."""
+        time.sleep(2 * HOLD / 1e9)
 
     def close(self) -> None:
         """Stop listening."""
@@ -278,11 +265,6 @@ def prepare() -> None:
 def settled(cursors: Any, now: int) -> int:
     """The time up to which all packets were taken: `now`, or that of the first that waits. Who is behind would else make them late."""
     return min([now, *cursors.time[cursors.left > 0].tolist()])
-
-
-def until(rings: Rings, now: int) -> int:
-    """Packets before this time may be written: no interface has one from before that still lies with the kernel."""
-    return FOREVER if len(rings.names) == 1 else now - HOLD
 
 
 def _index(name: str) -> int:

@@ -1,0 +1,285 @@
+"""Where captures come in that others write as they listen: over TCP (pcap-over-IP), as files in a folder, and from a process that sniffs an interface.
+
+pcap-over-IP is a pcap or pcapng, one end of a connection of TCP to the other, and nothing else; by custom on port 57012. Nothing is ever sent there.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
+from urllib.parse import urlsplit
+
+from records.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
+CALLS, ANSWERS = "tcp", "tcp-listen"
+PORT: Final = 57012
+MOST_LINES: Final = 16  # peers of one door at a time
+WAKE_S: Final = 0.2
+CONNECT_S: Final = 10.0
+LOOK_S: Final = 1.0  # between looks at a folder
+SETTLED_S: Final = 5.0  # since a file was written last
+READ: Final = "read"  # the folder of what was read, inside the other
+FIRST_S, LONGEST_S = 1.0, 30.0  # until the next try: twice as long each time, until something came
+
+
+class Taker(Protocol):
+    """Who takes in what comes through a door."""
+
+    stopped: Event
+
+    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool:
+        """Read a capture to its end, which `end` brings about in order; was there a packet? Without `end` it is a file, of this path."""
+        ...
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Have this done beside all else."""
+        ...
+
+    def say(self, **told: object) -> None:
+        """Have people told."""
+        ...
+
+
+class Door(Protocol):
+    """One of them; opening it raises BalefireError."""
+
+    name: str
+
+    def run(self, taker: Taker) -> None:
+        """Let in what comes, again and again, until the taker has stopped."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+def leads_elsewhere(place: str) -> bool:
+    """Is it no interface, but where a capture comes from?"""
+    return "/" in place  # no interface of any system has one in its name
+
+
+def door(place: str, expression: str = "") -> Door:
+    """The door that a place names: tcp://HOST:PORT, tcp-listen://ADDRESS:PORT, a folder (with a slash), or an interface. Raises UsageError and InputError."""
+    if not leads_elsewhere(place):
+        return Sniffed(place, expression)
+    if expression:
+        raise UsageError("live.unfiltered", place=place)
+    if "://" not in place:
+        return Folder(place)
+    try:
+        parts = urlsplit(place)
+        host, port = parts.hostname, PORT if parts.port is None else parts.port
+    except ValueError:
+        raise UsageError("live.place", place=place) from None
+    rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if rest or parts.scheme not in (CALLS, ANSWERS) or (parts.scheme == CALLS and not (host and port)):
+        raise UsageError("live.place", place=place)
+    return Caller(cast("str", host), port) if parts.scheme == CALLS else Listener(host or "127.0.0.1", port)
+
+
+class Caller:
+    """Connects to whoever gives captures; again, when it went away."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self.name = _named(CALLS, host, port)
+
+    def run(self, taker: Taker) -> None:
+        """See `Door`."""
+        wait, reason = FIRST_S, ""
+        while not taker.stopped.is_set():
+            try:
+                line = self._connected()
+            except OSError as error:
+                if (why := error.strerror or str(error)) != reason:
+                    taker.say(away=self.name, reason=why)
+                reason, came = why, False
+            else:
+                reason = ""
+                taker.say(came=self.name)
+                came = _read(taker, self.name, line)
+                taker.say(left=self.name)
+            wait = FIRST_S if came else min(2 * wait, LONGEST_S)
+            taker.stopped.wait(wait)
+
+    def _connected(self) -> socket.socket:
+        """The first of its addresses that answers. Raises OSError."""
+        failed = OSError("no address")
+        for family, kind, number, _, address in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
+            line = socket.socket(family, kind, number)
+            line.settimeout(CONNECT_S)
+            try:
+                line.connect(address)
+            except OSError as error:
+                line.close()
+                failed = error
+            else:
+                return line
+        raise failed
+
+    def close(self) -> None:
+        """Its one line is closed where it ended."""
+
+
+class Listener:
+    """Waits for those who give captures, several at a time."""
+
+    def __init__(self, address: str, port: int) -> None:
+        try:
+            self._socket = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+        except OSError as error:
+            raise InputError("live.port", place=_named(ANSWERS, address, port), reason=error.strerror or str(error)) from None
+        self._socket.settimeout(WAKE_S)
+        self._lines = 0
+        self.name = _named(ANSWERS, address, self._socket.getsockname()[1])
+
+    def run(self, taker: Taker) -> None:
+        """See `Door`."""
+        while not taker.stopped.is_set():
+            try:
+                line, (peer, *_) = self._socket.accept()
+            except TimeoutError:
+                continue
+            except OSError:  # it was closed, or there is no more room for one
+                taker.stopped.wait(WAKE_S)
+                continue
+            if self._lines >= MOST_LINES:
+                taker.say(crowded=peer, most=MOST_LINES)
+                line.close()
+                continue
+            self._lines += 1
+            taker.do(lambda line=line, peer=str(peer): self._serve(taker, line, peer))
+
+    def _serve(self, taker: Taker, line: socket.socket, peer: str) -> None:
+        try:
+            taker.say(came=peer)
+            _read(taker, peer, line)
+            taker.say(left=peer)
+        finally:
+            self._lines -= 1
+
+    def close(self) -> None:
+        """Nobody comes in any more."""
+        self._socket.close()
+
+
+class Folder:
+    """A folder into which capture files fall. What was read is moved into one inside it, so that it is read once, whatever ends meanwhile."""
+
+    def __init__(self, place: str) -> None:
+        self.name, self._folder = place, Path(place)
+        if not self._folder.is_dir():
+            raise UsageError("capture.missing", file=place)
+        self._seen: dict[Path, tuple[int, int, float]] = {}
+
+    def run(self, taker: Taker) -> None:
+        """See `Door`."""
+        reason = ""
+        while not taker.stopped.wait(LOOK_S):
+            try:
+                for path in self._settled():
+                    if not taker.stopped.is_set():
+                        self._read(taker, path)
+                reason = ""
+            except OSError as error:  # the folder is gone, or may not be written
+                if (why := error.strerror or str(error)) != reason:
+                    taker.say(away=self.name, reason=why)
+                reason = why
+
+    def _settled(self) -> list[Path]:
+        """The files that nobody has written for a while, oldest first."""
+        now, seen = time.monotonic(), dict[Path, tuple[int, int, float]]()
+        for path in self._folder.iterdir():
+            if not path.name.startswith(".") and path.is_file():
+                told = path.stat()
+                size, changed, since = self._seen.get(path, (-1, -1, now))
+                seen[path] = (told.st_size, told.st_mtime_ns, since if (size, changed) == (told.st_size, told.st_mtime_ns) else now)
+        self._seen = seen
+        return sorted((path for path, (_, _, since) in seen.items() if now - since >= SETTLED_S), key=lambda path: (seen[path][1], path.name))
+
+    def _read(self, taker: Taker, path: Path) -> None:
+        done = self._folder / READ
+        done.mkdir(exist_ok=True)
+        with path.open("rb", buffering=0) as file:
+            read = taker.take_in(self.name, cast("BinaryIO", file), None, str(path))
+        if read or not taker.stopped.is_set():  # else it may be that nothing more is taken in
+            path.rename(done / path.name)
+
+    def close(self) -> None:
+        """A file is closed where it ended."""
+
+
+class Sniffed:
+    """An interface, listened to by a process that shares no code with this one (`sensors.sniffer`)."""
+
+    def __init__(self, interface: str, expression: str) -> None:
+        self.name = interface
+        self._expression = expression
+        self._process = self._started()
+
+    def run(self, taker: Taker) -> None:
+        """See `Door`."""
+        while not taker.stopped.is_set():
+            process = self._process
+            taker.take_in(self.name, cast("BinaryIO", process.stdout), process.terminate)
+            self.close()
+            if taker.stopped.is_set():
+                return
+            taker.say(gone=self.name)
+            while not taker.stopped.wait(FIRST_S):
+                with suppress(InputError, UsageError):  # not there yet
+                    self._process = self._started()
+                    taker.say(back=self.name)
+                    break
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """It listens. Raises what keeps it from that."""
+        command = [sys.executable, "-m", "sensors.sniffer", "--", self.name, self._expression]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603 - this very Python
+        line = cast("BinaryIO", process.stderr).readline()
+        if line == b"ready\n":
+            return process
+        process.kill()
+        process.communicate()
+        try:
+            told: dict[str, Any] = json.loads(line)
+        except ValueError:
+            told = {"error": "live.sniffer", "values": {"interface": self.name, "reason": line.decode(errors="replace").strip() or "-"}}
+        kind = UsageError if told["error"] in {"live.filter", "live.missing", "live.scapy"} else InputError
+        raise kind(told["error"], **told["values"])
+
+    def close(self) -> None:
+        """It ends."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _named(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _read(taker: Taker, name: str, line: socket.socket) -> bool:
+    """What comes over a line until either end closes it; one that only died is found dead in time."""
+
+    def end() -> None:
+        with suppress(OSError):  # it is closed already
+            line.shutdown(socket.SHUT_RD)
+
+    line.settimeout(None)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    with line, line.makefile("rb", buffering=0) as file:
+        return taker.take_in(name, cast("BinaryIO", file), end)

@@ -1,0 +1,362 @@
+"""Captures that others write as they listen: over TCP on the loopback, and from scapy on a wire of the test's own. What comes in is what was sent."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from records.errors import BalefireError, InputError, UsageError
+from sensors.listening import Listening, opener
+from sensors.pcapng import Interface, Packet, Writer, read, statistics
+from sensors.sources import doors, feeds
+from tests.test_watch import INTERPRETED, ended, plain, said, stored
+from tests.veth import started, wires
+from tests.wire import Talk, mbap, pcap, registers, write
+from tests.wire import read as reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+ANYWHERE = "tcp-listen://127.0.0.1:0"
+
+
+def talk(client: str = "10.0.0.7", count: int = 20) -> Talk:
+    """A connection on which somebody reads, and writes once."""
+    made = Talk(client=client).open()
+    for number in range(count):
+        made.ask(mbap(number, reading(0, 2)), mbap(number, registers(1, 2)))
+    return made.ask(mbap(99, write(3, 7)), mbap(99, write(3, 7)))
+
+
+def written(out: Path) -> list[tuple[str, int, bytes]]:
+    """(interface, time, octets) of each packet that was written on."""
+    return [(packet.interface.name, packet.time, packet.octets) for packet in read(out.read_bytes())]
+
+
+def expected(made: Talk, name: str) -> list[tuple[str, int, bytes]]:
+    return [(name, packet.time, packet.data) for packet in made.packets]
+
+
+class Heard:
+    """A listener that runs in this process: `out` is what it writes, `said` what it says."""
+
+    def __init__(self, out: Path, told: list[dict[str, Any]], intake: Any) -> None:
+        self.out, self.said, self.intake = out, told, intake
+
+    def wait(self, what: Callable[[], object], within: float = 20) -> None:
+        """Until that is so."""
+        end = time.monotonic() + within
+        while not what():
+            assert time.monotonic() < end, self.said
+            time.sleep(0.01)
+
+    def hears(self, word: str, count: int = 1) -> None:
+        """Until it has said this so often."""
+        self.wait(lambda: sum(word in told for told in self.said) >= count)
+
+    def has(self, packets: int) -> None:
+        """Until it has written so many on."""
+        self.wait(lambda: self.intake.counts()["packets"] >= packets)
+
+
+@contextmanager
+def hearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *places: str, record: Path | None = None) -> Generator[Heard]:
+    """Listen for as long as the block runs."""
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr("sensors.listening.say", told.append)
+    monkeypatch.setattr("sensors.listening.TICK_S", 0.05)
+    monkeypatch.setattr(doors, "FIRST_S", 0.05)
+    monkeypatch.setattr(doors, "WAKE_S", 0.02)
+    intake = opener(places, "", 0, portable=False)()
+    with (tmp_path / "out.pcapng").open("wb") as out:
+        listening = Listening(intake, out.fileno(), record, 1 << 20)
+        thread = threading.Thread(target=listening.run)
+        thread.start()
+        try:
+            yield Heard(tmp_path / "out.pcapng", told, intake)
+        finally:
+            listening.stopped = True
+            thread.join(30)
+            intake.close()
+    assert not thread.is_alive()
+
+
+def port_of(heard: Heard) -> int:
+    return int(heard.intake.names[0].rsplit(":", 1)[1])
+
+
+def connected(heard: Heard, content: bytes = b"") -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", port_of(heard)), 10)
+    line.sendall(content)
+    return line
+
+
+def hung_up(line: socket.socket) -> None:
+    """The other end closed it, whether it had read all or not, and said nothing."""
+    with suppress(ConnectionResetError):
+        assert line.recv(1) == b""
+
+
+def test_what_comes_over_tcp_is_written_on_and_who_comes_again_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = talk(), talk("10.0.0.8")
+    with hearing(tmp_path, monkeypatch, ANYWHERE, record=tmp_path / "kept") as heard:
+        content = pcap(first.packets)
+        with connected(heard) as line:
+            for at in range(0, len(content), 700):  # as it may be cut on the way
+                line.sendall(content[at : at + 700])
+                time.sleep(0.001)
+        heard.hears("left")
+        with connected(heard, pcap(second.packets)):
+            heard.has(len(first.packets) + len(second.packets))
+    assert written(heard.out) == [*expected(first, "127.0.0.1"), *expected(second, "127.0.0.1")]
+    assert heard.intake.interfaces == [Interface("127.0.0.1", 1, 1 << 18)]
+    assert [told for told in heard.said if "error" in told] == []
+    (kept,) = (tmp_path / "kept").glob("*")
+    assert kept.read_bytes() == heard.out.read_bytes()
+
+
+def test_interfaces_of_a_pcapng_keep_their_names_and_what_they_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "sent.pcapng"
+    faces = [Interface("eth0", 1, 0), Interface("eth1", 1, 0)]
+    with source.open("wb") as file:
+        writer = Writer(file)
+        *packets, last = talk().packets
+        for number, packet in enumerate(packets):
+            writer.add(Packet(packet.time, len(packet.data) + 4, packet.data, faces[number % 2]))
+        file.write(statistics(1, last.time, 30, 5))
+        writer.add(Packet(last.time, 99, last.data, faces[0]))
+    with hearing(tmp_path, monkeypatch, ANYWHERE) as heard, connected(heard, source.read_bytes()):
+        heard.has(len(packets) + 1)
+    sent = [(f"127.0.0.1 {packet.interface.name}", packet.time, packet.wire, packet.octets) for packet in read(source.read_bytes())]
+    assert [(packet.interface.name, packet.time, packet.wire, packet.octets) for packet in read(heard.out.read_bytes())] == sent
+    assert heard.intake.counts() == {"packets": len(sent), "dropped": 5, "bad": 0}
+
+
+def ticks(out: bytes) -> list[int]:
+    """The times of all statistics, in order."""
+    found, at = list[int](), 0
+    while at < len(out):
+        kind, length = struct.unpack_from("<II", out, at)
+        if kind == 5:
+            high, low = struct.unpack_from("<II", out, at + 12)
+            found.append(high << 32 | low)
+        at += length
+    return found
+
+
+def test_time_goes_on_while_nothing_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock of who sends, from its newest packet on; not before there was one."""
+    monkeypatch.setattr(feeds, "SLACK", 0)
+    made = talk()
+    newest = made.packets[-1].time
+    with hearing(tmp_path, monkeypatch, ANYWHERE) as heard:
+        time.sleep(0.1)
+        assert ticks(heard.out.read_bytes()) == []
+        with connected(heard, pcap(made.packets)):
+            heard.wait(lambda: len(set(ticks(heard.out.read_bytes()))) > 5)
+        heard.hears("left")
+        before = len(ticks(heard.out.read_bytes()))
+        heard.wait(lambda: len(ticks(heard.out.read_bytes())) > before + 3)
+    told = ticks(heard.out.read_bytes())
+    assert told == sorted(told)
+    assert newest <= told[0] < told[-1] < newest + 20_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "packets"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "capture.unknown", 0),
+        (pcap(talk().packets)[:-3], "capture.cut", len(talk().packets) - 1),
+        (pcap(talk().packets) + b"\xff" * 4000, "capture.corrupt", len(talk().packets)),
+        (struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 105), "capture.linktype", 0),
+        (b"", None, 0),
+    ],
+)
+def test_what_is_bad_is_named_and_counted_and_nobody_else_suffers(
+    content: bytes, error: str | None, packets: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensors.sources.files.PATIENCE_S", 0.05)
+    other = talk("10.0.0.9")
+    with hearing(tmp_path, monkeypatch, ANYWHERE) as heard, connected(heard, pcap(other.packets[:10])) as beside:
+        for number in range(2):
+            with connected(heard, content) as line:
+                if error in {"capture.unknown", "capture.linktype"}:  # who sends nonsense is hung up on, and not answered
+                    hung_up(line)
+            heard.hears("left", number + 1)
+        beside.sendall(pcap(other.packets[10:])[24:])
+        heard.has(2 * packets + len(other.packets))
+    problems = [told for told in heard.said if "error" in told]
+    assert [(told["error"], told["values"]["file"]) for told in problems] == ([(error, "127.0.0.1")] if error else []), "said once"
+    assert heard.intake.counts()["bad"] == (2 if error else 0)
+    assert heard.said[-1] == {"ended": heard.intake.counts()}
+
+
+def test_there_is_room_for_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "MOST_LINES", 1)
+    with hearing(tmp_path, monkeypatch, ANYWHERE) as heard, connected(heard):
+        heard.hears("came")
+        with connected(heard) as second:
+            hung_up(second)
+        heard.hears("crowded")
+    monkeypatch.setattr(feeds, "MOST_INTERFACES", 0)
+    with hearing(tmp_path, monkeypatch, ANYWHERE) as heard, connected(heard, pcap(talk().packets)):
+        heard.hears("error")
+    assert [told["error"] for told in heard.said if "error" in told] == ["live.interfaces"]
+
+
+def test_it_connects_and_connects_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = talk()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        where = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with hearing(tmp_path, monkeypatch, where) as heard:
+            for number in range(2):
+                line, _ = server.accept()
+                with line:
+                    line.sendall(pcap(made.packets))
+                    heard.has((number + 1) * len(made.packets))
+                    line.setblocking(False)
+                    with pytest.raises(BlockingIOError):
+                        line.recv(1)
+                heard.hears("left", number + 1)
+            server.close()
+            heard.hears("away")
+    assert written(heard.out) == expected(made, where) * 2
+
+
+def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nobody writes them any more, oldest first; time stands still in between, for what comes next is from before."""
+    monkeypatch.setattr(doors, "LOOK_S", 0.02)
+    monkeypatch.setattr(doors, "SETTLED_S", 0.2)
+    monkeypatch.setattr(feeds, "SLACK", 0)
+    folder, first, second = tmp_path / "drop", talk(), talk("10.0.0.8")
+    folder.mkdir()
+    (folder / "first.pcap").write_bytes(pcap(first.packets))
+    (folder / ".hidden").write_bytes(b"nothing")
+    with hearing(tmp_path, monkeypatch, str(folder)) as heard:
+        content = gzip.compress(pcap(second.packets))
+        with (folder / "second.pcap.gz").open("wb") as file:
+            for at in range(0, len(content), len(content) // 8):  # it goes on for longer than a file has to rest
+                file.write(content[at : at + len(content) // 8])
+                file.flush()
+                time.sleep(0.05)
+        heard.has(len(first.packets) + len(second.packets))
+        (folder / "third.pcap").write_bytes(b"no capture")
+        heard.hears("error")
+        (folder / "last.pcap").write_bytes(pcap(first.packets))
+        heard.has(2 * len(first.packets) + len(second.packets))
+        heard.wait(lambda: len(ticks(heard.out.read_bytes())) > 3)
+    assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
+    assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
+    assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "last.pcap"}
+    (problem,) = [told for told in heard.said if "error" in told]
+    assert (problem["error"], problem["values"]["file"]) == ("capture.unknown", str(folder / "third.pcap"))
+    assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
+
+
+def test_a_folder_that_cannot_be_read_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "LOOK_S", 0.01)
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    with hearing(tmp_path, monkeypatch, str(folder)) as heard:
+        folder.rmdir()
+        heard.hears("away")
+        time.sleep(0.1)
+    assert sum("away" in told for told in heard.said) == 1
+
+
+@pytest.mark.parametrize(
+    ("places", "expression", "key"),
+    [
+        (["tcp://:1"], "", "live.place"), (["tcp://10.0.0.1:99999"], "", "live.place"), (["udp://10.0.0.1:9"], "", "live.place"),
+        (["tcp-listen://127.0.0.1:1/x"], "", "live.place"), (["tcp://10.0.0.1"], "port 502", "live.unfiltered"),
+        (["tcp://10.0.0.1", "lo"], "", "live.mixed"), (["tcp-listen://192.0.2.1:57012"], "", "live.port"), (["./nowhere"], "", "capture.missing"),
+    ],
+)  # fmt: skip
+def test_places_that_are_none(places: list[str], expression: str, key: str) -> None:
+    with pytest.raises(BalefireError) as raised:
+        opener(places, expression, 0, portable=False)()
+    assert raised.value.key == key
+    assert isinstance(raised.value, InputError if key == "live.port" else UsageError)
+    assert all(raised.value.text(language) for language in ("en", "zh"))
+
+
+def test_a_port_need_not_be_named() -> None:
+    assert doors.door("tcp://192.0.2.1").name == "tcp://192.0.2.1:57012"
+    assert doors.door("tcp://[2001:db8::1]:9").name == "tcp://[2001:db8::1]:9"
+
+
+def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
+    words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"), "--observer", "test", "--json")
+    with started(words, INTERPRETED) as process:
+        port = int(said(process, "Listening on tcp-listen://").split(b"127.0.0.1:")[1].split()[0])
+        for content in (pcap(talk().packets), b"GET /", b"GET /"):
+            with socket.create_connection(("127.0.0.1", port)) as line:
+                line.sendall(content)
+        time.sleep(1.5)
+        status, summary, rest = ended(process)
+    assert (status, summary["packets"]) == (3, len(talk().packets)), rest
+    assert rest.count("127.0.0.1: is not a capture") == 1
+    assert "2 captures that came were bad" in rest
+    with started(words, INTERPRETED) as process:
+        port = int(said(process, "Listening on tcp-listen://").split(b"127.0.0.1:")[1].split()[0])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(pcap(talk("10.0.0.8").packets))
+        said(process, "Detectors go on with what they knew")
+        assert ended(process, signal.SIGTERM)[0] == 0
+    effects = [row["ot"]["effect"] for row in stored(tmp_path / "store", "activities")]
+    assert sorted(effects) == ["value.read", "value.read", "value.write", "value.write"]
+
+
+@pytest.mark.netns
+def test_scapy_hears_what_the_kernels_ring_hears(tmp_path: Path) -> None:
+    """In a process of its own, tags of VLANs and all; and again when the interface vanished and came back."""
+    made = talk()
+    made.vlans = (100,)
+    made.ask(mbap(7, write(5, 1)), mbap(7, write(5, 1)))
+    capture = plain(tmp_path / "talk.pcap", made)
+    heard: list[list[Packet]] = []
+    with (
+        wires() as wire,
+        started(wire.run("-m", "sensors.listening", "in0"), INTERPRETED) as ring,
+        started(wire.run("-m", "sensors.listening", "--portable", "in0"), INTERPRETED) as portable,
+    ):
+        for process in (ring, portable):
+            said(process, "ready")
+        wire.send(capture)
+        time.sleep(0.5)
+        wire.vanish()
+        for process in (ring, portable):
+            said(process, "gone")
+        wire.appear()
+        for process in (ring, portable):
+            said(process, "back")
+        wire.send(capture)
+        time.sleep(0.5)
+        for process in (ring, portable):
+            process.terminate()
+            told, _ = process.communicate(timeout=60)
+            heard.append(list(read(told)))
+    for each in heard:
+        assert {packet.interface for packet in each} == {Interface("in0", 1, 1 << 18)}
+        assert [packet.octets for packet in each] == [packet.data for packet in made.packets] * 2
+    apart = [abs(one.time - other.time) for one, other in zip(*heard, strict=True)]
+    assert max(apart) < 1000, "nanoseconds: scapy tells time as a number of 53 bits"
+
+
+@pytest.mark.netns
+def test_what_scapy_cannot_listen_to_is_said() -> None:
+    with wires() as wire, started(wire.run("-m", "sensors.listening", "--portable", "nowhere9"), INTERPRETED) as process:
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(told)["error"]) == (1, "live.missing")
+    assert "in0" in json.loads(told)["values"]["known"]
