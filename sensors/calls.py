@@ -12,6 +12,7 @@ from sensors.activities import TRANSPORTS, address_text
 from sensors.engine.flows import GONE
 from sensors.engine.grouping import ANSWERS
 from sensors.engine.network import TCP, UDP
+from sensors.protocol import protocols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,12 +68,23 @@ def _told(source: str | None, rows: Any, hosts: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def calls(flows: Any, hosts: Any) -> Calls:
-    """Connections of TCP in which no protocol was recognised and that were opened by who answers one, or that two such hosts have: source, destination,
-    whether that answers one, too, port, how many, and number and time of a packet that opened one.
+def devices(hosts: Any, talks: Any) -> Any:
+    """[host] → does it answer an industrial protocol? Half an office answers those that serve the network."""
+    industrial = np.array([not protocol.infrastructure for protocol in protocols()])
+    asked = np.zeros(len(hosts), bool)
+    asked[talks.target[industrial[talks.protocol] & (talks.target >= 0)]] = True
+    return asked & (hosts.role & ANSWERS > 0)
+
+
+def calls(flows: Any, hosts: Any, talks: Any) -> Calls:
+    """Connections of TCP in which no protocol was recognised and that a device opened, or that two devices have: source, destination, whether that is one,
+    too, port, how many, and number and time of a packet that opened one.
     """
     here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0) & (flows.transport == TCP))
-    one, other = (hosts.role[flows[name][here]] & ANSWERS > 0 for name in ("source", "target"))
+    if not len(here):
+        return {}
+    answers = devices(hosts, talks)
+    one, other = (answers[flows[name][here]] for name in ("source", "target"))
     here = here[one & (other | (flows.began[here] >= 0))]
     peer = flows.peer[here]
     here = here[flows.payloads[here] + np.where(peer >= 0, flows.payloads[peer], 0) > 0]
@@ -84,7 +96,7 @@ def calls(flows: Any, hosts: Any) -> Calls:
     for number in np.argsort(-counts, kind="stable").tolist():
         (place, source, target, port), flow = things[:, number].tolist(), flows[here[first[number]]]
         row = {
-            "source": address_text(hosts[source]), "destination": address_text(hosts[target]), "answers": bool(hosts.role[target] & ANSWERS), "port": port,
+            "source": address_text(hosts[source]), "destination": address_text(hosts[target]), "answers": bool(answers[target]), "port": port,
             "count": int(counts[number]), "packet": int(flow.first), "time": int(flow.opened),
         }  # fmt: skip
         told.setdefault(place, []).append(row)

@@ -372,7 +372,7 @@ class Sensor:
         self.streams[0].shed += shed - self._shed
         self._shed = shed
         flows = self.flows[: int(self.streams[0].flows)]
-        told = calls.attempts(flows, self.hosts), calls.calls(flows, self.hosts)
+        told = calls.attempts(flows, self.hosts), calls.calls(flows, self.hosts, self.talks[: int(self.streams[0].conversations)])
         self._settle(np.arange(len(flows)))
         self._coverage.close_window(*told)
 

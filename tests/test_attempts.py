@@ -10,7 +10,10 @@ import pytest
 from detectors.discovery import Setup
 from detectors.methods import attempts
 from records.model import Batch
-from sensors.calls import MOST_SOURCES, MOST_THINGS
+from sensors.calls import MOST_SOURCES, MOST_THINGS, devices
+from sensors.engine.grouping import ANSWERS
+from sensors.engine.tables import CONVERSATION, HOST, table
+from sensors.protocol import protocols
 from tests.frames import BEGUN, coverage
 from tests.wire import ACK, MS, RST, START, SYN, Packet, Talk, ethernet, ipv4, mbap, read, registers, udp, watch
 
@@ -70,6 +73,14 @@ def test_a_device_that_calls_is_told_and_a_host_that_only_asks_is_not() -> None:
     (row,) = told([*poll.packets, *calls[0].packets, *calls[1].packets], "calls")
     called = {"packet": 6, "time": poll.time + MS}
     assert row == {"source": DEVICE, "destination": "10.0.0.9", "answers": False, "port": 4444, "count": 1, **called}
+
+
+def test_who_answers_what_serves_the_network_is_no_device() -> None:
+    numbers = {protocol.name: number for number, protocol in enumerate(protocols())}
+    hosts, talks = table(3, HOST), table(2, CONVERSATION)
+    hosts.role = ANSWERS
+    talks.target, talks.protocol = [1, 2], [numbers["dns"], numbers["modbus"]]
+    assert devices(hosts, talks).tolist() == [False, False, True]
 
 
 # judging
