@@ -335,6 +335,8 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("overlaps", "long", "octets that came twice and differed: two versions of one stream", "重复到达且内容不同的数据段"),
     Field("repeated", "long", "segments whose bytes had come before, equal ones or such as nobody remembers", "内容先前已到达的数据段（相同，或已无从比较）"),
     Field("half_open", "long", "connections that somebody opened and nobody answered", "无应答的半开连接"),
+    Field("attempts", "json", "connections that came to nothing, by source: source, sources, count, answered, hosts, ports, tried", "按发起方统计的无果连接"),
+    Field("calls", "json", "connections of no known protocol that devices have of their own: source, destination, port …", "设备自行发起的未知协议连接"),
     Field("undecoded", "json", "not understood, by port: name, bytes, packets, entropy, lengths, period, guess, tshark …", "按端口的未解析内容及特征"),
     Field("encrypted", "json", "encrypted, by cipher and port: name (tls, ssh, ipsec …), port, bytes, conversations", "按加密协议和端口的加密内容"),
 ), labels=("file", "undecoded.tshark"))

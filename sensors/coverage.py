@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from sensors.calls import Calls
     from sensors.origin import Origin
 
 LLC: Final = 4  # in place of an EtherType: IEEE 802.2
@@ -184,8 +185,8 @@ class CoverageLog:
         self._part = 0  # of a window whose row was told before it ended
         self._ahead: dict[tuple[int, str], int] = {}  # of each clock on the wire, the least by which it was so in its last window, nanoseconds
 
-    def close_window(self) -> None:
-        """Take a window's counters and zero them."""
+    def close_window(self, attempts: Calls, calls: Calls) -> None:
+        """Take a window's counters and zero them; `attempts` and `calls` are what `sensors.calls` tells of it."""
         ledger, streams = self._ledger, self._ledger.streams[0]
         counts = ledger.by_place()
         counts[streams.place] = ledger.counters
@@ -198,7 +199,8 @@ class CoverageLog:
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
             count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
             count["lost"] += unheard(ledger, place, count["talks"] > count["requests_only"] + count["answers_only"])
-            self._rows.append(self._row(window, place, count) | self._steps(place, count, pause, ahead) | {"part": self._part})
+            opened = {"attempts": json.dumps(attempts.get(place, [])), "calls": json.dumps(calls.get(place, []))}
+            self._rows.append(self._row(window, place, count) | self._steps(place, count, pause, ahead) | opened | {"part": self._part})
         ledger.clear()
 
     def is_set_back(self) -> bool:

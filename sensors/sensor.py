@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from records.effects import EFFECTS, UNKNOWN
 from records.model import Batch
+from sensors import calls
 from sensors.coverage import CoverageLog, Ledger, ProtocolTotals, Totals, port_name
 from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, mirrors, names, network, pairing, parts, sides
 from sensors.engine import streams as streaming
@@ -373,8 +374,10 @@ class Sensor:
         shed = int(self._pairs.shed + self.release.shed + self._joints.shed)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
-        self._settle(np.arange(int(self.streams[0].flows)), FOREVER if ends else (int(self.streams[0].window) + 1) * WINDOW - sides.ANSWER)
-        self._coverage.close_window()
+        flows = self.flows[: int(self.streams[0].flows)]
+        told = calls.attempts(flows, self.hosts), calls.calls(flows, self.hosts, self.talks[: int(self.streams[0].conversations)])
+        self._settle(np.arange(len(flows)), FOREVER if ends else (int(self.streams[0].window) + 1) * WINDOW - sides.ANSWER)
+        self._coverage.close_window(*told)
         self._streams.behind = self._streams.looked = 0
 
     def _look_back(self) -> None:

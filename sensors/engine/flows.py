@@ -221,6 +221,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = -1
     flow.filling = flow.cipher = flow.copied = flow.leapt = flow.counts = 0
     flow.stamp, flow.pace, flow.identification = packet.time, 0, -1
+    flow.first, flow.opened = packet.number, packet.time
     flow.interface, flow.several, flow.namesake = streams.place, 0, 1 if namesake >= 0 and flows[namesake].ended == 0 else 0
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0

@@ -132,7 +132,7 @@ def _drain_waiting(
 ) -> None:  # fmt: skip
     """Deliver waiting segments that are next, of their own time; `force`: the hole before them is lost, go on behind it."""
     flow = flows[number]
-    time, own_number = packet.time, packet.number
+    time, own_number, marks = packet.time, packet.number, packet.marks
     while flow.waiting_count > 0:
         distance = _nearest(flow, slots)
         if distance > 0:
@@ -146,7 +146,7 @@ def _drain_waiting(
         best = _take_waiting(flow, distance, slots)
         first, fresh = best * SLOT_OCTETS, slots[best].length + distance
         start, end = first - distance, first + slots[best].length
-        packet.time, packet.number = slots[best].time, slots[best].packet
+        packet.time, packet.number, packet.marks = slots[best].time, slots[best].packet, slots[best].marks
         _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages,
                  conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if fresh > 0:
@@ -154,7 +154,7 @@ def _drain_waiting(
             deliver(memory, packet, number, start, end, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             _keep_up(memory, number, flow, start, end, histories, place)
-        packet.time, packet.number = time, own_number
+        packet.time, packet.number, packet.marks = time, own_number, marks
         free_later(best, slots, streams)
 
 
@@ -205,7 +205,7 @@ def _held(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, stream
     slot = take_slot(slots, streams)
     copy(memory, slot * SLOT_OCTETS, packet.payload, packet.length)
     slots[slot].sequence, slots[slot].length, slots[slot].after = sequence, packet.length, flow.waiting
-    slots[slot].time, slots[slot].packet = packet.time, packet.number
+    slots[slot].time, slots[slot].packet, slots[slot].marks = packet.time, packet.number, packet.marks
     flow.waiting = slot
     flow.waiting_count += 1
     streams.reordered += 1
@@ -277,6 +277,7 @@ def _begin(
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
     flow.started, flow.ended, flow.torn, flow.closing, flow.reborn = 1, 0, 0, -1, -1
     flow.side, flow.turned, flow.conversation = 0 if first else 1, 0, -1
+    flow.first, flow.opened = packet.number, packet.time
     if flow.peer >= 0:
         peer = flows[flow.peer]
         if peer.side == flow.side:  # it was taken for the other side: what it has begun is of the conversation before

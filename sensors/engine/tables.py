@@ -28,9 +28,14 @@ PACKET: Final = _record(  # three lines of the cache
     forgone="i8", forgone_transport="i4",                      # octets of fragments that are given up with this packet
     flow="i4", port="i4",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
     marks="i4", fragment="u1", short="u1", jump="u1",          # marks: DUPLICATE …; fragment: 1 until its datagram is whole
+    hops="u1",                                                 # how many more it may take: of IPv4 the time to live
     identification="i4",                                       # of an IPv4 datagram; 0 where there is none
 )
-HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8", right="i8", wrong="i8")  # right, wrong: checksums of what it sent
+HOST: Final = _record(  # one line of the cache
+    family="i8", a="i8", b="i8", c="i8", d="i8", role="i4",
+    mac="u2", hops="u1", strays="u1",                          # its segments of TCP: see `network`
+    right="i8", wrong="i8",                                    # checksums of what it sent
+)
 DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
     state="i8", source="i8", target="i8", identification="i8", transport="i8", realm="i8",
     began="i8", touched="i8",                                  # clock of its first and last fragment
@@ -83,12 +88,13 @@ FLOW: Final = _record(  # one direction of a connection
     identification="i4", counts="u1",                          # … the number of the last one (IPv4), and whether it was the next or nearly so
     packets="i4", spoken="i4", said="i8",                      # in this window: packets, those with payload and their octets
     unheard="i8", vouched="u1",                                # octets of a side that nobody saw, which it acknowledged in this window; 1 where it ever did
+    first="i8", opened="i8",                                   # number and time of the packet that opened it
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
     source_mac="i8", target_mac="i8", tunnel="i4", tunnel_id="i8",
 )
 HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # sequence numbers of what a ring holds
-SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
+SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8", marks="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     interface="i8", place="i8",                                # number of the interface whose counters these are, and its place
@@ -192,6 +198,7 @@ BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of
 OVERLAP: Final = 16  # octets that were delivered before, and differ now
 BEGINS: Final = 32  # the first of a TCP connection whose beginning was seen
 MISSED: Final = 64  # its sender acknowledged since its last one what the other side said, and none of that was captured
+STRAY: Final = 128  # the last of its octets came with the hop limit of another system than its sender's
 
 # roles of an operation
 REQUEST: Final = 0
@@ -214,6 +221,7 @@ MIRRORED: Final = 1024  # the same packet was there a moment before
 RECOGNISED: Final = 2048  # a frame that is not IP, of a protocol that is known
 OVERLAPPED: Final = 8192  # a fragment came again with other octets
 TRAILING: Final = 4096  # octets of the IP packet lie behind the UDP datagram in it
+ASTRAY: Final = 16384  # a segment of TCP with the hop limit of another system than its sender's
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
 
 VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)  # EtherTypes: of IEEE 802.1Q, of a provider's tag, and what was used for that before
@@ -246,10 +254,11 @@ COUNTER: Final = 3  # counts ranges; never released
 
 # anomalies that the engine itself sees: bits above those of the protocols
 PROTOCOL_BITS: Final = 32
-ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed")
+ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed", "other_system")
 CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
 OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
 MISSED_ANOMALY: Final = 4 << PROTOCOL_BITS
+STRAY_ANOMALY: Final = 8 << PROTOCOL_BITS
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND
