@@ -73,7 +73,7 @@ def _clear(packet: Any) -> None:
     packet.flow = packet.port = -1
     packet.length = packet.whole = packet.ethertype = packet.trailing = 0
     packet.tunnel = packet.realm = packet.forgone = packet.marks = 0
-    packet.fragment = packet.short = packet.jump = packet.identification = 0
+    packet.fragment = packet.short = packet.jump = packet.identification = packet.hops = 0
 
 
 @entry
