@@ -243,7 +243,7 @@ correlation:
 """
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), st.integers(0, 2**32))
 def test_a_time_that_begins_in_the_middle(tmp_path_factory: pytest.TempPathFactory, history: tuple[pa.Table, list[int]], seed: int) -> None:
     """What went on then was found when it was found, whatever the back-test could make of the rows that it reads."""
