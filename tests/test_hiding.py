@@ -115,9 +115,12 @@ def test_any_suppression_hides_live_what_the_back_test_says(tmp_path: Path, monk
     plain, random = open_store(str(stored()[0])), Random(6)
     findings, activities = (flat(plain, table) for table in (FINDING, ACTIVITY))
     acts = {row["id"]: row for row in activities}
-    drawn = [random.choice(findings) for _ in range(80)]
-    times = [sorted(random.choice(findings)["time"] + random.randint(-1, 1) for _ in range(2)) for _ in drawn]
-    tried = [Suppression(f"s{n}", "o", "r", *times[n], conditions(random, each, acts)) for n, each in enumerate(drawn)]
+    drawn = [random.choice(findings) for _ in range(60)]
+    moments = [row["time"] + step for row in findings for step in (-1, 0, 1)]
+    tried: list[Suppression] = []
+    for number, each in enumerate(drawn):
+        since, until = sorted(random.choices(moments, k=2))
+        tried.append(Suppression(f"s{number}", "o", "r", since, until, conditions(random, each, acts)))
     store = open_store(str(tmp_path / "store"), write=True)
     rows = [{name: value for name, value in suppression_row(each).items() if name not in {"id", "revision"}} for each in tried]
     store.change([Change("suppression", each.id, None, "suppress", "w", row) for each, row in zip(tried, rows, strict=True)])
@@ -128,7 +131,7 @@ def test_any_suppression_hides_live_what_the_back_test_says(tmp_path: Path, monk
     assert len(live) == len(findings)
     hidden = {each.id: {row["id"] for row in live if each.id in (row["suppressions"] or ())} for each in tried}
     assert {each.id: {fire.id for fire in backtest(plain, each, each.since, each.until).removed} for each in tried} == hidden
-    assert 20 < sum(map(bool, hidden.values())) < len(tried), "some hide something, some nothing"
+    assert 15 < sum(map(bool, hidden.values())) < len(tried), "some hide something, some nothing"
 
 
 def test_one_thing_is_tried_at_a_time(place: Path, tmp_path: Path) -> None:
