@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import resource
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -50,9 +51,11 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
-COMMIT_ROWS: Final = 50_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
-COMMIT_FINDINGS: Final = 5_000  # or so many findings: each is kilobytes of words
-JUDGED_ROWS: Final = 10_000  # activities at a time
+COMMIT_ROWS: Final = 25_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
+COMMIT_FINDINGS: Final = 1_000  # or so many findings: each is kilobytes of words
+JUDGED_ROWS: Final = 10_000  # activities at a time …
+FLOODED_ROWS: Final = 1_000  # … and where nearly every one of them may be a finding
+MOST_ALERTS: Final = 1_000  # that are told one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,8 @@ class Waiting:
 
 
 class Replay:
-    """One replay. After `run`, beside the summary: `alerts`, `assets` and `findings` that it touched, those of them that are `hidden`, `errors` of inputs,
-    and `conflicts` of identities.
+    """One replay. After `run`, beside the summary: `alerts` (the gravest, in their order), `assets` and `findings` that it touched, those of them that are
+    `hidden`, `errors` of inputs, and `conflicts` of identities.
     """
 
     def __init__(self, plan: Plan, store: Store, progress: Callable[[str, int], None] | None = None) -> None:
@@ -113,6 +116,7 @@ class Replay:
         self.note: Callable[[Text], None] = lambda _: None  # what is to be said while it runs
         self.raised: Callable[[Alert], None] = lambda _: None  # … and who is to hear of an alert that is new to this run
         self.alerts: dict[str, Alert] = {}
+        self.severities: Counter[str] = Counter()  # of all alerts that it touched
         self.assets: dict[str, Asset] = {}
         self.findings: set[str] = set()
         self.hidden: set[str] = set()
@@ -127,6 +131,7 @@ class Replay:
         self.disabled: dict[str, str] = {}  # rules that the site has disabled, and why
         self.tally = Tally()
         self._stopped = False
+        self._rows = FLOODED_ROWS  # activities to judge next
         self._known = KeptPlant(store)
         self.names = Names(plan.dissect)
         self._files: dict[str, str] = {}
@@ -136,7 +141,7 @@ class Replay:
         self._judging: dict[str, list[Detector]] = {}
         self._resuming = Resuming(store, plan.observer if plan.resume else None, self._learned, lambda text: self.note(text))
         self._baseline = ""  # the version of what was learned
-        self._own: dict[str, Alert] = {}  # folded as if the store had been empty: what is counted is this run's alone
+        self._own: dict[str, int] = {}  # by key, as severe as if the store had been empty: what is counted is this run's alone
 
     def run(self) -> dict[str, Any]:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
@@ -154,8 +159,18 @@ class Replay:
             ruling.close()
             self.names.close()
             self.keeping.close()
-        self.alerts = {alert.id: alert for alert in self.store.alerts(self._touched)}
+        self._gather_alerts()
         return self._summary(inputs, time.monotonic() - started)
+
+    def _gather_alerts(self) -> None:
+        """The gravest of the alerts as they are stored now, and how many there are of each severity."""
+        gravest: list[Alert] = []
+        touched = sorted(self._touched)
+        for at in range(0, len(touched), MOST_ALERTS):
+            found = self.store.alerts(touched[at : at + MOST_ALERTS])
+            self.severities.update(severity_word(alert.severity) for alert in found)
+            gravest = sorted([*gravest, *found], key=lambda alert: (-alert.severity, alert.first, alert.id))[:MOST_ALERTS]
+        self.alerts = {alert.id: alert for alert in gravest}
 
     def stop(self) -> None:
         """Read no further. All that was released is judged and stored, whole windows and nothing of those that were open, so that a later replay agrees."""
@@ -247,10 +262,12 @@ class Replay:
                 continue
             self._files[self.plan.observer_of(capture)] = capture.name
             self.tally.count(batch)
-            for piece in _pieces(with_context(batch, self._known.plant)):
+            for piece in _pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
-                found = (finding for judge in judges[history] for finding in judge.judge(piece))
-                waiting.findings += ruling.stamped(found, self._baseline)
+                every = (finding for judge in judges[history] for finding in judge.judge(piece))
+                found = ruling.stamped(every, self._baseline)
+                self._rows = FLOODED_ROWS if 2 * len(found) > piece.activities.num_rows else min(2 * self._rows, JUDGED_ROWS)
+                waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
@@ -315,8 +332,9 @@ class Replay:
         unseen = [finding for finding in commit.findings if finding.id not in self.findings]
         self.findings |= {finding.id for finding in unseen}
         self.hidden |= {finding.id for finding in unseen if finding.suppressions}
-        own = alerts.fold(unseen, [alert for alert in self._own.values() if alert.key in {finding.key for finding in unseen}])
-        self._own |= {alert.id: alert for alert in own.alerts}
+        for finding in unseen:
+            if not finding.suppressions:
+                self._own[finding.key] = max(finding.severity, self._own.get(finding.key, 0))
         if commit.evidence:
             self.keeping.thin()
 
@@ -346,7 +364,7 @@ class Replay:
         return replace(given, findings=settled, alerts=folded.alerts, judged=judged)
 
     def _summary(self, inputs: list[dict[str, Any]], elapsed: float) -> dict[str, Any]:
-        words = [severity_word(alert.severity) for alert in self._own.values()]
+        words = [severity_word(severity) for severity in self._own.values()]
         tally = self.tally
         return {
             "schema": SCHEMA_VERSION,
@@ -373,11 +391,13 @@ class Replay:
         }
 
 
-def _pieces(batch: Batch) -> Iterator[Batch]:
-    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found."""
-    for at in range(0, max(1, batch.activities.num_rows), JUDGED_ROWS):
-        part = batch.activities.slice(at, JUDGED_ROWS)
+def _pieces(batch: Batch, rows: Callable[[], int]) -> Iterator[Batch]:
+    """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found. `rows`: of the next one."""
+    at = 0
+    while at == 0 or at < batch.activities.num_rows:
+        part = batch.activities.slice(at, rows())
         yield Batch(part, batch.points, batch.coverage) if at == 0 else Batch(part)
+        at += max(part.num_rows, 1)
 
 
 def _earliest(batch: Batch) -> int | None:

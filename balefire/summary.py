@@ -37,7 +37,7 @@ BLIND_SPOTS: Final = 6
 DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
-BESIDE: Final = ("requests_only", "answers_only", "one_sided", "datagram_requests_only", "datagram_answers_only", "silent", "dropped", "refused")
+BESIDE: Final = ("one_sided", "datagram_requests_only", "silent", "dropped", "refused")
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -173,20 +173,20 @@ def _wrong(screen: Screen, done: Replay) -> list[RenderableType]:
 
     ordered = _ordered(done)
     hidden = [indented(Text(screen.count("cli.summary.hidden", len(done.hidden)), "dim"))] if done.hidden else []
-    words = [severity_word(alert.severity) for alert in ordered]
-    counts = [f"{words.count(word)} {screen.say(f'severity.{word}')}" for word in ("critical", "high", "medium", "low") if word in words]
+    words = [severity_word(alert.severity) for alert in ordered[:ALERTS]]
+    counts = [f"{done.severities[word]:,} {screen.say(f'severity.{word}')}" for word in ("critical", "high", "medium", "low") if done.severities[word]]
     parts = [section(screen.say("cli.summary.wrong"), " · ".join(counts))]
     if not ordered:
         return [*parts, indented(Text(screen.say("cli.summary.quiet"))), *hidden]
     wide = max(severity_text(word, screen.language).cell_len for word in words)
     parts += [indented(_alert(screen, alert, wide)) for alert in ordered[:ALERTS]]
-    if len(ordered) > ALERTS:
-        parts.append(indented(Text(screen.say("cli.summary.more", count=len(ordered) - ALERTS), "dim")))
+    if done.severities.total() > ALERTS:
+        parts.append(indented(Text(screen.say("cli.summary.more", count=done.severities.total() - ALERTS), "dim")))
     return parts + hidden
 
 
 def _ordered(done: Replay) -> list[Alert]:
-    return sorted(done.alerts.values(), key=lambda alert: (-alert.severity, alert.first, alert.id))
+    return list(done.alerts.values())
 
 
 def _alert(screen: Screen, alert: Alert, wide: int) -> RenderableType:

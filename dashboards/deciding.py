@@ -21,6 +21,7 @@ from dashboards.opening import opened
 from dashboards.serve import RULES
 from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
+from detectors.looking import looked_until
 from records.errors import BalefireError, ConflictError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def decide(store: Store, seen: Mapping[str, int], action: str, by: str, note: st
     for alert in alerts:
         if alert.revision != seen[alert.id]:
             raise ConflictError("conflict.alert", id=alert.id)
-    newest = store.newest() or 0
-    changes = [_change(replace(alert, revision=seen[alert.id]), action, by, note, to, verdict, newest) for alert in alerts]
+    until = {alert.id: looked_until(store, alert) for alert in alerts} if action == "close" else {}
+    changes = [_change(replace(alert, revision=seen[alert.id]), action, by, note, to, verdict, until.get(alert.id, 0)) for alert in alerts]
     store.change([change for change in changes if change])
 
 
@@ -76,7 +77,7 @@ def rules() -> Path | None:
     return Path(told) if told else None
 
 
-def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, newest: int) -> Change | None:
+def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str, until: int) -> Change | None:
     match action:
         case "acknowledge":
             return lifecycle.acknowledge(alert, by, note)
@@ -87,7 +88,7 @@ def _change(alert: Alert, action: str, by: str, note: str, to: str, verdict: str
         case "note":
             return lifecycle.comment(alert, by, note)
         case "close":
-            return lifecycle.close(alert, by, verdict, newest, note)
+            return lifecycle.close(alert, by, verdict, until, note)
         case _:
             return lifecycle.reopen(alert, by, note)
 

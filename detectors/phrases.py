@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.effects import EFFECTS, NUMBER
 from records.model import Text
 from records.wording import LANGUAGES, catalogue, say, say_or
+from sensors.statements import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -167,12 +168,13 @@ def _details(row: Row, language: str) -> str:
 
 def _ending(row: Row, access: str, language: str) -> str:
     outcome = row.get("event.outcome")
+    answers = access != "report" and not is_group(row.get("destination.ip") or row.get("destination.mac") or "")  # who of a group did is not in this row
     ends: list[str] = []
     if outcome == "failure":
         ends.append(say("detectors.phrase.refused", language, error=error(row, language)))
-    elif outcome == "success" and access != "report":
+    elif outcome == "success" and answers:
         ends.append(say("detectors.phrase.done" if access in ACTING else "detectors.phrase.answered", language))
-    elif outcome == "unknown" and access != "report":
+    elif outcome == "unknown" and answers:
         ends.append(say("detectors.phrase.silent", language))
     if odd := row.get("ot.anomaly"):
         words = [say_or(f"detectors.anomaly.{name}", language, name) for name in odd]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from detectors.confirmed import going_on
 from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.looking import looked_until
 from detectors.suppressions import ANCHORS, COLUMNS, DAY, check_networks, everything, field_named, matching, standing, test
 from records.errors import UsageError
 from records.model import Suppression
@@ -137,7 +138,7 @@ def widened(where: Mapping[str, tuple[Value, ...]], wider: Sequence[str]) -> dic
 
 
 def drafted(store: Store, alert: str, where: Mapping[str, tuple[Value, ...]], owner: str, reason: str, days: float = DAYS) -> Suppression:
-    """A suppression from now (the newest packet time) on. Raises UsageError for one without an owner or a reason, or that lasts too long."""
+    """A suppression from now on: how far those looked who saw the alert. Raises UsageError for one without an owner or a reason, or that lasts too long."""
     if not name(owner):
         raise UsageError("suppress.owner")
     if not reason.strip() or len(reason) > LONGEST:
@@ -145,7 +146,13 @@ def drafted(store: Store, alert: str, where: Mapping[str, tuple[Value, ...]], ow
     if not 0 < days <= LONGEST_DAYS:
         raise UsageError("suppress.days", limit=LONGEST_DAYS)
     draft = Suppression("", name(owner), reason.strip(), 0, int(days * DAY), where, alert)
-    return _dated(draft, store.newest() or 0)
+    return _dated(draft, _now(store, alert))
+
+
+def _now(store: Store, alert: str | None) -> int:
+    """How far those have looked who saw this alert; of none, the newest packet time."""
+    known = store.alerts([alert]) if alert else []
+    return looked_until(store, known[0]) if known else store.newest() or 0
 
 
 def _dated(draft: Suppression, newest: int) -> Suppression:
@@ -158,7 +165,7 @@ def _hides(suppression: Suppression) -> str:
 
 
 def save(store: Store, draft: Suppression, by: str) -> Suppression:
-    """Store it and tell the audit trail. It begins after the newest packet time there is then: what was judged before stays as it was.
+    """Store it and tell the audit trail. It begins after what was seen by then: what was judged before stays as it was.
 
     Raises TransitionError where one that hides the same is in force.
     """
@@ -168,13 +175,13 @@ def save(store: Store, draft: Suppression, by: str) -> Suppression:
     said = _hides(draft)
 
     def attempt() -> Suppression:
-        newest = store.newest() or 0
+        newest, now = store.newest() or 0, _now(store, draft.alert)
         same = [each for each in store.suppressions()[1] if _hides(each) == said]
-        if running := next((each for each in same if standing(each, newest) == "in_force"), None):
+        if running := next((each for each in same if standing(each, now) == "in_force"), None):
             raise TransitionError("suppress.twice", id=running.id, owner=running.owner, until=iso(running.until))
         # The identity follows from what it hides, so that of two who make it at once, one comes first and the other conflicts, looks again and is refused.
         identity = blake2b(f"{said}\0{len(same)}".encode("utf-8", "replace"), digest_size=10).hexdigest()
-        made = replace(_dated(draft, newest), id=identity)
+        made = replace(_dated(draft, now), id=identity)
         values = {each: value for each, value in suppression_row(made).items() if each not in {"id", "revision"}}
         store.change([Change("suppression", made.id, None, "suppress", name(by), values)], newest)
         return made
@@ -183,15 +190,15 @@ def save(store: Store, draft: Suppression, by: str) -> Suppression:
 
 
 def revoke(store: Store, suppression: Suppression, by: str, note: str = "") -> None:
-    """End it now: it hides nothing after the newest packet time. What it hid stays hidden. Raises TransitionError where it has ended already."""
+    """End it now: it hides nothing of what is seen from here on. What it hid stays hidden. Raises TransitionError where it has ended already."""
 
     def attempt() -> None:
-        newest = store.newest() or 0
-        if (word := standing(suppression, newest)) != "in_force":
+        newest, now = store.newest() or 0, _now(store, suppression.alert)
+        if (word := standing(suppression, now)) != "in_force":
             raise TransitionError(f"suppress.{word}", id=suppression.id)
         if not name(by):
             raise UsageError("life.nobody")
-        values = {"until": max(suppression.since, newest + 1), "revoked": newest}
+        values = {"until": max(suppression.since, now + 1), "revoked": now}
         store.change([Change("suppression", suppression.id, suppression.revision, "revoke", name(by), values, note.strip())], newest)
 
     again(attempt)
@@ -217,9 +224,9 @@ class Preview:
 
 
 def preview(store: Store, suppression: Suppression, days: int = DAYS) -> Preview:
-    """What it would have hidden of the findings in the store, of the last days of packet time."""
+    """What it would have hidden of the findings in the store, of the days of packet time before it begins and of what is later by other clocks."""
     newest = store.newest() or 0
-    since, until = newest - days * DAY, newest + 1
+    since, until = (suppression.since - 1 if suppression.since else newest) - days * DAY, newest + 1
     total, already, alerts, assets = 0, 0, dict[str, None](), dict[str, int]()
     for rows in pages(store, suppression, since, until):
         for at in matching(rows, [suppression], known_activities(store)):

@@ -23,6 +23,10 @@ def spot_words(spot: Spot, language: str) -> tuple[str, str]:
     what = say(key, language, **values)
     if "tshark" in spot.values:
         what = say("coverage.named", language, what=what, name=spot.values["tshark"])
+    if servers := spot.values.get("servers"):
+        more = say("coverage.half.more", language, count=number(spot.values["more"])) if spot.values["more"] else ""
+        side = "requests" if spot.key.endswith("requests_only") else "answers"
+        what = say(f"coverage.half.{side}", language, what=what, servers=say("coverage.half.between", language).join(servers) + more)
     return placed(spot.place, what, language), say(f"coverage.spot.{spot.key}.todo", language)
 
 

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 COUNTS: Final = (
     "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "one_sided", "talks",
-    "requests_only", "answers_only", "split_vlans", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
+    "requests_only", "answers_only", "split_vlans", "namesakes", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments", "repeated",
 )  # fmt: skip
 ROWS: Final = (
-    "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "clocks", "clock_steps", "clock_back",
-    "refused",
+    "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
+    "clock_back", "refused",
 )  # fmt: skip
-ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only"}  # what no window is looked at for by itself
+ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
-PAIRS: Final = 3  # of VLANs that are told one by one
+PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
+SIDES: Final = ("requests_only", "answers_only")
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
 
@@ -69,32 +70,40 @@ class Sums:
     ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
     vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
     talks: int = 0  # of the window with most
+    namesakes: int = 0  # … and these of that with most of them
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, how far ahead at worst; of all samples
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
     sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
     windows: dict[str, dict[int, bool]] = field(default_factory=dict[str, dict[int, bool]])  # by capture; True: the clock stepped before it
     back: float = 0.0  # seconds that the clock stepped back at worst
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
+    halves: dict[tuple[str | None, str], Counter[str]] = field(default_factory=dict[tuple[str | None, str], Counter[str]])  # servers: worst window
 
     def add(self, row: dict[str, Any]) -> None:
         """One window; its `COUNTS` are added up for many at once."""
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = bool(row["clock_steps"])
         self.back = max(self.back, row["clock_back"] or 0.0)
-        for side in ("requests_only", "answers_only"):
+        for side in SIDES:
             if row[side]:
                 most, of, windows = self.sides.get(side, (0, 0, 0))
                 self.sides[side] = (*max((most, of), (row[side], row["talks"])), windows + 1)
         for told in _held(row["datagrams"]):
-            for side in ("requests_only", "answers_only"):
+            for side in SIDES:
                 if told[side]:
                     key = told["protocol"], side
                     self.datagrams[key] = max(self.datagrams.get(key, (0, 0)), (told[side], told["conversations"]))
+        for half in _held(row["halves"]):
+            for side in SIDES:
+                if half[side]:
+                    servers = self.halves.setdefault((half["protocol"], side), Counter())
+                    servers[half["server"]] = max(servers[half["server"]], half[side])
         self._add_ports(row)
         for pair in _held(row["vlans"]):
             ends = pair["requests"], pair["answers"]
             self.vlans[ends] = max(self.vlans[ends], pair["conversations"])  # most go on in the next window
         self.talks = max(self.talks, row["talks"] or 0)
+        self.namesakes = max(self.namesakes, row["namesakes"] or 0)
         for clock in _held(row["clocks"]):
             self._add_clock(clock)
 
@@ -120,6 +129,11 @@ class Sums:
                     unread.guesses[port["guess"]] += octets
         for cipher in _held(row["encrypted"]):
             self.ciphers.setdefault((cipher["name"], cipher["port"]), Counter()).update({"bytes": cipher["bytes"], "conversations": cipher["conversations"]})
+
+    def servers(self, protocol: str | None, side: str) -> dict[str, Any]:
+        """{"servers": those with most conversations of which only this direction was seen, "more": how many there are besides}; `protocol`: None of TCP."""
+        found = self.halves.get((protocol, side), Counter[str]())
+        return {"servers": [server for server, _ in found.most_common(PAIRS)], "more": max(len(found) - PAIRS, 0)} if found else {}
 
     def silence(self) -> tuple[int, int]:
         """Windows without packets between others of the same capture: (of those that are long, where most windows have some; that a clock left out)."""
@@ -230,11 +244,13 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
 def _sides(sums: Sums, place: str) -> Iterator[Spot]:
     """Directions that are missing; of short conversations, where nothing more is known."""
     for key, (count, talks, windows) in sums.sides.items():
-        yield Spot(key, place, 100 * count / talks, {"count": count, "talks": talks, "windows": windows})
+        yield Spot(key, place, 100 * count / talks, {"count": count, "talks": talks, "windows": windows, **sums.servers(None, key)})
     if sums.counts["one_sided"] and not sums.sides:
         yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
     for (protocol, side), (count, talks) in sums.datagrams.items():
-        yield Spot(f"datagram_{side}", place, 50 * count / talks, {"protocol": protocol, "count": count, "talks": talks})
+        yield Spot(f"datagram_{side}", place, 50 * count / talks, {"protocol": protocol, "count": count, "talks": talks, **sums.servers(protocol, side)})
+    if sums.namesakes:
+        yield Spot("namesakes", place, 10, {"count": sums.namesakes})
     silent, stepped = sums.silence()
     if stepped:
         yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
@@ -254,7 +270,7 @@ def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
     if counts["lost"] or counts["gaps"]:
         share = 100 * counts["lost"] / max(payload, 1)
         yield Spot("lost", place, 5 + share, {"bytes": counts["lost"], "share": share, "gaps": counts["gaps"]})
-    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50)):
+    for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50), ("repeated", 5)):
         if counts[key]:
             share = 100 * counts[key] / packets
             yield Spot(key, place, weight * share / 100, {"count": counts[key], "share": share})

@@ -14,11 +14,12 @@ from records.schema import COVERAGE, arrow_table
 from sensors.activities import address_text
 from sensors.engine import character, clocks, delivery, interfaces, sides
 from sensors.engine.ciphers import CIPHERS
-from sensors.engine.link import BELIEVED
+from sensors.engine.fragments import FRAGMENT
+from sensors.engine.link import BELIEVED, TRAILER
 from sensors.engine.streams import PAUSE
 from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, WINDOW, table
 from sensors.grading import grade, reasons
-from sensors.protocol import protocols
+from sensors.protocol import Protocol, protocols
 from sensors.unknown import Unknown, worst_first
 
 if TYPE_CHECKING:
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from sensors.calls import Calls
     from sensors.origin import Origin
 
 LLC: Final = 4  # in place of an EtherType: IEEE 802.2
 _TRANSPORTS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 89: "ospf", 132: "sctp"}
-FRAGMENT: Final = 256
 # counters that have the same name everywhere
 ODDITIES: Final = (
     "duplicates", "fragments", "unfinished", "bad_fragments", "bad_checksums", "rejected", "overlaps", "half_open",
-    "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans",
+    "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated",
 )  # fmt: skip
 COUNTED: Final = (
     "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:],
@@ -53,7 +54,7 @@ def port_name(transport: int, port: int) -> str:
         return f"ethertype/0x{port:04x}" if port >= 0 else "other"
     name = _TRANSPORTS.get(transport % FRAGMENT, f"ip/{transport % FRAGMENT}")
     if transport >= FRAGMENT:
-        return f"{name}/fragment"
+        return f"{name}/{'trailer' if transport >= TRAILER else 'fragment'}"
     return f"{name}/{port}" if port >= 0 else name
 
 
@@ -99,6 +100,8 @@ class Totals:
     requests_only: int = 0
     answers_only: int = 0
     split_vlans: int = 0
+    namesakes: int = 0
+    repeated: int = 0
     encrypted_bytes: int = 0
     tunnels: dict[str, int] = field(default_factory=dict[str, int])
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
@@ -126,7 +129,7 @@ class Ledger:
         self.undecoded = table(interfaces.INTERFACES * delivery.PORTS, UNDECODED)
         self.characters, self.bins = character.character_tables()
         self.references, self.differences = clocks.clock_tables()
-        self.vlans, self.sides, self.groups = sides.side_tables()
+        self.vlans, self.sides, self.halves, self.repeats, self.groups = sides.side_tables()
         self.names: list[str | None] = [None]  # of the interfaces, by place
         self._known = 0
 
@@ -164,6 +167,7 @@ class Ledger:
         self.references.samples[:] = 0
         self.vlans.conversations[:] = 0
         self.sides[:] = np.zeros(1, self.sides.dtype)
+        self.halves[:] = np.zeros(1, self.halves.dtype)
 
 
 _NUMBER: Final = {name: number for number, name in enumerate((STREAMS.names or ())[interfaces.COUNTERS :])}
@@ -178,23 +182,36 @@ class CoverageLog:
         self.totals = Totals()
         self._rows: list[dict[str, Any]] = []
         self._last: int | None = None  # window
+        self._part = 0  # of a window whose row was told before it ended
         self._ahead: dict[tuple[int, str], int] = {}  # of each clock on the wire, the least by which it was so in its last window, nanoseconds
 
-    def close_window(self) -> None:
-        """Take a window's counters and zero them."""
+    def close_window(self, attempts: Calls, calls: Calls) -> None:
+        """Take a window's counters and zero them; `attempts` and `calls` are what `sensors.calls` tells of it."""
         ledger, streams = self._ledger, self._ledger.streams[0]
         counts = ledger.by_place()
         counts[streams.place] = ledger.counters
         if not counts[:, _WINDOW].any():
             return
         window = int(streams.window) * WINDOW
+        self._part = self._part + 1 if window == self._last else 0
         pause = window - self._last if self._last is not None and window - self._last > BREAK * WINDOW else 0
         self._last, ahead, self._ahead = window, self._ahead, self._kept()
         for place in np.flatnonzero(counts[:, _WINDOW].any(axis=1)).tolist():
             count = {name: int(counts[place, _NUMBER[name]]) for name in COUNTED}
-            moves = [move for each, move in self._moves(ahead) if each == place]
-            self._rows.append(self._row(window, place, count) | _steps(count, pause, moves))
+            count["lost"] += unheard(ledger, place, count["talks"] > count["requests_only"] + count["answers_only"])
+            opened = {"attempts": json.dumps(attempts.get(place, [])), "calls": json.dumps(calls.get(place, []))}
+            self._rows.append(self._row(window, place, count) | self._steps(place, count, pause, ahead) | opened | {"part": self._part})
         ledger.clear()
+
+    def is_set_back(self) -> bool:
+        """Does what was counted in this window so far tell that the clock of the capture was set back?"""
+        counts = self._ledger.by_place()
+        counts[self._ledger.streams[0].place] = self._ledger.counters
+        found = ({name: int(row[_NUMBER[name]]) for name in COUNTED} for row in counts)
+        return any(self._steps(place, count, 0, self._ahead)["clock_back"] > 0 for place, count in enumerate(found))
+
+    def _steps(self, place: int, count: dict[str, int], pause: int, ahead: dict[tuple[int, str], int]) -> dict[str, Any]:
+        return _steps(count, pause, [move for each, move in self._moves(ahead) if each == place])
 
     def _compared(self) -> Iterator[tuple[tuple[int, str], list[int]]]:
         """(place and name, how far the capture's clock was ahead: each time, in order) of every clock on the wire that is remembered."""
@@ -233,7 +250,7 @@ class CoverageLog:
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
             "vlans": json.dumps([{"requests": _vlan(row.there), "answers": _vlan(row.back), "conversations": int(row.conversations)} for row in vlans]),
-            "datagrams": json.dumps(side_rows(self._ledger, place)),
+            "datagrams": json.dumps(side_rows(self._ledger, place)), "halves": json.dumps(half_rows(self._ledger, place)),
             "clock_ahead": told[0]["ahead"] if told else None, "clocks": json.dumps(told),
         }  # fmt: skip
 
@@ -294,11 +311,16 @@ class CoverageLog:
             if count[name]:
                 totals.tunnels[name] = totals.tunnels.get(name, 0) + count[name]
 
+    @property
+    def waiting(self) -> bool:
+        """Are there rows to take?"""
+        return bool(self._rows)
+
     def take(self) -> pa.Table:
         """The rows since the last call. The first interface's keep the identities that they had when nobody told interfaces apart."""
         rows, self._rows = self._rows, []
         for row in rows:
-            own = f"\x1f{row['interface']}" if row["place"] else ""
+            own = (f"\x1f{row['interface']}" if row["place"] else "") + (f"\x1f{row['part']}" if row["part"] else "")
             identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}{own}".encode(), digest_size=10).hexdigest()
             row |= {"id": identity, "observer.name": self._origin.observer, "observer.site": self._origin.site}
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))
@@ -317,17 +339,43 @@ def _vlan(number: Any) -> int | None:
     return None if number < 0 else int(number)
 
 
+def _answered(ledger: Ledger, framing: int) -> Protocol | None:
+    """The protocol of a framing; None where nobody has to answer it (`Framing.lone`)."""
+    row = ledger.framings[framing]
+    protocol = protocols()[int(row.protocol)]
+    return None if protocol.framings[int(row.number)].lone else protocol
+
+
 def side_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:
-    """Datagram conversations by protocol, as an interface saw them in this window; protocols that answer nothing (`Framing.lone`) are left out."""
+    """Datagram conversations by protocol, as an interface saw them in this window; protocols that answer nothing are left out."""
     told: dict[str, dict[str, Any]] = {}
     for row in ledger.sides[(ledger.sides.talks > 0) & (ledger.sides.place == place)]:
-        framing = ledger.framings[int(row.framing)]
-        protocol = protocols()[int(framing.protocol)]
-        if not protocol.framings[int(framing.number)].lone:
+        if protocol := _answered(ledger, int(row.framing)):
             sums = told.setdefault(protocol.name, {"protocol": protocol.name, "conversations": 0, "requests_only": 0, "answers_only": 0})
             for name, count in (("conversations", row.talks), ("requests_only", row.requests_only), ("answers_only", row.answers_only)):
                 sums[name] += int(count)
     return [told[name] for name in sorted(told)]
+
+
+def unheard(ledger: Ledger, place: int, both: bool) -> int:
+    """Octets of datagrams that are missing: as many as the side that was seen has. An answer has a request; that a request has an answer is to be believed
+    only where no conversation of this interface has both directions (`both`: one of TCP has), for else it is the mirror no more than the one who is asked."""
+    rows = [row for row in ledger.sides[(ledger.sides.talks > 0) & (ledger.sides.place == place)] if _answered(ledger, int(row.framing))]
+    both = both or any(row.talks > row.requests_only + row.answers_only for row in rows)
+    return sum(int(row.answered) + (0 if both else int(row.requested)) for row in rows)
+
+
+def half_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:
+    """Servers of which one direction is missing, those with most conversations first; `protocol` of datagrams only."""
+    told: dict[tuple[str | None, str], dict[str, Any]] = {}
+    for row in ledger.halves[(ledger.halves.requests_only + ledger.halves.answers_only > 0) & (ledger.halves.place == place)]:
+        protocol = _answered(ledger, int(row.framing)) if row.framing >= 0 else None
+        if protocol or row.framing < 0:
+            name, server = protocol.name if protocol else None, address_text(row)
+            sums = told.setdefault((name, server), {"protocol": name, "server": server, "requests_only": 0, "answers_only": 0})
+            for side in ("requests_only", "answers_only"):
+                sums[side] += int(row[side])
+    return sorted(told.values(), key=lambda each: (-each["requests_only"] - each["answers_only"], each["server"], each["protocol"] or ""))
 
 
 def clock_rows(ledger: Ledger, place: int) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from records.facts import MOST_TEXT
 from sensors.activities import mac_text, space_name, talks_of
+from sensors.engine.grouping import ASKS, READS
 from sensors.engine.tables import FACT, FOREVER, REPORT, RESPONSE, SUCCESS, TEXT, TOLD
 from sensors.protocol import protocols
 from sensors.resolving import resolve
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sensors.activities import Naming
     from sensors.protocol import Protocol
 
+MOST_HOSTS: Final = 1 << 13  # hosts of industrial conversations
 MOST_HEARD: Final = 1 << 13  # addresses that something was said of
 MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
 MOST_SAID: Final = 64  # different facts of one address
@@ -98,8 +100,8 @@ class Inventory:
         self._told: dict[str, Heard] = {}  # by address: those that something was said of
         self._links: dict[tuple[str, str, str], Span] = {}
 
-    def note(self, rows: Any, conversations: Any) -> None:
-        """Released groups: who was there, from when to when."""
+    def note(self, rows: Any, conversations: Any, hosts: Any) -> None:
+        """Released groups: who was there, from when to when. `hosts` is the engine's table, which has their roles."""
         numbers, place = np.unique(rows.conversation, return_inverse=True)
         starts, ends = np.full(len(numbers), FOREVER), np.full(len(numbers), -1)
         np.minimum.at(starts, place, rows.start)
@@ -119,6 +121,20 @@ class Inventory:
                     heard.macs.setdefault(text, Span(start, end, 0)).add(start, end)
             if source in self._hosts and len(asked := self._hosts[source].asked) < MOST_ASKED:
                 asked.add(self._naming.host(target))
+        if len(self._hosts) > MOST_HOSTS:
+            self._make_room(hosts)
+
+    def _make_room(self, hosts: Any) -> None:
+        """Too many: those that only looked go first; then those that were seen but once; those that acted last, of equals those silent longest first."""
+        roles: list[int] = (np.asarray(hosts["role"]) & ~(ASKS | READS)).tolist()
+
+        def worth(host: int) -> tuple[bool, bool, int, int]:
+            seen = self._hosts[host].seen
+            return roles[host] > 0, seen.times > 1, roles[host], seen.last
+
+        gone = sorted(self._hosts, key=worth)[: len(self._hosts) - MOST_HOSTS // 4 * 3]
+        self.forget(gone)
+        self.shed += len(gone)
 
     def _host(self, host: int, first: int, last: int) -> Heard:
         heard = self._hosts.get(host)

@@ -59,7 +59,8 @@ class Framing:
     `blocks` = (uncounted, block, check): where each begun block of octets, of those told but the first `uncounted`, is followed by `check` octets that are not
     told. `facing` = (offset, bits): set where the message goes to the one who is asked, whoever opened the connection, unless `answering` (set where that one
     speaks, in messages that are so long) contradicts. `shapes` are the lengths that a code's messages may have where no header tells them: at most two pairs
-    of (octets that are always there, offset of the octet that counts further ones or -1). Of `lone` datagrams nobody has to answer any: cyclic data.
+    of (octets that are always there, offset of the octet that counts further ones or -1). Frames that are not IP
+    have no ports: those with the bits of `answering` go back to who asked. Of `lone` datagrams nobody has to answer any: cyclic data.
     """
 
     header: int = 0

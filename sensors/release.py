@@ -26,7 +26,7 @@ TOLD: Final = 1 << 14  # … their samples
 TOLD_OCTETS: Final = 1 << 20  # … and the octets of these
 GROUP_ROWS: Final = 1 << 15
 BLOCKS: Final = 1 << 12
-RELEASE_ROWS: Final = 1 << 14  # rows named at a time
+RELEASE_ROWS: Final = 1 << 13  # rows named at a time
 
 
 def _traits(effect: Effect) -> int:
@@ -137,7 +137,7 @@ class Release:
         """Name the released groups: their rows are free again."""
         released = self.rows[: self._counters.released]
         if len(released):
-            self.inventory.note(released, self.conversations)
+            self.inventory.note(released, self.conversations, self.hosts)
             self.activities.append(self.naming.activities(released))
             self._counters.released = 0
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from records.effects import EFFECTS, UNKNOWN
 from records.model import Batch
+from sensors import calls
 from sensors.coverage import CoverageLog, Ledger, ProtocolTotals, Totals, port_name
 from sensors.engine import character, contexts, delivery, fragments, grouping, history, layers, link, mirrors, names, network, pairing, parts, sides
 from sensors.engine import streams as streaming
@@ -184,7 +185,7 @@ class Sensor:
         try:
             while self._batch(source):
                 soon = bool(due and due())
-                if soon or self.release.activities or self.release.points:
+                if soon or self.release.activities or self.release.points or self._coverage.waiting:
                     yield self._take(soon)
             self._finish()
             yield self._take(everything=True)
@@ -250,6 +251,8 @@ class Sensor:
                 self._forget_conversations()
             elif why == streaming.FULL_SLOTS:
                 self._shed_slots()
+            elif why == streaming.LATE:
+                self._look_back()
 
     def _characterise(self, start: int, count: int) -> None:
         ledger = self.ledger
@@ -365,20 +368,36 @@ class Sensor:
         """Operations with their answers, each once."""
         self.release.take_in(given)
 
-    def _close_coverage(self) -> None:
+    def _close_coverage(self, ends: bool = False) -> None:
+        """A window is over, or with `ends` the input is: then nothing is answered any more."""
         self._relay.settle()
         shed = int(self._pairs.shed + self.release.shed + self._joints.shed)
         self.streams[0].shed += shed - self._shed
         self._shed = shed
-        self._settle(np.arange(int(self.streams[0].flows)))
-        self._coverage.close_window()
+        flows = self.flows[: int(self.streams[0].flows)]
+        told = calls.attempts(flows, self.hosts), calls.calls(flows, self.hosts, self.talks[: int(self.streams[0].conversations)])
+        self._settle(np.arange(len(flows)), FOREVER if ends else (int(self.streams[0].window) + 1) * WINDOW - sides.ANSWER)
+        self._coverage.close_window(*told)
+        self._streams.behind = self._streams.looked = 0
 
-    def _settle(self, numbers: Any) -> None:
-        """These flows are about to go, or their window is."""
+    def _look_back(self) -> None:
+        """Packets are late. Where the clock was set back, that is told now: the next window may begin hours later."""
+        streams = self._streams
+        streams.looked = max(2 * streams.behind, link.BELIEVED) - 1
+        if self._coverage.is_set_back():
+            self._close_coverage()
+            self.flows.unknown_window[: int(streams.flows)] = -1  # what is not recognised is counted anew
+
+    def _settle(self, numbers: Any, until: int = FOREVER) -> None:
+        """These flows are about to go, or their window is: what datagrams said after `until` may be answered yet."""
         window = int(self.streams[0].window)
         here = numbers[self.flows.unknown_window[numbers] == window]
         character.settle(here, window, self.flows, self.characters)
-        sides.settle_sides(numbers, self.flows, self.streams, self.counters, self.aside, self.ledger.vlans, self.ledger.sides, self.ledger.groups)
+        ledger = self.ledger
+        sides.settle_sides(
+            numbers, until, self.flows, self.streams, self.counters, self.aside,
+            ledger.vlans, ledger.sides, ledger.halves, ledger.repeats, ledger.groups, self.hosts,
+        )  # fmt: skip
 
     def _finish(self) -> None:
         """The input ends: what waits is delivered, every window closes."""
@@ -393,7 +412,7 @@ class Sensor:
         self._pair(0, 0, FOREVER - 1)
         self._relay.do(partial(self.release.close_until, FOREVER - 1))
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
-        self._close_coverage()
+        self._close_coverage(ends=True)
 
     def exercises(self) -> tuple[Callable[[], object], ...]:
         """Calls of every kernel on nothing, so that it compiles; each of them compiles others."""

@@ -51,20 +51,21 @@ def captures() -> dict[str, Path]:
 
 def fired(file: Path) -> dict[str, int] | None:
     """The findings of each rule in a capture, those of detectors by the name that they give them; None where there is nothing to judge."""
-    batches: list[pa.Table] = []
+    batches: list[Batch] = []
     with _unpacked(file) as path:
         (capture,) = find([str(path)])
         if capture.error is not None:
             return None
         sensor, source = Sensor(lambda: "firing", None, capture.name), open_capture(capture)
         try:
-            batches = [batch.activities for batch in sensor.listen(source, lambda: False) if batch.activities.num_rows]
+            batches = list(sensor.listen(source, lambda: False))
         finally:
             source.close()
-    if not batches:
+    if not any(batch.activities.num_rows for batch in batches):
         return None
-    everything = Batch(activities=pa.concat_tables(batches))
-    found = Counter(finding.rule for detector in detectors() for finding in detector.judge(everything))
+    everything = Batch(activities=pa.concat_tables(batch.activities for batch in batches), coverage=pa.concat_tables(batch.coverage for batch in batches))
+    judging = [detector for detector in detectors() if detector.name != "coverage"]  # which tells of the line and not of the plant
+    found = Counter(finding.rule for detector in judging for finding in detector.judge(everything))
     return dict(sorted(found.items()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.rulebook.cases import activity_table, case_activity
@@ -37,6 +38,14 @@ FALLEN: Final[list[dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+def opened(source: str, hosts: int = 1, ports: int = 1, count: int = 1, called: bool = False) -> dict[str, Any]:
+    """A window of coverage in which somebody began connections that came to nothing, and a device had one of its own."""
+    tried = [[f"10.10.1.{20 + host}", "tcp", 1000 + port, count, 7, BEGUN] for host in range(hosts) for port in range(ports)]
+    call = {"source": "10.10.1.21", "destination": "10.10.1.22", "answers": True, "port": 4444, "count": 1, "packet": 9, "time": BEGUN}
+    return {"attempts": json.dumps([{"source": source, "tried": tried}]), "calls": json.dumps([call] if called else [])}
+
+
+OPENED: Final = [opened("10.10.1.66", ports=40, called=True), opened("10.10.1.67", hosts=40), opened("10.10.1.68", count=3600)]
 DEVICE, SPARE, VIRTUAL = "02:ba:1e:01:00:21", "02:ba:1e:01:00:66", "00:00:5e:00:01:07"
 
 
@@ -121,4 +130,4 @@ def hostile() -> Batch:
     for address in ("10.10.1.21", "10.10.1.11", "10.10.1.21"):
         rows += [claimed(address, mac, ot={"packet": {"first": 7}}) for mac in (f"02:ba:1e:01:00:{address[-2:]}", SPARE)]
     rows += [row for _, attack in (*ATTACKS.values(), *LEARNED.values()) for row in attack()]
-    return Batch(activities=activities(*rows), coverage=coverage(*FALLEN, minutes=12))
+    return Batch(activities=activities(*rows), coverage=coverage(*FALLEN, *OPENED, minutes=12))

@@ -87,6 +87,11 @@ def request_altered() -> Stated:
     return [own(0, "setpoint.write", ot__value=40.0) | ports, own(0.004, "setpoint.write", ot__value=90.0) | ports | {"source.mac": "02:ba:1e:01:00:77"}]
 
 
+def other_system(seconds: float = 0) -> Stated:
+    """A message whose segments come from another system than their sender's."""
+    return [own(seconds, "output.operate", ot__object__first=3, ot__value=1.0, ot__anomaly=["other_system"])]
+
+
 def names_carry_data(length: int = 48) -> Stated:
     """Ever new long names of one domain."""
     asked: dict[str, Any] = {"network.protocol": "dns", "event.action": "dns_query", "ot.object.first": None, "ot.object.space": "host_name"}
@@ -120,6 +125,7 @@ ATTACKS: Final = {
     "rapid-scan": ("scan", rapid_scan), "slow-scan": ("scan", slow_scan), "acts-unseeing": ("masters", acts_unseeing),
     "acts-newcomer": ("masters", acts_newcomer), "takes-events": ("masters", takes_events), "repeated-request": ("conformance", repeated_request),
     "restart-claimed": ("conformance", restart_claimed),
-    "reports-stay-off": ("conformance", reports_stay_off), "engineering-session": ("engineering", engineering_session),
+    "reports-stay-off": ("conformance", reports_stay_off), "other-system": ("injection", other_system),
+    "engineering-session": ("engineering", engineering_session),
     "request-altered": ("tamper", request_altered), "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
 }  # fmt: skip

@@ -5,12 +5,14 @@ captures are only joined, or nobody listened, it is not told.
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from sensors.blindness import spot_words
 from sensors.blindspots import Account
+from sensors.engine.link import BELIEVED
 from sensors.sensor import Sensor
 from tests.frames import coverage
 from tests.mirroring import ntp, ptp, shifted
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 HOURS: Final = 3 * 3600
 COUNT: Final = 40
+MINUTE: Final = 60 * SECOND
 
 
 def numbered(first: int = 1, step: int = 3, seconds: int = 1) -> list[Packet]:
@@ -70,6 +73,29 @@ def test_a_step_is_told(source: str, seconds: int) -> None:
     forward, back = steps(stepped(SOURCES[source], seconds))
     assert forward == int(seconds > 0)
     assert abs(back - max(-seconds, 0)) <= 1
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_step_back_is_told_when_it_is_seen(source: str) -> None:
+    """Not when times are again what they were, hours later: nothing but what came so far is known, and its row is told."""
+    packets = stepped(SOURCES[source], -HOURS)
+    back = next(number for number, (one, other) in enumerate(pairwise(packets), 1) if other.time < one.time)
+    sensor = Sensor("observer", batch=1 << 16)
+    told = sensor.listen(Feed(packets, each=1))
+    rows = next(rows for batch in told if (rows := [row for row in batch.coverage.to_pylist() if row["clock_back"]]))
+    assert rows[0]["@timestamp"].value == max(packet.time for packet in packets) // MINUTE * MINUTE
+    assert back < sensor.totals.packets <= back + 2 * BELIEVED + 1
+    rest = [row for batch in told for row in batch.coverage.to_pylist()]
+    assert not any(row["clock_back"] for row in rest), "once"
+    assert sensor.totals.packets == len(packets)
+    assert rows[0]["id"] not in {row["id"] for row in rest}
+
+
+def test_packets_that_are_only_late_make_no_rows_of_their_own() -> None:
+    packets = numbered()
+    late = [Packet(ethernet(ipv4(udp(b"x", 5000, 5002), protocol=17, number=7)), START - HOURS * SECOND + number) for number in range(200)]
+    rows = [row for batch in Sensor("observer").listen(Feed([*packets, *late])) for row in batch.coverage.to_pylist()]
+    assert [(row["packets"], row["late"], row["clock_back"]) for row in rows] == [(len(packets) + 200, 200, 0.0)]
 
 
 @pytest.mark.parametrize("seconds", [HOURS, -HOURS])

@@ -43,6 +43,21 @@ def later(minutes: int, **more: Any) -> dict[str, Any]:
     return {"@timestamp": BEGUN + (11 + minutes) * MINUTE, "id": f"later-{minutes}", **more}
 
 
+def polled(requests_only: int) -> dict[str, Any]:
+    """A window in which devices are polled by datagrams alone."""
+    told = [{"protocol": "enip", "conversations": 8, "requests_only": requests_only, "answers_only": 0}]
+    return {"talks": 0, "datagrams": json.dumps(told)}
+
+
+def test_a_direction_of_datagrams_falls_as_one_of_connections_does() -> None:
+    (finding,) = judged(*[polled(0)] * 12, *[polled(8)] * 3, minutes=0)
+    assert finding.rule == "coverage-sides"
+    assert "8 of 8" in " ".join(term.en for term in finding.terms) + finding.title.en
+    half = {**understood(99.0), "lost": 50_000, "requests_only": 14}
+    assert kinds(*[half] * 3) == ["coverage-sides"], "what it would have said is no second fall"
+    assert kinds(*[polled(0)] * 12, *[polled(2)] * 9, minutes=0) == []
+
+
 def test_every_way() -> None:
     assert kinds(*FALLEN) == ["coverage-clock", "coverage-grade", "coverage-sides", "coverage-drops", "coverage-silent"]
 

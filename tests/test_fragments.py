@@ -176,6 +176,88 @@ def test_cut_by_the_capture() -> None:
     assert seen.totals.unfinished > 0
 
 
+OTHER = mbap(1, write_many(0, *range(100, 135), *range(900, 905)))  # the last registers differ
+
+
+def datagram(payload: bytes = REQUEST) -> bytes:
+    """Modbus over UDP, with its checksum."""
+    return checked(udp(payload, 40000, 502), packed(ENDS), 17)
+
+
+def unchecked(payload: bytes = REQUEST) -> bytes:
+    return udp(payload, 40000, 502)
+
+
+def told(seen: Seen) -> list[tuple[int, bool]]:
+    """Of each write the last value, and whether it is a second version."""
+    return [(line["values"][-1], "overlap" in line["anomaly"]) for line in seen.lines]
+
+
+@pytest.mark.parametrize("first", [REQUEST, OTHER])
+@pytest.mark.parametrize("again", [False, True], ids=["alone", "behind-a-copy"])
+def test_a_fragment_that_another_one_replaced(first: bytes, again: bool) -> None:
+    """Whoever was faster may have been the forger: both versions are shown."""
+    second = OTHER if first == REQUEST else REQUEST
+    one, other = cut(unchecked(first), 64, protocol=17), cut(unchecked(second), 64, protocol=17)
+    assert (one[0], len(one)) == (other[0], 2)
+    frames = [*one, *other] if again else [*one, other[1]]
+    seen = seen_of([*frames, *one])
+    assert sorted(told(seen)) == sorted([((139 if first == REQUEST else 904), False), ((904 if first == REQUEST else 139), True)])
+    assert (seen.totals.overlaps, seen.totals.duplicates, seen.totals.undecoded) == (1, 1, {})
+    assert sum(row["overlaps"] for row in seen.coverage) == 1
+    for each in (1, 2):
+        assert seen_of([*frames, *one], each=each).tables == seen.tables
+
+
+def test_a_fragment_that_another_one_replaced_in_a_stream() -> None:
+    """Its checksum covers both: the version that is not believed is counted, and the one that is made to fit is shown."""
+    body = segment()
+    forged = bytearray(body)
+    forged[-2:], forged[-4:-2] = body[-4:-2], body[-2:]  # the same sum
+    frames = [*cut(body, 64), cut(bytes(forged), 64)[-1]]
+    seen = seen_of(frames)
+    assert told(seen) == [(139, False), (138, True)]
+    assert seen.totals.overlaps == 1
+    forged[-1] ^= 0xFF
+    right = [ethernet(ipv4(segment(port=41000 + n))) for n in range(20)]
+    seen = seen_of([*right, *cut(body, 64), cut(bytes(forged), 64)[-1]])
+    assert (seen.totals.rejected, seen.totals.overlaps, len(seen.lines)) == (1, 1, 21)
+
+
+def test_a_new_datagram_with_the_same_number_is_no_replacement() -> None:
+    seen = seen_of([*cut(unchecked(), 64, protocol=17), *cut(unchecked(mbap(2, write_many(9, *range(40)))), 64, protocol=17)])
+    assert told(seen) == [(139, False), (39, False)]
+    assert seen.totals.overlaps == 0
+
+
+def test_a_first_fragment_that_another_one_replaced_is_counted_when_nothing_follows() -> None:
+    one, other = cut(unchecked(), 64, protocol=17), cut(unchecked(mbap(2, write_many(9, *range(40)))), 64, protocol=17)
+    after = Packet(ethernet(ipv4(udp(bytes(5), 1, 2), protocol=17)), START + 32 * SECOND)
+    for more in ([], [after]):
+        seen = watch([*(Packet(frame, START + n) for n, frame in enumerate([*one, other[0]])), *more])
+        assert (told(seen), seen.totals.overlaps, seen.totals.unfinished) == ([(139, False)], 1, 1)
+        assert seen.totals.undecoded["udp/fragment"] == 64
+
+
+def test_fragments_that_contradict_each_other_are_an_overlap_too() -> None:
+    one, other = cut(unchecked(), 64, protocol=17), cut(unchecked(OTHER), 32, protocol=17)
+    seen = seen_of([one[0], other[-1], one[1]])
+    assert (seen.totals.overlaps, seen.totals.bad_fragments, seen.lines) == (1, 1, [])
+
+
+def test_fragments_of_two_plants_with_the_same_addresses() -> None:
+    """The same numbers at the same time, in a VLAN each."""
+    plants = [[Packet(tagged(frame, vlan), START + n * MS) for n, frame in enumerate(cut(unchecked(payload), 64, protocol=17))]
+              for vlan, payload in ((10, REQUEST), (20, OTHER))]  # fmt: skip
+    seen = watch([packet for both in zip(*plants, strict=True) for packet in both])
+    assert told(seen) == [(139, False), (904, False)]
+    assert (seen.totals.bad_fragments, seen.totals.overlaps, seen.totals.undecoded) == (0, 0, {})
+
+
+def tagged(frame: bytes, vlan: int) -> bytes:
+    return frame[:12] + struct.pack(">HH", 0x8100, vlan) + frame[12:]
+
+
 def test_the_same_number_of_other_ends() -> None:
     one, other = cut(segment(), 64), cut(segment(("10.0.0.3", "10.0.0.2")), 64, ends=("10.0.0.3", "10.0.0.2"))
     seen = seen_of([one[0], other[0], other[1], one[1]])

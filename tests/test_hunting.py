@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from detectors.discovery import Setup
+from detectors.methods.masters import MOST_TOLD, Device
 from records.model import Batch
 from tests.frames import activities, polling
 from tests.hunted import ATTACKER, ATTACKS, DEVICE, MASTER, at, function_scan, own, registers_carry_data, reports_stay_off, slow_scan
@@ -142,3 +143,13 @@ def test_polling_costs_next_to_nothing(name: str) -> None:
         assert detector.judge(Batch(activities=many)) == []
         best = min(best, process_time() - begun)
     assert best <= many.num_rows / 1000 * 0.001
+
+
+def test_what_was_told_of_a_device_is_bounded() -> None:
+    """However many hosts are forged: the last ones are remembered, and time does not grow with their number."""
+    device = Device()
+    for number in range(3 * MOST_TOLD):
+        device.tell(f"10.0.{number >> 8}.{number & 255}", number)
+    assert list(device.told.values()) == list(range(2 * MOST_TOLD, 3 * MOST_TOLD))
+    device.tell("10.0.2.0", 9999)
+    assert (len(device.told), list(device.told)[-1]) == (MOST_TOLD, "10.0.2.0")

@@ -111,6 +111,12 @@ def test_a_workbook_is_read_as_text_is(tmp_path: Path) -> None:
         ("M10.3", Place(label="m10.3")),
         ("N7:0", Place(label="n7:0")),
         ("Motor[3].Speed", Place(label="motor[3].speed")),
+        ("P#DB1.DBX0.0 BYTE 4", Place(label="p#db1.dbx0.0byte4")),
+        ("T5-T8", Place(label="t5-t8")),
+        ("T4:0.ACC", Place(label="t4:0.acc")),
+        ("B3:0/1", Place(label="b3:0/1")),
+        ("Program:Main.Level", Place(label="program:main.level")),
+        ("水泵.转速", Place(label="水泵.转速")),
     ],
 )
 def test_addresses_as_engineers_write_them(text: str, place: Place) -> None:
@@ -165,7 +171,7 @@ def test_what_is_wrong_with_tags_and_zones(tmp_path: Path) -> None:
         ("a.csv", b"", "import.empty"),
         ("a.csv", b"\n,,\n", "import.empty"),
         ("a.csv", b"\xff\xfe\x00", "import.encoding"),
-        ("a.csv", b"\xff\xff\xff", "import.encoding"),
+        ("a.csv", b"n\x81\x8d\xff", "import.encoding"),
         ("a.csv", b"vendor,ip\nx,10.0.0.1\n", "import.column"),
         ("a.csv", b'name\n"' + b"x" * 200_000 + b'"\n', "import.broken"),
         ("a.xlsx", b"PK\x03\x04 no workbook", "import.broken"),
@@ -223,15 +229,90 @@ def test_how_a_file_was_read_is_said(tmp_path: Path) -> None:
     place = ("--store", tmp_path / "store")
     latin = written(tmp_path / "latin1.csv", "name,ip\nKühlpumpe,10.0.0.1\nB,\n", "latin-1")
     shown = balefire("import", "assets", latin, "--dry-run", *place).output
-    assert "Read as GB 18030, since it is no UTF-8." in shown
-    assert "row 2, new: K黨lpumpe, 10.0.0.1" in shown, "so that somebody sees it"
+    assert "Read as Windows-1252, since it is no UTF-8." in shown
+    assert "row 2, new: Kühlpumpe, 10.0.0.1" in shown
     assert "nothing on the wire is known to be it: 1 (B)" in shown
     assert "There was no store at" in shown
     told = one("import", "assets", latin, "--dry-run", *place)
-    assert (told["encoding"], [each["row"] for each in told["examples"]], told["relabelled"]) == ("GB 18030", [2, 3], None)
+    assert (told["encoding"], [each["row"] for each in told["examples"]], told["relabelled"]) == ("Windows-1252", [2, 3], None)
     assert one("import", "assets", written(tmp_path / "a.csv", "name,ip\nPump,10.0.0.1\n"), *place)["encoding"] is None
     shown = balefire("import", "assets", written(tmp_path / "b.csv", "name,ip\npump,10.0.0.2\n"), "--dry-run", *place).output
     assert "row 2, changed: Pump, 10.0.0.1 → pump, 10.0.0.2" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "expected"),
+    [
+        ("3号泵转速", "gb18030", "GB 18030"), ("Größe der Förderhöhe in °C, µm und m³", "cp1252", "Windows-1252"),
+        ("Débit à l’entrée", "cp1252", "Windows-1252"),
+        ("Насос подачи воды", "cp1251", "Windows-1252"), ("泵 №2：出口压力（MPa）≥0.5 ℃", "gb18030", "GB 18030"),
+    ],
+)  # fmt: skip
+def test_what_is_no_unicode_is_chinese_only_where_it_looks_so(tmp_path: Path, text: str, encoding: str, expected: str) -> None:
+    path = written(tmp_path / "a.csv", f'name,ip\n"{text}",10.0.0.1\n', encoding)
+    assert read_sheet(path).encoding == expected
+    assert read_sheet(path, encoding).rows[0][1][0] == text, "whoever knows says so"
+
+
+@pytest.mark.parametrize(("encoding", "key"), [("klingon", "import.no_encoding"), ("zlib", "import.no_encoding"), ("ascii", "import.other_encoding")])
+def test_an_encoding_that_is_none_or_another_is_refused_with_words(tmp_path: Path, encoding: str, key: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_sheet(written(tmp_path / "a.csv", "name\nKühlpumpe\n"), encoding)
+    assert caught.value.key == key
+    with pytest.raises(UsageError) as caught:
+        read_sheet(book(tmp_path / "a.xlsx", [["name"]]), "utf-8")
+    assert caught.value.key == "import.no_text"
+
+
+def test_lists_with_engineering_units_and_ranges(tmp_path: Path) -> None:
+    """As the lists of plants have them: what “unit” is, is told by what stands in it."""
+    text = 'tag,device,unit,address,range\nA,10.0.0.1,rpm,40001,0-1500\nB,10.0.0.1,,40002,"-50 to 50,5"\nC,10.0.0.1,bar,40003,0.5…10 bar\n'
+    reading = read("tags", written(tmp_path / "t.csv", text.replace("\\\n", "\n")))
+    assert said(reading) == []
+    assert [(entry.unit, entry.measure, entry.low, entry.high) for _, entry in reading.entries if isinstance(entry, Tag)] == [
+        (None, "rpm", 0, 1500), (None, None, -50, 50.5), (None, "bar", 0.5, 10),
+    ]  # fmt: skip
+    assert [note.en for note in reading.notes] == ["Column “unit” has no numbers (rpm …): it is read as the engineering unit, not as the station."]
+    mixed = read("tags", written(tmp_path / "m.csv", "tag,device,unit,address,range\nA,10.0.0.1,rpm,40001,\nB,10.0.0.1,3,40002,much\n".replace("\\\n", "\n")))
+    assert [(row, column) for row, column, _ in said(mixed)] == [(2, "unit"), (3, "range")]
+    both = "tag,device,address,range,low,high\nA,10.0.0.1,40001,0-10,0,12\nB,10.0.0.1,40002,0-10,,10\nC,10.0.0.1,40003,10-0,,\n".replace("\\\n", "\n")
+    assert [(row, column) for row, column, _ in said(read("tags", written(tmp_path / "b.csv", both)))] == [(2, "range"), (4, "range")]
+
+
+@pytest.mark.parametrize(
+    "text", ["4000x", "DB1.DBX", "DB1.DBX0", "DB1.DBX0.8", "DB1,REAL4", "holding_register x", "ABC DEF", "40 001", "N7:", "Motor[", "-5", "1.5"]
+)
+def test_what_is_no_address_is_none(tmp_path: Path, text: str) -> None:
+    reading = read("tags", written(tmp_path / "t.csv", f'tag,device,address\nA,10.0.0.1,"{text}"\nB,10.0.0.1,DB1.DBX0.7\n'.replace("\\\n", "\n")))
+    ((row, column, message),) = said(reading)
+    assert (row, column) == (2, "address")
+    assert message.startswith(f"“{text}” is no address: write 40018, ")
+    assert len(reading.entries) == 1
+
+
+def test_of_columns_that_mean_the_same_it_is_said_which_counts(tmp_path: Path) -> None:
+    reading = read("assets", written(tmp_path / "a.csv", "name,ip,name,mac,device\nA,10.0.0.1,B,,\n,10.0.0.2,C,,\n".replace("\\\n", "\n")))
+    assert [entry.name for _, entry in reading.entries if isinstance(entry, ListedAsset)] == ["A", "C"]
+    assert [note.en for note in reading.notes] == ["Columns that mean the same: “name” (column 1) counts; where it is empty, name (3), device (5)."]
+    shown = balefire("import", "assets", tmp_path / "a.csv", "--dry-run", "--store", tmp_path / "store").output
+    assert "“name” (column 1) counts" in " ".join(shown.split())
+
+
+def test_merged_cells_belong_to_all_that_they_cover(tmp_path: Path) -> None:
+    """A device written once beside its tags; a heading over two columns. Rows with nothing of their own stay empty."""
+    rows: list[list[object]] = [["device", "tag", "address", "", "description"], [PLC, "A", "40001", "", ""], ["", "B", "40002", "", ""], ["", "", "", "", ""]]
+    path = book(tmp_path / "merged.xlsx", rows)
+    with zipfile.ZipFile(path) as packed:
+        parts = {name: packed.read(name).decode() for name in packed.namelist()}
+    merged = '<mergeCells count="3"><mergeCell ref="A2:A4"/><mergeCell ref="C1:D1"/><mergeCell ref="E2:XFD1048576"/></mergeCells>'
+    parts["xl/worksheets/a.xml"] = parts["xl/worksheets/a.xml"].replace("</sheetData>", f"</sheetData>{merged}")
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, text in parts.items():
+            packed.writestr(name, text)
+    reading = read("tags", path)
+    assert said(reading) == []
+    assert [(entry.name, entry.device) for _, entry in reading.entries if isinstance(entry, Tag)] == [("A", PLC), ("B", PLC)]
+    assert [note.en for note in reading.notes] == ["Columns that mean the same: “address” (column 3) counts; where it is empty, address (4)."]
 
 
 def test_nothing_wrong_is_taken_in_without_a_word(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import sensors.inventory
+import sensors.release
 from records.facts import changes
 from sensors.engine.octets import INTERPRETED
 from sensors.inventory import MOST_HEARD, MOST_LINKS
@@ -17,7 +19,7 @@ from tests.cli import balefire, lines, one
 from tests.require import need
 from tests.test_lldp import lldp, tlv
 from tests.test_resolving import ANSWER, IDENTITY, PLC, REQUEST, identity
-from tests.wire import SECOND, START, Feed, Packet, Talk, ethernet, save, watch
+from tests.wire import SECOND, START, Feed, Packet, Talk, ethernet, mbap, save, watch, write
 
 SHARED = Path(__file__).parents[2] / "shared" / "captures"
 SPOOFED = 20_000 if INTERPRETED else 100_000
@@ -123,3 +125,29 @@ def test_identities_are_those_that_captures_are_known_to_hold(capture: str, want
     found = {address: asset for asset in sensor.assets() for address in asset.addresses}
     for address, facts in wanted.items():
         assert {name: getattr(found[address], name) for name in facts} == facts
+
+
+def test_a_flood_of_forged_writers_sheds_those_who_acted_once_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lookers first, actors last; of actors those that were seen but once before those that go on. Of each, what it did is told all the same."""
+    monkeypatch.setattr(sensors.inventory, "MOST_HOSTS", 64)
+    monkeypatch.setattr(sensors.release, "RELEASE_ROWS", 32)
+    forged = [forger(number) for number in range(600)]
+    lookers = [Talk(f"10.9.0.{n}", PLC, client_port=40000 + n, time=START + n * SECOND).open().ask(REQUEST, ANSWER).packets for n in range(1, 20)]
+    operator = Talk("10.8.0.1", PLC, time=START).open()
+    for number in range(30):
+        operator.time = START + number * 20 * SECOND
+        operator.ask(mbap(number, write(7, number)), mbap(number, write(7, number)))
+    packets = sorted([*operator.packets, *(packet for each in (*forged, *lookers) for packet in each)], key=lambda packet: packet.time)
+    seen = watch(packets)
+    names = {asset.name for asset in seen.assets}
+    assert len(names) <= 64
+    assert {PLC, "10.8.0.1"} <= names
+    assert not {f"10.9.0.{n}" for n in range(1, 20)} & names, "who only looked is gone"
+    assert seen.totals.shed == 600 + 19 + 2 - len(names) == sum(row["shed"] for row in seen.coverage)
+    assert sum(line["action"] == "write_single_register" for line in seen.lines) == 600 + 30
+
+
+def forger(number: int) -> list[Packet]:
+    """Writes once, each from another address."""
+    talk = Talk(f"10.7.{number >> 8}.{number & 255}", PLC, client_port=41000 + number, time=START + number * SECOND)
+    return talk.ask(mbap(1, write(number, 1)), mbap(1, write(number, 1))).packets

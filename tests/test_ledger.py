@@ -14,7 +14,7 @@ from sensors.coverage import grade
 from sensors.grading import reasons
 from tests.cli import CAPTURES
 from tests.mirroring import copied, header, load, lose, ntp, only_from, only_to, ptp, segment, shifted
-from tests.wire import ACK, MS, SECOND, START, SYN, Packet, Talk, ethernet, ipv4, mbap, read, registers, tcp, udp, watch
+from tests.wire import ACK, MS, RST, SECOND, START, SYN, Packet, Talk, ethernet, ipv4, mbap, read, registers, tcp, udp, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOUR: Final = 3600 * SECOND
 DEMO: Final = load(CAPTURES / "demo.pcap")
-TEXT: Final = {"undecoded", "encrypted", "reasons", "vlans", "clocks", "tunnels", "datagrams"}
+TEXT: Final = {"undecoded", "encrypted", "reasons", "vlans", "clocks", "tunnels", "datagrams", "halves"}
 
 
 def rows(seen: Seen) -> list[dict[str, Any]]:
@@ -84,9 +84,36 @@ def test_the_demo_with_one_direction_removed() -> None:
         assert getattr(half.totals, other) == 0
 
 
-def test_too_little_to_miss_a_direction_by() -> None:
-    packets = only_to(polls(count=2), 502)
-    assert (watch(packets).totals.talks, watch(packets).totals.requests_only) == (0, 0)
+def brief(talks: int = 6, server: str = "10.0.0.5", apart: int = SECOND) -> list[Packet]:
+    """Connections of one request each, one after the other: 12 octets there, 13 back."""
+    made = (Talk(server=server, client_port=41000 + number, time=START + number * apart).open() for number in range(talks))
+    return [packet for talk in made for packet in talk.ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2))).close().packets]
+
+
+@pytest.mark.parametrize(("part", "side", "octets"), [(only_to, "requests_only", 13), (only_from, "answers_only", 12)])
+def test_a_mirror_of_one_direction_of_short_connections(part: Any, side: str, octets: int) -> None:
+    """With its direction, its server and in the grade, in every window that has such connections and not first where they end."""
+    seen = watch([*part(brief(), 502), *shifted(part(brief(), 502), 3 * 60 * SECOND)])
+    first, last = rows(seen)
+    for row in (first, last):
+        assert (row["talks"], row[side], row["requests_only"] + row["answers_only"]) == (6, 6, 6)
+        assert row["halves"] == [{"protocol": None, "server": "10.0.0.5", "requests_only": 0, "answers_only": 0, side: 6}]
+        assert row["lost"] == 6 * octets
+        assert row["grade"] == grade(row["decoded_bytes"], 0, 6 * octets)
+        assert row["grade"] < 60
+    both = watch(brief()).totals
+    assert (both.talks, both.requests_only, both.answers_only, both.lost) == (6, 0, 0, 0)
+
+
+def test_nobody_who_answers_is_no_missing_direction() -> None:
+    """Scans, floods of SYNs and of answers to them, connections that are refused, and requests that are sent again and again."""
+    scan = [Talk(server=f"10.0.1.{n}", time=START + n * MS).put(0, b"", SYN) for n in range(1, 60)]
+    flood = [Talk(client=f"10.0.2.{n}", time=START + n * MS).put(1, b"", SYN | ACK) for n in range(1, 60)]
+    refused = [packet for n in range(9) for talk in [Talk(client_port=42000 + n)] for packet in (talk.put(0, b"", SYN), talk.put(1, b"", RST | ACK))]
+    again = [Talk(client_port=43000, time=START + n * SECOND).put(0, mbap(1, read(0, 2))) for n in range(2)]
+    for packets in (scan, flood, refused, again):
+        totals = watch(packets).totals
+        assert (totals.talks, totals.requests_only, totals.answers_only, totals.lost) == (0, 0, 0, 0)
 
 
 def test_a_tap_whose_ports_see_a_direction_each_is_not_blind() -> None:
@@ -295,6 +322,45 @@ def test_directions_of_datagrams() -> None:
     assert datagram_sides(both, back) == [{"protocol": "enip", "conversations": 2, "requests_only": 0, "answers_only": 1}]
     totals = watch(half).totals
     assert (totals.talks, totals.requests_only) == (0, 0)
+
+
+def brief_polls(server: str = "10.0.0.5", answered: bool = True, count: int = 9, apart: int = 5) -> list[Packet]:
+    """EtherNet/IP over UDP, each request from a port of its own."""
+    return [
+        packet for n in range(count) for packet in asked_of(server, answered, 40100 + n, 1, START + n * apart * SECOND)
+    ]  # fmt: skip
+
+
+def test_a_mirror_of_one_direction_of_short_polls_by_datagrams() -> None:
+    """Told while the capture runs, however seldom the polls are, with the direction and in the grade: as much is missing as was seen."""
+    whole = brief_polls(count=9, apart=25)
+    asked, told = [packet for packet in whole if packet.time % SECOND == 0], [packet for packet in whole if packet.time % SECOND]
+    for part, side in ((asked, "requests_only"), (told, "answers_only")):
+        seen = rows(watch(part))
+        for row in seen:
+            assert row["datagrams"] == [{"protocol": "enip", "conversations": 1, "requests_only": 0, "answers_only": 0, side: 1}]
+            assert row["halves"] == [{"protocol": "enip", "server": "10.0.0.5", "requests_only": 0, "answers_only": 0, side: 1}]
+            assert row["grade"] == 50
+        assert [row["packets"] for row in seen] == [3, 2, 3, 1]
+        rare = rows(watch([packet.at(START + 2 * (packet.time - START)) for packet in part]))
+        assert [row["grade"] for row in rare] == [100, 25, *[50] * 5], "what was too little to tell of is told with what follows"
+    assert [row["datagrams"][0]["conversations"] for row in rows(watch(whole))] == [1, 1, 1, 1]
+    assert {(row["lost"], row["grade"]) for row in rows(watch(whole))} == {(0, 100.0)}
+
+
+def test_polls_that_nobody_answers_take_nothing_from_the_grade() -> None:
+    """A scan asks each host but once or twice; a device that is off is told, but others answer, so that the mirror has both directions."""
+    scan = [packet for n in range(1, 60) for packet in asked_of(f"10.0.3.{n}", False, 40000 + n, 2, START + n * MS)]
+    assert datagram_sides(scan) == []
+    off = brief_polls("10.0.0.6", False)
+    (row,) = rows(watch(sorted([*brief_polls(), *off], key=lambda packet: packet.time)))
+    assert row["datagrams"] == [{"protocol": "enip", "conversations": 2, "requests_only": 1, "answers_only": 0}]
+    assert (row["lost"], row["grade"]) == (0, 100.0)
+
+
+def test_what_is_asked_at_the_end_of_a_window_and_answered_in_the_next_is_whole() -> None:
+    packets = [packet for n in range(1, 4) for packet in asked_of("10.0.0.5", True, 40000 + n, 1, START + 60 * n * SECOND - MS // 2)]
+    assert [each["requests_only"] for row in rows(watch(packets)) for each in row["datagrams"]] == [0, 0, 0]
 
 
 def test_what_answers_a_group_is_no_half_and_what_nobody_answers_neither() -> None:

@@ -37,6 +37,7 @@ from tests.wire import (
     registers,
     said,
     tcp,
+    udp,
     watch,
     write_many,
 )
@@ -101,7 +102,7 @@ def test_what_is_not_ip() -> None:
     assert seen.totals.packets == 4
 
 
-@pytest.mark.parametrize("kind", [0x88B8, 0x88BA, 0x8892, 0x88A4, 0x88AB, 0x88CD, 0x88E3])
+@pytest.mark.parametrize("kind", [0x88B8, 0x88BA, 0x8899, 0x88A4, 0x88AB, 0x88CD, 0x88E3])
 @pytest.mark.parametrize("vlans", [(), (5,), (2, 3)])
 def test_industrial_ethernet_is_handed_on(kind: int, vlans: tuple[int, ...]) -> None:
     packet = Packet(ethernet(bytes(range(80)), ethertype=kind, vlans=vlans))
@@ -273,3 +274,15 @@ def test_a_time_that_no_clock_tells_is_counted_and_not_followed(time: int) -> No
         seen = watch([packet.at(time) if n == len(packets) - 1 else packet for n, packet in enumerate(packets)])
         assert seen.totals.packets == len(packets)
         assert seen.totals.jumps == 1
+
+
+@pytest.mark.parametrize("six", [False, True])
+def test_octets_behind_a_datagram_are_not_understood(six: bool) -> None:
+    """What lies between the length of UDP and that of IP is nobody's payload, and may be meant for somebody."""
+    body = struct.pack(">HHHH", 40000, 502, 8 + len(REQUEST), 0) + REQUEST + b"hidden"
+    packet = ipv6(body, "fd00::1", "fd00::2", 17) if six else ipv4(body, protocol=17)
+    frame = ethernet(packet, "fd00::1" if six else "10.0.0.1", "fd00::2" if six else "10.0.0.2", 0x86DD if six else 0x0800)
+    seen = watch([Packet(frame)])
+    assert seen.totals.undecoded == {"udp/trailer": 6}
+    assert (seen.totals.decoded_bytes, len(seen.lines)) == (len(REQUEST), 1)
+    assert watch([Packet(ethernet(ipv4(udp(REQUEST, 40000, 502), protocol=17)) + bytes(9))]).totals.undecoded == {}, "padding is none"

@@ -73,9 +73,24 @@ def test_the_trailer_is_no_payload() -> None:
     frame = Packet(ethernet(bytes(range(100)), ethertype=0x88B8))
     (row,) = decoded(prp(frame, 1))
     assert (row.length, row.whole) == (100, 100)
-    vlan = Packet(ethernet(bytes(100), ethertype=0x88B8, vlans=(3,)))
-    (row,) = decoded(prp(vlan, 1, headers=18))
-    assert (row.length, row.whole) == (100, 100)
+
+
+@pytest.mark.parametrize(("vlans", "outer"), [((3,), 0x8100), ((3,), 0x88A8), ((3, 4), 0x88A8), ((3, 4), 0x8100), ((3, 4), 0x9100), ((3, 4, 5, 6), 0x88A8)])
+def test_the_trailer_behind_tags(vlans: tuple[int, ...], outer: int) -> None:
+    """No tag counts for the length in the trailer, whichever it is and whoever put it there."""
+    frame = Packet(ethernet(bytes(100), ethertype=0x88B8, vlans=vlans, outer=outer))
+    (row,) = decoded(prp(frame, 1, headers=14 + 4 * len(vlans)))
+    assert (row.length, row.whole, row.vlan) == (100, 100, vlans[-1])
+    twice = [prp(frame, 1, headers=14 + 4 * len(vlans)), prp(frame, 1, 0xB, 14 + 4 * len(vlans))]
+    assert watch(twice).totals.duplicates == 1
+    (row,) = decoded(prp(frame, 1, headers=14 + 4 * len(vlans) - 4))
+    assert row.whole == 106
+
+
+@pytest.mark.parametrize("octets", range(6, 20))
+def test_a_short_frame_of_tags_is_not_read_past_its_end(octets: int) -> None:
+    frame = bytes(12) + (b"\x81\x00\x00\x01" * 5)[:octets] + struct.pack(">HHH", 1, 0xA000 | octets + 4, 0x88FB)
+    decoded(Packet(frame))
 
 
 def test_what_only_ends_like_a_trailer() -> None:

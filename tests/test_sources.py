@@ -28,6 +28,7 @@ from sensors.engine.tables import PACKET, table
 from sensors.sources import files
 from sensors.sources.formats import INTERFACE, LAST_SECOND, LAST_TIME, describe, nanoseconds
 from sensors.sources.pcap import Capture, find, open_capture
+from tests.fuzz.readers import reference
 from tests.require import need
 
 if TYPE_CHECKING:
@@ -354,6 +355,23 @@ def test_nonsense_stops_the_capture_and_names_the_place(content: bytes, at: int,
     assert (source.error.values["offset"], source.error.values["packet"]) == (at, packets + 1)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [0x0BAD, 4, 5, 10, 0x0A0D0D0A])
+def test_a_block_whose_ends_tell_different_lengths(order: str, kind: int, tmp_path: Path) -> None:
+    """Whatever it is: where the next one begins is not known."""
+    body = section(order)[8:-4] if kind == 0x0A0D0D0A else bytes(16)
+    wrong = block(order, kind, body)[:-4] + struct.pack(f"{order}I", 12)
+    before = section(order) + interface(order) + enhanced(order, 5, b"aa", 2)
+    content = before + wrong + enhanced(order, 6, b"bb", 2)
+    source = opened(tmp_path, content)
+    assert len(read(source)) == 1
+    assert key(source.error) == "capture.corrupt"
+    assert source.error is not None
+    assert (source.error.values["offset"], source.error.values["packet"]) == (len(before), 2)
+    told = reference(content)
+    assert (told.error, told.offset, len(told.packets)) == ("capture.corrupt", len(before), 1)
+
+
 def test_blocks_larger_than_the_chunk(tmp_path: Path) -> None:
     large = block("<", 0x0BAD, bytes(100_000))
     content = section("<", option("<", 1, bytes(5000))) + interface("<") + large + enhanced("<", 5, b"aa", 2) + large
@@ -365,6 +383,12 @@ def test_blocks_larger_than_the_chunk(tmp_path: Path) -> None:
     assert key(source.error) == "capture.cut"
     assert source.error is not None
     assert source.error.values["offset"] == len(content) - len(large)
+    for wrong in (b"\x00", large[-4:-3] + b"\xff"):  # its end tells another length than its beginning
+        source = opened(tmp_path, content[: -len(large)] + large[:-4] + wrong + large[-4 + len(wrong) :])
+        assert len(read(source, 200)) == 1
+        assert key(source.error) == "capture.corrupt"
+        assert source.error is not None
+        assert source.error.values["offset"] == len(content) - len(large)
     source = opened(tmp_path, Pcap().bytes())
     assert read(source, 20) == []  # memory that cannot hold a record is an error, not a loop
     assert key(source.error) == "capture.corrupt"

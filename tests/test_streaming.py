@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from balefire.pipeline import Plan, Replay
+from records.model import severity_word
 from records.store import open_store
 from sensors.sensor import Sensor
 from sensors.sources import files, pcap
@@ -285,3 +287,23 @@ def test_without_a_name_it_is_spooled(tmp_path: Path) -> None:
     assert result.exit_code == 0
     (row, *_) = lines("activities", "--store", tmp_path / "s")
     assert row["observer"]["name"] == f"capture-{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def test_how_much_is_judged_at_a_time_and_told_one_by_one_changes_no_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replayed(name: str) -> tuple[Replay, dict[str, Any]]:
+        store = open_store(str(tmp_path / name), write=True)
+        done = Replay(Plan(find([str(DEMO)])), store)
+        summary = done.run()
+        store.close()
+        return done, summary
+
+    whole, told = replayed("whole")
+    for name, value in (("MOST_ALERTS", 2), ("FLOODED_ROWS", 7), ("JUDGED_ROWS", 20), ("COMMIT_FINDINGS", 3)):
+        monkeypatch.setattr(f"balefire.pipeline.{name}", value)
+    few, told_so = replayed("few")
+    assert len(whole.alerts) > 2
+    assert list(few.alerts) == list(whole.alerts)[:2]
+    assert few.severities == whole.severities == Counter(severity_word(alert.severity) for alert in whole.alerts.values())
+    assert few.findings == whole.findings
+    assert {key for key in told if told[key] != told_so[key]} <= {"elapsed_s", "peak_mib", "evidence"}
+    assert {word: count for word, count in told["alerts"].items() if count} == dict(whole.severities), "a new store has no others"

@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from detectors import hiding, lifecycle
 from detectors.alerts import fold
+from detectors.looking import looked_until
 from detectors.suppressing import MOST_VALUES, drafted, hidden, known_activities, narrowed, prefilled, preview, revoke, save, widened
 from detectors.suppressions import DAY, about, mark, matching, standing
 from records.errors import UsageError
+from records.formats import HOUR, SECOND
 from records.model import Batch, Finding, Suppression
 from records.query import Query
 from records.schema import ACTIVITY
 from records.store import open_store
 from records.store.contract import Commit, again
 from tests.cli import balefire, one
+from tests.frames import coverage
 from tests.test_store import NOON, activity, rows_of
 from tests.test_store import finding as stored_finding
 
@@ -219,6 +222,26 @@ def test_judged_again_gives_the_same(store: Store) -> None:
     before = [store.read(name, Query()).to_pylist() for name in ("finding", "alert", "audit")]
     judge(store, found(1), found(4, NOON + 20))
     assert [store.read(name, Query()).to_pylist() for name in ("finding", "alert", "audit")] == before
+
+
+def test_a_clock_that_runs_ahead_elsewhere_neither_keeps_closed_nor_hides_late(store: Store) -> None:
+    """Closed and hidden is by the clock of those who saw it, though another observer's is three hours ahead."""
+    ahead = NOON + 3 * HOUR
+    judge(store, found(1))
+    windows = coverage(
+        {"observer.name": "o", "@timestamp": NOON, "event.end": NOON + 50 * SECOND}, {"observer.name": "p", "@timestamp": ahead, "event.end": ahead}
+    )
+    store.write(Commit(Batch(coverage=windows)))
+    judge(store, replace(found(2, ahead, key="other", source="10.0.0.7"), observer="p"))
+    (alert,) = store.alerts_of({found(1).key})
+    assert (store.newest() or 0) >= ahead
+    assert looked_until(store, alert) == NOON + 50 * SECOND
+    made = save(store, drafted(store, alert.id, {"rule": ("station-acts",), "source.ip": ("10.0.0.9",)}, "Wang", "planned"), "Li")
+    assert made.since == NOON + 50 * SECOND + 1
+    revoke(store, made, "Li")
+    store.change([lifecycle.close(alert, "Li", "false", looked_until(store, alert))])
+    judge(store, found(3, NOON + 60 * SECOND, observer="o"))
+    assert [each.status for each in store.alerts_of({found(1).key})] == ["open"]
 
 
 def test_what_has_expired_is_shown_again_and_says_so(store: Store) -> None:

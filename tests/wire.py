@@ -315,7 +315,7 @@ def watch(packets: Sequence[Packet], batch: int = 1 << 20, each: int = 1 << 30, 
     sensor = Sensor("observer", "site", "file", batch=batch)
     told = list(sensor.listen(Feed(packets, each, poison, names)))
     tables = {name: [row for part in told for row in getattr(part, name).to_pylist()] for name in ("activities", "points", "coverage")}
-    listed: list[dict[str, Any]] = list(lines(Feed(packets, poison=poison), "file"))
+    listed: list[dict[str, Any]] = list(lines(Feed(packets, poison=poison, names=names), "file"))
     totals = sensor.totals
     for name, rows in tables.items():
         assert len({row["id"] for row in rows}) == len(rows), f"one identity twice in {name}"

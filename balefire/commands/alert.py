@@ -104,8 +104,9 @@ def note(screen: Screen, identities: tuple[str, ...], by: str | None, note: str,
 def close(screen: Screen, identities: tuple[str, ...], by: str | None, verdict: str, note: str, as_json: bool) -> None:
     """Say what they were."""
     from detectors import lifecycle
+    from detectors.looking import looked_until
 
-    _decide(screen, identities, by, as_json, lambda store, each, person: lifecycle.close(each, person, verdict, store.newest() or 0, note))
+    _decide(screen, identities, by, as_json, lambda store, each, person: lifecycle.close(each, person, verdict, looked_until(store, each), note))
 
 
 @_command("reopen", _note())

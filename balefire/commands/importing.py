@@ -41,13 +41,16 @@ class WrongRowsError(UsageError):
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--replace", "replaced", is_flag=True, help=say("cli.option.replace", HELP))
+@click.option("--encoding", metavar="NAME", help=say("cli.option.import_encoding", HELP))
 @click.option("--skip-wrong", is_flag=True, help=say("cli.option.skip_wrong", HELP))
 @click.option("--dry-run", is_flag=True, help=say("cli.option.import_dry_run", HELP))
 @click.option("--yes", is_flag=True, help=say("cli.option.import_yes", HELP))
 @click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 @keeps
 @speaks
-def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: bool, skip_wrong: bool, dry_run: bool, yes: bool, by: str | None) -> None:
+def import_list(
+    screen: Screen, kind: str, file: Path, replaced: bool, encoding: str | None, as_json: bool, skip_wrong: bool, dry_run: bool, yes: bool, by: str | None
+) -> None:
     """Show what a spreadsheet changes, and take it in."""
     from dataclasses import asdict
 
@@ -58,7 +61,7 @@ def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: 
     from records.store.contract import again
 
     person = who(screen.settings, by)
-    sheet = read_sheet(file)
+    sheet = read_sheet(file, encoding)
     store = _made(screen)
     try:
         reading = read_entries(kind, sheet, file, _names(store) if kind == "tags" else {})
@@ -71,7 +74,7 @@ def import_list(screen: Screen, kind: str, file: Path, replaced: bool, as_json: 
             raise UsageError("import.nothing", file=file)
         examples = changes(before_import, reading.entries, EXAMPLES)
         if not as_json:
-            _tell_sheet(screen, sheet, kind, reading, examples)
+            _tell_sheet(screen, sheet, encoding is not None, kind, reading, examples)
             _tell(screen, reading, changed, seen)
         taken = not (refused or dry_run) and (yes or as_json or _meant(screen))
         named: Relabelled | None = None
@@ -176,12 +179,14 @@ def _meant(screen: Screen) -> bool:
     return click.confirm(screen.say("cli.import.ask"), err=True) if sys.stdin.isatty() and sys.stdout.isatty() else True
 
 
-def _tell_sheet(screen: Screen, sheet: Sheet, kind: str, reading: Reading, examples: Sequence[Example]) -> None:
+def _tell_sheet(screen: Screen, sheet: Sheet, known: bool, kind: str, reading: Reading, examples: Sequence[Example]) -> None:
     """How the file was read, and some of what is in it: whoever sees wrong letters, or the wrong column, stops here."""
-    if sheet.encoding:
+    if sheet.encoding and not known:
         screen.print(screen.say("cli.import.encoding", encoding=sheet.encoding))
     if sheet.others:
         screen.print(screen.say("cli.import.sheets", names=_some(sheet.others)))
+    for note in reading.notes:
+        screen.print(getattr(note, screen.language))
     if kind == "assets" and (without := [entry.name for _, entry in reading.entries if not cast("ListedAsset", entry).addresses]):
         screen.print(screen.say("cli.import.unaddressed", count=len(without), names=_some(without)))
     for each in examples:
@@ -223,6 +228,7 @@ def _told(kind: str, file: Path, reading: Reading, changed: Difference, seen: Co
         "wrong": reading.wrong,
         "problems": [{"row": each.row, "column": each.column, "message": {"en": each.message.en, "zh": each.message.zh}} for each in reading.problems],
         "unused": reading.unused,
+        "notes": [{"en": note.en, "zh": note.zh} for note in reading.notes],
         "disagreements": [asdict(each) for each in seen.disagreements] if seen else [],
         "unseen": list(seen.unseen) if seen else [],
         "unlisted": list(seen.unlisted) if seen else [],

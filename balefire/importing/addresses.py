@@ -18,6 +18,12 @@ NAMES: Final = {  # what spaces are called beside their names
     "ai": "analog_input", "ao": "analog_output", "bi": "binary_input", "bo": "binary_output", "ct": "counter", "ctr": "counter",
 }  # fmt: skip
 IEC_SPACES: Final = {"MW": "holding_register", "M": "coil", "MX": "coil", "IW": "input_register", "I": "discrete_input", "IX": "discrete_input"}
+S7_BLOCK: Final = re.compile(r"%?DB\d+\s*[.,]", re.IGNORECASE)  # what begins so is absolute, or nothing
+S7_ABSOLUTE: Final = re.compile(r"%?DB\d+\.(?:DBX\d+\.[0-7]|DB[BWD]\d+)", re.IGNORECASE)
+NAMED: Final = re.compile(r"%?[^\W\d]\w*(?:[:.]\w+|\[\d+(?:,\d+)*\])*(?:/\d+)?")  # N7:0/3, T4:0.ACC, Motor[3].Speed, Program:Main.Level
+SHOWN: Final = re.compile(  # as screens write several at once, symbols and paths: P#DB1.DBX0.0 BYTE 4, T5-T8, SYM 16#00A0, program 5/routine 7
+    r"P#[\w.]+ (?:BOOL|BYTE|WORD|DWORD) \d+|[CT]\d+-[CT]\d+|(?:SYM|NC|SZL) \S.*|[a-z_]+ \d+(?:/[a-z_]+ \d+)+|DI\d+\.DI(?:X\d+\.[0-7]|[BWD]\d+)", re.IGNORECASE
+)
 OBJECT_ADDRESS: Final = frozenset({"ioa", "io", "index", "point"})
 
 
@@ -47,10 +53,8 @@ def _areas() -> dict[str, str]:
 
 
 def read_address(text: str) -> Place | None:
-    """Where the tag with this address is; None for an empty one."""
+    """Where the tag with this address is; None for what is no address in any of these notations."""
     written = text.strip()
-    if not written:
-        return None
     if DIGITS.fullmatch(written) and written[0] in _areas() and int(written[1:]) > 0:  # 40018, 400018: registers count from one
         return Place(_areas()[written[0]], int(written[1:]) - 1)
     if found := NUMBER.fullmatch(written):
@@ -64,4 +68,6 @@ def read_address(text: str) -> Place | None:
             return Place(None, int(found[2]))
         if word in _spaces():
             return Place(_spaces()[word], int(found[2]))
+    if not (S7_ABSOLUTE if S7_BLOCK.match(written) else NAMED).fullmatch(written) and not SHOWN.fullmatch(written):
+        return None
     return Place(label=label_key(written.removeprefix("%")))

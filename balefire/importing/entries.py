@@ -10,14 +10,14 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.importing.addresses import read_address
+from balefire.importing.addresses import Place, read_address
 from records.errors import UsageError
 from records.model import Text
 from records.plant import LEVELS, ROLES, Entry, ListedAsset, ListedZone, Tag
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from balefire.importing.sheets import Sheet
@@ -33,6 +33,9 @@ CALLED: Final = {  # what roles are called beside their names
     "io": "field_device", "drive": "field_device", "ied": "field_device", "instrument": "field_device", "现场设备": "field_device",
 }  # fmt: skip
 _MAC: Final = re.compile(r"(?:[0-9a-f]{2}[:\-]?){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}", re.IGNORECASE)
+_RANGE: Final = re.compile(  # 0-1500, -50 to 50 °C, 0.5…10,5 bar, 0～100%
+    r"([-+]?\d[\d.,]*?)\s*(?:\.{2,}|…|~|～|至|到|to\b|[-–—])\s*([-+]?\d(?:[\d.,]*\d)?)\s*([^\d\s].*)?", re.IGNORECASE
+)
 _BETWEEN: Final = re.compile(r"[,;，；、\s]+")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -63,11 +66,13 @@ HEADINGS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "unit": ("unit id", "slave", "slave id", "common address", "asdu", "单元", "站地址", "从站"),
         "address": ("register", "reference", "data address", "ioa", "offset", "地址", "寄存器", "寄存器地址"),
         "measure": ("engineering unit", "eu", "units", "uom", "工程单位", "单位"),
+        "range": ("measuring range", "span", "量程", "测量范围"),
         "low": ("min", "minimum", "range low", "下限", "最小值", "量程下限"),
         "high": ("max", "maximum", "range high", "上限", "最大值", "量程上限"),
         "description": ("comment", "notes", "描述", "备注", "说明"),
     },
 }  # fmt: skip
+SEVERAL: Final = ("addresses", "members")  # fields that hold as many as there are
 REQUIRED: Final = {"assets": ("name",), "zones": ("name", "members"), "tags": ("name", "device", "address")}
 
 
@@ -95,6 +100,7 @@ class Reading:
     entries: list[tuple[int, Entry]] = field(default_factory=list[tuple[int, Entry]])
     problems: list[Problem] = field(default_factory=list[Problem])
     unused: list[str] = field(default_factory=list[str])
+    notes: list[Text] = field(default_factory=list[Text])  # what columns were taken for, where it is not plain
     wrong: int = 0  # rows that have problems; of more than MOST_PROBLEMS, the first are told
 
 
@@ -102,6 +108,9 @@ def read_entries(kind: str, sheet: Sheet, file: Path, known: Mapping[str, str]) 
     """The entries of a list. `known`: names of listed assets, in lower case, with an address of each. Raises UsageError where a column is missing."""
     columns, unused = _columns(kind, sheet.headings, file)
     reading, taken = Reading(unused=unused), dict[str, int]()
+    if kind == "tags":
+        reading.notes += _told_units(sheet, columns)
+    reading.notes += _told_twice(sheet.headings, columns)
     surplus = frozenset(sheet.surplus)
     for number, cells in sheet.rows:
         row = _Row(number, sheet.headings, cells, columns)
@@ -136,6 +145,29 @@ def _columns(kind: str, headings: Sequence[str], file: Path) -> tuple[dict[str, 
             near = get_close_matches(name, unused, 1, cutoff=0.6)
             raise UsageError("import.column", file=file, column=name, others=", ".join(HEADINGS[kind][name]), found=", ".join([*near, *unused][:8]) or "–")
     return columns, unused
+
+
+def _note(key: str, **values: object) -> Text:
+    return Text(*(say(f"import.note.{key}", language, **values) for language in LANGUAGES))
+
+
+def _told_units(sheet: Sheet, columns: dict[str, list[int]]) -> Iterator[Text]:
+    """“unit” is the station in some lists, and rpm or bar in others: a column without any number is no column of stations."""
+    for number in list(columns.get("unit", ())):
+        filled = [cells[number] for _, cells in sheet.rows if cells[number]]
+        if filled and not any(any(map(str.isdecimal, cell)) for cell in filled):
+            columns["unit"].remove(number)
+            columns.setdefault("measure", []).append(number)
+            yield _note("measure", column=sheet.headings[number], text=filled[0])
+    if not columns.get("unit"):
+        columns.pop("unit", None)
+
+
+def _told_twice(headings: Sequence[str], columns: Mapping[str, list[int]]) -> Iterator[Text]:
+    """Of columns that mean the same, the first counts wherever it has something; of addresses and networks all do."""
+    for name, numbers in columns.items():
+        if len(numbers) > 1 and name not in SEVERAL:
+            yield _note("first", first=headings[numbers[0]], others=", ".join(f"{headings[at]} ({at + 1})" for at in numbers[1:]), number=numbers[0] + 1)
 
 
 class _Row:
@@ -272,18 +304,38 @@ def _device(text: str, known: Mapping[str, str]) -> str:
         raise CellError("device", text=text, near=near[0] if near else "–") from None
 
 
+def _place(text: str) -> Place:
+    place = read_address(text)
+    if place is None:
+        raise CellError("place", text=text)
+    return place
+
+
+def _span(text: str) -> tuple[float, float, str | None]:
+    """(low, high, engineering unit) of a range in one cell."""
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        raise CellError("span", text=text)
+    return _number(found[1]), _number(found[2]), found[3]
+
+
 def _tag(row: _Row, known: Mapping[str, str]) -> Entry | None:
-    place, low, high = row.read("address", read_address), row.read("low", _number), row.read("high", _number)
+    place, low, high = row.read("address", _place), row.read("low", _number), row.read("high", _number)
+    measure, whole = row.text("measure"), row.read("range", _span)
+    if whole is not None:
+        if any(one is not None and one != other for one, other in zip((low, high), whole, strict=False)):
+            row.fault("range", "span_twice", low=row.text("low") or "–", high=row.text("high") or "–")
+        low, high, measure = whole[0], whole[1], measure or whole[2]
     device, unit = row.read("device", partial(_device, known=known)), row.read("unit", partial(_whole, most=65535))
     name = row.named()
     for needed in ("device", "address"):
         if row.text(needed) is None:
             row.fault(needed, "missing")
     if low is not None and high is not None and low > high:
-        row.fault("high", "range", low=f"{low:g}", high=f"{high:g}")
+        row.fault("high" if whole is None else "range", "range", low=f"{low:g}", high=f"{high:g}")
     if row.problems:
         return None
-    return Tag(name, device, unit, place.space, place.first, place.label, row.text("measure"), low, high, row.text("description"))
+    return Tag(name, device, unit, place.space, place.first, place.label, measure, low, high, row.text("description"))
 
 
 def _refuse_twice(row: _Row, entry: Entry, taken: dict[str, int]) -> None:

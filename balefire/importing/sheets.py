@@ -16,7 +16,9 @@ from records.errors import UsageError
 
 Line = tuple[int, tuple[str, ...]]
 PROGRAM: Final = Path(__file__).with_name("workbook.py")
-GUESSED: Final = "gb18030"
+CHINESE, WESTERN = "gb18030", "cp1252"
+NAMES: Final = {CHINESE: "GB 18030", WESTERN: "Windows-1252"}
+COMMON: Final = 0.7  # share of the characters that are no ASCII, of a text that is Chinese
 MOST_OCTETS: Final = 64 << 20
 MOST_MEMORY: Final = 2048  # MiB of who reads a workbook
 MOST_SECONDS: Final = 120
@@ -33,7 +35,7 @@ _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xf
 class Sheet:
     """`rows`: the number that the spreadsheet shows, and the cells; as many as there are headings.
 
-    `others`: names of sheets that are not read. `encoding`: of text that is no Unicode, as guessed. `surplus`: rows with cells beyond the last heading.
+    `others`: names of sheets that are not read. `encoding`: of text that is no Unicode, as guessed or told. `surplus`: rows with cells beyond the last heading.
     """
 
     headings: tuple[str, ...]
@@ -43,8 +45,9 @@ class Sheet:
     surplus: tuple[int, ...] = ()
 
 
-def read_sheet(file: Path) -> Sheet:
-    """The first sheet of a file; its first row with anything in it has the headings. Raises UsageError naming the file and what to do."""
+def read_sheet(file: Path, encoding: str | None = None) -> Sheet:
+    """The first sheet of a file; its first row with anything in it has the headings. `encoding`: of a text file, where somebody knows it. Raises UsageError
+    naming the file and what to do."""
     try:
         size = file.stat().st_size
     except OSError as error:
@@ -52,11 +55,12 @@ def read_sheet(file: Path) -> Sheet:
     if size > MOST_OCTETS:
         raise UsageError("import.large", file=file, most=f"{MOST_OCTETS >> 20} MiB")
     others: tuple[str, ...] = ()
-    encoding: str | None = None
     if file.suffix.casefold() in BOOKS:
+        if encoding:
+            raise UsageError("import.no_text", file=file)
         lines, others = _book(file)
     else:
-        lines, encoding = _text(file)
+        lines, encoding = _text(file, encoding)
     filled = [(number, cells) for number, cells in lines if any(cells)]
     if not filled:
         raise UsageError("import.empty", file=file)
@@ -68,12 +72,12 @@ def read_sheet(file: Path) -> Sheet:
     return Sheet(headings[1], tuple((number, (*cells, *[""] * width)[:width]) for number, cells in rows), others, encoding, surplus)
 
 
-def _text(file: Path) -> tuple[list[Line], str | None]:
+def _text(file: Path, told: str | None) -> tuple[list[Line], str | None]:
     try:
         octets = file.read_bytes()
     except OSError as error:
         raise UsageError("import.unreadable", file=file, reason=error.strerror or error) from None
-    text, encoding = _decoded(octets, file)
+    text, encoding = _named(octets, told, file) if told else _decoded(octets, file)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         return [(reader.line_num, tuple(cell.strip()[:MOST_TEXT] for cell in cells[: MOST_COLUMNS + 1])) for cells in reader], encoding
@@ -81,15 +85,34 @@ def _text(file: Path) -> tuple[list[Line], str | None]:
         raise UsageError("import.broken", file=file, reason=f"{reader.line_num}: {error}") from None
 
 
+def _named(octets: bytes, encoding: str, file: Path) -> tuple[str, str]:
+    """Text in the encoding that somebody named."""
+    try:
+        return octets.decode(encoding), encoding
+    except LookupError:
+        raise UsageError("import.no_encoding", encoding=encoding) from None
+    except UnicodeError as error:
+        raise UsageError("import.other_encoding", file=file, encoding=encoding, at=getattr(error, "start", 0) + 1) from None
+
+
 def _decoded(octets: bytes, file: Path) -> tuple[str, str | None]:
-    """Text of UTF-8, UTF-16 with its mark, or GB 18030, which spreadsheet programs in China write; the last is a guess, and named."""
-    encodings = [encoding for mark, encoding in _MARKS if octets.startswith(mark)] or ["utf-8", GUESSED]
-    for encoding in encodings:
+    """Text of UTF-8, of UTF-16 with its mark, else of what spreadsheet programs write in China, where it is plausibly Chinese, or in the West. That is a
+    guess, and named."""
+    for encoding in [encoding for mark, encoding in _MARKS if octets.startswith(mark)] or ["utf-8", CHINESE, WESTERN]:
         try:
-            return octets.decode(encoding), "GB 18030" if encoding == GUESSED else None
+            text = octets.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if encoding != CHINESE or _is_chinese(text):
+            return text, NAMES.get(encoding)
     raise UsageError("import.encoding", file=file)
+
+
+def _is_chinese(text: str) -> bool:
+    """Are most characters that are no ASCII those that Chinese is written with? Western letters read so become rare ones, for theirs is an ASCII one behind."""
+    others = [each.encode("gb2312", "ignore") for each in text if each > "\x7f"]
+    common = sum(1 for each in others if each and (0xB0 <= each[0] <= 0xD7 or each[0] <= 0xA3))  # first level of GB 2312; punctuation, full width
+    return common >= COMMON * len(others)
 
 
 def _delimiter(text: str) -> str:

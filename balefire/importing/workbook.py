@@ -3,6 +3,7 @@
     python -P workbook.py FILE MEBIBYTES SECONDS ROWS COLUMNS TEXT ALL
 
 A sheet of a kilobyte may say that it has a cell in its last row and column; whoever reads it makes room for all cells before.
+The value of merged cells belongs to each of them, in rows that have more than that: such a sheet shows one heading, or one device, for several.
 A text that a thousand cells share stands in it once: TEXT characters of a cell are told, and ALL of the sheet, or it ends without an end.
 """
 
@@ -21,6 +22,27 @@ def cell(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
+class Merged:
+    """Merged cells: the value of the first belongs to all. Rows are asked for in order, from 0."""
+
+    def __init__(self, ranges: Any) -> None:
+        self._left: list[Any] = sorted(ranges or (), reverse=True)
+        self._open: list[tuple[int, int, int, str]] = []  # last row, first and last column, value
+
+    def filled(self, number: int, cells: list[str]) -> list[str]:
+        """The cells of a row as they look."""
+        self._open = [each for each in self._open if each[0] >= number]
+        while self._left and self._left[-1][0][0] <= number:
+            (top, first), (bottom, last) = self._left.pop()
+            if top == number and first < len(cells):
+                self._open.append((int(bottom), int(first), int(last), cells[int(first)]))
+        if any(cells):
+            for _, first, last, value in self._open:
+                for column in range(first, min(last + 1, len(cells))):
+                    cells[column] = cells[column] or value
+        return cells
+
+
 def main() -> None:
     """The names of the sheets, then the rows of the first one."""
     file, *limits = sys.argv[1:]
@@ -34,8 +56,10 @@ def main() -> None:
     try:
         with workbook.from_path(file) as book:
             sys.stdout.write(json.dumps({"sheets": book.sheet_names}) + "\n")
-            for number, row in enumerate(book.get_sheet_by_index(0).to_python(skip_empty_area=False, nrows=rows), 1):
-                if any(cells := [cell(value)[:text] for value in row[:columns]]):
+            sheet = book.get_sheet_by_index(0)
+            merged = Merged(sheet.merged_cell_ranges)
+            for number, row in enumerate(sheet.to_python(skip_empty_area=False, nrows=rows), 1):
+                if any(cells := merged.filled(number - 1, [cell(value)[:text] for value in row[:columns]])):
                     left -= sum(map(len, cells)) + len(cells)
                     if left < 0:
                         return

@@ -43,7 +43,7 @@ STEP: Final = 1.0  # seconds that a clock is off from what it was
 FALLS: Final = {"grade": 10.0, "sides": 50.0}  # points below what was usual
 COLUMNS: Final = (
     "id", "observer.name", "observer.site", "interface", "file", "@timestamp", "packets", "grade", "decoded_bytes", "undecoded_bytes", "lost", "talks",
-    "requests_only", "answers_only", "dropped", "clock_ahead", "clock_steps",
+    "requests_only", "answers_only", "datagrams", "dropped", "clock_ahead", "clock_steps",
 )  # fmt: skip
 RESPOND: Final = {
     "grade": ("traffic", "mirror", "doubt"), "sides": ("mirror", "doubt"), "drops": ("capture", "doubt"), "clock": ("time",),
@@ -199,14 +199,24 @@ def _heard(one: Interface, file: str, window: int) -> None:
 
 def _measures(row: Row) -> Iterator[tuple[str, Value]]:
     """(kind, value) of what this window tells."""
-    if row["grade"] is not None and row["decoded_bytes"] + row["undecoded_bytes"] + row["lost"] >= LEAST_PAYLOAD:
-        yield "grade", [row["decoded_bytes"], row["undecoded_bytes"], row["lost"]]
-    if (row["talks"] or 0) >= LEAST_TALKS:
-        yield "sides", [100.0 - 100.0 * (row["requests_only"] + row["answers_only"]) / row["talks"]]
+    missing, talks = _sides(row)
+    lost = 0 if 0 < talks <= 2 * missing else row["lost"]  # what a missing direction would have said falls with that
+    if row["grade"] is not None and row["decoded_bytes"] + row["undecoded_bytes"] + lost >= LEAST_PAYLOAD:
+        yield "grade", [row["decoded_bytes"], row["undecoded_bytes"], lost]
+    if talks >= LEAST_TALKS:
+        yield "sides", [100.0 - 100.0 * missing / talks]
     if row["packets"] or row["dropped"]:
         yield "drops", [100.0 * (row["dropped"] or 0) / ((row["packets"] or 0) + (row["dropped"] or 0))]
     if row["clock_ahead"] is not None:
         yield "clock", [row["clock_ahead"]]
+
+
+def _sides(row: Row) -> tuple[int, int]:
+    """(conversations with one direction, conversations that tell of theirs), of TCP and of UDP."""
+    datagrams = cast("list[Row]", json.loads(row["datagrams"] or "[]"))
+    told = [(row["requests_only"] or 0, row["answers_only"] or 0, row["talks"] or 0)]
+    told += [(each["requests_only"], each["answers_only"], each["conversations"]) for each in datagrams]
+    return sum(asked + answered for asked, answered, _ in told), sum(talks for _, _, talks in told)
 
 
 def _fell(kind: str, value: Value, signal: Signal) -> bool:
@@ -244,7 +254,8 @@ def _told(row: Row, kind: str, value: Value, signal: Signal) -> tuple[float, dic
     if kind == "grade":
         return min(35.0, (was - now) / 2), {**values, "was": was, "now": now}
     if kind == "sides":
-        return min(25.0, (was - now) / 4), {**values, "count": row["requests_only"] + row["answers_only"], "talks": row["talks"]}
+        missing, talks = _sides(row)
+        return min(25.0, (was - now) / 4), {**values, "count": missing, "talks": talks}
     return min(30.0, 2 * now), {**values, "count": row["dropped"], "share": now}
 
 

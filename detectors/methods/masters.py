@@ -38,6 +38,7 @@ SETTLED: Final = 6  # spans of ten minutes in which a later one confirmed: it is
 AGAIN: Final = 10 * MINUTE  # until so long after a finding nothing more is told of the same hosts
 MOST: Final = 8192  # devices that are remembered, those met last
 MOST_HOSTS: Final = 32  # of one device
+MOST_TOLD: Final = 256  # of one device, that something was told of
 MANY: Final = 10  # acts that are more than a try
 TECHNIQUES: Final = {"acts-unseeing": ("T0848", "T0855"), "acts-newcomer": ("T0848", "T0855"), "takes-events": ("T0848", "T0804")}
 EXTRA: Final = ("ot.access", "source.asset.role")
@@ -63,6 +64,13 @@ class Device:
     confirmed: int = 0
     first: int = 0
     told: dict[str, int] = field(default_factory=dict[str, int])
+
+    def tell(self, host: str, time: int) -> None:
+        """Something is told of a host; of too many the one that was told of longest ago is forgotten."""
+        self.told.pop(host, None)
+        self.told[host] = time
+        if len(self.told) > MOST_TOLD:
+            del self.told[next(iter(self.told))]
 
 
 class Masters(Remembering[Device]):
@@ -131,7 +139,7 @@ class Masters(Remembering[Device]):
         since, others = known.readers.get(actor), min(known.readers.values(), default=row["event.start"])
         if row["event.start"] - others >= NEW and row["event.start"] - (since or row["event.start"]) < NEW:
             if row["event.start"] - known.told.get(actor, 0) >= AGAIN:
-                known.told = {**known.told, actor: row["event.start"]}
+                known.tell(actor, row["event.start"])
                 viewer = min(known.readers, key=lambda host: (known.readers[host], host))
                 terms = {"newcomer": 35.0, "others": 10.0}
                 yield self._finding("acts-newcomer", row, [witness(row)], terms, {"viewer": viewer, "hours": (row["event.start"] - others) // HOUR})
@@ -155,7 +163,7 @@ class Masters(Remembering[Device]):
                 self._forget(known, actor)
                 if row["event.start"] - known.told.get(actor, 0) < AGAIN:
                     continue
-                known.told = {**known.told, actor: row["event.start"]}
+                known.tell(actor, row["event.start"])
                 terms = {"unseeing": 35.0, **({"many": 10.0} if count >= MANY else {})}
                 yield self._finding("acts-unseeing", completing, [*acts, witness(row)], terms, {"viewer": viewer, "count": count})
 
@@ -174,7 +182,7 @@ class Masters(Remembering[Device]):
             return
         if row["event.start"] - known.told.get(master, 0) < AGAIN or (master not in known.masters and len(known.masters) >= MOST_HOSTS):
             return
-        known.told = {**known.told, master: row["event.end"]}
+        known.tell(master, row["event.end"])
         known.masters[master] = known.masters.get(master, 0) + 1
         yield self._finding("takes-events", row, [witness(row)], {"confirms": 45.0}, {"viewer": known.owner, "count": row["ot.count"] or 1})
 

@@ -8,7 +8,7 @@ from sensors.engine.flows import TRIES, UNDECIDED, converse, converse_frame, rec
 from sensors.engine.framing import OF_FRAMES, datagram_fits, fits, message_length
 from sensors.engine.interfaces import turn
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
-from sensors.engine.tables import AFTER_GAP, BEGINS, BROKEN, CARRIED, CUT, FAILURE, MISSED, OVERLAP, RECOGNISED
+from sensors.engine.tables import AFTER_GAP, ASTRAY, BEGINS, BROKEN, CARRIED, CUT, FAILURE, MISSED, OVERLAP, RECOGNISED, STRAY
 from sensors.protocol import BY_DATAGRAM, BY_SEGMENT
 
 BELIEVED: Final = 4  # messages one behind the other that are not by chance
@@ -66,6 +66,7 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.interface = streams.place
     message.unit = message.transaction = -1
     message.marks = flags | (AFTER_GAP if flow.torn else BEGINS if flow.messages == 0 and flow.transport == 6 else 0)
+    message.marks |= STRAY if packet.marks & ASTRAY else 0
     message.peered = heard = 0
     if flow.peer >= 0:
         peer = flows[flow.peer]  # where octets of its are missing, what this message answers may be among them
@@ -98,11 +99,13 @@ def deliver_frame(
     message = messages[streams.messages]
     streams.messages += 1
     message.offset, message.length, message.time, message.clock, message.packet = at, packet.length, packet.time, packet.clock, packet.number
-    message.conversation = converse_frame(packet, framings[number].protocol, conversations, conversation_index, streams)
+    framing = framings[number]
+    answers = framing.answering != 0 and u8(memory, at + framing.answering_at, end, packet) & framing.answering != 0
+    message.conversation = converse_frame(packet, answers, framing.protocol, conversations, conversation_index, streams)
     ends = min(packet.source, packet.target) << 24 ^ max(packet.source, packet.target)
     message.connection = -1 - mix(ends, packet.ethertype)  # the same both ways, and none of a stream
     message.flow = message.port = message.unit = message.transaction = -1
-    message.protocol, message.framing, message.side = framings[number].protocol, framings[number].number, 0
+    message.protocol, message.framing, message.side = framing.protocol, framing.number, 1 if answers else 0
     message.speaker, message.hearer, message.peered, message.interface = packet.source, packet.target, 0, streams.place
     message.marks = CUT if packet.length < packet.whole else 0
     packet.marks |= RECOGNISED

@@ -1,7 +1,8 @@
 """Datagrams from their fragments (RFC 791, RFC 8200): in any order, bounded in number, size and time. What is never whole is counted, not lost silently.
 
 Fragments that overlap with other octets than those before, or that lie outside of their datagram, mean one thing to one receiver and another to the next:
-the datagram is given up (RFC 5722 demands it of IPv6), and what else comes of it.
+the datagram is given up (RFC 5722 demands it of IPv6), and what else comes of it. One that comes for a datagram that was whole before, with other octets
+behind its beginning, makes a second version of that: who was faster may have been the forger.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sensors.engine.tables import (
     DUPLICATE,
     FOREVER,
     HELD,
+    OVERLAPPED,
     REASSEMBLED,
     SECOND,
     UNFINISHED,
@@ -41,6 +43,8 @@ REMEMBERED: Final = SECOND  # a fragment of a datagram that was whole so long ag
 ANY_CONTENT: Final = -1  # no hash is negative
 FREE, OPEN, WHOLE, DEAD = 0, 1, 2, 3  # a row
 UNUSED, FILLING, READY = 0, 1, 2  # a buffer
+GONE: Final = -1  # another datagram has the buffer
+NEW, COPY, SECOND_VERSION, OTHER = 0, 1, 2, 3  # to the one that was whole just before: none was, the same so far, made of both, with other octets
 FRAGMENT: Final = 256  # what undecoded octets of fragments are counted by: added to their transport
 
 
@@ -80,8 +84,8 @@ def _find_due(datagrams: Any, assembly: Any) -> None:
 @kernel
 def _give_up(packet: Any, datagram: Any, mark: int, state: int, buffers: Any, assembly: Any) -> None:
     """A datagram that will not be whole: its octets count with this packet."""
-    if datagram.again == 0:
-        packet.marks |= mark
+    if datagram.again != COPY:
+        packet.marks |= mark | (OVERLAPPED if datagram.again == OTHER else 0)
         packet.forgone += datagram.octets
         packet.forgone_transport = datagram.transport
     _close(datagram, state, buffers, assembly)
@@ -117,6 +121,7 @@ def _find(packet: Any, identification: int, datagrams: Any) -> int:
             and one.source == packet.source
             and one.target == packet.target
             and one.realm == packet.realm
+            and one.vlan == packet.vlan
             and (one.transport == packet.transport or identification >= IPV6_NUMBERS)
         ):
             if one.state != WHOLE and (packet.clock - one.touched < REMEMBERED or packet.clock - one.began < TIMEOUT):
@@ -136,15 +141,19 @@ def _begin(packet: Any, identification: int, datagrams: Any, units: Any, buffers
         row += 1
     if row == len(datagrams):
         row = _oldest(WHOLE, DEAD, datagrams)
-    buffer = 0
+    buffer = assembly.turn  # one after the other, so that what was whole is there a little longer
     while buffers[buffer] != UNUSED:
-        buffer += 1
+        buffer = (buffer + 1) % BUFFERS
+    assembly.turn = (buffer + 1) % BUFFERS
+    for other in range(len(datagrams)):
+        if datagrams[other].buffer == buffer:
+            datagrams[other].buffer = GONE
     buffers[buffer] = FILLING
     assembly.free -= 1
     assembly.opened += 1
     one = datagrams[row]
     one.state, one.source, one.target, one.identification = OPEN, packet.source, packet.target, identification
-    one.transport, one.realm, one.began, one.touched = packet.transport, packet.realm, packet.clock, packet.clock
+    one.transport, one.realm, one.vlan, one.began, one.touched = packet.transport, packet.realm, packet.vlan, packet.clock, packet.clock
     one.total, one.highest, one.units, one.octets, one.buffer = -1, 0, 0, 0, buffer
     fill(units[buffer * BUFFER_UNITS : (buffer + 1) * BUFFER_UNITS], 0)
     assembly.due = min(assembly.due, one.began + TIMEOUT)
@@ -202,9 +211,30 @@ def _find_whole(number: int, clock: int, content: int, datagrams: Any) -> int:
     for row in range(len(datagrams)):
         other = datagrams[row]
         same = other.state == WHOLE and other.identification == one.identification and other.source == one.source and other.target == one.target
-        if same and other.realm == one.realm and content in (ANY_CONTENT, other.content) and clock - other.touched < REMEMBERED:
+        same = same and other.realm == one.realm and other.vlan == one.vlan
+        if same and content in (ANY_CONTENT, other.content) and clock - other.touched < REMEMBERED:
             return row
     return -1
+
+
+@kernel
+def _compare(memory: Any, at: int, length: int, offset: int, last: bool, one: Any, former: Any, units: Any, base: int) -> None:
+    """A fragment of what may be a copy of a datagram that was whole. Where its octets differ, those of the other one stand in for all that it has not,
+    unless it is the first: then it may well begin a new datagram, whose other fragments come.
+    """
+    behind, place = offset + length, base + former.buffer * LARGEST
+    fits = behind == former.total if last else behind <= former.total
+    if former.buffer == GONE or (fits and same_octets(memory, at, place + offset, length)):
+        return
+    one.again = OTHER
+    if not fits or offset == 0:
+        return
+    one.again, one.total, one.highest = SECOND_VERSION, former.total, former.total
+    copy(memory, base + one.buffer * LARGEST, place, former.total)
+    first, own = one.buffer * BUFFER_UNITS, offset // UNIT
+    one.units = (former.total + UNIT - 1) // UNIT - (length + UNIT - 1) // UNIT
+    fill(units[first : first + (former.total + UNIT - 1) // UNIT], 1)
+    fill(units[first + own : first + own + (length + UNIT - 1) // UNIT], 0)
 
 
 @kernel
@@ -226,10 +256,15 @@ def _take(
         return -1
     if row < 0:
         row = _begin(packet, identification, datagrams, units, buffers, assembly)
-        datagrams[row].again = 1 if _find_whole(row, packet.clock, ANY_CONTENT, datagrams) >= 0 else 0
+        datagrams[row].again = COPY if _find_whole(row, packet.clock, ANY_CONTENT, datagrams) >= 0 else NEW
     one = datagrams[row]
     place = assembly.base + one.buffer * LARGEST
+    if one.again == COPY and not bad:
+        former = _find_whole(row, packet.clock, ANY_CONTENT, datagrams)
+        if former >= 0:
+            _compare(memory, at, length, offset, last, one, datagrams[former], units, assembly.base)
     if bad or not _fits(memory, at, length, offset, last, one, units, place):
+        packet.marks |= 0 if bad else OVERLAPPED
         packet.forgone += max(length, 0)
         _give_up(packet, one, BAD_FRAGMENT, DEAD, buffers, assembly)
         _find_due(datagrams, assembly)
@@ -249,6 +284,7 @@ def _take(
     if copy_of >= 0:
         packet.marks |= DUPLICATE
         return -1
+    packet.marks |= OVERLAPPED if one.again == SECOND_VERSION else 0
     return row
 
 
@@ -295,7 +331,8 @@ def finish(datagrams: Any, buffers: Any, assemblies: Any, undecoded: Any, stream
     for row in range(len(datagrams)):
         one = datagrams[row]
         if one.state == OPEN:
-            if one.again == 0:
+            if one.again != COPY:
+                streams.overlaps += 1 if one.again == OTHER else 0
                 count_undecoded(one.octets, one.transport + FRAGMENT, -1, undecoded, streams)
                 streams.unfinished += 1
             _close(one, FREE, buffers, assemblies[0])

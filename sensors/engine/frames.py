@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.octets import inline, kernel, u8, u16be, u32be, u48be
-from sensors.engine.redundancy import ends_redundant, read_trailer, sight
+from sensors.engine.redundancy import MAX_TAGS, ends_redundant, read_trailer, sight
+from sensors.engine.tables import VLAN_TAGS
 
-MAX_TAGS: Final = 4
 IPV4: Final = 0x0800
 IPV6: Final = 0x86DD
 HSR: Final = 0x892F
@@ -36,7 +36,7 @@ def tags(memory: Any, packet: Any, at: int, sightings: Any) -> int:
     """Offset behind the tags of a frame that is not plain IP: VLAN, HSR, and the length of an IEEE 802.3 frame."""
     end = packet.end
     for _ in range(MAX_TAGS):
-        if packet.ethertype in (0x8100, 0x88A8, 0x9100):
+        if packet.ethertype in VLAN_TAGS:
             packet.vlan = u16be(memory, at, end, packet) & 0xFFF
             packet.ethertype = u16be(memory, at + 2, end, packet)
             at += 4

@@ -33,7 +33,7 @@ def entry(function: Kernel) -> Kernel:
 
 @cache
 def _structure(dtype: np.dtype[Any]) -> type[ctypes.Structure]:
-    kinds = {"i8": ctypes.c_int64, "i4": ctypes.c_int32, "f8": ctypes.c_double, "u1": ctypes.c_uint8}
+    kinds = {"i8": ctypes.c_int64, "i4": ctypes.c_int32, "i2": ctypes.c_int16, "f8": ctypes.c_double, "u1": ctypes.c_uint8, "u2": ctypes.c_uint16}
     return type("Row", (ctypes.Structure,), {"_fields_": [(name, kinds[dtype[name].str[1:]]) for name in dtype.names or ()]})
 
 

@@ -8,9 +8,10 @@ from sensors.engine.delivery import count_undecoded
 from sensors.engine.fragments import ENOUGH, FRAGMENT, expire, release
 from sensors.engine.frames import frame
 from sensors.engine.framing import OF_FRAMES
-from sensors.engine.network import datagram, name_ends
+from sensors.engine.network import TCP, UDP, datagram, name_ends
 from sensors.engine.octets import borrow, entry, inline, kernel
 from sensors.engine.tables import (
+    ASIDE,
     BAD_CHECKSUM,
     BAD_FRAGMENT,
     CROWDED,
@@ -22,10 +23,12 @@ from sensors.engine.tables import (
     IPIP,
     MIRRORED,
     MPLS,
+    OVERLAPPED,
     PPPOE,
     REASSEMBLED,
     REJECTED,
     SECOND,
+    TRAILING,
     TUNNELLED,
     UNFINISHED,
     VXLAN,
@@ -36,6 +39,7 @@ JUMP: Final = 3600 * SECOND  # a step of time this far forward is not believed â
 BELIEVED: Final = 16  # â€¦ until so many packets in a row agree with it
 MOST_TIME: Final = FOREVER - 24 * JUMP  # in the year 2116
 NO_PORT: Final = -1
+TRAILER: Final = 512  # what octets behind datagrams are counted by: added to their transport
 
 
 @inline
@@ -67,9 +71,9 @@ def _clear(packet: Any) -> None:
     packet.tunnel_id = packet.forgone_transport = -1
     packet.tcp_flags = packet.sequence = packet.acknowledge = 0
     packet.flow = packet.port = -1
-    packet.length = packet.whole = packet.ethertype = 0
+    packet.length = packet.whole = packet.ethertype = packet.trailing = 0
     packet.tunnel = packet.realm = packet.forgone = packet.marks = 0
-    packet.fragment = packet.short = packet.jump = packet.identification = 0
+    packet.fragment = packet.short = packet.jump = packet.identification = packet.hops = 0
 
 
 @entry
@@ -129,7 +133,11 @@ def note(packet: Any, undecoded: Any, streams: Any) -> None:
     streams.unfinished += 1 if marks & UNFINISHED else 0
     streams.shed += 1 if marks & CROWDED else 0
     streams.bad_fragments += 1 if marks & BAD_FRAGMENT else 0
+    if marks & OVERLAPPED and (packet.transport != TCP or marks & ASIDE):  # else the stream is compared
+        streams.overlaps += 1
     count_undecoded(packet.forgone, packet.forgone_transport + FRAGMENT, NO_PORT, undecoded, streams)
+    if marks & TRAILING:
+        count_undecoded(packet.trailing, UDP + TRAILER, NO_PORT, undecoded, streams)
     if marks & TUNNELLED:
         _note_tunnel(packet.tunnel, streams)
     if marks & REJECTED:

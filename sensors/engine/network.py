@@ -8,7 +8,7 @@ from sensors.engine.checksums import doubt
 from sensors.engine.fragments import assemble
 from sensors.engine.frames import IPV4, IPV6
 from sensors.engine.octets import borrow, entry, fill, inline, kernel, mix, number_of, sum16, tag_fits, tagged, u8, u16be, u32be
-from sensors.engine.tables import ASIDE, BAD_CHECKSUM, ROUTED
+from sensors.engine.tables import ASIDE, ASTRAY, BAD_CHECKSUM, ERSPAN, ROUTED, TRAILING, VXLAN
 
 MAX_EXTENSIONS: Final = 8
 TCP: Final = 6
@@ -17,6 +17,7 @@ SYN: Final = 2  # of the flags of TCP
 LINK: Final = 48  # family of a row with a MAC address: of who speaks no IP
 UNUSED: Final = 0  # family of a row without an address
 UNKNOWN_SUM: Final = -1  # not to be checked
+BELIEVED: Final = 16  # segments in a row that are no stray ones: their sender runs another system now
 
 
 @inline
@@ -47,7 +48,7 @@ def _host(family: int, a: int, b: int, c: int, d: int, hosts: Any, index: Any, c
         return -1
     host = hosts[number]
     host.family, host.a, host.b, host.c, host.d = family, a, b, c, d
-    host.role = host.right = host.wrong = 0
+    host.role = host.right = host.wrong = host.hops = 0
     index[slot] = tagged(hashed, number)
     return int(number)
 
@@ -96,7 +97,7 @@ def _ipv4(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any)
     source, target = u32be(memory, at + 12, end, packet), u32be(memory, at + 16, end, packet)
     packet.source = _host(4, 0, 0, 0, source, hosts, index, clock)
     packet.target = _host(4, 0, 0, 0, target, hosts, index, clock)
-    packet.transport = u8(memory, at + 9, end, packet)
+    packet.hops, packet.transport = u8(memory, at + 8, end, packet), u8(memory, at + 9, end, packet)
     told = u32be(memory, at + 4, end, packet)
     packet.identification, packet.fragment = told >> 16, 1 if told & 0x3FFF else 0
     if complete and sum16(memory, at, at + header, packet) != 0:
@@ -147,7 +148,7 @@ def _ipv6(memory: Any, packet: Any, at: int, hosts: Any, index: Any, clock: Any)
     packet.target = _address6(memory, packet, at + 24, hosts, index, clock)
     whole = at + 40 + total if total else packet.edge
     covered = sum16(memory, at + 8, at + 40, packet) if total else UNKNOWN_SUM
-    packet.transport = u8(memory, at + 6, end, packet)
+    packet.transport, packet.hops = u8(memory, at + 6, end, packet), u8(memory, at + 7, end, packet)
     start = at + 40
     if packet.transport == TCP or packet.transport == UDP:
         return start, whole, covered
@@ -176,6 +177,24 @@ def _check(memory: Any, packet: Any, at: int, whole: int, covered: int, hosts: A
 
 
 @inline
+def _heed_hops(packet: Any, host: Any) -> None:
+    """Does a segment come from another system than its sender's? Each begins with a hop limit of its own, 32, 64, 128 or 255, and routes take a few of it.
+
+    Segments with octets alone: firewalls and idle sockets reset connections with other limits. Behind another MAC address there may be another host.
+    """
+    limit = 1 + (packet.hops > 32) + (packet.hops > 64) + (packet.hops > 128)
+    mac = packet.source_mac & 0xFFFF
+    if host.hops == limit and host.mac == mac:
+        host.strays = 0
+        return
+    host.strays = 0 if host.hops == 0 or host.mac != mac else host.strays + 1
+    if 0 < host.strays < BELIEVED:
+        packet.marks |= ASTRAY
+        return
+    host.hops, host.mac, host.strays = limit, mac, 0
+
+
+@inline
 def _transport(memory: Any, packet: Any, at: int, whole: int, covered: int, hosts: Any) -> None:
     end = packet.end
     start = at
@@ -196,6 +215,8 @@ def _transport(memory: Any, packet: Any, at: int, whole: int, covered: int, host
         start = at + 8
         told = u16be(memory, at + 4, end, packet)
         if told >= 8 and at + told < whole:
+            packet.marks |= TRAILING
+            packet.trailing += whole - at - told
             whole = at + told
         if u16be(memory, at + 6, end, packet) != 0:  # else there is none
             _check(memory, packet, at, whole, covered, hosts)
@@ -207,6 +228,9 @@ def _transport(memory: Any, packet: Any, at: int, whole: int, covered: int, host
     packet.payload = start
     packet.whole = max(whole - start, 0)
     packet.length = max(min(whole, end) - start, 0)
+    named = packet.realm == 0 or packet.tunnel == ERSPAN or packet.tunnel == VXLAN  # other tunnels carry no frames: who has an address is not told
+    if packet.transport == TCP and packet.whole > 0 and packet.source >= 0 and packet.marks & ASIDE == 0 and named:
+        _heed_hops(packet, hosts[packet.source])
 
 
 @inline

@@ -34,6 +34,8 @@ from sensors.engine.tables import (
     RESPONSE,
     SAMPLE,
     SECOND,
+    STRAY,
+    STRAY_ANOMALY,
     SUCCESS,
     TEXT,
     UNANSWERED,
@@ -150,6 +152,8 @@ def annotate(
             operation.anomaly = CUT_ANOMALY  # what the capture left out is no fault of the sender
         if message.marks & OVERLAP:
             operation.anomaly |= OVERLAP_ANOMALY
+        if message.marks & STRAY:
+            operation.anomaly |= STRAY_ANOMALY
         if message.marks & MISSED and operation.role == REQUEST:
             operation.anomaly |= MISSED_ANOMALY  # until it is answered
         if traits[operation.effect] & ITS_OWN and message.flow >= 0:  # a frame that is not IP has none

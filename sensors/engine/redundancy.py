@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sensors.engine.octets import i64be, inline, kernel, mix, u8, u16be
-from sensors.engine.tables import DUPLICATE
+from sensors.engine.tables import DUPLICATE, VLAN_TAGS
 
 MILLISECOND: Final = 1_000_000
 ENTRY_FORGET: Final = 400 * MILLISECOND  # how long a sequence number is remembered
 SUFFIX: Final = 0x88FB  # ends a redundancy control trailer
 TRAILER: Final = 6
 WAYS: Final = 4  # rows that one hash may lie in
+MAX_TAGS: Final = 4
 
 
 @kernel
@@ -46,10 +47,14 @@ def sight(memory: Any, packet: Any, sequence: int, at: int, end: int, sightings:
 
 @kernel
 def read_trailer(memory: Any, packet: Any, sightings: Any) -> None:
-    """A frame that ends like one of PRP: where length and network fit too, the trailer is no payload."""
+    """A frame that ends like one of PRP: where length and network fit too, the trailer is no payload. No tag counts for that length."""
     at = packet.edge - TRAILER
     told = u16be(memory, at + 2, packet.end, packet)
-    headers = 14 + (4 if packet.ethertype == 0x8100 else 0)
+    headers = 14
+    for _ in range(MAX_TAGS):
+        if packet.at + headers + 4 > at or u16be(memory, packet.at + headers - 2, at, packet) not in VLAN_TAGS:
+            break
+        headers += 4
     if told >> 12 in (0xA, 0xB) and told & 0xFFF == packet.wire - headers:
         sight(memory, packet, u16be(memory, at, packet.end, packet), packet.at + 12, at, sightings)
         packet.edge = packet.end = at

@@ -18,14 +18,14 @@ from sensors.engine.delivery import (
     tear,
     whole_messages,
 )
-from sensors.engine.flows import GONE, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed
+from sensors.engine.flows import GONE, NEAR, NEVER, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed, unite
 from sensors.engine.history import contradicts, remember
 from sensors.engine.holes import filled, in_hole, leave_hole
 from sensors.engine.interfaces import turn, turn_to
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.network import TCP
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, same_octets
-from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, SECOND, WINDOW
+from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, OVERLAP, OVERLAPPED, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 32  # segments out of order that one direction may hold
@@ -34,7 +34,6 @@ NUMBERED: Final = 256  # datagrams to others that a host may send between two to
 PACED: Final = 8  # datagrams that tell at which pace they come …
 SLOWER: Final = 4  # … and how many times as long a pause is that is none of theirs
 PAUSE: Final = 2 * WINDOW  # so long says nothing of one direction; of all at once it is told whether the clock stepped meanwhile
-NEAR: Final = 1 << 16  # as far as a window reaches
 ANSWERED: Final = 28  # where the ACK flag of a beginning that nobody confirmed is kept, above its sequence number
 FAR: Final = 1 << 20  # a hole larger than this is a new beginning
 FIN_OR_RST: Final = 5
@@ -49,6 +48,7 @@ NO_ROOM: Final = 0
 FULL_FLOWS: Final = -1
 FULL_CONVERSATIONS: Final = -2
 FULL_SLOTS: Final = -3
+LATE: Final = -4
 
 
 @entry
@@ -132,7 +132,7 @@ def _drain_waiting(
 ) -> None:  # fmt: skip
     """Deliver waiting segments that are next, of their own time; `force`: the hole before them is lost, go on behind it."""
     flow = flows[number]
-    time, own_number = packet.time, packet.number
+    time, own_number, marks = packet.time, packet.number, packet.marks
     while flow.waiting_count > 0:
         distance = _nearest(flow, slots)
         if distance > 0:
@@ -146,7 +146,7 @@ def _drain_waiting(
         best = _take_waiting(flow, distance, slots)
         first, fresh = best * SLOT_OCTETS, slots[best].length + distance
         start, end = first - distance, first + slots[best].length
-        packet.time, packet.number = slots[best].time, slots[best].packet
+        packet.time, packet.number, packet.marks = slots[best].time, slots[best].packet, slots[best].marks
         _compare(memory, packet, number, slots[best].sequence, first, min(start, end), flows, framings, messages,
                  conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         if fresh > 0:
@@ -154,7 +154,7 @@ def _drain_waiting(
             deliver(memory, packet, number, start, end, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
             _keep_up(memory, number, flow, start, end, histories, place)
-        packet.time, packet.number = time, own_number
+        packet.time, packet.number, packet.marks = time, own_number, marks
         free_later(best, slots, streams)
 
 
@@ -189,17 +189,23 @@ def _waits(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any) -> bo
 
 
 @inline
+def _count_repeated(packet: Any, streams: Any) -> None:
+    """A segment whose octets were there already; copies from mirror ports are counted as that."""
+    streams.repeated += 0 if packet.marks & MIRRORED else 1
+
+
+@inline
 def _held(memory: Any, packet: Any, flow: Any, sequence: int, slots: Any, streams: Any) -> bool:
     """Does a segment that is ahead wait now, or did it already? False where it cannot: too long, cut, or too many wait."""
     if _waits(memory, packet, flow, sequence, slots):
-        streams.repeated += 1
+        _count_repeated(packet, streams)
         return True
     if packet.length < packet.whole or packet.length > SLOT_OCTETS or flow.waiting_count >= MAX_WAITING:
         return False
     slot = take_slot(slots, streams)
     copy(memory, slot * SLOT_OCTETS, packet.payload, packet.length)
     slots[slot].sequence, slots[slot].length, slots[slot].after = sequence, packet.length, flow.waiting
-    slots[slot].time, slots[slot].packet = packet.time, packet.number
+    slots[slot].time, slots[slot].packet, slots[slot].marks = packet.time, packet.number, packet.marks
     flow.waiting = slot
     flow.waiting_count += 1
     streams.reordered += 1
@@ -271,6 +277,7 @@ def _begin(
     flow.began = flow.expected = (packet.sequence + 1) & 0xFFFFFFFF
     flow.started, flow.ended, flow.torn, flow.closing, flow.reborn = 1, 0, 0, -1, -1
     flow.side, flow.turned, flow.conversation = 0 if first else 1, 0, -1
+    flow.first, flow.opened = packet.number, packet.time
     if flow.peer >= 0:
         peer = flows[flow.peer]
         if peer.side == flow.side:  # it was taken for the other side: what it has begun is of the conversation before
@@ -345,6 +352,20 @@ def _of_another(packet: Any, flow: Any, flows: Any) -> bool:
     return not -NEAR < old < NEAR
 
 
+@inline
+def _heed(packet: Any, flow: Any, flows: Any) -> None:
+    """Take down up to where it has what the other side sent. Where nobody saw that side in this connection, this alone tells that it spoke, and how much."""
+    if packet.tcp_flags & 2 == 0 and (flow.peer == NEVER or (flow.peer >= 0 and flows[flow.peer].started == 0)):
+        more = signed(packet.acknowledge - flow.acknowledged) if flow.acknowledged >= 0 else 0
+        if -FAR < more < 0:
+            return
+        if 0 < more < FAR:
+            flow.unheard += more
+        if 0 < more < FAR or (flow.acknowledged < 0 and flow.side == 0 and flow.began >= 0):  # the answer to its SYN counts none
+            flow.vouched = 1
+    flow.acknowledged = packet.acknowledge
+
+
 @kernel
 def _segment(
     memory: Any, packet: Any, number: int, flows: Any, slots: Any, framings: Any, known: Any, ports: Any,
@@ -367,7 +388,7 @@ def _segment(
         _decide(memory, packet, number, flows, slots, framings, known, ports,
                 messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & 16 and not _of_another(packet, flow, flows):
-        flow.acknowledged = packet.acknowledge
+        _heed(packet, flow, flows)
         if flow.peer >= 0 and flows[flow.peer].waiting_count > 0:
             _acknowledge(memory, packet, flow.peer, flows, slots, framings, known, ports,
                          messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -410,7 +431,8 @@ def _segment(
     _compare(memory, packet, number, sequence, packet.payload, min(fresh, packet.payload + length), flows, framings, messages,
              conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if ahead + whole <= 0:
-        streams.repeated += 1
+        if whole > 1 or ahead < -1:  # else it keeps the connection alive
+            _count_repeated(packet, streams)
         return
     _leave_filling(packet, number, flows, slots, framings, messages, undecoded, streams)
     if length + ahead > 0:
@@ -476,6 +498,7 @@ def _count(packet: Any, streams: Any) -> None:
         streams.truncated += 1
     if packet.time < packet.clock - LATENESS and (packet.time // WINDOW + 1) * WINDOW <= packet.clock - LATENESS:
         streams.late += 1
+        streams.behind += 1
     if packet.transport >= 0 and (packet.source < 0 or packet.target < 0):  # the table of hosts is full
         streams.shed += 1
 
@@ -521,7 +544,7 @@ def _next(
     """What nearly every packet is: the next segment, or a whole datagram. The long way is called only for what is not simply whole messages."""
     at, end = packet.payload, packet.payload + packet.length
     if packet.tcp_flags & 16:
-        flow.acknowledged = packet.acknowledge
+        _heed(packet, flow, flows)
     if settled(flow) and framings[flow.framing].kind == BY_LENGTH:
         at = whole_messages(memory, packet, flow, number, at, end, 0, framings[flow.framing], flows, messages, streams)
     if at < end and flow.framing == UNKNOWN and flow.likely <= 0:
@@ -533,6 +556,27 @@ def _next(
             abandon(packet, number, flows, slots, framings, messages, undecoded, streams)
     if packet.transport == 6:
         _keep_up(memory, number, flow, packet.payload, end, histories, place)
+
+
+@kernel
+def _show_second_version(packet: Any, messages: Any, streams: Any) -> None:
+    """What this packet brought is a second version of a datagram."""
+    for number in range(streams.messages - 1, -1, -1):
+        if messages[number].packet != packet.number:
+            return
+        messages[number].marks |= OVERLAP
+
+
+@kernel
+def _copied(packet: Any, number: int, flows: Any, index: Any, slots: Any, undecoded: Any, streams: Any) -> int:
+    """The flow of a copy. The first in a window may show that it is the same as another one."""
+    if flows[number].copied == 0 and packet.transport == TCP and packet.whole > 0:
+        gone = unite(packet, number, flows, index)
+        if gone >= 0:
+            _let_go(flows[gone], slots, undecoded, streams)
+            number = find_flow(packet, streams.place, flows, index)
+    flows[number].copied = 1
+    return number
 
 
 @inline
@@ -581,6 +625,8 @@ def follow(
             expect_flow(packets[i + AHEAD], flows, index)
         if packet.clock >= ends or packet.clock < begins:
             return i, NO_ROOM
+        if streams.behind > streams.looked:
+            return i, LATE
         if streams.messages + packet.length // 4 + LARGEST_ROOM > len(messages):
             return i, NO_ROOM
         if streams.free_slots < 4 * MAX_WAITING:
@@ -590,7 +636,7 @@ def follow(
         turn_to(packet, places, streams, counters, aside)
         number = -1
         if packet.source_port >= 0 and packet.source >= 0 and packet.target >= 0 and packet.marks & ASIDE == 0:
-            number = find_flow(packet, flows, index)
+            number = find_flow(packet, streams.place, flows, index)
             if number < 0:
                 number = new_flow(packet, flows, index, streams, ports)
                 if number < 0:
@@ -606,6 +652,8 @@ def follow(
             ):  # fmt: skip
                 _other(packet, undecoded, streams)
             continue
+        if packet.marks & MIRRORED:
+            number = _copied(packet, number, flows, index, slots, undecoded, streams)
         flow = flows[number]
         if packet.whole > 0:
             if packet.time - flow.last > PAUSE or flow.stamp - packet.time > PAUSE:
@@ -618,8 +666,7 @@ def follow(
         if packet.whole > 0:
             flow.payloads += 1
             flow.spoken += 1
-        if packet.marks & MIRRORED:
-            flow.copied = 1
+            flow.said += packet.whole
         if packet.transport == 6 and not _follows(packet, flow, flows):
             _segment(memory, packet, number, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -629,6 +676,8 @@ def follow(
         else:
             _next(memory, packet, number, flow, flows, slots, framings, known, ports,
                   messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
+        if packet.marks & OVERLAPPED:
+            _show_second_version(packet, messages, streams)
         packet.flow, packet.port = number if flow.framing < 0 else -1, server_port(flow)
     return count, NO_ROOM
 

@@ -22,22 +22,30 @@ PACKET: Final = _record(  # three lines of the cache
     sequence="i8", acknowledge="i8", whole="i8",               # whole: octets of payload on the wire
     edge="i8", end="i4", payload="i4", length="i4",            # end of the innermost frame or datagram on the wire and as captured; payload as captured
     source="i4", target="i4", source_port="i4", target_port="i4",  # host numbers (-1: not IP) and ports (-1: none)
-    transport="i4", tcp_flags="i4", vlan="i4", ethertype="i4", tunnel="i4",
+    transport="i4", tcp_flags="i2", vlan="i2", trailing="i4", ethertype="i4", tunnel="i4",  # trailing: octets behind datagrams of UDP
     source_mac="i8", target_mac="i8",
     tunnel_id="i8", realm="i8",                                # outermost tunnel's VNI, TEID …; realm: of addresses (RFC 2663), 0: the outer one
     forgone="i8", forgone_transport="i4",                      # octets of fragments that are given up with this packet
     flow="i4", port="i4",                                      # of a flow that no protocol was recognised in: its number (else -1) and the port that serves
     marks="i4", fragment="u1", short="u1", jump="u1",          # marks: DUPLICATE …; fragment: 1 until its datagram is whole
+    hops="u1",                                                 # how many more it may take: of IPv4 the time to live
     identification="i4",                                       # of an IPv4 datagram; 0 where there is none
 )
-HOST: Final = _record(family="i8", a="i8", b="i8", c="i8", d="i8", role="i8", right="i8", wrong="i8")  # right, wrong: checksums of what it sent
+HOST: Final = _record(  # one line of the cache
+    family="i8", a="i8", b="i8", c="i8", d="i8", role="i4",
+    mac="u2", hops="u1", strays="u1",                          # its segments of TCP: see `network`
+    right="i8", wrong="i8",                                    # checksums of what it sent
+)
 DATAGRAM: Final = _record(  # an IP datagram that comes in fragments
     state="i8", source="i8", target="i8", identification="i8", transport="i8", realm="i8",
     began="i8", touched="i8",                                  # clock of its first and last fragment
     total="i8", highest="i8", units="i8", octets="i8",         # its length (-1: not known yet), what is there: its end, units of eight octets, octets
-    buffer="i8", content="i8", again="i8",                     # again: one with its number was whole just before; without all fragments it is nothing
+    buffer="i8", content="i8", again="i8",                     # again: one with its number was whole just before, and what this one is to that
+    vlan="i8",
 )
-ASSEMBLY: Final = _record(opened="i8", free="i8", due="i8", base="i8")  # in progress, free buffers, when the oldest is given up, where buffers lie
+ASSEMBLY: Final = _record(  # in progress, free buffers, when the oldest is given up, where buffers lie, which one comes next
+    opened="i8", free="i8", due="i8", base="i8", turn="i8",
+)
 SIGHTING: Final = _record(mac="i8", sequence="i8", time="i8", content="i8")  # a frame that was sent over two ways
 COPY: Final = _record(content="i8", time="i8")  # a packet that may come again from another mirror port
 REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PTP by its domain and identity
@@ -47,44 +55,57 @@ REFERENCE: Final = _record(  # a clock on the wire: of NTP by its address, of PT
     samples="i8",                                              # comparisons in this window
 )
 VLANS: Final = _record(there="i8", back="i8", place="i8", conversations="i8")  # conversations whose two directions carry these
-SIDES: Final = _record(framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8")  # datagram conversations of one framing
+SIDES: Final = _record(  # datagram conversations of one framing, and the octets of those that have one direction only
+    framing="i8", place="i8", talks="i8", requests_only="i8", answers_only="i8", requested="i8", answered="i8",
+)
+REPEAT: Final = _record(  # short datagram conversations of two hosts: datagrams without answer and their octets that are not told yet; windows
+    key="i8", datagrams="i8", octets="i8", seen="i8", told="i8",
+)
+HALF: Final = _record(  # conversations with one direction only, by the server; framing: of datagrams, else -1
+    framing="i8", place="i8", family="i8", a="i8", b="i8", c="i8", d="i8", requests_only="i8", answers_only="i8",
+)
 CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
     now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
 FLOW: Final = _record(  # one direction of a connection
     source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
     used="u1", side="u1", turned="u1", started="u1", ended="u1", acts="u1", torn="u1", carry_known="u1",
-    framing="i4", tries="i4", likely="i4",                     # -1 undecided, -2 unknown; TRIES once content decided; a framing that one side fits
+    framing="i4", likely="i2",                                 # -1 undecided, -2 unknown; a framing that one side fits
+    vlan="i2", interface="u1", several="u1", namesake="u1",    # interface: its place; 1 where packets of others are of it too, or other flows have its ends
+    tries="u1",                                                # TRIES once content decided
     peer="i4", conversation="i4", waiting="i4", waiting_count="i4",  # waiting: slots of segments out of order
     connection="i8",
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
     closing="i8", reborn="i8",                                 # that of its FIN; the first of a connection in its place that nobody confirmed yet (-1: none)
     hole="i8", hole_end="i8", hole_clock="i8",                 # numbers that were passed over (end -1: none), and when last
     hole_next="i8", filling="u1",                              # 1 while they come after all, and the one behind those that came last
-    interface="u1", cipher="u1", copied="u1",                  # place of the interface; number of the cipher recognised in it; 1 where copies came
+    cipher="u1", copied="u1",                                  # number of the cipher recognised in it; 1 where copies came
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
     heard="i8", heard_messages="i8",                           # with its last message: what it acknowledged (-1: nothing), and messages of the other side
     leapt="u1",                                                # 1 where octets, or datagrams, are missing since a pause
     stamp="i8", pace="i8",                                     # time of its last packet, no later than the clock; of datagrams the longest pause of late …
     identification="i4", counts="u1",                          # … the number of the last one (IPv4), and whether it was the next or nearly so
-    packets="i4", spoken="i4",                                 # in this window: packets, and those with payload
+    packets="i4", spoken="i4", said="i8",                      # in this window: packets, those with payload and their octets
+    unheard="i8", vouched="u1",                                # octets of a side that nobody saw, which it acknowledged in this window; 1 where it ever did
+    first="i8", opened="i8",                                   # number and time of the packet that opened it
     unknown="i8", unknown_window="i8", unknown_here="i8",      # packets not recognised: all, the window last counted in, those in it
     before="i8", intervals="i8", interval="f8", square="f8",   # time of the last of them; mean and square of the intervals in this window (Welford)
-    source_mac="i8", target_mac="i8", vlan="i4", tunnel="i4", tunnel_id="i8",
+    source_mac="i8", target_mac="i8", tunnel="i4", tunnel_id="i8",
 )
 HISTORY: Final = _record(flow="i8", connection="i8", since="i8", until="i8")  # sequence numbers of what a ring holds
-SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8")
+SLOT: Final = _record(after="i8", length="i8", sequence="i8", time="i8", packet="i8", marks="i8")
 STREAMS: Final = _record(  # counters of the stream kernels; those of the window are taken and zeroed by the sensor
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     interface="i8", place="i8",                                # number of the interface whose counters these are, and its place
+    behind="i8", looked="i8",                                  # packets that were late in this window, and up to how many it is known what that means
     packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
     jumps="i8", overlaps="i8", half_open="i8", one_sided="i8",
     duplicates="i8", bad_checksums="i8", rejected="i8", fragments="i8", unfinished="i8", bad_fragments="i8",
     gre="i8", erspan="i8", vxlan="i8", gtpu="i8", pppoe="i8", mpls="i8", ipip="i8",  # packets in each kind of tunnel
     dropped="i8", mirrored="i8",                               # packets that whoever captured dropped; copies from a second mirror port
     talks="i8", requests_only="i8", answers_only="i8",         # TCP conversations that said enough, those of them with one direction only
-    split_vlans="i8",                                          # conversations whose directions carry different VLANs
+    split_vlans="i8", namesakes="i8",                          # conversations whose directions carry different VLANs; that have the ends of others elsewhere
     resumed="i8", torn="i8",                                   # directions that spoke again after a pause: with what was next, with something else
     returned="i8", strayed="i8", back="i8",                    # … at a time before that of what they said last; by how many nanoseconds at most
 )
@@ -177,6 +198,7 @@ BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of
 OVERLAP: Final = 16  # octets that were delivered before, and differ now
 BEGINS: Final = 32  # the first of a TCP connection whose beginning was seen
 MISSED: Final = 64  # its sender acknowledged since its last one what the other side said, and none of that was captured
+STRAY: Final = 128  # the last of its octets came with the hop limit of another system than its sender's
 
 # roles of an operation
 REQUEST: Final = 0
@@ -197,7 +219,12 @@ TUNNELLED: Final = 256
 ROUTED: Final = 512  # an IPv6 routing header is still to change the address that checksums cover
 MIRRORED: Final = 1024  # the same packet was there a moment before
 RECOGNISED: Final = 2048  # a frame that is not IP, of a protocol that is known
+OVERLAPPED: Final = 8192  # a fragment came again with other octets
+TRAILING: Final = 4096  # octets of the IP packet lie behind the UDP datagram in it
+ASTRAY: Final = 16384  # a segment of TCP with the hop limit of another system than its sender's
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
+
+VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)  # EtherTypes: of IEEE 802.1Q, of a provider's tag, and what was used for that before
 
 # kinds of tunnels
 TUNNELS: Final = ("", "gre", "erspan", "vxlan", "gtpu", "pppoe", "mpls", "ipip")
@@ -227,10 +254,11 @@ COUNTER: Final = 3  # counts ranges; never released
 
 # anomalies that the engine itself sees: bits above those of the protocols
 PROTOCOL_BITS: Final = 32
-ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed")
+ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed", "other_system")
 CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
 OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
 MISSED_ANOMALY: Final = 4 << PROTOCOL_BITS
+STRAY_ANOMALY: Final = 8 << PROTOCOL_BITS
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND

@@ -122,7 +122,8 @@ DHCP: Final = Protocol(
     title="DHCP",
     spec="RFC 2131, RFC 2132",
     framings=(
-        Framing(kind=BY_DATAGRAM, least=OPTIONS_AT + 1, magic=(COOKIE_AT, 0x6382, 0xFFFF), code_at=0, known=frozenset({1, 2})),
+        # an answer goes to an address that asked for nothing: `lone`
+        Framing(kind=BY_DATAGRAM, least=OPTIONS_AT + 1, magic=(COOKIE_AT, 0x6382, 0xFFFF), code_at=0, known=frozenset({1, 2}), lone=True),
     ),
     functions=FUNCTIONS,
     dissect=dissect,

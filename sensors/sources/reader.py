@@ -166,13 +166,13 @@ def index_blocks(memory: Any, packets: Any, interfaces: Any, walks: Any) -> None
         if at + length > end:
             walk.skip = 0 if known or told else length  # what is not read may be larger than the chunk
             break
+        if _u32(memory, at + length - 4, walk) != length:
+            walk.stop = BROKEN
+            break
         if told:
             walk.stop = HEADER
             break
         if known:
-            if _u32(memory, at + length - 4, walk) != length:
-                walk.stop = BROKEN
-                break
             if kind == INTERFACE_BLOCK:
                 walk.stop = HEADER
                 break
@@ -210,7 +210,8 @@ class CaptureSource:
         self._taken = 0
         self._offset = 0  # of the next record in the file, or in what is compressed in it
         self._skip = 0  # octets of a block to pass over before the next record
-        self._block = 0  # its length
+        self._block = 0  # its length …
+        self._tail = b""  # … and the last octets of it that were passed over, which tell it once more
         self._headers = 0
         self._over = False
         self._stream: Stream | Seekable | None = stream
@@ -272,6 +273,7 @@ class CaptureSource:
                 break
             if self._skip:  # the file ends inside the block
                 self._finish()
+            if self._over:
                 break
             offset, before = self._offset, self._walks.copy() if self._marks is not None else None
             self._index(memory, start, end, packets)
@@ -322,13 +324,15 @@ class CaptureSource:
         assert stream is not None  # noqa: S101  (where there is none, all is over)
         while self._skip:
             passed = min(self._skip, len(self._rest) - self._taken)
+            piece = memoryview(self._rest[self._taken : self._taken + passed])
             self._taken += passed
-            passed = passed or stream.readinto(arena[start : min(end, start + self._skip)])
-            self._skip -= passed
             if not passed:
+                passed = stream.readinto(arena[start : min(end, start + self._skip)])
+                piece = arena[start : start + passed]
+            self._skip -= passed
+            self._tail = (self._tail + bytes(piece[-4:]))[-4:]
+            if not passed or (not self._skip and not self._passed()):
                 return 0, start, True
-            if not self._skip:
-                self._offset += self._block
         copied = min(len(self._rest) - self._taken, end - start)
         at = start + copied
         arena[start:at] = self._rest[self._taken : self._taken + copied]
@@ -338,6 +342,14 @@ class CaptureSource:
             if not got or not stream.ready():
                 return copied, at, not got
         return copied, at, False
+
+    def _passed(self) -> bool:
+        """A block that is not read was passed over. Does its end tell the same length as its beginning?"""
+        if int.from_bytes(self._tail, "big" if self._walks[0].big else "little") != self._block:
+            self._end("capture.corrupt")
+            return False
+        self._offset += self._block
+        return True
 
     def _index(self, memory: Any, start: int, end: int, packets: Any) -> None:
         """Run the kernel, and read the headers where it stops at one."""
@@ -375,6 +387,9 @@ class CaptureSource:
             (length,) = struct.unpack_from(f"{order}I", block, 4)
             self._interfaces.section(bytes(block[:length]), order)
         (length,) = struct.unpack_from(f"{order}I", block, 4)
+        if kind == SECTION and length <= len(block) and struct.unpack_from(f"{order}I", block, length - 4)[0] != length:
+            walk.stop = BROKEN
+            return
         if kind == STATISTICS:
             self._interfaces.statistics(bytes(block[:length]), order, int(walk.row), self._table)
             walk.at += length

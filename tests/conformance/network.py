@@ -1,4 +1,4 @@
-"""What serves every network: ARP, LLDP, NTP, PTP, DNS, multicast DNS and NetBIOS names. A row is a message.
+"""What serves every network: ARP, LLDP, NTP, PTP, DNS, multicast DNS and NetBIOS names, and PROFINET DCP, which names stations. A row is a message.
 
 No capture at hand holds DHCP of more than one packet.
 """
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMED: Final = ("dns", "mdns", "nbns")
-PROTOCOLS: Final = ("arp", "dhcp", "lldp", "ntp", "ptp", *NAMED)
+PROTOCOLS: Final = ("arp", "dcp", "dhcp", "lldp", "ntp", "ptp", *NAMED)
 SENDER: Final = [1, 2]  # our second row of an ARP request, which tells its sender: tshark has one a message
 FIELDS: Final = (
     "eth.src", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4", "lldp.tlv.system.name", "lldp.time_to_live", "dns.flags.response", "dns.flags.opcode",
     "dns.qry.name", "dns.resp.name", "dns.flags.rcode", "nbns.flags.response", "nbns.flags.opcode", "nbns.name", "dhcp.option.dhcp",
-    "ntp.flags.mode", "ptp.v2.messagetype", "udp.port",
+    "ntp.flags.mode", "ptp.v2.messagetype", "udp.port", "pn_dcp.service_id", "pn_dcp.service_type", "pn_dcp.suboption_device_nameofstation",
+    "pn_dcp.suboption_device_aliasname", "pn_dcp.suboption_ip_ip", "pn_dcp.block_error",
 )  # fmt: skip
-WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || dhcp || ntp || ptp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
+DCP_FIELDS: Final = {
+    "name": ("suboption_device_nameofstation", "suboption_device_aliasname"), "address": ("suboption_ip_ip",), "error": ("block_error",),
+}  # fmt: skip
+WANTED: Final = "(arp && arp.proto.type == 0x0800) || lldp || pn_dcp || dhcp || ntp || ptp || ((dns || mdns || nbns) && udp && !icmp && !llmnr)"
 
 
 def messages(lines: Lines) -> list[Row]:
@@ -38,6 +42,8 @@ def _ours(line: dict[str, Any]) -> Iterator[Row]:
         yield {**common, "operation": path[0], "address": line["object"]["name"]}
     elif protocol == "arp":
         return
+    elif protocol == "dcp":
+        yield from _stations(line, common, path[0])
     elif protocol == "lldp":
         facts = " ".join(line["values"]).partition(" name=")[2]
         yield {**common, "operation": path[0], "name": facts.partition(" description=")[0].partition(" role=")[0]}
@@ -45,6 +51,22 @@ def _ours(line: dict[str, Any]) -> Iterator[Row]:
         yield {**common, "operation": path[0]}
     else:
         yield {**common, "operation": path[0], "answer": path[1] == 1, "name": (line["object"]["name"] or "").lower()}
+
+
+def _stations(line: dict[str, Any], common: Row, service: int) -> Iterator[Row]:
+    """A message of DCP, and the answer that stands beside a request to set."""
+    words, space, named = str((line["values"] or [""])[0]).split(), line["object"]["space"], line["object"]["name"]
+    address = named if space == "ipv4_address" else next((word for word in words[:1] if "=" not in word), "")
+    name = named if space == "station_name" else next((word.removeprefix("name=") for word in words if word.startswith("name=")), "")
+    yield {**common, "operation": service, "answer": line["action"].endswith("_answer"), "name": name, "address": address, "error": ""}
+    if line["response_packet"]:
+        answer = {
+            "packet": line["response_packet"],
+            "mac": line["destination"]["mac"],
+            "answer": True,
+            "error": "0" if line["error"] is None else line["error"],
+        }
+        yield {**common, **answer, "operation": service, "name": "", "address": ""}
 
 
 def dissected(path: Path) -> list[Row]:
@@ -59,6 +81,10 @@ def _theirs(frame: tshark.Frame) -> Row:
         operation = frame.numbers("arp.opcode")[0]
         address = fields["arp.src.proto_ipv4" if operation == 2 else "arp.dst.proto_ipv4"]
         return {**common, "protocol": "arp", "operation": operation, "address": _first(address)}
+    if fields["pn_dcp.service_id"]:
+        told = {name: _first([value for each in places for value in fields[f"pn_dcp.{each}"]]) or "" for name, places in DCP_FIELDS.items()}
+        answers = frame.numbers("pn_dcp.service_type")[0] != 0
+        return {**common, "protocol": "dcp", "operation": frame.numbers("pn_dcp.service_id")[0], "answer": answers, **told}
     if fields["lldp.time_to_live"]:
         names = fields["lldp.tlv.system.name"]
         return {**common, "protocol": "lldp", "operation": 1 if frame.numbers("lldp.time_to_live")[0] else 2, "name": _first(names) or ""}
@@ -99,7 +125,8 @@ NETWORK: Final = Conformance(
     also=(
         f"{_ITI}/beckoff/addroute.pcapng", f"{_ITI}/openics/EIP-SoftwareUpload.pcap", f"{_SMALL}/Traces/modbus/modbusSmall.pcap",
         "attacks/s7-qut/20161215200749.ConveyorBeltOff_Flooding.hmi.pcap", "attacks/goose-kaitoray/normal/PrimaryPlant.pcapng",
-        f"{_NDPI}/pcap/ptpv2.pcap",
+        f"{_NDPI}/pcap/ptpv2.pcap", "attacks/profinet-smehner/identify.pcap", "attacks/profinet-smehner/set_attack.pcap",
+        f"{_ITI}/profinet/PROFINET-RT-DCP/ChangeIPUsingDCP.pcap", f"{_ITI}/profinet/PROFINET-RT-DCP/PROFINET-RT.pcap",
     ),
     silent={
         f"{_NDPI}/result/ptpv2.pcap.out": "It names the protocol, and counts packets.",

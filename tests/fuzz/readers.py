@@ -145,7 +145,7 @@ def _blocks(data: bytes, told: Told) -> None:
             told.stop("capture.cut", at)
             return
         block = data[at : at + length]
-        if kind in (1, 2, 3, 6) and struct.unpack_from(f"{order}I", block, length - 4)[0] != length:
+        if struct.unpack_from(f"{order}I", block, length - 4)[0] != length:
             told.stop("capture.corrupt", at)
             return
         if kind == 1:

@@ -455,7 +455,7 @@ class Edge:
 
     def batch(self, memory: Any, start: int, packets: Any) -> int:
         """See `sensors.source.Source`."""
-        self.whole += int(packets.whole[: self._last].sum() + packets.forgone[: self._last].sum())
+        self.whole += int(sum(packets[name][: self._last].sum() for name in ("whole", "forgone", "trailing")))
         if self._next % 3 == 0:
             sound(self._sensor)
         given: list[Packet] = []
