@@ -227,12 +227,11 @@ def test_judged_again_gives_the_same(store: Store) -> None:
 def test_a_clock_that_runs_ahead_elsewhere_neither_keeps_closed_nor_hides_late(store: Store) -> None:
     """Closed and hidden is by the clock of those who saw it, though another observer's is three hours ahead."""
     ahead = NOON + 3 * HOUR
-    judge(store, found(1))
-    windows = coverage(
-        {"observer.name": "o", "@timestamp": NOON, "event.end": NOON + 50 * SECOND}, {"observer.name": "p", "@timestamp": ahead, "event.end": ahead}
-    )
-    store.write(Commit(Batch(coverage=windows)))
-    judge(store, replace(found(2, ahead, key="other", source="10.0.0.7"), observer="p"))
+    judge(store, found(1, observer="o"))
+    told = (("o", NOON, NOON + 50 * SECOND), ("p", ahead, ahead))
+    windows = [{"observer.name": name, "id": name, "@timestamp": since, "event.end": until} for name, since, until in told]
+    store.write(Commit(Batch(coverage=coverage(*windows))))
+    judge(store, found(2, ahead, key="other", source="10.0.0.7", observer="p"))
     (alert,) = store.alerts_of({found(1).key})
     assert (store.newest() or 0) >= ahead
     assert looked_until(store, alert) == NOON + 50 * SECOND
