@@ -1,4 +1,5 @@
-"""What would be hidden, shown before it is: by a suppression ("suppress") or a rule that is disabled ("disable"), whose words these are under."""
+"""What would be hidden, shown before it is: by a suppression ("suppress") or a rule that is disabled ("disable"), whose words these are under; or found by
+one that is enabled again ("enable")."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from balefire.screen import cell, cut, severity_text, table
+from balefire.screen import cell, clean, cut, severity_text, table
 from balefire.times import shown as shown_time
 from records.model import severity_word
 from records.nesting import period
@@ -13,12 +13,15 @@ from records.wording import role_words, say, say_or
 from sensors.protocol import is_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from records.model import Value
 
 Row = dict[str, Any]
 NAMED: Final = ("rules", "access")  # what is told by a name that people gave it
 TOLD: Final = {"assign": "assignee", "suppress": "reason", "disable": "reason", "account_add": "role"}  # decisions that are told with a value
+NEW: Final = ("owner", "until")  # of a suppression, beside its reason and its conditions
+VALUES: Final = 6  # of a condition
 LONGEST: Final = 60  # letters of a value
 ID: Final = 12  # shown digits of an identity; any prefix that is unique works
 
@@ -89,14 +92,28 @@ def decision(row: Row, language: str) -> str:
 
 
 def _change(row: Row, language: str) -> object:
-    """What became other than it was, a field a line; what is new has nothing before."""
+    """What became other than it was, a field a line; what is new has nothing before, and of a suppression all is new."""
     from rich.text import Text
 
     before, after = (cast("Row", json.loads(row[name] or "{}")) for name in ("before", "after"))
     fields = [name for name in before if before[name] != after.get(name)]
+    fields += NEW if row["action"] == "suppress" else ()
     words = {name: say_or(f"cli.column.{name}", language, name) for name in fields}
     told = (say("cli.changed", language, name=words[name], before=_valued(name, before, language), after=_valued(name, after, language)) for name in fields)
-    return Text("\n".join(map(cell, told)))
+    conditions = [f"{name}: {values}" for name, values in conditions_of(after.get("where") or {}, language)]
+    heading = [say("cli.column.hides", language)] if conditions else []
+    return Text("\n".join([*map(cell, told), *heading, *(f"  {each}" for each in conditions)]))
+
+
+def conditions_of(where: Mapping[str, Sequence[Value]], language: str) -> list[tuple[str, str]]:
+    """The conditions of a suppression in words: field, and the values that it may have."""
+    absent, comma = say("cli.suppress.absent", language), say("cli.suppress.comma", language)
+    rows: list[tuple[str, str]] = []
+    for name, values in where.items():
+        words = [absent if value in (None, "") else str(value) for value in values[:VALUES]]
+        more = [say("cli.summary.more", language, count=len(values) - VALUES)] if len(values) > VALUES else []
+        rows.append((name, clean(comma.join(words + more))))
+    return rows
 
 
 def _valued(name: str, values: Row, language: str) -> str:

@@ -1,7 +1,8 @@
 """What a draft of rules would have done: stored activities and points judged again, by the rules in force and by the same with the draft's.
 
 Each rule judges as it does live, and each row that matters to it comes in the order of release, a history for each observer. A store leaves out only
-rows that no rule of them can match (`conversion.narrowed`), and reads only the columns that they look at.
+rows that no rule of them can match (`conversion.narrowed`), and reads only the columns that they look at. Correlations also remember the rows just
+before the time that is asked for; which of those completed something is not judged again, but known from the findings that are stored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow.compute
 from detectors.confirmed import Confirmed
 from detectors.rulebook.conversion import convert, narrowed
 from detectors.rulebook.frame import Frame
-from detectors.rulebook.watch import LATE, Watch
+from detectors.rulebook.watch import LATE, Past, Watch
 from detectors.scoring import Scorer, weights
 from detectors.telling import identity
 from records.errors import UsageError
@@ -26,14 +27,13 @@ from records.nesting import iso
 from records.nesting import values as plain
 from records.query import Query
 from records.schema import TABLES
-from records.search import Or
+from records.search import Match, Or
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from detectors.confirmed import Lost
     from detectors.rulebook.books import Change
-    from detectors.rulebook.correlation import Correlation
     from detectors.rulebook.frame import Mask
     from detectors.rulebook.rule import Rule
     from detectors.rulebook.watch import Firing
@@ -144,8 +144,10 @@ def _judged(store: Store, changes: Sequence[Change], since: int, until: int) -> 
         if not asked:
             continue
         rows += store.count(name, Query(since=since, until=until))
-        pairs = [_Pair(store, change, kind, (since, until), number) for number, change in asked]
-        for frame, observer in _history(store, kind, pairs, since - _before(pairs), until):
+        correlated = [rule for _, change in asked for rule in (change.before, change.after) if rule and rule.table is kind and rule.correlation]
+        fired = _fired(store, correlated, since)
+        pairs = [_Pair(store, change, kind, (since, until), number, fired) for number, change in asked]
+        for frame, observer in _history(store, kind, pairs, _start(correlated, since), until + (LATE if correlated else 0)):
             for pair in pairs:
                 pair.judge(frame, observer)
         tallies += [pair.tally for pair in pairs]
@@ -173,7 +175,7 @@ def _sum_up(result: Result, tallies: Iterable[_Tally]) -> None:
     result.hours = [Hour(*place, hours[*place, True], hours[*place, False]) for place in places]
 
 
-def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int, until: int) -> Iterator[tuple[Frame, str | None]]:
+def _history(store: Store, kind: Table, pairs: Sequence[_Pair], since: int | None, until: int) -> Iterator[tuple[Frame, str | None]]:
     """Rows that matter to any of the rules, each time of one observer."""
     rules = [rule for pair in pairs for rule in pair.rules]
     parts = [narrowed(rule) for rule in rules]
@@ -204,21 +206,40 @@ def _by_observer(table: pa.Table, kind: Table) -> Iterator[tuple[Frame, str | No
         yield Frame(table if len(each) == 1 else table.filter(same), kind), observer
 
 
-def _before(pairs: Iterable[_Pair]) -> int:
-    """How far back rows reach that correlations may still count, nanoseconds."""
-    return max((_reach(rule.correlation) for pair in pairs for rule in pair.rules if rule.correlation), default=0)
+def _start(correlated: Sequence[Rule], since: int) -> int | None:
+    """The time from which rows matter to these correlations, nanoseconds; None: all do.
+
+    Nobody has kept what a correlation inside of another completed. It goes on for as long as there is enough, so it is judged from the first row.
+    """
+    return None if any(rule.correlation.depth > 1 for rule in correlated if rule.correlation) else since - _reach(correlated)
 
 
-def _reach(correlation: Correlation) -> int:
-    return correlation.span + LATE + max((_reach(part.inner) for part in correlation.parts if part.inner), default=0)
+def _reach(correlated: Sequence[Rule]) -> int:
+    """How far before a time windows begin that keep one quiet which holds it, nanoseconds."""
+    return max((2 * rule.correlation.span + LATE for rule in correlated if rule.correlation), default=0)
+
+
+def _fired(store: Store, correlated: Sequence[Rule], since: int) -> dict[str, str]:
+    """The stored findings of these correlations that began so shortly before this time that they may keep later windows quiet, with their last rows."""
+    if not correlated:
+        return {}
+    its = Or(tuple(Match("rule", name) for name in sorted({rule.id for rule in correlated})))
+    found = store.read("finding", Query(since - _reach(correlated), since, its))
+    names, rows = cast("list[str]", found.column("id").to_pylist()), cast("list[list[str] | None]", found.column("activities").to_pylist())
+    return {name: each[-1] for name, each in zip(names, rows, strict=True) if each}
 
 
 class _Judge:
-    """One rule over the history of each observer. `scored` are the columns that its score is made of, where that is asked."""
+    """One rule over the history of each observer. `scored` are the columns that its score is made of, where that is asked.
 
-    def __init__(self, rule: Rule | None, scored: frozenset[str]) -> None:
+    `fired` are stored findings of before `since` (nanoseconds), each with the last row of its window.
+    """
+
+    def __init__(self, rule: Rule | None, scored: frozenset[str], since: int, fired: Mapping[str, str]) -> None:
         self.rule = rule
         self._scored = scored
+        self._past = Past(since, self._completed)
+        self._fired = fired
         self._watches: dict[str | None, Watch] = {}
 
     def rows(self, frame: Frame) -> Mask:
@@ -236,8 +257,11 @@ class _Judge:
         if self.rule is None or self.rule.correlation is None:
             rows = self.rows(frame)
             return dict(zip([(row, ()) for row in np.flatnonzero(rows).tolist()], self.severities(frame, rows), strict=True))
-        watch = self._watches.setdefault(observer, Watch(self.rule.correlation, self._scored))
+        watch = self._watches.setdefault(observer, Watch(self.rule.correlation, self._scored, self._past))
         return {(firing.row, firing.group): self._together(firing, frame) for firing in watch.judge(frame)}
+
+    def _completed(self, row: str, group: tuple[Any, ...]) -> str | None:
+        return self._fired.get(identity(self.rule.id, row, *group)) if self.rule and self._fired else None
 
     def _together(self, firing: Firing, frame: Frame) -> float:
         if self.rule is None or not self._scored:
@@ -249,14 +273,14 @@ class _Judge:
 class _Pair:
     """A rule before and after its change, on one table."""
 
-    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int], number: int) -> None:
+    def __init__(self, store: Store, change: Change, kind: Table, times: tuple[int, int], number: int, fired: Mapping[str, str]) -> None:
         before, after = (rule if rule and rule.table is kind else None for rule in (change.before, change.after))
         self.rules = [rule for rule in (before, after) if rule is not None]
         self.scored = _scored(*self.rules).intersection(kind.names)
         self._rekeyed = before is not None and after is not None and before.key != after.key
-        self._before, self._after = _Judge(before, self.scored), _Judge(after, self.scored)
+        self._before, self._after = (_Judge(rule, self.scored, times[0], fired) for rule in (before, after))
         self._correlated = any(rule.correlation for rule in self.rules)
-        self._since = times[0]
+        self._times = times
         confirmed = Confirmed(store, change.id, self.rules, kind, times)
         asset = _asset(self.rules[-1], kind)
         self.fields = {*asset, *self.scored, *confirmed.fields}
@@ -264,7 +288,9 @@ class _Pair:
 
     def judge(self, frame: Frame, observer: str | None) -> None:
         """Take in the next rows."""
-        meant = frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers >= self._since
+        since, until = self._times
+        times = frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers
+        meant = (times >= since) & (times < until)  # those after it came before some that are late
         if self._correlated:
             old, new = ({one: grave for one, grave in judge.completed(frame, observer).items() if meant[one[0]]} for judge in (self._before, self._after))
             self.tally.fires += len(new)

@@ -7,28 +7,31 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from detectors.backtest import backtest, period
 from detectors.lifecycle import TransitionError, name
 from detectors.rulebook import versions
+from detectors.rulebook.books import Change as Trial
 from detectors.rulebook.disabled import FILE, entries
 from detectors.rulebook.document import content_of
 from detectors.rulebook.load import load, own_rules
 from detectors.rulebook.problems import nearest
-from detectors.suppressing import preview
+from detectors.suppressing import Preview, preview
 from records.errors import UsageError
 from records.model import Suppression
 from records.store.contract import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from detectors.rulebook.rule import Rule
-    from detectors.suppressing import Preview
     from records.query import Span
     from records.store.contract import Store
 
@@ -40,6 +43,19 @@ _LINE_END: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as YAML counts l
 def would_hide(store: Store, rule: str) -> Preview:
     """What was found by a rule in the last 30 days of packet time, and would not have been."""
     return preview(store, Suppression("", "", "", 0, 0, {"rule": (rule,)}))
+
+
+def would_find(store: Store, rule: Rule) -> Preview:
+    """What a disabled rule would find in the last 30 days of packet time were it enabled, judged by the very code that judges live.
+
+    What it found before it was disabled counts again, what a suppression would hide counts, too.
+    """
+    enabled = replace(rule, disabled="")
+    result = backtest(store, [Trial(rule.id, None, enabled if enabled.fires else None)], *period(store, None, None))
+    assets: Counter[str] = Counter()
+    for hour in result.hours:
+        assets[hour.asset or "–"] += hour.added
+    return Preview(result.since, result.until, result.fires, by_asset=dict(assets.most_common()))
 
 
 def disabled(store: Store, span: Span | None = None) -> dict[str, str]:
@@ -57,12 +73,23 @@ def disabled(store: Store, span: Span | None = None) -> dict[str, str]:
 
 def named(rules: Path | None, rule: str) -> Rule:
     """The rule of this id among Balefire's and those of a directory of rules. Raises UsageError: no directory, no such rule."""
-    if rules is None:
-        raise UsageError("disable.where")
-    known = {each.id: each for each in load((own_rules(), rules)).rules}
+    known = _known(rules)
     if rule not in known:
         raise UsageError("disable.unknown", rule=rule, nearest=nearest(rule, known))
     return known[rule]
+
+
+def to_enable(rules: Path | None, rule: str) -> Rule | None:
+    """The rule that a directory of rules disables; None where it disables one that is not loaded. Raises as `enable`."""
+    with _changing(rules, "-") as (file, _, reasons):
+        _check_disabled(rule, file, reasons)
+    return _known(rules).get(rule)
+
+
+def _known(rules: Path | None) -> dict[str, Rule]:
+    if rules is None:
+        raise UsageError("disable.where")
+    return {each.id: each for each in load((own_rules(), rules)).rules}
 
 
 def disable(store: Store, rules: Path | None, rule: str, reason: str, by: str) -> Path:
@@ -83,11 +110,15 @@ def disable(store: Store, rules: Path | None, rule: str, reason: str, by: str) -
 def enable(store: Store, rules: Path | None, rule: str, by: str, note: str = "") -> Path:
     """Take a rule out of it again. Raises as `disable`; TransitionError: it is not disabled."""
     with _changing(rules, by) as (file, text, reasons):
-        if rule not in reasons:
-            raise TransitionError("disable.not", rule=rule, file=file, rules=", ".join(reasons) or "–")
+        _check_disabled(rule, file, reasons)
         rest = {each: why for each, why in reasons.items() if each != rule}
         _write(file, removed(text, rule), rest, Change("rules", rule, None, "enable", name(by), note=told(note), before={"reason": reasons[rule]}), store)
         return file
+
+
+def _check_disabled(rule: str, file: Path, reasons: Mapping[str, str]) -> None:
+    if rule not in reasons:
+        raise TransitionError("disable.not", rule=rule, file=file, rules=", ".join(reasons) or "–")
 
 
 def told(text: str) -> str:

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from detectors import backtest as testing
 from detectors.alerts import fold
-from detectors.backtest import backtest, period
+from detectors.backtest import alternatives, backtest, period
 from detectors.lint import lint
 from detectors.methods.rules import Rules
 from detectors.rulebook import versions
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detectors.rulebook.rule import Rule
+    from records.model import Finding
     from records.store.contract import Store
 
 BOOK = load([own_rules()])
@@ -101,15 +102,15 @@ def single(folder: Path, name: str, selection: str, fires: str) -> Path:
     return file
 
 
-def live(rules: Sequence[Rule], table: pa.Table, cuts: Sequence[int]) -> set[str]:
-    """The findings that judging gives, one history an observer, cut so."""
-    found: set[str] = set()
+def live(rules: Sequence[Rule], table: pa.Table, cuts: Sequence[int]) -> dict[str, Finding]:
+    """The findings that judging gives, by identity, one history an observer, cut so."""
+    found: dict[str, Finding] = {}
     for observer in sorted({str(name) for name in table.column("observer.name").to_pylist()}):
         own = table.filter([name == observer for name in table.column("observer.name").to_pylist()])
         detector = Rules(Rulebook(tuple(rules), (), 0, 0, ()), {})
         ends = sorted({min(cut, own.num_rows) for cut in cuts} | {own.num_rows})
         for start, end in zip([0, *ends], ends, strict=False):
-            found |= {finding.id for finding in detector.judge(Batch(activities=own.slice(start, end - start)))}
+            found |= {finding.id: finding for finding in detector.judge(Batch(activities=own.slice(start, end - start)))}
     return found
 
 
@@ -179,7 +180,7 @@ def histories(draw: st.DrawFn) -> tuple[pa.Table, list[int]]:
     return sparse(rows), cuts
 
 
-def correlation(folder: Path, name: str, random: Random) -> Rule:
+def correlation(folder: Path, name: str, random: Random, part: str = PART.format(name="part", selection="{ot.effect: value.write}")) -> Rule:
     """A random correlation of two parts, of any type."""
     kind = random.choice(KINDS)
     condition = {
@@ -198,7 +199,7 @@ def correlation(folder: Path, name: str, random: Random) -> Rule:
         condition=condition or "{}",
     )
     body = body.replace("\n  condition: {}", "") if condition is None else body
-    parts = PART.format(name="part", selection="{ot.effect: value.write}") + PART.format(name="other", selection="{ot.effect: cpu.stop}")
+    parts = part + PART.format(name="other", selection="{ot.effect: cpu.stop}")
     text = RULE.format(name=name, body=body, fires="{}").split("tests:")[0] + "tests:\n  fires: [{}]\n  quiet: [{}]\n" + parts
     file = folder / f"{name}.yml"
     file.write_text(text)
@@ -228,6 +229,87 @@ def test_correlations_see_rows_as_they_were_released(tmp_path_factory: pytest.Te
             agrees(store, [(random.choice((None, before)), after)], table, cuts[:1])
     finally:
         store.close()
+
+
+NESTED = """
+---
+name: part
+correlation:
+  type: event_count
+  rules: [wrote]
+  group-by: [source.ip]
+  timespan: 30s
+  condition: {gte: 2}
+"""
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), st.integers(0, 2**32))
+def test_a_time_that_begins_in_the_middle(tmp_path_factory: pytest.TempPathFactory, history: tuple[pa.Table, list[int]], seed: int) -> None:
+    """What went on then was found when it was found, whatever the back-test could make of the rows that it reads."""
+    table, cuts = history
+    folder, random = tmp_path_factory.mktemp("middle"), Random(seed)
+    rules = [correlation(folder, f"drawn-{number}", random) for number in range(5)]
+    rules.append(correlation(folder, "nested", random, NESTED + PART.format(name="wrote", selection="{ot.effect: value.write}")))
+    goes_on(folder / "store", rules, table, cuts, random.sample(times(table), 4), random)
+
+
+def goes_on(place: Path, rules: Sequence[Rule], table: pa.Table, cuts: Sequence[int], begin: Sequence[int], random: Random) -> dict[str, int]:
+    """The findings of a store that judged by these rules and when each was completed. A back-test that begins at any of these times counts those after it."""
+    stored = {each: finding for rule in rules for each, finding in live([rule], table, cuts).items()}
+    store = kept(place, table, cuts)
+    folded = fold(list(stored.values()), ())
+    store.write(Commit(findings=folded.findings, alerts=folded.alerts))
+    changes = [Change(rule.id, *random.choice(((rule, None), (None, rule)))) for rule in rules]
+
+    def counted(since: int) -> dict[str, int]:
+        return {fire.id: fire.time for result in alternatives(store, changes, since, 1 << 62) for fire in (*result.added, *result.removed)}
+
+    try:
+        whole = counted(0)
+        assert whole.keys() == stored.keys()
+        for since in begin:
+            assert counted(since) == {each: time for each, time in whole.items() if time >= since}
+    finally:
+        store.close()
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("least", "seconds", "begins", "fires"),
+    [
+        (2, range(0, 1200, 7), (100, 333, 500, 900), 10),  # it goes on all the time
+        (2, (40, 0, 130), (20, 100), 1),  # the window ends after the row that completes it, and keeps quiet until 160
+        (3, (50, 0, 60), (40,), 1),  # what comes late is of before, and counts
+    ],
+)
+def test_a_back_test_knows_what_was_before(tmp_path: Path, least: int, seconds: Sequence[int], begins: Sequence[int], fires: int) -> None:
+    table = writes(seconds)
+    counting(tmp_path / "many.yml", least, "2m")
+    start = min(times(table))
+    found = goes_on(tmp_path / "store", [_unchecked(tmp_path / "many.yml")], table, (), [start + second * SECOND for second in begins], Random(0))
+    assert len(found) == fires
+
+
+def test_correlations_of_correlations_are_judged_from_the_first_row(tmp_path: Path) -> None:
+    """What the inner ones found nobody has kept."""
+    body = CORRELATED.format(kind="event_count", more="", group="source.ip", span="2m", condition="{gte: 3}")
+    text = RULE.format(name="nested", body=body, fires="").split("tests:")[0] + NESTED + PART.format(name="wrote", selection="{ot.access: write}")
+    (tmp_path / "nested.yml").write_text(text)
+    table = writes(range(0, 1200, 7))
+    found = goes_on(tmp_path / "store", [_unchecked(tmp_path / "nested.yml")], table, (), times(table)[20::31], Random(0))
+    assert len(found) > 5
+
+
+def test_a_time_that_ends_before_a_late_row_came(tmp_path: Path) -> None:
+    """A row after its end came first, and keeps quiet what the late one would complete."""
+    table = writes((70, 110, 60))
+    store = kept(tmp_path / "store", table, ())
+    counting(tmp_path / "many.yml", 2)
+    change = Change("many", None, _unchecked(tmp_path / "many.yml"))
+    first, last, late = times(table)
+    assert [backtest(store, [change], late, until).fires for until in (first + 1, last + 1)] == [0, 1]
+    store.close()
 
 
 def test_rules_on_points(tmp_path: Path) -> None:
@@ -616,8 +698,8 @@ def counting(file: Path, least: int, span: str = "10m") -> None:
     file.write_text(RULE.format(name="many", body=body, fires="").split("tests:")[0] + cases + PART.format(name="part", selection="{ot.access: write}"))
 
 
-def written(place: Path, seconds: Sequence[int]) -> None:
-    """Writes of one host, so many seconds after ten o'clock."""
+def writes(seconds: Sequence[int]) -> pa.Table:
+    """Writes of one host, so many seconds after midnight."""
     times = [1_772_323_200 * SECOND + second * SECOND for second in seconds]
     rows = [
         {"id": f"w{time}", "@timestamp": time, "event.start": time, "event.end": time, "ot.grouped": False, "observer.name": "one", "ot.count": 1,
@@ -625,7 +707,12 @@ def written(place: Path, seconds: Sequence[int]) -> None:
          "destination.ip": "10.0.1.1", "ot.effect": "value.write", "ot.access": "write", "network.protocol": "modbus"}
         for number, time in enumerate(times)
     ]  # fmt: skip
-    kept(place, sparse(rows), ()).close()
+    return sparse(rows)
+
+
+def times(table: pa.Table) -> list[int]:
+    """When each row was, nanoseconds."""
+    return cast("list[int]", table.column("@timestamp").cast(pa.int64()).to_pylist())
 
 
 def judged(place: Path, file: Path, hidden: Sequence[int] = ()) -> None:
@@ -643,7 +730,7 @@ def test_an_alert_that_other_findings_keep_is_not_lost(tmp_path: Path) -> None:
     """Asked for more or in less time, a correlation is completed by other rows: its findings are others, and fold into the same alert."""
     place, file = tmp_path / "store", tmp_path / "many.yml"
     counting(file, 3)
-    written(place, range(0, 600, 60))
+    kept(place, writes(range(0, 600, 60)), ()).close()
     judged(place, file)
     alert = closed(place, "many|10.0.0.1")
     counting(file, 5)
@@ -660,7 +747,7 @@ def test_an_alert_that_other_findings_keep_is_not_lost(tmp_path: Path) -> None:
 def test_what_comes_at_another_time_or_is_hidden_keeps_no_alert(tmp_path: Path) -> None:
     place, file = tmp_path / "store", tmp_path / "many.yml"
     counting(file, 3, "2m")
-    written(place, [0, 30, 60, *range(90_000, 90_100, 10)])
+    kept(place, writes([0, 30, 60, *range(90_000, 90_100, 10)]), ()).close()
     judged(place, file, hidden=[1])
     alert = closed(place, "many|10.0.0.1")
     assert alert["count"] == 1
@@ -671,7 +758,7 @@ def test_what_comes_at_another_time_or_is_hidden_keeps_no_alert(tmp_path: Path) 
 def test_what_is_hidden_keeps_no_alert(tmp_path: Path) -> None:
     place, rules = tmp_path / "store", tmp_path / "rules"
     file = single(rules, "wrote", "{ot.access: write}", "{ot.effect: value.write}")
-    written(place, range(5))
+    kept(place, writes(range(5)), ()).close()
     judged(place, file, hidden=[1, 3])
     alert = closed(place, "wrote|10.0.0.1|10.0.1.1")
     assert alert["count"] == 3

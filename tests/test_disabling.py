@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,7 @@ from detectors.lint import lint
 from detectors.rulebook import versions
 from detectors.rulebook.books import draft
 from detectors.rulebook.disabled import FILE, entries
-from detectors.rulebook.load import load, own_rules
+from detectors.rulebook.load import load, load_text, own_rules
 from detectors.rulebook.versions import Version
 from records.errors import BalefireError, StoreError, UsageError
 from records.query import Span
@@ -135,9 +136,51 @@ def test_rules_that_are_not_looked_at_are_not_unknown(tmp_path: Path) -> None:
 def test_a_draft_of_a_disabled_rule_is_tried_as_if_it_were_not(rules: Path) -> None:
     (rules / FILE).write_text(f"{LOUD}: loud\n")
     in_force, home = versions.read([rules]), own_rules() / "reconnaissance"
-    (change,) = draft(home / f"{LOUD}.yml", in_force).changes
+    alone = draft(home / f"{LOUD}.yml", in_force)
+    (change,) = alone.changes
     assert (change.id, change.before, bool(change.after)) == (LOUD, None, True)
+    assert (alone.disabled, alone.enables(LOUD)) == ({LOUD: "loud"}, True)
     assert LOUD not in {each.id for each in draft(home, in_force).changes}, "with others, as they would be in force"
+
+
+def test_a_directory_in_force_is_tried_as_it_is_now(rules: Path) -> None:
+    """What is no longer in it is gone: what disabled rules, and a rule."""
+    rule(rules, 4)
+    rule(rules, 5, "more")
+    (rules / FILE).write_text(f"{LOUD}: known fault\nwrites: too loud\n")
+    in_force = versions.read([rules])
+    (rules / FILE).unlink()
+    (rules / "more.yml").unlink()
+    drafted = draft(rules, in_force)
+    assert [(each.id, bool(each.before), bool(each.after)) for each in drafted.changes] == [(LOUD, False, True), ("more", True, False), ("writes", False, True)]
+    assert drafted.disabled == {LOUD: "known fault", "writes": "too loud"}
+
+
+def test_what_enabling_would_find_is_what_a_replay_with_the_rule_finds(judged: Path) -> None:
+    found = {row["id"] for row in lines("findings", "--store", stored()[0], "--where", f"rule:{LOUD}", "--limit", 1000)}
+    where, rules, file = ("--store", judged / "store"), judged / "rules", judged / "rules" / FILE
+    reason = file.read_text("utf-8")
+    told = one("rules", "enable", LOUD, "--dry-run", "--rules", rules, *where)
+    assert (told["disabled"], told["file"], told["preview"]["findings"], file.read_text("utf-8")) == (True, None, len(found), reason)
+    assert sum(each["findings"] for each in told["preview"]["assets"]) == len(found) > 1
+    assert balefire("rules", "enable", "many-stopped", "--dry-run", "--rules", rules, *where).exit_code == 1
+    shutil.copy(own_rules() / "reconnaissance" / f"{LOUD}.yml", rules)
+    among = balefire("rules", "backtest", rules, *where, "--language", "en")
+    assert f"{LOUD} is disabled (<b>known</b> fault, permit 4711) and finds nothing; not tried." in among.stderr
+    file.unlink()
+    tried = balefire("rules", "backtest", rules, *where, "--json", "--language", "en")
+    (rules / f"{LOUD}.yml").unlink()
+    file.write_text(reason, "utf-8")
+    assert f"{LOUD} is disabled (<b>known</b> fault, permit 4711). What follows is what it would do if it were enabled." in tried.stderr
+    assert {fire["id"] for fire in json.loads(tried.stdout)["added"]} == found
+
+
+def test_an_entry_of_a_rule_that_is_gone_would_find_nothing(store: Store, rules: Path) -> None:
+    loud = load_text((own_rules() / "reconnaissance" / f"{LOUD}.yml").read_text("utf-8"), LOUD)[0]
+    assert loud
+    assert disabling.would_find(store, replace(loud, silent=True)).findings == 0 < disabling.would_find(store, loud).findings
+    (rules / FILE).write_text("gone: loud\n")
+    assert disabling.to_enable(rules, "gone") is None
 
 
 def test_it_is_watched_versioned_and_rolled_back_like_any_rule_file(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,6 +396,8 @@ def test_a_rule_is_disabled_and_enabled_on_its_page(judged: Path, tmp_path: Path
     page.text_area(key="disable_reason").set_value(WHY).run()
     page.button(key="do_disable").click().run()
     assert str(tmp_path / "rules" / FILE) in sent(page)
+    assert "It would find" in sent(page)
+    assert f'["{len(lines("findings", "--store", tmp_path / "store", "--where", f"rule:{name}", "--limit", 1000))}", "findings"]' in sent(page)
     page.button(key="do_enable").click().run()
     assert [entry[:4] for entry in trail(tmp_path / "store")] == [("Li Wei", "disable", name, WHY), ("Li Wei", "enable", name, WHY)]
     assert (tmp_path / "rules" / FILE).read_text() == (judged / "rules" / FILE).read_text()

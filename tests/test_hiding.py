@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from detectors.hiding import backtest
 from detectors.rulebook.load import own_rules
 from detectors.stating import stated
-from tests.cli import DEMO, balefire, lines, one
+from detectors.suppressing import OFFERED
+from detectors.suppressions import field_named
+from records.model import Suppression
+from records.nesting import values as plain_values
+from records.query import Query
+from records.schema import ACTIVITY, FINDING
+from records.store import open_store
+from records.store.contract import Change
+from records.store.rows import suppression_row
+from tests.cli import DEMO, balefire, lines, one, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from records.model import Value
+    from records.schema import Table
+    from records.store.contract import Store
 
 
 @pytest.fixture
@@ -69,6 +85,53 @@ def test_a_stored_suppression_and_what_is_hidden_already(place: Path) -> None:
     made = one("suppress", alert["id"], "--reason", "r", "--by", "w", "--store", place)["suppression"]["id"]
     told = one("rules", "backtest", "--suppression", made, "--store", place)
     assert told["totals"]["removed"] == alert["count"]
+    english, chinese = (balefire("audit", "--store", place, "--language", language).stdout for language in ("en", "zh"))
+    assert all(words in english for words in ("Owner: – → w", "Ends: – → ", "Hides where", "  rule: station-acts", "  effects: value.write"))
+    assert all(words in chinese for words in ("负责人：– → w", "失效时间：– → ", "隐藏条件"))
+
+
+def flat(store: Store, table: Table) -> list[dict[str, Any]]:
+    """All rows of a table, under the schema's names."""
+    rows = store.read(table.name, Query())
+    columns = [plain_values(rows.column(field.name), field.type) for field in table.fields]
+    return [dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def conditions(random: Random, finding: dict[str, Any], acts: Mapping[str, dict[str, Any]]) -> dict[str, tuple[Value, ...]]:
+    """Of some fields the values of one finding, at times with others beside them, in other letters, as a network, or values that it has not."""
+    shown = [acts[each] for each in finding["activities"]]
+    where: dict[str, tuple[Value, ...]] = {}
+    for name in random.sample(OFFERED, random.randint(0, 5)):
+        field, own = field_named(name)
+        values: list[Any] = [value for row in ([finding] if own else shown) for value in (row[field.name] if field.many else [row[field.name]])]
+        values += random.sample([None, "10.20.0.0/16" if field.type == "ip" else 3 if field.type in ("long", "double") else "other"], random.randint(0, 1))
+        values = [value.upper() if isinstance(value, str) and random.random() < 0.2 else value for value in values]
+        where[name] = tuple(dict.fromkeys(values)) if random.random() < 0.8 else tuple(values[-1:])
+    return {name: values for name, values in where.items() if values} | {"rule": (finding["rule"], *(["unit-sweep"] if random.random() < 0.2 else []))}
+
+
+def test_any_suppression_hides_live_what_the_back_test_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a replay, cut into many commits, with many suppressions in force for random times."""
+    plain, random = open_store(str(stored()[0])), Random(6)
+    findings, activities = (flat(plain, table) for table in (FINDING, ACTIVITY))
+    acts = {row["id"]: row for row in activities}
+    drawn = [random.choice(findings) for _ in range(60)]
+    moments = [row["time"] + step for row in findings for step in (-1, 0, 1)]
+    tried: list[Suppression] = []
+    for number, each in enumerate(drawn):
+        since, until = sorted(random.choices(moments, k=2))
+        tried.append(Suppression(f"s{number}", "o", "r", since, until, conditions(random, each, acts)))
+    store = open_store(str(tmp_path / "store"), write=True)
+    rows = [{name: value for name, value in suppression_row(each).items() if name not in {"id", "revision"}} for each in tried]
+    store.change([Change("suppression", each.id, None, "suppress", "w", row) for each, row in zip(tried, rows, strict=True)])
+    store.close()
+    monkeypatch.setattr("balefire.pipeline.COMMIT_ROWS", 20)
+    one("replay", DEMO, "--store", tmp_path / "store")
+    live = flat(open_store(str(tmp_path / "store")), FINDING)
+    assert len(live) == len(findings)
+    hidden = {each.id: {row["id"] for row in live if each.id in (row["suppressions"] or ())} for each in tried}
+    assert {each.id: {fire.id for fire in backtest(plain, each, each.since, each.until).removed} for each in tried} == hidden
+    assert 15 < sum(map(bool, hidden.values())) < len(tried), "some hide something, some nothing"
 
 
 def test_one_thing_is_tried_at_a_time(place: Path, tmp_path: Path) -> None:

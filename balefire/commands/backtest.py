@@ -84,6 +84,8 @@ def _judged(screen: Screen, store: Store, path: Path, times: tuple[int, int]) ->
     for file in drafted.untried or ([] if drafted.changes or drafted.problems else [path]):
         screen.note(screen.say("cli.untried.unchanged" if drafted.untried else "cli.untried.nothing", file=file))
         screen.worse(1)
+    for rule, why in drafted.disabled.items():
+        screen.note(screen.say(f"cli.disable.{'tried' if drafted.enables(rule) else 'untried'}", rule=rule, reason=why))
     return backtest(store, drafted.changes, *times), [change.id for change in drafted.changes]
 
 

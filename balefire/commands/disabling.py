@@ -1,4 +1,4 @@
-"""Rules listed, disabled and enabled. What a rule found lately is shown before it is disabled."""
+"""Rules listed, disabled and enabled. What a rule found lately is shown before it is disabled, what it would find before it is enabled."""
 
 from __future__ import annotations
 
@@ -92,21 +92,30 @@ def disable(screen: Screen, rule: str, reason: str, rules: Path | None, by: str 
 @click.command(help=say("cli.help.rules_enable", HELP))
 @click.argument("rule", metavar="ID")
 @_rules
+@click.option("--dry-run", is_flag=True, help=say("cli.option.dry_run_enable", HELP))
 @click.option("--note", default="", metavar="TEXT", help=say("cli.option.note", HELP))
 @click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 @keeps
 @speaks
-def enable(screen: Screen, rule: str, rules: Path | None, note: str, by: str | None, as_json: bool) -> None:
-    """Take it out again."""
+def enable(screen: Screen, rule: str, rules: Path | None, dry_run: bool, note: str, by: str | None, as_json: bool) -> None:
+    """Show what the rule would find, then take it out again."""
     from balefire.identities import who
     from detectors import disabling
 
+    person, site = who(screen.settings, by), rules or screen.settings.rules
+    found = disabling.to_enable(site, rule)
     store = opened(screen)
     try:
-        file = disabling.enable(store, rules or screen.settings.rules, rule, who(screen.settings, by), note)
+        seen = disabling.would_find(store, found) if found else None
+        if seen is None:
+            screen.note(screen.say("cli.enable.unknown", rule=rule))
+        elif not as_json:
+            tell(screen, store, seen, "enable", rule=rule)
+        file = None if dry_run else disabling.enable(store, site, rule, person, note)
     finally:
         store.close()
     if as_json:
-        screen.emit({"rule": rule, "disabled": False, "reason": None, "file": str(file)})
+        row = {"rule": rule, "disabled": file is None, "reason": found.disabled if found and dry_run else None, "file": file and str(file)}
+        screen.emit(row | {"preview": seen and previewed(seen)})
     else:
-        screen.print(screen.say("cli.disable.enabled", rule=rule, file=file))
+        screen.print(screen.say("cli.disable.enabled", rule=rule, file=file) if file else screen.say("cli.disable.not_done"))

@@ -14,14 +14,11 @@ from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from balefire.screen import Screen
     from detectors.suppressing import Preview
-    from records.model import Suppression, Value
+    from records.model import Suppression
     from records.store.contract import Store
 
-VALUES: Final = 6
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])", re.IGNORECASE)
 _DAYS: Final = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
@@ -97,35 +94,19 @@ def _tell(screen: Screen, store: Store, draft: Suppression, seen: Preview, left_
     """Conditions, narrowest first, then what they would have hidden."""
     from rich.text import Text
 
+    from balefire.rows import conditions_of
     from balefire.summary import grid, indented, section
     from balefire.times import span
     from detectors.suppressing import MOST_VALUES
 
     conditions = grid(2, whole=(0,))
-    for name, text in conditions_of(screen, draft.where):
+    for name, text in conditions_of(draft.where, screen.language):
         conditions.add_row(name, text)
     screen.print(section(screen.say("cli.suppress.hides"), span(draft.since, draft.until, screen.language) + " UTC"))
     screen.print(indented(conditions))
     if left_out:
         screen.print(indented(Text(screen.say("cli.suppress.varied", most=MOST_VALUES, fields=", ".join(left_out)), "dim")))
     tell(screen, store, seen, "suppress")
-
-
-def conditions_of(screen: Screen, where: Mapping[str, tuple[Value, ...]]) -> list[tuple[str, str]]:
-    """The conditions in words: field, and the values that it may have."""
-    absent, comma = screen.say("cli.suppress.absent"), screen.say("cli.suppress.comma")
-    rows: list[tuple[str, str]] = []
-    for name, values in where.items():
-        words = [absent if value in {None, ""} else str(value) for value in values[:VALUES]]
-        more = [screen.say("cli.summary.more", count=len(values) - VALUES)] if len(values) > VALUES else []
-        rows.append((name, _cleaned(comma.join(words + more))))
-    return rows
-
-
-def _cleaned(text: object) -> str:
-    from balefire.screen import clean
-
-    return clean(text)
 
 
 @click.command(help=say("cli.help.suppressions", HELP))
@@ -135,6 +116,7 @@ def suppressions(screen: Screen, as_json: bool) -> None:
     """List suppressions, each with whether it is in force and what it hides."""
     from rich.text import Text
 
+    from balefire.rows import conditions_of
     from balefire.screen import table
     from balefire.times import shown
     from detectors.suppressing import hidden
@@ -151,7 +133,7 @@ def suppressions(screen: Screen, as_json: bool) -> None:
             if as_json:
                 screen.emit(_row(each, saved=True) | {"standing": word, "hidden": {"total": total, "last_day": day}})
                 continue
-            conditions = Text("\n".join(f"{name}: {text}" for name, text in conditions_of(screen, each.where)))
+            conditions = Text("\n".join(f"{name}: {text}" for name, text in conditions_of(each.where, screen.language)))
             ends = shown(each.until, screen.language)
             rows.append([each.id[:12], screen.say(f"standing.{word}"), ends, each.owner, each.reason, conditions, f"{total:,}", f"{day:,}"])
     finally:

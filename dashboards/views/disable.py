@@ -1,7 +1,8 @@
-"""Disabling a rule, and enabling it again: what it found lately is shown before anything is written."""
+"""Disabling a rule, and enabling it again: what it found lately, or would find, is shown before anything is written."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -13,6 +14,7 @@ from dashboards.opening import opened
 from dashboards.page import Page, begin, remember
 from detectors import disabling
 from detectors.gathering import general
+from detectors.rulebook import versions
 from detectors.rulebook.disabled import FILE
 from detectors.suppressions import DAY
 from records.errors import BalefireError
@@ -21,6 +23,7 @@ from records.formats import number
 if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from detectors.suppressing import Preview
+    from records.store.contract import Store
 
 PAGE: Final = ("disable", 0)
 PLACE: Final = PAGE[0]
@@ -50,15 +53,15 @@ def show(page: Page) -> None:
         kit.draw("unseen", {"title": page.say("disable.denied"), "note": "", "rows": []}, "denied")
         return
     pending(page, rule)
-    if rule.disabled:
-        st.text_area(page.say("disable.note"), key="disable_note")
-        act(page, "enable", rule.id)
-        return
     left, right = st.columns([1, 1], gap="large")
     with left:
-        seen = disabling.would_hide(page.store, rule.id)
-        preview(page, seen)
+        seen = would_find(page, rule) if rule.disabled else disabling.would_hide(page.store, rule.id)
+        preview(page, seen, "would_find" if rule.disabled else "would")
     with right:
+        if rule.disabled:
+            st.text_area(page.say("disable.note"), key="disable_note")
+            act(page, "enable", rule.id)
+            return
         st.text_area(page.say("disable.reason"), key="disable_reason")
         act(page, "disable", rule.id, ready=not seen.confirmed or st.checkbox(page.say("disable.sure"), key="disable_sure"))
 
@@ -78,19 +81,33 @@ def pending(page: Page, rule: Rule) -> None:
     kit.draw("unseen", {"title": FILE, "note": "", "rows": [("!" if roots else "", words)]}, "pending")
 
 
-def preview(page: Page, seen: Preview) -> None:
-    """What it found, by asset; what was found true first and loud."""
+def would_find(page: Page, rule: Rule) -> Preview:
+    """What it would find were it enabled; judged once for each version of the rule files, not at every letter of a note."""
+    files = versions.read(filter(None, [deciding.rules()]))
+    with st.spinner(page.say("tuning.judging")):
+        return _would_find(page.store, rule, (os.environ.get("BALEFIRE_STORE", ""), rule.id, files.id))
+
+
+@st.cache_data(show_spinner=False, max_entries=8, ttl=300)
+def _would_find(_store: Store, _rule: Rule, which: tuple[str, str, str]) -> Preview:
+    del which  # tells one from another
+    return disabling.would_find(_store, _rule)
+
+
+def preview(page: Page, seen: Preview, title: str) -> None:
+    """What it found, or would find, by asset; what was found true first and loud."""
     for alert in page.store.alerts(seen.confirmed[:MOST]):
         told: dict[str, Any] = {"tag": page.say("disable.confirmed", id=alert.id[:12]), "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")
     names = queries.asset_names(page.store, list(seen.by_asset)[:MOST])
-    figures = [(number(seen.findings), page.say("suppress.findings")), (number(len(seen.alerts)), page.say("suppress.alerts"))]
+    figures = [(number(seen.findings), page.say("suppress.findings"))]
+    figures += [(number(len(seen.alerts)), page.say("suppress.alerts"))] if title == "would" else []
     figures += [(number(seen.hidden_already), page.say("disable.already"))] if seen.hidden_already else []
     figures += [(number(count), names.get(asset, asset)) for asset, count in list(seen.by_asset.items())[:MOST]]
     figures += [("", page.say("suppress.more", count=len(seen.by_asset) - MOST))] if len(seen.by_asset) > MOST else []
     span = page.say("suppress.span", days=(seen.until - seen.since) // DAY, since=page.clock.moment(seen.since), until=page.clock.moment(seen.until - 1))
-    rows = figures if seen.findings else [("", page.say("disable.none"))]
-    kit.draw("unseen", {"title": page.say("disable.would"), "note": span, "rows": rows}, "preview")
+    rows = figures if seen.findings else [("", page.say("disable.none" if title == "would" else "disable.nothing"))]
+    kit.draw("unseen", {"title": page.say(f"disable.{title}"), "note": span, "rows": rows}, "preview")
 
 
 def act(page: Page, what: str, rule: str, ready: bool = True) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from detectors.rulebook import versions
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load, missing, of_original
+from detectors.rulebook.versions import Version
 from detectors.scoring import weights
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.load import Rulebook
     from detectors.rulebook.problems import Problem
     from detectors.rulebook.rule import Rule
-    from detectors.rulebook.versions import Place, Version
+    from detectors.rulebook.versions import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +37,38 @@ class Draft:
     or others by it.
 
     `untried` are its files where none of that is the case: a filter or a policy that is in force already, or a filter of rules that there are not.
+    `disabled` are those of all these rules that are disabled in force or by the draft, each with why.
     """
 
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
     untried: tuple[str, ...]
+    disabled: Mapping[str, str]
+
+    def enables(self, rule: str) -> bool:
+        """Whether it is tried what a disabled rule would find; one that goes on being disabled finds nothing."""
+        return any(change.id == rule and change.after is not None for change in self.changes)
 
 
 def draft(path: Path, in_force: Version) -> Draft:
-    """The rules of a file or directory among those in force; one of the same id takes the other's place. Raises UsageError."""
+    """The rules of a file or directory among those in force; one of the same id takes the other's place. Raises UsageError.
+
+    A directory that is in force itself is tried as it is now: what is no longer in it is gone, a line of `disabled.yml` for one.
+    """
     try:
         given = versions.read([path], own=False)
     except OSError as error:
         raise missing(path) from error
-    before, drafted = _by_id(in_force), _by_id(given)
-    old, new = _book(before), _book(before | drafted)
+    drafted = _by_id(given)
+    kept = {place: text for place, text in in_force.files.items() if path.is_file() or place[0] != str(path.absolute())}
+    old, new = _book(_by_id(in_force)), _book(_by_id(Version(kept)) | drafted)
     files = {str(Path(root) / name) for root, name in given.files}
     problems = tuple(problem for problem in new.problems if problem.blocks and (problem.file in files or problem not in old.problems))
-    changes = tuple(_changes(old, new, {name.removeprefix("id: ") for name in drafted}, path.is_file()))
-    return Draft(changes, problems, () if changes or problems else tuple(sorted(files)))
+    asked = {name.removeprefix("id: ") for name in drafted}
+    changes = tuple(_changes(old, new, asked, path.is_file()))
+    told = asked | {change.id for change in changes}
+    disabled = {rule.id: rule.disabled for rule in (*old.rules, *new.rules) if rule.disabled and rule.id in told}
+    return Draft(changes, problems, () if changes or problems else tuple(sorted(files)), disabled)
 
 
 def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
@@ -72,7 +86,7 @@ def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
 
 def _book(files: Mapping[str, tuple[Place, str]]) -> Rulebook:
     """What the loader makes of these files. Its problems name the files that they are copies of."""
-    version = versions.Version(dict(sorted(files.values(), key=lambda each: each[0][0] != versions.OWN)))
+    version = Version(dict(sorted(files.values(), key=lambda each: each[0][0] != versions.OWN)))
     with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
         names = {str(copy): str(Path(root) / name) for (root, name), copy in versions.write(version, Path(folder), own=True).items()}
         book = load([Path(folder)])

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 
 from detectors.rulebook.correlation import OF_VALUES, TEMPORAL, Correlation
 from detectors.rulebook.entries import BITS, TIME, WEIGHT, entries, whole
@@ -23,10 +24,11 @@ from detectors.rulebook.tally import Tally
 from detectors.rulebook.windows import LOWER, SLACK, Rows, arranged, enough, possible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from detectors.rulebook.frame import Frame, Mask
     from detectors.rulebook.windows import Whole
+    from records.schema import Field
 
 MANY: Final = 256  # new rows that are worth a look at everything that is remembered
 AT_ONCE: Final = 4096  # rows after which what can no longer count is forgotten; always at the same rows, however they are cut
@@ -34,6 +36,7 @@ LATE: Final = 120 * 10**9  # nanoseconds that a row may come after later ones an
 MOST: Final = 65_536  # rows that are remembered; beyond them the first that came are forgotten, and counted
 CHUNKS: Final = 64  # small tables that the remembered rows may be in before they are made one
 _GROUP: Final = "_group"
+_compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,28 @@ class Firing:
     group: tuple[Any, ...]
 
 
-class Watch:
-    """One correlation and what it remembers. `columns` are those that a finding needs of its rows; `shed` counts rows forgotten for want of room."""
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known already of the time before `since` (nanoseconds): rows of that time are remembered, and complete nothing but what they did then.
 
-    def __init__(self, correlation: Correlation, columns: frozenset[str] = frozenset()) -> None:
+    `fired` tells, of a row's identity and a group, the identity of the last row of the window that it completed; None where it completed none.
+    """
+
+    since: int
+    fired: Callable[[str, tuple[Any, ...]], str | None]
+
+
+class Watch:
+    """One correlation and what it remembers. `columns` are those that a finding needs of its rows; `shed` counts rows forgotten for want of room.
+
+    What the correlations inside of it completed in a `past` is worked out: nobody has kept it.
+    """
+
+    def __init__(self, correlation: Correlation, columns: frozenset[str] = frozenset(), past: Past | None = None) -> None:
         self.correlation = correlation
         self.shed = 0
-        self._columns = sorted(columns | correlation.columns)
+        self._past = past
+        self._columns = sorted(columns | correlation.columns | frozenset(["id"] if past else []))
         measured = {field.name for field in correlation.measured} & set(correlation.table.names)
         self._looked = [TIME, WEIGHT, BITS, *sorted(measured)]  # all that tells whether there are enough
         self._inner = {number: Watch(part.inner) for number, part in enumerate(correlation.parts) if part.inner is not None}
@@ -73,11 +91,17 @@ class Watch:
         self._renumber()
         new = entries(frame, self.correlation, self._columns, lambda number: self._inner_rows(number, frame))
         codes = self._numbered(new.groups)[new.codes]
+        past = self._of_the_past(frame)[new.rows]
+        turns = [*(np.flatnonzero(np.diff(past)) + 1).tolist(), len(new.rows)]
         found: list[Firing] = []
         at = 0
         while at < len(new.rows):
-            end = min(len(new.rows), at + AT_ONCE - self._since)
-            found += self._some(new.rows[at:end], new.table.slice(at, end - at), codes[at:end])
+            end = min(turns[bisect_right(turns, at)], at + AT_ONCE - self._since)
+            table = new.table.slice(at, end - at)
+            if self._past and past[at]:
+                self._remember(self._past, table, codes[at:end])
+            else:
+                found += self._some(new.rows[at:end], table, codes[at:end])
             self._since += end - at
             at = end
             if self._since == AT_ONCE:
@@ -90,6 +114,27 @@ class Watch:
         found = np.zeros(frame.height, dtype=np.bool_)
         found[[firing.row for firing in self._inner[number].judge(frame)]] = True
         return found
+
+    def _of_the_past(self, frame: Frame) -> Mask:
+        """Rows of which it is known already what they completed."""
+        return frame.numbers(cast("Field", frame.schema.field("@timestamp"))).numbers < self._past.since if self._past else frame.nothing()
+
+    def _remember(self, past: Past, new: pa.Table, codes: Whole) -> None:
+        """Take in rows of the past, and which windows they completed."""
+        table, _ = self._taken(new, codes)
+        groups = {code: self._grouped_by(code) for code in cast("list[int]", np.unique(codes).tolist())}
+        for code in groups:
+            self._tallies.pop(self._groups[code], None)  # it would lack these rows
+        ends: list[tuple[int, str, int]] = []
+        for (name, time), code in zip(_named(new), cast("list[int]", codes.tolist()), strict=True):
+            if (last := past.fired(name, groups[code])) is not None:
+                ends.append((code, last, time))
+        if not ends:
+            return
+        held = table.filter(_compute.is_in(table.column("id"), pa.array([last for _, last, _ in ends])))
+        times = dict(_named(held))
+        for code, last, time in ends:  # a last row that this correlation does not look at leaves the one that came last
+            insort(self._fired.setdefault(self._groups[code], []), times.get(last, time))
 
     def _some(self, numbers: Whole, new: pa.Table, codes: Whole) -> list[Firing]:
         """What these rows complete; `numbers` are theirs in the frame."""
@@ -106,8 +151,7 @@ class Watch:
         for place, inside, measure in self._firings(rows, int(np.searchsorted(places, old))):
             number = int(places[rows.order[place]]) - old
             chosen = table.take(places[rows.order[inside]]).drop_columns([TIME, WEIGHT, BITS])
-            group = tuple(json.loads(self._groups[int(rows.group[place])]))
-            found.append(Firing(int(numbers[number]), chosen, rows.bits[inside].tolist(), measure, group))
+            found.append(Firing(int(numbers[number]), chosen, rows.bits[inside].tolist(), measure, self._grouped_by(int(rows.group[place]))))
         return found
 
     def _worth(self, new: pa.Table, codes: Whole) -> tuple[set[str], int]:
@@ -180,6 +224,10 @@ class Watch:
             table, self._codes = table.combine_chunks(), [np.concatenate(self._codes)]
         self._memory = table
         return table, np.concatenate(self._codes)
+
+    def _grouped_by(self, code: int) -> tuple[Any, ...]:
+        """What the group of this number is grouped by."""
+        return tuple(json.loads(self._groups[code]))
 
     def _numbered(self, groups: list[str]) -> Whole:
         """The number of each of these groups, in words."""
@@ -315,6 +363,11 @@ def _plain(table: pa.Table, name: str) -> list[Any]:
         return [None] * table.num_rows
     column = table.column(name)
     return (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+
+
+def _named(rows: pa.Table) -> Iterator[tuple[str, int]]:
+    """The identity of each row and when it counts."""
+    return zip(cast("list[str]", rows.column("id").to_pylist()), cast("list[int]", rows.column(TIME).to_pylist()), strict=True)
 
 
 def _packed(table: pa.Table) -> str:
