@@ -196,6 +196,18 @@ def test_what_is_wrong_with_a_suppression_in_a_file_is_said_at_its_line(place: P
     assert f"{file}:{line}: " in result.stderr
     assert f"[{check}]" in result.stderr
     assert json.loads(result.stdout)["totals"] == {"added": 0, "removed": 0}
+    if check == "suppression-anchor":
+        words = balefire("rules", "backtest", file, "--store", place, "--language", "en").stdout
+        assert words == "No suppression was tried, so nothing is known of what it would hide.\n", "nothing was looked at"
+
+
+def test_a_rule_that_is_none_is_said_to_be_none(place: Path, tmp_path: Path) -> None:
+    (file := tmp_path / "draft.yml").write_text("where:\n  rule: [station-act, station-acts]\n", "utf-8")
+    result = balefire("rules", "backtest", file, "--store", place, "--language", "en")
+    assert result.exit_code == 1
+    assert "There is no rule “station-act”" in result.stderr
+    assert "Did you mean: station-acts" in result.stderr
+    assert "“station-acts”" not in result.stderr
 
 
 def test_the_suppression_that_format_md_shows_is_one(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from balefire.screen import Screen
     from detectors.backtest import Fire, Hidden, Hour, Result
@@ -111,8 +111,23 @@ def _suppressed(screen: Screen, store: Store, where: Mapping[str, tuple[Value, .
         return Result(*times, hidden=[]), []
     if whole := everything(where):
         screen.note(screen.say("cli.suppress.everything", rule=", ".join(whole)))
+    for rule, known in _strangers(screen, store, where.get("rule", ())):
+        screen.note(screen.say("cli.backtest.suppression.stranger", rule=rule, nearest=known))
+        screen.worse(1)
     rules = [str(value) for anchor in ANCHORS for value in where.get(anchor, ()) if value]
     return backtest(store, Suppression("", "", "", *times, where), *times), rules
+
+
+def _strangers(screen: Screen, store: Store, named: Sequence[Value]) -> Iterator[tuple[str, str]]:
+    """What is called a rule, is none of those in force and never found anything; and those that look like it."""
+    from detectors.rulebook.books import rule_ids
+    from detectors.rulebook.problems import nearest
+    from records.query import Query
+    from records.search import Match
+
+    for rule in (str(value) for value in named if value):
+        if not store.count("finding", Query(where=Match("rule", rule))) and rule not in (known := rule_ids(in_force(screen, store))):
+            yield rule, nearest(rule, known)
 
 
 def _object(result: Result, rules: list[str], elapsed: float) -> dict[str, Any]:
@@ -159,8 +174,8 @@ def _tell(screen: Screen, store: Store, result: Result, rules: list[str]) -> Non
     from balefire.times import span
 
     what = "rules" if result.hidden is None else "suppression"
-    if result.hidden is None and not rules:
-        screen.print(screen.say("cli.backtest.untried"))
+    if not rules:
+        screen.print(screen.say("cli.backtest.untried" if result.hidden is None else "cli.backtest.suppression.untried"))
         return
     for lost in result.lost:
         alert = lost.alert

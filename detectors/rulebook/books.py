@@ -71,6 +71,11 @@ def draft(path: Path, in_force: Version) -> Draft:
     return Draft(changes, problems, () if changes or problems else tuple(sorted(files)), disabled)
 
 
+def rule_ids(version: Version) -> frozenset[str]:
+    """The ids of its rules."""
+    return frozenset(name.removeprefix("id: ") for name in _by_id(version) if name.startswith("id: "))
+
+
 def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
     """Each file and where it lies by what it holds, a rule's id or a policy's name; a later one takes the place of an earlier one.
 
