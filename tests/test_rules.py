@@ -195,6 +195,7 @@ def test_a_good_rule_has_no_problem() -> None:
         ("condition: sel", "condition: (sel", 13, "condition"),
         ("condition: sel", "condition: 1 of known*", 13, "condition"),
         ("condition: sel", "condition: sel | count() > 5", 13, "aggregate"),
+        ("condition: sel", "timeframe: 5m\n  condition: sel", 13, "timeframe"),
         ("condition: sel", "more:\n    ot.unit: 1\n  condition: sel", 15, "unused"),
         ("  condition: sel", "  nothing: sel", 10, "detection"),
         ("id: stop", "id: Stop it", 3, "id"),

@@ -63,6 +63,9 @@ JOINING: Final = frozenset({"all", "neq"})  # what is asked of the values togeth
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
+TIMEFRAME: Final = "timeframe"  # what Sigma 1 said of `| count()`
+
+
 @dataclass(slots=True)
 class Found:
     """What a walk over a detection found: faults by line, and the fields it asks for. `table` is what it looks at."""
@@ -87,6 +90,9 @@ def detection(document: Document, placeholders: Placeholders | None = None, tabl
         found.faults.append((document.line(part), Fault("detection")))
         return found
     names = cast("dict[str, Any]", definitions)
+    if isinstance(names.get(TIMEFRAME), (str, int)):
+        found.faults.append((document.line(part, TIMEFRAME), Fault("timeframe")))
+        return found
     parsed = {str(name): _definition(document, (part, str(name)), one, found) for name, one in names.items() if name not in {"condition", also}}
     if not found.blocked:
         _condition(parsed, names["condition"], document.line(part, "condition"), found)
