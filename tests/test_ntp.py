@@ -45,7 +45,7 @@ def test_a_header_that_ends_early(octets: bytes) -> None:
 
 def test_a_clock_that_is_read_is_understood() -> None:
     """Requests and answers are operations, nothing of them is a blind spot, and the server's time is compared with the capture's."""
-    asked = [Packet(ethernet(ipv4(udp(message(3), 50123, 123), protocol=17)), START + number * SECOND) for number in range(3)]
+    asked = [Packet(ethernet(ipv4(udp(message(3), 40123, 123), protocol=17)), START + number * SECOND) for number in range(3)]
     answered = [ntp(START + number * SECOND + MS, START + number * SECOND, "10.0.0.2") for number in range(3)]
     seen = watch(sorted([*asked, *answered], key=lambda packet: packet.time))
     assert seen.totals.undecoded == {}

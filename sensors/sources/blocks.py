@@ -25,6 +25,7 @@ def frame(out: Any, at: int, interface: int, time: int, captured: int, wire: int
     octets = HEAD + (captured + 3 & ~3) + 4
     if at + octets > len(out):
         return -1
+    put32(out, at + octets - 8, 0)  # what fills up the packet's last octets; of a packet without any, in front of it
     put32(out, at, ENHANCED)
     put32(out, at + 4, octets)
     put32(out, at + 8, interface)
@@ -32,6 +33,5 @@ def frame(out: Any, at: int, interface: int, time: int, captured: int, wire: int
     put32(out, at + 16, time)
     put32(out, at + 20, captured)
     put32(out, at + 24, wire)
-    put32(out, at + octets - 8, 0)
     put32(out, at + octets - 4, octets)
     return at + octets

@@ -177,8 +177,8 @@ def _blocks(data: bytes, told: Told) -> None:
         told.stop("capture.interfaces" if told.packets else "capture.linktype", at)
 
 
-def delivered(path: Path, memory: Any, packets: Any, start: int, guard: Any = None) -> tuple[list[bytes], Any]:
-    """What our reader makes of a file: octets of packets, and its error."""
+def delivered(path: Path, memory: Any, packets: Any, start: int, guard: Any = None, out: Any = None) -> tuple[list[bytes], Any]:
+    """What our reader makes of a file: octets of packets, and its error. Where there is room in `out`, they are written on, too, and read again."""
     from sensors.sources.pcap import find, open_capture
 
     (found,) = find([str(path)])
@@ -193,12 +193,30 @@ def delivered(path: Path, memory: Any, packets: Any, start: int, guard: Any = No
                 assert row.wire >= row.captured >= 0
                 assert 0 <= row.time <= 1 << 63 - 1
                 read.append(memory[row.at : row.at + row.captured].tobytes())
+            if out is not None:
+                written_on(memory, packets, count, out, len(source.interfaces), read[-count:])
             memory[start:] = 0xEE  # the engine's between calls
     finally:
         source.close()
     assert source.packets == len(read)
     assert source.octets == sum(len(packet) for packet in read)
     return read, source.error
+
+
+def written_on(memory: Any, packets: Any, count: int, out: Any, interfaces: int, expected: list[bytes]) -> None:
+    """What a sensor hands on of packets that came over TCP or from a folder says what they said, with interfaces numbered anew."""
+    from sensors.sources.feeds import rewrite
+
+    numbers = np.arange(interfaces, dtype=np.int64)[::-1].copy()
+    octets, at = out[: rewrite(memory, packets, count, numbers, out)].tobytes(), 0
+    for row, packet in zip(packets[:count], expected, strict=True):
+        kind, length, interface, high, low, captured, wire = struct.unpack_from("<7I", octets, at)
+        said, meant = (kind, interface, high << 32 | low, captured, wire), (6, interfaces - 1 - row.interface, row.time, len(packet), row.wire & 0xFFFFFFFF)
+        assert said == meant, f"{said} for {meant}"
+        assert octets[at + 28 : at + 28 + captured] == packet
+        assert struct.unpack_from("<I", octets, at + length - 4) == (length,)
+        at += length
+    assert at == len(octets)
 
 
 def compare(data: bytes, read: list[bytes], error: Any, room: int) -> None:
@@ -251,10 +269,11 @@ def run_guarded(case: Case) -> tuple[int, str]:
 
     data, room, rows, ends = bytes.fromhex(case[0]), case[1], case[2], bool(case[3])
     memory, packets = guarded(np.zeros(8 + room, np.uint8), ends), guarded(table(rows, PACKET), ends)
+    out = guarded(np.zeros(room + rows * 40, np.uint8), ends)
     with tempfile.NamedTemporaryFile(prefix="balefire-fuzz-", dir=_folder()) as file:
         file.write(data)
         file.flush()
-        read, error = delivered(Path(file.name), memory, packets, 8, partial(guard, ends=ends))
+        read, error = delivered(Path(file.name), memory, packets, 8, partial(guard, ends=ends), out)
     compare(data, read, error, room)
     return 1, hashlib.blake2b(repr((read, str(error.key) if error else "")).encode(), digest_size=8).hexdigest()
 
