@@ -12,6 +12,7 @@ from sensors.activities import TRANSPORTS, address_text
 from sensors.engine.flows import GONE
 from sensors.engine.grouping import ANSWERS
 from sensors.engine.network import TCP, UDP
+from sensors.engine.sides import ENOUGH
 from sensors.protocol import protocols
 
 if TYPE_CHECKING:
@@ -22,16 +23,19 @@ MOST_THINGS: Final = 64  # that each of them tried, and calls of devices
 Calls = dict[int, list[dict[str, Any]]]  # by the place of the interface
 
 
-def attempts(flows: Any, hosts: Any) -> Calls:
+def attempts(flows: Any, hosts: Any, until: int) -> Calls:
     """Connections of TCP on which nobody said a word, and datagrams that nobody answered and no group heard: by who began, how many, how many answered
     all the same, how many hosts and ports, and `tried`: host, transport, port, count, and number and time of a packet that opened one, most often first.
+
+    What a few datagrams said after `until` may be answered yet: it counts for the next window, as in `sides.settle_sides`.
     """
     here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0))
     peer = flows.peer[here]
     said = flows.payloads[here] + np.where(peer >= 0, flows.payloads[peer], 0)
     tcp = (flows.transport[here] == TCP) & (said == 0)
     alone = (flows.transport[here] == UDP) & (peer < 0) & (peer != GONE) & (flows.target_mac[here] >> 40 & 1 == 0)
-    chosen = here[tcp | alone]
+    yet = (flows.spoken[here] < ENOUGH) & (flows.last[here] > until)
+    chosen = here[tcp | alone & ~yet]
     if not len(chosen):
         return {}
     columns = [flows[name][chosen].astype(np.int64) for name in ("interface", "source", "target", "transport", "target_port")]

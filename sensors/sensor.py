@@ -375,8 +375,9 @@ class Sensor:
         self.streams[0].shed += shed - self._shed
         self._shed = shed
         flows = self.flows[: int(self.streams[0].flows)]
-        told = calls.attempts(flows, self.hosts), calls.calls(flows, self.hosts, self.talks[: int(self.streams[0].conversations)])
-        self._settle(np.arange(len(flows)), FOREVER if ends else (int(self.streams[0].window) + 1) * WINDOW - sides.ANSWER)
+        until = FOREVER if ends else (int(self.streams[0].window) + 1) * WINDOW - sides.ANSWER
+        told = calls.attempts(flows, self.hosts, until), calls.calls(flows, self.hosts, self.talks[: int(self.streams[0].conversations)])
+        self._settle(np.arange(len(flows)), until)
         self._coverage.close_window(*told)
         self._streams.behind = self._streams.looked = 0
 

@@ -56,6 +56,16 @@ def test_what_is_used_is_none_and_a_datagram_that_nobody_answers_is() -> None:
     assert [row["tried"] for row in told([*used.packets, *asked, answered])] == [[[DEVICE, "udp", 161, 1, 6, START]]]
 
 
+def test_a_datagram_at_the_very_end_of_a_window_is_told_once() -> None:
+    """It may be answered yet: it counts for the window that follows, and for none twice."""
+    end = START - START % MINUTE + MINUTE
+    asked = Packet(ethernet(ipv4(udp(b"?" * 20, 50_000, 161), protocol=17)), end - MS)
+    later = Packet(ethernet(ipv4(udp(b"?" * 20, 50_001, 162), protocol=17)), end + MINUTE // 2)
+    assert sorted(thing[2] for row in told([asked, later]) for thing in row["tried"]) == [161, 162]
+    answered = Packet(ethernet(ipv4(udp(b"!" * 20, 161, 50_000), DEVICE, "10.0.0.1", protocol=17), DEVICE, "10.0.0.1"), end + MS)
+    assert told([asked, answered]) == []
+
+
 def test_of_many_sources_the_busiest_are_told_and_the_others_together() -> None:
     packets = [packet for number in range(MOST_SOURCES + 5) for packet in knock(502, client=f"10.0.1.{number}")]
     packets += [packet for port in range(MOST_THINGS + 9) for packet in knock(1000 + port)]
