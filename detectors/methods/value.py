@@ -19,7 +19,7 @@ from detectors.baseline.follows import Follow
 from detectors.baseline.levels import KNOWN, WRITES, Level, Levels
 from detectors.baseline.numbering import numbered
 from detectors.baseline.places import WHERE, Place, place_of
-from detectors.baseline.words import Held, Word
+from detectors.baseline.words import Halves, Word
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, Notice, Witness, among, compute, found, witness
 from detectors.phrases import number, thing
@@ -125,7 +125,7 @@ class Value:
         self._moving: Moving | None = None
         self._moved: dict[str, Moved] = {}  # by observer
         self._pauses: list[Pause] = []  # points may come before the reads of their minutes
-        self._held = Held()
+        self._halves = Halves()
         self._courses: Courses | None = None
 
     def learn(self, batch: Batch) -> None:
@@ -138,7 +138,7 @@ class Value:
         if not self.levels.known:
             return []
         told = list(self._writes(batch.activities)) if batch.activities.num_rows else []
-        points = self.levels.words.join(batch.points, self._held)
+        points = self.levels.words.join(batch.points, self._halves)
         told += self._points(points) if points.num_rows else []
         return told + (list(self._stands(batch.activities)) if batch.activities.num_rows else [])
 
@@ -152,7 +152,7 @@ class Value:
             "words": [[*place, *word] for place, word in self.levels.words.known.items()],
         }  # fmt: skip
         moved = {observer: [each.last.tolist(), each.still.tolist()] for observer, each in self._moved.items()}
-        slow = {"held": [[*key[:1], *key[1], key[2], *each] for key, each in self._held.known.items()], "courses": self._slow().state()}
+        slow = {"halves": self._halves.state(), "courses": self._slow().state()}
         seen = {"told": self._told, "written": self._written, "moved": moved, "pauses": self._pauses, **slow}
         return json.dumps({"value": FORM, **learned, **seen}).encode()
 
@@ -169,7 +169,7 @@ class Value:
             self._written = {key: [Step(value, time, Witness(*row)) for value, time, row in steps] for key, steps in said["written"].items()}
             self._moved = {observer: Moved(np.array(last, np.int64), np.array(still, bool)) for observer, (last, still) in said["moved"].items()}
             self._pauses, self._moving = [Pause(*each) for each in said["pauses"]], None
-            self._held = Held({(each[0], Place(*each[1:6]), each[6]): each[7:] for each in said.get("held", [])})
+            self._halves = Halves(said.get("halves"))
             self._courses = Courses(self.levels.known, follows)
             self._courses.revive(said.get("courses", {}))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
