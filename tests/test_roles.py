@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sensors.sensor import Sensor
+from tests.test_dnp3 import answer, ask
 from tests.test_inventory import IDENTITY, identity
 from tests.wire import MS, Feed, Packet, Talk, mbap, read, registers, write
 
@@ -37,3 +38,14 @@ def role(*deeds: str, devices: int = DEVICES) -> str | None:
 )
 def test_who_collects_values_is_told_from_who_only_looks_around(deeds: tuple[str, ...], devices: int, expected: str) -> None:
     assert role(*deeds, devices=devices) == expected
+
+
+@pytest.mark.parametrize(("functions", "expected"), [(("15", "14"), "hmi"), (("15", "14", "0d"), "hmi"), (("15", "1f"), "engineering")])
+def test_a_dnp3_master_that_disables_and_enables_reports_as_it_starts_is_no_engineering_station(functions: tuple[str, ...], expected: str) -> None:
+    """IEEE 1815-2012 has every master do so (0x15, 0x14); who activates a configuration (0x1F) is another."""
+    talk = Talk(port=20000).open()
+    for number, function in enumerate(functions):
+        talk.ask(ask(function + ("3c0206" if function != "0d" else ""), number).data, answer("", number).data)
+    sensor = Sensor("observer")
+    list(sensor.listen(Feed(talk.packets)))
+    assert {asset.name: asset.role for asset in sensor.assets()}[talk.client] == expected
