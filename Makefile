@@ -8,7 +8,7 @@
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
 # make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes
-# make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 168")
+# make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 24")
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
 SHELL := /bin/bash

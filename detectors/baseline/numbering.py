@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 import numpy as np
 import pyarrow.compute
@@ -18,22 +19,47 @@ compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 LARGEST: Final = 1 << 40  # of a number that stands for several columns, before it is made small again
 
 
+class Encoded:
+    """Columns of one table, each as its words and which of them each row has. One detector after the other asks for the same ones."""
+
+    latest: Encoded | None = None
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = ref(rows)
+        self._columns: dict[str, tuple[list[Any], Any]] = {}
+
+    @classmethod
+    def of(cls, rows: Any) -> Encoded:
+        """The columns of this table; only those of the table asked for last are kept."""
+        known = cls.latest
+        if known is None or known._rows() is not rows:
+            known = cls.latest = cls(rows)
+        return known
+
+    def column(self, name: str) -> tuple[list[Any], Any]:
+        """Words, and the number of each row's."""
+        if name not in self._columns:
+            column: Any = self._rows()
+            encoded = column[name].combine_chunks().dictionary_encode("encode")
+            self._columns[name] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+        return self._columns[name]
+
+
 def numbered(rows: Any, names: Sequence[str], more: Sequence[str] = ()) -> tuple[Numbers, list[tuple[Any, ...]]]:
     """Which of the different rows of these columns each row is, and these, with what `more` columns have in the first row of each."""
     if not rows.num_rows:
         return np.zeros(0, np.int64), []
-    part = rows.select([*names, *more]).combine_chunks().to_batches()[0]  # a batch, for columns in chunks cost as much again
-    codes, size = np.zeros(part.num_rows, np.int64), 1
-    for column in part.columns[: len(names)]:
-        if column.null_count == len(column):
+    encoded = Encoded.of(rows)
+    columns = [encoded.column(name) for name in names]
+    codes, size = np.zeros(rows.num_rows, np.int64), 1
+    for words, places in columns:
+        if len(words) == 1:
             continue
-        encoded = column.dictionary_encode("encode")
-        here = len(encoded.dictionary)
-        if here == 1:
-            continue
-        if size * here > LARGEST:
+        if size * len(words) > LARGEST:
             _, codes = np.unique(codes, return_inverse=True)
             size = int(codes.max()) + 1
-        codes, size = codes * here + encoded.indices.to_numpy(), size * here
+        codes, size = codes * len(words) + places, size * len(words)
     _, firsts, numbers = np.unique(codes, return_index=True, return_inverse=True)
-    return numbers, list(zip(*(column.to_pylist() for column in part.take(pyarrow.array(firsts)).columns), strict=True))
+    told = [[words[place] for place in places[firsts].tolist()] for words, places in columns]
+    told += [column.to_pylist() for column in rows.select(list(more)).take(pyarrow.array(firsts)).columns] if more else []
+    return numbers, list(zip(*told, strict=True))

@@ -41,7 +41,7 @@ ONWARDS: Final = 16_384  # a whole number moves no further from minute to minute
 TOO_MUCH: Final = 1 << 53  # what is no word
 CARRIES: Final = 2  # times that the high word moved with the low one
 KINDS: Final = ("float", "whole")
-VALUES: Final = ("ot.point.min", "ot.point.max", "ot.point.first", "ot.point.last")
+VALUES: Final = ("ot.point.min", "ot.point.max", "ot.point.last")
 
 
 class Word(NamedTuple):

@@ -20,7 +20,7 @@ from detectors.baseline.lines import FOREIGN, LEAST_BURST, LOST, UNSTEADY, Came,
 from detectors.baseline.numbering import numbered
 from detectors.baseline.rhythms import COMMON, REPORTS, SEPARATOR, Rhythm, Rhythms, recurring
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, MOST_WITNESSES, Notice, Witness, compute, found, witness
+from detectors.noticing import COLUMNS, MOST_WITNESSES, Notice, Witness, found, witness
 from detectors.phrases import deed
 from records.formats import DAY, HOUR, MINUTE, SECOND
 from records.measures import difference
@@ -46,6 +46,8 @@ TALKING: Final = 5  # minutes in a row in which it talked evenly
 LEAST_TALK: Final = 3  # operations in such a minute
 MOST: Final = 4096  # even talkers and things told, the last ones
 MOST_OBSERVERS: Final = 64
+MOST_PLACES: Final = 65_536  # kinds of rows that were looked up
+HEARD: Final = ("event.start", "event.end", "ot.count", "ot.packet.first", "id")
 NAMES: Final = tuple(f"{side}.asset.{what}" for side in ("source", "destination") for what in ("id", "name"))
 AGAIN: Final = HOUR  # until so long after a finding the same is not told again
 MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -80,6 +82,7 @@ class Timing:
         self._files = files
         self.rhythms = Rhythms()
         self._steady: Steady | None = None
+        self._places: dict[tuple[Any, ...], int] = {}  # by what rows have in common: the number of their habit, UNSTEADY or FOREIGN
         self._lines: dict[str, Line] = {}
         self._even: dict[str, list[int]] = {}  # by pair that has no rhythm: its last even minute, and how many in a row
         self._told: dict[str, int] = {}
@@ -125,33 +128,43 @@ class Timing:
     def _known(self) -> Steady:
         if self._steady is None:
             self._steady = Steady(self.rhythms.known)
-            self._lines = {}
+            self._lines, self._places = {}, {}
         return self._steady
 
     def _heard(self, rows: Any, steady: Steady) -> Iterator[Finding]:
         """Rows, one observer's after the other's."""
         numbers, kinds = numbered(rows, (*COMMON, "observer.name"), NAMES)
-        habits = [recurring(kind[: len(COMMON)]) for kind in kinds]
-        places = [FOREIGN if key and key[:3] not in steady.pairs else steady.numbers.get(key, UNSTEADY) if key else UNSTEADY for key in habits]
+        places = [self._place(kind[: len(COMMON)], steady) for kind in kinds]
         where = np.array(places, np.int64)[numbers]
-        starts = rows["event.start"].cast(pa.int64()).to_numpy()
+        start, end, counts, packets, names = rows.select(list(HEARD)).combine_chunks().to_batches()[0].columns
+        starts = start.cast(pa.int64()).to_numpy()
         told: list[tuple[int, Finding]] = []
         for at in np.flatnonzero(where == FOREIGN).tolist():
-            told += [(at, finding) for finding in self._talk(cast("Key", habits[int(numbers[at])]), int(starts[at] // MINUTE), Shown(rows, at))]
+            key = cast("Key", recurring(kinds[int(numbers[at])][: len(COMMON)]))
+            told += [(at, finding) for finding in self._talk(key, int(starts[at] // MINUTE), Shown(rows, at))]
         which = np.flatnonzero(where >= 0)
         if len(which):
             self._name(kind for kind, place in zip(kinds, places, strict=True) if place >= 0)
-            end, counts, packets, names = (rows[name] for name in ("event.end", "ot.count", "ot.packet.first", "id"))
             came = Came(
-                compute.fill_null(counts, 1).to_numpy(), starts, end.cast(pa.int64()).to_numpy(),
-                compute.fill_null(packets, 0).to_numpy(), names.to_numpy(),
+                counts.fill_null(1).to_numpy(), starts, end.cast(pa.int64()).to_numpy(), packets.fill_null(0).to_numpy(), names.to_numpy(zero_copy_only=False)
             ).some(which)  # fmt: skip
-            observers = np.array([kind[len(COMMON)] or "" for kind in kinds], object)[numbers[which]]
-            edges = np.flatnonzero(observers[1:] != observers[:-1]) + 1
-            for first, last in pairwise([0, *edges.tolist(), len(which)]):
-                line = self._line(observers[first], len(steady.keys))
+            observers = [kind[len(COMMON)] or "" for kind in kinds]
+            heard = np.array([observers.index(each) for each in observers], np.int64)[numbers[which]]
+            for first, last in pairwise([0, *(np.flatnonzero(np.diff(heard)) + 1).tolist(), len(which)]):
+                line = self._line(observers[int(numbers[which[first]])], len(steady.keys))
                 told += list(self._listen(line, where[which[first:last]], came.some(slice(first, last)), steady, (rows, which[first:last])))
         yield from (finding for _, finding in sorted(told, key=lambda each: each[0]))
+
+    def _place(self, kind: tuple[Any, ...], steady: Steady) -> int:
+        """The number of the habit of such rows, looked up once."""
+        place = self._places.get(kind)
+        if place is None:
+            key = recurring(kind)
+            place = UNSTEADY if key is None else FOREIGN if key[:3] not in steady.pairs else steady.numbers.get(key, UNSTEADY)
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
+            self._places[kind] = place
+        return place
 
     def _listen(self, line: Line, where: Numbers, came: Came, steady: Steady, table: tuple[Any, Numbers]) -> Iterator[tuple[int, Finding]]:
         """Rows of one observer, one minute after the other; where everything is as it was, all of them at once."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FORM: Final = 1  # of a saved state
 POINT: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", *WHERE, "ot.point.min", "ot.point.max", "ot.tag.name", "ot.tag.unit")
+NEEDED: Final = (*POINT, "ot.point.last")
 CREEPS: Final = 5  # writes one after the other in one direction …
 CREEPING: Final = HOUR  # … in this time
 MOST_STEPS: Final = 20
@@ -138,7 +139,7 @@ class Value:
         if not self.levels.known:
             return []
         told = list(self._writes(batch.activities)) if batch.activities.num_rows else []
-        points = self.levels.words.join(batch.points, self._halves)
+        points = self.levels.words.join(batch.points.select(list(NEEDED)), self._halves)
         told += self._points(points) if points.num_rows else []
         return told + (list(self._stands(batch.activities)) if batch.activities.num_rows else [])
 

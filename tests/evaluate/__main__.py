@@ -6,14 +6,20 @@ Exit status: 0 written; 1 written, and something in it is not explained; 2 there
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.evaluate.families import ATTACKS, families
 from tests.evaluate.page import Page
 from tests.evaluate.plants import plant, present
+
+if TYPE_CHECKING:
+    from tests.evaluate.labels import Family
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "evaluation.md"
 
@@ -24,28 +30,43 @@ def main() -> int:
     asked.add_argument("--seeds", type=int, nargs="*", default=[1, 2], help="of simulated plants; none: families alone")
     asked.add_argument("--sites", nargs="*", default=["water", "substation", "packaging"], help="kinds of simulated plants")
     asked.add_argument("--hours", type=float, default=24.0, help="of each plant with attacks")
-    asked.add_argument("--benign-hours", type=float, default=24.0, help="of each plant without attacks; 168: a week")
+    asked.add_argument("--benign-hours", type=float, default=168.0, help="of each plant without attacks; 168: a week")
+    asked.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="processes at a time; each takes up to 1 GiB")
     asked.add_argument("-o", "--output", type=Path, default=PAGE)
     options = asked.parse_args()
     found, page = families(), Page()
     notes: list[str] = []
-    for family in found:
-        if not family.unjudged:
-            page.add(family.name, family.cases)
     if not found:
         notes.append(f"families: no captures at {ATTACKS}")
     if options.seeds and not present():
         notes.append("plants: there is no simulator in this checkout")
-    for site, seed in product(options.sites, options.seeds if present() else ()):
-        for attacks, hours in ((True, options.hours), (False, options.benign_hours)):
-            with plant(seed, site, hours, attacks) as case:
-                page.add(f"{site}, seed {seed}, {'attacked' if attacks else 'benign'}", (case,))
+    plants = product(options.sites, options.seeds if present() else ())
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        parts = [pool.submit(_family, family) for family in found if not family.unjudged]
+        parts += [pool.submit(_plant, site, seed, options.hours, options.benign_hours) for site, seed in plants]
+        for part in parts:
+            page.join(part.result())
     if not page.rows:
         sys.stderr.write("\n".join(["nothing to judge:", *notes]) + "\n")
         return 2
     options.output.write_text(page.text(found, notes), "utf-8")
     sys.stderr.write(f"{options.output}: {len(page.rows)} judged, {page.unexplained} not explained\n")
     return 1 if page.unexplained else 0
+
+
+def _family(family: Family) -> Page:
+    """The page of a family of captures."""
+    page = Page()
+    page.add(family.name, family.cases)
+    return page
+
+
+def _plant(site: str, seed: int, hours: float, benign_hours: float) -> Page:
+    """The page of a simulated plant."""
+    page = Page()
+    for what, case in plant(seed, site, hours, benign_hours):
+        page.add(f"{site}, seed {seed}, {what}", (case,))
+    return page
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -49,15 +50,20 @@ class Judged:
 
 def judge(case: Case) -> Judged:
     """Teach, then judge."""
-    learned: dict[str, bytes] = {}
-    if case.learn:
-        taught = detectors()
-        for file in case.learn:
-            for batch in batches(file):
-                for detector in taught:
-                    detector.learn(batch)
-        learned = {detector.name: detector.state() for detector in taught}
-    return judged(batches(case.file), case.name, learned)
+    return judged(batches(case.file), case.name, taught(case.learn))
+
+
+@lru_cache(maxsize=1)
+def taught(files: tuple[Path, ...]) -> dict[str, bytes]:
+    """What detectors learn from these captures, by their names; those that were asked for last are kept, for one capture after the other is judged by them."""
+    if not files:
+        return {}
+    learning = detectors()
+    for file in files:
+        for batch in batches(file):
+            for detector in learning:
+                detector.learn(batch)
+    return {detector.name: detector.state() for detector in learning}
 
 
 def judged(released: Iterable[Batch], name: str, learned: dict[str, bytes]) -> Judged:

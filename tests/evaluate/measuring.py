@@ -54,12 +54,15 @@ class Hit:
 
 @dataclass(slots=True)
 class Measured:
-    """What came of a case: its windows, findings outside of them, those of acts that a script has, minutes with findings outside, and hours judged outside."""
+    """What came of a case: its windows, findings outside of them, those of acts that a script has, these acts and whether a finding names each, minutes with
+    findings outside, and hours judged outside.
+    """
 
     hits: list[Hit] = field(default_factory=list[Hit])
     false: list[Finding] = field(default_factory=list["Finding"])
     new: list[Finding] = field(default_factory=list["Finding"])
     expected: list[Finding] = field(default_factory=list["Finding"])
+    acts: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     right: int = 0
     minutes: int = 0
     hours: float = 0.0
@@ -86,10 +89,11 @@ def measure(case: Case, judged: Judged) -> Measured:
     for finding in judged.findings:
         if finding.id in counted or any(_overlaps(window, finding, judged, AFTERMATH) for window in near):
             continue
-        if any(_overlaps(act, finding, judged, AFTERMATH) and _names(finding, act, judged.macs) for act in case.acts):
+        if any(_tells(act, finding, judged) for act in case.acts):
             made.expected.append(finding)
         else:
             (made.new if new_alone(finding) else made.false).append(finding)
+    made.acts = [(act.name, any(_tells(act, finding, judged) for finding in made.expected)) for act in case.acts]
     attacked = sum(window.end - window.start for window in case.windows)
     made.outside = max(0.0, judged.hours - attacked / SECOND / 3600)
     made.minutes = len({minute for finding in made.false for minute in range(finding.time // MINUTE, finding.end // MINUTE + 1)})
@@ -100,7 +104,7 @@ def together(parts: Iterable[Measured]) -> Measured:
     """Several cases as one."""
     whole = Measured()
     for part in parts:
-        for name in ("hits", "false", "new", "expected"):
+        for name in ("hits", "false", "new", "expected", "acts"):
             getattr(whole, name).extend(getattr(part, name))
         for name in ("right", "minutes", "hours", "outside"):
             setattr(whole, name, getattr(whole, name) + getattr(part, name))
@@ -123,6 +127,11 @@ def _overlaps(window: Window, finding: Finding, judged: Judged, after: int = 0) 
     """Was the last of what the finding names in the window? A finding may also name what led to it, hours before."""
     start, end = max(judged.spans.get(finding.id) or [(finding.time, finding.end)], key=lambda span: (span[1], span[0]))
     return window.overlaps(start, end, after)
+
+
+def _tells(act: Window, finding: Finding, judged: Judged) -> bool:
+    """Is it of this benign act?"""
+    return _overlaps(act, finding, judged, AFTERMATH) and _names(finding, act, judged.macs)
 
 
 def _names(finding: Finding, window: Window, macs: dict[str, set[str]]) -> bool:

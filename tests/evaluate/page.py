@@ -65,6 +65,12 @@ class Page:
             self.sections += [f"- new alone, not counted, {words}" for _, words in _counted(measured.new)]
         self.sections += ["", *(f"- not judged: {case.name}: {case.apart}" for case in cases if case.apart)] if any(case.apart for case in cases) else []
 
+    def join(self, other: Page) -> None:
+        """Goes on with what another one tells."""
+        self.rows += other.rows
+        self.sections += other.sections
+        self.unexplained += other.unexplained
+
     def text(self, families: Sequence[Family], notes: Sequence[str]) -> str:
         """The whole page."""
         left = [f"- {family.name}: {family.unjudged}" for family in families if family.unjudged]
@@ -113,10 +119,17 @@ def _share(some: int, every: int) -> str:
     return f"{some} of {every} ({1000 * some // every / 10} %)" if every else "–"
 
 
+def _acts(measured: Measured) -> list[str]:
+    """How many of each kind of benign act a finding names."""
+    named, every = Counter(name for name, told in measured.acts if told), Counter(name for name, _ in measured.acts)
+    told = "; ".join(f"{name} {named[name]} of {count}" for name, count in sorted(every.items()))
+    return ["", f"Acts of the script, and how many of them a finding names: {told}.", ""] if told else []
+
+
 def _case(case: Case, measured: Measured) -> list[str]:
     outside = f"{measured.outside:.1f} h outside of windows"
     if not measured.hits:
-        return ["", f"**{case.name}**: no attack, {outside}."]
+        return ["", f"**{case.name}**: no attack, {outside}.", *_acts(measured)]
     lines = ["", f"**{case.name}**, {outside}:", "", "| window | found by | severity | s | technique |", "|---|---|---|---|---|"]
     for hit in measured.hits:
         seconds = "–" if hit.seconds is None else f"{hit.seconds:.0f}"

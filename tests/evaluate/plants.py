@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,17 +25,23 @@ def present() -> bool:
     return find_spec(MODULE) is not None
 
 
-@contextmanager
-def plant(seed: int, site: str, hours: float, attacks: bool) -> Generator[Case]:
-    """A plant that was watched for a day, and what came then. Raises CalledProcessError where the simulator failed."""
+def plant(seed: int, site: str, hours: float, benign_hours: float) -> Generator[tuple[str, Case]]:
+    """A plant that was watched for a day: what came then with attacks, and what came instead where nobody attacks and the acts of a week happen that fall
+    into the time. Raises CalledProcessError where the simulator failed.
+    """
     with TemporaryDirectory() as folder:
-        learned, judged = Path(folder) / "benign.pcap", Path(folder) / f"{site}-{seed}-{'attacked' if attacks else 'benign'}.pcap"
-        _written(learned, seed, site, LEARNED, 24, "none")
-        _written(judged, seed, site, JUDGED, hours, "all" if attacks else "none")
-        yield plant_case(judged, judged.with_suffix(".json"), (learned,))
+        learned = Path(folder) / "learned.pcap"
+        _written(learned, seed, site, LEARNED, 24, "none", "day")
+        for what, lasts, attack, benign in (("attacked", hours, "all", "day"), ("benign", benign_hours, "none", "week")):
+            judged = Path(folder) / f"{site}-{seed}-{what}.pcap"
+            _written(judged, seed, site, JUDGED, lasts, attack, benign)
+            yield what, plant_case(judged, judged.with_suffix(".json"), (learned,))
+            judged.unlink()
 
 
-def _written(file: Path, seed: int, site: str, start: str, hours: float, attack: str) -> None:
-    words = {"seed": seed, "site": site, "start": start, "hours": hours, "attack": attack, "output": file, "labels": file.with_suffix(".json")}
+def _written(file: Path, seed: int, site: str, start: str, hours: float, attack: str, benign: str) -> None:
+    words = {
+        "seed": seed, "site": site, "start": start, "hours": hours, "attack": attack, "benign": benign, "output": file, "labels": file.with_suffix(".json"),
+    }  # fmt: skip
     given = [word for name, value in words.items() for word in (f"--{name}", str(value))]
-    subprocess.run([sys.executable, "-m", MODULE, *given, "--benign", "day"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", MODULE, *given], check=True, stdout=subprocess.DEVNULL)
