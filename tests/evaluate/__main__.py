@@ -12,14 +12,11 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.evaluate.families import ATTACKS, families
-from tests.evaluate.page import Page
-from tests.evaluate.plants import plant, present
-
-if TYPE_CHECKING:
-    from tests.evaluate.labels import Family
+from tests.evaluate.page import Page, of_family, of_plant
+from tests.evaluate.plants import present
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "evaluation.md"
 
@@ -42,8 +39,8 @@ def main() -> int:
         notes.append("plants: there is no simulator in this checkout")
     plants = product(options.sites, options.seeds if present() else ())
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        parts = [pool.submit(_family, family) for family in found if not family.unjudged]
-        parts += [pool.submit(_plant, site, seed, options.hours, options.benign_hours) for site, seed in plants]
+        parts = [pool.submit(of_family, family) for family in found if not family.unjudged]
+        parts += [pool.submit(of_plant, site, seed, options.hours, options.benign_hours) for site, seed in plants]
         for part in parts:
             page.join(part.result())
     if not page.rows:
@@ -52,21 +49,6 @@ def main() -> int:
     options.output.write_text(page.text(found, notes), "utf-8")
     sys.stderr.write(f"{options.output}: {len(page.rows)} judged, {page.unexplained} not explained\n")
     return 1 if page.unexplained else 0
-
-
-def _family(family: Family) -> Page:
-    """The page of a family of captures."""
-    page = Page()
-    page.add(family.name, family.cases)
-    return page
-
-
-def _plant(site: str, seed: int, hours: float, benign_hours: float) -> Page:
-    """The page of a simulated plant."""
-    page = Page()
-    for what, case in plant(seed, site, hours, benign_hours):
-        page.add(f"{site}, seed {seed}, {what}", (case,))
-    return page
 
 
 if __name__ == "__main__":

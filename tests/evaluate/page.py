@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.model import SEVERITIES, severity_word
 from tests.evaluate.judging import judge
 from tests.evaluate.measuring import Measured, measure, together, upper
+from tests.evaluate.plants import plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,6 +86,21 @@ class Page:
                 return reason["why"]
         self.unexplained += 1
         return "not explained yet"
+
+
+def of_family(family: Family) -> Page:
+    """The page of a family of captures."""
+    page = Page()
+    page.add(family.name, family.cases)
+    return page
+
+
+def of_plant(site: str, seed: int, hours: float, benign_hours: float) -> Page:
+    """The page of a simulated plant."""
+    page = Page()
+    for what, case in plant(seed, site, hours, benign_hours):
+        page.add(f"{site}, seed {seed}, {what}", (case,))
+    return page
 
 
 def _missed(measured: Measured) -> Iterator[Hit]:
