@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from balefire.rows import shown
 from balefire.screen import clean, cut
-from balefire.summary import Prose, beside, disabled_lines, indented, section, spot_lines, unlearned
+from balefire.summary import Prose, beside, disabled_lines, forgotten_lines, indented, section, spot_lines, unlearned
 from dashboards.queries import account
+from records.errors import StoreError
 from records.schema import COVERAGE
 from records.store.columns import flat
 from sensors.blindness import clock_words, placed, reason_words
@@ -27,6 +28,7 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
 
     from detectors.baseline.learned import DETECTORS
     from detectors.disabling import disabled
+    from detectors.forgetting import forgotten
 
     total = store.count(COVERAGE.name, query)
     if not total:
@@ -42,7 +44,7 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     if grade == 100 and not spots:
         parts.append(indented(Text(screen.say("coverage.told.whole"))))
     parts += [] if any(store.state(name) for name in DETECTORS) else unlearned(screen)
-    parts += disabled_lines(screen, disabled(store))
+    parts += [*disabled_lines(screen, disabled(store)), *forgotten_lines(screen, forgotten(store), _shed(store))]
     parts += beside(screen, spots)
     parts.append(section(screen.say("coverage.told.spots")))
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]
@@ -58,3 +60,13 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     if total > len(rows):
         screen.note(screen.say("cli.more", shown=len(rows), total=f"{total:,}", after=rows[-1]["id"]))
     return True
+
+
+def _shed(store: Store) -> int:
+    """How much was not learned for want of room. Raises StoreError for what no detector learned."""
+    from detectors.baseline.learned import kept
+
+    try:
+        return sum(kept(store.state).shed.values())
+    except ValueError as error:
+        raise StoreError("store.state", detector=str(error)) from None

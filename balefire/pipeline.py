@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from balefire.resuming import Resuming
 from balefire.ruling import LOOK_S, Ruling
 from balefire.settings import Dissect, Keep
 from balefire.tally import Tally, input_row
-from detectors import alerts
+from detectors import alerts, forgetting
 from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
 from detectors.baseline.learned import kept as learned
@@ -128,6 +129,7 @@ class Replay:
         self.keeping = Keeping(store, plan.keep, self.outbox)
         self.taught = False  # whether any detector kept something of what was to be learned
         self.knows = False  # … or did once
+        self.forgotten: dict[str, int] = {}  # by detector, what it let go for want of room
         self.disabled: dict[str, str] = {}  # rules that the site has disabled, and why
         self.tally = Tally()
         self._stopped = False
@@ -140,6 +142,7 @@ class Replay:
         self._learned: dict[str, bytes | None] = {}
         self._judging: dict[str, list[Detector]] = {}
         self._resuming = Resuming(store, plan.observer if plan.resume else None, self._learned, lambda text: self.note(text))
+        self._let_go = b""  # what the store keeps of `forgotten`
         self._baseline = ""  # the version of what was learned
         self._own: dict[str, int] = {}  # by key, as severe as if the store had been empty: what is counted is this run's alone
 
@@ -150,12 +153,14 @@ class Replay:
         self._learn()
         self.knows = any(self.store.state(name) for name in LEARNING)
         self._newest = self.store.newest()
+        self._let_go = self.store.state(forgetting.STATE) or forgetting.kept(())
         ruling = Ruling(self.plan.rules, self.store.state(versions.STATE), lambda text: self.note(text))
         try:
             inputs = self._captures(ruling)
             self.outbox.finish()
         finally:
             self.disabled = ruling.version.disabled
+            self.forgotten = forgetting.forgotten(self.store)
             ruling.close()
             self.names.close()
             self.keeping.close()
@@ -315,6 +320,9 @@ class Replay:
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
         times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
         self._newest = max((moment for moment in times if moment is not None), default=None)
+        if (let_go := forgetting.kept(chain.from_iterable(self._judging.values()))) != self._let_go:
+            state |= {forgetting.STATE: let_go}
+            self._let_go = let_go
         state |= self._resuming.state(self._judging.get(history, ()), batch.activities, last)
         self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 

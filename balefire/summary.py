@@ -218,7 +218,7 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     spots = done.tally.named_spots()
     if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
-    parts += [*([] if done.knows else unlearned(screen)), *disabled_lines(screen, done.disabled)]
+    parts += [*([] if done.knows else unlearned(screen)), *disabled_lines(screen, done.disabled), *forgotten_lines(screen, done.forgotten)]
     return [*parts, *beside(screen, spots), *spot_lines(screen, spots, BLIND_SPOTS)]
 
 
@@ -232,6 +232,13 @@ def disabled_lines(screen: Screen, disabled: Mapping[str, str]) -> list[Renderab
     told = [indented(Prose(clean(screen.say("coverage.told.disabled", rule=rule, reason=why)))) for rule, why in sorted(disabled.items())]
     more = len(told) - DISABLED
     return [*told[:DISABLED], indented(Prose(screen.say("cli.disable.more", count=more)))] if more > 0 else told
+
+
+def forgotten_lines(screen: Screen, forgotten: Mapping[str, int], unlearned: int = 0) -> list[RenderableType]:
+    """What detectors have let go for want of room, and what was not learned for want of it."""
+    told = [screen.say("coverage.told.forgotten", detector=name, count=f"{count:,}") for name, count in forgotten.items()]
+    told += [screen.say("cli.baseline.shed", count=f"{unlearned:,}")] if unlearned else []
+    return [indented(Prose(text)) for text in told]
 
 
 def beside(screen: Screen, spots: list[Spot]) -> list[RenderableType]:

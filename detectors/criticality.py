@@ -31,6 +31,11 @@ class Weighed:
         self._networks = sorted(networks, key=lambda each: -each[0].prefixlen)  # the narrowest that holds an address tells
         self._word = lru_cache(maxsize=65536)(self._look_up)
 
+    @property
+    def forgotten(self) -> int:
+        """As the detector itself."""
+        return self._inner.forgotten
+
     def learn(self, batch: Batch) -> None:
         """As the detector itself."""
         self._inner.learn(batch)

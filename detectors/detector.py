@@ -16,6 +16,11 @@ class Detector(Protocol):
 
     name: str
 
+    @property
+    def forgotten(self) -> int:
+        """How many things that it remembered it has let go for want of room since it began; what hung on them may be missed."""
+        ...
+
     def learn(self, batch: Batch) -> None:
         """Take in what is normal. Nothing to do for detectors that do not learn."""
         ...

@@ -51,6 +51,7 @@ class Remembering(Generic[Thing]):
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
         self._known: dict[str, Thing] = {}
+        self.forgotten = 0
 
     def learn(self, batch: Batch) -> None:
         """What is normal is told from what is judged, or by a specification."""
@@ -68,6 +69,15 @@ class Remembering(Generic[Thing]):
             self._known = {key: self._revived(told) for key, told in cast("Row", said)["known"].items()}
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the state of {self.name}") from error
+
+    def _latest(self, key: str, new: Callable[[], Thing], most: int) -> Thing:
+        """What is known by this key, or what is new; the one heard of longest ago goes where there are too many."""
+        thing = self._known.pop(key, None)
+        self._known[key] = thing = new() if thing is None else thing
+        if len(self._known) > most:
+            del self._known[next(iter(self._known))]
+            self.forgotten += 1
+        return thing
 
     def _kept(self, each: Thing) -> Any:
         """What is remembered by one key, as JSON has it."""
@@ -154,15 +164,6 @@ def host(row: Row, side: str) -> str | None:
 def hosts(row: Row) -> str:
     """Both ends of a row and who saw them, as a key."""
     return "|".join((row["observer.name"] or "", host(row, "source") or "", host(row, "destination") or ""))
-
-
-def latest(known: dict[str, Thing], key: str, new: Callable[[], Thing], most: int) -> Thing:
-    """What is known by this key, or what is new; the one heard of longest ago goes where there are too many."""
-    thing = known.pop(key, None)
-    known[key] = thing = new() if thing is None else thing
-    if len(known) > most:
-        del known[next(iter(known))]
-    return thing
 
 
 def keep(witnesses: list[Witness], one: Witness) -> None:

@@ -143,7 +143,7 @@ def test_a_flood_of_claims_stays_bounded() -> None:
     found = flooded.judge(Batch(activities=activities(*(at(NOON, row) for row in (*many, *macs)))))
     assert len(found) == MOST_TOLD
     state = json.loads(flooded.state())
-    assert [len(state["known"]), len(state["own"])] == [MOST, 301]
+    assert [len(state["known"]), len(state["own"]), flooded.forgotten] == [MOST, 301, 51]
     assert max(len(known["macs"]) for known in state["known"].values()) == MOST_MACS
     assert max(len(own) for own in state["own"].values()) == MOST_OWN
 

@@ -179,5 +179,5 @@ def test_how_much_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(60):
         detector.judge(Batch(coverage=coverage(tried(ports(50), source=f"10.1.0.{number}"))))
     known = json.loads(detector.state())["known"]
-    assert len(known) == 40
+    assert (len(known), detector.forgotten) == (40, 20)
     assert {len(each["things"]) for each in known.values()} == {30}

@@ -87,6 +87,7 @@ class Addresses:
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
         self._known: dict[str, Known] = {}  # by observer, VLAN and address
+        self.forgotten = 0
         self._own: dict[str, dict[str, int]] = {}  # by observer, VLAN and MAC address: addresses that it claimed, and when last
 
     def learn(self, batch: Batch) -> None:
@@ -150,8 +151,8 @@ class Addresses:
         address, mac = row["ot.object.name"], row["source.mac"]
         if not address or not mac:
             return
-        known = _last(self._known, _key(row, address), Known())
-        own = _last(self._own, _key(row, mac), dict[str, int]())
+        known = self._last(self._known, _key(row, address), Known())
+        own = self._last(self._own, _key(row, mac), dict[str, int]())
         _last(own, address, 0, MOST_OWN)
         own[address] = max(own[address], row["event.end"])
         claim = Claim(row["id"], row["ot.packet.first"] or 0, row["event.start"], row["source.asset.id"])
@@ -161,6 +162,11 @@ class Addresses:
             del known.macs[min(known.macs, key=lambda each: (each == mac, known.macs[each].last, each))]
         for other in [each for each, heard in known.macs.items() if each != mac and row["event.start"] - heard.last <= WITHIN]:
             yield from self._contested(row, address, known, other, mac)
+
+    def _last(self, known: dict[str, Thing], key: str, new: Thing) -> Thing:
+        """As below, and what goes is counted."""
+        self.forgotten += key not in known and len(known) >= MOST
+        return _last(known, key, new)
 
     def _contested(self, row: Row, address: str, known: Known, one: str, other: str) -> Iterator[Finding]:
         """Two claim an address: the one that came later, or came at much the same time and has another address, claims what is the other one's."""

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from detectors.gathering import plain
-from detectors.noticing import ENDS, MOST_WITNESSES, Notice, Remembering, Witness, found, latest
+from detectors.noticing import ENDS, MOST_WITNESSES, Notice, Remembering, Witness, found
 from records.formats import DAY, HOUR, MINUTE
 from records.wording import say
 
@@ -73,7 +73,7 @@ class Attempts(Remembering[Tried]):
         """What was tried and called meanwhile is normal."""
         for row in _rows(batch):
             for source, thing in (*_tried(row), *_calls(row)):
-                learned = latest(self._known, _key(row, source), Tried, MOST).learned
+                learned = self._latest(_key(row, source), Tried, MOST).learned
                 if len(learned) < MOST_THINGS:
                     learned[thing] = 1
 
@@ -96,7 +96,7 @@ class Attempts(Remembering[Tried]):
         for attempt in row["attempts"]:
             if attempt["source"] is None:
                 continue
-            known = latest(self._known, _key(row, attempt["source"]), Tried, MOST)
+            known = self._latest(_key(row, attempt["source"]), Tried, MOST)
             for host, transport, port, _, *packet in attempt["tried"]:
                 thing = _port(host, transport, port)
                 if thing not in known.learned and not ip_address(host).is_global:
@@ -131,7 +131,7 @@ class Attempts(Remembering[Tried]):
                     ports.setdefault((host, port), []).append((attempt["source"], *told))
         for (host, port), tried in ports.items():
             count = sum(times for _, times, _, _ in tried)
-            if count < FLOOD or not self._due(latest(self._known, _key(row, host), Tried, MOST), f"flood {port}", row["event.end"], HOUR):
+            if count < FLOOD or not self._due(self._latest(_key(row, host), Tried, MOST), f"flood {port}", row["event.end"], HOUR):
                 continue
             source = tried[0][0] if len(tried) == 1 else None
             packets = [(packet, time) for _, _, packet, time in tried]
@@ -139,7 +139,7 @@ class Attempts(Remembering[Tried]):
 
     def _called(self, row: Row) -> Iterator[Finding]:
         for call in row["calls"]:
-            known = latest(self._known, _key(row, call["source"]), Tried, MOST)
+            known = self._latest(_key(row, call["source"]), Tried, MOST)
             thing = _port(call["destination"], "tcp", call["port"])
             if thing in known.learned or not self._due(known, call["destination"], row["event.end"], DAY):
                 continue

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, hosts, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, hosts, keep, witness, witnesses
 from detectors.phrases import deed
 from records.formats import MINUTE, SECOND
 from records.wording import say
@@ -103,7 +103,7 @@ class Conformance(Remembering[Repeated]):
             self._due.pop(key, None)
             self._known.pop(f"off|{key}", None)
         elif row["event.outcome"] != "failure" and key not in self._due:
-            off = latest(self._known, f"off|{key}", Repeated, MOST)
+            off = self._latest(f"off|{key}", Repeated, MOST)
             off.told, off.row, off.witnesses = row["event.end"] + OFF, {name: row[name] for name in COLUMNS}, [witness(row)]
             self._due[key] = off.told
             if len(self._due) > MOST:
@@ -118,7 +118,7 @@ class Conformance(Remembering[Repeated]):
         if row["ot.effect"] in ("reporting.enable", "reporting.disable") and row["network.protocol"] == "dnp3":
             self._switched(row)
         rule = "restart-claimed" if row["ot.object.space"] == RESTARTED else "repeated-request"
-        known = latest(self._known, f"{rule}|{row['ot.effect']}|{hosts(row)}", Repeated, MOST)
+        known = self._latest(f"{rule}|{row['ot.effect']}|{hosts(row)}", Repeated, MOST)
         since = row["event.end"] - WITHIN[rule]
         if known.times and known.times[-1][0] < since:
             known.witnesses = []

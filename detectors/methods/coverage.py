@@ -115,6 +115,7 @@ class Coverage:
     name = "coverage"
 
     def __init__(self) -> None:
+        self.forgotten = 0
         self._known: dict[tuple[str, str], Interface] = {}
 
     def learn(self, batch: Batch) -> None:
@@ -151,6 +152,7 @@ class Coverage:
         self._known[key] = one  # the one heard of last
         if len(self._known) > MOST:
             del self._known[next(iter(self._known))]
+            self.forgotten += 1
         for kind, value in _measures(row):
             yield from self._compared(row, one.signal(kind), kind, value, window)
         if row["packets"]:

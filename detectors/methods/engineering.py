@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, hosts, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, hosts, keep, witness, witnesses
 from records.formats import MINUTE
 from records.wording import say
 
@@ -80,7 +80,7 @@ class Engineering(Remembering[Session]):
         key, step = hosts(row), STEPS[row["ot.effect"]]
         if key in self._known and row["event.start"] - self._known[key].last > PAUSE:
             del self._known[key]
-        session = latest(self._known, key, Session, MOST)
+        session = self._latest(key, Session, MOST)
         session.last = max(session.last, row["event.end"])
         fresh = step not in session.steps
         if fresh:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, compute, found, hosts, latest, witness
+from detectors.noticing import COLUMNS, Notice, Remembering, compute, found, hosts, witness
 from detectors.phrases import deed
 from records.formats import HOUR
 from records.wording import say
@@ -57,7 +57,7 @@ class Injection(Remembering[int]):
 
     def _row(self, row: Row) -> Iterator[Finding]:
         key = hosts(row)
-        if row["event.end"] - latest(self._known, key, int, MOST) < AGAIN:
+        if row["event.end"] - self._latest(key, int, MOST) < AGAIN:
             return
         self._known[key] = row["event.end"]
         terms = {"system": 35.0, **({row["ot.access"]: DONE[row["ot.access"]]} if row["ot.access"] in DONE else {})}

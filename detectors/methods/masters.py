@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, keep, witness, witnesses
 from records.formats import DAY, HOUR, MINUTE
 from records.wording import say
 
@@ -124,7 +124,7 @@ class Masters(Remembering[Device]):
         device, host = (row["source.ip"], row["destination.ip"]) if report else (row["destination.ip"], row["source.ip"])
         if not device or not host:
             return
-        known = latest(self._known, f"{row['observer.name'] or ''}|{device}", Device, MOST)
+        known = self._latest(f"{row['observer.name'] or ''}|{device}", Device, MOST)
         if row["event.action"] == "confirm":
             yield from self._confirmed(row, known, host)
         elif row["ot.effect"] in ACTS:

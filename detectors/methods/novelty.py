@@ -49,6 +49,7 @@ class Novelty:
     """Judges activities by what was learned."""
 
     name = "novelty"
+    forgotten = 0  # what was told longest ago is told again
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files

@@ -40,6 +40,11 @@ class Rules:
         self._teller = Teller(self.name, files)
         self._watches = {rule.id: Watch(rule.correlation, _columns(rule)) for rule in book.rules if rule.correlation is not None}
 
+    @property
+    def forgotten(self) -> int:
+        """Rows that correlations let go for want of room."""
+        return sum(watch.shed for watch in self._watches.values())
+
     def learn(self, batch: Batch) -> None:
         """Rules do not learn."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, host, hosts, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, host, hosts, keep, witness, witnesses
 from detectors.phrases import who
 from records.formats import DAY, MINUTE, SECOND
 from records.wording import say
@@ -101,7 +101,7 @@ class Scan(Remembering[Tried]):
             known = self._known.get(_key(row, kind))
             if known is not None and known.means(thing):
                 continue
-            tried = latest(self._known, _key(row, kind), Tried, MOST)
+            tried = self._latest(_key(row, kind), Tried, MOST)
             start, last = row["event.start"], row["event.end"]
             seen = tried.things.pop(thing, [start, last, 0, 0, 0])
             refused = str(row["ot.error"] or "").startswith("gateway")

@@ -46,6 +46,7 @@ class Sequence:
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
+        self.forgotten = 0
         self.orders = Orders()
         self._last: dict[str, tuple[str, int]] = {}
         self._rows: dict[str, Witness] = {}
@@ -95,6 +96,7 @@ class Sequence:
         if len(self._last) > MOST:
             gone = next(iter(self._last))
             del self._last[gone], self._rows[gone]
+            self.forgotten += 1
         needed = self.orders.needs(talk, effect, before)
         if needed is None:
             return

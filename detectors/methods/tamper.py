@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, latest, witness
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, witness
 from detectors.phrases import measured, thing
 from records.formats import SECOND
 from records.wording import say
@@ -78,7 +78,7 @@ class Tamper(Remembering[Last]):
     def _row(self, row: Row) -> Iterator[Finding]:
         key = "|".join("" if row[name] is None else str(row[name]) for name in SAME)
         this = Last(row["source.mac"], row["ot.value"], witness(row))
-        mac, value, before = latest(self._known, key, lambda: this, MOST)
+        mac, value, before = self._latest(key, lambda: this, MOST)
         self._known[key] = this
         if mac == row["source.mac"] or value == row["ot.value"] or not 0 <= row["event.start"] - before.start <= MOMENT:
             return

@@ -80,6 +80,7 @@ class Timing:
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
+        self.forgotten = 0
         self.rhythms = Rhythms()
         self._steady: Steady | None = None
         self._places: dict[tuple[Any, ...], int] = {}  # by what rows have in common: the number of their habit, UNSTEADY or FOREIGN
@@ -284,6 +285,7 @@ class Timing:
         self._even[name] = [minute, run]
         if len(self._even) > MOST:
             del self._even[next(iter(self._even))]
+            self.forgotten += 1
         if run < TALKING or not self._news(f"even-talker|{name}", minute * MINUTE, DAY):
             return
         (whole,) = plain(shown.rows.select(list(COLUMNS)).slice(shown.at, 1))

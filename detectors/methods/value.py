@@ -120,6 +120,7 @@ class Value:
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
+        self.forgotten = 0
         self.levels = Levels()
         self._told: dict[str, int] = {}
         self._written: dict[str, list[Step]] = {}
@@ -209,6 +210,7 @@ class Value:
         self._written[key] = steps
         if len(self._written) > MOST:
             del self._written[next(iter(self._written))]
+            self.forgotten += 1
         outside = level.room is not None and not level.low <= value <= level.high
         if outside and len(steps) >= CREEPS and self._news("setpoint-creeps", place, row):
             yield self._finding("setpoint-creeps", row, {"steps": 40.0}, level, value, [step.witness for step in steps], len(steps))

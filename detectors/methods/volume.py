@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, host, keep, latest, witness, witnesses
+from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, host, keep, witness, witnesses
 from records.formats import DAY, MINUTE
 from records.wording import say
 
@@ -86,7 +86,7 @@ class Volume(Remembering[Asked]):
         key = "|".join(("box", row["observer.name"] or "", row["destination.ip"] or "", *(str(row[name]) for name in RANGE)))
         source = row["source.ip"] or ""
         if row["ot.effect"] == "value.write":
-            box = latest(self._known, key, Asked, MOST)
+            box = self._latest(key, Asked, MOST)
             box.names = {name: time for name, time in box.names.items() if row["event.end"] - time <= FILLING}
             box.names[f"{source}|{row['id']}"] = row["event.end"]
             if len(box.names) > MOST_NAMES:
@@ -107,7 +107,7 @@ class Volume(Remembering[Asked]):
         data, domain = ".".join(labels[:-LABELS]), ".".join(labels[-LABELS:])
         if len(data) < LONG or row["event.action"] != "dns_query" or domain.endswith("arpa"):
             return
-        asked = latest(self._known, f"{row['observer.name'] or ''}|{host(row, 'source')}|{domain}", Asked, MOST)
+        asked = self._latest(f"{row['observer.name'] or ''}|{host(row, 'source')}|{domain}", Asked, MOST)
         asked.names = {name: time for name, time in asked.names.items() if row["event.end"] - time <= WITHIN}
         asked.names.pop(data, None)
         asked.names[data] = row["event.end"]
