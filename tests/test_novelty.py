@@ -100,6 +100,15 @@ def test_it_is_told_once_a_day_and_judging_teaches_nothing() -> None:
     assert DAY == 86_400 * 10**9
 
 
+def test_what_is_reported_was_asked_for_by_nobody() -> None:
+    report = at(9) | {"ot.effect": "value.report", "ot.access": "report", "event.outcome": "success"}
+    (finding,) = judged(report)
+    assert finding.title.en.endswith("was never seen before, and sent 10.10.1.20: values")
+    assert "asked" not in finding.title.en + finding.reason.en
+    (beside,) = taught(*NORMAL, report).judge(rows(report | {"ot.object.first": 900, "ot.object.last": 900}))
+    assert (beside.rule, "asked" in beside.title.en + beside.reason.en) == ("new-object", False)
+
+
 def test_refused_is_less() -> None:
     (done,), (refused,) = judged(own(9, "value.write", event__outcome="success")), judged(own(9, "value.write", event__outcome="failure"))
     assert done.severity - refused.severity == 10

@@ -128,10 +128,17 @@ class Novelty:
         def values(language: str) -> dict[str, object]:
             return {"deed": deed(key.effect, language), "protocol": key.protocol, "address": host(row, "source")}
 
-        yield found(self.name, self._files, Notice(f"new-{news}", row, [witness(row)], terms, techniques, RESPOND[acts], values, about), _say)
+        notice = Notice(f"new-{news}", row, [witness(row)], terms, techniques, RESPOND[acts], values, about)
+        yield found(self.name, self._files, notice, _say_told if row["ot.access"] == "report" else _say)
 
 
 def _say(key: str, language: str, words: Mapping[str, object]) -> str:
     """The detector's texts; a term is called the same, whatever is new."""
     rule, _, rest = key.partition(".term.")
     return say(f"novelty.term.{rest}" if rest else f"novelty.{rule}", language, **words)
+
+
+def _say_told(key: str, language: str, words: Mapping[str, object]) -> str:
+    """The same of what was told unasked."""
+    rule, _, part = key.partition(".")
+    return _say(f"{rule}.told_{part}" if part in ("title", "reason") else key, language, words)
