@@ -8,7 +8,6 @@ from typing import Final
 
 from balefire.cli import main
 
-
 UNCOLLECTED: Final = 100_000  # objects; Python's 700 have modules and rules looked through for garbage again and again while they are made (0.4 s)
 
 
