@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from detectors.baseline.learned import Learned
+from detectors.baseline.numbering import numbered
 from detectors.baseline.places import Place
-from detectors.baseline.words import Word
+from detectors.baseline.words import Halves, Held, Word, Words
 from detectors.methods.value import Value
+from records.formats import SECOND
 from records.model import Batch
 from tests.hunted import DEVICE
 from tests.knowing import batch, point
@@ -91,3 +95,34 @@ def test_what_finds_no_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     made = learned("float", False)
     assert made.levels.words.known == {}
     assert made.shed["values"] > 0
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40])
+def test_late_and_broken_halves_are_joined_alike_however_they_are_cut(cut: int) -> None:
+    word = Word("float", True)
+    words = Words({PLACE: word})
+    stated = registers("float", True, ((minute, usual("float", minute)) for minute in range(40)))
+    stated[31] |= dict.fromkeys(("ot.point.min", "ot.point.max", "ot.point.first", "ot.point.last"), 0.5)  # no half of anything
+    order = [*range(10), *reversed(range(10, 16)), *range(16, len(stated))]  # some come late
+    points: Any = batch((), stated).points.take(pa.array(order))
+    whole: Any = words.join(points, Halves())
+    halves = Halves()
+    parts: list[pa.Table] = []
+    for at in range(0, points.num_rows, cut):
+        halves = Halves(json.loads(json.dumps(halves.state())))
+        parts.append(words.join(points.slice(at, cut), halves))
+    assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
+    held = Held()
+    told: list[float] = []
+    for row in points.to_pylist():
+        half = int(row["ot.object.first"] != FIRST)
+        made = held.add("", PLACE, True, half, int(row["event.start"].timestamp()) * SECOND, row["ot.point.last"])
+        told += [value for value in [word.value(*made[1:])] if value is not None] if made else []
+    assert whole["ot.point.last"].to_pylist() == told
+    assert len(told) > 30
+
+
+def test_columns_of_the_right_table_are_numbered() -> None:
+    one, other = (pa.table({"a": words, "b": [1, 1, 2]}) for words in (["x", "y", "x"], ["y", "y", None]))
+    for _ in range(2):
+        assert [kinds for _, kinds in (numbered(one, ("a", "b")), numbered(other, ("a", "b")))] == [[("x", 1), ("x", 2), ("y", 1)], [("y", 1), (None, 2)]]
