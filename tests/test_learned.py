@@ -123,6 +123,25 @@ def test_reports_that_stop_are_a_device_that_is_lost() -> None:
     assert "T0804" in found[0].techniques
 
 
+def test_a_link_that_is_too_busy_to_be_tested_is_not_lost() -> None:
+    """IEC 60870-5-104 tests a link only while nothing else is sent; reports of what changes have no rhythm, and tell all the same that it is there."""
+
+    def heard(minutes: range, tested: bool) -> list[dict[str, Any]]:
+        reports = [poll(minute, DEVICE, MASTER, 20.0 if minute % 4 else 1.0) | {"ot.effect": "value.report", "id": f"report-{minute}"} for minute in minutes]
+        return reports + [poll(minute, MASTER, DEVICE, 20.0) | {"ot.effect": "test", "id": f"test-{minute}"} for minute in minutes if tested]
+
+    others = [row for row in polls(range(USUAL + 30)) if row["destination.ip"] != DEVICE]
+    learned = Learned()
+    learned.learn(batch(heard(range(USUAL), True) + others).activities, Batch().points)
+    later = [row for row in others if row["@timestamp"] >= "2026-03-02T12:30"]
+    busy, silent = (
+        taught("timing", learned.states()).judge(batch(rows + later))
+        for rows in (heard(range(USUAL, USUAL + 5), True) + heard(range(USUAL + 5, USUAL + 30), False), heard(range(USUAL, USUAL + 5), True))
+    )
+    assert [finding.rule for finding in busy] == []
+    assert {finding.rule for finding in silent} == {"view-lost"}
+
+
 def test_a_poller_that_stops_is_one_finding() -> None:
     gone = polls(LATER, lambda minute, source, _, every: None if source == MASTER and minute > USUAL + 5 else every)
     first, _ = taught("timing").judge(batch(gone))

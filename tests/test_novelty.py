@@ -93,10 +93,10 @@ def test_what_serves_the_network_has_no_habits() -> None:
     assert detector.judge(rows(asked | {"source.ip": "10.10.1.99"})) == []
 
 
-def test_it_is_told_once_a_day_and_judging_teaches_nothing() -> None:
-    new = own(0, "value.write")
-    days = [new | {"@timestamp": f"2026-03-{day:02d}T{hour:02d}:00:00Z"} for day in (2, 3, 4) for hour in (10, 11, 12)]
-    assert len(judged(*days)) == 3
+@pytest.mark.parametrize(("row", "count"), [(at(0), 3), (own(0, "value.write"), 9), (own(0, "program.download") | {"source.ip": MASTER}, 3)])
+def test_it_is_told_once_a_day_a_stranger_that_acts_once_an_hour_and_judging_teaches_nothing(row: dict[str, Any], count: int) -> None:
+    times = [f"2026-03-{day:02d}T{hour:02d}:{minute:02d}:00Z" for day in (2, 3, 4) for hour in (10, 11, 12) for minute in (0, 20)]
+    assert len(judged(*(row | {"@timestamp": time} for time in times))) == count
     assert DAY == 86_400 * 10**9
 
 

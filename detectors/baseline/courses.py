@@ -38,6 +38,7 @@ NARROW: Final = 0.1  # the spread is no less than this part of the range
 SETTLES: Final = 6  # blocks after a set point was changed
 ASTRAY: Final = 3.0  # times the farthest that it ever lay from its set point, and a quarter of the set point's own range
 LASTS: Final = 2  # blocks in a row
+PRECISE: Final = 0.01  # of a set point: nearer to it no sensor tells
 MOST_OBSERVERS: Final = 64
 
 
@@ -208,7 +209,8 @@ class Courses:
                 continue
             set_to = float(course.value[setpoint])
             beyond = abs(medians[number] - set_to)
-            course.astray[at] = course.astray[at] + 1 if beyond > max(ASTRAY * learned.worst, (learned.high - learned.low) / APART) else 0
+            room = max(ASTRAY * learned.worst, (learned.high - learned.low) / APART, PRECISE * abs(set_to))
+            course.astray[at] = course.astray[at] + 1 if beyond > room else 0
             if course.astray[at] == LASTS:
                 places = self.chart.places
                 yield Slow("astray", places[number], medians[number], beyond, _row(course, last[number]), "", places[setpoint], set_to)

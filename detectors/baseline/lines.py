@@ -27,7 +27,8 @@ SLOWEST: Final = 600.0  # seconds; what comes less often is not missed
 SLOW: Final = 2.0  # times the usual interval …
 FAST: Final = 3.0  # … and that part of the shortest one
 LEAST_BURST: Final = 20  # operations in such a minute
-UNSTEADY: Final = -1  # what stands for a habit that has no rhythm …
+TEST: Final = "test"
+UNSTEADY: Final = -1  # what stands for a habit of which no rhythm is known …
 FOREIGN: Final = -2  # … and for two that have none together
 SILENT: Final = 1.5  # minutes, and so many …
 SILENT_TIMES: Final = 6.0  # … usual intervals, and twice the longest pause ever
@@ -104,20 +105,25 @@ class Came:
 
 
 class Steady:
-    """Habits with a rhythm that is worth watching, in columns."""
+    """Habits with a rhythm, in columns: first those that are worth watching, then those that only tell that somebody is still there. Tests of a link are sent
+    while nothing else is (IEC 60870-5-104, t3), so that how often they come says nothing.
+    """
 
     def __init__(self, known: Mapping[Key, Rhythm]) -> None:
-        chosen = [(key, each) for key, each in known.items() if _even(each)]
+        chosen = sorted(known.items(), key=lambda each: not _even(each[1]))
         self.keys = [key for key, _ in chosen]
         self.rhythms = [each for _, each in chosen]
-        self.numbers = dict.fromkeys(known, UNSTEADY) | {key: number for number, key in enumerate(self.keys)}
+        self.numbers = {key: number for number, key in enumerate(self.keys)}
         self.pairs = {key[:3] for key in known}
         self.usual, self.low, self.high, longest = (
             np.array([getattr(each, name) for _, each in chosen], float) for name in ("usual", "low", "high", "longest")
         )
         self.reports = np.array([key.effect in REPORTS for key in self.keys], bool)
-        self.slow, self.fast = np.maximum(SLOW * self.usual, 1.5 * self.high), self.low / FAST
-        self.limit = np.maximum(SILENT * 60, np.maximum(SILENT_TIMES * self.usual, 2 * longest))
+        self.watched = np.array([_even(each) for each in self.rhythms], bool)
+        self.tests = np.array([key.effect == TEST for key in self.keys], bool)
+        paced = self.watched & ~self.tests
+        self.slow, self.fast = np.where(paced, np.maximum(SLOW * self.usual, 1.5 * self.high), np.inf), np.where(paced, self.low / FAST, 0.0)
+        self.limit = np.where(self.watched, np.maximum(SILENT * 60, np.maximum(SILENT_TIMES * self.usual, 2 * longest)), np.inf)
         self.devices: Any = np.array([key.source if key.effect in REPORTS else key.destination for key in self.keys], object)
         self.pollers: Any = np.array([key.destination if key.effect in REPORTS else key.source for key in self.keys], object)
 

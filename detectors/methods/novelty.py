@@ -1,6 +1,7 @@
 """What nobody did in the time that was learned: another host, another pair, protocol, effect or object; graver, the more it changes the plant.
 
-Without a baseline it says nothing. What it judges teaches it nothing: what is new stays new, and is told again after a day.
+Without a baseline it says nothing. What it judges teaches it nothing: what is new stays new, and is told again after a day, or after an hour where a
+stranger acts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from detectors.gathering import plain
 from detectors.noticing import COLUMNS as TOLD
 from detectors.noticing import Notice, found, host, witness
 from detectors.phrases import deed
-from records.formats import DAY
+from records.formats import DAY, HOUR
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ DONE: Final = {
 }  # fmt: skip
 FIRST_ACT: Final = 8.0  # who never changed anything there before
 REFUSED: Final = -10.0
+STRANGE: Final = ("host", "pair")  # who acts and has no business there is told again after an hour
 RESPOND: Final = {True: ("who", "plan", "stop"), False: ("who", "plan")}
 
 
@@ -112,13 +114,14 @@ class Novelty:
             return
         about = (key.protocol, key.effect, *((key.unit, key.space) if news == "object" else ()))
         told = json.dumps([news, row["observer.name"], key.source, key.destination, *about])
-        if row["event.start"] - self._told.get(told, -DAY) < DAY:
+        acts = row["ot.access"] in CHANGING
+        again = HOUR if acts and news in STRANGE else DAY
+        if row["event.start"] - self._told.get(told, -again) < again:
             return
         self._told.pop(told, None)
         self._told[told] = row["event.start"]
         if len(self._told) > MOST:
             del self._told[next(iter(self._told))]
-        acts = row["ot.access"] in CHANGING
         terms = {news: NEW[news], **({row["ot.access"]: DONE[row["ot.access"]]} if row["ot.access"] in DONE else {})}
         terms |= {"first_act": FIRST_ACT} if acts and not self.baseline.acts(key.source, key.destination) else {}
         terms |= {"refused": REFUSED} if row["event.outcome"] == "failure" else {}

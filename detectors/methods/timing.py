@@ -229,7 +229,9 @@ class Timing:
         slow, fast = np.flatnonzero(slower & (line.slow == LASTING)), np.flatnonzero(faster & (line.fast == LASTING))
         if len(fallen):
             yield from self._silences(line, fallen, minute, steady, shown)
-        if len(slow) > 0 and (len(slow) <= heard.sum() / 2 or len(set(steady.devices[heard])) == 1):  # where most are slow it is the sensor that misses some
+        watched = heard & steady.watched
+        # where most are slow it is the sensor that misses some
+        if len(slow) > 0 and (len(slow) <= watched.sum() / 2 or len(set(steady.devices[watched])) == 1):
             yield from self._changed("poll-slowed", line, slow, interval, steady, shown)
         if len(fast):
             yield from self._changed("poll-bursts", line, fast, interval, steady, shown)
@@ -238,7 +240,7 @@ class Timing:
         """Devices that nobody hears any more, and pollers of others that stopped."""
         fresh = set(steady.devices[minute * MINUTE - line.last < FRESH])
         lost = np.array([device not in fresh for device in steady.devices[fallen]], bool)
-        for rule, numbers, whose in (("view-lost", fallen[lost], steady.devices), ("poll-stopped", fallen[~lost], steady.pollers)):
+        for rule, numbers, whose in (("view-lost", fallen[lost], steady.devices), ("poll-stopped", fallen[~lost & ~steady.tests[fallen]], steady.pollers)):
             for host in dict.fromkeys(whose[numbers]):
                 some = numbers[whose[numbers] == host]
                 lasts = {"lasts": LASTS} if line.silent[some].max() > 1 else {}
