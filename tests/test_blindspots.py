@@ -256,7 +256,7 @@ def test_polls_that_nobody_answers_are_not_said_to_be_lost() -> None:
     polled = {"decoded_bytes": 720, "undecoded_bytes": 0, "lost": 720, "datagrams": json.dumps(half)}
     assert [each["reason"] for each in account(polled).reasons] == ["unanswered"]
     assert [spot.key for spot in spots(polled)] == ["datagram_requests_only"]
-    answered = {"decoded_bytes": 720, "lost": 720, "datagrams": json.dumps([half[0] | {"requests_only": 0, "answers_only": 1}])}
+    answered = polled | {"datagrams": json.dumps([half[0] | {"requests_only": 0, "answers_only": 1}])}
     for row in (polled | {"gaps": 1}, answered):
         assert [each["reason"] for each in account(row).reasons] == ["lost"]
         assert "lost" in [spot.key for spot in spots(row)]
