@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,6 +52,7 @@ class Habit:
     first: int
     last: int
     ranges: int = 1
+    by: bool = False  # only the operation tells it from another one
 
     def words(self, language: str) -> str:
         """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
@@ -61,6 +62,7 @@ class Habit:
         form = f"fingerprint.{self.side}_told" if self.row["ot.access"] == "report" else f"fingerprint.{self.side}"
         parts = [say(form, language, peer=peer, deed=done(self.row, language))]
         parts += [what] if what else []
+        parts += [say("fingerprint.by", language, action=action(self.row, language))] if self.by and self.ranges == 1 else []
         parts += [say("fingerprint.unit", language, unit=unit)] if unit is not None else []
         parts += [say("fingerprint.every", language, every=_seconds(self.every))] if self.every is not None and self.count >= OFTEN else []
         parts += [say("fingerprint.values", language, values=_range(self.low, self.high, self.row))] if self.low is not None else []
@@ -122,10 +124,20 @@ def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str
             rows += part.num_rows
             _gather(side, other, part, found)
     _name_peers(store, found.values())
-    habits = sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key)))
+    habits = _told_apart(sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key))))
     points = _points(store, addresses, period)
     left_out = max(0, len(habits) - MOST) + max(0, len(points) - MOST)
     return Fingerprint(period, tuple(habits[:MOST]), tuple(points[:MOST]), rows, left_out)
+
+
+def _told_apart(habits: Sequence[Habit]) -> list[Habit]:
+    """Habits, with the operation where nothing else tells two of them apart: a register that is written alone and one of several."""
+
+    def else_same(habit: Habit) -> tuple[Any, ...]:
+        return (habit.side, habit.key[1], *(habit.row[name] for name in (*KIND[:-1], *OBJECT)))
+
+    alike = Counter(map(else_same, habits))
+    return [replace(habit, by=alike[else_same(habit)] > 1) for habit in habits]
 
 
 def _any(field: str, values: Iterable[str]) -> Condition:

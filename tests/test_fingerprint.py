@@ -78,6 +78,15 @@ def test_habits_are_summed_over_windows(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_only_the_operation_tells_apart_is_told_with_it(tmp_path: Path) -> None:
+    alone, several = write(activity(1, NOON), 900.0), write(activity(2, NOON), 950.0)
+    alone, several = alone | {"event.action": "write_single_register"}, several | {"event.action": "write_multiple_registers"}
+    store = stored(tmp_path / "store", [alone, several, activity(3, NOON)], [])
+    told = sorted(habit.words("en").split(", ")[2] for habit in seen(store, NOON, NOON + DAY).habits)
+    assert told == ["by write_multiple_registers", "by write_single_register", "unit 1"]
+    store.close()
+
+
 def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
     before = [activity(1, NOON), write(activity(2, NOON), 900.0), activity(3, NOON, ot__unit=7)]
     after = [activity(4, NOON + DAY, ot__interval__mean=5.0, ot__count=12), write(activity(5, NOON + DAY), 1450.0), activity(6, NOON + DAY, ot__unit=8)]
