@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.phrases import ACTING, action, done, number, thing, who
@@ -229,14 +230,15 @@ def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointR
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> list[Difference]:
-    """What is new, what is gone, what is slower, faster, refused or out of its range; what acts on the plant first."""
+    """What is new, what is gone, what is slower, faster, refused or out of its range; what acts on the plant first, of values those furthest out."""
     old, new = ({habit.key: habit for habit in each.habits} for each in (before, after))
     found = [(habit, _told("new", habit.words)) for key, habit in new.items() if key not in old]
     found += [(habit, _told("gone", habit.words)) for key, habit in old.items() if key not in new]
     found += [(habit, each) for key, habit in new.items() if key in old for each in _changed(old[key], habit)]
     found.sort(key=lambda each: each[0].row["ot.access"] not in ACTING)
     was = {point.key: point for point in before.points}
-    return [each for _, each in found] + [each for point in after.points if point.key in was for each in _moved(was[point.key], point)]
+    moved = sorted((point for point in after.points if point.key in was), key=lambda point: -_beyond(was[point.key], point))
+    return [each for _, each in found] + [each for point in moved for each in _moved(was[point.key], point)]
 
 
 def told_otherwise(facts: Sequence[Fact], before: Span, after: Span) -> list[Difference]:
@@ -269,6 +271,12 @@ def _changed(old: Habit, new: Habit) -> list[Difference]:
     if new.refused and not old.refused:
         found.append(_told("refusals", new.words))
     return found
+
+
+def _beyond(old: PointRange, new: PointRange) -> float:
+    """How far values are out of what they were, in lengths of that; without end where it was one value."""
+    out = max(old.low - new.low, 0) + max(new.high - old.high, 0)
+    return out / (old.high - old.low) if old.high > old.low else inf if out else 0
 
 
 def _moved(old: PointRange, new: PointRange) -> list[Difference]:
