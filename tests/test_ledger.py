@@ -179,6 +179,20 @@ def test_a_direction_that_vanishes_in_a_connection_that_lasts_is_told_while_it_d
     assert [row["lost"] for row in still.coverage] == minute[:3]
 
 
+def test_an_acknowledgement_of_what_was_never_sent_silences_nobody() -> None:
+    """Forged in a minute in which nobody speaks: what is said afterwards is read, and nothing more is lost."""
+    talk = Talk().open()
+    for step in (*range(12), *range(24, 36)):
+        talk.time = START + (5 * step + 1) * SECOND
+        if step == 24:
+            forged = talk.segment(0, b"", talk.sequences[0], acknowledge=talk.sequences[1] + 500)
+            talk.packets.append(forged.at(START + 90 * SECOND))
+        talk.ask(mbap(step, read(0, 2)), mbap(step, registers(step, 2)))
+    seen = watch(talk.packets)
+    assert [line["outcome"] for line in seen.lines] == ["success"] * 24
+    assert [row["lost"] for row in seen.coverage] == [0, 500, 0], "the receiver said that it has them"
+
+
 def test_more_than_a_mebibyte_that_vanished_is_told() -> None:
     """What is expected of it is so far behind by its end that nothing could be said any more."""
     talk = Talk().open()
