@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from records.store.contract import Store
 
+LONG: Final = 60  # letters of a name that is too long for any file
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -151,6 +152,10 @@ def _ended(screen: Screen, function: Callable[[], None]) -> int:
         screen.fail(error)
     except BrokenPipeError:  # whoever read our output has seen enough: that is no fault
         _unread()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        screen.fail(UsageError("too_long", name=str(error.filename)[:LONG], count=len(str(error.filename))))
     except KeyboardInterrupt:
         return 130
     return screen.status

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.phrases import ACTING, action, done, number, thing, who
@@ -52,6 +53,7 @@ class Habit:
     first: int
     last: int
     ranges: int = 1
+    by: bool = False  # only the operation tells it from another one
 
     def words(self, language: str) -> str:
         """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
@@ -61,6 +63,7 @@ class Habit:
         form = f"fingerprint.{self.side}_told" if self.row["ot.access"] == "report" else f"fingerprint.{self.side}"
         parts = [say(form, language, peer=peer, deed=done(self.row, language))]
         parts += [what] if what else []
+        parts += [say("fingerprint.by", language, action=action(self.row, language))] if self.by and self.ranges == 1 else []
         parts += [say("fingerprint.unit", language, unit=unit)] if unit is not None else []
         parts += [say("fingerprint.every", language, every=_seconds(self.every))] if self.every is not None and self.count >= OFTEN else []
         parts += [say("fingerprint.values", language, values=_range(self.low, self.high, self.row))] if self.low is not None else []
@@ -122,10 +125,20 @@ def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str
             rows += part.num_rows
             _gather(side, other, part, found)
     _name_peers(store, found.values())
-    habits = sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key)))
+    habits = _told_apart(sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key))))
     points = _points(store, addresses, period)
     left_out = max(0, len(habits) - MOST) + max(0, len(points) - MOST)
     return Fingerprint(period, tuple(habits[:MOST]), tuple(points[:MOST]), rows, left_out)
+
+
+def _told_apart(habits: Sequence[Habit]) -> list[Habit]:
+    """Habits, with the operation where nothing else tells two of them apart: a register that is written alone and one of several."""
+
+    def else_same(habit: Habit) -> tuple[Any, ...]:
+        return (habit.side, habit.key[1], *(habit.row[name] for name in (*KIND[:-1], *OBJECT)))
+
+    alike = Counter(map(else_same, habits))
+    return [replace(habit, by=alike[else_same(habit)] > 1) for habit in habits]
 
 
 def _any(field: str, values: Iterable[str]) -> Condition:
@@ -217,14 +230,15 @@ def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointR
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> list[Difference]:
-    """What is new, what is gone, what is slower, faster, refused or out of its range; what acts on the plant first."""
+    """What is new, what is gone, what is slower, faster, refused or out of its range; what acts on the plant first, of values those furthest out."""
     old, new = ({habit.key: habit for habit in each.habits} for each in (before, after))
     found = [(habit, _told("new", habit.words)) for key, habit in new.items() if key not in old]
     found += [(habit, _told("gone", habit.words)) for key, habit in old.items() if key not in new]
     found += [(habit, each) for key, habit in new.items() if key in old for each in _changed(old[key], habit)]
     found.sort(key=lambda each: each[0].row["ot.access"] not in ACTING)
     was = {point.key: point for point in before.points}
-    return [each for _, each in found] + [each for point in after.points if point.key in was for each in _moved(was[point.key], point)]
+    moved = sorted((point for point in after.points if point.key in was), key=lambda point: -_beyond(was[point.key], point))
+    return [each for _, each in found] + [each for point in moved for each in _moved(was[point.key], point)]
 
 
 def told_otherwise(facts: Sequence[Fact], before: Span, after: Span) -> list[Difference]:
@@ -257,6 +271,12 @@ def _changed(old: Habit, new: Habit) -> list[Difference]:
     if new.refused and not old.refused:
         found.append(_told("refusals", new.words))
     return found
+
+
+def _beyond(old: PointRange, new: PointRange) -> float:
+    """How far values are out of what they were, in lengths of that; without end where it was one value."""
+    out = max(old.low - new.low, 0) + max(new.high - old.high, 0)
+    return out / (old.high - old.low) if old.high > old.low else inf if out else 0
 
 
 def _moved(old: PointRange, new: PointRange) -> list[Difference]:

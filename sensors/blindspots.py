@@ -135,6 +135,11 @@ class Sums:
         found = self.halves.get((protocol, side), Counter[str]())
         return {"servers": [server for server, _ in found.most_common(PAIRS)], "more": max(len(found) - PAIRS, 0)} if found else {}
 
+    @property
+    def unanswered(self) -> bool:
+        """Is all that is missing what datagrams that were seen would have been answered, if anybody answers them?"""
+        return self.counts["gaps"] == 0 and {side for _, side in self.datagrams} == {"requests_only"}
+
     def silence(self) -> tuple[int, int]:
         """Windows without packets between others of the same capture: (of those that are long, where most windows have some; that a clock left out)."""
         silent = stepped = 0
@@ -197,9 +202,12 @@ class Account:
 
     @property
     def reasons(self) -> list[dict[str, Any]]:
-        """What takes how many points."""
+        """What takes how many points. Where no datagram was answered and nothing else is missing, it is `unanswered`: maybe nobody answers."""
         counts = self.counts
-        return reasons(counts["decoded_bytes"], counts["undecoded_bytes"], counts["encrypted_bytes"], counts["lost"])
+        told = reasons(counts["decoded_bytes"], counts["undecoded_bytes"], counts["encrypted_bytes"], counts["lost"])
+        if all(sums.unanswered for sums in self.by_place.values() if sums.counts["lost"]):
+            told = [each | {"reason": "unanswered"} if each["reason"] == "lost" else each for each in told]
+        return told
 
     def clocks(self) -> list[tuple[str, dict[str, Any]]]:
         """(place, comparison) of every clock that was heard of."""
@@ -267,7 +275,7 @@ def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
     if counts["dropped"]:
         share = 100 * counts["dropped"] / (packets + counts["dropped"])
         yield Spot("dropped", place, min(100, 20 + share), {"count": counts["dropped"], "share": share})
-    if counts["lost"] or counts["gaps"]:
+    if (counts["lost"] or counts["gaps"]) and not sums.unanswered:  # else the directions of datagrams tell it
         share = 100 * counts["lost"] / max(payload, 1)
         yield Spot("lost", place, 5 + share, {"bytes": counts["lost"], "share": share, "gaps": counts["gaps"]})
     for key, weight in (("truncated", 100), ("rejected", 100), ("mirrored", 20), ("late", 50), ("repeated", 5)):

@@ -241,9 +241,25 @@ def test_what_never_came_takes_points_as_far_as_it_is_known_and_that_is_said(tmp
 
 
 def test_reasons_have_words() -> None:
-    words = [reason_words({"reason": name, "points": 1.5, "bytes": 2000}, language) for name in ("lost", "undecoded", "encrypted") for language in LANGUAGES]
+    words = [
+        reason_words({"reason": name, "points": 1.5, "bytes": 2000}, language)
+        for name in ("lost", "undecoded", "encrypted", "unanswered")
+        for language in LANGUAGES
+    ]
     assert words[0] == "1.5 points: 2.0 kB known to be missing"
-    assert len(set(words)) == 6
+    assert len(set(words)) == 8
+
+
+def test_polls_that_nobody_answers_are_not_said_to_be_lost() -> None:
+    """The mirror and a server that is off cannot be told apart by datagrams: the points say so, and nothing claims to know that octets are missing."""
+    half = [{"protocol": "enip", "conversations": 1, "requests_only": 1, "answers_only": 0}]
+    polled = {"decoded_bytes": 720, "undecoded_bytes": 0, "lost": 720, "datagrams": json.dumps(half)}
+    assert [each["reason"] for each in account(polled).reasons] == ["unanswered"]
+    assert [spot.key for spot in spots(polled)] == ["datagram_requests_only"]
+    answered = polled | {"datagrams": json.dumps([half[0] | {"requests_only": 0, "answers_only": 1}])}
+    for row in (polled | {"gaps": 1}, answered):
+        assert [each["reason"] for each in account(row).reasons] == ["lost"]
+        assert "lost" in [spot.key for spot in spots(row)]
 
 
 def test_the_demo_seen_by_half(tmp_path: Path) -> None:

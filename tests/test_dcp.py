@@ -139,6 +139,8 @@ def test_answers_are_paired_and_tell_of_the_asset() -> None:
     assert (told_by["source.mac"], told_by["destination.mac"]) == (STATION, ENGINEER)
     assert rows["dcp_identify"]["destination.mac"] == ALL
     assert seen.totals.undecoded == {}
+    roles = {address: asset.role for asset in seen.assets for address in asset.addresses}
+    assert (roles[ENGINEER], roles[STATION]) == ("engineering", None), "a station of any kind lets itself be named"
 
 
 def test_cyclic_data_stays_what_it_was() -> None:

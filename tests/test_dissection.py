@@ -303,7 +303,13 @@ def test_what_no_slice_is(words: tuple[str, ...]) -> None:
 
 
 def test_a_packet_that_is_not_there() -> None:
-    for words, status in ((("packet", DEMO, "--number", 99999), 2), (("packet", "ffffffffff"), 1), (("packet", Path(__file__)), 3)):
+    for words, status in (
+        (("packet", DEMO, "--number", 99999), 2),
+        (("packet", "ffffffffff"), 1),
+        (("packet", "f" * 9999), 2),
+        (("packet", ""), 2),
+        (("packet", Path(__file__)), 3),
+    ):
         assert balefire(*words, "--store", stored()[0]).exit_code == status
     alert = lines("alerts", "--store", stored()[0])[0]["id"]
     assert balefire("packet", alert, "--number", 99999, "--store", stored()[0]).exit_code == 2

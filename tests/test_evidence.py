@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.errors import InputError
+from records.model import PacketRef
 from records.store import open_store
 from sensors.decoding import Decoder
 from sensors.engine.mode import choose
@@ -27,8 +28,9 @@ from sensors.sources.again import Marks, Tape
 from sensors.sources.files import Plain
 from sensors.sources.pcap import find, open_capture
 from tests.cli import DEMO, ROOT, Row, balefire, lines, one, program, short, stored
+from tests.mirroring import load
 from tests.require import need
-from tests.wire import EXAMPLES_EACH, SECOND, START, Talk, mbap, registers, save, write
+from tests.wire import EXAMPLES_EACH, SECOND, START, Talk, mbap, pcap, registers, save, write
 from tests.wire import read as ask
 
 if TYPE_CHECKING:
@@ -119,6 +121,23 @@ def test_a_capture_that_is_moved_while_it_is_read_still_has_its_packets(tmp_path
         whole(capture, marks)
         (tmp_path / "x.pcap").unlink()
         assert dict(keeper.find([5]))
+
+
+def test_a_capture_that_changes_under_the_reader_gives_nothing_else_as_evidence(tmp_path: Path) -> None:
+    """Cut off, filled with zeros, or another one in its place: what was meant is missing, and counted."""
+    packets = load(DEMO)
+    for number, change in enumerate((b"", bytes(DEMO.stat().st_size), pcap([packet.at(packet.time + 1000) for packet in packets]))):
+        file = tmp_path / f"{number}.pcap"
+        shutil.copy(DEMO, file)
+        (capture,) = find([str(file)])
+        marks = Marks()
+        with closing(Keeper(capture, marks)) as keeper:
+            whole(capture, marks)
+            meant = [PacketRef(file.name, place, packets[place - 1].time) for place in (5, 900)]
+            assert keeper.named(meant)[1] == 0
+        with closing(Keeper(capture, marks)) as keeper:
+            file.write_bytes(change)
+            assert keeper.named(meant) == ([], 2)
 
 
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=40), st.integers(100, 5000))
@@ -277,6 +296,8 @@ def test_what_cannot_be_is_said(store: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.pcapng"
     for words, status, said in (
         (("evidence", "0f0f0f0f0f"), 1, "0f0f0f0f0f"),
+        (("evidence", "\x1b[31m<b>\u202e"), 1, "\\x1b[31m<b>\\u202e"),
+        (("evidence", "../../" * 9999), 1, "No alert"),
         (("evidence",), 2, "--asset"),
         (("evidence", "--asset", "nobody"), 2, "nobody"),
         (("evidence", "--between", "10.0.0.1", "10.0.0.300"), 2, "10.0.0.300"),

@@ -42,11 +42,12 @@ def write(act: dict[str, Any], value: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def point(number: int, time: int, low: float, high: float) -> dict[str, Any]:
-    return {
+def point(number: int, time: int, low: float, high: float, **columns: Any) -> dict[str, Any]:
+    row = {
         "id": f"p{number}", "@timestamp": time, "event.start": time, "event.end": time, "destination.ip": "10.0.0.5", "network.protocol": "modbus",
         "ot.unit": 1, "ot.object.space": "holding_register", "ot.object.first": 39, "ot.point.min": low, "ot.point.max": high, "ot.point.changes": 1,
     }  # fmt: skip
+    return row | {name.replace("__", "."): value for name, value in columns.items()}
 
 
 def stored(path: Path, activities: list[dict[str, Any]], points: list[dict[str, Any]]) -> Store:
@@ -78,6 +79,15 @@ def test_habits_are_summed_over_windows(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_only_the_operation_tells_apart_is_told_with_it(tmp_path: Path) -> None:
+    alone, several = write(activity(1, NOON), 900.0), write(activity(2, NOON), 950.0)
+    alone, several = alone | {"event.action": "write_single_register"}, several | {"event.action": "write_multiple_registers"}
+    store = stored(tmp_path / "store", [alone, several, activity(3, NOON)], [])
+    told = sorted(habit.words("en").split(", ")[2] for habit in seen(store, NOON, NOON + DAY).habits)
+    assert told == ["by write_multiple_registers", "by write_single_register", "unit 1"]
+    store.close()
+
+
 def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
     before = [activity(1, NOON), write(activity(2, NOON), 900.0), activity(3, NOON, ot__unit=7)]
     after = [activity(4, NOON + DAY, ot__interval__mean=5.0, ot__count=12), write(activity(5, NOON + DAY), 1450.0), activity(6, NOON + DAY, ot__unit=8)]
@@ -91,6 +101,19 @@ def test_what_differs_is_said_what_acts_first(tmp_path: Path) -> None:
     assert told[4][1].startswith("Another rhythm, every 5 s instead of 1 s: ")
     assert told[5][1] == "Other values, 2–9.5 instead of 1–5: register 40040"
     assert differences(old, old) == []
+    store.close()
+
+
+def test_values_that_are_furthest_out_come_first(tmp_path: Path) -> None:
+    """A set point that somebody turned stands before measured values that drift."""
+    ranges = {39: ((0, 100), (0, 104)), 40: ((5, 5), (5, 6)), 41: ((0, 10), (-9, 10)), 42: ((1, 1), (1, 1))}
+    points = [
+        point(10 * day + number, NOON + day * DAY, *ranges[number][day], ot__object__first=number, ot__object__last=number)
+        for number in ranges for day in (0, 1)
+    ]  # fmt: skip
+    store = stored(tmp_path / "store", [], points)
+    old, new = (seen(store, NOON + day, NOON + day + DAY, "plc", "10.0.0.5") for day in (0, DAY))
+    assert [each.text.en.rpartition(" ")[2] for each in differences(old, new)] == ["40041", "40042", "40040"]
     store.close()
 
 

@@ -315,6 +315,45 @@ def test_merged_cells_belong_to_all_that_they_cover(tmp_path: Path) -> None:
     assert [note.en for note in reading.notes] == ["Columns that mean the same: “address” (column 3) counts; where it is empty, address (4)."]
 
 
+@pytest.mark.parametrize(("span", "said_of"), [("3", None), ("x", "import.broken")])
+def test_merged_cells_of_an_open_document(tmp_path: Path, span: str, said_of: str | None) -> None:
+    """As its standard (ODF 1.3, 9.1) has them: the first cell says how many it spans, those that it covers stand there, empty rows and cells once for many."""
+    path, spaces = tmp_path / "merged.ods", "urn:oasis:names:tc:opendocument:xmlns"
+
+    def cell(text: str, more: str = "") -> str:
+        return f'<table:table-cell office:value-type="string" {more}><text:p>{text}</text:p></table:table-cell>' if text else "<table:table-cell/>"
+
+    def row(*cells: str, more: str = "") -> str:
+        return f"<table:table-row {more}>{''.join(cells)}</table:table-row>"
+
+    covered = "<table:covered-table-cell/>"
+    rows = [
+        row('<table:table-cell table:number-columns-repeated="2"/>', more='table:number-rows-repeated="2"'),
+        row(cell("device"), cell("tag"), cell("address", 'table:number-columns-spanned="2"'), covered),
+        row(cell(PLC, f'table:number-rows-spanned="{span}"'), cell("A"), cell("40001"), cell("")),
+        row(covered, cell("B"), cell(""), cell("40002")),
+        row(covered, *[cell("")] * 3),
+        row('<table:table-cell table:number-columns-repeated="16384"/>', more='table:number-rows-repeated="1048570"'),
+    ]
+    names = " ".join(f'xmlns:{each}="{spaces}:{each}:1.0"' for each in ("office", "table", "text"))
+    sheets = f'<table:table table:name="A">{"".join(rows)}</table:table><table:table table:name="B">{rows[2].replace(">A<", ">Z<")}</table:table>'
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        packed.writestr("META-INF/manifest.xml", f'<manifest:manifest xmlns:manifest="{spaces}:manifest:1.0"/>')
+        packed.writestr(
+            "content.xml",
+            f"<office:document-content {names}><office:body><office:spreadsheet>{sheets}</office:spreadsheet></office:body></office:document-content>",
+        )
+    if said_of:
+        with pytest.raises(UsageError) as caught:
+            read("tags", path)
+        assert caught.value.key == said_of
+        return
+    reading = read("tags", path)
+    assert said(reading) == []
+    assert [(row, entry.name, entry.device) for row, entry in reading.entries if isinstance(entry, Tag)] == [(4, "A", PLC), (5, "B", PLC)]
+
+
 def test_nothing_wrong_is_taken_in_without_a_word(tmp_path: Path) -> None:
     text = f"name,ip\n{'x' * 129},10.0.0.1\nA,10.0.0.2,10.0.0.3\n"
     assert said(read("assets", written(tmp_path / "a.csv", text))) == [

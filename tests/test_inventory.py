@@ -127,6 +127,13 @@ def test_identities_are_those_that_captures_are_known_to_hold(capture: str, want
         assert {name: getattr(found[address], name) for name in facts} == facts
 
 
+def test_the_documentation_tells_how_much_that_is() -> None:
+    """As many facts, of as many assets and captures, as are compared; each of them has to agree."""
+    facts = [fact for _, wanted in KNOWN for about in wanted.values() for fact in about]
+    page = (Path(__file__).parent.parent / "docs" / "assets.md").read_text("utf-8")
+    assert f"all {len(facts)} facts of {sum(len(wanted) for _, wanted in KNOWN)} assets in {len(KNOWN)} captures" in page
+
+
 def test_a_flood_of_forged_writers_sheds_those_who_acted_once_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lookers first, actors last; of actors those that were seen but once before those that go on. Of each, what it did is told all the same."""
     monkeypatch.setattr(sensors.inventory, "MOST_HOSTS", 64)

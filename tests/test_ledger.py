@@ -154,6 +154,55 @@ def test_lost_octets_are_those_that_were_dropped(seed: int) -> None:
     assert [each["reason"] for row in rows(seen) for each in row["reasons"]] == ["lost"] * len(seen.coverage)
 
 
+def lasting(minutes: int = 4) -> list[Packet]:
+    """One connection that polls every five seconds."""
+    talk = Talk().open()
+    for step in range(minutes * 12):
+        talk.time = START + (5 * step + 1) * SECOND
+        talk.ask(mbap(step, read(0, 2)), mbap(step, registers(step, 2)))
+    return talk.packets
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_direction_that_vanishes_in_a_connection_that_lasts_is_told_while_it_does(side: int) -> None:
+    """From the middle of the second minute to that of the fourth: what is lost is told in each minute, as far as it is acknowledged in it, and told once."""
+    whole = lasting()
+    gone = [packet for packet in whole if 90 * SECOND < packet.time - START < 200 * SECOND and (ports(packet)[0] == 502) == (side == 1)]
+    told = watch([packet for packet in whole if packet not in gone])
+    each = payload(gone[0])
+    assert told.totals.lost == each * len(gone)
+    minute = [row["lost"] for row in told.coverage]
+    late = 1 if side == 1 else 0  # an answer is acknowledged by the next request
+    assert minute == [0, (6 - late) * each, 12 * each, (4 + late) * each]
+    assert [row["requests_only"] + row["answers_only"] for row in told.coverage] == [0, 0, 1, 0]
+    still = watch([packet for packet in whole if packet.time < START + 180 * SECOND and packet not in gone])
+    assert [row["lost"] for row in still.coverage] == minute[:3]
+
+
+def test_an_acknowledgement_of_what_was_never_sent_silences_nobody() -> None:
+    """Forged in a minute in which nobody speaks: what is said afterwards is read, and nothing more is lost."""
+    talk = Talk().open()
+    for step in (*range(12), *range(24, 36)):
+        talk.time = START + (5 * step + 1) * SECOND
+        if step == 24:
+            forged = talk.segment(0, b"", talk.sequences[0], acknowledge=talk.sequences[1] + 500)
+            talk.packets.append(forged.at(START + 90 * SECOND))
+        talk.ask(mbap(step, read(0, 2)), mbap(step, registers(step, 2)))
+    seen = watch(talk.packets)
+    assert [line["outcome"] for line in seen.lines] == ["success"] * 24
+    assert [row["lost"] for row in seen.coverage] == [0, 500, 0], "the receiver said that it has them"
+
+
+def test_more_than_a_mebibyte_that_vanished_is_told() -> None:
+    """What is expected of it is so far behind by its end that nothing could be said any more."""
+    talk = Talk().open()
+    for step in range(40):
+        talk.time = START + (5 * step + 1) * SECOND
+        talk.ask(mbap(step, read(0, 2)), mbap(step, registers(step, 2)) if step < 12 else b"")
+        talk.lose(1, 60_000 if step >= 12 else 0)
+    assert watch(talk.packets).totals.lost == 27 * 60_000, "what came last is not acknowledged"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_demo_with_one_per_cent_lost(seed: int) -> None:
     """What the whole capture says is missing anyway aside."""

@@ -54,14 +54,14 @@ def packet(screen: Screen, subject: str | None, number: int | None, as_json: boo
     from sensors.engine.mode import choose
 
     limits = Limits(mebibytes=screen.settings.dissection.mebibytes)
-    there = subject is not None and Path(subject).exists()
+    there = bool(subject and Path(subject).exists())
     choose(Path(subject).stat().st_size if subject and there else 0)
     option = next((name for name, value in (*asked.items(), ("limit", limit)) if value), None)
     if option and number:
         raise UsageError("evidence.number_of_slice", option=option)
     if option:
         _slice(screen, subject, there, asked, limit or FEW, limits, as_json)
-    elif subject is None:
+    elif not subject:
         raise UsageError("evidence.packet_of")
     elif shown := _of_capture(subject, number or 1) if there and Path(subject).is_file() else _of_store(screen, subject, number):
         _show(screen, [shown], limits, as_json)

@@ -12,7 +12,11 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from typing import Any
+import zipfile
+from importlib import import_module
+from typing import Any, Final
+
+TABLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 
 
 def cell(value: Any) -> str:
@@ -20,6 +24,29 @@ def cell(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return "" if value is None else str(value).strip()
+
+
+def spans(file: str) -> list[Any]:
+    """The merged cells of the first sheet of an OpenDocument, as ((first row, first column), (last row, last column)) from 0: calamine tells none of these."""
+    etree: Any = import_module("lxml.etree")  # it has no types
+    found: list[Any] = []
+    row = column = 0
+    with zipfile.ZipFile(file) as packed, packed.open("content.xml") as content:
+        for _, element in etree.iterparse(content, tag=[TABLE + name for name in ("table", "table-row", "table-cell", "covered-table-cell")]):
+
+            def told(name: str, element: Any = element) -> int:
+                return int(element.get(TABLE + name) or 1)
+
+            if element.tag == TABLE + "table":
+                break
+            if element.tag == TABLE + "table-row":
+                row, column = row + told("number-rows-repeated"), 0
+                element.clear()
+                continue
+            if (size := (told("number-rows-spanned"), told("number-columns-spanned"))) > (1, 1):
+                found.append(((row, column), (row + size[0] - 1, column + size[1] - 1)))
+            column += told("number-columns-repeated")
+    return found
 
 
 class Merged:
@@ -57,7 +84,7 @@ def main() -> None:
         with workbook.from_path(file) as book:
             sys.stdout.write(json.dumps({"sheets": book.sheet_names}) + "\n")
             sheet = book.get_sheet_by_index(0)
-            merged = Merged(sheet.merged_cell_ranges)
+            merged = Merged(spans(file) if file.casefold().endswith(".ods") else sheet.merged_cell_ranges)
             for number, row in enumerate(sheet.to_python(skip_empty_area=False, nrows=rows), 1):
                 if any(cells := merged.filled(number - 1, [cell(value)[:text] for value in row[:columns]])):
                     left -= sum(map(len, cells)) + len(cells)
@@ -65,7 +92,7 @@ def main() -> None:
                         return
                     sys.stdout.write(json.dumps([number, cells]) + "\n")
         sys.stdout.write(json.dumps({"end": None}) + "\n")
-    except (CalamineError, OSError, IndexError) as error:
+    except (CalamineError, OSError, IndexError, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
         sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
 
 

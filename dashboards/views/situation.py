@@ -147,7 +147,8 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     covered, used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
     lines += [("", *spot_words(spot, language)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
-    lines += _rest(page, sums, {spot.key for spot in spots[:SPOTS]})
+    told = {spot.key for spot in spots[:SPOTS]} | {"lost" for each in covered.reasons if each["reason"] == "unanswered"}  # that is no loss
+    lines += _rest(page, sums, told)
     if (total := page.store.count("coverage", page.span.query())) > used:
         lines.append(("", say("coverage.told.some", language, shown=number(used), total=number(total))))
     if not lines:

@@ -298,8 +298,10 @@ def tear(packet: Any, number: int, lost: int, flows: Any, slots: Any, framings: 
         count_undecoded(flow.carry_length, flow.transport, server_port(flow), undecoded, streams)
         drop_carry(flow, slots, streams)
     flow.torn = 1
-    if lost > 0:
-        streams.lost += lost
+    fresh = lost - flow.told
+    flow.told = max(-fresh, 0) if lost > 0 else flow.told
+    if fresh > 0:
+        streams.lost += fresh
         streams.gaps += 1
 
 

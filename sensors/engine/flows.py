@@ -225,7 +225,7 @@ def new_flow(packet: Any, flows: Any, index: Any, streams: Any, ports: Any) -> i
     flow.interface, flow.several, flow.namesake = streams.place, 0, 1 if namesake >= 0 and flows[namesake].ended == 0 else 0
     flow.framing, flow.conversation, flow.waiting, flow.waiting_count = UNDECIDED, -1, -1, 0
     flow.carry_slot, flow.carry_length = -1, 0
-    flow.heard = -1
+    flow.heard, flow.told = -1, 0
     flow.packets = flow.spoken = flow.said = flow.unheard = flow.vouched = flow.payloads = flow.messages = 0
     flow.unknown, flow.unknown_window = 0, -1
     peer = _find_peer(packet, streams.place, flows, index)
@@ -256,7 +256,7 @@ def renew(flow: Any, connection: int) -> None:
     flow.connection, flow.framing, flow.tries, flow.conversation = connection, UNDECIDED, 0, -1
     flow.turned, flow.started, flow.ended, flow.torn, flow.likely, flow.messages = 0, 0, 0, 0, 0, 0
     flow.began = flow.acknowledged = flow.closing = flow.hole_end = flow.reborn = flow.heard = -1
-    flow.filling = flow.vouched = 0
+    flow.filling = flow.vouched = flow.told = 0
 
 
 @inline

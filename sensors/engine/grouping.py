@@ -136,7 +136,10 @@ def _add(group: Any, operation: Any, time: int, packet: int) -> None:
 
 @inline
 def _cast(operation: Any, traits: int, hosts: Any, conversations: Any) -> None:
-    """What this operation says of the roles of both ends. Functions that a device does not know are tried out by nobody who only operates it."""
+    """What this operation says of the roles of both ends. Functions that a device does not know are tried out by nobody who only operates it.
+
+    By frames that are not IP stations of every kind are named and addressed: who answers these is no controller by that alone.
+    """
     if operation.role >= REPORT:
         return
     conversation = conversations[operation.conversation]
@@ -145,7 +148,7 @@ def _cast(operation: Any, traits: int, hosts: Any, conversations: Any) -> None:
         hosts[conversation.source].role |= ACTS
     if traits & ENGINEERS or (traits & TRIES and operation.outcome == FAILURE):
         hosts[conversation.source].role |= ENGINEERS
-    if operation.answer_time >= 0:
+    if operation.answer_time >= 0 and conversation.transport >= 0:
         hosts[conversation.target].role |= ANSWERS
 
 

@@ -14,6 +14,7 @@ from sensors.engine.flows import NEVER
 from sensors.engine.interfaces import turn
 from sensors.engine.network import TCP, UDP
 from sensors.engine.octets import borrow, entry, inline, kernel, mix
+from sensors.engine.streams import missing
 from sensors.engine.tables import HALF, REPEAT, SECOND, SIDES, VLANS, table
 
 ENOUGH: Final = 3  # packets with payload in one direction: the other one would have acknowledged, or answered, them
@@ -131,14 +132,15 @@ def _judge_datagrams(flow: Any, spoken: int, alone: bool, streams: Any, sides: A
 
 
 @kernel
-def _judge(flow: Any, other: Any, streams: Any, pairs: Any, sides: Any, halves: Any, repeats: Any, groups: Any, hosts: Any) -> None:
+def _judge(flow: Any, other: Any, flows: Any, streams: Any, pairs: Any, sides: Any, halves: Any, repeats: Any, groups: Any, hosts: Any) -> None:
     """A conversation both of whose directions are known; `flow` spoke in this window."""
     spoken = max(flow.spoken, other.spoken)
     alone = other.packets == 0
     if flow.transport == UDP and (spoken >= ENOUGH or (flow.spoken > 0 and other.spoken > 0)):
         _judge_datagrams(flow, spoken, alone, streams, sides, halves, repeats, groups, hosts)
     if flow.transport == TCP:
-        _judge_stream(flow, spoken, alone, streams, halves, hosts)
+        unheard = _unheard(other, flow, flows, streams) + _unheard(flow, other, flows, streams)
+        _judge_stream(flow, spoken, alone, unheard, streams, halves, hosts)
     if other.packets and flow.vlan != other.vlan and flow.copied == 0 and other.copied == 0:
         streams.split_vlans += 1
         there, back = (flow.vlan, other.vlan) if _asks(flow) else (other.vlan, flow.vlan)
@@ -146,17 +148,29 @@ def _judge(flow: Any, other: Any, streams: Any, pairs: Any, sides: Any, halves: 
 
 
 @kernel
-def _judge_stream(flow: Any, spoken: int, alone: bool, streams: Any, halves: Any, hosts: Any) -> None:
-    """A connection that spoke in this window, with `alone` in this direction only. A FIN that was acknowledged is no octet."""
-    unheard = flow.unheard - (1 if flow.ended else 0)
+def _unheard(flow: Any, hearer: Any, flows: Any, streams: Any) -> int:
+    """Octets of a direction that fell silent, which its hearer acknowledged since. What is expected stays: they may come yet, and are taken back then."""
+    if flow.waiting_count > 0:
+        return 0
+    if flow.spoken > 0 and hearer.last - flow.last < ANSWER:
+        streams.lost = max(streams.lost - flow.told, 0)
+        flow.told = 0
+        return 0
+    before, flow.told = flow.told, missing(flow, flows)
+    return int(flow.told - before)
+
+
+@kernel
+def _judge_stream(flow: Any, spoken: int, alone: bool, unheard: int, streams: Any, halves: Any, hosts: Any) -> None:
+    """A connection that spoke in this window, with `alone` in this direction only, and acknowledged so many octets that nobody saw."""
+    if unheard > 0:
+        streams.lost += unheard
+        streams.gaps += 1
     if spoken < ENOUGH and (spoken == 0 or (alone and flow.vouched == 0)) and (unheard <= 0 or not alone):
         return
     streams.talks += 1
     if not alone:
         return
-    if unheard > 0:
-        streams.lost += unheard
-        streams.gaps += 1
     streams.requests_only += 1 if _asks(flow) else 0
     streams.answers_only += 0 if _asks(flow) else 1
     _tell_half(flow, NOBODY, streams.place, halves, hosts)
@@ -168,7 +182,7 @@ def _judge_alone(flow: Any, streams: Any, sides: Any, halves: Any, repeats: Any,
     if flow.transport == UDP and flow.spoken > 0:
         _judge_datagrams(flow, flow.spoken, True, streams, sides, halves, repeats, groups, hosts)
     if flow.transport == TCP:
-        _judge_stream(flow, flow.spoken, True, streams, halves, hosts)
+        _judge_stream(flow, flow.spoken, True, flow.unheard - (1 if flow.ended else 0), streams, halves, hosts)  # a FIN is no octet
 
 
 @entry
@@ -202,7 +216,7 @@ def settle_sides(
             turn(flow.interface, streams, counters, aside)
             streams.namesakes += 1 if flow.namesake or other.namesake else 0
             if known:
-                _judge(flow, other, streams, pairs, sides, halves, repeats, groups, hosts)
+                _judge(flow, other, flows, streams, pairs, sides, halves, repeats, groups, hosts)
                 _clear(other)
             elif flow.peer == NEVER:
                 _judge_alone(flow, streams, sides, halves, repeats, groups, hosts)

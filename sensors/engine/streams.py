@@ -221,19 +221,21 @@ def _end(
     while flows[number].waiting_count > 0:
         _drain_waiting(memory, packet, number, True, flows, slots, framings, known, ports,
                        messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
-    tear(packet, number, _missing(flows[number], flows), flows, slots, framings, messages, undecoded, streams)
+    lost = missing(flows[number], flows)
+    tear(packet, number, lost, flows, slots, framings, messages, undecoded, streams)
+    flows[number].expected = (flows[number].expected + lost) & 0xFFFFFFFF
 
 
 @inline
-def _missing(flow: Any, flows: Any) -> int:
-    """Octets at the end of a direction that its receiver acknowledged; without its FIN a single one may be that."""
+def missing(flow: Any, flows: Any) -> int:
+    """Octets at the end of a direction that its receiver acknowledged, those that are told among them; without its FIN a single one may be that."""
     if flow.peer < 0 or flow.started == 0 or flows[flow.peer].acknowledged < 0:
-        return 0
+        return int(flow.told)
     acknowledged = flows[flow.peer].acknowledged
     if flow.closing >= 0 and signed(acknowledged - flow.closing) > 0:
         acknowledged = flow.closing
-    missing = signed(acknowledged - flow.expected)
-    return missing if 1 < missing < FAR else 0
+    more = signed(acknowledged - flow.expected - flow.told)
+    return int(flow.told + more) if (0 if flow.told else 1) < more < FAR else int(flow.told)
 
 
 @inline
@@ -408,7 +410,7 @@ def _segment(
         _end(memory, packet, number, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
         streams.gaps += 1
-        flow.expected = sequence
+        flow.expected, flow.told = sequence, 0
         ahead = 0
     while ahead > 0:
         if _held(memory, packet, flow, sequence, slots, streams):
@@ -727,7 +729,7 @@ def forget(gone: Any, now: int, flows: Any, index: Any, slots: Any, undecoded: A
     for k in range(len(gone)):
         if flows[gone[k]].used and flows[gone[k]].waiting_count == 0:
             turn(flows[gone[k]].interface, streams, counters, aside)
-            _count_missing(_missing(flows[gone[k]], flows), streams)
+            _count_missing(missing(flows[gone[k]], flows) - flows[gone[k]].told, streams)
     for k in range(len(gone)):
         number = gone[k]
         flow = flows[number]

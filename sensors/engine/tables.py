@@ -82,6 +82,7 @@ FLOW: Final = _record(  # one direction of a connection
     cipher="u1", copied="u1",                                  # number of the cipher recognised in it; 1 where copies came
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
+    told="i8",                                                 # octets of it that its receiver has and nobody saw, as far as they are counted
     heard="i8", heard_messages="i8",                           # with its last message: what it acknowledged (-1: nothing), and messages of the other side
     leapt="u1",                                                # 1 where octets, or datagrams, are missing since a pause
     stamp="i8", pace="i8",                                     # time of its last packet, no later than the clock; of datagrams the longest pause of late …
