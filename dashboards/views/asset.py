@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from detectors.fingerprint import Fingerprint
     from records.model import Asset
 
-PAGE: Final = ("asset", 0)
+PAGE: Final = ("asset", "assets")
 PLACE: Final = PAGE[0]
 PEERS: Final = 25
 POINTS: Final = 40
