@@ -38,8 +38,7 @@ class Absence:
         """Say what is missing from before; what is to be kept while this one runs."""
         if not self._observer:
             return {}
-        if kept := self._store.state(self._name):
-            told: dict[str, Any] = json.loads(kept)
+        if told := _read(self._store.state(self._name)):
             self._since = self._until = max(told["until"], self._whole() if told["running"] else 0)
             self._note(text("cli.watch.killed" if told["running"] else "cli.watch.ended", since=both(self._since) if self._since else text("cli.watch.first")))
         return self._kept(running=True)
@@ -72,3 +71,12 @@ class Absence:
         """Up to when all windows are there."""
         query = Query(sort="-@timestamp", limit=1, where=Match("observer.name", self._observer or "", cased=True))
         return max((int(row["event.end"].value) for row in self._store.read("coverage", query).to_pylist()), default=0)
+
+
+def _read(kept: bytes | None) -> dict[str, Any] | None:
+    """What the one before has kept; None where there was none, or another version."""
+    try:
+        told: Any = json.loads(kept or b"")
+        return {"until": int(told["until"]), "running": bool(told["running"])}
+    except (ValueError, KeyError, TypeError):
+        return None

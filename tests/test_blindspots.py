@@ -113,6 +113,8 @@ def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
     assert [spot.key for spot in spots(*before, *after)] == ["silent"]
     assert told(*before, *stepped) == ["the clock of the capture stepped forward by 1 h: no time passed, conversations go on where they were"]
     assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
+    absent = [{**after[0], "absent": 3600.0}, *after[1:]]
+    assert told(*before, *absent) == ["for 1 h this sensor did not run, or was killed before it had stored what it heard"]
 
 
 def test_directions_of_datagrams_are_told_by_protocol() -> None:
