@@ -57,10 +57,12 @@ def questions(store: Store) -> dict[str, Callable[[], object]]:
     }
 
 
-def percentiles(ask: Callable[[], object]) -> tuple[float, float]:
-    """(p50, p95) in milliseconds."""
+def percentiles(store: Store, ask: Callable[[], object]) -> tuple[float, float]:
+    """(p50, p95) in milliseconds; an Elasticsearch forgets its answers before each, for who asks a dashboard asks for something else."""
     taken: list[float] = []
     for _ in range(TIMES):
+        if isinstance(store, ElasticStore):
+            store.cluster.client.indices.clear_cache(index=store.names.of("activity"), request=True)
         started = time.perf_counter()
         ask()
         taken.append(1000 * (time.perf_counter() - started))
@@ -107,7 +109,7 @@ def in_turns(store: Store, client: Elasticsearch, tables: Iterable[pa.Table]) ->
 def asked(stores: dict[str, Store]) -> None:
     """How long the questions take."""
     for question in questions(next(iter(stores.values()))):
-        told = {name: percentiles(questions(store)[question]) for name, store in stores.items()}
+        told = {name: percentiles(store, questions(store)[question]) for name, store in stores.items()}
         print(f"{question}: " + ", ".join(f"{name} p50 {half:.0f} ms p95 {most:.0f} ms" for name, (half, most) in told.items()), flush=True)
 
 
