@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,10 +16,11 @@ from records.search import field_of
 from records.store.columns import arrow_types
 from records.store.documents import OWN, table_of
 from records.store.dsl import EVERYTHING, clause, of_these
+from records.store.nested import TooManyError, combinations, nested, room
 from records.store.sql import sort_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from records.query import Histogram, Query, Terms
     from records.schema import Field, Table
@@ -156,7 +158,9 @@ class Searcher:
         total, kind = _total(table, wanted.total)
         groups: list[Body] = [{"time": {"date_histogram": {"field": table.time, "fixed_interval": f"{width // MILLISECOND}ms"}}}]
         groups += [{"by": _group(by)}] if by else []
-        rows = [(key["time"] * MILLISECOND, *([_plain(by, key["by"])] if by else []), number) for key, number in self._buckets(source, query, groups, total)]
+        rows = [
+            (key["time"] * MILLISECOND, *([_plain(by, key["by"])] if by else []), number) for key, number in self._buckets(source, query, groups, total, width)
+        ]
         rows.sort(key=lambda row: (row[0], *([_order(row[1])] if by else [])))
         array: Any = pa.array
         columns = {"time": array([row[0] for row in rows], pa.timestamp("ns", "UTC"))}
@@ -167,8 +171,7 @@ class Searcher:
     def sums(self, source: Source, query: Query, fields: Sequence[str]) -> dict[str, int]:
         """The sum of each of these fields."""
         totals = {str(place): total for place, name in enumerate(fields) if (total := _total(source.table, name)[0])}
-        found = self.search(source, {"query": source.query(query), "aggs": totals, "size": 0, "track_total_hits": False})
-        told = found.get("aggregations", {})  # none where there is no index
+        told = self._aggregated(source, query, totals)
         return {name: int(told[str(place)]["value"]) if told else 0 for place, name in enumerate(fields)}
 
     def terms(self, source: Source, query: Query, wanted: Terms) -> pa.Table:
@@ -189,18 +192,34 @@ class Searcher:
         columns.append(array([kind(number) for _, number in rows], _number(kind)))
         return pa.Table.from_arrays(columns, names=[*(by.name for by in fields), "total"])
 
-    def _buckets(self, source: Source, query: Query, groups: list[Body], total: Body | None) -> Iterator[tuple[Body, float]]:
-        """(key, sum) of every combination of these groups, a part at a time."""
+    def _buckets(self, source: Source, query: Query, groups: list[Body], total: Body | None, width: int = 0) -> Iterable[tuple[Body, float]]:
+        """(key, sum) of every combination of these groups; `width` is that of the buckets of time among them, in nanoseconds."""
+        inner = {"total": total} if total else {}
+        if size := room(query, groups, width, BUCKETS):
+            with contextlib.suppress(TooManyError):
+                told = self._aggregated(source, query, nested(groups, inner, size))
+                return [(key, _sum(bucket)) for key, bucket in combinations(told, groups)] if told else []
+        return self._composite(source, query, groups, inner)
+
+    def _composite(self, source: Source, query: Query, groups: list[Body], inner: Body) -> Iterator[tuple[Body, float]]:
+        """The same a part at a time, however many there are."""
         composite: Body = {"size": BUCKETS, "sources": groups}
         while True:
-            groups_of = {"groups": {"composite": composite} | ({"aggs": {"total": total}} if total else {})}
-            found = self.search(source, {"query": source.query(query), "aggs": groups_of, "size": 0, "track_total_hits": False})
-            part = found.get("aggregations", {}).get("groups", {"buckets": []})
-            for bucket in part["buckets"]:
-                yield bucket["key"], bucket["total"]["value"] if total else bucket["doc_count"]
+            asked = {"groups": {"composite": composite} | ({"aggs": inner} if inner else {})}
+            part = self._aggregated(source, query, asked).get("groups", {"buckets": []})
+            yield from ((bucket["key"], _sum(bucket)) for bucket in part["buckets"])
             if len(part["buckets"]) < BUCKETS:
                 return
             composite = composite | {"after": part["after_key"]}
+
+    def _aggregated(self, source: Source, query: Query, asked: Body) -> Body:
+        """What aggregations come to; nothing where there is no index."""
+        found = self.search(source, {"query": source.query(query), "aggs": asked, "size": 0, "track_total_hits": False})
+        return cast("Body", found.get("aggregations", {}))
+
+
+def _sum(bucket: Body) -> float:
+    return bucket["total"]["value"] if "total" in bucket else bucket["doc_count"]
 
 
 def _sort(table: Table, query: Query) -> list[Body]:
