@@ -31,14 +31,15 @@ def room(query: Query, groups: Sequence[Body], width: int, most: int) -> int:
 
 
 def nested(groups: Sequence[Body], inner: Body, size: int) -> Body:
-    """These groups, the first outermost, each field with so many values; rows without a value of it are a group of their own."""
+    """These groups, the first outermost, each field with so many values; rows without a value are a group of their own within those of time, else left out."""
     for group in reversed(groups):
         ((name, kind),) = group.items()
         ((how, told),) = kind.items()
         within = {"aggs": inner} if inner else {}
         if how == "terms":
             field = {"field": told["field"]}
-            inner = {name: {how: {**field, "size": size, "shard_size": size}, **within}, _none(name): {"missing": field, **within}}
+            without = {_none(name): {"missing": field, **within}} if len(groups) > 1 else {}
+            inner = {name: {how: {**field, "size": size, "shard_size": size}, **within}, **without}
         else:
             inner = {name: {how: {**told, "min_doc_count": 1}, **within}}
     return inner
