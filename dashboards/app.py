@@ -13,6 +13,7 @@ from records.wording import say
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "kit" / "page.css").read_text("utf-8")
+WITHIN = '[data-testid=stTopNavLink][href$="/{}"] {{ background-color: rgba(168, 180, 172, 0.25); p {{ font-weight: 600; }} }}'  # as if it were open
 
 remember("lang", "range")
 code = language()
@@ -35,6 +36,8 @@ chosen = st.navigation(
     ],
     position="hidden" if st.query_params.get("view") == "wall" else "top",
 )  # fmt: skip
+if within := next((place.within for place in known if place.address == chosen.url_path), ""):
+    st.html(f"<style>{WITHIN.format(within)}</style>")
 st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
 if seen is None:
     ended()

@@ -11,11 +11,15 @@ VIEWS: Final = Path(__file__).parent / "views"
 
 
 class Place(NamedTuple):
-    """A page's `file`; its `address`, under which its title stands in the catalogue, too; its `place` in the navigation, 0 where only links lead to it."""
+    """A page's `file`; its `address`, under which its title stands in the catalogue, too; its `place` in the navigation.
+
+    Where only links lead to it, that is 0, and it is `within` the page of that address.
+    """
 
     file: Path
     address: str
     place: int
+    within: str = ""
 
 
 @cache
@@ -25,10 +29,10 @@ def places() -> tuple[Place, ...]:
     return tuple(sorted(found, key=lambda place: (place.place, place.address)))
 
 
-def _declared(file: Path) -> tuple[str, int]:
+def _declared(file: Path) -> tuple[str, int, str]:
     """What a page says of itself in `PAGE`: read, for a page that is imported is shown."""
     for line in ast.parse(file.read_text("utf-8")).body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.target.id == "PAGE" and line.value is not None:
             address, place = ast.literal_eval(line.value)
-            return str(address), int(place)
-    raise ValueError(f"{file.name} does not say where it stands: PAGE: Final = (address, place)")
+            return (str(address), place, "") if isinstance(place, int) else (str(address), 0, str(place))
+    raise ValueError(f"{file.name} does not say where it stands: PAGE: Final = (address, place), or (address, address of the page that it is within)")

@@ -27,12 +27,15 @@ def attempts(flows: Any, hosts: Any, until: int) -> Calls:
     """Connections of TCP on which nobody said a word, and datagrams that nobody answered and no group heard: by who began, how many, how many answered
     all the same, how many hosts and ports, and `tried`: host, transport, port, count, and number and time of a packet that opened one, most often first.
 
-    What a few datagrams said after `until` may be answered yet: it counts for the next window, as in `sides.settle_sides`.
+    What a few datagrams said after `until` may be answered yet, and a connection that began then used yet: that counts for the next window, as in
+    `sides.settle_sides`.
     """
     here = np.flatnonzero((flows.used == 1) & (flows.packets > 0) & (flows.side == 0) & (flows.framing < 0))
     peer = flows.peer[here]
-    said = flows.payloads[here] + np.where(peer >= 0, flows.payloads[peer], 0)
-    tcp = (flows.transport[here] == TCP) & (said == 0)
+    other = np.where(peer >= 0, peer, here)
+    silent = flows.payloads[here] + flows.payloads[other] == 0
+    over = flows.ended[here] | flows.ended[other]
+    tcp = (flows.transport[here] == TCP) & silent & ((over == 1) | (np.maximum(flows.last[here], flows.last[other]) <= until))
     alone = (flows.transport[here] == UDP) & (peer < 0) & (peer != GONE) & (flows.target_mac[here] >> 40 & 1 == 0)
     yet = (flows.spoken[here] < ENOUGH) & (flows.last[here] > until)
     chosen = here[tcp | alone & ~yet]

@@ -35,6 +35,7 @@ class Decoder:
         self._sightings = table(1, SIGHTING)
         _, _, self._ports = framing_tables(protocols())
         self.hosts = table(HOSTS, HOST)
+        self._spread = np.zeros(HOSTS, np.uint64)  # [host] → its address, spread over all bits
         self.packets: Any = self._rows[:0]
         self.times: Any = self.packets.time
         self._forget()
@@ -42,6 +43,7 @@ class Decoder:
     def _forget(self) -> None:
         self._index, self._clock = index(HOSTS), table(1, CLOCK)
         self._clock.first, self._clock.free_host = FOREVER, -1
+        self._known = 0
 
     def read(self, source: Source) -> int:
         """The next batch, not decoded yet; how many packets, 0 at the end."""
@@ -70,16 +72,25 @@ class Decoder:
 
     def conversations(self, begin: int = 0, end: int | None = None) -> Any:
         """[packet] → a number of its conversation (both directions of one pair of addresses and ports, or of MAC addresses), the same in every batch."""
-        packets, hosts = self.packets[begin:end], np.asarray(self.hosts)
+        packets, addresses = self.packets[begin:end], self._addresses()
         ends: list[Any] = []
         for side in ("source", "target"):
             number, port, mac = packets[side], packets[f"{side}_port"], packets[f"{side}_mac"]
-            a, b, c, d = (hosts[name][number].astype(np.uint64) for name in "abcd")
-            words = _mixed(_mixed(a) ^ b) ^ c << np.uint64(32) ^ d
-            address = _where(number >= 0, _mixed(words), _mixed(mac.astype(np.uint64)) + _ODD)
+            address = addresses[number]
+            if len(unknown := np.flatnonzero(number < 0)):
+                address[unknown] = _mixed(mac[unknown].astype(np.uint64)) + _ODD
             ends.append(_mixed(address ^ port.astype(np.uint64)))
         kind = _where(packets.source >= 0, packets.transport, packets.ethertype).astype(np.uint64)
         return _mixed(ends[0] + ends[1]) ^ kind
+
+    def _addresses(self) -> Any:
+        """[host] → its address spread over all bits: hosts are far fewer than packets."""
+        begin, end = self._known, int(self._clock[0].hosts)
+        if begin < end:
+            a, b, c, d = (self.hosts[name][begin:end].astype(np.uint64) for name in "abcd")
+            self._spread[begin:end] = _mixed(_mixed(_mixed(a) ^ b) ^ c << np.uint64(32) ^ d)
+            self._known = end
+        return self._spread
 
     def of(self, addresses: frozenset[str], side: str) -> Any:
         """[packet] → is this side ("source" or "target") one of these IP and MAC addresses?"""

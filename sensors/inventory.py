@@ -178,7 +178,10 @@ class Inventory:
         heard: dict[tuple[int, bytes, int, int], Span] = {}  # the same message of the same speaker is taken in once: a resolver says little else
         for place, (number, space, first, offset, octets, well, moment, unit, speaker, mac, whose) in enumerate(each):
             if space == _messages()[number]:
-                heard.setdefault((number, bytes(memory[offset : offset + octets]), speaker, mac), Span(moment, moment, 0)).add(moment, moment)
+                message = number, bytes(memory[offset : offset + octets]), speaker, mac
+                if (when := heard.get(message)) is None:
+                    when = heard[message] = Span(moment, moment, 0)
+                when.add(moment, moment)
                 continue
             protocol = protocols()[number]
             fact = protocol.identity.get((space_name(number, space) or "", first))

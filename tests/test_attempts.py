@@ -66,6 +66,22 @@ def test_a_datagram_at_the_very_end_of_a_window_is_told_once() -> None:
     assert told([asked, answered]) == []
 
 
+def test_a_connection_at_the_very_end_of_a_window_is_told_once_and_only_where_nobody_uses_it() -> None:
+    """Whoever starts anew opens all its connections in one second, and asks in the next: that is no search, also where a minute ends between them."""
+    end = START - START % MINUTE + MINUTE
+    later = Packet(ethernet(ipv4(udp(b"?" * 20, 50_001, 162), protocol=17)), end + MINUTE // 2)
+    for answer in (0, SYN | ACK):
+        knocked = Talk(port=80, time=end - 9 * MS)
+        knocked.put(0, b"", SYN)
+        if answer:
+            knocked.put(1, b"", answer)
+        assert sorted(thing[2] for row in told([*knocked.packets, later]) for thing in row["tried"]) == [80, 162]
+    used = Talk(port=80, time=end - 9 * MS).open()
+    used.time = end + MS
+    used.ask(b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n")
+    assert told(used.packets) == []
+
+
 def test_of_many_sources_the_busiest_are_told_and_the_others_together() -> None:
     packets = [packet for number in range(MOST_SOURCES + 5) for packet in knock(502, client=f"10.0.1.{number}")]
     packets += [packet for port in range(MOST_THINGS + 9) for packet in knock(1000 + port)]

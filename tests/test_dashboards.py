@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from balefire.tally import MISSED
 from dashboards import opening, queries, serve
 from dashboards.deciding import plain
+from dashboards.navigation import places
 from dashboards.opening import look
 from dashboards.queries import Filters
 from dashboards.reference import object_words
@@ -36,6 +37,12 @@ from tests.browser.waterworks import HOUR, MINUTE, NOW, STORY
 from tests.cli import ROOT, lines, stored
 
 VIEWS = Path(queries.__file__).parent / "views"
+
+
+def test_a_page_that_only_links_lead_to_is_within_another() -> None:
+    shown = {place.address for place in places() if place.place}
+    assert {place.within for place in places() if not place.place} <= shown
+    assert all(not place.within for place in places() if place.place)
 
 
 @pytest.fixture(scope="module")

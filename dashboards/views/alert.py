@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dashboards.queries import Detail
 
 
-PAGE: Final = ("alert", 0)
+PAGE: Final = ("alert", "alerts")
 
 
 def show(page: Page) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from detectors.fingerprint import Fingerprint
     from records.model import Asset
 
-PAGE: Final = ("asset", 0)
+PAGE: Final = ("asset", "assets")
 PLACE: Final = PAGE[0]
 PEERS: Final = 25
 POINTS: Final = 40
@@ -98,7 +98,7 @@ def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
         level = severity_word(severity)
         lines.append(
             [
-                {"text": page.say(f"severity.{level}"), "severity": level},
+                {"text": page.say(f"severity.{level}"), "severity": level, "kind": "level"},
                 {"text": number(severity), "kind": "number"},
                 {"text": text_of(row, "title", page.language), "href": page.address("alert", id=str(row["id"]))},
                 {"text": f"{page.clock.short_day(last)} {page.clock.second(last)}", "kind": "mono"},
@@ -179,13 +179,13 @@ def fact_words(page: Page, name: str, value: str) -> str:
     return say_or(f"dashboard.assets.matters.{value}", page.language, value) if name == "criticality" else value
 
 
-def when(page: Page, first: int, last: int) -> dict[str, str]:
+def when(page: Page, first: int, last: int) -> str:
     """From when to when: to the day, within a day to the minute."""
     clock = page.clock
     if clock.day(first) != clock.day(last):
-        return {"text": f"{clock.short_day(first)}–{clock.short_day(last)}", "kind": "mono"}
+        return f"{clock.short_day(first)}–{clock.short_day(last)}"
     start, end = clock.minute(first), clock.minute(last)
-    return {"text": f"{clock.short_day(first)} {start}{'' if start == end else f'–{end}'}", "kind": "mono"}
+    return f"{clock.short_day(first)} {start}{'' if start == end else f'–{end}'}"
 
 
 def history(page: Page, asset: Asset) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from detectors.suppressing import Preview
     from records.store.contract import Store
 
-PAGE: Final = ("disable", 0)
+PAGE: Final = ("disable", "rulebook")
 PLACE: Final = PAGE[0]
 MOST: Final = 12
 

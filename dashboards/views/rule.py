@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dashboards.rulings import Book
     from detectors.rulebook.rule import Rule
 
-PAGE: Final = ("rule", 0)
+PAGE: Final = ("rule", "rulebook")
 PLACE: Final = PAGE[0]
 
 

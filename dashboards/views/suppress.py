@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from detectors.suppressing import Preview
     from records.model import Value
 
-PAGE: Final = ("suppress", 0)
+PAGE: Final = ("suppress", "suppressions")
 MOST: Final = 12
 VALUES: Final = 6
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from detectors.rulebook.rule import Rule
     from detectors.tuning import Bound, Step
 
-PAGE: Final = ("tuning", 0)
+PAGE: Final = ("tuning", "rulebook")
 PLACE: Final = PAGE[0]
 SHOWN: Final = 12  # assets, confirmed alerts
 

@@ -176,7 +176,9 @@ def settle_sides(
     numbers: Any, until: int, flows: Any, streams_table: Any, counters: Any, aside: Any, pairs: Any, sides: Any, halves: Any, repeats: Any, groups: Any,
     hosts: Any,
 ) -> None:  # fmt: skip
-    """These flows say nothing more in this window. What a few datagrams said after `until` may be answered yet: it counts for the next window."""
+    """These flows say nothing more in this window. What a few datagrams said after `until` may be answered yet, and a connection that began then used yet:
+    that counts for the next window.
+    """
     numbers, flows, streams_table, pairs, hosts = borrow(numbers), borrow(flows), borrow(streams_table), borrow(pairs), borrow(hosts)
     counters, aside, sides, halves, repeats, groups = borrow(counters), borrow(aside), borrow(sides), borrow(halves), borrow(repeats), borrow(groups)
     streams = streams_table[0]
@@ -194,16 +196,24 @@ def settle_sides(
                 continue
             if flow.peer == NEVER and flow.transport == UDP and flow.spoken < ENOUGH and flow.last > until:
                 continue
+            other = flows[flow.peer if known else numbers[k]]
+            if flow.transport == TCP and _is_silent(flow) and _is_silent(other) and max(flow.last, other.last) > until:
+                continue
             turn(flow.interface, streams, counters, aside)
-            streams.namesakes += 1 if flow.namesake or (known and flows[flow.peer].namesake) else 0
+            streams.namesakes += 1 if flow.namesake or other.namesake else 0
             if known:
-                other = flows[flow.peer]
                 _judge(flow, other, streams, pairs, sides, halves, repeats, groups, hosts)
                 _clear(other)
             elif flow.peer == NEVER:
                 _judge_alone(flow, streams, sides, halves, repeats, groups, hosts)
             _clear(flow)
     turn(home, streams, counters, aside)
+
+
+@inline
+def _is_silent(flow: Any) -> bool:
+    """Has this side of a connection said nothing yet, and not ended it?"""
+    return bool(flow.payloads == 0 and flow.ended == 0)
 
 
 @inline
