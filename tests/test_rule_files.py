@@ -747,7 +747,7 @@ def test_what_nobody_foresaw_keeps_one_file_out_and_the_others_run(tmp_path: Pat
             raise IndexError
         return single_rule(reading, placeholders)
 
-    monkeypatch.setattr("detectors.rulebook.load.single_rule", stumbling)
+    monkeypatch.setattr("detectors.rulebook.one.single_rule", stumbling)
     book = rulebook(tmp_path, too_hot=HOT, many_refusals=REFUSALS)
     assert said(book) == [("too-hot.yml", 1, "unforeseen")]
     assert "IndexError, test_rule_files.py:" in book.problems[0].message.en

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from detectors.rulebook.cases import case_row
 from detectors.rulebook.detection import MODIFIERS, detection
+from detectors.rulebook.disabled import read_disabled
 from detectors.rulebook.document import Document
 from detectors.rulebook.folding import folded
 from detectors.rulebook.frame import Frame
@@ -309,3 +310,26 @@ def test_a_rule_of_ones_own_that_is_wrong_leaves_the_bundled_one(tmp_path: Path)
     assert [Path(rule.file).is_relative_to(own_rules()) for rule in book.rules if rule.id == "file-written"] == [True]
     assert book.replacing == ()
     assert any(one.blocks for one in book.problems)
+
+
+def test_files_are_read_again_where_they_say_something_else_and_only_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, paths = tmp_path / "disabled.yml", (own_rules(), tmp_path)
+
+    def off() -> list[str]:
+        return [rule.id for rule in load(paths).rules if rule.disabled]
+
+    def written_meanwhile(*given: Any) -> Any:
+        file.write_text("program-uploaded: known\n")
+        return read_disabled(*given)
+
+    file.write_text("program-downloaded: known\n")
+    assert load(paths) is load(paths)
+    assert off() == ["program-downloaded"]
+    file.write_text("program-changed: known\n")
+    assert off() == ["program-changed"]
+    file.write_text("program-changed: odd\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("detectors.rulebook.load.read_disabled", written_meanwhile)
+        assert off() == ["program-uploaded"]
+    file.write_text("program-changed: odd\n")
+    assert off() == ["program-changed"], "what was written while it was read stands for what was there before"

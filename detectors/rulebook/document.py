@@ -20,6 +20,8 @@ from detectors.rulebook.problems import Fault, text
 from detectors.rulebook.scalars import DATE, EQUALS, MERGE, NUMBERS, PLAIN, TEXT, misread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from records.model import Text
 
 LARGEST: Final = 256 * 1024  # octets; a rule is a page, and a rule file is not trusted
@@ -118,7 +120,7 @@ def unread(error: OSError) -> Fault:
     return Fault("unreadable", detail=error.strerror or str(error), fix=text(f"detectors.fix.{'rights' if isinstance(error, PermissionError) else 'damaged'}"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Document:
     """One rule as it was written: plain values, the line of every key and list item by path, and what was wrong with the YAML itself.
 
@@ -157,10 +159,10 @@ def read(content: bytes) -> Document:
     return document
 
 
-def read_file(file: File) -> Document:
+def read_file(file: File, reader: Callable[[bytes], Document] = read) -> Document:
     """The document of a file; why it cannot be read stands in its `faults`."""
     try:
-        return read(content_of(file))
+        return reader(content_of(file))
     except OSError as error:
         return Document({}, faults=[(1, unread(error))])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
+from hashlib import blake2b
 from importlib.resources import files
 from os.path import lexists, realpath
 from pathlib import Path
-from traceback import extract_tb
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from detectors.policy.classes import is_classes, read_classes
 from detectors.policy.compiling import compiled
@@ -16,19 +16,19 @@ from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.correlate import correlation_rule
 from detectors.rulebook.disabled import FILE as DISABLED
 from detectors.rulebook.disabled import read_disabled
-from detectors.rulebook.document import Document, files_in, is_directory, is_file, read, read_file
+from detectors.rulebook.document import Document, content_of, files_in, is_directory, is_file, read
 from detectors.rulebook.filters import Filter, check_names, read_filter
+from detectors.rulebook.one import BESIDE, on_rows, reading_in, reading_of, stood
 from detectors.rulebook.order import downwards, looked_at
 from detectors.rulebook.placeholders import FILE, Placeholders, read_placeholders
 from detectors.rulebook.predicates import narrowed
 from detectors.rulebook.problems import Fault, nearest
 from detectors.rulebook.reading import Failure, Reading
 from detectors.rulebook.rule import filters_of
-from detectors.rulebook.single import single_rule
 from records.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from detectors.rulebook.predicates import Predicate
     from detectors.rulebook.problems import Problem
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
     from records.schema import Table
 
 __all__ = ["Failure", "Rulebook", "load", "load_text", "missing", "of_original", "own_rules", "problems_of"]
-
-BESIDE: Final = (FILE, DISABLED)  # files of a directory of rules that are none
-
-_Beside = TypeVar("_Beside")
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +73,41 @@ def own_rules() -> Path:
 
 
 def load(paths: Iterable[Path]) -> Rulebook:
-    """The rules of these files and directories; one of a user takes the place of a bundled one. Raises UsageError for a path that does not exist."""
-    paths = list(paths)
-    found = list(_sorted_out(paths))
+    """The rules of these files and directories; one of a user takes the place of a bundled one. Raises UsageError for a path that does not exist.
+
+    The same files with the same content are read once: every page, replay and reload asks for Balefire's own.
+    """
+    paths = tuple(paths)
+    found = tuple(_sorted_out(paths))
+    state = _state(found)
+    kept = _kept(paths, found, state)
+    if kept:
+        return kept[0]
+    book = _read(paths, found)
+    if _state(found) == state:  # nobody wrote to them meanwhile
+        kept.append(book)
+    return book
+
+
+@lru_cache(maxsize=4)
+def _kept(_paths: tuple[Path, ...], _found: tuple[tuple[bool, Path], ...], _state: tuple[str, ...]) -> list[Rulebook]:
+    """Where the rulebook of these files stays once it is read."""
+    return []
+
+
+def _state(found: Iterable[tuple[bool, Path]]) -> tuple[str, ...]:
+    """What tells whether a file says something else: a digest of its content, or why it cannot be read."""
+    return tuple(map(_said_by, (file for _, file in found)))
+
+
+def _said_by(file: Path) -> str:
+    try:
+        return blake2b(content_of(file)).hexdigest()
+    except OSError as error:
+        return str(error)
+
+
+def _read(paths: Sequence[Path], found: Sequence[tuple[bool, Path]]) -> Rulebook:
     placeholders, problems = _placeholders(found)
     book = _Book(placeholders, [item for own, file in found if file.name not in BESIDE for item in _items(file, own)])
     book.read()
@@ -104,7 +131,7 @@ def load_text(
 ) -> tuple[Rule | None, list[Problem]]:
     """The rule of a text, as if it stood in a file of this name beside these and the bundled ones; without `tries`, whatever its cases give."""
     document = read(content.encode("utf-8", "surrogateescape"))
-    item = _Item(Reading(name, document, str(document.data.get("id") or ""), list(document.faults), tries=tries), own=False)
+    item = _Item(reading_of(name, document, tries=tries), own=False)
     book = _Book(placeholders or Placeholders(), [*(other for file in beside for other in _items(file, own=False)), item])
     book.read()
     return book.rules.get(item.reading.id), item.reading.problems()
@@ -132,13 +159,14 @@ class _Book:
                 self._take(item, item.rule)
         for item in rest:
             if "filter" in item.reading.data:
-                item.filter = _stood(item.reading, read_filter, self.placeholders)
+                item.filter = stood(item.reading, read_filter, self.placeholders)
             else:
-                self._take(item, _stood(item.reading, single_rule, self.placeholders))
+                item.reading, rule = on_rows(item.reading, self.placeholders, own=item.own)
+                self._take(item, rule)
         self._settle_filters(rest)
         self.rules = {name: self._within(rule) for name, rule in self.rules.items()}
         for item in self._ordered():
-            self._take(item, _stood(item.reading, correlation_rule, self))
+            self._take(item, stood(item.reading, correlation_rule, self))
         self._silence()
 
     def disable(self, files: Iterable[tuple[Path, bool]]) -> list[Problem]:
@@ -269,7 +297,7 @@ def _bundled_names() -> frozenset[str]:
     return frozenset(file.stem for file in own_rules().rglob("*.yml"))
 
 
-def _placeholders(found: list[tuple[bool, Path]]) -> tuple[Placeholders, list[Problem]]:
+def _placeholders(found: Sequence[tuple[bool, Path]]) -> tuple[Placeholders, list[Problem]]:
     """What all of these directories say; a user's own comes last and counts."""
     values: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -320,13 +348,13 @@ def _is_of_the_site(data: Mapping[str, Any]) -> bool:
 
 def _items(file: Path, own: bool) -> list[_Item]:
     """A file on its way to a rule; a policy, with its many rules; of data classes, what is wrong with them."""
-    reading = _reading(file)
+    reading = reading_in(file, own=own)
     if is_classes(reading.data):
-        reading.faults += _stood(reading, lambda of, _: read_classes(of.document)[1], None) or []
+        reading.faults += stood(reading, lambda of, _: read_classes(of.document)[1], None) or []
         return [_Item(reading, own)]
     if not is_policy(reading.data):
         return [_Item(reading, own)]
-    rules = _stood(reading, _policy_rules, str(file)) or []
+    rules = stood(reading, _policy_rules, str(file)) or []
     return [_Item(reading, own), *(_Item(Reading(str(file), Document({}), rule.id), own, made=True, rule=rule) for rule in rules)]
 
 
@@ -337,16 +365,6 @@ def _policy_rules(reading: Reading, file: str) -> list[Rule]:
     return rules
 
 
-def _stood(reading: Reading, make: Callable[[Reading, _Beside], _Made], beside: _Beside) -> _Made | None:
-    """What is made of a file. What nobody foresaw keeps that file out, and says where it happened; the other rules run."""
-    try:
-        return make(reading, beside)
-    except Exception as error:  # a rule file is not trusted, and the rules beside it must go on judging
-        frame = extract_tb(error.__traceback__)[-1]
-        reading.fault(Fault("unforeseen", detail=f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"))
-        return None
-
-
 def of_original(problem: Problem, file: str) -> Problem:
     """What is wrong with a copy, said of the file that it is of; where this could not be read, that."""
     why = problems_of(Path(file)) if problem.check == "not-a-rule" else []
@@ -355,12 +373,4 @@ def of_original(problem: Problem, file: str) -> Problem:
 
 def problems_of(file: Path) -> list[Problem]:
     """What keeps a file from being read as it is now."""
-    return _reading(file).problems()
-
-
-def _reading(file: Path) -> Reading:
-    wanted = file.with_suffix(".yml").name.lower()
-    if wanted in BESIDE and file.name != wanted:  # Disabled.yml, disabled.yaml
-        return Reading(str(file), Document({}), faults=[(1, Fault("beside-name", name=file.name, wanted=wanted))])
-    document = read_file(file)
-    return Reading(str(file), document, str(document.data.get("id") or ""), list(document.faults))
+    return reading_in(file).problems()

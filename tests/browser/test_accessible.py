@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 PAGES = (
-    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "disable", "coverage", "suppressions", "duties",
-    "audit", "reports", "wall",
+    "situation", "alerts", "alert", "suppress", "assets", "asset", "network", "activity", "rules", "rule", "tuning",
+    "disable", "coverage", "suppressions", "duties", "audit", "reports", "wall",
 )  # fmt: skip
 COLOURED = ("situation", "alert", "network", "activity", "wall")  # with colours of their own: looked at in the dark, too
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("light", "dark")
@@ -45,6 +45,11 @@ def base(home: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def paths(home: Path) -> dict[str, str]:
+    return addresses(home / "store")
+
+
 def serious(page: Page, ours: bool = True) -> list[str]:
     """Faults of impact serious or critical; `ours`: of what stands in a shadow root, where Streamlit puts nothing."""
     told = cast("list[dict[str, Any]]", cast("Any", Axe()).run(page, options=RULES).response["violations"])
@@ -58,8 +63,8 @@ def serious(page: Page, ours: bool = True) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in PAGES), *((name, "dark") for name in COLOURED)])
-def test_nothing_serious_in_our_components(browser: Browser, base: str, home: Path, name: str, scheme: Literal["dark", "light"]) -> None:
-    path = addresses(home / "store")[name]
+def test_nothing_serious_in_our_components(browser: Browser, base: str, paths: dict[str, str], name: str, scheme: Literal["dark", "light"]) -> None:
+    path = paths[name]
     with visiting(browser, base, scheme) as visit:
         visit.open(f"/{path}{'&' if '?' in path else '?'}lang=en&range=all")
         visit.page.wait_for_timeout(800)

@@ -187,6 +187,13 @@ class Samples(NamedTuple):
     time: int | None
 
 
+class Counting(Listing):
+    """Of each line only what is counted."""
+
+    def _line(self, operation: Any, given: Handed) -> dict[str, object]:  # noqa: ARG002  (as printed, it says more)
+        return {"protocol": protocols()[int(operation.protocol)].name}
+
+
 class Hearing(Listing):
     """Lines as printed, with the values that become points: `told` by the packet, `answered` by the response."""
 
@@ -220,7 +227,7 @@ def heard(capture: str) -> Heard:
 
 def _hear(path: Path, keep: bool) -> Heard:
     (capture,) = find([str(path)])
-    listing, kept, operations = Hearing(str(path)), Lines(), Counter[str]()
+    listing, kept, operations = (Hearing if keep else Counting)(str(path)), Lines(), Counter[str]()
     source = open_capture(capture)
     try:
         for _ in listing.listen(source, lambda: bool(listing.lines)):

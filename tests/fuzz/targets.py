@@ -299,8 +299,9 @@ def _junk(rows: int, dtype: Any, fill: int, ends: bool) -> Any:
 
 def _dissected(protocol: Protocol, given: list[Message], fill: int, ends: bool) -> tuple[Any, Any, Any, Any, bool]:
     scattered, places = _scatter([message.data for message in given], fill)
-    region, at = np.zeros(REGION, np.uint8), REGION if ends else 0  # messages lie at the guarded page
-    memory = guarded(np.concatenate([region, scattered] if ends else [scattered, region]), ends)
+    at = REGION if ends else 0  # messages lie at the guarded page
+    memory = guarded(np.zeros(REGION + len(scattered), np.uint8), ends)
+    memory[at : at + len(scattered)] = scattered
     messages, places = guarded(table(len(given), MESSAGE), ends), [at + place for place in places]
     _fill_messages(messages, given, places)
     operations = _junk(room_for(given, protocol.operations_each, OPERATION_OCTETS), OPERATION, fill, ends)
