@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute
 
+from balefire.absence import Absence
 from balefire.ahead import ahead, due_of
 from balefire.keeping import Keeping
 from balefire.naming import Names
@@ -143,6 +144,7 @@ class Replay:
         self._judging: dict[str, list[Detector]] = {}
         self._resuming = Resuming(store, plan.observer if plan.resume else None, self._learned, lambda text: self.note(text))
         self._let_go = b""  # what the store keeps of `forgotten`
+        self._absence = Absence(store, plan.observer if plan.resume else None, lambda text: self.note(text))
         self._baseline = ""  # the version of what was learned
         self._own: dict[str, int] = {}  # by key, as severe as if the store had been empty: what is counted is this run's alone
 
@@ -249,6 +251,8 @@ class Replay:
         waiting, judges = Waiting(), self._judging
         history = self.plan.observer or capture.path
         marks = self.keeping.begin(history, capture)
+        if capture.pipe and (begun := self._absence.begin()):
+            self.outbox.put(Commit(state=begun))
 
         def judged() -> None:
             if history not in judges and capture.error is None:  # captures of one observer are one history
@@ -265,9 +269,10 @@ class Replay:
                 if changed:
                     self._commit(Waiting(), ruling, history, sensor)
                 continue
+            batch = self._absence.mark(batch, sensor.totals.first)
             self._files[self.plan.observer_of(capture)] = capture.name
             self.tally.count(batch)
-            for piece in _pieces(with_context(batch, self._known.plant), lambda: self._rows):
+            for piece in pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
                 every = (finding for judge in judges[history] for finding in judge.judge(piece))
                 found = ruling.stamped(every, self._baseline)
@@ -323,7 +328,7 @@ class Replay:
         if (let_go := forgetting.kept(chain.from_iterable(self._judging.values()))) != self._let_go:
             state |= {forgetting.STATE: let_go}
             self._let_go = let_go
-        state |= self._resuming.state(self._judging.get(history, ()), batch.activities, last)
+        state |= self._resuming.state(self._judging.get(history, ()), batch.activities, last) | (self._absence.end(sensor.now) if last else {})
         self.outbox.put(Commit(batch, tuple(waiting.findings), (), assets, state, evidence=evidence))
 
     def _deliver(self, given: Commit) -> None:
@@ -399,13 +404,13 @@ class Replay:
         }
 
 
-def _pieces(batch: Batch, rows: Callable[[], int]) -> Iterator[Batch]:
+def pieces(batch: Batch, rows: Callable[[], int]) -> Iterator[Batch]:
     """A batch cut so that what may be found in one piece takes bounded memory; how rows are cut never changes what is found. `rows`: of the next one."""
     at = 0
     while at == 0 or at < batch.activities.num_rows:
         part = batch.activities.slice(at, rows())
-        yield Batch(part, batch.points, batch.coverage) if at == 0 else Batch(part)
         at += max(part.num_rows, 1)
+        yield Batch(part) if at < batch.activities.num_rows else Batch(part, batch.points, batch.coverage)  # that tells that all is there
 
 
 def _earliest(batch: Batch) -> int | None:

@@ -9,9 +9,8 @@ import zlib
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.times import shown
+from balefire.times import both
 from detectors.rulebook.problems import text
-from records.model import Text
 from records.query import Query
 from records.search import Match
 from records.store.columns import newest_of
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from detectors.detector import Detector
+    from records.model import Text
     from records.store.contract import Store
 
 FORM: Final = 1
@@ -66,7 +66,7 @@ class Resuming:
         return True
 
     def _tell(self, anew: Sequence[str]) -> None:
-        self._note(text("detectors.resume.from", until=_shown(self._until)))
+        self._note(text("detectors.resume.from", until=both(self._until)))
         missed = self._store.count("activity", Query(since=self._until + 1, where=Match("observer.name", self._observer or "", cased=True)))
         if missed:
             self._note(text("detectors.resume.missed", count=f"{missed:,}"))
@@ -88,7 +88,3 @@ class Resuming:
 
     def _digest(self, name: str) -> str:
         return blake2b(self._learned.get(name) or b"", digest_size=8).hexdigest()
-
-
-def _shown(time: int) -> Text:
-    return Text(shown(time, "en"), shown(time, "zh"))

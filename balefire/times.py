@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from records.model import Text
 from records.nesting import SECOND
 
 _DAY: Final = 86_400 * SECOND
@@ -16,6 +17,11 @@ def shown(time: int | None, language: str) -> str:
         return "–"
     when = datetime.fromtimestamp(time // SECOND, UTC)
     return f"{when:%Y-%m-%d %H:%M:%S}" if language == "zh" else f"{when.day} {when:%b %Y, %H:%M:%S}"
+
+
+def both(time: int) -> Text:
+    """The same in both languages."""
+    return Text(shown(time, "en"), shown(time, "zh"))
 
 
 def span(first: int, last: int, language: str) -> str:

@@ -322,6 +322,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
         "抓包时钟向前跳变为 1：数分钟无数据包之后，会话仍从原处继续",
     ),
     Field("clock_back", "double", "seconds by which the clock stepped back: conversations go on at a time before", "抓包时钟回跳的秒数：会话在更早的时间继续"),
+    Field(
+        "absent", "double", "seconds before the first packet of this window of which nothing, or not all, is stored: the sensor did not run, or was killed",
+        "本时间窗首个数据包之前没有存储或存储不全的秒数：探针未运行或被强制终止",
+    ),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "rows shed under overload", "过载丢弃行"),
     Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 Row = dict[str, Any]
-PAGE: Final = 2_000
+PAGE: Final = 5_000
 SITED: Final = frozenset({"activity", "finding", "asset", "coverage"})  # tables whose rows say at which site
 
 
@@ -59,7 +59,6 @@ class Source:
                 return
             asked = replace(asked, after=str(page[-1]["id"]))
 
-    def named(self, table: str, identities: Sequence[str]) -> Iterator[Row]:
+    def named(self, table: str, identities: Sequence[str]) -> list[Row]:
         """The rows of these identities."""
-        for start in range(0, len(identities), PAGE):
-            yield from flat(TABLES[table], self.store.read(table, Query(ids=tuple(identities[start : start + PAGE]))))
+        return flat(TABLES[table], self.store.read(table, Query(ids=tuple(identities)))) if identities else []

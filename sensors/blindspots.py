@@ -22,12 +22,13 @@ COUNTS: Final = (
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
-    "clock_back", "refused",
+    "clock_back", "absent", "refused",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
+STEPPED, ABSENT = "clock", "absent"  # the clock stepped, the sensor did not run
 SIDES: Final = ("requests_only", "answers_only")
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
@@ -74,7 +75,8 @@ class Sums:
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, how far ahead at worst; of all samples
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
     sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
-    windows: dict[str, dict[int, bool]] = field(default_factory=dict[str, dict[int, bool]])  # by capture; True: the clock stepped before it
+    windows: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])  # by capture; why there may be none before it
+    absent: float = 0.0  # seconds in which the sensor did not run
     back: float = 0.0  # seconds that the clock stepped back at worst
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
     halves: dict[tuple[str | None, str], Counter[str]] = field(default_factory=dict[tuple[str | None, str], Counter[str]])  # servers: worst window
@@ -82,7 +84,8 @@ class Sums:
     def add(self, row: dict[str, Any]) -> None:
         """One window; its `COUNTS` are added up for many at once."""
         if row["packets"]:
-            self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = bool(row["clock_steps"])
+            self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = STEPPED if row["clock_steps"] else ABSENT if row["absent"] else ""
+        self.absent += row["absent"] or 0.0
         self.back = max(self.back, row["clock_back"] or 0.0)
         for side in SIDES:
             if row[side]:
@@ -145,8 +148,8 @@ class Sums:
         silent = stepped = 0
         for seen in self.windows.values():
             steps = [(later - earlier - 1, seen[later]) for earlier, later in pairwise(sorted(seen))]
-            stepped += sum(step for step, clock in steps if clock)
-            long = sum(step for step, clock in steps if step >= SILENT and not clock)
+            stepped += sum(step for step, why in steps if why == STEPPED)
+            long = sum(step for step, why in steps if step >= SILENT and not why)
             silent += long if len(seen) > long else 0
         return silent, stepped
 
@@ -264,6 +267,9 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
     if sums.back:
         yield Spot("clock_back", place, 60, {"seconds": sums.back})
+    if sums.absent:
+        seen = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000
+        yield Spot("absent", place, 100 * sums.absent / (seen + sums.absent), {"seconds": sums.absent})
     if silent:
         share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
         yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})

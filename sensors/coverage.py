@@ -41,6 +41,7 @@ COUNTED: Final = (
     "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:],
     "resumed", "torn", "returned", "strayed", "back",
 )  # fmt: skip
+HELD: Final = 64  # rows that wait at most, where nothing else asks for them
 BREAK: Final = 3  # windows without a packet after which it is told whether the clock stepped
 ALIKE: Final = 0.5  # share of such a pause by which the capture must have gone ahead of a clock on the wire, to have stepped
 OTHERS: Final = "others"  # the interfaces that have no place of their own
@@ -311,19 +312,24 @@ class CoverageLog:
             if count[name]:
                 totals.tunnels[name] = totals.tunnels.get(name, 0) + count[name]
 
-    @property
-    def waiting(self) -> bool:
-        """Are there rows to take?"""
-        return bool(self._rows)
+    def urgent(self, closed: int) -> bool:
+        """Is the clock set back, or are there many rows of windows that ended by then?"""
+        return any(row["clock_back"] for row in self._rows) or sum(_is_due(row, closed) for row in self._rows) >= HELD
 
-    def take(self) -> pa.Table:
-        """The rows since the last call. The first interface's keep the identities that they had when nobody told interfaces apart."""
-        rows, self._rows = self._rows, []
+    def take(self, closed: int) -> pa.Table:
+        """The rows of windows that ended by then. The first interface's keep the identities that they had when nobody told interfaces apart."""
+        rows = [row for row in self._rows if _is_due(row, closed)]
+        self._rows = [row for row in self._rows if not _is_due(row, closed)]
         for row in rows:
             own = (f"\x1f{row['interface']}" if row["place"] else "") + (f"\x1f{row['part']}" if row["part"] else "")
             identity = hashlib.blake2b(f"{self._origin.salt}\x1fcoverage\x1f{row['@timestamp']}{own}".encode(), digest_size=10).hexdigest()
             row |= {"id": identity, "observer.name": self._origin.observer, "observer.site": self._origin.site}
         return arrow_table(COVERAGE, {name: [row.get(name) for row in rows] for name in COVERAGE.names}, len(rows))
+
+
+def _is_due(row: dict[str, Any], closed: int) -> bool:
+    """Is its window over? That a clock was set back is told at once."""
+    return bool(row["event.end"] <= closed or row["clock_back"])
 
 
 def _steps(count: dict[str, int], pause: int, moves: Sequence[tuple[int, int]]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Decoder:
         self._spread = np.zeros(HOSTS, np.uint64)  # [host] → its address, spread over all bits
         self.packets: Any = self._rows[:0]
         self.times: Any = self.packets.time
+        self._decoded = False
         self._forget()
 
     def _forget(self) -> None:
@@ -50,10 +51,14 @@ class Decoder:
         self._count = source.batch(self.arena, fragments.OCTETS, self._rows)
         self.packets = self._rows[: self._count]
         self.times = self.packets.time.copy()
+        self._decoded = False
         return self._count
 
     def decode(self, begin: int = 0, end: int | None = None) -> None:
-        """Fill the rest of the rows, of all or of some of them. Numbers of hosts hold until more is decoded."""
+        """Fill the rest of the rows, of all (once) or of some of them. Numbers of hosts hold until more is decoded."""
+        if self._decoded:
+            return
+        self._decoded = begin == 0 and end is None
         if self._clock[0].hosts > HOSTS - MOST_ADDRESSES * self._count:
             self._forget()
         self._sightings.time = -1

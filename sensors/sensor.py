@@ -25,6 +25,7 @@ from sensors.engine.tables import (
     FOREVER,
     HISTORY,
     HOST,
+    LATENESS,
     MESSAGE,
     OPERATION,
     PACKET,
@@ -163,6 +164,11 @@ class Sensor:
         return totals
 
     @property
+    def now(self) -> int:
+        """Up to when it has listened: the time of a packet, or that which passed without one."""
+        return int(self.clock[0].now)
+
+    @property
     def unknown(self) -> dict[str, Unknown]:
         """What was not understood so far, in the windows that are closed."""
         return self._coverage.totals.unknown
@@ -179,16 +185,20 @@ class Sensor:
         return self.release.inventory.assets(self.hosts)
 
     def listen(self, source: Source, due: Callable[[], bool] | None = None) -> Iterator[Batch]:
-        """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner."""
+        """Everything the source has; the last batch holds all that was left. Where it is `due`, what is there comes sooner.
+
+        A window's coverage comes with the last of its activities and points, or later: so it tells that all of the window is there.
+        """
         self._bind()
         source.patient = False
         try:
             while self._batch(source):
-                soon = bool(due and due())
-                if soon or self.release.activities or self.release.points or self._coverage.waiting:
-                    yield self._take(soon)
+                closed = self._clock.now - LATENESS
+                everything = bool(due and due()) or self._coverage.urgent(closed)
+                if everything or self.release.activities or self.release.points:
+                    yield self._take(everything, closed)
             self._finish()
-            yield self._take(everything=True)
+            yield self._take(True, FOREVER)
         finally:
             self._relay.close()
 
@@ -431,8 +441,8 @@ class Sensor:
             lambda: (self._relieve(none), self._forget(none, 0), self._free_hosts(none)),
         )
 
-    def _take(self, everything: bool) -> Batch:
-        """What has been named; with `everything` also what only has left."""
+    def _take(self, everything: bool, closed: int) -> Batch:
+        """What has been named; with `everything` also what only has left, and the coverage of windows that were over by then."""
         release = self.release
         if everything:
             self._relay.do(release.name)
@@ -441,7 +451,7 @@ class Sensor:
         return Batch(
             activities=pa.concat_tables(activities or [release.naming.activities(release.rows[:0])]),
             points=pa.concat_tables(told or [release.naming.points(release.point_rows[:0])]),
-            coverage=self._coverage.take(),
+            coverage=self._coverage.take(closed if everything else 0),
         )
 
     def _age_flows(self, now: int) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensors import spans
 from sensors.decoding import Decoder
+from sensors.engine.tables import FOREVER
 from sensors.pcapng import Interface, Packet
 from sensors.sensor import BATCH
 from sensors.sources.pcap import open_capture
+from sensors.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +54,12 @@ class Selection:
         """Does it leave nothing out?"""
         return self == Selection()
 
+    def reaches(self, span: Span) -> bool:
+        """May there be something for it?"""
+        in_time = (self.since is None or span.last >= self.since) and (self.until is None or span.first < self.until)
+        parties = [each for each in (self.asset, *(self.between or ())) if each]
+        return in_time and all(span.has(party.addresses | party.link) for party in parties)
+
     def rows(self, decoder: Decoder) -> Any:
         """The rows of a batch that it takes."""
         taken = np.ones(len(decoder.packets), bool)
@@ -80,11 +89,15 @@ class Slice:
 
     def packets(self) -> Iterator[tuple[int, Packet]]:
         """Each with its number in the capture."""
-        if self.error is not None:
+        place = spans.place_of(self._capture)  # of the file as it is now
+        reaching = spans.known(place)
+        if self.error is not None or (reaching and not self._selection.reaches(reaching)):
             return
-        decoder = Decoder(BATCH)
+        decoder, span = Decoder(BATCH), Span(FOREVER, -1)
         with closing(open_capture(self._capture)) as source:
             while decoder.read(source):
+                if place and not reaching:
+                    span.add(decoder)
                 known: dict[int, Interface] = {}
                 packets = decoder.packets
                 for row in self._selection.rows(decoder):
@@ -92,3 +105,5 @@ class Slice:
                     interface = known.get(number) or known.setdefault(number, Interface(*source.interface(number)))
                     yield int(packet.number), Packet(int(decoder.times[row]), int(packet.wire), decoder.octets(row), interface)
             self.error = source.error
+        if not reaching and self.error is None:
+            spans.remember(place, span)

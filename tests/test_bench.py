@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench import elastic, rules
+from records.store import open_store
+from tests.bench import elastic, history, rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,17 @@ def test_a_bench_of_stores_fails_where_writing_is_too_slow(
     assert "elasticsearch, 200 more" in told
     assert "embedded, 600 activities" in told
     assert told.count("p95") == 8
+
+
+def test_a_bench_of_a_store_that_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = open_store(str(tmp_path), True)
+    history.fill(store, 1, 300)
+    store.close()
+    monkeypatch.setattr(sys, "argv", ["elastic", "--of", str(tmp_path)])
+    elastic.main()
+    told = capsys.readouterr().out
+    assert "embedded, 300 activities: " in told
+    assert told.count("p95") == 4
 
 
 def test_a_bench_of_stores_ends_in_time(capsys: pytest.CaptureFixture[str]) -> None:

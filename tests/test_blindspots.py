@@ -74,7 +74,8 @@ def test_every_blind_spot_has_its_words() -> None:
         "encrypted": '[{"name": "ssh", "port": "tcp/22", "bytes": 9, "conversations": 1}]', "vlans": '[{"requests": 1, "answers": 2, "conversations": 1}]',
         "datagrams": '[{"protocol": "enip", "conversations": 4, "requests_only": 2, "answers_only": 1}]',
     }  # fmt: skip
-    late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0}]
+    stepped = {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0, "absent": 90.0}
+    late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), stepped]
     found = account(everything, *late).spots() + account({"one_sided": 1}).spots() + account({"refused": 2}).spots()
     known = {key.split(".")[2] for key in catalogue() if key.startswith("coverage.spot.")}
     assert {spot.key for spot in found} == known
@@ -112,6 +113,8 @@ def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
     assert [spot.key for spot in spots(*before, *after)] == ["silent"]
     assert told(*before, *stepped) == ["the clock of the capture stepped forward by 1 h: no time passed, conversations go on where they were"]
     assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
+    absent = [{**after[0], "absent": 3600.0}, *after[1:]]
+    assert told(*before, *absent) == ["for 1 h this sensor did not run, or was killed before it had stored what it heard"]
 
 
 def test_directions_of_datagrams_are_told_by_protocol() -> None:

@@ -184,6 +184,36 @@ def test_the_image_is_made_from_what_is_there(monkeypatch: pytest.MonkeyPatch, c
     assert written == [told["HOME"]], "all else of the container is read-only"
 
 
+APT: Final = re.compile(r"apt-get install ((?:[a-z-]\S* ?)+)")
+LISTS: Final = sorted(Path("/var/lib/apt/lists").glob("*_main_binary-*_Packages*"))
+
+
+def packages(text: str) -> set[str]:
+    """What a text has installed of Debian."""
+    (said,) = APT.findall(re.sub(r"\s*\\\n\s*", " ", text))
+    return {word for word in said.split() if not word.startswith("--")}
+
+
+def test_the_image_has_of_debian_what_a_machine_has() -> None:
+    """An image of Python brings `venv`, `libcap2-bin` gives the one right that systemd gives there."""
+    image, machine = (packages((ROOT / name).read_text("utf-8")) for name in ("deploy/Containerfile", "docs/growing.md"))
+    assert image - {"libcap2-bin"} == machine - {"python3-venv"}
+    assert machine >= {"tshark", "fonts-noto-cjk", "libpango-1.0-0"}
+
+
+@pytest.mark.skipif(not LISTS or shutil.which("apt-cache") is None, reason="no lists of Debian's packages (apt-get update)")
+def test_its_packages_are_debian_s() -> None:
+    for name in sorted({*packages((DEPLOY / "Containerfile").read_text("utf-8")), "python3-venv"}):
+        subprocess.run(["apt-cache", "show", name], check=True, capture_output=True)
+    assert subprocess.run(["apt-cache", "show", "no-such-package"], check=False, capture_output=True).returncode != 0, "it looks"
+
+
+def test_the_lock_of_the_image_is_of_extras_that_there_are() -> None:
+    (told,) = (line for line in (ROOT / "Makefile").read_text("utf-8").splitlines() if "--output-file requirements-container.txt" in line)
+    extras: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert set(re.findall(r"--extra (\w+)", told)) == {"oidc", "reports"} < set(extras)
+
+
 def test_only_who_may_drop_what_is_old_keeps_house(compose: dict[str, Any]) -> None:
     for name in ("sensor", "replay", "housekeeping"):
         told = compose["services"][name]["environment"]

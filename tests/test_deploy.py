@@ -13,7 +13,7 @@ from balefire.cli import main
 from deploy.elasticsearch.server import ROLES
 from records.schema import TABLES
 from records.store.cluster import address
-from records.store.templates import BESIDE, LEDGER, PRIORITY, STAGED, Names, components, templates
+from records.store.templates import BESIDE, BY_PERIOD, LEDGER, PRIORITY, STAGED, Names, components, templates
 
 ROOT = Path(__file__).parents[1]
 PRIVILEGES = {"all", "read", "view_index_metadata", "monitor", "create_index", "index", "delete", "maintenance"}
@@ -57,6 +57,9 @@ def test_templates_are_whole() -> None:
         assert body["priority"] == PRIORITY
         assert set(body["composed_of"]) <= set(parts)
         assert all(pattern.startswith(name) for pattern in body["index_patterns"])
+    small = {name for name, body in made.items() if body["template"].get("settings", {}).get("index", {}).get("codec") == "best_compression"}
+    assert small == {names.of(name) for name in BY_PERIOD}, "rows of the others are read one by one, for which it takes many times as long"
+    assert "codec" not in parts["balefire@settings"]["template"]["settings"]["index"]
     mapping = parts["balefire-activity@mappings"]["template"]["mappings"]
     assert mapping["dynamic"] == "strict"
     for field in TABLES["activity"].fields:

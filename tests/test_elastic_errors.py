@@ -37,15 +37,17 @@ def _impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @contextmanager
-def answering(status: int, body: Any, headers: dict[str, str] = ELASTIC, version: str = "8.19.0") -> Generator[tuple[str, list[dict[str, str]]]]:
-    """A server that says its version and answers everything else so; (its address, the headers that it was sent)."""
+def answering(
+    status: int, body: Any, headers: dict[str, str] = ELASTIC, version: str = "8.19.0", *, root: bool = True
+) -> Generator[tuple[str, list[dict[str, str]]]]:
+    """A server that says its version (at the `root`) and answers everything else so; (its address, the headers that it was sent)."""
     heard: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             heard.append({name.lower(): value for name, value in self.headers.items()})
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            first = self.path == "/" and status != 401
+            first = root and self.path == "/" and status != 401
             said = json.dumps({"version": {"number": version}} if first else body).encode()
             self.send_response(200 if first else status)
             for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(said))}.items():
@@ -104,11 +106,33 @@ def test_answers(status: int, body: Any, key: str, word: str) -> None:
         assert error.status == 4
 
 
-def test_what_is_no_elasticsearch_or_an_old_one() -> None:
+def test_what_is_no_elasticsearch() -> None:
     with answering(200, {}, headers={}) as (where, _):
         failing(lambda: open_store(where), "elastic.product", where)
-    with answering(200, {}, version="7.17.29") as (where, _):
-        failing(lambda: open_store(where), "elastic.version", "7.17.29", "8")
+
+
+@pytest.mark.parametrize("version", ["7.17.29", "10.0.0"])
+def test_versions_that_it_does_not_talk_to(version: str) -> None:
+    with answering(200, {}, version=version) as (where, _):
+        failing(lambda: open_store(where), "elastic.version", version, "8", "9")
+
+
+@pytest.mark.parametrize("version", ["8.0.0", "8.19.21", "9.0.0", "9.4.1"])
+def test_versions_that_it_talks_to_are_asked_as_8(version: str) -> None:
+    """A server 9 takes requests that say they are compatible with 8, on both headers (Elastic's page on API compatibility)."""
+    with answering(404, {"found": False}, version=version) as (where, heard):
+        failing(lambda: open_store(where), "store.missing")
+    asked = [headers[name] for headers in heard for name in ("accept", "content-type") if name in headers]
+    assert len(heard) > 1
+    assert len(asked) >= len(heard)
+    assert set(asked) == {"application/vnd.elasticsearch+json; compatible-with=8"}
+
+
+def test_a_server_that_no_longer_takes_requests_of_8() -> None:
+    reason = "Accept version must be either version 10 or 9, but found 8."
+    error = {"type": "media_type_header_exception", "reason": "Invalid media-type value on headers [Accept]", "caused_by": {"reason": reason}}
+    with answering(400, {"error": error}, root=False) as (where, _):
+        failing(lambda: open_store(where), "elastic.newer", "9", "version 10 or 9", where)
 
 
 def test_nobody_there() -> None:

@@ -164,6 +164,14 @@ def test_no_silence_is_claimed_where_the_clock_stepped() -> None:
     assert kinds(later(13, clock_steps=0)) == ["coverage-silent"]
 
 
+def test_no_silence_is_claimed_where_the_sensor_did_not_run() -> None:
+    """Nor of an interface that says nothing before others do."""
+    assert kinds(later(13, absent=720.0)) == []
+    beside = later(13, interface="e2", absent=720.0)
+    assert kinds(beside, later(15)) == []
+    assert kinds(beside, later(20)) == ["coverage-silent"]
+
+
 def test_drops_are_told_when_they_begin() -> None:
     (finding,) = judged({"dropped": 100}, {}, {"dropped": 50}, {}, {}, {}, {"dropped": 10})
     assert finding.title.en == "interface e1 of S7 began to drop packets: 100"

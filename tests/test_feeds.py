@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import socket
 import struct
@@ -243,6 +244,8 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     folder.mkdir()
     (folder / "first.pcap").write_bytes(pcap(first.packets))
     (folder / ".hidden").write_bytes(b"nothing")
+    (folder / "read").mkdir()
+    (folder / "read" / doors.READING).write_text("first.pcap")  # as whoever was killed while reading it leaves it
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
         content = gzip.compress(pcap(second.packets))
         with (folder / "second.pcap.gz").open("wb") as file:
@@ -256,12 +259,37 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
         (folder / "last.pcap").write_bytes(pcap(first.packets))
         heard.has(2 * len(first.packets) + len(second.packets))
         heard.wait(lambda: len(ticks(heard.out.read_bytes())) > 3)
+        heard.wait((folder / "read" / "last.pcap").exists)
+        with (folder / "read" / "last.pcap").open("ab") as file:  # by one who thinks that it is where it was
+            file.write(b"more")
+        heard.hears("grew")
+    assert [told["half"] for told in heard.said if "half" in told] == [str(folder / "first.pcap")]
+    assert [told["grew"] for told in heard.said if "grew" in told] == [str(folder / "read" / "last.pcap")]
     assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
     assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
     assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "last.pcap"}
     (problem,) = [told for told in heard.said if "error" in told]
     assert (problem["error"], problem["values"]["file"]) == ("capture.unknown", str(folder / "third.pcap"))
     assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "SETTLED_S", 0.5)
+    path = tmp_path / "growing.pcap"
+    path.write_bytes(b"one")
+
+    def write_on() -> None:
+        time.sleep(0.1)
+        with path.open("ab") as file:
+            file.write(b"two")
+
+    threading.Thread(target=write_on).start()
+    with path.open("rb", buffering=0) as file:
+        assert doors.Growing(file, threading.Event()).readall() == b"onetwo"
+        os.utime(path, (1, 1))
+        begun = time.monotonic()
+        assert doors.Growing(file, threading.Event()).read(1) == b""
+        assert time.monotonic() - begun < 0.4, "nobody has written it for long"
 
 
 def test_a_folder_that_cannot_be_read_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

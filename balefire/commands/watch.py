@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 END_S: Final = 10.0  # that a listener may take until it has ended
 AMBIENT, CLEAR_ALL, NO_NEW_PRIVILEGES = 47, 4, 38  # linux/prctl.h
-NEWS: Final = ("gone", "back", "came", "left", "away", "crowded", "unrecorded", "recorded")  # what a listener says, by its name in the catalogue
+NEWS: Final = ("gone", "back", "came", "left", "away", "crowded", "half", "grew", "unrecorded", "recorded")  # by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered"}
 CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 

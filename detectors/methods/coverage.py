@@ -43,7 +43,7 @@ STEP: Final = 1.0  # seconds that a clock is off from what it was
 FALLS: Final = {"grade": 10.0, "sides": 50.0}  # points below what was usual
 COLUMNS: Final = (
     "id", "observer.name", "observer.site", "interface", "file", "@timestamp", "packets", "grade", "decoded_bytes", "undecoded_bytes", "lost", "talks",
-    "requests_only", "answers_only", "datagrams", "dropped", "clock_ahead", "clock_steps",
+    "requests_only", "answers_only", "datagrams", "dropped", "clock_ahead", "clock_steps", "absent",
 )  # fmt: skip
 RESPOND: Final = {
     "grade": ("traffic", "mirror", "doubt"), "sides": ("mirror", "doubt"), "drops": ("capture", "doubt"), "clock": ("time",),
@@ -147,6 +147,8 @@ class Coverage:
 
     def _judged(self, row: Row) -> Iterator[Finding]:
         key, window = (row["observer.name"] or "", row["interface"] or ""), row["@timestamp"] // MINUTE
+        if row["absent"]:
+            self._skip(key[0], window)
         yield from self._silences(row, key, window)
         one = self._known.pop(key, None) or Interface()
         self._known[key] = one  # the one heard of last
@@ -157,6 +159,12 @@ class Coverage:
             yield from self._compared(row, one.signal(kind), kind, value, window)
         if row["packets"]:
             _heard(one, row["file"] or "", window)
+
+    def _skip(self, observer: str, window: int) -> None:
+        """Before this window the sensor did not run: for all its interfaces that time is none."""
+        for (of, _), one in self._known.items():
+            if of == observer and (gap := window - 1 - one.last) > 0:
+                one.first, one.last = one.first + gap, one.last + gap
 
     def _silences(self, row: Row, key: tuple[str, str], window: int) -> Iterator[Finding]:
         """Interfaces of this observer that went silent, now that it is so late: of one capture, for between two nobody listened."""

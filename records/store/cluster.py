@@ -31,7 +31,7 @@ T = TypeVar("T")
 PREFIX: Final = "balefire"
 VARIABLE: Final = "BALEFIRE_ELASTICSEARCH_"
 TIMEOUT_S: Final = 60.0
-LEAST_VERSION: Final = 8
+VERSIONS: Final = (8, 9)  # the client asks for what version 8 answers, which 9 takes too, and 10 refuses: it goes back to the version before it alone
 for _name in ("elastic_transport", "elasticsearch"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
 _GONE: Final = {"index_closed_exception": "elastic.closed", "index_not_found_exception": "elastic.missing"}
@@ -110,19 +110,18 @@ def _secret(name: str) -> str:
 
 
 def check_version(client: Elasticsearch, place: Address) -> str:
-    """The server's version. Raises StoreError for one that is too old; a user who may not ask is not asked."""
-    version = ""
+    """The server's version. Raises StoreError for one that is too old or too new; a user who may not ask is not asked."""
     try:
         version = str(client.info()["version"]["number"])
-    except (elasticsearch.AuthorizationException, elasticsearch.BadRequestError):
-        return version
+    except elasticsearch.AuthorizationException:
+        return ""
     except elasticsearch.ApiError as error:
-        if error.status_code != 405:  # some builds do not answer at the root
+        if error.status_code not in {400, 405}:  # some builds do not answer at the root
             raise
         nodes: dict[str, Any] = client.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
         version = min(str(node["version"]) for node in nodes.values())
-    if int(version.split(".")[0]) < LEAST_VERSION:
-        raise StoreError("elastic.version", place=place.shown, found=version, least=LEAST_VERSION)
+    if not VERSIONS[0] <= int(version.split(".")[0]) <= VERSIONS[1]:
+        raise StoreError("elastic.version", place=place.shown, found=version, least=VERSIONS[0], most=VERSIONS[1])
     return version
 
 
@@ -188,6 +187,8 @@ def refusal(place: Address, status: int, body: object) -> StoreError:
         return StoreError("elastic.red", place=shown, reason=reason)
     if kind == "validation_exception" and "maximum" in reason and "shards open" in reason:
         return StoreError("elastic.shards", place=shown, reason=reason)
+    if kind == "media_type_header_exception":
+        return StoreError("elastic.newer", place=shown, reason=reason, most=VERSIONS[1])
     if status == 413:
         return StoreError("elastic.too_large", place=shown, reason=reason or "413")
     if kind in _GONE:

@@ -178,21 +178,24 @@ def table_of(table: Table, sources: Sequence[Mapping[str, Any]], names: Sequence
     schema: Any = arrow_schema(table)
     wanted: list[Any] = [schema.field(name) for name in names or table.names]
     fields = {field.name: field for field in table.fields}
-    array: Any = pa.array
-    columns = [_column(fields[each.name], each.type, [_at(source, *place(each.name)) for source in sources], array) for each in wanted]
+    holders: dict[tuple[str, ...], list[Any]] = {(): list(sources)}
+    columns: list[Any] = []
+    for each in wanted:
+        branches, leaf = place(each.name)
+        columns.append(_column(fields[each.name], each.type, [holder.get(leaf) for holder in _holders(holders, branches)]))
     return pa.table(columns, schema=pa.schema(wanted))
 
 
-def _at(source: Mapping[str, Any], branches: tuple[str, ...], leaf: str) -> Any:
-    branch: Any = source
-    for step in branches:
-        branch = branch.get(step)
-        if branch is None:
-            return None
-    return branch.get(leaf)
+def _holders(known: dict[tuple[str, ...], list[Any]], branches: tuple[str, ...]) -> list[Any]:
+    """Of each document the object that fields stand in, an empty one where it has none; looked for once."""
+    if branches not in known:
+        *above, last = branches
+        known[branches] = [holder.get(last) or {} for holder in _holders(known, tuple(above))]
+    return known[branches]
 
 
-def _column(field: Field, kind: Any, values: list[Any], array: Callable[..., Any]) -> Any:
+def _column(field: Field, kind: Any, values: list[Any]) -> Any:
+    array: Any = pa.array
     if field.type == "date":
         return array(values, pa.string()).cast(kind)
     if field.type == "double":

@@ -213,9 +213,9 @@ class ElasticStore:
         settings = self.cluster.ask(lambda: self.cluster.client.indices.get_settings(index=self.names.of("*"), name="index.blocks.*")).body
         return sorted(name for name, body in settings.items() if "true" in str(body).casefold())
 
-    def octets(self) -> int:
-        """What the indices of this store take on disk, copies not counted."""
-        told = self.cluster.ask(lambda: self.cluster.client.indices.stats(index=self.names.of("*"), metric="store")).body
+    def octets(self, table: str = "*") -> int:
+        """What the indices of this store, or of a table, take on disk, copies not counted."""
+        told = self.cluster.ask(lambda: self.cluster.client.indices.stats(index=self.names.of(table), metric="store")).body
         return int(told["_all"]["primaries"]["store"]["size_in_bytes"])
 
     def strangers(self) -> list[str]:

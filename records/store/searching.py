@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 PART: Final = 5000  # rows of an answer
-BUCKETS: Final = 30_000  # of an answer: each one goes over all rows again, and a server gives 65,536 at most where nobody set it otherwise
+BUCKETS: Final = 30_000  # of an answer: more take longer than going over all rows again, and a server gives 65,536 at most where nobody set it otherwise
+AS_IT_LIES: Final = ["_shard_doc"]  # the order in which rows lie on the disk: in any other, a row is read for forty times as long
 KEPT: Final = "5m"  # how long the server keeps a point in time between two parts
 MILLISECOND: Final = 1_000_000
 
@@ -84,14 +85,17 @@ class Searcher:
 
     def page(self, source: Source, query: Query) -> pa.Table:
         """The rows of a page, sorted."""
-        body: Body = {"query": source.query(query), "sort": _sort(source.table, query), "source_excludes": [OWN], "track_total_hits": False}
+        body: Body = {"query": source.query(query), "sort": _sort(source.table, query), "track_total_hits": False}
         if query.after:
             body["search_after"] = self._mark(source, query)
         if query.limit is not None and query.limit <= PART:
             hits = self.search(source, body | {"size": max(0, query.limit)})["hits"]["hits"]
             return table_of(source.table, [hit["_source"] for hit in hits])
-        parts = [table_of(source.table, [hit["_source"] for hit in hits]) for hits in self.parts(source, body, query.limit)]
-        return pa.concat_tables([arrow_schema(source.table).empty_table(), *parts])
+        keys = _sorted_here(source.table, query) if query.limit is None and not query.after else []
+        asked = body | {"sort": AS_IT_LIES} if keys else body
+        parts = [table_of(source.table, [hit["_source"] for hit in hits]) for hits in self.parts(source, asked, query.limit)]
+        whole: Any = pa.concat_tables([arrow_schema(source.table).empty_table(), *parts])
+        return whole.sort_by(keys) if keys else whole
 
     def _mark(self, source: Source, query: Query) -> list[Any]:
         """What the row `query.after` is sorted by."""
@@ -103,7 +107,7 @@ class Searcher:
 
     def stream(self, source: Source, query: Query, names: Sequence[str], *, ordered: bool) -> Iterator[pa.Table]:
         """These columns of the rows that match, in the order of release (that of commits, and in them), or in any."""
-        sort = [{f"{OWN}.commit": "asc"}, {f"{OWN}.row": "asc"}] if ordered else ["_shard_doc"]
+        sort = [{f"{OWN}.commit": "asc"}, {f"{OWN}.row": "asc"}] if ordered else AS_IT_LIES
         body: Body = {"query": source.query(query), "sort": sort, "source_includes": list(names), "track_total_hits": False}
         for hits in self.parts(source, body, None):
             yield table_of(source.table, [hit["_source"] for hit in hits], names)
@@ -120,7 +124,7 @@ class Searcher:
             return
         self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=index))
         source = Source(TABLES["asset"], index, EVERYTHING)
-        for hits in self.parts(source, {"query": EVERYTHING, "sort": ["_shard_doc"]}, None, 20):
+        for hits in self.parts(source, {"query": EVERYTHING, "sort": AS_IT_LIES}, None, 20):
             yield from ((hit["_id"], hit["_source"]) for hit in hits)
 
     def parts(self, source: Source, body: Body, limit: int | None, most: int = PART) -> Iterator[list[Body]]:
@@ -163,8 +167,7 @@ class Searcher:
     def sums(self, source: Source, query: Query, fields: Sequence[str]) -> dict[str, int]:
         """The sum of each of these fields."""
         totals = {str(place): total for place, name in enumerate(fields) if (total := _total(source.table, name)[0])}
-        found = self.search(source, {"query": source.query(query), "aggs": totals, "size": 0, "track_total_hits": False})
-        told = found.get("aggregations", {})  # none where there is no index
+        told = self._aggregated(source, query, totals)
         return {name: int(told[str(place)]["value"]) if told else 0 for place, name in enumerate(fields)}
 
     def terms(self, source: Source, query: Query, wanted: Terms) -> pa.Table:
@@ -189,14 +192,18 @@ class Searcher:
         """(key, sum) of every combination of these groups, a part at a time."""
         composite: Body = {"size": BUCKETS, "sources": groups}
         while True:
-            groups_of = {"groups": {"composite": composite} | ({"aggs": {"total": total}} if total else {})}
-            found = self.search(source, {"query": source.query(query), "aggs": groups_of, "size": 0, "track_total_hits": False})
-            part = found.get("aggregations", {}).get("groups", {"buckets": []})
+            asked = {"groups": {"composite": composite} | ({"aggs": {"total": total}} if total else {})}
+            part = self._aggregated(source, query, asked).get("groups", {"buckets": []})
             for bucket in part["buckets"]:
                 yield bucket["key"], bucket["total"]["value"] if total else bucket["doc_count"]
-            if "after_key" not in part:
+            if len(part["buckets"]) < BUCKETS:
                 return
             composite = composite | {"after": part["after_key"]}
+
+    def _aggregated(self, source: Source, query: Query, asked: Body) -> Body:
+        """What aggregations come to; nothing where there is no index."""
+        found = self.search(source, {"query": source.query(query), "aggs": asked, "size": 0, "track_total_hits": False})
+        return cast("Body", found.get("aggregations", {}))
 
 
 def _sort(table: Table, query: Query) -> list[Body]:
@@ -204,6 +211,13 @@ def _sort(table: Table, query: Query) -> list[Body]:
     order = "desc" if descending else "asc"
     ties: Body = {"id": {"order": order}}
     return [ties] if by.name == "id" else [{by.name: {"order": order, "missing": "_last", "unmapped_type": "keyword"}}, ties]
+
+
+def _sorted_here(table: Table, query: Query) -> list[tuple[str, str]]:
+    """The keys by which rows that are here are sorted as there; none where their order would be another."""
+    by, descending = sort_field(table, query)
+    order = "descending" if descending else "ascending"
+    return [(by.name, order), ("id", order)] if by.name == "id" or by.type in {"date", "long"} else []
 
 
 def _total(table: Table, name: str) -> tuple[Body | None, Callable[[float], float]]:

@@ -60,10 +60,10 @@ _OWN: Final[Body] = {
 _SETTINGS: Final[Body] = {
     "number_of_shards": 1,
     "auto_expand_replicas": "0-1",
-    "codec": "best_compression",
     "gc_deletes": "1h",  # what was merged into another row is not put back by one who is late to put it in its place
     "refresh_interval": "60s",  # a commit refreshes what it wrote before it counts
 }
+_SMALL: Final[Body] = {"settings": {"index": {"codec": "best_compression"}}}  # what grows; of it a row is read for thirty times as long
 _LEDGER: Final[Body] = {"dynamic": False, "properties": {}}
 _STAGED: Final[Body] = {"dynamic": False, "properties": {"written": {"type": "long"}}}
 _PACKETS: Final[Body] = {"dynamic": False, "properties": {"octets": {"type": "long"}}}
@@ -146,7 +146,7 @@ def templates(names: Names) -> dict[str, Body]:
             "index_patterns": [f"{name}-*"] if table in BY_PERIOD else [name],
             "composed_of": [f"{names.prefix}@settings", f"{name}@mappings"],
             "priority": PRIORITY,
-            "template": {"aliases": {name: {}}} if table in BY_PERIOD else {},
+            "template": {"aliases": {name: {}}, **_SMALL} if table in BY_PERIOD else {},
         }
     return made
 

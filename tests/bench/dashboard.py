@@ -1,7 +1,8 @@
-"""How long the pages take over a month of a plant on the embedded store, each in a random period: `python -m tests.bench.dashboard` (`make bench-dashboard`).
+"""How long the pages take over a month of a plant, each in a random period: `python -m tests.bench.dashboard` (`make bench-dashboard`).
 
 Within a session from the click on the way to a page to its last chart; in a fresh browser from the address, beside a page that says one word, served alike.
-Each round has a server of its own, which has seen none of the periods, and files that are not in memory. It fails where a page takes longer than it may.
+Each round has a server of its own, which has seen none of the periods, and files that are not in memory; of an Elasticsearch its caches are empty. It fails
+where a page takes longer than it may.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING, Final
 from playwright.sync_api import sync_playwright
 
 from dashboards import serve
+from records.errors import StoreError
 from records.store import open_store
+from records.store.elastic import ElasticStore
 from tests.bench.plantmonth import fill
 from tests.browser.visiting import CHROMIUM, FLAGS, free, serving, visiting, wait_for
 
@@ -107,16 +110,33 @@ def bare(home: Path) -> Generator[str]:
             process.terminate()
 
 
-def forget(store: Path) -> None:
-    """Let the kernel drop what it holds of these files."""
-    for file in store.rglob("*"):
+def made(place: str, seed: int, rows: int) -> None:
+    """There is a store, with so many activities where it was not there before."""
+    try:
+        open_store(place).close()
+    except StoreError as error:
+        if error.key != "store.missing":
+            raise
+        store = open_store(place, True, "month")
+        fill(store, seed, rows)
+        store.close()
+
+
+def forget(place: str) -> None:
+    """Let go of what was read before: the kernel of these files, an Elasticsearch of what it worked out."""
+    if "://" in place:
+        store = ElasticStore(place)
+        store.cluster.client.indices.clear_cache(index=store.names.of("*"))
+        store.close()
+        return
+    for file in Path(place).rglob("*"):
         if file.is_file():
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measured(store: Path, home: Path, rounds: int, seed: int) -> tuple[Times, Times]:
+def measured(place: str, home: Path, rounds: int, seed: int) -> tuple[Times, Times]:
     """Milliseconds by page: in a session, and in a fresh browser; there "bare" is the bare page."""
     inside, fresh, chance = Times(), Times(), random.Random(seed)
     with ExitStack() as stack, sync_playwright() as driver:
@@ -124,9 +144,9 @@ def measured(store: Path, home: Path, rounds: int, seed: int) -> tuple[Times, Ti
         plain = stack.enter_context(bare(home))
         afresh(browser, plain, "", "all")  # the first one starts what a server starts once
         for _ in range(rounds):
-            forget(store)
+            forget(place)
             period, others = (order := chance.sample(PERIODS, len(PERIODS)))[0], order[1:]
-            with serving(home, store) as base:
+            with serving(home, place) as base:
                 afresh(browser, base, "audit", period)
                 within(browser, base, period, chance, inside)
                 for address in (*PAGES, *ALSO):
@@ -165,14 +185,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--store", type=Path, help="where the store is, or is to be made and kept")
+    parser.add_argument("--store", help="where the store is, or is to be made and kept; a directory, or the address of an Elasticsearch")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
-        place = asked.store or Path(folder) / "store"
-        if not place.exists():
-            store = open_store(str(place), True)
-            fill(store, asked.seed, asked.rows)
-            store.close()
+        place = asked.store or str(Path(folder) / "store")
+        made(place, asked.seed, asked.rows)
         home = Path(folder) / "home"
         home.mkdir()
         slow = told(*measured(place, home, asked.rounds, asked.seed))

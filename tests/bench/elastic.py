@@ -1,7 +1,8 @@
 """Both stores: how fast rows are written, what they take on the disk, how long the dashboard's questions take: `python -m tests.bench.elastic --rows N`.
 
 Writing to Elasticsearch is measured against the client's own `helpers.streaming_bulk` of the same documents, in turns, so that what else the machine does
-slows both. It needs an Elasticsearch: BALEFIRE_ELASTICSEARCH_URL, else one is started as for the tests.
+slows both. It needs an Elasticsearch: BALEFIRE_ELASTICSEARCH_URL, else one is started as for the tests. `--of STORE STORE` asks stores that are there, as
+`tests.bench.dashboard` leaves them.
 """
 
 from __future__ import annotations
@@ -56,10 +57,12 @@ def questions(store: Store) -> dict[str, Callable[[], object]]:
     }
 
 
-def percentiles(ask: Callable[[], object]) -> tuple[float, float]:
-    """(p50, p95) in milliseconds."""
+def percentiles(store: Store, ask: Callable[[], object]) -> tuple[float, float]:
+    """(p50, p95) in milliseconds; an Elasticsearch forgets its answers before each, for who asks a dashboard asks for something else."""
     taken: list[float] = []
     for _ in range(TIMES):
+        if isinstance(store, ElasticStore):
+            store.cluster.client.indices.clear_cache(index=store.names.of("activity"), request=True)
         started = time.perf_counter()
         ask()
         taken.append(1000 * (time.perf_counter() - started))
@@ -106,8 +109,27 @@ def in_turns(store: Store, client: Elasticsearch, tables: Iterable[pa.Table]) ->
 def asked(stores: dict[str, Store]) -> None:
     """How long the questions take."""
     for question in questions(next(iter(stores.values()))):
-        told = {name: percentiles(questions(store)[question]) for name, store in stores.items()}
+        told = {name: percentiles(store, questions(store)[question]) for name, store in stores.items()}
         print(f"{question}: " + ", ".join(f"{name} p50 {half:.0f} ms p95 {most:.0f} ms" for name, (half, most) in told.items()), flush=True)
+
+
+def kept(places: Iterable[str]) -> None:
+    """What stores that are there take for an activity, and how long the questions take."""
+    stores = {place: open_store(place) for place in places}
+    for place, store in stores.items():
+        rows = store.count("activity", Query())
+        print(f"{_kind(store)}, {rows:,} activities: {_octets(store, place) / rows:.0f} bytes per activity", flush=True)
+    asked({_kind(store): store for store in stores.values()})
+    for store in stores.values():
+        store.close()
+
+
+def _octets(store: Store, place: str) -> int:
+    return store.octets("activity") if isinstance(store, ElasticStore) else sum(path.stat().st_size for path in Path(place, "activity").iterdir())
+
+
+def _kind(store: Store) -> str:
+    return "elasticsearch" if isinstance(store, ElasticStore) else "embedded"
 
 
 def in_time(tables: Iterable[pa.Table], end: float) -> Iterator[pa.Table]:
@@ -171,7 +193,11 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=200_000, help="rows that the client alone sends, too")
     parser.add_argument("--minutes", type=float, default=1e6, help="after so long, Elasticsearch is filled no further")
     parser.add_argument("--embedded", action="store_true", help="the embedded store alone")
+    parser.add_argument("--of", nargs="+", metavar="STORE", help="ask stores that are there, and write nothing")
     chosen = parser.parse_args()
+    if chosen.of:
+        kept(chosen.of)
+        return
     with tempfile.TemporaryDirectory(prefix="balefire-bench-") as folder:
         if chosen.embedded:
             asked({"embedded": filled(folder, chosen.rows)})

@@ -45,7 +45,7 @@ def served(home: Path, store: Path, **more: str) -> Generator[str]:
 
 
 @contextmanager
-def serving(home: Path, store: Path, **more: str) -> Generator[str]:
+def serving(home: Path, store: Path | str, **more: str) -> Generator[str]:
     """The dashboard of a store, as it is started by a person whose home this is, with this environment besides; its address."""
     port = free()
     quiet = {**serve.environment(str(store)), "HOME": str(home), **more}

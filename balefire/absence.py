@@ -1,0 +1,82 @@
+"""When a sensor did not run, or was killed before it had stored what it heard: from the end of the one before to the first packet of this one.
+
+A window's coverage is stored together with the last of its rows, or after them, so that the newest tells up to when all is there, whatever ended the sensor.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute
+
+from balefire.times import both
+from detectors.rulebook.problems import text
+from records.model import Batch
+from records.query import Query
+from records.search import Match
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from records.model import Text
+    from records.store.contract import Store
+
+compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+SECOND: Final = 10**9
+
+
+class Absence:
+    """Of one observer; of none where it has no name. `note` is told when it last ended, and how."""
+
+    def __init__(self, store: Store, observer: str | None, note: Callable[[Text], None]) -> None:
+        self._store, self._observer, self._note = store, observer, note
+        self._since = self._until = 0  # from when on not all is stored, 0 where that is told or nobody was before; up to when all is
+
+    def begin(self) -> dict[str, bytes]:
+        """Say what is missing from before; what is to be kept while this one runs."""
+        if not self._observer:
+            return {}
+        if told := _read(self._store.state(self._name)):
+            self._since = self._until = max(told["until"], self._whole() if told["running"] else 0)
+            self._note(text("cli.watch.killed" if told["running"] else "cli.watch.ended", since=both(self._since) if self._since else text("cli.watch.first")))
+        return self._kept(running=True)
+
+    def mark(self, batch: Batch, first: int | None) -> Batch:
+        """The batch, whose first window tells how long before the `first` packet nobody listened."""
+        if not batch.coverage.num_rows:
+            return batch
+        absent, self._since = (first or 0) - self._since if self._since else 0, 0
+        if absent <= 0:
+            return batch
+        times = batch.coverage.column("@timestamp")
+        rows = compute.if_else(compute.equal(times, compute.min(times)), absent / SECOND, None)
+        at = batch.coverage.column_names.index("absent")
+        return Batch(batch.activities, batch.points, batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))
+
+    def end(self, now: int) -> dict[str, bytes]:
+        """It ends in order: all that it heard until now is stored together with this."""
+        self._until = max(self._until, now)
+        return self._kept(running=False) if self._observer else {}
+
+    def _kept(self, running: bool) -> dict[str, bytes]:
+        return {self._name: json.dumps({"until": self._until, "running": running}).encode()}
+
+    @property
+    def _name(self) -> str:
+        return f"listened-{self._observer}"
+
+    def _whole(self) -> int:
+        """Up to when all windows are there."""
+        query = Query(sort="-@timestamp", limit=1, where=Match("observer.name", self._observer or "", cased=True))
+        return max((int(row["event.end"].value) for row in self._store.read("coverage", query).to_pylist()), default=0)
+
+
+def _read(kept: bytes | None) -> dict[str, Any] | None:
+    """What the one before has kept; None where there was none, or another version."""
+    try:
+        told: Any = json.loads(kept or b"")
+        return {"until": int(told["until"]), "running": bool(told["running"])}
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,186 @@
+"""A sensor under kill -9 at any point: what it stored is what it would have stored, whole windows of it, and the next one says which are not there."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from balefire import ahead
+from balefire.pipeline import Plan, Replay, pieces
+from records.query import Query
+from records.store import open_store
+from sensors.engine.tables import WINDOW
+from sensors.sensor import Sensor
+from sensors.sources import files
+from sensors.sources.pcap import listen
+from tests.wire import SECOND, START, Feed, Talk, mbap, pcap, read, registers, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from records.model import Text
+    from records.store.contract import Commit, Store, Written
+    from tests.wire import Packet
+
+MINUTES: Final = 20
+CHUNK: Final = 1 << 11  # octets: less than a minute
+POINTS: Final = 100 if "BALEFIRE_SOAK" in os.environ else 2
+TABLES: Final = ("activity", "point", "coverage", "finding")
+
+
+def polls(minutes: range) -> list[Packet]:
+    """These minutes of two masters that poll, and write now and then, on connections that were open before."""
+    talks = [Talk(client=f"10.0.0.{number}", client_port=40000 + number) for number in (7, 8)]
+    dice = random.Random(1)
+    for minute in minutes:
+        for second in range(0, 60, 4):
+            for talk in talks:
+                talk.time = START + (60 * minute + second) * SECOND + dice.randrange(SECOND)
+                talk.ask(mbap(second, read(0, 2)), mbap(second, registers(1, dice.randrange(100))))
+                if dice.random() < 0.1:
+                    talk.ask(mbap(99, write(3, second)), mbap(99, write(3, second)))
+    return sorted((packet for talk in talks for packet in talk.packets), key=lambda packet: packet.time)
+
+
+@pytest.mark.parametrize("soon", [True, False])
+def test_a_windows_coverage_is_the_last_of_it(soon: bool) -> None:
+    """Cut after each packet: what comes behind it is of later windows."""
+    over, count = 0, 0
+    for batch in Sensor("here").listen(Feed(polls(range(3)), each=1), lambda: soon):
+        for rows in (batch.activities, batch.points):
+            assert [row for row in rows.to_pylist() if row["@timestamp"].value < over] == []
+        count += batch.coverage.num_rows
+        over = max([over, *(row["event.end"].value for row in batch.coverage.to_pylist())])
+    assert count == 3
+
+
+def test_a_batch_that_is_cut_has_its_coverage_in_the_last_piece() -> None:
+    (*_, batch) = Sensor("here").listen(Feed(polls(range(3))))
+    assert batch.activities.num_rows > 10
+    assert batch.coverage.num_rows == 3
+    assert [piece.coverage.num_rows for piece in pieces(batch, lambda: 10)] == [0] * ((batch.activities.num_rows - 1) // 10) + [3]
+
+
+def capture(minutes: range) -> bytes:
+    """The same as a file."""
+    return pcap(polls(minutes))
+
+
+class Counting:
+    """A store that counts what was written to it: commits, and windows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.writes, self.windows = store, 0, 0
+
+    def write(self, commit: Commit) -> Written:
+        written = self._store.write(commit)
+        self.writes += 1
+        self.windows += commit.batch.coverage.num_rows
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def sensed(place: str, content: bytes, killed_at: tuple[int, float] | None = None) -> list[Text]:
+    """What a live sensor says that reads this as it comes. `killed_at`: kill -9 so long (seconds) after so many windows are stored."""
+    ahead.COMMIT_S = ahead.PAUSED_S = 0.02  # pyright: ignore[reportAttributeAccessIssue, reportConstantRedefinition] - minutes pass in no time here
+    files.SALT = CHUNK  # pyright: ignore[reportAttributeAccessIssue, reportConstantRedefinition] - identities do not depend on what comes in time
+    reader, writer = os.pipe()
+
+    def feed() -> None:
+        for at in range(0, len(content), CHUNK):
+            writes, end = store.writes, time.monotonic() + 0.05
+            os.write(writer, content[at : at + CHUNK])
+            while store.writes == writes and time.monotonic() < end:  # so that all is not one commit
+                time.sleep(0.001)
+        os.close(writer)
+
+    said: list[Text] = []
+    with closing(os.fdopen(reader, "rb", buffering=0)) as wire, closing(open_store(place, write=True)) as opened:
+        store: Any = Counting(opened)
+        threading.Thread(target=feed, daemon=True).start()
+        if killed_at:
+            threading.Thread(target=_kill, args=(store, *killed_at), daemon=True).start()
+        replay = Replay(Plan(captures=listen(wire, "wire"), observer="here", resume=True), store)
+        replay.note = said.append
+        replay.run()
+    assert replay.conflicts == []
+    return said
+
+
+def _kill(store: Counting, windows: int, seconds: float) -> None:
+    while store.windows < windows:
+        time.sleep(0.001)
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_a_process(place: str, content: bytes, killed_at: tuple[int, float]) -> int | None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=sensed, args=(place, content, killed_at))
+    process.start()
+    process.join(120)
+    return process.exitcode
+
+
+def rows(store: Store, table: str) -> dict[str, dict[str, Any]]:
+    """By identity."""
+    return {row["id"]: row for row in store.read(table, Query()).to_pylist()}
+
+
+def whole(store: Store) -> int:
+    """Up to when all windows are there."""
+    return max((row["event.end"].value for row in rows(store, "coverage").values()), default=0)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, Any]]]:
+    place = str(tmp_path_factory.mktemp("uninterrupted") / "store")
+    assert sensed(place, capture(range(MINUTES))) == []
+    with closing(open_store(place)) as store:
+        return {table: rows(store, table) for table in TABLES}
+
+
+@pytest.mark.parametrize("point", range(POINTS))
+def test_whole_windows_are_there_and_the_rest_is_said(tmp_path: Path, uninterrupted: dict[str, dict[str, dict[str, Any]]], point: int) -> None:
+    dice, place = random.Random(point), str(tmp_path / "store")
+    killed_at = dice.randrange(2, 16), dice.random() / 20
+    assert in_a_process(place, capture(range(MINUTES)), killed_at) == -signal.SIGKILL
+    with closing(open_store(place)) as store:
+        since = whole(store)
+        assert since >= START + WINDOW, "or this shows nothing"
+        for table in TABLES:
+            found, expected = rows(store, table), uninterrupted[table]
+            assert found == {name: expected[name] for name in found}, "what is there is what would have been there"
+            missing = [row for name, row in expected.items() if name not in found and table != "finding"]
+            assert [row for row in missing if row["@timestamp"].value < since] == [], table
+            assert missing or table == "finding", "or it was killed too late"
+    said = [text.en for text in sensed(place, capture(range(MINUTES + 5, MINUTES + 8)))]
+    minutes = (since - START) // WINDOW
+    assert [f":{14 + minutes:02}:00 on is lost" in line for line in said if "without notice. What" in line] == [True], said
+    with closing(open_store(place)) as store:
+        later = [row["absent"] for row in sorted(rows(store, "coverage").values(), key=lambda row: row["@timestamp"]) if row["@timestamp"].value >= since]
+    assert len(later) == 3
+    assert 60 * (MINUTES + 5 - minutes) <= later[0] < 60 * (MINUTES + 5 - minutes) + 2
+    assert later[1:] == [None, None]
+
+
+def test_a_sensor_that_ended_in_order_says_since_when(tmp_path: Path) -> None:
+    place = str(tmp_path / "store")
+    sensed(place, capture(range(2)))
+    said = sensed(place, capture(range(15, 17)))
+    assert sum("ended in order" in text.en for text in said) == 1
+    with closing(open_store(place)) as store:
+        found = sorted(rows(store, "coverage").values(), key=lambda row: row["@timestamp"])
+        assert [row["absent"] and round(row["absent"] / 60) for row in found] == [None, None, 13, None]
+        assert [row["rule"] for row in rows(store, "finding").values() if row["rule"] == "coverage-silent"] == []
