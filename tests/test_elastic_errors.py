@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.cli import balefire, one
 from tests.test_store import NOON, activities, activity, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from tests.elasticsearch import Elasticsearch
@@ -38,9 +39,15 @@ def _impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @contextmanager
 def answering(
-    status: int, body: Any, headers: dict[str, str] = ELASTIC, version: str = "8.19.0", *, root: bool = True
+    status: int,
+    body: Any,
+    headers: dict[str, str] = ELASTIC,
+    version: str = "8.19.0",
+    *,
+    root: bool = True,
+    elsewhere: Mapping[str, tuple[int, Any]] = MappingProxyType({}),
 ) -> Generator[tuple[str, list[dict[str, str]]]]:
-    """A server that says its version (at the `root`) and answers everything else so; (its address, the headers that it was sent)."""
+    """A server that says its version (at the `root`), answers so `elsewhere` by how paths begin, and so everything; (its address, the headers it was sent)."""
     heard: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,8 +55,9 @@ def answering(
             heard.append({name.lower(): value for name, value in self.headers.items()})
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             first = root and self.path == "/" and status != 401
-            said = json.dumps({"version": {"number": version}} if first else body).encode()
-            self.send_response(200 if first else status)
+            code, told = next((answer for path, answer in elsewhere.items() if self.path.startswith(path)), (status, body))
+            said = json.dumps({"version": {"number": version}} if first else told).encode()
+            self.send_response(200 if first else code)
             for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(said))}.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -97,13 +105,21 @@ def block(reason: str) -> dict[str, Any]:
         (500, "not even JSON of ours", "elastic.failed", "500"),
         (413, None, "elastic.too_large", "http.max_content_length"),
         (413, {"error": {"type": "x", "reason": "entity too large"}}, "elastic.too_large", "entity too large"),
-        (404, {"found": False}, "store.missing", "balefire replay"),
+        (404, {"found": False}, "elastic.unmade", "balefire store init"),
     ],
 )
 def test_answers(status: int, body: Any, key: str, word: str) -> None:
     with answering(status, body) as (where, _):
         error = failing(lambda: open_store(where), key, word, where)
         assert error.status == 4
+
+
+def test_making_a_store_is_for_the_admin() -> None:
+    """A writer may look for the ledger; what it may not is put templates."""
+    denied = {"error": {"type": "security_exception", "reason": "action [cluster:admin/component_template/get] is unauthorized"}}
+    with answering(404, {"found": False}, elsewhere={"/_component_template/": (403, denied)}) as (where, _):
+        error = failing(lambda: open_store(where, True), "elastic.privilege", f"balefire store init --store {where}", "balefire_admin", "component_template")
+        assert "balefire_reader" not in str(error)
 
 
 def test_what_is_no_elasticsearch() -> None:
@@ -121,7 +137,7 @@ def test_versions_that_it_does_not_talk_to(version: str) -> None:
 def test_versions_that_it_talks_to_are_asked_as_8(version: str) -> None:
     """A server 9 takes requests that say they are compatible with 8, on both headers (Elastic's page on API compatibility)."""
     with answering(404, {"found": False}, version=version) as (where, heard):
-        failing(lambda: open_store(where), "store.missing")
+        failing(lambda: open_store(where), "elastic.unmade")
     asked = [headers[name] for headers in heard for name in ("accept", "content-type") if name in headers]
     assert len(heard) > 1
     assert len(asked) >= len(heard)
@@ -176,7 +192,7 @@ def test_who_we_are_comes_from_the_environment_or_a_file(monkeypatch: pytest.Mon
 
     def said() -> str:
         with answering(404, {"found": False}) as (where, heard):
-            failing(lambda: open_store(where), "store.missing")
+            failing(lambda: open_store(where), "elastic.unmade")
         return heard[0].get("authorization", "")
 
     assert said() == ""
@@ -214,7 +230,7 @@ def test_the_command_line_says_it() -> None:
 
 @pytest.mark.elasticsearch
 def test_no_store_there_yet(elasticsearch: Elasticsearch) -> None:
-    failing(lambda: open_store(f"{elasticsearch.url}#nothing-here"), "store.missing")
+    failing(lambda: open_store(f"{elasticsearch.url}#nothing-here"), "elastic.unmade")
 
 
 @pytest.mark.elasticsearch

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from records.store.spool import Spool
 
 T = TypeVar("T")
+ABSENT: Final = frozenset({"store.missing", "elastic.unmade"})  # StoreErrors of a place where no store is yet
 AWAY: Final = frozenset({"elastic.unreachable", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"})  # StoreErrors that pass by themselves
 
 

@@ -81,7 +81,7 @@ class ElasticStore:
         try:
             page = self.ledger.read()
         except StoreError as error:
-            if error.key != "store.missing" or not self._write:
+            if error.key != "elastic.unmade" or not self._write:
                 raise
             make(self.cluster, self.names, self.ledger, period)
             page = self.ledger.read()
@@ -312,7 +312,7 @@ class ElasticStore:
             if not current(self.cluster, self.names):
                 upgrade(self.cluster, self.names, self.ledger)
         except StoreError as error:
-            if error.key != "elastic.forbidden":
+            if error.key != "elastic.privilege":
                 raise
             raise StoreError("elastic.outdated", place=self.place.shown) from error
         self._current = True

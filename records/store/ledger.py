@@ -104,7 +104,7 @@ class Ledger:
 
         page = self.cluster.ask(get)
         if page is None:
-            raise StoreError("store.missing", path=self.cluster.place.shown)
+            raise StoreError("elastic.unmade", place=self.cluster.place.shown)
         return page
 
     def change(self, changed: Callable[[Body], T]) -> T:
