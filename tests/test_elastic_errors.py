@@ -209,6 +209,20 @@ def test_who_we_are_comes_from_the_environment_or_a_file(monkeypatch: pytest.Mon
     failing(lambda: connected(address("http://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_API_KEY_FILE", "none")
 
 
+@pytest.mark.parametrize("secret", ["USER", "API_KEY"])
+def test_no_secret_goes_over_a_line_that_others_read(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv(f"BALEFIRE_ELASTICSEARCH_{secret}", "geheim")
+    for where in ("http://10.0.0.1:9200", "http://localhost:9200,elastic.example:9200", "http://127.0.0.1.example:9200"):
+        error = failing(lambda where=where: open_store(where), "elastic.plain", where, "https://")
+        assert isinstance(error, UsageError)
+    for where in ("https://10.0.0.1:9200", "http://LOCALHOST:9200", "http://127.0.0.1:9200,[::1]:9201"):
+        connected(address(where)).close()
+
+
+def test_which_ways_are_private() -> None:
+    assert [address(where).private for where in ("http://10.0.0.1:9200", "http://localhost", "https://10.0.0.1")] == [False, True, True]
+
+
 def test_a_wrong_authority_or_fingerprint_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(tmp_path / "none.pem"))
     failing(lambda: connected(address("https://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_CA")

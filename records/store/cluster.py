@@ -13,6 +13,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -45,6 +46,18 @@ class Address:
     urls: tuple[str, ...]
     prefix: str
     shown: str
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody on the way can read along: TLS, or this machine itself."""
+        return self.urls[0].startswith("https:") or all(_loopback(urlsplit(url).hostname or "") for url in self.urls)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address(where: str) -> Address:
@@ -82,6 +95,8 @@ def connected(place: Address) -> Elasticsearch:
         given["api_key"] = key
     elif user:
         given["basic_auth"] = (user, password)
+    if (key or user) and not place.private:
+        raise UsageError("elastic.plain", place=place.shown)
     if place.urls[0].startswith("https:"):
         if fingerprint := _set("FINGERPRINT"):
             given["ssl_assert_fingerprint"] = fingerprint

@@ -75,6 +75,7 @@ def _elastic(store: Store, where: str) -> ElasticStore | None:
 
 
 def _cluster_checks(store: ElasticStore) -> Iterator[Check]:
+    yield Check("private", store.place.private, {"place": store.place.shown})
     health = store.health()
     yield Check("health", health["status"] == "green", {"status": health["status"], "unassigned": health["unassigned_shards"]})
     blocked = store.blocked()
