@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -46,6 +49,7 @@ def answering(
     *,
     root: bool = True,
     elsewhere: Mapping[str, tuple[int, Any]] = MappingProxyType({}),
+    certificate: Path | None = None,
 ) -> Generator[tuple[str, list[dict[str, str]]]]:
     """A server that says its version (at the `root`), answers so `elsewhere` by how paths begin, and so everything; (its address, the headers it was sent)."""
     heard: list[dict[str, str]] = []
@@ -69,10 +73,14 @@ def answering(
             del format, args
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", heard
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}", heard
     finally:
         server.shutdown()
         server.server_close()
@@ -154,7 +162,7 @@ def test_a_server_that_no_longer_takes_requests_of_8() -> None:
 def test_nobody_there() -> None:
     failing(lambda: open_store("http://127.0.0.1:9"), "elastic.unreachable", "http://127.0.0.1:9")
     with answering(200, {}) as (where, _):
-        failing(lambda: open_store(where.replace("http:", "https:")), "elastic.tls", "BALEFIRE_ELASTICSEARCH_CA")
+        failing(lambda: open_store(where.replace("http:", "https:")), "elastic.tls_none", "xpack.security.http.ssl")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +234,59 @@ def test_which_ways_are_private() -> None:
 def test_a_wrong_authority_or_fingerprint_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(tmp_path / "none.pem"))
     failing(lambda: connected(address("https://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_CA")
+    (tmp_path / "none.pem").write_text("no certificate\n")
+    failing(lambda: connected(address("https://a:1")), "elastic.no_certificate", "BALEFIRE_ELASTICSEARCH_CA", "none.pem", "-----BEGIN")
+    monkeypatch.delenv("BALEFIRE_ELASTICSEARCH_CA")
+    for wrong in ("00" * 20, "00" * 31, "zz" * 32):  # SHA-1 is none that we take
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", wrong)
+        failing(lambda: connected(address("https://a:1")), "elastic.fingerprint", "BALEFIRE_ELASTICSEARCH_FINGERPRINT", "SHA-256", "64")
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", ":".join(["0A"] * 32))
+    connected(address("https://a:1")).close()
+
+
+def certified(folder: Path, *names: str) -> Path:
+    """A certificate for these names that vouches for itself, with its key in the same file."""
+    file = folder / f"{len(list(folder.iterdir()))}.pem"
+    asked = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    alternative = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names)
+    done = subprocess.run([*asked, "-addext", f"subjectAltName={alternative}", "-keyout", "-"], check=True, capture_output=True)
+    file.write_bytes(done.stdout)
+    return file
+
+
+def test_why_a_certificate_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each cause is its own, and each reason is what the library found, for a real handshake."""
+    here, elsewhere = certified(tmp_path, "localhost", "127.0.0.1"), certified(tmp_path, "elsewhere.example")
+    with answering(404, {"found": False}, certificate=here) as (where, _), answering(200, {}, certificate=elsewhere) as (strange, _):
+        failing(lambda: open_store(where), "elastic.tls_authority", "BALEFIRE_ELASTICSEARCH_CA", "self-signed")
+        plain = where.replace("https:", "http:")
+        failing(lambda: open_store(plain), "elastic.disconnected", "https://", plain)
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(here))
+        failing(lambda: open_store(where), "elastic.unmade")
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(elsewhere))
+        failing(lambda: open_store(where), "elastic.tls_authority")
+        for name in ("127.0.0.1", "localhost"):
+            other = strange.replace("127.0.0.1", name)
+            failing(lambda other=other: open_store(other), "elastic.tls_name", name, "BALEFIRE_ELASTICSEARCH_FINGERPRINT")
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", "00" * 32)
+        failing(lambda: open_store(where), "elastic.tls_fingerprint", "00" * 32, "BALEFIRE_ELASTICSEARCH_FINGERPRINT")
+
+
+@pytest.mark.parametrize(("said", "key"), [(b"", "elastic.disconnected"), (b"\x15\x03\x03\x00\x02\x02\x46", "elastic.not_http")])
+def test_somebody_answers_but_not_in_http(said: bytes, key: str) -> None:
+    """A server that closes at once, as Elasticsearch with TLS does, and one that answers with an alert of TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(65_536)
+                client.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        failing(lambda: open_store(f"http://127.0.0.1:{server.getsockname()[1]}"), key, "https://")
+        thread.join()
 
 
 def test_the_command_line_says_it() -> None:

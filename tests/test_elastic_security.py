@@ -135,9 +135,11 @@ def test_who_is_not_known(known: Callable[[str], str], monkeypatch: pytest.Monke
 def test_the_server_has_to_be_known_too(known: Callable[[str], str], secured: tuple[str, Security], monkeypatch: pytest.MonkeyPatch) -> None:
     where = known("reader")
     monkeypatch.delenv("BALEFIRE_ELASTICSEARCH_CA")
-    refused(lambda: open_store(where), "elastic.tls")
+    refused(lambda: open_store(where), "elastic.tls_authority")
+    plain = where.replace("https:", "http:")
+    refused(lambda: open_store(plain), "elastic.disconnected")
     certificate = ssl.PEM_cert_to_DER_cert(secured[1].certificate.read_text())
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", hashlib.sha256(certificate).hexdigest())
     open_store(where).close()
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", "00" * 32)
-    refused(lambda: open_store(where), "elastic.tls")
+    refused(lambda: open_store(where), "elastic.tls_fingerprint")
