@@ -122,6 +122,14 @@ def test_answers(status: int, body: Any, key: str, word: str) -> None:
         assert error.status == 4
 
 
+def test_a_name_that_the_shipped_roles_do_not_cover() -> None:
+    denied = {"error": {"type": "security_exception", "reason": "action [indices:data/read/get] is unauthorized"}}
+    with answering(403, denied) as (where, _):
+        failing(lambda: open_store(f"{where}#plant-7"), "elastic.outside", "#balefire-plant-7", "plant-7-*", "roles.yml", "indices:data/read/get")
+        for covered in (where, f"{where}#balefire-plant-7"):
+            failing(lambda covered=covered: open_store(covered), "elastic.forbidden")
+
+
 def test_making_a_store_is_for_the_admin() -> None:
     """A writer may look for the ledger; what it may not is put templates."""
     denied = {"error": {"type": "security_exception", "reason": "action [cluster:admin/component_template/get] is unauthorized"}}

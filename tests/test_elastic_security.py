@@ -91,7 +91,8 @@ def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
     assert store.count("audit", Query()) == told, "what did not happen is not told"
     assert store.count("activity", Query(since=NOON + 400 * DAY)) == 1
     store.close()
-    refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.forbidden")
+    refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.outside")
+    refused(lambda: open_store(f"{known('writer')}#balefire-other", True), "elastic.privilege")
 
 
 def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ TIMEOUT_S: Final = 60.0
 VERSIONS: Final = (8, 9)  # the client asks for what version 8 answers, which 9 takes too, and 10 refuses: it goes back to the version before it alone
 for _name in ("elastic_transport", "elasticsearch"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
+FORBIDDEN: Final = frozenset({"elastic.forbidden", "elastic.outside"})  # StoreErrors of an answer 403
 _GONE: Final = {"index_closed_exception": "elastic.closed", "index_not_found_exception": "elastic.missing"}
 _CAUSES: Final = (  # what the libraries below say of a connection that failed, and what it means; the first that fits
     ("Fingerprints did not match", "elastic.tls_fingerprint"),
@@ -239,6 +240,8 @@ def refusal(place: Address, status: int, body: object) -> StoreError:
     if status == 401:
         return StoreError("elastic.unauthorized", place=shown)
     if status == 403:
+        if not f"{place.prefix}-".startswith(f"{PREFIX}-"):  # what the shipped roles cover
+            return StoreError("elastic.outside", place=shown, reason=reason, prefix=place.prefix)
         return StoreError("elastic.forbidden", place=shown, reason=reason)
     if status in {408, 429}:
         return StoreError("elastic.busy", place=shown, reason=reason)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import StoreError, UsageError
 from records.schema import SCHEMA_VERSION, TABLES
+from records.store.cluster import FORBIDDEN
 from records.store.indexing import strangers
 from records.store.templates import BY_PERIOD, LEDGER, PERIODS, components, fields_of, mapping, templates
 
@@ -45,7 +46,7 @@ def put_templates(cluster: Cluster, names: Names, *, anew: bool = False) -> None
     try:
         _put_templates(cluster, names)
     except StoreError as error:
-        if error.key != "elastic.forbidden":
+        if error.key not in FORBIDDEN:
             raise
         raise StoreError("elastic.privilege", place=cluster.place.shown, reason=error.values["reason"]) from error
 
