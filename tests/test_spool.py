@@ -18,6 +18,7 @@ from records.facts import Fact
 from records.model import Asset, Batch, Conflict, Evidence, Finding, PacketRef, Term, Text
 from records.schema import COVERAGE, POINT
 from records.store.contract import Commit
+from records.store.place import sync
 from records.store.spool import Spool, corrupt, decoded, encoded, held, place_of, waiting
 from tests.test_store import ACTIVITY, NOON, activities, activity, evidence, finding, rows_of
 
@@ -143,6 +144,22 @@ def test_what_a_killed_writer_had_begun_goes_with_the_next_and_no_sooner(tmp_pat
     assert following.left() == []
     writers[1].close()
     following.close()
+
+
+def test_the_way_to_a_segment_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every directory in which a name was made, before anybody goes on."""
+    synced: set[tuple[Path, frozenset[str]]] = set()
+
+    def watched(path: Path) -> None:
+        synced.add((path, frozenset(each.name for each in path.iterdir()) - {"lock"}))
+        sync(path)
+
+    monkeypatch.setattr("records.store.spool.sync", watched)
+    root = tmp_path / "new" / "s"
+    spool = Spool(root)
+    segment = spool.put(commit(1))
+    assert {(tmp_path, frozenset({"new"})), (tmp_path / "new", frozenset({"s"})), (root, frozenset({"0"})), (root / "0", frozenset({segment.name}))} <= synced
+    spool.close()
 
 
 def test_two_writers_have_slots_of_their_own(tmp_path: Path) -> None:

@@ -57,7 +57,10 @@ class Spool:
         self._locks: list[int] = []
         self._left: list[Path] = []
         try:
+            new = [each for each in (root, *root.parents) if not each.is_dir()]
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for each in new:
+                sync(each.parent)
             self._slot = self._claimed()
         except OSError as error:
             raise StoreError("spool.place", path=root, reason=error.strerror or error) from error
@@ -71,7 +74,9 @@ class Spool:
             there = slot.is_dir()
             if mine is not None and not there:
                 return mine
-            slot.mkdir(exist_ok=True)
+            if not there:
+                slot.mkdir(exist_ok=True)
+                sync(self.root)  # a segment outlives a power failure only with the way to it
             if (lock := _locked(slot)) is None:
                 continue
             for begun in slot.glob("*.tmp"):  # by a writer that was killed before anybody went on
