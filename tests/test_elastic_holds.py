@@ -32,6 +32,8 @@ from tests.test_store import DAY, NOON, activities, activity, alert, everything,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.queues import SimpleQueue
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
     from records.store.contract import Store
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.elasticsearch
 
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 ROWS = 12
 MONTH = 31 * DAY
 
@@ -107,9 +111,7 @@ def killed(where: str, point: int) -> None:
 
 
 def in_a_process(where: str, point: int) -> int | None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=killed, args=(where, point))
+    process = PROCESSES.Process(target=killed, args=(where, point))
     process.start()
     process.join(120)
     return process.exitcode
@@ -214,24 +216,21 @@ def test_what_the_mapping_refuses(store: ElasticStore) -> None:
     assert (told["refused"], told["observer.name"], told["packets"]) == (1, "tap-1", None)
 
 
+def written_by(where: str, first: int, told: SimpleQueue[tuple[int, int]], both: Barrier) -> None:
+    store = open_store(where, True)
+    both.wait(60)
+    for number in range(first, first + 6):
+        done = again(lambda number=number: store.write(commit_of(store, number)))
+        assert not done.conflicts
+        told.put((done.new, done.known))
+    store.close()
+
+
 def test_two_writers_at_once(where: str) -> None:
-    """The same rows and others, at the same time: each row once, each commit whole, every decision counted."""
-    written: list[tuple[int, int]] = []
-    failed: list[BaseException] = []
-
-    def write(first: int) -> None:
-        try:
-            store = open_store(where, True)
-            for number in range(first, first + 6):
-                done = again(lambda number=number: store.write(commit_of(store, number)))
-                written.append((done.new, done.known))
-                assert not done.conflicts
-            store.close()
-        except BaseException as error:
-            failed.append(error)
-            raise
-
-    writers = [threading.Thread(target=write, args=(first,)) for first in (0, 3)]
+    """The same rows and others, at the same time, one of them in a process of its own: each row once, each commit whole, every decision counted."""
+    told: SimpleQueue[tuple[int, int]] = PROCESSES.SimpleQueue()
+    both = PROCESSES.Barrier(2)
+    writers = [kind(target=written_by, args=(where, first, told, both)) for kind, first in ((threading.Thread, 0), (PROCESSES.Process, 3))]
     for writer in writers:
         writer.start()
     seen: list[int] = []
@@ -240,7 +239,8 @@ def test_two_writers_at_once(where: str) -> None:
         seen.append(reader.count("activity", Query()))
     for writer in writers:
         writer.join()
-    assert not failed
+    written = [told.get() for _ in range(12) if not told.empty()]
+    assert len(written) == 12
     assert all(count % ROWS == 0 for count in seen)
     assert seen == sorted(seen)
     assert reader.count("activity", Query()) == 9 * ROWS
