@@ -32,6 +32,8 @@ from tests.test_store import DAY, NOON, activities, activity, alert, everything,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.queues import SimpleQueue
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
     from records.store.contract import Store
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.elasticsearch
 
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 ROWS = 12
 MONTH = 31 * DAY
 
@@ -68,11 +72,26 @@ def commit_of(store: Store, number: int) -> Commit:
     return Commit(Batch(rows_of(ACTIVITY, rows)), (finding(number, alert="al1"),), (folded,), (), {"novelty": bytes([number])})
 
 
-def scenario(where: str) -> None:
-    """Two commits and a decision, as a run makes them that may have been cut off before."""
+def outbox_of(store: Store) -> Outbox:
+    """As a run has it: what depends on the store is worked out when a commit is delivered."""
+
+    def deliver(commit: Commit) -> None:
+        again(lambda: store.write(replace(commit, alerts=commit_of(store, int(commit.findings[0].id[1:])).alerts)))
+
+    return Outbox(store, deliver, deliver)
+
+
+def scenario(where: str, spooled: bool = False) -> None:
+    """Two commits and a decision, as a run makes them that may have been cut off before; by way of the spool, or straight into the store."""
     store = open_store(where, True)
+    outbox = outbox_of(store)
+    if spooled:
+        outbox.begin()
     for number in range(2):
-        again(lambda number=number: store.write(commit_of(store, number)))
+        if spooled:
+            outbox.put(commit_of(store, number))
+        else:
+            again(lambda number=number: store.write(commit_of(store, number)))
         (current,) = store.alerts(["al1"])
         if not current.assignee:
             store.change([Change("alert", "al1", current.revision, "assign", "Li", {"assignee": "Wang"})])
@@ -86,7 +105,7 @@ def without_clock(store: Store) -> str:
     return repr(rows)
 
 
-def killed(where: str, point: int) -> None:
+def killed(where: str, point: int, spool: str | None) -> None:
     """The scenario, by a process that is killed as by kill -9 at the point-th time that it has something to send, or has just been answered."""
     from elastic_transport import Transport
 
@@ -103,13 +122,13 @@ def killed(where: str, point: int) -> None:
         return answer  # pyright: ignore[reportPossiblyUnboundVariable] - asked for at moment 0
 
     Transport.perform_request = counted
-    scenario(where)
+    if spool:
+        os.environ["BALEFIRE_SPOOL"] = spool
+    scenario(where, bool(spool))
 
 
-def in_a_process(where: str, point: int) -> int | None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=killed, args=(where, point))
+def in_a_process(where: str, point: int, spool: str | None) -> int | None:
+    process = PROCESSES.Process(target=killed, args=(where, point, spool))
     process.start()
     process.join(120)
     return process.exitcode
@@ -127,18 +146,37 @@ def uninterrupted(elasticsearch: Elasticsearch, tmp_path_factory: pytest.TempPat
     return rows
 
 
-@pytest.mark.parametrize("point", range(50) if "BALEFIRE_AWAY_S" in os.environ else sorted(Random(8).sample(range(50), 5)))  # all of them in `make soak`
-def test_a_writer_killed_anywhere(elasticsearch: Elasticsearch, uninterrupted: str, point: int) -> None:
-    """Whoever looks then sees whole commits; whoever writes the same again completes it, exactly once."""
+def deliver_what_is_left(where: str) -> None:
+    """As the next run begins."""
+    store = open_store(where, True)
+    assert store.spool
+    kept = {each.id for path in store.spool.left() for each in store.spool.take(path).findings}
+    seen = set(ids(store.read("finding", Query())))
+    outbox_of(store).begin()
+    assert set(ids(store.read("finding", Query()))) == seen | kept
+    assert store.count("activity", Query()) == len(seen | kept) * ROWS
+    assert store.spool.left() == []
+    store.close()
+
+
+POINTS = range(50) if "BALEFIRE_AWAY_S" in os.environ else sorted(Random(8).sample(range(50), 5))  # all of them in `make soak`
+
+
+@pytest.mark.parametrize(("point", "spooled"), [(point, number % 2 == 1) for number, point in enumerate(POINTS)])
+def test_a_writer_killed_anywhere(elasticsearch: Elasticsearch, uninterrupted: str, tmp_path: Path, point: int, spooled: bool) -> None:
+    """Whoever looks then sees whole commits; whoever writes the same again completes it, exactly once; what is in the spool needs nobody to write it again."""
     where = elasticsearch.emptied("battery")
-    assert in_a_process(where, 14 + 2 * point + point % 2) == -signal.SIGKILL
+    spool = str(tmp_path / "spool")
+    assert in_a_process(where, 14 + 2 * point + point % 2, spool if spooled else None) == -signal.SIGKILL
     reader = open_store(where)
     rows, findings = reader.count("activity", Query()), reader.count("finding", Query())
     assert (rows, [each.count for each in reader.alerts(["al1"])]) == (findings * ROWS, [findings] if findings else [])
     assert reader.state("novelty") == (bytes([findings - 1]) if findings else None)
     assert reader.count("audit", Query()) == sum(bool(each.assignee) for each in reader.alerts(["al1"]))
     reader.close()
-    scenario(where)
+    if spooled:
+        deliver_what_is_left(where)
+    scenario(where, spooled)
     store = open_store(where)
     assert without_clock(store) == uninterrupted
     assert broken(store) is None
@@ -214,24 +252,21 @@ def test_what_the_mapping_refuses(store: ElasticStore) -> None:
     assert (told["refused"], told["observer.name"], told["packets"]) == (1, "tap-1", None)
 
 
+def written_by(where: str, first: int, told: SimpleQueue[tuple[int, int]], both: Barrier) -> None:
+    store = open_store(where, True)
+    both.wait(60)
+    for number in range(first, first + 6):
+        done = again(lambda number=number: store.write(commit_of(store, number)))
+        assert not done.conflicts
+        told.put((done.new, done.known))
+    store.close()
+
+
 def test_two_writers_at_once(where: str) -> None:
-    """The same rows and others, at the same time: each row once, each commit whole, every decision counted."""
-    written: list[tuple[int, int]] = []
-    failed: list[BaseException] = []
-
-    def write(first: int) -> None:
-        try:
-            store = open_store(where, True)
-            for number in range(first, first + 6):
-                done = again(lambda number=number: store.write(commit_of(store, number)))
-                written.append((done.new, done.known))
-                assert not done.conflicts
-            store.close()
-        except BaseException as error:
-            failed.append(error)
-            raise
-
-    writers = [threading.Thread(target=write, args=(first,)) for first in (0, 3)]
+    """The same rows and others, at the same time, one of them in a process of its own: each row once, each commit whole, every decision counted."""
+    told: SimpleQueue[tuple[int, int]] = PROCESSES.SimpleQueue()
+    both = PROCESSES.Barrier(2)
+    writers = [kind(target=written_by, args=(where, first, told, both)) for kind, first in ((threading.Thread, 0), (PROCESSES.Process, 3))]
     for writer in writers:
         writer.start()
     seen: list[int] = []
@@ -240,7 +275,8 @@ def test_two_writers_at_once(where: str) -> None:
         seen.append(reader.count("activity", Query()))
     for writer in writers:
         writer.join()
-    assert not failed
+    written = [told.get() for _ in range(12) if not told.empty()]
+    assert len(written) == 12
     assert all(count % ROWS == 0 for count in seen)
     assert seen == sorted(seen)
     assert reader.count("activity", Query()) == 9 * ROWS

@@ -128,11 +128,17 @@ def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monk
     writer.close()
 
 
-def test_an_admin_retires(known: Callable[[str], str]) -> None:
+def test_an_admin_retires(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(known("admin"), True)
-    assert store.write(activities(activity(800, NOON - 2000 * DAY))).new == 1
-    assert store.retire(NOON - 1900 * DAY) == {}
-    assert store.retire(NOON - 2100 * DAY) == {}
+    before = set(ids(store.read("activity", Query())))
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time_ns", lambda: NOON - 2990 * DAY)  # it was written as long ago
+        assert store.write(activities(activity(800, NOON - 3000 * DAY), activity(801, NOON - 3000 * DAY))).new == 2
+    assert store.write(activities(activity(802, NOON - 2000 * DAY))).new == 1
+    assert store.retire(NOON - 3100 * DAY) == {}
+    assert store.retire(NOON - 1900 * DAY) == {"activity": 2}, "the other was written just now"
+    assert set(ids(store.read("activity", Query()))) == before | {"a0802"}
+    assert not store.retire(NOON - 1900 * DAY)
     store.close()
 
 

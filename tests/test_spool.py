@@ -18,7 +18,8 @@ from records.facts import Fact
 from records.model import Asset, Batch, Conflict, Evidence, Finding, PacketRef, Term, Text
 from records.schema import COVERAGE, POINT
 from records.store.contract import Commit
-from records.store.spool import Spool, corrupt, decoded, encoded, place_of, waiting
+from records.store.place import sync
+from records.store.spool import Spool, corrupt, decoded, encoded, held, place_of, waiting
 from tests.test_store import ACTIVITY, NOON, activities, activity, evidence, finding, rows_of
 
 if TYPE_CHECKING:
@@ -113,6 +114,51 @@ def test_a_full_spool_takes_nothing_more_and_loses_nothing(tmp_path: Path) -> No
     assert [path.exists() for path in paths] == [True, True]
     spool.done(paths[0])
     assert spool.put(commit(3)).exists()
+    spool.close()
+
+
+@pytest.mark.parametrize("kind", ["corrupt", "tmp"])
+def test_what_was_put_aside_and_what_another_begins_count(tmp_path: Path, kind: str) -> None:
+    size = len(encoded(commit(1)))
+    spool = Spool(tmp_path / "s", limit=2 * size + 100)
+    first = spool.put(commit(1))
+    first.rename(first.with_suffix(f".{kind}"))
+    assert (waiting(spool.root), held(spool.root)) == ((0, 0), size)
+    spool.put(commit(2))
+    with pytest.raises(StoreError) as caught:
+        spool.put(commit(3))
+    assert caught.value.key == "spool.full"
+    spool.close()
+
+
+def test_what_a_killed_writer_had_begun_goes_with_the_next_and_no_sooner(tmp_path: Path) -> None:
+    """In the slot of whoever comes next, and in one that it only looks into; what a writer that lives has begun stays."""
+    writers = [Spool(tmp_path / "s") for _ in range(3)]
+    begun = [writer.put(commit(1)).with_suffix(".tmp") for writer in writers]
+    for path in begun:
+        path.with_suffix(".segment").rename(path)
+    for number in (0, 2):
+        writers[number].close()
+    following = Spool(tmp_path / "s")
+    assert [path.exists() for path in begun] == [False, True, False]
+    assert following.left() == []
+    writers[1].close()
+    following.close()
+
+
+def test_the_way_to_a_segment_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every directory in which a name was made, before anybody goes on."""
+    synced: set[tuple[Path, frozenset[str]]] = set()
+
+    def watched(path: Path) -> None:
+        synced.add((path, frozenset(each.name for each in path.iterdir()) - {"lock"}))
+        sync(path)
+
+    monkeypatch.setattr("records.store.spool.sync", watched)
+    root = tmp_path / "new" / "s"
+    spool = Spool(root)
+    segment = spool.put(commit(1))
+    assert {(tmp_path, frozenset({"new"})), (tmp_path / "new", frozenset({"s"})), (root, frozenset({"0"})), (root / "0", frozenset({segment.name}))} <= synced
     spool.close()
 
 

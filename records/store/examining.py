@@ -60,7 +60,8 @@ def checks(store: Store, where: str) -> Iterator[Check]:
         place, letters = elastic.waiting, elastic.dead_letters
         segments, octets = waiting(place)
         yield Check("spool", not segments, {"count": segments, "mib": -(-octets >> 20), "path": place})
-        yield Check("corrupt", not corrupt(place), {"count": len(corrupt(place)), "path": place})
+        aside = corrupt(place)
+        yield Check("corrupt", not aside, {"count": len(aside), "mib": -(-sum(path.stat().st_size for path in aside) >> 20), "path": place})
         yield Check("dead_letters", not letters.count(), {"count": letters.count(), "path": letters.path})
     else:
         space = os.statvfs(where)

@@ -3,8 +3,8 @@
 A commit is one segment, a file of its own: a line that says how long it is and what it hashes to, then the findings, assets and states as JSON, then
 the rows as Arrow streams and the packets of findings. A segment is whole on the disk before anybody goes on, and goes when the store has taken it in;
 delivered twice it changes nothing, so a writer that was killed delivers again what it is not sure of. A segment that is not what was written is put aside
-as `.corrupt`, and the others are delivered. The spool holds `limit` octets: where it is full, whoever writes has to wait for the store, so nothing is
-dropped here.
+as `.corrupt`, and the others are delivered. The spool holds `limit` octets, what was put aside included: where it is full, whoever writes has to wait for
+the store, so nothing is dropped here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import fcntl
 import io
 import json
 import os
+from contextlib import suppress
 from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
@@ -56,7 +57,10 @@ class Spool:
         self._locks: list[int] = []
         self._left: list[Path] = []
         try:
+            new = [each for each in (root, *root.parents) if not each.is_dir()]
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for each in new:
+                sync(each.parent)
             self._slot = self._claimed()
         except OSError as error:
             raise StoreError("spool.place", path=root, reason=error.strerror or error) from error
@@ -70,9 +74,13 @@ class Spool:
             there = slot.is_dir()
             if mine is not None and not there:
                 return mine
-            slot.mkdir(exist_ok=True)
+            if not there:
+                slot.mkdir(exist_ok=True)
+                sync(self.root)  # a segment outlives a power failure only with the way to it
             if (lock := _locked(slot)) is None:
                 continue
+            for begun in slot.glob("*.tmp"):  # by a writer that was killed before anybody went on
+                begun.unlink()
             left = self._segments(slot)
             if mine is None or left:
                 self._locks.append(lock)
@@ -92,7 +100,7 @@ class Spool:
     def put(self, commit: Commit) -> Path:
         """Keep a commit: it is on the disk when this returns. Raises StoreError where there is no room."""
         content = encoded(commit)
-        if waiting(self.root)[1] + len(content) > self.limit:
+        if held(self.root) + len(content) > self.limit:
             raise StoreError("spool.full", path=self.root, limit=self.limit >> 20)
         path = self._slot / f"{self._next:012}.segment"
         beside = path.with_suffix(".tmp")
@@ -133,13 +141,26 @@ class Spool:
 
 def waiting(root: Path) -> tuple[int, int]:
     """(segments that wait, their octets)"""
-    sizes = [path.stat().st_size for path in root.glob("*/*.segment") if path.exists()] if root.is_dir() else []
+    sizes = _sizes(root, "segment")
     return len(sizes), sum(sizes)
+
+
+def held(root: Path) -> int:
+    """The octets that count towards the limit: segments that wait, that are being written, and that were put aside."""
+    return sum(size for kind in ("segment", "tmp", "corrupt") for size in _sizes(root, kind))
 
 
 def corrupt(root: Path) -> list[Path]:
     """Segments that were put aside."""
     return sorted(root.glob("*/*.corrupt"))
+
+
+def _sizes(root: Path, kind: str) -> list[int]:
+    sizes: list[int] = []
+    for path in root.glob(f"*/*.{kind}"):
+        with suppress(FileNotFoundError):  # others deliver theirs meanwhile
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def _locked(slot: Path) -> int | None:
