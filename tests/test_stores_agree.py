@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from records.model import Batch
@@ -106,6 +106,8 @@ def long_texts(where: Condition) -> bool:
 
 
 @settings(max_examples=120, deadline=None)
+@example(where=Range("ot.object.name", "x" * 9000, None), span=(None, None), sort="")
+@example(where=Range("event.action", "a", "写" * 9000, include_high=False), span=(None, None), sort="")
 @given(where=WHOLE, span=SPANS, sort=st.sampled_from(["", "-@timestamp", "ot.unit", "-source.ip", "-observer.name", "ot.grouped", "-id"]))
 def test_rows(stores: tuple[Store, Store], where: Condition, span: tuple[int | None, int | None], sort: str) -> None:
     query = Query(*span, where, sort)

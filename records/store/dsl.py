@@ -22,6 +22,7 @@ Clause = dict[str, Any]
 FOLDED: Final = "folded"
 KNOWN: Final = "balefire.known"
 LEAST_ZERO: Final = -0.0  # to Elasticsearch it is another number than zero, the next smaller one
+LONGEST: Final = 240  # characters of a bound, for Lucene takes a thousand octets: what begins with as many of the same lies on the same side of it
 MOST_TERMS: Final = 60_000  # Elasticsearch takes 65,536 in one clause
 NOTHING: Final[Clause] = {"match_none": {}}
 EVERYTHING: Final[Clause] = {"match_all": {}}
@@ -117,10 +118,13 @@ def _bounds(by: Field, wanted: Range) -> Clause:
     if by.type == "double":
         low = LEAST_ZERO if low == 0 and wanted.include_low else low
         high = LEAST_ZERO if high == 0 and not wanted.include_high else high
-    above = {} if low is None else {"gte" if wanted.include_low else "gt": _value(by, low)}
-    below = {} if high is None else {"lte" if wanted.include_high else "lt": _value(by, high)}
+    cut_low, cut_high = (isinstance(bound, str) and len(bound) > LONGEST for bound in (low, high))
+    above = {} if low is None else {"gte" if wanted.include_low and not cut_low else "gt": _value(by, low)}
+    below = {} if high is None else {"lte" if wanted.include_high or cut_high else "lt": _value(by, high)}
     return above | below
 
 
 def _value(by: Field, value: Value) -> Value:
-    return iso(int(value)) if by.type == "date" else value
+    if by.type == "date":
+        return iso(int(value))
+    return value[:LONGEST] if isinstance(value, str) else value
