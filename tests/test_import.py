@@ -13,10 +13,11 @@ import pytest
 
 from balefire.importing import sheets
 from balefire.importing.addresses import Place, read_address
+from balefire.importing.comparing import Difference, changes, difference
 from balefire.importing.entries import Reading, read_entries
 from balefire.importing.sheets import read_sheet
 from records.errors import UsageError
-from records.plant import ListedAsset, ListedZone, Tag
+from records.plant import ListedAsset, ListedZone, Tag, merged
 from records.store import open_store
 from tests.cli import DEMO, ROOT, balefire, lines, one
 
@@ -433,6 +434,31 @@ def test_wrong_rows_stop_an_import_unless_the_others_are_wanted(tmp_path: Path) 
     assert one("import", "assets", path, *place, "--dry-run", "--replace")["removed"] == 1
     assert one("import", "assets", path, *place, "--replace")["new"] == 1
     assert one("import", "assets", path, *place)["same"] == 1
+
+
+def test_a_device_that_is_listed_under_a_new_name_is_renamed() -> None:
+    old = [ListedAsset("Old name", ("10.20.1.11",)), ListedAsset("Panel", ("10.20.1.30",))]
+    new = ListedAsset("New name", ("10.20.1.11", "10.20.1.12"))
+    assert merged(old, [new]) == [new, old[1]]
+    assert difference(old, [new], replaced=False) == Difference(new=0, changed=1, same=0, removed=0)
+    assert difference(old, [new], replaced=True) == Difference(new=0, changed=1, same=0, removed=1), "the panel"
+    (told,) = changes(old, [(2, new)], 9)
+    assert (told.before, told.entry) == ("Old name, 10.20.1.11", "New name, 10.20.1.11 10.20.1.12")
+    both = ListedAsset("Cell", ("10.20.1.11", "10.20.1.30"))
+    assert merged(old, [both]) == [both]
+    assert difference(old, [both], replaced=False) == Difference(new=0, changed=1, same=0, removed=1), "two that are one are told"
+    moved = ListedAsset("Panel", ("10.20.1.11",))
+    assert merged(old, [moved]) == [old[0], moved], "an address that moves to a listed device renames nobody"
+
+
+def test_what_stands_in_the_list_already_is_not_told_to_be_in_none(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    one("import", "assets", written(tmp_path / "a.csv", f"name,ip\nKept,{PLC}\n"), *place)
+    told = one("import", "assets", written(tmp_path / "b.csv", f"name,ip\nOther,{OTHER}\n"), *place, "--dry-run")
+    assert "Kept" not in told["unlisted"]
+    replacing = one("import", "assets", tmp_path / "b.csv", *place, "--dry-run", "--replace")
+    assert "Kept" in replacing["unlisted"]
 
 
 @pytest.mark.parametrize(("language", "readme"), [("en", "README.md"), ("zh", "README.zh.md")])
