@@ -223,7 +223,9 @@ def followers(before: Sequence[Entry], given: Sequence[Entry]) -> dict[str, str]
     found = {key: key for key in known & later}
     for entry in before:
         if isinstance(entry, ListedAsset) and entry.key not in later:
-            found |= {entry.key: holders[address] for address in entry.addresses if address in holders}
+            holder = next((holders[address] for address in entry.addresses if address in holders), None)
+            if holder is not None:
+                found[entry.key] = holder
     return found
 
 

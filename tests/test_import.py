@@ -265,6 +265,21 @@ def test_an_encoding_that_is_none_or_another_is_refused_with_words(tmp_path: Pat
     assert caught.value.key == "import.no_text"
 
 
+def test_units_and_registers_that_no_modbus_device_has(tmp_path: Path) -> None:
+    text = "tag,device,unit,address\nA,10.0.0.1,300,40001\nB,10.0.0.1,1,99999\nC,10.0.0.1,1,465537\nD,10.0.0.1,255,465536\nE,10.0.0.2,300,IOA 70001\n"
+    reading = read("tags", written(tmp_path / "t.csv", text))
+    assert [entry.name for _, entry in reading.entries if isinstance(entry, Tag)] == ["D", "E"]
+    assert [(row, column) for row, column, _ in said(reading)] == [(2, "unit"), (3, "address"), (4, "address")]
+    assert said(reading)[0][2] == "“300” is no whole number from 0 to 255"
+    assert said(reading)[1][2].startswith("“99999” is no register of Modbus")
+
+
+@pytest.mark.parametrize("heading", ["cidr", "CIDR", "range", "subnet", "Subnets", "IP range"])
+def test_what_columns_of_networks_are_called(tmp_path: Path, heading: str) -> None:
+    reading = read("zones", written(tmp_path / "z.csv", f"name,{heading}\nA,10.0.0.0/24\n"))
+    assert [entry for _, entry in reading.entries] == [ListedZone("A", ("10.0.0.0/24",))]
+
+
 def test_lists_with_engineering_units_and_ranges(tmp_path: Path) -> None:
     """As the lists of plants have them: what “unit” is, is told by what stands in it."""
     text = 'tag,device,unit,address,range\nA,10.0.0.1,rpm,40001,0-1500\nB,10.0.0.1,,40002,"-50 to 50,5"\nC,10.0.0.1,bar,40003,0.5…10 bar\n'
