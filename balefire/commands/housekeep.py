@@ -55,7 +55,7 @@ def _last(screen: Screen) -> str:
         last = told(found)
     never = screen.say("cli.housekeeping.never")
     moments = {name: screen.say("cli.housekeeping.last", moment=when[:16].replace("T", " ")) if when else never for name, when in last.items()}
-    return " · ".join(f"{screen.say(f'cli.housekeeping.jobs.{name}')}: {told}" for name, told in moments.items())
+    return " · ".join(f"{screen.say(f'cli.housekeeping.jobs.{name}')}: {moment}" for name, moment in moments.items())
 
 
 def _told(screen: Screen) -> None:
