@@ -170,8 +170,8 @@ def opened(screen: Screen) -> Store:
     try:
         return open_store(screen.store)
     except StoreError as error:
-        if error.key == "store.missing" and "://" in screen.store:
-            raise UsageError("store.missing", path=screen.store) from error
+        if error.key == "elastic.unmade":
+            raise UsageError(error.key, **error.values) from error
         raise
 
 

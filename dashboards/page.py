@@ -15,6 +15,7 @@ from dashboards.access.visitor import visitor
 from dashboards.opening import opened
 from records.errors import BalefireError, StoreError
 from records.formats import Clock, zone_named
+from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _store() -> Store | None:
     try:
         return opened()
     except StoreError as error:
-        if error.key == "store.missing":
+        if error.key in ABSENT:
             return None
         raise
 

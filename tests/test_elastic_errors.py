@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +23,7 @@ from tests.cli import balefire, one
 from tests.test_store import NOON, activities, activity, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from tests.elasticsearch import Elasticsearch
@@ -38,9 +42,16 @@ def _impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @contextmanager
 def answering(
-    status: int, body: Any, headers: dict[str, str] = ELASTIC, version: str = "8.19.0", *, root: bool = True
+    status: int,
+    body: Any,
+    headers: dict[str, str] = ELASTIC,
+    version: str = "8.19.0",
+    *,
+    root: bool = True,
+    elsewhere: Mapping[str, tuple[int, Any]] = MappingProxyType({}),
+    certificate: Path | None = None,
 ) -> Generator[tuple[str, list[dict[str, str]]]]:
-    """A server that says its version (at the `root`) and answers everything else so; (its address, the headers that it was sent)."""
+    """A server that says its version (at the `root`), answers so `elsewhere` by how paths begin, and so everything; (its address, the headers it was sent)."""
     heard: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,8 +59,9 @@ def answering(
             heard.append({name.lower(): value for name, value in self.headers.items()})
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             first = root and self.path == "/" and status != 401
-            said = json.dumps({"version": {"number": version}} if first else body).encode()
-            self.send_response(200 if first else status)
+            code, told = next((answer for path, answer in elsewhere.items() if self.path.startswith(path)), (status, body))
+            said = json.dumps({"version": {"number": version}} if first else told).encode()
+            self.send_response(200 if first else code)
             for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(said))}.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -61,10 +73,14 @@ def answering(
             del format, args
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", heard
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}", heard
     finally:
         server.shutdown()
         server.server_close()
@@ -97,13 +113,29 @@ def block(reason: str) -> dict[str, Any]:
         (500, "not even JSON of ours", "elastic.failed", "500"),
         (413, None, "elastic.too_large", "http.max_content_length"),
         (413, {"error": {"type": "x", "reason": "entity too large"}}, "elastic.too_large", "entity too large"),
-        (404, {"found": False}, "store.missing", "balefire replay"),
+        (404, {"found": False}, "elastic.unmade", "balefire store init"),
     ],
 )
 def test_answers(status: int, body: Any, key: str, word: str) -> None:
     with answering(status, body) as (where, _):
         error = failing(lambda: open_store(where), key, word, where)
         assert error.status == 4
+
+
+def test_a_name_that_the_shipped_roles_do_not_cover() -> None:
+    denied = {"error": {"type": "security_exception", "reason": "action [indices:data/read/get] is unauthorized"}}
+    with answering(403, denied) as (where, _):
+        failing(lambda: open_store(f"{where}#plant-7"), "elastic.outside", "#balefire-plant-7", "plant-7-*", "roles.yml", "indices:data/read/get")
+        for covered in (where, f"{where}#balefire-plant-7"):
+            failing(lambda covered=covered: open_store(covered), "elastic.forbidden")
+
+
+def test_making_a_store_is_for_the_admin() -> None:
+    """A writer may look for the ledger; what it may not is put templates."""
+    denied = {"error": {"type": "security_exception", "reason": "action [cluster:admin/component_template/get] is unauthorized"}}
+    with answering(404, {"found": False}, elsewhere={"/_component_template/": (403, denied)}) as (where, _):
+        error = failing(lambda: open_store(where, True), "elastic.privilege", f"balefire store init --store {where}", "balefire_admin", "component_template")
+        assert "balefire_reader" not in str(error)
 
 
 def test_what_is_no_elasticsearch() -> None:
@@ -121,7 +153,7 @@ def test_versions_that_it_does_not_talk_to(version: str) -> None:
 def test_versions_that_it_talks_to_are_asked_as_8(version: str) -> None:
     """A server 9 takes requests that say they are compatible with 8, on both headers (Elastic's page on API compatibility)."""
     with answering(404, {"found": False}, version=version) as (where, heard):
-        failing(lambda: open_store(where), "store.missing")
+        failing(lambda: open_store(where), "elastic.unmade")
     asked = [headers[name] for headers in heard for name in ("accept", "content-type") if name in headers]
     assert len(heard) > 1
     assert len(asked) >= len(heard)
@@ -138,7 +170,7 @@ def test_a_server_that_no_longer_takes_requests_of_8() -> None:
 def test_nobody_there() -> None:
     failing(lambda: open_store("http://127.0.0.1:9"), "elastic.unreachable", "http://127.0.0.1:9")
     with answering(200, {}) as (where, _):
-        failing(lambda: open_store(where.replace("http:", "https:")), "elastic.tls", "BALEFIRE_ELASTICSEARCH_CA")
+        failing(lambda: open_store(where.replace("http:", "https:")), "elastic.tls_none", "xpack.security.http.ssl")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +208,7 @@ def test_who_we_are_comes_from_the_environment_or_a_file(monkeypatch: pytest.Mon
 
     def said() -> str:
         with answering(404, {"found": False}) as (where, heard):
-            failing(lambda: open_store(where), "store.missing")
+            failing(lambda: open_store(where), "elastic.unmade")
         return heard[0].get("authorization", "")
 
     assert said() == ""
@@ -193,9 +225,76 @@ def test_who_we_are_comes_from_the_environment_or_a_file(monkeypatch: pytest.Mon
     failing(lambda: connected(address("http://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_API_KEY_FILE", "none")
 
 
+@pytest.mark.parametrize("secret", ["USER", "API_KEY"])
+def test_no_secret_goes_over_a_line_that_others_read(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv(f"BALEFIRE_ELASTICSEARCH_{secret}", "geheim")
+    for where in ("http://10.0.0.1:9200", "http://localhost:9200,elastic.example:9200", "http://127.0.0.1.example:9200"):
+        error = failing(lambda where=where: open_store(where), "elastic.plain", where, "https://")
+        assert isinstance(error, UsageError)
+    for where in ("https://10.0.0.1:9200", "http://LOCALHOST:9200", "http://127.0.0.1:9200,[::1]:9201"):
+        connected(address(where)).close()
+
+
+def test_which_ways_are_private() -> None:
+    assert [address(where).private for where in ("http://10.0.0.1:9200", "http://localhost", "https://10.0.0.1")] == [False, True, True]
+
+
 def test_a_wrong_authority_or_fingerprint_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(tmp_path / "none.pem"))
     failing(lambda: connected(address("https://a:1")), "elastic.file", "BALEFIRE_ELASTICSEARCH_CA")
+    (tmp_path / "none.pem").write_text("no certificate\n")
+    failing(lambda: connected(address("https://a:1")), "elastic.no_certificate", "BALEFIRE_ELASTICSEARCH_CA", "none.pem", "-----BEGIN")
+    monkeypatch.delenv("BALEFIRE_ELASTICSEARCH_CA")
+    for wrong in ("00" * 20, "00" * 31, "zz" * 32):  # SHA-1 is none that we take
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", wrong)
+        failing(lambda: connected(address("https://a:1")), "elastic.fingerprint", "BALEFIRE_ELASTICSEARCH_FINGERPRINT", "SHA-256", "64")
+    monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", ":".join(["0A"] * 32))
+    connected(address("https://a:1")).close()
+
+
+def certified(folder: Path, *names: str) -> Path:
+    """A certificate for these names that vouches for itself, with its key in the same file."""
+    file = folder / f"{len(list(folder.iterdir()))}.pem"
+    asked = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    alternative = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names)
+    done = subprocess.run([*asked, "-addext", f"subjectAltName={alternative}", "-keyout", "-"], check=True, capture_output=True)
+    file.write_bytes(done.stdout)
+    return file
+
+
+def test_why_a_certificate_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each cause is its own, and each reason is what the library found, for a real handshake."""
+    here, elsewhere = certified(tmp_path, "localhost", "127.0.0.1"), certified(tmp_path, "elsewhere.example")
+    with answering(404, {"found": False}, certificate=here) as (where, _), answering(200, {}, certificate=elsewhere) as (strange, _):
+        failing(lambda: open_store(where), "elastic.tls_authority", "BALEFIRE_ELASTICSEARCH_CA", "self-signed")
+        plain = where.replace("https:", "http:")
+        failing(lambda: open_store(plain), "elastic.disconnected", "https://", plain)
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(here))
+        failing(lambda: open_store(where), "elastic.unmade")
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_CA", str(elsewhere))
+        failing(lambda: open_store(where), "elastic.tls_authority")
+        for name in ("127.0.0.1", "localhost"):
+            other = strange.replace("127.0.0.1", name)
+            failing(lambda other=other: open_store(other), "elastic.tls_name", name, "BALEFIRE_ELASTICSEARCH_FINGERPRINT")
+        monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", "00" * 32)
+        failing(lambda: open_store(where), "elastic.tls_fingerprint", "00" * 32, "BALEFIRE_ELASTICSEARCH_FINGERPRINT")
+
+
+@pytest.mark.parametrize(("said", "key"), [(b"", "elastic.disconnected"), (b"\x15\x03\x03\x00\x02\x02\x46", "elastic.not_http")])
+def test_somebody_answers_but_not_in_http(said: bytes, key: str) -> None:
+    """A server that closes at once, as Elasticsearch with TLS does, and one that answers with an alert of TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(65_536)
+                client.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        failing(lambda: open_store(f"http://127.0.0.1:{server.getsockname()[1]}"), key, "https://")
+        thread.join()
 
 
 def test_the_command_line_says_it() -> None:
@@ -214,7 +313,7 @@ def test_the_command_line_says_it() -> None:
 
 @pytest.mark.elasticsearch
 def test_no_store_there_yet(elasticsearch: Elasticsearch) -> None:
-    failing(lambda: open_store(f"{elasticsearch.url}#nothing-here"), "store.missing")
+    failing(lambda: open_store(f"{elasticsearch.url}#nothing-here"), "elastic.unmade")
 
 
 @pytest.mark.elasticsearch

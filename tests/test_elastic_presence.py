@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -86,6 +87,25 @@ def test_a_closed_index(store: ElasticStore, elasticsearch: Elasticsearch, tmp_p
     elasticsearch.ask("POST", f"/{first}/_open?wait_for_active_shards=1")
     assert ids(store.read("activity", Query())) == ["a0001", "a0002"]
     assert one("store", "doctor", "--store", where)["checks"]
+
+
+def test_documents_that_somebody_else_wrote(store: ElasticStore, elasticsearch: Elasticsearch) -> None:
+    """Told with where they are, and with the query that finds them and nothing else (the build here has no _delete_by_query)."""
+    where, (first, _) = store.place.shown, indices(elasticsearch)
+    assert one("store", "doctor", "--store", where)["checks"], "what we write is none"
+    for index in (first, "present-asset"):
+        elasticsearch.ask("PUT", f"/{index}/_doc/stray?refresh=true", {})
+    assert ids(store.read("activity", Query())) == ["a0001", "a0002"]
+    advice = ill(store)["strays"]
+    assert advice.startswith(f"2 documents in {first}, present-asset ")
+    query = json.loads(advice.partition("_delete_by_query ")[2])
+    hits = elasticsearch.ask("POST", "/present-*/_search", query | {"size": 100})["hits"]["hits"]
+    found = [(hit["_index"], hit["_id"]) for hit in hits if not hit["_index"].startswith("present-ledger")]
+    assert sorted(found) == [(first, "stray"), ("present-asset", "stray")]
+    for index, name in found:
+        elasticsearch.ask("DELETE", f"/{index}/_doc/{name}?refresh=true")
+    assert one("store", "doctor", "--store", where)["checks"]
+    assert ids(store.read("activity", Query())) == ["a0001", "a0002"]
 
 
 @pytest.mark.parametrize("table", ["finding", "alert"])

@@ -12,8 +12,10 @@ from deploy.elasticsearch.server import Security
 from records.errors import BalefireError
 from records.query import Query
 from records.store import open_store
+from records.store.cluster import address
 from records.store.contract import Change, Commit
 from records.store.elastic import ElasticStore
+from records.store.examining import checks
 from tests.cli import balefire
 from tests.elasticsearch import cluster
 from tests.test_store import DAY, NOON, activities, activity, alert, full_commit, ids
@@ -80,6 +82,10 @@ def test_a_reader_reads(known: Callable[[str], str]) -> None:
     writer.close()
     told = balefire("store", "doctor", "--store", where)
     assert told.exit_code == 0, told.output
+    looking = ElasticStore(where)
+    looking.place = address("http://10.0.0.1:9200")  # as if it had been reached so
+    assert [check.name for check in checks(looking, where) if not check.well] == ["private"]
+    looking.close()
 
 
 def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
@@ -91,7 +97,8 @@ def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
     assert store.count("audit", Query()) == told, "what did not happen is not told"
     assert store.count("activity", Query(since=NOON + 400 * DAY)) == 1
     store.close()
-    refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.forbidden")
+    refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.outside")
+    refused(lambda: open_store(f"{known('writer')}#balefire-other", True), "elastic.privilege")
 
 
 def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +114,14 @@ def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monk
     store.change([Change("alert", "al1", before.revision, "assign", "Li", {"assignee": "Wang"})])
     assert store.alerts(["al1"])[0].assignee == "Wang"
     store.close()
+    named = f"{known('admin')}#balefire-plant-7"  # the shipped roles cover it as it is
+    made = open_store(named, True)
+    made.write(Commit(alerts=(alert(1),)))
+    made.close()
+    known("analyst")
+    other = open_store(named)
+    other.change([Change("alert", "al1", alert(1).revision, "assign", "Li", {"assignee": "Wang"})])
+    other.close()
     writer = open_store(where, True)
     refused(lambda: writer.write(activities(activity(700))), "elastic.forbidden")
     assert "a0700" not in ids(writer.read("activity", Query()))
@@ -135,9 +150,11 @@ def test_who_is_not_known(known: Callable[[str], str], monkeypatch: pytest.Monke
 def test_the_server_has_to_be_known_too(known: Callable[[str], str], secured: tuple[str, Security], monkeypatch: pytest.MonkeyPatch) -> None:
     where = known("reader")
     monkeypatch.delenv("BALEFIRE_ELASTICSEARCH_CA")
-    refused(lambda: open_store(where), "elastic.tls")
+    refused(lambda: open_store(where), "elastic.tls_authority")
+    plain = where.replace("https:", "http:")
+    refused(lambda: open_store(plain), "elastic.disconnected")
     certificate = ssl.PEM_cert_to_DER_cert(secured[1].certificate.read_text())
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", hashlib.sha256(certificate).hexdigest())
     open_store(where).close()
     monkeypatch.setenv("BALEFIRE_ELASTICSEARCH_FINGERPRINT", "00" * 32)
-    refused(lambda: open_store(where), "elastic.tls")
+    refused(lambda: open_store(where), "elastic.tls_fingerprint")

@@ -10,9 +10,11 @@ import logging
 import os
 import random
 import re
+import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -34,7 +36,21 @@ TIMEOUT_S: Final = 60.0
 VERSIONS: Final = (8, 9)  # the client asks for what version 8 answers, which 9 takes too, and 10 refuses: it goes back to the version before it alone
 for _name in ("elastic_transport", "elasticsearch"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what they would print on stderr by themselves is said in our words
+FORBIDDEN: Final = frozenset({"elastic.forbidden", "elastic.outside"})  # StoreErrors of an answer 403
 _GONE: Final = {"index_closed_exception": "elastic.closed", "index_not_found_exception": "elastic.missing"}
+_CAUSES: Final = (  # what the libraries below say of a connection that failed, and what it means; the first that fits
+    ("Fingerprints did not match", "elastic.tls_fingerprint"),
+    ("certificate is not valid for", "elastic.tls_name"),
+    ("doesn't match", "elastic.tls_name"),
+    ("certificate has expired", "elastic.tls_time"),
+    ("certificate is not yet valid", "elastic.tls_time"),
+    ("CERTIFICATE_VERIFY_FAILED", "elastic.tls_authority"),
+    ("WRONG_VERSION_NUMBER", "elastic.tls_none"),
+    ("EOF occurred", "elastic.disconnected"),
+    ("BadStatusLine", "elastic.not_http"),
+    ("Connection aborted", "elastic.disconnected"),
+    ("Connection broken", "elastic.disconnected"),
+)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*(-[a-z0-9_.]+)*")
 
 
@@ -45,6 +61,18 @@ class Address:
     urls: tuple[str, ...]
     prefix: str
     shown: str
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody on the way can read along: TLS, or this machine itself."""
+        return self.urls[0].startswith("https:") or all(_loopback(urlsplit(url).hostname or "") for url in self.urls)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address(where: str) -> Address:
@@ -82,17 +110,32 @@ def connected(place: Address) -> Elasticsearch:
         given["api_key"] = key
     elif user:
         given["basic_auth"] = (user, password)
+    if (key or user) and not place.private:
+        raise UsageError("elastic.plain", place=place.shown)
     if place.urls[0].startswith("https:"):
-        if fingerprint := _set("FINGERPRINT"):
-            given["ssl_assert_fingerprint"] = fingerprint
-        if ca := _set("CA"):
-            if not Path(ca).is_file():
-                raise UsageError("elastic.file", variable=f"{VARIABLE}CA", file=ca)
-            given["ca_certs"] = ca
+        given |= _trusted()
     try:
         return Elasticsearch(list(place.urls), **given)
     except ValueError as error:
         raise UsageError("elastic.settings", reason=error) from error
+
+
+def _trusted() -> dict[str, str]:
+    """By what we know the server."""
+    given: dict[str, str] = {}
+    if fingerprint := _set("FINGERPRINT"):
+        if not re.fullmatch("[0-9a-fA-F]{64}", fingerprint.replace(":", "")):
+            raise UsageError("elastic.fingerprint", variable=f"{VARIABLE}FINGERPRINT")
+        given["ssl_assert_fingerprint"] = fingerprint
+    if ca := _set("CA"):
+        try:
+            ssl.create_default_context(cafile=ca)
+        except ssl.SSLError as error:
+            raise UsageError("elastic.no_certificate", variable=f"{VARIABLE}CA", file=ca) from error
+        except OSError as error:
+            raise UsageError("elastic.file", variable=f"{VARIABLE}CA", file=ca) from error
+        given["ca_certs"] = ca
+    return given
 
 
 def _set(name: str) -> str:
@@ -169,10 +212,11 @@ def guard(place: Address) -> Generator[None]:
         raise refusal(place, error.status_code, error.body) from error
     except elasticsearch.ConnectionTimeout as error:
         raise StoreError("elastic.timeout", place=place.shown, seconds=int(TIMEOUT_S)) from error
-    except TlsError as error:
-        raise StoreError("elastic.tls", place=place.shown, reason=_short(error)) from error
     except TransportError as error:
-        raise StoreError("elastic.unreachable", place=place.shown, reason=_short(error)) from error
+        said = str(error.message)  # as text it only says "TLS error"
+        otherwise = "elastic.tls" if isinstance(error, TlsError) else "elastic.unreachable"
+        key = next((key for words, key in _CAUSES if words in said), otherwise)
+        raise StoreError(key, place=place.shown, reason=(said.splitlines() or [type(error).__name__])[0][:300]) from error
 
 
 def refusal(place: Address, status: int, body: object) -> StoreError:
@@ -196,6 +240,8 @@ def refusal(place: Address, status: int, body: object) -> StoreError:
     if status == 401:
         return StoreError("elastic.unauthorized", place=shown)
     if status == 403:
+        if not f"{place.prefix}-".startswith(f"{PREFIX}-"):  # what the shipped roles cover
+            return StoreError("elastic.outside", place=shown, reason=reason, prefix=place.prefix)
         return StoreError("elastic.forbidden", place=shown, reason=reason)
     if status in {408, 429}:
         return StoreError("elastic.busy", place=shown, reason=reason)
@@ -219,7 +265,3 @@ def _told(body: object) -> tuple[str, str]:
     cause: dict[str, Any] = told.get("caused_by") or {}
     reason = " ".join(str(part["reason"]) for part in (told, cause) if part.get("reason"))
     return str(told.get("type") or ""), reason[:500]
-
-
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from records.store.spool import Spool
 
 T = TypeVar("T")
-AWAY: Final = frozenset({"elastic.unreachable", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"})  # StoreErrors that pass by themselves
+ABSENT: Final = frozenset({"store.missing", "elastic.unmade"})  # StoreErrors of a place where no store is yet
+AWAY: Final = frozenset(  # StoreErrors that pass by themselves
+    {"elastic.unreachable", "elastic.disconnected", "elastic.timeout", "elastic.busy", "elastic.red", "elastic.watermark"}
+)
 
 
 @dataclass(frozen=True, slots=True)

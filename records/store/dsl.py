@@ -25,6 +25,7 @@ LEAST_ZERO: Final = -0.0  # to Elasticsearch it is another number than zero, the
 MOST_TERMS: Final = 60_000  # Elasticsearch takes 65,536 in one clause
 NOTHING: Final[Clause] = {"match_none": {}}
 EVERYTHING: Final[Clause] = {"match_all": {}}
+STRAY: Final[Clause] = {"bool": {"must_not": [{"exists": {"field": f"balefire.{name}"}} for name in ("commit", "written")]}}  # what no writer of ours wrote
 
 
 def clause(table: Table, wanted: Condition, *, own: bool = False) -> Clause:

@@ -21,7 +21,7 @@ from records.store.columns import conform, decoded, flat
 from records.store.contract import Written
 from records.store.decisions import ENTRIES, ITSELF, decide
 from records.store.documents import flat_of, rows_of
-from records.store.dsl import EVERYTHING
+from records.store.dsl import EVERYTHING, STRAY
 from records.store.indexing import DeadLetters, Indexer, Outcome, strangers, told
 from records.store.ledger import Ledger, Overtaken
 from records.store.making import current, make, mend, upgrade
@@ -81,7 +81,7 @@ class ElasticStore:
         try:
             page = self.ledger.read()
         except StoreError as error:
-            if error.key != "store.missing" or not self._write:
+            if error.key != "elastic.unmade" or not self._write:
                 raise
             make(self.cluster, self.names, self.ledger, period)
             page = self.ledger.read()
@@ -222,6 +222,13 @@ class ElasticStore:
         """Indices that are called as those of this store and are not as it makes them."""
         return sorted(strangers(self.cluster, self.names, [self.names.of("*")]))
 
+    def strays(self) -> dict[str, int]:
+        """How many documents in the tables' indices this store did not write, by index; of an index that is closed or not there it cannot tell."""
+        asked: dict[str, Any] = {"query": STRAY, "aggs": {"indices": {"terms": {"field": "_index", "size": 1000}}}}
+        indices = [self.names.of(name) for name in TABLES]
+        answer = self.cluster.ask(lambda: self.cluster.client.search(index=indices, size=0, ignore_unavailable=True, **asked))
+        return {each["key"]: each["doc_count"] for each in answer.get("aggregations", {}).get("indices", {}).get("buckets", [])}
+
     def closed(self) -> list[str]:
         """Indices of this store that somebody has closed."""
         return self._indexer.presence.closed()
@@ -312,7 +319,7 @@ class ElasticStore:
             if not current(self.cluster, self.names):
                 upgrade(self.cluster, self.names, self.ledger)
         except StoreError as error:
-            if error.key != "elastic.forbidden":
+            if error.key != "elastic.privilege":
                 raise
             raise StoreError("elastic.outdated", place=self.place.shown) from error
         self._current = True

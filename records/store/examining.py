@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store.decisions import broken
+from records.store.dsl import STRAY
 from records.store.spool import corrupt, waiting
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def _elastic(store: Store, where: str) -> ElasticStore | None:
 
 
 def _cluster_checks(store: ElasticStore) -> Iterator[Check]:
+    yield Check("private", store.place.private, {"place": store.place.shown})
     health = store.health()
     yield Check("health", health["status"] == "green", {"status": health["status"], "unassigned": health["unassigned_shards"]})
     blocked = store.blocked()
@@ -85,5 +88,7 @@ def _cluster_checks(store: ElasticStore) -> Iterator[Check]:
     yield Check("templates", store.templates_current(), {"place": store.place.shown})
     strangers = store.strangers()
     yield Check("foreign", not strangers, {"indices": ", ".join(strangers), "place": store.place.shown})
+    strays = store.strays()
+    yield Check("strays", not strays, {"count": sum(strays.values()), "indices": ", ".join(sorted(strays)), "query": json.dumps({"query": STRAY})})
     page = store.ledger.read()
     yield Check("unfinished", not page.body["pending"] and not page.body["open"], {"count": len(page.body["open"]) + bool(page.body["pending"])})

@@ -23,6 +23,7 @@ from elasticsearch import ConflictError as Outrun
 
 from records.errors import StoreError
 from records.schema import SCHEMA_VERSION
+from records.store.cluster import FORBIDDEN
 from records.store.templates import LEDGER
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Ledger:
 
         page = self.cluster.ask(get)
         if page is None:
-            raise StoreError("store.missing", path=self.cluster.place.shown)
+            raise StoreError("elastic.unmade", place=self.cluster.place.shown)
         return page
 
     def change(self, changed: Callable[[Body], T]) -> T:
@@ -253,7 +254,7 @@ class Ledger:
                 try:
                     place(pending)
                 except (StoreError, ApiError) as error:
-                    if not isinstance(error, StoreError) or error.key != "elastic.forbidden":
+                    if not isinstance(error, StoreError) or error.key not in FORBIDDEN:
                         raise
                     if time.monotonic() > end:  # who only reads cannot help; what counts already is shown before the rest
                         return page

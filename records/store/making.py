@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import StoreError, UsageError
 from records.schema import SCHEMA_VERSION, TABLES
+from records.store.cluster import FORBIDDEN
 from records.store.indexing import strangers
 from records.store.templates import BY_PERIOD, LEDGER, PERIODS, components, fields_of, mapping, templates
 
@@ -42,6 +43,15 @@ def put_templates(cluster: Cluster, names: Names, *, anew: bool = False) -> None
     """Templates of this version, `anew` even where they should be there. Fields that another version has put there stay."""
     if current(cluster, names) and not anew:
         return
+    try:
+        _put_templates(cluster, names)
+    except StoreError as error:
+        if error.key not in FORBIDDEN:
+            raise
+        raise StoreError("elastic.privilege", place=cluster.place.shown, reason=error.values["reason"]) from error
+
+
+def _put_templates(cluster: Cluster, names: Names) -> None:
     client = cluster.client
     known = client.options(ignore_status=404).cluster
     found = cluster.ask(lambda: known.get_component_template(name=f"{names.prefix}-*")).get("component_templates", [])

@@ -24,6 +24,7 @@ from playwright.sync_api import sync_playwright
 from dashboards import serve
 from records.errors import StoreError
 from records.store import open_store
+from records.store.contract import ABSENT
 from records.store.elastic import ElasticStore
 from tests.bench.plantmonth import fill
 from tests.browser.visiting import CHROMIUM, FLAGS, free, serving, visiting, wait_for
@@ -115,7 +116,7 @@ def made(place: str, seed: int, rows: int) -> None:
     try:
         open_store(place).close()
     except StoreError as error:
-        if error.key != "store.missing":
+        if error.key not in ABSENT:
             raise
         store = open_store(place, True, "month")
         fill(store, seed, rows)
