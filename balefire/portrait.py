@@ -69,12 +69,20 @@ def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
 
 
+def answers_nothing(name: str) -> bool:
+    """Whether no message of the protocol is a request that has its answer beside it: a DHCP server that acknowledges asks nobody."""
+    from sensors.protocol import protocols
+
+    return any(protocol.name == name and all(framing.lone for framing in protocol.framings) for protocol in protocols() if protocol.framings)
+
+
 def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
     if not talks:
         return []
     told = grid(4, numbers=(3,))
     for each in talks:
-        way = screen.say(f"cli.asset.{each['direction']}{'_told' if each['access'] == 'report' else ''}", peer=each["peer"] or "–")
+        told_only = each["access"] == "report" or answers_nothing(each["protocol"])
+        way = screen.say(f"cli.asset.{each['direction']}{'_told' if told_only else ''}", peer=each["peer"] or "–")
         access = say_or(f"access.{each['access']}", screen.language, each["access"] or "")
         told.add_row(*(clean(cell) for cell in (way, each["protocol"], access, f"{each['count']:,}")))
     return [section(screen.say("cli.asset.talks"), screen.say("cli.asset.busiest")), indented(told)]

@@ -90,7 +90,8 @@ class PointRange:
     def words(self, language: str) -> str:
         """ "register 40018: 2–9.5 rpm, 14 changes"."""
         values = _range(self.low, self.high, self.row)
-        return say("fingerprint.point", language, object=thing(self.row, language), values=values, changes=self.changes)
+        form = "fingerprint.point.one" if self.changes == 1 else "fingerprint.point.many"
+        return say(form, language, object=thing(self.row, language), values=values, changes=self.changes)
 
 
 @dataclass(frozen=True, slots=True)

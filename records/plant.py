@@ -210,9 +210,23 @@ def _kept(value: Any) -> Any:
 
 
 def merged(before: Sequence[Entry], given: Sequence[Entry]) -> list[Entry]:
-    """A list with the entries of a later one: equal keys are replaced in their place, the rest is added behind."""
-    found = {entry.key: entry for entry in before}
-    return list((found | {entry.key: entry for entry in given}).values())
+    """A list with the entries of a later one: what it says anew (`followers`) is replaced in its place, the rest is added behind."""
+    places, later = followers(before, given), {entry.key: entry for entry in given}
+    found = {places.get(entry.key, entry.key): entry for entry in before}
+    return list((found | later).values())
+
+
+def followers(before: Sequence[Entry], given: Sequence[Entry]) -> dict[str, str]:
+    """{key of an entry: that of the later one in its place}: the same key, else a device under a new name that has one of its addresses."""
+    known, later = {entry.key for entry in before}, {entry.key for entry in given}
+    holders = {address: entry.key for entry in given if isinstance(entry, ListedAsset) and entry.key not in known for address in entry.addresses}
+    found = {key: key for key in known & later}
+    for entry in before:
+        if isinstance(entry, ListedAsset) and entry.key not in later:
+            holder = next((holders[address] for address in entry.addresses if address in holders), None)
+            if holder is not None:
+                found[entry.key] = holder
+    return found
 
 
 class KeptPlant:

@@ -314,7 +314,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
         "只看到一个方向的服务端：协议（TCP 为空）、地址、只见请求、只见应答（会话数）",
     ),
     Field("dropped", "long", "packets that the capturing system says it dropped", "抓包系统自报丢弃的数据包"),
-    Field("mirrored", "long", "packets that came again from another mirror port; not left out", "由另一镜像端口再次到达的数据包（不剔除）"),
+    Field("mirrored", "long", "IP packets that came again from another mirror port; not left out", "由另一镜像端口再次到达的 IP 数据包（不剔除）"),
     Field("clock_ahead", "double", "seconds the capture's clock is ahead of that on the wire with most samples", "抓包时钟比网上对时源快的秒数"),
     Field("clocks", "json", "clocks on the wire (NTP, PTP), seconds: name, ahead (median), spread, samples", "网上对时源：名称、快多少、离散、样本数"),
     Field(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from records.formats import SECOND, duration, number, share_missed, size
+from records.formats import SECOND, Clock, duration, number, share_missed, size
 from records.measures import difference
+from records.nesting import iso
 from records.wording import LANGUAGES, catalogue, say, say_or
 from sensors.protocol import title_of
 
@@ -21,6 +23,8 @@ def spot_words(spot: Spot, language: str) -> tuple[str, str]:
     if key not in catalogue():
         key += ".one" if values["count"] == "1" else ".many"
     what = say(key, language, **values)
+    if "since" in spot.values:
+        what = say("coverage.half.during", language, what=what, **{name: _moment(spot.values[name], language) for name in ("since", "until")})
     if "tshark" in spot.values:
         what = say("coverage.named", language, what=what, name=spot.values["tshark"])
     if servers := spot.values.get("servers"):
@@ -33,7 +37,8 @@ def spot_words(spot: Spot, language: str) -> tuple[str, str]:
 def told(spot: Spot) -> dict[str, Any]:
     """A spot for machines, with its words."""
     words = {language: dict(zip(("what", "todo"), spot_words(spot, language), strict=True)) for language in LANGUAGES}
-    return {"spot": spot.key, "place": spot.place or None, "weight": round(spot.weight, 1), "values": spot.values, **words}
+    values = {name: iso(value) if name in ("since", "until") else value for name, value in spot.values.items()}
+    return {"spot": spot.key, "place": spot.place or None, "weight": round(spot.weight, 1), "values": values, **words}
 
 
 def placed(place: str, text: str, language: str) -> str:
@@ -80,6 +85,11 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
     if "cipher" in given:
         told["cipher"] = say_or(f"coverage.cipher.{given['cipher']}", language, str(given["cipher"]))
     return told | {name: _vlan(given[name], language) for name in ("requests", "answers") if name in given}
+
+
+def _moment(time: int, language: str) -> str:
+    clock = Clock(UTC, language)
+    return f"{clock.day(time)} {clock.minute(time)}"
 
 
 def _vlan(tag: int | None, language: str) -> str:

@@ -63,6 +63,22 @@ class Unread:
 
 
 @dataclass(slots=True)
+class Half:
+    """The windows in which a direction was missing: the first and the last (nanoseconds), how many; of the worst: conversations without it, and all."""
+
+    first: int
+    last: int = 0
+    windows: int = 0
+    worst: tuple[int, int] = (0, 0)
+
+    def add(self, row: dict[str, Any], side: str) -> None:
+        """One more of them."""
+        self.first, self.last = min(self.first, row["@timestamp"]), max(self.last, row["@timestamp"])
+        self.windows += 1
+        self.worst = max(self.worst, (row[side], row["talks"]))
+
+
+@dataclass(slots=True)
 class Sums:
     """What one interface of one observer came to."""
 
@@ -74,7 +90,7 @@ class Sums:
     namesakes: int = 0  # … and these of that with most of them
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by name, how far ahead at worst; of all samples
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # between which they lie
-    sides: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])  # worst window: how many, of how many; windows
+    sides: dict[str, Half] = field(default_factory=dict[str, "Half"])
     windows: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])  # by capture; why there may be none before it
     absent: float = 0.0  # seconds in which the sensor did not run
     back: float = 0.0  # seconds that the clock stepped back at worst
@@ -89,8 +105,7 @@ class Sums:
         self.back = max(self.back, row["clock_back"] or 0.0)
         for side in SIDES:
             if row[side]:
-                most, of, windows = self.sides.get(side, (0, 0, 0))
-                self.sides[side] = (*max((most, of), (row[side], row["talks"])), windows + 1)
+                self.sides.setdefault(side, Half(row["@timestamp"])).add(row, side)
         for told in _held(row["datagrams"]):
             for side in SIDES:
                 if told[side]:
@@ -254,8 +269,10 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
 
 def _sides(sums: Sums, place: str) -> Iterator[Spot]:
     """Directions that are missing; of short conversations, where nothing more is known."""
-    for key, (count, talks, windows) in sums.sides.items():
-        yield Spot(key, place, 100 * count / talks, {"count": count, "talks": talks, "windows": windows, **sums.servers(None, key)})
+    for key, half in sums.sides.items():
+        when = {"since": half.first, "until": half.last + WINDOW} if half.windows < sum(map(len, sums.windows.values())) else {}
+        values = {"count": half.worst[0], "talks": half.worst[1], "windows": half.windows, **when, **sums.servers(None, key)}
+        yield Spot(key, place, 100 * half.worst[0] / half.worst[1], values)
     if sums.counts["one_sided"] and not sums.sides:
         yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
     for (protocol, side), (count, talks) in sums.datagrams.items():

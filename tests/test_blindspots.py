@@ -56,8 +56,14 @@ def test_the_worst_come_first() -> None:
     found = spots(*rows)
     assert [spot.weight for spot in found] == sorted((spot.weight for spot in found), reverse=True)
     assert [spot.key for spot in found][:4] == ["clock_ahead", "requests_only", "shed", "dropped"]
-    assert told(*rows)[:2] == ["the clock is 3 h 00 min 00 s ahead of ntp/10.0.0.9", "only the direction towards the server was seen in 14 of 16 conversations"]
-    assert told(*rows, language="zh")[:2] == ["抓包时钟比 ntp/10.0.0.9 快 3 小时 00 分 00 秒", "16 个会话中有 14 个只看到发往服务端的方向"]
+    assert told(*rows)[:2] == [
+        "the clock is 3 h 00 min 00 s ahead of ntp/10.0.0.9",
+        "only the direction towards the server was seen in 14 of 16 conversations (from 2 Mar 2026 11:00 to 2 Mar 2026 11:01 UTC)",
+    ]
+    assert told(*rows, language="zh")[:2] == [
+        "抓包时钟比 ntp/10.0.0.9 快 3 小时 00 分 00 秒",
+        "16 个会话中有 14 个只看到发往服务端的方向（2026-03-02 11:00 至 2026-03-02 11:01 UTC）",
+    ]
     assert "3 conversations: requests in VLAN 10, answers in none" in told(*rows)
     assert "TLS on tcp/443: 1.2 kB in 2 conversations" in told(*rows)
     assert "1 packet (0.03 %) came too late for its window" in told(*rows)
@@ -158,6 +164,14 @@ def test_conversations_of_several_windows_are_not_added_up() -> None:
     assert (spot.values["count"], spot.weight) == (4, 7.5)
 
 
+def test_since_when_a_direction_is_missing_is_told() -> None:
+    half = {"requests_only": 11, "talks": 11}
+    (words,) = told({}, {}, half, half, {})
+    assert words == "only the direction towards the server was seen in 11 of 11 conversations (from 2 Mar 2026 11:02 to 2 Mar 2026 11:04 UTC)"
+    assert told({}, half, language="zh")[0].endswith("（2026-03-02 11:01 至 2026-03-02 11:02 UTC）")
+    assert told(half, half) == ["only the direction towards the server was seen in 11 of 11 conversations"], "it never was otherwise"
+
+
 @pytest.mark.parametrize(
     ("seconds", "en", "zh"),
     [
@@ -201,7 +215,7 @@ def test_a_damaged_mirror_is_told_exactly(tmp_path: Path) -> None:
         "only the direction towards the server was seen in 4 of 4 conversations",
         "the clock is 3 h 00 min 00 s ahead of ntp/10.0.0.9",
         f"{octets / 1000:.1f} kB" if octets >= 1000 else f"{octets} B",
-        "50 packets",
+        "50 IP packets",
         "TLS on tcp/443: 690 B in 1 conversation",
     ):
         assert line in text

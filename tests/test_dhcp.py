@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from balefire.portrait import answers_nothing
 from sensors.protocols.dhcp import DHCP, tells
 from sensors.statements import LEASED, Statement
 from tests.protocol_battery import Message, told
@@ -58,3 +59,8 @@ def test_who_speaks_is_the_source() -> None:
         ("dhcp_discover", "0.0.0.0", "255.255.255.255"), ("dhcp_ack", "10.1.2.1", "255.255.255.255"),
     ]  # fmt: skip
     assert [row["source.asset.id"] is None for row in seen.activities] == [True, False]
+
+
+def test_a_server_that_acknowledges_is_not_said_to_ask() -> None:
+    assert answers_nothing("dhcp")
+    assert not any(answers_nothing(name) for name in ("modbus", "enip", "dcp", "nothing"))

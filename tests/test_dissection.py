@@ -302,6 +302,13 @@ def test_what_no_slice_is(words: tuple[str, ...]) -> None:
     assert balefire("packet", *words, "--store", stored()[0]).exit_code == 2
 
 
+@pytest.mark.parametrize("path", ["missing/file.pcap", "file.pcapng", "missing/file"])
+def test_a_path_that_is_no_file_is_not_taken_for_an_id(path: str) -> None:
+    told = balefire("packet", path, "--language", "en")
+    assert told.exit_code == 2
+    assert f"{path}: there is no such file" in told.stderr
+
+
 def test_a_packet_that_is_not_there() -> None:
     for words, status in (
         (("packet", DEMO, "--number", 99999), 2),

@@ -117,6 +117,12 @@ def test_values_that_are_furthest_out_come_first(tmp_path: Path) -> None:
     store.close()
 
 
+def test_one_change_is_singular(tmp_path: Path) -> None:
+    store = stored(tmp_path / "store", [], [point(1, NOON, 5, 9), point(2, NOON, 5, 9, ot__object__first=50, ot__point__changes=2)])
+    assert sorted(each.words("en").rpartition(", ")[2] for each in seen(store, NOON, NOON + DAY, "plc", "10.0.0.5").points) == ["1 change", "2 changes"]
+    store.close()
+
+
 def test_what_is_known_may_be_otherwise() -> None:
     """A firmware that was updated between two dates; what was told in one of them alone is no difference."""
     facts = [
@@ -146,6 +152,8 @@ def test_the_command_shows_one_page_and_the_difference_between_two_times() -> No
     assert "Panel (10.20.1.20) asks it to write values, Pump 3 speed set point (register 40017), unit 2, values 100–105 rpm, ×2" in page
     assert "  sends Panel (02:ba:1e:01:00:20): an ARP reply, 10.20.1.12, ×1" in page.splitlines(), "ARP is no cyclic data, and a MAC address has a name"
     assert "different objects (read_input_registers)" in page
+    assert " did not change; --json has all" in page
+    assert ", 0 changes" not in page
     shown = balefire("activities", "--store", listed(), "--where", "event.action:arp_reply").output
     assert "Pump PLC" in shown
     assert "02:ba:1e:01:00:12" not in shown

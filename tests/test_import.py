@@ -13,10 +13,11 @@ import pytest
 
 from balefire.importing import sheets
 from balefire.importing.addresses import Place, read_address
+from balefire.importing.comparing import Difference, changes, difference
 from balefire.importing.entries import Reading, read_entries
 from balefire.importing.sheets import read_sheet
 from records.errors import UsageError
-from records.plant import ListedAsset, ListedZone, Tag
+from records.plant import ListedAsset, ListedZone, Tag, merged
 from records.store import open_store
 from tests.cli import DEMO, ROOT, balefire, lines, one
 
@@ -264,6 +265,21 @@ def test_an_encoding_that_is_none_or_another_is_refused_with_words(tmp_path: Pat
     assert caught.value.key == "import.no_text"
 
 
+def test_units_and_registers_that_no_modbus_device_has(tmp_path: Path) -> None:
+    text = "tag,device,unit,address\nA,10.0.0.1,300,40001\nB,10.0.0.1,1,99999\nC,10.0.0.1,1,465537\nD,10.0.0.1,255,465536\nE,10.0.0.2,300,IOA 70001\n"
+    reading = read("tags", written(tmp_path / "t.csv", text))
+    assert [entry.name for _, entry in reading.entries if isinstance(entry, Tag)] == ["D", "E"]
+    assert [(row, column) for row, column, _ in said(reading)] == [(2, "unit"), (3, "address"), (4, "address")]
+    assert said(reading)[0][2] == "“300” is no whole number from 0 to 255"
+    assert said(reading)[1][2].startswith("“99999” is no register of Modbus")
+
+
+@pytest.mark.parametrize("heading", ["cidr", "CIDR", "range", "subnet", "Subnets", "IP range"])
+def test_what_columns_of_networks_are_called(tmp_path: Path, heading: str) -> None:
+    reading = read("zones", written(tmp_path / "z.csv", f"name,{heading}\nA,10.0.0.0/24\n"))
+    assert [entry for _, entry in reading.entries] == [ListedZone("A", ("10.0.0.0/24",))]
+
+
 def test_lists_with_engineering_units_and_ranges(tmp_path: Path) -> None:
     """As the lists of plants have them: what “unit” is, is told by what stands in it."""
     text = 'tag,device,unit,address,range\nA,10.0.0.1,rpm,40001,0-1500\nB,10.0.0.1,,40002,"-50 to 50,5"\nC,10.0.0.1,bar,40003,0.5…10 bar\n'
@@ -433,6 +449,31 @@ def test_wrong_rows_stop_an_import_unless_the_others_are_wanted(tmp_path: Path) 
     assert one("import", "assets", path, *place, "--dry-run", "--replace")["removed"] == 1
     assert one("import", "assets", path, *place, "--replace")["new"] == 1
     assert one("import", "assets", path, *place)["same"] == 1
+
+
+def test_a_device_that_is_listed_under_a_new_name_is_renamed() -> None:
+    old = [ListedAsset("Old name", ("10.20.1.11",)), ListedAsset("Panel", ("10.20.1.30",))]
+    new = ListedAsset("New name", ("10.20.1.11", "10.20.1.12"))
+    assert merged(old, [new]) == [new, old[1]]
+    assert difference(old, [new], replaced=False) == Difference(new=0, changed=1, same=0, removed=0)
+    assert difference(old, [new], replaced=True) == Difference(new=0, changed=1, same=0, removed=1), "the panel"
+    (told,) = changes(old, [(2, new)], 9)
+    assert (told.before, told.entry) == ("Old name, 10.20.1.11", "New name, 10.20.1.11 10.20.1.12")
+    both = ListedAsset("Cell", ("10.20.1.11", "10.20.1.30"))
+    assert merged(old, [both]) == [both]
+    assert difference(old, [both], replaced=False) == Difference(new=0, changed=1, same=0, removed=1), "two that are one are told"
+    moved = ListedAsset("Panel", ("10.20.1.11",))
+    assert merged(old, [moved]) == [old[0], moved], "an address that moves to a listed device renames nobody"
+
+
+def test_what_stands_in_the_list_already_is_not_told_to_be_in_none(tmp_path: Path) -> None:
+    place = ("--store", tmp_path / "store")
+    balefire("replay", DEMO, *place)
+    one("import", "assets", written(tmp_path / "a.csv", f"name,ip\nKept,{PLC}\n"), *place)
+    told = one("import", "assets", written(tmp_path / "b.csv", f"name,ip\nOther,{OTHER}\n"), *place, "--dry-run")
+    assert "Kept" not in told["unlisted"]
+    replacing = one("import", "assets", tmp_path / "b.csv", *place, "--dry-run", "--replace")
+    assert "Kept" in replacing["unlisted"]
 
 
 @pytest.mark.parametrize(("language", "readme"), [("en", "README.md"), ("zh", "README.zh.md")])

@@ -235,6 +235,13 @@ def test_a_directory_that_somebody_writes_is_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_once_says_what_it_did(where: str) -> None:
+    first, again = (balefire("store", "housekeep", "--once", "--store", where, "--language", "en") for _ in range(2))
+    assert "Housekeeping: nothing more is due." in first.stdout
+    assert "Retention: last looked after" in first.stdout
+    assert len(again.stdout.strip().splitlines()) == 1
+
+
 RUN: Final = "import balefire.schedule as s; s.FIRST_S = 0.2; s.LOOK_S = 0.2; from balefire.__main__ import start; start()"
 
 

@@ -80,7 +80,10 @@ def _show(screen: Screen, name: str, made: Fingerprint) -> None:
     for side in ("source", "destination"):
         habits = [habit for habit in made.habits if habit.side == side]
         _list(screen, f"cli.fingerprint.{side}", [habit.words(screen.language) for habit in habits])
-    _list(screen, "cli.fingerprint.points", [point.words(screen.language) for point in made.points])
+    moving = [point.words(screen.language) for point in made.points if point.changes]
+    _list(screen, "cli.fingerprint.points", moving)
+    if constant := len(made.points) - len(moving):
+        screen.print(screen.count("cli.fingerprint.constant", constant))
     if made.left_out:
         screen.note(screen.say("cli.fingerprint.left_out", count=made.left_out))
 

@@ -28,7 +28,10 @@ def housekeep(screen: Screen, once: bool, as_json: bool) -> None:
 
     opened(screen).close()  # what is wrong with the store is said at once, and one that is not there is not made
     keeper = Housekeeper(screen, lambda: for_a_while(screen))
-    if not keeper.look() and once:
+    well = keeper.look()
+    if once and well and not as_json:
+        screen.print(screen.say("cli.housekeeping.once", jobs=_last(screen)))
+    elif once and not well:
         screen.worse(4)
     if not once:
         _until_ended(started(keeper).shutdown)
@@ -42,6 +45,17 @@ def _until_ended(stop: Callable[[], None]) -> None:
         signal.signal(number, lambda _number, _frame: over.set())
     over.wait()
     stop()
+
+
+def _last(screen: Screen) -> str:
+    """What there is to keep, and when it was last done."""
+    from balefire.schedule import told
+
+    with closing(opened(screen)) as found:
+        last = told(found)
+    never = screen.say("cli.housekeeping.never")
+    moments = {name: screen.say("cli.housekeeping.last", moment=when[:16].replace("T", " ")) if when else never for name, when in last.items()}
+    return " · ".join(f"{screen.say(f'cli.housekeeping.jobs.{name}')}: {moment}" for name, moment in moments.items())
 
 
 def _told(screen: Screen) -> None:

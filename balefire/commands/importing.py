@@ -58,6 +58,7 @@ def import_list(
     from balefire.importing.comparing import changes, compare, difference
     from balefire.importing.entries import read_entries
     from balefire.importing.sheets import read_sheet
+    from records.plant import merged
     from records.store.contract import again
 
     person = who(screen.settings, by)
@@ -68,7 +69,8 @@ def import_list(
         entries = [entry for _, entry in reading.entries]
         before_import = kept(store, kind, anew=replaced)
         changed = difference(before_import, entries, replaced)
-        seen = compare(store, cast("list[tuple[int, ListedAsset]]", reading.entries)) if kind == "assets" else None
+        after = cast("list[ListedAsset]", entries if replaced else merged(before_import, entries))
+        seen = compare(store, cast("list[tuple[int, ListedAsset]]", reading.entries), after) if kind == "assets" else None
         refused = bool(reading.problems) and not skip_wrong
         if replaced and not entries and not (yes or refused):
             raise UsageError("import.nothing", file=file)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Node = dict[str, Any]
 LABEL: Final = 200  # letters of a field on a screen; --json tells all
+ENDINGS: Final = (".pcap", ".pcapng", ".cap", ".gz")
 ROW: Final = 16  # octets on a line
 FEW, MOST = 20, 800  # packets of a slice; with those before it that are read along, no more than are dissected at a time
 
@@ -63,7 +64,7 @@ def packet(screen: Screen, subject: str | None, number: int | None, as_json: boo
         _slice(screen, subject, there, asked, limit or FEW, limits, as_json)
     elif not subject:
         raise UsageError("evidence.packet_of")
-    elif shown := _of_capture(subject, number or 1) if there and Path(subject).is_file() else _of_store(screen, subject, number):
+    elif shown := _of_capture(subject, number or 1) if Path(subject).is_file() or (not there and _is_path(subject)) else _of_store(screen, subject, number):
         _show(screen, [shown], limits, as_json)
     else:
         screen.worse(1)
@@ -85,6 +86,11 @@ def _show(screen: Screen, several: Sequence[Shown], limits: Limits, as_json: boo
             screen.emit(_object(shown, found, fields, own))
         else:
             _tell(screen, shown, fields, own)
+
+
+def _is_path(subject: str) -> bool:
+    """Whether a word can only be meant as a file: an ID has no folder and no capture's ending."""
+    return "/" in subject or "\\" in subject or subject.casefold().endswith(ENDINGS)
 
 
 def _slice(screen: Screen, subject: str | None, there: bool, asked: dict[str, Any], limit: int, limits: Limits, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from records.plant import label_key
 
 DIGITS: Final = re.compile(r"\d{5,6}")
+MOST_REGISTERS: Final = 65536
 NUMBER: Final = re.compile(r"(?:0x([0-9a-f]+)|(\d+))", re.IGNORECASE)
 IEC_61131: Final = re.compile(r"%(MW|MX?|IW|IX?|QW|QX?)(\d+)", re.IGNORECASE)
 IN_SPACE: Final = re.compile(r"([a-z_ \-]*[a-z])[ :#]*(\d+)", re.IGNORECASE)
@@ -55,8 +56,8 @@ def _areas() -> dict[str, str]:
 def read_address(text: str) -> Place | None:
     """Where the tag with this address is; None for what is no address in any of these notations."""
     written = text.strip()
-    if DIGITS.fullmatch(written) and written[0] in _areas() and int(written[1:]) > 0:  # 40018, 400018: registers count from one
-        return Place(_areas()[written[0]], int(written[1:]) - 1)
+    if DIGITS.fullmatch(written):  # 40018, 400018: registers count from one, and there are 65536; 99999 is in no area of Modbus, and may be another's
+        return Place(_areas()[written[0]], int(written[1:]) - 1) if written[0] in _areas() and 0 < int(written[1:]) <= MOST_REGISTERS else None
     if found := NUMBER.fullmatch(written):
         return Place(None, int(found[1], 16) if found[1] else int(found[2]))
     if found := IEC_61131.fullmatch(written):  # Schneider's words are registers; Siemens writes the same for its own

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from records.plant import followers
 from records.query import Query
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Example:
 
 def changes(before: Sequence[Entry], given: Iterable[tuple[int, Entry]], most: int) -> list[Example]:
     """The first entries that are not kept so."""
-    known = {entry.key: entry for entry in before}
+    given = list(given)
+    known = _followed(before, [entry for _, entry in given])
     others = ((row, known.get(entry.key), entry) for row, entry in given if known.get(entry.key) != entry)
     return [Example(row, kept and _words(kept), _words(entry)) for row, kept, entry in islice(others, most)]
 
@@ -72,25 +74,30 @@ def _words(entry: Entry) -> str:
     return ", ".join(" ".join(map(str, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else f"{value}" for value in values)
 
 
-def difference(before: Sequence[Entry], given: Iterable[Entry], replaced: bool) -> Difference:
-    """Entries against those that are kept now."""
-    known = {entry.key: entry for entry in before}
+def _followed(before: Sequence[Entry], given: Sequence[Entry]) -> dict[str, Entry]:
+    """What entries take the place of, by their keys; of several, the first."""
+    places = followers(before, given)
+    return {places[entry.key]: entry for entry in reversed(before) if entry.key in places}
+
+
+def difference(before: Sequence[Entry], given: Sequence[Entry], replaced: bool) -> Difference:
+    """Entries against those that are kept now. A device that takes the place of several removes all but one."""
+    known, places = _followed(before, given), followers(before, given)
     keys = [(entry.key, known.get(entry.key) == entry) for entry in given]
     new = sum(key not in known for key, _ in keys)
     same = sum(equal for _, equal in keys)
-    removed = len(known.keys() - {key for key, _ in keys}) if replaced else 0
+    removed = len(places) - len(known) + (len(before) - len(places) if replaced else 0)
     return Difference(new, len(keys) - new - same, same, removed)
 
 
-def compare(store: Store, listed: Sequence[tuple[int, ListedAsset]]) -> Comparison:
-    """Listed assets, with their rows, against all that the store has seen."""
+def compare(store: Store, listed: Sequence[tuple[int, ListedAsset]], after: Iterable[ListedAsset]) -> Comparison:
+    """Listed assets, with their rows, against all that the store has seen; `after`: the whole list as it will be."""
     seen = {address: row for row in _seen(store) for address in row["addresses"]}
     disagreements: list[Disagreement] = []
     unseen: list[str] = []
-    found: set[str] = set()
+    found = {str(seen[address]["id"]) for asset in after for address in asset.addresses if address in seen}
     for number, asset in listed:
         addresses = [address for address in asset.addresses if address in seen]
-        found.update(str(seen[address]["id"]) for address in addresses)
         if asset.addresses and not addresses:
             unseen.append(asset.name)
         if addresses:

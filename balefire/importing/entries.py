@@ -10,7 +10,7 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from balefire.importing.addresses import Place, read_address
+from balefire.importing.addresses import DIGITS, Place, read_address
 from records.errors import UsageError
 from records.model import Text
 from records.plant import LEVELS, ROLES, Entry, ListedAsset, ListedZone, Tag
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES: Final = 200_000
 MOST_PROBLEMS: Final = 1000
+MOST_UNIT, MOST_STATION = 255, 65535  # of Modbus; of the others
+MODBUS: Final = ("coil", "discrete_input", "input_register", "holding_register")
 MOST_NAME: Final = 128  # characters, as of names on the wire
 CRITICALITIES: Final = {"critical": "关键", "high": "高", "normal": "一般", "low": "低"}
 CALLED: Final = {  # what roles are called beside their names
@@ -56,7 +58,7 @@ HEADINGS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "zones": {
         "name": ("zone", "区域", "名称", "安全区"),
-        "members": ("network", "networks", "subnet", "range", "addresses", "address", "ip", "网段", "成员", "地址"),
+        "members": ("network", "networks", "subnet", "subnets", "cidr", "range", "ranges", "ip range", "addresses", "address", "ip", "网段", "成员", "地址"),
         "level": ("purdue", "purdue level", "普渡层级", "层级"),
         "description": ("comment", "notes", "描述", "备注", "说明"),
     },
@@ -307,7 +309,7 @@ def _device(text: str, known: Mapping[str, str]) -> str:
 def _place(text: str) -> Place:
     place = read_address(text)
     if place is None:
-        raise CellError("place", text=text)
+        raise CellError("reference" if DIGITS.fullmatch(text.strip()) else "place", text=text)
     return place
 
 
@@ -326,7 +328,8 @@ def _tag(row: _Row, known: Mapping[str, str]) -> Entry | None:
         if any(one is not None and one != other for one, other in zip((low, high), whole, strict=False)):
             row.fault("range", "span_twice", low=row.text("low") or "–", high=row.text("high") or "–")
         low, high, measure = whole[0], whole[1], measure or whole[2]
-    device, unit = row.read("device", partial(_device, known=known)), row.read("unit", partial(_whole, most=65535))
+    most = MOST_UNIT if place and place.space in MODBUS else MOST_STATION
+    device, unit = row.read("device", partial(_device, known=known)), row.read("unit", partial(_whole, most=most))
     name = row.named()
     for needed in ("device", "address"):
         if row.text(needed) is None:
