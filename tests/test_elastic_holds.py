@@ -127,7 +127,7 @@ def killed(where: str, point: int, spool: str | None) -> None:
     scenario(where, bool(spool))
 
 
-def in_a_process(where: str, point: int, spool: str | None) -> int | None:
+def in_a_process(where: str, point: int, spool: str | None = None) -> int | None:
     process = PROCESSES.Process(target=killed, args=(where, point, spool))
     process.start()
     process.join(120)
