@@ -6,25 +6,25 @@ A window's coverage is stored together with the last of its rows, or after them,
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute
 
 from balefire.times import both
 from detectors.rulebook.problems import text
-from records.model import Batch
+from records.nesting import SECOND
 from records.query import Query
 from records.search import Match
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from records.model import Text
+    from records.model import Batch, Text
     from records.store.contract import Store
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
-SECOND: Final = 10**9
 
 
 class Absence:
@@ -53,7 +53,7 @@ class Absence:
         times = batch.coverage.column("@timestamp")
         rows = compute.if_else(compute.equal(times, compute.min(times)), absent / SECOND, None)
         at = batch.coverage.column_names.index("absent")
-        return Batch(batch.activities, batch.points, batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))
+        return replace(batch, coverage=batch.coverage.set_column(at, "absent", rows.cast(pa.float64())))
 
     def end(self, now: int) -> dict[str, bytes]:
         """It ends in order: all that it heard until now is stored together with this."""
