@@ -102,6 +102,6 @@ def unseen(page: Page) -> Iterator[str]:
         yield "· " + say("coverage.told.disabled", page.language, rule=plain(rule), reason=plain(why))
     covered, _used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]
-    yield from ("· " + plain(spot_words(spot, page.language)[0]) for spot in spots[:MOST_SPOTS])
+    yield from ("· " + plain(spot_words(spot, page.language, page.clock.zone)[0]) for spot in spots[:MOST_SPOTS])
     if len(spots) > MOST_SPOTS:
         yield page.say("handover.more", count=number(len(spots) - MOST_SPOTS))

@@ -12,19 +12,23 @@ from records.wording import LANGUAGES, catalogue, say, say_or
 from sensors.protocol import title_of
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from sensors.blindspots import Spot
 
 LITTLE: Final = "little"  # the word for what is too little to tell
 
 
-def spot_words(spot: Spot, language: str) -> tuple[str, str]:
-    """(what is not seen, what to do about it)"""
+def spot_words(spot: Spot, language: str, zone: tzinfo = UTC) -> tuple[str, str]:
+    """(what is not seen, what to do about it), with times in this zone."""
     key, values = f"coverage.spot.{spot.key}.what", _values(spot, language)
     if key not in catalogue():
         key += ".one" if values["count"] == "1" else ".many"
     what = say(key, language, **values)
     if "since" in spot.values:
-        what = say("coverage.half.during", language, what=what, **{name: _moment(spot.values[name], language) for name in ("since", "until")})
+        clock, since, until = Clock(zone, language), spot.values["since"], spot.values["until"]
+        moments = {name: f"{clock.day(time)} {clock.minute(time)}" for name, time in (("since", since), ("until", until))}
+        what = say("coverage.half.during", language, what=what, **moments, zone=clock.offset(since))
     if "tshark" in spot.values:
         what = say("coverage.named", language, what=what, name=spot.values["tshark"])
     if servers := spot.values.get("servers"):
@@ -85,11 +89,6 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
     if "cipher" in given:
         told["cipher"] = say_or(f"coverage.cipher.{given['cipher']}", language, str(given["cipher"]))
     return told | {name: _vlan(given[name], language) for name in ("requests", "answers") if name in given}
-
-
-def _moment(time: int, language: str) -> str:
-    clock = Clock(UTC, language)
-    return f"{clock.day(time)} {clock.minute(time)}"
 
 
 def _vlan(tag: int | None, language: str) -> str:

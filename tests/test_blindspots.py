@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -169,6 +170,8 @@ def test_since_when_a_direction_is_missing_is_told() -> None:
     (words,) = told({}, {}, half, half, {})
     assert words == "only the direction towards the server was seen in 11 of 11 conversations (from 2 Mar 2026 11:02 to 2 Mar 2026 11:04 UTC)"
     assert told({}, half, language="zh")[0].endswith("（2026-03-02 11:01 至 2026-03-02 11:02 UTC）")
+    (spot,) = spots({}, half)
+    assert spot_words(spot, "en", ZoneInfo("Asia/Shanghai"))[0].endswith("(from 2 Mar 2026 19:01 to 2 Mar 2026 19:02 UTC+8)"), "a page is in the plant's zone"
     assert told(half, half) == ["only the direction towards the server was seen in 11 of 11 conversations"], "it never was otherwise"
 
 

@@ -180,12 +180,13 @@ def fact_words(page: Page, name: str, value: str) -> str:
 
 
 def when(page: Page, first: int, last: int) -> str:
-    """From when to when: to the day, within a day to the minute."""
+    """From when to when: to the day, within a day to the minute. A narrow column breaks it behind the day alone."""
     clock = page.clock
     if clock.day(first) != clock.day(last):
         return f"{clock.short_day(first)}–{clock.short_day(last)}"
     start, end = clock.minute(first), clock.minute(last)
-    return f"{clock.short_day(first)} {start}{'' if start == end else f'–{end}'}"
+    day = clock.short_day(first).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{day} {start}" + ("" if start == end else f"–\N{WORD JOINER}{end}")
 
 
 def history(page: Page, asset: Asset) -> None:

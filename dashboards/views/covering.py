@@ -114,7 +114,10 @@ def _grade(place: Place, language: str) -> str:
 def spots(page: Page, looked: Looked) -> None:
     """Every blind spot, with what to do."""
     found = looked.account.spots()
-    rows = [{"weight": round(spot.weight, 1), **dict(zip(("what", "todo"), spot_words(spot, page.language), strict=True))} for spot in found[:MOST_SPOTS]]
+    rows = [
+        {"weight": round(spot.weight, 1), **dict(zip(("what", "todo"), spot_words(spot, page.language, page.clock.zone), strict=True))}
+        for spot in found[:MOST_SPOTS]
+    ]
     note = page.say("cover.spots_note") if rows else ""
     if len(found) > MOST_SPOTS:
         note += page.say("activity.comma") + page.say("activity.cut", shown=MOST_SPOTS, total=number(len(found)))

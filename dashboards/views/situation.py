@@ -146,7 +146,7 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     lines += [(duration(time, language), page.say("unseen.blind", sensor=label)) for time, label in sorted(blind, reverse=True)[:3] if time]
     covered, used = queries.account(page.store, page.span.query(), queries.MOST_SHOWN)
     spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
-    lines += [("", *spot_words(spot, language)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
+    lines += [("", *spot_words(spot, language, page.clock.zone)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
     told = {spot.key for spot in spots[:SPOTS]} | {"lost" for each in covered.reasons if each["reason"] == "unanswered"}  # that is no loss
     lines += _rest(page, sums, told)
     if (total := page.store.count("coverage", page.span.query())) > used:
