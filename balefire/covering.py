@@ -50,9 +50,9 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]
     if len({file for sums in covered.by_place.values() for file in sums.windows}) > 1:
         parts.append(indented(Prose(screen.say("coverage.told.several"))))
-    if clocks := covered.clocks():
-        parts.append(section(screen.say("coverage.told.clock")))
-        parts += [indented(Text(clean(placed(place, clock_words(clock, screen.language), screen.language)))) for place, clock in clocks]
+    clocks = [clean(placed(place, clock_words(clock, screen.language), screen.language)) for place, clock in covered.clocks()]
+    parts.append(section(screen.say("coverage.told.clock")))
+    parts += [indented(Text(line)) for line in clocks or [screen.say("dashboard.cover.clock_none")]]
     rows = flat(COVERAGE, store.read(COVERAGE.name, replace(query, limit=limit)))
     parts += [section(screen.say("coverage.told.windows")), Text(), shown(COVERAGE.name, rows, screen.language)]
     for part in parts:

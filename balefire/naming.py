@@ -41,8 +41,14 @@ class Names:
         self._answer: Future[dict[str, str]] | None = None
         self._ours = {f"{kind}/{port}" for one in protocols() for kind, ports in (("tcp", one.tcp), ("udp", one.udp)) for port in ports}
 
-    def ask(self, unknown: dict[str, Unknown], keeper: Keeper | None) -> None:
-        """Ask about those of which packets can be had again, and that no protocol of ours is at home on. What is answered is known once it is heard."""
+    def ask(self, unknown: dict[str, Unknown], keeper: Keeper | None, last: bool) -> None:
+        """Ask about those of which packets can be had again, and that no protocol of ours is at home on. What is answered is known once it is heard.
+
+        While tshark still looks at what was asked before, those after it wait, or, where this is the `last` time, we do.
+        """
+        self.hear(last)
+        if self._answer is not None:
+            return
         started = time.monotonic()
         left = self._limits.seconds + SHARE * (started - self._begun) - self._spent if self._limits.seconds else 0
         waiting = [name for name in list(unknown) if name not in self._asked and name not in self._ours and unknown[name].samples]
@@ -62,9 +68,9 @@ class Names:
         self._spent += time.monotonic() - started
         return {name: count.most_common(1)[0][0] for name, count in counts.items()}
 
-    def hear(self) -> None:
-        """Wait for what was asked last."""
-        if self._answer is not None:
+    def hear(self, last: bool) -> None:
+        """Take over what is answered; wait for it only where this is the `last` time: rows that were told before have no name, those after them do."""
+        if self._answer is not None and (last or self._answer.done()):
             self.known |= self._answer.result()
             self._answer = None
 

@@ -317,9 +317,9 @@ class Replay:
 
     def _commit(self, waiting: Waiting, ruling: Ruling, history: str, sensor: Sensor, assets: tuple[Asset, ...] = (), last: bool = False) -> None:
         """What waits is on its way to the store: written now, or when the store is back."""
-        self.names.ask(sensor.unknown, self.keeping.keeper(history))
+        self.names.ask(sensor.unknown, self.keeping.keeper(history), last)
         evidence = self.keeping.of(history, waiting.findings)
-        self.names.hear()
+        self.names.hear(last)
         batch = waiting.batch()
         batch = replace(batch, coverage=self.names.labelled(batch.coverage))
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)

@@ -69,16 +69,11 @@ def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
 
 
-def answers_nothing(name: str) -> bool:
-    """Whether no message of the protocol is a request that has its answer beside it: a DHCP server that acknowledges asks nobody."""
-    from sensors.protocol import protocols
-
-    return any(protocol.name == name and all(framing.lone for framing in protocol.framings) for protocol in protocols() if protocol.framings)
-
-
 def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
     if not talks:
         return []
+    from sensors.protocol import answers_nothing
+
     told = grid(4, numbers=(3,))
     for each in talks:
         told_only = each["access"] == "report" or answers_nothing(each["protocol"])

@@ -51,6 +51,18 @@ def _value(name: str) -> Callable[[Row, str], object]:
     return lambda row, _language: "" if row[name] is None else f"{row[name]:g}"
 
 
+def _point(row: Row, language: str) -> str:
+    """A point, and what the plant's list says of it."""
+    from detectors.phrases import listed
+
+    return " · ".join(part for part in (thing(row), listed(row, language)) if part)
+
+
+def _last(row: Row, _language: str) -> str:
+    """Its last value, with its engineering unit where the plant has told one."""
+    return " ".join(part for part in (str(_value("ot.point.last")(row, "")), row.get("ot.tag.unit")) if part)
+
+
 def _plain(name: str) -> Callable[[Row, str], object]:
     return lambda row, _language: row[name]
 
@@ -163,9 +175,9 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
         ("outcome", False, _outcome), ("access", False, lambda row, language: say(f"access.{row['ot.access']}", language)),
     ),
     "point": (
-        ("time", False, _time("@timestamp")), ("destination", False, _side("destination")), ("object", False, lambda row, _language: thing(row)),
+        ("time", False, _time("@timestamp")), ("destination", False, _side("destination")), ("object", False, _point),
         ("first", True, _value("ot.point.first")), ("min", True, _value("ot.point.min")), ("max", True, _value("ot.point.max")),
-        ("last", True, _value("ot.point.last")), ("changes", True, _number("ot.point.changes")),
+        ("last", True, _last), ("changes", True, _number("ot.point.changes")),
     ),
     "finding": (
         ("time", False, _time("time")), ("severity", False, _severity), ("title", False, lambda row, language: row[f"title.{language}"]),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from dashboards.queries import OPEN, frame, listed, rows
 from dashboards.reference import serving
 from records.addresses import is_mac
+from records.effects import EFFECTS, NUMBER
 from records.model import severity_word
 from records.query import Query, Terms
 from records.schema import ASSET
 from records.search import And, Condition, Exists, Match, Not, Or, parse
+from sensors.protocol import answers_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -121,6 +123,12 @@ class Talk:
     def count(self) -> int:
         """Operations in all."""
         return sum(self.effects.values())
+
+    @property
+    def told(self) -> bool:
+        """Did it only tell, and ask for nothing: reports, or a protocol in which no message is a request?"""
+        reports = all(EFFECTS[NUMBER.get(effect, NUMBER["unknown"])].access == "report" for effect in self.effects)
+        return reports or (bool(self.protocols) and all(map(answers_nothing, self.protocols)))
 
 
 def talks(store: Store, asset: dict[str, Any], span: Span) -> list[Talk]:

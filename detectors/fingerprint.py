@@ -8,7 +8,8 @@ from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.phrases import ACTING, action, done, number, thing, who
+from detectors.noticing import TAG
+from detectors.phrases import ACTING, action, done, listed, number, thing, who
 from records.facts import TOLD, current
 from records.model import Text
 from records.schema import ACTIVITY, POINT
@@ -35,7 +36,7 @@ OFTEN: Final = 3  # of a rhythm one speaks from so many operations on
 PEER: Final = ("ip", "mac", "asset.name", "asset.id")
 OBJECT: Final = ("ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last")
 KIND: Final = ("network.protocol", "ot.effect", "ot.access", "event.action")
-_MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
+_MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", *TAG, "ot.object.count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Habit:
     def _ranges(self, language: str) -> str:
         """Very many objects, and by which operation, as nothing else tells two such habits apart."""
         if not self.row.get("event.action"):
-            return say("fingerprint.ranges", language, count=self.ranges)
+            tried = self.row["ot.effect"] == "unknown" and self.refused == self.count
+            return say("fingerprint.functions" if tried else "fingerprint.ranges", language, count=self.ranges)
         return say("fingerprint.ranges_by", language, count=self.ranges, action=action(self.row, language))
 
 
@@ -91,7 +93,8 @@ class PointRange:
         """ "register 40018: 2–9.5 rpm, 14 changes"."""
         values = _range(self.low, self.high, self.row)
         form = "fingerprint.point.one" if self.changes == 1 else "fingerprint.point.many"
-        return say(form, language, object=thing(self.row, language), values=values, changes=self.changes)
+        told = say(form, language, object=thing(self.row, language), values=values, changes=self.changes)
+        return say("fingerprint.listed", language, told=told, listed=words) if (words := listed(self.row, language)) else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +200,16 @@ def _usual(times: Counter[float]) -> float | None:
 
 
 def _collapsed(habits: list[Habit]) -> list[Habit]:
-    """Where one peer has the same effect on very many objects, one habit that counts them."""
+    """Where one peer has the same effect on very many objects, or tries very many functions that nobody knows and that are refused, one habit that counts them."""
     groups: dict[tuple[Any, ...], list[Habit]] = {}
     for habit in habits:
-        groups.setdefault(habit.key[: 2 + len(KIND)], []).append(habit)
+        tried = habit.row["ot.effect"] == "unknown" and habit.refused == habit.count
+        groups.setdefault((*habit.key[: 1 + len(KIND)], None if tried else habit.row["event.action"]), []).append(habit)
     return [each for key, group in groups.items() for each in (group if len(group) <= RANGES else [_as_one(key, group)])]
 
 
 def _as_one(key: tuple[Any, ...], group: list[Habit]) -> Habit:
-    row = {**group[0].row, **dict.fromkeys((*OBJECT, "ot.tag.name", "ot.tag.unit"))}
+    row = {**group[0].row, **dict.fromkeys((*OBJECT, *TAG)), "event.action": key[-1]}
     lows = [habit.low for habit in group if habit.low is not None]
     highs = [habit.high for habit in group if habit.high is not None]
     count, refused = sum(habit.count for habit in group), sum(habit.refused for habit in group)
@@ -215,7 +219,7 @@ def _as_one(key: tuple[Any, ...], group: list[Habit]) -> Habit:
 
 
 def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointRange]:
-    fields = ["destination.ip", "network.protocol", *OBJECT[:-1], "ot.point.min", "ot.point.max", "ot.point.changes", "ot.tag.name", "ot.tag.unit"]
+    fields = ["destination.ip", "network.protocol", *OBJECT[:-1], "ot.point.min", "ot.point.max", "ot.point.changes", *TAG]
     found: dict[tuple[Any, ...], Row] = {}
     where = And((_any("destination.ip", addresses), Exists("ot.point.min"))) if addresses else None
     if where is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 import pyarrow as pa
 import pyarrow.compute
 
-from detectors.phrases import who
+from detectors.phrases import listed_sentence, who
 from detectors.rulebook.techniques import techniques_of
 from detectors.telling import identity
 from records.model import Finding, PacketRef, Term, Text
@@ -36,6 +36,7 @@ ENDS: Final = (
     "destination.asset.id",
     "destination.asset.name",
 )
+TAG: Final = ("ot.tag.name", "ot.tag.unit", "ot.tag.low", "ot.tag.high", "ot.tag.description")  # what the plant's list says of the object
 COLUMNS: Final = (
     "id", "event.start", "event.end", "event.action", "event.outcome", "network.protocol", "observer.name", "observer.site", *ENDS, "ot.effect", "ot.unit",
     "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.count", "ot.packet.first",
@@ -141,7 +142,7 @@ def found(detector: str, files: Mapping[str, str], notice: Notice, say: Say) -> 
         end=max(each.end for each in notice.witnesses),
         terms=tuple(Term(name.en, name.zh, value) for name, value in terms),
         title=text(f"{rule}.title"),
-        reason=text(f"{rule}.reason"),
+        reason=Text(**{language: say(f"{rule}.reason", language, words[language]) + listed_sentence(row, language) for language in LANGUAGES}),
         source=row["source.ip"],
         destination=row["destination.ip"],
         effects=effects,

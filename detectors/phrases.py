@@ -20,6 +20,7 @@ COLUMNS: Final = (
     "source.ip", "source.mac", "source.asset.name", "destination.ip", "destination.mac", "destination.asset.name", "network.protocol", "event.action",
     "event.outcome", "ot.effect", "ot.access", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last", "ot.object.count",
     "ot.error", "ot.count", "ot.value", "ot.anomaly", "ot.tag.name", "ot.tag.unit",
+    "ot.tag.low", "ot.tag.high", "ot.tag.description",
 )  # fmt: skip
 ACTING: Final = frozenset({"write", "command", "program", "configure", "file", "time", "diagnose"})
 
@@ -106,6 +107,27 @@ def measured(row: Row, value: float | None) -> str:
     return f"{number(value)} {unit}" if unit else meant.format(number(value))
 
 
+def span_words(row: Row, language: str) -> str:
+    """The engineering range of the row's object: "0 to 1500 rpm"; empty where the plant has told none."""
+    ends = {name: number(end) for name in ("low", "high") if (end := row.get(f"ot.tag.{name}")) is not None}
+    if not ends:
+        return ""
+    unit = f" {row['ot.tag.unit']}" if row.get("ot.tag.unit") else ""
+    return say(f"detectors.phrase.span.{'_'.join(ends)}", language, **ends) + unit
+
+
+def listed(row: Row, language: str) -> str:
+    """What the plant's tag list says of the row's object beside its name: its description and its range; empty where it says nothing."""
+    told = [str(row["ot.tag.description"])] if row.get("ot.tag.description") else []
+    told += [say("detectors.phrase.span.range", language, range=words)] if (words := span_words(row, language)) else []
+    return say("detectors.phrase.comma", language).join(told)
+
+
+def listed_sentence(row: Row, language: str) -> str:
+    """The same as a sentence behind others."""
+    return say("detectors.phrase.listed", language, words=words) if (words := listed(row, language)) else ""
+
+
 def number(value: float | None) -> str:
     """A number without needless digits; a typographic minus as on screens."""
     return "" if value is None else f"{value:.10g}".replace("-", "−")
@@ -150,7 +172,7 @@ def sentence(row: Row, language: str) -> str:
         deed=done(row, language),
         action=action(row, language),
     )
-    return what + _details(row, language) + _ending(row, access, language)
+    return what + _details(row, language) + _ending(row, access, language) + listed_sentence(row, language)
 
 
 def _details(row: Row, language: str) -> str:
@@ -222,7 +244,8 @@ def point_sentence(row: Row, language: str) -> str:
         target = say("detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
     least, most, last = (measured(row, row.get(f"ot.point.{name}")) for name in ("min", "max", "last"))
     form = "still" if least == most else "moved"
-    return say(f"detectors.phrase.{form}", language, object=thing(row, language), target=target, least=least, most=most, last=last)
+    told = say(f"detectors.phrase.{form}", language, object=thing(row, language), target=target, least=least, most=most, last=last)
+    return told + listed_sentence(row, language)
 
 
 def both(row: Row) -> Text:

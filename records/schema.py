@@ -73,13 +73,17 @@ def _asset_context(side: str, en: str, zh: str) -> tuple[Field, ...]:
 _TAG = (
     Field("ot.tag.name", "keyword", "what the plant calls the object: its tags, as imported then", "厂方对该对象的命名：当时已导入的位号", many=True),
     Field("ot.tag.unit", "keyword", "engineering unit of its value", "数值的工程单位"),
+    Field("ot.tag.low", "double", "lower end of its engineering range", "工程量程下限"),
+    Field("ot.tag.high", "double", "upper end of its engineering range", "工程量程上限"),
+    Field("ot.tag.description", "keyword", "what the plant's list says of it", "厂方清单中的描述"),
 )
+_TAG_NAMES: Final = tuple(field.name for field in _TAG)
 _OBSERVER = (
     Field("observer.name", "keyword", "sensor or capture that saw it", "看到它的探针或抓包"),
     Field("observer.site", "keyword", "site of the observer", "探针所在站点"),
 )
 _CONTEXT: Final = ("name", "role", "zone", "level")
-KNOWN_THEN: Final = (*(f"{side}.asset.{name}" for side in ("source", "destination") for name in _CONTEXT), "ot.tag.name", "ot.tag.unit")
+KNOWN_THEN: Final = (*(f"{side}.asset.{name}" for side in ("source", "destination") for name in _CONTEXT), *_TAG_NAMES)
 TITLED: Final = ("title.en", "title.zh", "reason.en", "reason.zh")
 _SPAN = (
     Field("@timestamp", "date", "time of the event; of a grouped row its first", "事件时间；分组行为首次时间"),
@@ -151,7 +155,7 @@ POINT: Final = Table("point", "@timestamp", (
     Field("ot.point.time", "date", "time of the last value as the device tells it", "设备给出的末值时间"),
     Field("ot.fragment", "long", "0, or the number of a later fragment of the same window", "同一时间窗的片段序号"),
     *_TAG,
-), labels=("ot.tag.name", "ot.tag.unit"))
+), labels=_TAG_NAMES)
 
 FINDING: Final = Table("finding", "time", (
     Field("id", "keyword", "identity", "标识"),
@@ -292,10 +296,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("packets", "long", "packets seen", "数据包数"),
     Field("bytes", "long", "bytes on the wire", "线上字节数"),
     Field("grade", "double", "0–100: share of payload that could be judged, cut, never rounded up", "覆盖度 0–100（只舍不入）"),
-    Field("reasons", "json", "what takes points: reason (lost, undecoded, encrypted), points, bytes", "失分原因：原因、分数、字节数"),
+    Field("reasons", "json", "what takes points: reason (lost, undecoded, encrypted, shed), points, bytes", "失分原因：原因、分数、字节数"),
     Field("lost", "long", "bytes known to be missing", "已知缺失字节"),
     Field("gaps", "long", "gaps in streams", "流中缺口数"),
-    Field("undecoded_bytes", "long", "payload bytes that no dissector understood", "未解析字节"),
+    Field("undecoded_bytes", "long", "payload bytes that no dissector understood, or that were let go (`shed_bytes`)", "未解析或已丢弃的字节"),
     Field("encrypted_bytes", "long", "those of them of conversations recognised as encrypted: not to be seen by right", "其中属于已识别加密会话的字节"),
     Field("decoded_bytes", "long", "payload bytes that a dissector understood", "已解析字节"),
     Field("late", "long", "packets too late for their window", "迟到数据包"),
@@ -327,7 +331,8 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
         "本时间窗首个数据包之前没有存储或存储不全的秒数：探针未运行或被强制终止",
     ),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
-    Field("shed", "long", "rows shed under overload", "过载丢弃行"),
+    Field("shed", "long", "what found no room and was let go under overload: rows, hosts, conversations", "过载时因容量不足而丢弃的行、主机与会话"),
+    Field("shed_bytes", "long", "those of them that this costs: each counts as an understood packet", "未解析字节中因丢弃所计部分：每项按一个已解析数据包计"),
     Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),
     Field("duplicates", "long", "frames left out: copies that came over the other way of a redundant network", "冗余网络中已去除的重复帧"),
     Field("fragments", "long", "datagrams put together from fragments", "由分片重组的数据报"),

@@ -79,7 +79,7 @@ def _tagged(table: str, rows: pa.Table, plant: Plant) -> pa.Table:
         place[row] = number
     at = pa.array(place, pa.int64())
     schema: Any = arrow_schema(TABLES[table])
-    for column, told in (("ot.tag.name", _names), ("ot.tag.unit", _unit)):
+    for column, told in _TOLD.items():
         values = _told(found, told, schema.field(column).type).take(at)
         rows = rows.set_column(schema.get_field_index(column), schema.field(column), values)
     return rows
@@ -94,7 +94,17 @@ def _names(tags: tuple[Tag, ...]) -> list[str] | None:
     return [tag.name for tag in tags] or None
 
 
-def _unit(tags: tuple[Tag, ...]) -> str | None:
-    """One unit where all tags share it."""
-    units = {tag.measure for tag in tags}
-    return units.pop() if len(units) == 1 else None
+def _shared(field: str) -> Callable[[tuple[Tag, ...]], object]:
+    """What all tags of an object say alike."""
+
+    def told(tags: tuple[Tag, ...]) -> object:
+        values = {getattr(tag, field) for tag in tags}
+        return values.pop() if len(values) == 1 else None
+
+    return told
+
+
+_TOLD: Final[dict[str, Callable[[tuple[Tag, ...]], object]]] = {
+    "ot.tag.name": _names, "ot.tag.unit": _shared("measure"), "ot.tag.low": _shared("low"), "ot.tag.high": _shared("high"),
+    "ot.tag.description": _shared("description"),
+}  # fmt: skip

@@ -18,7 +18,7 @@ from sensors.engine.fragments import FRAGMENT
 from sensors.engine.link import BELIEVED, TRAILER
 from sensors.engine.streams import PAUSE
 from sensors.engine.tables import SECOND, STREAMS, TUNNELS, UNDECODED, WINDOW, table
-from sensors.grading import grade, reasons
+from sensors.grading import grade, reasons, unkept
 from sensors.protocol import Protocol, protocols
 from sensors.unknown import Unknown, worst_first
 
@@ -104,6 +104,7 @@ class Totals:
     namesakes: int = 0
     repeated: int = 0
     encrypted_bytes: int = 0
+    shed_bytes: int = 0
     tunnels: dict[str, int] = field(default_factory=dict[str, int])
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
     unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
@@ -236,7 +237,10 @@ class CoverageLog:
         unknown = self._unknown(place)
         ciphers = self._ciphers(place, unknown)
         encrypted = sum(each["bytes"] for each in ciphers)
-        self._count(count, encrypted)
+        shed = unkept(count["decoded"], count["shed"], count["packets"])
+        count["decoded"] -= shed
+        count["undecoded"] += shed
+        self._count(count, encrypted, shed)
         told = clock_rows(self._ledger, place)
         vlans = self._ledger.vlans[(self._ledger.vlans.place == place) & (self._ledger.vlans.conversations > 0)]
         return {
@@ -244,9 +248,9 @@ class CoverageLog:
             "file": self.file, "interface": self._ledger.names[place], "place": place,
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
             "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
-            "reasons": json.dumps(reasons(count["decoded"], count["undecoded"], encrypted, count["lost"])),
+            "reasons": json.dumps(reasons(count["decoded"], count["undecoded"], encrypted, count["lost"], shed)),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
-            "one_sided": count["one_sided"], "jumps": count["jumps"], "shed": count["shed"],
+            "one_sided": count["one_sided"], "jumps": count["jumps"], "shed": count["shed"], "shed_bytes": shed,
             "undecoded": json.dumps(worst_first(unknown)), "encrypted_bytes": encrypted, "encrypted": json.dumps(ciphers),
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
@@ -299,13 +303,14 @@ class CoverageLog:
                 told.append({"name": CIPHERS[int(row.cipher)], "port": name, "bytes": octets, "conversations": int(row.conversations)})
         return sorted(told, key=lambda each: (-each["bytes"], each["name"], each["port"]))
 
-    def _count(self, count: dict[str, int], encrypted: int) -> None:
+    def _count(self, count: dict[str, int], encrypted: int, shed: int) -> None:
         totals = self.totals
         totals.packets += count["packets"]
         totals.bytes += count["octets"]
         totals.decoded_bytes += count["decoded"]
         totals.undecoded_bytes += count["undecoded"]
         totals.encrypted_bytes += encrypted
+        totals.shed_bytes += shed
         for name in ("lost", "gaps", "late", "truncated", "shed", "one_sided", "jumps", *ODDITIES):
             setattr(totals, name, getattr(totals, name) + count[name])
         for name in TUNNELS[1:]:

@@ -39,6 +39,7 @@ _LOWER: Final = frozenset(  # what carries others: that it is there names nothin
         "bvlc", "cotp", "pres", "ses", "tpkt",  # a session: BACnet's link, the stack of ISO on TCP
     )
 )  # fmt: skip
+_SAFETY: Final = "opensafety"  # what a fieldbus carries in some of its cycles, and what there is to know of it
 # what tshark tells of the few packets that it was given, as if they were the capture
 _OF_SLICE: Final = frozenset((
     "frame.section_number", "frame.interface_id", "frame.offset_shift", "frame.time_delta", "frame.time_delta_displayed", "frame.time_relative",
@@ -99,7 +100,8 @@ def trees(packets: Sequence[tuple[int, Packet]], limits: Limits, first: int = 0,
 def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[list[str | None], Dissected]:
     """What tshark calls the protocol of each conversation: the first one above the transport that most of its packets have; None where it has no name for it.
 
-    What that one carries is its content: JSON in HTTP. tshark also goes by registered ports, so a name may be a guess.
+    What that one carries is its content: JSON in HTTP; safety messages alone, wherever there are any, name the conversation. tshark also goes by registered
+    ports, so a name may be a guess.
     """
     order = [(number, packet) for number, packets in enumerate(conversations) for packet in packets]
     order.sort(key=lambda each: each[1].time)
@@ -108,13 +110,15 @@ def names(conversations: Sequence[Sequence[Packet]], limits: Limits) -> tuple[li
     for (number, _), told in zip(order, found.packets, strict=False):
         if name := protocol_above(str(told["protocols"]).split(":")):
             counts[number][name] += 1
-    told = [count.most_common(1)[0][0] if count else None for count in counts]
+    told = [max(count, key=lambda name: (name == _SAFETY, count[name])) if count else None for count in counts]
     return [name and found.names.get(name, name) for name in told], found
 
 
 def protocol_above(layers: list[str]) -> str | None:
-    """The first protocol above the innermost transport; where there is none, above the link."""
+    """The first protocol above the innermost transport; where there is none, above the link. A safety protocol is told from the fieldbus that carries it."""
     transport = max((place for place, name in enumerate(layers) if name in _TRANSPORTS), default=-1)
+    if _SAFETY in layers[transport + 1 :]:
+        return _SAFETY
     return next((name for name in layers[transport + 1 :] if name not in _LOWER and not name.startswith("_ws.")), None)
 
 

@@ -11,13 +11,19 @@ def grade(decoded: int, undecoded: int, lost: int) -> float | None:
     return decoded * 1000 // whole / 10 if whole else None
 
 
-def reasons(decoded: int, undecoded: int, encrypted: int, lost: int) -> list[dict[str, Any]]:
+def unkept(decoded: int, shed: int, packets: int) -> int:
+    """Octets of what was understood that shedding costs: what found no room counts as a packet, of those that came and those that it stands for."""
+    return decoded * shed // (packets + shed) if shed > 0 else 0
+
+
+def reasons(decoded: int, undecoded: int, encrypted: int, lost: int, shed: int) -> list[dict[str, Any]]:
     """What takes how many of the 100 points of the grade, most first: reason, points (tenths; they add up to what the grade lacks), bytes.
 
-    `encrypted` octets are among the `undecoded` ones: they cannot be seen by right, the rest is not understood.
+    `encrypted` and `shed` octets are among the `undecoded` ones: the former cannot be seen by right, for the latter was no room; the rest is not understood.
     """
     whole = decoded + undecoded + lost
-    parts = [(name, octets) for name, octets in (("lost", lost), ("undecoded", undecoded - encrypted), ("encrypted", encrypted)) if octets > 0]
+    known = (("lost", lost), ("undecoded", undecoded - encrypted - shed), ("encrypted", encrypted), ("shed", shed))
+    parts = [(name, octets) for name, octets in known if octets > 0]
     tenths = {name: octets * 1000 // whole for name, octets in parts}
     left = (1000 - decoded * 1000 // whole if whole else 0) - sum(tenths.values())
     for name, _ in sorted(parts, key=lambda part: -(part[1] * 1000 % whole))[:left]:

@@ -164,6 +164,11 @@ def protocols() -> tuple[Protocol, ...]:
     return tuple(sorted(found, key=lambda protocol: protocol.name))
 
 
+def answers_nothing(name: str) -> bool:
+    """Whether no message of the protocol is a request that has its answer beside it: a DHCP server that acknowledges asks nobody."""
+    return any(protocol.name == name and all(framing.lone for framing in protocol.framings) for protocol in protocols() if protocol.framings)
+
+
 def title_of(name: str) -> str:
     """What people call the protocol of this name; the name of one that is not known here."""
     return next((protocol.title for protocol in protocols() if protocol.name == name), name)

@@ -19,7 +19,7 @@ from records.claims import MOVED, settled
 from records.facts import ADDRESS, FORMER, Fact, serial_keys
 from records.model import Conflict
 from sensors.claiming import SPOKEN, is_claim, places
-from sensors.roles import behaviour, level_of
+from sensors.roles import behaviour, level_of, made_for
 from sensors.statements import ANNOUNCED, DERIVED, PROVEN
 from sensors.vendors import vendor_of
 
@@ -231,6 +231,7 @@ def _asset(site: str | None, addresses: list[str], found: _Findings, spoke: Mapp
     facts += [Fact(ADDRESS, address, "announced", ANNOUNCED, first, last) for address in addresses if address not in named]
     facts += [Fact("vendor", maker, "oui", DERIVED, first, last) for address in addresses if is_mac(address) and (maker := vendor_of(address))]
     facts += behaviour([heard for _, heard in each], bool(routed), first, last)
+    facts += made_for(facts)
     facts += level_of(facts, first, last)
     sources = {name for _, heard in each for name in heard.protocols} | {fact.source.partition("/")[0] for fact in facts if fact.confidence == PROVEN}
     conflicts = [conflict for address in addresses for conflict in found.conflicts.get(address, ())]

@@ -1,7 +1,9 @@
-"""What a host is for, from what it does, with how far that is to be believed; and the Purdue level that goes with it."""
+"""What a host is for, from what it does and from its model, with how far that is to be believed; and the Purdue level that goes with it."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from records.facts import Fact, current
@@ -16,8 +18,17 @@ ROLE, LEVEL, SOURCE = "role", "level", "behaviour"
 READS_MANY: Final = 3  # devices that a host only reads values from, from which on it rather collects than operates
 # role → confidence. What answers industrial requests is a device, whatever else it says of itself.
 CONFIDENCE: Final = {"controller": 85, "engineering": 70, "gateway": 65, "hmi": 50, "historian": 45, "client": 30}
+# Models that are made for one purpose, by their order numbers and their makers' names: whoever answers for such a device says what it is for.
+BY_MODEL: Final = 88  # at most: more than what behaviour tells, less than a role that the device itself or a list of the plant names
+MODELS: Final = {
+    "controller": r"6ES7 ?[2345]1\d[- ]|CPU ?[34]1\d|CPU ?1[25]\d\d|S7-(?:300|400|1200|1500)\b|1756-L\d|1769-L\d|1785-L\d|1747-L\d|17(?:61|62|63|64|66)-L"
+    r"|(?:Control|Compact|Micro)Logix|BM[EX] ?[PH] ?[35]\d|140 ?CPU|TSX ?P\d|TM2[24]1C|Modicon M(?:340|580)|750-8\d\d|CX\d{4}-0",
+    "hmi": r"6AV[26]|\bKTP ?\d+|\b[TM]P ?(?:177|277|700|900|1[259]00)\b|PanelView|2711[PRCE]?-|HMI(?:GT|ST|DT)[OUI]",
+    "switch": r"SCALANCE X|6GK5 ?[2345]\d\d|Stratix|1783-|Hirschmann (?:RS|MACH|BOBCAT)|EDS-\w?\d{3}",
+}
+_MADE_FOR: Final = {role: re.compile(pattern, re.IGNORECASE) for role, pattern in MODELS.items()}
 # Purdue levels (IEC 62443, ISA-95) by role; what only carries traffic, or may stand anywhere, has none.
-LEVELS: Final = {"controller": 1, "hmi": 2, "engineering": 2, "historian": 3, "server": 3}
+LEVELS: Final = {"field_device": 0, "controller": 1, "hmi": 2, "engineering": 2, "historian": 3, "server": 3}
 
 
 def role_of(role: int, asked: int) -> str | None:
@@ -41,6 +52,15 @@ def behaviour(heard: Sequence[Heard], routes: bool, first: int, last: int) -> li
         asked |= each.asked
     named = [role_of(bits, len(asked)), "gateway" if routes else None]
     return [Fact(ROLE, role, SOURCE, CONFIDENCE[role], first, last) for role in named if role]
+
+
+def made_for(facts: Iterable[Fact]) -> list[Fact]:
+    """The roles that follow from models, where one of them is made for a single purpose."""
+    return [
+        replace(fact, name=ROLE, value=roles[0], source="model", confidence=min(BY_MODEL, fact.confidence))
+        for fact in facts
+        if fact.name == "model" and len(roles := [role for role, words in _MADE_FOR.items() if words.search(fact.value)]) == 1
+    ]
 
 
 def level_of(facts: Iterable[Fact], first: int, last: int) -> list[Fact]:

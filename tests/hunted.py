@@ -87,6 +87,12 @@ def request_altered() -> Stated:
     return [own(0, "setpoint.write", ot__value=40.0) | ports, own(0.004, "setpoint.write", ot__value=90.0) | ports | {"source.mac": "02:ba:1e:01:00:77"}]
 
 
+def range_set() -> Stated:
+    """A set point within its engineering range, then one beyond it."""
+    listed: dict[str, Any] = {"ot.object.space": "holding_register", "ot.object.first": 18, "ot.tag.low": 0.0, "ot.tag.high": 50.0, "ot.tag.unit": "Hz"}
+    return [own(minute * 60, "setpoint.write", ot__value=value) | listed for minute, value in enumerate((48.0, 90.0))]
+
+
 def other_system(seconds: float = 0) -> Stated:
     """A message whose segments come from another system than their sender's."""
     return [own(seconds, "output.operate", ot__object__first=3, ot__value=1.0, ot__anomaly=["other_system"])]
@@ -127,5 +133,6 @@ ATTACKS: Final = {
     "restart-claimed": ("conformance", restart_claimed),
     "reports-stay-off": ("conformance", reports_stay_off), "other-system": ("injection", other_system),
     "engineering-session": ("engineering", engineering_session),
-    "request-altered": ("tamper", request_altered), "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
+    "request-altered": ("tamper", request_altered), "range-set": ("ranges", range_set),
+    "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
 }  # fmt: skip

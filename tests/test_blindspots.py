@@ -133,7 +133,7 @@ def test_several_interfaces_and_observers_are_named() -> None:
     assert [spot.place for spot in spots({"shed": 1})] == [""]
     assert [spot.place for spot in spots({"shed": 1}, {"interface": "e2"})] == ["e1"]
     assert [spot.place for spot in spots({"shed": 1}, {"observer.name": "S8", "interface": None})] == ["S7 · e1"]
-    assert told({"shed": 1}, {"interface": "e2"}) == ["e1: 1 row was shed where a table was full"]
+    assert told({"shed": 1}, {"interface": "e2"}) == ["e1: 1 thing that was seen (a host, a conversation or a row) was let go where a table was full"]
 
 
 def test_it_matters_not_how_rows_are_cut_or_ordered() -> None:

@@ -143,6 +143,15 @@ def test_answers_are_paired_and_tell_of_the_asset() -> None:
     assert (roles[ENGINEER], roles[STATION]) == ("engineering", None), "a station of any kind lets itself be named"
 
 
+def test_a_name_that_was_set_is_a_name_of_the_station() -> None:
+    """Only once the station says that it took it."""
+    sets = (ENGINEER, STATION, setting(ADDRESS, NAME, xid=7))
+    took, refused = ((STATION, ENGINEER, dcp(0xFEFD, 4, ANSWER, became(1, 2), became(2, 2, error), xid=7)) for error in (0, 3))
+    for answer, name in ((took, "mallory"), (refused, "192.168.1.14")):
+        seen = on_the_wire((ENGINEER, ALL, EXAMPLES[1].data), (STATION, ENGINEER, EXAMPLES[2].data.replace(b"et200sp", b"\0" * 7)), sets, answer)
+        assert {asset.name for asset in seen.assets if STATION in asset.addresses} == {name}
+
+
 def test_cyclic_data_stays_what_it_was() -> None:
     """Only frames of DCP are read: cyclic ones are told as not understood."""
     assert on_the_wire((ENGINEER, STATION, b"\x80\0" + bytes(44))).totals.undecoded == {"ethertype/0x8892": 46}

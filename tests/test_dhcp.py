@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from balefire.portrait import answers_nothing
+from sensors.protocol import answers_nothing
 from sensors.protocols.dhcp import DHCP, tells
 from sensors.statements import LEASED, Statement
 from tests.protocol_battery import Message, told

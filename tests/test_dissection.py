@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from balefire import naming
+from balefire.settings import Dissect
 from sensors import dissection
 from sensors.dissection import Limits, names, trees
 from sensors.engine.mode import choose
 from sensors.pcapng import Interface, Packet
 from sensors.slicing import Party, Selection, Slice
 from sensors.sources.pcap import find
+from sensors.unknown import Unknown
 from tests import wire
 from tests.cli import CAPTURES, DEMO, Row, balefire, lines, one, stored
 from tests.require import need
 from tests.wire import START, Talk, ethernet, ipv4, mbap, registers, save, udp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 choose(0)
 ETHERNET = Interface("", 1, 65535)
@@ -128,6 +132,32 @@ def test_it_is_named_by_the_first_protocol_above_the_transport() -> None:
     assert found.problem is None
 
 
+def open_safety(data: bytes) -> bytes:
+    """One openSAFETY frame: its two parts, each with its checksum (polynomial 0x2F)."""
+
+    def sealed(part: bytes) -> bytes:
+        rest = 0
+        for octet in part:
+            rest ^= octet
+            for _ in range(8):
+                rest = (rest << 1 ^ (0x2F if rest & 0x80 else 0)) & 0xFF
+        return part + bytes([rest])
+
+    return sealed(bytes([1, 0xC0, len(data), 7]) + data) + sealed(bytes([1, 0xC0, 0, 1, 7]) + data)
+
+
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_safety_messages_are_told_from_the_fieldbus_that_carries_them() -> None:
+    def powerlink(payload: bytes, number: int) -> wire.Packet:
+        answer = bytes([4, 255, 1, 0xFD, 0, 0, 0, 0]) + len(payload).to_bytes(2, "little") + payload
+        return wire.Packet(bytes.fromhex("01111e000002020000000001" + "88ab") + answer.ljust(46, b"\0"), START + number)
+
+    bus = [powerlink(bytes(8), number) for number in range(9)]
+    safe = [*bus, powerlink(open_safety(b"\x11\x22\x33\x44") + bytes(4), 9)]
+    assert names([kept(bus), kept(safe)], Limits())[0] == ["EPL", "openSAFETY"]
+
+
 @pytest.mark.parametrize(
     ("layers", "name"),
     [
@@ -138,7 +168,8 @@ def test_it_is_named_by_the_first_protocol_above_the_transport() -> None:
         ("eth:ethertype:ip:tcp:tpkt:cotp:ses:pres:mms", "mms"),
         ("eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:tcp:s7comm", "s7comm"),
         ("ppp:ip:udp:data", None),
-        ("eth:ethertype:epl:opensafety", "epl"),
+        ("eth:ethertype:epl:opensafety:data", "opensafety"),
+        ("eth:ethertype:epl:data", "epl"),
         ("eth:ethertype:ip:icmp:ip:udp", None),
         ("eth:ethertype:ip:tcp:_ws.malformed", None),
     ],
@@ -357,6 +388,33 @@ def test_the_long_tail_gets_names(tmp_path: Path) -> None:
     rows = lines("coverage", "--store", place)
     assert len(rows) > 1
     assert all({each["name"]: each["tshark"] for each in row["undecoded"]}["udp/161"] == "SNMP" for row in rows)
+
+
+def test_a_commit_does_not_wait_for_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+
+    def slow(spoken: Sequence[Sequence[Packet]], _: Limits) -> tuple[list[str | None], dissection.Dissected]:
+        assert answer.wait(30)
+        return [f"name {len(spoken)}"] * len(spoken), dissection.Dissected(None, None, [])
+
+    class Ring:
+        def find(self, numbers: list[int]) -> list[tuple[int, Packet]]:
+            return [(number, asked_packet) for number in numbers]
+
+    (asked_packet, *_) = kept(asked().packets)
+    monkeypatch.setattr(naming, "names", slow)
+    monkeypatch.setattr(naming, "available", lambda: "tshark")
+    known = naming.Names(Dissect(seconds=60))
+    ring, first, second = cast("Any", Ring()), {"udp/9001": Unknown(9, samples=[1])}, {"udp/9002": Unknown(9, samples=[2])}
+    known.ask(first, ring, last=False)
+    known.hear(last=False)
+    known.ask(first | second, ring, last=False)
+    assert known.known == {}, "tshark still looks"
+    answer.set()
+    known.ask(first | second, ring, last=True)
+    known.hear(last=True)
+    known.close()
+    assert known.known == {"udp/9001": "name 1", "udp/9002": "name 1"}
 
 
 def test_names_are_not_asked_for_where_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

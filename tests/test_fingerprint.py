@@ -137,6 +137,18 @@ def test_what_is_known_may_be_otherwise() -> None:
     assert told_otherwise(facts, was, was) == []
 
 
+def test_functions_that_a_scan_tried_are_one_habit(tmp_path: Path) -> None:
+    """One line a function would be pages; what a device carried out stays a habit of its own."""
+    tried = {"ot__effect": "unknown", "ot__access": "unknown", "ot__count": 1, "ot__interval__mean": None}
+    rows = [activity(n, NOON, event__action=f"function_{n}", event__outcome="failure", **tried) for n in range(90, 90 + RANGES + 1)]
+    rows.append(activity(7, NOON, event__action="function_66", **tried))
+    made = seen(stored(tmp_path / "store", rows, []), NOON, NOON + DAY)
+    assert sorted(habit.words("en") for habit in made.habits) == [
+        "asks PLC-7 (10.0.0.5) to do something unknown, 17 different ones, none of them known, 17 refused, ×17",
+        "asks PLC-7 (10.0.0.5) to do something unknown, register 40040–40043, unit 1, ×1",
+    ]
+
+
 def test_a_sweep_is_one_habit_and_everything_is_bounded(tmp_path: Path) -> None:
     sweep = [activity(n, NOON, ot__object__first=n, ot__object__last=n, ot__count=1) for n in range(RANGES + 1)]
     many = [activity(1000 + n, NOON, destination__ip=f"10.1.{n >> 8}.{n & 255}", destination__asset__name=None, ot__count=1) for n in range(MOST + 5)]

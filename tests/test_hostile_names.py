@@ -127,3 +127,13 @@ def test_a_list_of_the_plant_cannot_bring_them_in(tmp_path: Path) -> None:
     file.write_text(f"name,ip\n{'x' * (64 << 10)},10.0.0.1\n=1+1,10.0.0.2\n")
     told = one("import", "assets", file, "--store", tmp_path / "s", "--skip-wrong")
     assert (told["wrong"], told["problems"][0]["column"], told["new"]) == (1, "name", 1)
+
+
+def test_what_nobody_sees_in_a_list_is_left_out_and_told(tmp_path: Path) -> None:
+    file, place = tmp_path / "a.csv", ("--store", tmp_path / "s")
+    file.write_text("name,ip\nPump,10.0.0.1\n" + STEERING.replace("\r", "") + "Valve,10.0.0.2\n", "utf-8")
+    shown = balefire("import", "assets", file, "--dry-run", "--language", "en", *place)
+    harmless(shown.output)
+    assert "left out in 1 of the cells, first in row 3, “name”" in " ".join(shown.output.split())
+    one("import", "assets", file, *place)
+    assert balefire("import", "assets", file, "--dry-run", *place, "--json").exit_code == 0

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PLC, OTHER = "10.20.1.11", "10.20.1.12"
 ASSETS = f"name,ip,vendor,role,zone,level,criticality\nPLC-1,{PLC},Siemens,PLC,Filters,1,high\nPLC-2,{OTHER},Aquavale Controls,plc,,,\nSpare,10.20.1.99,,,,,\n"
 TAGS = "位号,设备,站地址,地址,单位,下限,上限\n3号泵转速,PLC-2,2,40017,rpm,0,1500\nTank level,10.20.1.11,,holding_register 0,%,0,100\n"
+DESCRIBED = TAGS.replace("上限\n", "上限,描述\n").replace("1500\n", "1500,drive of the filter\n").replace("100\n", "100,\n")
 ZONES = 'zone,network,level\nControl,10.20.0.0/16,2\nFilters,"10.20.1.0/25; 10.20.3.0/24",1\n'
 
 
@@ -394,7 +396,7 @@ def test_help_tells_what_an_import_would_do() -> None:
 
 def test_names_reach_rows_alerts_and_rules(tmp_path: Path) -> None:
     store, place = tmp_path / "store", ("--store", tmp_path / "store")
-    assets, zones, tags = (written(tmp_path / f"{name}.csv", text) for name, text in (("a", ASSETS), ("z", ZONES), ("t", TAGS)))
+    assets, zones, tags = (written(tmp_path / f"{name}.csv", text) for name, text in (("a", ASSETS), ("z", ZONES), ("t", DESCRIBED)))
     assert one("import", "assets", assets, *place)["imported"]
     assert one("import", "zones", zones, *place, "--by", "Li Wei")["new"] == 2
     assert one("import", "tags", tags, *place)["rows"] == 2
@@ -411,7 +413,12 @@ def test_names_reach_rows_alerts_and_rules(tmp_path: Path) -> None:
     assert {(row["destination"]["asset"]["name"], row["destination"]["asset"]["zone"], row["destination"]["asset"]["level"]) for row in written_rows} == {
         ("PLC-2", "Filters", 1)
     }
-    assert all(row["ot"]["tag"] == {"name": ["3号泵转速"], "unit": "rpm"} for row in written_rows if row["ot"]["access"] == "write")
+    told = {"name": ["3号泵转速"], "unit": "rpm", "low": 0.0, "high": 1500.0, "description": "drive of the filter"}
+    assert all(row["ot"]["tag"] == told for row in written_rows if row["ot"]["access"] == "write")
+    assert "drive of the filter, range 0 to 1500 rpm" in json.dumps(lines("findings", *place, "--where", "rule:pump-3-set"))
+    assert "drive of the filter, range 0 to 1500 rpm" in " ".join(balefire("points", *place, "--where", "ot.unit:2", "--language", "en").stdout.split())
+    (scaled,) = lines("findings", *place, "--where", "detector:ranges")
+    assert (scaled["title"]["en"].split(" of ")[0], scaled["severity"]) == ("Tank level (register 40001)", 39), "once and low: the list means another scale"
     assert {row["ot"]["tag"]["unit"] for row in lines("points", *place, "--where", "ot.tag.name:Tank*")} == {"%"}
     assert "PLC-1 (10.20.1.11)" in json.dumps(lines("alerts", *place))
     assert lines("findings", *place, "--where", "rule:pump-3-set")
@@ -508,10 +515,13 @@ def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> 
     assert "another content" not in again.stderr, "names are not what happened"
     renamed = one("import", "assets", written(tmp_path / "b.csv", f"name,ip\nPump 3,{PLC}\n"), *place, "--replace")["relabelled"]
     assert renamed["finding"] > 0
-    assert "Pump <b>" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])
+    assert "Pump <b>" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "activities")])
+    (pump,) = lines("assets", *place, "--where", f'addresses:"{PLC}"')
+    assert pump["name"] == "Pump 3"
+    assert re.search(r"Name: Pump <b> → Pump 3 on .*list", balefire("asset", PLC, *place, "--language", "en").stdout), "its history"
     one("import", "assets", written(tmp_path / "c.csv", f"name,ip\nOther,{OTHER}\n"), *place, "--replace")
     assert "Pump 3" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])
-    assert [row["title"] for row in lines("findings", *place) if OTHER not in row["title"]["en"]] == [
+    assert [row["title"] for row in lines("findings", *place, "--where", "NOT detector:ranges") if OTHER not in row["title"]["en"]] == [
         row["title"] for row in addresses if OTHER not in row["title"]["en"]
     ]
     assert store.exists()

@@ -11,6 +11,8 @@ import pytest
 import sensors.inventory
 import sensors.release
 from records.facts import changes
+from sensors.blindness import reason_words, spot_words
+from sensors.blindspots import Account
 from sensors.engine.octets import INTERPRETED
 from sensors.inventory import MOST_HEARD, MOST_LINKS
 from sensors.sensor import MOST_HOSTS, Sensor
@@ -43,13 +45,23 @@ def test_spoofed_addresses_stay_bounded_and_are_said() -> None:
     ]
     packets = sorted([*spoofed(SPOOFED), *polled[0], *polled[1]], key=lambda packet: packet.time)
     sensor = Sensor("observer")
-    shed = sum(row["shed"] for batch in sensor.listen(Feed(packets, each=1 << 13)) for row in batch.coverage.to_pylist())
+    account = Account()
+    for batch in sensor.listen(Feed(packets, each=1 << 13)):
+        account.add(batch.coverage)
+    shed = account.counts["shed"]
     found = {asset.name: asset for asset in sensor.assets()}
     assert (found[PLC].vendor, found[PLC].firmware) == ("Acme", "1.0")
     assert len(found) <= MOST_HEARD + 2
     assert int(sensor.clock[0].hosts) <= MOST_HOSTS
     assert shed >= SPOOFED - MOST_HEARD - MOST_LINKS, "what found no room is counted"
     assert sensor.totals.shed == shed
+    assert sensor.totals.grade == account.grade == pytest.approx(100 - sum(reason["points"] for reason in account.reasons))
+    (reason,) = (each for each in account.reasons if each["reason"] == "shed")
+    assert reason["points"] >= 10, "nobody takes the rest for all there was"
+    (spot,) = (each for each in account.spots() if each.key == "shed")
+    for language, words in (("en", "let go"), ("zh", "丢弃")):
+        assert words in reason_words(reason, language)
+        assert words in spot_words(spot, language)[0]
 
 
 def test_an_update_is_told_with_its_time() -> None:

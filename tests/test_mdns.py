@@ -27,6 +27,11 @@ def test_what_it_says_of_the_speaker() -> None:
     assert tells(SPOKEN[2:]) == (Statement(("10.1.2.4", "fe80::4"), facts, here=True),)
 
 
+def test_a_name_is_told_as_its_host_writes_it() -> None:
+    written = dns(0x8400, (), (a(name("Panel-4.local"), "10.1.2.4"), a(name("panel-4.LOCAL"), "fe80::4")))
+    assert tells(written[2:]) == (Statement(("10.1.2.4", "fe80::4"), (("name", "Panel-4.local", ANNOUNCED),), here=True),)
+
+
 def test_who_speaks_for_others_is_not_they() -> None:
     both = dns(0x8400, (), (a(HOST, "10.1.2.4"), a(name("other.local"), "10.1.2.5")))
     assert [(statement.addresses, statement.here) for statement in tells(both[2:])] == [(("10.1.2.4",), False), (("10.1.2.5",), False)]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from records.facts import Fact
+from sensors.roles import made_for
 from sensors.sensor import Sensor
 from tests.test_dnp3 import answer, ask
+from tests.test_enip import IDENTITY as CARD
+from tests.test_enip import pdu
 from tests.test_inventory import IDENTITY, identity
 from tests.wire import MS, Feed, Packet, Talk, mbap, read, registers, write
 
@@ -49,3 +53,29 @@ def test_a_dnp3_master_that_disables_and_enables_reports_as_it_starts_is_no_engi
     sensor = Sensor("observer")
     list(sensor.listen(Feed(talk.packets)))
     assert {asset.name: asset.role for asset in sensor.assets()}[talk.client] == expected
+
+
+# what the device type of a list identity says: 12, a communications adapter, and 43, a generic device, leave it to what the device does
+TYPES = {12: "controller", 14: "controller", 24: "hmi", 43: "controller", 37: "field_device", 44: "switch"}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_what_a_device_of_ethernet_ip_says_that_it_is_counts_more_than_that_it_answers(kind: int) -> None:
+    told = pdu(99, CARD.replace(" 01000c00", f" 0100{kind:02x}00"))
+    talk = Talk(port=44818).open().ask(pdu(99), told)
+    sensor = Sensor("observer")
+    list(sensor.listen(Feed(talk.packets)))
+    assert {asset.name: asset.role for asset in sensor.assets()}[talk.server] == TYPES[kind]
+
+
+MODELS = {
+    "6ES7 315-2EH14-0AB0": "controller", "6ES7 512-1DK01-0AB0": "controller", "6ES7 321-1BH02-0AA0": None, "1756-L61/B LOGIX5561": "controller",
+    "1756-ENBT/A": None, "BMX P34 2020": "controller", "6AV2 124-0GC01-0AX0": "hmi", "PanelView Plus 7": "hmi", "SCALANCE X208": "switch", "ET200SP": None,
+    "PanelView for ControlLogix": None, "KTP7": "hmi", "P-1": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_that_is_made_for_one_purpose_tells_the_role(model: str) -> None:
+    found = made_for([Fact("model", model, "lldp", 80, 1, 2), Fact("name", "PanelView", "lldp", 80, 1, 2)])
+    assert found == ([Fact("role", role, "model", 80, 1, 2)] if (role := MODELS[model]) else [])

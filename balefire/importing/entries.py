@@ -39,7 +39,7 @@ _RANGE: Final = re.compile(  # 0-1500, -50 to 50 °C, 0.5…10,5 bar, 0～100%
     r"([-+]?\d[\d.,]*?)\s*(?:\.{2,}|…|~|～|至|到|to\b|[-–—])\s*([-+]?\d(?:[\d.,]*\d)?)\s*([^\d\s].*)?", re.IGNORECASE
 )
 _BETWEEN: Final = re.compile(r"[,;，；、\s]+")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 
 # What columns are called, beside the name of the field.
 HEADINGS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -113,6 +113,7 @@ def read_entries(kind: str, sheet: Sheet, file: Path, known: Mapping[str, str]) 
     if kind == "tags":
         reading.notes += _told_units(sheet, columns)
     reading.notes += _told_twice(sheet.headings, columns)
+    reading.notes += _told_unprintable(sheet)
     surplus = frozenset(sheet.surplus)
     for number, cells in sheet.rows:
         row = _Row(number, sheet.headings, cells, columns)
@@ -163,6 +164,14 @@ def _told_units(sheet: Sheet, columns: dict[str, list[int]]) -> Iterator[Text]:
             yield _note("measure", column=sheet.headings[number], text=filled[0])
     if not columns.get("unit"):
         columns.pop("unit", None)
+
+
+def _told_unprintable(sheet: Sheet) -> Iterator[Text]:
+    """Letters that nobody sees, that steer a terminal or turn the direction of what follows, are left out."""
+    cells = [(number, at) for number, row in sheet.rows for at, cell in enumerate(row) if _UNPRINTABLE.search(cell)]
+    if cells:
+        number, at = cells[0]
+        yield _note("unprintable", count=f"{len(cells):,}", row=number, column=sheet.headings[at])
 
 
 def _told_twice(headings: Sequence[str], columns: Mapping[str, list[int]]) -> Iterator[Text]:

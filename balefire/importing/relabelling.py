@@ -19,8 +19,9 @@ from records.wording import say
 from sensors.context import with_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from records.facts import Fact
     from records.store.contract import Store
 
 Row = dict[str, Any]
@@ -55,11 +56,22 @@ def relabel(store: Store, before: Plant, plant: Plant) -> Relabelled:
         found = asset_from(row)
         unlisted = with_facts(replace(found, facts=tuple(fact for fact in found.facts if fact.source != LIST)), ())
         (named,) = placed([unlisted], [], {}, plant)
-        return asset_row(named)
+        return asset_row(with_facts(unlisted, _told_anew(found.facts, named.facts)))
 
     changed = {name: store.relabel(name, change, since or 0) for name, change in (("activity", activities), ("point", points), ("finding", texts.column))}
     changed |= {name: store.renew(name, change) for name, change in (("alert", texts.row), ("asset", asset))}
     return Relabelled(changed, since)
+
+
+def _told_anew(before: Sequence[Fact], after: Sequence[Fact]) -> Iterator[Fact]:
+    """What lists say now, and as its history what they said instead until now (by packets), which nobody believes any more."""
+    said = [fact for fact in before if fact.source == LIST]
+    for fact in after:
+        if fact.source == LIST:
+            others = [replace(other, confidence=0) for other in said if other.name == fact.name and other.value != fact.value]
+            same = next((other for other in said if other.confidence and (other.name, other.value) == (fact.name, fact.value)), None)
+            begun = same.first if same else max((other.last + 1 for other in others), default=fact.first)
+            yield from (*others, replace(fact, first=begun, last=max(begun, fact.last)))
 
 
 def _since(store: Store) -> int | None:

@@ -12,7 +12,7 @@ from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
 from dashboards.page import Page, begin, picked, remember, text_of, typed
 from dashboards.reference import object_words
-from detectors.phrases import ACTING, deed, measured
+from detectors.phrases import ACTING, deed, listed, measured
 from records.effects import EFFECTS, NUMBER
 from records.facts import ADDRESS, changes
 from records.formats import number
@@ -118,7 +118,7 @@ def peers(page: Page, talks: list[Talk]) -> None:
         name = known.get(talk.peer or "", talk.name)
         lines.append(
             [
-                {"text": page.say(f"asset.{talk.direction}"), "kind": "short"},
+                {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
                 {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer and page.store.get("asset", talk.peer) else name,
                 {"text": page.say("trail.comma").join(deed(effect, page.language) for effect in effects), "access": access_of(effects[0]), "kind": "plain"},
                 {"text": " ".join(talk.protocols), "kind": "short"},
@@ -150,7 +150,7 @@ def point(page: Page, row: dict[str, Any]) -> list[Any]:
     address = page.address("explore", view="value", point=point_code(row))
     quality = page.say("trail.comma").join(row["ot.point.quality"] or ())
     return [
-        {"text": object_words({**row, "ot.object.last": None}, page.language), "href": address},
+        {"text": object_words({**row, "ot.object.last": None}, page.language), "href": address, "sub": listed(row, page.language)},
         {"text": measured(row, row["ot.point.last"]), "kind": "number", "sub": quality},
         {"text": "" if low is None or low == high else f"{measured(row, low)}–{measured(row, high)}", "kind": "muted"},
         {"text": f"{page.clock.short_day(time)} {page.clock.second(time)}", "kind": "mono"},

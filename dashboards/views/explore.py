@@ -13,7 +13,7 @@ from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
 from dashboards.page import Page, begin, choice, forget, picked, remember, typed
 from dashboards.reference import object_words
-from detectors.phrases import action, deed, measured, who
+from detectors.phrases import action, deed, listed_sentence, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
@@ -217,6 +217,7 @@ def chart(page: Page, span: Span, known: dict[str, Any], where: Condition, blind
         low, high, levels = axis_levels(min(each["low"] for each in steps), max(each["high"] for each in steps))
         changes = sum(each["changes"] for each in steps)
         note = page.say("explore.value_note", changes=number(changes), last=measured(known, steps[-1]["last"])) + (page.say("explore.cut") if cut else "")
+        note += listed_sentence(known, page.language)
         data = {
             "title": point_words(page, known),
             "note": note,

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from detectors.checking import Place, Subject, at
+from detectors.noticing import TAG
 from detectors.rulebook.cases import activity_table, case_activity
 from detectors.rulebook.frame import Frame
 from detectors.trial import trial
@@ -28,7 +29,7 @@ OUTCOMES: Final = ("success", "failure", "unknown")
 
 # The sensor knows neither: zones belong to policies, levels to inventories.
 LISTED: Final = frozenset({
-    "source.asset.zone", "destination.asset.zone", "source.asset.level", "destination.asset.level", "ot.tag.name", "ot.tag.unit",
+    "source.asset.zone", "destination.asset.zone", "source.asset.level", "destination.asset.level", *TAG,
 })  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, witness
+from detectors.noticing import COLUMNS, TAG, Notice, Remembering, Witness, among, compute, found, witness
 from detectors.phrases import measured, thing
 from records.formats import SECOND
 from records.wording import say
@@ -38,7 +38,7 @@ SAME: Final = (
     "ot.object.first",
     "ot.object.last",
 )
-EXTRA: Final = ("source.port", "ot.value", "ot.tag.name", "ot.tag.unit")
+EXTRA: Final = ("source.port", "ot.value", *TAG)
 
 
 def build(setup: Setup) -> Tamper:

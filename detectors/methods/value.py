@@ -21,7 +21,7 @@ from detectors.baseline.numbering import numbered
 from detectors.baseline.places import WHERE, Place, place_of
 from detectors.baseline.words import Halves, Word
 from detectors.gathering import plain
-from detectors.noticing import COLUMNS, Notice, Witness, among, compute, found, witness
+from detectors.noticing import COLUMNS, TAG, Notice, Witness, among, compute, found, witness
 from detectors.phrases import number, thing
 from records.formats import DAY, HOUR, MINUTE
 from records.wording import say
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.int64]
 
 FORM: Final = 1  # of a saved state
-POINT: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", *WHERE, "ot.point.min", "ot.point.max", "ot.tag.name", "ot.tag.unit")
+POINT: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", *WHERE, "ot.point.min", "ot.point.max", *TAG)
 NEEDED: Final = (*POINT, "ot.point.last")
 CREEPS: Final = 5  # writes one after the other in one direction …
 CREEPING: Final = HOUR  # … in this time
@@ -181,7 +181,7 @@ class Value:
         few = rows.filter(compute.and_(among(rows, "ot.effect", WRITES), compute.is_valid(rows["ot.value"])))
         if not few.num_rows:
             return
-        for row in plain(few.select([*COLUMNS, "ot.value", "ot.tag.name", "ot.tag.unit"])):
+        for row in plain(few.select([*COLUMNS, "ot.value", *TAG])):
             place = place_of(*(row[name] for name in WHERE))
             level = self.levels.known.get(place) if place else None
             if place is None or level is None or place in self.levels.words.halves or row["event.outcome"] == "failure":

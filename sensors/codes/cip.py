@@ -221,6 +221,13 @@ for _type, (_name, _size) in TYPES.items():
     TYPE_ENCODINGS[_type], TYPE_OCTETS[_type] = getattr(tables, _name), _size
 
 
+# Device types (volume 1, table 6-7.1) that say what a device is for. What carries for others (12: a communications adapter, before a controller or before
+# inputs and outputs) or is of any kind (0 and 43: generic) says nothing.
+ROLES: Final = {14: "controller", 24: "hmi", 41: "gateway", 44: "switch", 53: "gateway"} | dict.fromkeys(
+    (*range(2, 8), 9, 16, 19, 21, 22, 23, *range(26, 38), 39, 42, *range(45, 50), 51, 52), "field_device"
+)
+
+
 def unnamed(error: int) -> str:
     """An error that has no name here: its extended status as a number."""
     return f"{ERRORS[error & 0xFF]}_0x{error >> 8:04x}" if 0xFF < error < ENCAPSULATION else f"exception_{error}"
@@ -236,6 +243,8 @@ def fact(first: int, value: float) -> str:
     number = int(value)
     if first == 1:
         return vendor(number)
+    if first == 2:
+        return ROLES.get(number, "")
     if first == 4:
         return f"{number >> 8}.{number & 255}"
     return f"{number:08X}" if first == 6 else str(number)

@@ -202,8 +202,8 @@ def identity_octets(memory: Any, at: int, end: int, attribute: int, row: Any) ->
 @kernel
 def read_identity_attribute(memory: Any, at: int, end: int, attribute: int, row: Any, samples: Any) -> None:
     """One attribute of the identity object."""
-    if attribute == 1:
-        add_fact(row, samples, FACTS, 1, u16le(memory, at, end, row))
+    if attribute in (1, 2):
+        add_fact(row, samples, FACTS, attribute, u16le(memory, at, end, row))
     elif attribute == 4:
         add_fact(row, samples, FACTS, 4, u16be(memory, at, end, row))
     elif attribute == 6:

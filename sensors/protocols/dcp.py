@@ -78,7 +78,7 @@ def open_message(row: Any, index: int, message: Any, sampled: int, memory: Any) 
 
 
 @kernel
-def read_set(memory: Any, at: int, end: int, row: Any) -> int:
+def read_set(memory: Any, at: int, end: int, row: Any, samples: Any) -> int:
     """One block of a request to set, or of its answer; returns where the next one begins."""
     option, suboption, octets = u8(memory, at, end, row), u8(memory, at + 1, end, row), u16be(memory, at + 2, end, row)
     inside = at + 4
@@ -96,6 +96,7 @@ def read_set(memory: Any, at: int, end: int, row: Any) -> int:
             row.outcome, row.error = FAILURE, error
     elif option == DEVICE and suboption == NAME and octets > 2:
         row.space, row.name_at, row.name_octets = STATION, inside + 2, octets - 2
+        add_text(row, samples, STATION, 0, inside + 2, octets - 2)
     elif option == IP and suboption in (IP_PARAMETER, IP_SUITE) and octets >= 6:
         row.space = ADDRESS
         row.first = row.last = u32be(memory, inside + 2, end, row)
@@ -129,10 +130,11 @@ def read_message(memory: Any, index: int, message: Any, operations: Any, used: i
     count = 0
     while service == SET and at < end and count < MOST_BLOCKS:
         if count > 0:
+            sampled += row.samples
             row = operations[used + count]
             open_message(row, index, message, sampled, memory)
             row.part = count
-        at = read_set(memory, at, end, row)
+        at = read_set(memory, at, end, row, samples)
         count += 1
         if at < end:
             end_row(row, message, SHORT)
@@ -189,6 +191,8 @@ DCP: Final = Protocol(
     anomalies=ANOMALIES,
     errors=ERRORS,
     label=label,
+    identity={("station_name", 0): "name"},
     tells=tells,
     operations_each=MOST_BLOCKS,
+    samples_each=MOST_BLOCKS,
 )

@@ -81,7 +81,7 @@ def read_identity(memory: Any, at: int, end: int, row: Any, samples: Any, space:
     if row.short:
         return end
     add_fact(row, samples, space, 1, number)
-    add_value(row, samples, space, 2, kind)
+    add_fact(row, samples, space, 2, kind)
     add_value(row, samples, space, 3, product)
     add_fact(row, samples, space, 4, revision)
     add_value(row, samples, space, 5, status)
@@ -349,7 +349,7 @@ ENIP: Final = Protocol(
     anomalies=ANOMALIES,
     errors=ERRORS,
     label=label,
-    identity={("identity", 1): "vendor", ("identity", 4): "firmware", ("identity", 6): "serial", ("identity", 7): "model"},
+    identity={("identity", 1): "vendor", ("identity", 2): "role", ("identity", 4): "firmware", ("identity", 6): "serial", ("identity", 7): "model"},
     fact=lambda _, first, value: fact(first, value),
     operations_each=OPERATIONS,
     samples_each=8,

@@ -19,14 +19,16 @@ def tells(octets: bytes) -> tuple[Statement, ...]:
     if len(octets) < HEADER or octets[2] >> 7 == 0:
         return ()
     found: dict[str, list[str]] = {}
+    spellings: dict[str, str] = {}  # case means nothing to DNS; people are told what the host writes
     for name, address in addresses(octets):
         found.setdefault(name.lower(), []).append(address)
+        spellings.setdefault(name.lower(), name)
     targets = {name_at(octets, record.start + 6)[0].lower() for record in records(octets) if record.kind == SRV}
     facts = [fact for record in records(octets) if record.kind == TXT for fact in _facts(octets[record.start : record.end])]
     if len(found) != 1 or len(targets - set(found)) > 0:  # of several hosts: a proxy speaks for others
-        return tuple(Statement(present(*each), (("name", name, ANNOUNCED),)) for name, each in found.items())
+        return tuple(Statement(present(*each), (("name", spellings[name], ANNOUNCED),)) for name, each in found.items())
     ((name, each),) = found.items()
-    return (Statement(present(*each), (("name", name, ANNOUNCED), *facts), here=True),)
+    return (Statement(present(*each), (("name", spellings[name], ANNOUNCED), *facts), here=True),)
 
 
 def _facts(octets: bytes) -> list[tuple[str, str, int]]:
