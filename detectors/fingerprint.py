@@ -200,7 +200,7 @@ def _usual(times: Counter[float]) -> float | None:
 
 
 def _collapsed(habits: list[Habit]) -> list[Habit]:
-    """Where one peer has the same effect on very many objects, or tries very many functions that nobody knows and that are refused, one habit that counts them."""
+    """Where one peer has the same effect on very many objects, or tries very many unknown functions and is refused, one habit that counts them."""
     groups: dict[tuple[Any, ...], list[Habit]] = {}
     for habit in habits:
         tried = habit.row["ot.effect"] == "unknown" and habit.refused == habit.count

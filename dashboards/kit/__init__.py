@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 from streamlit.components.v2 import component
 
 from dashboards.navigation import places
+from records.visible import unsteered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamlit.components.v2.types import ComponentRenderer
+
+LONGEST: Final = 1000  # letters of a text, as of a cell on the terminal; a hostile name has 64 Ki
+TEXTS: Final = frozenset({"document", "paper", "handover", "source", "dissection", "packets"})  # components of texts as long as they are
+UNSEEN: Final = frozenset({"href", "id", "code"})  # by these things are found again
 
 
 def _text(name: str) -> str:
@@ -28,9 +33,24 @@ def _component(name: str) -> ComponentRenderer:
     return component(f"balefire_{name}", js=_text("base.js") + _text(f"{name}.js"), css=_text("base.css") + _text(f"{name}.css"))
 
 
+def _seen(data: Any, bounded: bool) -> Any:
+    if isinstance(data, str):
+        return unsteered(data if len(data) <= LONGEST or not bounded else data[: LONGEST - 1] + "…")
+    if isinstance(data, dict):
+        return {name: each if name in UNSEEN else _seen(each, bounded) for name, each in cast("dict[str, Any]", data).items()}
+    if isinstance(data, list | tuple):
+        return [_seen(each, bounded) for each in cast("list[Any]", data)]
+    return data
+
+
+def _mount(name: str, data: dict[str, Any], key: str, **more: Any) -> Any:
+    """The component with its data, in which no text steers what stands around it or fills the page."""
+    return _component(name)(data=_seen(data, name not in TEXTS), key=key, **more)
+
+
 def draw(name: str, data: dict[str, Any], key: str) -> None:
     """Draw the component `name` with `data` (plain JSON)."""
-    _component(name)(data=data, key=key)
+    _mount(name, data, key)
 
 
 def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]], None]) -> str | None:
@@ -39,13 +59,13 @@ def ask(name: str, data: dict[str, Any], key: str, chosen: Callable[[list[str]],
     def changed() -> None:
         chosen(list(st.session_state[key].chosen or ()))
 
-    result: Any = _component(name)(data=data, key=key, on_open_change=lambda: None, on_chosen_change=changed)
+    result: Any = _mount(name, data, key, on_open_change=lambda: None, on_chosen_change=changed)
     return getattr(result, "open", None)
 
 
 def follow(name: str, data: dict[str, Any], key: str) -> None:
     """Draw a component with links to other pages (`asset?…`); a plain click on one opens it in this session."""
-    result: Any = _component(name)(data=data, key=key, on_open_change=lambda: None)
+    result: Any = _mount(name, data, key, on_open_change=lambda: None)
     visit(getattr(result, "open", None))
 
 
@@ -60,7 +80,7 @@ def visit(address: object) -> None:
 def watch(name: str, data: dict[str, Any], key: str, *events: str) -> dict[str, Any]:
     """Draw a component with these events beside links; what happened just now, by event."""
     told: dict[str, Any] = {f"on_{event}_change": lambda: None for event in ("open", *events)}
-    result: Any = _component(name)(data=data, key=key, **told)
+    result: Any = _mount(name, data, key, **told)
     visit(getattr(result, "open", None))
     return {event: found for event in events if (found := getattr(result, event, None)) is not None}
 
@@ -68,4 +88,4 @@ def watch(name: str, data: dict[str, Any], key: str, *events: str) -> dict[str, 
 def tell(name: str, data: dict[str, Any], key: str, state: str, changed: Callable[[], None]) -> None:
     """Draw a component that keeps a value under `state`; `changed` is called when it changes, and finds it in the session's state under `key`."""
     more: dict[str, Any] = {f"on_{state}_change": changed}
-    _component(name)(data=data, key=key, **more)
+    _mount(name, data, key, **more)

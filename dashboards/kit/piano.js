@@ -139,8 +139,10 @@ function hatch(pen, scale, each, height, { ground, text, muted, font, word, name
   return place + 60
 }
 
+const LONGEST = 512 // letters that are measured at all: a hostile name has 64 Ki of them
+
 function clipped(pen, words, most) {
-  const whole = String(words)
+  const whole = String(words).slice(0, LONGEST)
   if (!most || pen.measureText(whole).width <= most) return whole
   let end = whole.length
   while (end && pen.measureText(whole.slice(0, end) + "…").width > most) end--

@@ -1,0 +1,43 @@
+"""Names that do harm elsewhere, and of 64 KiB, on the pages of a real browser: they are text there, and nothing of theirs steers what is around them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from records.facts import asset_id
+from tests.browser.visiting import Visit, served
+from tests.test_hostile_names import FORMULAS, NAMES, place
+
+pytestmark = pytest.mark.browser
+__all__ = ["place"]
+UNSEEN = "\x1b\x07\r\x85\u061c\u2028\u202e\u2066\U000e0061"
+LONG_ONE = asset_id(None, f"10.0.0.{len(NAMES)}")
+# what the reader sees, components in their shadows included
+SEEN = """(() => {
+  const told = node => [...node.childNodes].map(each => each.nodeType === 3 ? each.data : ["SCRIPT", "STYLE"].includes(each.tagName) ? ""
+    : (each.shadowRoot ? told(each.shadowRoot) : "") + told(each)).join("")
+  return told(document.body)
+})()"""
+SCRIPT = "<script>alert(1)</script>"
+PAGES = {
+    "/assets": (*FORMULAS, SCRIPT), f"/asset?asset={LONG_ONE}": (SCRIPT,), "/alert?id=al4": (SCRIPT,), "/explore?view=table": (*FORMULAS, SCRIPT),
+    "/explore?view=roll": (),  # drawn, not written
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("home"), request.getfixturevalue("place")) as address:
+        yield address
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_shows_them_as_text(path: str, visit: Visit) -> None:
+    visit.open(f"{path}{'&' if '?' in path else '?'}lang=en")
+    page = visit.page
+    text = str(page.evaluate(SEEN))
+    assert not set(text) & set(UNSEEN), "a name turns or hides what stands around it"
+    assert [name for name in PAGES[path] if name not in text] == []
+    assert page.locator("script", has_text="alert(1)").count() == 0
+    assert "owned" not in page.title()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), "a long name does not widen the page"
