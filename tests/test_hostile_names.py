@@ -16,6 +16,7 @@ from records.model import Batch, Text
 from records.schema import ACTIVITY, COVERAGE, POINT
 from records.store import open_store
 from records.store.contract import Commit
+from records.visible import unsteered
 from tests.cli import balefire, lines, one
 from tests.test_store import NOON, alert, finding, rows_of
 
@@ -120,6 +121,12 @@ def test_a_file_is_not_written_over(place: Path, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_cells_are_no_formulas(value: object, shown: str) -> None:
     assert cell(value) == shown
+
+
+def test_on_a_page_what_nobody_sees_is_seen_and_the_rest_stays() -> None:
+    assert unsteered(STEERING) == "\\x1b]0;owned\\x07\\x1b[2J\\r\\x85\\u2028\\u202egnp.exe\\u2066\\u061c\\U000e0061"
+    ours = "00:39–\u206000:44\n\tvisto \u200b水厂 👩\u200d🔧"
+    assert unsteered(ours) == ours
 
 
 def test_a_list_of_the_plant_cannot_bring_them_in(tmp_path: Path) -> None:

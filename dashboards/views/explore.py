@@ -13,7 +13,7 @@ from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
 from dashboards.page import Page, begin, choice, forget, picked, remember, typed
 from dashboards.reference import object_words
-from detectors.phrases import action, deed, listed_sentence, measured, who
+from detectors.phrases import action, deed, listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
@@ -183,11 +183,11 @@ def value_words(page: Page, field: str, value: str) -> str:
 def value(page: Page, span: Span, text: str, blind: list[dict[str, Any]]) -> None:
     """One point's values over time, and what acted on it."""
     try:
-        listed = explorer.points(page.store, span, "" if st.query_params.get("point") and not text else text)
+        points = explorer.points(page.store, span, "" if st.query_params.get("point") and not text else text)
     except UsageError as error:
-        listed = explorer.points(page.store, span, "")
+        points = explorer.points(page.store, span, "")
         kit.draw("unseen", {"title": page.say("explore.other_fields"), "note": "", "rows": [("!", error.text(page.language))]}, "point_error")
-    codes = {explorer.point_code(row): point_words(page, row) for row in listed}
+    codes = {explorer.point_code(row): point_words(page, row) for row in points}
     asked = st.query_params.get("point", "")
     if asked and asked not in codes and (found := explorer.point_condition(asked)):
         codes = {asked: point_words(page, found[0]), **codes}
@@ -217,7 +217,7 @@ def chart(page: Page, span: Span, known: dict[str, Any], where: Condition, blind
         low, high, levels = axis_levels(min(each["low"] for each in steps), max(each["high"] for each in steps))
         changes = sum(each["changes"] for each in steps)
         note = page.say("explore.value_note", changes=number(changes), last=measured(known, steps[-1]["last"])) + (page.say("explore.cut") if cut else "")
-        note += listed_sentence(known, page.language)
+        note = " · ".join(part for part in (note, listed(known, page.language)) if part)
         data = {
             "title": point_words(page, known),
             "note": note,
