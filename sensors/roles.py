@@ -22,7 +22,7 @@ CONFIDENCE: Final = {"controller": 85, "engineering": 70, "gateway": 65, "hmi": 
 BY_MODEL: Final = 88  # at most: more than what behaviour tells, less than a role that the device itself or a list of the plant names
 MODELS: Final = {
     "controller": r"6ES7 ?[2345]1\d[- ]|CPU ?[34]1\d|CPU ?1[25]\d\d|S7-(?:300|400|1200|1500)\b|1756-L\d|1769-L\d|1785-L\d|1747-L\d|17(?:61|62|63|64|66)-L"
-    r"|(?:Control|Compact|Micro)Logix|BM[EX] ?[PH] ?[35]\d|140 ?CPU|TSX ?P\d|TM2[24]1C|Modicon M(?:340|580)|750-8\d\d|CX\d{4}-0",
+    r"|(?:Control|Compact|Micro)Logix|BM[EX] ?[PH] ?[35]\d|140 ?CPU|TSX ?P\d|TM2[24]1C|Modicon M(?:340|580)|\b750-8\d\d|\bCX\d{4}-0",
     "hmi": r"6AV[26]|\bKTP ?\d+|\b[TM]P ?(?:177|277|700|900|1[259]00)\b|PanelView|2711[PRCE]?-|HMI(?:GT|ST|DT)[OUI]",
     "switch": r"SCALANCE X|6GK5 ?[2345]\d\d|Stratix|1783-|Hirschmann (?:RS|MACH|BOBCAT)|EDS-\w?\d{3}",
 }
