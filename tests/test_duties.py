@@ -228,7 +228,8 @@ def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: St
             release(time.time_ns())
         with pytest.raises(UsageError):
             graded(store)
-        assert obliging.view(store, "cyberspace", "W", "en")[0]["status"] == "suspended"
+        seen = obliging.view(store, "cyberspace", "W", "en", time.time_ns())[0]
+        assert (seen["status"], seen["left"]) == ("suspended", "suspended"), "and nobody's name"
     assert ledger.numbers() == [1]
     store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo")])
     store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "true", NOON)])
@@ -243,7 +244,7 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
     graded(store)
     obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
     obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
-    (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en") if each["status"] == "released"]
+    (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
     assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (False, None)
     for verdict in ("false", "true"):
         store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
@@ -251,7 +252,7 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
         due = due_of(store, "cn-incident/first")
         assert (due.status, due.contested) == ("released", verdict == "false")
         assert ("not confirmed any more (eve" in due.left(time.time_ns(), "en")) is due.contested
-        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en") if each["status"] == "released"]
+        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
         assert bool(told["contested"]) is due.contested
         assert told["form"], "what the agency holds stays as it is"
         if due.contested:
@@ -340,12 +341,17 @@ def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledg
     graded(store)
     obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points"}, "bo")
     obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
-    (seen,) = obliging.view(store, "telecommunications", "W", "en")
+    (seen,) = obliging.view(store, "telecommunications", "W", "en", time.time_ns())
     assert seen["duty"] == "cn-industry-data/report"
     assert set(seen["form"]) == {"unit", "found", "class", "level", "data", "impact", "measures", "cause"}
-    assert {each["duty"] for each in obliging.view(store, "cyberspace", "W", "en")} == {"cn-incident/first", "cn-incident/summary"}
-    assert all(each["form"] == {} for each in obliging.view(store, "cyberspace", "W", "en"))
-    assert obliging.view(store, "cisa", "W", "en") == []
+    assert (seen["titles"]["data"], seen["left"], seen["doubted"], seen["case"]) == ("Data concerned", "released, LATE", True, "al1")
+    assert "UNVERIFIED" in seen["basis"]
+    first, summary = obliging.view(store, "cyberspace", "W", "en", time.time_ns() + 5 * HOUR)
+    assert (first["left"], first["overdue"], first["doubted"]) == ("OVERDUE by 1 h", True, False)
+    assert (summary["left"], summary["overdue"], summary["doubted"]) == ("starts when handling ends", False, True)
+    assert {each["duty"] for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns())} == {"cn-incident/first", "cn-incident/summary"}
+    assert all(each["form"] == {} for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()))
+    assert obliging.view(store, "cisa", "W", "en", time.time_ns()) == []
 
 
 # the command line
@@ -437,6 +443,8 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
         assert word in shown
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="eisac"))
     assert "E-ISAC" in seen
+    for word in {"en": ("59 min left", "UNVERIFIED", "open: 1"), "zh": ("剩余 59 分钟", "未核实", "待报 1 项")}[language]:
+        assert word in seen
     assert {"en": "First report", "zh": "初次报告"}[language] not in seen
     assert words[language][3] not in seen, "an agency's view has its own duties and no warnings"
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))

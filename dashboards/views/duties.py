@@ -39,7 +39,8 @@ def show(page: Page) -> None:
     now = time.time_ns()
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
-    headline(page, found, len(waiting), now)
+    late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested for each in found)
+    headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
         rows = [
@@ -70,22 +71,32 @@ def chosen(page: Page, names: dict[str, str]) -> str:
 
 def seen_by(page: Page, agency: str, called: str) -> None:
     """What one agency may see: the duties towards it alone, and of their forms those that were released."""
-    found = obliging.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
-    head = [page.say(f"duties.{name}") for name in ("duty", "status", "due", "receipt")]
-    rows = [[each["title"], _standing(page, each), _when(page, each["due"]), _receipt(each)] for each in found[:MOST]]
+    found = obliging.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language, time.time_ns())
+    still = [each for each in found if each["status"] == "open"]
+    headline(page, len(still), late=sum(each["overdue"] for each in still), contested=sum(bool(each["contested"]) for each in found))
+    head = [page.say(f"duties.{name}") for name in ("duty", "case", "left", "due", "basis", "receipt")]
+    rows = [
+        [each["title"], {"text": each["case"], "kind": "mono"}, _standing(page, each), _when(page, each["due"]), _basis(page, each), _receipt(each)]
+        for each in found[:MOST]
+    ]
     told = {"title": page.say("duties.seen_by", agency=called), "note": cut(page, len(found)) or page.say("duties.seen_note")}
     kit.draw("table", {**told, "head": head, "rows": rows, "empty": page.say("duties.seen_nothing")}, "seen")
     head = [page.say(f"duties.{name}") for name in ("field", "text")]
     for number, each in enumerate(each for each in found[:MOST] if each["form"]):
-        rows = [[key, text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
-        kit.draw("table", {"title": each["title"], "note": str(each["receipt"])[:16], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
+        rows = [[each["titles"][key], text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
+        kit.draw("table", {"title": f"{each['title']} · {each['case']}", "note": each["basis"], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
 
 
 def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
-    words = {"text": say(f"duty.status.{each['status']}", page.language)}
+    words = {"text": each["left"]}
     if not each["contested"]:
-        return words
+        return words | ({"severity": "critical"} if each["status"] == "open" and each["overdue"] else {})
     return words | {"severity": "high", "sub": say("duty.contested_told", page.language, time=each["contested"][:16].replace("T", " "))}
+
+
+def _basis(page: Page, each: dict[str, Any]) -> dict[str, str]:
+    """The law, and whether it is from memory, or that this agency is told by it."""
+    return {"text": each["basis"]} | ({"sub": page.say("duties.doubted")} if each["doubted"] else {})
 
 
 def _when(page: Page, text: str | None) -> str:
@@ -102,11 +113,8 @@ def cut(page: Page, total: int) -> str:
     return page.say("activity.cut", shown=MOST, total=total) if total > MOST else ""
 
 
-def headline(page: Page, found: list[Due], waiting: int, now: int) -> None:
-    """The worst thing first: what is late, else what waits."""
-    late = sum(each.open and each.overdue(now) for each in found)
-    left = sum(each.open for each in found)
-    contested = sum(each.contested for each in found)
+def headline(page: Page, left: int, *, late: int, contested: int, waiting: int = 0) -> None:
+    """The worst thing first: what is late, else what waits. `left`: what is open."""
     level = "critical" if late else "high" if waiting or contested else "none"
     parts = [page.say(f"duties.{name}", count=count) for name, count in (("late", late), ("waiting", waiting), ("contested", contested)) if count]
     sentence = " · ".join(parts) or page.say("duties.quiet", count=left)
@@ -120,7 +128,8 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
     agencies, basis = each.duty.told(page.language), each.duty.basis(page.language)
     due = page.clock.moment(each.due) if each.due else "–"
     alert = {"text": each.row["alert"][:12], "href": page.address("alert", id=each.row["alert"])}
-    return [getattr(each.duty.title, page.language), agencies, each.left(now, page.language), due, basis, alert]
+    late = {"severity": "critical"} if each.open and each.overdue(now) else {"severity": "high"} if each.contested else {}
+    return [getattr(each.duty.title, page.language), agencies, {"text": each.left(now, page.language)} | late, due, basis, alert]
 
 
 def form(page: Page, found: list[Due]) -> None:
@@ -149,9 +158,10 @@ def warnings(page: Page, now: int) -> None:
     found = warned.warnings(page.store)
     for row in found[:MOST]:
         due = page.clock.moment(row["due"]) if row["due"] else "–"
-        late = f" · {say('warning.late', page.language)}" if warned.overdue(row, now) else ""
+        late = warned.overdue(row, now)
         colour, status = say(f"warning.colour.{row['colour']}", page.language), say(f"warning.status.{row['status']}", page.language)
-        rows.append([colour, row["title"], row["receiver"], status, due + late])
+        following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if late else due
+        rows.append([colour, row["title"], row["receiver"], status, following])
     told = {"title": page.say("duties.warnings"), "note": cut(page, len(found)) or page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
     kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
 
