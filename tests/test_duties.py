@@ -418,7 +418,9 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    from dashboards import deciding
     from dashboards.access.sessions import Visitor
+    from dashboards.access.visitor import DeniedError
     from reports import warned
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
@@ -441,6 +443,17 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     shown = sent(opened("duties", where, monkeypatch, lang=language))
     for word in (*words[language][2:], {"en": "UNVERIFIED", "zh": "未核实"}[language], {"en": "First report", "zh": "初次报告"}[language]):
         assert word in shown
+    monkeypatch.setenv("BALEFIRE_USER", "ada")
+    page, due = opened("duties", where, monkeypatch, lang=language), next(each for each in obliging.all_due(store) if each.open)
+    page.text_area(key=f"field_{due.row['id']}_data").set_value("set points\nof pump 3").run()
+    page.button(key="duty_fill").click().run()
+    kept = next(each for each in obliging.all_due(store) if each.row["id"] == due.row["id"])
+    assert json.loads(kept.row["fields"]) == {"data": "set points\nof pump 3"}, "and what the alert tells stays its own"
+    assert "set points · of pump 3" in sent(page)
+    page.text_area(key=f"field_{due.row['id']}_impact").set_value("two pumps").run()
+    obliging.fill(store, kept, {"impact": "one pump"}, "bo")
+    page.button(key="duty_fill").click().run()
+    assert {"en": "Somebody else worked on duty", "zh": "已由他人改动"}[language] in sent(page), "nothing is overwritten unseen"
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="eisac"))
     assert "E-ISAC" in seen
     for word in {"en": ("59 min left", "UNVERIFIED", "open: 1"), "zh": ("剩余 59 分钟", "未核实", "待报 1 项")}[language]:
@@ -453,6 +466,10 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))
     assert "E-ISAC" in seen, "somebody of an agency sees through its eyes alone"
     assert {"en": "First report", "zh": "初次报告"}[language] not in seen
+    monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("sun", "regulator"))
+    assert opened("duties", where, monkeypatch, lang=language).button(key="duty_fill").disabled
+    with pytest.raises(DeniedError):
+        deciding.fill(store, due, {"data": "none"}, "sun")
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("wall", "screen"))
     page = opened("duties", where, monkeypatch, lang=language)
     assert "DeniedError" in str(page.exception), "who may see nothing is shown nothing, however the page was reached"

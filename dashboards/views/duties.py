@@ -1,6 +1,6 @@
 """Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps; or what one agency may see of it, and no
-more: that is all that an account of an agency is shown. Releasing needs the private key, which is not kept where a browser reaches: it is done from the
-command line.
+more: that is all that an account of an agency is shown. Forms are filled in here. Releasing needs the private key, which is not kept where a browser reaches:
+it is done from the command line.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
-from dashboards.access.visitor import demand, visitor
+from dashboards.access.visitor import demand, may, visitor
+from dashboards.deciding import fill, name, person, refused, refusing
+from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
+from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.nesting import period
 from records.wording import say
@@ -36,6 +39,7 @@ def show(page: Page) -> None:
         seen_by(page, agency, names[agency])
         return
     demand("read")
+    refused(page)
     now = time.time_ns()
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
@@ -142,8 +146,28 @@ def form(page: Page, found: list[Due]) -> None:
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
-    note = f"balefire duty fill {chosen[:12]} …" + (f" · balefire duty release {chosen[:12]}" if due.open else "")
+    note = f"balefire duty release {chosen[:12]}" if due.open else ""
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
+    if due.open:
+        fill_in(page, due, told)
+
+
+def fill_in(page: Page, due: Due, told: dict[str, str]) -> None:
+    """The fields to write in, with what stands there."""
+    with st.expander(page.say("duties.fill")):
+        keys = {each.id: f"field_{due.row['id']}_{each.id}" for each in due.duty.fields}
+        for each in due.duty.fields:
+            st.text_area(getattr(each.title, page.language), told[each.id], key=keys[each.id], max_chars=LONGEST, height=68)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys))
+            person(page)
+
+
+def _filled(due: Due, told: dict[str, str], keys: dict[str, str]) -> None:
+    """The button was pressed: what was written anew is kept; what the alert tells by itself stays its own."""
+    values = {field: text for field, key in keys.items() if (text := str(st.session_state.get(key) or "")) != told[field]}
+    with refusing():
+        fill(opened(), due, values, name())
 
 
 def called(page: Page, due: Due) -> str:
