@@ -42,6 +42,7 @@ def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
 def document(store: Store, period: Period, site: str | None = None) -> Row:
     """The report of a period, of one site or of all."""
     source = Source(store, site)
+    sites = _sites(store, period) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
     newest = store.newest() or 0
     steps, span = days(period), period.span
     past = before(period)
@@ -66,7 +67,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "data": classing.told(source, span, names),
         "changes": answering.changes(source, span, alerts),
         "unseen": unseen,
-        "sites": _sites(store, period) if site is None else [],
+        "sites": sites,
     }
     told["zones"] = _zones(store, told["data"]["flows"])
     told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
