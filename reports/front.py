@@ -22,6 +22,7 @@ GRAVE: Final = ("critical", "high")
 SPOTS: Final = 4
 SILENT: Final = 2
 DISABLED: Final = 4
+HOURS: Final = frozenset({"silent", "absent"})  # blind spots of whole hours: whoever reads no further hears of them before that of parts of them
 
 
 def sentence(told: Mapping[str, Any], words: Words) -> str:
@@ -216,7 +217,8 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
     if disabled := found.get("disabled"):  # reports of before do not tell it
         names = [each["rule"] for each in disabled[:DISABLED]] + ["…"] * (len(disabled) > DISABLED)
         lines.append(words.count("unseen.disabled", len(disabled), rules=", ".join(names)))
-    lines += [str(spot[words.language]["what"]) for spot in found["spots"][: max(0, SPOTS - len(lines))]]
+    spots = sorted(found["spots"], key=lambda spot: spot["spot"] not in HOURS)
+    lines += [str(spot[words.language]["what"]) for spot in spots[: max(0, SPOTS - len(lines))]]
     more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) + bool(disabled) - len(lines)
     if more > 0:
         lines.append(words.say("unseen.more", count=number(more)))
