@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -439,10 +440,13 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
     assert words[language][1] in sent(opened("duties", where, monkeypatch, lang=language))
     graded(store, regimes=(*CHINA, "nerc-cip"))
-    warned.issue(store, "al1", "red", "writes to pump 3", warned.suggest(store, "al1")[1], "plant 2", "ada", 0)
+    reasons, first = warned.suggest(store, "al1")[1], NOON
+    warned.step(store, warned.issue(store, "al1", "red", "writes to pump 3", reasons, "plant 2", "ada", first), "sign", "bo", first + HOUR // 2)
     shown = sent(opened("duties", where, monkeypatch, lang=language))
     for word in (*words[language][2:], {"en": "UNVERIFIED", "zh": "未核实"}[language], {"en": "First report", "zh": "初次报告"}[language]):
         assert word in shown
+    assert getattr(reasons[0], language) in shown, "a warning comes with its reasons, and with the times of its loop"
+    assert re.search({"en": r"issued .* 12:00 .* signed for .* 12:30", "zh": r"已发布 .*12:00.*已签收 .*12:30"}[language], shown)
     monkeypatch.setenv("BALEFIRE_USER", "ada")
     page, due = opened("duties", where, monkeypatch, lang=language), next(each for each in obliging.all_due(store) if each.open)
     page.text_area(key=f"field_{due.row['id']}_data").set_value("set points\nof pump 3").run()

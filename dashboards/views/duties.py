@@ -176,18 +176,22 @@ def called(page: Page, due: Due) -> str:
 
 
 def warnings(page: Page, now: int) -> None:
-    """Warnings and when their next step is due."""
+    """Warnings, why they were issued, what came of them and when the next step is due."""
     head = [page.say(f"duties.{name}") for name in ("colour", "warns", "receiver", "status", "next")]
-    rows: list[list[Any]] = []
     found = warned.warnings(page.store)
-    for row in found[:MOST]:
-        due = page.clock.moment(row["due"]) if row["due"] else "–"
-        late = warned.overdue(row, now)
-        colour, status = say(f"warning.colour.{row['colour']}", page.language), say(f"warning.status.{row['status']}", page.language)
-        following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if late else due
-        rows.append([colour, row["title"], row["receiver"], status, following])
+    rows = [warning(page, row, now) for row in found[:MOST]]
     told = {"title": page.say("duties.warnings"), "note": cut(page, len(found)) or page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
     kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
+
+
+def warning(page: Page, row: dict[str, Any], now: int) -> list[Any]:
+    """One of them."""
+    steps = {each: say(f"warning.status.{each}", page.language) for each in warned.STEPS}
+    times = " · ".join(f"{words} {page.clock.moment(row[each])}" for each, words in steps.items() if row[each] is not None)
+    due = page.clock.moment(row["due"]) if row["due"] else "–"
+    following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if warned.overdue(row, now) else due
+    why = {"text": row["title"], "sub": " · ".join(warned.reasons(row, page.language))}
+    return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], {"text": steps[row["status"]], "sub": times}, following]
 
 
 show(begin())
