@@ -161,7 +161,7 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
 def unseen(told: Mapping[str, Any], words: Words) -> Section:
     """Silences and blind spots, with what to do."""
     found: Row = told["unseen"]
-    gaps = [[Cell(words.minute(each["since"]), None, "short"), Cell(words.minute(each["until"])), words.span(each["seconds"])] for each in found["gaps"]]
+    gaps = [[*(Cell(words.minute(each[end]), None, "short") for end in ("since", "until")), words.span(each["seconds"])] for each in found["gaps"]]
     spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
     disabled = [[Cell(each["rule"], None, "mono"), Cell(each["reason"])] for each in found.get("disabled", [])]  # reports of before do not tell it
     tables = [
