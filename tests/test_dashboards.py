@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
@@ -17,12 +18,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, queries, serve
+from dashboards import opening, queries, rulings, serve
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
 from dashboards.queries import Filters
 from dashboards.reference import object_words
+from detectors.rulebook import versions
+from detectors.rulebook.versions import Version
 from records import formats
 from records.errors import UsageError
 from records.model import LEVELS, Batch
@@ -271,10 +274,18 @@ def test_blind_is_what_a_whole_window_misses(late: int, capture: bool, blind: li
     assert [gap.length // formats.SECOND for gap in queries.Sensor("SPAN-1", capture, tuple(gaps)).gaps(span)] == blind
 
 
-def test_coverage_is_read_before_somebody_waits_for_it(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BALEFIRE_STORE", str(shutil.copytree(full, full.parent / "looked-at")))
+def test_coverage_and_rules_are_read_before_somebody_waits_for_them(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = shutil.copytree(full, full.parent / "looked-at")
+    monkeypatch.setenv("BALEFIRE_STORE", str(where))
+    judged = Version(versions.read(()).files, 4711)
+    with closing(open_store(str(where), write=True)) as written:
+        written.write(Commit(state={versions.STATE: versions.encoded([judged])}))
     look()
     monkeypatch.delattr(Manifest, "placed")  # nothing is read again
+    monkeypatch.delattr(rulings, "load")
+    book = rulings.in_force(opening.opened())
+    assert book
+    assert (book.id, book.since) == (judged.id, 4711)
     store = opening.opened()
     whole = queries.extent(store)
     assert whole
