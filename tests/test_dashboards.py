@@ -1,7 +1,9 @@
 """What the pages ask of a real store, how they write numbers and times, and both pages run without a browser."""
 
+import gzip
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +13,7 @@ from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
+from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -252,8 +255,27 @@ def test_the_server_answers_to_names_of_its_own_and_says_where_once_it_does(full
             assert [asked(port, name, "/") for name in names] == [200] * 5 + [400] * 3
             assert asked(port, "evil.example", "/_stcore/stream", upgrade=True) in {400, 403}
             assert asked(port, f"localhost:{port}", "/_stcore/stream", upgrade=True) == 101
+            compressed(port)
         finally:
             process.terminate()
+
+
+def compressed(port: int) -> None:
+    """Scripts and styles come compressed to those who take them so, and are the same then."""
+    page = urlopen(f"http://127.0.0.1:{port}/", timeout=10).read().decode()
+    names = re.findall(r"static/(?:js|css)/[\w.-]+\.(?:js|css)", page)
+    assert {Path(name).suffix for name in names} == {".js", ".css"}
+    sizes: list[tuple[int, int]] = []
+    for name in set(names):
+        plain, packed = (urlopen(Request(f"http://127.0.0.1:{port}/{name}", headers=told), timeout=10) for told in ({}, {"Accept-Encoding": "br, gzip"}))
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert packed.headers.get_content_type() == plain.headers.get_content_type()
+        whole, body = plain.read(), packed.read()
+        assert gzip.decompress(body) == whole
+        sizes.append((len(body), len(whole)))
+    assert sum(body for body, _ in sizes) < sum(whole for _, whole in sizes) / 2
+    missing = urlopen(Request(f"http://127.0.0.1:{port}/static/js/none.js", headers={"Accept-Encoding": "gzip"}), timeout=10)
+    assert missing.read().decode() == page, "what there is not is for the application to answer"
 
 
 def asked(port: int, host: str, path: str, upgrade: bool = False) -> int:
