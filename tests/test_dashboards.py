@@ -21,7 +21,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, queries, rulings, serve
+from dashboards import opening, page, queries, rulings, serve
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
@@ -484,6 +484,40 @@ def texts(message: Any) -> Iterator[str]:
                 yield json.dumps(json.loads(part), ensure_ascii=False) if part.startswith("{") else part
             elif hasattr(part, "ListFields"):
                 yield from texts(part)
+
+
+def earlier(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """So many times the store ends an hour before it does."""
+    told, extent = iter(range(times)), queries.extent
+
+    def short(store: Store) -> Span | None:
+        whole = extent(store)
+        return whole and (whole if next(told, None) is None else Span(whole.since, whole.until - HOUR))
+
+    monkeypatch.setattr(queries, "extent", short)
+
+
+def test_the_situation_is_drawn_anew_where_there_are_newer_packets(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = run("situation", full, monkeypatch, lang="en")
+    earlier(monkeypatch, 1)
+    assert run("situation", full, monkeypatch, lang="en") != now, "not at once: it may have been drawn just now"
+    earlier(monkeypatch, 1)
+    monkeypatch.setattr(page, "EVERY_S", 0)
+    assert run("situation", full, monkeypatch, lang="en") == now
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    assert not [each for each in opened("alerts", full, monkeypatch, lang=language, range="all").button if each.key == "arrived"]
+    earlier(monkeypatch, 1)
+    queue = opened("alerts", full, monkeypatch, lang=language, range="all")
+    before = len(queue.session_state["queue"])
+    fresh = queue.button(key="arrived")
+    assert {"en": "come since this list was made", "zh": "列表生成后新到"}[language] in fresh.label
+    fresh.click().run()
+    assert not queue.exception
+    assert len(queue.session_state["queue"]) > before
+    assert not [each for each in queue.button if each.key == "arrived"]
 
 
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import kit, queries, standing, wall
-from dashboards.page import Page, begin, kept_parameters
+from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.model import severity_word
@@ -46,6 +47,7 @@ def show(page: Page) -> None:
         access(page, acts)
     with right:
         unseen(page, sensors, sums)
+    look_again(page, time.monotonic())
 
 
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> None:
