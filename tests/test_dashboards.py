@@ -115,9 +115,13 @@ def test_assets_at_risk_have_names_worst_first(store: Store, day: Span) -> None:
 
 
 def test_activity_counts_operations_not_rows(store: Store, day: Span) -> None:
-    acts = queries.activity_by_access(store, day)
+    acts, spoken = queries.activity_by(store, day)
     assert acts["write"] == 2
     assert acts["command"] == 4 * 26
+    rows = queries.listed(store.read("activity", day.query()))
+    assert spoken == {name: sum(row["ot.count"] for row in rows if row["network.protocol"] == name) for name in {row["network.protocol"] for row in rows}}
+    assert sum(spoken.values()) == sum(acts.values())
+    assert list(spoken.values()) == sorted(spoken.values(), reverse=True)
 
 
 def test_coverage_is_the_sum_of_its_rows(store: Store, day: Span) -> None:
