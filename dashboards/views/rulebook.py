@@ -22,7 +22,7 @@ PAGE: Final = ("rulebook", 6)
 PLACE: Final = PAGE[0]
 SHOWN: Final = 25
 SITE: Final = "site"
-KINDS: Final = ("found", "quiet", "wrong", "disabled", SITE)
+KINDS: Final = ("found", "quiet", "wrong", "enabled", "disabled", SITE)
 FACETS: Final = ("area", "level", "kind")
 
 
@@ -65,6 +65,7 @@ def traits(book: Book, rule: Rule, found: int) -> dict[str, set[str]]:
         "found": found > 0,
         "quiet": not found,
         "wrong": bool(book.failed(rule)) or any(problem.file == rule.file for problem in book.book.problems),
+        "enabled": not rule.disabled,
         "disabled": bool(rule.disabled),
         SITE: rule.file not in book.own,
     }
