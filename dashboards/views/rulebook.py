@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import streamlit as st
 
@@ -101,9 +101,9 @@ def facets(page: Page, book: Book, found: list[tuple[Rule, dict[str, set[str]]]]
             if counts[value] or chosen.get(name) == value
         ]
         groups.append({"name": name, "title": page.say(f"rules.by_{name}"), "rows": rows})
-    told = kit.watch("facets", {"groups": groups}, "facets", "pick")
-    if told:
-        pick(*map(str, told["pick"]))
+    told = cast("list[Any]", kit.watch("facets", {"groups": groups}, "facets", "pick").get("pick") or [])
+    if len(told) == 2:
+        pick(str(told[0]), str(told[1]))
 
 
 def pick(name: str, value: str) -> None:
