@@ -86,10 +86,11 @@ def _kinds(store: Store, span: Span, where: Condition, fields: tuple[str, ...]) 
 def called(store: Store, span: Span, ends: set[str]) -> dict[str, str]:
     """What activities of the span call these ends, of which the inventory knows nothing; an end without an identity is its name."""
     found = {end: end for end in sorted(ends) if end}
-    if not found:
+    asked = [end for end in found if not {".", ":"} & set(end)][:MOST_NAMED]  # an address is no identity, and mostly all that there is
+    if not asked:
         return found
     for identity, name in zip(FIELDS[:2], NAMES, strict=True):
-        where = Or(tuple(Match(identity, end, cased=True) for end in list(found)[:MOST_NAMED]))
+        where = Or(tuple(Match(identity, end, cased=True) for end in asked))
         for row in listed(store.terms("activity", span.query(where), Terms((identity, name), MOST_NAMED))):
             found[str(row[identity])] = str(row[name] or row[identity])
     return found
