@@ -139,7 +139,8 @@ def test_histograms(stores: tuple[Store, Store], where: Condition, span: tuple[i
 def test_terms(stores: tuple[Store, Store], where: Condition, fields: list[str], total: str, part: int) -> None:
     """In one part, and in many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("records.store.searching.BUCKETS", part)
+        for most in ("BUCKETS", "VALUES"):
+            patch.setattr(f"records.store.searching.{most}", part)
         told = [store.terms("activity", Query(where=And((where, ADDRESSED)), ids=WELL), Terms(tuple(fields), 12, total)) for store in stores]
     assert told[0].schema.equals(told[1].schema)
     assert told[0].to_pylist() == told[1].to_pylist()

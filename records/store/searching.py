@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 PART: Final = 5000  # rows of an answer
-BUCKETS: Final = 30_000  # of an answer: more take longer than going over all rows again, and a server gives 65,536 at most where nobody set it otherwise
+BUCKETS: Final = 60_000  # combinations of an answer: the server goes over all rows for each, and gives 65,536 at most where nobody set it otherwise
+VALUES: Final = 10_000  # of one field, of an answer
 AS_IT_LIES: Final = ["_shard_doc"]  # the order in which rows lie on the disk: in any other, a row is read for forty times as long
 KEPT: Final = "5m"  # how long the server keeps a point in time between two parts
 MILLISECOND: Final = 1_000_000
@@ -193,7 +194,7 @@ class Searcher:
         """(key, sum) of every value of one field, as `_buckets` tells it and faster; None where there are too many, or of times, whose end is cut off."""
         if by.type == "date":
             return None
-        asked = {"values": {"terms": {"field": by.name, "size": BUCKETS}} | ({"aggs": {"total": total}} if total else {})}
+        asked = {"values": {"terms": {"field": by.name, "size": VALUES}} | ({"aggs": {"total": total}} if total else {})}
         told = self._aggregated(source, query, asked).get("values", {"buckets": [], "sum_other_doc_count": 0})
         return None if told["sum_other_doc_count"] else [({"0": bucket["key"]}, _sum(bucket, total)) for bucket in told["buckets"]]
 
@@ -211,7 +212,7 @@ class Searcher:
                 return
             composite = composite | {"after": part["after_key"]}
             reached = part["after_key"][first]
-            if "terms" in group and reached is not None:  # the server goes over all rows for each part: only those that are in one yet to come
+            if "terms" in group and reached is not None:  # not over rows of which all has been told
                 rest = {"range": {group["terms"]["field"]: {"gte": reached[:LONGEST] if isinstance(reached, str) else reached}}}
 
     def _aggregated(self, source: Source, query: Query, asked: Body, among: Clause = EVERYTHING) -> Body:
