@@ -8,7 +8,7 @@
 # make screenshots   every page as a picture (FOLDER=, ARGS="situation zh-dark"); whoever changes a page looks at them
 # make bench-live    what a live sensor loses, and what it takes of a core (root)
 # make generated  every file that is made of others (docs, golden rows, what the READMEs show): look at the difference before committing it; minutes
-# make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --hours 24 --benign-hours 24")
+# make evaluate   how many labelled attacks are found, and how often nothing is: docs/evaluation.md (ARGS="--seeds 1 2 --kept FOLDER": goes on where it was stopped)
 # ARGS goes on to the program: make demo ARGS="--language zh"    make test ARGS="tests/test_cli.py -x"
 
 SHELL := /bin/bash
@@ -78,7 +78,7 @@ screenshots: $(VENV)/development.stamp
 soak: $(VENV)/development.stamp
 	@$(BIN)/python -m tests.bench.soak $(STREAM) $(ARGS)
 	@BALEFIRE_AWAY_S=300 BALEFIRE_FAILOVER_COMMITS=400 $(BIN)/python -m pytest tests/test_elastic_holds.py tests/test_elastic_failover.py -k "away or node or killed_anywhere"
-	@BALEFIRE_SOAK=1 $(BIN)/python -m pytest tests/test_killed.py
+	@BALEFIRE_SOAK=1 $(BIN)/python -m pytest tests/test_killed.py tests/test_hours.py
 	@BALEFIRE_SOAK=1 BALEFIRE_FLOOD=1000000 $(BIN)/python -m pytest tests/test_modes.py tests/test_ageing.py -k "interpreted or flood"
 
 fuzz: $(VENV)/development.stamp

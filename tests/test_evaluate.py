@@ -103,6 +103,22 @@ def test_without_captures_and_simulator_it_says_so_and_writes_nothing(
     assert not (tmp_path / "page.md").exists()
 
 
+def test_what_is_kept_is_not_judged_again_unless_it_is_not_explained(tmp_path: Path) -> None:
+    judged: list[int] = []
+
+    def make(unexplained: int) -> Page:
+        judged.append(unexplained)
+        page = Page()
+        page.rows, page.sections, page.unexplained = ["| row |"], ["section"], unexplained
+        return page
+
+    told = [command.once(tmp_path, f"part {unexplained}", make, unexplained) for unexplained in (0, 0, 2, 2)]
+    assert [(page.rows, page.sections, page.unexplained) for page in told] == [(["| row |"], ["section"], number) for number in (0, 0, 2, 2)]
+    assert judged == [0, 2, 2]
+    assert command.once(None, "part 0", make, 0).rows == ["| row |"]
+    assert judged == [0, 2, 2, 0]
+
+
 @pytest.mark.captures
 def test_a_family_is_judged_and_what_it_misses_is_explained() -> None:
     need("captures", ATTACKS.is_dir(), f"no {ATTACKS}")

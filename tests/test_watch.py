@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.netns
 INTERPRETED = {"NUMBA_DISABLE_JIT": "1"}  # nothing here is about speed, and nobody waits for a compiler
 DEMO = ROOT / "tests" / "captures" / "demo.pcap"
+MOST_S = 2.0  # from an act on the wire to the line that tells of it
+TRIES = 3
 
 
 def plain(path: Path, talk: Talk) -> Path:
@@ -131,9 +133,14 @@ def told_after(folder: Path, environment: dict[str, str]) -> float:
     return seconds
 
 
-def test_a_write_is_told_while_polls_go_on(tmp_path: Path) -> None:
-    """At once, not when its window of a minute ends; how fast where nothing is interpreted, `make bench-live` says."""
-    assert told_after(tmp_path, INTERPRETED) < 20
+def test_a_write_is_told_within_two_seconds_while_polls_go_on(tmp_path: Path) -> None:
+    """At once, not when its window of a minute ends. A machine that does other things may keep it waiting, but not each time."""
+    took: list[float] = []
+    while not took or (took[-1] > MOST_S and len(took) < TRIES):
+        folder = tmp_path / str(len(took))
+        folder.mkdir()
+        took.append(told_after(folder, {}))
+    assert took[-1] <= MOST_S, took
 
 
 def test_several_interfaces_are_merged_in_the_order_of_time_and_named(tmp_path: Path) -> None:

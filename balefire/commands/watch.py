@@ -73,7 +73,7 @@ def watch(
         from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
 
         check(screen, rules)
-        _warm(screen)
+        _warm(screen, rules)
         with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
             capture, teller = _listening(screen, process, interfaces, observer)
         taken_in(
@@ -101,14 +101,23 @@ def _tell(screen: Screen, alert: Alert) -> None:
     screen.note(f"{shown(alert.last, screen.language)}  {word}  {getattr(alert.title, screen.language)}  {alert.id}")
 
 
-def _warm(screen: Screen) -> None:
-    """Compile what is not compiled yet: no packet may wait for it."""
+def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
+    """Load all that judges, and compile what is not compiled yet: no packet may wait for it."""
+    import balefire.pipeline  # noqa: F401  # pyright: ignore[reportUnusedImport]  - what it needs takes a second
+    from detectors.discovery import Setup, detectors
     from sensors.engine import mode
 
+    detectors(Setup(rules))  # rules that were read once are not read again
+
     mode.choose(mode.SMALL_OCTETS + 1)
-    if os.environ.get("NUMBA_DISABLE_JIT") != "1" and not mode.is_warm():
+    if os.environ.get("NUMBA_DISABLE_JIT") == "1":
+        return
+    if not mode.is_warm():
         screen.note(screen.say("cli.watch.warming"))
         mode.warm()
+    from sensors import warming
+
+    warming.load()
 
 
 @contextmanager
@@ -143,7 +152,7 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
     teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
-    (capture,) = listen(brought, "+".join(interfaces), process.terminate)
+    (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)  # when its first packet came is like no other capture's
     return capture, teller
 
 

@@ -178,9 +178,9 @@ class Pipe(io.RawIOBase):
     all that was read.
     """
 
-    def __init__(self, file: BinaryIO, begun: Callable[[Stream], bool], end: Callable[[], None] | None = None) -> None:
+    def __init__(self, file: BinaryIO, begun: Callable[[Stream], bool], end: Callable[[], None] | None = None, patience: float = PATIENCE_S) -> None:
         super().__init__()
-        self._end = end
+        self._end, self._patience = end, patience
         self._file: Any = getattr(file, "raw", file)
         self._waits = _has_number(self._file)
         self._digest = hashlib.sha256()
@@ -195,7 +195,7 @@ class Pipe(io.RawIOBase):
         while len(head) < SALT and not self._over and self._wait(until - time.monotonic()):
             head += self._take(SALT - len(head))
             if until == float("inf") and begun(_stream(_Octets(head), head)):
-                until = time.monotonic() + PATIENCE_S
+                until = time.monotonic() + self._patience
         return head
 
     def _take(self, octets: int) -> bytes:

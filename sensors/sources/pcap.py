@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError, InputError, UsageError
 from sensors.sources.again import seekable
-from sensors.sources.files import Digest, Pipe, Spool, beginning, open_stream
+from sensors.sources.files import PATIENCE_S, Digest, Pipe, Spool, beginning, open_stream
 from sensors.sources.formats import look
 
 if TYPE_CHECKING:
@@ -98,14 +98,17 @@ def find(paths: Sequence[str]) -> Found:
     return found
 
 
-def listen(file: BinaryIO | None = None, name: str = STDIN, end: Callable[[], None] | None = None) -> Found:
-    """A pipe, else standard input, as a capture that is read as it comes, for as long as it goes on; `end` tells whoever writes it to end."""
+def listen(file: BinaryIO | None = None, name: str = STDIN, end: Callable[[], None] | None = None, patience: float = PATIENCE_S) -> Found:
+    """A pipe, else standard input, as a capture that is read as it comes, for as long as it goes on; `end` tells whoever writes it to end.
+
+    With less `patience` (seconds) fewer of its octets tell it from others: those of its first packet, at least.
+    """
     found = Found()
     if file is None and sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
         found.append(_bad(name, InputError("capture.empty", file=name)))
         return found
     try:
-        pipe = Pipe(file or sys.stdin.buffer, lambda stream: _begun(stream, name), end)
+        pipe = Pipe(file or sys.stdin.buffer, lambda stream: _begun(stream, name), end, patience)
         first, problem = _first(pipe.beginning(), name, whole=pipe.short)
         digest = "" if problem is not None and problem.key == "capture.unknown" else pipe.salt
         found.append(Capture(name, name, digest, first, problem, len(pipe.head) if pipe.short else ENDLESS, pipe=pipe))

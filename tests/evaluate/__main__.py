@@ -6,19 +6,27 @@ Exit status: 0 written; 1 written, and something in it is not explained; 2 there
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.evaluate.families import ATTACKS, families
 from tests.evaluate.page import Page, of_family, of_plant
 from tests.evaluate.plants import present
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "evaluation.md"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "evaluation.md"
+JUDGING: Final = ("sensors", "detectors", "rules", "records", "tests/plant/works", "tests/evaluate")  # what is judged and by what, beside the captures …
+TELLING: Final = ("__main__.py", "page.py")  # … and what only tells of it
 
 
 def main() -> int:
@@ -29,6 +37,7 @@ def main() -> int:
     asked.add_argument("--hours", type=float, default=24.0, help="of each plant with attacks")
     asked.add_argument("--benign-hours", type=float, default=168.0, help="of each plant without attacks; 168: a week")
     asked.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="processes at a time; each takes up to 1 GiB")
+    asked.add_argument("--kept", type=Path, metavar="FOLDER", help="what was judged is kept here, and not judged again by the same code")
     asked.add_argument("-o", "--output", type=Path, default=PAGE)
     options = asked.parse_args()
     found, page = families(), Page()
@@ -38,9 +47,12 @@ def main() -> int:
     if options.seeds and not present():
         notes.append("plants: there is no simulator in this checkout")
     plants = product(options.sites, options.seeds if present() else ())
+    kept = options.kept and options.kept / code()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        parts = [pool.submit(of_family, family) for family in found if not family.unjudged]
-        parts += [pool.submit(of_plant, site, seed, options.hours, options.benign_hours) for site, seed in plants]
+        parts = [pool.submit(once, kept, family.name, of_family, family) for family in found if not family.unjudged]
+        for site, seed in plants:
+            given = (site, seed, options.hours, options.benign_hours)
+            parts.append(pool.submit(once, kept, "-".join(map(str, given)), of_plant, *given))
         for part in parts:
             page.join(part.result())
     if not page.rows:
@@ -49,6 +61,29 @@ def main() -> int:
     options.output.write_text(page.text(found, notes), "utf-8")
     sys.stderr.write(f"{options.output}: {len(page.rows)} judged, {page.unexplained} not explained\n")
     return 1 if page.unexplained else 0
+
+
+def code() -> str:
+    """A digest of what judges, and of the plants."""
+    digest = hashlib.blake2b(digest_size=8)
+    files = (file for folder in JUDGING for file in (ROOT / folder).rglob("*") if file.suffix in (".py", ".yml", ".tsv") and file.name not in TELLING)
+    for file in sorted(files):
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def once(folder: Path | None, name: str, make: Callable[..., Page], *given: Any) -> Page:
+    """The page that is kept there under this name; else it is made, and kept where all in it is explained."""
+    file = folder and folder / f"{name}.json"
+    if file and file.exists():
+        page = Page()
+        page.rows, page.sections = json.loads(file.read_text("utf-8"))
+        return page
+    page = make(*given)
+    if file and not page.unexplained:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([page.rows, page.sections]), "utf-8")
+    return page
 
 
 if __name__ == "__main__":
