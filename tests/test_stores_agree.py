@@ -62,9 +62,13 @@ LOST = {row["id"] for row in ROWS if "x" * 9000 in {row["event.action"], row["ot
 WELL = tuple(row["id"] for row in ROWS if row["id"] not in LOST)  # all that they hold the index of Elasticsearch can tell
 
 
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    print(f"BALEFIRE_ROWS_SEED={SEED}")  # noqa: T201 - shown where a test fails: makes these rows again
+
+
 @pytest.fixture(scope="module")
 def stores(elasticsearch: Elasticsearch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Store]]:
-    print(f"BALEFIRE_ROWS_SEED={SEED}")  # noqa: T201 - shown where a test fails: makes these rows again
     folder = tmp_path_factory.mktemp("agree")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BALEFIRE_SPOOL", str(folder / "spool"))
