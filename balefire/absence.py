@@ -33,12 +33,16 @@ class Absence:
     def __init__(self, store: Store, observer: str | None, note: Callable[[Text], None]) -> None:
         self._store, self._observer, self._note = store, observer, note
         self._since = self._until = 0  # from when on not all is stored, 0 where that is told or nobody was before; up to when all is
+        self._run = ""
+        self.again = False  # whether what was heard before comes once more: rows of it that are stored stay as they are
 
-    def begin(self) -> dict[str, bytes]:
-        """Say what is missing from before; what is to be kept while this one runs."""
+    def begin(self, run: str) -> dict[str, bytes]:
+        """Say what is missing from before; what is to be kept while this run goes on."""
         if not self._observer:
             return {}
+        self._run = run
         if told := _read(self._store.state(self._name)):
+            self.again = told["running"] and told["run"] == run
             self._since = self._until = max(told["until"], self._whole() if told["running"] else 0)
             self._note(text("cli.watch.killed" if told["running"] else "cli.watch.ended", since=both(self._since) if self._since else text("cli.watch.first")))
         return self._kept(running=True)
@@ -61,7 +65,7 @@ class Absence:
         return self._kept(running=False) if self._observer else {}
 
     def _kept(self, running: bool) -> dict[str, bytes]:
-        return {self._name: json.dumps({"until": self._until, "running": running}).encode()}
+        return {self._name: json.dumps({"until": self._until, "running": running, "run": self._run}).encode()}
 
     @property
     def _name(self) -> str:
@@ -77,6 +81,6 @@ def _read(kept: bytes | None) -> dict[str, Any] | None:
     """What the one before has kept; None where there was none, or another version."""
     try:
         told: Any = json.loads(kept or b"")
-        return {"until": int(told["until"]), "running": bool(told["running"])}
+        return {"until": int(told["until"]), "running": bool(told["running"]), "run": str(told.get("run", ""))}
     except (ValueError, KeyError, TypeError):
         return None

@@ -251,7 +251,7 @@ class Replay:
         waiting, judges = Waiting(), self._judging
         history = self.plan.observer or capture.path
         marks = self.keeping.begin(history, capture)
-        if capture.pipe and (begun := self._absence.begin()):
+        if capture.pipe and (begun := self._absence.begin(capture.sha256)):
             self.outbox.put(Commit(state=begun))
 
         def judged() -> None:
@@ -334,7 +334,7 @@ class Replay:
     def _deliver(self, given: Commit) -> None:
         """Write a commit, and count what it touched as this run's."""
         commit, written = self._written(given)
-        self.conflicts += written.conflicts
+        self.conflicts += () if self._absence.again else written.conflicts  # there, packets are numbered anew
         self.refused += written.refused
         self.assets |= {asset.id: asset for asset in commit.assets}
         shown = {finding.alert for finding in commit.findings if not finding.suppressions} - self._touched

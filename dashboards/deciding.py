@@ -23,6 +23,7 @@ from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from detectors.looking import looked_until
 from records.errors import BalefireError, ConflictError
+from reports import obliging
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dashboards.page import Page
     from records.model import Alert, Suppression
     from records.store.contract import Change, Store
+    from reports.obliging import Due
 
 Row = dict[str, Any]
 INPUTS: Final = ("assign_to", "assign_note", "note_note", "close_note")
@@ -69,6 +71,12 @@ def enable(store: Store, rule: str, by: str, note: str) -> Path:
     """Let a disabled rule fire again; the file that said so. Raises BalefireError, DeniedError for whoever may not."""
     demand("rules")
     return disabling.enable(store, rules(), rule, by, note)
+
+
+def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
+    """Keep what somebody wrote into the form of a duty as it was seen. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    obliging.fill(store, due, values, by)
 
 
 def rules() -> Path | None:

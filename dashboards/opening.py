@@ -27,7 +27,15 @@ def opened() -> Store:
 
 
 def look() -> None:
-    """Have the newest coverage read before somebody waits for it: nearly every page asks for it. What is wrong with the store is for the pages to say."""
+    """Have read before somebody waits for it what a server reads once: the newest coverage, the rules, what protocols there are.
+
+    What is wrong with the store is for the pages to say.
+    """
+    from dashboards.reference import serving  # a server answers before these are there
+    from dashboards.rulings import in_force
+
+    serving()
     with suppress(BalefireError):
         store = opened()
         store.sums("coverage", Query(since=(store.newest() or 0) - LOOKED_AT), ("packets",))
+        in_force(store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from records.query import Span
     from records.store.contract import Store
 
+EVERY_S: Final = 30  # until what changes is looked at again
 PERIODS: Final = (*queries.PERIODS, "all")
 
 
@@ -167,6 +169,14 @@ def _line(store: Store, code: str, whole: Span) -> Page:
             told |= {"who": f"{seen.name} ({say(f'role.{seen.role}', code)})", "leave": page.say("line.leave")}
         kit.draw("line", told, "line_text")
     return page
+
+
+@st.fragment(run_every=EVERY_S)
+def look_again(page: Page, drawn: float) -> None:
+    """Draw the page anew where there are newer packets than it shows; `drawn` is when that was (monotonic seconds). Not for one on which rows are chosen."""
+    newest = page.store.newest()
+    if newest is not None and newest + 1 != page.whole.until and time.monotonic() - drawn >= EVERY_S / 2:
+        st.rerun()
 
 
 def ended() -> None:

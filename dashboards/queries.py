@@ -34,6 +34,7 @@ _MOST_ALERTS: Final = 500
 _MOST_ACTIVITIES: Final = 200
 _MOST_FINDINGS: Final = 100
 _MOST_SENSORS: Final = 8
+_MOST_KINDS: Final = 1_000  # of access and protocol: more than there are
 _MOST_TRAIL: Final = 200
 _MOST_COVERED: Final = 20_160  # two weeks of one interface
 _PAGE: Final = 5_000
@@ -138,10 +139,15 @@ def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str
     return {identity: str((store.get("asset", identity) or {}).get("name") or identity) for identity in identities[:most]}
 
 
-def activity_by_access(store: Store, span: Span) -> dict[str, int]:
-    """Operations by access."""
-    found = listed(store.terms("activity", span.query(), Terms(("ot.access",), size=20, total="ot.count")))
-    return {str(row["ot.access"]): int(row["total"] or 0) for row in found if row["ot.access"]}
+def activity_by(store: Store, span: Span) -> tuple[dict[str, int], dict[str, int]]:
+    """Operations by access, and by protocol, most first."""
+    by = Counter[str](), Counter[str]()
+    for row in listed(store.terms("activity", span.query(), Terms(("ot.access", "network.protocol"), size=_MOST_KINDS, total="ot.count"))):
+        for counts, name in zip(by, ("ot.access", "network.protocol"), strict=True):
+            if row[name]:
+                counts[str(row[name])] += int(row["total"] or 0)
+    access, protocol = (dict(counts.most_common()) for counts in by)
+    return access, protocol
 
 
 def week_earlier(store: Store, span: Span) -> Span | None:

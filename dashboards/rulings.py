@@ -17,6 +17,7 @@ from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.rule import filtered
 from records.query import Query, Terms
 from records.search import Exists, Match
+from records.wording import say_or
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +87,11 @@ def _loaded(_version: Version, identity: str, since: int | None) -> Book:
     texts |= {file: Path(file).read_text("utf-8", "surrogateescape") for file in own}
     places |= {file: Path(file).relative_to(own_rules()).as_posix() for file in own}
     return Book(identity, since, book, texts, places, frozenset(own), _version)
+
+
+def trusted(rule: Rule, language: str) -> str:
+    """How far its author trusts a rule, in words."""
+    return say_or(f"dashboard.rules.status.{rule.status}", language, rule.status)
 
 
 def findings_by_rule(store: Store, span: Span) -> dict[str, int]:

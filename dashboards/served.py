@@ -16,6 +16,7 @@ from streamlit.starlette import App
 from dashboards.access import api, login, measures, oidc
 from dashboards.access.gate import Gate
 from dashboards.opening import look
+from dashboards.scripts import Scripts
 from dashboards.serve import HERE, HOSTS, READY
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ app = App(
     HERE / "app.py",
     lifespan=ready,
     routes=[*login.ROUTES, *oidc.ROUTES, *api.ROUTES, *measures.ROUTES],
-    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False), Middleware(Gate)],
+    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=os.environ.get(HOSTS, "").split(), www_redirect=False), Middleware(Gate), Middleware(Scripts)],
 )

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-import streamlit as st
-
 from dashboards.queries import listed
-from dashboards.reference import serving
+from dashboards.talk import Talk, called, talk
 from detectors.graph import Node
 from records.addresses import is_mac
-from records.effects import EFFECTS, NUMBER
+from records.effects import EFFECTS
 from records.formats import DAY
 from records.plant import KeptPlant
-from records.query import Query, Span, Terms
-from records.search import Match, Not, Or, Range
+from records.query import Query, Span
+from records.search import Range
 
 if TYPE_CHECKING:
+    from dashboards.talk import Kind
     from records.plant import Plant
     from records.store.contract import Store
 
 MOST: Final = 600  # assets that are drawn
 MOST_LINKS: Final = 300  # that are drawn, and those of the chosen asset: more are no picture
-MOST_KINDS: Final = 20_000  # of who asked whom with which effect that are asked for
 LONGEST: Final = 30 * DAY  # of the time that is compared with
 STEPS: Final = 24  # of the slider
-FIELDS: Final = ("source.asset.id", "destination.asset.id", "ot.effect")
-NAMES: Final = ("source.asset.name", "destination.asset.name")  # of ends that are no assets: these are drawn where they talk now
 QUIET: Final = frozenset({"identify", "session"})  # accesses that look or log in
 STRENGTH: Final = ("program", "command", "write", "configure", "file", "time", "diagnose", "unknown", "identify", "session", "report", "read")
 
-Talk = tuple[str, str, str, int]  # source, destination, effect, operations
+_ACCESS: Final = {effect.name: effect.access for effect in EFFECTS}
 
 
 @dataclass(slots=True)
@@ -84,10 +79,13 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     since = max(whole.since, moment - LONGEST)
     before = Span(since, moment) if since < moment else None
     before = before if before and _seen(store, before) else None
-    now, names = _talk(store, whole.until, moment, span.until, (*FIELDS, *NAMES))
-    old, _ = _talk(store, whole.until, before.since, before.until, FIELDS) if before else ([], {})
-    placed, own, known = _places(store, {end for row in (*old, *now) for end in row[:2]}, names)
-    links, was = _links(now, own), _links(old, own)
+    now = talk(store, whole.until, Span(moment, span.until))
+    old = talk(store, whole.until, before) if before else Talk([], False)
+    placed, own, known = _places(store, now.ends | old.ends)
+    strangers = called(store, Span(moment, span.until), now.ends - own.keys())
+    placed += [Node(end, name) for end, name in strangers.items() if not is_group(name)]
+    placed = sorted(placed, key=_place)[:MOST]
+    links, was = _links(now.kinds, own), _links(old.kinds, own)
     if before:
         for pair, link in links.items():
             link.fresh = [access for access in _strongest(link.accesses) if access not in (was[pair].accesses if pair in was else {})]
@@ -95,8 +93,7 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     links |= {pair: Link(*pair, effects=was[pair].effects) for pair in gone}
     there = {node.id for node in placed}
     ordered = sorted((link for link in links.values() if {link.source, link.destination} <= there and link.source != link.destination), key=_rank)
-    cut = MOST_KINDS in (len(now), len(old))
-    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), cut, before)
+    return Network(placed, ordered, max(known, len(placed)), sum(1 for pair in gone if set(pair) <= there), now.cut or old.cut, before)
 
 
 def _seen(store: Store, span: Span) -> bool:
@@ -105,34 +102,13 @@ def _seen(store: Store, span: Span) -> bool:
     return any(newest) or store.count("coverage", span.query(Range("packets", low=1))) > 0
 
 
-def _talk(store: Store, newest: int, since: int, until: int, fields: tuple[str, ...]) -> tuple[list[Talk], dict[str, str]]:
-    return _asked(store, os.environ.get("BALEFIRE_STORE", ""), newest, since, until, fields)
-
-
-@st.cache_data(show_spinner=False, max_entries=48)
-def _asked(_store: Store, where: str, newest: int, since: int, until: int, fields: tuple[str, ...]) -> tuple[list[Talk], dict[str, str]]:  # noqa: ARG001 - keys
-    """Who asked whom with which effect how often, without those protocols that serve the network itself; and what ends are called, where that is asked for.
-
-    An end without an identity is known by its name.
-    """
-    plain = Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))
-    told = _store.terms("activity", Span(since, until).query(plain), Terms(fields, MOST_KINDS, "ot.count"))
-    columns: dict[str, list[Any]] = {name: told.column(name).to_pylist() for name in (*fields, "total")}
-    sides, names = [[end or "" for end in columns[name]] for name in FIELDS[:2]], dict[str, str]()
-    for side, name in enumerate(NAMES if NAMES[0] in fields else ()):
-        sides[side] = [str(end or called or "") for end, called in zip(sides[side], columns[name], strict=True)]
-        names |= {end: str(called or end) for end, called in zip(sides[side], columns[name], strict=True)}
-    effects, counts = (effect or "unknown" for effect in columns["ot.effect"]), (int(total or 0) for total in columns["total"])
-    return list(zip(*sides, effects, counts, strict=True)), names
-
-
-def _links(talk: list[Talk], own: dict[str, str]) -> dict[tuple[str, str], Link]:
+def _links(kinds: list[Kind], own: dict[str, str]) -> dict[tuple[str, str], Link]:
     """By the assets' own identities, whichever of theirs a row has."""
     made: dict[tuple[str, str], Link] = {}
-    for source, destination, effect, count in talk:
+    for source, destination, effect, count in kinds:
         pair = own.get(source, source), own.get(destination, destination)
         link = made.get(pair) or made.setdefault(pair, Link(*pair))
-        access = EFFECTS[NUMBER.get(effect, NUMBER["unknown"])].access
+        access = _ACCESS.get(effect, "unknown")
         link.effects[effect] = link.effects.get(effect, 0) + count
         link.accesses[access] = link.accesses.get(access, 0) + count
     return made
@@ -147,20 +123,15 @@ def _rank(link: Link) -> tuple[Any, ...]:
     return fresh, asked, -sum(link.accesses.values()), link.source, link.destination
 
 
-def _places(store: Store, ends: set[str], names: dict[str, str]) -> tuple[list[Node], dict[str, str], int]:
-    """The assets to draw, in their places; identity → own identity; how many there are. All are drawn where they fit, else those with links.
-
-    `names`: what ends are called that talk now; what is no asset is drawn too, but for addresses of many.
-    """
+def _places(store: Store, ends: set[str]) -> tuple[list[Node], dict[str, str], int]:
+    """The assets to draw; identity → own identity; how many there are. All are drawn where they fit, else those with links."""
     plant, known = KeptPlant(store).plant, store.count("asset", Query())
     found = listed(store.read("asset", Query(sort="id", limit=MOST + 1)))
     if len(found) > MOST:
         several = {str(row["id"]): row for end in sorted(ends)[: 2 * MOST] if (row := store.get("asset", end))}
         found = list(several.values())
     own = {str(name): str(row["id"]) for row in found for name in (row["id"], *(row["aliases"] or ()))}
-    drawn = [_node(plant, row) for row in found]
-    drawn += [Node(end, name) for end, name in names.items() if end and end not in own and not is_group(name)]
-    return sorted(drawn, key=_place)[:MOST], own, known
+    return [_node(plant, row) for row in found], own, known
 
 
 def _node(plant: Plant, row: dict[str, Any]) -> Node:

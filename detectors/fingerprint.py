@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.noticing import TAG
 from detectors.phrases import ACTING, action, done, listed, number, thing, who
+from detectors.tally import Tally
 from records.facts import TOLD, current
 from records.model import Text
-from records.schema import ACTIVITY, POINT
+from records.schema import POINT
 from records.search import And, Exists, Match, Not, Or
 from records.store.columns import flat
 from records.wording import LANGUAGES, role_words, say, say_or
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    import pyarrow as pa
 
     from records.facts import Fact
     from records.query import Span
@@ -36,7 +35,6 @@ OFTEN: Final = 3  # of a rhythm one speaks from so many operations on
 PEER: Final = ("ip", "mac", "asset.name", "asset.id")
 OBJECT: Final = ("ot.unit", "ot.object.space", "ot.object.name", "ot.object.first", "ot.object.last")
 KIND: Final = ("network.protocol", "ot.effect", "ot.access", "event.action")
-_MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", *TAG, "ot.object.count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +116,37 @@ class Difference:
 
 def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str], period: Span) -> Fingerprint:
     """The fingerprint of the asset with these identities and IP addresses. Nothing of it loads a whole store."""
-    found: dict[tuple[Any, ...], Row] = {}
+    found: list[Habit] = []
     rows = 0
     for side, other in (("source", "destination"), ("destination", "source")):
         where = _any(f"{side}.asset.id", identities)
         if side == "destination":  # what it asks of itself is told once
             where = And((where, Not(_any("source.asset.id", identities))))
-        fields = [*(f"{other}.{name}" for name in PEER), *KIND, *OBJECT, *_MEASURED]
-        for part in store.history("activity", period.query(where), fields, ordered=False):
-            rows += part.num_rows
-            _gather(side, other, part, found)
-    _name_peers(store, found.values())
-    habits = _told_apart(sorted(_collapsed([_habit(key, row) for key, row in found.items()]), key=lambda habit: (-habit.count, str(habit.key))))
+        tally = Tally([f"{other}.{name}" for name in PEER], KIND, OBJECT, RANGES)
+        for part in store.history("activity", period.query(where), tally.fields, ordered=False):
+            tally.add(part)
+        rows += tally.rows
+        found += [_habit(side, other, row) for row in tally.summed()]
+    _name_peers(store, (habit.row for habit in found))
+    habits = _told_apart(sorted(_collapsed(found), key=lambda habit: (-habit.count, str(habit.key))))
     points = _points(store, addresses, period)
     left_out = max(0, len(habits) - MOST) + max(0, len(points) - MOST)
     return Fingerprint(period, tuple(habits[:MOST]), tuple(points[:MOST]), rows, left_out)
+
+
+def _collapsed(habits: Sequence[Habit]) -> list[Habit]:
+    """Where one peer tries very many unknown functions and is refused, one habit that counts them."""
+    groups: dict[tuple[Any, ...], list[Habit]] = {}
+    for habit in habits:
+        tried = habit.row["ot.effect"] == "unknown" and habit.refused == habit.count
+        groups.setdefault((*habit.key[: 1 + len(KIND)], None) if tried else habit.key, []).append(habit)
+    return [each for key, group in groups.items() for each in (group if len(group) <= RANGES else [_as_one(key, group)])]
+
+
+def _as_one(key: tuple[Any, ...], group: Sequence[Habit]) -> Habit:
+    row = {**group[0].row, **dict.fromkeys((*OBJECT, *TAG, "event.action"))}
+    count, first, last = sum(habit.count for habit in group), min(habit.first for habit in group), max(habit.last for habit in group)
+    return replace(group[0], key=key, row=row, count=count, refused=count, every=None, first=first, last=last, ranges=sum(habit.ranges for habit in group))
 
 
 def _told_apart(habits: Sequence[Habit]) -> list[Habit]:
@@ -147,22 +161,6 @@ def _told_apart(habits: Sequence[Habit]) -> list[Habit]:
 
 def _any(field: str, values: Iterable[str]) -> Condition:
     return Or(tuple(Match(field, value) for value in values))
-
-
-def _gather(side: str, other: str, part: pa.Table, found: dict[tuple[Any, ...], Row]) -> None:
-    """Sum the rows of one kind into one."""
-    keys = [*(f"{other}.{name}" for name in PEER[:1]), *KIND, *OBJECT]
-    for row in flat(ACTIVITY, part):
-        key = (side, row[f"{other}.ip"] or row[f"{other}.mac"], *(row[name] for name in keys[1:]))
-        known = found.setdefault(key, {**row, "count": 0, "refused": 0, "times": Counter(), "low": None, "high": None, "first": row["event.start"]})
-        count = row["ot.count"] or 1
-        known["count"] += count
-        known["refused"] += count if row["event.outcome"] == "failure" else 0
-        if row["ot.interval.mean"] is not None:
-            known["times"][float(f"{row['ot.interval.mean']:.4g}")] += count  # four digits: a bounded number of kinds
-        _widen(known, row["ot.value"], row["ot.value"])
-        known["first"] = min(known["first"], row["event.start"])
-        known["event.end"] = max(known["event.end"], row["event.end"])
 
 
 def _name_peers(store: Store, rows: Iterable[Row]) -> None:
@@ -184,38 +182,14 @@ def _widen(known: Row, low: float | None, high: float | None) -> None:
         known["high"] = high if known["high"] is None else max(known["high"], high)
 
 
-def _habit(key: tuple[Any, ...], row: Row) -> Habit:
-    every, ranges = _usual(row["times"]), row["ot.object.count"] or 1
-    return Habit(key[0], key, row, row["count"], row["refused"], every, row["low"], row["high"], row["first"], row["event.end"], ranges)
-
-
-def _usual(times: Counter[float]) -> float | None:
-    """The time of which as many operations were faster as were slower: a pause does not change it. None where nothing repeats."""
-    behind = sum(times.values()) / 2
-    for time in sorted(times):
-        behind -= times[time]
-        if behind <= 0:
-            return time
-    return None
-
-
-def _collapsed(habits: list[Habit]) -> list[Habit]:
-    """Where one peer has the same effect on very many objects, or tries very many unknown functions and is refused, one habit that counts them."""
-    groups: dict[tuple[Any, ...], list[Habit]] = {}
-    for habit in habits:
-        tried = habit.row["ot.effect"] == "unknown" and habit.refused == habit.count
-        groups.setdefault((*habit.key[: 1 + len(KIND)], None if tried else habit.row["event.action"]), []).append(habit)
-    return [each for key, group in groups.items() for each in (group if len(group) <= RANGES else [_as_one(key, group)])]
-
-
-def _as_one(key: tuple[Any, ...], group: list[Habit]) -> Habit:
-    row = {**group[0].row, **dict.fromkeys((*OBJECT, *TAG)), "event.action": key[-1]}
-    lows = [habit.low for habit in group if habit.low is not None]
-    highs = [habit.high for habit in group if habit.high is not None]
-    count, refused = sum(habit.count for habit in group), sum(habit.refused for habit in group)
-    low, high = (min(lows), max(highs)) if lows else (None, None)
-    first, last = min(habit.first for habit in group), max(habit.last for habit in group)
-    return Habit(group[0].side, key, row, count, refused, None, low, high, first, last, sum(habit.ranges for habit in group))
+def _habit(side: str, other: str, row: Row) -> Habit:
+    """What rows of one kind come to; very many objects of one kind with one peer are one habit, which counts them."""
+    whole = [*KIND, *(() if row["collapsed"] else OBJECT)]
+    key = (side, row[f"{other}.ip"] or row[f"{other}.mac"], *(row[name] for name in whole))
+    if row["collapsed"]:
+        row |= dict.fromkeys((*OBJECT, *TAG))
+    measured = (row[name] for name in ("count", "refused", "every", "low", "high", "first", "last"))
+    return Habit(side, key, row, *measured, ranges=row["ranges"])
 
 
 def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointRange]:

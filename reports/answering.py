@@ -6,10 +6,13 @@ The trail's times are of the machine's clock, an alert's of its packets: of a re
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from detectors.rulebook.disabled import FILE as DISABLED
+from detectors.rulebook.placeholders import FILE as PLACEHOLDERS
 from detectors.rulebook.versions import decoded
 from detectors.suppressions import ANCHORS
 from records.formats import SECOND
@@ -19,6 +22,7 @@ from records.search import And, Match, Or
 from reports.alerting import GRAVE
 
 if TYPE_CHECKING:
+    from detectors.rulebook.versions import Version
     from records.query import Span
     from reports.alerting import Alerts, Raised
     from reports.asking import Row, Source
@@ -27,6 +31,9 @@ TAKEN_UP: Final = ("acknowledge", "assign", "start", "close")
 CHANGED: Final = ("suppression", "rules", "plant", "baseline")
 MOST: Final = 200_000  # decisions about alerts that are looked at
 LISTED: Final = 40  # changes that are told one by one
+NAMED: Final = 8  # files of a version that are named
+FILES: Final = ("policy", "classes", "disabled", "placeholders", "rule")
+_KIND: Final = re.compile(r"^(policy|classes):", re.MULTILINE)
 TEXT: Final = 200  # letters of a note
 
 
@@ -99,10 +106,28 @@ def _versions(source: Source, span: Span) -> list[Row]:
     told: list[Row] = []
     for place, version in enumerate(kept):
         if version.since is not None and span.since <= version.since < span.until:
-            changed = Counter(version.changes(kept[place - 1]).values()) if place else Counter[str]()
-            counts = {name: changed[name] for name in ("added", "changed", "removed")} if place else dict[str, int]()
-            told.append({"version": version.id, "since": iso(version.since), "files": len(version.files), **counts})
+            words = {"version": version.id, "since": iso(version.since), "files": len(version.files)}
+            told.append(words | (changed(version, kept[place - 1]) if place else {}))
     return told
+
+
+def changed(version: Version, before: Version) -> Row:
+    """How many files were added, changed and removed since another version, and which: policies and the like first, for one of them is many rules."""
+    changes = version.changes(before)
+    counts = Counter(changes.values())
+    texts = {**before.files, **version.files}
+    named = [{"file": place[1], "kind": _kind(place[1], texts[place]), "change": how} for place, how in changes.items()]
+    named.sort(key=lambda each: (FILES.index(each["kind"]), each["file"]))
+    return {name: counts[name] for name in ("added", "changed", "removed")} | {"named": named[:NAMED]}
+
+
+def _kind(name: str, text: str) -> str:
+    """What a file that stands among the rules is."""
+    last = name.rpartition("/")[2]
+    if last in {DISABLED, PLACEHOLDERS}:
+        return last.removesuffix(".yml")
+    found = _KIND.search(text)
+    return found[1] if found else "rule"
 
 
 def _suppressions(source: Source, span: Span, alerts: Alerts) -> list[Row]:

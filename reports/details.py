@@ -20,7 +20,9 @@ SHORT: Final = 12  # digits of an identity
 
 
 def sections(told: Mapping[str, Any], words: Words) -> list[Section]:
-    """All chapters; that of the sites only where there are several."""
+    """All chapters; that of the sites only where there are several. Of a period of which nothing was recorded there is nothing to tell but what people did."""
+    if not told["recorded"] and not told["alerts"]["total"]:
+        return [chapter(told, words) for chapter in (changes, making)]
     made: list[Callable[[Mapping[str, Any], Words], Section]] = [alerts, answers, coverage, unseen, assets]
     if "data" in told:  # reports of earlier versions knew no classes
         made.append(data)
@@ -64,7 +66,7 @@ def _worst(found: Row, words: Words) -> Table:
             words.severity(each["severity"]),
             Cell(words.text(each["title"]), None, "strong"),
             Cell(", ".join(each["assets"]) or DASH),
-            Cell(words.minute(each["first"])),
+            Cell(words.minute(each["first"]), None, "short"),
             words.number(each["findings"]),
             Cell(_state(each, words), None, "short"),
             Cell(str(each["id"])[:SHORT], None, "mono"),
@@ -159,7 +161,7 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
 def unseen(told: Mapping[str, Any], words: Words) -> Section:
     """Silences and blind spots, with what to do."""
     found: Row = told["unseen"]
-    gaps = [[Cell(words.minute(each["since"])), Cell(words.minute(each["until"])), words.span(each["seconds"])] for each in found["gaps"]]
+    gaps = [[*(Cell(words.minute(each[end]), None, "short") for end in ("since", "until")), words.span(each["seconds"])] for each in found["gaps"]]
     spots = [[Cell(each[words.language]["what"]), Cell(each[words.language]["todo"], None, "muted")] for each in found["spots"]]
     disabled = [[Cell(each["rule"], None, "mono"), Cell(each["reason"])] for each in found.get("disabled", [])]  # reports of before do not tell it
     tables = [
@@ -206,7 +208,7 @@ def _of_assets(internet: Row, whole: int, words: Words) -> Cell:
 
 def _newcomer(each: Row, words: Words) -> list[Cell]:
     addresses, role = Cell(", ".join(each["addresses"])), Cell(words.role(each["role"]))
-    return [Cell(each["name"], None, "strong"), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]))]
+    return [Cell(each["name"], None, "strong"), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]), None, "short")]
 
 
 def _pair(each: Row, whole: int, words: Words) -> list[Cell]:
@@ -234,16 +236,7 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in found["by_class"]
     ]
-    flows = [
-        [
-            Cell(words.data_class(each)),
-            Cell(each["from"]),
-            Cell(each["to"] or words.say("table.data_flows.internet" if each["internet"] else "table.data_flows.no_zone")),
-            words.number(each["pairs"]),
-            words.of(each["operations"], found["leaving"]),
-        ]
-        for each in found["flows"]
-    ]
+    flows = [_flow(each, told.get("zones", {}), found["leaving"], words) for each in found["flows"]]  # reports of before do not tell what zones are called
     listed = [
         [
             Cell(words.text(each["title"])),
@@ -262,6 +255,13 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
     return Section("data", words.say("data.title"), words.say("data.note"), tables, texts=texts)
 
 
+def _flow(each: Row, zones: Mapping[str, Row], leaving: int, words: Words) -> list[Cell]:
+    """What of a class left one zone for another."""
+    source, target = (words.text(zones[name]) if name in zones else name for name in (each["from"], each["to"]))
+    elsewhere = words.say("table.data_flows.internet" if each["internet"] else "table.data_flows.no_zone")
+    return [Cell(words.data_class(each)), Cell(source), Cell(target or elsewhere), words.number(each["pairs"]), words.of(each["operations"], leaving)]
+
+
 def changes(told: Mapping[str, Any], words: Words) -> Section:
     """What people changed in rules, suppressions and lists, and what hid findings."""
     found: Row = told["changes"]
@@ -272,14 +272,14 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
             Cell(each["rule"]),
             Cell(each["reason"]),
             Cell(each["owner"]),
-            Cell(words.minute(each["until"])),
+            Cell(words.minute(each["until"]), None, "short"),
             words.of(each["hidden"], told["alerts"]["findings"] + told["alerts"]["hidden"]),
         ]
         for each in found["suppressions"]
     ]
     shown = words.shown(len(listed), found["total"])
     tables = [
-        _table(words, "versions", ("since", "version", "files", "added", "changed", "removed"), versions),
+        _table(words, "versions", ("since", "version", "files", "added", "changed", "removed", "named"), versions),
         _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding),
         _table(words, "changed", ("time", "by", "action", "what", "note"), listed, shown),
     ]
@@ -289,12 +289,15 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
 def _changed(each: Row, words: Words) -> list[Cell]:
     subject = f" {each['subject']}" if each["table"] == "rules" else ""
     deed, what = Cell(words.code("decision", each["action"])), Cell(words.code("report.kept_in", each["table"]) + subject)
-    return [Cell(words.minute(each["time"])), Cell(str(each["by"])), deed, what, Cell(each["note"] or DASH)]
+    return [Cell(words.minute(each["time"]), None, "short"), Cell(str(each["by"])), deed, what, Cell(each["note"] or DASH)]
 
 
 def _version(each: Row, words: Words) -> list[Cell]:
     counts = [words.number(each.get(name)) for name in ("files", "added", "changed", "removed")]
-    return [Cell(words.minute(each["since"])), Cell(each["version"], None, "mono"), *counts]
+    named = [words.say(f"file.{one['kind']}.{one['change']}", file=one["file"]) for one in each.get("named", [])]  # reports of before do not tell it
+    more = sum(each.get(name, 0) for name in ("added", "changed", "removed")) - len(named)
+    named += [words.say("file.more", count=number(more))] if named and more > 0 else []
+    return [Cell(words.minute(each["since"]), None, "short"), Cell(each["version"], None, "mono"), *counts, Cell(words.say("file.between").join(named) or DASH)]
 
 
 def sites(told: Mapping[str, Any], words: Words) -> Section:

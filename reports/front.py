@@ -22,6 +22,7 @@ GRAVE: Final = ("critical", "high")
 SPOTS: Final = 4
 SILENT: Final = 2
 DISABLED: Final = 4
+HOURS: Final = frozenset({"silent", "absent"})  # blind spots of whole hours: whoever reads no further hears of them before that of parts of them
 
 
 def sentence(told: Mapping[str, Any], words: Words) -> str:
@@ -52,6 +53,8 @@ def place(told: Mapping[str, Any], words: Words) -> str:
     """The site, or how many."""
     if told["site"] is not None:
         return str(told["site"])
+    if not told["recorded"]:
+        return words.say("place.all")
     names = [str(each["site"]) for each in told["sites"]]
     return names[0] if len(names) == 1 else words.count("place.sites", len(names)) if names else words.say("place.none")
 
@@ -117,18 +120,20 @@ def _bars(index: Row, words: Words) -> list[Bar]:
 
 
 def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
-    """Five numbers, each with what it is out of."""
+    """Five numbers, each with what it is out of; where nothing was recorded the time alone, for noughts would say that nothing was wrong."""
     alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
     grave = [each for each in alerts["severity"] if each["level"] in GRAVE]
     total, unanswered = (sum(each[name] for each in grave) for name in ("total", "unanswered"))
     said = words.say
+    time = words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words))
+    seen = Fact(words.share(coverage["time_share"]), time, said("fact.time"))
+    if not told["recorded"]:
+        return [seen]
     return [
         Fact(number(total), said("fact.of_alerts", whole=number(alerts["total"])), said("fact.grave")),
         Fact(number(unanswered), said("fact.of_grave", whole=number(total)), said("fact.unanswered")),
         Fact(number(assets["new"]), said("fact.of_assets", whole=number(assets["assets"])), said("fact.new")),
-        Fact(
-            words.share(coverage["time_share"]), words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words)), said("fact.time")
-        ),
+        seen,
         Fact(words.share(coverage["grade"]), said("fact.of_payload", whole=_payload(coverage, words)), said("fact.grade")),
     ]
 
@@ -212,7 +217,8 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
     if disabled := found.get("disabled"):  # reports of before do not tell it
         names = [each["rule"] for each in disabled[:DISABLED]] + ["…"] * (len(disabled) > DISABLED)
         lines.append(words.count("unseen.disabled", len(disabled), rules=", ".join(names)))
-    lines += [str(spot[words.language]["what"]) for spot in found["spots"][: max(0, SPOTS - len(lines))]]
+    spots = sorted(found["spots"], key=lambda spot: spot["spot"] not in HOURS)
+    lines += [str(spot[words.language]["what"]) for spot in spots[: max(0, SPOTS - len(lines))]]
     more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) + bool(disabled) - len(lines)
     if more > 0:
         lines.append(words.say("unseen.more", count=number(more)))

@@ -34,6 +34,7 @@ Row = dict[str, Any]
 ACTING: Final = frozenset({"T0843", "T0836", "T0855", "T0858", "T0816", "T0831", "T0835", "T0857", "T0889", "T0809", "T0839"})  # techniques that act on a plant
 SAFETY: Final = "safety_controller"
 FACTS: Final = ("outage", "function", "people", "city", "province", "records", "loss")
+CASE: Final = 12  # digits by which an agency knows an incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,15 +326,22 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
     return str(entry.receipt)
 
 
-def view(store: Store, agency: str, unit: str, language: str) -> list[dict[str, Any]]:
-    """What one agency may see: the duties towards it alone, with the fields of their own forms alone."""
+def view(store: Store, agency: str, unit: str, language: str, now: int) -> list[dict[str, Any]]:
+    """What one agency may see: the duties towards it alone, with the fields of their own forms alone; of people of the plant nothing.
+
+    `case`: duties of one incident have the same; `doubted`: that this agency is told stands in no source that was checked.
+    """
     told: list[dict[str, Any]] = []
     for due in all_due(store):
         if agency in due.duty.agencies and due.row["status"] != "waived":
             shown = form(store, due, unit, language) if due.row["status"] == "released" else {}
             head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.status, "due": iso(due.due) if due.due else None}
             contested = iso(due.ended[0]) if due.contested and due.ended else None
-            told.append({**head, "receipt": due.row["receipt"], "contested": contested, "form": shown})
+            left = due.left(now, language) if due.open else say(f"duty.status.{due.status}{'_late' if due.overdue(now) else ''}", language)
+            clock = {"left": left, "overdue": due.overdue(now), "contested": contested}
+            law = {"basis": due.duty.basis(language), "doubted": agency in due.duty.unverified}
+            titles = {each.id: getattr(each.title, language) for each in due.duty.fields}
+            told.append({**head, "case": due.row["alert"][:CASE], "receipt": due.row["receipt"], **clock, **law, "form": shown, "titles": titles})
     return told
 
 

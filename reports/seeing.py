@@ -61,7 +61,7 @@ def _minutes(span: Span) -> int:
 
 def share(source: Source, span: Span) -> tuple[float | None, float]:
     """(grade of the payload or None, share of the sensors' time 0–1 in which they saw packets): what an earlier period, or a site, is measured by."""
-    sums = [source.sum("coverage", span, name) for name in ("decoded_bytes", "undecoded_bytes", "lost")]
+    sums = source.sums("coverage", span, "decoded_bytes", "undecoded_bytes", "lost")
     found = places(source, span)
     return grade(*sums), sum(found.values()) / (_minutes(span) * max(1, len(found)))
 

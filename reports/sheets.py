@@ -1,12 +1,14 @@
-"""A report as a workbook: a sheet for the first page and one for each chapter. Texts are written as texts: none of them is ever a formula or a link."""
+"""A report as a workbook: a sheet for the first page and one for each chapter. Texts are written as texts: none of them is ever a formula or a link. A number
+that is said with what it is out of (`3 of 18`) is a number, 3, whose format says the rest.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from records.formats import number
 from records.visible import clean
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # of the file, so that the same report is the same file
 WIDTHS: Final = (44, 26, 22, 22, 22, 22, 18)
 LONGEST: Final = 32_000  # letters that a cell holds
+NAME: Final = 31  # letters that the name of a sheet has
+FORMATS: Final = 150  # formats of numbers; spreadsheets know some 200. What is said in yet another way stays a text
+_FIGURE: Final = re.compile(r"([0-9,]+)(\.[0-9])?(.*)")
 _OPTIONS: Final = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 
@@ -30,7 +35,6 @@ def workbook(shown: Printed) -> bytes:
         "title": book.add_format({"bold": True, "font_size": 14}),
         "sub": book.add_format({"bold": True}),
         "text": book.add_format({"text_wrap": True, "valign": "top"}),
-        "number": book.add_format({"align": "right", "valign": "top", "num_format": "#,##0.##"}),
         "said": book.add_format({"align": "right", "valign": "top"}),
     }
     _front(book, shown, formats)
@@ -57,10 +61,10 @@ def _front(book: Any, shown: Printed, formats: dict[str, Any]) -> None:
         sheet.line(front.interval)
         sheet.line(front.bars_title, "sub")
         for bar in front.bars:
-            sheet.row([bar.label, bar.points, f"/ {bar.most}", bar.reason])
+            sheet.row([bar.label, float(bar.points), f"/ {bar.most}", bar.reason])
         sheet.skip()
     for fact in front.facts:
-        sheet.row([fact.label, fact.value, fact.of])
+        sheet.row([fact.label, int(fact.value.replace(",", "")) if fact.value.replace(",", "").isdecimal() else fact.value, fact.of])
     sheet.table(front.compared)
     sheet.skip()
     sheet.line(front.unseen_title, "sub")
@@ -72,8 +76,9 @@ class _Sheet:
     """A sheet that is filled from the top."""
 
     def __init__(self, book: Any, name: str, formats: dict[str, Any]) -> None:
-        kept = "".join(letter for letter in name if letter not in "[]:*?/\\'")[:31]
-        self._sheet: Any = book.add_worksheet(kept)
+        kept = "".join(letter for letter in name if letter not in "[]:*?/\\'")
+        whole = kept if len(kept) <= NAME else f"{kept[: NAME - 1].rpartition(' ')[0] or kept[: NAME - 1]}…"
+        self._book, self._sheet = book, book.add_worksheet(whole)
         self._formats, self._at = formats, 0
         for column, width in enumerate(WIDTHS):
             self._sheet.set_column(column, column, width)
@@ -93,11 +98,11 @@ class _Sheet:
             if isinstance(value, str):
                 self._sheet.write_string(self._at, column, _kept(value), self._formats["text"])
             else:
-                self._sheet.write_number(self._at, column, value, self._formats["number"])
+                self._number(column, value, ".0" if isinstance(value, float) else "")
         self._at += 1
 
     def table(self, table: Table) -> None:
-        """A table under its title; `3 of 18` stays a text, for both numbers count."""
+        """A table under its title."""
         self.skip()
         self.line(" – ".join(filter(None, (table.title, table.note))), "sub")
         if not table.rows:
@@ -112,11 +117,20 @@ class _Sheet:
             self._at += 1
 
     def _cell(self, column: int, cell: Cell) -> None:
-        plain = cell.value is not None and cell.text in {number(cell.value), f"{cell.value:.1f}"}
-        if plain:
-            self._sheet.write_number(self._at, column, cell.value, self._formats["number"])
-        else:
+        figure = _FIGURE.fullmatch(cell.text) if cell.value is not None and cell.kind == "number" else None
+        said = float(figure[1].replace(",", "") + (figure[2] or "")) if figure else None
+        if figure is None or said is None or abs(said - (cell.value or 0)) >= 0.1 or not self._number(column, said, ".0" if figure[2] else "", figure[3]):
             self._sheet.write_string(self._at, column, _kept(cell.text), self._formats["said" if cell.kind == "number" else "text"])
+
+    def _number(self, column: int, value: float, decimals: str, behind: str = "") -> bool:
+        """Write it as it is said: shares stay cut, and what it is out of stands behind it; whether there is a format left for that."""
+        told = f"#,##0{decimals}" + (f'"{behind}"' if behind else "")
+        if told not in self._formats:
+            if len(self._formats) >= FORMATS or '"' in behind:
+                return False
+            self._formats[told] = self._book.add_format({"align": "right", "valign": "top", "num_format": told})
+        self._sheet.write_number(self._at, column, value, self._formats[told])
+        return True
 
 
 def _kept(text: str) -> str:

@@ -13,7 +13,7 @@ from records.formats import SECOND
 from records.nesting import iso
 from records.query import Span
 from records.wording import LANGUAGES
-from reports import alerting, answering, canonical, classing, exposing, seeing
+from reports import alerting, answering, canonical, classing, exposing, seeing, zones
 from reports.asking import Row, Source
 from reports.front import sentence
 from reports.periods import before, days, last_year, latest
@@ -42,6 +42,7 @@ def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
 def document(store: Store, period: Period, site: str | None = None) -> Row:
     """The report of a period, of one site or of all."""
     source = Source(store, site)
+    sites = _sites(store, period) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
     newest = store.newest() or 0
     steps, span = days(period), period.span
     past = before(period)
@@ -66,11 +67,18 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "data": classing.told(source, span, names),
         "changes": answering.changes(source, span, alerts),
         "unseen": unseen,
-        "sites": _sites(store, period) if site is None else [],
+        "sites": sites,
     }
+    told["zones"] = _zones(store, told["data"]["flows"])
     told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return json.loads(canonical.written(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
+
+
+def _zones(store: Store, flows: list[Row]) -> Row:
+    """The titles of the zones that the report names, of those that have one."""
+    named = {name for each in flows for name in (each["from"], each["to"])}
+    return {name: title for name, title in zones.titles(store).items() if name in named}
 
 
 def identity(told: Row) -> str:

@@ -91,6 +91,12 @@ def warnings(store: Store) -> list[Row]:
     return sorted(every_row(store, "warning"), key=lambda row: (row["due"] is None, row["due"] or 0, row["id"]))
 
 
+def reasons(row: Row, language: str) -> list[str]:
+    """Why it was issued."""
+    told: Any = row["reasons"]
+    return [str(each[language]) for each in (json.loads(told) if isinstance(told, str) else told or ())]
+
+
 def overdue(row: Row, now: int) -> bool:
     """Whether its next step is past its time."""
     return row["due"] is not None and now > row["due"]

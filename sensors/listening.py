@@ -47,7 +47,7 @@ class Listening:
     def __init__(self, intake: Intake, out: int, record: Path | None, most: int) -> None:
         self._intake, self._out = intake, out
         self._head = io.BytesIO()
-        self._writer = Writer(self._head, application=OURS.decode())
+        self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
         self._recording = Recording(record, self._head.getvalue(), most) if record else None
         self._described, self._refused = 0, ""
         self.stopped = False

@@ -69,7 +69,9 @@ class Source(Protocol):
 
 
 class Intake(Protocol):
-    """What a process that listens takes packets from: kernel rings, or captures that others write."""
+    """What a process that listens takes packets from: kernel rings, or captures that others write. `run` tells what it gives from what any other gave."""
+
+    run: str
 
     @property
     def names(self) -> Sequence[str]:

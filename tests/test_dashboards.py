@@ -1,15 +1,19 @@
 """What the pages ask of a real store, how they write numbers and times, and both pages run without a browser."""
 
+import gzip
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
+from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -17,12 +21,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, queries, serve
+from dashboards import opening, page, queries, rulings, serve
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
 from dashboards.queries import Filters
 from dashboards.reference import object_words
+from detectors.rulebook import versions
+from detectors.rulebook.versions import Version
 from records import formats
 from records.errors import UsageError
 from records.model import LEVELS, Batch
@@ -109,9 +115,13 @@ def test_assets_at_risk_have_names_worst_first(store: Store, day: Span) -> None:
 
 
 def test_activity_counts_operations_not_rows(store: Store, day: Span) -> None:
-    acts = queries.activity_by_access(store, day)
+    acts, spoken = queries.activity_by(store, day)
     assert acts["write"] == 2
     assert acts["command"] == 4 * 26
+    rows = queries.listed(store.read("activity", day.query()))
+    assert spoken == {name: sum(row["ot.count"] for row in rows if row["network.protocol"] == name) for name in {row["network.protocol"] for row in rows}}
+    assert sum(spoken.values()) == sum(acts.values())
+    assert list(spoken.values()) == sorted(spoken.values(), reverse=True)
 
 
 def test_coverage_is_the_sum_of_its_rows(store: Store, day: Span) -> None:
@@ -249,8 +259,27 @@ def test_the_server_answers_to_names_of_its_own_and_says_where_once_it_does(full
             assert [asked(port, name, "/") for name in names] == [200] * 5 + [400] * 3
             assert asked(port, "evil.example", "/_stcore/stream", upgrade=True) in {400, 403}
             assert asked(port, f"localhost:{port}", "/_stcore/stream", upgrade=True) == 101
+            compressed(port)
         finally:
             process.terminate()
+
+
+def compressed(port: int) -> None:
+    """Scripts and styles come compressed to those who take them so, and are the same then."""
+    page = urlopen(f"http://127.0.0.1:{port}/", timeout=10).read().decode()
+    names = re.findall(r"static/(?:js|css)/[\w.-]+\.(?:js|css)", page)
+    assert {Path(name).suffix for name in names} == {".js", ".css"}
+    sizes: list[tuple[int, int]] = []
+    for name in set(names):
+        plain, packed = (urlopen(Request(f"http://127.0.0.1:{port}/{name}", headers=told), timeout=10) for told in ({}, {"Accept-Encoding": "br, gzip"}))
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert packed.headers.get_content_type() == plain.headers.get_content_type()
+        whole, body = plain.read(), packed.read()
+        assert gzip.decompress(body) == whole
+        sizes.append((len(body), len(whole)))
+    assert sum(body for body, _ in sizes) < sum(whole for _, whole in sizes) / 2
+    missing = urlopen(Request(f"http://127.0.0.1:{port}/static/js/none.js", headers={"Accept-Encoding": "gzip"}), timeout=10)
+    assert missing.read().decode() == page, "what there is not is for the application to answer"
 
 
 def asked(port: int, host: str, path: str, upgrade: bool = False) -> int:
@@ -271,10 +300,18 @@ def test_blind_is_what_a_whole_window_misses(late: int, capture: bool, blind: li
     assert [gap.length // formats.SECOND for gap in queries.Sensor("SPAN-1", capture, tuple(gaps)).gaps(span)] == blind
 
 
-def test_coverage_is_read_before_somebody_waits_for_it(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BALEFIRE_STORE", str(shutil.copytree(full, full.parent / "looked-at")))
+def test_coverage_and_rules_are_read_before_somebody_waits_for_them(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = shutil.copytree(full, full.parent / "looked-at")
+    monkeypatch.setenv("BALEFIRE_STORE", str(where))
+    judged = Version(versions.read(()).files, 4711)
+    with closing(open_store(str(where), write=True)) as written:
+        written.write(Commit(state={versions.STATE: versions.encoded([judged])}))
     look()
     monkeypatch.delattr(Manifest, "placed")  # nothing is read again
+    monkeypatch.delattr(rulings, "load")
+    book = rulings.in_force(opening.opened())
+    assert book
+    assert (book.id, book.since) == (judged.id, 4711)
     store = opening.opened()
     whole = queries.extent(store)
     assert whole
@@ -451,6 +488,40 @@ def texts(message: Any) -> Iterator[str]:
                 yield json.dumps(json.loads(part), ensure_ascii=False) if part.startswith("{") else part
             elif hasattr(part, "ListFields"):
                 yield from texts(part)
+
+
+def earlier(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """So many times the store ends an hour before it does."""
+    told, extent = iter(range(times)), queries.extent
+
+    def short(store: Store) -> Span | None:
+        whole = extent(store)
+        return whole and (whole if next(told, None) is None else Span(whole.since, whole.until - HOUR))
+
+    monkeypatch.setattr(queries, "extent", short)
+
+
+def test_the_situation_is_drawn_anew_where_there_are_newer_packets(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = run("situation", full, monkeypatch, lang="en")
+    earlier(monkeypatch, 1)
+    assert run("situation", full, monkeypatch, lang="en") != now, "not at once: it may have been drawn just now"
+    earlier(monkeypatch, 1)
+    monkeypatch.setattr(page, "EVERY_S", 0)
+    assert run("situation", full, monkeypatch, lang="en") == now
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    assert not [each for each in opened("alerts", full, monkeypatch, lang=language, range="all").button if each.key == "arrived"]
+    earlier(monkeypatch, 1)
+    queue = opened("alerts", full, monkeypatch, lang=language, range="all")
+    before = len(queue.session_state["queue"])
+    fresh = queue.button(key="arrived")
+    assert {"en": "come since this list was made", "zh": "列表生成后新到"}[language] in fresh.label
+    fresh.click().run()
+    assert not queue.exception
+    assert len(queue.session_state["queue"]) > before
+    assert not [each for each in queue.button if each.key == "arrived"]
 
 
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}

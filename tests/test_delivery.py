@@ -641,7 +641,10 @@ def test_the_commands(entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "ways.yml").write_text(f"share:\n  kind: folder\n  path: {tmp_path / 'share'}\n")
     told = ("--ways", tmp_path / "ways.yml")
     assert balefire("deliver", "add", entry, "--to", "nobody", *told).exit_code == 2
-    assert len(one("deliver", "add", entry, "--to", "share", *told)["deliveries"]) == 1
+    (noted,) = one("deliver", "add", entry, "--to", "share", *told)["deliveries"]
+    monkeypatch.setenv("BALEFIRE_LEDGER__FOLDER", str(entry.parent))
+    assert one("deliver", "add", "2", "--to", "share", *told)["deliveries"] == [noted], "by its number, too"
+    assert "000009.json" in balefire("deliver", "add", "9", "--to", "share", *told, "--language", "en").stderr
     assert one("deliver", "run", *told) == {"sent": 1, "waiting": 0, "doubt": 0, "dead": 0}
     (row,) = lines("deliver", "list")
     assert (row["status"], row["said"]) == ("sent", str(tmp_path / "share"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -228,7 +229,8 @@ def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: St
             release(time.time_ns())
         with pytest.raises(UsageError):
             graded(store)
-        assert obliging.view(store, "cyberspace", "W", "en")[0]["status"] == "suspended"
+        seen = obliging.view(store, "cyberspace", "W", "en", time.time_ns())[0]
+        assert (seen["status"], seen["left"]) == ("suspended", "suspended"), "and nobody's name"
     assert ledger.numbers() == [1]
     store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo")])
     store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", "true", NOON)])
@@ -243,7 +245,7 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
     graded(store)
     obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
     obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
-    (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en") if each["status"] == "released"]
+    (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
     assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (False, None)
     for verdict in ("false", "true"):
         store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
@@ -251,7 +253,7 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
         due = due_of(store, "cn-incident/first")
         assert (due.status, due.contested) == ("released", verdict == "false")
         assert ("not confirmed any more (eve" in due.left(time.time_ns(), "en")) is due.contested
-        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en") if each["status"] == "released"]
+        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
         assert bool(told["contested"]) is due.contested
         assert told["form"], "what the agency holds stays as it is"
         if due.contested:
@@ -340,12 +342,17 @@ def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledg
     graded(store)
     obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points"}, "bo")
     obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
-    (seen,) = obliging.view(store, "telecommunications", "W", "en")
+    (seen,) = obliging.view(store, "telecommunications", "W", "en", time.time_ns())
     assert seen["duty"] == "cn-industry-data/report"
     assert set(seen["form"]) == {"unit", "found", "class", "level", "data", "impact", "measures", "cause"}
-    assert {each["duty"] for each in obliging.view(store, "cyberspace", "W", "en")} == {"cn-incident/first", "cn-incident/summary"}
-    assert all(each["form"] == {} for each in obliging.view(store, "cyberspace", "W", "en"))
-    assert obliging.view(store, "cisa", "W", "en") == []
+    assert (seen["titles"]["data"], seen["left"], seen["doubted"], seen["case"]) == ("Data concerned", "released, LATE", True, "al1")
+    assert "UNVERIFIED" in seen["basis"]
+    first, summary = obliging.view(store, "cyberspace", "W", "en", time.time_ns() + 5 * HOUR)
+    assert (first["left"], first["overdue"], first["doubted"]) == ("OVERDUE by 1 h", True, False)
+    assert (summary["left"], summary["overdue"], summary["doubted"]) == ("starts when handling ends", False, True)
+    assert {each["duty"] for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns())} == {"cn-incident/first", "cn-incident/summary"}
+    assert all(each["form"] == {} for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()))
+    assert obliging.view(store, "cisa", "W", "en", time.time_ns()) == []
 
 
 # the command line
@@ -412,7 +419,9 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    from dashboards import deciding
     from dashboards.access.sessions import Visitor
+    from dashboards.access.visitor import DeniedError
     from reports import warned
     from tests.test_dashboards import opened, sent
     from tests.test_store import activities, activity
@@ -431,12 +440,28 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     store.change([lifecycle.close(store.alerts(["al1"])[0], "ada", "true", NOON)])
     assert words[language][1] in sent(opened("duties", where, monkeypatch, lang=language))
     graded(store, regimes=(*CHINA, "nerc-cip"))
-    warned.issue(store, "al1", "red", "writes to pump 3", warned.suggest(store, "al1")[1], "plant 2", "ada", 0)
+    reasons, first = warned.suggest(store, "al1")[1], NOON
+    warned.step(store, warned.issue(store, "al1", "red", "writes to pump 3", reasons, "plant 2", "ada", first), "sign", "bo", first + HOUR // 2)
     shown = sent(opened("duties", where, monkeypatch, lang=language))
     for word in (*words[language][2:], {"en": "UNVERIFIED", "zh": "未核实"}[language], {"en": "First report", "zh": "初次报告"}[language]):
         assert word in shown
+    assert getattr(reasons[0], language) in shown, "a warning comes with its reasons, and with the times of its loop"
+    assert re.search({"en": r"issued .* 12:00 .* signed for .* 12:30", "zh": r"已发布 .*12:00.*已签收 .*12:30"}[language], shown)
+    monkeypatch.setenv("BALEFIRE_USER", "ada")
+    page, due = opened("duties", where, monkeypatch, lang=language), next(each for each in obliging.all_due(store) if each.open)
+    page.text_area(key=f"field_{due.row['id']}_data").set_value("set points\nof pump 3").run()
+    page.button(key="duty_fill").click().run()
+    kept = next(each for each in obliging.all_due(store) if each.row["id"] == due.row["id"])
+    assert json.loads(kept.row["fields"]) == {"data": "set points\nof pump 3"}, "and what the alert tells stays its own"
+    assert "set points · of pump 3" in sent(page)
+    page.text_area(key=f"field_{due.row['id']}_impact").set_value("two pumps").run()
+    obliging.fill(store, kept, {"impact": "one pump"}, "bo")
+    page.button(key="duty_fill").click().run()
+    assert {"en": "Somebody else worked on duty", "zh": "已由他人改动"}[language] in sent(page), "nothing is overwritten unseen"
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="eisac"))
     assert "E-ISAC" in seen
+    for word in {"en": ("59 min left", "UNVERIFIED", "open: 1"), "zh": ("剩余 59 分钟", "未核实", "待报 1 项")}[language]:
+        assert word in seen
     assert {"en": "First report", "zh": "初次报告"}[language] not in seen
     assert words[language][3] not in seen, "an agency's view has its own duties and no warnings"
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))
@@ -445,6 +470,10 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     seen = sent(opened("duties", where, monkeypatch, lang=language, agency="cyberspace"))
     assert "E-ISAC" in seen, "somebody of an agency sees through its eyes alone"
     assert {"en": "First report", "zh": "初次报告"}[language] not in seen
+    monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("sun", "regulator"))
+    assert opened("duties", where, monkeypatch, lang=language).button(key="duty_fill").disabled
+    with pytest.raises(DeniedError):
+        deciding.fill(store, due, {"data": "none"}, "sun")
     monkeypatch.setattr("dashboards.access.visitor.visitor", lambda: Visitor("wall", "screen"))
     page = opened("duties", where, monkeypatch, lang=language)
     assert "DeniedError" in str(page.exception), "who may see nothing is shown nothing, however the page was reached"

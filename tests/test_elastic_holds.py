@@ -183,32 +183,6 @@ def test_a_writer_killed_anywhere(elasticsearch: Elasticsearch, uninterrupted: s
     store.close()
 
 
-@pytest.mark.timeout(900)
-def test_the_store_away(elasticsearch: Elasticsearch) -> None:
-    """For ten seconds nobody answers: what is seen meanwhile waits on the disk, and all of it is there in the end, once, in order."""
-    elasticsearch.emptied("battery")
-    away_s = float(os.environ.get("BALEFIRE_AWAY_S", "10"))
-    with Line(elasticsearch.url) as line:
-        store = ElasticStore(f"{line.url}#battery", True)
-        said: list[str] = []
-        outbox = Outbox(store, store.write, store.write)
-        outbox.note = lambda key, _values: said.append(key)
-        assert store.spool
-        outbox.put(activities(activity(0)))
-        line.cut()
-        end, number = time.monotonic() + away_s, 1
-        while time.monotonic() < end or number < 5:
-            outbox.put(activities(activity(number, NOON + number)))
-            number += 1
-        assert said == ["cli.spool.away"]
-        line.mend()
-        outbox.finish()
-        assert said == ["cli.spool.away", "cli.spool.back"]
-        names = [name for part in store.history("activity", Query(), ["id"]) for name in part.column("id").to_pylist()]
-        assert names == [f"a{n:04}" for n in range(number)]
-        store.close()
-
-
 def test_what_waits_when_a_run_ends_is_delivered_by_the_next(elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch) -> None:
     elasticsearch.emptied("battery")
     monkeypatch.setattr("balefire.outbox.FINISH_S", 0.0)

@@ -8,6 +8,7 @@ import pytest
 
 from records.query import Query, Terms
 from records.store import searching
+from records.store.dsl import EVERYTHING
 from records.store.elastic import ElasticStore
 from tests.test_store import NOON, activities, activity, ids
 
@@ -57,8 +58,21 @@ def test_all_rows_are_read_as_they_lie_and_come_sorted(store: ElasticStore, aske
 
 
 def test_rows_are_gone_over_once_for_each_full_answer(store: ElasticStore, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no more over those of which all has been told."""
     for most, times in ((30_000, 1), (5, 1), (4, 2), (3, 2), (1, 5)):
         monkeypatch.setattr(searching, "BUCKETS", most)
         asked.clear()
-        assert store.terms("activity", Query(), Terms(("source.ip",), 10)).column("total").to_pylist() == [6, 5, 5, 5]
+        assert store.terms("activity", Query(), Terms(("source.ip", "event.action"), 10)).column("total").to_pylist() == [6, 5, 5, 5]
         assert len(asked) == times, most
+        reached = [body["query"]["bool"]["filter"][1] for body in asked]
+        last = [f"10.0.0.{min(4, most * (n + 1)) - 1}" for n in range(times - 1)]
+        assert reached == [EVERYTHING, *({"range": {"source.ip": {"gte": address}}} for address in last)]
+
+
+def test_values_of_one_field_are_asked_for_at_once(store: ElasticStore, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless there are too many: then a part at a time."""
+    for most, kinds in ((4, ["values"]), (3, ["values", "groups"])):
+        monkeypatch.setattr(searching, "VALUES", most)
+        asked.clear()
+        assert store.terms("activity", Query(), Terms(("source.ip",), 10)).column("total").to_pylist() == [6, 5, 5, 5]
+        assert [next(iter(body["aggs"])) for body in asked] == kinds

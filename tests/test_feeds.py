@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from records.errors import BalefireError, InputError, UsageError
 from sensors.listening import Listening, opener
 from sensors.pcapng import Interface, Packet, Writer, read, statistics
 from sensors.sources import doors, feeds
+from sensors.sources.interfaces import run_of
 from tests.test_watch import INTERPRETED, ended, plain, said, stored
 from tests.veth import started, wires
 from tests.wire import Talk, mbap, pcap, registers, write
@@ -245,7 +247,7 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     (folder / "first.pcap").write_bytes(pcap(first.packets))
     (folder / ".hidden").write_bytes(b"nothing")
     (folder / "read").mkdir()
-    (folder / "read" / doors.READING).write_text("first.pcap")  # as whoever was killed while reading it leaves it
+    (folder / "read" / doors.READING).write_text("that run\nfirst.pcap")  # as whoever was killed while reading it leaves it
     with hearing(tmp_path, monkeypatch, str(folder)) as heard:
         content = gzip.compress(pcap(second.packets))
         with (folder / "second.pcap.gz").open("wb") as file:
@@ -264,6 +266,7 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
             file.write(b"more")
         heard.hears("grew")
     assert [told["half"] for told in heard.said if "half" in told] == [str(folder / "first.pcap")]
+    assert run_of(heard.out.read_bytes()) == hashlib.sha256(b"that run").hexdigest()
     assert [told["grew"] for told in heard.said if "grew" in told] == [str(folder / "read" / "last.pcap")]
     assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
     assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from detectors import tally
 from detectors.fingerprint import MOST, RANGES, differences, fingerprint, told_otherwise
 from records.facts import Fact
 from records.model import Batch
 from records.query import Span
 from records.schema import ACTIVITY, POINT, arrow_table
-from records.store import open_store
+from records.store import engine, open_store
 from records.store.contract import Commit
 from tests.cli import balefire, listed, one
 
@@ -62,6 +63,18 @@ def stored(path: Path, activities: list[dict[str, Any]], points: list[dict[str, 
 
 def seen(store: Store, since: int, until: int, asset: str = "hmi", address: str = "10.0.0.9") -> Any:
     return fingerprint(store, [asset], [address], Span(since, until))
+
+
+def test_how_the_rows_are_cut_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [activity(n, NOON + n * MINUTE, ot__interval__mean=1.0 + n % 3, ot__object__first=n % 40, ot__unit=n % 2) for n in range(200)]
+    rows += [write(activity(200 + n, NOON + n), 900.0 + n) for n in range(9)]
+    store = stored(tmp_path / "store", rows, [])
+    whole = seen(store, NOON, NOON + DAY)
+    assert {habit.ranges for habit in whole.habits} == {1, 40}
+    monkeypatch.setattr(engine, "STREAMED", 7)
+    monkeypatch.setattr(tally, "AT_ONCE", 20)
+    assert seen(store, NOON, NOON + DAY) == whole
+    store.close()
 
 
 def test_habits_are_summed_over_windows(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def test_the_golden_week_has_what_a_report_is_for() -> None:
     """A part that the plant does not show would not be seen to change."""
     told = json.loads(FILES["json"].read_text("utf-8"))
     assert identity(told) == told["id"], "nobody wrote into it by hand"
-    assert told["changes"]["versions"]
+    assert [each["named"] for each in told["changes"]["versions"][1:]] == [[{"change": "added", "file": "harbour.yml", "kind": "policy"}]]
+    assert {name for each in told["data"]["flows"] for name in (each["from"], each["to"]) if name} == set(told["zones"])
     assert told["before"]["recorded"]
     assert not told["last_year"]["recorded"]
     assert {each["level"] for each in told["data"]["flows"]} == {1, 2, 3}

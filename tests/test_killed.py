@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import random
@@ -17,9 +18,11 @@ from balefire import ahead
 from balefire.pipeline import Plan, Replay, pieces
 from records.query import Query
 from records.store import open_store
+from sensors import pcapng
 from sensors.engine.tables import WINDOW
 from sensors.sensor import Sensor
 from sensors.sources import files
+from sensors.sources.interfaces import OURS
 from sensors.sources.pcap import listen
 from tests.wire import SECOND, START, Feed, Talk, mbap, pcap, read, registers, write
 
@@ -173,6 +176,38 @@ def test_whole_windows_are_there_and_the_rest_is_said(tmp_path: Path, uninterrup
     assert len(later) == 3
     assert 60 * (MINUTES + 5 - minutes) <= later[0] < 60 * (MINUTES + 5 - minutes) + 2
     assert later[1:] == [None, None]
+
+
+def written(since: int) -> bytes:
+    """All of them from this minute on as our own sensor hands them on, in a run of this name."""
+    file = io.BytesIO()
+    writer, face = pcapng.Writer(file, comment="a run", application=OURS.decode()), pcapng.Interface("in0", 1, 0)
+    for packet in polls(range(MINUTES)):
+        if packet.time >= START + since * WINDOW:
+            writer.add(pcapng.Packet(packet.time, len(packet.data), packet.data, face))
+    return file.getvalue()
+
+
+def without_packets(row: dict[str, Any]) -> dict[str, Any]:
+    """A row but for numbers of packets, which are those of what was read."""
+    return {name: value for name, value in row.items() if not name.startswith("ot.packet")}
+
+
+def test_a_file_that_was_half_read_is_stored_once(tmp_path: Path) -> None:
+    """The second of two, from which the sensor that is started again begins, in the name of the one that was killed."""
+    place, other = str(tmp_path / "store"), str(tmp_path / "uninterrupted")
+    assert in_a_process(place, written(0), (10, 0.01)) == -signal.SIGKILL
+    with closing(open_store(place)) as store:
+        assert START + 10 * WINDOW <= whole(store) < START + MINUTES * WINDOW
+    sensed(place, written(5))
+    sensed(other, written(0))
+    with closing(open_store(place)) as store, closing(open_store(other)) as expected:
+        for table in ("activity", "point", "coverage"):
+            found, wanted = ({name: without_packets(row) for name, row in rows(one, table).items()} for one in (store, expected))
+            assert wanted
+            assert {name: row for name, row in found.items() if name in wanted} == wanted
+            more = [row for name, row in found.items() if name not in wanted]  # what does not change is told once by each sensor
+            assert all(table == "point" and row["@timestamp"].value // WINDOW == (START + 5 * WINDOW) // WINDOW for row in more)
 
 
 def test_a_sensor_that_ended_in_order_says_since_when(tmp_path: Path) -> None:

@@ -165,6 +165,22 @@ def test_numbers_in_a_workbook_are_numbers(told: Row) -> None:
     assert {row[4] for row in places if str(row[0]).startswith("sensor-")} == {row["packets"] for row in told["coverage"]["places"]}
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_number_in_a_workbook_says_what_it_is_out_of(told: Row, language: str) -> None:
+    """The number can be reckoned with; its format shows what the page shows, to the letter."""
+    from xml.etree import ElementTree
+
+    content = rendered(told, "xlsx", language)
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        styles, sheet = (ElementTree.fromstring(archive.read(f"xl/{name}.xml")) for name in ("styles", "worksheets/sheet2"))
+    codes = {each.get("numFmtId"): each.get("formatCode") for each in styles.iter(f"{space}numFmt")}
+    formats = [codes.get(each.get("numFmtId")) for each in next(styles.iter(f"{space}cellXfs"))]
+    shown = [(int(float(each[0].text or "")), formats[int(each.get("s", "0"))]) for each in sheet.iter(f"{space}c") if each.get("t") is None]
+    written = [f"{value:,}{(code or '').removeprefix('#,##0').strip(chr(34))}" for value, code in shown]
+    assert written == [cell.text for table in printed(told, language).sections[0].tables for row in table.rows for cell in row if cell.kind == "number"]
+
+
 def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
     for language in LANGUAGES:
         front = printed(told, language).front

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from detectors.rulebook.versions import Version
 from detectors.suppressions import standing
 from records.formats import number, size
 from records.model import Suppression, severity_word
@@ -20,10 +21,13 @@ from records.store import open_store
 from records.store.columns import flat
 from records.store.contract import Change
 from records.store.rows import suppression_row
+from reports import zones
+from reports.answering import changed
 from reports.canonical import written
 from reports.details import assets
 from reports.exposing import is_outside
 from reports.periods import Period, before, ending, holding
+from reports.printing import printed
 from reports.summary import chosen, document, identity
 from reports.words import Words
 from tests.reporting import DAY, MINUTE, SITES, START, Plant, decide, fill
@@ -247,6 +251,9 @@ def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(
     assert not empty["recorded"]
     assert empty["index"] is None
     assert empty["sentence"]["en"].startswith("Nothing was recorded")
+    shown = printed(empty, "en")
+    assert [section.name for section in shown.sections] == ["changes", "making"], "no chapter says that nothing was seen where nobody looked"
+    assert [fact.value for fact in shown.front.facts] == ["0 %"]
 
 
 def test_sensors_that_fell_silent_are_missed(store: Store) -> None:
@@ -274,3 +281,22 @@ def test_the_period_that_is_told_where_nobody_says_which(store: Store) -> None:
     assert chosen(store, "daily", ZONE, newest + 1) == LAST
     week = chosen(store, "weekly", ZONE, newest)
     assert (week.since, week.until, week.whole) == (START, LAST.until, False), "nothing was recorded in the week before: the present one, as far as it goes"
+
+
+def test_a_version_names_its_files_by_what_they_are_policies_first() -> None:
+    before = Version({("/r", "a.yml"): "title: a\n", ("/r", "zones.yml"): "# ours\npolicy: x\n", ("/r", "disabled.yml"): "a: gone"})
+    after = Version({("/r", "b.yml"): "title: b\n", ("/r", "zones.yml"): "# ours\npolicy: y\n", ("/r", "data.yml"): "classes: x\n"})
+    told = changed(after, before)
+    assert [(each["kind"], each["change"], each["file"]) for each in told["named"]] == [
+        ("policy", "changed", "zones.yml"), ("classes", "added", "data.yml"), ("disabled", "removed", "disabled.yml"), ("rule", "removed", "a.yml"),
+        ("rule", "added", "b.yml"),
+    ]  # fmt: skip
+    many = changed(Version({("/r", f"{number}.yml"): "" for number in range(20)}), Version({}))
+    assert (many["added"], len(many["named"])) == (20, 8)
+
+
+def test_zones_are_called_as_policies_say_and_by_none_that_is_wrong() -> None:
+    good = "policy: a\nzones:\n  control: {title: Control network, title_zh: 控制网, members: [10.1.0.0/24]}\n  dmz: {members: [10.2.0.0/24]}\n"
+    wrong = "policy: b\nzones:\n  office: {title: Office, member: [10.3.0.0/24]}\n"
+    told = zones.of_texts([wrong, "zones: [", good, good.replace("Control network", "Another")])
+    assert told == {"control": {"en": "Control network", "zh": "控制网"}, "dmz": {"en": "dmz", "zh": "dmz"}}

@@ -1,8 +1,11 @@
 """Rules on the dashboard: those that the store was judged by, as they were then."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboards import queries, rulings
 from dashboards.queries import span_of
@@ -11,7 +14,7 @@ from records.store import open_store
 from records.wording import LANGUAGES
 from tests.browser import waterworks
 from tests.cli import lines, one, short, stored
-from tests.test_dashboards import run
+from tests.test_dashboards import opened, run, sent
 
 GOOD = """title: "{source} wrote <b>**registers**</b> of {destination}"
 title_zh: "{source} 写入 {destination} 的寄存器"
@@ -95,17 +98,62 @@ def test_the_list(judged: Path, monkeypatch: pytest.MonkeyPatch, language: str) 
     told = run("rulebook", judged, monkeypatch, lang=language)
     for words in (
         "any-write",
-        "identity-read",
         "broken.yml:11",
-        {"en": "this site", "zh": "本站点"}[language],
+        {"en": "This site", "zh": "本站点"}[language],
         {"en": "A host stopped, restarted or silenced many devices within 10 min", "zh": "某主机在 10 分钟内停止、重启或静默了多台设备"}[language],
         {"en": "Did you mean", "zh": "ot.access"}[language],
     ):
         assert words in told
+    assert "identity-read" in run("rulebook", judged, monkeypatch, lang=language, q="identity-read")
     own = run("rulebook", judged, monkeypatch, lang=language, kind="site")
     assert '"sub": "any-write"' in own
     assert '"sub": "identity-read"' not in own
     assert '"sub": "identity-read"' in run("rulebook", judged, monkeypatch, lang=language, q="T0888 reconnaissance", level="low")
+
+
+def data_of(page: AppTest, key: str) -> Any:
+    """What the component that has such a key in its data was sent."""
+    assert not page.exception
+    told = [json.loads(line) for line in sent(page).splitlines() if line.startswith("{") and f'"{key}":' in line]
+    return told[-1]
+
+
+def counted(page: AppTest) -> dict[tuple[str, str], int]:
+    """How many rules each value of a facet says it leaves."""
+    groups = data_of(page, "groups")["groups"]
+    return {(group["name"], row["value"]): row["count"] for group in groups for row in group["rows"]}
+
+
+def listed(page: AppTest) -> list[str]:
+    return [row[0]["sub"] for row in data_of(page, "head")["rows"]]
+
+
+def test_a_facet_says_how_many_rules_it_leaves_whatever_else_is_chosen(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = counted(opened("rulebook", judged, monkeypatch, lang="en"))
+    areas = {value: count for (name, value), count in whole.items() if name == "area"}
+    assert areas.keys() == {"configuration", "control", "program", "reconnaissance", "traffic", "site"}
+    assert sum(areas.values()) == sum(count for (name, _), count in whole.items() if name == "level")
+    page = opened("rulebook", judged, monkeypatch, lang="en", area="program")
+    assert len(listed(page)) == areas["program"]
+    some = counted(page)
+    assert {value: count for (name, value), count in some.items() if name == "area"} == areas, "one can go on to another area"
+    assert sum(count for (name, _), count in some.items() if name == "level") == areas["program"]
+    level = next(value for name, value in some if name == "level")
+    assert len(listed(opened("rulebook", judged, monkeypatch, lang="en", area="program", level=level))) == some["level", level]
+    assert len(listed(opened("rulebook", judged, monkeypatch, lang="en", area="<b>", level="x"))) == 25, "what is none of them narrows nothing"
+
+
+def test_rules_are_turned_page_by_page(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, seen = opened("rulebook", judged, monkeypatch, lang="en"), list[str]()
+    total = sum(count for (name, _), count in counted(page).items() if name == "area")
+    while len(seen) < total:
+        seen += listed(page)
+        if not page.button(key="on_rulebook").disabled:
+            page.button(key="on_rulebook").click().run()
+    assert len(set(seen)) == len(seen) == total > 50
+    page.button(key="back_rulebook").click().run()
+    assert listed(page) == seen[(total - 1) // 25 * 25 - 25 :][:25]
+    assert f"of {total}" in page.markdown[-1].value
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

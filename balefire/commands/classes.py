@@ -69,7 +69,7 @@ def check(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def flows(screen: Screen, since: str | None, until: str | None, site: str | None, file: Path | None, as_json: bool) -> None:
     """Print the chapter of a report about data that left its zone; as JSON, all that it is made from."""
-    from reports import exposing, seeing
+    from reports import exposing, seeing, zones
     from reports.classing import told as data
     from reports.details import data as chapter
     from reports.periods import zone_of
@@ -78,11 +78,11 @@ def flows(screen: Screen, since: str | None, until: str | None, site: str | None
     with closing(opened(screen)) as store:
         source, span, rules = _meant(store, since, until, site, file)
         found = data(source, span, exposing.by_any_name(exposing.assets(source, span)), rules)
-        grade = seeing.share(source, span)[0]
+        grade, titles = seeing.share(source, span)[0], zones.titles(store)
     if as_json:
         screen.emit(found | {"grade": grade})
         return
-    _print(screen, chapter({"data": found, "coverage": {"grade": grade}}, Words(screen.language, zone_of(screen.settings.reports.zone))))
+    _print(screen, chapter({"data": found, "coverage": {"grade": grade}, "zones": titles}, Words(screen.language, zone_of(screen.settings.reports.zone))))
 
 
 @classes.command("list", help=say("cli.help.classes_list", HELP))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from balefire.command import HELP, speaks
+from balefire.commands.key import ledger_of
 from records.errors import UsageError
 from records.wording import say
 
@@ -39,6 +40,11 @@ def _known(screen: Screen, file: Path | None) -> dict[str, Way]:
     return ways(file or Path(screen.settings.delivery.file).expanduser())
 
 
+def _entry(screen: Screen, given: Path) -> Path:
+    """The file of an entry: as it is given, or by its number in the ledger of the settings, as pages and `verify` tell it."""
+    return ledger_of(screen, None).path(int(given.name)) if str(given).isdecimal() and not given.exists() else given
+
+
 @deliver.command("add", help=say("cli.help.deliver_add", HELP))
 @click.argument("entries", metavar="ENTRY…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", "names", multiple=True, required=True, metavar="WAY", help=say("deliver.option.to", HELP))
@@ -49,7 +55,8 @@ def add(screen: Screen, entries: tuple[Path, ...], names: tuple[str, ...], file:
     known, post = _known(screen, file), _post(screen)
     if strange := [name for name in names if name not in known]:
         raise UsageError("deliver.strange", name=strange[0], known=", ".join(known) or "–")
-    made = [identity for entry in entries for name in names for identity in post.add(entry, known[name], time.time())]
+    files = [_entry(screen, entry) for entry in entries]
+    made = [identity for entry in files for name in names for identity in post.add(entry, known[name], time.time())]
     if as_json:
         screen.emit({"deliveries": made})
     else:

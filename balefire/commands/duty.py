@@ -276,12 +276,12 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
     if agency not in AGENCIES:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))
     with closing(opened(screen)) as store:
-        found = seen(store, agency, screen.settings.duties.unit, screen.language)
+        found = seen(store, agency, screen.settings.duties.unit, screen.language, time.time_ns())
         for each in found:
             if as_json:
                 screen.emit(each)
             else:
-                screen.print(f"{each['title']} · {screen.say('duty.status.' + each['status'])} · {(each['due'] or '–')[:16]}")
+                screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}")
                 if each["contested"]:
                     screen.print(f"    {screen.say('duty.contested_told', time=each['contested'][:16].replace('T', ' '))}")
                 for key, text in each["form"].items():

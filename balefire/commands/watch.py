@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 END_S: Final = 10.0  # that a listener may take until it has ended
 AMBIENT, CLEAR_ALL, NO_NEW_PRIVILEGES = 47, 4, 38  # linux/prctl.h
-NEWS: Final = ("gone", "back", "came", "left", "away", "crowded", "half", "grew", "unrecorded", "recorded")  # by its name in the catalogue
+NEWS: Final = ("gone", "back", "came", "left", "away", "crowded", "half", "doubled", "grew", "unrecorded", "recorded")  # by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered"}
 CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
 
@@ -152,7 +152,7 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
     teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
-    (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)  # when its first packet came is like no other capture's
+    (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
     return capture, teller
 
 

@@ -10,11 +10,12 @@ import streamlit as st
 
 from dashboards import deciding, kit, queries
 from dashboards.handover import handover
-from dashboards.page import Page, begin, kept_parameters, picked, remember, text_of
+from dashboards.page import EVERY_S, Page, begin, kept_parameters, picked, remember, text_of
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.formats import number
 from records.model import GLYPHS, LEVELS, severity_word
+from records.query import Span
 from records.wording import LANGUAGES
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def show(page: Page) -> None:
     rows = queries.rows(found)
     st.session_state["queue"] = [str(row["id"]) for row in rows]  # one alert's page goes on from here
     chosen = [row for row in rows if row["id"] in set(st.session_state.get("chosen", ()))]
+    arrived(page, where)
     second_line(page, page.count("list.total", total, total=number(total), shown=number(len(found))), len(chosen), visited)
     if not rows:
         nothing(page, where)
@@ -55,6 +57,15 @@ def show(page: Page) -> None:
         st.switch_page("views/alert.py", query_params={**dict(st.query_params), "id": opened})
     if total > len(found):
         more(page, limit)
+
+
+@st.fragment(run_every=EVERY_S)
+def arrived(page: Page, where: Condition) -> None:
+    """What came since the list was made. The list stays as it is until one asks: one may be choosing from it."""
+    newest = page.store.newest() or 0
+    fresh = page.store.count("alert", Span(page.whole.until, newest + 1).query(where)) if newest >= page.whole.until else 0
+    if fresh and st.button(page.count("list.arrived", fresh, count=number(fresh)), key="arrived", icon=":material/refresh:", type="tertiary"):
+        st.rerun()
 
 
 def second_line(page: Page, count: str, chosen: int, visited: int) -> None:

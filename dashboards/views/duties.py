@@ -1,6 +1,6 @@
 """Duties: what is due to whom, with the time left; confirmed alerts without a level; warnings and their next steps; or what one agency may see of it, and no
-more: that is all that an account of an agency is shown. Releasing needs the private key, which is not kept where a browser reaches: it is done from the
-command line.
+more: that is all that an account of an agency is shown. Forms are filled in here. Releasing needs the private key, which is not kept where a browser reaches:
+it is done from the command line.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit
-from dashboards.access.visitor import demand, visitor
+from dashboards.access.visitor import demand, may, visitor
+from dashboards.deciding import fill, name, person, refused, refusing
+from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
+from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.nesting import period
 from records.wording import say
@@ -36,10 +39,12 @@ def show(page: Page) -> None:
         seen_by(page, agency, names[agency])
         return
     demand("read")
+    refused(page)
     now = time.time_ns()
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
-    headline(page, found, len(waiting), now)
+    late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested for each in found)
+    headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
         rows = [
@@ -70,22 +75,32 @@ def chosen(page: Page, names: dict[str, str]) -> str:
 
 def seen_by(page: Page, agency: str, called: str) -> None:
     """What one agency may see: the duties towards it alone, and of their forms those that were released."""
-    found = obliging.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
-    head = [page.say(f"duties.{name}") for name in ("duty", "status", "due", "receipt")]
-    rows = [[each["title"], _standing(page, each), _when(page, each["due"]), _receipt(each)] for each in found[:MOST]]
+    found = obliging.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language, time.time_ns())
+    still = [each for each in found if each["status"] == "open"]
+    headline(page, len(still), late=sum(each["overdue"] for each in still), contested=sum(bool(each["contested"]) for each in found))
+    head = [page.say(f"duties.{name}") for name in ("duty", "case", "left", "due", "basis", "receipt")]
+    rows = [
+        [each["title"], {"text": each["case"], "kind": "mono"}, _standing(page, each), _when(page, each["due"]), _basis(page, each), _receipt(each)]
+        for each in found[:MOST]
+    ]
     told = {"title": page.say("duties.seen_by", agency=called), "note": cut(page, len(found)) or page.say("duties.seen_note")}
     kit.draw("table", {**told, "head": head, "rows": rows, "empty": page.say("duties.seen_nothing")}, "seen")
     head = [page.say(f"duties.{name}") for name in ("field", "text")]
     for number, each in enumerate(each for each in found[:MOST] if each["form"]):
-        rows = [[key, text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
-        kit.draw("table", {"title": each["title"], "note": str(each["receipt"])[:16], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
+        rows = [[each["titles"][key], text.replace("\n", " · ") or "–"] for key, text in each["form"].items()]
+        kit.draw("table", {"title": f"{each['title']} · {each['case']}", "note": each["basis"], "head": head, "rows": rows, "empty": ""}, f"seen_{number}")
 
 
 def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
-    words = {"text": say(f"duty.status.{each['status']}", page.language)}
+    words = {"text": each["left"]}
     if not each["contested"]:
-        return words
+        return words | ({"severity": "critical"} if each["status"] == "open" and each["overdue"] else {})
     return words | {"severity": "high", "sub": say("duty.contested_told", page.language, time=each["contested"][:16].replace("T", " "))}
+
+
+def _basis(page: Page, each: dict[str, Any]) -> dict[str, str]:
+    """The law, and whether it is from memory, or that this agency is told by it."""
+    return {"text": each["basis"]} | ({"sub": page.say("duties.doubted")} if each["doubted"] else {})
 
 
 def _when(page: Page, text: str | None) -> str:
@@ -102,11 +117,8 @@ def cut(page: Page, total: int) -> str:
     return page.say("activity.cut", shown=MOST, total=total) if total > MOST else ""
 
 
-def headline(page: Page, found: list[Due], waiting: int, now: int) -> None:
-    """The worst thing first: what is late, else what waits."""
-    late = sum(each.open and each.overdue(now) for each in found)
-    left = sum(each.open for each in found)
-    contested = sum(each.contested for each in found)
+def headline(page: Page, left: int, *, late: int, contested: int, waiting: int = 0) -> None:
+    """The worst thing first: what is late, else what waits. `left`: what is open."""
     level = "critical" if late else "high" if waiting or contested else "none"
     parts = [page.say(f"duties.{name}", count=count) for name, count in (("late", late), ("waiting", waiting), ("contested", contested)) if count]
     sentence = " · ".join(parts) or page.say("duties.quiet", count=left)
@@ -120,7 +132,8 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
     agencies, basis = each.duty.told(page.language), each.duty.basis(page.language)
     due = page.clock.moment(each.due) if each.due else "–"
     alert = {"text": each.row["alert"][:12], "href": page.address("alert", id=each.row["alert"])}
-    return [getattr(each.duty.title, page.language), agencies, each.left(now, page.language), due, basis, alert]
+    late = {"severity": "critical"} if each.open and each.overdue(now) else {"severity": "high"} if each.contested else {}
+    return [getattr(each.duty.title, page.language), agencies, {"text": each.left(now, page.language)} | late, due, basis, alert]
 
 
 def form(page: Page, found: list[Due]) -> None:
@@ -133,8 +146,28 @@ def form(page: Page, found: list[Due]) -> None:
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
-    note = f"balefire duty fill {chosen[:12]} …" + (f" · balefire duty release {chosen[:12]}" if due.open else "")
+    note = f"balefire duty release {chosen[:12]}" if due.open else ""
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
+    if due.open:
+        fill_in(page, due, told)
+
+
+def fill_in(page: Page, due: Due, told: dict[str, str]) -> None:
+    """The fields to write in, with what stands there."""
+    with st.expander(page.say("duties.fill")):
+        keys = {each.id: f"field_{due.row['id']}_{each.id}" for each in due.duty.fields}
+        for each in due.duty.fields:
+            st.text_area(getattr(each.title, page.language), told[each.id], key=keys[each.id], max_chars=LONGEST, height=68)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys))
+            person(page)
+
+
+def _filled(due: Due, told: dict[str, str], keys: dict[str, str]) -> None:
+    """The button was pressed: what was written anew is kept; what the alert tells by itself stays its own."""
+    values = {field: text for field, key in keys.items() if (text := str(st.session_state.get(key) or "")) != told[field]}
+    with refusing():
+        fill(opened(), due, values, name())
 
 
 def called(page: Page, due: Due) -> str:
@@ -143,17 +176,22 @@ def called(page: Page, due: Due) -> str:
 
 
 def warnings(page: Page, now: int) -> None:
-    """Warnings and when their next step is due."""
+    """Warnings, why they were issued, what came of them and when the next step is due."""
     head = [page.say(f"duties.{name}") for name in ("colour", "warns", "receiver", "status", "next")]
-    rows: list[list[Any]] = []
     found = warned.warnings(page.store)
-    for row in found[:MOST]:
-        due = page.clock.moment(row["due"]) if row["due"] else "–"
-        late = f" · {say('warning.late', page.language)}" if warned.overdue(row, now) else ""
-        colour, status = say(f"warning.colour.{row['colour']}", page.language), say(f"warning.status.{row['status']}", page.language)
-        rows.append([colour, row["title"], row["receiver"], status, due + late])
+    rows = [warning(page, row, now) for row in found[:MOST]]
     told = {"title": page.say("duties.warnings"), "note": cut(page, len(found)) or page.say("duties.warnings_note"), "empty": page.say("duties.no_warnings")}
     kit.draw("table", {**told, "head": head, "rows": rows}, "warnings")
+
+
+def warning(page: Page, row: dict[str, Any], now: int) -> list[Any]:
+    """One of them."""
+    steps = {each: say(f"warning.status.{each}", page.language) for each in warned.STEPS}
+    times = " · ".join(f"{words} {page.clock.moment(row[each])}" for each, words in steps.items() if row[each] is not None)
+    due = page.clock.moment(row["due"]) if row["due"] else "–"
+    following = {"text": f"{due} · {say('warning.late', page.language)}", "severity": "high"} if warned.overdue(row, now) else due
+    why = {"text": row["title"], "sub": " · ".join(warned.reasons(row, page.language))}
+    return [say(f"warning.colour.{row['colour']}", page.language), why, row["receiver"], {"text": steps[row["status"]], "sub": times}, following]
 
 
 show(begin())

@@ -28,6 +28,7 @@ PLACE: Final = PAGE[0]
 VIEWS: Final = ("roll", "table", "value")
 MILLISECOND: Final = 1_000_000
 ROLL_LEFT: Final = 250  # as in kit/piano.js, so that both axes are one
+CLOSER: Final = 5  # what lies in so small a part of the span is looked at more closely
 SHORTEST: Final = 1_000 * MILLISECOND  # a span that can be chosen by a drag
 
 
@@ -49,12 +50,14 @@ def show(page: Page) -> None:
     except UsageError as error:
         kit.draw("unseen", {"title": page.say("list.unreadable"), "note": "", "rows": [("!", error.text(page.language))]}, "search_error")
         return
-    blind = unseen(page, span, where)
+    blind = unseen(page, span, where, text)
     if view == "value":
         value(page, span, text, blind)
         return
-    closer(page, span, "activity", where)
-    strip(page, span, where, blind, ROLL_LEFT if view == "roll" else 44)
+    interval, counts = explorer.over_time(page.store, span, where)
+    if counts and (counts[-1][0] - counts[0][0]) * CLOSER < span.length:
+        closer(page, span, "activity", where)
+    strip(page, span, interval, counts, blind, ROLL_LEFT if view == "roll" else 44)
     if view == "roll":
         zoom(rolling.show(page, span, where, blind, slot))
     else:
@@ -79,7 +82,7 @@ def part(page: Page) -> Span:
 def closer(page: Page, span: Span, table: str, where: Condition) -> None:
     """Where all there is lies in a small part of the span: a way to it."""
     found = explorer.extent(page.store, table, span, where)
-    if found is None or found.length * 5 > span.length:
+    if found is None or found.length * CLOSER > span.length:
         return
     room = max(found.length // 20, SHORTEST)
     since, until = (found.since - room) // MILLISECOND, (found.until + room) // MILLISECOND + 1
@@ -100,17 +103,16 @@ def zoom(told: dict[str, Any]) -> None:
     st.rerun()
 
 
-def unseen(page: Page, span: Span, where: Condition) -> list[dict[str, Any]]:
-    """When those who saw these activities saw nothing at all."""
-    names = explorer.observers(page.store, span, where)
+def unseen(page: Page, span: Span, where: Condition, text: str) -> list[dict[str, Any]]:
+    """When those who saw these activities (where all are looked at: all) saw nothing at all."""
+    names = explorer.observers(page.store, span, where) if text.strip() else []
     return [blind_mark(page, gap) for gap in queries.blind(page.store, span, names or None)]
 
 
-def strip(page: Page, span: Span, where: Condition, blind: list[dict[str, Any]], left: int) -> None:
+def strip(page: Page, span: Span, interval: int, counts: list[tuple[int, str, int]], blind: list[dict[str, Any]], left: int) -> None:
     """Operations over time by access; `left`: pixels before its axis."""
-    interval, told = explorer.over_time(page.store, span, where)
     bars: dict[int, dict[str, int]] = {}
-    for time, access, count in told:
+    for time, access, count in counts:
         bars.setdefault(time, {})[access] = count
     data = {
         "title": page.say("explore.over_time"),

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards import kit, rulings
 from dashboards.access.visitor import may
 from dashboards.page import Page, begin, remember, text_of
-from dashboards.rulings import LEVELS
+from dashboards.rulings import LEVELS, trusted
 from detectors.gathering import general
 from detectors.phrases import point_row, point_sentence, sentence
 from detectors.suppressing import hidden
@@ -71,7 +71,7 @@ def headline(page: Page, book: Book, rule: Rule, total: int) -> None:
     if rule.disabled:
         state = page.say("rules.disabled_why", reason=rule.disabled)
     else:
-        state = page.say("rules.silent" if rule.silent else "rules.in_force", status=rule.status)
+        state = page.say("rules.silent" if rule.silent else "rules.in_force", status=trusted(rule, page.language))
     meta = [("", words) for words in (state, origin, *techniques, rule.id) if words]
     told = [(number(total), page.count("rules.found", total)), (number(len(rule.cases)), page.say("rules.cases"))]
     title, reason = (getattr(general(rule, text), page.language) for text in (rule.title, rule.description))

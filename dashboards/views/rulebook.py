@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import streamlit as st
 
-from dashboards import kit, rulings
-from dashboards.page import Page, begin, picked, remember, typed
-from dashboards.rulings import LEVELS
+from dashboards import kit, paging, rulings
+from dashboards.page import Page, begin, forget, remember, typed
+from dashboards.rulings import LEVELS, trusted
 from detectors.gathering import general
 from records.formats import number
+from records.wording import say_or
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
 
 PAGE: Final = ("rulebook", 6)
 PLACE: Final = PAGE[0]
-SHOWN: Final = 300
-KINDS: Final = ("", "found", "quiet", "wrong", "disabled", "site")
+SHOWN: Final = 25
+SITE: Final = "site"
+KINDS: Final = ("found", "quiet", "wrong", "enabled", "disabled", SITE)
+FACETS: Final = ("area", "level", "kind")
 
 
 def show(page: Page) -> None:
     """The whole page."""
-    remember("q", "level", "kind", place=PLACE)
+    remember("q", *FACETS, "after", place=PLACE)
     with st.spinner(page.say("rules.reading")):
         book = rulings.in_force(page.store)
     if book is None:
@@ -32,32 +36,103 @@ def show(page: Page) -> None:
         return
     counts = rulings.findings_by_rule(page.store, page.span)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
-        text = typed("q", page.say("rules.search"), PLACE, 300).casefold()
-        level = picked("level", {"": page.say("rules.any_level"), **{name: page.say(f"rules.level.{name}") for name in LEVELS}}, PLACE)
-        kind = picked("kind", {name: page.say(f"rules.kind.{name or 'all'}") for name in KINDS}, PLACE, width=230)
+        text = typed("q", page.say("rules.search"), PLACE, 440, also=("after",)).casefold()
     problems(page, book)
-    chosen = [rule for rule in book.book.rules if wanted(book, rule, text, level, kind, counts)]
+    found = [(rule, traits(book, rule, counts.get(rule.id, 0))) for rule in book.book.rules if matches(book, rule, text)]
+    chosen = {name: value for name in FACETS if (value := st.query_params.get(name, "")) in values(book)[name]}
+    left, right = st.columns([3.4, 1], gap="large")
+    with right:
+        facets(page, book, found, chosen)
+    with left:
+        table(page, book, [rule for rule, told in found if through(told, chosen)], counts)
+
+
+def matches(book: Book, rule: Rule, text: str) -> bool:
+    """Whether a rule has all words of the search."""
+    title = general(rule, rule.title)
+    words = f"{rule.id} {title.en} {title.zh} {book.places.get(rule.file, '')} {book.texts.get(rule.file, '')}".casefold()
+    return all(word in words for word in text.split())
+
+
+def area(book: Book, rule: Rule) -> str:
+    """The directory of a rule of Balefire's own; the site's are one area."""
+    return book.places[rule.file].split("/")[0] if rule.file in book.own else SITE
+
+
+def traits(book: Book, rule: Rule, found: int) -> dict[str, set[str]]:
+    """By which values of each facet a rule is found."""
+    kinds = {
+        "found": found > 0,
+        "quiet": not found,
+        "wrong": bool(book.failed(rule)) or any(problem.file == rule.file for problem in book.book.problems),
+        "enabled": not rule.disabled,
+        "disabled": bool(rule.disabled),
+        SITE: rule.file not in book.own,
+    }
+    return {"area": {area(book, rule)}, "level": {rule.level}, "kind": {name for name, so in kinds.items() if so}}
+
+
+def through(told: dict[str, set[str]], chosen: dict[str, str]) -> bool:
+    """Whether what was chosen lets a rule through."""
+    return all(value in told[name] for name, value in chosen.items())
+
+
+def values(book: Book) -> dict[str, list[str]]:
+    """What there is to choose from."""
+    return {"area": sorted({area(book, rule) for rule in book.book.rules}), "level": list(LEVELS), "kind": list(KINDS)}
+
+
+def facets(page: Page, book: Book, found: list[tuple[Rule, dict[str, set[str]]]], chosen: dict[str, str]) -> None:
+    """How many rules there are of each area, level and kind among those that the other choices let through; a click chooses one, or lets go of it."""
+    groups: list[dict[str, Any]] = []
+    for name in FACETS:
+        others = {each: value for each, value in chosen.items() if each != name}
+        counts = Counter(value for _, told in found if through(told, others) for value in told[name])
+        rows = [
+            {
+                "value": value,
+                "text": facet_words(page, name, value),
+                "count": counts[value],
+                "number": number(counts[value]),
+                "chosen": chosen.get(name) == value,
+                **({"severity": LEVELS[value]} if name == "level" else {}),
+            }
+            for value in values(book)[name]
+            if counts[value] or chosen.get(name) == value
+        ]
+        groups.append({"name": name, "title": page.say(f"rules.by_{name}"), "rows": rows})
+    told = cast("list[Any]", kit.watch("facets", {"groups": groups}, "facets", "pick").get("pick") or [])
+    if len(told) == 2:
+        pick(str(told[0]), str(told[1]))
+
+
+def pick(name: str, value: str) -> None:
+    """Choose a value of a facet; the one that is chosen is let go of."""
+    was = st.query_params.get(name)
+    forget(name, "after", place=PLACE)
+    if name in FACETS and value != was:
+        st.query_params[name] = value
+    st.rerun()
+
+
+def facet_words(page: Page, name: str, value: str) -> str:
+    """A value of a facet in words; a directory that is not known by its name."""
+    return say_or(f"dashboard.rules.{name}.{value}", page.language, value)
+
+
+def table(page: Page, book: Book, chosen: list[Rule], counts: dict[str, int]) -> None:
+    """The rules, those that found most first, a page at a time."""
     chosen.sort(key=lambda rule: (-counts.get(rule.id, 0), list(LEVELS).index(rule.level) if rule.level in LEVELS else 0, rule.id))
+    last, before = paging.start()
+    before = next((at for at, rule in enumerate(chosen, 1) if rule.id == last), min(before, len(chosen) // SHOWN * SHOWN))
+    shown = chosen[before : before + SHOWN]
     hidden = rulings.hidden_by_rule(page.store, page.span)
-    lines = [line(page, book, rule, counts.get(rule.id, 0), hidden.get(rule.id, 0)) for rule in chosen[:SHOWN]]
+    lines = [line(page, book, rule, counts.get(rule.id, 0), hidden.get(rule.id, 0)) for rule in shown]
     since = page.clock.moment(book.since) if book.since is not None else "–"
     note = page.say("rules.note", count=number(len(chosen)), known=number(len(book.book.rules)), version=book.id, since=since)
     head = [page.say(f"rules.{name}") for name in ("rule", "severity", "state", "origin", "tests", "hints", "findings")]
     kit.follow("table", {"title": page.say("page.rulebook"), "note": note, "head": head, "rows": lines, "empty": page.say("rules.none")}, "table")
-
-
-def wanted(book: Book, rule: Rule, text: str, level: str, kind: str, counts: dict[str, int]) -> bool:
-    """Whether the filters let a rule through."""
-    title = general(rule, rule.title)
-    words = f"{rule.id} {title.en} {title.zh} {book.places.get(rule.file, '')} {book.texts.get(rule.file, '')}".casefold()
-    kinds = {
-        "found": counts.get(rule.id, 0) > 0,
-        "quiet": not counts.get(rule.id),
-        "wrong": bool(book.failed(rule)) or any(problem.file == rule.file for problem in book.book.problems),
-        "disabled": bool(rule.disabled),
-        "site": rule.file not in book.own,
-    }
-    return all(word in words for word in text.split()) and level in ("", rule.level) and kinds.get(kind, True)
+    paging.turn(page, PLACE, len(shown), len(chosen), shown[-1].id if shown else "")
 
 
 def line(page: Page, book: Book, rule: Rule, found: int, hidden: int) -> list[Any]:
@@ -66,9 +141,9 @@ def line(page: Page, book: Book, rule: Rule, found: int, hidden: int) -> list[An
     wrong = sum(problem.file == rule.file for problem in book.book.problems)
     return [
         {"text": getattr(general(rule, rule.title), page.language), "sub": rule.id, "href": page.address("rule", rule=rule.id)},
-        {"text": page.say(f"rules.level.{rule.level}") if rule.level in LEVELS else rule.level, "severity": level},
+        {"text": page.say(f"rules.level.{rule.level}") if rule.level in LEVELS else rule.level, "severity": level, "kind": "level"},
         state(page, rule),
-        page.say("rules.own" if rule.file in book.own else "rules.site"),
+        facet_words(page, "area", area(book, rule)),
         {"text": page.say("rules.passed", passed=len(rule.cases) - len(failed), cases=len(rule.cases)), "kind": "number"},
         {"text": number(wrong) if wrong else "", "kind": "number"},
         {"text": number(found), "kind": "number", "sub": page.say("rules.hidden", count=number(hidden)) if hidden else ""},
@@ -79,7 +154,7 @@ def state(page: Page, rule: Rule) -> str | dict[str, str]:
     """In force, or only looked at by correlations, and how far its author trusts it; or disabled, and why."""
     if rule.disabled:
         return {"text": page.say("rules.disabled"), "sub": rule.disabled}
-    return page.say("rules.silent" if rule.silent else "rules.in_force", status=rule.status)
+    return page.say("rules.silent" if rule.silent else "rules.in_force", status=trusted(rule, page.language))
 
 
 def problems(page: Page, book: Book) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from dashboards import kit, queries, standing, wall
-from dashboards.page import Page, begin, kept_parameters
+from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.model import severity_word
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dashboards.queries import Sensor
 
 PAGE: Final = ("situation", 1)
+PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
 SPOTS: Final = 6  # blind spots that are told one by one
 SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
 
@@ -34,7 +36,7 @@ def show(page: Page) -> None:
         del st.query_params["id"]
     sensors, known = queries.sensors(page.store, page.span)
     sums = queries.coverage(page.store, page.span)
-    acts = queries.activity_by_access(page.store, page.span)
+    acts, spoken = queries.activity_by(page.store, page.span)
     headline(page, sensors, sums, acts)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
@@ -43,9 +45,10 @@ def show(page: Page) -> None:
         risk(page)
     left, right = st.columns([1, 1], gap="large")
     with left:
-        access(page, acts)
+        activity(page, acts, spoken)
     with right:
         unseen(page, sensors, sums)
+    look_again(page, time.monotonic())
 
 
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> None:
@@ -106,25 +109,29 @@ def risk(page: Page) -> None:
     kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 
 
-def access(page: Page, acts: dict[str, int]) -> None:
-    """Operations by access, against the same span a week earlier where the store knows it."""
+def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
+    """Operations by access and by protocol, against the same span a week earlier where the store knows it."""
     earlier = queries.week_earlier(page.store, page.span)
-    was = queries.activity_by_access(page.store, earlier) if earlier else None
+    was, was_spoken = queries.activity_by(page.store, earlier) if earlier else (None, None)
+    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if earlier else "", "keyScale": page.say("access.scale")}
+    keys |= {"empty": page.say("access.empty"), "note": page.say("access.note" if earlier else "access.note_alone")}
     names = [name for name in ACCESSES if acts.get(name) or (was and was.get(name))]
-    found = [_access_row(page, name, acts.get(name, 0), None if was is None else was.get(name, 0)) for name in names]
-    note = page.say("access.note" if was is not None else "access.note_alone")
-    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if was is not None else "", "keyScale": page.say("access.scale")}
-    kit.draw("access", {"title": page.say("access.title"), "note": note, "rows": found, "empty": page.say("access.empty"), **keys}, "access")
+    rows = [_row(page, name, acts, was) | {"access": name, "name": page.say(f"access.{name}")} for name in names]
+    kit.draw("access", {**keys, "title": page.say("access.title"), "rows": rows}, "access")
+    names = list(dict.fromkeys((*spoken, *(was_spoken or ()))))
+    if names:
+        note = page.say("activity.cut", shown=PROTOCOLS, total=number(len(names))) if len(names) > PROTOCOLS else ""
+        rows = [_row(page, name, spoken, was_spoken) | {"access": "", "name": name} for name in names[:PROTOCOLS]]
+        kit.draw("access", {**keys, "title": page.say("access.by_protocol"), "note": note, "rows": rows}, "protocol")
 
 
-def _access_row(page: Page, name: str, now: int, was: int | None) -> dict[str, Any]:
+def _row(page: Page, name: str, acts: dict[str, int], before: dict[str, int] | None) -> dict[str, Any]:
+    now, was = acts.get(name, 0), None if before is None else before.get(name, 0)
     percent = round(100 * (now - was) / was) if was else None
     change = "" if was is None else page.say("access.new")
     if percent is not None:
         change = page.say("access.same") if abs(percent) < 3 else page.say("access.change", percent=f"{'+' if percent > 0 else '−'}{abs(percent)}")
     return {
-        "access": name,
-        "name": page.say(f"access.{name}"),
         "now": now,
         "was": was,
         "nowText": number(now),

@@ -24,7 +24,7 @@ import tempfile
 import time
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -107,15 +107,29 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One process of a cluster: its own directory, and where it listens."""
+    """One node of a cluster: its own directory, where it listens, what it runs (`program` on `java`), and the processes it has had: the last may run."""
 
     home: Path
     port: int
     transport: int
+    program: Path
+    java: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list["subprocess.Popen[bytes]"])
+
+    def start(self) -> None:
+        """Run it, on what it holds."""
+        told = {"ES_JAVA_HOME": str(self.java), "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", HEAP), "ES_PATH_CONF": str(self.home / "config")}
+        user = UNPRIVILEGED if os.geteuid() == 0 else None
+        command, place = [self.program / "bin" / "elasticsearch", "-p", self.home / "pid"], {**os.environ, **told, "HOME": str(self.home)}
+        with (self.home / "said").open("wb") as said:
+            started = subprocess.Popen(command, cwd=self.home, env=place, user=user, stdout=said, stderr=said)  # noqa: S603 - what was unpacked
+        self.processes.append(started)
 
     def kill(self) -> None:
-        """As by kill -9: the server itself, not the launcher that waits for it."""
-        os.kill(int((self.home / "pid").read_text()), signal.SIGKILL)
+        """As by kill -9, where it runs: the server itself, not the launcher, which ends with it."""
+        if self.processes[-1].poll() is None:
+            os.kill(int((self.home / "pid").read_text()), signal.SIGKILL)
+            self.processes[-1].wait(60)
 
 
 def archive() -> Path | None:
@@ -157,17 +171,18 @@ def cluster(nodes: int = 1, security: Security | None = None, port: int = 0) -> 
     with tempfile.TemporaryDirectory(prefix="balefire-elasticsearch-") as folder:
         home, java = unpacked(Path(folder))
         ports = _free_ports(2 * nodes)
-        made = [Node(Path(folder) / f"node-{n}", port + n if port else ports[n], ports[nodes + n]) for n in range(nodes)]
+        made = [Node(Path(folder) / f"node-{n}", port + n if port else ports[n], ports[nodes + n], home, java) for n in range(nodes)]
         for each in made:
-            _configured(home, each, made, security)
+            _configured(each, made, security)
         _owned(Path(folder))
-        processes: list[subprocess.Popen[bytes]] = []
         try:
-            processes += [_started(home, each, java) for each in made]
+            for each in made:
+                each.start()
             asked = Server(f"{'https' if security else 'http'}://" + ",".join(f"127.0.0.1:{each.port}" for each in made), security)
-            _ready(asked, processes, made)
+            _ready(asked, made)
             yield asked, made
         finally:
+            processes = [process for each in made for process in each.processes]
             for process in processes:
                 process.terminate()
             for process in processes:
@@ -186,12 +201,12 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _configured(home: Path, own: Node, nodes: Sequence[Node], security: Security | None) -> None:
+def _configured(own: Node, nodes: Sequence[Node], security: Security | None) -> None:
     """The configuration of one node; one unpacked server serves them all."""
     config = own.home / "config"
     (config / "jvm.options.d").mkdir(parents=True)
     for name in ("jvm.options", "log4j2.properties"):
-        shutil.copy(home / "config" / name, config / name)
+        shutil.copy(own.program / "config" / name, config / name)
     said: dict[str, object] = {
         "node.name": own.home.name,
         "network.host": "127.0.0.1",
@@ -218,18 +233,10 @@ def _owned(folder: Path) -> None:
             shutil.chown(path, UNPRIVILEGED)
 
 
-def _started(home: Path, own: Node, java: Path) -> subprocess.Popen[bytes]:
-    told = {"ES_JAVA_HOME": str(java), "ES_JAVA_OPTS": os.environ.get("ES_JAVA_OPTS", HEAP), "ES_PATH_CONF": str(own.home / "config"), "HOME": str(own.home)}
-    user = UNPRIVILEGED if os.geteuid() == 0 else None
-    with (own.home / "said").open("wb") as said:
-        command = [home / "bin" / "elasticsearch", "-p", own.home / "pid"]
-        return subprocess.Popen(command, cwd=own.home, env={**os.environ, **told}, user=user, stdout=said, stderr=said)  # noqa: S603 - what was unpacked
-
-
-def _ready(asked: Server, processes: Sequence[subprocess.Popen[bytes]], nodes: Sequence[Node]) -> None:
+def _ready(asked: Server, nodes: Sequence[Node]) -> None:
     """Wait until all nodes have found each other. Raises Refused with what they said last, where one ends."""
     end = time.monotonic() + PATIENCE_S * len(nodes)
-    while time.monotonic() < end and all(process.poll() is None for process in processes):
+    while time.monotonic() < end and all(each.processes[-1].poll() is None for each in nodes):
         try:
             asked.ask("GET", f"/_cluster/health?wait_for_nodes={len(nodes)}&wait_for_status=yellow&timeout=20s")
         except (OSError, Refused, http.client.HTTPException):

@@ -18,7 +18,7 @@ import pyarrow as pa
 from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
-from records.search import Match, field_of
+from records.search import And, Match, field_of
 from records.store import packets, parquet, retiring
 from records.store.columns import agree, arrow_types, content, decoded, document, flat, shown, stored
 from records.store.contract import Written
@@ -169,7 +169,7 @@ class EmbeddedStore:
     def count(self, table: str, query: Query) -> int:
         """How many rows match; limit and page do not count."""
         kind = _table(table)
-        if query.where is None and query.ids is None:
+        if query.where in (None, And(())) and query.ids is None:
             return self._count(kind, query)
         return cast("int", self._result(kind, query, lambda statement: statement.count(query)).column(0)[0].as_py())
 

@@ -14,7 +14,7 @@ from records.schema import TABLES, arrow_schema
 from records.search import field_of
 from records.store.columns import arrow_types
 from records.store.documents import OWN, table_of
-from records.store.dsl import EVERYTHING, clause, of_these
+from records.store.dsl import EVERYTHING, LONGEST, clause, of_these
 from records.store.sql import sort_field
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 PART: Final = 5000  # rows of an answer
-BUCKETS: Final = 30_000  # of an answer: more take longer than going over all rows again, and a server gives 65,536 at most where nobody set it otherwise
+BUCKETS: Final = 60_000  # combinations of an answer: the server goes over all rows for each, and gives 65,536 at most where nobody set it otherwise
+VALUES: Final = 10_000  # of one field, of an answer
 AS_IT_LIES: Final = ["_shard_doc"]  # the order in which rows lie on the disk: in any other, a row is read for forty times as long
 KEPT: Final = "5m"  # how long the server keeps a point in time between two parts
 MILLISECOND: Final = 1_000_000
@@ -177,7 +178,8 @@ class Searcher:
         groups = [{str(place): _group(by)} for place, by in enumerate(fields)]
 
         def counted() -> Iterator[tuple[list[Any], float]]:
-            for key, number in self._buckets(source, query, groups, total):
+            found = self._values(source, query, fields[0], total) if len(fields) == 1 else None
+            for key, number in self._buckets(source, query, groups, total) if found is None else found:
                 values = [_plain(by, key[str(place)]) for place, by in enumerate(fields)]
                 if any(value is not None for value in values):
                     yield values, number
@@ -188,21 +190,35 @@ class Searcher:
         columns.append(array([kind(number) for _, number in rows], _number(kind)))
         return pa.Table.from_arrays(columns, names=[*(by.name for by in fields), "total"])
 
+    def _values(self, source: Source, query: Query, by: Field, total: Body | None) -> list[tuple[Body, float]] | None:
+        """(key, sum) of every value of one field, as `_buckets` tells it and faster; None where there are too many, or of times, whose end is cut off."""
+        if by.type == "date":
+            return None
+        asked = {"values": {"terms": {"field": by.name, "size": VALUES}} | ({"aggs": {"total": total}} if total else {})}
+        told = self._aggregated(source, query, asked).get("values", {"buckets": [], "sum_other_doc_count": 0})
+        return None if told["sum_other_doc_count"] else [({"0": bucket["key"]}, _sum(bucket, total)) for bucket in told["buckets"]]
+
     def _buckets(self, source: Source, query: Query, groups: list[Body], total: Body | None) -> Iterator[tuple[Body, float]]:
         """(key, sum) of every combination of these groups, a part at a time."""
         composite: Body = {"size": BUCKETS, "sources": groups}
+        ((first, group),) = groups[0].items()
+        rest: Clause = EVERYTHING
         while True:
             asked = {"groups": {"composite": composite} | ({"aggs": {"total": total}} if total else {})}
-            part = self._aggregated(source, query, asked).get("groups", {"buckets": []})
+            part = self._aggregated(source, query, asked, rest).get("groups", {"buckets": []})
             for bucket in part["buckets"]:
-                yield bucket["key"], bucket["total"]["value"] if total else bucket["doc_count"]
+                yield bucket["key"], _sum(bucket, total)
             if len(part["buckets"]) < BUCKETS:
                 return
             composite = composite | {"after": part["after_key"]}
+            reached = part["after_key"][first]
+            if "terms" in group and reached is not None:  # not over rows of which all has been told
+                rest = {"range": {group["terms"]["field"]: {"gte": reached[:LONGEST] if isinstance(reached, str) else reached}}}
 
-    def _aggregated(self, source: Source, query: Query, asked: Body) -> Body:
+    def _aggregated(self, source: Source, query: Query, asked: Body, among: Clause = EVERYTHING) -> Body:
         """What aggregations come to; nothing where there is no index."""
-        found = self.search(source, {"query": source.query(query), "aggs": asked, "size": 0, "track_total_hits": False})
+        wanted = {"bool": {"filter": [source.query(query), among]}}
+        found = self.search(source, {"query": wanted, "aggs": asked, "size": 0, "track_total_hits": False})
         return cast("Body", found.get("aggregations", {}))
 
 
@@ -228,6 +244,10 @@ def _total(table: Table, name: str) -> tuple[Body | None, Callable[[float], floa
     if summed.type not in {"long", "double"}:
         raise UsageError("store.total", field=summed.name)
     return {"sum": {"field": summed.name}}, float if summed.type == "double" else int
+
+
+def _sum(bucket: Body, total: Body | None) -> float:
+    return bucket["total"]["value"] if total else bucket["doc_count"]
 
 
 def _number(kind: Callable[[float], float]) -> pa.DataType:

@@ -33,15 +33,16 @@ CONNECT_S: Final = 10.0
 LOOK_S: Final = 1.0  # between looks at a folder
 SETTLED_S: Final = 5.0  # since a file was written last
 READ: Final = "read"  # the folder of what was read, inside the other
-READING: Final = ".reading"  # in it: the name of the file that is being read
+READING: Final = ".reading"  # in it: who is reading, and the name of the file that is being read
 REMEMBERED: Final = 64  # files that were read last, of which it is seen that they are written on
 FIRST_S, LONGEST_S = 1.0, 30.0  # until the next try: twice as long each time, until something came
 
 
 class Taker(Protocol):
-    """Who takes in what comes through a door."""
+    """Who takes in what comes through a door. `run` is its name, which no other has, unless it goes on with what that one was reading when it was killed."""
 
     stopped: Event
+    run: str
 
     def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool:
         """Read a capture to its end, which `end` brings about in order; was there a packet? Without `end` it is a file, of this path."""
@@ -57,9 +58,10 @@ class Taker(Protocol):
 
 
 class Door(Protocol):
-    """One of them; opening it raises BalefireError."""
+    """One of them; opening it raises BalefireError. `half`: the run that was killed amid what comes again now; empty where none was."""
 
     name: str
+    half: str
 
     def run(self, taker: Taker) -> None:
         """Let in what comes, again and again, until the taker has stopped."""
@@ -96,6 +98,8 @@ def door(place: str, expression: str = "") -> Door:
 
 class Caller:
     """Connects to whoever gives captures; again, when it went away."""
+
+    half = ""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -140,6 +144,8 @@ class Caller:
 
 class Listener:
     """Waits for those who give captures, several at a time."""
+
+    half = ""
 
     def __init__(self, address: str, port: int) -> None:
         try:
@@ -188,14 +194,14 @@ class Folder:
         if not self._folder.is_dir():
             raise UsageError("capture.missing", file=place)
         self._seen: dict[Path, tuple[int, int, float]] = {}
+        self.half, self._half = self._left()
         self._done: dict[Path, int] = {}  # where what was read last lies now, and how much there was of it
 
     def run(self, taker: Taker) -> None:
         """See `Door`."""
         reason = ""
-        with suppress(OSError):
-            if (half := self._folder / os.fsdecode((self._folder / READ / READING).read_bytes())).is_file():
-                taker.say(half=str(half))
+        if self.half:
+            taker.say(**{"half" if taker.run == self.half else "doubled": str(self._folder / self._half)})
         while not taker.stopped.wait(LOOK_S):
             try:
                 for path in self._settled():
@@ -208,8 +214,16 @@ class Folder:
                     taker.say(away=self.name, reason=why)
                 reason = why
 
+    def _left(self) -> tuple[str, str]:
+        """Who was killed while reading a file that is still there, and that file; two empty ones where nobody was."""
+        with suppress(OSError):
+            run, _, name = os.fsdecode((self._folder / READ / READING).read_bytes()).partition("\n")
+            if name and (self._folder / name).is_file():
+                return run, name
+        return "", ""
+
     def _settled(self) -> list[Path]:
-        """The files that nobody has written for a while, oldest first."""
+        """The files that nobody has written for a while, oldest first; before them what was left half read."""
         now, seen = time.monotonic(), dict[Path, tuple[int, int, float]]()
         for path in self._folder.iterdir():
             if not path.name.startswith(".") and path.is_file():
@@ -217,12 +231,14 @@ class Folder:
                 size, changed, since = self._seen.get(path, (-1, -1, now))
                 seen[path] = (told.st_size, told.st_mtime_ns, since if (size, changed) == (told.st_size, told.st_mtime_ns) else now)
         self._seen = seen
-        return sorted((path for path, (_, _, since) in seen.items() if now - since >= SETTLED_S), key=lambda path: (seen[path][1], path.name))
+        return sorted(
+            (path for path, (_, _, since) in seen.items() if now - since >= SETTLED_S), key=lambda path: (path.name != self._half, seen[path][1], path.name)
+        )
 
     def _read(self, taker: Taker, path: Path) -> None:
         done = self._folder / READ
         done.mkdir(exist_ok=True)
-        (done / READING).write_bytes(os.fsencode(path.name))
+        (done / READING).write_bytes(os.fsencode(f"{taker.run}\n{path.name}"))
         with path.open("rb", buffering=0) as file:
             growing = Growing(file, taker.stopped)
             read = taker.take_in(self.name, cast("BinaryIO", growing), None, str(path))
@@ -267,6 +283,8 @@ class Growing(io.RawIOBase):
 
 class Sniffed:
     """An interface, listened to by a process that shares no code with this one (`sensors.sniffer`)."""
+
+    half = ""
 
     def __init__(self, interface: str, expression: str) -> None:
         self.name = interface

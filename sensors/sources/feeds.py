@@ -14,6 +14,7 @@ from contextlib import suppress
 from itertools import count
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
@@ -84,6 +85,8 @@ class Feeds:
         self.names = tuple(door.name for door in doors)
         self.interfaces: list[Interface] = []
         self.stopped = threading.Event()
+        halves = {door.half for door in doors}  # goes on in the name of who was killed where all that comes is what that one had: what was stored is known
+        self.run = halves.pop() if len(halves) == 1 and all(halves) else uuid4().hex
         self._doors = doors
         self._lock = threading.Lock()
         self._queue: Queue[Taken] = Queue(WAITING)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections import Counter
 from typing import Any, Final
 
 from sensors.source import Drop, Tick
-from sensors.sources.formats import nanoseconds, options
+from sensors.sources.formats import SECTION_HEADER, nanoseconds, options, section_order
 
 LONGEST_NAME: Final = 64
 DROPPED: Final = (5, 7)  # options of statistics: what the interface and what the operating system dropped since the capture began
 MOST_DROPPED: Final = 1 << 40
 MOST_UNITS: Final = (1 << 63) - 1
-APPLICATION: Final = 4  # option of a section: what wrote it
+COMMENT, APPLICATION = 1, 4  # options of a section: here the name of the run; what wrote it
 OURS: Final = b"Balefire"
+
+
+def run_of(head: bytes) -> str:
+    """The name of the run of our own sensor whose capture begins so; empty for any other capture. A name is a digest, whatever is said there."""
+    order = section_order(head)
+    if order is None:
+        return ""
+    (length,) = struct.unpack_from(f"{order}I", head, 4)
+    told = dict(options(head[:length], order, SECTION_HEADER - 4))
+    return hashlib.sha256(told.get(COMMENT, b"")).hexdigest() if told.get(APPLICATION) == OURS and COMMENT in told else ""
 
 
 class Interfaces:

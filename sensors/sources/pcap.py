@@ -16,6 +16,7 @@ from records.errors import BalefireError, InputError, UsageError
 from sensors.sources.again import seekable
 from sensors.sources.files import PATIENCE_S, Digest, Pipe, Spool, beginning, open_stream
 from sensors.sources.formats import look
+from sensors.sources.interfaces import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +102,8 @@ def find(paths: Sequence[str]) -> Found:
 def listen(file: BinaryIO | None = None, name: str = STDIN, end: Callable[[], None] | None = None, patience: float = PATIENCE_S) -> Found:
     """A pipe, else standard input, as a capture that is read as it comes, for as long as it goes on; `end` tells whoever writes it to end.
 
-    With less `patience` (seconds) fewer of its octets tell it from others: those of its first packet, at least.
+    What a sensor of ours writes is told from others by the name of its run, anything else by its beginning: octets that come within `patience` (seconds)
+    of its first packet.
     """
     found = Found()
     if file is None and sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so where the caller closed it
@@ -110,7 +112,7 @@ def listen(file: BinaryIO | None = None, name: str = STDIN, end: Callable[[], No
     try:
         pipe = Pipe(file or sys.stdin.buffer, lambda stream: _begun(stream, name), end, patience)
         first, problem = _first(pipe.beginning(), name, whole=pipe.short)
-        digest = "" if problem is not None and problem.key == "capture.unknown" else pipe.salt
+        digest = "" if problem is not None and problem.key == "capture.unknown" else run_of(pipe.head) or pipe.salt
         found.append(Capture(name, name, digest, first, problem, len(pipe.head) if pipe.short else ENDLESS, pipe=pipe))
     except OSError as error:
         found.append(_bad(name, _unreadable(name, error)))

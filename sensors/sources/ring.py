@@ -15,6 +15,7 @@ import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import numpy as np
 
@@ -160,7 +161,7 @@ class Rings:
         self.cursors.number = range(len(names))
         self._next = [0] * len(names)  # block that is read next, or being read
         self.rings: list[Ring | None] = [Ring(name, program, self._place + number * self._octets, self._octets) for number, name in enumerate(names)]
-        self.names = tuple(names)
+        self.names, self.run = tuple(names), uuid4().hex
         self.interfaces = tuple(Interface(ring.name, ring.linktype, WIDEST) for ring in self.rings if ring)
         written = bytearray(2 * WIDEST + BLOCK)
         self._written, self.out = memoryview(written), np.frombuffer(written, np.uint8)

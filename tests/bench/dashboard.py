@@ -175,6 +175,8 @@ def told(inside: Times, fresh: Times) -> list[str]:
             cells.append(f"{statistics.median(times):>12.0f}{most(times):>8.0f}" if times else f"{'–':>12}{'–':>8}")
             if times and most(times) > allowed:
                 slow.append(f"{address or 'situation'}: {most(times):.0f} ms, at most {allowed:.0f}")
+        if address in BEHIND and address not in inside:
+            slow.append(f"{address}: no link led to it")
         cells.append(f"{statistics.median(fresh[address]) - half:>8.0f}" if address in fresh else "")
         print("".join(cells))
     return slow

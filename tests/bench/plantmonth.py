@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from detectors.rulebook import versions
 from records.assets import asset_of
 from records.facts import Fact
 from records.model import Batch, Term, Text
@@ -24,6 +25,7 @@ SENSORS: Final = ("bench", "SPAN-2")  # the first as the activities have it
 BLIND: Final = 97  # of so many minutes the second sensor misses the first
 POINTS: Final = 3  # of a device, a row an hour
 ACCUSED: Final = 16  # findings of a commit
+RULES: Final = ("station-acts", "absent-object-read", "identity-read")  # that found something
 SCORES: Final = (22.0, 31.0, 49.0, 66.0, 28.0, 91.0)
 
 
@@ -38,8 +40,9 @@ def assets() -> dict[str, Asset]:
 
 
 def fill(store: Store, seed: int, rows: int) -> None:
-    """Store it, a commit at a time; two commits may not be one minute's."""
+    """Store it, a commit at a time; two commits may not be one minute's. It was judged by Balefire's own rules, of which some found something."""
     known, since = assets(), START
+    store.write(Commit(state={versions.STATE: versions.encoded([replace(versions.read(()), since=START)])}))
     for number, activities in enumerate(batches(seed, rows, Truth())):
         times = activities.column("@timestamp").cast(pa.int64())
         until = times[-1].as_py() // MINUTE * MINUTE
@@ -94,7 +97,13 @@ def findings(number: int, activities: pa.Table, known: dict[str, Asset]) -> tupl
         time = int(activities.column("@timestamp").cast(pa.int64())[at * step].as_py())
         source, destination = known[row["source.ip"]], known[row["destination.ip"]]
         words = Text(f"{source.name} asked {destination.name} what it never asked", f"{source.name} 向 {destination.name} 发出从未有过的请求")
-        about = {"activities": (row["id"],), "assets": (source.id, destination.id), "source": row["source.ip"], "destination": row["destination.ip"]}
+        about = {
+            "activities": (row["id"],),
+            "assets": (source.id, destination.id),
+            "source": row["source.ip"],
+            "destination": row["destination.ip"],
+            "rule": RULES[at % len(RULES)],
+        }
         one = finding(identity, time, (Term("First time", "首次", score),), words, words, **about)
         made.append(replace(one, alert=f"a{identity}"))
     return tuple(made)

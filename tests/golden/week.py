@@ -39,6 +39,16 @@ rules:
   - {title: Programs, title_zh: 控制程序, domain: production, level: 2, objects: {ot.access: program}}
   - {title: Controllers, title_zh: 控制器, domain: production, level: 1, assets: {role: controller}}
 """
+POLICY: Final = """policy: harbour
+title: North Harbour
+title_zh: 北港水厂
+zones:
+  control: {title: Control network, title_zh: 控制网, members: [10.1.0.0/24, 10.2.0.0/24]}
+  supervision: {title: Control room, title_zh: 中控室, members: [10.1.1.0/24, 10.2.1.0/24]}
+  office: {title: Engineering and offices, title_zh: 工程与办公区, members: [10.1.2.0/23, 10.2.2.0/23]}
+conduits:
+  - {from: supervision, to: control}
+"""
 HIDDEN: Final = "5" * 20
 
 
@@ -61,7 +71,8 @@ def made() -> dict[str, Any]:
         hiding = Suppression(HIDDEN, "王芳 Wang Fang", "known fault of the panel, ticket 4711", START - 7 * DAY, START + 60 * DAY, {"rule": ("rule-5",)})
         values = {name: value for name, value in suppression_row(hiding).items() if name not in {"id", "revision"}}
         store.change([Change("suppression", HIDDEN, None, "suppress", "王芳 Wang Fang", values)])
-        kept = [versions.Version({("/rules", "classes.yml"): CLASSES}, START)]
+        files = {("/rules", "classes.yml"): CLASSES}
+        kept = [versions.Version(files, START), versions.Version(files | {("/rules", "harbour.yml"): POLICY}, START + 2 * DAY)]
         store.write(Commit(state={versions.STATE: versions.encoded(kept)}))
         fill(store, START - 7 * DAY, 14, Plant(controllers=10, findings=14, activities=120), HIDDEN)
         decide(store)

@@ -1,0 +1,144 @@
+"""Activities of one asset, summed by what they are: a kind of operation with a peer, on an object. Column by column: an asset may have millions of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from records.schema import ACTIVITY
+from records.store.columns import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Numbers = np.ndarray[Any, Any]
+AT_ONCE: Final = 300_000  # rows that may wait before they are summed
+MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
+_LABELS: Final = ("ot.tag.name", "ot.tag.unit", "ot.object.count")
+_RULES: Final = {"count": np.add, "refused": np.add, "first": np.minimum, "last": np.maximum, "low": np.fmin, "high": np.fmax}
+_MOST_CODES: Final = 1 << 40
+_compute: Any = pyarrow.compute  # its stubs know half of the functions
+
+
+class Tally:
+    """Rows summed by peer (the first of two fields that is known), kind and object; of kinds with more than `most` objects only how many there are."""
+
+    def __init__(self, peer: Sequence[str], kind: Sequence[str], thing: Sequence[str], most: int) -> None:
+        self.rows = 0
+        self.fields = [*peer, *kind, *thing, *MEASURED]
+        self._peer, self._kind, self._thing, self._most = list(peer), list(kind), list(thing), most
+        self._parts: list[Any] = []
+        self._waiting = 0
+
+    def add(self, part: pa.Table) -> None:
+        """Rows with the columns `fields`."""
+        self.rows += part.num_rows
+        table: Any = part.select([*self._peer, *self._kind, *self._thing, *_LABELS])
+        count = _or_one(part.column("ot.count"))
+        failed = _compute.fill_null(_compute.equal(part.column("event.outcome"), "failure"), False)
+        every: Any = pa.array(_rounded(_numbers(part.column("ot.interval.mean"))))
+        measured: dict[str, Any] = {
+            "peer": _compute.coalesce(part.column(self._peer[0]), part.column(self._peer[1])),
+            "every": every,
+            "count": count,
+            "refused": _compute.if_else(failed, count, 0),
+            "low": part.column("ot.value"),
+            "high": part.column("ot.value"),
+            "first": part.column("event.start").cast(pa.int64()),
+            "last": part.column("event.end").cast(pa.int64()),
+        }
+        for name, column in measured.items():
+            table = table.append_column(name, column)
+        self._parts.append(table)
+        self._waiting += part.num_rows
+        if self._waiting > AT_ONCE:
+            self._parts, self._waiting = [self._by_rhythm()], 0
+
+    def _by_rhythm(self) -> Any:
+        """One row of rows that are alike in all but what is summed."""
+        table = pa.concat_tables(self._parts)
+        return _reduced(table, *_runs(_codes(table, ["peer", *self._kind, *self._thing, "every"])))
+
+    def summed(self) -> list[dict[str, Any]]:
+        """A row of each object, or of each kind with too many of them (`collapsed`, then with one of its objects).
+
+        With it `count`, `refused`, `first`, `last`, `low` and `high` or None, `every` (the usual interval in seconds) or None, `ranges`.
+        """
+        if not self.rows:
+            return []
+        table = self._by_rhythm()
+        kind = _codes(table, ["peer", *self._kind])
+        thing = _codes(table, self._thing, kind)
+        _, once = np.unique(thing, return_index=True)
+        wide = np.bincount(kind[once])[kind] > self._most
+        group = _renumbered(np.where(wide, kind, len(kind) + thing))
+        ranges = np.bincount(group[once], weights=_numbers(_or_one(table.column("ot.object.count")))[once])
+        order, starts = _runs(group)
+        whole, every, counts = _reduced(table, order, starts), _numbers(table.column("every")), _numbers(table.column("count"))
+        rows = flat(ACTIVITY, whole)
+        for at, (row, members) in enumerate(zip(rows, np.split(order, starts[1:]), strict=True)):
+            row |= {name: None if value != value else value for name in _RULES for value in [whole.column(name)[at].as_py()]}
+            row |= {"collapsed": bool(wide[members[0]]), "ranges": int(ranges[at])}
+            row["every"] = None if row["collapsed"] else _usual(every[members], counts[members])
+        return rows
+
+
+def _codes(table: Any, names: Sequence[str], codes: Numbers | None = None) -> Numbers:
+    """Numbers from 0, the same where these columns and the codes before are."""
+    found: Numbers = np.zeros(table.num_rows, np.int64) if codes is None else codes
+    many = table.num_rows
+    for name in names:
+        coded = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+        different = max(1, len(coded.dictionary))
+        if many * different >= _MOST_CODES:
+            found, many = _renumbered(found), table.num_rows
+        found, many = found * different + coded.indices.to_numpy(), many * different
+    return _renumbered(found)
+
+
+def _renumbered(codes: Numbers) -> Numbers:
+    return np.asarray(np.unique(codes, return_inverse=True)[1])
+
+
+def _runs(codes: Numbers) -> tuple[Numbers, Numbers]:
+    """(order in which equal codes stand together, those seen first in front; where each begins)"""
+    order = np.argsort(codes, kind="stable")
+    return order, np.flatnonzero(np.diff(codes[order], prepend=-1))
+
+
+def _reduced(table: Any, order: Numbers, starts: Numbers) -> Any:
+    """A row of each run: the first one, with what is summed."""
+    told = table.take(order[starts])
+    for name, rule in _RULES.items():
+        told = told.set_column(told.column_names.index(name), name, pa.array(rule.reduceat(_numbers(table.column(name))[order], starts)))
+    return told
+
+
+def _numbers(column: Any) -> Numbers:
+    """Whole numbers as such, others with what is unknown as none."""
+    return np.asarray(column.to_numpy() if pa.types.is_integer(column.type) else column.cast(pa.float64()).to_numpy())
+
+
+def _or_one(column: Any) -> Any:
+    """A count; nothing and 0 stand for 1."""
+    return _compute.max_element_wise(column, 1)
+
+
+def _rounded(values: Numbers) -> Numbers:
+    """To four digits: a bounded number of kinds."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = np.where(np.isfinite(values) & (values != 0), 3 - np.floor(np.log10(np.abs(values))), 0)
+    up, down = 10.0 ** np.maximum(digits, 0), 10.0 ** np.maximum(-digits, 0)
+    return np.round(values * up / down) / up * down
+
+
+def _usual(times: Numbers, counts: Numbers) -> float | None:
+    """The time of which as many operations were faster as were slower: a pause does not change it. None where nothing repeats."""
+    order = np.argsort(times)[: np.count_nonzero(~np.isnan(times))]
+    if not len(order):
+        return None
+    behind = np.cumsum(counts[order])
+    return float(times[order[np.searchsorted(behind, behind[-1] / 2)]])
