@@ -181,7 +181,8 @@ class Indexer:
             found = self.cluster.ask(lambda names=names: self.cluster.client.mget(index=ledger, ids=names))["docs"]
             lines: list[Any] = []
             for name, row in zip(names, found, strict=True):
-                there = bool(row.get("found"))
+                if not (there := bool(row.get("found"))):
+                    self._missed(row)
                 seen = {"if_seq_no": row["_seq_no"], "if_primary_term": row["_primary_term"]} if there else {}
                 later = max(hour, row["_source"]["written"]) if there else hour
                 lines += [{"index" if there else "create": {"_id": name} | seen}, {"written": later}]
