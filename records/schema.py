@@ -332,7 +332,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     ),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "what found no room and was let go under overload: rows, hosts, conversations", "过载时因容量不足而丢弃的行、主机与会话"),
-    Field("shed_bytes", "long", "those of them that this costs: each counts as an understood packet", "未解析字节中因丢弃所计部分：每项按一个已解析数据包计"),
+    Field("shed_bytes", "long", "those of them that this and `dropped` cost: each counts as an understood packet", "未解析字节中因上述丢弃及系统丢包所计部分：每项按一个已解析数据包计"),
     Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),
     Field("duplicates", "long", "frames left out: copies that came over the other way of a redundant network", "冗余网络中已去除的重复帧"),
     Field("fragments", "long", "datagrams put together from fragments", "由分片重组的数据报"),
