@@ -493,6 +493,15 @@ def test_the_readme_shows_what_an_import_says(tmp_path: Path, language: str, rea
     assert one("import", "tags", ROOT / "tests" / "lists" / "tags.csv", *place)["new"] == 3
 
 
+def test_a_network_is_of_one_zone(tmp_path: Path) -> None:
+    """However it is written: of two zones of the very same network one would never hold."""
+    place, list_ = ("--store", tmp_path / "store"), "zone,network,level\nFilters,10.20.1.0/24,1\nAll,10.20.1.7/24,2\nWider,10.20.0.0/16,3\n"
+    balefire("replay", DEMO, *place)
+    done = balefire("import", "zones", written(tmp_path / "z.csv", list_), "--dry-run", *place, "--language", "en")
+    assert "row 2 has the same" in done.output + done.stderr
+    assert one("import", "zones", tmp_path / "z.csv", "--dry-run", "--skip-wrong", *place)["new"] == 2
+
+
 def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> None:
     """First look, then import: the usual order. Then another name, then none."""
     store, place = tmp_path / "store", ("--store", tmp_path / "store")
