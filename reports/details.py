@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from detectors.lifecycle import STATUSES, VERDICTS
 from records.formats import number
 from reports.blocks import Cell, Section, Table
+from reports.front import gone
 from reports.words import DASH
 from sensors.blindness import reason_words
 
@@ -174,7 +175,7 @@ def unseen(told: Mapping[str, Any], words: Words) -> Section:
         words.say("unseen.title"),
         words.say("unseen.note"),
         tables,
-        texts=[*(words.say("unseen.silent", sensor=name) for name in found["silent"]), words.say("unseen.wire")],
+        texts=[*gone(told, words), *(words.say("unseen.silent", sensor=name) for name in found["silent"]), words.say("unseen.wire")],
     )
 
 

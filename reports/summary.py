@@ -15,7 +15,8 @@ from records.query import Span
 from records.wording import LANGUAGES
 from reports import alerting, answering, canonical, classing, exposing, seeing, zones
 from reports.asking import Row, Source
-from reports.front import sentence
+from reports.front import figures, sentence
+from reports.lasting import none_made, reach
 from reports.periods import before, days, last_year, latest
 from reports.words import Words
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from detectors.situation import Index
     from records.store.contract import Store
     from reports.alerting import Alerts
+    from reports.lasting import Earlier
     from reports.periods import Period
 
 VERSION: Final = 1
-SITES: Final = 50
+SITES: Final = 1_000
 DIGITS: Final = 12  # of a report's identity
 
 
@@ -39,15 +41,16 @@ def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
     return over if seeing.recorded(Source(store), over.span) else current
 
 
-def document(store: Store, period: Period, site: str | None = None) -> Row:
-    """The report of a period, of one site or of all."""
-    source = Source(store, site)
+def document(store: Store, period: Period, site: str | None = None, earlier: Earlier = none_made) -> Row:
+    """The report of a period, of one site or of all. `earlier` finds the reports that were made of periods which the store no longer holds whole."""
+    source, lasting = Source(store, site), reach(store)
     sites = _sites(store, period) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
     newest = store.newest() or 0
     steps, span = days(period), period.span
-    past = before(period)
-    compared = _compared(source, past, newest)
-    coverage, unseen = seeing.told(source, span, steps, seeing.places(source, past.span) if compared["recorded"] else ())
+    past, cut = before(period), _cut(period, lasting)
+    compared = _compared(source, past, newest, lasting, earlier)
+    missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
+    coverage, unseen = seeing.told(source, span, steps, missed, lasting)
     assets = exposing.assets(source, span)
     names = exposing.by_any_name(assets)
     alerts = alerting.raised(source, span)
@@ -57,6 +60,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "kind": "summary",
         "version": VERSION,
         **_about(period, site),
+        **cut,
         "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
         "recorded": bool(coverage["windows"]),
         "index": _index(found) if coverage["windows"] else None,
@@ -70,7 +74,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "sites": sites,
     }
     told["zones"] = _zones(store, told["data"]["flows"])
-    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
+    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest, lasting, earlier)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return json.loads(canonical.written(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
 
@@ -95,6 +99,11 @@ def _about(period: Period, site: str | None) -> Row:
     return {"period": period.kind, "zone": str(period.zone), "first_day": str(period.first), **times, "whole": period.whole, "site": site}
 
 
+def _cut(period: Period, lasting: int) -> Row:
+    """What is told of a period of which rows were deleted: it is not whole, and from when on all of it is kept."""
+    return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting else {}
+
+
 def _seen(grade: float | None, share: float) -> float:
     """The share of a period that was seen: of its time, and of the payload in it."""
     return share * (grade or 0) / 100
@@ -112,9 +121,13 @@ def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row]
     return index(alerting.concerns(alerts, exposing.by_any_name(assets)), len(assets), _seen(*seen)), alerts, assets, seen
 
 
-def _compared(source: Source, period: Period, newest: int) -> Row:
-    """What another period came to; only when it was, where nothing was recorded in it."""
+def _compared(source: Source, period: Period, newest: int, lasting: int, earlier: Earlier) -> Row:
+    """What another period came to; only when it was, where nothing was recorded in it. Where rows of it were deleted, it is what was told of it then."""
     told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
+    cut = _cut(period, lasting)
+    if cut and (report := earlier(period, source.site)) is not None:
+        return told | {"report": report["id"]} | figures(report)
+    told |= cut
     if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
     found, alerts, assets, (grade, share) = _measured(source, period.span)
