@@ -37,6 +37,10 @@ def _table(words: Words, name: str, columns: tuple[str, ...], rows: list[list[Ce
     return Table(words.say(f"table.{name}.title"), [words.say(f"table.{name}.{column}") for column in columns], rows, note, words.say(f"table.{name}.empty"))
 
 
+def _joined(*notes: str) -> str:
+    return " · ".join(filter(None, notes))
+
+
 def alerts(told: Mapping[str, Any], words: Words) -> Section:
     """By severity, status, verdict; the gravest; by technique and by role."""
     found: Row = told["alerts"]
@@ -96,7 +100,8 @@ def _techniques(found: Row, words: Words) -> Table:
     ]
     if found["without_technique"]:
         rows.append([Cell(words.say("table.techniques.without"), None, "muted"), words.of(found["without_technique"], found["total"]), Cell("")])
-    return _table(words, "techniques", ("technique", "alerts", "gravest"), rows, words.say("table.techniques.note"))
+    cut = words.cut(len(found["techniques"]), found.get("technique_count", 0))  # reports of before do not tell how many there are
+    return _table(words, "techniques", ("technique", "alerts", "gravest"), rows, _joined(words.say("table.techniques.note"), cut))
 
 
 def _roles(found: Row, words: Words) -> Table:
@@ -155,7 +160,7 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in found["places"]
     ]
-    table = _table(words, "places", ("place", "minutes", "time", "grade", "packets", "dropped"), rows)
+    table = _table(words, "places", ("place", "minutes", "time", "grade", "packets", "dropped"), rows, words.cut(len(rows), found.get("place_count", 0)))
     return Section("coverage", words.say("coverage_section.title"), words.say("coverage_section.note"), [table], texts=texts)
 
 
@@ -195,7 +200,13 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     tables = [
         _table(words, "exposure", ("what", "count"), rows),
         _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.shown(len(new), found["new"])),
-        _table(words, "internet", ("inside", "way", "outside", "operations"), pairs, words.say("table.internet.note")),
+        _table(
+            words,
+            "internet",
+            ("inside", "way", "outside", "operations"),
+            pairs,
+            _joined(words.say("table.internet.note"), words.cut(len(pairs), internet["pairs"])),
+        ),
         _table(words, "remote", ("protocol", "port", "bytes"), access, words.say("table.remote.note")),
         _table(words, "kinds", ("role", "assets"), kinds),
     ]
@@ -281,7 +292,7 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
     shown = words.shown(len(listed), found["total"])
     tables = [
         _table(words, "versions", ("since", "version", "files", "added", "changed", "removed", "named"), versions),
-        _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding),
+        _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding, words.cut(len(hiding), found.get("suppression_count", 0))),
         _table(words, "changed", ("time", "by", "action", "what", "note"), listed, shown),
     ]
     return Section("changes", words.say("changes.title"), words.say("changes.note"), tables)
@@ -315,7 +326,9 @@ def sites(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in told["sites"]
     ]
-    table = _table(words, "sites_table", ("site", "index", "interval", "alerts", "assets", "time", "grade"), rows)
+    table = _table(
+        words, "sites_table", ("site", "index", "interval", "alerts", "assets", "time", "grade"), rows, words.cut(len(rows), told.get("site_count", 0))
+    )
     return Section("sites", words.say("sites.title"), words.say("sites.note"), [table])
 
 

@@ -56,7 +56,7 @@ def place(told: Mapping[str, Any], words: Words) -> str:
     if not told["recorded"]:
         return words.say("place.all")
     names = [str(each["site"]) for each in told["sites"]]
-    return names[0] if len(names) == 1 else words.count("place.sites", len(names)) if names else words.say("place.none")
+    return names[0] if len(names) == 1 else words.count("place.sites", told.get("site_count", len(names))) if names else words.say("place.none")
 
 
 def when(told: Mapping[str, Any], words: Words) -> str:

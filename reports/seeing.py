@@ -86,6 +86,7 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
         "places": _places(span, account),
+        "place_count": len(account.by_place),
         "over_time": _over_time(by_place, max(1, sensors), steps),
     }
     minutes_seen, spots = sorted({minute for each in by_place.values() for minute in each}), account.spots()

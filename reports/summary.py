@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from reports.periods import Period
 
 VERSION: Final = 1
-SITES: Final = 1_000
+SITES: Final = 1_000  # that are told each by itself
+MOST_SITES: Final = 10_000
 DIGITS: Final = 12  # of a report's identity
 
 
@@ -44,9 +45,10 @@ def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
 def document(store: Store, period: Period, site: str | None = None, earlier: Earlier = none_made) -> Row:
     """The report of a period, of one site or of all. `earlier` finds the reports that were made of periods which the store no longer holds whole."""
     source, lasting = Source(store, site), reach(store)
-    sites = _sites(store, period) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
-    newest = store.newest() or 0
     steps, span = days(period), period.span
+    there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
+    sites = _sites(store, span, there[:SITES])
+    newest = store.newest() or 0
     past, cut = before(period), _cut(period, lasting)
     compared = _compared(source, past, newest, lasting, earlier)
     missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
@@ -72,6 +74,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
         "changes": answering.changes(source, span, alerts),
         "unseen": unseen,
         "sites": sites,
+        "site_count": len(there),
     }
     told["zones"] = _zones(store, told["data"]["flows"])
     told |= {"before": compared, "last_year": _compared(source, last_year(period), newest, lasting, earlier)}
@@ -148,20 +151,23 @@ def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float 
     }
 
 
-def _sites(store: Store, period: Period) -> list[Row]:
+def _names(store: Store, span: Span) -> list[str]:
+    """The sites of which anything was recorded in a span."""
+    found = Source(store).terms("coverage", span, ("observer.site",), MOST_SITES)
+    return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
+
+
+def _sites(store: Store, span: Span, names: Sequence[str]) -> list[Row]:
     """Each site by itself, where there are several, the gravest first."""
-    found = Source(store).terms("coverage", period.span, ("observer.site",), SITES)
-    names: Sequence[str] = sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
     if len(names) < 2:
         return [{"site": name} for name in names]
     told: list[Row] = []
     for name in names:
-        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), period.span)
-        told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, period.span)})
+        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), span)
+        told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, span)})
     return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
 
 
 def known_sites(store: Store, since: int = 0) -> list[str]:
     """The sites of a store that were looked at since then."""
-    found = Source(store).terms("coverage", Span(since, (store.newest() or 0) + 1), ("observer.site",), SITES)
-    return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
+    return _names(store, Span(since, (store.newest() or 0) + 1))

@@ -44,10 +44,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def texts(told: dict[str, Any], language: str = "en") -> str:
     """The first page, and the chapter of what was not seen."""
     shown = printed(told, language)
-    front, chapter = shown.front, next((each.texts for each in shown.sections if each.name == "unseen"), [])
-    return "\n".join(
-        [front.note, front.sentence, front.beside, front.compared.note, *(cell.text for row in front.compared.rows for cell in row), *front.unseen, *chapter]
-    )
+    front = shown.front
+    chapter = [text for each in shown.sections if each.name == "unseen" for text in each.texts]
+    figures = [cell.text for row in front.compared.rows for cell in row]
+    return "\n".join([front.note, front.sentence, front.beside, front.compared.note, *figures, *front.unseen, *chapter])
 
 
 def test_last_year_is_told_from_rows_then_from_its_report_then_as_no_longer_kept(store: Store, tmp_path: Path) -> None:
