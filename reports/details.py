@@ -45,7 +45,8 @@ def alerts(told: Mapping[str, Any], words: Words) -> Section:
     """By severity, status, verdict; the gravest; by technique and by role."""
     found: Row = told["alerts"]
     total = found["total"]
-    text = words.say("alerts.text", total=number(total), new=number(found["new"]), findings=number(found["findings"]), hidden=number(found["hidden"]))
+    counts = {name: number(found[name]) for name in ("total", "new", "findings", "hidden")}
+    text = words.say("alerts.text", whole=number(found["findings"] + found["hidden"]), **counts)
     texts = [text] if found["complete"] else [text, words.say("alerts.cut", count=number(total))]
     levels = [
         [
@@ -155,7 +156,7 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
             words.of(each["seen_minutes"], each["minutes"]),
             words.share_cell(each["seen_minutes"] * 10_000 // max(1, each["minutes"]) / 100),
             words.share_cell(each["grade"]),
-            words.number(each["packets"]),
+            words.of(each["packets"], found["packets"]),
             words.of(each["dropped"], each["packets"] + each["dropped"]),
         ]
         for each in found["places"]
@@ -237,8 +238,8 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
     texts += [words.say("data.faulty", files=", ".join(rules["faulty"]))] if rules["faulty"] else []
     counts = {name: number(found[name]) for name in ("operations", "looked_at", "classed", "zoned", "leaving")}
     texts.append(words.say("data.text" if found["zoned"] else "data.no_zones", grade=words.share(told["coverage"]["grade"]), **counts))
-    gravest = sum(each["leaving"] for each in found["by_class"] if each["level"] == 3)
-    texts += [words.say("data.gravest", count=number(gravest))] if gravest else []
+    gravest, whole = (sum(each[name] for each in found["by_class"] if each["level"] == 3) for name in ("leaving", "zoned"))
+    texts += [words.say("data.gravest", count=number(gravest), whole=number(whole))] if gravest else []
     classes = [
         [
             Cell(words.data_class(each)),

@@ -25,7 +25,9 @@ from records.store.rows import suppression_row
 from reports import zones
 from reports.answering import changed
 from reports.canonical import written
-from reports.details import assets
+from reports.details import alerts, assets
+from reports.details import coverage as coverage_of
+from reports.details import data as data_of
 from reports.exposing import is_outside
 from reports.periods import Period, before, ending, holding
 from reports.printing import printed
@@ -211,6 +213,17 @@ def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
     assert len(sizes) == 2
     assert all(text.endswith(f" of {size(told['coverage']['bytes'], 'en')}") for text in sizes)
     assert all(each["bytes"] <= told["coverage"]["bytes"] for each in told["unseen"]["remote"])
+
+
+def test_no_count_of_packets_findings_or_gravest_data_stands_without_its_whole(told: Row) -> None:
+    packets = coverage_of(told, Words("en", ZONE)).tables[0]
+    whole = number(told["coverage"]["packets"])
+    assert [row[4].text for row in packets.rows] == [f"{number(each['packets'])} of {whole}" for each in told["coverage"]["places"]] != []
+    found = told["alerts"]
+    assert f"hide {number(found['hidden'])} of {number(found['findings'] + found['hidden'])}:" in alerts(told, Words("en", ZONE)).texts[0]
+    data = json.loads(written(told["data"]))
+    data["by_class"] = [{"domain": "research", "level": 3, "assets": 1, "operations": 90, "zoned": 70, "leaving": 12}]
+    assert any("12 of 70 operations" in text for text in data_of({**told, "data": data}, Words("en", ZONE)).texts)
 
 
 def test_changes_are_those_of_the_trail(store: Store, told: Row) -> None:
