@@ -195,6 +195,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     """Print and sign what was asked for, in the name of who asked; what was changed since is not signed."""
     from balefire.reporting import kept
     from reports.kept import UnknownError, write_forms
+    from reports.printing import MissingError
     from reports.requesting import digest, open_requests
 
     with closing(opened(screen)) as store:
@@ -203,35 +204,39 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     for each in found:
         try:
             told = reports.find(each.report)
+            if digest(told) != each.sha256:
+                raise StoreError("report.changed", file=each.report)
             if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
                 languages = settings.languages or _languages(screen, both=False)
                 write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
-            if digest(told) != each.sha256:
-                raise StoreError("report.changed", file=each.report)
             _release(screen, ledger, keys, told, lambda name=by or each.by: name, as_json)
-        except (StoreError, UnknownError) as error:
+        except (StoreError, UnknownError, MissingError) as error:
             screen.fail(error)
     if not found and not as_json:
         screen.note(screen.say("cli.report.none_asked"))
 
 
 def _release(screen: Screen, ledger: Ledger, keys: Path | None, told: dict[str, Any], by: Callable[[], str], as_json: bool) -> None:
-    """Sign one; one that is released already stays as it is. What is not signed is said."""
+    """Sign one, with its forms as they are printed anew; one that is released already stays as it is. What is not signed is said."""
+    from tempfile import TemporaryDirectory
+
     from balefire.reporting import kept
     from records.nesting import iso
     from reports.ledger import digest
 
     name = str(told["id"])
     entry = ledger.released(name)
-    # the document itself is in the entry
-    files = [file for file in kept(screen.settings, screen.store).files(name) if file.name != f"{name}.json"]
+    reports = kept(screen.settings, screen.store)
     if entry is None:
-        entry = ledger.release(signing(screen, ledger, keys), told, files, by=by(), time=iso(time.time_ns()))
+        key = signing(screen, ledger, keys)
+        with TemporaryDirectory() as into:
+            entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=iso(time.time_ns()))
     receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
     if as_json:
         screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})
     else:
         screen.print(screen.say("cli.report.released", id=name, entry=place, receipt=receipt))
+    files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
     if unsigned := [file.name for file in files if signed.get(file.name) != digest(file)]:
         screen.note(screen.say("cli.report.unsigned", files=", ".join(unsigned)))
     elif not signed:
