@@ -403,6 +403,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert "a vendor's spelling, UNVERIFIED" in balefire("duty", "grade", "al1", "--store", where, "--language", "en").stdout
     decided = one("duty", "grade", "al1", "--outage", "70", "--level", "major", "--by", "ada", "--store", where)
     assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary"]
+    assert "level decided: major" in " ".join(balefire("audit", "--store", where, "--language", "en").stdout.split())
     rows = {row["duty"]: row for row in lines("duty", "list", "--store", where)}
     first = rows["cn-incident/first"]
     assert 0 < first["left_s"] <= 4 * 3600
