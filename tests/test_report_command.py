@@ -86,9 +86,13 @@ def test_a_site_alone_and_one_that_there_is_not(own: Path) -> None:
 
 def test_a_period_that_is_to_come_is_not_told_as_if_it_were_over(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: at("2026-11-05T12:00"))
-    told = one("report", "run", "quarterly", "--until", "2099-01-01", "--format", "json", "--store", own)
+    told = one("report", "run", "quarterly", "--until", "2027-01-01", "--format", "json", "--store", own)
     document = json.loads(Path(told["files"][0]).read_bytes())
     assert (document["whole"], document["until_local"]) == (False, "2026-11-05T04:01:00+00:00")
+    for kind, until in (("weekly", "2031-01-01"), ("quarterly", "2099-01-01"), ("daily", "2026-11-07")):
+        said = balefire("report", "run", kind, "--until", until, "--format", "json", "--store", own, "--language", "en")
+        assert (said.exit_code, said.stdout) == (2, "")
+        assert f"The period that --until {until} means begins" in said.stderr
 
 
 def test_without_the_packages_that_a_form_takes_the_others_are_made(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,13 @@ from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from balefire.screen import Screen
     from records.errors import BalefireError
     from reports.kept import Kept
     from reports.ledger import Ledger
+    from reports.periods import Period
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 FORMATS: Final = ("html", "pdf", "xlsx", "json")
@@ -47,10 +49,9 @@ def report() -> None:
 def run(screen: Screen, kind: str, until: str | None, site: str | None, output: Path | None, forms: tuple[str, ...], both: bool, as_json: bool) -> None:
     """Make the report of a period, keep it, print it."""
     from balefire.reporting import kept, made
-    from records.asking import moment
     from records.formats import MINUTE
     from reports.kept import write_forms
-    from reports.periods import ending, zone_of
+    from reports.periods import zone_of
     from reports.summary import chosen, known_sites
 
     zone = zone_of(screen.settings.reports.zone)
@@ -60,8 +61,8 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
             raise UsageError("report.empty", store=screen.store)
         if site is not None and site not in (sites := known_sites(store)):
             raise UsageError("report.site", site=site, sites=", ".join(sites) or "–")
-        now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE  # what is to come is not told as if it were over
-        period = ending(kind, zone, min(moment(until), now)) if until else chosen(store, kind, zone, newest)
+        now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE
+        period = _until(kind, zone, until, now) if until else chosen(store, kind, zone, newest)
         told = made(store, screen.settings, screen.store, period, site)
     wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
     missing = None if forms else functools.partial(_left_out, screen)
@@ -72,6 +73,18 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
         _tell(screen, told)
         for file in files:
             screen.print(str(file))
+
+
+def _until(kind: str, zone: tzinfo, until: str, now: int) -> Period:
+    """The period that is meant, as far as now: what is to come is not told as if it were over. Raises UsageError where it has not begun."""
+    from records.asking import moment
+    from records.nesting import iso
+    from reports.periods import ending
+
+    period = ending(kind, zone, moment(until))
+    if period.since >= now:
+        raise UsageError("report.future", until=until, since=iso(period.since)[:16], now=iso(now)[:16])
+    return period if period.until <= now else ending(kind, zone, now)
 
 
 def _put(screen: Screen, reports: Kept, told: dict[str, Any], output: Path | None, put: Callable[[Path], list[Path]]) -> list[Path]:
