@@ -96,6 +96,8 @@ def decision(row: Row, language: str) -> str:
     word = say(f"decision.{row['action']}", language)
     if row["action"] == "close":
         what = say(f"verdict.{after['verdict']}", language) if after.get("verdict") else None
+    elif row["action"] == "grade" and after.get("graded"):
+        what = say(f"duty.level.{after['graded']}", language)
     elif row["action"] in TOLD:
         what = after.get(TOLD[row["action"]])
     else:

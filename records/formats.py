@@ -35,12 +35,12 @@ def _percent(value: float, language: str, rounding: str) -> str:
     exact = Decimal(str(value))
     digits = "0.01" if Decimal("99.9") < exact < 100 or 0 < exact < Decimal("0.1") else "0.1"
     cut = exact.quantize(Decimal(digits), rounding)
-    text = f"{cut:f}" if 0 < cut < 100 else f"{cut:.0f}"
+    text = f"< {digits}" if exact > 0 and not cut else f"{cut:f}" if 0 < cut < 100 else f"{cut:.0f}"
     return f"{text} %" if language == "en" else f"{text}%"
 
 
 def share_seen(value: float, language: str) -> str:
-    """A coverage in per cent, cut: 99.999 is `99.99 %`, never `100 %`."""
+    """A coverage in per cent, cut: 99.999 is `99.99 %`, never `100 %`, and 0.004 is `< 0.01 %`, never `0 %`."""
     return _percent(value, language, ROUND_FLOOR)
 
 

@@ -60,6 +60,7 @@ class Channel:
     needed: frozenset[str]
     receivers: Callable[[Mapping[str, Any]], tuple[str, ...]]
     deliver: Callable[[Mapping[str, Any], Parcel, Callable[[], None]], str]
+    local: frozenset[str]  # settings that are files or folders of this machine
 
 
 @cache

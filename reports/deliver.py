@@ -38,7 +38,10 @@ class Way:
 
 
 def ways(file: Path) -> dict[str, Way]:
-    """The ways that a file (YAML: name → kind and settings) sets up. Raises InputError with the line of what is wrong, secrets among it."""
+    """The ways that a file (YAML: name → kind and settings) sets up; paths are taken from its folder.
+
+    Raises InputError with the line of what is wrong, secrets among it.
+    """
     try:
         read = document.read(document.content_of(file))
     except OSError as error:
@@ -67,6 +70,7 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
             raise wrong(key, nearest(key, channel.keys), key)
     if missing := sorted(channel.needed - set(settings)):
         raise wrong("–", ", ".join(missing))
+    settings |= {key: str(file.absolute().parent / Path(str(settings[key])).expanduser()) for key in channel.local if settings.get(key)}
     return Way(name, channel.kind, settings)
 
 
@@ -106,7 +110,7 @@ class Post:
                 raise UsageError("deliver.not_dead", id=identity)
 
     def run(self, known: Mapping[str, Way], now: Callable[[], float]) -> dict[str, int]:
-        """Try what is due, one after the other; how many ended how. Of two who run, the second finds nothing to do."""
+        """Try what is due, one after the other; how many ended how. What goes a way that is not known waits. Of two who run, the second finds nothing to do."""
         counts: dict[str, int] = {}
         with self._alone() as alone:
             if not alone:
@@ -114,7 +118,7 @@ class Post:
             self._left(now())
             for row in self.rows():
                 if row["status"] == "waiting" and row["due"] <= now():
-                    status = self._tried(row, known, now)
+                    status = self._tried(row, known[row["channel"]], now) if row["channel"] in known else "waiting"
                     counts[status] = counts.get(status, 0) + 1
         return counts
 
@@ -124,12 +128,10 @@ class Post:
             database.execute("UPDATE delivery SET status = 'waiting', changed = ? WHERE status = 'sending'", (now,))
             database.execute("UPDATE delivery SET status = 'doubt', said = 'interrupted', changed = ? WHERE status = 'doubtful'", (now,))
 
-    def _tried(self, row: Mapping[str, Any], known: Mapping[str, Way], now: Callable[[], float]) -> str:
+    def _tried(self, row: Mapping[str, Any], way: Way, now: Callable[[], float]) -> str:
         identity, tries = str(row["id"]), int(row["tries"]) + 1
         self._set(identity, now(), status="sending", tries=tries)
         try:
-            if (way := known.get(row["channel"])) is None:
-                raise UsageError("deliver.strange", name=row["channel"], known=", ".join(known) or "–")
             said = channels()[way.kind].deliver(way.settings, _parcel(row), lambda: self._doubtful(identity, now()))
         except LaterError as error:
             given_up = tries > len(PAUSES_S)

@@ -44,6 +44,11 @@ class FormField:
     title: Text
     sources: tuple[str, ...]
 
+    @property
+    def decided(self) -> bool:
+        """Whether it is the level or the class that was decided: nobody writes another one into the form."""
+        return self.id in {"level", "class"} and self.sources == (self.id,)
+
 
 @dataclass(frozen=True, slots=True)
 class Duty:

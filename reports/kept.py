@@ -18,8 +18,9 @@ import platformdirs
 
 from records.errors import StoreError, UsageError
 from records.nesting import iso
+from records.wording import LANGUAGES
 from reports import canonical
-from reports.printing import MissingError, rendered
+from reports.printing import FORMATS, MissingError, rendered
 from reports.summary import identity
 
 if TYPE_CHECKING:
@@ -88,6 +89,24 @@ class Kept:
         """The files of a report."""
         folder = self.folder / name
         return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")) if NAME.fullmatch(name) and folder.is_dir() else []
+
+    def anew(self, told: Mapping[str, Any], into: Path) -> list[Path]:
+        """The forms that lie beside a document, printed anew from it into another folder: what may be released. Raises StoreError for a file beside it that is
+        no form of it or says anything else, MissingError for a form that cannot be printed here and so not compared.
+        """
+        name = str(told["id"])
+        forms = {f"{name}.{language}.{form}": (form, language) for form in FORMATS if form != "json" for language in LANGUAGES}
+        files = [file for file in self.files(name) if file.name != f"{name}.json"]
+        if strange := next((file for file in files if file.name not in forms), None):
+            raise StoreError("report.strange", file=strange, id=name)
+        made: list[Path] = []
+        for file in files:
+            form, language = forms[file.name]
+            (copy,) = write_forms(told, into, (form,), (language,))
+            if copy.read_bytes() != file.read_bytes():
+                raise StoreError("report.differs", file=file, id=name, form=form, spoken=language)
+            made.append(copy)
+        return made
 
     def _names(self, start: str = "") -> list[str]:
         try:

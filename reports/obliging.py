@@ -23,6 +23,7 @@ from records.store.decisions import ITSELF
 from records.wording import LANGUAGES, say
 from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, class_named, duties, duty_of, gravest_class, incident_classes, triggers
 from reports.everything import every_row
+from reports.regrading import regraded_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,6 +64,7 @@ class Due:
     """A duty of an alert: its stored row, what the book says, when its clock started and when it is due (nanoseconds; None: not yet, or not known).
 
     `ended`: when and by whom the confirmation of its alert was taken back; while it is, what is not released is suspended. Its clock stays as it was.
+    `regraded`: since when, and by whom, the incident has another level or class than the one that was released.
     """
 
     row: Row
@@ -70,6 +72,7 @@ class Due:
     since: int | None
     due: int | None
     ended: tuple[int, str] | None = None
+    regraded: tuple[int, str] | None = None
 
     @property
     def status(self) -> str:
@@ -82,9 +85,10 @@ class Due:
         return self.status == "open"
 
     @property
-    def contested(self) -> bool:
-        """Whether it was released, and its alert is not confirmed any more: what the receiver holds may be wrong."""
-        return self.status == "released" and self.ended is not None
+    def contested(self) -> tuple[str, int, str] | None:
+        """Why, since when and by whom what was released, which a receiver holds, may be wrong: its alert is not confirmed any more, or is graded anew."""
+        told = {"unconfirmed": self.ended, "regraded": self.regraded} if self.status == "released" else {}
+        return next(((why, *found) for why, found in told.items() if found), None)
 
     def overdue(self, now: int) -> bool:
         """Whether it is past its time and not done, or was done too late."""
@@ -97,9 +101,10 @@ class Due:
             return say("duty.suspended", language, by=self.ended[1], time=iso(self.ended[0])[:16].replace("T", " "))
         if not self.open:
             done = say(f"duty.status.{self.row['status']}_late" if self.overdue(now) else f"duty.status.{self.row['status']}", language)
-            if not (self.contested and self.ended):
+            if not self.contested:
                 return done
-            return say("duty.contested", language, done=done, by=self.ended[1], time=iso(self.ended[0])[:16].replace("T", " "))
+            why, when, by = self.contested
+            return say(f"duty.contested.{why}", language, done=done, by=by, time=iso(when)[:16].replace("T", " "))
         if self.since is None:
             return say(f"duty.waits.{self.duty.start.split(':')[0]}", language)
         if self.due is None:
@@ -228,8 +233,11 @@ def all_due(store: Store) -> list[Due]:
     rows = every_row(store, "duty")
     released = {(row["alert"], row["duty"]): row["released"] for row in rows if row["status"] == "released"}
     ended = {alert: told.ended for alert, told in (standings(store) if rows else {}).items()}
+    regraded = regraded_since(store, rows) if released else {}
     found = [
-        replace(_due(row, duty, gradings.get(row["alert"], {}), released), ended=ended.get(row["alert"])) for row in rows if (duty := duty_of(row["duty"]))
+        replace(_due(row, duty, gradings.get(row["alert"], {}), released), ended=ended.get(row["alert"]), regraded=regraded.get(row["id"]))
+        for row in rows
+        if (duty := duty_of(row["duty"]))
     ]
     return sorted(
         found,
@@ -255,10 +263,15 @@ def of_alert(store: Store, alert: str) -> list[Row]:
 
 
 def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
-    """The form of a duty: what people filled in, else what the alert knows, else nothing."""
+    """The form of a duty: the level and class as decided, what people filled in, else what the alert knows, else nothing; once released, what was released."""
     filled: dict[str, str] = _json(due.row["fields"])
+    if due.row["status"] == "released":
+        return filled
     facts = _facts(store, due, unit, language)
-    told = {each.id: filled.get(each.id) or "\n".join(facts[source] for source in each.sources if facts.get(source)) for each in due.duty.fields}
+    told = {
+        each.id: (not each.decided and filled.get(each.id)) or "\n".join(facts[source] for source in each.sources if facts.get(source))
+        for each in due.duty.fields
+    }
     return {key: value[:LONGEST] for key, value in told.items()}
 
 
@@ -283,9 +296,11 @@ def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
 
 
 def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
-    """Keep what somebody wrote into fields of the form. Raises UsageError for a field that it does not have."""
+    """Keep what somebody wrote into fields of the form. Raises UsageError for a field that it does not have, or that the decision of the level fills."""
     _still_open(due)
     known = {each.id for each in due.duty.fields}
+    if decided := [each.id for each in due.duty.fields if each.decided and values.get(each.id, "").strip()]:
+        raise UsageError("duty.decided", fields=", ".join(decided), alert=due.row["alert"][:12])
     for key, value in values.items():
         if key not in known:
             raise UsageError("duty.field", field=key, known=", ".join(sorted(known)))
@@ -341,9 +356,9 @@ def view(store: Store, agency: str, unit: str, language: str, now: int) -> list[
         if agency in due.duty.agencies and due.row["status"] != "waived":
             shown = form(store, due, unit, language) if due.row["status"] == "released" else {}
             head = {"duty": due.duty.id, "title": getattr(due.duty.title, language), "status": due.status, "due": iso(due.due) if due.due else None}
-            contested = iso(due.ended[0]) if due.contested and due.ended else None
+            why, since = due.contested[:2] if due.contested else (None, None)
             left = due.left(now, language) if due.open else say(f"duty.status.{due.status}{'_late' if due.overdue(now) else ''}", language)
-            clock = {"left": left, "overdue": due.overdue(now), "contested": contested}
+            clock = {"left": left, "overdue": due.overdue(now), "contested": iso(since) if since else None, "contested_why": why}
             law = {"basis": due.duty.basis(language), "doubted": agency in due.duty.unverified}
             titles = {each.id: getattr(each.title, language) for each in due.duty.fields}
             told.append({**head, "case": due.row["alert"][:CASE], "receipt": due.row["receipt"], **clock, **law, "form": shown, "titles": titles})

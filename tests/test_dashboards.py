@@ -193,6 +193,7 @@ def test_an_identity_nobody_has_is_not_found(store: Store, identity: str) -> Non
         (97.49, "97.4 %", "97.4%"),
         (100.0, "100 %", "100%"),
         (0.0, "0 %", "0%"),
+        (0.004, "< 0.01 %", "< 0.01%"),
     ],
 )
 def test_coverage_is_cut_never_rounded_up(value: float, en: str, zh: str) -> None:

@@ -626,6 +626,22 @@ def test_two_who_run_at_once_send_once(post: Post, entry: Path, certificate: Pat
     assert (len(box.taken), states(post)) == (1, ["sent"])
 
 
+def test_what_goes_a_way_that_a_file_does_not_have_waits_and_paths_are_from_that_file(entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALEFIRE_DELIVERY__FOLDER", str(tmp_path / "post"))
+    site, other = tmp_path / "site" / "ways.yml", tmp_path / "other.yml"
+    site.parent.mkdir()
+    site.write_text("share: {kind: folder, path: outgoing}\n")
+    other.write_text("hook: {kind: webhook, url: 'http://localhost:1/in', token_file: a.secret}\n")
+    assert ways(other)["hook"].settings["token_file"] == str(tmp_path / "a.secret")
+    one("deliver", "add", entry, "--to", "share", "--ways", site)
+    said = balefire("deliver", "run", "--ways", other, "--language", "en", "--json")
+    assert (said.exit_code, json.loads(said.stdout)) == (0, {"sent": 0, "waiting": 1, "doubt": 0, "dead": 0})
+    assert "Deliveries by share wait" in said.stderr
+    assert [row["tries"] for row in lines("deliver", "list")] == [0]
+    assert one("deliver", "run", "--ways", site)["sent"] == 1
+    assert (tmp_path / "site" / "outgoing" / entry.name).is_file()
+
+
 def test_an_entry_that_is_gone_or_changed_is_not_sent(post: Post, entry: Path, tmp_path: Path) -> None:
     clock, way = Clock(), Way("share", "folder", {"path": str(tmp_path / "share")})
     post.add(entry, way, clock())

@@ -273,18 +273,43 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
     obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
     obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
     (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
-    assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (False, None)
+    assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (None, None)
     for verdict in ("false", "true"):
         store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
         store.change([lifecycle.close(store.alerts(["al1"])[0], "bo", verdict, NOON)])
         due = due_of(store, "cn-incident/first")
-        assert (due.status, due.contested) == ("released", verdict == "false")
-        assert ("not confirmed any more (eve" in due.left(time.time_ns(), "en")) is due.contested
+        assert (due.status, bool(due.contested)) == ("released", verdict == "false")
+        assert ("not confirmed any more (eve" in due.left(time.time_ns(), "en")) is bool(due.contested)
         (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
-        assert bool(told["contested"]) is due.contested
+        assert bool(told["contested"]) is bool(due.contested)
         assert told["form"], "what the agency holds stays as it is"
         if due.contested:
             assert obliging.all_due(store)[0].row["id"] == due.row["id"], "before what is suspended"
+
+
+def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_release_contests_it(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store, "major")
+    due = due_of(store, "cn-incident/first")
+    for field in ("level", "class"):
+        with pytest.raises(UsageError, match=f"{field}: the form takes what was decided"):
+            obliging.fill(store, due, {"place": "here", field: "general"}, "bo")
+    older = replace(due, row={**due.row, "fields": json.dumps({"place": "here", "level": "general"})})  # as it could be filled in once
+    obliging.release(store, older, ledger, key, "W", "en", "ada", time.time_ns())
+    document = ledger.read(2).body["document"]
+    assert (document["level"], document["form"]["level"]) == ("major", "major")
+    form = obliging.form(store, due_of(store, "cn-incident/first"), "W", "en")
+    for level, code, contested in (
+        ("major", "DSDATAALTER", False),
+        ("considerable", "DSDATAALTER", True),
+        ("major", "OTH", True),
+        ("major", "DSDATAALTER", False),
+    ):
+        graded(store, level, code)
+        due = due_of(store, "cn-incident/first")
+        assert bool(due.contested) is contested, (level, code)
+        assert ("decided anew since (ada" in due.left(time.time_ns(), "en")) is contested
+        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
+        assert (told["contested_why"], told["form"]) == ("regraded" if contested else None, form), "what the agency holds stays as it is"
 
 
 def test_what_goes_on_after_its_confirmation_stays_confirmed(store: Store) -> None:
@@ -405,6 +430,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert "a vendor's spelling, UNVERIFIED" in balefire("duty", "grade", "al1", "--store", where, "--language", "en").stdout
     decided = one("duty", "grade", "al1", "--outage", "70", "--level", "major", "--by", "ada", "--store", where)
     assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary"]
+    assert "level decided: major" in " ".join(balefire("audit", "--store", where, "--language", "en").stdout.split())
     rows = {row["duty"]: row for row in lines("duty", "list", "--store", where)}
     first = rows["cn-incident/first"]
     assert 0 < first["left_s"] <= 4 * 3600

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import tomllib
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from balefire.schedule import Housekeeper
 from balefire.screen import Screen
 from balefire.settings import Settings
 from records.store import open_store
-from reports import keys
+from reports import keys, requesting
+from reports.ledger import Ledger
 from tests.cli import ROOT, balefire, lines, one, stored
 from tests.reporting import SITES, START, Plant, fill
 
@@ -85,9 +86,13 @@ def test_a_site_alone_and_one_that_there_is_not(own: Path) -> None:
 
 def test_a_period_that_is_to_come_is_not_told_as_if_it_were_over(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: at("2026-11-05T12:00"))
-    told = one("report", "run", "quarterly", "--until", "2099-01-01", "--format", "json", "--store", own)
+    told = one("report", "run", "quarterly", "--until", "2027-01-01", "--format", "json", "--store", own)
     document = json.loads(Path(told["files"][0]).read_bytes())
     assert (document["whole"], document["until_local"]) == (False, "2026-11-05T04:01:00+00:00")
+    for kind, until in (("weekly", "2031-01-01"), ("quarterly", "2099-01-01"), ("daily", "2026-11-07")):
+        said = balefire("report", "run", kind, "--until", until, "--format", "json", "--store", own, "--language", "en")
+        assert (said.exit_code, said.stdout) == (2, "")
+        assert f"The period that --until {until} means begins" in said.stderr
 
 
 def test_without_the_packages_that_a_form_takes_the_others_are_made(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +316,7 @@ def test_what_was_printed_elsewhere_is_signed_too_and_what_is_not_signed_is_said
     (late,) = (tmp_path / "late").iterdir()
     again, said = released(told["id"])
     assert again == done
-    assert f"Not signed, as printed after the release: {late.name}" in said
+    assert f"after the release: {late.name}" in said
     assert balefire(*show, "zh", "--output", tmp_path / "all").exit_code == 0
     assert {file.name for file in (tmp_path / "all").iterdir()} == {*done["files"], late.name, f"{told['id']}.json"}
     changed = own / "reports" / told["id"] / done["files"][0]
@@ -321,6 +326,31 @@ def test_what_was_printed_elsewhere_is_signed_too_and_what_is_not_signed_is_said
     done, said = released(bare["id"])
     assert done["files"] == []
     assert "Signed is the document alone" in said
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["named", "asked"])
+def test_only_the_forms_of_a_report_are_released_and_only_as_it_prints_them(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool) -> None:
+    monkeypatch.setattr(keys, "COST", 1 << 14)
+    monkeypatch.setenv(keys.PASSPHRASE, "a passphrase of the tests")
+    place = ("--ledger", tmp_path / "ledger", "--keys", tmp_path / "keys")
+    one("key", "make", *place)
+    told = one("report", "run", "daily", "--store", own, "--format", "html", "--language", "en")
+    folder, name = own / "reports" / told["id"], told["id"]
+    if asked:
+        with closing(open_store(str(own), True)) as store:
+            requesting.ask(store, kept(Settings(), str(own)), Ledger(tmp_path / "ledger"), name, "Li Wei")
+    release = ("report", "release", "--asked" if asked else name, "--store", own, *place, "--language", "en", "--json")
+    page = folder / f"{name}.en.html"
+    foreign = [] if asked else [(folder / f"{name}.zh.pdf", b"%PDF-1.7 of another report"), (folder / f"weekly{name[5:]}.en.html", page.read_bytes())]
+    for file, content in ((folder / "evil.exe", b"MZ"), (page, page.read_bytes() + b" "), *foreign):
+        was = file.read_bytes() if file.exists() else None
+        file.write_bytes(content)
+        refused = balefire(*release)
+        assert (refused.exit_code, refused.stdout) == (4, ""), file
+        assert str(file) in refused.stderr
+        assert Ledger(tmp_path / "ledger").numbers() == [1], "nothing was released"
+        file.unlink() if was is None else file.write_bytes(was)
+    assert one(*release[:-1])["files"] == [page.name]
 
 
 def test_what_cannot_be_kept_is_printed_elsewhere_and_said(own: Path, tmp_path: Path) -> None:

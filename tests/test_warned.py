@@ -90,6 +90,10 @@ def test_the_commands(tmp_path: Path) -> None:
     assert one("warning", "issue", "al1", "--store", where)["id"] is None
     name = one("warning", "issue", "al1", "--colour", "red", "--to", "plant 2", "--by", "ada", "--store", where)["id"]
     assert [row["overdue"] for row in lines("warning", "list", "--store", where)] == [False]
+    several = ("warning", "issue", "al1", "--colour", "blue", "--by", "ada", "--store", where)
+    assert balefire(*several, "--to", "plant 2", "--to", " ").exit_code == 2
+    assert [row["to"] for row in lines(*several, "--to", "plant 2", "--to", "plant 3", "--to", "plant 2")] == ["plant 2", "plant 3"]
+    assert sorted(row["receiver"] for row in lines("warning", "list", "--store", where)) == ["plant 2", "plant 2", "plant 3"]
     for language, word in (("en", "red"), ("zh", "红色")):
         assert word in balefire("warning", "list", "--store", where, "--language", language).stdout
     assert balefire("warning", "close", name, "--store", where).exit_code == 1

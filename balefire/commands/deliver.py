@@ -72,8 +72,13 @@ def run(screen: Screen, every: int | None, file: Path | None, as_json: bool) -> 
     from balefire.schedule import repeated
 
     known, post = _known(screen, file), _post(screen)
+    said: list[list[str]] = [[]]  # ways that were missing when that was last said
 
     def once() -> None:
+        if (left := sorted({row["channel"] for row in post.rows() if row["status"] == "waiting"} - set(known))) != said[-1]:
+            said.append(left)
+            if left:
+                screen.note(screen.say("deliver.left", names=", ".join(left), known=", ".join(known) or "–"))
         counts = post.run(known, time.time)
         if as_json:
             screen.emit({name: counts.get(name, 0) for name in ("sent", "waiting", "doubt", "dead")})

@@ -67,7 +67,7 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
         "agencies": list(due.duty.agencies),
         "status": due.status,
         "suspended": {"since": iso(due.ended[0]), "by": due.ended[1]} if due.status == "suspended" and due.ended else None,
-        "contested": {"since": iso(due.ended[0]), "by": due.ended[1]} if due.contested and due.ended else None,
+        "contested": {"why": due.contested[0], "since": iso(due.contested[1]), "by": due.contested[2]} if due.contested else None,
         **when,
         "receipt": due.row["receipt"],
         "verified": due.duty.verified,
@@ -283,7 +283,8 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
             else:
                 screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}")
                 if each["contested"]:
-                    screen.print(f"    {screen.say('duty.contested_told', time=each['contested'][:16].replace('T', ' '))}")
+                    told = screen.say(f"duty.contested_told.{each['contested_why']}", time=each["contested"][:16].replace("T", " "))
+                    screen.print(f"    {told}")
                 for key, text in each["form"].items():
                     for number, part in enumerate(text.split("\n")):
                         screen.print(f"    [{key}] {part}" if number == 0 else f"        {part}")

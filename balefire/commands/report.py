@@ -17,11 +17,13 @@ from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from balefire.screen import Screen
     from records.errors import BalefireError
     from reports.kept import Kept
     from reports.ledger import Ledger
+    from reports.periods import Period
 
 KINDS: Final = ("daily", "weekly", "monthly", "quarterly")
 FORMATS: Final = ("html", "pdf", "xlsx", "json")
@@ -47,10 +49,9 @@ def report() -> None:
 def run(screen: Screen, kind: str, until: str | None, site: str | None, output: Path | None, forms: tuple[str, ...], both: bool, as_json: bool) -> None:
     """Make the report of a period, keep it, print it."""
     from balefire.reporting import kept, made
-    from records.asking import moment
     from records.formats import MINUTE
     from reports.kept import write_forms
-    from reports.periods import ending, zone_of
+    from reports.periods import zone_of
     from reports.summary import chosen, known_sites
 
     zone = zone_of(screen.settings.reports.zone)
@@ -60,8 +61,8 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
             raise UsageError("report.empty", store=screen.store)
         if site is not None and site not in (sites := known_sites(store)):
             raise UsageError("report.site", site=site, sites=", ".join(sites) or "–")
-        now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE  # what is to come is not told as if it were over
-        period = ending(kind, zone, min(moment(until), now)) if until else chosen(store, kind, zone, newest)
+        now = max(time.time_ns(), newest) // MINUTE * MINUTE + MINUTE
+        period = _until(kind, zone, until, now) if until else chosen(store, kind, zone, newest)
         told = made(store, screen.settings, screen.store, period, site)
     wanted, languages = forms or screen.settings.reports.formats, _languages(screen, both)
     missing = None if forms else functools.partial(_left_out, screen)
@@ -72,6 +73,18 @@ def run(screen: Screen, kind: str, until: str | None, site: str | None, output: 
         _tell(screen, told)
         for file in files:
             screen.print(str(file))
+
+
+def _until(kind: str, zone: tzinfo, until: str, now: int) -> Period:
+    """The period that is meant, as far as now: what is to come is not told as if it were over. Raises UsageError where it has not begun."""
+    from records.asking import moment
+    from records.nesting import iso
+    from reports.periods import ending
+
+    period = ending(kind, zone, moment(until))
+    if period.since >= now:
+        raise UsageError("report.future", until=until, since=iso(period.since)[:16], now=iso(now)[:16])
+    return period if period.until <= now else ending(kind, zone, now)
 
 
 def _put(screen: Screen, reports: Kept, told: dict[str, Any], output: Path | None, put: Callable[[Path], list[Path]]) -> list[Path]:
@@ -195,6 +208,7 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     """Print and sign what was asked for, in the name of who asked; what was changed since is not signed."""
     from balefire.reporting import kept
     from reports.kept import UnknownError, write_forms
+    from reports.printing import MissingError
     from reports.requesting import digest, open_requests
 
     with closing(opened(screen)) as store:
@@ -203,35 +217,39 @@ def _asked(screen: Screen, ledger: Ledger, keys: Path | None, by: str | None, as
     for each in found:
         try:
             told = reports.find(each.report)
+            if digest(told) != each.sha256:
+                raise StoreError("report.changed", file=each.report)
             if len(reports.files(each.report)) < 2:  # made on the dashboard: nobody printed it
                 languages = settings.languages or _languages(screen, both=False)
                 write_forms(told, reports.folder / each.report, settings.formats, languages, functools.partial(_left_out, screen))
-            if digest(told) != each.sha256:
-                raise StoreError("report.changed", file=each.report)
             _release(screen, ledger, keys, told, lambda name=by or each.by: name, as_json)
-        except (StoreError, UnknownError) as error:
+        except (StoreError, UnknownError, MissingError) as error:
             screen.fail(error)
     if not found and not as_json:
         screen.note(screen.say("cli.report.none_asked"))
 
 
 def _release(screen: Screen, ledger: Ledger, keys: Path | None, told: dict[str, Any], by: Callable[[], str], as_json: bool) -> None:
-    """Sign one; one that is released already stays as it is. What is not signed is said."""
+    """Sign one, with its forms as they are printed anew; one that is released already stays as it is. What is not signed is said."""
+    from tempfile import TemporaryDirectory
+
     from balefire.reporting import kept
     from records.nesting import iso
     from reports.ledger import digest
 
     name = str(told["id"])
     entry = ledger.released(name)
-    # the document itself is in the entry
-    files = [file for file in kept(screen.settings, screen.store).files(name) if file.name != f"{name}.json"]
+    reports = kept(screen.settings, screen.store)
     if entry is None:
-        entry = ledger.release(signing(screen, ledger, keys), told, files, by=by(), time=iso(time.time_ns()))
+        key = signing(screen, ledger, keys)
+        with TemporaryDirectory() as into:
+            entry = ledger.release(key, told, reports.anew(told, Path(into)), by=by(), time=iso(time.time_ns()))
     receipt, place, signed = str(entry.receipt), str(ledger.path(entry.number)), {str(file["name"]): file["sha256"] for file in entry.body["files"]}
     if as_json:
         screen.emit({"id": name, "number": entry.number, "receipt": receipt, "entry": place, "files": list(signed)})
     else:
         screen.print(screen.say("cli.report.released", id=name, entry=place, receipt=receipt))
+    files = [file for file in reports.files(name) if file.name != f"{name}.json"]  # the document itself is in the entry
     if unsigned := [file.name for file in files if signed.get(file.name) != digest(file)]:
         screen.note(screen.say("cli.report.unsigned", files=", ".join(unsigned)))
     elif not signed:

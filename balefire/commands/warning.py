@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records.errors import UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -26,34 +27,43 @@ _by = click.option("--by", metavar="NAME", help=say("cli.option.by", HELP))
 @warning.command("issue", help=say("cli.help.warning_issue", HELP))
 @click.argument("alert", metavar="ALERT")
 @click.option("--colour", metavar="red|orange|yellow|blue", help=say("warning.option.colour", HELP))
-@click.option("--to", "receiver", default="", metavar="NAME", help=say("warning.option.to", HELP))
+@click.option("--to", "receivers", multiple=True, metavar="NAME", help=say("warning.option.to", HELP))
 @click.option("--title", default="", metavar="TEXT", help=say("warning.option.title", HELP))
 @click.option("--reason", default="", metavar="TEXT", help=say("warning.option.reason", HELP))
 @_by
 @keeps
 @speaks
-def issue(screen: Screen, alert: str, colour: str | None, receiver: str, title: str, reason: str, by: str | None, as_json: bool) -> None:
-    """Suggest a colour with reasons; with --colour, issue the warning."""
+def issue(screen: Screen, alert: str, colour: str | None, receivers: tuple[str, ...], title: str, reason: str, by: str | None, as_json: bool) -> None:
+    """Suggest a colour with reasons; with --colour, issue the warning: one to each receiver, who signs for it alone."""
     from balefire.identities import alert_of, who
+    from detectors.lifecycle import name
     from records.model import Text
     from reports import warned
 
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
         suggested, reasons = warned.suggest(store, identity)
-        made = None
+        made: dict[str, str] = {}
         if colour is not None:
             told = title or str((store.get("alert", identity) or {}).get(f"title.{screen.language}") or "")
             given = [*reasons, *([Text(reason, reason)] if reason.strip() else [])]
-            made = warned.issue(store, identity, colour, told, given, receiver, who(screen.settings, by), time.time_ns())
+            person, now = who(screen.settings, by), time.time_ns()
+            wanted = list(dict.fromkeys(map(name, receivers or ("",))))
+            if not all(wanted):
+                raise UsageError("warning.empty")
+            made = {receiver: warned.issue(store, identity, colour, told, given, receiver, person, now) for receiver in wanted}
     why = [getattr(each, screen.language) for each in reasons]
     if as_json:
-        screen.emit({"alert": identity, "suggestion": {"colour": suggested, "reasons": why}, "id": made, "colour": colour})
+        for receiver, warns in made.items() or [(None, None)]:
+            screen.emit({"alert": identity, "suggestion": {"colour": suggested, "reasons": why}, "id": warns, "to": receiver, "colour": colour})
         return
     screen.print(screen.say("warning.suggested", colour=screen.say(f"warning.colour.{suggested}")))
     for each in why:
         screen.print(f"  – {each}")
-    screen.print(screen.say("warning.issued", id=made) if made else screen.say("warning.decide"))
+    for warns in made.values():
+        screen.print(screen.say("warning.issued", id=warns))
+    if not made:
+        screen.print(screen.say("warning.decide"))
 
 
 def _step(action: str) -> None:

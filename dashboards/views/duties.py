@@ -43,7 +43,7 @@ def show(page: Page) -> None:
     now = time.time_ns()
     found = obliging.all_due(page.store)
     waiting = obliging.ungraded(page.store)
-    late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested for each in found)
+    late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested is not None for each in found)
     headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
@@ -95,7 +95,10 @@ def _standing(page: Page, each: dict[str, Any]) -> dict[str, str]:
     words = {"text": each["left"]}
     if not each["contested"]:
         return words | ({"severity": "critical"} if each["status"] == "open" and each["overdue"] else {})
-    return words | {"severity": "high", "sub": say("duty.contested_told", page.language, time=each["contested"][:16].replace("T", " "))}
+    return words | {
+        "severity": "high",
+        "sub": say(f"duty.contested_told.{each['contested_why']}", page.language, time=each["contested"][:16].replace("T", " ")),
+    }
 
 
 def _basis(page: Page, each: dict[str, Any]) -> dict[str, str]:
@@ -155,8 +158,9 @@ def form(page: Page, found: list[Due]) -> None:
 def fill_in(page: Page, due: Due, told: dict[str, str]) -> None:
     """The fields to write in, with what stands there."""
     with st.expander(page.say("duties.fill")):
-        keys = {each.id: f"field_{due.row['id']}_{each.id}" for each in due.duty.fields}
-        for each in due.duty.fields:
+        fields = [each for each in due.duty.fields if not each.decided]
+        keys = {each.id: f"field_{due.row['id']}_{each.id}" for each in fields}
+        for each in fields:
             st.text_area(getattr(each.title, page.language), told[each.id], key=keys[each.id], max_chars=LONGEST, height=68)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys))

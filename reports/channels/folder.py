@@ -37,4 +37,4 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
     return str(folder)
 
 
-CHANNEL: Final = Channel("folder", frozenset({"path"}), frozenset({"path"}), lambda settings: (str(settings["path"]),), deliver)
+CHANNEL: Final = Channel("folder", frozenset({"path"}), frozenset({"path"}), lambda settings: (str(settings["path"]),), deliver, frozenset({"path"}))

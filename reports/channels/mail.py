@@ -114,4 +114,4 @@ def receivers(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, given)) if isinstance(given, list) else (str(given),)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
-CHANNEL: Final = Channel("mail", KEYS, frozenset({"host", "from", "to"}), receivers, deliver)
+CHANNEL: Final = Channel("mail", KEYS, frozenset({"host", "from", "to"}), receivers, deliver, frozenset({"ca", "password_file"}))

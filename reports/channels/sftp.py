@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reports.channel import Parcel
 
 KEYS: Final = frozenset({"host", "port", "user", "path", "known_hosts", "key_file", "passphrase_env", "passphrase_file", "password_env", "password_file"})
+LOCAL: Final = frozenset({"known_hosts", "key_file", "passphrase_file", "password_file"})
 
 
 def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], None]) -> str:
@@ -57,4 +58,4 @@ async def _same(there: Any, place: str, wanted: bytes) -> bool:
         return bytes(await opened.read(len(wanted) + 1)) == wanted
 
 
-CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver)
+CHANNEL: Final = Channel("sftp", KEYS, frozenset({"host", "user", "path", "known_hosts"}), lambda settings: (str(settings["path"]),), deliver, LOCAL)

@@ -68,4 +68,4 @@ def _multipart(parcel: Parcel) -> tuple[bytes, str]:
     return b"".join([*parts, f"--{boundary}--\r\n".encode()]), boundary
 
 
-CHANNEL: Final = Channel("webhook", KEYS, frozenset({"url"}), lambda settings: (str(settings["url"]),), deliver)
+CHANNEL: Final = Channel("webhook", KEYS, frozenset({"url"}), lambda settings: (str(settings["url"]),), deliver, frozenset({"ca", "token_file"}))
