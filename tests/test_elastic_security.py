@@ -16,7 +16,7 @@ from records.store.cluster import address
 from records.store.contract import Change, Commit
 from records.store.elastic import ElasticStore
 from records.store.examining import checks
-from tests.cli import balefire
+from tests.cli import balefire, one
 from tests.elasticsearch import cluster
 from tests.test_store import DAY, NOON, activities, activity, alert, full_commit, ids
 
@@ -126,6 +126,22 @@ def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monk
     refused(lambda: writer.write(activities(activity(700))), "elastic.forbidden")
     assert "a0700" not in ids(writer.read("activity", Query()))
     writer.close()
+
+
+def test_a_closed_index_is_listed_to_whoever_looks(known: Callable[[str], str]) -> None:
+    """Of two under one alias, asked by a user whose roles a server has to look through."""
+    where = known("admin")
+    store = ElasticStore(where, True)
+    store.write(activities(activity(850, NOON + 40 * DAY)))
+    first = sorted(store.cluster.client.indices.get_alias(name="balefire-activity").body)[0]
+    store.cluster.client.indices.close(index=first)
+    known("reader")
+    try:
+        told = one("store", "doctor", "--store", where, status=1)["checks"]
+        assert [first in check["advice"] for check in told if check["check"] == "closed"] == [True]
+    finally:
+        store.cluster.client.indices.open(index=first)
+        store.close()
 
 
 def test_an_admin_retires(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ from records.store.retiring import tell
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, restore, settle
-from records.store.spool import Spool, place_of
+from records.store.spool import LETTERS, Spool, place_of
 from records.store.staging import Stage, Transaction
 from records.store.templates import ONCE, STATE, Names
 
@@ -70,7 +70,7 @@ class ElasticStore:
         self.cluster.patience = PATIENCE_S
         self.period = str(page.body["period"])
         self.waiting = place_of(f"{self.place.prefix}-{page.body['identity']}")
-        self.dead_letters = DeadLetters(self.waiting / "dead-letters.jsonl")
+        self.dead_letters = DeadLetters(self.waiting / LETTERS)
         self._indexer = Indexer(self.cluster, self.names, self.ledger, self.period, self.dead_letters)
         self._stage = Stage(self._indexer, self.ledger)
         self._searcher = Searcher(self.cluster, self._indexer.presence)
