@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from balefire.commands.store import _made  # pyright: ignore[reportPrivateUsage] - what init and copy have in common
 from records.errors import BalefireError, StoreError, UsageError
 from records.query import Query
 from records.store import open_store
@@ -121,6 +122,22 @@ def test_answers(status: int, body: Any, key: str, word: str) -> None:
     with answering(status, body) as (where, _):
         error = failing(lambda: open_store(where), key, word, where)
         assert error.status == 4
+
+
+def test_a_directory_is_kept_by_day(tmp_path: Path) -> None:
+    failing(lambda: _made(str(tmp_path / "new"), "month"), "store.period", "--period month")
+    assert balefire("store", "init", "--store", tmp_path / "new", "--period", "month").exit_code == 2
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.elasticsearch
+def test_a_store_keeps_its_period_and_a_path_is_no_name(elasticsearch: Elasticsearch) -> None:
+    where = elasticsearch.emptied("battery")
+    failing(lambda: _made(where, "day"), "store.period", "--period day", "balefire store copy", where)
+    for period in (None, "month"):
+        _made(where, period).close()
+    for path in ("plant-7", "battery-ledger"):  # the second is an index
+        failing(lambda path=path: open_store(f"{elasticsearch.url}/{path}"), "elastic.path", f"{elasticsearch.url}#{path}")
 
 
 def test_what_waits_is_told_while_the_store_is_away() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
-from records.errors import StoreError
+from records.errors import StoreError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -30,18 +30,27 @@ def store() -> None:
 
 
 @store.command(help=say("cli.help.store_init", HELP))
-@click.option("--period", type=click.Choice(PERIODS), default="day", help=say("cli.option.period", HELP))
+@click.option("--period", type=click.Choice(PERIODS), help=say("cli.option.period", HELP))
 @keeps
 @speaks
-def init(screen: Screen, period: str, as_json: bool) -> None:
+def init(screen: Screen, period: str | None, as_json: bool) -> None:
     """Make a store where there is none yet."""
-    from records.store import open_store
-
-    made = open_store(screen.store, write=True, period=period)
-    try:
+    with closing(_made(screen.store, period)) as made:
         _status(screen, made, as_json)
-    finally:
+
+
+def _made(where: str, period: str | None) -> Store:
+    """The store there, made if there is none. Raises UsageError for one that is kept by another period than this."""
+    from records.store import open_store
+    from records.store.examining import period_of
+
+    if "://" not in where and period not in {None, "day"}:  # nothing is made where that is plain before
+        raise UsageError("store.period", where=where, asked=period, found="day")
+    made = open_store(where, write=True, period=period or "day")
+    if period not in {None, found := period_of(made, where)}:
         made.close()
+        raise UsageError("store.period", where=where, asked=period, found=found)
+    return made
 
 
 @store.command(help=say("cli.help.store_status", HELP))
@@ -208,16 +217,16 @@ def _meant(yes: bool, question: str) -> bool:
 @store.command(help=say("cli.help.store_copy", HELP))
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--period", type=click.Choice(PERIODS), default="day", help=say("cli.option.period", HELP))
+@click.option("--period", type=click.Choice(PERIODS), help=say("cli.option.period", HELP))
 @speaks
-def copy(screen: Screen, source: str, target: str, period: str, as_json: bool) -> None:
+def copy(screen: Screen, source: str, target: str, period: str | None, as_json: bool) -> None:
     """Everything of one store is in the other, too."""
-    from records.store import copying, open_store
+    from records.store import copying
 
     started, screen.store = time.monotonic(), source
     found = opened(screen)
     try:
-        made = open_store(target, write=True, period=period)
+        made = _made(target, period)
         try:
             with _bar(screen, copying.total(found)) as progress:
                 done = copying.copy(found, made, progress)

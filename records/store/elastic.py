@@ -16,9 +16,9 @@ from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store import packets
 from records.store.ageing import Ageing
-from records.store.cluster import Cluster, address, check_version
+from records.store.cluster import Cluster, address, check_version, hinting, refusal
 from records.store.columns import conform, decoded, flat
-from records.store.contract import Written
+from records.store.contract import AWAY, Written
 from records.store.decisions import ENTRIES, ITSELF, decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING, STRAY
@@ -62,8 +62,9 @@ class ElasticStore:
         self._write = self._current = write
         self._writing = threading.Lock()
         try:
-            self.version = self.cluster.ask(lambda: check_version(self.cluster.client, self.place))
-            page = self._opened(period)
+            with hinting(self.place):
+                self.version = self.cluster.ask(lambda: check_version(self.cluster.client, self.place))
+                page = self._opened(period)
         except BaseException:
             self.cluster.client.close()
             raise
@@ -258,6 +259,21 @@ class ElasticStore:
                 except Overtaken:
                     continue
         raise StoreError("elastic.contended", place=self.place.shown)
+
+    def check_rights(self) -> None:
+        """Raises StoreError where this user may not write commits. A server that knows no users allows everything."""
+        self._check_writing()
+        wanted = {f"{self.names.of('activity')}-*": "create_doc", self.ledger.index: "index"}
+        given: dict[str, Any] = {"index": [{"names": [index], "privileges": [right]} for index, right in wanted.items()]}
+        try:
+            found = self.cluster.ask(lambda: self.cluster.client.security.has_privileges(**given)).body.get("index", {})
+        except StoreError as error:
+            if error.key in AWAY:
+                raise
+            return  # nobody there answers such questions
+        lacking = [f"{right} on {index}" for index, right in wanted.items() if not found.get(index, {}).get(right, True)]
+        if lacking:
+            raise refusal(self.place, 403, {"reason": ", ".join(lacking)})
 
     def _check_writing(self) -> None:
         if not self._write:

@@ -282,6 +282,11 @@ class EmbeddedStore:
 
     # writing
 
+    def check_rights(self) -> None:
+        """Raises StoreError for a store that was opened to read: who could open it to write may."""
+        if self._lock is None:
+            raise StoreError("store.reading", path=self.path)
+
     def write(self, commit: Commit) -> Written:
         """Write one commit, atomically."""
         if self._lock is None:

@@ -41,12 +41,18 @@ def facts(store: Store, where: str) -> dict[str, Any]:
         "kind": "elasticsearch" if elastic else "embedded",
         "schema": SCHEMA_VERSION,
         "version": elastic.version if elastic else None,
-        "period": elastic.period if elastic else "day",
+        "period": period_of(store, where),
         "rows": {name: store.count(name, Query()) for name in TABLES},
         "newest": store.newest(),
         "bytes": elastic.octets() if elastic else sum(path.stat().st_size for path in Path(where).rglob("*") if path.is_file()),
     }
     return told | _kept([elastic.waiting] if elastic else [])
+
+
+def period_of(store: Store, where: str) -> str:
+    """By what a store is kept: day, week or month of event time."""
+    elastic = _elastic(store, where)
+    return elastic.period if elastic else "day"
 
 
 def facts_left(where: str) -> dict[str, Any]:

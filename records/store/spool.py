@@ -68,10 +68,9 @@ class Spool:
         self._locks: list[int] = []
         self._left: list[Path] = []
         try:
-            new = [each for each in (root, *root.parents) if not each.is_dir()]
-            root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for each in new:
-                sync(each.parent)
+            for new in [each for each in (root, *root.parents) if not each.is_dir()][::-1]:
+                new.mkdir(0o700, exist_ok=True)
+                sync(new.parent)
             self._slot = self._claimed()
         except OSError as error:
             raise StoreError("spool.place", path=root, reason=error.strerror or error) from error
@@ -86,7 +85,7 @@ class Spool:
             if mine is not None and not there:
                 return mine
             if not there:
-                slot.mkdir(exist_ok=True)
+                slot.mkdir(0o700, exist_ok=True)
                 sync(self.root)  # a segment outlives a power failure only with the way to it
             if (lock := _locked(slot)) is None:
                 continue
@@ -116,6 +115,7 @@ class Spool:
         path = self._slot / f"{self._next:012}.segment"
         beside = path.with_suffix(".tmp")
         try:
+            beside.touch(0o600)
             with beside.open("wb") as file:
                 file.write(content)
                 file.flush()
