@@ -37,7 +37,7 @@ BLIND_SPOTS: Final = 6
 DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
-BESIDE: Final = ("one_sided", "datagram_requests_only", "silent", "dropped", "refused")
+BESIDE: Final = ("one_sided", "datagram_requests_only", "silent", "refused")
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.

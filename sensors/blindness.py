@@ -30,7 +30,8 @@ def spot_words(spot: Spot, language: str, zone: tzinfo = UTC) -> tuple[str, str]
         moments = {name: f"{clock.day(time)} {clock.minute(time)}" for name, time in (("since", since), ("until", until))}
         what = say("coverage.half.during", language, what=what, **moments, zone=clock.offset(since))
     if "tshark" in spot.values:
-        what = say("coverage.named", language, what=what, name=spot.values["tshark"])
+        kind = "port" if str(spot.values.get("port", "")).startswith(("tcp/", "udp/")) else "other"
+        what = say(f"coverage.named.{kind}", language, what=what, name=spot.values["tshark"])
     if servers := spot.values.get("servers"):
         more = say("coverage.half.more", language, count=number(spot.values["more"])) if spot.values["more"] else ""
         side = "requests" if spot.key.endswith("requests_only") else "answers"

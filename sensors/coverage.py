@@ -237,7 +237,7 @@ class CoverageLog:
         unknown = self._unknown(place)
         ciphers = self._ciphers(place, unknown)
         encrypted = sum(each["bytes"] for each in ciphers)
-        shed = unkept(count["decoded"], count["shed"], count["packets"])
+        shed = unkept(*(count[name] for name in ("decoded", "packets", "shed", "dropped", "lost")))
         count["decoded"] -= shed
         count["undecoded"] += shed
         self._count(count, encrypted, shed)

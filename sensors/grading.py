@@ -11,15 +11,21 @@ def grade(decoded: int, undecoded: int, lost: int) -> float | None:
     return decoded * 1000 // whole / 10 if whole else None
 
 
-def unkept(decoded: int, shed: int, packets: int) -> int:
-    """Octets of what was understood that shedding costs: what found no room counts as a packet, of those that came and those that it stands for."""
-    return decoded * shed // (packets + shed) if shed > 0 else 0
+def unkept(decoded: int, packets: int, shed: int, dropped: int, lost: int) -> int:
+    """Octets of what was understood that overload costs: what found no room counts as a packet, of those that came and those that it stands for.
+
+    Of packets that the capturing system dropped, `lost` octets are known, and taken already.
+    """
+    shed, dropped = max(shed, 0), max(dropped, 0)
+    whole = packets + shed + dropped
+    return decoded * shed // whole + max(decoded * dropped // whole - lost, 0) if whole else 0
 
 
 def reasons(decoded: int, undecoded: int, encrypted: int, lost: int, shed: int) -> list[dict[str, Any]]:
     """What takes how many of the 100 points of the grade, most first: reason, points (tenths; they add up to what the grade lacks), bytes.
 
-    `encrypted` and `shed` octets are among the `undecoded` ones: the former cannot be seen by right, for the latter was no room; the rest is not understood.
+    `encrypted` and `shed` octets are among the `undecoded` ones: the former cannot be seen by right, for the latter was no room, in the sensor or before it;
+    the rest is not understood.
     """
     whole = decoded + undecoded + lost
     known = (("lost", lost), ("undecoded", undecoded - encrypted - shed), ("encrypted", encrypted), ("shed", shed))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiooui import OUIManager
 
+DIVIDED: Final = "IEEE Registration Authority"  # a block of addresses in which many small makers have a part each: no maker
 OWN: Final = 2  # bit of the first octet: the address was given by an administrator or a program, not by a maker
 
 
@@ -24,4 +25,4 @@ def _table() -> OUIManager:
 def vendor_of(mac: str) -> str | None:
     """The maker of the card with this MAC address, as text; None where the table has none, or where nobody gave it out."""
     maker = None if int(mac[:2], 16) & OWN else _table().get_vendor(mac)
-    return maker.strip(" ,") or None if maker else None
+    return maker.strip(" ,") or None if maker and maker != DIVIDED else None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import struct
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sensors import pcapng
+from sensors.grading import unkept
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
 from sensors.sources.reader import CaptureSource
-from tests.test_sources import block, enhanced, interface, option, read, section
-from tests.wire import SECOND, START, ethernet
+from tests.test_sources import block, enhanced, interface, option, section
+from tests.test_sources import read as read_all
+from tests.wire import SECOND, START, Talk, ethernet, mbap, read, registers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +52,32 @@ GROWING = (
     TWO + statistics(interface=3) + packet(1) + packet(2, 1) + statistics(interface=5, system=2) + packet(61) + statistics(number=1, system=40)
     + packet(121, 1) + statistics(interface=5, system=3) + statistics(interface=1)
 )  # fmt: skip
+
+
+def test_what_was_dropped_costs_points(tmp_path: Path) -> None:
+    """As if each were a packet like those that came, but for octets that are known to be lost."""
+    talk, file = Talk().open(), io.BytesIO()
+    for number in range(100):
+        talk.ask(mbap(number, read(0, 2)), mbap(number, registers(1, 2)))
+    writer, face = pcapng.Writer(file), pcapng.Interface("eth0", 1, 0)
+    for each in talk.packets:
+        writer.add(pcapng.Packet(each.time, len(each.data), each.data, face))
+    kept = file.getvalue()
+    told: list[tuple[Any, ...]] = []
+    for dropped in (0, len(talk.packets)):
+        path = tmp_path / f"{dropped}.pcapng"
+        path.write_bytes(kept + pcapng.statistics(0, talk.packets[-1].time, len(talk.packets), dropped))
+        (capture,) = find([str(path)])
+        with closing(open_capture(capture)) as source:
+            rows = [row for part in Sensor("observer").listen(source) for row in part.coverage.to_pylist()]
+        told += [(row["grade"], [(each["reason"], each["points"]) for each in json.loads(row["reasons"])]) for row in rows]
+    assert told == [(100.0, []), (50.0, [("shed", 50.0)])]
+
+
+@pytest.mark.parametrize(("lost", "costs"), [(0, 50), (20, 30), (80, 0)])
+def test_what_is_known_to_be_lost_is_not_taken_twice(lost: int, costs: int) -> None:
+    assert unkept(100, packets=10, shed=0, dropped=10, lost=lost) == costs
+    assert unkept(0, packets=0, shed=0, dropped=0, lost=lost) == 0
 
 
 @pytest.mark.parametrize("batch", [1 << 20, 1 << 10, 300])
@@ -91,6 +123,6 @@ def test_names_of_interfaces(tmp_path: Path) -> None:
     (capture,) = find([str(path)])
     source = open_capture(capture)
     assert isinstance(source, CaptureSource)
-    assert read(source) == []
+    assert read_all(source) == []
     source.close()
     assert source.interfaces == ["0", "eth0", "eth0 (2)", "x" * 64, "eth0", "1"]

@@ -16,9 +16,10 @@ from balefire.importing import sheets
 from balefire.importing.addresses import Place, read_address
 from balefire.importing.comparing import Difference, changes, difference
 from balefire.importing.entries import Reading, read_entries
+from balefire.importing.relabelling import Texts
 from balefire.importing.sheets import read_sheet
 from records.errors import UsageError
-from records.plant import ListedAsset, ListedZone, Tag, merged
+from records.plant import ListedAsset, ListedZone, Plant, Tag, merged
 from records.store import open_store
 from tests.cli import DEMO, ROOT, balefire, lines, one
 
@@ -492,6 +493,15 @@ def test_the_readme_shows_what_an_import_says(tmp_path: Path, language: str, rea
     assert one("import", "tags", ROOT / "tests" / "lists" / "tags.csv", *place)["new"] == 3
 
 
+def test_a_network_is_of_one_zone(tmp_path: Path) -> None:
+    """However it is written: of two zones of the very same network one would never hold."""
+    place, list_ = ("--store", tmp_path / "store"), "zone,network,level\nFilters,10.20.1.0/24,1\nAll,10.20.1.7/24,2\nWider,10.20.0.0/16,3\n"
+    balefire("replay", DEMO, *place)
+    done = balefire("import", "zones", written(tmp_path / "z.csv", list_), "--dry-run", *place, "--language", "en")
+    assert "row 2 has the same" in done.output + done.stderr
+    assert one("import", "zones", tmp_path / "z.csv", "--dry-run", "--skip-wrong", *place)["new"] == 2
+
+
 def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> None:
     """First look, then import: the usual order. Then another name, then none."""
     store, place = tmp_path / "store", ("--store", tmp_path / "store")
@@ -501,6 +511,7 @@ def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> 
     assert {name: count > 0 for name, count in told["relabelled"].items()} == {"activity": True, "point": False, "finding": True, "alert": True, "asset": True}
     tagged = one("import", "tags", written(tmp_path / "t.csv", TAGS.replace("PLC-2", OTHER)), *place)["relabelled"]
     assert tagged["activity"] > 0 < tagged["point"]
+    assert any("3号泵转速 (register 40017)" in row["reason"]["en"] and "3号泵转速（" in row["reason"]["zh"] for row in lines("alerts", *place))
     named = lines("activities", *place, "--where", 'destination.asset.name:"Pump <b>" AND destination.asset.zone:Filters')
     assert {row["destination"]["ip"] for row in named} == {PLC}
     assert {tag for row in lines("activities", *place, "--where", "ot.tag.name:*") for tag in row["ot"]["tag"]["name"]} == {"3号泵转速", "Tank level"}
@@ -525,6 +536,31 @@ def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> 
         row["title"] for row in addresses if OTHER not in row["title"]["en"]
     ]
     assert store.exists()
+
+
+@pytest.mark.parametrize(
+    ("tags", "told", "named"),
+    [
+        (
+            [("Pump", None, 16, None)],
+            "asked 10.0.0.5 to write values: register 40017, value 9.",
+            "asked 10.0.0.5 to write values: Pump (register 40017), value 9.",
+        ),
+        ([("Pump", None, 16, None)], "10.0.0.5, registers 40017–40020, register 40017–40018, register 400170", ""),
+        ([("Pump", None, 16, None), ("Fan", 2, 16, None)], "10.0.0.5, register 40017", ""),  # which unit?
+        ([("Pump", None, None, "DB1.DBW4")], "10.0.0.5 wrote db1.dbw4.", "10.0.0.5 wrote Pump (db1.dbw4)."),
+        ([("Pump", None, 16, None)], "10.0.0.5 and 10.0.0.6, register 40017", ""),  # whose?
+        ([("Pump", None, 16, None)], "10.0.0.7, register 40017", ""),
+        ([("register 40017", None, 16, None)], "10.0.0.5, register 40017", "10.0.0.5, register 40017 (register 40017)"),
+        ([("(", None, 16, None)], "10.0.0.5, register 40017 and register 40017", "10.0.0.5, ( (register 40017) and ( (register 40017)"),
+    ],
+)
+def test_places_in_texts_are_called_as_the_tags_say_and_back(tags: list[tuple[str, int | None, int | None, str | None]], told: str, named: str) -> None:
+    each = [Tag(name, "10.0.0.5", unit, None if first is None else "holding_register", first, label) for name, unit, first, label in tags]
+    none, some = Plant(), Plant(tags=[*each, Tag("Other", "10.0.0.6", None, "coil", 1)])
+    assert Texts(none, some).text(told, "en") == (named or told)
+    assert Texts(some, none).text(named or told, "en") == told
+    assert Texts(some, some).text(named or told, "en") == (named or told)
 
 
 def test_while_another_writes_what_is_stored_keeps_its_names(tmp_path: Path) -> None:

@@ -197,6 +197,11 @@ def test_a_lease_joins_and_names() -> None:
     assert client.vendor == vendor_of(MAC.hex(":")) == "Siemens AG"
 
 
+@pytest.mark.parametrize("mac", ["70:b3:d5:00:00:01", "00:50:c2:00:00:01", "8c:1f:64:11:22:33", "28:36:38:11:22:33", "40:d8:55:11:22:33"])
+def test_who_only_divides_a_block_of_addresses_is_no_maker(mac: str) -> None:
+    assert vendor_of(mac) is None
+
+
 def test_groups_are_no_assets() -> None:
     seen = watch([Packet(ethernet(ipv4(udp(REQUEST, 40000, 502), HMI, target, 17), HMI, target)) for target in ("255.255.255.255", "224.0.1.1")])
     assert [asset.name for asset in seen.assets] == [HMI]

@@ -65,7 +65,7 @@ HEADINGS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "tags": {
         "name": ("tag", "tag name", "symbol", "point", "位号", "名称", "变量名", "点名"),
         "device": ("plc", "controller", "station", "ip", "host", "设备", "控制器", "站"),
-        "unit": ("unit id", "slave", "slave id", "common address", "asdu", "单元", "站地址", "从站"),
+        "unit": ("unit id", "slave", "slave id", "common address", "asdu", "单元", "单元号", "站地址", "站号", "从站", "从站号", "从站地址"),
         "address": ("register", "reference", "data address", "ioa", "offset", "地址", "寄存器", "寄存器地址"),
         "measure": ("engineering unit", "eu", "units", "uom", "工程单位", "单位"),
         "range": ("measuring range", "span", "量程", "测量范围"),
@@ -355,6 +355,8 @@ def _refuse_twice(row: _Row, entry: Entry, taken: dict[str, int]) -> None:
     keys = [("name", entry.key)]
     if isinstance(entry, ListedAsset):
         keys += [("addresses", address) for address in entry.addresses]
+    if isinstance(entry, ListedZone):
+        keys += [("members", str(ip_network(member, strict=False))) for member in entry.members]
     for name, key in keys:
         if key in taken:
             row.fault("address" if isinstance(entry, Tag) else name, "twice", other=taken[key])

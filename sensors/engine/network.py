@@ -16,6 +16,7 @@ UDP: Final = 17
 SYN: Final = 2  # of the flags of TCP
 LINK: Final = 48  # family of a row with a MAC address: of who speaks no IP
 UNUSED: Final = 0  # family of a row without an address
+RESERVE: Final = 8  # rows of hosts that are left for the addresses of one packet, so that none is met by a full table before room is made
 UNKNOWN_SUM: Final = -1  # not to be checked
 BELIEVED: Final = 16  # segments in a row that are no stray ones: their sender runs another system now
 
@@ -40,12 +41,15 @@ def _host(family: int, a: int, b: int, c: int, d: int, hosts: Any, index: Any, c
     number = clock.free_host
     if number >= 0:
         clock.free_host = hosts[number].a
+        clock.spare -= 1
     elif clock.hosts < len(hosts):
         number = clock.hosts
         clock.hosts = number + 1
     else:
         clock.crowded = 1
         return -1
+    if len(hosts) - clock.hosts + clock.spare < min(RESERVE, len(hosts) >> 3):
+        clock.crowded = 1
     host = hosts[number]
     host.family, host.a, host.b, host.c, host.d = family, a, b, c, d
     host.role = host.right = host.wrong = host.hops = 0
@@ -62,6 +66,7 @@ def forget_hosts(gone: Any, hosts: Any, index: Any, clocks: Any) -> None:
         host = hosts[gone[k]]
         host.family, host.a = UNUSED, clock.free_host
         clock.free_host = gone[k]
+    clock.spare += len(gone)
     fill(index, -1)
     last = len(index) - 1
     for number in range(clock.hosts):

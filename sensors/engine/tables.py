@@ -64,8 +64,9 @@ REPEAT: Final = _record(  # short datagram conversations of two hosts: datagrams
 HALF: Final = _record(  # conversations with one direction only, by the server; framing: of datagrams, else -1
     framing="i8", place="i8", family="i8", a="i8", b="i8", c="i8", d="i8", requests_only="i8", answers_only="i8",
 )
-CLOCK: Final = _record(  # first and last: times as they are; crowded: an address found no row; patience: when room is looked for again
-    now="i8", suspects="i8", hosts="i8", free_host="i8", crowded="i8", patience="i8", first="i8", last="i8",
+# first and last: times as they are; spare: rows of hosts that are free again; crowded: few are left, or none; patience: when room is looked for again
+CLOCK: Final = _record(
+    now="i8", suspects="i8", hosts="i8", free_host="i8", spare="i8", crowded="i8", patience="i8", first="i8", last="i8",
 )
 FLOW: Final = _record(  # one direction of a connection
     source="i4", target="i4", source_port="i4", target_port="i4", realm="i8", transport="i4",
