@@ -107,8 +107,8 @@ def checks_left(where: str) -> Iterator[Check]:
 
 def _place_checks(place: Path) -> Iterator[Check]:
     segments, octets = waiting(place)
-    share = {"percent": round(100 * held(place) / LIMIT), "limit": LIMIT >> 20}
-    yield Check("spool", not segments, {"count": segments, "mib": -(-octets >> 20), "path": place} | share)
+    values: dict[str, object] = {"count": segments, "mib": -(-octets >> 20), "path": place, "percent": round(100 * held(place) / LIMIT), "limit": LIMIT >> 20}
+    yield Check("spool", not segments, values)
     aside, letters = corrupt(place), _letters(place)
     yield Check("corrupt", not aside, {"count": len(aside), "mib": -(-sum(path.stat().st_size for path in aside) >> 20), "path": place})
     yield Check("dead_letters", not letters.count(), {"count": letters.count(), "path": letters.path})

@@ -66,8 +66,8 @@ class Presence:
     def closed(self) -> list[str]:
         """The indices of this store that somebody has closed."""
         # not by a wildcard for those that are open: a server with roles takes it for the alias, too, which leads to all
-        client, metadata = self._cluster.client.cluster, {"metric": "metadata", "filter_path": "metadata.indices.*.state"}
-        told = self._cluster.ask(lambda: client.state(index=self._names.of("*"), expand_wildcards=["open", "closed"], **metadata)).body
+        asked: dict[str, Any] = {"metric": "metadata", "filter_path": "metadata.indices.*.state", "expand_wildcards": ["open", "closed"]}
+        told = self._cluster.ask(lambda: self._cluster.client.cluster.state(index=self._names.of("*"), **asked)).body
         states: dict[str, dict[str, str]] = told.get("metadata", {}).get("indices", {})
         return sorted(index for index, body in states.items() if body["state"] == "close" and self._names.owns(index))
 
