@@ -135,7 +135,9 @@ def test_a_store_keeps_its_period_and_a_path_is_no_name(elasticsearch: Elasticse
     where = elasticsearch.emptied("battery")
     failing(lambda: _made(where, "day"), "store.period", "--period day", "balefire store copy", where)
     for period in (None, "month"):
-        _made(where, period).close()
+        made = _made(where, period)
+        made.check_rights()  # a server that knows no users is not able to say
+        made.close()
     for path in ("plant-7", "battery-ledger"):  # the second is an index
         failing(lambda path=path: open_store(f"{elasticsearch.url}/{path}"), "elastic.path", f"{elasticsearch.url}#{path}")
 
