@@ -28,6 +28,7 @@ demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
 
 test: $(VENV)/development.stamp
+	@$(BIN)/python deploy/elasticsearch/server.py --fetch || echo "no Elasticsearch to be had: its tests are skipped" >&2
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 lint: $(VENV)/development.stamp

@@ -77,6 +77,7 @@ def made(store: Store, settings: Settings, where: str, period: Period, site: str
     """The document of a period, kept."""
     from reports.summary import document
 
-    told = document(store, period, site)
-    kept(settings, where).keep(told)
+    reports = kept(settings, where)
+    told = document(store, period, site, reports.of)
+    reports.keep(told)
     return told

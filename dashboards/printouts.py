@@ -38,8 +38,9 @@ def period(kind: str, which: str) -> Period:
 def make(kind: str, which: str, site: str) -> str:
     """Make a report of a site, or of all, and keep it; its identity. Raises DeniedError, BalefireError."""
     demand("report")
-    told = document(opened(), period(kind, which), site or None)
-    kept().keep(told)
+    reports = kept()
+    told = document(opened(), period(kind, which), site or None, reports.of)
+    reports.keep(told)
     return str(told["id"])
 
 

@@ -192,7 +192,7 @@ FINDING: Final = Table("finding", "time", (
 ALERT: Final = Table("alert", "last", (
     Field("id", "keyword", "identity", "标识"),
     Field("key", "keyword", "key of its findings", "归并键"),
-    Field("status", "keyword", "open: new; acknowledged, in_progress, closed", "open（新）、acknowledged（已确认）、in_progress（处理中）、closed（已关闭）"),
+    Field("status", "keyword", "open: new; acknowledged, in_progress, closed", "open（新）、acknowledged（已受理）、in_progress（处理中）、closed（已关闭）"),
     Field("severity", "long", "highest severity of its findings", "最高严重度"),
     Field("title.en", "text", "title in English", "英文标题"),
     Field("title.zh", "text", "title in Chinese", "中文标题"),

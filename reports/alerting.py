@@ -100,6 +100,7 @@ def concerns(alerts: Alerts, assets: Mapping[str, Row]) -> list[Concern]:
 def told(alerts: Alerts, span: Span, assets: Mapping[str, Row], steps: Sequence[Span]) -> Row:
     """The part of a report about them."""
     found = alerts.raised
+    techniques = _techniques(found)
     fresh = [each for each in found if span.since <= each.row["first"] < span.until]
     return {
         "total": len(found),
@@ -110,7 +111,8 @@ def told(alerts: Alerts, span: Span, assets: Mapping[str, Row], steps: Sequence[
         "severity": [_level(level, found, fresh) for level in LEVELS],
         "status": {name: sum(each.row["status"] == name for each in found) for name in STATUSES},
         "verdict": {name: sum(each.verdict == name for each in found) for name in VERDICTS} | {"none": sum(each.verdict is None for each in found)},
-        "techniques": _techniques(found),
+        "techniques": techniques[:TECHNIQUES],
+        "technique_count": len(techniques),
         "without_technique": sum(not each.row["techniques"] for each in found),
         "roles": _roles(found, assets),
         "worst": [_one(each, assets) for each in found[:WORST]],
@@ -140,7 +142,7 @@ def _techniques(found: list[Raised]) -> list[Row]:
     for each in found:
         for name in set(each.row["techniques"] or ()):
             groups.setdefault(name, []).append(each)
-    return [{"technique": name, "alerts": len(of), "gravest": max(each.severity for each in of)} for name, of in _grouped(groups)[:TECHNIQUES]]
+    return [{"technique": name, "alerts": len(of), "gravest": max(each.severity for each in of)} for name, of in _grouped(groups)]
 
 
 def _roles(found: list[Raised], assets: Mapping[str, Row]) -> list[Row]:

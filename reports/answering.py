@@ -81,7 +81,15 @@ def changes(source: Source, span: Span, alerts: Alerts) -> Row:
     listed = [_entry(row) for row in source.rows("audit", query, LISTED)]
     total = sum(int(row["total"]) for row in counts)
     by = sorted(({"table": row["table"], "action": row["action"], "count": int(row["total"])} for row in counts), key=lambda row: (row["table"], row["action"]))
-    return {"total": total, "by": by, "listed": listed[::-1], "versions": _versions(source, span), "suppressions": _suppressions(source, span, alerts)}
+    hiding = _suppressions(source, span, alerts)
+    return {
+        "total": total,
+        "by": by,
+        "listed": listed[::-1],
+        "versions": _versions(source, span),
+        "suppressions": hiding[:LISTED],
+        "suppression_count": len(hiding),
+    }
 
 
 def _entry(row: Row) -> Row:
@@ -140,4 +148,4 @@ def _suppressions(source: Source, span: Span, alerts: Alerts) -> list[Row]:
             anchor = next((str(values[0]) for name in ANCHORS if (values := each.where.get(name))), "")
             words = {"id": each.id, "rule": anchor, "owner": each.owner, "reason": each.reason[:TEXT]}
             told.append({**words, "since": iso(each.since), "until": iso(ends), "hidden": hidden})
-    return sorted(told, key=lambda row: (-row["hidden"], row["id"]))[:LISTED]
+    return sorted(told, key=lambda row: (-row["hidden"], row["id"]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from detectors.lifecycle import STATUSES, VERDICTS
 from records.formats import number
 from reports.blocks import Cell, Section, Table
+from reports.front import gone
 from reports.words import DASH
 from sensors.blindness import reason_words
 
@@ -36,11 +37,16 @@ def _table(words: Words, name: str, columns: tuple[str, ...], rows: list[list[Ce
     return Table(words.say(f"table.{name}.title"), [words.say(f"table.{name}.{column}") for column in columns], rows, note, words.say(f"table.{name}.empty"))
 
 
+def _joined(*notes: str) -> str:
+    return " · ".join(filter(None, notes))
+
+
 def alerts(told: Mapping[str, Any], words: Words) -> Section:
     """By severity, status, verdict; the gravest; by technique and by role."""
     found: Row = told["alerts"]
     total = found["total"]
-    text = words.say("alerts.text", total=number(total), new=number(found["new"]), findings=number(found["findings"]), hidden=number(found["hidden"]))
+    counts = {name: number(found[name]) for name in ("total", "new", "findings", "hidden")}
+    text = words.say("alerts.text", whole=number(found["findings"] + found["hidden"]), **counts)
     texts = [text] if found["complete"] else [text, words.say("alerts.cut", count=number(total))]
     levels = [
         [
@@ -95,7 +101,8 @@ def _techniques(found: Row, words: Words) -> Table:
     ]
     if found["without_technique"]:
         rows.append([Cell(words.say("table.techniques.without"), None, "muted"), words.of(found["without_technique"], found["total"]), Cell("")])
-    return _table(words, "techniques", ("technique", "alerts", "gravest"), rows, words.say("table.techniques.note"))
+    cut = words.cut(len(found["techniques"]), found.get("technique_count", 0))  # reports of before do not tell how many there are
+    return _table(words, "techniques", ("technique", "alerts", "gravest"), rows, _joined(words.say("table.techniques.note"), cut))
 
 
 def _roles(found: Row, words: Words) -> Table:
@@ -149,12 +156,12 @@ def coverage(told: Mapping[str, Any], words: Words) -> Section:
             words.of(each["seen_minutes"], each["minutes"]),
             words.share_cell(each["seen_minutes"] * 10_000 // max(1, each["minutes"]) / 100),
             words.share_cell(each["grade"]),
-            words.number(each["packets"]),
+            words.of(each["packets"], found["packets"]),
             words.of(each["dropped"], each["packets"] + each["dropped"]),
         ]
         for each in found["places"]
     ]
-    table = _table(words, "places", ("place", "minutes", "time", "grade", "packets", "dropped"), rows)
+    table = _table(words, "places", ("place", "minutes", "time", "grade", "packets", "dropped"), rows, words.cut(len(rows), found.get("place_count", 0)))
     return Section("coverage", words.say("coverage_section.title"), words.say("coverage_section.note"), [table], texts=texts)
 
 
@@ -174,7 +181,7 @@ def unseen(told: Mapping[str, Any], words: Words) -> Section:
         words.say("unseen.title"),
         words.say("unseen.note"),
         tables,
-        texts=[*(words.say("unseen.silent", sensor=name) for name in found["silent"]), words.say("unseen.wire")],
+        texts=[*gone(told, words), *(words.say("unseen.silent", sensor=name) for name in found["silent"]), words.say("unseen.wire")],
     )
 
 
@@ -194,7 +201,13 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     tables = [
         _table(words, "exposure", ("what", "count"), rows),
         _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.shown(len(new), found["new"])),
-        _table(words, "internet", ("inside", "way", "outside", "operations"), pairs, words.say("table.internet.note")),
+        _table(
+            words,
+            "internet",
+            ("inside", "way", "outside", "operations"),
+            pairs,
+            _joined(words.say("table.internet.note"), words.cut(len(pairs), internet["pairs"])),
+        ),
         _table(words, "remote", ("protocol", "port", "bytes"), access, words.say("table.remote.note")),
         _table(words, "kinds", ("role", "assets"), kinds),
     ]
@@ -225,8 +238,8 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
     texts += [words.say("data.faulty", files=", ".join(rules["faulty"]))] if rules["faulty"] else []
     counts = {name: number(found[name]) for name in ("operations", "looked_at", "classed", "zoned", "leaving")}
     texts.append(words.say("data.text" if found["zoned"] else "data.no_zones", grade=words.share(told["coverage"]["grade"]), **counts))
-    gravest = sum(each["leaving"] for each in found["by_class"] if each["level"] == 3)
-    texts += [words.say("data.gravest", count=number(gravest))] if gravest else []
+    gravest, whole = (sum(each[name] for each in found["by_class"] if each["level"] == 3) for name in ("leaving", "zoned"))
+    texts += [words.say("data.gravest", count=number(gravest), whole=number(whole))] if gravest else []
     classes = [
         [
             Cell(words.data_class(each)),
@@ -280,7 +293,7 @@ def changes(told: Mapping[str, Any], words: Words) -> Section:
     shown = words.shown(len(listed), found["total"])
     tables = [
         _table(words, "versions", ("since", "version", "files", "added", "changed", "removed", "named"), versions),
-        _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding),
+        _table(words, "hiding", ("rule", "reason", "owner", "until", "hidden"), hiding, words.cut(len(hiding), found.get("suppression_count", 0))),
         _table(words, "changed", ("time", "by", "action", "what", "note"), listed, shown),
     ]
     return Section("changes", words.say("changes.title"), words.say("changes.note"), tables)
@@ -314,7 +327,9 @@ def sites(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in told["sites"]
     ]
-    table = _table(words, "sites_table", ("site", "index", "interval", "alerts", "assets", "time", "grade"), rows)
+    table = _table(
+        words, "sites_table", ("site", "index", "interval", "alerts", "assets", "time", "grade"), rows, words.cut(len(rows), told.get("site_count", 0))
+    )
     return Section("sites", words.say("sites.title"), words.say("sites.note"), [table])
 
 

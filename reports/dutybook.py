@@ -244,9 +244,7 @@ class _File:
 @cache
 def incident_classes() -> dict[str, tuple[Text, tuple[str, ...]]]:
     """The sub-classes of GB/T 20986-2023 by code: their names, and the effects and techniques that suggest them. The codes are a vendor's spelling."""
-    import yaml
-
-    told: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "gbt20986.yml").read_text("utf-8"))
+    told = _standard()
     return {code: (Text(each["en"], each["zh"]), tuple(each.get("by", ()))) for code, each in told["classes"].items()}
 
 
@@ -259,7 +257,17 @@ def class_named(code: str, language: str) -> str:
 @cache
 def triggers() -> dict[str, dict[str, int | float]]:
     """What makes an incident of each level, by fact (minutes, people, records, yuan, share in percent): the least that does."""
+    return _standard()["triggers"]
+
+
+def gravest_class(marks: set[str]) -> str:
+    """The gravest class that these techniques (as v18 calls them) and effects suggest; of none, other."""
+    known = incident_classes()
+    return next((code for code in _standard()["gravest"] if marks & set(known[code][1])), "OTH")
+
+
+@cache
+def _standard() -> dict[str, Any]:
     import yaml
 
-    told: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "gbt20986.yml").read_text("utf-8"))
-    return told["triggers"]
+    return yaml.safe_load((Path(__file__).parent / "gbt20986.yml").read_text("utf-8"))

@@ -28,7 +28,7 @@ HOURS: Final = frozenset({"silent", "absent"})  # blind spots of whole hours: wh
 def sentence(told: Mapping[str, Any], words: Words) -> str:
     """How things stood, in one sentence: the gravest that nobody settled, or that there is none; never that all is well."""
     if not told["recorded"]:
-        return words.say("sentence.nothing")
+        return words.say("sentence.gone" if told.get("kept_from") else "sentence.nothing")
     levels: dict[str, Row] = {each["level"]: each for each in told["alerts"]["severity"]}
     undecided, confirmed = (sum(levels[name][state] for name in GRAVE) for state in ("undecided", "true"))
     worst = next((each for each in told["alerts"]["worst"] if each["verdict"] in {None, "true"}), None)
@@ -44,7 +44,7 @@ def sentence(told: Mapping[str, Any], words: Words) -> str:
 def beside(told: Mapping[str, Any], words: Words) -> str:
     """The coverage that the sentence holds for."""
     if not told["recorded"]:
-        return words.say("sentence.beside_nothing")
+        return words.say("sentence.beside_gone" if told.get("kept_from") else "sentence.beside_nothing")
     coverage: Row = told["coverage"]
     return words.say("sentence.beside", time=words.share(coverage["time_share"]), grade=words.share(coverage["grade"]))
 
@@ -56,7 +56,7 @@ def place(told: Mapping[str, Any], words: Words) -> str:
     if not told["recorded"]:
         return words.say("place.all")
     names = [str(each["site"]) for each in told["sites"]]
-    return names[0] if len(names) == 1 else words.count("place.sites", len(names)) if names else words.say("place.none")
+    return names[0] if len(names) == 1 else words.count("place.sites", told.get("site_count", len(names))) if names else words.say("place.none")
 
 
 def when(told: Mapping[str, Any], words: Words) -> str:
@@ -77,7 +77,7 @@ def front(told: Mapping[str, Any], words: Words) -> Front:
         title=words.say(f"title.{told['period']}"),
         place=place(told, words),
         when=when(told, words),
-        note="" if told["whole"] else words.say("not_over", until=words.moment(told["until"])),
+        note=note(told, words),
         level=level,
         tag=f"{GLYPHS[level]} {words.say(f'tag.{level}')}" if index else words.say("tag.unknown"),
         sentence=sentence(told, words),
@@ -96,6 +96,14 @@ def front(told: Mapping[str, Any], words: Words) -> Front:
         unseen_title=words.say("unseen.front"),
         unseen=unseen(told, words),
     )
+
+
+def note(told: Mapping[str, Any], words: Words) -> str:
+    """Why the period is not told whole."""
+    until = words.moment(told["until"])
+    if kept_from := told.get("kept_from"):  # only where rows were deleted
+        return words.say("partly_kept", kept_from=words.moment(kept_from), until=until) if told["recorded"] else ""
+    return "" if told["whole"] else words.say("not_over", until=until)
 
 
 def _level_words(words: Words) -> dict[str, str]:
@@ -120,7 +128,9 @@ def _bars(index: Row, words: Words) -> list[Bar]:
 
 
 def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
-    """Five numbers, each with what it is out of; where nothing was recorded the time alone, for noughts would say that nothing was wrong."""
+    """Five numbers, each with what it is out of; where nothing was recorded the time alone, for noughts would say that nothing was wrong; where it is no longer
+    kept, not even that.
+    """
     alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
     grave = [each for each in alerts["severity"] if each["level"] in GRAVE]
     total, unanswered = (sum(each[name] for each in grave) for name in ("total", "unanswered"))
@@ -128,7 +138,7 @@ def _facts(told: Mapping[str, Any], words: Words) -> list[Fact]:
     time = words.count("fact.of_time", coverage["sensors"], whole=_minutes(coverage["minutes"], words))
     seen = Fact(words.share(coverage["time_share"]), time, said("fact.time"))
     if not told["recorded"]:
-        return [seen]
+        return [] if told.get("kept_from") else [seen]
     return [
         Fact(number(total), said("fact.of_alerts", whole=number(alerts["total"])), said("fact.grave")),
         Fact(number(unanswered), said("fact.of_grave", whole=number(total)), said("fact.unanswered")),
@@ -147,18 +157,32 @@ def _payload(coverage: Row, words: Words) -> str:
 
 
 def compared(told: Mapping[str, Any], words: Words) -> Table:
-    """This period beside the one before and that of a year ago; where nothing was recorded, it says so."""
-    alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
-    now: Row = {
-        "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "assets": assets["assets"],
-        "grave": sum(each["total"] for each in alerts["severity"] if each["level"] in GRAVE), "new_assets": assets["new"], "grade": coverage["grade"],
-        "time_share": coverage["time_share"], "answers": told["answers"],
-    }  # fmt: skip
-    columns: list[Row] = [now, told["before"], told["last_year"]]
+    """This period beside the one before and that of a year ago; where nothing was recorded, or is kept no more, it says so."""
+    columns: list[Row] = [figures(told) | {name: told[name] for name in ("kept_from",) if name in told}, told["before"], told["last_year"]]
     names = ("index", "interval", "alerts", "assets", "answers", "time_share", "grade")
     rows = [[Cell(words.say(f"compared.{name}")), *(_figure(name, each, words) for each in columns)] for name in names]
     head = ["", words.say("compared.now"), *(_column(name, told[name], words) for name in ("before", "last_year"))]
-    return Table(words.say("compared.title"), head, rows)
+    notes = [text for name in ("before", "last_year") if (text := _origin(told[name], _column(name, told[name], words), words))]
+    return Table(words.say("compared.title"), head, rows, " ".join(notes))
+
+
+def figures(told: Mapping[str, Any]) -> Row:
+    """What a report comes to, as another is compared with it."""
+    alerts, coverage, assets = told["alerts"], told["coverage"], told["assets"]
+    return {
+        "recorded": told["recorded"], "index": told["index"], "alerts": alerts["total"], "assets": assets["assets"],
+        "grave": sum(each["total"] for each in alerts["severity"] if each["level"] in GRAVE), "findings": alerts["findings"],
+        "new_assets": assets["new"], "grade": coverage["grade"], "time_share": coverage["time_share"], "answers": told["answers"],
+    }  # fmt: skip
+
+
+def _origin(other: Row, column: str, words: Words) -> str:
+    """From where the figures of a period are of which rows were deleted; nothing of one that is kept."""
+    if report := other.get("report"):
+        return words.say("compared.report", column=column, report=report)
+    if other["recorded"] and (kept_from := other.get("kept_from")):
+        return words.say("compared.partly", column=column, kept_from=words.moment(kept_from))
+    return ""
 
 
 def _column(name: str, other: Row, words: Words) -> str:
@@ -168,7 +192,7 @@ def _column(name: str, other: Row, words: Words) -> str:
 def _figure(name: str, each: Row, words: Words) -> Cell:
     """One cell; no data is said, not drawn as nought."""
     if not each["recorded"]:
-        return Cell(words.say("no_data"), None, "number")
+        return Cell(words.say("not_kept" if each.get("kept_from") else "no_data"), None, "number")
     index: Row = each["index"]
     match name:
         case "index":
@@ -202,9 +226,9 @@ def _chart(told: Mapping[str, Any], words: Words) -> str:
 def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
     """The longest silences and the worst blind spots, first; there is always something that is not on the wire."""
     if not told["recorded"]:
-        return [words.say("unseen.nothing")]
+        return [words.say("unseen.gone" if told.get("kept_from") else "unseen.nothing")]
     found: Row = told["unseen"]
-    lines: list[str] = []
+    lines = gone(told, words)
     if found["gap_count"]:
         longest: Row = found["gaps"][0]
         lines.append(
@@ -219,7 +243,13 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
         lines.append(words.count("unseen.disabled", len(disabled), rules=", ".join(names)))
     spots = sorted(found["spots"], key=lambda spot: spot["spot"] not in HOURS)
     lines += [str(spot[words.language]["what"]) for spot in spots[: max(0, SPOTS - len(lines))]]
-    more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) + bool(disabled) - len(lines)
+    more = found["spot_count"] + len(found["silent"]) + bool(found["gap_count"]) + bool(disabled) + len(gone(told, words)) - len(lines)
     if more > 0:
         lines.append(words.say("unseen.more", count=number(more)))
     return [*lines, words.say("unseen.wire")]
+
+
+def gone(told: Mapping[str, Any], words: Words) -> list[str]:
+    """The part of a period of which rows were deleted: what was seen in it, nobody knows any more."""
+    kept_from = told.get("kept_from")
+    return [words.say("unseen.partly_gone", since=words.minute(told["since"]), until=words.minute(kept_from))] if kept_from else []

@@ -4,6 +4,7 @@ was changed since shows.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import platformdirs
 
 from records.errors import StoreError, UsageError
+from records.nesting import iso
 from reports import canonical
 from reports.printing import MissingError, rendered
 from reports.summary import identity
@@ -23,11 +25,13 @@ from reports.summary import identity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from reports.periods import Period
+
 Row = dict[str, Any]
 NAME: Final = re.compile(r"(?:daily|weekly|monthly|quarterly)-\d{4}-\d\d-\d\d-[0-9a-f]{12}")
 MOST: Final = 2_000  # reports that a list looks at, the newest by name
 LARGEST: Final = 16 << 20
-HEAD: Final = ("id", "period", "site", "zone", "since", "until", "since_local", "until_local", "whole", "recorded")
+HEAD: Final = ("id", "period", "site", "zone", "since", "until", "since_local", "until_local", "whole", "kept_from", "recorded")
 
 
 def place(store: str, directory: str = "") -> Path:
@@ -67,18 +71,28 @@ class Kept:
                 found.append(dict.fromkeys(HEAD) | unknown | {"problem": error})
                 continue
             index: Row = told["index"] or {}
-            found.append({field: told[field] for field in HEAD} | {"index": index.get("value"), "level": index.get("level"), "problem": None})
+            found.append({field: told.get(field) for field in HEAD} | {"index": index.get("value"), "level": index.get("level"), "problem": None})
         return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["id"]), reverse=True)
+
+    def of(self, period: Period, site: str | None) -> Row | None:
+        """The report that was made of a period, of a site or of all, while the store held all of it: of several the last, one that knew of records first."""
+        found: list[Row] = []
+        for name in self._names(f"{period.kind}-{period.first}-"):
+            with contextlib.suppress(StoreError):  # one that was changed counts for nothing; the list of reports says so
+                found.append(self._read(name))
+        about = {"since": iso(period.since), "until": iso(period.until), "site": site}
+        fitting = [told for told in found if "kept_from" not in told and all(told[field] == value for field, value in about.items())]
+        return max(fitting, key=lambda told: (told["recorded"], told["made_from"]["newest"], told["made_from"]["decisions"], told["id"]), default=None)
 
     def files(self, name: str) -> list[Path]:
         """The files of a report."""
         folder = self.folder / name
         return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")) if NAME.fullmatch(name) and folder.is_dir() else []
 
-    def _names(self) -> list[str]:
+    def _names(self, start: str = "") -> list[str]:
         try:
             with os.scandir(self.folder) as entries:
-                names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
+                names = [entry.name for entry in entries if entry.name.startswith(start) and NAME.fullmatch(entry.name)]
         except FileNotFoundError:
             return []
         except OSError as error:

@@ -228,10 +228,12 @@ class Ledger:
             return entry
 
     def _turn(self, key: Key, kind: str, document: dict[str, Any]) -> None:
-        """Raises UsageError where it is another key's turn. The first key of all, or after a revocation, is made by itself."""
+        """Raises UsageError where it is another key's turn. The first key of all, or after a revocation, is made by itself; one in
+        its turn may say the same of itself, so that it has signed.
+        """
         turn = self.signer()
         begins = kind == "key" and document.get("action") == "make"
-        if (turn is None) != begins or (turn is not None and turn != key.public):
+        if not begins if turn is None else turn != key.public or (begins and document.get("key") != turn):
             raise UsageError("ledger.turn" if turn else "ledger.no_key", public=(turn or "")[:16])
 
     def _kept(self, number: int, files: Sequence[Path]) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Tells people of alerts (apprise: mail, WeCom, DingTalk, Feishu, Teams, syslog …), so that nobody is woken or flooded without need.
 
 An alert is told once, and again where it became graver. In quiet hours only what is grave enough is told at once; the rest waits for their end and comes as
-one digest. Past so many messages an hour what comes is gathered, too, but for what is that grave: nothing is dropped. What did not go out is told with the
-next look; so a message may come twice where a service took it and did not say so: an alert that nobody heard of is worse.
+one digest. Past so many messages an hour what comes is gathered, too, but for what is that grave: nothing is dropped. What did not go out is tried
+again with growing pauses, an hour at most; so a message may come twice where a service took it and did not say so: an alert that nobody heard of is worse.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from records.search import parse
 from records.store.columns import flat
 from records.visible import clean
 from records.wording import say
+from reports.deliver import PAUSES_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
 
 LISTED: Final = 20  # alerts that a digest names; the rest is counted
 HOUR_S: Final = 3600.0
+PAUSES: Final = [pause for pause in PAUSES_S if pause <= HOUR_S]  # after each try that failed, the last again and again: a target is never given up
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS told (alert TEXT, target TEXT, severity INTEGER NOT NULL, time REAL NOT NULL, PRIMARY KEY (alert, target))",
     "CREATE TABLE IF NOT EXISTS message (target TEXT NOT NULL, time REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS failing (target TEXT PRIMARY KEY, tries INTEGER NOT NULL, due REAL NOT NULL)",
 )
 
 
@@ -72,7 +75,7 @@ class Notifier:
                 database.execute(table)
 
     def look(self, store: Store, now: float) -> dict[str, int]:
-        """Tell what is to be told now, as one message to each target; of how many alerts each was told, -1 where it did not go out."""
+        """Tell what is to be told now, as one message to each target; of how many alerts each was told, -1 where it did not go out or waits to be tried."""
         where = parse(f"status:open AND severity:>={self._wish.least}", ALERT)
         rows = flat(ALERT, store.read("alert", Query(where=where, sort="-severity", limit=10_000)))
         return {name: self._tell(name, rows, now) for name in self._targets}
@@ -88,8 +91,15 @@ class Notifier:
             told = new if not self._wish.is_quiet(now) and (urgent or sent < self._wish.hourly) else urgent
             if not told:
                 return 0
-            if not self._targets[target](*message(told, self._language)):
+            tries, due = database.execute("SELECT tries, due FROM failing WHERE target = ?", (target,)).fetchone() or (0, now)
+            if now < due:
                 return -1
+            if not self._targets[target](*message(told, self._language)):
+                again = now + PAUSES[min(tries, len(PAUSES) - 1)]
+                database.execute("INSERT OR REPLACE INTO failing VALUES (?,?,?)", (target, tries + 1, again))
+                database.execute("COMMIT")
+                return -1
+            database.execute("DELETE FROM failing WHERE target = ?", (target,))
             database.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", [(row["id"], target, row["severity"], now) for row in told])
             database.execute("INSERT INTO message VALUES (?,?)", (target, now))
             database.execute("COMMIT")

@@ -12,14 +12,16 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, TransitionError, name
+from detectors.rulebook.techniques import as_before
 from records.errors import UsageError
 from records.formats import duration
 from records.model import Text
 from records.nesting import iso
+from records.query import Query
 from records.store.contract import Change
 from records.store.decisions import ITSELF
 from records.wording import LANGUAGES, say
-from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, class_named, duties, duty_of, incident_classes, triggers
+from reports.dutybook import AT_ONCE, LEVELS, OPERATORS, Duty, class_named, duties, duty_of, gravest_class, incident_classes, triggers
 from reports.everything import every_row
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ Row = dict[str, Any]
 ACTING: Final = frozenset({"T0843", "T0836", "T0855", "T0858", "T0816", "T0831", "T0835", "T0857", "T0889", "T0809", "T0839"})  # techniques that act on a plant
 SAFETY: Final = "safety_controller"
 FACTS: Final = ("outage", "function", "people", "city", "province", "records", "loss")
+LOOKED_AT: Final = 1_000  # findings of an alert
 CASE: Final = 12  # digits by which an agency knows an incident
 
 
@@ -131,8 +134,10 @@ def ungraded(store: Store) -> dict[str, tuple[int, str]]:
     return {alert: told for alert, told in found.items() if alert in there}
 
 
-def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float]) -> Suggestion:
-    """A level by what the law's thresholds say of the `facts` that are known, and by what the alert shows; a class by its techniques."""
+def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float], effects: Iterable[str] = ()) -> Suggestion:
+    """A level by what the law's thresholds say of the `facts` that are known, and by what the alert shows; a class, the gravest, by its techniques and the
+    effects of its findings.
+    """
     reasons: list[Text] = []
     level = "general"
     for each, least in triggers().items():
@@ -140,16 +145,15 @@ def suggest(alert: Row, assets: Sequence[Row], facts: Mapping[str, float]) -> Su
             if facts.get(fact, -1) >= bound:
                 level = each if LEVELS.index(each) > LEVELS.index(level) else level
                 reasons.append(_why("fact", fact=fact, value=f"{facts[fact]:,.0f}", bound=f"{bound:,}", level=each))
-    acting = sorted(ACTING & set(alert["techniques"] or ()))
+    techniques = alert["techniques"] or ()
+    acting = sorted(name for name in techniques if ACTING & as_before([name]))
     critical = [str(each["name"]) for each in assets if each.get("criticality") == "critical" or each.get("role") == SAFETY]
     if acting and critical:
         level = level if level != "general" else "considerable"
         reasons.append(_why("acting", techniques=", ".join(acting), assets=", ".join(critical[:4])))
     if not reasons:
         reasons.append(_why("nothing"))
-    marks = set(alert["techniques"] or ())
-    code = next((code for code, (_title, by) in incident_classes().items() if marks & set(by)), "OTH")
-    return Suggestion(level, code, tuple(reasons))
+    return Suggestion(level, gravest_class(as_before(techniques) | set(effects)), tuple(reasons))
 
 
 def _why(key: str, **values: object) -> Text:
@@ -159,9 +163,10 @@ def _why(key: str, **values: object) -> Text:
 
 def suggested(store: Store, alert: str, facts: Mapping[str, float] | None = None) -> Suggestion:
     """What is suggested for a stored alert."""
-    row = store.get("alert", alert) or {"techniques": [], "assets": []}
+    row = store.get("alert", alert) or {"techniques": [], "assets": [], "findings": []}
     assets = [found for each in (row["assets"] or ())[:100] if (found := store.get("asset", each))]
-    return suggest(row, assets, facts or {})
+    findings = store.read("finding", Query(ids=tuple(row["findings"] or ())[:LOOKED_AT])).to_pylist() if row["findings"] else []
+    return suggest(row, assets, facts or {}, {effect for each in findings for effect in each["effects"] or ()})
 
 
 def grade(

@@ -66,8 +66,10 @@ def share(source: Source, span: Span) -> tuple[float | None, float]:
     return grade(*sums), sum(found.values()) / (_minutes(span) * max(1, len(found)))
 
 
-def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Place]) -> tuple[Row, Row]:
-    """(coverage, what was not seen) of a period. `earlier`: who recorded in the period before, and is missed where it recorded nothing now."""
+def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Place], lasting: int) -> tuple[Row, Row]:
+    """(coverage, what was not seen) of a period. `earlier`: who recorded in the period before, and is missed where it recorded nothing now. Before `lasting`
+    rows were deleted, so that no minute without one tells that nothing was seen.
+    """
     account, used, total = _account(source, span)
     counts, by_place = account.counts, _seen(account)
     silent = sorted(set(earlier) - set(by_place))
@@ -84,10 +86,12 @@ def told(source: Source, span: Span, steps: Sequence[Span], earlier: Iterable[Pl
         "reasons": account.reasons,
         **{name: counts[name] for name in ("packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "dropped")},
         "places": _places(span, account),
+        "place_count": len(account.by_place),
         "over_time": _over_time(by_place, max(1, sensors), steps),
     }
     minutes_seen, spots = sorted({minute for each in by_place.values() for minute in each}), account.spots()
-    gaps = sorted(span.without(minutes_seen, MINUTE), key=lambda gap: (-gap.length, gap.since))  # when no sensor saw a packet, the longest first
+    kept = Span(min(max(span.since, lasting), span.until), span.until)
+    gaps = sorted(kept.without(minutes_seen, MINUTE), key=lambda gap: (-gap.length, gap.since))  # when no sensor saw a packet, the longest first
     unseen: Row = {
         "silent": [" · ".join(filter(None, place)) for place in silent],
         "gaps": [{"since": iso(gap.since), "until": iso(gap.until), "seconds": gap.length // SECOND} for gap in gaps[:GAPS]],

@@ -15,7 +15,8 @@ from records.query import Span
 from records.wording import LANGUAGES
 from reports import alerting, answering, canonical, classing, exposing, seeing, zones
 from reports.asking import Row, Source
-from reports.front import sentence
+from reports.front import figures, sentence
+from reports.lasting import none_made, reach
 from reports.periods import before, days, last_year, latest
 from reports.words import Words
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from detectors.situation import Index
     from records.store.contract import Store
     from reports.alerting import Alerts
+    from reports.lasting import Earlier
     from reports.periods import Period
 
 VERSION: Final = 1
-SITES: Final = 50
+SITES: Final = 1_000  # that are told each by itself
+MOST_SITES: Final = 10_000
 DIGITS: Final = 12  # of a report's identity
 
 
@@ -39,15 +42,17 @@ def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
     return over if seeing.recorded(Source(store), over.span) else current
 
 
-def document(store: Store, period: Period, site: str | None = None) -> Row:
-    """The report of a period, of one site or of all."""
-    source = Source(store, site)
-    sites = _sites(store, period) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
-    newest = store.newest() or 0
+def document(store: Store, period: Period, site: str | None = None, earlier: Earlier = none_made) -> Row:
+    """The report of a period, of one site or of all. `earlier` finds the reports that were made of periods which the store no longer holds whole."""
+    source, lasting = Source(store, site), reach(store)
     steps, span = days(period), period.span
-    past = before(period)
-    compared = _compared(source, past, newest)
-    coverage, unseen = seeing.told(source, span, steps, seeing.places(source, past.span) if compared["recorded"] else ())
+    there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
+    sites = _sites(store, span, there[:SITES])
+    newest = store.newest() or 0
+    past, cut = before(period), _cut(period, lasting)
+    compared = _compared(source, past, newest, lasting, earlier)
+    missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
+    coverage, unseen = seeing.told(source, span, steps, missed, lasting)
     assets = exposing.assets(source, span)
     names = exposing.by_any_name(assets)
     alerts = alerting.raised(source, span)
@@ -57,6 +62,7 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "kind": "summary",
         "version": VERSION,
         **_about(period, site),
+        **cut,
         "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
         "recorded": bool(coverage["windows"]),
         "index": _index(found) if coverage["windows"] else None,
@@ -68,9 +74,10 @@ def document(store: Store, period: Period, site: str | None = None) -> Row:
         "changes": answering.changes(source, span, alerts),
         "unseen": unseen,
         "sites": sites,
+        "site_count": len(there),
     }
     told["zones"] = _zones(store, told["data"]["flows"])
-    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest)}
+    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest, lasting, earlier)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return json.loads(canonical.written(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
 
@@ -95,6 +102,11 @@ def _about(period: Period, site: str | None) -> Row:
     return {"period": period.kind, "zone": str(period.zone), "first_day": str(period.first), **times, "whole": period.whole, "site": site}
 
 
+def _cut(period: Period, lasting: int) -> Row:
+    """What is told of a period of which rows were deleted: it is not whole, and from when on all of it is kept."""
+    return {"whole": False, "kept_from": iso(min(lasting, period.until))} if period.since < lasting else {}
+
+
 def _seen(grade: float | None, share: float) -> float:
     """The share of a period that was seen: of its time, and of the payload in it."""
     return share * (grade or 0) / 100
@@ -112,9 +124,13 @@ def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row]
     return index(alerting.concerns(alerts, exposing.by_any_name(assets)), len(assets), _seen(*seen)), alerts, assets, seen
 
 
-def _compared(source: Source, period: Period, newest: int) -> Row:
-    """What another period came to; only when it was, where nothing was recorded in it."""
+def _compared(source: Source, period: Period, newest: int, lasting: int, earlier: Earlier) -> Row:
+    """What another period came to; only when it was, where nothing was recorded in it. Where rows of it were deleted, it is what was told of it then."""
     told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
+    cut = _cut(period, lasting)
+    if cut and (report := earlier(period, source.site)) is not None:
+        return told | {"report": report["id"]} | figures(report)
+    told |= cut
     if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
     found, alerts, assets, (grade, share) = _measured(source, period.span)
@@ -135,20 +151,23 @@ def _figures(found: Index, alerts: Alerts, assets: dict[str, Row], grade: float 
     }
 
 
-def _sites(store: Store, period: Period) -> list[Row]:
+def _names(store: Store, span: Span) -> list[str]:
+    """The sites of which anything was recorded in a span."""
+    found = Source(store).terms("coverage", span, ("observer.site",), MOST_SITES)
+    return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
+
+
+def _sites(store: Store, span: Span, names: Sequence[str]) -> list[Row]:
     """Each site by itself, where there are several, the gravest first."""
-    found = Source(store).terms("coverage", period.span, ("observer.site",), SITES)
-    names: Sequence[str] = sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
     if len(names) < 2:
         return [{"site": name} for name in names]
     told: list[Row] = []
     for name in names:
-        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), period.span)
-        told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, period.span)})
+        index_of, alerts, assets, (grade, share) = _measured(Source(store, name), span)
+        told.append({"site": name, **_figures(index_of, alerts, assets, grade, share, span)})
     return sorted(told, key=lambda row: (-row["index"]["value"], row["site"]))
 
 
 def known_sites(store: Store, since: int = 0) -> list[str]:
     """The sites of a store that were looked at since then."""
-    found = Source(store).terms("coverage", Span(since, (store.newest() or 0) + 1), ("observer.site",), SITES)
-    return sorted(str(row["observer.site"]) for row in found if row["observer.site"] is not None)
+    return _names(store, Span(since, (store.newest() or 0) + 1))

@@ -65,6 +65,10 @@ class Words:
         """How many of how many a table shows; nothing of an empty one, which says so itself."""
         return self.say("shown_of", shown=number(count), total=number(whole)) if whole else ""
 
+    def cut(self, count: int, whole: int) -> str:
+        """The same, only of a table that leaves some out."""
+        return self.shown(count, whole) if count < whole else ""
+
     def number(self, value: float | None) -> Cell:
         """A number as a cell."""
         return Cell(DASH if value is None else number(value), value, "number")

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from detectors import lifecycle
+from detectors.rulebook.techniques import REVOKED, TECHNIQUES
+from records.effects import NUMBER
 from records.errors import ConflictError, InputError, UsageError
 from records.query import Query
 from records.store.contract import Commit
 from records.store.decisions import broken
 from reports import keys, obliging
-from reports.dutybook import FOLDER, duties, duty_of, incident_classes
+from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import balefire, lines, one
@@ -169,6 +171,31 @@ def test_a_level_is_suggested_with_reasons() -> None:
         ({"function": 30}, "considerable"),
     ):  # fmt: skip
         assert obliging.suggest(shown, [], facts).level == level, facts
+
+
+def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_suggested() -> None:
+    """A scan and a write to the plant are an alteration of data; what effects show counts as well."""
+    critical: list[dict[str, Any]] = [{"name": "PLC 1", "criticality": "critical"}]
+
+    def said(*techniques: str, effects: tuple[str, ...] = ()) -> tuple[str, str]:
+        found = obliging.suggest({"techniques": list(techniques)}, critical, {}, effects)
+        return found.level, found.code
+
+    for old, new in REVOKED.items():
+        assert said(old) == said(new), new
+    assert said("T1692.001") == said("T1692") == ("considerable", "DSDATAALTER")
+    assert said("T0843.002") == said("T0846", "T0836", "T0843") == ("considerable", "NABACKIMPL")
+    assert said("T0846", effects=("setpoint.write",)) == ("general", "DSDATAALTER")
+    assert said("T0846.001") == ("general", "NASCAN")
+    assert said("T1695.002", effects=("value.read",)) == ("general", "OTH")
+    for code, (_title, by) in incident_classes().items():
+        assert all(gravest_class({mark}) != "OTH" for mark in by), f"{code} is none of the gravest"
+        assert {*by} <= {*TECHNIQUES, *NUMBER}, code
+
+
+def test_the_effects_of_an_alerts_findings_suggest_a_class(store: Store) -> None:
+    store.write(Commit(findings=(finding(9, effects=("firmware.write",)),), alerts=(alert(9, findings=("f9",), techniques=("T0846",)),)))
+    assert obliging.suggested(store, "al9").code == "NABACKIMPL"
 
 
 # clocks, forms, releases

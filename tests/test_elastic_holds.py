@@ -26,6 +26,7 @@ from records.store.decisions import broken
 from records.store.elastic import ElasticStore
 from records.store.ledger import _silent  # pyright: ignore[reportPrivateUsage] - the clock of a lease, without waiting for one
 from records.store.templates import Names, end_of, period_of
+from tests.cli import CAPTURES, one
 from tests.line import Line
 from tests.test_copying import SUPPRESSION
 from tests.test_store import DAY, NOON, activities, activity, alert, everything, finding, ids, rows_of
@@ -308,6 +309,43 @@ def test_an_old_capture_beside_live_data(store: ElasticStore) -> None:
     assert ids(store.read("activity", Query(until=NOON))) == [row["id"] for row in old]
     assert store.retire(NOON - 600 * DAY) == {}
     assert store.count("activity", Query()) == 9
+
+
+def test_an_old_capture_is_replayed_while_a_sensor_writes(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows of both are there, under the identities that each has alone; nothing of what was replayed goes for its age, nor with it what is current."""
+    capture, tables, clock = CAPTURES / "s7comm.pcap", ("activity", "point", "finding"), time.time_ns
+    one("replay", capture, "--store", tmp_path / "alone")
+    alone = open_store(str(tmp_path / "alone"))
+    expected = {name: ids(alone.read(name, Query())) for name in tables}
+    alone.close()
+    assert len(expected["activity"]) > 10
+    monkeypatch.setattr("time.time_ns", lambda: clock() + 700 * DAY)
+    sensor, listening, ended, written = ElasticStore(where, True), threading.Event(), threading.Event(), list[str]()
+    outbox = Outbox(sensor, sensor.write, sensor.write)
+
+    def listen() -> None:
+        while not ended.wait(0.2):
+            row = activity(len(written), time.time_ns())
+            outbox.put(activities(row))
+            written.append(row["id"])
+            listening.set()
+
+    live = threading.Thread(target=listen)
+    live.start()
+    assert listening.wait(60)
+    before = len(written)
+    one("replay", capture, "--store", where)
+    during = len(written) - before
+    ended.set()
+    live.join()
+    outbox.finish()
+    assert during > 0
+    expected["activity"] += written
+    for _ in range(2):
+        assert {name: sorted(ids(sensor.read(name, Query()))) for name in tables} == {name: sorted(rows) for name, rows in expected.items()}
+        assert sensor.retire(NOON + 600 * DAY) == {}
+    assert sensor.expired(time.time_ns() + 40 * DAY)["activity"] == len(expected["activity"]), "later they would"
+    sensor.close()
 
 
 def test_retention_goes_by_the_end_of_the_period_and_the_last_write(store: ElasticStore) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from elasticsearch import AuthorizationException
 
 from deploy.elasticsearch.server import Security
 from records.errors import BalefireError
 from records.query import Query
+from records.search import Match
 from records.store import open_store
 from records.store.cluster import address
 from records.store.contract import Change, Commit
@@ -19,7 +22,8 @@ from records.store.examining import checks
 from records.store.spool import places_of
 from tests.cli import balefire, one, short
 from tests.elasticsearch import cluster
-from tests.test_store import DAY, NOON, activities, activity, alert, full_commit, ids
+from tests.test_store import DAY, MAC, NOON, activities, activity, alert, evidence, full_commit, ids
+from tests.test_store import known as asset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,6 +108,28 @@ def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
     store.close()
     refused(lambda: open_store(f"{known('writer')}#other", True), "elastic.outside")
     refused(lambda: open_store(f"{known('writer')}#balefire-other", True), "elastic.privilege")
+
+
+def test_a_writer_deletes_what_it_put_aside_and_no_row(known: Callable[[str], str]) -> None:
+    """All that a sensor does that deletes documents: what was staged, assets that are another one, packets past their bounds."""
+    store = ElasticStore(known("writer"), True)
+    store.write(replace(full_commit(), evidence=(evidence(1, b"packets"),)))
+    for assets in ((asset("10.0.0.5", MAC),), (asset("10.0.1.5"),), (asset(MAC, "10.0.1.5", first=NOON + 6),)):
+        store.write(Commit(assets=assets))
+    assert store.count("asset", Query(where=Match("id", asset("10.0.1.5").id))) == 0, "it is the first one"
+    assert store.packets("f1") == b"packets"
+    store.thin(0, 0)
+    assert store.packets("f1") is None
+    store.change([Change("alert", "al1", None, "note", "Li", note="x")])
+    client = store.cluster.client
+    client.indices.refresh(index="balefire-staged,balefire-packets")
+    assert client.count(index="balefire-staged,balefire-packets")["count"] == 0
+    for index in ("balefire-activity", "balefire-point", "balefire-finding", "balefire-coverage", "balefire-audit", "balefire-alert", "balefire-evidence"):
+        hit = client.search(index=index, size=1)["hits"]["hits"][0]
+        with pytest.raises(AuthorizationException):
+            client.delete(index=hit["_index"], id=hit["_id"])
+        assert client.exists(index=hit["_index"], id=hit["_id"]), index
+    store.close()
 
 
 def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

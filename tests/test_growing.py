@@ -83,7 +83,7 @@ def test_what_is_measured_is_what_the_measurement_says() -> None:
     """The figures of the table are those of the printed lines below it."""
     shown = TEXT.split("<!-- measured -->")[1]
     rate = re.search(r"in turns: ([\d,]+)/s", shown)
-    octets = re.search(r"elasticsearch: (\d+) bytes per activity", shown)
+    octets = re.search(r"elasticsearch, [\d,]+ activities: (\d+) bytes per activity", shown)  # of rows with their assets' names
     assert rate
     assert octets
     measured = {letter: value for letter, value, source in sizing(TEXT) if source.startswith("measured")}

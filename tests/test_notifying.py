@@ -7,6 +7,7 @@ import json
 import threading
 from dataclasses import replace
 from datetime import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +79,23 @@ def test_what_did_not_go_out_is_told_with_the_next_look(store: Store, tmp_path: 
     phone.on = True
     assert notifier.look(store, NOON + 60) == {"phone": 1}
     assert len(phone.heard) == 1
+
+
+def test_a_target_that_always_fails_is_tried_with_growing_pauses_and_shown_as_failing(store: Store, tmp_path: Path) -> None:
+    tried: list[float] = []
+
+    def dead(_title: str, _body: str) -> bool:
+        tried.append(now)
+        return False
+
+    phone = Phone()
+    notifier = Notifier(tmp_path / "post", Wish(), "en", {"dead": dead, "phone": phone})
+    put(store, a1=62)
+    for minute in range(3 * 60):
+        now = NOON + minute * 60
+        assert notifier.look(store, now) == {"dead": -1, "phone": int(minute == 0)}, "another target does not wait for it"
+    pauses = [later - earlier for earlier, later in pairwise(tried)]
+    assert pauses == [60, 300, 900, 3600, 3600]
 
 
 def test_quiet_hours_end_with_one_digest(store: Store, tmp_path: Path) -> None:

@@ -411,12 +411,15 @@ def test_the_commands_from_the_first_key_to_a_verdict(tmp_path: Path, monkeypatc
     first = json.loads(balefire("key", "make", *where, "--by", "ada", "--json").stdout)
     assert balefire("key", "make", *where).exit_code == 2
     second = json.loads(balefire("key", "rotate", *where, "--json").stdout)
+    for each in (first, second):
+        at_once = json.loads(balefire("verify", tmp_path / "ledger", "--key", each["key"], "--json").stdout)
+        assert (at_once["valid"], at_once["reason"]) == (True, None), "the new key has signed, too"
     revoked = balefire("key", "revoke", first["key"][:12], "--reason", "lost", *where)
     assert revoked.exit_code == 0, revoked.stderr
     rows = [json.loads(line) for line in balefire("key", "list", *where, "--json").stdout.splitlines()]
     assert {row["key"]: row["standing"] for row in rows} == {first["key"]: "revoked", second["key"]: "signs"}
     told = balefire("verify", tmp_path / "ledger", "--key", first["key"], "--receipt", second["receipt"], "--json")
-    assert {name: json.loads(told.stdout)[name] for name in ("valid", "reason", "at", "entries")} == {"valid": True, "reason": None, "at": None, "entries": 3}
+    assert {name: json.loads(told.stdout)[name] for name in ("valid", "reason", "at", "entries")} == {"valid": True, "reason": None, "at": None, "entries": 4}
     (tmp_path / "ledger" / "000002.json").unlink()
     gone = json.loads(balefire("verify", tmp_path / "ledger", "--key", first["key"], "--json").stdout)
     assert (gone["valid"], gone["at"]) == (False, "000002.json")

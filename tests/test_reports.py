@@ -8,29 +8,32 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 
 from detectors.rulebook.versions import Version
 from detectors.suppressions import standing
 from records.formats import number, size
-from records.model import Suppression, severity_word
+from records.model import Batch, Suppression, severity_word
 from records.nesting import iso, period
 from records.query import Query
-from records.schema import TABLES
+from records.schema import COVERAGE, TABLES, arrow_schema
 from records.store import open_store
 from records.store.columns import flat
-from records.store.contract import Change
+from records.store.contract import Change, Commit
 from records.store.rows import suppression_row
 from reports import zones
 from reports.answering import changed
 from reports.canonical import written
-from reports.details import assets
+from reports.details import alerts, assets
+from reports.details import coverage as coverage_of
+from reports.details import data as data_of
 from reports.exposing import is_outside
 from reports.periods import Period, before, ending, holding
 from reports.printing import printed
 from reports.summary import chosen, document, identity
 from reports.words import Words
-from tests.reporting import DAY, MINUTE, SITES, START, Plant, decide, fill
+from tests.reporting import DAY, MINUTE, SITES, START, Plant, coverage, decide, fill
 from tests.test_store import STORES, place
 
 if TYPE_CHECKING:
@@ -212,6 +215,17 @@ def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
     assert all(each["bytes"] <= told["coverage"]["bytes"] for each in told["unseen"]["remote"])
 
 
+def test_no_count_of_packets_findings_or_gravest_data_stands_without_its_whole(told: Row) -> None:
+    packets = coverage_of(told, Words("en", ZONE)).tables[0]
+    whole = number(told["coverage"]["packets"])
+    assert [row[4].text for row in packets.rows] == [f"{number(each['packets'])} of {whole}" for each in told["coverage"]["places"]] != []
+    found = told["alerts"]
+    assert f"hide {number(found['hidden'])} of {number(found['findings'] + found['hidden'])}:" in alerts(told, Words("en", ZONE)).texts[0]
+    data = json.loads(written(told["data"]))
+    data["by_class"] = [{"domain": "research", "level": 3, "assets": 1, "operations": 90, "zoned": 70, "leaving": 12}]
+    assert any("12 of 70 operations" in text for text in data_of({**told, "data": data}, Words("en", ZONE)).texts)
+
+
 def test_changes_are_those_of_the_trail(store: Store, told: Row) -> None:
     trail = [row for row in everything(store, "audit") if row["table"] == "suppression"]
     assert len(trail) == 1
@@ -300,3 +314,23 @@ def test_zones_are_called_as_policies_say_and_by_none_that_is_wrong() -> None:
     wrong = "policy: b\nzones:\n  office: {title: Office, member: [10.3.0.0/24]}\n"
     told = zones.of_texts([wrong, "zones: [", good, good.replace("Control network", "Another")])
     assert told == {"control": {"en": "Control network", "zh": "控制网"}, "dmz": {"en": "dmz", "zh": "dmz"}}
+
+
+def test_no_site_is_cut_unseen_and_what_a_table_leaves_out_is_said(tmp_path: Path, told: Row) -> None:
+    many = open_store(str(tmp_path / "many"), True)
+    one = coverage(SITES[0], LAST.since, LAST.since + MINUTE).to_pylist()[0]
+    sites = [f"site {number:02}" for number in range(51)]
+    many.write(Commit(batch=Batch(coverage=pa.Table.from_pylist([one | {"id": site, "observer.site": site} for site in sites], schema=arrow_schema(COVERAGE)))))
+    found = document(many, LAST)
+    many.close()
+    assert sorted(row["site"] for row in found["sites"]) == sites
+    assert printed(found, "en").front.place == "51 sites"
+    cut = json.loads(written(told))
+    counts = ((cut, "site_count"), (cut["alerts"], "technique_count"), (cut["coverage"], "place_count"), (cut["changes"], "suppression_count"))
+    for part, name in counts:
+        part[name] += 70
+    cut["assets"]["internet"]["pairs"] += 70
+    notes = {table.title: table.note for section in printed(cut, "en").sections for table in section.tables}
+    for title in ("Side by side", "By technique", "Sensors and interfaces", "Suppressions in force", "Conversations with the Internet"):
+        assert notes[title].endswith(" shown"), title
+    assert not any(" shown" in table.note for section in printed(told, "en").sections for table in section.tables if table.title == "Side by side")

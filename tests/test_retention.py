@@ -45,6 +45,21 @@ def store(where: str) -> Iterator[Store]:
     opened.close()
 
 
+def test_a_clock_behind_shortens_no_retention(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two who write to one period the later one counts, whoever came last: neither row goes before it."""
+    now = time.time_ns()
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time_ns", lambda: now - 2000 * DAY)
+        behind = open_store(where, True)
+        assert behind.write(activities(activity(4, now - YEAR))).new == 1
+        assert behind.write(activities(activity(5, now - 3 * YEAR))).new == 1, "nobody else has written to this one"
+        behind.close()
+    store = open_store(where, True)
+    assert store.retire(now - 60 * DAY) == {"activity": 1}
+    assert ids(store.read("activity", Query())) == ["a0001", "a0002", "a0004", "a0003"]
+    store.close()
+
+
 def test_what_is_old_goes_and_the_trail_tells_it(store: Store) -> None:
     now = time.time_ns()
     assert store.expired(now - DAY) == {} == store.retire(now - DAY, "Li"), "it was written just now"

@@ -83,6 +83,11 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+def unreadable(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # whose first octet nobody can read: EIO, as of a failing disk
+
+
 def test_nobody_else_may_read_what_waits(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -95,7 +100,7 @@ def test_nobody_else_may_read_what_waits(tmp_path: Path) -> None:
     assert {each.stat().st_mode & 0o777 for each in (spool.root.parent, spool.root, segment.parent)} == {0o700}
 
 
-@pytest.mark.parametrize("damage", [cut, emptied, flipped])
+@pytest.mark.parametrize("damage", [cut, emptied, flipped, unreadable])
 def test_a_damaged_segment_is_put_aside_and_said(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     spool = Spool(tmp_path / "s")
     first, second = spool.put(commit(1)), spool.put(commit(2))
@@ -108,6 +113,17 @@ def test_a_damaged_segment_is_put_aside_and_said(tmp_path: Path, damage: Callabl
     assert spool.take(second).findings[0].id == "f2"
     assert waiting(spool.root)[0] == 1
     spool.close()
+
+
+def test_what_was_put_aside_is_not_overwritten_by_the_next(tmp_path: Path) -> None:
+    for number in range(2):
+        spool = Spool(tmp_path / "s")
+        damaged = spool.put(commit(number))
+        cut(damaged)
+        with pytest.raises(StoreError):
+            spool.take(damaged)
+        spool.close()
+    assert len(corrupt(tmp_path / "s")) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"balefire-spool-1 0 \n", b"balefire-spool-1 2 cbf48f4e6d19a1d11d6e3b6a0d8c1c4a\n{}", b"\xff" * 99])

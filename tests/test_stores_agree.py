@@ -150,6 +150,14 @@ def test_terms(stores: tuple[Store, Store], where: Condition, fields: list[str],
     assert told[0].to_pylist() == told[1].to_pylist()
 
 
+@settings(max_examples=60, deadline=None)
+@given(where=WHOLE, span=SPANS, fields=st.lists(st.sampled_from(["ot.count", "ot.rtt", "ot.unit", "ot.value"]), min_size=1, max_size=3, unique=True))
+def test_sums(stores: tuple[Store, Store], where: Condition, span: tuple[int | None, int | None], fields: list[str]) -> None:
+    """Of whole numbers, and of others, whose sums are mostly none."""
+    told = [store.sums("activity", Query(*span, where, ids=WELL), fields) for store in stores]
+    assert told[0] == told[1]
+
+
 ADDRESSED = Range("source.ip", "0.0.0.0", "ffff::")
 
 

@@ -141,3 +141,10 @@ def test_every_word_of_a_protocol_has_its_wording() -> None:
         wanted += [f"action.{function.name}" for function in protocol.functions.values() if protocol.infrastructure]
         assert [key for key in wanted if f"detectors.{key}" not in catalogue()] == []
         assert [name for name in protocol.spaces if f"dashboard.space.{name}" not in catalogue()] == []
+
+
+def test_taking_up_an_alert_is_not_said_as_finding_it_true() -> None:
+    """A reader of 已确认 beside 属实 (true) takes what was only taken up for confirmed."""
+    for key in ("status.acknowledged", "decision.acknowledge", "dashboard.status.acknowledged", "dashboard.decide.acknowledge"):
+        assert "受理" in catalogue()[key]["zh"], key
+        assert "确认" not in catalogue()[key]["zh"], key

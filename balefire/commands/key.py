@@ -97,13 +97,15 @@ def make(screen: Screen, folder: Path | None, keys: Path | None, by: str | None,
 @signs
 @speaks
 def rotate(screen: Screen, folder: Path | None, keys: Path | None, by: str | None, as_json: bool) -> None:
-    """Let a new key sign from here on; the one before says so with its last signature."""
+    """Let a new key sign from here on; the one before says so with its last signature, and the new one with its first, so that the ledger verifies with it."""
     from reports.keys import make as made
 
     ledger = ledger_of(screen, folder)
     old = signing(screen, ledger, keys)
     new = made(keys or screen.settings.ledger.keys_place(), words_of(screen))
-    _told(screen, _entered(screen, ledger, old, by, {"action": "rotate", "key": new.public}), as_json)
+    entry = _entered(screen, ledger, old, by, {"action": "rotate", "key": new.public})
+    _entered(screen, ledger, new, by, {"action": "make", "key": new.public})
+    _told(screen, entry, as_json)
 
 
 @key.command("revoke", help=say("cli.help.key_revoke", HELP))

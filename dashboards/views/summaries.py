@@ -85,7 +85,7 @@ def line(page: Page, row: dict[str, Any], name: str) -> list[Any]:
     words = Words(page.language, zone_of(str(row["zone"])))
     about: dict[str, Any] = {"text": title, "sub": f"{words.minute(row['since'])} – {words.minute(row['until'])}"}
     if not row["whole"]:
-        about["sub"] += page.say("reports.not_over")
+        about["sub"] += page.say("reports.not_over" if row["kept_from"] is None else "reports.partly_kept")
     if row["id"] != name:
         about["href"] = page.address(PLACE, report=row["id"])
     figure = {"text": "–" if row["index"] is None else f"{row['index']:.1f}", "kind": "number"}

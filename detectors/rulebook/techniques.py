@@ -1,8 +1,13 @@
 """The techniques of MITRE ATT&CK for ICS that a rule may name: those of v18, and those that v19 adds (https://attack.mitre.org/matrices/ics/)."""
 
-from typing import Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 from records.effects import EFFECTS, NUMBER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TECHNIQUES: Final = frozenset({
     "T0800", "T0801", "T0802", "T0803", "T0804", "T0805", "T0806", "T0807", "T0809", "T0811", "T0812", "T0813", "T0814", "T0815", "T0816", "T0817",
@@ -14,6 +19,15 @@ TECHNIQUES: Final = frozenset({
     "T1691.001", "T1691.002", "T1692", "T1692.001", "T1692.002", "T1693", "T1693.001", "T1693.002", "T1694", "T1694.001", "T1694.002", "T1695",
     "T1695.001", "T1695.002", "T1695.003",
 })  # fmt: skip
+REVOKED: Final = {  # what v19 calls anew, by what v18 calls it: rules may say either
+    "T0803": "T1691.001", "T0804": "T1691.002", "T0805": "T1695.001", "T0812": "T1694.001", "T0839": "T1693.002", "T0855": "T1692.001",
+    "T0856": "T1692.002", "T0857": "T1693.001", "T0891": "T1694.002",
+}  # fmt: skip
+
+
+def as_before(names: Iterable[str]) -> set[str]:
+    """These techniques as v18 calls them: one of v19 that holds several is all of them, a sub-technique that is new is what it was part of."""
+    return {old for name in names for old in [each for each, new in REVOKED.items() if new == name or new.startswith(f"{name}.")] or [name.partition(".")[0]]}
 
 
 def techniques_of(effect: str | None) -> tuple[str, ...]:

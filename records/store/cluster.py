@@ -205,15 +205,16 @@ class Cluster:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that writers do not come back all at once
             pause = min(5.0, pause * 2)
 
-    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = (), *, refresh: bool = False) -> None:
-        """Do all of these actions, so that they can be found where `refresh`. Raises StoreError for the first refused, unless with a status of `passing`."""
+    def bulk(self, lines: Sequence[Any], index: str | None = None, passing: Collection[int] = (), *, refresh: bool = False) -> list[int]:
+        """Do all of these actions, so that they can be found where `refresh`; the status of each. Raises StoreError for one refused with none of `passing`."""
         if not lines:  # the server refuses an empty request
-            return
+            return []
         answer = self.ask(lambda: self.client.bulk(operations=lines, index=index, refresh=refresh))
-        for item in answer["items"]:
-            told = next(iter(item.values()))
+        items = [next(iter(item.values())) for item in answer["items"]]
+        for told in items:
             if told["status"] > 299 and told["status"] not in passing:
                 raise refusal(self.place, int(told["status"]), told.get("error", {}))
+        return [int(told["status"]) for told in items]
 
 
 @contextmanager

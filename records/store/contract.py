@@ -127,7 +127,7 @@ class Store(Protocol):
         ...
 
     def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
-        """The sum of each of these fields (whole numbers) over all rows that match."""
+        """The sum of each of these fields over all rows that match, rounded to the nearest whole number (of two, the even one)."""
         ...
 
     def newest(self) -> int | None:

@@ -167,12 +167,27 @@ class Indexer:
             return
         dated = {index for index in touched if self._dated.get(index, 0) < now}
         hour = (now // HOUR + 1) * HOUR
-        lines = [line for index in sorted(dated) for line in ({"index": {"_id": f"{NOTE}{index}"}}, {"written": hour})]
-        if lines:
-            self.cluster.bulk(lines, index=self.names.of(LEDGER), refresh=True)
+        if dated:
+            self._note(sorted(dated), hour)
             self._dated |= dict.fromkeys(dated, hour)
             self.presence.add(dated)
         self.cluster.ask(lambda: self.cluster.client.indices.refresh(index=sorted(touched)))  # also finds out whether one was retired meanwhile
+
+    def _note(self, indices: list[str], hour: int) -> None:
+        """These were written to by `hour`. What another writer has noted as later stays: nobody's clock shortens what others have to keep."""
+        ledger = self.names.of(LEDGER)
+        while indices:
+            names = [f"{NOTE}{index}" for index in indices]
+            found = self.cluster.ask(lambda names=names: self.cluster.client.mget(index=ledger, ids=names))["docs"]
+            lines: list[Any] = []
+            for name, row in zip(names, found, strict=True):
+                if not (there := bool(row.get("found"))):
+                    self._missed(row)
+                seen = {"if_seq_no": row["_seq_no"], "if_primary_term": row["_primary_term"]} if there else {}
+                later = max(hour, row["_source"]["written"]) if there else hour
+                lines += [{"index" if there else "create": {"_id": name} | seen}, {"written": later}]
+            told = self.cluster.bulk(lines, index=ledger, passing=(409,), refresh=True)
+            indices = [index for index, status in zip(indices, told, strict=True) if status == 409]  # noted by another meanwhile: read it again
 
     def ensure(self, index: str) -> None:
         """The index is there. Of one with whole tables it is noted that it has to stay; one of a period is noted when its rows can be found."""

@@ -166,10 +166,10 @@ class Searcher:
         return pa.table(columns | {"total": array([kind(row[-1]) for row in rows], _number(kind))})
 
     def sums(self, source: Source, query: Query, fields: Sequence[str]) -> dict[str, int]:
-        """The sum of each of these fields."""
+        """The sum of each of these fields, rounded to the nearest whole number (of two, the even one)."""
         totals = {str(place): total for place, name in enumerate(fields) if (total := _total(source.table, name)[0])}
         told = self._aggregated(source, query, totals)
-        return {name: int(told[str(place)]["value"]) if told else 0 for place, name in enumerate(fields)}
+        return {name: round(told[str(place)]["value"]) if told else 0 for place, name in enumerate(fields)}
 
     def terms(self, source: Source, query: Query, wanted: Terms) -> pa.Table:
         """The asked fields and total, most frequent first. Every value is counted, so this is exact; only the most frequent are kept."""

@@ -74,7 +74,8 @@ class Spool:
             self._slot = self._claimed()
         except OSError as error:
             raise StoreError("spool.place", path=root, reason=error.strerror or error) from error
-        self._next = 1 + max((int(path.stem) for path in self._segments(self._slot)), default=0)
+        # no number comes twice: what was put aside under it would be overwritten
+        self._next = 1 + max((int(path.stem) for kind in ("segment", "corrupt") for path in self._slot.glob(f"[0-9]*.{kind}")), default=0)
 
     def _claimed(self) -> Path:
         """A slot for this writer. Slots with segments that nobody holds are taken too: their writer has ended."""
@@ -131,12 +132,15 @@ class Spool:
         return path
 
     def take(self, path: Path) -> Commit:
-        """The commit of a segment. Raises StoreError for one that is not what was written, which is put aside."""
+        """The commit of a segment. Raises StoreError for one that cannot be read or is not what was written, which is put aside."""
         try:
             return decoded(path.read_bytes())
-        except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             aside = path.with_suffix(".corrupt")
-            path.rename(aside)
+            try:
+                path.rename(aside)
+            except OSError as refused:
+                raise StoreError("spool.place", path=self.root, reason=refused.strerror or refused) from error
             raise StoreError("spool.corrupt", path=aside, reason=error) from error
 
     def done(self, path: Path) -> None:

@@ -94,7 +94,7 @@ def test_several_are_acknowledged_at_once(visit: Visit, language: str) -> None:
     name = visit.page.get_by_placeholder({"en": "Your name", "zh": "您的姓名"}[language])
     name.fill("Li Wei")
     name.press("Enter")
-    visit.page.get_by_role("button", name={"en": "Acknowledge", "zh": "确认"}[language], exact=False).first.click()
+    visit.page.get_by_role("button", name={"en": "Acknowledge", "zh": "受理"}[language], exact=False).first.click()
     expect(visit.page.locator(".queue .row")).to_have_count(count - 2)
     expect(visit.page.get_by_text({"en": "2 chosen", "zh": "已选 2 条"}[language])).to_have_count(0)
     visit.page.locator(".queue .row input").nth(1).check()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -53,9 +54,9 @@ HIDDEN: Final = "5" * 20
 
 
 @contextmanager
-def _clock(first: int) -> Generator[None]:
-    """A clock of the machine that begins here and goes on by a minute each time it is looked at."""
-    times = iter(range(first, first + 365 * DAY, MINUTE))
+def clock(first: int, step: int = MINUTE) -> Generator[None]:
+    """A clock of the machine that begins here and goes on by a step each time it is looked at."""
+    times = count(first, step)
     kept = embedded.time
     embedded.time = SimpleNamespace(**{**vars(kept), "time_ns": lambda: next(times)})  # pyright: ignore[reportAttributeAccessIssue]
     try:
@@ -66,7 +67,7 @@ def _clock(first: int) -> Generator[None]:
 
 def made() -> dict[str, Any]:
     """The document, of a store that is made for it."""
-    with TemporaryDirectory() as folder, _clock(START + 5 * DAY):
+    with TemporaryDirectory() as folder, clock(START + 5 * DAY):
         store = open_store(str(Path(folder) / "store"), True)
         hiding = Suppression(HIDDEN, "王芳 Wang Fang", "known fault of the panel, ticket 4711", START - 7 * DAY, START + 60 * DAY, {"rule": ("rule-5",)})
         values = {name: value for name, value in suppression_row(hiding).items() if name not in {"id", "revision"}}
