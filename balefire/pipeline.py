@@ -151,6 +151,7 @@ class Replay:
     def run(self) -> dict[str, Any]:
         """Replay every capture into the store. Raises StoreError; what is wrong with a capture stands in `errors`."""
         started = time.monotonic()
+        self.store.check_rights()
         self.outbox.begin()
         self._learn()
         self.knows = any(self.store.state(name) for name in LEARNING)

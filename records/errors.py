@@ -17,7 +17,8 @@ class BalefireError(Exception):
 
     def text(self, language: str) -> str:
         """The whole message in `language` ("en" or "zh")."""
-        return say(f"error.{self.key}", language, **self.values)
+        values = {name: value.text(language) if isinstance(value, BalefireError) else value for name, value in self.values.items()}
+        return say(f"error.{self.key}", language, **values)
 
     def __str__(self) -> str:
         return self.text("en")

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from balefire.commands.store import _made  # pyright: ignore[reportPrivateUsage] - what init and copy have in common
 from records.errors import BalefireError, StoreError, UsageError
 from records.query import Query
 from records.store import open_store
 from records.store.cluster import address, connected
+from records.store.spool import Spool, place_of, waiting
 from tests.cli import balefire, one
 from tests.test_store import NOON, activities, activity, ids
 
@@ -105,7 +107,7 @@ def block(reason: str) -> dict[str, Any]:
     ("status", "body", "key", "word"),
     [
         (401, {"error": {"type": "security_exception", "reason": "missing credentials"}}, "elastic.unauthorized", "BALEFIRE_ELASTICSEARCH_PASSWORD_FILE"),
-        (403, {"error": {"type": "security_exception", "reason": "action [indices:data/read/get] is unauthorized"}}, "elastic.forbidden", "balefire_reader"),
+        (403, {"error": {"type": "security_exception", "reason": "action [indices:data/read/get] is unauthorized"}}, "elastic.forbidden", "balefire_analyst"),
         (429, {"error": {"type": "es_rejected_execution_exception", "reason": "rejected"}}, "elastic.busy", "429"),
         (503, {"error": {"type": "no_shard_available_action_exception", "reason": "no shard"}}, "elastic.red", "no shard"),
         (403, block("FORBIDDEN/5/index read-only (api)"), "elastic.read_only", "index.blocks"),
@@ -122,10 +124,61 @@ def test_answers(status: int, body: Any, key: str, word: str) -> None:
         assert error.status == 4
 
 
+def test_a_directory_is_kept_by_day(tmp_path: Path) -> None:
+    failing(lambda: _made(str(tmp_path / "new"), "month"), "store.period", "--period month")
+    assert balefire("store", "init", "--store", tmp_path / "new", "--period", "month").exit_code == 2
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.elasticsearch
+def test_a_store_keeps_its_period_and_a_path_is_no_name(elasticsearch: Elasticsearch) -> None:
+    where = elasticsearch.emptied("battery")
+    failing(lambda: _made(where, "day"), "store.period", "--period day", "balefire store copy", where)
+    for period in (None, "month"):
+        made = _made(where, period)
+        made.check_rights()  # a server that knows no users is not able to say
+        made.close()
+    for path in ("plant-7", "battery-ledger"):  # the second is an index
+        failing(lambda path=path: open_store(f"{elasticsearch.url}/{path}"), "elastic.path", f"{elasticsearch.url}#{path}")
+
+
+def test_what_waits_is_told_while_the_store_is_away() -> None:
+    """Of every store of this name, and of no other: which of them is meant, nobody there can say."""
+    with socket.socket() as listener:  # whom nobody hears
+        listener.bind(("127.0.0.1", 0))
+        where = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert one("store", "doctor", "--store", where, status=4)["checks"] == [{"check": "spool", "well": True, "advice": None}]
+        spools = [Spool(place_of(f"{name}-0123456789abcdef")) for name in ("balefire", "balefire-plant-7")]
+        for number in range(3):
+            spools[0].put(activities(activity(number, NOON + number)))
+        octets = waiting(spools[0].root)[1]
+        told = one("store", "status", "--store", where, status=4)
+        assert told["spool"] == {"segments": 3, "bytes": octets, "limit": 4 << 30, "corrupt": 0, "paths": [str(spools[0].root)]}
+        assert (told["kind"], told["rows"], told["dead_letters"]) == ("elasticsearch", None, 0)
+        words = f"commits that wait in {spools[0].root}: 3 (1 MiB; 0 % of the 4096 MiB that fit there)"
+        for command in ("status", "doctor"):
+            said = balefire("store", command, "--store", where)
+            assert (said.exit_code, words in said.stdout, "Nobody answers" in said.stderr) == (4, True, True), said.output
+            assert "plant-7" not in said.output
+        advice = {check["check"]: check["advice"] for check in one("store", "doctor", "--store", where, status=4)["checks"]}
+        assert words in str(advice.pop("spool"))
+        assert advice == {"corrupt": None, "dead_letters": None}
+    for spool in spools:
+        spool.close()
+
+
 def test_a_name_that_the_shipped_roles_do_not_cover() -> None:
     denied = {"error": {"type": "security_exception", "reason": "action [indices:data/read/get] is unauthorized"}}
     with answering(403, denied) as (where, _):
-        failing(lambda: open_store(f"{where}#plant-7"), "elastic.outside", "#balefire-plant-7", "plant-7-*", "roles.yml", "indices:data/read/get")
+        failing(
+            lambda: open_store(f"{where}#plant-7"),
+            "elastic.outside",
+            "#balefire-plant-7",
+            "plant-7-*",
+            "roles.yml",
+            "indices:data/read/get",
+            "balefire_analyst",
+        )
         for covered in (where, f"{where}#balefire-plant-7"):
             failing(lambda covered=covered: open_store(covered), "elastic.forbidden")
 

@@ -19,7 +19,8 @@ from records.store.cluster import address
 from records.store.contract import Change, Commit
 from records.store.elastic import ElasticStore
 from records.store.examining import checks
-from tests.cli import balefire
+from records.store.spool import places_of
+from tests.cli import balefire, one, short
 from tests.elasticsearch import cluster
 from tests.test_store import DAY, MAC, NOON, activities, activity, alert, evidence, full_commit, ids
 from tests.test_store import known as asset
@@ -73,7 +74,7 @@ def _not_current(*_: object) -> bool:
     return False
 
 
-def test_a_reader_reads(known: Callable[[str], str]) -> None:
+def test_a_reader_reads(known: Callable[[str], str], tmp_path: Path) -> None:
     where = known("reader")
     store = open_store(where)
     assert store.count("activity", Query()) >= 20
@@ -84,6 +85,9 @@ def test_a_reader_reads(known: Callable[[str], str]) -> None:
     writer = open_store(where, True)
     refused(lambda: writer.write(activities(activity(500))), "elastic.forbidden")
     writer.close()
+    told = balefire("replay", short(tmp_path), "--store", where)
+    assert (told.exit_code, "balefire_writer" in told.stderr, "create_doc on balefire-activity-*" in told.stderr) == (4, True, True), told.output
+    assert not [path for place in places_of("balefire") for path in place.glob("*/*.segment")], "nothing waits for somebody who may"
     told = balefire("store", "doctor", "--store", where)
     assert told.exit_code == 0, told.output
     looking = ElasticStore(where)
@@ -94,6 +98,7 @@ def test_a_reader_reads(known: Callable[[str], str]) -> None:
 
 def test_a_writer_writes_and_drops_nothing(known: Callable[[str], str]) -> None:
     store = open_store(known("writer"), True)
+    store.check_rights()
     assert store.write(Commit(activities(activity(600), activity(601, NOON + 400 * DAY)).batch, alerts=(alert(6),))).new == 2
     assert store.write(activities(activity(600))).known == 1
     told = store.count("audit", Query())
@@ -149,9 +154,26 @@ def test_an_analyst_decides_and_writes_no_rows(known: Callable[[str], str], monk
     other.change([Change("alert", "al1", alert(1).revision, "assign", "Li", {"assignee": "Wang"})])
     other.close()
     writer = open_store(where, True)
-    refused(lambda: writer.write(activities(activity(700))), "elastic.forbidden")
+    for barred in (writer.check_rights, lambda: writer.write(activities(activity(700)))):
+        refused(barred, "elastic.forbidden")
     assert "a0700" not in ids(writer.read("activity", Query()))
     writer.close()
+
+
+def test_a_closed_index_is_listed_to_whoever_looks(known: Callable[[str], str]) -> None:
+    """Of two under one alias, asked by a user whose roles a server has to look through."""
+    where = known("admin")
+    store = ElasticStore(where, True)
+    store.write(activities(activity(850, NOON + 40 * DAY)))
+    first = sorted(store.cluster.client.indices.get_alias(name="balefire-activity").body)[0]
+    store.cluster.client.indices.close(index=first)
+    known("reader")
+    try:
+        told = one("store", "doctor", "--store", where, status=1)["checks"]
+        assert [first in check["advice"] for check in told if check["check"] == "closed"] == [True]
+    finally:
+        store.cluster.client.indices.open(index=first)
+        store.close()
 
 
 def test_an_admin_retires(known: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

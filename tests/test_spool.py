@@ -88,6 +88,18 @@ def unreadable(path: Path) -> None:
     path.symlink_to("/proc/self/mem")  # whose first octet nobody can read: EIO, as of a failing disk
 
 
+def test_nobody_else_may_read_what_waits(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        spool = Spool(tmp_path / "above" / "s")
+        segment = spool.put(commit(1))
+    finally:
+        os.umask(before)
+    spool.close()
+    assert segment.stat().st_mode & 0o777 == 0o600
+    assert {each.stat().st_mode & 0o777 for each in (spool.root.parent, spool.root, segment.parent)} == {0o700}
+
+
 @pytest.mark.parametrize("damage", [cut, emptied, flipped, unreadable])
 def test_a_damaged_segment_is_put_aside_and_said(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     spool = Spool(tmp_path / "s")

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records.errors import StoreError, UsageError
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from balefire.screen import Screen
     from records.store.contract import Store
+    from records.store.examining import Check
 
 PERIODS: Final = ("day", "week", "month")
 DAY: Final = 86_400 * 10**9
@@ -28,18 +30,27 @@ def store() -> None:
 
 
 @store.command(help=say("cli.help.store_init", HELP))
-@click.option("--period", type=click.Choice(PERIODS), default="day", help=say("cli.option.period", HELP))
+@click.option("--period", type=click.Choice(PERIODS), help=say("cli.option.period", HELP))
 @keeps
 @speaks
-def init(screen: Screen, period: str, as_json: bool) -> None:
+def init(screen: Screen, period: str | None, as_json: bool) -> None:
     """Make a store where there is none yet."""
-    from records.store import open_store
-
-    made = open_store(screen.store, write=True, period=period)
-    try:
+    with closing(_made(screen.store, period)) as made:
         _status(screen, made, as_json)
-    finally:
+
+
+def _made(where: str, period: str | None) -> Store:
+    """The store there, made if there is none. Raises UsageError for one that is kept by another period than this."""
+    from records.store import open_store
+    from records.store.examining import period_of
+
+    if "://" not in where and period not in {None, "day"}:  # nothing is made where that is plain before
+        raise UsageError("store.period", where=where, asked=period, found="day")
+    made = open_store(where, write=True, period=period or "day")
+    if period not in {None, found := period_of(made, where)}:
         made.close()
+        raise UsageError("store.period", where=where, asked=period, found=found)
+    return made
 
 
 @store.command(help=say("cli.help.store_status", HELP))
@@ -47,11 +58,18 @@ def init(screen: Screen, period: str, as_json: bool) -> None:
 @speaks
 def status(screen: Screen, as_json: bool) -> None:
     """What a store holds."""
-    found = opened(screen)
+    from records.store.examining import checks_left, facts_left
+
     try:
-        _status(screen, found, as_json)
-    finally:
-        found.close()
+        with closing(opened(screen)) as found:
+            _status(screen, found, as_json)
+    except StoreError:
+        if "://" in screen.store:  # what waits for it is here all the same
+            if as_json:
+                screen.emit(facts_left(screen.store) | {"housekeeping": None})
+            else:
+                _tell_checks(screen, _advised(screen, checks_left(screen.store)))
+        raise
 
 
 def _status(screen: Screen, found: Store, as_json: bool) -> None:
@@ -85,19 +103,32 @@ def _status(screen: Screen, found: Store, as_json: bool) -> None:
 def doctor(screen: Screen, as_json: bool) -> None:
     """How a store is, and what to do where it is not well."""
     from balefire.schedule import check as kept
-    from records.store.examining import checks
+    from records.store.examining import checks, checks_left
 
-    found = opened(screen)
+    away: StoreError | None = None
     try:
-        seen = [*checks(found, screen.store), kept(screen, found)]
-        told = [(check, None if check.well else screen.say(f"cli.doctor.{check.name}", **check.values)) for check in seen]
-    finally:
-        found.close()
+        with closing(opened(screen)) as found:
+            told = _advised(screen, (*checks(found, screen.store), kept(screen, found)))
+    except StoreError as error:
+        if "://" not in screen.store:
+            raise
+        away, told = error, _advised(screen, checks_left(screen.store))
     if not all(check.well for check, _ in told):
         screen.worse(1)
     if as_json:
         screen.emit({"store": screen.store, "checks": [{"check": check.name, "well": check.well, "advice": advice} for check, advice in told]})
-        return
+    else:
+        _tell_checks(screen, told)
+    if away:
+        raise away
+
+
+def _advised(screen: Screen, seen: Iterable[Check]) -> list[tuple[Check, str | None]]:
+    """Each with what to do where it is not well."""
+    return [(check, None if check.well else screen.say(f"cli.doctor.{check.name}", **check.values)) for check in seen]
+
+
+def _tell_checks(screen: Screen, told: Iterable[tuple[Check, str | None]]) -> None:
     for check, advice in told:
         screen.print(f"{'✓' if check.well else '✗'} {screen.say(f'cli.doctor.checks.{check.name}')}" + (f": {advice}" if advice else ""))
 
@@ -186,16 +217,16 @@ def _meant(yes: bool, question: str) -> bool:
 @store.command(help=say("cli.help.store_copy", HELP))
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--period", type=click.Choice(PERIODS), default="day", help=say("cli.option.period", HELP))
+@click.option("--period", type=click.Choice(PERIODS), help=say("cli.option.period", HELP))
 @speaks
-def copy(screen: Screen, source: str, target: str, period: str, as_json: bool) -> None:
+def copy(screen: Screen, source: str, target: str, period: str | None, as_json: bool) -> None:
     """Everything of one store is in the other, too."""
-    from records.store import copying, open_store
+    from records.store import copying
 
     started, screen.store = time.monotonic(), source
     found = opened(screen)
     try:
-        made = open_store(target, write=True, period=period)
+        made = _made(target, period)
         try:
             with _bar(screen, copying.total(found)) as progress:
                 done = copying.copy(found, made, progress)

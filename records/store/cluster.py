@@ -51,6 +51,7 @@ _CAUSES: Final = (  # what the libraries below say of a connection that failed, 
     ("Connection aborted", "elastic.disconnected"),
     ("Connection broken", "elastic.disconnected"),
 )
+_PATHLESS: Final = frozenset({"elastic.failed", "elastic.missing", "elastic.product", *FORBIDDEN})  # what comes of a path that leads nowhere
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.]*(-[a-z0-9_.]+)*")
 
 
@@ -152,10 +153,24 @@ def _secret(name: str) -> str:
         raise UsageError("elastic.file", variable=f"{VARIABLE}{name}_FILE", file=file) from None
 
 
+@contextmanager
+def hinting(place: Address) -> Generator[None]:
+    """Where nothing of Elasticsearch answers under the path of an address, that was rather meant for the store's name."""
+    try:
+        yield
+    except StoreError as error:
+        url = urlsplit(place.urls[0])
+        if not (path := url.path.strip("/")) or error.key not in _PATHLESS:
+            raise
+        raise StoreError("elastic.path", problem=error, path=path, advice=f"{url.scheme}://{url.netloc}#{path}") from error
+
+
 def check_version(client: Elasticsearch, place: Address) -> str:
     """The server's version. Raises StoreError for one that is too old or too new; a user who may not ask is not asked."""
     try:
         version = str(client.info()["version"]["number"])
+    except KeyError:  # an index that is called as the path of the address
+        raise StoreError("elastic.product", place=place.shown) from None
     except elasticsearch.AuthorizationException:
         return ""
     except elasticsearch.ApiError as error:

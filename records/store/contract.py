@@ -197,6 +197,10 @@ class Store(Protocol):
         """
         ...
 
+    def check_rights(self) -> None:
+        """Raises StoreError where who asks may not write commits here: what is read for them would wait for somebody who may."""
+        ...
+
     def notes(self) -> dict[str, int]:
         """Numbers that were noted about the store itself, by name: when which housekeeping was done."""
         ...

@@ -16,9 +16,9 @@ from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store import packets
 from records.store.ageing import Ageing
-from records.store.cluster import Cluster, address, check_version
+from records.store.cluster import Cluster, address, check_version, hinting, refusal
 from records.store.columns import conform, decoded, flat
-from records.store.contract import Written
+from records.store.contract import AWAY, Written
 from records.store.decisions import ENTRIES, ITSELF, decide
 from records.store.documents import flat_of, rows_of
 from records.store.dsl import EVERYTHING, STRAY
@@ -31,7 +31,7 @@ from records.store.retiring import tell
 from records.store.rows import alert_from, suppression_from
 from records.store.searching import Searcher, Source
 from records.store.settling import check, documents_of, restore, settle
-from records.store.spool import Spool, place_of
+from records.store.spool import LETTERS, Spool, place_of
 from records.store.staging import Stage, Transaction
 from records.store.templates import ONCE, STATE, Names
 
@@ -62,15 +62,16 @@ class ElasticStore:
         self._write = self._current = write
         self._writing = threading.Lock()
         try:
-            self.version = self.cluster.ask(lambda: check_version(self.cluster.client, self.place))
-            page = self._opened(period)
+            with hinting(self.place):
+                self.version = self.cluster.ask(lambda: check_version(self.cluster.client, self.place))
+                page = self._opened(period)
         except BaseException:
             self.cluster.client.close()
             raise
         self.cluster.patience = PATIENCE_S
         self.period = str(page.body["period"])
         self.waiting = place_of(f"{self.place.prefix}-{page.body['identity']}")
-        self.dead_letters = DeadLetters(self.waiting / "dead-letters.jsonl")
+        self.dead_letters = DeadLetters(self.waiting / LETTERS)
         self._indexer = Indexer(self.cluster, self.names, self.ledger, self.period, self.dead_letters)
         self._stage = Stage(self._indexer, self.ledger)
         self._searcher = Searcher(self.cluster, self._indexer.presence)
@@ -258,6 +259,21 @@ class ElasticStore:
                 except Overtaken:
                     continue
         raise StoreError("elastic.contended", place=self.place.shown)
+
+    def check_rights(self) -> None:
+        """Raises StoreError where this user may not write commits. A server that knows no users allows everything."""
+        self._check_writing()
+        wanted = {f"{self.names.of('activity')}-*": "create_doc", self.ledger.index: "index"}
+        given: dict[str, Any] = {"index": [{"names": [index], "privileges": [right]} for index, right in wanted.items()]}
+        try:
+            found = self.cluster.ask(lambda: self.cluster.client.security.has_privileges(**given)).body.get("index", {})
+        except StoreError as error:
+            if error.key in AWAY:
+                raise
+            return  # nobody there answers such questions
+        lacking = [f"{right} on {index}" for index, right in wanted.items() if not found.get(index, {}).get(right, True)]
+        if lacking:
+            raise refusal(self.place, 403, {"reason": ", ".join(lacking)})
 
     def _check_writing(self) -> None:
         if not self._write:

@@ -282,10 +282,14 @@ class EmbeddedStore:
 
     # writing
 
-    def write(self, commit: Commit) -> Written:
-        """Write one commit, atomically."""
+    def check_rights(self) -> None:
+        """Raises StoreError for a store that was opened to read: who could open it to write may."""
         if self._lock is None:
             raise StoreError("store.reading", path=self.path)
+
+    def write(self, commit: Commit) -> Written:
+        """Write one commit, atomically."""
+        self.check_rights()
         made: list[str] = []
         with self._writing, guard(self.path):
             try:
@@ -345,8 +349,7 @@ class EmbeddedStore:
 
     def thin(self, most: int, before: int) -> int:
         """Bound what is kept of packets by size and age; for how many findings it went."""
-        if self._lock is None:
-            raise StoreError("store.reading", path=self.path)
+        self.check_rights()
         with self._writing, self._manifest.transaction():
             return packets.thin(self._manifest, most, before, time.time_ns())
 
@@ -356,8 +359,7 @@ class EmbeddedStore:
 
     def retire(self, before: int, by: str = ITSELF) -> dict[str, int]:
         """Drop whole days (and documents) whose end and last write are both before this time; how many rows went, by table."""
-        if self._lock is None:
-            raise StoreError("store.reading", path=self.path)
+        self.check_rights()
         with self._writing, self._manifest.transaction():
             return retiring.retire(self.path, self._manifest, before, by, time.time_ns())
 
@@ -367,8 +369,7 @@ class EmbeddedStore:
 
     def note(self, name: str, value: int, was: int | None) -> bool:
         """Note a number, if what was noted under the name is still `was`."""
-        if self._lock is None:
-            raise StoreError("store.reading", path=self.path)
+        self.check_rights()
         with self._writing, self._manifest.transaction():
             if self._manifest.number(f"{NOTE}{name}") != was:
                 return False
@@ -377,15 +378,13 @@ class EmbeddedStore:
 
     def restore(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Put flat rows of a table that may change as they are: they come from another store."""
-        if self._lock is None:
-            raise StoreError("store.reading", path=self.path)
+        self.check_rights()
         with self._writing, self._manifest.transaction():
             restore(self._manifest, table, rows, time.time_ns())
 
     def relabel(self, table: str, change: Callable[[pa.Table], pa.Table], since: int) -> int:
         """Other labels for activities, points or findings from this time on; how many have others now."""
-        if self._lock is None:
-            raise StoreError("store.reading", path=self.path)
+        self.check_rights()
         kind = _table(table)
         with self._writing, guard(self.path):
             if table in IN_PARQUET:
@@ -398,8 +397,7 @@ class EmbeddedStore:
 
     def renew(self, table: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
         """Put each flat row of a table that may change as `change` gives it."""
-        if self._lock is None:
-            raise StoreError("store.reading", path=self.path)
+        self.check_rights()
         with self._writing, self._manifest.transaction():
             return renew(self._manifest, table, change, time.time_ns())
 

@@ -12,13 +12,14 @@ from records.query import Query
 from records.schema import SCHEMA_VERSION, TABLES
 from records.store.decisions import broken
 from records.store.dsl import STRAY
-from records.store.spool import corrupt, waiting
+from records.store.spool import LETTERS, LIMIT, corrupt, held, places_of, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from records.store.contract import Store
     from records.store.elastic import ElasticStore
+    from records.store.indexing import DeadLetters
 
 LEAST_FREE: Final = 1 << 30  # octets of the disk below which somebody should look
 
@@ -35,20 +36,51 @@ class Check:
 def facts(store: Store, where: str) -> dict[str, Any]:
     """What `status` tells: rows by table, newest packet time (nanoseconds), octets on disk, what waits and what was refused."""
     elastic = _elastic(store, where)
-    segments, octets = waiting(elastic.waiting) if elastic else (0, 0)
     told: dict[str, Any] = {
         "store": where,
         "kind": "elasticsearch" if elastic else "embedded",
         "schema": SCHEMA_VERSION,
         "version": elastic.version if elastic else None,
-        "period": elastic.period if elastic else "day",
+        "period": period_of(store, where),
         "rows": {name: store.count(name, Query()) for name in TABLES},
         "newest": store.newest(),
         "bytes": elastic.octets() if elastic else sum(path.stat().st_size for path in Path(where).rglob("*") if path.is_file()),
-        "spool": {"segments": segments, "bytes": octets, "corrupt": len(corrupt(elastic.waiting)) if elastic else 0},
-        "dead_letters": elastic.dead_letters.count() if elastic else 0,
     }
-    return told
+    return told | _kept([elastic.waiting] if elastic else [])
+
+
+def period_of(store: Store, where: str) -> str:
+    """By what a store is kept: day, week or month of event time."""
+    elastic = _elastic(store, where)
+    return elastic.period if elastic else "day"
+
+
+def facts_left(where: str) -> dict[str, Any]:
+    """What `status` tells of a store in Elasticsearch that does not answer: what waits for it on this machine."""
+    absent = dict.fromkeys(("version", "period", "rows", "newest", "bytes"))
+    return {"store": where, "kind": "elasticsearch", "schema": SCHEMA_VERSION} | absent | _kept(_places(where))
+
+
+def _kept(places: Sequence[Path]) -> dict[str, Any]:
+    """What lies in these directories: segments that wait, and what they take of the limit; what was put aside or refused."""
+    counts = [waiting(place) for place in places]
+    spool: dict[str, Any] = {
+        "segments": sum(segments for segments, _ in counts), "bytes": sum(octets for _, octets in counts), "limit": LIMIT,
+        "corrupt": sum(len(corrupt(place)) for place in places), "paths": [str(place) for place in places],
+    }  # fmt: skip
+    return {"spool": spool, "dead_letters": sum(_letters(place).count() for place in places)}
+
+
+def _places(where: str) -> list[Path]:
+    from records.store.cluster import address  # the client is slow to import, and a directory needs none
+
+    return places_of(address(where).prefix)
+
+
+def _letters(place: Path) -> DeadLetters:
+    from records.store.indexing import DeadLetters
+
+    return DeadLetters(place / LETTERS)
 
 
 def checks(store: Store, where: str) -> Iterator[Check]:
@@ -57,16 +89,29 @@ def checks(store: Store, where: str) -> Iterator[Check]:
     yield Check("trail", at is None, {"at": at})
     if elastic := _elastic(store, where):
         yield from _cluster_checks(elastic)
-        place, letters = elastic.waiting, elastic.dead_letters
-        segments, octets = waiting(place)
-        yield Check("spool", not segments, {"count": segments, "mib": -(-octets >> 20), "path": place})
-        aside = corrupt(place)
-        yield Check("corrupt", not aside, {"count": len(aside), "mib": -(-sum(path.stat().st_size for path in aside) >> 20), "path": place})
-        yield Check("dead_letters", not letters.count(), {"count": letters.count(), "path": letters.path})
+        yield from _place_checks(elastic.waiting)
     else:
         space = os.statvfs(where)
         free = space.f_bavail * space.f_frsize
         yield Check("disk", free > LEAST_FREE, {"mib": free >> 20, "path": where})
+
+
+def checks_left(where: str) -> Iterator[Check]:
+    """What `doctor` looks at where a store in Elasticsearch does not answer: what needs no server."""
+    places = _places(where)
+    for place in places:
+        yield from _place_checks(place)
+    if not places:
+        yield Check("spool", well=True)
+
+
+def _place_checks(place: Path) -> Iterator[Check]:
+    segments, octets = waiting(place)
+    values: dict[str, object] = {"count": segments, "mib": -(-octets >> 20), "path": place, "percent": round(100 * held(place) / LIMIT), "limit": LIMIT >> 20}
+    yield Check("spool", not segments, values)
+    aside, letters = corrupt(place), _letters(place)
+    yield Check("corrupt", not aside, {"count": len(aside), "mib": -(-sum(path.stat().st_size for path in aside) >> 20), "path": place})
+    yield Check("dead_letters", not letters.count(), {"count": letters.count(), "path": letters.path})
 
 
 def _elastic(store: Store, where: str) -> ElasticStore | None:

@@ -15,6 +15,7 @@ import fcntl
 import io
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import fields
 from hashlib import blake2b
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT: Final = 4 << 30
+LETTERS: Final = "dead-letters.jsonl"  # what the store refused, beside the segments
 FORMAT: Final = "balefire-spool-1"
 _ROWS: Final = ("activities", "points", "coverage")
 _TABLES: Final = ("activity", "point", "coverage")
@@ -43,9 +45,18 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 def place_of(identity: str) -> Path:
     """The directory of what waits for the store of this identity, however it is addressed: below BALEFIRE_SPOOL, else in the user's data directory."""
+    return _above() / identity
+
+
+def places_of(prefix: str) -> list[Path]:
+    """The directories of what waits for stores of this name in any cluster: whose is whose, only their ledgers tell."""
+    return sorted(path for path in _above().glob(f"{prefix}-*") if re.fullmatch(f"{re.escape(prefix)}-[0-9a-f]{{16}}", path.name) and path.is_dir())
+
+
+def _above() -> Path:
     import platformdirs
 
-    return Path(os.environ.get("BALEFIRE_SPOOL") or platformdirs.user_data_path("balefire") / "spool").expanduser() / identity
+    return Path(os.environ.get("BALEFIRE_SPOOL") or platformdirs.user_data_path("balefire") / "spool").expanduser()
 
 
 class Spool:
@@ -57,10 +68,9 @@ class Spool:
         self._locks: list[int] = []
         self._left: list[Path] = []
         try:
-            new = [each for each in (root, *root.parents) if not each.is_dir()]
-            root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for each in new:
-                sync(each.parent)
+            for new in [each for each in (root, *root.parents) if not each.is_dir()][::-1]:
+                new.mkdir(0o700, exist_ok=True)
+                sync(new.parent)
             self._slot = self._claimed()
         except OSError as error:
             raise StoreError("spool.place", path=root, reason=error.strerror or error) from error
@@ -76,7 +86,7 @@ class Spool:
             if mine is not None and not there:
                 return mine
             if not there:
-                slot.mkdir(exist_ok=True)
+                slot.mkdir(0o700, exist_ok=True)
                 sync(self.root)  # a segment outlives a power failure only with the way to it
             if (lock := _locked(slot)) is None:
                 continue
@@ -106,6 +116,7 @@ class Spool:
         path = self._slot / f"{self._next:012}.segment"
         beside = path.with_suffix(".tmp")
         try:
+            beside.touch(0o600)
             with beside.open("wb") as file:
                 file.write(content)
                 file.flush()
