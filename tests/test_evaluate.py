@@ -11,6 +11,7 @@ from records.model import Finding, Term, Text
 from tests.evaluate import __main__ as command
 from tests.evaluate.families import ATTACKS, families
 from tests.evaluate.judging import Judged, judge
+from tests.evaluate.keeping import once
 from tests.evaluate.labels import AFTERMATH, SECOND, Case, Window, plant_case
 from tests.evaluate.measuring import measure, together, upper
 from tests.evaluate.page import Page
@@ -112,10 +113,10 @@ def test_what_is_kept_is_not_judged_again_unless_it_is_not_explained(tmp_path: P
         page.rows, page.sections, page.unexplained = ["| row |"], ["section"], unexplained
         return page
 
-    told = [command.once(tmp_path, f"part {unexplained}", make, unexplained) for unexplained in (0, 0, 2, 2)]
+    told = [once(tmp_path, f"part {unexplained}", make, unexplained) for unexplained in (0, 0, 2, 2)]
     assert [(page.rows, page.sections, page.unexplained) for page in told] == [(["| row |"], ["section"], number) for number in (0, 0, 2, 2)]
     assert judged == [0, 2, 2]
-    assert command.once(None, "part 0", make, 0).rows == ["| row |"]
+    assert once(None, "part 0", make, 0).rows == ["| row |"]
     assert judged == [0, 2, 2, 0]
 
 
