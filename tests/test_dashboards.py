@@ -572,7 +572,7 @@ def test_what_was_shed_and_jumps_of_time_are_not_seen(tmp_path: Path, monkeypatc
     writer.write(Commit(Batch(coverage=pa.Table.from_pylist([row], schema=arrow_schema(COVERAGE)))))
     writer.close()
     sent = run("situation", tmp_path / "store", monkeypatch, lang=language, range="all")
-    for text in ({"en": "3 rows were shed", "zh": "因表满丢弃 3 行"}[language], {"en": "1 jump of time", "zh": "1 次时间跳变"}[language]):
+    for text in ({"en": "3 things that were seen", "zh": "因表满丢弃 3 项所见"}[language], {"en": "1 jump of time", "zh": "1 次时间跳变"}[language]):
         assert text in sent
 
 

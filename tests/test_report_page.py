@@ -144,9 +144,12 @@ def test_a_release_is_asked_for_here_and_signed_elsewhere(own: Path, signing: Le
     assert [file["name"] for file in entry.body["files"]] == [f"{name}.en.html"], "printed before it is signed"
     assert lines("report", "release", "--asked", "--store", own) == [], "once"
     post = Post(own.parent / "post")
-    for receiver in ("there", "nowhere"):
-        post.add(signing.path(entry.number), Way(receiver, "folder", {"path": str(own.parent / receiver)}), 1_800_000_000)
-    post.run({"there": Way("there", "folder", {"path": str(own.parent / "there")})}, lambda: 1_800_000_001)
+    known = {receiver: Way(receiver, "folder", {"path": str(own.parent / receiver)}) for receiver in ("there", "taken")}
+    (own.parent / "taken").mkdir()
+    (own.parent / "taken" / signing.path(entry.number).name).write_text("another entry has its place")
+    for way in known.values():
+        post.add(signing.path(entry.number), way, 1_800_000_000)
+    post.run(known, lambda: 1_800_000_001)
     page = opened("summaries", own, monkeypatch, lang="en")
     assert "Released as entry 2 by Li Wei" in sent(page)
     assert not [button for button in page.button if str(button.key).startswith("release_")]

@@ -13,8 +13,6 @@ from balefire.command import HELP, keeps, opened, speaks
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from balefire.screen import Screen
 
 
@@ -27,6 +25,7 @@ def housekeep(screen: Screen, once: bool, as_json: bool) -> None:
     from balefire.schedule import Housekeeper, for_a_while, started
 
     opened(screen).close()  # what is wrong with the store is said at once, and one that is not there is not made
+    over = threading.Event() if once else _told_to_end()  # what is being done then is finished first
     keeper = Housekeeper(screen, lambda: for_a_while(screen))
     well = keeper.look()
     if once and well and not as_json:
@@ -34,17 +33,19 @@ def housekeep(screen: Screen, once: bool, as_json: bool) -> None:
     elif once and not well:
         screen.worse(4)
     if not once:
-        _until_ended(started(keeper).shutdown)
+        scheduler = started(keeper)
+        over.wait()
+        scheduler.shutdown()
     if as_json:
         _told(screen)
 
 
-def _until_ended(stop: Callable[[], None]) -> None:
+def _told_to_end() -> threading.Event:
+    """Set by SIGINT or SIGTERM."""
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: over.set())
-    over.wait()
-    stop()
+    return over
 
 
 def _last(screen: Screen) -> str:

@@ -1,12 +1,20 @@
 """Names that do harm elsewhere, and of 64 KiB, on the pages of a real browser: they are text there, and nothing of theirs steers what is around them."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from records.facts import asset_id
 from tests.browser.visiting import Visit, served
 from tests.test_hostile_names import FORMULAS, NAMES, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 __all__ = ["place"]
@@ -31,11 +39,21 @@ def base(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         yield address
 
 
+def until(page: Page, names: Sequence[str]) -> str:
+    """What is seen of a page, once it shows these, or after so long: a component may come behind the rest."""
+    end = time.monotonic() + 10
+    while True:
+        text = str(page.evaluate(SEEN))
+        if all(name in text for name in names) or time.monotonic() > end:
+            return text
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_shows_them_as_text(path: str, visit: Visit) -> None:
     visit.open(f"{path}{'&' if '?' in path else '?'}lang=en")
     page = visit.page
-    text = str(page.evaluate(SEEN))
+    text = until(page, PAGES[path])
     assert not set(text) & set(UNSEEN), "a name turns or hides what stands around it"
     assert [name for name in PAGES[path] if name not in text] == []
     assert page.locator("script", has_text="alert(1)").count() == 0
