@@ -108,7 +108,6 @@ def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
     from sensors.engine import mode
 
     detectors(Setup(rules))  # rules that were read once are not read again
-
     mode.choose(mode.SMALL_OCTETS + 1)
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         return

@@ -145,7 +145,7 @@ class Places:
             for words in _words(tag, language):
                 names.setdefault(words, set()).add(tag.name)
         self._names = {words: found.pop() for words, found in names.items() if len(found) == 1}
-        self._before = {words[: _last(words)] for words in self._names}  # "register ", and nothing before a label
+        self._before = {words[: words.rfind(" ") + 1] for words in self._names}  # "register ", and nothing before a label
 
     def take_out(self, told: str) -> str:
         """`Pump 3 (register 40017)` becomes `register 40017`."""
@@ -170,7 +170,7 @@ class Places:
                 continue
             for before in self._before:
                 begin = word.start() - len(before)
-                if begin >= 0 and told.startswith(before, begin) and (name := self._names.get(before + _key(word[0], before))):
+                if begin >= 0 and told.startswith(before, begin) and (name := self._names.get(before + word[0] if before else label_key(word[0]))):
                     yield begin, word.end(), name
 
 
@@ -183,15 +183,6 @@ def _words(tag: Tag, language: str) -> Iterator[str]:
         for protocol, spaces in references().items():
             if tag.space in spaces:
                 yield thing(row | {"network.protocol": protocol}, language)
-
-
-def _last(words: str) -> int:
-    """Where its last word begins."""
-    return max(words.rfind(" ") + 1, 0)
-
-
-def _key(word: str, before: str) -> str:
-    return word if before else label_key(word)
 
 
 def _shown(plant: Plant) -> Mapping[str, str]:
