@@ -93,17 +93,35 @@ def test_a_late_segment_that_reaches_beyond_the_front_is_delivered_whole() -> No
     assert {row["object"]["first"] for row in seen.lines if row["access"] == "write" and not row["anomaly"]} >= {51, 52, 53, 80}
 
 
-def test_what_the_receiver_has_does_not_come_again() -> None:
+@pytest.mark.parametrize("behind", [0, 1, 12])
+def test_what_the_receiver_has_is_read_where_it_comes_late(behind: int) -> None:
+    """A capture that is out of order; nobody says then that the request was not answered."""
+    talk = begun()
+    late = talk.segment(0, mbap(50, write(50, 5)), talk.sequences[0])
+    talk.lose(0, 12)
+    talk.put(1, mbap(50, write(50, 5)))
+    for number in range(behind):
+        talk.ask(mbap(60 + number, write(60 + number, 1)), mbap(60 + number, write(60 + number, 1)))
+    talk.packets.append(replace(late, time=talk.time + 9 * SECOND))
+    seen = watch(talk.packets)
+    told = [row for row in seen.lines if row["object"]["first"] == 50 and row["outcome"] == "unknown"]
+    assert [row["anomaly"] for row in told] == [["answer_missed"]]
+    assert written(seen) >= {60 + number for number in range(behind)}
+    totals = seen.totals
+    assert (totals.lost, totals.gaps, totals.repeated, totals.undecoded_bytes) == (0, 0, 0, 0)
+
+
+def test_what_came_late_and_comes_again_is_not_read_twice() -> None:
     talk = begun()
     late = talk.segment(0, mbap(50, write(50, 5)), talk.sequences[0])
     talk.lose(0, 12)
     for number in range(12):
-        talk.put(0, mbap(60 + number, write(60 + number, 1)))
-    talk.put(1, b"", ACK)
-    talk.packets.append(late)
-    seen = watch(talk.packets)
-    assert 50 not in {row["object"]["first"] for row in seen.lines}
-    assert seen.totals.lost == 12
+        talk.ask(mbap(60 + number, write(60 + number, 1)), mbap(60 + number, write(60 + number, 1)))
+    before = [packet for packet in talk.packets if len(packet.data) > 54][-4:]
+    again = [replace(packet, time=talk.time + number * SECOND) for number, packet in enumerate([late, late, *before])]
+    seen = watch([*talk.packets, *again])
+    assert [row["object"]["first"] for row in seen.lines].count(50) == 1
+    assert (len(seen.lines), seen.totals.lost, seen.totals.repeated) == (16, 0, 1 + len(before))
 
 
 def test_a_capture_of_short_frames_stays_in_step() -> None:

@@ -8,7 +8,7 @@ from sensors.engine.flows import TRIES, UNDECIDED, converse, converse_frame, rec
 from sensors.engine.framing import OF_FRAMES, datagram_fits, fits, message_length
 from sensors.engine.interfaces import turn
 from sensors.engine.octets import borrow, copy, entry, inline, kernel, mix, u8
-from sensors.engine.tables import AFTER_GAP, ASTRAY, BEGINS, BROKEN, CARRIED, CUT, FAILURE, MISSED, OVERLAP, RECOGNISED, STRAY
+from sensors.engine.tables import AFTER_GAP, ASTRAY, BEGINS, BROKEN, CARRIED, CUT, FAILURE, HAD, MISSED, OVERLAP, RECOGNISED, STRAY
 from sensors.protocol import BY_DATAGRAM, BY_SEGMENT
 
 BELIEVED: Final = 4  # messages one behind the other that are not by chance
@@ -66,7 +66,7 @@ def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: i
     message.interface = streams.place
     message.unit = message.transaction = -1
     message.marks = flags | (AFTER_GAP if flow.torn else BEGINS if flow.messages == 0 and flow.transport == 6 else 0)
-    message.marks |= STRAY if packet.marks & ASTRAY else 0
+    message.marks |= (STRAY if packet.marks & ASTRAY else 0) | (MISSED if packet.marks & HAD else 0)
     message.peered = heard = 0
     if flow.peer >= 0:
         peer = flows[flow.peer]  # where octets of its are missing, what this message answers may be among them

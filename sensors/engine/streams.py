@@ -20,12 +20,12 @@ from sensors.engine.delivery import (
 )
 from sensors.engine.flows import GONE, NEAR, NEVER, UNKNOWN, converse, enter_flow, expect_flow, find_flow, new_flow, renew, server_port, signed, unite
 from sensors.engine.history import contradicts, remember
-from sensors.engine.holes import filled, in_hole, leave_hole
+from sensors.engine.holes import filled, in_hole, leave_hole, miss
 from sensors.engine.interfaces import turn, turn_to
 from sensors.engine.link import NO_PORT, note
 from sensors.engine.network import TCP
 from sensors.engine.octets import borrow, copy, entry, fill, inline, kernel, same_octets
-from sensors.engine.tables import ASIDE, LATENESS, MIRRORED, OVERLAP, OVERLAPPED, SECOND, WINDOW
+from sensors.engine.tables import ASIDE, HAD, LATENESS, MIRRORED, OVERLAP, OVERLAPPED, SECOND, WINDOW
 from sensors.protocol import BY_LENGTH
 
 MAX_WAITING: Final = 32  # segments out of order that one direction may hold
@@ -140,7 +140,7 @@ def _drain_waiting(
                 break
             force = False
             tear(packet, number, distance, flows, slots, framings, messages, undecoded, streams)
-            leave_hole(packet, flow, flow.expected, (flow.expected + distance) & 0xFFFFFFFF)
+            leave_hole(packet, flow, flows, flow.expected, (flow.expected + distance) & 0xFFFFFFFF)
             flow.expected = (flow.expected + distance) & 0xFFFFFFFF
             distance = 0
         best = _take_waiting(flow, distance, slots)
@@ -170,6 +170,7 @@ def _acknowledge(
         lost = min(behind, _nearest(flow, slots))
         if lost > 0:
             tear(packet, number, lost, flows, slots, framings, messages, undecoded, streams)
+            miss(packet, flow, flow.expected, (flow.expected + lost) & 0xFFFFFFFF)
             flow.expected = (flow.expected + lost) & 0xFFFFFFFF
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
                        messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -421,7 +422,7 @@ def _segment(
             ahead = signed(sequence - flow.expected)
         else:
             tear(packet, number, ahead, flows, slots, framings, messages, undecoded, streams)
-            leave_hole(packet, flow, flow.expected, sequence)
+            leave_hole(packet, flow, flows, flow.expected, sequence)
             flow.expected = sequence
             ahead = 0
     if ahead < 0 and flow.hole_end >= 0:
@@ -445,13 +446,19 @@ def _segment(
     missing = whole - max(length, -ahead)
     if missing > 0:
         tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
-        leave_hole(packet, flow, (flow.expected - missing) & 0xFFFFFFFF, flow.expected)
+        leave_hole(packet, flow, flows, (flow.expected - missing) & 0xFFFFFFFF, flow.expected)
         count_undecoded(missing, flow.transport, server_port(flow), undecoded, streams)
     if flow.waiting_count > 0:
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
                        messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
     if packet.tcp_flags & FIN_OR_RST:
         _finished(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
+
+
+@inline
+def _was_there(packet: Any, flow: Any, flows: Any) -> bool:
+    """Did its receiver acknowledge this segment before it came here?"""
+    return flow.peer >= 0 and flows[flow.peer].acknowledged >= 0 and signed(flows[flow.peer].acknowledged - packet.sequence) > 0
 
 
 @inline
@@ -669,6 +676,8 @@ def follow(
             flow.payloads += 1
             flow.spoken += 1
             flow.said += packet.whole
+            if packet.transport == TCP and _was_there(packet, flow, flows):
+                packet.marks |= HAD
         if packet.transport == 6 and not _follows(packet, flow, flows):
             _segment(memory, packet, number, flows, slots, framings, known, ports,
                      messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip

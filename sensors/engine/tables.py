@@ -79,7 +79,7 @@ FLOW: Final = _record(  # one direction of a connection
     began="i8", expected="i8", acknowledged="i8",              # sequence number behind its SYN, of its next octet, and up to which it has what the peer sent
     closing="i8", reborn="i8",                                 # that of its FIN; the first of a connection in its place that nobody confirmed yet (-1: none)
     hole="i8", hole_end="i8", hole_clock="i8",                 # numbers that were passed over (end -1: none), and when last
-    hole_next="i8", filling="u1",                              # 1 while they come after all, and the one behind those that came last
+    hole_next="i8", filling="u1", hole_empty="u1",             # 1 while they come after all, and the one behind those that came last; 1: none of it came yet
     cipher="u1", copied="u1",                                  # number of the cipher recognised in it; 1 where copies came
     carry_length="i8", carry_need="i8", carry_time="i8", carry_packet="i8", carry_slot="i4",  # a message that is not complete yet
     character="i4", last="i8", payloads="i8", messages="i8",
@@ -199,7 +199,7 @@ AFTER_GAP: Final = 4  # the first after bytes were lost
 BROKEN: Final = 8  # does not fit the framing: the bytes from here to the end of the segment
 OVERLAP: Final = 16  # octets that were delivered before, and differ now
 BEGINS: Final = 32  # the first of a TCP connection whose beginning was seen
-MISSED: Final = 64  # its sender acknowledged since its last one what the other side said, and none of that was captured
+MISSED: Final = 64  # its sender acknowledged since its last one what the other side said, and none of that was captured; or HAD
 STRAY: Final = 128  # the last of its octets came with the hop limit of another system than its sender's
 
 # roles of an operation
@@ -224,6 +224,7 @@ RECOGNISED: Final = 2048  # a frame that is not IP, of a protocol that is known
 OVERLAPPED: Final = 8192  # a fragment came again with other octets
 TRAILING: Final = 4096  # octets of the IP packet lie behind the UDP datagram in it
 ASTRAY: Final = 16384  # a segment of TCP with the hop limit of another system than its sender's
+HAD: Final = 32768  # a segment of TCP that its receiver acknowledged before it came here: its answer may have come before it, too
 ASIDE: Final = DUPLICATE | REJECTED | HELD  # not to be followed
 
 VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)  # EtherTypes: of IEEE 802.1Q, of a provider's tag, and what was used for that before
