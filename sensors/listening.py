@@ -59,7 +59,7 @@ class Listening:
         due, poll = time.monotonic() + TICK_S, self._poll()
         self._send(self._head.getvalue())
         self._describe()
-        say({"ready": list(intake.names)})
+        say({"ready": list(intake.names), "stamped": intake.stamped()})
         while not self.stopped:
             wrote = self._write()
             if time.monotonic() >= due:

@@ -156,7 +156,7 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     with suppress(BrokenPipeError):  # it has ended already, and said why
         told.write(b"\n")
         told.flush()
-    names = ", ".join(_begun(said))
+    names, stamped = map(", ".join, _begun(said))
 
     def stop(*_: object) -> None:
         process.terminate()
@@ -164,6 +164,8 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
         signal.signal(number, stop)
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
+    if stamped:
+        screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
     teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
     (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
@@ -179,12 +181,12 @@ def _confine(screen: Screen) -> None:
     confine((*own, *(Path(place) for place in named if place)), tcp=True)
 
 
-def _begun(said: Iterable[bytes]) -> list[str]:
-    """Wait until it listens: to what. Raises what keeps it from that."""
+def _begun(said: Iterable[bytes]) -> tuple[list[str], list[str]]:
+    """Wait until it listens: to what, and what of that has times of its card. Raises what keeps it from that."""
     for line in said:
         told: dict[str, Any] = _told(line)
         if "ready" in told:
-            return told["ready"]
+            return told["ready"], told["stamped"]
         if "error" in told:
             raise (UsageError if told["error"] in USAGE else InputError)(told["error"], **told["values"])
     raise InputError("live.ended", status="-")

@@ -223,6 +223,10 @@ class Feeds:
         """What doors and captures had to say."""
         return [self._said.popleft() for _ in range(len(self._said))]
 
+    def stamped(self) -> list[str]:
+        """Times are those that captures have."""
+        return []
+
     def sockets(self) -> list[int]:
         """The one that wakes whoever waits."""
         return [self._wake]
