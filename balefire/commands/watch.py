@@ -24,7 +24,7 @@ from records.wording import say
 from sensors.rights import forgo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from subprocess import Popen
 
     from balefire.screen import Screen
@@ -51,38 +51,45 @@ NEWS: Final = (
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
 
 
+def listens(command: Callable[..., None]) -> Callable[..., None]:
+    """What may be said of how to listen: the options of whatever does, or has it done."""
+    for option in reversed(
+        (
+            click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…"),
+            click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP)),
+            click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP)),
+            click.option("--ring-mib", type=click.IntRange(1, 2048), default=32, show_default=True, metavar="MIB", help=say("cli.option.ring_mib", HELP)),
+            click.option("--filter", default="", metavar="EXPR", help=say("cli.option.filter", HELP)),
+            click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP)),
+            click.option("--record-mib", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP)),
+            click.option("--record-days", type=click.FloatRange(0, min_open=True), metavar="DAYS", help=say("cli.option.record_days", HELP)),
+            click.option("--site", metavar="NAME", help=say("cli.option.site", HELP)),
+            click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP)),
+            click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP)),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command(help=say("cli.help.watch", HELP))
-@click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
-@click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
-@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP))
-@click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
-@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP))
-@click.option("--record-mib", "recorded", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP))
-@click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
-@click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP))
-@click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
+@listens
 @keeps
 @speaks
 def watch(
     screen: Screen,
     interfaces: tuple[str, ...],
-    portable: bool,
-    processes: int,
-    expression: str,
-    record: Path | None,
-    recorded: int,
     site: str | None,
     observer: str | None,
     rules: tuple[Path, ...],
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Listen for as long as it is wanted; alerts are told as they come up."""
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
-    more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
-    more += ["--processes", str(processes)]
-    more += ["--portable"] if portable or sys.platform != "linux" else []
+    more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
     with _listener(interfaces, more) as process:
         _confine(screen)
         from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
@@ -105,6 +112,16 @@ def watch(
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
+
+
+def words(**given: Any) -> list[str]:
+    """Options and what they are given, as words of a command line; those that are given nothing are left out."""
+    told: list[str] = []
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        each = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
+        told += [word for one in each if one for word in ((option,) if one is True else (option, str(one)))]
+    return told
 
 
 def _tell(screen: Screen, alert: Alert) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from records.errors import InputError
 from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32le
 from sensors.engine.tables import FOREVER, table
-from sensors.pcapng import Interface, statistics
+from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.cards import CARD
 from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_now, index_of, put_there, reserve
@@ -114,6 +114,7 @@ class Rings:
         self.cursors = table(len(names), CURSOR)
         self.cursors.number = range(len(names))
         self._of = {name: self.cursors[name] for name in CURSOR.names or ()}  # a field of a row takes long to find
+        self._statistics = Statistics()
         self._dropped = [0] * len(names)  # of rings that are closed
         self._before = [0] * len(names)  # packets that were taken from those
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
@@ -189,8 +190,7 @@ class Rings:
 
     def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, and what the kernel dropped, as blocks of a pcapng."""
-        now, dropped = self.settled(last), self.dropped()
-        return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped[number]) for number in range(len(self.names)))
+        return self._statistics.at(self.settled(last), zip(self._of["packets"].tolist(), self.dropped(), strict=True))
 
     def dropped(self) -> list[int]:
         """What was lost of each interface by now."""

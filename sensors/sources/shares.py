@@ -22,7 +22,7 @@ import numpy as np
 
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
 from sensors.engine.tables import FOREVER, table
-from sensors.pcapng import statistics
+from sensors.pcapng import Statistics
 from sensors.sources.ring import CURSOR, ROOM, Rings
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
 
@@ -117,6 +117,7 @@ class Shares:
         self._written, self._out = memoryview(written), np.frombuffer(written, np.uint8)
         self._said: list[dict[str, object]] = []
         self._stopped = False
+        self._statistics = Statistics()
         self._now = 0
         for share in self._shares:
             self._start(share)
@@ -225,9 +226,8 @@ class Shares:
         self._load()
         told = [int(first) if share.loaded else share.settled for first, share in zip(self._of["time"], self._shares, strict=True) if share.due == float("inf")]
         self._now = max(self._now, min(told, default=0))
-        taken = np.sum([rings.cursors.packets for rings in self._all], 0)
-        dropped = np.sum([rings.dropped() for rings in self._all], 0)
-        return b"".join(statistics(number, self._now, int(taken[number]), int(dropped[number])) for number in range(len(self.names)))
+        taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
+        return self._statistics.at(self._now, zip(taken, dropped, strict=True))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were lost."""
