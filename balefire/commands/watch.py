@@ -19,6 +19,7 @@ import platformdirs
 
 from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
+from records import scratch
 from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.rights import forgo
@@ -92,6 +93,7 @@ def watch(
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
     with _listener(interfaces, more) as process:
         _confine(screen)
+        scratch.sweep()
         from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
 
         check(screen, rules)

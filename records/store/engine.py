@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from records import scratch
 from records.errors import StoreError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Engine:
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "temp_directory": f"{tempfile.gettempdir()}/balefire-{secrets.token_hex(8)}",  # made when needed, nobody can prepare it
+                "temp_directory": f"{tempfile.gettempdir()}/{scratch.prefix('spill')}{secrets.token_hex(8)}",  # made when needed, nobody can prepare it
                 "python_enable_replacements": False,
             },
         )
