@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from detectors.baseline.follows import Follows
 from detectors.baseline.places import WHERE, place_of
+from detectors.baseline.signs import HALF, Signs, written
 from detectors.baseline.words import Words
 from records.formats import MINUTE
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from detectors.baseline.follows import Follow, Pair
     from detectors.baseline.places import Place
+    from detectors.baseline.signs import Values
     from detectors.baseline.words import Word
 
 MOST: Final = 65_536  # points; beyond them nothing more is learned, and that is counted
@@ -41,7 +43,7 @@ BLOCK: Final = 10  # minutes whose median is where a point was in the long run
 class Level:
     """The range of a point's values, `seen` so many different ones, one after the other; `step`: the most that it moved in a minute, `still`: minutes that it
     stood at most, `returns`: whether it came back to where it was, which counters, stocks and what else goes one way did not. `least`, `most`, `spread`: of
-    its medians over ten minutes, `blocks` of them.
+    its medians over ten minutes, `blocks` of them; `signed`: a register whose values from 32768 on are below zero.
     """
 
     low: float
@@ -54,6 +56,7 @@ class Level:
     most: float = 0.0
     spread: float = 0.0
     blocks: int = 0
+    signed: bool = False
 
     @property
     def long(self) -> bool:
@@ -97,6 +100,7 @@ class Levels:
         self._shed = shed
         self._follows = Follows(follows)
         self.words = Words(words)
+        self._signs = Signs()
         self._blocks: dict[tuple[str, Place], tuple[int, list[float]]] = {}  # by observer and point: the block that is not over and its minutes
         self._means: dict[Place, float] = {}
         self._last: dict[tuple[str, Place], tuple[int, float]] = {}  # by observer and point: minute and value
@@ -130,13 +134,14 @@ class Levels:
 
     def _had(self, observer: str, place: Place, start: int, values: tuple[float, float, float, float]) -> None:
         """A point had these values: the least, the most, the first and the last one."""
-        low, high, first, last = values
         if place not in self.known:  # or not any more, for what was known of it was half a number
             self._forget(observer, place)
+            self._signs.forget(place)
+        before, minute = self._last.get((observer, place)), start // MINUTE
+        low, high, first, last = self._meant(observer, place, before[1] if before else None, values)
         level = self._level(place, low, high)
         if level is None:
             return
-        before, minute = self._last.get((observer, place)), start // MINUTE
         level.returns = abs(last - self._first.setdefault(place, first)) < RETURNS * (level.high - level.low)
         level.step = max(level.step, high - low)
         if before is not None:
@@ -145,6 +150,15 @@ class Levels:
         self._last[observer, place] = max(minute, before[0] if before else 0), last
         self._settle(observer, place, level, minute, (low + high) / 2)
         self._follows.changed(observer, place, last, minute)
+
+    def _meant(self, observer: str, place: Place, before: float | None, values: Values) -> Values:
+        """The same as what it means; what was taken for something else is forgotten."""
+        level = self.known.get(place)
+        was = (level.signed, level.high) if level else None
+        told = self._signs.read(place, level, before, values)
+        if level and was and level.signed != was[0] and was[1] >= (0 if was[0] else HALF):
+            self._forget(observer, place)
+        return told
 
     def _forget(self, observer: str, place: Place) -> None:
         for by_place in (self._first, self._means):
@@ -169,6 +183,7 @@ class Levels:
             place = place_of(*where)
             if place is None or place in self.words.halves:
                 continue
+            value = written(self.known.get(place), value)
             level = self._level(place, value, value)
             if level is not None and self._written.get(place) != value:
                 level.seen += place in self._written
