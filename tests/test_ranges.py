@@ -102,6 +102,6 @@ def test_a_register_whose_range_goes_below_zero_is_signed() -> None:
     assert judged(points=read((5, 5), (65_516, 65_516), (0, 65_535), **frost)) == []
     (found,) = judged(points=read((5, 5), (65_436, 65_436), **frost))
     assert "is −100 rpm" in found.title.en
-    assert len(judged(points=read((5, 5), (65_516, 65_516), **frost | {"ot.object.space": "tag"}))) == 1
+    assert len(judged(points=read((5, 5), (65_516, 65_516), **dict[str, Any](frost, **{"ot.object.space": "tag"})))) == 1
     assert len(judged(points=read((5, 5), (65_516, 65_516)))) == 1
     assert judged([row | frost for row in written(20, 65_516)]) == []
