@@ -19,7 +19,7 @@ from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import And, Match, field_of
-from records.store import packets, parquet, retiring
+from records.store import extracts, packets, parquet, retiring
 from records.store.columns import agree, arrow_types, content, decoded, document, flat, shown, stored
 from records.store.contract import Written
 from records.store.decisions import ENTRIES, ITSELF, decide, put
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from records.query import Histogram, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
+    from records.store.extracts import Extract
     from records.store.manifest import File
     from records.store.spool import Spool
 
@@ -171,7 +172,8 @@ class EmbeddedStore:
         kind = _table(table)
         if query.where in (None, And(())) and query.ids is None:
             return self._count(kind, query)
-        return cast("int", self._result(kind, query, lambda statement: statement.count(query)).column(0)[0].as_py())
+        extract = extracts.answering(kind, query, (), "")
+        return cast("int", self._result(kind, query, lambda statement: statement.count(query), extract).column(0)[0].as_py())
 
     def _count(self, kind: Table, query: Query) -> int:
         """All rows of a time: what is known of whole files is not read again."""
@@ -193,14 +195,17 @@ class EmbeddedStore:
         kind = _table(table)
         by = [pa.field("by", _element(kind, histogram.by))] if histogram.by else []
         schema = pa.schema([pa.field("time", pa.timestamp("ns", "UTC")), *by, pa.field("total", _total(kind, histogram.total))])
-        return self._result(kind, query, lambda statement: statement.histogram(query, histogram)).cast(schema)
+        by_name = (histogram.by,) if histogram.by else ()
+        extract = extracts.answering(kind, query, by_name, histogram.total, max(1, histogram.interval))
+        return self._result(kind, query, lambda statement: statement.histogram(query, histogram), extract).cast(schema)
 
     def terms(self, table: str, query: Query, terms: Terms) -> pa.Table:
         """The asked fields and total, most frequent first, ties by the fields' values."""
         kind = _table(table)
         fields = [field_of(kind, name) for name in terms.fields]
         schema = pa.schema([*(pa.field(f.name, _element(kind, f.name)) for f in fields), pa.field("total", _total(kind, terms.total))])
-        return self._result(kind, query, lambda statement: statement.terms(query, terms)).cast(schema)
+        extract = extracts.answering(kind, query, terms.fields, terms.total)
+        return self._result(kind, query, lambda statement: statement.terms(query, terms), extract).cast(schema)
 
     def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
         """The sum of each of these fields over all rows that match."""
@@ -246,8 +251,10 @@ class EmbeddedStore:
         """The packets that are kept for a finding (pcapng), None where none are, or no more."""
         return packets.body(self._manifest, finding)
 
-    def _result(self, kind: Table, query: Query, text: Callable[[Statement], str]) -> pa.Table:
+    def _result(self, kind: Table, query: Query, text: Callable[[Statement], str], extract: Extract | None = None) -> pa.Table:
         def result() -> pa.Table:
+            if extract and (summed := extracts.summed(self.path, self._engine, kind, self._files(kind, query), query, extract)):
+                return self._engine.query(text(summed), summed.values)
             statement, rows = self._source(kind, query)
             return self._engine.query(text(statement), statement.values, rows)
 
@@ -277,8 +284,9 @@ class EmbeddedStore:
         return statement, None
 
     def _files(self, kind: Table, query: Query) -> list[File]:
-        """The files that overlap the query's time."""
-        return self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
+        """The files that overlap the query's time, or what was taken from them for such a question."""
+        files = self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
+        return extracts.acting(self.path, kind, files, query.where)
 
     # writing
 

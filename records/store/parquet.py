@@ -17,6 +17,7 @@ import pyarrow.parquet
 from records.schema import arrow_schema
 from records.store.columns import RELEASED, SORTABLE, numbered, stored
 from records.store.engine import FILES, ROWS
+from records.store.extracts import SUFFIXES, Making, beside, file_of
 from records.store.manifest import File
 from records.store.place import sync
 from records.store.sql import quote
@@ -170,15 +171,18 @@ def named(table: Table, day: int) -> str:
 
 def write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> None:
     """Write sorted rows, a part at a time."""
-    path, beside = root / name, root / f"{name}.tmp"
+    path, waiting = root / name, root / f"{name}.tmp"
     path.parent.mkdir(exist_ok=True)
     repeated = [f.name for f in table.fields if f.type in {"keyword", "ip", "long"} and not f.many and f.name not in DISTINCT]
     repeated += [f.name + SORTABLE for f in table.fields if f.type == "ip"]
-    with _parquet.ParquetWriter(beside, _empty(table).schema, compression="zstd", use_dictionary=repeated) as writer:
+    with _parquet.ParquetWriter(waiting, _empty(table).schema, compression="zstd", use_dictionary=repeated) as writer:
+        making = Making(root, name, table)
         for part in parts:
             writer.write_table(part, row_group_size=ROW_GROUP)
-    sync(beside)
-    beside.rename(path)
+            making.add(part)
+    sync(waiting)
+    making.finish()
+    waiting.rename(path)
 
 
 def _empty(table: Table) -> pa.Table:
@@ -187,8 +191,8 @@ def _empty(table: Table) -> pa.Table:
 
 def discard(root: Path, names: list[str]) -> None:
     """Undo what `write_days` began."""
-    for name in names:
-        for path in (root / name, root / f"{name}.tmp"):
+    for each in [each for name in names for each in (name, *(beside(name, suffix) for suffix in SUFFIXES))]:
+        for path in (root / each, root / f"{each}.tmp"):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
@@ -291,9 +295,9 @@ def sweep(root: Path, manifest: Manifest, now: float) -> None:
     """Delete what no reader can need: retired files after their grace, and what a writer that died left outside the manifest."""
     live, retired = manifest.file_names(retired=False), manifest.file_names(retired=True)
     gone = {name for name in retired if _age(root / name, now) > GRACE}
-    for path in [*root.glob("*/*.parquet"), *root.glob("*/*.parquet.tmp")]:
-        name = str(path.relative_to(root))
-        if name in gone or name not in live | retired:
+    for path in [*root.glob("*/*.parquet"), *(path for suffix in SUFFIXES for path in root.glob(f"*/*{suffix}")), *root.glob("*/*.tmp")]:
+        name = file_of(str(path.relative_to(root)))
+        if name in gone or name not in live | retired or path.suffix == ".tmp":
             path.unlink(missing_ok=True)
     if gone:
         with manifest.transaction():
