@@ -106,7 +106,7 @@ class EmbeddedStore:
             return self._engine.query((statement := Statement(kind, ROWS)).rows(query), statement.values, first)
         statement, rows = self._source(kind, query)
         if rows is not None or not by_time or not query.limit:
-            return self._engine.query(statement.rows(query, mark), statement.values, rows)
+            return self._engine.query(statement.rows(query, mark), statement.values, rows, kind)
         # The page's times and identities first, from few columns and days; then only its own time is read in full: many times as fast.
         found = self._ends(kind, query, mark, descending)
         if not found.num_rows:
@@ -115,16 +115,16 @@ class EmbeddedStore:
         query = replace(query, since=low, until=high + 1)
         statement, rows = self._source(kind, query)
         if found.num_rows > _SHORT:
-            return self._engine.query(statement.rows(query, mark), statement.values, rows)
+            return self._engine.query(statement.rows(query, mark), statement.values, rows, kind)
         only = tuple(cast("list[str]", found.column("id").to_pylist()))
-        return self._engine.query(statement.rows(replace(query, where=None, ids=only)), statement.values, rows)
+        return self._engine.query(statement.rows(replace(query, where=None, ids=only)), statement.values, rows, kind)
 
     def _ends(self, kind: Table, query: Query, mark: tuple[Any] | None, descending: bool) -> pa.Table:
         """Times and identities of a page by time: of the nearest days where these fill it."""
         found = arrow_schema(kind).empty_table()
         for part in parquet.nearest(self._files(kind, query), query, descending):
             statement, rows = self._source(kind, part)
-            found = self._engine.query(statement.rows(part, mark, (kind.time, "id")), statement.values, rows)
+            found = self._engine.query(statement.rows(part, mark, (kind.time, "id")), statement.values, rows, kind)
             if found.num_rows == query.limit:
                 break
         return found
@@ -142,12 +142,12 @@ class EmbeddedStore:
             for some in releases(self._engine, files) if ordered else [files]:
                 statement = Statement(kind, FILES)
                 statement.values["files"] = self._engine.files([file.name for file in some])
-                for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values):
+                for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values, kind):
                     yield part.cast(schema)
 
     def _mark(self, kind: Table, query: Query) -> tuple[Any]:
         statement, rows = self._source(kind, Query()) if kind.name in IN_PARQUET else (Statement(kind, ROWS), self._kept.one(kind, query.after))
-        found = self._engine.query(statement.mark(query), statement.values, rows).column(0).to_pylist()
+        found = self._engine.query(statement.mark(query), statement.values, rows, kind).column(0).to_pylist()
         if not found:
             raise UsageError("store.after", identity=query.after, table=kind.name)
         return (found[0],)
@@ -185,7 +185,7 @@ class EmbeddedStore:
             files = self._files(kind, query)
             cut = [file for file in files if not since <= file.low <= file.high < until]
             statement = Statement(kind, FILES, {"files": self._engine.files([file.name for file in cut])})
-            rest = self._engine.query(statement.count(query), statement.values).column(0)[0].as_py() if cut else 0
+            rest = self._engine.query(statement.count(query), statement.values, None, kind).column(0)[0].as_py() if cut else 0
             return sum(file.rows for file in files if file not in cut) + rest
 
         return self._reading(counted)
@@ -254,9 +254,9 @@ class EmbeddedStore:
     def _result(self, kind: Table, query: Query, text: Callable[[Statement], str], extract: Extract | None = None) -> pa.Table:
         def result() -> pa.Table:
             if extract and (summed := extracts.summed(self.path, self._engine, kind, self._files(kind, query), query, extract)):
-                return self._engine.query(text(summed), summed.values)
+                return self._engine.query(text(summed), summed.values, None, kind)
             statement, rows = self._source(kind, query)
-            return self._engine.query(text(statement), statement.values, rows)
+            return self._engine.query(text(statement), statement.values, rows, kind)
 
         return self._reading(result)
 
