@@ -79,8 +79,8 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     since = max(whole.since, moment - LONGEST)
     before = Span(since, moment) if since < moment else None
     before = before if before and _seen(store, before) else None
-    now = talk(store, whole.until, Span(moment, span.until))
-    old = talk(store, whole.until, before) if before else Talk([], False)
+    now = talk(store, Span(moment, span.until))
+    old = talk(store, before) if before else Talk([], False)
     placed, own, known = _places(store, now.ends | old.ends)
     strangers = called(store, Span(moment, span.until), now.ends - own.keys())
     placed += [Node(end, name) for end, name in strangers.items() if not is_group(name)]

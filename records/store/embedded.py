@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import pyarrow as pa
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from records.model import Alert, Suppression
-    from records.query import Histogram, Terms
+    from records.query import Histogram, Span, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
     from records.store.extracts import Extract
@@ -211,6 +212,13 @@ class EmbeddedStore:
         """The sum of each of these fields over all rows that match."""
         kind = _table(table)
         return self._result(kind, query, lambda statement: statement.sums(query, fields)).to_pylist()[0]
+
+    def stamp(self, table: str, span: Span) -> str:
+        """What tells that a span of a table is as it was: its files, or how many documents there are and when the last of them was written."""
+        kind = _table(table)
+        if kind.name in IN_PARQUET:
+            return sha256("\n".join(file.name for file in self._files(kind, span.query())).encode()).hexdigest()
+        return self._manifest.stamp(kind.name, span.since, span.until)
 
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds."""
