@@ -182,12 +182,17 @@ def figures(told: Mapping[str, Any]) -> Row:
 
 
 def _origin(other: Row, column: str, words: Words) -> str:
-    """From where the figures of a period are of which rows were deleted; nothing of one that is kept."""
+    """From where the figures of a period are of which rows were deleted, or why there are none; nothing of one that is kept."""
     if report := other.get("report"):
         return words.say("compared.report", column=column, report=report)
+    lost = [words.say("compared.spoiled", column=column, reports=", ".join(other["spoiled"]))] if other.get("spoiled") else []
+    return " ".join(lost + _partly(other, column, words))
+
+
+def _partly(other: Row, column: str, words: Words) -> list[str]:
     if other["recorded"] and (kept_from := other.get("kept_from")):
-        return words.say("compared.partly", column=column, kept_from=words.moment(kept_from))
-    return ""
+        return [words.say("compared.partly", column=column, kept_from=words.moment(kept_from))]
+    return []
 
 
 def _column(name: str, other: Row, words: Words) -> str:
