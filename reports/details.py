@@ -83,9 +83,7 @@ def _worst(found: Row, words: Words) -> Table:
         for each in found["worst"]
     ]
     place = ("site",) if sited else ()
-    return _table(
-        words, "worst", ("severity", "alert", *place, "assets", "first", "findings", "state", "id"), rows, words.say("table.worst.note", count=len(rows))
-    )
+    return _table(words, "worst", ("severity", "alert", *place, "assets", "first", "findings", "state", "id"), rows, words.shown(len(rows), found["total"]))
 
 
 def _state(each: Row, words: Words) -> str:

@@ -51,8 +51,8 @@ def beside(told: Mapping[str, Any], words: Words) -> str:
     return words.say("sentence.beside", time=words.share(coverage["time_share"]), grade=words.share(coverage["grade"]))
 
 
-def place(told: Mapping[str, Any], words: Words) -> str:
-    """The site; of several their names, or how many where they are more than fit."""
+def place(told: Mapping[str, Any], words: Words, named: int = NAMED) -> str:
+    """The site; of several their names, or how many where they are more than `named`."""
     if told["site"] is not None:
         return str(told["site"])
     if not told["recorded"]:
@@ -61,7 +61,7 @@ def place(told: Mapping[str, Any], words: Words) -> str:
     total = told.get("site_count", len(names))
     if not names:
         return words.say("place.none")
-    return words.say("place.and").join(sorted(names)) if total <= NAMED else words.count("place.sites", total)
+    return words.say("place.and").join(sorted(names)) if total <= named else words.count("place.sites", total)
 
 
 def when(told: Mapping[str, Any], words: Words) -> str:
