@@ -34,16 +34,21 @@ def test_situation(visit: Visit, language: str) -> None:
     expect(visit.page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(251, 251, 249)")  # the theme is in force
 
 
-def test_the_wall_turns_between_two_faces(visit: Visit) -> None:
-    visit.page.clock.set_fixed_time(waterworks.NOW // 1_000_000_000 // 30 * 30)  # what the browser shows, not what is stored
+def test_the_wall_turns_between_three_faces(visit: Visit) -> None:
+    first = waterworks.NOW // 1_000_000_000 // 45 * 45
+    visit.page.clock.set_fixed_time(first)  # what the browser shows, not what is stored
     visit.open("/?view=wall&lang=en&range=24h")
     expect(visit.page.locator(".wall h1")).to_have_text(HEADS["en"])
     expect(visit.page.get_by_test_id("stTopNavLink")).to_have_count(0)
     expect(visit.page.locator(".wall .face").first).not_to_have_class("face off")
-    visit.page.clock.set_fixed_time(waterworks.NOW // 1_000_000_000 // 30 * 30 + 15)
+    visit.page.clock.set_fixed_time(first + 15)
     expect(visit.page.locator(".wall .face").first).to_have_class("face off")
     expect(visit.page.locator(".wall .alert .title", has_text=HOSTILE)).to_be_visible()
     assert visit.page.locator("img[src=x]").count() == 0
+    visit.page.clock.set_fixed_time(first + 30)
+    expect(visit.page.locator(".wall .face").nth(1)).to_have_class("face off")
+    expect(visit.page.locator(".wall .sensor.silent")).to_have_count(0)
+    expect(visit.page.locator(".wall .sensor", has_text="SPAN-2")).to_contain_text("99.94 %")
     size = visit.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert size[0] == size[1]
 
