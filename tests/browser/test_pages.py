@@ -88,6 +88,34 @@ def test_from_one_alert_to_the_next(visit: Visit) -> None:
     expect(visit.page.get_by_text(re.compile(r"in the list$"))).to_have_count(0)
 
 
+def test_keys_lead_through_the_list_and_to_pages(visit: Visit) -> None:
+    """Each does what the list of keys says, and nothing while somebody types."""
+    visit.open("/alerts?lang=en&range=all")
+    keyboard, help_of = visit.page.keyboard, visit.page.get_by_role("dialog", name="Keys")
+    expect(visit.page.locator(".queue .row").nth(3)).to_be_visible()
+    keyboard.press("?")
+    expect(help_of).to_be_visible()
+    keyboard.press("j")
+    keyboard.press("?")
+    expect(help_of).to_be_hidden()
+    for key in "jjkjx":
+        keyboard.press(key)
+    expect(visit.page.locator(".queue .row:not(.head) a.title").nth(1)).to_be_focused()
+    expect(visit.page.get_by_text("1 chosen")).to_be_visible()
+    expect(visit.page.locator(".queue .row:not(.head) input").nth(1)).to_be_checked()
+    keyboard.press("/")
+    box = visit.page.get_by_test_id("stMain").get_by_role("textbox").first
+    expect(box).to_be_focused()
+    keyboard.type("?gs j/k")
+    expect(box).to_have_value("?gs j/k")
+    expect(help_of).to_be_hidden()
+    box.fill("")
+    box.blur()
+    keyboard.press("g")
+    keyboard.press("i")
+    expect(visit.page).to_have_url(re.compile(r"/assets\?(.*&)?range=all"))
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_several_are_acknowledged_at_once(visit: Visit, language: str) -> None:
     visit.open(f"/alerts?lang={language}&range=all&status=only_open")
