@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from balefire.screen import Screen
+    from detectors.listed import Disagreement
     from records.facts import Fact
     from records.model import Asset
 
 
-def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> None:
-    """Name and what it is, facts, changes, conflicts, peers."""
+def show_asset(screen: Screen, asset: Asset, disagreements: list[Disagreement], talks: list[dict[str, Any]]) -> None:
+    """Name and what it is, facts, changes, conflicts, what lists say otherwise, peers."""
     from rich.text import Text
 
     device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
@@ -33,6 +34,7 @@ def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> Non
         indented(_facts(screen, asset.facts)),
         *_changes(screen, asset),
         *_conflicts(screen, asset),
+        *_listed(screen, disagreements),
         *_talks(screen, talks),
     ]
     for part in parts:
@@ -67,6 +69,11 @@ def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
         if each.kind == CONTESTED
     ]
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
+
+
+def _listed(screen: Screen, disagreements: list[Disagreement]) -> list[RenderableType]:
+    lines: list[RenderableType] = [indented(Prose(clean(getattr(each.text, screen.language)))) for each in disagreements]
+    return [section(screen.say("cli.asset.listed")), *lines] if lines else []
 
 
 def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:

@@ -58,7 +58,7 @@ def show(page: Page) -> None:
         points(page, row)
     with right:
         facts(page, whole)
-        history(page, whole)
+        history(page, row, whole)
     fingerprint(page, row)
 
 
@@ -189,8 +189,8 @@ def when(page: Page, first: int, last: int) -> str:
     return f"{day} {start}" + ("" if start == end else f"–\N{WORD JOINER}{end}")
 
 
-def history(page: Page, asset: Asset) -> None:
-    """What changed, and which addresses others claim, too."""
+def history(page: Page, row: dict[str, Any], asset: Asset) -> None:
+    """What changed, which addresses others claim, too, and what the plant's lists say otherwise."""
     told: list[str] = []
     for each in changes(asset.facts):
         words = {"fact": say_or(f"fact.{each.name}", page.language, each.name), "before": each.before, "after": each.after, "source": each.source}
@@ -199,7 +199,7 @@ def history(page: Page, asset: Asset) -> None:
     for each in asset.conflicts:
         other = queries.asset_names(page.store, [each.other]).get(each.other, each.other)
         conflicts.append(say(f"cli.asset.{each.kind}", page.language, address=each.address, other=other, time=page.clock.moment(each.first)))
-    for name, lines in (("changes", told), ("conflicts", conflicts)):
+    for name, lines in (("changes", told), ("conflicts", conflicts), ("listed", comparing.disagreements(page, row))):
         if lines:
             kit.draw("table", {"title": say(f"cli.asset.{name}", page.language), "note": "", "head": [], "rows": [[line] for line in lines], "empty": ""}, name)
 
