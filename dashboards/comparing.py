@@ -75,13 +75,14 @@ def span_words(page: Page, span: Span) -> str:
 
 def made(page: Page, asset: dict[str, Any], span: Span) -> Fingerprint:
     """The asset's fingerprint of a span, 31 days at most: the last of them. Looking up names and addresses is left out."""
-    since = max(span.since, span.until - LONGEST)
+    kept = Span(max(span.since, span.until - LONGEST), span.until)
     where = os.environ.get("BALEFIRE_STORE", "")
-    return _made(page.store, where, page.whole.until, tuple(inventory.identities(asset)), tuple(inventory.ip_addresses(asset)), since, span.until)
+    stamp = f"{page.store.stamp('activity', kept)} {page.store.stamp('point', kept)}"
+    return _made(page.store, where, stamp, tuple(inventory.identities(asset)), tuple(inventory.ip_addresses(asset)), kept.since, kept.until)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _made(_store: Store, where: str, newest: int, identities: Sequence[str], addresses: Sequence[str], since: int, until: int) -> Fingerprint:  # noqa: ARG001 - keys
+def _made(_store: Store, where: str, stamp: str, identities: Sequence[str], addresses: Sequence[str], since: int, until: int) -> Fingerprint:  # noqa: ARG001 - keys
     from detectors.fingerprint import fingerprint
 
     whole = fingerprint(_store, identities, addresses, Span(since, until))

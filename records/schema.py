@@ -387,7 +387,7 @@ GRADING: Final = Table("grading", "confirmed", (
 
 DUTY: Final = Table("duty", "confirmed", (
     Field("id", "keyword", "identity: alert and duty", "标识：告警与义务"),
-    Field("alert", "keyword", "alert that it is about", "所涉告警"),
+    Field("alert", "keyword", "alert that it is about; empty for what is of a whole year", "所涉告警；年度报告为空"),
     Field("duty", "keyword", "duty of reports/duties, regime/id", "义务（reports/duties），形如 regime/id"),
     Field("confirmed", "date", "when the alert was closed as true", "告警以“属实”关闭的时间"),
     Field("status", "keyword", "open, released or waived", "open（待报）、released（已报）或 waived（不适用）"),

@@ -200,7 +200,7 @@ def told(source: Source, span: Span, known: Mapping[str, Row], rules: InForce | 
     looked_at = sum(each.operations for each in found)
     of_assets = Counter((each.domain, each.level) for each in assets(known.values(), rules.rules).values())
     classed = [each for each in found if each.data]
-    flows, counts = _flows(classed), _counts(classed)
+    (flows, pairs), counts = _flows(classed), _counts(classed)
     return {
         "rules": _rules(rules, classed),
         "operations": looked_at if complete else source.sum("activity", span, "ot.count"),
@@ -212,6 +212,7 @@ def told(source: Source, span: Span, known: Mapping[str, Row], rules: InForce | 
         "by_class": _by_class(rules.rules, classed, of_assets),
         "flows": flows[:FLOWS],
         "flow_count": len(flows),
+        "leaving_pairs": pairs,
     }
 
 
@@ -247,8 +248,8 @@ def _counts(of: list[Moved]) -> dict[str, int]:
     }
 
 
-def _flows(classed: list[Moved]) -> list[Row]:
-    """What left a zone, by class and zones, the highest level first, then the most."""
+def _flows(classed: list[Moved]) -> tuple[list[Row], int]:
+    """What left a zone, by class and zones, the highest level first, then the most; between how many pairs all of it went."""
     counts = Counter[tuple[int, str, str, str | None, bool]]()
     pairs: dict[Any, set[Any]] = {}
     for each in classed:
@@ -257,7 +258,7 @@ def _flows(classed: list[Moved]) -> list[Row]:
             counts[key] += each.operations
             pairs.setdefault(key, set()).add(tuple(each.row[f"{side}.{name}"] for side in SIDES for name in ("asset.id", "ip")))
     ordered = sorted(counts.items(), key=lambda item: (-item[0][0], -item[1], str(item[0])))
-    return [
+    rows = [
         {
             "domain": domain,
             "level": level,
@@ -269,3 +270,4 @@ def _flows(classed: list[Moved]) -> list[Row]:
         }
         for (level, domain, zone, to, internet), count in ordered
     ]
+    return rows, len(set[Any]().union(*pairs.values()))

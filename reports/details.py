@@ -67,10 +67,13 @@ def alerts(told: Mapping[str, Any], words: Words) -> Section:
 
 
 def _worst(found: Row, words: Words) -> Table:
+    """The gravest alerts; with their sites, where there are several."""
+    sited = any("site" in each for each in found["worst"])
     rows = [
         [
             words.severity(each["severity"]),
             Cell(words.text(each["title"]), None, "strong"),
+            *([Cell(each["site"] or DASH)] if sited else []),
             Cell(", ".join(each["assets"]) or DASH),
             Cell(words.minute(each["first"]), None, "short"),
             words.number(each["findings"]),
@@ -79,7 +82,10 @@ def _worst(found: Row, words: Words) -> Table:
         ]
         for each in found["worst"]
     ]
-    return _table(words, "worst", ("severity", "alert", "assets", "first", "findings", "state", "id"), rows, words.say("table.worst.note", count=len(rows)))
+    place = ("site",) if sited else ()
+    return _table(
+        words, "worst", ("severity", "alert", *place, "assets", "first", "findings", "state", "id"), rows, words.say("table.worst.note", count=len(rows))
+    )
 
 
 def _state(each: Row, words: Words) -> str:
@@ -249,7 +255,7 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
         ]
         for each in found["by_class"]
     ]
-    flows = [_flow(each, told.get("zones", {}), found["leaving"], words) for each in found["flows"]]  # reports of before do not tell what zones are called
+    flows = [_flow(each, told.get("zones", {}), found, words) for each in found["flows"]]  # reports of before do not tell what zones are called
     listed = [
         [
             Cell(words.text(each["title"])),
@@ -268,11 +274,13 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
     return Section("data", words.say("data.title"), words.say("data.note"), tables, texts=texts)
 
 
-def _flow(each: Row, zones: Mapping[str, Row], leaving: int, words: Words) -> list[Cell]:
+def _flow(each: Row, zones: Mapping[str, Row], found: Row, words: Words) -> list[Cell]:
     """What of a class left one zone for another."""
     source, target = (words.text(zones[name]) if name in zones else name for name in (each["from"], each["to"]))
     elsewhere = words.say("table.data_flows.internet" if each["internet"] else "table.data_flows.no_zone")
-    return [Cell(words.data_class(each)), Cell(source), Cell(target or elsewhere), words.number(each["pairs"]), words.of(each["operations"], leaving)]
+    whole = found.get("leaving_pairs")  # reports of before do not tell it
+    pairs = words.number(each["pairs"]) if whole is None else words.of(each["pairs"], whole)
+    return [Cell(words.data_class(each)), Cell(source), Cell(target or elsewhere), pairs, words.of(each["operations"], found["leaving"])]
 
 
 def changes(told: Mapping[str, Any], words: Words) -> Section:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 GRAVE: Final = ("critical", "high")
+NAMED: Final = 2  # sites that the heading names
 SPOTS: Final = 4
 SILENT: Final = 2
 DISABLED: Final = 4
@@ -34,6 +35,7 @@ def sentence(told: Mapping[str, Any], words: Words) -> str:
     worst = next((each for each in told["alerts"]["worst"] if each["verdict"] in {None, "true"}), None)
     if undecided or confirmed:
         title = words.text(worst["title"]) if worst else DASH
+        title = words.say("sentence.at", title=title, site=worst["site"]) if worst and worst.get("site") else title
         key = "both" if undecided and confirmed else "undecided" if undecided else "confirmed"
         counts = {"undecided": number(undecided), "confirmed": number(confirmed)}
         return words.say(f"sentence.{key}.{'one' if undecided + confirmed == 1 else 'many'}", title=title, **counts)
@@ -50,13 +52,16 @@ def beside(told: Mapping[str, Any], words: Words) -> str:
 
 
 def place(told: Mapping[str, Any], words: Words) -> str:
-    """The site, or how many."""
+    """The site; of several their names, or how many where they are more than fit."""
     if told["site"] is not None:
         return str(told["site"])
     if not told["recorded"]:
         return words.say("place.all")
     names = [str(each["site"]) for each in told["sites"]]
-    return names[0] if len(names) == 1 else words.count("place.sites", told.get("site_count", len(names))) if names else words.say("place.none")
+    total = told.get("site_count", len(names))
+    if not names:
+        return words.say("place.none")
+    return words.say("place.and").join(sorted(names)) if total <= NAMED else words.count("place.sites", total)
 
 
 def when(told: Mapping[str, Any], words: Words) -> str:

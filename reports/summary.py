@@ -66,7 +66,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
         "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
         "recorded": bool(coverage["windows"]),
         "index": _index(found) if coverage["windows"] else None,
-        "alerts": alerting.told(alerts, span, names, steps),
+        "alerts": alerting.told(alerts, span, names, steps, store if len(there) > 1 else None),
         "answers": answering.times(source, span, alerts, newest),
         "coverage": coverage,
         "assets": exposing.told(source, span, assets),

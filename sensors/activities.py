@@ -238,11 +238,10 @@ class Naming:
 
     def object_name(self, protocol: int, space: int, name: int, first: int, last: int) -> str | None:
         """What the object is called: by wire, or as engineers write it."""
-        label = protocols()[protocol].label
         if name >= 0:
             spelled = protocols()[protocol].spelled
             return spelled(self._octets(name)) if spelled else self._name(name)
-        return label(space_name(protocol, space) or "", first, last) if label and space >= 0 and first >= 0 else None
+        return _label(protocol, space, first, last) if space >= 0 and first >= 0 else None
 
     def _octets(self, number: int) -> bytes:
         at, octets = int(self._names[number].at), int(self._names[number].octets)
@@ -304,6 +303,13 @@ def _identities(words: Any) -> Any:
 @cache
 def _effect_words() -> Any:
     return np.array([name_words(effect.name)[0] for effect in EFFECTS], np.int64)
+
+
+@lru_cache(maxsize=1 << 14)
+def _label(protocol: int, space: int, first: int, last: int) -> str | None:
+    """An object without a name of its own, as engineers write it."""
+    label = protocols()[protocol].label
+    return label(space_name(protocol, space) or "", first, last) if label else None
 
 
 @cache

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sensors.sources.ring import ARPHRD
+from sensors.sources.packetsocket import ARPHRD
 
 CLASS: Final = Path("/sys/class/net")
 SIOCETHTOOL: Final = 0x8946

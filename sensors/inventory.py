@@ -30,6 +30,7 @@ MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
 MOST_STRANGERS: Final = 1 << 10  # addresses that nobody answered and that were there for less than a minute; of more, none is an asset: they are forged
 MOST_SAID: Final = 64  # different facts of one address
 MOST_ASKED: Final = 64  # devices that one host asked which are counted
+MOST_WAITING: Final = 1 << 8  # different messages that wait to be taken in
 
 
 @dataclass(slots=True)
@@ -108,9 +109,11 @@ class Inventory:
         self._hosts: dict[int, Heard] = {}  # by the engine's number: those of industrial conversations
         self._told: dict[str, Heard] = {}  # by address: those that something was said of
         self._links: dict[tuple[str, str, str], Span] = {}
+        self._waiting: dict[tuple[int, bytes, int, int], Span] = {}  # messages by protocol, octets, speaker and its MAC address: most are sent again and again
 
     def note(self, rows: Any, conversations: Any, hosts: Any) -> None:
         """Released groups: who was there, from when to when. `hosts` is the engine's table, which has their roles."""
+        self.settle()
         numbers, place = np.unique(rows.conversation, return_inverse=True)
         starts, ends = np.full(len(numbers), FOREVER), np.full(len(numbers), -1)
         np.minimum.at(starts, place, rows.start)
@@ -186,20 +189,27 @@ class Inventory:
             where(role == TOLD, source, target),
         )  # fmt: skip
         each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
-        heard: dict[tuple[int, bytes, int, int], Span] = {}  # the same message of the same speaker is taken in once: a resolver says little else
+        messages, waiting = _messages(), self._waiting
         for place, (number, space, first, offset, octets, well, moment, unit, speaker, mac, whose) in enumerate(each):
-            if space == _messages()[number]:
+            if space == messages[number]:
                 message = number, bytes(memory[offset : offset + octets]), speaker, mac
-                if (when := heard.get(message)) is None:
-                    when = heard[message] = Span(moment, moment, 0)
-                when.add(moment, moment)
+                if (when := waiting.get(message)) is None:
+                    waiting[message] = Span(moment, moment)
+                else:
+                    when.add(moment, moment)
                 continue
             protocol = protocols()[number]
             fact = protocol.identity.get((space_name(number, space) or "", first))
             if fact is not None and well:
                 self._answered(whose, (fact, self._words(memory, protocol, told[picked[place]])[:MOST_TEXT], protocol.name, unit), moment)
-        for (number, message, speaker, mac), when in heard.items():
+        if len(waiting) > MOST_WAITING:
+            self.settle()
+
+    def settle(self) -> None:
+        """Take in the messages that wait. Their speakers are numbers, so this comes before hosts are numbered anew."""
+        for (number, message, speaker, mac), when in self._waiting.items():
             self._listen(number, message, self._naming.host(speaker), mac, when)
+        self._waiting = {}
 
     def _answered(self, host: int, told: tuple[str, str, str, int], time: int) -> None:
         """A device's own answer; of units behind it each is told apart."""
@@ -265,6 +275,7 @@ class Inventory:
 
     def assets(self, hosts: Any) -> tuple[Asset, ...]:
         """Every asset, by name. `hosts` is the engine's table, which has their roles. Of very many strangers none is one."""
+        self.settle()
         spoke: dict[str, Heard] = {}
         for number, heard in self._hosts.items():
             heard.role = int(hosts[number].role)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sensors.source import Intake
+    from sensors.sources.filters import Program
 
 TICK_S: Final = 1.0
 WAIT_MS: Final = 100
@@ -152,8 +153,11 @@ def confine(record: Path | None, places: Sequence[str]) -> None:
     fence.confine([Path(os.devnull).parent, cache_directory().parent, *folders, *([record] if record else [])], tcp=any("://" in place for place in places))
 
 
-def opener(places: Sequence[str], expression: str, octets: int, portable: bool) -> Callable[[], Intake]:
-    """What opens these places, compiled already; it raises BalefireError, as this does for places that cannot be listened to together."""
+def opener(places: Sequence[str], expression: str, octets: int, portable: bool, processes: int = 1) -> Callable[[], Intake]:
+    """What opens these places, compiled already; it raises BalefireError, as this does for places that cannot be listened to together.
+
+    `processes`: so many share what interfaces bring.
+    """
     elsewhere = [leads_elsewhere(place) for place in places]
     if not portable and not any(elsewhere):
         from sensors.sources.filters import Program
@@ -161,7 +165,11 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool) 
 
         prepare()
         program = Program(expression) if expression else None
+        if processes > 1:
+            return shares_of(places, program, octets, processes)
         return lambda: Rings(places, program, octets)
+    if processes > 1:
+        raise UsageError("live.unshared", place=next((place for place, leads in zip(places, elsewhere, strict=True) if leads), "--portable"))
     if not portable and not all(elsewhere):
         raise UsageError("live.mixed", interface=places[elsewhere.index(False)])
     from sensors.sources import feeds
@@ -170,12 +178,21 @@ def opener(places: Sequence[str], expression: str, octets: int, portable: bool) 
     return lambda: feeds.Feeds([door(place, expression) for place in places])
 
 
+def shares_of(places: Sequence[str], program: Program | None, octets: int, processes: int) -> Callable[[], Intake]:
+    """What opens interfaces that several processes read."""
+    from sensors.sources import shares
+
+    shares.prepare()
+    return lambda: shares.Shares(places, program, octets, processes)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(prog="sensors.listening")
     parser.add_argument("places", nargs="+")
     parser.add_argument("--filter", default="")
     parser.add_argument("--portable", action="store_true", help="listen to interfaces by scapy, in a process of its own")
+    parser.add_argument("--processes", type=int, default=1, help="that read interfaces, each its share of the flows")
     parser.add_argument("--mebibytes", type=int, default=32, help="of each ring")
     parser.add_argument("--record", type=Path, help="a folder for what comes")
     parser.add_argument("--recorded", type=int, default=10240, help="MiB of it")
@@ -185,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     harden()
     confine(given.record, given.places)
     try:
-        opened = opener(given.places, given.filter, given.mebibytes << 20, given.portable)
+        opened = opener(given.places, given.filter, given.mebibytes << 20, given.portable, given.processes)
         if given.wait and not sys.stdin.readline():
             return 0
         intake = opened()

@@ -12,7 +12,7 @@ from typing import Final
 
 from sensors.protocol import protocols
 from sensors.sensor import Sensor
-from sensors.sources import feeds, ring
+from sensors.sources import feeds, ring, shares
 from sensors.sources.pcap import find, open_capture
 
 _FRAME: Final = bytes(60)
@@ -48,6 +48,7 @@ def _compile(task: tuple[str, int]) -> None:
         protocols()[number].dissect(sensor.memory, sensor.messages, sensor.which[:0], sensor.operations, 0, sensor.samples, 0, sensor.contexts, sensor.joints)
     elif kind == "ring":
         ring.prepare()
+        shares.prepare()
         feeds.prepare()
     else:
         _read(sensor)

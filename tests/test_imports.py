@@ -23,7 +23,7 @@ READERS = {  # what could send and only reads
     "sensors/tshark.py": ("asyncio",),  # pyshark: what tshark prints; the program is started for that alone
     "sensors/faces.py": ("socket",),  # asks the system how interfaces are
     "sensors/sources/doors.py": ("socket",),  # connects, and waits for connections, to be given captures; says nothing there
-    "sensors/sources/ring.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
+    "sensors/sources/packetsocket.py": ("socket",),  # listens; what would send is not called, and a test listens at the other end of the wire
 }
 
 # What may send: reports, when a person released them, in a process that listens to nothing. `test_only_deliveries_send` holds them to that.

@@ -22,6 +22,7 @@ from records.store import open_store
 from records.store.columns import flat
 from records.store.contract import Change, Commit
 from records.store.rows import suppression_row
+from records.wording import LANGUAGES
 from reports import zones
 from reports.answering import changed
 from reports.canonical import written
@@ -29,6 +30,8 @@ from reports.details import alerts, assets
 from reports.details import coverage as coverage_of
 from reports.details import data as data_of
 from reports.exposing import is_outside
+from reports.front import place as heading
+from reports.front import sentence
 from reports.periods import Period, before, ending, holding
 from reports.printing import printed
 from reports.summary import chosen, document, identity
@@ -221,6 +224,9 @@ def test_no_count_of_packets_findings_or_gravest_data_stands_without_its_whole(t
     assert [row[4].text for row in packets.rows] == [f"{number(each['packets'])} of {whole}" for each in told["coverage"]["places"]] != []
     found = told["alerts"]
     assert f"hide {number(found['hidden'])} of {number(found['findings'] + found['hidden'])}:" in alerts(told, Words("en", ZONE)).texts[0]
+    pairs = [row[3].text for row in data_of(told, Words("en", ZONE)).tables[1].rows]
+    assert pairs == [f"{number(each['pairs'])} of {number(told['data']['leaving_pairs'])}" for each in told["data"]["flows"]] != []
+    assert max(each["pairs"] for each in told["data"]["flows"]) <= told["data"]["leaving_pairs"] <= sum(each["pairs"] for each in told["data"]["flows"])
     data = json.loads(written(told["data"]))
     data["by_class"] = [{"domain": "research", "level": 3, "assets": 1, "operations": 90, "zoned": 70, "leaving": 12}]
     assert any("12 of 70 operations" in text for text in data_of({**told, "data": data}, Words("en", ZONE)).texts)
@@ -251,6 +257,23 @@ def test_a_site_and_all_of_them(store: Store, told: Row) -> None:
         assert alone["sites"] == []
         assert (alone["site"], alone["coverage"]["sensors"]) == (row["site"], 1)
     assert sum(row["alerts"] for row in told["sites"]) == told["alerts"]["total"]
+
+
+def test_alerts_of_two_sites_that_are_called_alike_are_told_apart(store: Store, told: Row) -> None:
+    at = {row["alert"]: row["observer.site"] for row in everything(store, "finding") if row["alert"]}
+    worst = told["alerts"]["worst"]
+    assert [each["site"] for each in worst] == [at[each["id"]] for each in worst]
+    assert {each["site"] for each in worst} == set(SITES)
+    for language in LANGUAGES:
+        words = Words(language, ZONE)
+        table = alerts(told, words).tables[1]
+        assert [row[2].text for row in table.rows] == [each["site"] for each in worst]
+        assert str(worst[0]["site"]) in sentence(told, words)
+        assert all(site in heading(told, words) for site in SITES)
+        assert heading({**told, "site_count": 3}, words) == {"en": "3 sites", "zh": "3 个站点"}[language]
+    alone = document(store, LAST, SITES[0])
+    assert not any("site" in each for each in alone["alerts"]["worst"])
+    assert heading(alone, Words("en", ZONE)) == SITES[0]
 
 
 def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(store: Store, told: Row) -> None:

@@ -15,7 +15,8 @@ from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sensor import Sensor
 from sensors.source import Tick
-from sensors.sources.ring import BLOCK, CURSOR, TPID_VALID, VLAN_VALID, merge, settled
+from sensors.sources.packetsocket import BLOCK
+from sensors.sources.ring import CURSOR, TPID_VALID, VLAN_VALID, merge, settled
 from tests.wire import SECOND, Feed, Talk, mbap, registers
 from tests.wire import read as reading
 

@@ -10,7 +10,7 @@ import textwrap
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tests.require import need
 
@@ -103,9 +103,9 @@ def wires(count: int = 1) -> Generator[Wires]:
 
 
 @contextmanager
-def started(command: Sequence[str], environment: dict[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
-    """A process with pipes, killed at the end where it still runs."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=os.environ | (environment or {}))
+def started(command: Sequence[str], environment: dict[str, str] | None = None, out: IO[bytes] | None = None) -> Generator[subprocess.Popen[bytes]]:
+    """A process with pipes, killed at the end where it still runs. `out`: where its output goes instead."""
+    process = subprocess.Popen(command, stdout=out or subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=os.environ | (environment or {}))
     try:
         yield process
     finally:

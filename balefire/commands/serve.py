@@ -32,6 +32,7 @@ DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that 
 @click.command(help=say("cli.help.serve", HELP))
 @click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
 @click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
+@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP))
 @click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
 @click.option("--record", type=click.Path(), metavar="DIR", help=say("cli.option.record", HELP))
 @click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
@@ -46,6 +47,7 @@ def serve(
     screen: Screen,
     interfaces: tuple[str, ...],
     portable: bool,
+    processes: int,
     port: int | None,
     as_json: bool,
     **given: str | Sequence[str] | None,
@@ -56,6 +58,7 @@ def serve(
     open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
     names = {"expression": "filter"}
     options = [word for name in ("expression", "record", "site", "observer", "rules") for word in _option(names.get(name, name), given[name])]
+    options += ["--processes", str(processes)]
     options += ["--portable"] if portable else []
     settings = (context.find_object(Globals) or Globals()).settings
     more = ["--store", screen.store, "--language", screen.language, *(["--json"] if as_json else [])]

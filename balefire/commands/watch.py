@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import platform
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
 from records.errors import InputError, UsageError
 from records.wording import say
+from sensors.rights import forgo
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -33,15 +32,29 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 END_S: Final = 10.0  # that a listener may take until it has ended
-AMBIENT, CLEAR_ALL, NO_NEW_PRIVILEGES = 47, 4, 38  # linux/prctl.h
-NEWS: Final = ("gone", "back", "came", "left", "away", "crowded", "half", "doubled", "grew", "unrecorded", "recorded")  # by its name in the catalogue
-USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered"}
-CAPABILITY_VERSION, NET_RAW = 0x20080522, 13  # linux/capability.h
+NEWS: Final = (
+    "gone",
+    "back",
+    "came",
+    "left",
+    "away",
+    "crowded",
+    "half",
+    "doubled",
+    "grew",
+    "fell",
+    "failed",
+    "returned",
+    "unrecorded",
+    "recorded",
+)  # by its name in the catalogue
+USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
 
 
 @click.command(help=say("cli.help.watch", HELP))
 @click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
 @click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
+@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP))
 @click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP))
 @click.option("--record-mib", "recorded", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP))
@@ -54,6 +67,7 @@ def watch(
     screen: Screen,
     interfaces: tuple[str, ...],
     portable: bool,
+    processes: int,
     expression: str,
     record: Path | None,
     recorded: int,
@@ -67,6 +81,7 @@ def watch(
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
     more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
+    more += ["--processes", str(processes)]
     more += ["--portable"] if portable or sys.platform != "linux" else []
     with _listener(interfaces, more) as process:
         _confine(screen)
@@ -126,7 +141,7 @@ def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603 - this very Python, and names behind --
     try:
-        _forgo()
+        forgo()
         yield process
     finally:
         process.kill()
@@ -153,19 +168,6 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     teller.start()
     (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
     return capture, teller
-
-
-def _forgo() -> None:
-    """The right to packets is the listener's alone: what judges and stores has no use for it (capabilities(7), capset(2))."""
-    if sys.platform != "linux":  # there it is no right of its own
-        return
-    libc = ctypes.CDLL(None)
-    libc.prctl(AMBIENT, CLEAR_ALL, 0, 0, 0)
-    head, rights = struct.pack("=Ii", CAPABILITY_VERSION, 0), ctypes.create_string_buffer(24)
-    libc.capget(head, rights)
-    sets = [value & ~(1 << NET_RAW) if number < 3 else value for number, value in enumerate(struct.unpack("=6I", rights.raw))]
-    libc.capset(head, struct.pack("=6I", *sets))
-    libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)  # … nor has anything that it starts, where this very Python has the right by its file (containers)
 
 
 def _confine(screen: Screen) -> None:

@@ -31,15 +31,14 @@ MILLI: Final = 1_000_000
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _looked(where: str, since: int, until: int, total: int) -> Looked:  # noqa: ARG001 - another store is another answer
-    """What was read of a period that is over: `until` is behind the newest packet."""
+def _looked(where: str, stamp: str, since: int, until: int, total: int) -> Looked:  # noqa: ARG001 - keys
     return look(opened(), Span(since, until), total)
 
 
 def show(page: Page) -> None:
     """The whole page."""
     total = page.store.count("coverage", page.span.query())
-    looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.span.since, page.span.until, total)
+    looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.store.stamp("coverage", page.span), page.span.since, page.span.until, total)
     headline(page, looked)
     st.space("small")
     ribbons(page, looked)

@@ -16,9 +16,10 @@ orders:
 - {from: 10.0.0.5, to: 10.0.0.9, protocol: dnp3, does: output.operate, after: {output.select: 12}}
 shed: {habits: 0, rhythms: 0, values: 0, orders: 0}
 
-`every` is the median of seconds between two, `between` most of them, `longest` the longest pause, in so many `minutes`; `values` are different ones, one after
-the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most, `returns` is false of what went one way; `settled` is where its
-medians over ten minutes were, `spread` their deviation, `tens` how many. A process value `follows` its set point between `low` and `high`, `worst` is the
+`every` is the median of seconds between two, `between` most of them, `longest` the longest pause, in so many `minutes`; `values` are different ones, one
+after the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most, `returns` is false of what went one way; `settled` is
+where its medians over ten minutes were, `spread` their deviation, `tens` how many, `wanders` how far its mean of a day is from that of the day before;
+`signed` is true of a register whose values from 32768 on are below zero. A process value `follows` its set point between `low` and `high`, `worst` is the
 farthest that it lay from it. Two registers of 16 bits from `object` on are one number, `words`, a `float` or a `whole` one; `swapped`: the low word first.
 `shed` is what found no room.
 """
@@ -57,7 +58,7 @@ RHYTHM: Final = ("every", "between", "longest", "minutes")
 POINT: Final = ("of", "protocol", "unit", "space", "object", "name")
 KEYS: Final = {
     "habits": ("from", "to", "protocol", "does", "access", "unit", "space", "objects", "names", *RHYTHM),
-    "values": (*POINT, "low", "high", "values", "step", "still", "returns", "settled", "spread", "tens"),
+    "values": (*POINT, "low", "high", "values", "step", "still", "returns", "settled", "spread", "tens", "wanders", "signed"),
     "follows": (*POINT, "setpoint", "low", "high", "worst"),
     "setpoint": ("unit", "space", "object", "name"),
     "words": (*POINT, "kind", "swapped"),
@@ -115,7 +116,8 @@ def _habit(key: Key, habit: Habit, rhythm: Rhythm | None) -> dict[str, Any]:
 
 def _level(place: Place, level: Level) -> dict[str, Any]:
     told = _point(place) | {"low": level.low, "high": level.high, "values": level.seen, "step": level.step, "still": level.still, "returns": level.returns}
-    return told | ({"settled": [level.least, level.most], "spread": level.spread, "tens": level.blocks} if level.blocks else {})
+    told |= {"settled": [level.least, level.most], "spread": level.spread, "tens": level.blocks} if level.blocks else {}
+    return told | ({"wanders": level.wander} if level.wander else {}) | ({"signed": True} if level.signed else {})
 
 
 def _follow(setpoint: Place, place: Place, each: Follow) -> dict[str, Any]:
@@ -264,9 +266,10 @@ class _Read:
         low, high = self._range(parts)
         least, most = self._between(parts["settled"], "settled") if "settled" in parts else (0.0, 0.0)
         seen, still, blocks = (self._whole(parts.get(name), name) for name in ("values", "still", "tens"))
-        step, spread = (self._number(parts[name], name) if name in parts else 0.0 for name in ("step", "spread"))
-        returns = self._truth(parts, "returns", "true")
-        return self._place(node, parts), Level(low, high, 1 if seen is None else seen, step, still or 0, returns, least, most, spread, blocks or 0)
+        step, spread, wander = (self._number(parts[name], name) if name in parts else 0.0 for name in ("step", "spread", "wanders"))
+        returns, signed = self._truth(parts, "returns", "true"), self._truth(parts, "signed", "false")
+        known = 1 if seen is None else seen, step, still or 0, returns, least, most, spread, blocks or 0, signed, wander
+        return self._place(node, parts), Level(low, high, *known)
 
     def _follow(self, node: Any) -> tuple[Pair, Follow]:
         parts = self._entry(node, "follows")

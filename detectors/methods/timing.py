@@ -60,7 +60,7 @@ MUCH: Final = 3.0  # for each time that it is slower or faster …
 MOST_MUCH: Final = 15.0  # … at most so much
 TECHNIQUES: Final = {
     "view-lost": ("T0829", "T0815"), "poll-stopped": ("T0829", "T0815"), "poll-slowed": ("T0829", "T0815"), "poll-bursts": ("T0814", "T0806"),
-    "even-talker": ("T0848", "T0869"),
+    "even-talker": ("T0848", "T0869", "T0802"),
 }  # fmt: skip
 RESPOND: Final = {
     "view-lost": ("reach", "power", "around"), "poll-stopped": ("host", "reach", "around"), "poll-slowed": ("host", "load", "around"),

@@ -11,6 +11,7 @@ from records.errors import UsageError
 
 ETHERNET: Final = 1
 SNAP: Final = 1 << 18
+NOTHING: Final = struct.pack("=HBBI", 6, 0, 0, 0)  # linux/bpf_common.h: return 0
 
 
 class _Code(ctypes.Structure):
@@ -37,8 +38,3 @@ class Program:
             library.pcap_freecode(ctypes.byref(code))
         finally:
             library.pcap_close(handle)
-
-    def option(self) -> tuple[bytes, object]:
-        """The value of the socket option SO_ATTACH_FILTER, and what has to live until it is set."""
-        held = ctypes.create_string_buffer(self.instructions)
-        return struct.pack("@HP", len(self.instructions) // 8, ctypes.addressof(held)), held

@@ -7,13 +7,7 @@ the VLAN tag out of it, which is put back; the block is the kernel's again at on
 from __future__ import annotations
 
 import ctypes
-import errno
-import mmap
-import os
-import socket
-import struct
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -24,33 +18,26 @@ from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32l
 from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Interface, statistics
 from sensors.sources.blocks import HEAD, frame
+from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_now, index_of, put_there, reserve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensors.sources.filters import Program
 
-# linux/if_packet.h, asm-generic/socket.h
-SOL_PACKET: Final = 263
-ADD_MEMBERSHIP, RX_RING, STATISTICS, VERSION, IGNORE_OUTGOING = 1, 5, 6, 10, 23
-TPACKET_V3: Final = 2
-PROMISCUOUS: Final = 1
-EVERYTHING: Final = 3  # ETH_P_ALL
-ATTACH_FILTER: Final = 26
 USER: Final = 1  # the block is ours; 0: the kernel's
 VLAN_VALID, TPID_VALID = 1 << 4, 1 << 6
 VLAN: Final = 0x8100
 MACS: Final = 12  # octets before a VLAN tag
 
-BLOCK: Final = 1 << 20
-BLOCKS: Final = 32
-FRAME: Final = 2048  # only counts for the kernel's own sums
-RETIRE_MS: Final = 20  # a block that has packets is ours after so long
 HOLD: Final = 60_000_000  # nanoseconds after which a packet surely lies in a block that is ours
 WIDEST: Final = 1 << 18
-ARPHRD: Final = {1: 1, 772: 1, 65534: 101}  # kinds of interfaces: Ethernet, loopback, tunnels of bare IP → link types
+ROOM: Final = 2 * WIDEST + BLOCK  # for what is taken at once
 
-CURSOR: Final = np.dtype([(name, "i8") for name in ("at", "end", "left", "time", "number", "packets")] + [("short", "u1")], align=True)
+
+# of an interface: the packet that is next (`at`, `time`), and its block: `end` (0: none is being read), packets `left` of it, the number that the kernel gave
+# it (`sequence`), its place in the ring (`block`); and how many `packets` were taken so far
+CURSOR: Final = np.dtype([(name, "i8") for name in ("at", "end", "left", "time", "number", "packets", "sequence", "block")] + [("short", "u1")], align=True)
 
 
 @inline
@@ -111,151 +98,170 @@ def merge(memory: Any, cursors: Any, out: Any, until: int) -> int:
         cursor.time = _time(memory, cursor)
 
 
-class Ring:
-    """One interface. Raises InputError where it cannot be listened to."""
-
-    def __init__(self, name: str, program: Program | None, memory: int, octets: int) -> None:
-        self.name = name
-        self.index = _index(name)
-        self.linktype = _linktype(name)
-        try:
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        except PermissionError:
-            raise InputError("live.privilege", interface=name) from None
-        try:
-            self._open(program, memory, octets)
-        except OSError as error:
-            self.socket.close()
-            raise InputError("live.unreadable", interface=name, reason=error.strerror or str(error)) from error
-
-    def _open(self, program: Program | None, memory: int, octets: int) -> None:
-        opened = self.socket
-        opened.setsockopt(SOL_PACKET, VERSION, TPACKET_V3)
-        opened.setsockopt(SOL_PACKET, IGNORE_OUTGOING, 1)
-        opened.setsockopt(SOL_PACKET, RX_RING, struct.pack("=7I", BLOCK, octets // BLOCK, FRAME, octets // FRAME, RETIRE_MS, 0, 0))
-        if program is not None:
-            option, _held = program.option()
-            opened.setsockopt(socket.SOL_SOCKET, ATTACH_FILTER, option)
-        _map(memory, octets, opened.fileno())
-        opened.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", self.index, PROMISCUOUS, 0))
-        opened.bind((self.name, EVERYTHING))
-
-    def dropped(self) -> int:
-        """What the kernel dropped since it was asked last."""
-        return int(struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, STATISTICS, 12)[:8])[1])
-
-    def close(self) -> None:
-        """Stop listening."""
-        self.socket.close()
-
-
 class Rings:
-    """Several interfaces, one behind the other in memory. `octets` of each; blocks are taken in the order in which the kernel fills them."""
+    """Several interfaces, one behind the other in memory. `octets` of each; blocks are taken in the order in which the kernel fills them.
 
-    def __init__(self, names: Sequence[str], program: Program | None = None, octets: int = BLOCK * BLOCKS) -> None:
-        self._octets, self._program = octets // BLOCK * BLOCK, program
-        self._place = _reserve(self._octets * len(names))
+    `fellows`: those that share with this one what comes, by flow.
+    """
+
+    def __init__(self, names: Sequence[str], program: Program | None = None, octets: int = BLOCK * BLOCKS, fellows: Sequence[Rings] | None = None) -> None:
+        self._octets, self._program, self._fellows = octets // BLOCK * BLOCK, program, fellows
+        self._place = reserve(self._octets * len(names))
         self.memory: Any = np.ctypeslib.as_array((ctypes.c_uint8 * (self._octets * len(names))).from_address(self._place))
         self._words = self.memory.view(np.uint32)
+        self.names, self.run = tuple(names), uuid4().hex
         self.cursors = table(len(names), CURSOR)
         self.cursors.number = range(len(names))
-        self._next = [0] * len(names)  # block that is read next, or being read
-        self.rings: list[Ring | None] = [Ring(name, program, self._place + number * self._octets, self._octets) for number, name in enumerate(names)]
-        self.names, self.run = tuple(names), uuid4().hex
+        self._dropped = [0] * len(names)  # of rings that are closed
+        self._before = [0] * len(names)  # packets that were taken from those
+        self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
+        self.rings: list[Ring | None] = [None] * len(names)
+        self.rings = [self._ring(number) for number in range(len(names))]
         self.interfaces = tuple(Interface(ring.name, ring.linktype, WIDEST) for ring in self.rings if ring)
-        written = bytearray(2 * WIDEST + BLOCK)
+        written = bytearray(ROOM)
         self._written, self.out = memoryview(written), np.frombuffer(written, np.uint8)
-        self._dropped = [0] * len(names)
+
+    def _ring(self, number: int) -> Ring:
+        name = self.names[number]
+        group = None
+        if self._fellows is not None:
+            index = index_of(name)
+            others = [other.rings[number] for other in self._fellows]
+            group = next((ring.group for ring in others if ring is not None and ring.index == index), -1)
+        return Ring(name, self._program, self._place + number * self._octets, self._octets, group)
 
     def take(self, last: bool = False) -> memoryview:
         """Packets as blocks of a pcapng, as many as come at once; none where there are none, or where an older one may still lie with the kernel."""
-        until = FOREVER if last or len(self.names) == 1 else clock() - HOLD
-        for number, ring in enumerate(self.rings):
-            if ring is not None and self.cursors[number].left == 0:
-                self._load(number)
-        filled = merge(self.memory, self.cursors, self.out, until)
-        for number, ring in enumerate(self.rings):
-            if ring is not None and self.cursors[number].left == 0 and self.cursors[number].end:
-                self._release(number)
+        filled = self.fill(self.out, FOREVER if last or len(self.names) == 1 else clock() - HOLD)
+        self.release()
         return self._written[:filled]
 
-    def _load(self, number: int) -> None:
-        """Look whether the next block is there."""
-        begin = number * self._octets + self._next[number] * BLOCK
-        head = begin // 4
-        if not self._words[head + 2] & USER:
-            return
-        cursor = self.cursors[number]
-        cursor.left, cursor.end, cursor.short = int(self._words[head + 3]), begin + BLOCK, 0
-        cursor.at = begin + int(self._words[head + 4])
-        if cursor.left:
-            at = int(cursor.at) // 4
-            cursor.time = int(self._words[at + 1]) * 1_000_000_000 + int(self._words[at + 2])
+    def fill(self, out: Any, until: int) -> int:
+        """Those before this time into `out`, how many octets; blocks that have been read are ours until they are released."""
+        self._load()
+        return int(merge(self.memory, self.cursors, out, until))
 
-    def _release(self, number: int) -> None:
-        """The block has been read: it is the kernel's again."""
-        self._words[(number * self._octets + self._next[number] * BLOCK) // 4 + 2] = 0
-        self._next[number] = (self._next[number] + 1) % (self._octets // BLOCK)
-        self.cursors[number].end = 0
+    def _load(self) -> None:
+        """Look whether the next blocks are there."""
+        for number, ring in enumerate(self.rings):
+            cursor = self.cursors[number]
+            if ring is None or cursor.end:
+                continue
+            begin = number * self._octets + int(cursor.block) * BLOCK
+            head = begin // 4
+            if not self._words[head + 2] & USER:
+                continue
+            cursor.left, cursor.end, cursor.short = int(self._words[head + 3]), begin + BLOCK, 0
+            cursor.at, cursor.sequence = begin + int(self._words[head + 4]), self._sequence(head)
+            if cursor.left:
+                at = int(cursor.at) // 4
+                cursor.time = int(self._words[at + 1]) * 1_000_000_000 + int(self._words[at + 2])
+
+    def release(self) -> None:
+        """Blocks that have been read are the kernel's again; one that is so already stays as it is, whatever is in it now."""
+        for number, ring in enumerate(self.rings):
+            cursor = self.cursors[number]
+            if ring is None or cursor.left or not cursor.end:
+                continue
+            head = (number * self._octets + int(cursor.block) * BLOCK) // 4
+            if self._sequence(head) == cursor.sequence:
+                self._words[head + 2] = 0
+            cursor.block, cursor.end = (int(cursor.block) + 1) % (self._octets // BLOCK), 0
+
+    def _sequence(self, head: int) -> int:
+        return int(self._words[head + 6]) | int(self._words[head + 7]) << 32
 
     def sockets(self) -> list[int]:
         """What to wait for."""
         return [ring.socket.fileno() for ring in self.rings if ring]
 
+    def settled(self, last: bool = False) -> int:
+        """The time up to which all packets were taken."""
+        now = clock() - (0 if last else HOLD)
+        self._load()
+        return settled(self.cursors, now)
+
     def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, and what the kernel dropped, as blocks of a pcapng."""
-        for number, ring in enumerate(self.rings):
+        now, dropped = self.settled(last), self.dropped()
+        return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped[number]) for number in range(len(self.names)))
+
+    def dropped(self) -> list[int]:
+        """What was lost of each interface by now."""
+        for ring in self.rings:
             if ring is not None:
-                self._dropped[number] += ring.dropped()
-                if self.cursors[number].left == 0:
-                    self._load(number)
-        now = settled(self.cursors, clock() - (0 if last else HOLD))
-        return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped) for number, dropped in enumerate(self._dropped))
+                ring.ask()
+        return [before + (ring.dropped if ring else 0) for before, ring in zip(self._dropped, self.rings, strict=True)]
 
     def counts(self) -> dict[str, int]:
-        """Packets of all interfaces that were taken, and those that the kernel dropped."""
-        return {"packets": int(self.cursors.packets.sum()), "dropped": sum(self._dropped)}
+        """Packets of all interfaces that were taken, and those that were dropped."""
+        open_ones = sum(ring.dropped for ring in self.rings if ring)
+        return {"packets": int(self.cursors.packets.sum()), "dropped": sum(self._dropped) + open_ones}
+
+    def changed(self) -> bool:
+        """Would a look find interfaces gone, or back?"""
+        return any((ring.index if ring else 0) != index_now(name) for name, ring in zip(self.names, self.rings, strict=True))
 
     def look(self) -> list[dict[str, object]]:
         """Which interfaces are "gone" or "back" since the last look. What comes again is listened to as before."""
         said: list[dict[str, object]] = []
-        for number, (name, ring) in enumerate(zip(self.names, self.rings, strict=True)):
-            try:
-                index = socket.if_nametoindex(name)
-            except OSError:
-                index = 0
+        for number, name in enumerate(self.names):
+            ring, index = self.rings[number], index_now(name)
             if ring is not None and index != ring.index:
+                if number not in self._leaving and not self._is_read(number, ring):
+                    self._leaving.add(number)
+                    continue
                 self._lose(number, ring)
                 said.append({"gone": name})
             if self.rings[number] is None and index:
                 try:
-                    self.rings[number] = Ring(name, self._program, self._place + number * self._octets, self._octets)
+                    self.rings[number] = self._ring(number)
                 except InputError:  # not ready yet: the next look may find it so
                     continue
                 said.append({"back": name})
         return said
 
+    def lose(self) -> int:
+        """Close all rings; how many packets were in them, or had no room there."""
+        before = sum(self._dropped)
+        for number, ring in enumerate(self.rings):
+            if ring is not None:
+                self._lose(number, ring)
+        return sum(self._dropped) - before
+
+    def _is_read(self, number: int, ring: Ring) -> bool:
+        ring.ask()
+        return int(self.cursors[number].packets) - self._before[number] >= ring.seen - ring.dropped
+
     def _lose(self, number: int, ring: Ring) -> None:
+        """What came and was not taken is lost."""
+        ring.ask()
+        cursor = self.cursors[number]
+        taken = int(cursor.packets) - self._before[number]
+        self._leaving.discard(number)
+        self._dropped[number] += max(ring.seen - taken, ring.dropped)
+        self._before[number] = int(cursor.packets)
         ring.close()
         self.rings[number] = None
-        _map(self._place + number * self._octets, self._octets, -1)
-        self.cursors[number].left = self.cursors[number].end = self._next[number] = 0
+        put_there(self._place + number * self._octets, self._octets, -1)
+        cursor.left = cursor.end = cursor.block = 0
 
     def forget_errors(self) -> None:
         """An interface that went down says so once; its socket goes on when it is up again."""
         for ring in self.rings:
             if ring is not None:
-                ring.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                ring.forget_error()
 
     def stop(self) -> None:
         """No more is wanted: what came before lies in blocks that are ours by the end of this."""
         time.sleep(2 * HOLD / 1e9)
 
     def close(self) -> None:
-        """Stop listening."""
-        for ring in self.rings:
+        """Stop listening; memory goes, too, for it holds what lies in it."""
+        for number, ring in enumerate(self.rings):
             if ring is not None:
                 ring.close()
+                put_there(self._place + number * self._octets, self._octets, -1)
 
 
 def prepare() -> None:
@@ -266,43 +272,6 @@ def prepare() -> None:
 def settled(cursors: Any, now: int) -> int:
     """The time up to which all packets were taken: `now`, or that of the first that waits. Who is behind would else make them late."""
     return min([now, *cursors.time[cursors.left > 0].tolist()])
-
-
-def _index(name: str) -> int:
-    try:
-        return socket.if_nametoindex(name)
-    except (OSError, ValueError):
-        raise InputError("live.missing", interface=name, known=", ".join(sorted(each for _, each in socket.if_nameindex()))) from None
-
-
-def _linktype(name: str) -> int:
-    kind = int((Path("/sys/class/net") / name / "type").read_text())
-    if kind not in ARPHRD:
-        raise InputError("live.linktype", interface=name, kind=kind)
-    return ARPHRD[kind]
-
-
-def _libc() -> Any:
-    libc: Any = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-    return libc
-
-
-def _reserve(octets: int) -> int:
-    """Memory without content, for as long as the process runs."""
-    place = _libc().mmap(None, octets, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
-    if place is None or place == ctypes.c_void_p(-1).value:
-        raise OSError(ctypes.get_errno() or errno.ENOMEM, os.strerror(ctypes.get_errno() or errno.ENOMEM))
-    return int(place)
-
-
-def _map(place: int, octets: int, file: int) -> None:
-    """Put the ring of a socket there; without one (-1), nothing. Raises OSError."""
-    fixed = 0x10  # MAP_FIXED
-    how = mmap.MAP_SHARED if file >= 0 else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    if _libc().mmap(place, octets, mmap.PROT_READ | mmap.PROT_WRITE, how | fixed, file, 0) != place:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def clock() -> int:

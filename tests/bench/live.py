@@ -65,9 +65,14 @@ def send(interface: str, packets: int, rate: float) -> dict[str, float]:
     return {"packets": -(-packets // FRAMES) * FRAMES, "seconds": time.perf_counter() - begun}
 
 
-def listened(wire: Wires, packets: int, rate: float) -> dict[str, float]:
-    """What the process that listens takes of it, alone: it writes where nobody reads."""
-    command = wire.run("-m", "sensors.listening", "in0")
+def spent(process: int) -> float:
+    """Seconds of a processor."""
+    return sum(map(int, Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def listened(wire: Wires, packets: int, rate: float, processes: int) -> dict[str, Any]:
+    """What the process that listens takes of it, alone, and those that read for it: it writes where nobody reads."""
+    command = wire.run("-m", "sensors.listening", "in0", "--processes", str(processes))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stderr is not None
         assert process.stdout is not None
@@ -75,8 +80,8 @@ def listened(wire: Wires, packets: int, rate: float) -> dict[str, float]:
         drain = subprocess.Popen(("cat",), stdin=process.stdout, stdout=subprocess.DEVNULL)
         sender = ("ip", "netns", "exec", wire.there, sys.executable, "-m", "tests.bench.live", "--send", "out0", str(packets), str(rate))
         told = json.loads(subprocess.run(sender, check=True, capture_output=True, cwd=ROOT).stdout)
-        times = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-        spent = sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+        readers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        times = [spent(number) for number in (process.pid, *map(int, readers))]
         process.terminate()
         rest = process.stderr.read()
         process.wait()
@@ -84,7 +89,7 @@ def listened(wire: Wires, packets: int, rate: float) -> dict[str, float]:
     ended = json.loads(rest.splitlines()[-1])["ended"]
     if ended["packets"] + ended["dropped"] != told["packets"]:
         sys.exit(f"no figures: {told['packets']} sent, {ended} taken")
-    return told | ended | {"cpu": spent}
+    return told | ended | {"cpu": times}
 
 
 def main() -> None:
@@ -97,11 +102,12 @@ def main() -> None:
         print(json.dumps(send(chosen.send[0], int(chosen.send[1]), float(chosen.send[2]))))
         return
     with wires() as wire:
-        for rate, packets in ((0.0, chosen.packets), (100_000.0, chosen.packets // 2)):
-            told = listened(wire, packets, rate)
+        for rate, packets, processes in ((0.0, chosen.packets, 1), (100_000.0, chosen.packets // 2, 1), (100_000.0, chosen.packets // 2, 2)):
+            told = listened(wire, packets, rate, processes)
+            each = " + ".join(f"{seconds / told['seconds'] * 100:.1f}" for seconds in told["cpu"])
             print(
-                f"{told['packets'] / told['seconds']:,.0f} packets/s: {told['dropped']:,.0f} of {told['packets']:,.0f} lost, "
-                f"{told['cpu'] / told['seconds'] * 100:.1f} % of a core ({told['cpu'] / told['packets'] * 1e9:.0f} ns a packet)"
+                f"{told['packets'] / told['seconds']:,.0f} packets/s, read by {processes}: {told['dropped']:,.0f} of {told['packets']:,.0f} lost, "
+                f"{each} % of a core ({sum(told['cpu']) / told['packets'] * 1e9:.0f} ns a packet)"
             )
     with tempfile.TemporaryDirectory() as folder:
         print(f"a write is told after {told_after(Path(folder), {}):.2f} s")
