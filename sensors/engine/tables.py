@@ -163,7 +163,7 @@ CONTEXT: Final = _record(  # what a protocol remembers under two numbers; a … 
     filled="i4", fresh="u1",
 )
 JOINTS: Final = _record(begin_at="i8", fill_at="i8", end="i8", buffers="i8", held="i8", shed="i8")  # where what is joined goes next; where contexts keep octets
-NAME: Final = _record(at="i8", octets="i8")
+NAME: Final = _record(at="i8", octets="i8", cut="i8")
 NAMES: Final = _record(names="i8", place="i8", fill_at="i8", end="i8", short="u1")
 PENDING: Final = _record(  # a request that waits for its answer; what it asks stands in the same row of a table of operations
     deadline="i8", key="i8", connection="i8", kept="i8", kept_octets="i8", state="u1",
