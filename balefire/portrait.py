@@ -9,7 +9,7 @@ from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
 from records.assets import changes_of
 from records.claims import CONTESTED
-from records.facts import ADDRESS
+from records.facts import ADDRESS, MOST_TEXT, is_cut
 from records.wording import role_words, say_or
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def show_asset(screen: Screen, asset: Asset, disagreements: list[Disagreement], 
         indented(Text(clean(" · ".join(filter(None, facts))), "dim")),
         section(screen.say("cli.asset.facts"), screen.say("cli.asset.believed")),
         indented(_facts(screen, asset.facts)),
+        *_cut(screen, asset.facts),
         *_changes(screen, asset),
         *_conflicts(screen, asset),
         *_listed(screen, disagreements),
@@ -50,6 +51,13 @@ def _facts(screen: Screen, facts: tuple[Fact, ...]) -> RenderableType:
         told.add_row(*(clean(cell) for cell in (name, value, fact.source, fact.confidence, span(fact.first, fact.last, screen.language))))
         before = fact.name
     return told
+
+
+def _cut(screen: Screen, facts: tuple[Fact, ...]) -> list[RenderableType]:
+    """That values are not whole, where some are not."""
+    from rich.text import Text
+
+    return [indented(Text(screen.say("cli.asset.cut", most=MOST_TEXT), "dim"))] if any(is_cut(fact.value) for fact in facts) else []
 
 
 def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
