@@ -28,6 +28,7 @@ from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
 from detectors.baseline.learned import kept as learned
 from detectors.discovery import Setup, detectors
+from detectors.judging import judged
 from detectors.placing import placed, policies
 from detectors.rulebook import versions
 from detectors.suppressing import known_activities
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
 COMMIT_ROWS: Final = 25_000  # bounds memory: a commit is written when this many rows wait, and where a capture ends
 COMMIT_FINDINGS: Final = 1_000  # or so many findings: each is kilobytes of words
-JUDGED_ROWS: Final = 10_000  # activities at a time …
+JUDGED_ROWS: Final = 20_000  # activities at a time: as many as the engine lets go at once …
 FLOODED_ROWS: Final = 1_000  # … and where nearly every one of them may be a finding
 MOST_ALERTS: Final = 1_000  # that are told one by one
 
@@ -255,12 +256,12 @@ class Replay:
         if capture.pipe and (begun := self._absence.begin(capture.sha256)):
             self.outbox.put(Commit(state=begun))
 
-        def judged() -> None:
+        def begin() -> None:
             if history not in judges and capture.error is None:  # captures of one observer are one history
                 judges[history] = self._judges(ruling)
                 self._resuming.resume(judges[history])
 
-        for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None, meanwhile=judged):
+        for batch in ahead(lambda check: self._listen(capture, sensor, check, marks), every=LOOK_S if capture.pipe else None, meanwhile=begin):
             changed = (
                 capture.pipe is not None and not waiting.rows() and (ruling.look() | self.outbox.ask(self._known.look, False))
             )  # what waits was judged by those before
@@ -275,8 +276,7 @@ class Replay:
             self.tally.count(batch)
             for piece in pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
-                every = (finding for judge in judges[history] for finding in judge.judge(piece))
-                found = ruling.stamped(every, self._baseline)
+                found = ruling.stamped(judged(judges[history], piece), self._baseline)
                 self._rows = FLOODED_ROWS if 2 * len(found) > piece.activities.num_rows else min(2 * self._rows, JUDGED_ROWS)
                 waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:

@@ -9,19 +9,20 @@ from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
 from records.assets import changes_of
 from records.claims import CONTESTED
-from records.facts import ADDRESS
+from records.facts import ADDRESS, MOST_TEXT, is_cut
 from records.wording import role_words, say_or
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from balefire.screen import Screen
+    from detectors.listed import Disagreement
     from records.facts import Fact
     from records.model import Asset
 
 
-def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> None:
-    """Name and what it is, facts, changes, conflicts, peers."""
+def show_asset(screen: Screen, asset: Asset, disagreements: list[Disagreement], talks: list[dict[str, Any]]) -> None:
+    """Name and what it is, facts, changes, conflicts, what lists say otherwise, peers."""
     from rich.text import Text
 
     device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
@@ -31,8 +32,10 @@ def show_asset(screen: Screen, asset: Asset, talks: list[dict[str, Any]]) -> Non
         indented(Text(clean(" · ".join(filter(None, facts))), "dim")),
         section(screen.say("cli.asset.facts"), screen.say("cli.asset.believed")),
         indented(_facts(screen, asset.facts)),
+        *_cut(screen, asset.facts),
         *_changes(screen, asset),
         *_conflicts(screen, asset),
+        *_listed(screen, disagreements),
         *_talks(screen, talks),
     ]
     for part in parts:
@@ -48,6 +51,13 @@ def _facts(screen: Screen, facts: tuple[Fact, ...]) -> RenderableType:
         told.add_row(*(clean(cell) for cell in (name, value, fact.source, fact.confidence, span(fact.first, fact.last, screen.language))))
         before = fact.name
     return told
+
+
+def _cut(screen: Screen, facts: tuple[Fact, ...]) -> list[RenderableType]:
+    """That values are not whole, where some are not."""
+    from rich.text import Text
+
+    return [indented(Text(screen.say("cli.asset.cut", most=MOST_TEXT), "dim"))] if any(is_cut(fact.value) for fact in facts) else []
 
 
 def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
@@ -67,6 +77,11 @@ def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
         if each.kind == CONTESTED
     ]
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
+
+
+def _listed(screen: Screen, disagreements: list[Disagreement]) -> list[RenderableType]:
+    lines: list[RenderableType] = [indented(Prose(clean(getattr(each.text, screen.language)))) for each in disagreements]
+    return [section(screen.say("cli.asset.listed")), *lines] if lines else []
 
 
 def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:

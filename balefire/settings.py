@@ -74,6 +74,20 @@ def _regime(value: str) -> str:
     return value
 
 
+def _operator(value: str) -> str:
+    """What kind of operator the plant's is. Raises ValueError: a slip of the pen would mean other duties."""
+    if value not in _operators():
+        raise ValueError(value)
+    return value
+
+
+def _operators() -> tuple[str, ...]:
+    """The kinds that the duties tell apart; their files are read only where a setting is told."""
+    from reports.dutybook import operators
+
+    return operators()
+
+
 def _regimes() -> list[str]:
     """The laws whose duties are known: the files of `reports/duties`, by name."""
     return sorted(file.stem for file in (Path(__file__).parents[1] / "reports" / "duties").glob("*.yml"))
@@ -189,7 +203,7 @@ class Oblige(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     regimes: tuple[Annotated[str, AfterValidator(_regime)], ...] = ("cn-incident", "cn-industry-data")
-    operator: Literal["cii", "state", "other", "protection", "authority"] = "other"
+    operator: Annotated[str, AfterValidator(_operator)] = "other"
     unit: str = ""
 
 
@@ -337,6 +351,8 @@ def _wanted(key: str) -> str:
     """What a key's value must be, in the notation of TOML."""
     if key == "duties.regimes":
         return f"[{' | '.join(json.dumps(each) for each in _regimes())}, …]"
+    if key == "duties.operator":
+        return " | ".join(json.dumps(each) for each in _operators())
     section, _, name = key.partition(".")
     if section in _SECTIONS and key not in _OWN_WORDS:
         return _span(_SECTIONS[section], name) if name else f"[{section}]"
@@ -359,7 +375,6 @@ _OWN_WORDS: Final = {
     "reports.sites": '"North Harbour" = ["daily" | "weekly" | "monthly" | "quarterly", …]',
     "reports.formats": '["html" | "pdf" | "xlsx" | "json", …]', "reports.languages": '["en" | "zh", …]',
     "ledger.public": '["64 hex", …]', "notification.quiet": '"22:00-06:00"', "notification.zone": '"Asia/Shanghai"',
-    "duties.operator": '"cii" | "state" | "other" | "protection" | "authority"',
 }  # fmt: skip
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "dashboard": Dashboard, "elasticsearch": Elasticsearch, "evidence": Keep, "retention": Retain, "housekeeping": Housekeep,

@@ -1,4 +1,4 @@
-"""Which time an asset's fingerprint is compared with, and the fingerprints themselves, kept for as long as the store says the same."""
+"""What an asset is compared with: itself at another time, and the plant's lists. Kept for as long as the store says the same."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dashboards.reference import serving
 from records.errors import UsageError
 from records.formats import DAY, SECOND
 from records.nesting import period
+from records.plant import KINDS, KeptPlant
 from records.query import Span
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from dashboards.page import Page
     from detectors.fingerprint import Fingerprint
+    from records.model import Text
     from records.store.contract import Store
 
 WAYS: Final = ("", "before", "day", "week", "other")
@@ -73,14 +75,32 @@ def span_words(page: Page, span: Span) -> str:
 
 def made(page: Page, asset: dict[str, Any], span: Span) -> Fingerprint:
     """The asset's fingerprint of a span, 31 days at most: the last of them. Looking up names and addresses is left out."""
-    since = max(span.since, span.until - LONGEST)
+    kept = Span(max(span.since, span.until - LONGEST), span.until)
     where = os.environ.get("BALEFIRE_STORE", "")
-    return _made(page.store, where, page.whole.until, tuple(inventory.identities(asset)), tuple(inventory.ip_addresses(asset)), since, span.until)
+    stamp = f"{page.store.stamp('activity', kept)} {page.store.stamp('point', kept)}"
+    return _made(page.store, where, stamp, tuple(inventory.identities(asset)), tuple(inventory.ip_addresses(asset)), kept.since, kept.until)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _made(_store: Store, where: str, newest: int, identities: Sequence[str], addresses: Sequence[str], since: int, until: int) -> Fingerprint:  # noqa: ARG001 - keys
+def _made(_store: Store, where: str, stamp: str, identities: Sequence[str], addresses: Sequence[str], since: int, until: int) -> Fingerprint:  # noqa: ARG001 - keys
     from detectors.fingerprint import fingerprint
 
     whole = fingerprint(_store, identities, addresses, Span(since, until))
     return replace(whole, habits=tuple(habit for habit in whole.habits if habit.row["network.protocol"] not in serving()))
+
+
+def disagreements(page: Page, asset: dict[str, Any]) -> list[str]:
+    """What the plant's lists say otherwise of the asset, and of its tags by the page's period."""
+    digests = tuple((page.store.get("plant", kind) or {}).get("digest") for kind in KINDS)
+    if not any(digests):
+        return []
+    where = os.environ.get("BALEFIRE_STORE", "")
+    return [getattr(text, page.language) for text in _disagreements(page.store, where, page.whole.until, digests, page.span.since, str(asset["id"]))]
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _disagreements(_store: Store, where: str, newest: int, digests: Sequence[str | None], since: int, identity: str) -> list[Text]:  # noqa: ARG001 - keys
+    from detectors.listed import about
+
+    row = _store.get("asset", identity)
+    return [each.text for each in about(_store, row, KeptPlant(_store).plant, since)] if row else []

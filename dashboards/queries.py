@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PERIODS: Final = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY, "7d": 7 * DAY}
 WEEK: Final = 7 * DAY
+SITES: Final = 3  # that a heading names
 LOOKED_AT: Final = 31 * DAY  # the newest coverage, which a server reads before somebody waits for it
 OPEN: Final = Not(Match("status", "closed"))
 _BUCKETS: Final = (SECOND, 5 * SECOND, 15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
@@ -192,8 +193,10 @@ def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, 
 
 
 def sites(store: Store, span: Span) -> list[str]:
-    """Names of the sites that were observed, most seen first, at most three."""
-    return [str(row["observer.site"]) for row in listed(store.terms("coverage", span.query(), Terms(("observer.site",), size=3))) if row["observer.site"]]
+    """Names of the sites that were observed, most seen first: three, and that there are more."""
+    found = listed(store.terms("coverage", span.query(), Terms(("observer.site",), size=SITES + 2)))  # one of them may be that of no name
+    names = [str(row["observer.site"]) for row in found if row["observer.site"]]
+    return names if len(names) <= SITES else [*names[:SITES], "…"]
 
 
 @dataclass(frozen=True, slots=True)

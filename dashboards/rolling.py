@@ -31,7 +31,8 @@ ACTS: Final = 25
 def show(page: Page, span: Span, where: Condition, blind: list[dict[str, Any]], slot: Any) -> dict[str, Any]:
     """The roll, and beneath it what acted; what happened on the roll just now."""
     with st.spinner(page.say("explore.reading")):
-        made = _made(page.store, where, os.environ.get("BALEFIRE_STORE", ""), page.whole.until, repr(where), span.since, span.until)
+        stamp = f"{page.store.stamp('activity', span)} {page.store.stamp('finding', span)}"
+        made = _made(page.store, where, os.environ.get("BALEFIRE_STORE", ""), stamp, repr(where), span.since, span.until)
     total = page.store.count("activity", span.query(where))
     shown = page.say("explore.objects", shown=number(len(made.objects)), known=number(made.known) + ("+" if made.known >= MOST_KNOWN else ""))
     slot.markdown(f":gray[{shown} · {page.count('activity.count', total, count=number(total))}]")
@@ -67,7 +68,7 @@ def show(page: Page, span: Span, where: Condition, blind: list[dict[str, Any]], 
 
 
 @st.cache_data(show_spinner=False, max_entries=24)
-def _made(_store: Store, _where: Condition, place: str, newest: int, where: str, since: int, until: int) -> Roll:  # noqa: ARG001 - keys
+def _made(_store: Store, _where: Condition, place: str, stamp: str, where: str, since: int, until: int) -> Roll:  # noqa: ARG001 - keys
     return roll(_store, Span(since, until), _where)
 
 

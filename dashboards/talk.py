@@ -1,4 +1,4 @@
-"""Who asked whom with which effect, how often: kept for as long as the store says the same, whole days also while only the newest packet is another."""
+"""Who asked whom with which effect, how often: kept for as long as the store says the same of that time, whole days by themselves."""
 
 from __future__ import annotations
 
@@ -40,28 +40,21 @@ class Talk:
         return {end for kind in self.kinds for end in kind[:2]}
 
 
-def talk(store: Store, newest: int, span: Span) -> Talk:
-    """Without those protocols that serve the network itself; `newest` tells what the store holds by now."""
+def talk(store: Store, span: Span) -> Talk:
+    """Without those protocols that serve the network itself."""
     low, high = -(-span.since // DAY) * DAY, span.until // DAY * DAY
     if span.length < LONG:
-        return _asked(store, _where(), newest, span.since, span.until)
-    days = Span(low, high)
-    parts = [
-        _asked(store, _where(), newest, span.since, low),
-        _asked(store, _where(), store.count("activity", days.query()), low, high),
-        _asked(store, _where(), newest, high, span.until),
-    ]
+        return _told(store, span)
+    parts = [_told(store, part) for part in (Span(span.since, low), Span(low, high), Span(high, span.until)) if part.length > 0]
     return Talk([kind for part in parts for kind in part.kinds], any(part.cut for part in parts))
 
 
-def _where() -> str:
-    return os.environ.get("BALEFIRE_STORE", "")
+def _told(store: Store, span: Span) -> Talk:
+    return _asked(store, os.environ.get("BALEFIRE_STORE", ""), store.stamp("activity", span), span.since, span.until)
 
 
 @st.cache_resource(show_spinner=False, max_entries=48)
-def _asked(_store: Store, where: str, held: int, since: int, until: int) -> Talk:  # noqa: ARG001 - keys
-    if since >= until:
-        return Talk([], False)
+def _asked(_store: Store, where: str, stamp: str, since: int, until: int) -> Talk:  # noqa: ARG001 - keys
     known, span = Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving()))), Span(since, until)
     told = _kinds(_store, span, known, FIELDS)
     kinds = [kind for kind in told if kind[0] and kind[1]]

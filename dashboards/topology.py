@@ -29,6 +29,7 @@ STEPS: Final = 24  # of the slider
 QUIET: Final = frozenset({"identify", "session"})  # accesses that look or log in
 STRENGTH: Final = ("program", "command", "write", "configure", "file", "time", "diagnose", "unknown", "identify", "session", "report", "read")
 
+_STRONGER: Final = {access: place for place, access in enumerate(STRENGTH)}
 _ACCESS: Final = {effect.name: effect.access for effect in EFFECTS}
 
 
@@ -79,8 +80,8 @@ def network(store: Store, whole: Span, span: Span, moment: int) -> Network:
     since = max(whole.since, moment - LONGEST)
     before = Span(since, moment) if since < moment else None
     before = before if before and _seen(store, before) else None
-    now = talk(store, whole.until, Span(moment, span.until))
-    old = talk(store, whole.until, before) if before else Talk([], False)
+    now = talk(store, Span(moment, span.until))
+    old = talk(store, before) if before else Talk([], False)
     placed, own, known = _places(store, now.ends | old.ends)
     strangers = called(store, Span(moment, span.until), now.ends - own.keys())
     placed += [Node(end, name) for end, name in strangers.items() if not is_group(name)]
@@ -105,21 +106,26 @@ def _seen(store: Store, span: Span) -> bool:
 def _links(kinds: list[Kind], own: dict[str, str]) -> dict[tuple[str, str], Link]:
     """By the assets' own identities, whichever of theirs a row has."""
     made: dict[tuple[str, str], Link] = {}
+    told: dict[tuple[str, str], Link] = {}  # by the identities that rows have: of a month there are tens of thousands of kinds
     for source, destination, effect, count in kinds:
-        pair = own.get(source, source), own.get(destination, destination)
-        link = made.get(pair) or made.setdefault(pair, Link(*pair))
-        access = _ACCESS.get(effect, "unknown")
+        link = told.get((source, destination))
+        if link is None:
+            pair = own.get(source, source), own.get(destination, destination)
+            link = told[source, destination] = made.get(pair) or made.setdefault(pair, Link(*pair))
         link.effects[effect] = link.effects.get(effect, 0) + count
-        link.accesses[access] = link.accesses.get(access, 0) + count
+    for link in made.values():
+        for effect, count in link.effects.items():
+            access = _ACCESS.get(effect, "unknown")
+            link.accesses[access] = link.accesses.get(access, 0) + count
     return made
 
 
 def _strongest(accesses: dict[str, int]) -> list[str]:
-    return sorted(accesses, key=STRENGTH.index)
+    return sorted(accesses, key=_STRONGER.__getitem__)
 
 
 def _rank(link: Link) -> tuple[Any, ...]:
-    fresh, asked = (min((STRENGTH.index(access) for access in accesses), default=len(STRENGTH)) for accesses in (link.fresh, link.accesses))
+    fresh, asked = (min(map(_STRONGER.__getitem__, accesses), default=len(STRENGTH)) for accesses in (link.fresh, link.accesses))
     return fresh, asked, -sum(link.accesses.values()), link.source, link.destination
 
 

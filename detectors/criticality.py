@@ -26,7 +26,7 @@ class Weighed:
 
     def __init__(self, inner: Detector, criticality: Mapping[str, str]) -> None:
         self.name = inner.name
-        self._inner = inner
+        self.inner = inner
         networks = [(ipaddress.ip_network(place, strict=False), word) for place, word in criticality.items()]
         self._networks = sorted(networks, key=lambda each: -each[0].prefixlen)  # the narrowest that holds an address tells
         self._word = lru_cache(maxsize=65536)(self._look_up)
@@ -34,23 +34,23 @@ class Weighed:
     @property
     def forgotten(self) -> int:
         """As the detector itself."""
-        return self._inner.forgotten
+        return self.inner.forgotten
 
     def learn(self, batch: Batch) -> None:
         """As the detector itself."""
-        self._inner.learn(batch)
+        self.inner.learn(batch)
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The detector's findings, those about a device that matters more or less than others with a term that says so."""
-        return [self._weighed(finding) for finding in self._inner.judge(batch)]
+        return [self._weighed(finding) for finding in self.inner.judge(batch)]
 
     def state(self) -> bytes:
         """As the detector itself."""
-        return self._inner.state()
+        return self.inner.state()
 
     def restore(self, state: bytes) -> None:
         """As the detector itself."""
-        self._inner.restore(state)
+        self.inner.restore(state)
 
     def _look_up(self, address: str) -> str:
         try:

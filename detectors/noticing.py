@@ -175,8 +175,8 @@ def keep(witnesses: list[Witness], one: Witness) -> None:
 
 
 def among(rows: pa.Table, name: str, words: Iterable[str]) -> Any:
-    """Where the column has one of these words."""
-    return compute.fill_null(compute.is_in(rows[name], pa.array(list(words))), False)
+    """Where the column has one of these words; absence is none."""
+    return compute.is_in(rows[name], pa.array(list(words)))
 
 
 def witnesses(told: Iterable[Sequence[Any]]) -> list[Witness]:

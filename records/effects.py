@@ -11,6 +11,7 @@ from typing import Final
 ACCESSES: Final = (
     "read", "report", "identify", "session", "write", "command", "program", "configure", "file", "time", "diagnose", "unknown",
 )  # fmt: skip
+LOOKING: Final = ("read", "report", "identify", "session")  # accesses that only look; all others act, or may
 
 
 @dataclass(frozen=True, slots=True)

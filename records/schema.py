@@ -296,7 +296,7 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("packets", "long", "packets seen", "数据包数"),
     Field("bytes", "long", "bytes on the wire", "线上字节数"),
     Field("grade", "double", "0–100: share of payload that could be judged, cut, never rounded up", "覆盖度 0–100（只舍不入）"),
-    Field("reasons", "json", "what takes points: reason (lost, undecoded, encrypted, shed), points, bytes", "失分原因：原因、分数、字节数"),
+    Field("reasons", "json", "what takes points: reason (lost, undecoded, encrypted, shed, cut), points, bytes", "失分原因：原因、分数、字节数"),
     Field("lost", "long", "bytes known to be missing", "已知缺失字节"),
     Field("gaps", "long", "gaps in streams", "流中缺口数"),
     Field("undecoded_bytes", "long", "payload bytes that no dissector understood, or that were let go (`shed_bytes`)", "未解析或已丢弃的字节"),
@@ -334,6 +334,8 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
     Field("shed", "long", "what found no room and was let go under overload: rows, hosts, conversations", "过载时因容量不足而丢弃的行、主机与会话"),
     Field("shed_bytes", "long", "those of them that this and `dropped` cost: each counts as an understood packet",
           "未解析字节中因上述丢弃及系统丢包所计部分：每项按一个已解析数据包计"),
+    Field("cut_bytes", "long", "those of them that the capture cut off packets (snap length) of conversations that are understood",
+          "未解析字节中因抓包长度限制从可解析会话的数据包上截去者"),
     Field("refused", "long", "rows that the store could not hold, kept among its dead letters", "存储无法接收、已转存为死信的行"),
     Field("duplicates", "long", "frames left out: copies that came over the other way of a redundant network", "冗余网络中已去除的重复帧"),
     Field("fragments", "long", "datagrams put together from fragments", "由分片重组的数据报"),
@@ -385,7 +387,7 @@ GRADING: Final = Table("grading", "confirmed", (
 
 DUTY: Final = Table("duty", "confirmed", (
     Field("id", "keyword", "identity: alert and duty", "标识：告警与义务"),
-    Field("alert", "keyword", "alert that it is about", "所涉告警"),
+    Field("alert", "keyword", "alert that it is about; empty for what is of a whole year", "所涉告警；年度报告为空"),
     Field("duty", "keyword", "duty of reports/duties, regime/id", "义务（reports/duties），形如 regime/id"),
     Field("confirmed", "date", "when the alert was closed as true", "告警以“属实”关闭的时间"),
     Field("status", "keyword", "open, released or waived", "open（待报）、released（已报）或 waived（不适用）"),

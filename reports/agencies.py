@@ -1,5 +1,7 @@
-"""The agencies towards which a plant may have duties. Accounts are bound to them, and the command line names those in its help: nothing heavy stands here."""
+"""The agencies towards which a plant may have duties: those that `records/wording/agencies.toml` names. Accounts are bound to them."""
 
 from typing import Final
 
-AGENCIES: Final = ("cyberspace", "police", "protection", "industry", "telecommunications", "bigdata", "csirt", "eisac", "cisa")
+from records.wording import catalogue
+
+AGENCIES: Final = tuple(key.removeprefix("agency.") for key in catalogue() if key.startswith("agency."))

@@ -13,11 +13,13 @@ from detectors.situation import CONFIRMED, SETTLED, UNDECIDED, Concern
 from records.model import LEVELS, severity_word
 from records.nesting import iso
 from records.search import Exists
+from reports.sited import sites_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from records.query import Span
+    from records.store.contract import Store
     from reports.asking import Row, Source
 
 MOST: Final = 20_000  # alerts of a period; beyond, the report says that it knows of no more
@@ -97,10 +99,11 @@ def concerns(alerts: Alerts, assets: Mapping[str, Row]) -> list[Concern]:
     ]
 
 
-def told(alerts: Alerts, span: Span, assets: Mapping[str, Row], steps: Sequence[Span]) -> Row:
-    """The part of a report about them."""
+def told(alerts: Alerts, span: Span, assets: Mapping[str, Row], steps: Sequence[Span], store: Store | None = None) -> Row:
+    """The part of a report about them. `store`: given where it has several sites, so that of the gravest it is told where they are."""
     found = alerts.raised
     techniques = _techniques(found)
+    sites = sites_of(store, [each.row for each in found[:WORST]]) if store else None
     fresh = [each for each in found if span.since <= each.row["first"] < span.until]
     return {
         "total": len(found),
@@ -115,7 +118,7 @@ def told(alerts: Alerts, span: Span, assets: Mapping[str, Row], steps: Sequence[
         "technique_count": len(techniques),
         "without_technique": sum(not each.row["techniques"] for each in found),
         "roles": _roles(found, assets),
-        "worst": [_one(each, assets) for each in found[:WORST]],
+        "worst": [_one(each, assets) | ({"site": sites.get(each.row["id"])} if sites is not None else {}) for each in found[:WORST]],
         "over_time": _over_time(fresh, steps),
     }
 

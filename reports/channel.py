@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import ssl
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -70,6 +71,20 @@ def channels() -> dict[str, Channel]:
 
     found = [importlib.import_module(f"{package.__name__}.{module.name}").CHANNEL for module in pkgutil.iter_modules(package.__path__)]
     return {each.kind: each for each in found}
+
+
+def trusting(settings: Mapping[str, Any]) -> ssl.SSLContext:
+    """TLS that believes the authorities of the file `ca` (PEM) and no others, or where none is set those of this machine. Raises UsageError naming the file."""
+    file = settings.get("ca")
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:  # SSLError is one: a file without a certificate
+        raise UsageError("deliver.ca", file=file, problem=error.strerror or error) from error
+
+
+def untrusted(host: str, error: ssl.SSLCertVerificationError) -> RefusedError:
+    """A server whose certificate was not believed gets nothing; what may help is said."""
+    return RefusedError(str(UsageError("deliver.untrusted", host=host, problem=error.verify_message or error)))
 
 
 def secret(settings: Mapping[str, Any], name: str) -> str | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from detectors.rulebook import document
 from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
-from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels
+from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
 from reports.ledger import entry_at
 from reports.posted import EVERY, FILE, TABLE
 
@@ -71,6 +71,11 @@ def _way(file: Path, read: document.Document, name: str) -> Way:
     if missing := sorted(channel.needed - set(settings)):
         raise wrong("–", ", ".join(missing))
     settings |= {key: str(file.absolute().parent / Path(str(settings[key])).expanduser()) for key in channel.local if settings.get(key)}
+    if settings.get("ca"):
+        try:
+            trusting(settings)
+        except UsageError as error:
+            raise InputError("deliver.at", place=f"{file.name}:{read.line(name, 'ca')}", problem=error) from error
     return Way(name, channel.kind, settings)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from detectors.rulebook.document import Document
 
 FOLDER: Final = Path(__file__).parent / "duties"
-LEVELS: Final = ("general", "considerable", "major", "extraordinary")  # GB/T 20986-2023: 一般、较大、重大、特别重大
-OPERATORS: Final = ("cii", "state", "other", "protection", "authority")
-SOURCES: Final = ("unit", "site", "first", "confirmed", "class", "level", "assets", "notes", "title", "reason", "peers", "techniques", "evidence")
-MOMENTS: Final = ("confirmed", "handled", "paid")
+SOURCES: Final = (
+    "unit", "site", "first", "confirmed", "class", "level", "assets", "notes", "title", "reason", "peers", "techniques", "evidence", "year", "incidents",
+)  # fmt: skip
+YEAR: Final = "year"  # its clock starts at the end of the year (UTC) in which incidents were confirmed: one report of all of them
+MOMENTS: Final = ("confirmed", "handled", "paid", YEAR)
 FIELDS: Final = "fields"  # as unverified: what the form asks
 AT_ONCE, UNKNOWN = "at-once", "unknown"
 SECOND: Final = 10**9
 _WITHIN: Final = re.compile(r"([0-9]{1,4})(m|h|d|mo)")
 _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400}
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-KEYS: Final = frozenset({"regime", "title", "source", "verified", "fields", "duties"})
-DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "levels", "clock", "required", "later", "unverified"})
+NEEDED: Final = frozenset({"regime", "title", "source", "verified", "fields", "duties"})
+KEYS: Final = NEEDED | {"operators"}
+DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "levels", "clock", "required", "later", "supplement", "unverified"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class FormField:
 class Duty:
     """Who (`agencies`) is told what (`required`; `later`: may follow) and when: `within` a time after `start`. Empty `operators` or `classes`: any.
 
+    `allowance`: how long what is due at once may take: ours, no law's. `supplements`: the duty that it adds to, once that is released (`supplemented`).
     `verified`: whether it was transcribed from a source that could be looked at; else it is from memory, and screens say so. `unverified`: what of it
     is from memory nevertheless: `fields`, the list of what its form asks, or agencies.
     """
@@ -73,6 +76,8 @@ class Duty:
     required: tuple[FormField, ...]
     later: tuple[FormField, ...]
     unverified: tuple[str, ...] = ()
+    allowance: str = ""
+    supplements: str = ""
 
     def told(self, language: str) -> str:
         """The agencies that are told, and which of them are from memory."""
@@ -84,7 +89,7 @@ class Duty:
         doubt = "" if self.verified else say("duty.unverified", language)
         doubt = doubt or (say("duty.fields_unverified", language) if FIELDS in self.unverified else "")
         title = getattr(self.regime_title, language)
-        return f"{title} ({doubt})" if doubt else title
+        return say("duty.aside", language, text=title, aside=doubt) if doubt else title
 
     @property
     def fields(self) -> tuple[FormField, ...]:
@@ -94,15 +99,13 @@ class Duty:
     def applies(self, level: str, code: str, operator: str) -> bool:
         """Whether an incident of this level and class (a code of GB/T 20986) is to be reported by this operator."""
         kind = not self.classes or any(code.startswith(each) for each in self.classes)
-        return level in self.levels and kind and (not self.operators or operator in self.operators)
+        return not self.supplements and level in self.levels and kind and (not self.operators or operator in self.operators)
 
     def due(self, since: int) -> int | None:
         """When it is due (nanoseconds) where its clock started then; None where no time is known."""
         if self.within == UNKNOWN:
             return None
-        if self.within == AT_ONCE:
-            return since
-        found = _WITHIN.fullmatch(self.within)
+        found = _WITHIN.fullmatch(self.allowance or self.within)
         assert found is not None  # noqa: S101 - read so
         count, unit = int(found[1]), found[2]
         return _months_on(since, count) if unit == "mo" else since + count * _SECONDS[unit] * SECOND
@@ -138,6 +141,17 @@ def duty_of(identity: str, folder: Path = FOLDER) -> Duty | None:
     return next((each for each in duties(folder) if each.id == identity), None)
 
 
+def supplement_of(duty: Duty, folder: Path = FOLDER) -> Duty | None:
+    """The duty by which what was released by this one is added to; None where its form takes none."""
+    base = duty.supplements or duty.id
+    return next((each for each in duties(folder) if each.supplements == base), None)
+
+
+def operators(folder: Path = FOLDER) -> tuple[str, ...]:
+    """What kinds of operators the duties tell apart."""
+    return tuple(dict.fromkeys(name for each in duties(folder) for name in each.operators))
+
+
 def _read(file: Path) -> list[Duty]:
     read = document.read(document.content_of(file))
     told = _File(file, read)
@@ -145,7 +159,7 @@ def _read(file: Path) -> list[Duty]:
         line, fault = read.faults[0]
         detail = fault.values.get("detail")
         raise told.at(line, "yaml", getattr(detail, "en", None) or problem(file.name, line, "", fault).advice.en)
-    told.keys(read.data, KEYS, KEYS)
+    told.keys(read.data, KEYS, NEEDED)
     regime = told.name(read.data["regime"], "regime")
     if regime != file.stem:
         raise told.wrong("stem", file.stem, "regime")
@@ -213,8 +227,9 @@ class _File:
     def duty(self, regime: str, number: int, fields: Mapping[str, FormField]) -> Duty:
         at: tuple[str | int, ...] = ("duties", number)
         told = self.keys(self.read.data["duties"][number], DUTY, ("id", "title", "agencies", "levels", "clock", "required"), *at)
-        clock = self.keys(told["clock"], frozenset({"from", "within"}), ("from", "within"), *at, "clock")
+        clock = self.keys(told["clock"], frozenset({"from", "within", "allowance"}), ("from", "within"), *at, "clock")
         start, within = str(clock["from"]), str(clock["within"])
+        allowance = self.allowance(clock, within, *at, "clock")
         if start not in MOMENTS and not start.startswith("released:"):
             raise self.wrong("choice", ", ".join((*MOMENTS, "released:<id>")), *at, "clock", "from")
         if within not in {AT_ONCE, UNKNOWN} and not _WITHIN.fullmatch(within):
@@ -227,15 +242,47 @@ class _File:
         return Duty(
             id=f"{regime}/{self.name(told['id'], *at, 'id')}", regime=regime, title=self.text(told["title"], *at, "title"),
             regime_title=self.text(self.read.data["title"], "title"), source=str(self.read.data["source"]), verified=self.read.data["verified"],
-            agencies=agencies, levels=self.words(told["levels"], LEVELS, *at, "levels"),
-            operators=self.words(told["operators"], OPERATORS, *at, "operators") if "operators" in told else (),
+            agencies=agencies, levels=self.words(told["levels"], levels(), *at, "levels"), allowance=allowance,
+            operators=self.words(told["operators"], self.operators(), *at, "operators") if "operators" in told else (),
             classes=self.words(told["classes"], {*codes, *(each[:2] for each in codes)}, *at, "classes") if "classes" in told else (),
             start=start, within=within, required=tuple(fields[each] for each in required), later=tuple(fields[each] for each in later),
             unverified=self.words(told["unverified"], (FIELDS, *agencies), *at, "unverified") if "unverified" in told else (),
         )  # fmt: skip
 
-    def ordered(self, found: list[Duty]) -> list[Duty]:
-        """Each once, and no clock that starts with the release of a duty that is not there."""
+    def operators(self) -> tuple[str, ...]:
+        """What kinds of operators this regime tells apart."""
+        given: object = self.read.data.get("operators")
+        named = cast("list[object]", given) if isinstance(given, list) else []
+        return self.words(cast("object", given), [self.name(each, "operators", number) for number, each in enumerate(named)], "operators")
+
+    def allowance(self, clock: Mapping[str, Any], within: str, *at: str | int) -> str:
+        """How long what is due at once may take until it is called late; nothing else has one."""
+        given = clock.get("allowance")
+        if (given is not None) != (within == AT_ONCE):
+            raise self.wrong("allowance", "allowance: 30m", *at, *(() if given is None else ("allowance",)))
+        if given is not None and not _WITHIN.fullmatch(str(given)):
+            raise self.wrong("within", "30m, 1h", *at, "allowance")
+        return str(given or "")
+
+    def supplement(self, number: int, duty: Duty) -> list[Duty]:
+        """The duty by which this one is added to after its release, where the file says that it may be, and within what time of it."""
+        within = self.read.data["duties"][number].get("supplement")
+        if within is None:
+            return []
+        if within != UNKNOWN and not _WITHIN.fullmatch(str(within)):
+            raise self.wrong("within", "30m, 1h, 30d, 1mo, unknown", "duties", number, "supplement")
+        title = Text(*(say("duty.supplement", each, title=getattr(duty.title, each)) for each in ("en", "zh")))
+        start = f"released:{duty.id.partition('/')[2]}"
+        told = {"title": title, "start": start, "within": str(within), "allowance": "", "required": (), "later": duty.fields, "supplements": duty.id}
+        return [replace(duty, id=f"{duty.id}-supplement", **told)]
+
+    def ordered(self, listed: list[Duty]) -> list[Duty]:
+        """Each once, with its supplement, and no clock that starts with the release of a duty that is not there."""
+        self.once(listed)
+        return [every for number, each in enumerate(listed) for every in (each, *self.supplement(number, each))]
+
+    def once(self, found: list[Duty]) -> None:
+        """Raises DutyError for a duty that stands twice, or starts after one that does not stand before it."""
         names = [each.id for each in found]
         for number, each in enumerate(found):
             if names.index(each.id) != number:
@@ -243,7 +290,6 @@ class _File:
             after = each.start.removeprefix("released:") if each.start.startswith("released:") else None
             if after is not None and f"{each.regime}/{after}" not in names[:number]:
                 raise self.wrong("after", after, "duties", number, "clock", "from")
-        return found
 
 
 @cache
@@ -251,6 +297,23 @@ def incident_classes() -> dict[str, tuple[Text, tuple[str, ...]]]:
     """The sub-classes of GB/T 20986-2023 by code: their names, and the effects and techniques that suggest them. The codes are a vendor's spelling."""
     told = _standard()
     return {code: (Text(each["en"], each["zh"]), tuple(each.get("by", ()))) for code, each in told["classes"].items()}
+
+
+@cache
+def levels() -> tuple[str, ...]:
+    """The levels of incidents, the least first."""
+    return tuple(_standard()["levels"])
+
+
+def colour_of(level: str) -> str:
+    """The colour of warnings that goes with a level."""
+    return str(_standard()["levels"][level])
+
+
+@cache
+def acting() -> frozenset[str]:
+    """The techniques that act on a plant, as v18 calls them."""
+    return frozenset(_standard()["acting"])
 
 
 def class_named(code: str, language: str) -> str:

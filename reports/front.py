@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 GRAVE: Final = ("critical", "high")
+NAMED: Final = 2  # sites that the heading names
 SPOTS: Final = 4
 SILENT: Final = 2
 DISABLED: Final = 4
@@ -34,6 +35,7 @@ def sentence(told: Mapping[str, Any], words: Words) -> str:
     worst = next((each for each in told["alerts"]["worst"] if each["verdict"] in {None, "true"}), None)
     if undecided or confirmed:
         title = words.text(worst["title"]) if worst else DASH
+        title = words.say("sentence.at", title=title, site=worst["site"]) if worst and worst.get("site") else title
         key = "both" if undecided and confirmed else "undecided" if undecided else "confirmed"
         counts = {"undecided": number(undecided), "confirmed": number(confirmed)}
         return words.say(f"sentence.{key}.{'one' if undecided + confirmed == 1 else 'many'}", title=title, **counts)
@@ -49,14 +51,17 @@ def beside(told: Mapping[str, Any], words: Words) -> str:
     return words.say("sentence.beside", time=words.share(coverage["time_share"]), grade=words.share(coverage["grade"]))
 
 
-def place(told: Mapping[str, Any], words: Words) -> str:
-    """The site, or how many."""
+def place(told: Mapping[str, Any], words: Words, named: int = NAMED) -> str:
+    """The site; of several their names, or how many where they are more than `named`."""
     if told["site"] is not None:
         return str(told["site"])
     if not told["recorded"]:
         return words.say("place.all")
     names = [str(each["site"]) for each in told["sites"]]
-    return names[0] if len(names) == 1 else words.count("place.sites", told.get("site_count", len(names))) if names else words.say("place.none")
+    total = told.get("site_count", len(names))
+    if not names:
+        return words.say("place.none")
+    return words.say("place.and").join(sorted(names)) if total <= named else words.count("place.sites", total)
 
 
 def when(told: Mapping[str, Any], words: Words) -> str:
@@ -177,12 +182,17 @@ def figures(told: Mapping[str, Any]) -> Row:
 
 
 def _origin(other: Row, column: str, words: Words) -> str:
-    """From where the figures of a period are of which rows were deleted; nothing of one that is kept."""
+    """From where the figures of a period are of which rows were deleted, or why there are none; nothing of one that is kept."""
     if report := other.get("report"):
         return words.say("compared.report", column=column, report=report)
+    lost = [words.say("compared.spoiled", column=column, reports=", ".join(other["spoiled"]))] if other.get("spoiled") else []
+    return " ".join(lost + _partly(other, column, words))
+
+
+def _partly(other: Row, column: str, words: Words) -> list[str]:
     if other["recorded"] and (kept_from := other.get("kept_from")):
-        return words.say("compared.partly", column=column, kept_from=words.moment(kept_from))
-    return ""
+        return [words.say("compared.partly", column=column, kept_from=words.moment(kept_from))]
+    return []
 
 
 def _column(name: str, other: Row, words: Words) -> str:

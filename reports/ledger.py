@@ -83,7 +83,11 @@ class Entry:
     @property
     def genuine(self) -> bool:
         """Whether the key that it names signed it; whether that key might is another question (`Authority`)."""
-        return signed(self.body["key"], self.signature, PURPOSE + canonical.written(self.body))
+        return self.signed_by(str(self.body["key"]))
+
+    def signed_by(self, key: str) -> bool:
+        """Whether the key with this public half signed it, whatever key it names."""
+        return signed(key, self.signature, PURPOSE + canonical.written(self.body))
 
     def succession(self) -> list[Entry]:
         """The key entries before it."""
@@ -105,6 +109,12 @@ class Authority:
     def allows(self, entry: Entry) -> bool:
         """Whether the entry's key might sign where this stands."""
         return entry.body["key"] in self.trusted - self.revoked
+
+    def begins_anew(self, entry: Entry) -> bool:
+        """Whether the entry makes a key by itself where every key before it was revoked: no signature can vouch for that one."""
+        told = entry.body["document"]
+        made = entry.body["kind"] == "key" and told.get("action") == "make" and told.get("key") == entry.body["key"]
+        return made and bool(self.revoked) and not self.trusted - self.revoked
 
     def follow(self, entry: Entry) -> None:
         """Take in what an entry that is genuine and allowed says of keys."""

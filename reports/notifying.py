@@ -26,6 +26,7 @@ from records.store.columns import flat
 from records.visible import clean
 from records.wording import say
 from reports.deliver import PAUSES_S
+from reports.sited import sites_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,9 +79,9 @@ class Notifier:
         """Tell what is to be told now, as one message to each target; of how many alerts each was told, -1 where it did not go out or waits to be tried."""
         where = parse(f"status:open AND severity:>={self._wish.least}", ALERT)
         rows = flat(ALERT, store.read("alert", Query(where=where, sort="-severity", limit=10_000)))
-        return {name: self._tell(name, rows, now) for name in self._targets}
+        return {name: self._tell(name, store, rows, now) for name in self._targets}
 
-    def _tell(self, target: str, rows: Sequence[Mapping[str, Any]], now: float) -> int:
+    def _tell(self, target: str, store: Store, rows: Sequence[Mapping[str, Any]], now: float) -> int:
         with closing(sqlite3.connect(self._file, timeout=300, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")  # of two who look at once, the second finds it told
             known = dict(database.execute("SELECT alert, severity FROM told WHERE target = ?", (target,)).fetchall())
@@ -94,7 +95,8 @@ class Notifier:
             tries, due = database.execute("SELECT tries, due FROM failing WHERE target = ?", (target,)).fetchone() or (0, now)
             if now < due:
                 return -1
-            if not self._targets[target](*message(told, self._language)):
+            shown = _ordered(told)[:LISTED]
+            if not self._targets[target](*message(told, self._language, sites_of(store, shown))):
                 again = now + PAUSES[min(tries, len(PAUSES) - 1)]
                 database.execute("INSERT OR REPLACE INTO failing VALUES (?,?,?)", (target, tries + 1, again))
                 database.execute("COMMIT")
@@ -110,13 +112,17 @@ def _graver(severity: int, before: int) -> bool:
     return severity > before and severity_word(severity) != severity_word(before)
 
 
-def message(rows: Sequence[Mapping[str, Any]], language: str) -> tuple[str, str]:
-    """Title and text: one alert by itself, several as a digest, the gravest first."""
-    ordered = sorted(rows, key=lambda row: (-int(row["severity"]), str(row["id"])))
-    lines = [
-        f"{say('severity.' + severity_word(int(row['severity'])), language)} {row['severity']}: {clean(row[f'title.{language}'])} ({row['id'][:12]})"
-        for row in ordered
-    ]
+def _ordered(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(rows, key=lambda row: (-int(row["severity"]), str(row["id"])))
+
+
+def message(rows: Sequence[Mapping[str, Any]], language: str, sites: Mapping[str, str]) -> tuple[str, str]:
+    """Title and text: one alert by itself, several as a digest, the gravest first; each with its site, where one is known."""
+    lines: list[str] = []
+    for row in _ordered(rows):
+        level = say(f"severity.{severity_word(int(row['severity']))}", language)
+        where = f"{clean(sites[row['id']])} · " if row["id"] in sites else ""
+        lines.append(f"{level} {row['severity']}: {where}{clean(row[f'title.{language}'])} ({row['id'][:12]})")
     more = [say("notify.more", language, count=len(lines) - LISTED)] if len(lines) > LISTED else []
     title = lines[0] if len(lines) == 1 else say("notify.digest", language, count=len(lines))
     return title[:200], "\n".join([*lines[:LISTED], *more])

@@ -84,6 +84,7 @@ class _Reader:
         self._ledger, self._given, self._whole = ledger, set(keys), whole
         self._verdict = Verdict(trust=GIVEN if keys else BESIDE)
         self._authority = Authority.of(self._given)
+        self._unvouched = set[str]()  # keys that were made after a revocation and not given
         self._vouched = False  # whether an entry was signed by a key that was given
         self._hashes: dict[int, str] = {}
         self._key_entries: list[bytes] = []
@@ -132,11 +133,21 @@ class _Reader:
         if complete:
             self._follows(entry, file.name)
         if not entry.genuine:
-            return verdict.found("signature", file.name, number=entry.number)
+            return self._not_genuine(entry, succession, file.name)
         (self._in_chain if self._whole else self._by_itself)(entry, succession, file.name)
         self._files(entry, file.parent, complete=complete)
         self._hashes[entry.number], self._before = entry.hash, entry
         return None
+
+    def _not_genuine(self, entry: Entry, succession: list[Entry], at: str) -> None:
+        """Whether another key that is known signed just this text, or the text or the signature was changed."""
+        told = [str(each.body["document"]["key"]) for each in succession if each.body["kind"] == "key"]
+        known = dict.fromkeys([*sorted(self._given | self._authority.trusted | self._authority.revoked), *told])
+        signer = next((each for each in known if entry.signed_by(each)), None)
+        if signer is None:
+            self._verdict.found("signature", at, number=entry.number)
+        else:
+            self._verdict.found("signer", at, number=entry.number, public=signer[:16], named=str(entry.body["key"])[:16])
 
     def _follows(self, entry: Entry, at: str) -> None:
         """Whether it follows the one before; where entries are missing between them, that is told."""
@@ -163,14 +174,30 @@ class _Reader:
     def _by_itself(self, entry: Entry, succession: list[Entry], at: str) -> None:
         """Whether the keys that were given lead to its own by the key entries that it carries along."""
         for each in succession:
+            if each.genuine and self._authority.begins_anew(each):
+                self._anew(each)
             if each.genuine and self._authority.allows(each):
                 self._authority.follow(each)
         self._allowed(entry, at)
 
+    def _anew(self, entry: Entry) -> None:
+        """A key that was made after the revocation of all before it: believed where it was given, or where nobody gave any key and all is taken from here."""
+        key = str(entry.body["key"])
+        if self._verdict.trust == BESIDE:
+            self._given.add(key)
+        if key in self._given:
+            self._authority.trusted.add(key)
+        else:
+            self._unvouched.add(key)
+
     def _allowed(self, entry: Entry, at: str) -> None:
         key = str(entry.body["key"])
+        if self._authority.begins_anew(entry):
+            self._anew(entry)
         if key in self._authority.revoked:
             self._verdict.found("revoked", at, public=key[:16], number=entry.number)
+        elif key in self._unvouched:
+            self._verdict.found("anew", at, public=key[:16], number=entry.number)
         elif not self._authority.allows(entry):
             self._verdict.found("stranger", at, public=key[:16], number=entry.number)
         else:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.lifecycle import LONGEST, TransitionError, name
@@ -14,6 +16,7 @@ from records.errors import UsageError
 from records.model import Text
 from records.store.contract import Change
 from records.wording import say
+from reports.dutybook import colour_of
 from reports.everything import every_row
 
 if TYPE_CHECKING:
@@ -24,42 +27,50 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SECOND: Final = 10**9
 HOUR: Final = 3600 * SECOND
-COLOURS: Final = ("blue", "yellow", "orange", "red")  # 一般、较大、重大、特别重大
-OF_LEVEL: Final[Mapping[str, str]] = {"general": "blue", "considerable": "yellow", "major": "orange", "extraordinary": "red"}
 STEPS: Final = ("issued", "signed", "handled", "feedback", "closed")
 ACTIONS: Final[Mapping[str, str]] = {"sign": "signed", "handle": "handled", "feedback": "feedback", "close": "closed"}
-# How long each next step may take, hours, by colour: ours, no law's. A warning is signed for, handled, answered and closed.
-HOURS: Final[Mapping[str, tuple[int, int, int, int]]] = {
-    "red": (1, 12, 24, 72),
-    "orange": (2, 24, 48, 120),
-    "yellow": (8, 72, 96, 168),
-    "blue": (24, 168, 192, 336),
-}
+
+
+@cache
+def _standard() -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load((Path(__file__).parent / "warnings.yml").read_text("utf-8"))
+
+
+def colours() -> tuple[str, ...]:
+    """The colours of warnings, the least first."""
+    return tuple(_standard()["hours"])
+
+
+def due_after(colour: str, step: int) -> int:
+    """How long after its issue this step of a warning of a colour is due, nanoseconds."""
+    return int(_standard()["hours"][colour][step]) * HOUR
 
 
 def suggest(store: Store, alert: str) -> tuple[str, list[Text]]:
     """A colour for an alert, and why: by the level of its incident where that is decided, else by its severity, cut for what is not confirmed yet."""
     graded = store.get("grading", alert)
     if graded:
-        colour = OF_LEVEL[str(graded["graded"])]
+        colour = colour_of(str(graded["graded"]))
         told = [say("warning.why.level", each, level=say(f"duty.level.{graded['graded']}", each)) for each in ("en", "zh")]
         return colour, [Text(*told)]
     row = store.get("alert", alert) or {"severity": 0, "count": 0}
     severity = int(row["severity"] or 0)
-    colour = "yellow" if severity >= 80 else "blue"
+    colour = next(colour for colour, least in _standard()["unconfirmed"].items() if severity >= least)
     return colour, [Text(*(say("warning.why.severity", each, severity=severity, count=row["count"]) for each in ("en", "zh")))]
 
 
 def issue(store: Store, alert: str, colour: str, title: str, reasons: Sequence[Text], receiver: str, by: str, now: int) -> str:
     """Issue a warning from an alert; its id. Raises UsageError."""
-    if colour not in COLOURS:
-        raise UsageError("duty.word", word=colour, known=", ".join(COLOURS))
+    if colour not in colours():
+        raise UsageError("duty.word", word=colour, known=", ".join(colours()))
     if not name(receiver) or not title.strip() or not reasons:
         raise UsageError("warning.empty")
     identity = secrets.token_hex(8)
     made: Row = {
         "id": identity, "alert": alert, "colour": colour, "title": title.strip()[:500], "receiver": name(receiver), "status": "issued", "issued": now,
-        "reasons": json.dumps([{"en": each.en, "zh": each.zh} for each in reasons], ensure_ascii=False), "due": now + HOURS[colour][0] * HOUR,
+        "reasons": json.dumps([{"en": each.en, "zh": each.zh} for each in reasons], ensure_ascii=False), "due": now + due_after(colour, 0),
         "signed": None, "handled": None, "feedback": None, "closed": None, "revision": 0,
     }  # fmt: skip
     store.change([_change(identity, None, "issue", by, made, "")])
@@ -74,7 +85,7 @@ def step(store: Store, identity: str, action: str, by: str, now: int, note: str 
         raise TransitionError("warning.order", id=identity, status=row["status"], wanted=status)
     if status in {"handled", "feedback"} and not note.strip():
         raise UsageError("life.empty_note")
-    due = None if status == "closed" else row["issued"] + HOURS[row["colour"]][place] * HOUR
+    due = None if status == "closed" else row["issued"] + due_after(row["colour"], place)
     store.change([_change(row["id"], row, action, by, {"status": status, status: now, "due": due}, note)])
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from records.facts import MOST_TEXT
+from records.facts import shortened
 from sensors.activities import mac_text, space_name, talks_of
 from sensors.engine.grouping import ASKS, READS
-from sensors.engine.tables import FACT, FOREVER, REPORT, RESPONSE, SUCCESS, TEXT, TOLD
+from sensors.engine.tables import FACT, FOREVER, REPORT, RESPONSE, SUCCESS, TEXT, TOLD, WINDOW
 from sensors.protocol import protocols
 from sensors.resolving import resolve
 from sensors.statements import PROVEN, Statement, is_group
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 MOST_HOSTS: Final = 1 << 13  # hosts of industrial conversations
 MOST_HEARD: Final = 1 << 13  # addresses that something was said of
 MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
+MOST_STRANGERS: Final = 1 << 10  # addresses that nobody answered and that were there for less than a minute; of more, none is an asset: they are forged
 MOST_SAID: Final = 64  # different facts of one address
 MOST_ASKED: Final = 64  # devices that one host asked which are counted
+MOST_WAITING: Final = 1 << 8  # different messages that wait to be taken in
 
 
 @dataclass(slots=True)
@@ -54,16 +56,24 @@ class Span:
 
 @dataclass(slots=True)
 class Heard:
-    """One address. `here`: it spoke for itself; `spoke`: it had part in industrial conversations. `facts`: (name, value, source, confidence)."""
+    """One address. `here`: it spoke for itself; `spoke`: it had part in industrial conversations, in some of which somebody `answered`.
+    `facts`: (name, value, source, confidence).
+    """
 
     seen: Span
     here: bool = False
     spoke: bool = False
+    answered: bool = False
     role: int = 0
     protocols: set[str] = field(default_factory=set[str])
     facts: dict[tuple[str, str, str, int], Span] = field(default_factory=dict[tuple[str, str, str, int], Span])
     macs: dict[str, Span] = field(default_factory=dict[str, Span])
     asked: set[str] = field(default_factory=set[str])
+
+    @property
+    def stranger(self) -> bool:
+        """Was it there for a moment alone, and nothing came of it?"""
+        return not self.answered and self.seen.last - self.seen.first < WINDOW
 
     def say(self, fact: tuple[str, str, str, int], when: Span) -> None:
         """One more fact, or one again; of too many the one that was said longest ago goes."""
@@ -99,14 +109,17 @@ class Inventory:
         self._hosts: dict[int, Heard] = {}  # by the engine's number: those of industrial conversations
         self._told: dict[str, Heard] = {}  # by address: those that something was said of
         self._links: dict[tuple[str, str, str], Span] = {}
+        self._waiting: dict[tuple[int, bytes, int, int], Span] = {}  # messages by protocol, octets, speaker and its MAC address: most are sent again and again
 
     def note(self, rows: Any, conversations: Any, hosts: Any) -> None:
         """Released groups: who was there, from when to when. `hosts` is the engine's table, which has their roles."""
+        self.settle()
         numbers, place = np.unique(rows.conversation, return_inverse=True)
         starts, ends = np.full(len(numbers), FOREVER), np.full(len(numbers), -1)
         np.minimum.at(starts, place, rows.start)
         np.maximum.at(ends, place, rows.end)
-        for talk, start, end in zip(talks_of(conversations, numbers), starts.tolist(), ends.tolist(), strict=True):
+        answered = np.bincount(place, np.asarray(rows.answered)) > 0
+        for talk, start, end, both in zip(talks_of(conversations, numbers), starts.tolist(), ends.tolist(), answered.tolist(), strict=True):
             protocol = protocols()[talk.protocol]
             if protocol.infrastructure:
                 continue
@@ -115,6 +128,7 @@ class Inventory:
                 if is_group(self._naming.host(host)):
                     continue
                 heard = self._host(host, start, end)
+                heard.answered |= both
                 heard.protocols.add(protocol.name)
                 text = mac_text(mac)
                 if text and not is_group(text) and text != self._naming.host(host):
@@ -175,20 +189,27 @@ class Inventory:
             where(role == TOLD, source, target),
         )  # fmt: skip
         each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in columns), strict=True))
-        heard: dict[tuple[int, bytes, int, int], Span] = {}  # the same message of the same speaker is taken in once: a resolver says little else
+        messages, waiting = _messages(), self._waiting
         for place, (number, space, first, offset, octets, well, moment, unit, speaker, mac, whose) in enumerate(each):
-            if space == _messages()[number]:
+            if space == messages[number]:
                 message = number, bytes(memory[offset : offset + octets]), speaker, mac
-                if (when := heard.get(message)) is None:
-                    when = heard[message] = Span(moment, moment, 0)
-                when.add(moment, moment)
+                if (when := waiting.get(message)) is None:
+                    waiting[message] = Span(moment, moment)
+                else:
+                    when.add(moment, moment)
                 continue
             protocol = protocols()[number]
             fact = protocol.identity.get((space_name(number, space) or "", first))
             if fact is not None and well:
-                self._answered(whose, (fact, self._words(memory, protocol, told[picked[place]])[:MOST_TEXT], protocol.name, unit), moment)
-        for (number, message, speaker, mac), when in heard.items():
+                self._answered(whose, (fact, shortened(self._words(memory, protocol, told[picked[place]])), protocol.name, unit), moment)
+        if len(waiting) > MOST_WAITING:
+            self.settle()
+
+    def settle(self) -> None:
+        """Take in the messages that wait. Their speakers are numbers, so this comes before hosts are numbered anew."""
+        for (number, message, speaker, mac), when in self._waiting.items():
             self._listen(number, message, self._naming.host(speaker), mac, when)
+        self._waiting = {}
 
     def _answered(self, host: int, told: tuple[str, str, str, int], time: int) -> None:
         """A device's own answer; of units behind it each is told apart."""
@@ -218,7 +239,7 @@ class Inventory:
                 if statement.here:
                     heard.protocols.add(source)
                 for name, value, confidence in statement.facts:
-                    heard.say((name, value[:MOST_TEXT], source, confidence), when)
+                    heard.say((name, shortened(value), source, confidence), when)
             if statement.here:
                 for other in own[1:]:
                     self._link(own[0], other, source, when)
@@ -253,9 +274,14 @@ class Inventory:
         self._links[one, other, source] = when.copy()
 
     def assets(self, hosts: Any) -> tuple[Asset, ...]:
-        """Every asset, by name. `hosts` is the engine's table, which has their roles."""
+        """Every asset, by name. `hosts` is the engine's table, which has their roles. Of very many strangers none is one."""
+        self.settle()
         spoke: dict[str, Heard] = {}
         for number, heard in self._hosts.items():
             heard.role = int(hosts[number].role)
             spoke[self._naming.host(number)] = heard
-        return resolve(self.site, spoke, self._told, self._links)
+        strangers = {address for address in (*spoke, *self._told) if all(each[address].stranger for each in (spoke, self._told) if address in each)}
+        if len(strangers) <= MOST_STRANGERS:
+            return resolve(self.site, spoke, self._told, self._links)
+        known, told = ({address: heard for address, heard in each.items() if address not in strangers} for each in (spoke, self._told))
+        return resolve(self.site, known, told, {pair: span for pair, span in self._links.items() if not {*pair[:2]} & strangers})

@@ -120,6 +120,7 @@ class Protocol:
     `cause` says why something was sent, from the second number of its code path, where the protocol has that there.
     `qualities` names the bits of a space's quality, lowest first ("": not one).
     `beside` names spaces of values that come with every answer, whatever was asked: they are points, and not listed with what an operation read or wrote.
+    `makers`: who makes the devices that answer it, by the name of the operation ("": any); nobody, where devices of many makers do.
     `identity` tells which fact of an asset (vendor, model, firmware, serial) a text or number of this space and place is; `fact` puts such a number in words.
     """
 
@@ -142,6 +143,7 @@ class Protocol:
     cause: Callable[[int], str] | None = None
     qualities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     identity: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    makers: Mapping[str, str] = field(default_factory=dict[str, str])
     beside: frozenset[str] = frozenset()
     fact: Callable[[str, int, float], str] | None = None
     spelled: Callable[[bytes], str] | None = None

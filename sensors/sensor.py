@@ -485,6 +485,7 @@ class Sensor:
                 make_room()
                 gone = self._unused_hosts()
         self._relay.settle()
+        self.release.inventory.settle()
         self.release.naming.forget(gone)
         self._free_hosts(gone)
         self._clock.crowded, self._clock.patience = 0, self._clock.now + (0 if len(gone) >= enough else WINDOW)

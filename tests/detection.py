@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from detectors.baseline.learned import Learned
+from detectors.baseline.learned import DETECTORS, Learned
 from detectors.discovery import detectors
 from detectors.rulebook.load import load, own_rules
 from detectors.rulebook.techniques import TECHNIQUES, techniques_of
@@ -23,6 +23,7 @@ from tests.knowing import CASES, NORMAL, batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from detectors.detector import Detector
 
@@ -41,6 +42,15 @@ see is in its `misses:`, and what was missed of labelled attacks in [evaluation.
 | technique | by rules | by detectors | shown on |
 |---|---|---|---|
 """
+
+UNCOVERED: Final = {  # what nothing names, by why
+    "Missing: it can be seen on the network, and nothing looks for it": ("T0819", "T0840", "T0864", "T0866", "T0877", "T0884"),
+    "Inside a host: nothing of it can be seen on the network": (
+        "T0807", "T0811", "T0820", "T0823", "T0834", "T0847", "T0851", "T0852", "T0853", "T0863", "T0873", "T0874", "T0881", "T0890", "T0894", "T0895",
+    ),
+    "Elsewhere: in the air, in mail and on the web, at a supplier, or by listening alone": ("T0817", "T0842", "T0860", "T0862", "T0865", "T0887"),
+    "What attacks end in: what leads there is found, the harm itself is the plant's to see": ("T0826", "T0827", "T0828", "T0837", "T0879", "T0880"),
+}  # fmt: skip
 
 
 def techniques() -> dict[str, tuple[str, str]]:
@@ -91,8 +101,7 @@ def page() -> str:
         for rule in fires:
             shown[rule].append(capture)
     rows = [_row(technique, named[technique], told[technique], shown) for technique in sorted(told)]
-    missing = [f"- {_titled(technique, named[technique])}" for technique in sorted(TECHNIQUES - set(told)) if not named[technique][1]]
-    return HEAD + "\n".join([*rows, "", *_not_covered(missing), *_detectors(told, shown)]) + "\n"
+    return HEAD + "\n".join([*rows, "", *_least(told, named, shown), *_missing(TECHNIQUES - set(told), named), *_detectors(told, shown)]) + "\n"
 
 
 def _row(technique: str, named: tuple[str, str], by: set[tuple[str, str]], shown: Mapping[str, list[str]]) -> str:
@@ -114,13 +123,29 @@ def _some(captures: list[str]) -> str:
     return names + (f" and {len(captures) - SHOWN} more" if len(captures) > SHOWN else "")
 
 
-def _not_covered(missing: list[str]) -> Iterator[str]:
-    yield "## What is not covered"
+def _least(told: Found, named: Mapping[str, tuple[str, str]], shown: Mapping[str, list[str]]) -> Iterator[str]:
+    """What hangs on little."""
+    one = [technique for technique, by in sorted(told.items()) if len(by) == 1]
+    learned = [technique for technique, by in sorted(told.items()) if len(by) > 1 and {detector for detector, _ in by} <= set(DETECTORS)]
+    unshown = [technique for technique, by in sorted(told.items()) if not any(rule in shown for _, rule in by)]
+    yield from ("## What is covered least", "", "These are found, but by little; what is not covered at all stands under the next heading.", "")
+    for words, some in (
+        ("By one rule or one finding of a detector alone", one),
+        ("By nothing where nothing was learned", learned),
+        ("On no capture, only on made traffic", unshown),
+    ):
+        yield f"- **{words}** ({len(some)}): {', '.join(_titled(technique, named[technique]) for technique in some) or '–'}"
     yield ""
-    yield "No rule and no detector names these. Many leave nothing on a network that is listened to: they happen inside a host."
-    yield ""
-    yield from missing
-    yield ""
+
+
+def _missing(missing: AbstractSet[str], named: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """What nothing names, by why. Raises ValueError where `UNCOVERED` does not say it, or says it of what is covered."""
+    some = {technique for technique in missing if not named[technique][1]}
+    if wrong := some ^ {technique for those in UNCOVERED.values() for technique in those}:
+        raise ValueError(f"UNCOVERED is to name what no rule and no detector names, and nothing else: {', '.join(sorted(wrong))}")
+    yield from ("## What is not covered", "", f"No rule and no detector names these {len(some)}.", "")
+    for why, those in UNCOVERED.items():
+        yield from (f"### {why}", "", *(f"- {_titled(technique, named[technique])}" for technique in those), "")
 
 
 def _detectors(told: Found, shown: Mapping[str, list[str]]) -> Iterator[str]:

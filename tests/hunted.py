@@ -110,6 +110,12 @@ def registers_carry_data(writes: int = 10, reader: str = ATTACKER) -> Stated:
     return [*(own(number, "value.write") | block | {"source.ip": MASTER} for number in range(writes)), at(0) | block | {"source.ip": reader}]
 
 
+def address_flood(senders: int = 65, outcome: str = "unknown") -> Stated:
+    """Writes of ever new senders that nobody answers."""
+    forged = [(f"11.0.{number >> 8}.{number & 255}", number) for number in range(senders)]
+    return [own(number / 10, "value.write", event__outcome=outcome) | {"source.ip": source, "ot.packet.first": number + 1} for source, number in forged]
+
+
 def even_talker(minutes: int = 5, deviation: float = 0.01) -> Stated:
     """A host that polls as evenly as a machine."""
     even: dict[str, Any] = {"event.outcome": "success", "ot.grouped": True, "ot.count": 30, "ot.interval.mean": 2.0, "ot.interval.deviation": deviation}
@@ -134,5 +140,5 @@ ATTACKS: Final = {
     "reports-stay-off": ("conformance", reports_stay_off), "other-system": ("injection", other_system),
     "engineering-session": ("engineering", engineering_session),
     "request-altered": ("tamper", request_altered), "range-set": ("ranges", range_set),
-    "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
+    "address-flood": ("crowds", address_flood), "names-carry-data": ("volume", names_carry_data), "registers-carry-data": ("volume", registers_carry_data),
 }  # fmt: skip

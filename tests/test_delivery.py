@@ -64,24 +64,31 @@ def post(tmp_path: Path) -> Post:
     return Post(tmp_path / "post")
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost and its key, in one file."""
+def certified(file: Path, authority: Path | None = None) -> Path:
+    """A certificate for localhost and its key, in one file: signed by itself, so an authority, too, or by this authority."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost" if authority else "The plant's authority")])
+    issuer, signs = name, private
+    if authority:
+        read: Any = serialization.load_pem_private_key(authority.read_bytes(), None)
+        issuer, signs = x509.load_pem_x509_certificate(authority.read_bytes()).subject, read
     now = datetime.datetime.now(datetime.UTC)
-    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(private.public_key()).serial_number(x509.random_serial_number())
     built = built.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
     built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    signed = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(private, hashes.SHA256())
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    signed = built.add_extension(x509.BasicConstraints(ca=not authority, path_length=None), critical=True).sign(signs, hashes.SHA256())
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     file.write_bytes(private.private_bytes(*form) + signed.public_bytes(serialization.Encoding.PEM))
     return file
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certified(tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 # mail
@@ -314,7 +321,8 @@ def test_a_server_without_tls_or_with_another_certificate_gets_nothing(post: Pos
         way = Way("desk", "mail", {name: value for name, value in settings.items() if name != "ca"})
         post.add(entry, way, clock())
         assert post.run({"desk": way}, clock) == {"dead": 1}
-        assert "certificate" in post.rows()[0]["said"]
+        assert "localhost: its certificate is not believed" in post.rows()[0]["said"]
+        assert "ca: FILE" in post.rows()[0]["said"]
     assert box.taken == []
 
 
@@ -599,6 +607,36 @@ def test_a_webhook_elsewhere_is_reached_by_https_alone(post: Post, entry: Path) 
 
 
 # the file of ways, two who run, the command line
+
+
+def test_a_server_of_the_plants_own_authority_is_believed_by_that_alone(post: Post, entry: Path, tmp_path: Path) -> None:
+    box, clock = Mailbox(), Clock()
+    certified(tmp_path / "authority.pem")
+    server = certified(tmp_path / "server.pem", tmp_path / "authority.pem")
+    certified(tmp_path / "other.pem")
+    with serving(box, server) as settings:
+        for name in ("other", "authority"):
+            told = {**{key: settings[key] for key in ("host", "port", "from", "to")}, "kind": "mail", "ca": f"{name}.pem"}
+            (tmp_path / "ways.yml").write_text(json.dumps({name: told}))
+            known = ways(tmp_path / "ways.yml")
+            post.add(entry, known[name], clock())
+            post.run(known, clock)
+        assert [(row["channel"], row["status"]) for row in post.rows()] == [("other", "dead"), ("authority", "sent")]
+        (tmp_path / "authority.pem").write_text("no certificate\n")
+        post.again(post.rows()[0]["id"], clock())
+        post.run({"other": ways_as_they_were(known, "authority")}, clock)
+    assert "authority.pem, which should hold certificates" in post.rows()[0]["said"]
+    for text in ("no certificate\n", None):
+        (tmp_path / "authority.pem").write_text(text) if text else (tmp_path / "authority.pem").unlink()
+        with pytest.raises(InputError, match=r"ways.yml:1: .*authority.pem, which should hold certificates of authorities") as wrong:
+            ways(tmp_path / "ways.yml")
+        assert "CA 证书文件" in wrong.value.text("zh")
+    assert len(box.taken) == 1
+
+
+def ways_as_they_were(known: dict[str, Way], name: str) -> Way:
+    """A way under another name, as whoever goes on running has it."""
+    return Way("other", known[name].kind, known[name].settings)
 
 
 @pytest.mark.parametrize(

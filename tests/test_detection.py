@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
 from detectors.discovery import detectors
 from detectors.rulebook.techniques import TECHNIQUES
-from tests.detection import found, page, techniques
+from tests.detection import UNCOVERED, found, page, techniques
 from tests.require import need
 
 ROOT = Path(__file__).parents[1]
@@ -31,3 +33,14 @@ def test_the_names_are_those_of_the_facts() -> None:
     need("captures", FACTS.is_file(), f"no {FACTS}")
     with FACTS.open(encoding="utf-8", newline="") as lines:
         assert {row["id"]: row["name"] for row in csv.DictReader(lines, delimiter="\t")} == {technique: name for technique, (name, _) in techniques().items()}
+
+
+def test_what_is_missing_is_told_with_why_and_nothing_that_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A technique that a rule or detector finds from now on leaves the list, and one that none finds any more enters it, or the page is not made."""
+    covered = dict.fromkeys(("one more",), ("T0855",))
+    monkeypatch.setattr("tests.detection.UNCOVERED", UNCOVERED | covered)
+    with pytest.raises(ValueError, match="T0855"):
+        page()
+    monkeypatch.setattr("tests.detection.UNCOVERED", dict(list(UNCOVERED.items())[1:]))
+    with pytest.raises(ValueError, match="T0864"):
+        page()

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ from records.errors import ConflictError, InputError, UsageError
 from records.query import Query
 from records.store.contract import Commit
 from records.store.decisions import broken
-from reports import keys, obliging
-from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes
+from reports import audience, dutyrows, forming, keys, obliging, suggesting, supplementing
+from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import balefire, lines, one
@@ -82,6 +82,10 @@ def test_the_book_says_what_the_facts_say() -> None:
     assert told["nerc-cip/notification"] == ("1h", False)
     assert told["circia/incident"] == ("72h", False)
     assert told["circia/ransom"] == ("24h", False)
+    assert told["cn-incident/first-supplement"] == ("unknown", True)
+    assert told["cn-industry-data/yearly"] == ("unknown", True)
+    assert {each.id for each in duties() if each.within == "at-once"} == {"cn-industry-data/report"}
+    assert operators() == ("cii", "state", "other", "protection", "authority")
 
 
 def test_what_is_from_memory_is_marked() -> None:
@@ -108,11 +112,17 @@ def test_who_is_told_depends_on_level_class_and_operator() -> None:
     def applying(level: str, code: str, operator: str) -> set[str]:
         return {each.id for each in duties() if each.regime in CHINA and each.applies(level, code, operator)}
 
-    assert applying("general", "DSDATAALTER", "other") == set()
+    assert applying("general", "NADOS", "other") == set()
+    assert applying("general", "DSDATAALTER", "other") == {"cn-industry-data/yearly"}
     assert applying("considerable", "NADOS", "other") == {"cn-incident/first", "cn-incident/summary"}
     assert applying("considerable", "NADOS", "cii") == {"cn-incident/first-cii", "cn-incident/summary"}
-    assert applying("considerable", "DSDATALEAK", "other") == {"cn-incident/first", "cn-incident/summary", "cn-industry-data/report"}
-    assert applying("major", "DSDATALEAK", "protection") == {"cn-incident/onward-protection", "cn-industry-data/report", "cn-industry-data/summary"}
+    assert applying("considerable", "DSDATALEAK", "other") == {"cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/yearly"}
+    assert applying("major", "DSDATALEAK", "protection") == {
+        "cn-incident/onward-protection",
+        "cn-industry-data/report",
+        "cn-industry-data/summary",
+        "cn-industry-data/yearly",
+    }
 
 
 @pytest.mark.parametrize(
@@ -137,7 +147,9 @@ CASES = (
     ("id: first-state", "id: first-cii", "twice"), ("title: {en: Final summary", "tittle: {en: Final summary", "key"),
     ("required: [unit, cause", "required: [unit, causes", "choice"), ("zh: 事件处置总结报告}", "}", "lacks"), ("verified: true", "verified: maybe", "choice"),
     ("regime: cn-incident", "regime: other", "stem"), ("from: handled", "from: 'released:nothing'", "after"), ("from: [class]", "from: [klass]", "choice"),
-    ("unverified: [cyberspace]", "unverified: [police]", "choice"),
+    ("unverified: [cyberspace]", "unverified: [police]", "choice"), ("operators: [cii, state", "operators: [cii, State", "name"),
+    ("within: 4h", "within: at-once", "allowance"), ("within: 4h", "within: 4h, allowance: 30m", "allowance"),
+    ("within: 4h", "within: at-once, allowance: soon", "within"), ("supplement: unknown", "supplement: soon", "within"),
     ("duties:\n", "duties: []\nx:\n", "key"), ("clock: {from: handled, within: 30d}", "clock: 30d", "mapping"), ("fields:\n", "fields: [\n", "yaml"),
     ("verified: true", "verified: yes", "yaml"),
 )  # fmt: skip
@@ -161,8 +173,8 @@ def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path, old: str,
 
 def test_a_level_is_suggested_with_reasons() -> None:
     shown: dict[str, Any] = {"techniques": ["T0836"], "assets": ["plc-1"]}
-    assert obliging.suggest(shown, [], {}).level == "general"
-    critical = obliging.suggest(shown, [{"name": "PLC 1", "criticality": "critical"}], {})
+    assert suggesting.suggest(shown, [], {}).level == "general"
+    critical = suggesting.suggest(shown, [{"name": "PLC 1", "criticality": "critical"}], {})
     assert (critical.level, critical.code) == ("considerable", "DSDATAALTER")
     assert "PLC 1" in critical.reasons[0].en
     for facts, level in (
@@ -170,7 +182,7 @@ def test_a_level_is_suggested_with_reasons() -> None:
         ({"records": 1_000_000}, "considerable"), ({"loss": 20_000_000}, "major"), ({"people": 10_000_000}, "extraordinary"),
         ({"function": 30}, "considerable"),
     ):  # fmt: skip
-        assert obliging.suggest(shown, [], facts).level == level, facts
+        assert suggesting.suggest(shown, [], facts).level == level, facts
 
 
 def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_suggested() -> None:
@@ -178,7 +190,7 @@ def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_sugges
     critical: list[dict[str, Any]] = [{"name": "PLC 1", "criticality": "critical"}]
 
     def said(*techniques: str, effects: tuple[str, ...] = ()) -> tuple[str, str]:
-        found = obliging.suggest({"techniques": list(techniques)}, critical, {}, effects)
+        found = suggesting.suggest({"techniques": list(techniques)}, critical, {}, effects)
         return found.level, found.code
 
     for old, new in REVOKED.items():
@@ -195,7 +207,7 @@ def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_sugges
 
 def test_the_effects_of_an_alerts_findings_suggest_a_class(store: Store) -> None:
     store.write(Commit(findings=(finding(9, effects=("firmware.write",)),), alerts=(alert(9, findings=("f9",), techniques=("T0846",)),)))
-    assert obliging.suggested(store, "al9").code == "NABACKIMPL"
+    assert suggesting.suggested(store, "al9").code == "NABACKIMPL"
 
 
 # clocks, forms, releases
@@ -206,13 +218,17 @@ def test_a_confirmed_alert_waits_for_a_level_and_its_clock_runs_from_the_decisio
     (since, by) = obliging.ungraded(store)["al1"]
     assert by == "ada"
     assert before - 60 * SECOND < since <= before
-    assert graded(store) == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report"]
+    assert graded(store) == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/yearly"]
     assert obliging.ungraded(store) == {}
     first = due_of(store, "cn-incident/first")
     assert (first.since, first.due) == (since, since + 4 * HOUR)
     assert not first.overdue(since + 4 * HOUR)
     assert first.overdue(since + 4 * HOUR + 1)
-    assert due_of(store, "cn-industry-data/report").due == since
+    at_once = due_of(store, "cn-industry-data/report")
+    assert at_once.due == since + 30 * 60 * SECOND, "the allowance of the book"
+    assert [at_once.overdue(since + minutes * 60 * SECOND + 1) for minutes in (0, 29, 30)] == [False, False, True]
+    assert at_once.left(since + 10 * 60 * SECOND, "en") == "AT ONCE (20 min of our allowance left)"
+    assert at_once.left(since + HOUR, "en") == "OVERDUE by 30 min"
     waiting = due_of(store, "cn-incident/summary")
     assert (waiting.since, waiting.due) == (None, None)
     for at, problem in ((since - 1, "before the alert was closed as true"), (since + DAY + 1, "still to come")):
@@ -256,7 +272,7 @@ def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: St
             release(time.time_ns())
         with pytest.raises(UsageError):
             graded(store)
-        seen = obliging.view(store, "cyberspace", "W", "en", time.time_ns())[0]
+        seen = audience.view(store, "cyberspace", "W", "en", time.time_ns())[0]
         assert (seen["status"], seen["left"]) == ("suspended", "suspended"), "and nobody's name"
     assert ledger.numbers() == [1]
     store.change([lifecycle.reopen(store.alerts(["al1"])[0], "bo")])
@@ -272,7 +288,7 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
     graded(store)
     obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
     obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
-    (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
+    (told,) = [each for each in audience.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
     assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (None, None)
     for verdict in ("false", "true"):
         store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve")])
@@ -280,11 +296,11 @@ def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: S
         due = due_of(store, "cn-incident/first")
         assert (due.status, bool(due.contested)) == ("released", verdict == "false")
         assert ("not confirmed any more (eve" in due.left(time.time_ns(), "en")) is bool(due.contested)
-        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
+        (told,) = [each for each in audience.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
         assert bool(told["contested"]) is bool(due.contested)
         assert told["form"], "what the agency holds stays as it is"
         if due.contested:
-            assert obliging.all_due(store)[0].row["id"] == due.row["id"], "before what is suspended"
+            assert next(each.row["id"] for each in obliging.all_due(store) if not each.open) == due.row["id"], "before what is suspended"
 
 
 def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_release_contests_it(store: Store, ledger: Ledger, key: Key) -> None:
@@ -297,7 +313,7 @@ def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_relea
     obliging.release(store, older, ledger, key, "W", "en", "ada", time.time_ns())
     document = ledger.read(2).body["document"]
     assert (document["level"], document["form"]["level"]) == ("major", "major")
-    form = obliging.form(store, due_of(store, "cn-incident/first"), "W", "en")
+    form = forming.form(store, due_of(store, "cn-incident/first"), "W", "en")
     for level, code, contested in (
         ("major", "DSDATAALTER", False),
         ("considerable", "DSDATAALTER", True),
@@ -308,7 +324,7 @@ def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_relea
         due = due_of(store, "cn-incident/first")
         assert bool(due.contested) is contested, (level, code)
         assert ("decided anew since (ada" in due.left(time.time_ns(), "en")) is contested
-        (told,) = [each for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
+        (told,) = [each for each in audience.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
         assert (told["contested_why"], told["form"]) == ("regraded" if contested else None, form), "what the agency holds stays as it is"
 
 
@@ -330,14 +346,14 @@ def test_clocks_start_however_many_alerts_were_closed_before(opener: Callable[[b
     for each in (1, 4, 5):
         obliging.grade(store, f"al{each}", "considerable", "DSDATAALTER", "other", CHINA, "ada", time.time_ns())
     assert list(obliging.ungraded(store)) == ["al3"]
-    assert len(obliging.all_due(store)) == 9
-    assert len(obliging.of_alert(store, "al5")) == 3
+    assert len(obliging.all_due(store)) == 10, "three of each, and one of the year"
+    assert len(dutyrows.of_alert(store, "al5")) == 3
 
 
 def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
     due = due_of(store, "cn-incident/first")
-    told = obliging.form(store, due, "Water works", "zh")
+    told = forming.form(store, due, "Water works", "zh")
     assert told["unit"] == "Water works"
     assert told["class"] == "数据篡改事件（代码 DSDATAALTER 为厂商写法，未核实）"
     assert told["level"] == "较大"
@@ -363,6 +379,86 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     assert broken(store) is None
 
 
+def test_what_follows_a_release_is_a_supplement_with_what_is_new_alone(store: Store, ledger: Ledger, key: Key) -> None:
+    def release(duty: str) -> dict[str, Any]:
+        open_one = next(each for each in obliging.all_due(store) if each.duty.id == duty and each.open)
+        obliging.release(store, open_one, ledger, key, "W", "en", "ada", time.time_ns())
+        return ledger.read(ledger.numbers()[-1]).body["document"]
+
+    graded(store)
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", "trend": "ends"}, "bo")
+    with pytest.raises(UsageError, match="is not released"):
+        supplementing.supplement(store, due_of(store, "cn-incident/first"), "bo")
+    first = release("cn-incident/first")
+    due = due_of(store, "cn-incident/first-supplement")
+    assert (due.open, due.since, due.due) == (True, due_of(store, "cn-incident/first").row["released"], None)
+    told = forming.form(store, due, "W", "en")
+    assert (told["place"], told["trend"], told["cause"], told["planned"]) == ("", "", "", ""), "what was told is not said again"
+    with pytest.raises(UsageError, match="says nothing that was not told"):
+        release("cn-incident/first-supplement")
+    obliging.fill(store, due, {"planned": "new rules", "place": "there"}, "bo")
+    graded(store, "major")
+    assert due_of(store, "cn-incident/first").contested
+    second = release("cn-incident/first-supplement")
+    assert second["form"] == {"level": "major", "planned": "new rules", "place": "there"}
+    assert (second["supplements"], second["unconfirmed_since"]) == (due_of(store, "cn-incident/first").row["receipt"], None)
+    assert not any(each.contested for each in obliging.all_due(store)), "who was told wrongly knows better now"
+    assert due_of(store, "cn-incident/first").row["fields"] == obliging._text(first["form"])  # pyright: ignore[reportPrivateUsage]
+    store.change([lifecycle.reopen(store.alerts(["al1"])[0], "eve", "was a test")])
+    assert due_of(store, "cn-incident/first").contested
+    supplementing.supplement(store, due_of(store, "cn-incident/first"), "bo")
+    with pytest.raises(UsageError, match="open already"):
+        supplementing.supplement(store, due_of(store, "cn-incident/first"), "bo")
+    third = next(each for each in obliging.all_due(store) if each.open and each.duty.supplements)
+    obliging.fill(store, third, {"other": "it was a test"}, "bo")
+    assert release("cn-incident/first-supplement")["unconfirmed_since"], "a supplement may tell that it was nothing"
+    assert not any(each.contested for each in obliging.all_due(store))
+    assert verify(ledger.root, [key.public]).valid
+    assert broken(store) is None
+
+
+def test_a_report_of_which_nothing_is_left_open_has_no_supplement_of_itself(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store)
+    due = due_of(store, "cn-industry-data/report")
+    obliging.fill(store, due, {each.id: "said" for each in due.duty.fields if not each.decided}, "bo")
+    obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
+    assert not [each for each in obliging.all_due(store) if each.duty.supplements]
+
+
+def test_a_final_report_is_due_by_the_release_before_it(store: Store, ledger: Ledger, key: Key) -> None:
+    graded(store, regimes=("nis2",))
+    final = due_of(store, "nis2/final")
+    assert (final.since, final.due, final.left(NOON, "en")) == (None, None, "starts with the release before")
+    obliging.fill(store, due_of(store, "nis2/notification"), {"malicious": "yes", "crossborder": "no"}, "bo")
+    now = time.time_ns()
+    obliging.release(store, due_of(store, "nis2/notification"), ledger, key, "W", "en", "ada", now)
+    final = due_of(store, "nis2/final")
+    assert (final.since, final.due) == (now, final.duty.due(now))
+    assert 27 * DAY < (final.due or 0) - now < 32 * DAY
+
+
+def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Store], ledger: Ledger, key: Key) -> None:
+    store = opener(True)
+    store.write(Commit(findings=tuple(finding(each, alert=f"al{each}") for each in (1, 2, 3)), alerts=tuple(alert(each) for each in (1, 2, 3))))
+    for each, level, code in ((1, "considerable", "DSDATAALTER"), (2, "general", "DSDATALEAK"), (3, "major", "NADOS")):
+        store.change([lifecycle.close(store.alerts([f"al{each}"])[0], "ada", "true", NOON)])
+        obliging.grade(store, f"al{each}", level, code, "other", CHINA, "ada", time.time_ns())
+    (due,) = [each for each in obliging.all_due(store) if each.duty.id == "cn-industry-data/yearly"]
+    year = datetime.now(UTC).year
+    assert (due.case, due.row["alert"], due.left(time.time_ns(), "en")) == (str(year), "", "starts when the year ends")
+    assert due.since == int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+    told = forming.form(store, due, "W", "en")
+    assert told["year"] == str(year)
+    assert [line.partition(" (")[2].partition(",")[0] for line in told["incidents"].splitlines()] == ["considerable", "general"]
+    assert told["incidents"].count("handling goes on") == 2
+    obliging.fill(store, due, {"lessons": "tested"}, "bo")
+    (due,) = [each for each in obliging.all_due(store) if each.duty.id == "cn-industry-data/yearly"]
+    obliging.release(store, due, ledger, key, "W", "en", "ada", time.time_ns())
+    document = ledger.read(2).body["document"]
+    assert (document["duty"], document["form"]["lessons"]) == ("cn-industry-data/yearly", "tested")
+    assert [each["case"] for each in audience.view(store, "industry", "W", "en", time.time_ns()) if each["duty"] == due.duty.id] == [str(year)]
+
+
 def test_a_release_cut_off_between_ledger_and_store_is_made_up_for(store: Store, ledger: Ledger, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     graded(store)
     obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
@@ -384,7 +480,7 @@ def test_a_level_decided_anew_changes_the_duties(store: Store) -> None:
     graded(store, "major")
     assert due_of(store, "cn-industry-data/summary").open
     graded(store, "general")
-    assert {each.row["status"] for each in obliging.all_due(store)} == {"waived"}
+    assert {each.row["status"] for each in obliging.all_due(store) if each.duty.start != "year"} == {"waived"}
     graded(store, "considerable")
     assert due_of(store, "cn-incident/first").open
     assert due_of(store, "cn-industry-data/summary").row["status"] == "waived"
@@ -394,17 +490,17 @@ def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledg
     graded(store)
     obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points"}, "bo")
     obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
-    (seen,) = obliging.view(store, "telecommunications", "W", "en", time.time_ns())
+    (seen,) = audience.view(store, "telecommunications", "W", "en", time.time_ns())
     assert seen["duty"] == "cn-industry-data/report"
     assert set(seen["form"]) == {"unit", "found", "class", "level", "data", "impact", "measures", "cause"}
-    assert (seen["titles"]["data"], seen["left"], seen["doubted"], seen["case"]) == ("Data concerned", "released, LATE", True, "al1")
+    assert (seen["titles"]["data"], seen["left"], seen["doubted"], seen["case"]) == ("Data concerned", "released", True, "al1")
     assert "UNVERIFIED" in seen["basis"]
-    first, summary = obliging.view(store, "cyberspace", "W", "en", time.time_ns() + 5 * HOUR)
+    first, summary = audience.view(store, "cyberspace", "W", "en", time.time_ns() + 5 * HOUR)
     assert (first["left"], first["overdue"], first["doubted"]) == ("OVERDUE by 1 h", True, False)
     assert (summary["left"], summary["overdue"], summary["doubted"]) == ("starts when handling ends", False, True)
-    assert {each["duty"] for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns())} == {"cn-incident/first", "cn-incident/summary"}
-    assert all(each["form"] == {} for each in obliging.view(store, "cyberspace", "W", "en", time.time_ns()))
-    assert obliging.view(store, "cisa", "W", "en", time.time_ns()) == []
+    assert {each["duty"] for each in audience.view(store, "cyberspace", "W", "en", time.time_ns())} == {"cn-incident/first", "cn-incident/summary"}
+    assert all(each["form"] == {} for each in audience.view(store, "cyberspace", "W", "en", time.time_ns()))
+    assert audience.view(store, "cisa", "W", "en", time.time_ns()) == []
 
 
 # the command line
@@ -429,13 +525,13 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert (suggestion["suggestion"]["level"], suggestion["duties"]) == ("major", [])
     assert "a vendor's spelling, UNVERIFIED" in balefire("duty", "grade", "al1", "--store", where, "--language", "en").stdout
     decided = one("duty", "grade", "al1", "--outage", "70", "--level", "major", "--by", "ada", "--store", where)
-    assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary"]
+    assert decided["duties"] == ["cn-incident/first", "cn-incident/summary", "cn-industry-data/report", "cn-industry-data/summary", "cn-industry-data/yearly"]
     assert "level decided: major" in " ".join(balefire("audit", "--store", where, "--language", "en").stdout.split())
     rows = {row["duty"]: row for row in lines("duty", "list", "--store", where)}
     first = rows["cn-incident/first"]
     assert 0 < first["left_s"] <= 4 * 3600
-    assert rows["cn-industry-data/report"]["overdue"] is True
-    assert "AT ONCE" in balefire("duty", "list", "--store", where, "--language", "en").stdout
+    assert rows["cn-industry-data/report"]["overdue"] is False
+    assert "AT ONCE (" in balefire("duty", "list", "--store", where, "--language", "en").stdout
     shown = one("duty", "show", first["id"][:8], "--store", where)
     assert shown["form"]["unit"] == "Water works"
     told = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "en").stdout
@@ -459,7 +555,13 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     summary = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/summary"]
     assert datetime.fromisoformat(summary["due"]) - datetime.fromisoformat(handled) == timedelta(days=30)
     assert one("duty", "waive", summary["id"], "--note", "merged", "--store", where)["status"] == "waived"
-    assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first"]
+    supplement = {row["duty"]: row for row in lines("duty", "list", "--store", where)}["cn-incident/first-supplement"]
+    assert balefire("duty", "supplement", first["id"], "--store", where).exit_code == 1, "one is open already"
+    assert one("duty", "fill", supplement["id"], "trend=none", "--store", where)["filled"] == ["trend"]
+    assert one("duty", "release", supplement["id"], "--store", where, *keep)["status"] == "released"
+    again = one("duty", "supplement", first["id"], "--store", where)
+    assert one("duty", "waive", again["id"], "--note", "nothing more", "--store", where)["status"] == "waived"
+    assert [row["duty"] for row in lines("duty", "view", "cyberspace", "--store", where)] == ["cn-incident/first", "cn-incident/first-supplement"]
     assert "\n    [found] first packet" in (seen := balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout)
     assert "\n        confirmed " in seen
     assert "\\" not in seen

@@ -437,9 +437,11 @@ def test_what_disagrees_with_the_wire_is_said(tmp_path: Path) -> None:
     balefire("replay", DEMO, *place)
     told = one("import", "assets", written(tmp_path / "a.csv", ASSETS), *place, "--dry-run")
     assert not told["imported"]
-    assert told["disagreements"] == [
-        {"row": 2, "name": "PLC-1", "address": PLC, "field": "vendor", "listed": "Siemens", "seen": "Aquavale Controls"}
-    ]  # fmt: skip
+    (vendor,) = told["disagreements"]
+    assert vendor["text"]["en"] == f"PLC-1 ({PLC}): listed as vendor Siemens, but on the wire it says Aquavale Controls"
+    assert {name: value for name, value in vendor.items() if name != "text"} == {
+        "row": 2, "name": "PLC-1", "address": PLC, "field": "vendor", "listed": "Siemens", "seen": "Aquavale Controls"
+    }  # fmt: skip
     assert told["unseen"] == ["Spare"]
     assert "10.20.2.11" in json.dumps(told["unlisted"])
     shown = balefire("import", "assets", tmp_path / "a.csv", *place, "--language", "zh")

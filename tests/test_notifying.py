@@ -145,12 +145,23 @@ def test_past_the_limit_what_is_urgent_is_told_at_once(store: Store, tmp_path: P
 
 def test_a_digest_is_bounded_and_the_gravest_come_first() -> None:
     rows = [{"id": f"al{number}", "severity": number, "title.en": f"t{number}\x1b[31m", "title.zh": "题"} for number in range(60, 100)]
-    title, body = message(rows, "en")
+    title, body = message(rows, "en", {})
     assert title == "Balefire: 40 alerts"
     assert body.splitlines()[0].startswith("critical 99")
     assert body.splitlines()[-1] == f"and {40 - LISTED} more"
     assert "\x1b" not in body
-    assert message(rows, "zh")[0] == "Balefire：40 条告警"
+    assert message(rows, "zh", {})[0] == "Balefire：40 条告警"
+
+
+def test_alerts_of_two_sites_that_are_called_alike_are_told_apart(store: Store, tmp_path: Path) -> None:
+    alike = [replace(alert(number), severity=70, findings=(f"f{number}",)) for number in (1, 2, 3)]
+    sites = ("North Harbour", "Linghe\x1b[31m", None)
+    store.write(Commit(findings=tuple(replace(finding(n, alert=f"al{n}"), site=site) for n, site in zip((1, 2, 3), sites, strict=True)), alerts=tuple(alike)))
+    phone = Phone()
+    assert ringing(tmp_path, phone).look(store, NOON) == {"phone": 3}
+    lines = phone.heard[0][1].splitlines()
+    assert [line.partition(": ")[2].partition(" · ")[0] for line in lines[:2]] == ["North Harbour", r"Linghe\x1b[31m"]
+    assert " · " not in lines[2], "of what is not known nothing is said"
 
 
 def test_addresses_are_checked_and_never_repeated(tmp_path: Path) -> None:

@@ -94,3 +94,14 @@ def test_points_that_are_remembered_are_bounded_and_nothing_is_asked_without_a_l
     assert detector.forgotten == 60
     assert judged(points=[point(0, 1, 2)]) == []
     assert Ranges({}).judge(Batch()) == []
+
+
+def test_a_register_whose_range_goes_below_zero_is_signed() -> None:
+    """65516 is −20; without a list that says so it is a number of its own."""
+    frost: dict[str, Any] = {"ot.tag.low": -50.0, "ot.tag.high": 50.0}
+    assert judged(points=read((5, 5), (65_516, 65_516), (0, 65_535), **frost)) == []
+    (found,) = judged(points=read((5, 5), (65_436, 65_436), **frost))
+    assert "is −100 rpm" in found.title.en
+    assert len(judged(points=read((5, 5), (65_516, 65_516), **dict[str, Any](frost, **{"ot.object.space": "tag"})))) == 1
+    assert len(judged(points=read((5, 5), (65_516, 65_516)))) == 1
+    assert judged([row | frost for row in written(20, 65_516)]) == []

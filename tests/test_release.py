@@ -261,9 +261,44 @@ def test_after_the_revocation_of_the_last_key_a_new_one_is_believed_only_where_i
         release(ledger, key)
     new = made(ledger, tmp_path / "keys")
     release(ledger, new)
-    assert wrong(ledger.root, key) == ("stranger", "000003.json")
-    assert found(ledger.root, key, new).valid
-    assert found(ledger.path(4), new).valid
+    assert wrong(ledger.root, key) == ("anew", "000003.json")
+    assert wrong(ledger.path(4), key) == ("anew", "000004.json")
+    for trusted in ((key, new), (new,)):
+        assert found(ledger.root, *trusted).valid
+        assert found(ledger.path(4), *trusted).valid
+    for path in (ledger.root, ledger.path(4)):
+        whole = found(path)
+        assert (whole.valid, whole.trust, whole.keys) == (True, "beside", {key.public, new.public}), "whole, and whose is not said"
+    third = rotated(ledger, new, tmp_path / "keys")
+    release(ledger, third)
+    assert wrong(ledger.root, key) == ("anew", "000003.json")
+    assert found(ledger.root, new).valid
+    assert found(ledger.path(6), new).valid
+    eve = keys.make(tmp_path / "eve", WORDS)
+    forged(ledger.root, eve, 7, ledger.read(6).hash, [], kind="key", document={"action": "make", "key": eve.public})
+    for trusted in ((key, new), ()):
+        assert wrong(ledger.root, *trusted) == ("stranger", "000007.json"), "a key stands: none begins anew"
+
+
+def test_another_signer_is_told_apart_from_a_changed_text(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    release(ledger, key)
+    second = rotated(ledger, key, tmp_path / "keys")
+    release(ledger, second)
+    from reports.ledger import PURPOSE
+
+    entry: Any = canonical.read(ledger.path(4).read_bytes())
+
+    for body, signer, problem in (
+        (entry["entry"], key, "signer"),  # the old key, under the new one's name
+        (entry["entry"], keys.make(tmp_path / "eve", WORDS), "signature"),  # of a key that nobody knows no more can be said
+        ({**entry["entry"], "by": "eve"}, None, "signature"),
+    ):
+        signature = signer.sign(PURPOSE + canonical.written(body)) if signer else entry["signature"]
+        ledger.path(4).write_bytes(canonical.written({"entry": body, "signature": signature}))
+        for trusted in ((key,), (second,)):
+            for path in (ledger.root, ledger.path(4)):
+                assert wrong(path, *trusted) == (problem, "000004.json")
+    assert found(ledger.root, key).values == {"number": 4}
 
 
 def test_a_stranger_cannot_lead_to_his_own_key(ledger: Ledger, key: Key, tmp_path: Path) -> None:

@@ -248,6 +248,8 @@ def test_schedule_for_machines(own: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("BALEFIRE_REPORTS__SCHEDULE", '["monthly"]')
     (row,) = lines("report", "schedule", "--store", own)
     assert (row["period"], row["made_until"], row["due"], row["zone"]) == ("monthly", None, True, "UTC")
+    for language, words in (("en", "made once, of the last period that is over"), ("zh", "只补最近一个已结束的周期")):
+        assert words in balefire("report", "schedule", "--store", own, "--language", language).stderr
     monkeypatch.setenv("BALEFIRE_REPORTS__SITES", '{"nowhere": ["weekly"]}')
     assert [row["site"] for row in lines("report", "schedule", "--store", own)] == [None, "nowhere"]
     assert "nowhere" in balefire("report", "schedule", "--store", own, "--language", "en").stderr, "a slip of the pen is said"

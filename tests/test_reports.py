@@ -13,15 +13,18 @@ import pytest
 
 from detectors.rulebook.versions import Version
 from detectors.suppressions import standing
+from records.assets import asset_of
+from records.facts import Fact
 from records.formats import number, size
 from records.model import Batch, Suppression, severity_word
 from records.nesting import iso, period
 from records.query import Query
-from records.schema import COVERAGE, TABLES, arrow_schema
+from records.schema import ACTIVITY, COVERAGE, TABLES, arrow_schema
 from records.store import open_store
 from records.store.columns import flat
 from records.store.contract import Change, Commit
 from records.store.rows import suppression_row
+from records.wording import LANGUAGES
 from reports import zones
 from reports.answering import changed
 from reports.canonical import written
@@ -29,6 +32,8 @@ from reports.details import alerts, assets
 from reports.details import coverage as coverage_of
 from reports.details import data as data_of
 from reports.exposing import is_outside
+from reports.front import place as heading
+from reports.front import sentence
 from reports.periods import Period, before, ending, holding
 from reports.printing import printed
 from reports.summary import chosen, document, identity
@@ -178,7 +183,9 @@ def test_assets_and_who_spoke_with_the_internet(store: Store, told: Row) -> None
     assert found["unlisted"] is None, "the plant gave no list: that is not nought"
     acts = [row for row in everything(store, "activity") if inside(row["@timestamp"]) and (is_outside(row["source.ip"]) or is_outside(row["destination.ip"]))]
     pairs = Counter((row["source.ip"], row["destination.ip"]) for row in acts)
-    assert found["internet"]["pairs"] == len(pairs) > 0
+    sited = {(row["observer.site"], row["source.ip"], row["destination.ip"]) for row in acts}
+    assert found["internet"]["pairs"] == len(sited) > 0
+    assert {each["site"] for each in found["internet"]["listed"]} <= set(SITES)
     assert found["internet"]["operations"] == sum(row["ot.count"] for row in acts)
     inner = {destination if is_outside(source) else source for source, destination in pairs}
     assert found["internet"]["assets"] == sum(bool(inner & {*(row["addresses"] or ()), *(row["aliases"] or ())}) for row in rows) > 0
@@ -208,7 +215,7 @@ def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
     exposure = {row[0].text: row[1].text for row in tables["What is not in order, or not known"].rows}
     assert exposure["that spoke with the Internet"] == f"{internet['assets']} of {number(found['assets'])}"
     talks = tables["Conversations with the Internet"].rows
-    assert [row[3].text for row in talks] == [f"{number(each['operations'])} of {number(internet['operations'])}" for each in internet["listed"]] != []
+    assert [row[4].text for row in talks] == [f"{number(each['operations'])} of {number(internet['operations'])}" for each in internet["listed"]] != []
     sizes = [row[2].text for row in tables["Traffic of remote access"].rows]
     assert len(sizes) == 2
     assert all(text.endswith(f" of {size(told['coverage']['bytes'], 'en')}") for text in sizes)
@@ -221,6 +228,9 @@ def test_no_count_of_packets_findings_or_gravest_data_stands_without_its_whole(t
     assert [row[4].text for row in packets.rows] == [f"{number(each['packets'])} of {whole}" for each in told["coverage"]["places"]] != []
     found = told["alerts"]
     assert f"hide {number(found['hidden'])} of {number(found['findings'] + found['hidden'])}:" in alerts(told, Words("en", ZONE)).texts[0]
+    pairs = [row[3].text for row in data_of(told, Words("en", ZONE)).tables[1].rows]
+    assert pairs == [f"{number(each['pairs'])} of {number(told['data']['leaving_pairs'])}" for each in told["data"]["flows"]] != []
+    assert max(each["pairs"] for each in told["data"]["flows"]) <= told["data"]["leaving_pairs"] <= sum(each["pairs"] for each in told["data"]["flows"])
     data = json.loads(written(told["data"]))
     data["by_class"] = [{"domain": "research", "level": 3, "assets": 1, "operations": 90, "zoned": 70, "leaving": 12}]
     assert any("12 of 70 operations" in text for text in data_of({**told, "data": data}, Words("en", ZONE)).texts)
@@ -251,6 +261,57 @@ def test_a_site_and_all_of_them(store: Store, told: Row) -> None:
         assert alone["sites"] == []
         assert (alone["site"], alone["coverage"]["sensors"]) == (row["site"], 1)
     assert sum(row["alerts"] for row in told["sites"]) == told["alerts"]["total"]
+
+
+def test_alerts_of_two_sites_that_are_called_alike_are_told_apart(store: Store, told: Row) -> None:
+    at = {row["alert"]: row["observer.site"] for row in everything(store, "finding") if row["alert"]}
+    worst = told["alerts"]["worst"]
+    assert [each["site"] for each in worst] == [at[each["id"]] for each in worst]
+    assert {each["site"] for each in worst} == set(SITES)
+    for language in LANGUAGES:
+        words = Words(language, ZONE)
+        table = alerts(told, words).tables[1]
+        assert [row[2].text for row in table.rows] == [each["site"] for each in worst]
+        assert str(worst[0]["site"]) in sentence(told, words)
+        assert all(site in heading(told, words) for site in SITES)
+        assert heading({**told, "site_count": 3}, words) == {"en": "3 sites", "zh": "3 个站点"}[language]
+    alone = document(store, LAST, SITES[0])
+    assert not any("site" in each for each in alone["alerts"]["worst"])
+    assert heading(alone, Words("en", ZONE)) == SITES[0]
+
+
+def test_plants_that_are_built_alike_are_not_taken_for_one(tmp_path: Path) -> None:
+    """The same names and addresses at two sites, in other zones; only one of them speaks with the Internet."""
+    alike = open_store(str(tmp_path / "alike"), True)
+    since, until = LAST.since, LAST.until
+    assets = [
+        asset_of(site, [Fact("address", address, "traffic", 95, since, until), Fact("name", name, "list", 91, since, until),
+                        Fact("zone", zone, "policy:plant", 90, since, until)], since, until, ("traffic",))
+        for site, zones in zip(SITES, (("control", "office"), ("control", "control")), strict=True)
+        for address, name, zone in zip(("10.1.0.10", "10.1.0.20"), ("PLC-1", "ENG-1"), zones, strict=True)
+    ]  # fmt: skip
+    acts = [
+        {"id": f"{number}", "@timestamp": since + MINUTE, "event.action": "read_holding_registers", "source.ip": source, "destination.ip": "10.1.0.10",
+         "network.protocol": "modbus", "observer.name": "s", "observer.site": site, "ot.effect": "value.read", "ot.access": "read", "ot.count": count}
+        for number, (site, source, count) in enumerate([(SITES[0], "10.1.0.20", 5), (SITES[1], "10.1.0.20", 7), (SITES[1], "8.8.4.4", 3)])
+    ]  # fmt: skip
+    rows = pa.Table.from_pylist([{name: row.get(name) for name in ACTIVITY.names} for row in acts], schema=arrow_schema(ACTIVITY))
+    both = pa.concat_tables([coverage(site, since, since + 5 * MINUTE) for site in SITES])
+    alike.write(Commit(assets=tuple(assets), batch=Batch(activities=rows, coverage=both)))
+    told = document(alike, LAST)
+    alike.close()
+    assert {(each["from"], each["to"], each["internet"]): each["operations"] for each in told["data"]["flows"]} == {
+        ("control", "office", False): 5,
+        ("control", None, True): 3,
+    }
+    assert told["data"]["zoned"] == 15
+    internet = told["assets"]["internet"]
+    assert (internet["assets"], internet["pairs"], told["assets"]["assets"]) == (1, 1, 4)
+    new = printed(told, "en").sections[4].tables[1]
+    assert (new.head[1], Counter((row[0].text, row[1].text) for row in new.rows)) == (
+        "Site",
+        Counter((name, site) for name in ("PLC-1", "ENG-1") for site in SITES),
+    )
 
 
 def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(store: Store, told: Row) -> None:

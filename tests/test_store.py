@@ -17,7 +17,7 @@ from records.assets import asset_of
 from records.errors import ConflictError, StoreError, UsageError
 from records.facts import FORMER, Fact, asset_id
 from records.model import Alert, Asset, Batch, Evidence, Finding, PacketRef, Term, Text
-from records.query import Histogram, Query, Terms
+from records.query import Histogram, Query, Span, Terms
 from records.schema import ACTIVITY, COVERAGE, POINT, TABLES, Table, arrow_schema
 from records.search import And, Match, Or, Range, parse
 from records.store import open_store
@@ -222,6 +222,35 @@ def test_decisions_are_made_together_and_told(store: Store, opener: Callable[[bo
         assert told["before"] == {"status": "open", "verdict": None, "closed": None}
         assert told["after"] == {"status": "closed", "verdict": "true", "closed": "2026-11-22T12:00:00.000000000Z"}
         assert broken(each) is None
+
+
+def test_a_span_is_as_it_was_while_rows_of_other_times_come(store: Store) -> None:
+    """Its stamp stays; it is another one once rows of the span come or are called otherwise, or a document of it is decided about."""
+    span = Span(NOON, NOON + HOUR)
+    tables = ("activity", "finding", "alert")
+
+    def stamps() -> list[str]:
+        return [store.stamp(table, span) for table in tables]
+
+    empty = stamps()
+    store.write(Commit(activities(activity(1)).batch, findings=(finding(1, alert="al1"),), alerts=(alert(1),)))
+    first = stamps()
+    assert all(was != now for was, now in zip(empty, first, strict=True))
+    store.write(Commit(activities(activity(2, NOON + 3 * HOUR)).batch, findings=(finding(2, NOON + 3 * HOUR),), alerts=(alert(2, last=NOON + 3 * HOUR),)))
+    assert stamps() == first
+    names: Any = pa.array(["PLC-1"])
+    store.relabel("activity", lambda rows: rows.set_column(rows.column_names.index("destination.asset.name"), "destination.asset.name", names), NOON + 3 * HOUR)
+    assert stamps() == first
+    store.change([closing(alert(1))])
+    assert [was == now for was, now in zip(first, stamps(), strict=True)] == [True, True, False]
+    store.write(activities(activity(3, NOON + 60 * SECOND)))
+    second = stamps()
+    assert second[0] != first[0]
+    names = pa.array(["PLC-1"] * 3)
+    store.relabel(
+        "activity", lambda rows: rows.set_column(rows.column_names.index("destination.asset.name"), "destination.asset.name", names[: len(rows)]), NOON
+    )
+    assert stamps()[0] != second[0]
 
 
 def test_the_later_of_two_sees_the_conflict(store: Store, opener: Callable[[bool], Store]) -> None:

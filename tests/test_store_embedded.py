@@ -20,7 +20,7 @@ import pytest
 
 from records.errors import BalefireError, StoreError, UsageError
 from records.model import Batch
-from records.query import Histogram, Query
+from records.query import Histogram, Query, Terms
 from records.schema import ACTIVITY, COVERAGE, SCHEMA_VERSION
 from records.search import Match
 from records.store import open_store, releases
@@ -332,6 +332,38 @@ def test_files_without_the_order_of_release(path: Path, embedded: EmbeddedStore)
     assert len(manifest.files("activity")) < FILES_A_DAY
     names = [name for part in embedded.history("activity", Query(), ["id"]) for name in part.column("id").to_pylist()]
     assert names == [f"a{number:04}" for number in (1, 2, 3, 9, 8, *range(10, 10 + FILES_A_DAY))]
+
+
+def test_files_without_a_column_that_was_made_since(path: Path, embedded: EmbeddedStore) -> None:
+    """Its values are unknown, whatever is asked: of old files alone, of old and new ones, of a commit that comes again, and once they are merged."""
+    parquet: Any = pyarrow.parquet
+    given = [activity(number, NOON + number, network__tunnel__id=5, ot__access="write") for number in (1, 2)]
+    for row in given:
+        embedded.write(activities(row))
+    for file in path.glob("activity/*.parquet"):
+        rows = parquet.read_table(file, partitioning=None)
+        parquet.write_table(rows.drop_columns(["network.tunnel.id", "network.tunnel.type"]), file)
+
+    def asked() -> list[Any]:
+        tunnel = Query(where=Match("network.tunnel.id", 5))
+        return [
+            [row["network.tunnel.id"] for row in embedded.read("activity", Query(sort="id")).to_pylist()],
+            ids(embedded.read("activity", Query(sort="-@timestamp", limit=1))),
+            embedded.count("activity", tunnel),
+            embedded.terms("activity", Query(), Terms(("network.tunnel.id",))).to_pylist(),
+            embedded.histogram("activity", tunnel, Histogram(HOUR)).num_rows,
+            [part.column("network.tunnel.id").to_pylist() for part in embedded.history("activity", Query(), ["id", "network.tunnel.id"])],
+        ]
+
+    assert asked() == [[None, None], ["a0002"], 0, [], 0, [[None, None]]]
+    again = embedded.write(activities(*given))
+    assert (again.known, again.conflicts) == (2, ())
+    for number in range(3, 3 + FILES_A_DAY):
+        embedded.write(activities(activity(number, NOON + number, network__tunnel__id=5)))
+    manifest = embedded._manifest  # pyright: ignore[reportPrivateUsage] - whether they were merged is the point here
+    assert len(manifest.files("activity")) < FILES_A_DAY
+    assert asked()[0] == [None, None, *[5] * FILES_A_DAY]
+    assert asked()[2:4] == [FILES_A_DAY, [{"network.tunnel.id": 5, "total": FILES_A_DAY}]]
 
 
 def test_what_was_released_together_is_sorted_by_itself(embedded: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""One asset, told whole: what is known of it and from where, what changed, what others claim, with whom it talks."""
+"""One asset, told whole: what is known of it and from where, what changed, what others claim, what lists say otherwise, with whom it talks."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ PEERS: Final = 20  # lines of who talks with it, each way
 @speaks
 def asset(screen: Screen, name: str, as_json: bool) -> None:
     """Tell one asset."""
+    from detectors.listed import about
     from records.nesting import nest
+    from records.plant import KeptPlant
     from records.store.rows import asset_from
 
     store = opened(screen)
     try:
         row = asset_named(store, name)
-        whole, talks = asset_from(row), _talks(store, row)
+        whole, talks, disagreements = asset_from(row), _talks(store, row), about(store, row, KeptPlant(store).plant)
         if as_json:
-            screen.emit(nest(row) | {"changes": _changes(whole), "talks": talks})
+            told = [{"field": each.field, "listed": each.listed, "seen": each.seen, "text": {"en": each.text.en, "zh": each.text.zh}} for each in disagreements]
+            screen.emit(nest(row) | {"changes": _changes(whole), "disagreements": told, "talks": talks})
         else:
             from balefire.portrait import show_asset
 
-            show_asset(screen, whole, talks)
+            show_asset(screen, whole, disagreements, talks)
     finally:
         store.close()
 

@@ -14,6 +14,7 @@ from balefire.commands.key import ledger_of, signing
 from records.errors import UsageError
 from records.formats import duration
 from records.wording import say
+from reports.agencies import AGENCIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,11 +77,10 @@ def _row(due: Due, now: int, language: str) -> dict[str, Any]:
     }
 
 
-@_command("list", click.option("--agency", metavar="NAME", help=say("duty.option.agency", HELP)))
+@_command("list", click.option("--agency", metavar="NAME", help=say("duty.option.agency", HELP, known=", ".join(AGENCIES))))
 def listed(screen: Screen, agency: str | None, as_json: bool) -> None:
     """List what is due, and confirmed alerts whose level nobody has decided."""
     from balefire.screen import table
-    from reports.agencies import AGENCIES
     from reports.obliging import all_due, ungraded
 
     if agency is not None and agency not in AGENCIES:
@@ -119,14 +119,14 @@ def _line(screen: Screen, due: Due, now: int) -> list[object]:
         due.left(now, screen.language),
         when,
         due.duty.basis(screen.language),
-        due.row["alert"][:12],
+        due.case,
     ]
 
 
 @_command("show", _id)
 def show(screen: Screen, identity: str, as_json: bool) -> None:
     """Show the form of a duty as it stands."""
-    from reports.obliging import form
+    from reports.forming import form
 
     now = time.time_ns()
     with closing(opened(screen)) as store:
@@ -140,7 +140,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
             screen.print(text)
         for each in due.duty.fields:
             mark = screen.say("duty.required") if each in due.duty.required else screen.say("duty.later")
-            screen.print(f"[{each.id}] {getattr(each.title, screen.language)} ({mark})")
+            screen.print(f"[{each.id}] {screen.say('duty.aside', text=getattr(each.title, screen.language), aside=mark)}")
             for text in told[each.id].split("\n"):
                 screen.print(f"    {text or '—'}")
 
@@ -163,11 +163,12 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
     from balefire.identities import alert_of, who
     from reports import obliging
     from reports.dutybook import class_named
+    from reports.suggesting import suggested
 
     known = {key: value for key, value in facts.items() if value is not None}
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
-        found = obliging.suggested(store, identity, known)
+        found = suggested(store, identity, known)
         chosen, wanted = code or found.code, screen.settings.duties
         made: list[str] = []
         if level is not None:
@@ -243,6 +244,20 @@ def waive(screen: Screen, identity: str, note: str, by: str | None, as_json: boo
             screen.print(screen.say("duty.waived", id=due.row["id"][:12]))
 
 
+@_command("supplement", _id, _by)
+def supplement(screen: Screen, identity: str, by: str | None, as_json: bool) -> None:
+    """Open a supplement to what was released."""
+    from balefire.identities import who
+    from reports.supplementing import supplement as supplemented
+
+    with closing(opened(screen)) as store:
+        made = supplemented(store, _one(store, identity), who(screen.settings, by))
+        if as_json:
+            screen.emit({"id": made, "status": "open"})
+        else:
+            screen.print(screen.say("duty.supplementing", id=made[:12]))
+
+
 @_command(
     "release",
     _id,
@@ -270,8 +285,7 @@ def release(screen: Screen, identity: str, files: tuple[Path, ...], keys: Path |
 @_command("view", click.argument("agency", metavar="AGENCY"))
 def view(screen: Screen, agency: str, as_json: bool) -> None:
     """What one agency may see: its own duties and the fields of their forms alone."""
-    from reports.agencies import AGENCIES
-    from reports.obliging import view as seen
+    from reports.audience import view as seen
 
     if agency not in AGENCIES:
         raise UsageError("duty.word", word=agency, known=", ".join(AGENCIES))

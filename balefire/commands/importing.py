@@ -18,15 +18,15 @@ from records.wording import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from balefire.importing.comparing import Comparison, Difference, Example
+    from balefire.importing.comparing import Difference, Example
     from balefire.importing.entries import Reading
     from balefire.importing.relabelling import Relabelled
     from balefire.importing.sheets import Sheet
     from balefire.screen import Screen
+    from detectors.listed import Comparison
     from records.plant import Entry, ListedAsset, Plant
     from records.store.contract import Store
 
-NAMED: Final = 5
 EXAMPLES: Final = 3  # entries that are shown as they were read
 SHOWN: Final = 20  # lines of each kind on a screen; --json has all
 
@@ -39,7 +39,7 @@ class WrongRowsError(UsageError):
 
 @click.command("import", help=say("cli.help.import", HELP))
 @click.argument("kind", type=click.Choice(KINDS))
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--replace", "replaced", is_flag=True, help=say("cli.option.replace", HELP))
 @click.option("--encoding", metavar="NAME", help=say("cli.option.import_encoding", HELP))
 @click.option("--skip-wrong", is_flag=True, help=say("cli.option.skip_wrong", HELP))
@@ -49,16 +49,30 @@ class WrongRowsError(UsageError):
 @keeps
 @speaks
 def import_list(
-    screen: Screen, kind: str, file: Path, replaced: bool, encoding: str | None, as_json: bool, skip_wrong: bool, dry_run: bool, yes: bool, by: str | None
+    screen: Screen,
+    kind: str,
+    file: Path | None,
+    replaced: bool,
+    encoding: str | None,
+    as_json: bool,
+    skip_wrong: bool,
+    dry_run: bool,
+    yes: bool,
+    by: str | None,
 ) -> None:
-    """Show what a spreadsheet changes, and take it in."""
+    """Show what a spreadsheet changes, and take it in; without one, what the list that is kept says against the wire."""
+    if file is None:
+        if replaced or encoding or skip_wrong or dry_run or yes or by:
+            raise UsageError("import.file")
+        _compare_kept(screen, kind, as_json)
+        return
     from dataclasses import asdict
 
     from balefire.identities import who
-    from balefire.importing.comparing import changes, compare, difference
+    from balefire.importing.comparing import changes, difference
     from balefire.importing.entries import read_entries
     from balefire.importing.sheets import read_sheet
-    from records.plant import merged
+    from detectors.listed import compare
     from records.store.contract import again
 
     person = who(screen.settings, by)
@@ -69,15 +83,14 @@ def import_list(
         entries = [entry for _, entry in reading.entries]
         before_import = kept(store, kind, anew=replaced)
         changed = difference(before_import, entries, replaced)
-        after = cast("list[ListedAsset]", entries if replaced else merged(before_import, entries))
-        seen = compare(store, cast("list[tuple[int, ListedAsset]]", reading.entries), after) if kind == "assets" else None
+        seen = compare(store, kind, entries, _after(store, kind, entries, replaced))
         refused = bool(reading.problems) and not skip_wrong
         if replaced and not entries and not (yes or refused):
             raise UsageError("import.nothing", file=file)
         examples = changes(before_import, reading.entries, EXAMPLES)
         if not as_json:
             _tell_sheet(screen, sheet, encoding is not None, kind, reading, examples)
-            _tell(screen, reading, changed, seen)
+            _tell(screen, kind, reading, changed, seen)
         taken = not (refused or dry_run) and (yes or as_json or _meant(screen))
         named: Relabelled | None = None
         if taken:
@@ -104,6 +117,34 @@ def _made(screen: Screen) -> Store:
         open_store(screen.store, write=True).close()
         screen.note(screen.say("cli.import.made", path=screen.store))
     return opened(screen)
+
+
+def _compare_kept(screen: Screen, kind: str, as_json: bool) -> None:
+    """The list that is kept against all that was seen until now."""
+    from balefire.importing.disagreeing import tell, told
+    from detectors.listed import compare
+
+    store = opened(screen)
+    try:
+        entries = kept(store, kind)
+        seen = compare(store, kind, entries, _plant(store))
+    finally:
+        store.close()
+    if as_json:
+        screen.emit({"kind": kind, "rows": len(entries), **told(seen, {})})
+    elif not entries:
+        screen.print(screen.say("cli.import.none", kind=kind))
+    else:
+        screen.print(screen.say("cli.import.kept" if seen.disagreements or seen.unseen else "cli.import.agrees", count=f"{len(entries):,}"))
+        tell(screen, kind, seen, {})
+
+
+def _after(store: Store, kind: str, entries: list[Entry], replaced: bool) -> Plant:
+    """The lists as they will be."""
+    from records.plant import Plant, merged
+
+    lists: Any = {name: kept(store, name, anew=True) for name in KINDS}
+    return Plant(**lists | {kind: entries if replaced else merged(lists[kind], entries)})
 
 
 def _plant(store: Store) -> Plant:
@@ -183,44 +224,43 @@ def _meant(screen: Screen) -> bool:
 
 def _tell_sheet(screen: Screen, sheet: Sheet, known: bool, kind: str, reading: Reading, examples: Sequence[Example]) -> None:
     """How the file was read, and some of what is in it: whoever sees wrong letters, or the wrong column, stops here."""
+    from balefire.importing.disagreeing import some
+
     if sheet.encoding and not known:
         screen.print(screen.say("cli.import.encoding", encoding=sheet.encoding))
     if sheet.others:
-        screen.print(screen.say("cli.import.sheets", names=_some(sheet.others)))
+        screen.print(screen.say("cli.import.sheets", names=some(sheet.others)))
     for note in reading.notes:
         screen.print(getattr(note, screen.language))
     if kind == "assets" and (without := [entry.name for _, entry in reading.entries if not cast("ListedAsset", entry).addresses]):
-        screen.print(screen.say("cli.import.unaddressed", count=len(without), names=_some(without)))
+        screen.print(screen.say("cli.import.unaddressed", count=len(without), names=some(without)))
     for each in examples:
         screen.print(screen.say(f"cli.import.entry.{'changed' if each.before else 'new'}", row=each.row, entry=each.entry, before=each.before))
 
 
-def _tell(screen: Screen, reading: Reading, changed: Difference, seen: Comparison | None) -> None:
+def _tell(screen: Screen, kind: str, reading: Reading, changed: Difference, seen: Comparison) -> None:
+    from balefire.importing.disagreeing import tell
+
     for problem in reading.problems[:SHOWN]:
         screen.print(screen.say("cli.import.problem", row=problem.row, column=problem.column, message=getattr(problem.message, screen.language)))
     if len(reading.problems) > SHOWN:
         screen.print(screen.say("cli.import.more", count=len(reading.problems) - SHOWN))
     if reading.unused:
         screen.print(screen.say("cli.import.unused", columns=", ".join(reading.unused)))
-    for each in (seen.disagreements if seen else ())[:SHOWN]:
-        words = {"row": each.row, "name": each.name, "address": each.address, "listed": each.listed, "seen": each.seen}
-        screen.print(screen.say("cli.import.disagrees", field=screen.say(f"cli.import.field.{each.field}"), **words))
-    if seen and len(seen.disagreements) > SHOWN:
-        screen.print(screen.say("cli.import.more", count=len(seen.disagreements) - SHOWN))
-    if seen and seen.unseen:
-        screen.print(screen.say("cli.import.unseen", count=len(seen.unseen), names=_some(seen.unseen)))
-    if seen and seen.unlisted:
-        screen.print(screen.say("cli.import.unlisted", count=len(seen.unlisted), names=_some(seen.unlisted)))
+    tell(screen, kind, seen, _rows(reading))
     numbers = {"new": changed.new, "changed": changed.changed, "same": changed.same, "removed": changed.removed, "wrong": reading.wrong}
     screen.print(screen.say("cli.import.changes", **numbers))
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+def _rows(reading: Reading) -> dict[str, int]:
+    """In which row of the file each entry stands."""
+    return {entry.key: row for row, entry in reading.entries}
 
 
-def _told(kind: str, file: Path, reading: Reading, changed: Difference, seen: Comparison | None, taken: bool) -> dict[str, Any]:
+def _told(kind: str, file: Path, reading: Reading, changed: Difference, seen: Comparison, taken: bool) -> dict[str, Any]:
     from dataclasses import asdict
+
+    from balefire.importing.disagreeing import told
 
     return {
         "kind": kind,
@@ -231,8 +271,6 @@ def _told(kind: str, file: Path, reading: Reading, changed: Difference, seen: Co
         "problems": [{"row": each.row, "column": each.column, "message": {"en": each.message.en, "zh": each.message.zh}} for each in reading.problems],
         "unused": reading.unused,
         "notes": [{"en": note.en, "zh": note.zh} for note in reading.notes],
-        "disagreements": [asdict(each) for each in seen.disagreements] if seen else [],
-        "unseen": list(seen.unseen) if seen else [],
-        "unlisted": list(seen.unlisted) if seen else [],
+        **told(seen, _rows(reading)),
         "imported": taken,
     }

@@ -289,3 +289,4 @@ def schedule(screen: Screen, as_json: bool) -> None:
             made = clock.moment(turn.made) if turn.made else "–"
             lines.append([screen.say(f"report.title.{turn.kind}"), turn.site or every, made, now if turn.due else clock.moment(turn.following)])
         screen.print(table(head, lines))
+        screen.note(screen.say("cli.report.schedule_note"))

@@ -1,44 +1,17 @@
-"""What lists say against what was seen: devices that tell another vendor or serial number than theirs, some that were never seen, some that nobody listed."""
+"""What importing a list changes: entries that are new, that say something else, that go."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from records.plant import followers
-from records.query import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from records.plant import Entry, ListedAsset
-    from records.store.contract import Store
-
-TOLD: Final = ("vendor", "model", "firmware", "serial", "role")
-PAGE: Final = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """An asset (by its row in the file) whose list says one thing of it, and the wire another."""
-
-    row: int
-    name: str
-    address: str
-    field: str
-    listed: str
-    seen: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`unseen`: names of listed assets that were never seen; `unlisted`: seen ones that are in no list, by name or address."""
-
-    disagreements: tuple[Disagreement, ...] = ()
-    unseen: tuple[str, ...] = ()
-    unlisted: tuple[str, ...] = ()
+    from records.plant import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,44 +61,3 @@ def difference(before: Sequence[Entry], given: Sequence[Entry], replaced: bool) 
     same = sum(equal for _, equal in keys)
     removed = len(places) - len(known) + (len(before) - len(places) if replaced else 0)
     return Difference(new, len(keys) - new - same, same, removed)
-
-
-def compare(store: Store, listed: Sequence[tuple[int, ListedAsset]], after: Iterable[ListedAsset]) -> Comparison:
-    """Listed assets, with their rows, against all that the store has seen; `after`: the whole list as it will be."""
-    seen = {address: row for row in _seen(store) for address in row["addresses"]}
-    disagreements: list[Disagreement] = []
-    unseen: list[str] = []
-    found = {str(seen[address]["id"]) for asset in after for address in asset.addresses if address in seen}
-    for number, asset in listed:
-        addresses = [address for address in asset.addresses if address in seen]
-        if asset.addresses and not addresses:
-            unseen.append(asset.name)
-        if addresses:
-            disagreements += _disagreements(number, asset, addresses[0], seen[addresses[0]])
-    unlisted = sorted({str(row["name"] or row["addresses"][0]) for row in seen.values() if row["id"] not in found})
-    return Comparison(tuple(disagreements), tuple(unseen), tuple(unlisted))
-
-
-def _seen(store: Store) -> Iterator[Mapping[str, Any]]:
-    query = Query(sort="id", limit=PAGE)
-    while True:
-        rows = store.read("asset", query).to_pylist()
-        yield from (row for row in rows if row["addresses"])
-        if len(rows) < PAGE:
-            return
-        query = Query(sort="id", limit=PAGE, after=rows[-1]["id"])
-
-
-def _disagreements(number: int, asset: ListedAsset, address: str, row: Mapping[str, Any]) -> Iterator[Disagreement]:
-    for name in TOLD:
-        listed, seen = getattr(asset, name), row.get(name)
-        if listed and seen and not _agree(name, listed, seen):
-            yield Disagreement(number, asset.name, address, name, listed, seen)
-
-
-def _agree(name: str, listed: str, seen: str) -> bool:
-    """Whether two texts may mean the same: one holds the other; roles as behaviour tells them are no more than a guess where a list says more."""
-    if name == "role":
-        return listed == seen or seen == "client"
-    one, other = (re.sub(r"[\W_]+", "", text.casefold()) for text in (listed, seen))
-    return one in other or other in one

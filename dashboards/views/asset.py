@@ -14,7 +14,7 @@ from dashboards.page import Page, begin, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, listed, measured
 from records.effects import EFFECTS, NUMBER
-from records.facts import ADDRESS, changes
+from records.facts import ADDRESS, MOST_TEXT, changes, is_cut
 from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
@@ -50,7 +50,7 @@ def show(page: Page) -> None:
             st.switch_page("views/explore.py", query_params={**dict(st.query_params), "q": about(row)})
         if st.button(page.say("asset.network")):
             st.switch_page("views/network.py", query_params={**dict(st.query_params), "asset": whole.id})
-    left, right = st.columns([1.25, 1], gap="large")
+    left, right = st.columns([1.05, 1], gap="large")
     with left:
         if alerts:
             open_alerts(page, risky, alerts)
@@ -58,7 +58,7 @@ def show(page: Page) -> None:
         points(page, row)
     with right:
         facts(page, whole)
-        history(page, whole)
+        history(page, row, whole)
     fingerprint(page, row)
 
 
@@ -165,10 +165,18 @@ def facts(page: Page, asset: Asset) -> None:
         name = say_or(f"fact.{fact.name}", page.language, fact.name) if fact.name != before else ""
         value = fact_words(page, fact.name, fact.value)
         confidence = {"text": str(fact.confidence), "kind": "number"}
-        lines.append([{"text": name, "kind": "short"}, value, {"text": fact.source, "kind": "mono"}, confidence, when(page, fact.first, fact.last)])
+        lines.append(
+            [
+                {"text": name, "kind": "short"},
+                value,
+                {"text": fact.source, "kind": "mono"},
+                confidence,
+                {"text": when(page, fact.first, fact.last), "kind": "short"},
+            ]
+        )
         before = fact.name
     head = [page.say(f"asset.{name}") for name in ("fact", "value", "source", "confidence", "said")]
-    note = page.say("asset.facts_note")
+    note = page.say("asset.facts_note") + (" " + say("cli.asset.cut", page.language, most=MOST_TEXT) if any(is_cut(fact.value) for fact in asset.facts) else "")
     kit.draw("table", {"title": say("cli.asset.facts", page.language), "note": note, "head": head, "rows": lines, "empty": page.say("asset.no_facts")}, "facts")
 
 
@@ -189,8 +197,8 @@ def when(page: Page, first: int, last: int) -> str:
     return f"{day} {start}" + ("" if start == end else f"–\N{WORD JOINER}{end}")
 
 
-def history(page: Page, asset: Asset) -> None:
-    """What changed, and which addresses others claim, too."""
+def history(page: Page, row: dict[str, Any], asset: Asset) -> None:
+    """What changed, which addresses others claim, too, and what the plant's lists say otherwise."""
     told: list[str] = []
     for each in changes(asset.facts):
         words = {"fact": say_or(f"fact.{each.name}", page.language, each.name), "before": each.before, "after": each.after, "source": each.source}
@@ -199,7 +207,7 @@ def history(page: Page, asset: Asset) -> None:
     for each in asset.conflicts:
         other = queries.asset_names(page.store, [each.other]).get(each.other, each.other)
         conflicts.append(say(f"cli.asset.{each.kind}", page.language, address=each.address, other=other, time=page.clock.moment(each.first)))
-    for name, lines in (("changes", told), ("conflicts", conflicts)):
+    for name, lines in (("changes", told), ("conflicts", conflicts), ("listed", comparing.disagreements(page, row))):
         if lines:
             kit.draw("table", {"title": say(f"cli.asset.{name}", page.language), "note": "", "head": [], "rows": [[line] for line in lines], "empty": ""}, name)
 

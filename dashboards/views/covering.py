@@ -10,10 +10,11 @@ import streamlit as st
 from dashboards import kit
 from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
+from dashboards.health import missing_words
 from dashboards.opening import opened
 from dashboards.page import Page, begin
 from detectors.disabling import disabled
-from records.formats import MINUTE, duration, number, share_missed, share_seen, size
+from records.formats import MINUTE, duration, number, share_seen, size
 from records.query import Span
 from records.wording import say
 from sensors.blindness import LITTLE, clock_words, placed, reason_words, spot_words
@@ -31,15 +32,14 @@ MILLI: Final = 1_000_000
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _looked(where: str, since: int, until: int, total: int) -> Looked:  # noqa: ARG001 - another store is another answer
-    """What was read of a period that is over: `until` is behind the newest packet."""
+def _looked(where: str, stamp: str, since: int, until: int, total: int) -> Looked:  # noqa: ARG001 - keys
     return look(opened(), Span(since, until), total)
 
 
 def show(page: Page) -> None:
     """The whole page."""
     total = page.store.count("coverage", page.span.query())
-    looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.span.since, page.span.until, total)
+    looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.store.stamp("coverage", page.span), page.span.since, page.span.until, total)
     headline(page, looked)
     st.space("small")
     ribbons(page, looked)
@@ -190,8 +190,8 @@ def places(page: Page, looked: Looked) -> None:
             number(counts["packets"]),
             _grade(place, language),
             duration(blind, language) if blind >= MINUTE else "0",
-            _part(counts["dropped"], came, number(counts["dropped"]), language),
-            _part(counts["lost"], payload, size(counts["lost"], language), language),
+            missing_words(counts["dropped"], came, number(counts["dropped"]), language),
+            missing_words(counts["lost"], payload, size(counts["lost"], language), language),
             number(counts["truncated"]),
             number(counts["one_sided"]),
             number(counts["mirrored"]),
@@ -199,10 +199,6 @@ def places(page: Page, looked: Looked) -> None:
         lines.append([place.name, *({"text": text, "kind": "number"} for text in figures)])
     head = [page.say(f"cover.{name}") for name in ("place", "seen", "grade", "silent", "drops", "lost", "truncated", "one_sided", "mirrored")]
     kit.draw("table", {"title": page.say("cover.places"), "note": "", "head": head, "rows": lines[:100], "empty": page.say("cover.none")}, "places")
-
-
-def _part(count: int, whole: int, text: str, language: str) -> str:
-    return f"{text} ({share_missed(100 * count / whole, language)})" if count else "0"
 
 
 def clocks(page: Page, looked: Looked) -> None:

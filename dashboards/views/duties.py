@@ -20,7 +20,7 @@ from detectors.lifecycle import LONGEST
 from records.formats import duration
 from records.nesting import period
 from records.wording import say
-from reports import obliging, warned
+from reports import audience, forming, obliging, warned
 from reports.agencies import AGENCIES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def chosen(page: Page, names: dict[str, str]) -> str:
 
 def seen_by(page: Page, agency: str, called: str) -> None:
     """What one agency may see: the duties towards it alone, and of their forms those that were released."""
-    found = obliging.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language, time.time_ns())
+    found = audience.view(page.store, agency, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language, time.time_ns())
     still = [each for each in found if each["status"] == "open"]
     headline(page, len(still), late=sum(each["overdue"] for each in still), contested=sum(bool(each["contested"]) for each in found))
     head = [page.say(f"duties.{name}") for name in ("duty", "case", "left", "due", "basis", "receipt")]
@@ -134,7 +134,7 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
     """One duty as texts."""
     agencies, basis = each.duty.told(page.language), each.duty.basis(page.language)
     due = page.clock.moment(each.due) if each.due else "–"
-    alert = {"text": each.row["alert"][:12], "href": page.address("alert", id=each.row["alert"])}
+    alert = {"text": each.case} | ({"href": page.address("alert", id=each.row["alert"])} if each.row["alert"] else {})
     late = {"severity": "critical"} if each.open and each.overdue(now) else {"severity": "high"} if each.contested else {}
     return [getattr(each.duty.title, page.language), agencies, {"text": each.left(now, page.language)} | late, due, basis, alert]
 
@@ -144,12 +144,12 @@ def form(page: Page, found: list[Due]) -> None:
     names = {each.row["id"]: each for each in found}
     chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
     due = names[chosen]
-    told = obliging.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
+    told = forming.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
     rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
-    note = f"balefire duty release {chosen[:12]}" if due.open else ""
+    note = f"balefire duty release {chosen[:12]}" if due.open else f"balefire duty supplement {chosen[:12]}" if due.supplemented else ""
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
     if due.open:
         fill_in(page, due, told)
@@ -176,7 +176,7 @@ def _filled(due: Due, told: dict[str, str], keys: dict[str, str]) -> None:
 
 def called(page: Page, due: Due) -> str:
     """What a form is called among others."""
-    return f"{getattr(due.duty.title, page.language)} · {due.row['alert'][:12]}"
+    return f"{getattr(due.duty.title, page.language)} · {due.case}"
 
 
 def warnings(page: Page, now: int) -> None:

@@ -3,7 +3,8 @@ follow its set point any more.
 
 A point's place in ten minutes is the median of its minutes, so that a jam or a spike is none. How far these medians lie beyond all that were learned is summed
 up (CUSUM, after E. S. Page, Biometrika 41, 1954): what is a little too far for hours weighs as much as what is far for an hour. After a set point of the
-device was changed, its values may settle elsewhere for an hour, and what they are then is usual from then on.
+device was changed, its values may settle elsewhere for an hour, and what they are then is usual from then on. So is what a day brings, as far as one day
+was from the other in the time that was learned: seasons come like that, and a sensor that fails is faster.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.baseline.follows import APART
-from detectors.baseline.levels import BLOCK, KNOWN
+from detectors.baseline.levels import BLOCK, BLOCKS, KNOWN
 from records.formats import MINUTE
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Slow(NamedTuple):
 @dataclass(slots=True)
 class Course:
     """What one observer sees, by the number of a point: the rows of the block that is not over (number, middle, last value, id, begin, end), sums above and
-    below, the range by now; set points and the block in which each was changed, by device the last one; how long each pair is astray.
+    below, the range by now; set points and the block in which each was changed, by device the last one; how long each pair is astray;
+    the greatest and the least median of the day, where beyond that range.
     """
 
     block: int
@@ -70,9 +72,11 @@ class Course:
     value: Any
     since: Any
     astray: Any
+    peak: Any
+    trough: Any
     rows: list[list[Any]] = field(default_factory=lambda: [[] for _ in range(6)])
 
-    ARRAYS = ("above", "below", "least", "most", "changed", "value", "since", "astray")
+    ARRAYS = ("above", "below", "least", "most", "changed", "value", "since", "astray", "peak", "trough")
 
 
 class Chart:
@@ -84,6 +88,7 @@ class Chart:
         levels = [known[place] for place in self.places]
         self.least, self.most, spread = (np.array([getattr(each, name) for each in levels], float) for name in ("least", "most", "spread"))
         self.moves = np.array([each.seen >= KNOWN for each in levels], bool)
+        self.wander = np.array([each.wander for each in levels], float)
         self.unit = np.maximum(spread, NARROW * (self.most - self.least))
         self.judged = self.moves & (self.unit > 0)
         devices = {device: number for number, device in enumerate(dict.fromkeys(place.device for place in self.places))}
@@ -97,9 +102,9 @@ class Chart:
         height = len(self.places)
         zeros = np.zeros(height)
         since = np.full(height, -1, np.int64)
-        return Course(0, zeros, zeros.copy(), self.least.copy(), self.most.copy(), np.full(self.height, -SETTLES, np.int64), zeros.copy(), since, np.zeros(
-            len(self.pairs), np.int64
-        ))  # fmt: skip
+        never, astray = np.full(self.height, -SETTLES, np.int64), np.zeros(len(self.pairs), np.int64)
+        least, most = self.least.copy(), self.most.copy()
+        return Course(0, zeros, zeros.copy(), least, most, never, zeros.copy(), since, astray, most.copy(), least.copy())
 
 
 class Courses:
@@ -135,7 +140,7 @@ class Courses:
         for observer, (block, rows, *arrays) in told.items():
             course = self._course(observer)
             course.block, course.rows = block, rows
-            for name, values in zip(Course.ARRAYS, arrays, strict=True):
+            for name, values in zip(Course.ARRAYS, arrays, strict=False):  # a state from before has less
                 there = getattr(course, name)
                 if len(values) != len(there):
                     raise ValueError("not the courses of these points")
@@ -156,6 +161,8 @@ class Courses:
             block = int(open_now[first])
             if block > course.block:
                 yield from self._over(course)
+                if block // BLOCKS > course.block // BLOCKS:
+                    self._day_over(course)
                 course.block, course.rows = block, [[] for _ in course.rows]
             some = np.flatnonzero(rows[0][first:last] >= 0) + first
             for kept, column in zip(course.rows, rows, strict=True):
@@ -177,6 +184,12 @@ class Courses:
         yield from self._drift(course, points[moving], median[moving], last)
         yield from self._follow(course, dict(zip(points.tolist(), median.tolist(), strict=True)), last)
 
+    def _day_over(self, course: Course) -> None:
+        """What the day brought is usual as far as a day may differ from the one before."""
+        course.most += np.clip(course.peak - course.most, 0.0, self.chart.wander)
+        course.least -= np.clip(course.least - course.trough, 0.0, self.chart.wander)
+        course.peak[:], course.trough[:] = course.most, course.least
+
     def _set(self, course: Course, last: Mapping[int, int]) -> None:
         """Set points that were changed in this block."""
         for number, at in last.items():
@@ -190,6 +203,7 @@ class Courses:
             course.value[number] = value
 
     def _drift(self, course: Course, points: Numbers, median: Any, last: Mapping[int, int]) -> Iterator[Slow]:
+        course.peak[points], course.trough[points] = np.maximum(course.peak[points], median), np.minimum(course.trough[points], median)
         settling = course.block - course.changed[self.chart.device[points]] < SETTLES
         some, there = points[settling], median[settling]
         course.least[some], course.most[some] = np.minimum(course.least[some], there), np.maximum(course.most[some], there)

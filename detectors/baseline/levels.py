@@ -6,7 +6,8 @@ were: of a set point that was changed twice in a day little is known, of a level
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite, sqrt
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from detectors.baseline.follows import Follows
 from detectors.baseline.places import WHERE, place_of
+from detectors.baseline.signs import HALF, Signs, written
 from detectors.baseline.words import Words
 from records.formats import MINUTE
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from detectors.baseline.follows import Follow, Pair
     from detectors.baseline.places import Place
+    from detectors.baseline.signs import Values
     from detectors.baseline.words import Word
 
 MOST: Final = 65_536  # points; beyond them nothing more is learned, and that is counted
@@ -35,13 +38,17 @@ MUCH_ROOM: Final = (0.002, 0.25)  # of more
 RETURNS: Final = 0.8  # of its range between its first and last value: it went one way
 KNOWN: Final = 60  # values of which that is enough to judge what nobody wrote
 BLOCK: Final = 10  # minutes whose median is where a point was in the long run
+BLOCKS: Final = 144  # of a day
+DAYS: Final = 4  # that tell how far it wanders from one to the next
+MOST_DAYS: Final = 15  # that are kept, the last ones
 
 
 @dataclass(slots=True)
 class Level:
     """The range of a point's values, `seen` so many different ones, one after the other; `step`: the most that it moved in a minute, `still`: minutes that it
     stood at most, `returns`: whether it came back to where it was, which counters, stocks and what else goes one way did not. `least`, `most`, `spread`: of
-    its medians over ten minutes, `blocks` of them.
+    its medians over ten minutes, `blocks` of them; `signed`: a register whose values from 32768 on are below zero; `wander`: how
+    far its mean of a day is from that of the day before, as a rule.
     """
 
     low: float
@@ -54,6 +61,8 @@ class Level:
     most: float = 0.0
     spread: float = 0.0
     blocks: int = 0
+    signed: bool = False
+    wander: float = 0.0
 
     @property
     def long(self) -> bool:
@@ -87,6 +96,25 @@ class Level:
         return now
 
 
+@dataclass(slots=True)
+class Days:
+    """Where a point was in the mean of each day; `day` is not over yet, and it was there in so many blocks of it, and as much in sum."""
+
+    day: int = 0
+    blocks: int = 0
+    total: float = 0.0
+    means: list[float] = field(default_factory=list[float])
+
+    def add(self, day: int, where: float) -> float:
+        """It was there for ten minutes of this day. Returns how far it wanders from day to day: the median, so that a week-end is none."""
+        if day > self.day:
+            if self.blocks >= BLOCKS / 2:
+                self.means = [*self.means, self.total / self.blocks][-MOST_DAYS:]
+            self.day, self.blocks, self.total = day, 0, 0.0
+        self.blocks, self.total = self.blocks + 1, self.total + where
+        return median(abs(other - one) for one, other in pairwise(self.means)) if len(self.means) >= DAYS else 0.0
+
+
 class Levels:
     """The levels of all points, which of them are one number, and which follows which. `shed` counts those for which there was no room."""
 
@@ -97,8 +125,10 @@ class Levels:
         self._shed = shed
         self._follows = Follows(follows)
         self.words = Words(words)
+        self._signs = Signs()
         self._blocks: dict[tuple[str, Place], tuple[int, list[float]]] = {}  # by observer and point: the block that is not over and its minutes
         self._means: dict[Place, float] = {}
+        self._days: dict[Place, Days] = {}
         self._last: dict[tuple[str, Place], tuple[int, float]] = {}  # by observer and point: minute and value
         self._written: dict[Place, float] = {}
         self._first: dict[Place, float] = {}
@@ -130,13 +160,14 @@ class Levels:
 
     def _had(self, observer: str, place: Place, start: int, values: tuple[float, float, float, float]) -> None:
         """A point had these values: the least, the most, the first and the last one."""
-        low, high, first, last = values
         if place not in self.known:  # or not any more, for what was known of it was half a number
             self._forget(observer, place)
+            self._signs.forget(place)
+        before, minute = self._last.get((observer, place)), start // MINUTE
+        low, high, first, last = self._meant(observer, place, before[1] if before else None, values)
         level = self._level(place, low, high)
         if level is None:
             return
-        before, minute = self._last.get((observer, place)), start // MINUTE
         level.returns = abs(last - self._first.setdefault(place, first)) < RETURNS * (level.high - level.low)
         level.step = max(level.step, high - low)
         if before is not None:
@@ -146,8 +177,17 @@ class Levels:
         self._settle(observer, place, level, minute, (low + high) / 2)
         self._follows.changed(observer, place, last, minute)
 
+    def _meant(self, observer: str, place: Place, before: float | None, values: Values) -> Values:
+        """The same as what it means; what was taken for something else is forgotten."""
+        level = self.known.get(place)
+        was = (level.signed, level.high) if level else None
+        told = self._signs.read(place, level, before, values)
+        if level and was and level.signed != was[0] and was[1] >= (0 if was[0] else HALF):
+            self._forget(observer, place)
+        return told
+
     def _forget(self, observer: str, place: Place) -> None:
-        for by_place in (self._first, self._means):
+        for by_place in (self._first, self._means, self._days):
             by_place.pop(place, None)
         for by_both in (self._last, self._blocks):
             by_both.pop((observer, place), None)
@@ -158,6 +198,7 @@ class Levels:
         if minute // BLOCK > block:
             where = median(minutes)
             self._means[place] = level.settle(where, self._means.get(place, (level.least + level.most) / 2))
+            level.wander = self._days.setdefault(place, Days()).add(block // BLOCKS, where)
             self._follows.settled(observer, place, where, (block + 1) * BLOCK)
             block, minutes = minute // BLOCK, []
         self._blocks[observer, place] = block, [*minutes, middle]
@@ -169,6 +210,7 @@ class Levels:
             place = place_of(*where)
             if place is None or place in self.words.halves:
                 continue
+            value = written(self.known.get(place), value)
             level = self._level(place, value, value)
             if level is not None and self._written.get(place) != value:
                 level.seen += place in self._written

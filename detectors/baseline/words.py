@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from detectors.baseline.numbering import numbered
 from detectors.baseline.places import WHERE, place_of
+from detectors.baseline.signs import HALF, VALUES
 from detectors.gathering import plain
 from records.formats import MINUTE
 
@@ -41,7 +42,6 @@ ONWARDS: Final = 16_384  # a whole number moves no further from minute to minute
 TOO_MUCH: Final = 1 << 53  # what is no word
 CARRIES: Final = 2  # times that the high word moved with the low one
 KINDS: Final = ("float", "whole")
-VALUES: Final = ("ot.point.min", "ot.point.max", "ot.point.last")
 
 
 class Word(NamedTuple):
@@ -118,6 +118,7 @@ class Trial:
         self.swapped = swapped
         self.may = {"float", "whole"}
         self._seen, self._carries = 0, 0
+        self._middle = False
         self._sizes: list[int] = []
         self._last: int | None = None
 
@@ -126,13 +127,14 @@ class Trial:
         self._seen += 1
         high, low = _halves(first, second, self.swapped)
         whole, size = high << 16 | low, high >> 7 & 0xFF
+        self._middle |= HALF // 2 <= low < HALF + HALF // 2  # where a signed number that passes zero is not
         if whole:
             self._sizes = [min([size, *self._sizes]), max([size, *self._sizes])]
             if not SIZES[0] <= self._sizes[0] <= self._sizes[1] <= min(SIZES[1], self._sizes[0] + SIZES_APART):
                 self.may.discard("float")
         if self._last is not None:
             self._carries += self._last >> 16 != high
-            if abs(whole - self._last) > ONWARDS:
+            if min((whole - self._last) % (1 << 32), (self._last - whole) % (1 << 32)) > ONWARDS:
                 self.may.discard("whole")
         self._last = whole
 
@@ -140,7 +142,7 @@ class Trial:
         """What they are, once enough was seen. A whole number that would be a float of a usual size is one of hundreds of millions, and rare."""
         if self._seen < needed or not self._sizes:
             return None
-        if "float" in self.may:
+        if "float" in self.may and (self._middle or needed < NEEDED):
             return Word("float", self.swapped)
         return Word("whole", self.swapped) if "whole" in self.may and self._carries >= CARRIES else None
 
@@ -171,7 +173,7 @@ class Words:
         lower, level = beside(place, -1), levels.get(place)
         if tags and (place in self._tags or len(self._tags) < MOST):
             self._tags[place] = list(tags)
-        if level and ((level.seen >= SEEN and level.high - level.low >= WIDE) or self._together(lower)):
+        if level and ((level.seen >= SEEN and (level.signed or level.high - level.low >= WIDE)) or self._together(lower)):
             self._try(lower, False, levels)
             self._try(lower if self._together(lower) else place, True, levels)
         for first, swapped in ((lower, False), (lower, True), (place, False), (place, True)):

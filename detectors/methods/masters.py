@@ -10,8 +10,10 @@ another one will never see.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from heapq import merge
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +24,7 @@ from records.formats import DAY, HOUR, MINUTE
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from detectors.discovery import Setup
     from detectors.noticing import Row
@@ -42,6 +44,15 @@ MOST_TOLD: Final = 256  # of one device, that something was told of
 MANY: Final = 10  # acts that are more than a try
 TECHNIQUES: Final = {"acts-unseeing": ("T0848", "T0855"), "acts-newcomer": ("T0848", "T0855"), "takes-events": ("T0848", "T0804")}
 EXTRA: Final = ("ot.access", "source.asset.role")
+ENDS_OF: Final = ("observer.name", "source.ip", "destination.ip", "ot.access")
+
+
+class Sight(NamedTuple):
+    """A host reads a device, or is told by it, and when (nanoseconds)."""
+
+    device: str
+    viewer: str
+    start: int
 
 
 def build(setup: Setup) -> Masters:
@@ -84,53 +95,55 @@ class Masters(Remembering[Device]):
         rows: Any = batch.activities
         if not rows.num_rows:
             return []
-        return [finding for row in self._rows(rows) for finding in self._row(row)]
+        wanted, sights = self._wanted(rows)
+        acts = zip(sorted(wanted), plain(rows.select([*COLUMNS, *EXTRA]).take(pa.array(sorted(wanted), pa.int64()))), strict=True)
+        found: list[Finding] = []
+        for number, what in merge(acts, sights, key=itemgetter(0)):
+            found += self._viewed(what, rows, number) if isinstance(what, Sight) else self._row(what)
+        return found
 
     def _revived(self, told: Any) -> Device:
         acts = {name: witnesses(rows) for name, rows in told["acts"].items()}
         return Device(**(told | {"acts": acts}))
 
-    def _rows(self, rows: Any) -> Iterator[Row]:
-        """The rows that can change anything: who acts unseeing, who confirms, the first of each pair that sees, and all that see where somebody acted so."""
+    def _wanted(self, rows: Any) -> tuple[set[int], list[tuple[int, Sight]]]:
+        """The rows that can change anything: of those who act unseeing, or confirm; and who sees, the first of each pair and all where somebody acted so."""
         sees, acts = _seen(rows), compute.and_(among(rows, "ot.effect", ACTS), compute.invert(among(rows, "source.asset.role", TOLD_BY_RULES)))
         confirms = compute.and_(among(rows, "event.action", ("confirm",)), among(rows, "network.protocol", ("dnp3",)))
         acts = compute.and_(acts, compute.and_(compute.is_valid(rows["source.ip"]), compute.is_valid(rows["destination.ip"])))
-        wanted = _numbers(confirms)
-        pairs = _pairs(rows, sees)
+        wanted, sights = _numbers(confirms), dict[int, Sight]()
+        starts = np.asarray(rows["event.start"].cast(pa.int64()))
         earliest: dict[str, int] = {}
-        for device, viewer, first, start in pairs:
+        for device, viewer, first, start, _ in _pairs(rows, sees):
             earliest[device] = min(earliest.get(device, NEVER), start)
             known = self._known.get(device)
             if known is None or (viewer not in known.readers and len(known.readers) < MOST_HOSTS):
-                wanted.add(first)
+                sights[first] = Sight(device, viewer, int(starts[first]))
         careful = {device for device, known in self._known.items() if known.acts}
-        for device, actor, number, start in _each(rows, acts):
-            readers = self._readers(device)
-            since, others = readers.get(actor), min((*readers.values(), earliest.get(device, NEVER)))
+        acting: set[str] = set()  # devices on which somebody acts who is new to them, or does not see them
+        for device, actor, _, start, last in _pairs(rows, acts):
+            since, others = self._since(device, actor, earliest)
+            if since is None or (start - since < NEW <= last - others):
+                acting.add(device)
+        for device, actor, number, start in _each(rows, acts, acting):
+            since, others = self._since(device, actor, earliest)
             if since is None or (start - since < NEW <= start - others):
                 wanted.add(number)
                 careful |= set() if since else {device}
-        if careful:
-            wanted |= {number for device, _, number, _ in _each(rows, sees) if device in careful}
-        yield from plain(rows.select([*COLUMNS, *EXTRA]).take(pa.array(sorted(wanted), pa.int64()))) if wanted else ()
+        sights |= {number: Sight(device, viewer, start) for device, viewer, number, start in _each(rows, sees, careful)}
+        return wanted, sorted(sights.items())
 
-    def _readers(self, device: str) -> dict[str, int]:
-        """Who sees the device, since when."""
+    def _since(self, device: str, actor: str, earliest: Mapping[str, int]) -> tuple[int | None, int]:
+        """Since when this host reads the device, and since when anybody does; `earliest` is of these rows."""
         known = self._known.get(device)
-        return known.readers if known else {}
+        readers = known.readers if known else {}
+        return readers.get(actor), min((*readers.values(), earliest.get(device, NEVER)))
 
     def _row(self, row: Row) -> Iterator[Finding]:
-        report = row["ot.access"] == "report" and row["event.action"] != "confirm"
-        device, host = (row["source.ip"], row["destination.ip"]) if report else (row["destination.ip"], row["source.ip"])
-        if not device or not host:
+        if not row["source.ip"] or not row["destination.ip"]:
             return
-        known = self._latest(f"{row['observer.name'] or ''}|{device}", Device, MOST)
-        if row["event.action"] == "confirm":
-            yield from self._confirmed(row, known, host)
-        elif row["ot.effect"] in ACTS:
-            yield from self._acted(row, known, host)
-        else:
-            yield from self._viewed(row, known, host)
+        host, known = row["source.ip"], self._latest(f"{row['observer.name'] or ''}|{row['destination.ip']}", Device, MOST)
+        yield from self._confirmed(row, known, host) if row["event.action"] == "confirm" else self._acted(row, known, host)
 
     def _acted(self, row: Row, known: Device, actor: str) -> Iterator[Finding]:
         """Somebody acted who is new to the device, or who may not see it. Of those from outside, rules tell."""
@@ -150,22 +163,27 @@ class Masters(Remembering[Device]):
         known.rows.setdefault(actor, {name: row[name] for name in (*COLUMNS, *EXTRA)})
         known.counts[actor] = known.counts.get(actor, 0) + 1
 
-    def _viewed(self, row: Row, known: Device, viewer: str) -> Iterator[Finding]:
-        """Somebody sees the device: who acted before and does not see it is another one."""
+    def _viewed(self, sight: Sight, rows: Any, number: int) -> Iterator[Finding]:
+        """Somebody sees a device, in the row of this number: who acted before and does not see it is another one."""
+        viewer, start = sight.viewer, sight.start
+        known = self._known.get(sight.device)
+        if known is not None and not known.acts and viewer in known.readers:
+            return
+        known = self._latest(sight.device, Device, MOST)
         if viewer not in known.readers and len(known.readers) < MOST_HOSTS:
-            known.readers[viewer] = row["event.start"]
+            known.readers[viewer] = start
         for actor in list(known.acts):
             acts = known.acts[actor]
-            if actor == viewer or row["event.start"] - acts[-1].start > SOON:
+            if actor == viewer or start - acts[-1].start > SOON:
                 self._forget(known, actor)
-            elif row["event.start"] >= acts[0].start:
+            elif start >= acts[0].start:
                 completing, count = known.rows[actor], known.counts[actor]
                 self._forget(known, actor)
-                if row["event.start"] - known.told.get(actor, 0) < AGAIN:
+                if start - known.told.get(actor, 0) < AGAIN:
                     continue
-                known.tell(actor, row["event.start"])
+                known.tell(actor, start)
                 terms = {"unseeing": 35.0, **({"many": 10.0} if count >= MANY else {})}
-                yield self._finding("acts-unseeing", completing, [*acts, witness(row)], terms, {"viewer": viewer, "count": count})
+                yield self._finding("acts-unseeing", completing, [*acts, witness(plain(rows.slice(number, 1))[0])], terms, {"viewer": viewer, "count": count})
 
     def _forget(self, known: Device, actor: str) -> None:
         for kept in (known.acts, known.rows, known.counts):
@@ -207,26 +225,28 @@ def _numbers(mask: Any) -> set[int]:
     return set(np.flatnonzero(np.asarray(mask)).tolist())
 
 
-def _each(rows: Any, mask: Any) -> Iterator[tuple[str, str, int, int]]:
-    """(device, host, row, nanoseconds) of each row of a mask."""
+def _each(rows: Any, mask: Any, devices: Collection[str]) -> Iterator[tuple[str, str, int, int]]:
+    """(device, host, row, nanoseconds) of each row of a mask that is about one of these devices."""
+    if not devices:
+        return
+    addresses = pa.array(sorted({device.rpartition("|")[2] for device in devices}))
+    mask = compute.and_(mask, compute.or_(compute.is_in(rows["source.ip"], addresses), compute.is_in(rows["destination.ip"], addresses)))
     numbers = np.flatnonzero(np.asarray(mask))
-    few = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.action"]).filter(mask)
-    starts = rows["event.start"].filter(mask).cast(pa.int64()).to_pylist()
-    for row, number, start in zip(few.to_pylist(), numbers.tolist(), starts, strict=True):
-        report = row["ot.access"] == "report" and row["event.action"] != "confirm"
-        device, host = (row["source.ip"], row["destination.ip"]) if report else (row["destination.ip"], row["source.ip"])
-        yield f"{row['observer.name'] or ''}|{device}", host, number, start
+    for row, number in zip(plain(rows.select([*ENDS_OF, "event.start"]).filter(mask)), numbers.tolist(), strict=True):
+        device, host = _device(row)
+        if device in devices:
+            yield device, host, number, row["event.start"]
 
 
-def _pairs(rows: Any, mask: Any) -> list[tuple[str, str, int, int]]:
-    """(device, host, first row, earliest nanoseconds) of each pair among these rows."""
-    numbered = rows.select(["observer.name", "source.ip", "destination.ip", "ot.access", "event.start"])
-    numbered = numbered.append_column("number", compute.subtract(compute.cumulative_sum(pa.repeat(1, rows.num_rows)), 1)).filter(mask)
-    by = ["observer.name", "source.ip", "destination.ip", "ot.access"]
-    first = numbered.group_by(by, use_threads=False).aggregate([("number", "min"), ("event.start", "min")])
-    first = first.set_column(first.schema.get_field_index("event.start_min"), "start", first["event.start_min"].cast(pa.int64()))
-    told: list[tuple[str, str, int, int]] = []
-    for row in first.to_pylist():
-        device, host = (row["source.ip"], row["destination.ip"]) if row["ot.access"] == "report" else (row["destination.ip"], row["source.ip"])
-        told.append((f"{row['observer.name'] or ''}|{device}", host, row["number_min"], row["start"]))
-    return told
+def _pairs(rows: Any, mask: Any) -> list[tuple[str, str, int, int, int]]:
+    """(device, host, first row, earliest and latest nanoseconds) of each pair among these rows."""
+    numbered = rows.select([*ENDS_OF, "event.start"]).append_column("number", [np.arange(rows.num_rows)]).filter(mask)
+    each = numbered.group_by(list(ENDS_OF), use_threads=False).aggregate([("number", "min"), ("event.start", "min"), ("event.start", "max")])
+    return [(*_device(row), row["number_min"], row["event.start_min"], row["event.start_max"]) for row in plain(each)]
+
+
+def _device(row: Row) -> tuple[str, str]:
+    """The device of a row, as it is remembered, and the other end: a device reports to those whom it does not ask."""
+    ends = row["destination.ip"], row["source.ip"]
+    device, host = reversed(ends) if row["ot.access"] == "report" else ends
+    return f"{row['observer.name'] or ''}|{device}", host

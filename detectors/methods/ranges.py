@@ -16,6 +16,7 @@ import pyarrow as pa
 from detectors.baseline.levels import WRITES
 from detectors.baseline.numbering import numbered
 from detectors.baseline.places import WHERE
+from detectors.baseline.signs import HALF, SURELY, VALUES, meant, raw
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, TAG, Notice, Remembering, Witness, among, compute, found, witness
 from detectors.phrases import measured, span_words, thing
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from records.model import Batch, Finding
 
 KEY: Final = ("observer.name", *WHERE)
-POINT: Final = ("id", "event.start", "event.end", "observer.site", *KEY, *TAG)
+POINT: Final = ("id", "event.start", "event.end", "observer.site", *KEY, *TAG, *VALUES[2:])
 MOST: Final = 65_536  # points that are remembered
 AGAIN: Final = {"range-set": HOUR, "range-left": DAY}  # until so long after a finding the same is not told again
 BASES: Final = {"range-set": 45.0, "range-left": 35.0}
@@ -105,7 +106,9 @@ def _writes(rows: Any) -> Any:
     done = compute.not_equal(compute.fill_null(rows["event.outcome"], ""), "failure")
     few = rows.filter(compute.and_(compute.and_(known, done), compute.and_(among(rows, "ot.effect", WRITES), compute.is_valid(rows["ot.value"]))))
     few = few.select([*COLUMNS, *TAG, "ot.value"])
-    return few.append_column("low", few["ot.value"]).append_column("high", few["ot.value"])
+    for name in VALUES:
+        few = few.append_column(name, few["ot.value"])
+    return _meant(few)
 
 
 def _points(rows: Any) -> Any:
@@ -113,7 +116,17 @@ def _points(rows: Any) -> Any:
     if (known := _listed(rows)) is None:
         return rows.slice(0, 0)
     few = rows.filter(compute.and_(known, compute.is_valid(rows["ot.point.min"])))
-    return few.select([*POINT, "ot.point.min", "ot.point.max"]).rename_columns([*POINT, "low", "high"])
+    return _meant(few.select([*POINT, *VALUES[:2]]))
+
+
+def _meant(rows: Any) -> Any:
+    """The least and the greatest value as `low` and `high`. A register of 16 bits whose range goes below zero is signed: 65534 is −2."""
+    spaces, lowest = rows["ot.object.space"].combine_chunks().dictionary_encode(), compute.fill_null(rows["ot.tag.low"], 0.0).to_numpy()
+    registers = np.array([raw(space) for space in spaces.dictionary.to_pylist()] or [False], bool)[spaces.indices.fill_null(-1).to_numpy()]
+    sides = np.where((lowest < 0) & (lowest >= -HALF) & registers, SURELY, 0)
+    rows = meant(rows, sides, lowest, lowest)
+    names = {"ot.point.min": "low", "ot.point.max": "high"}
+    return rows.rename_columns([names.get(name, name) for name in rows.column_names])
 
 
 def _listed(rows: Any) -> Any:

@@ -15,7 +15,7 @@ from records.formats import SECOND
 from records.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from detectors.discovery import Setup
     from detectors.noticing import Row
@@ -38,7 +38,7 @@ SAME: Final = (
     "ot.object.first",
     "ot.object.last",
 )
-EXTRA: Final = ("source.port", "ot.value", *TAG)
+COMPARED: Final = (*SAME, "id", "event.start", "event.end", "source.mac", "ot.effect", "ot.value", "ot.packet.first")
 
 
 def build(setup: Setup) -> Tamper:
@@ -67,7 +67,11 @@ class Tamper(Remembering[Last]):
             return []
         acts = compute.and_(among(rows, "ot.effect", ACTS), compute.is_valid(rows["ot.value"]))
         acts = compute.and_(acts, compute.and_(compute.is_valid(rows["source.mac"]), compute.is_valid(rows["source.port"])))
-        return [finding for row in plain(rows.filter(acts).select([*COLUMNS, *EXTRA])) for finding in self._row(row)] if compute.any(acts).as_py() else []
+        if not compute.any(acts).as_py():
+            return []
+        requests = rows.filter(acts)
+        compared = plain(requests.select(list(COMPARED)))
+        return [self._finding(requests.slice(number, 1), before) for number, row in enumerate(compared) if (before := self._altered(row)) is not None]
 
     def _revived(self, told: Any) -> Last:
         return Last(told[0], told[1], Witness(*told[2]))
@@ -75,26 +79,30 @@ class Tamper(Remembering[Last]):
     def _kept(self, each: Last) -> Any:
         return list(each)
 
-    def _row(self, row: Row) -> Iterator[Finding]:
+    def _altered(self, row: Row) -> Last | None:
+        """The request before this one, where this is what became of it on its way."""
         key = "|".join("" if row[name] is None else str(row[name]) for name in SAME)
         this = Last(row["source.mac"], row["ot.value"], witness(row))
-        mac, value, before = self._latest(key, lambda: this, MOST)
+        before = self._latest(key, lambda: this, MOST)
         self._known[key] = this
-        if mac == row["source.mac"] or value == row["ot.value"] or not 0 <= row["event.start"] - before.start <= MOMENT:
-            return
+        altered = before.mac != this.mac and before.value != this.value and 0 <= this.row.start - before.row.start <= MOMENT
+        return before if altered else None
+
+    def _finding(self, request: Any, before: Last) -> Finding:
+        """The finding of a request (a table of one row)."""
+        (row,) = plain(request.select([*COLUMNS, *TAG, "ot.value"]))
 
         def values(language: str) -> dict[str, object]:
             return {
                 "object": thing(row, language),
-                "first": measured(row, value),
+                "first": measured(row, before.value),
                 "second": measured(row, row["ot.value"]),
-                "one": mac,
+                "one": before.mac,
                 "other": row["source.mac"],
             }
 
-        yield found(
-            self.name, self._files, Notice("request-altered", row, [before, witness(row)], TERMS, TECHNIQUES, ("hand", "port", "packets"), values), _say
-        )
+        notice = Notice("request-altered", row, [before.row, witness(row)], TERMS, TECHNIQUES, ("hand", "port", "packets"), values)
+        return found(self.name, self._files, notice, _say)
 
 
 def _say(key: str, language: str, words: Mapping[str, object]) -> str:

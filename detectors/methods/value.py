@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
+from detectors.baseline.bounds import Bounds
 from detectors.baseline.courses import Courses
 from detectors.baseline.follows import Follow
-from detectors.baseline.levels import KNOWN, WRITES, Level, Levels
+from detectors.baseline.levels import WRITES, Level, Levels
 from detectors.baseline.numbering import numbered
 from detectors.baseline.places import WHERE, Place, place_of
+from detectors.baseline.signs import meant, written
 from detectors.baseline.words import Halves, Word
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, TAG, Notice, Witness, among, compute, found, witness
@@ -40,13 +42,12 @@ if TYPE_CHECKING:
 
 FORM: Final = 1  # of a saved state
 POINT: Final = ("id", "event.start", "event.end", "observer.name", "observer.site", *WHERE, "ot.point.min", "ot.point.max", *TAG)
-NEEDED: Final = (*POINT, "ot.point.last")
+NEEDED: Final = (*POINT, "ot.point.first", "ot.point.last")
 CREEPS: Final = 5  # writes one after the other in one direction …
 CREEPING: Final = HOUR  # … in this time
 MOST_STEPS: Final = 20
 MOST_OBSERVERS: Final = 64
 STILL: Final = 10  # minutes that no point stands that always moves, and three times as long as it ever stood
-JUMP: Final = 3.0  # times the most that it ever moved in a minute, and half of its range
 MOST: Final = 16_384  # points that were told of, or are written, the last ones
 FEW: Final = 5  # values learned
 OUTSIDE: Final = {"setpoint-outside": 40.0, "value-outside": 25.0}
@@ -129,11 +130,13 @@ class Value:
         self._pauses: list[Pause] = []  # points may come before the reads of their minutes
         self._halves = Halves()
         self._courses: Courses | None = None
+        self._bounds = Bounds(self.levels.known)
 
     def learn(self, batch: Batch) -> None:
         """What these points were and what was written is normal."""
         self.levels.learn(batch.points, batch.activities)
         self._moving = self._courses = None
+        self._bounds = Bounds(self.levels.known)
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of what is written, of points, and of those that stand still, each in the order of the rows."""
@@ -167,7 +170,7 @@ class Value:
             follows = {(Place(*each[:5]), Place(*each[5:10])): Follow(*each[10:]) for each in said.get("follows", [])}
             words = {Place(*each[:5]): Word(*each[5:]) for each in said.get("words", [])}
             self.levels = Levels({Place(*each[:5]): Level(*each[5:]) for each in said["known"]}, int(said["shed"]), follows, words)
-            self._told = dict(said["told"])
+            self._told, self._bounds = dict(said["told"]), Bounds(self.levels.known)
             self._written = {key: [Step(value, time, Witness(*row)) for value, time, row in steps] for key, steps in said["written"].items()}
             self._moved = {observer: Moved(np.array(last, np.int64), np.array(still, bool)) for observer, (last, still) in said["moved"].items()}
             self._pauses, self._moving = [Pause(*each) for each in said["pauses"]], None
@@ -186,6 +189,7 @@ class Value:
             level = self.levels.known.get(place) if place else None
             if place is None or level is None or place in self.levels.words.halves or row["event.outcome"] == "failure":
                 continue
+            row["ot.value"] = written(level, row["ot.value"])
             outside = self._outside("setpoint-outside", place, level, (row["ot.value"], row["ot.value"]), row)
             yield from outside
             if not outside:
@@ -219,10 +223,9 @@ class Value:
         """Points that leave their range or jump."""
         numbers, kinds = numbered(points, (*WHERE, "observer.name"))
         places = [place_of(*kind[:-1]) for kind in kinds]
-        levels = [self.levels.known.get(place) if place else None for place in places]
-        bounds = np.array([_bounds(level) for level in levels], float)
+        least, most, step, sides, usually, at_most = np.array([self._bounds.of(place) for place in places], float)[numbers].T
+        points = meant(points, sides, usually, at_most)
         low, high = points["ot.point.min"].to_numpy(), points["ot.point.max"].to_numpy()
-        least, most, step = bounds[numbers].T
         odd = np.flatnonzero((low < least) | (high > most) | (high - low > step))
         self._move(numbers, kinds, places, points)
         found = [finding for row in plain(points.select(list(POINT)).take(pa.array(odd))) for finding in self._point(row)] if len(odd) else []
@@ -251,7 +254,7 @@ class Value:
         outside = [] if least <= low and high <= most else self._outside("value-outside", place, level, (low, high), row)
         yield from outside
         inside = level.low <= low and high <= level.high
-        if inside and high - low > _bounds(level)[2] and self._news("value-jumps", place, row):
+        if inside and high - low > self._bounds.of(place).step and self._news("value-jumps", place, row):
             yield self._finding("value-jumps", row, {"jumps": 25.0}, level, high - low, [_point(row)])
 
     def _move(self, numbers: Numbers, kinds: Sequence[tuple[Any, ...]], places: Sequence[Place | None], points: Any) -> None:
@@ -374,15 +377,6 @@ def _onwards(steps: Sequence[Step], value: float) -> bool:
     if not steps or steps[-1].value == value:
         return not steps
     return len(steps) == 1 or (steps[-1].value > steps[-2].value) == (value > steps[-1].value)
-
-
-def _bounds(level: Level | None) -> tuple[float, float, float]:
-    """Between what a point may be, and how far it may move in a minute, where that was learned."""
-    room = level.room if level and level.seen >= KNOWN else None
-    if level is None or room is None:
-        return -np.inf, np.inf, np.inf
-    jump = max(JUMP * level.step, (level.high - level.low) / 2) if level.step else np.inf
-    return level.low - room, level.high + room, jump
 
 
 def _read(kind: Sequence[Any]) -> str | None:

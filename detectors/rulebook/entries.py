@@ -41,8 +41,8 @@ class Entries:
     groups: list[str]
 
 
-def entries(frame: Frame, correlation: Correlation, columns: Sequence[str], inner: Callable[[int], Mask]) -> Entries:
-    """The rows of a frame that any part matches, with these columns. `inner` tells where the inner correlation of a part found something."""
+def entries(frame: Frame, correlation: Correlation, columns: Sequence[str], inner: Callable[[int], Mask]) -> Entries | None:
+    """The rows of a frame that any part matches, with these columns; None: no row. `inner` tells where the inner correlation of a part found something."""
     usable = _usable(frame, correlation)
     views: dict[tuple[Field, ...], Whole] = {}
     for number, part in enumerate(correlation.parts):
@@ -52,6 +52,8 @@ def entries(frame: Frame, correlation: Correlation, columns: Sequence[str], inne
             bits[mask & usable] |= 1 << number
     each = [(rows := np.flatnonzero(bits), bits[rows], *_grouped(frame, rows, fields)) for fields, bits in views.items()]
     rows, bits, codes, groups = each[0] if len(each) == 1 else _merged(each)
+    if not len(rows):
+        return None
     return Entries(rows, _remembered(frame, correlation, columns, rows, bits), codes, groups)
 
 

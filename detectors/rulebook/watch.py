@@ -90,6 +90,8 @@ class Watch:
         """Where there are enough, in the order of rows."""
         self._renumber()
         new = entries(frame, self.correlation, self._columns, lambda number: self._inner_rows(number, frame))
+        if new is None:
+            return []
         codes = self._numbered(new.groups)[new.codes]
         past = self._of_the_past(frame)[new.rows]
         turns = [*(np.flatnonzero(np.diff(past)) + 1).tolist(), len(new.rows)]

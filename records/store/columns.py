@@ -80,6 +80,12 @@ def numbered(data: pa.Table, first: int) -> pa.Table:
     return data.append_column(RELEASED, numbers)
 
 
+@cache
+def nothing(table: Table) -> pa.Table:
+    """No stored rows, with all columns that they have."""
+    return numbered(stored(table, arrow_schema(table).empty_table()), 0)
+
+
 def shown(table: Table, data: pa.Table) -> pa.Table:
     """Stored rows, hidden columns or not, in the schema's form."""
     return data.select(list(table.names)).cast(_dated(table, DATE)).cast(arrow_schema(table))

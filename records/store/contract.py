@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from records.model import Alert, Asset, Evidence, Finding, Suppression
-    from records.query import Histogram, Query, Terms
+    from records.query import Histogram, Query, Span, Terms
     from records.store.spool import Spool
 
 T = TypeVar("T")
@@ -128,6 +128,10 @@ class Store(Protocol):
 
     def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
         """The sum of each of these fields over all rows that match, rounded to the nearest whole number (of two, the even one)."""
+        ...
+
+    def stamp(self, table: str, span: Span) -> str:
+        """What tells that a span of a table is as it was: another one once rows of it came, went or are called otherwise. It may differ without cause."""
         ...
 
     def newest(self) -> int | None:

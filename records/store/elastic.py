@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from records.model import Alert, Suppression
-    from records.query import Histogram, Terms
+    from records.query import Histogram, Span, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
     from records.store.ledger import Page
@@ -155,6 +155,10 @@ class ElasticStore:
     def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
         """The sum of each of these fields over all rows that match."""
         return self._searcher.sums(self._source(table), query, fields)
+
+    def stamp(self, table: str, span: Span) -> str:
+        """What tells that a span of a table is as it was: how many rows there are, and Elasticsearch's own numbers of their last changes."""
+        return self._searcher.stamp(self._source(table), span.query())
 
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds."""

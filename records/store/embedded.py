@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from records.errors import ConflictError, StoreError, UsageError
 from records.query import Query
 from records.schema import TABLES, arrow_schema
 from records.search import And, Match, field_of
-from records.store import packets, parquet, retiring
+from records.store import extracts, packets, parquet, retiring
 from records.store.columns import agree, arrow_types, content, decoded, document, flat, shown, stored
 from records.store.contract import Written
 from records.store.decisions import ENTRIES, ITSELF, decide, put
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from records.model import Alert, Suppression
-    from records.query import Histogram, Terms
+    from records.query import Histogram, Span, Terms
     from records.schema import Table
     from records.store.contract import Change, Commit
+    from records.store.extracts import Extract
     from records.store.manifest import File
     from records.store.spool import Spool
 
@@ -105,7 +107,7 @@ class EmbeddedStore:
             return self._engine.query((statement := Statement(kind, ROWS)).rows(query), statement.values, first)
         statement, rows = self._source(kind, query)
         if rows is not None or not by_time or not query.limit:
-            return self._engine.query(statement.rows(query, mark), statement.values, rows)
+            return self._engine.query(statement.rows(query, mark), statement.values, rows, kind)
         # The page's times and identities first, from few columns and days; then only its own time is read in full: many times as fast.
         found = self._ends(kind, query, mark, descending)
         if not found.num_rows:
@@ -114,16 +116,16 @@ class EmbeddedStore:
         query = replace(query, since=low, until=high + 1)
         statement, rows = self._source(kind, query)
         if found.num_rows > _SHORT:
-            return self._engine.query(statement.rows(query, mark), statement.values, rows)
+            return self._engine.query(statement.rows(query, mark), statement.values, rows, kind)
         only = tuple(cast("list[str]", found.column("id").to_pylist()))
-        return self._engine.query(statement.rows(replace(query, where=None, ids=only)), statement.values, rows)
+        return self._engine.query(statement.rows(replace(query, where=None, ids=only)), statement.values, rows, kind)
 
     def _ends(self, kind: Table, query: Query, mark: tuple[Any] | None, descending: bool) -> pa.Table:
         """Times and identities of a page by time: of the nearest days where these fill it."""
         found = arrow_schema(kind).empty_table()
         for part in parquet.nearest(self._files(kind, query), query, descending):
             statement, rows = self._source(kind, part)
-            found = self._engine.query(statement.rows(part, mark, (kind.time, "id")), statement.values, rows)
+            found = self._engine.query(statement.rows(part, mark, (kind.time, "id")), statement.values, rows, kind)
             if found.num_rows == query.limit:
                 break
         return found
@@ -141,12 +143,12 @@ class EmbeddedStore:
             for some in releases(self._engine, files) if ordered else [files]:
                 statement = Statement(kind, FILES)
                 statement.values["files"] = self._engine.files([file.name for file in some])
-                for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values):
+                for part in self._engine.stream(statement.history(query, names, ordered=ordered), statement.values, kind):
                     yield part.cast(schema)
 
     def _mark(self, kind: Table, query: Query) -> tuple[Any]:
         statement, rows = self._source(kind, Query()) if kind.name in IN_PARQUET else (Statement(kind, ROWS), self._kept.one(kind, query.after))
-        found = self._engine.query(statement.mark(query), statement.values, rows).column(0).to_pylist()
+        found = self._engine.query(statement.mark(query), statement.values, rows, kind).column(0).to_pylist()
         if not found:
             raise UsageError("store.after", identity=query.after, table=kind.name)
         return (found[0],)
@@ -171,7 +173,8 @@ class EmbeddedStore:
         kind = _table(table)
         if query.where in (None, And(())) and query.ids is None:
             return self._count(kind, query)
-        return cast("int", self._result(kind, query, lambda statement: statement.count(query)).column(0)[0].as_py())
+        extract = extracts.answering(kind, query, (), "")
+        return cast("int", self._result(kind, query, lambda statement: statement.count(query), extract).column(0)[0].as_py())
 
     def _count(self, kind: Table, query: Query) -> int:
         """All rows of a time: what is known of whole files is not read again."""
@@ -183,7 +186,7 @@ class EmbeddedStore:
             files = self._files(kind, query)
             cut = [file for file in files if not since <= file.low <= file.high < until]
             statement = Statement(kind, FILES, {"files": self._engine.files([file.name for file in cut])})
-            rest = self._engine.query(statement.count(query), statement.values).column(0)[0].as_py() if cut else 0
+            rest = self._engine.query(statement.count(query), statement.values, None, kind).column(0)[0].as_py() if cut else 0
             return sum(file.rows for file in files if file not in cut) + rest
 
         return self._reading(counted)
@@ -193,19 +196,29 @@ class EmbeddedStore:
         kind = _table(table)
         by = [pa.field("by", _element(kind, histogram.by))] if histogram.by else []
         schema = pa.schema([pa.field("time", pa.timestamp("ns", "UTC")), *by, pa.field("total", _total(kind, histogram.total))])
-        return self._result(kind, query, lambda statement: statement.histogram(query, histogram)).cast(schema)
+        by_name = (histogram.by,) if histogram.by else ()
+        extract = extracts.answering(kind, query, by_name, histogram.total, max(1, histogram.interval))
+        return self._result(kind, query, lambda statement: statement.histogram(query, histogram), extract).cast(schema)
 
     def terms(self, table: str, query: Query, terms: Terms) -> pa.Table:
         """The asked fields and total, most frequent first, ties by the fields' values."""
         kind = _table(table)
         fields = [field_of(kind, name) for name in terms.fields]
         schema = pa.schema([*(pa.field(f.name, _element(kind, f.name)) for f in fields), pa.field("total", _total(kind, terms.total))])
-        return self._result(kind, query, lambda statement: statement.terms(query, terms)).cast(schema)
+        extract = extracts.answering(kind, query, terms.fields, terms.total)
+        return self._result(kind, query, lambda statement: statement.terms(query, terms), extract).cast(schema)
 
     def sums(self, table: str, query: Query, fields: Sequence[str]) -> dict[str, int]:
         """The sum of each of these fields over all rows that match."""
         kind = _table(table)
         return self._result(kind, query, lambda statement: statement.sums(query, fields)).to_pylist()[0]
+
+    def stamp(self, table: str, span: Span) -> str:
+        """What tells that a span of a table is as it was: its files, or how many documents there are and when the last of them was written."""
+        kind = _table(table)
+        if kind.name in IN_PARQUET:
+            return sha256("\n".join(file.name for file in self._files(kind, span.query())).encode()).hexdigest()
+        return self._manifest.stamp(kind.name, span.since, span.until)
 
     def newest(self) -> int | None:
         """Newest packet time in the store, nanoseconds."""
@@ -246,10 +259,12 @@ class EmbeddedStore:
         """The packets that are kept for a finding (pcapng), None where none are, or no more."""
         return packets.body(self._manifest, finding)
 
-    def _result(self, kind: Table, query: Query, text: Callable[[Statement], str]) -> pa.Table:
+    def _result(self, kind: Table, query: Query, text: Callable[[Statement], str], extract: Extract | None = None) -> pa.Table:
         def result() -> pa.Table:
+            if extract and (summed := extracts.summed(self.path, self._engine, kind, self._files(kind, query), query, extract)):
+                return self._engine.query(text(summed), summed.values, None, kind)
             statement, rows = self._source(kind, query)
-            return self._engine.query(text(statement), statement.values, rows)
+            return self._engine.query(text(statement), statement.values, rows, kind)
 
         return self._reading(result)
 
@@ -277,8 +292,9 @@ class EmbeddedStore:
         return statement, None
 
     def _files(self, kind: Table, query: Query) -> list[File]:
-        """The files that overlap the query's time."""
-        return self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
+        """The files that overlap the query's time, or what was taken from them for such a question."""
+        files = self._manifest.files(kind.name, query.since, None if query.until is None else query.until - 1)
+        return extracts.acting(self.path, kind, files, query.where)
 
     # writing
 

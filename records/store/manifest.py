@@ -241,6 +241,11 @@ class Manifest:
         span = (-(1 << 63) if low is None else low, (1 << 63) - 1 if high is None else high)
         return self._all("SELECT count(*) FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, *span))[0][0]
 
+    def stamp(self, kind: str, low: int, high: int) -> str:
+        """How many documents of a table there are, where low <= time < high, and when the last of them was written."""
+        count, written = self._all("SELECT count(*), max(written) FROM document WHERE kind = ? AND time >= ? AND time < ?", (kind, low, high))[0]
+        return f"{count}-{written}"
+
     def bodies_of(self, kind: str, column: str, wanted: Iterable[str]) -> dict[str, str]:
         """Documents by identity, whose `column` ("id" or "key") is one of these."""
         found: dict[str, str] = {}

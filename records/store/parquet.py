@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
-from records.schema import arrow_schema
-from records.store.columns import RELEASED, SORTABLE, numbered, stored
+from records.store.columns import RELEASED, SORTABLE, conform, nothing, numbered, stored
 from records.store.engine import FILES, ROWS
+from records.store.extracts import SUFFIXES, Making, beside, file_of
 from records.store.manifest import File
 from records.store.place import sync
 from records.store.sql import quote
@@ -72,7 +72,9 @@ def sift(engine: Engine, manifest: Manifest, table: Table, rows: pa.Table, relea
     known = engine.query(f"SELECT id FROM {ROWS} WHERE id IN (SELECT s.id FROM {source})", near, rows)  # noqa: S608 - schema names
     if not known.num_rows:
         return Sifted(rows, twice, conflicts)
-    same = " AND ".join(f"n.{quote(name)} IS NOT DISTINCT FROM s.{quote(name)}" for name in table.names if name not in table.labels)
+    held = set[str].intersection(*(set(_parquet.read_schema(path).names) for path in paths))  # a column made since is no contradiction
+    compared = [name for name in table.names if name in held and name not in table.labels]
+    same = " AND ".join(f"n.{quote(name)} IS NOT DISTINCT FROM s.{quote(name)}" for name in compared)
     differ = f"SELECT n.id FROM {ROWS} n JOIN (SELECT * FROM {source}) s ON n.id = s.id WHERE NOT ({same})"  # noqa: S608 - schema names
     others = [str(value) for value in engine.query(differ, near, rows).column("id").to_pylist()]
     new = rows.filter(_compute.invert(_compute.is_in(rows.column("id"), value_set=known.column("id").combine_chunks())))
@@ -170,25 +172,24 @@ def named(table: Table, day: int) -> str:
 
 def write(root: Path, name: str, table: Table, parts: Iterable[pa.Table]) -> None:
     """Write sorted rows, a part at a time."""
-    path, beside = root / name, root / f"{name}.tmp"
+    path, waiting = root / name, root / f"{name}.tmp"
     path.parent.mkdir(exist_ok=True)
     repeated = [f.name for f in table.fields if f.type in {"keyword", "ip", "long"} and not f.many and f.name not in DISTINCT]
     repeated += [f.name + SORTABLE for f in table.fields if f.type == "ip"]
-    with _parquet.ParquetWriter(beside, _empty(table).schema, compression="zstd", use_dictionary=repeated) as writer:
+    with _parquet.ParquetWriter(waiting, nothing(table).schema, compression="zstd", use_dictionary=repeated) as writer:
+        making = Making(root, name, table)
         for part in parts:
             writer.write_table(part, row_group_size=ROW_GROUP)
-    sync(beside)
-    beside.rename(path)
-
-
-def _empty(table: Table) -> pa.Table:
-    return numbered(stored(table, arrow_schema(table).empty_table()), 0)
+            making.add(part)
+    sync(waiting)
+    making.finish()
+    waiting.rename(path)
 
 
 def discard(root: Path, names: list[str]) -> None:
     """Undo what `write_days` began."""
-    for name in names:
-        for path in (root / name, root / f"{name}.tmp"):
+    for each in [each for name in names for each in (name, *(beside(name, suffix) for suffix in SUFFIXES))]:
+        for path in (root / each, root / f"{each}.tmp"):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
 
@@ -261,9 +262,7 @@ class _Run:
         if part is None:
             self._file.close()
             return False
-        self.rows = pa.Table.from_batches([part])
-        if RELEASED not in self.rows.column_names:  # a file of a version that did not keep the order
-            self.rows = self.rows.append_column(RELEASED, pa.nulls(self.rows.num_rows, pa.int64()))
+        self.rows = current(self._table, pa.Table.from_batches([part]))
         self.times = self.rows.column(self._table.time).cast(pa.int64()).to_numpy()
         self.last = int(self.times[-1]), str(self.rows.column("id")[-1])
         return True
@@ -276,6 +275,14 @@ class _Run:
         count = before + (_compute.sum(ties).as_py() or 0)
         taken, self.rows, self.times = self.rows.slice(0, count), self.rows.slice(count), self.times[count:]
         return taken
+
+
+def current(table: Table, rows: pa.Table) -> pa.Table:
+    """Stored rows of any version with the columns of this one: a version without a column did not know it, nor one without it the order of release."""
+    if rows.column_names == nothing(table).column_names:
+        return rows
+    released: Any = rows.column(RELEASED) if RELEASED in rows.column_names else pa.nulls(rows.num_rows, pa.int64())
+    return stored(table, conform(table, rows)).append_column(RELEASED, released)
 
 
 def _worth_merging(files: list[File]) -> list[File]:
@@ -291,9 +298,9 @@ def sweep(root: Path, manifest: Manifest, now: float) -> None:
     """Delete what no reader can need: retired files after their grace, and what a writer that died left outside the manifest."""
     live, retired = manifest.file_names(retired=False), manifest.file_names(retired=True)
     gone = {name for name in retired if _age(root / name, now) > GRACE}
-    for path in [*root.glob("*/*.parquet"), *root.glob("*/*.parquet.tmp")]:
-        name = str(path.relative_to(root))
-        if name in gone or name not in live | retired:
+    for path in [*root.glob("*/*.parquet"), *(path for suffix in SUFFIXES for path in root.glob(f"*/*{suffix}")), *root.glob("*/*.tmp")]:
+        name = file_of(str(path.relative_to(root)))
+        if name in gone or name not in live | retired or path.suffix == ".tmp":
             path.unlink(missing_ok=True)
     if gone:
         with manifest.transaction():

@@ -148,6 +148,12 @@ class Searcher:
         finally:
             self.cluster.ask(lambda: client.options(ignore_status=404).close_point_in_time(id=point))
 
+    def stamp(self, source: Source, query: Query) -> str:
+        """How many rows match, and the sum of the numbers that Elasticsearch gave to their last changes: for an index that is at rest it keeps both."""
+        asked: Body = {"rows": {"value_count": {"field": f"{OWN}.written"}}, "changes": {"sum": {"field": "_seq_no"}}}
+        told = self._aggregated(source, query, asked)
+        return f"{told['rows']['value']}-{told['changes']['value']:.0f}" if told else ""
+
     def histogram(self, source: Source, query: Query, wanted: Histogram) -> pa.Table:
         """Columns time (bucket start), by (where asked), total."""
         table, width = source.table, max(1, wanted.interval)

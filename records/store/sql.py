@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Statement:
-    """One query under construction: its bound values. `source` is what stands after FROM, trusted text."""
+    """One query under construction: its bound values. `source` is what stands after FROM, trusted text; `each` is how many rows one of its rows stands for."""
 
     table: Table
     source: str
     values: dict[str, Any] = field(default_factory=dict[str, Any])
+    each: str = "1"
 
     def bind(self, value: Any) -> str:
         """The placeholder of a value."""
@@ -67,7 +68,8 @@ class Statement:
 
     def count(self, query: Query) -> str:
         """How many rows match."""
-        return f"SELECT count(*) FROM {self.source} WHERE {self.where(query)}"
+        counted = "count(*)" if self.each == "1" else f"CAST(coalesce(sum({self.each}), 0) AS BIGINT)"
+        return f"SELECT {counted} FROM {self.source} WHERE {self.where(query)}"
 
     def sums(self, query: Query, fields: Sequence[str]) -> str:
         """A row with the sum of each field."""
@@ -104,7 +106,7 @@ class Statement:
 
     def _summed(self, total: str) -> str:
         if not total:
-            return "1"
+            return self.each
         summed = field_of(self.table, total)
         if summed.type not in {"long", "double"}:
             raise UsageError("store.total", field=summed.name)

@@ -10,7 +10,7 @@ from email.policy import SMTP
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret
+from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret, trusting, untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +43,8 @@ def _sent(settings: Mapping[str, Any], to: str, body: bytes, doubtful: Callable[
             sent = True
             server.send(b".\r\n")
             return _ended(server.getreply())
+    except ssl.SSLCertVerificationError as error:
+        raise untrusted(str(settings["host"]), error) from error
     except (smtplib.SMTPException, OSError) as error:
         if _for_good(error):
             raise RefusedError(str(error)) from error
@@ -53,12 +55,12 @@ def _for_good(error: Exception) -> bool:
     """Whether no other try would help. A server that cannot check a password just now (454, RFC 4954 section 4.7.3) can later."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return error.smtp_code >= 500
-    return isinstance(error, smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError)
+    return isinstance(error, smtplib.SMTPNotSupportedError)
 
 
 def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:
     host, port, tls = str(settings["host"]), int(settings.get("port", 587)), str(settings.get("tls", "starttls"))
-    context = ssl.create_default_context(cafile=settings.get("ca"))
+    context = trusting(settings)
     implicit = tls == "implicit"
     server = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context) if implicit else smtplib.SMTP(host, port, timeout=TIMEOUT_S)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from records.errors import UsageError
-from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret
+from reports.channel import TIMEOUT_S, Channel, DoubtError, LaterError, RefusedError, secret, trusting, untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
         response = connection.getresponse()
         status, when = response.status, response.getheader("Retry-After")
     except ssl.SSLCertVerificationError as error:
-        raise RefusedError(str(error)) from error
+        raise untrusted(place.netloc, error) from error
     except (OSError, http.client.HTTPException) as error:
         raise (DoubtError if asked else LaterError)(str(error) or type(error).__name__) from error
     finally:
@@ -56,7 +56,7 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
 def _connection(settings: Mapping[str, Any], scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
     if scheme == "http":
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
-    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=ssl.create_default_context(cafile=settings.get("ca")))
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trusting(settings))
 
 
 def _multipart(parcel: Parcel) -> tuple[bytes, str]:

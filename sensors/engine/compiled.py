@@ -83,18 +83,16 @@ def kernel(function: Kernel) -> Kernel:
     return cast("Kernel", _linked(made))
 
 
-_bare: dict[int, tuple[Any, weakref.ref[Any]]] = {}
+_bare: dict[int, Any] = {}  # by the number of a table: its array
+_tables: dict[int, weakref.ref[Any]] = {}  # those tables, each forgotten before another object has its number
 
 
 def _bare_array(argument: Any) -> Any:
     """The array of a table without the class that lets Python read fields as attributes; made once, forgotten with the table."""
-    number = id(argument)
-    kept = _bare.get(number)  # forgotten before another has this number
-    if kept is not None:
-        return kept[0]
     bare = np.asarray(argument)
     if bare.base is not argument:  # a part of a table would be kept by it
-        _bare[number] = bare, weakref.ref(argument, lambda _, forget=_bare.pop: forget(number, None))
+        number = id(argument)
+        _bare[number], _tables[number] = bare, weakref.ref(argument, lambda _: (_bare.pop(number, None), _tables.pop(number, None)))
     return bare
 
 
@@ -103,7 +101,10 @@ def entry(function: Kernel) -> Kernel:
     dispatcher: Any = _njit(cache=True, nogil=True, error_model="numpy")(function)
 
     def call(*arguments: Any) -> Any:
-        return dispatcher(*[_bare_array(argument) if type(argument) is np.recarray else argument for argument in arguments])
+        known = [_bare.get(id(argument), argument) for argument in arguments]
+        if np.recarray in map(type, known):
+            known = [_bare_array(argument) if type(argument) is np.recarray else argument for argument in known]
+        return dispatcher(*known)
 
     return cast("Kernel", wraps(function)(call))
 

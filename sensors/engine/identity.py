@@ -7,6 +7,7 @@ A row's words fill the block exactly, so that nothing is padded. What a word hol
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -101,6 +102,7 @@ def _hash_rows_slowly(words: Any, text: Any) -> None:
 hash_rows: Final = _hash_rows_slowly if INTERPRETED else entry(_hash_rows)
 
 
+@lru_cache(maxsize=1 << 14)
 def name_words(*names: object) -> tuple[int, int]:
     """128 bits that stand for these names, as two signed words."""
     text = "\x1f".join("" if name is None else str(name) for name in names)

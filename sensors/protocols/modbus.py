@@ -305,6 +305,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
 MODBUS: Final = Protocol(
     name="modbus",
     title="Modbus/TCP",
+    makers={"unity": "Schneider Electric"},
     spec="MODBUS Application Protocol Specification V1.1b3; MODBUS Messaging on TCP/IP Implementation Guide V1.0b",
     framings=(
         Framing(

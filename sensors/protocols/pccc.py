@@ -348,6 +348,7 @@ def label(space: str, first: int, last: int) -> str | None:
 PCCC: Final = Protocol(
     name="pccc",
     title="PCCC (DF1) over CIP",
+    makers={"": "Rockwell Automation"},
     spec="Rockwell Automation 1770-6.5.16, DF1 Protocol and Command Set; 1756-PM020 Logix 5000 Data Access",
     framings=(Framing(kind=BY_PAYLOAD, least=1),),
     functions=FUNCTIONS,

@@ -343,6 +343,7 @@ def dissect(memory: Any, messages: Any, which: Any, operations: Any, used: int, 
 S7COMM: Final = Protocol(
     name="s7comm",
     title="S7comm",
+    makers={"": "Siemens"},
     spec="not published; System Software for S7-300/400, System and Standard Functions; RFC 1006",
     framings=(Framing(kind=BY_PAYLOAD, magic=(0, MAGIC << 8, 0xFF00), least=10, code_at=1, known=frozenset({JOB, ACK, ACK_DATA, USER_DATA})),),
     functions=FUNCTIONS,

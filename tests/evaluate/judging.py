@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute
 
+from detectors import judging
 from detectors.discovery import Setup, detectors
 from sensors.sensor import Sensor
 from sensors.sources.pcap import find, open_capture
@@ -76,12 +77,11 @@ def judged(released: Iterable[Batch], name: str, learned: dict[str, bytes]) -> J
     known: dict[str, tuple[int, int, int]] = {}
     for batch in released:
         known |= _times(batch)
-        for detector in fresh:
-            for finding in detector.judge(batch):
-                found.findings.append(finding)
-                times = [known[row] for row in finding.activities if row in known]
-                found.told[finding.id] = max((told for _, _, told in times), default=finding.end + WAITS)
-                found.spans[finding.id] = [(start, end) for start, end, _ in times] or [(finding.time, finding.end)]
+        for finding in judging.judged(fresh, batch):
+            found.findings.append(finding)
+            times = [known[row] for row in finding.activities if row in known]
+            found.told[finding.id] = max((told for _, _, told in times), default=finding.end + WAITS)
+            found.spans[finding.id] = [(start, end) for start, end, _ in times] or [(finding.time, finding.end)]
         _hosts(batch, found)
     return found
 

@@ -1,0 +1,72 @@
+"""The form of a duty: what the alert knows, what people wrote, and what was released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detectors.lifecycle import LONGEST
+from records.nesting import iso
+from records.wording import say
+from reports.dutybook import YEAR, class_named
+from reports.dutyrows import written, year_of
+from reports.everything import every_row
+from reports.supplementing import told_before
+
+if TYPE_CHECKING:
+    from records.store.contract import Store
+    from reports.obliging import Due
+
+
+def form(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+    """The form of a duty: the level and class as decided, what people filled in, else what the alert knows, else nothing; once released, what was released.
+
+    What was told before is not said again in a supplement, unless somebody writes it anew.
+    """
+    filled = written(due.row)
+    if due.row["status"] == "released":
+        return filled
+    facts = _facts(store, due, unit, language)
+    before = told_before(store, due) if due.duty.supplements else {}
+    told = {
+        each.id: (not each.decided and filled.get(each.id))
+        or ("" if before.get(each.id) and not each.decided else "\n".join(facts[source] for source in each.sources if facts.get(source)))
+        for each in due.duty.fields
+    }
+    return {key: value[:LONGEST] for key, value in told.items()}
+
+
+def _facts(store: Store, due: Due, unit: str, language: str) -> dict[str, str]:
+    alert = store.get("alert", due.row["alert"]) or {}
+    grading = store.get("grading", due.row["alert"]) or {}
+    finding = store.get("finding", next(iter(alert.get("findings") or ()), "")) or {}
+    assets = [store.get("asset", each) or {"name": each} for each in (alert.get("assets") or ())[:20]]
+    said = every_row(store, "audit", f"table:alert AND note:* AND subject:{due.row['alert']}") if due.row["alert"] else []
+    notes = [f"{iso(row['time'])[:16]} {row['by']}: {row['note']}" for row in said]
+    peers = " → ".join(str(each) for each in (finding.get("source.ip"), finding.get("destination.ip")) if each)
+    return {
+        "unit": unit, "site": str(finding.get("observer.site") or ""),
+        "first": say("duty.first", language, time=iso(alert["first"])[:19]) if alert else "",
+        "confirmed": say("duty.confirmed", language, time=iso(due.row["confirmed"])[:19]),
+        "class": class_named(str(grading.get("class", "")), language),
+        "level": say(f"duty.level.{grading['graded']}", language) if grading else "", "assets": ", ".join(str(each.get("name") or "") for each in assets),
+        "notes": "\n".join(notes[-10:]), "title": str(alert.get(f"title.{language}") or ""), "reason": str(alert.get(f"reason.{language}") or ""),
+        "peers": peers, "techniques": ", ".join(alert.get("techniques") or ()),
+        "year": str(due.year), "incidents": _incidents(store, due, language) if due.duty.start == YEAR else "",
+        "evidence": say("duty.evidence", language, id=finding["id"]) if finding and store.get("evidence", finding["id"]) else "",
+    }  # fmt: skip
+
+
+def _incidents(store: Store, due: Due, language: str) -> str:
+    """The incidents of its year that a yearly report tells of, a line each."""
+    told: list[str] = []
+    for grading in sorted(every_row(store, "grading"), key=lambda row: (row["confirmed"], row["id"])):
+        if due.duty.applies(grading["graded"], grading["class"], grading["operator"]) and year_of(grading["confirmed"]) == due.year:
+            alert = store.get("alert", grading["id"]) or {}
+            handled = say("duty.handled", language, time=iso(grading["handled"])[:16]) if grading["handled"] else say("duty.unhandled", language)
+            words = {"title": alert.get(f"title.{language}") or grading["id"], "what": class_named(grading["class"], language), "handled": handled}
+            words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": iso(grading["confirmed"])[:16]}
+            told.append(say("duty.incident", language, **words))
+    shown = told
+    while len("\n".join(shown)) > LONGEST:  # a field holds no more; what does not fit is said, never cut unseen
+        shown = [*shown[: (len(shown) - 1) * 3 // 4], say("duty.more", language, count=len(told) - (len(shown) - 1) * 3 // 4)]
+    return "\n".join(shown)
