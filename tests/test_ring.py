@@ -16,7 +16,7 @@ from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sensor import Sensor
 from sensors.source import Tick
 from sensors.sources.packetsocket import BLOCK
-from sensors.sources.ring import CURSOR, TPID_VALID, VLAN_VALID, merge, settled
+from sensors.sources.ring import CURSOR, HOLD, TPID_VALID, VLAN_VALID, due, merge, settled
 from tests.wire import SECOND, Feed, Talk, mbap, registers, write
 from tests.wire import read as reading
 
@@ -189,6 +189,15 @@ def test_time_that_passes_changes_no_row() -> None:
 def test_a_time_that_is_not_believed_is_not_followed(after: int) -> None:
     """A clock that steps back, or hours ahead: packets would not be believed either."""
     assert [part.activities.num_rows for part in parts([after, after])[0]] == [0, 0, 0, 1]
+
+
+def test_what_waits_is_not_held_back_by_a_clock_that_was_set_back() -> None:
+    """Packets of two interfaces wait for each other for a moment; not for the hour that the clock lost."""
+    now, none = 10_000 * SECOND, np.zeros(0, np.int64)
+    assert due(none, now) == due(np.array([now]), now) == now - HOLD
+    assert due(none, now, until=7) == due(np.array([now]), now, until=7) == 7
+    assert due(np.array([now - SECOND, now + 3600 * SECOND]), now) == FOREVER
+    assert due(np.array([now + 3600 * SECOND]), now, until=7) == FOREVER
 
 
 def last_command(after: Sequence[float]) -> list[tuple[str, list[str]]]:
