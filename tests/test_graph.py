@@ -34,6 +34,10 @@ def test_edges_are_the_operations_of_the_activities() -> None:
     assert edges["10.20.1.66", "Pump PLC"]["effects"]["restriction.listen_only"] == 1
     assert (names[edges["Panel", "Pump PLC"]["source"]]["role"], names[edges["Panel", "Pump PLC"]["source"]]["level"]) == ("hmi", 2)
     conduits = {(edge["source"], edge["destination"]): edge["count"] for edge in made["conduits"]}
+    zones = {zone["name"]: zone["assets"] for zone in made["zones"]}
+    assert {node["id"]: node["zone"] or "" for node in made["nodes"]} == {asset: zone for zone, assets in zones.items() for asset in assets}
+    assert {end for edge in conduits for end in edge} <= zones.keys()
+    assert {zone["name"]: zone["levels"] for zone in made["zones"]}["Pumps"] == [1]
     assert conduits["Control room", "Pumps"] == edges["Panel", "Pump PLC"]["count"]
     assert sum(conduits.values()) == told["operations"]
     assert (made["first"][:16], made["last"][:16], made["cut"]) == ("2026-11-22T16:39", "2026-11-22T16:44", False)
