@@ -5,7 +5,6 @@ netdevice(7), linux/ethtool.h, and /sys/class/net.
 
 from __future__ import annotations
 
-import array
 import ctypes
 import fcntl
 import socket
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sensors.sources.cards import ethtool
 from sensors.sources.packetsocket import ARPHRD
 
 CLASS: Final = Path("/sys/class/net")
-SIOCETHTOOL: Final = 0x8946
 SIOCGIFADDR: Final = 0x8915
 GET_GRO, GET_FLAGS, GET_RING = 0x2B, 0x25, 0x10
 LARGE_RECEIVE: Final = 1 << 15
@@ -52,7 +51,7 @@ def face(name: str) -> Face:
         return Face(name, *(False,) * 6, *(0,) * 3)
     up = bool(int(_read(place / "flags") or "0", 16) & UP)
     lost = sum(int(_read(place / "statistics" / each) or 0) for each in ("rx_dropped", "rx_missed_errors", "rx_over_errors", "rx_fifo_errors"))
-    ring = _ethtool(name, struct.pack("=9I", GET_RING, *(0,) * 8))
+    ring = ethtool(name, struct.pack("=9I", GET_RING, *(0,) * 8))
     most, _, _, _, now = struct.unpack_from("=5I", ring, 4) if ring else (0,) * 5
     return Face(
         name, there=True, readable=int(_read(place / "type") or -1) in ARPHRD, up=up, carrier=up and _read(place / "carrier") == "1",
@@ -85,19 +84,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _ethtool(name: str, command: bytes) -> bytes:
-    """What the driver answers; nothing where it has no answer."""
-    held = array.array("B", command)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        try:
-            fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", name.encode()[:15], held.buffer_info()[0]))
-        except OSError:
-            return b""
-    return held.tobytes()
-
-
 def _flag(name: str, command: int, bit: int) -> bool:
-    told = _ethtool(name, struct.pack("=II", command, 0))
+    told = ethtool(name, struct.pack("=II", command, 0))
     return bool(told) and bool(struct.unpack("=II", told)[1] & bit)
 
 

@@ -420,7 +420,7 @@ class Sensor:
             self._messages(int(last.clock))
             if self.streams[0].conversations + 2 >= len(self.talks):
                 self._forget_conversations()
-        self._pair(0, 0, FOREVER - 1)
+        self._release_waiting()
         self._relay.do(partial(self.release.close_until, FOREVER - 1))
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         self._close_coverage(ends=True)
@@ -528,9 +528,14 @@ class Sensor:
         first_ones = crowded[np.lexsort((flows.last[crowded], flows.acts[crowded]))]
         self._relieve(first_ones[: max(len(first_ones) // 4, 1)])
 
+    def _release_waiting(self) -> None:
+        """Requests leave without their answers: those first for which it was too late."""
+        self._pair(0, 0, int(self._clock.now))
+        self._pair(0, 0, pairing.ENDED)
+
     def _release_all(self) -> None:
         """Whatever waits or is grouped leaves: numbers in it are about to change their meaning."""
-        self._pair(0, 0, FOREVER - 1)
+        self._release_waiting()
         self._relay.do(self.release.clear_groups)
         self._relay.settle()
 

@@ -327,6 +327,16 @@ def test_no_alerts_comes_with_the_coverage(tmp_path: Path) -> None:
     assert "overage" not in balefire("activities", "--store", tmp_path / "s", "--until", "1999-01-01").stderr
 
 
+def test_words_that_have_no_spaces_between_them_give_way_too() -> None:
+    """Chinese columns that would not wrap took the place of others, which were gone."""
+    made = table([("标识", False), ("剩余", False), ("依据", False)], [["a437a3a6fe4f", "应立即报告", "网络安全事件报告管理办法" * 4]])
+    shown = io.StringIO()
+    Console(file=shown, width=60).print(made)
+    assert "a437a3a6fe4f" in shown.getvalue()
+    assert "应立即报告" in shown.getvalue()
+    assert shown.getvalue().count("网络安全") >= 3, "in several lines, and nothing cut"
+
+
 def test_an_address_is_never_cut_while_there_is_room() -> None:
     made = table([("Name", False), ("Addresses", False), ("Device", False)], [["pump", "02:ba:1e:02:00:66", "a device of many short words " * 3]])
     console = Console(width=50, file=io.StringIO())

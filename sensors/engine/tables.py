@@ -257,11 +257,12 @@ COUNTER: Final = 3  # counts ranges; never released
 
 # anomalies that the engine itself sees: bits above those of the protocols
 PROTOCOL_BITS: Final = 32
-ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed", "other_system")
+ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed", "other_system", "left_open")
 CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
 OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
 MISSED_ANOMALY: Final = 4 << PROTOCOL_BITS
 STRAY_ANOMALY: Final = 8 << PROTOCOL_BITS
+OPEN_ANOMALY: Final = 16 << PROTOCOL_BITS  # it was let go of before its answer was due
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND

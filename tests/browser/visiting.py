@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from dashboards import serve
 from tests.require import need
@@ -78,11 +78,23 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the dashboard did not start")
 
 
+def fresh(browser: Browser, scheme: Literal["dark", "light"] = "light", width: int = 1280) -> BrowserContext:
+    """A browser that has been nowhere."""
+    window: ViewportSize = {"width": width, "height": 1080 if width > 1280 else 900}
+    return browser.new_context(viewport=window, color_scheme=scheme, timezone_id="Asia/Shanghai", locale="en-GB")
+
+
 @contextmanager
 def visiting(browser: Browser, base: str, scheme: Literal["dark", "light"] = "light", width: int = 1280) -> Generator[Visit]:
     """A page of a fresh browser; on leaving, nothing may have happened that should not."""
-    window: ViewportSize = {"width": width, "height": 1080 if width > 1280 else 900}
-    context = browser.new_context(viewport=window, color_scheme=scheme, timezone_id="Asia/Shanghai", locale="en-GB")
+    with fresh(browser, scheme, width) as context, paging(context, base) as seen:
+        yield seen
+
+
+@contextmanager
+def paging(context: BrowserContext, base: str) -> Generator[Visit]:
+    """A page of a browser that remembers nothing of the one before but Streamlit's scripts; on leaving, nothing may have happened that should not."""
+    context.clear_cookies()
     seen = Visit(context.new_page(), base)
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     seen.page.on(
@@ -92,5 +104,6 @@ def visiting(browser: Browser, base: str, scheme: Literal["dark", "light"] = "li
     seen.page.on("request", lambda request: None if request.url.startswith(own) else seen.faults.append(f"left this machine: {request.url}"))
     seen.page.on("dialog", lambda dialog: seen.faults.append(f"dialog: {dialog.message}"))
     yield seen
-    context.close()
+    seen.page.evaluate("() => { try { localStorage.clear() } catch {} }")  # a page that was never opened has none
+    seen.page.close()
     assert seen.faults == []
