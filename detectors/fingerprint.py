@@ -17,6 +17,7 @@ from records.schema import POINT
 from records.search import And, Exists, Match, Not, Or
 from records.store.columns import flat
 from records.wording import LANGUAGES, role_words, say, say_or
+from sensors.statements import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,7 +57,9 @@ class Habit:
 
     def words(self, language: str) -> str:
         """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
-        peer = who(self.row, "destination" if self.side == "source" else "source", language)
+        other = "destination" if self.side == "source" else "source"
+        everybody = is_group(self.row.get(f"{other}.ip") or self.row.get(f"{other}.mac") or "")
+        peer = say("detectors.phrase.everybody", language) if everybody else who(self.row, other, language)
         what = self._ranges(language) if self.ranges > 1 else thing(self.row, language)
         unit = self.row.get("ot.unit")
         form = f"fingerprint.{self.side}_told" if self.row["ot.access"] == "report" else f"fingerprint.{self.side}"
@@ -71,7 +74,7 @@ class Habit:
 
     def _ranges(self, language: str) -> str:
         """Very many objects, and by which operation, as nothing else tells two such habits apart."""
-        if not self.row.get("event.action"):
+        if not self.row.get("event.action") or action(self.row, language) == done(self.row, language):
             tried = self.row["ot.effect"] == "unknown" and self.refused == self.count
             return say("fingerprint.functions" if tried else "fingerprint.ranges", language, count=self.ranges)
         return say("fingerprint.ranges_by", language, count=self.ranges, action=action(self.row, language))
@@ -153,7 +156,7 @@ def told_apart(habits: Sequence[Habit]) -> list[Habit]:
     """Habits, with the operation where nothing else tells two of them apart: a register that is written alone and one of several."""
 
     def else_same(habit: Habit) -> tuple[Any, ...]:
-        return (habit.side, habit.key[1], *(habit.row[name] for name in (*KIND[:-1], *OBJECT)))
+        return (habit.side, habit.key[1], *(habit.row[name] for name in KIND[:-1]), habit.row["ot.unit"], thing(habit.row, "en"))
 
     alike = Counter(map(else_same, habits))
     return [replace(habit, by=alike[else_same(habit)] > 1) for habit in habits]

@@ -180,6 +180,11 @@ def test_the_command_shows_one_page_and_the_difference_between_two_times() -> No
     assert "different objects (read_input_registers)" in page
     assert " did not change; --json has all" in page
     assert ", 0 changes" not in page
+    asked = page[page.index("What it is asked") :].splitlines()[1:]
+    assert [line.split(", ")[0].split(" to ")[1] for line in asked[:2]] == ["write values", "restart the device"], "what acts on the plant first"
+    attacker = balefire("fingerprint", "10.20.1.66", "--store", listed(), "--language", "en").output
+    assert "  sends everybody: an ARP request, 24 different objects, ×64" in attacker.splitlines()
+    assert len([line for line in attacker.splitlines() if "10.20.1.11) to read identity" in line and ", by " in line]) == 2, "what tells them apart"
     shown = balefire("activities", "--store", listed(), "--where", "event.action:arp_reply").output
     assert "Pump PLC" in shown
     assert "02:ba:1e:01:00:12" not in shown

@@ -104,9 +104,11 @@ def _last_day(store: Store) -> Span:
 
 
 def _show(screen: Screen, name: str, made: Fingerprint) -> None:
+    from detectors.phrases import ACTING
+
     screen.print(screen.say("cli.fingerprint.heading", name=cell(name), when=_when(screen, made), rows=made.rows))
     for side in ("source", "destination"):
-        habits = [habit for habit in made.habits if habit.side == side]
+        habits = sorted((habit for habit in made.habits if habit.side == side), key=lambda habit: habit.row["ot.access"] not in ACTING)
         _list(screen, f"cli.fingerprint.{side}", [habit.words(screen.language) for habit in habits])
     moving = [point.words(screen.language) for point in made.points if point.changes]
     _list(screen, "cli.fingerprint.points", moving)
