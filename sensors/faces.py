@@ -1,4 +1,4 @@
-"""What Linux says of its network interfaces: whether they are fit to be listened to. Nothing is changed.
+"""What Linux says of its network interfaces: whether they are fit to be listened to. Nothing is changed for longer than it takes to ask.
 
 netdevice(7), linux/ethtool.h, and /sys/class/net.
 """
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from sensors.sources.cards import ethtool
-from sensors.sources.packetsocket import ARPHRD
+from sensors.sources.packetsocket import ADD_MEMBERSHIP, ARPHRD, PROMISCUOUS, SOL_PACKET
 
 CLASS: Final = Path("/sys/class/net")
 SIOCGIFADDR: Final = 0x8915
 GET_GRO, GET_FLAGS, GET_RING = 0x2B, 0x25, 0x10
 LARGE_RECEIVE: Final = 1 << 15
-UP: Final = 1
+UP, TAKES_ALL = 1, 0x100  # flags of an interface
 ADDRESSES: Final = Path("/proc/net/if_inet6")
 NET_RAW: Final = 13  # linux/capability.h
 UNSYNCHRONISED: Final = 0x40  # of the status that adjtimex(2) tells
@@ -57,6 +57,18 @@ def face(name: str) -> Face:
         name, there=True, readable=int(_read(place / "type") or -1) in ARPHRD, up=up, carrier=up and _read(place / "carrier") == "1",
         merges=_flag(name, GET_GRO, 1) or _flag(name, GET_FLAGS, LARGE_RECEIVE), speaks=_speaks(name), ring=now, most_ring=most, lost=lost,
     )  # fmt: skip
+
+
+def takes_all(name: str) -> bool:
+    """Whether it takes what is for others, too, when it is asked to: it is, for a moment. Where nobody may ask (`may_listen`), nothing speaks against it."""
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as asked:
+            asked.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", socket.if_nametoindex(name), PROMISCUOUS, 0))
+            return bool(int(_read(CLASS / name / "flags") or "0", 16) & TAKES_ALL)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def faces() -> tuple[str, ...]:

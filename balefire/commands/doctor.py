@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from records.store.examining import Check
 
 OWN: Final = {
-    "there", "kind", "up", "carrier", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels", "fence", "free", "mirror",
-    "door",
+    "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels", "fence",
+    "free", "mirror", "door",
 }  # fmt: skip
 MILD: Final = {"fence", "stamps"}  # what one can do without
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
@@ -62,7 +62,7 @@ def _advice(screen: Screen, name: str, check: Check) -> str:
 def _interface(name: str) -> Iterator[Check]:
     """One interface, as it is now."""
     from records.store.examining import Check
-    from sensors.faces import face, faces
+    from sensors.faces import face, faces, takes_all
     from sensors.sources.cards import CARD, NONE, stamps
 
     seen = face(name)
@@ -73,6 +73,7 @@ def _interface(name: str) -> Iterator[Check]:
     yield Check("up", seen.up)
     if seen.up:
         yield Check("carrier", seen.carrier)
+    yield Check("promiscuous", takes_all(name))
     yield Check("offloads", not seen.merges)
     yield Check("speaks", not seen.speaks)
     yield Check("ring", seen.ring >= seen.most_ring, {"now": seen.ring, "most": seen.most_ring})

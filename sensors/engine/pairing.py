@@ -55,7 +55,8 @@ KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behin
 KEPT_SAMPLES: Final = 1 << 14
 LEAST_OCTETS: Final = 1 << 18  # room for the octets of one operation and the one that makes room for it
 
-ENDED: Final = FOREVER - 1  # the time when nothing is waited for any more: what was due has left before
+ENDED: Final = FOREVER - 1  # the time when nobody listens any more: whose answer was due has left before
+GIVEN_UP: Final = ENDED - 1  # … and when nothing is waited for any more, whatever came
 
 NUMBER_MASK: Final = (1 << 20) - 1  # one number of a code path
 
@@ -253,7 +254,7 @@ def _give_answer_samples(memory: Any, done: Any, answer: Any, samples: Any, told
 def _leave(
     memory: Any, position: int, release: int, early: bool, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, octets: Any, pairs: Any
 ) -> None:  # fmt: skip
-    """A request leaves unanswered; `early`: before its answer was due."""
+    """A request leaves unanswered; `early`: nobody listened any more when its answer was due."""
     row = position & len(ring) - 1
     done_table[pairs.done] = asked[row]
     done = done_table[pairs.done]
@@ -484,7 +485,7 @@ def pair(
         else:
             if pairs.head - pairs.release >= len(ring):  # more open requests than are remembered: the oldest leaves early
                 if ring[pairs.release & len(ring) - 1].state == WAITING:
-                    _leave(memory, pairs.release, operation.clock, True, ring, asked, kept, done, told, octets, pairs)
+                    _leave(memory, pairs.release, operation.clock, False, ring, asked, kept, done, told, octets, pairs)
                     pairs.shed += 1
                 pairs.release += 1
             reused = position >= 0 and ring[position & len(ring) - 1].state == WAITING

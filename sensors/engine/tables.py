@@ -262,7 +262,7 @@ CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
 OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
 MISSED_ANOMALY: Final = 4 << PROTOCOL_BITS
 STRAY_ANOMALY: Final = 8 << PROTOCOL_BITS
-OPEN_ANOMALY: Final = 16 << PROTOCOL_BITS  # it was let go of before its answer was due
+OPEN_ANOMALY: Final = 16 << PROTOCOL_BITS  # nobody listened any more when its answer was due
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND

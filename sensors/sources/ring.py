@@ -15,7 +15,7 @@ import numpy as np
 
 from records.errors import InputError
 from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32le
-from sensors.engine.tables import FOREVER, table
+from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.cards import CARD
@@ -135,13 +135,16 @@ class Rings:
 
     def take(self, last: bool = False) -> memoryview:
         """Packets as blocks of a pcapng, as many as come at once; none where there are none, or where an older one may still lie with the kernel."""
-        filled = self.fill(self.out, FOREVER if last or len(self.names) == 1 else clock() - HOLD)
+        filled = self.fill(self.out, FOREVER if last else None)
         self.release()
         return self._written[:filled]
 
-    def fill(self, out: Any, until: int) -> int:
-        """Those before this time into `out`, how many octets; blocks that have been read are ours until they are released."""
+    def fill(self, out: Any, until: int | None = None) -> int:
+        """The same into `out`, how many octets, those before `until` where that is said; blocks that have been read are ours until they are released."""
+        now = clock()
         self._load()
+        if until is None:
+            until = FOREVER if len(self.names) == 1 else due(self._of["time"][self._of["left"] > 0], now)
         return int(merge(self.memory, self.cursors, out, until))
 
     def _load(self) -> None:
@@ -281,6 +284,16 @@ class Rings:
 def prepare() -> None:
     """Compile what reads rings, before any packet waits for it."""
     merge(np.zeros(0, np.uint8), table(0, CURSOR), np.zeros(0, np.uint8), 0)
+
+
+def due(waiting: Any, now: int, until: int | None = None) -> int:
+    """The time up to which of what is waiting none can be older than what is to come (`until`; else by the clock, which says that it is `now`).
+
+    Where something is from the future the clock was set back: to wait until it is so late again would be to lose what comes meanwhile.
+    """
+    if len(waiting) and int(waiting.max()) > now + SECOND:
+        return FOREVER
+    return now - HOLD if until is None else until
 
 
 def settled(cursors: Any, now: int) -> int:

@@ -23,7 +23,7 @@ import numpy as np
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
 from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Statistics
-from sensors.sources.ring import CURSOR, ROOM, Rings
+from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
 
 if TYPE_CHECKING:
@@ -218,8 +218,9 @@ class Shares:
     def _join(self) -> int:
         """Merge what is there, as long as nothing older can come."""
         self._load()
-        until = [share.settled for share in self._shares if not share.loaded and share.due == float("inf")]
-        return int(join(self._memory, self._parts, self._out, min(until, default=FOREVER)))
+        until = min((share.settled for share in self._shares if not share.loaded and share.due == float("inf")), default=FOREVER)
+        waiting = self._of["time"][self._of["at"] < self._of["end"]]
+        return int(join(self._memory, self._parts, self._out, due(waiting, clock(), until)))
 
     def statistics(self, last: bool = False) -> bytes:  # noqa: ARG002  (what time it is does not depend on it)
         """The time up to which all packets were merged, and what was taken and lost of each interface."""

@@ -103,8 +103,7 @@ class Reader:
     def _hand_on(self) -> bool:
         """What is there goes into the next slot; was there anything?"""
         rings, slot = self._rings, self._free[0]
-        until = self._until if self._until != FOREVER or len(rings.names) == 1 else clock() - HOLD
-        filled = rings.fill(self._slots.packets(slot), until)
+        filled = rings.fill(self._slots.packets(slot), self._until if self._until != FOREVER else None)
         if not filled and not rings.is_read():
             return False
         self._slots.state(slot, len(rings.names))[:] = rings.cursors
