@@ -18,7 +18,7 @@ from records.facts import ADDRESS, MOST_TEXT, changes, is_cut
 from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
-from records.wording import role_words, say, say_or
+from records.wording import role_words, say, say_or, source_words
 
 if TYPE_CHECKING:
     from dashboards.inventory import Talk
@@ -169,7 +169,7 @@ def facts(page: Page, asset: Asset) -> None:
             [
                 {"text": name, "kind": "short"},
                 value,
-                {"text": fact.source, "kind": "mono"},
+                {"text": source_words(fact.source, page.language), "kind": "mono"},
                 confidence,
                 {"text": when(page, fact.first, fact.last), "kind": "short"},
             ]

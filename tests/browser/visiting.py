@@ -21,6 +21,14 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 # Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
 PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 
+# Ready: the script has run (since the click, where the page is not fresh), and every component that draws has drawn; tells when.
+READY = """fresh => {
+    if (!fresh && !told.ran || document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') return false
+    const hosts = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].filter(host => !host.closest('.st-key-document, .st-key-visit'))
+    if (!document.querySelector('[data-testid=stMarkdown]') && !hosts.length || document.querySelector('[data-testid=stSkeleton]')) return false
+    return hosts.every(host => host.shadowRoot?.querySelector('.bf')?.childElementCount) && performance.now() - (fresh ? 0 : told.clicked)
+}"""
+
 
 @dataclass
 class Visit:
