@@ -161,15 +161,15 @@ def replayed(kept: Path, store: Path) -> dict[str, Any]:
 @pytest.mark.netns
 def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
     """Rows of the store but for the identities, which tell the two runs apart, and the file's name; what was dropped, too."""
-    large = tmp_path / "large.pcap"
-    large.write_bytes(pcap([WirePacket(bytes(12) + b"\x88\xb5" + bytes(1400)) for _ in range(600)]))
-    with wires() as wire, started(watching(wire, tmp_path / "live", "--record", str(tmp_path / "kept"), "--ring-mib", "1"), INTERPRETED) as process:
+    slow = tmp_path / "slow.pcap"
+    slow.write_bytes(pcap([WirePacket(bytes(12) + b"\x88\xb5" + bytes(46)) for _ in range(45)]))
+    with wires() as wire, started(watching(wire, tmp_path / "live", "--record", str(tmp_path / "kept")), INTERPRETED) as process:
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
         os.kill(listener_of(process), signal.SIGSTOP)
-        wire.send(large)
-        wire.send(DEMO)  # of which the ring holds but the beginning
+        wire.send(slow, pause=0.03)  # a block each, of which the ring has 32
+        wire.send(DEMO)
         os.kill(listener_of(process), signal.SIGCONT)
         status, summary, rest = ended(process)
     assert status == 0, rest
