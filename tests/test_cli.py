@@ -76,7 +76,8 @@ def test_replay(summary: Row) -> None:
     assert all(list(counts) == ["messages", "operations", "undecoded_bytes"] for counts in summary["protocols"].values())
     assert list(summary["coverage"]) == ["grade", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps",
         "unfinished", "bad_fragments", "rejected", "half_open", "duplicates", "fragments", "bad_checksums", "overlaps", "tunnels",
-        "encrypted_bytes", "shed_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated", "reasons",
+        "encrypted_bytes", "shed_bytes", "cut_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated",
+        "reasons",
     ]  # fmt: skip
     assert 0 <= summary["coverage"]["grade"] <= 100
     assert summary["operations"] == sum(summary["access"].values()) == sum(summary["effects"].values())
