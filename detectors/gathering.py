@@ -107,6 +107,8 @@ def plain(table: pa.Table) -> list[Row]:
     """Rows as plain values; dates are nanoseconds, for Python's own stop at microseconds."""
     from pyarrow import int64, types
 
+    if not table.num_rows:
+        return []
     columns: dict[str, Any] = {}
     for name in table.column_names:
         column = table.column(name)

@@ -10,12 +10,12 @@ from tests.frames import BEGUN, activities
 from tests.hunted import DEVICE, MASTER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
 MINUTE: Final = 60 * 10**9
-HISTORIAN, OTHER = "10.10.1.12", "10.10.1.30"
+HISTORIAN, CENTRE, OTHER = "10.10.1.12", "10.10.1.13", "10.10.1.30"
 POLLS: Final = ((MASTER, DEVICE, 2.0), (HISTORIAN, DEVICE, 10.0), (MASTER, OTHER, 2.0), (HISTORIAN, OTHER, 10.0))
 USUAL: Final = 90  # minutes that are learned
 Stated = dict[str, Any]
@@ -46,6 +46,12 @@ def polls(minutes: Iterable[int], change: Callable[[int, str, str, float], float
         for source, device, every in POLLS
         if (pause := change(minute, source, device, every) if change else every) is not None
     ]
+
+
+def reports(minutes: Iterable[int], counts: Sequence[int] = (1, 1, 14, 1, 8)) -> list[Stated]:
+    """What a device tells the control centre where something changes: so many a minute, over and over."""
+    told = [(minute, counts[minute % len(counts)]) for minute in minutes]
+    return [poll(minute, DEVICE, CENTRE, 60 / count) | {"ot.effect": "value.report", "ot.access": "report"} for minute, count in told if count]
 
 
 def wrote(minute: int, value: float, effect: str = "value.write", first: int = 17, **more: Any) -> Stated:
@@ -101,7 +107,7 @@ LONG: Final = [
     *(rest(*each, 111) for each in SET.items()),
 ]  # fmt: skip
 SELECTED: Final = [wrote(minute, 1.0, effect, first=3) for minute in range(5, 85, 10) for effect in ("output.select", "output.operate")]
-NORMAL: Final = (polls(range(USUAL)) + SELECTED + [wrote(20 * turn + 1, 10.0 + turn) for turn in range(4)], points(range(USUAL)) + LONG)
+NORMAL: Final = (polls(range(USUAL)) + reports(range(USUAL)) + SELECTED + [wrote(20 * turn + 1, 10.0 + turn) for turn in range(4)], points(range(USUAL)) + LONG)
 LATER: Final = range(USUAL, USUAL + 30)
 
 
@@ -122,6 +128,8 @@ CASES: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # by
     "poll-slowed": ("timing", (_during(MASTER, DEVICE, 12.0), [])),
     "poll-bursts": ("timing", (_during(MASTER, DEVICE, 0.1), [])),
     "even-talker": ("timing", (polls(LATER) + [poll(minute, "10.10.1.66", DEVICE, 1.0) for minute in LATER[:8]], [])),
+    "reports-fewer": ("timing", (polls(LATER) + reports(LATER[:8]) + reports(LATER[8:], (1, 0)), [])),
+    "exchange-stopped": ("timing", (polls(LATER) + reports(LATER[:8]), [])),
     "setpoint-outside": ("value", ([wrote(USUAL + 4, 90.0)], [])),
     "setpoint-creeps": ("value", ([wrote(USUAL + 2 * turn, 12.0 + turn) for turn in range(7)], [])),
     "value-outside": ("value", ([], [point(USUAL + 1, 45.0, 95.0)])),
@@ -140,6 +148,8 @@ QUIET: Final[dict[str, tuple[str, tuple[list[Stated], list[Stated]]]]] = {  # wh
     "less than twice as slow": ("timing", (_during(MASTER, DEVICE, 3.0), [])),
     "everything is slow": ("timing", (polls(LATER, lambda _minute, _source, _device, every: every * 3), [])),
     "an uneven talker": ("timing", (polls(LATER) + [poll(minute, "10.10.1.66", DEVICE, 1.0) | {"ot.interval.deviation": 0.9} for minute in LATER[:8]], [])),
+    "reports of a busy hour and a quiet one": ("timing", (polls(LATER) + reports(LATER[:15], (9, 30, 2)) + reports(LATER[15:], (3,)), [])),
+    "reports while the sensor lost its feed": ("timing", (polls(LATER[:9]) + polls(LATER[24:]) + reports(LATER[:9]) + reports(LATER[24:]), [])),
     "a little out of range": ("value", ([wrote(USUAL + 4, 15.0)], [point(USUAL + 1, 45.0, 56.0)])),
     "back and forth": ("value", ([wrote(USUAL + turn, 12.0 + 2 * (turn % 2)) for turn in range(9)], [])),
     "the long run as ever": ("value", ([], course(range(USUAL, USUAL + 600), lambda minute: 30.0 + 4 * (minute // 60 % 2), 120))),
@@ -163,6 +173,8 @@ NORMALLY: Final[dict[str, tuple[list[Stated], list[Stated]]]] = {  # by rule: wh
     "poll-slowed": (_during(MASTER, DEVICE, 3.0), []),
     "poll-bursts": (_during(MASTER, DEVICE, 1.0), []),
     "even-talker": (polls(LATER) + [poll(minute, "10.10.1.66", DEVICE, 1.0) | {"ot.interval.deviation": 0.9} for minute in LATER[:8]], []),
+    "reports-fewer": (polls(LATER) + reports(LATER[:8]) + reports(LATER[8:], (3,)), []),
+    "exchange-stopped": (polls(LATER) + reports(LATER[:8]) + reports(LATER[8:], (1, 0, 0)), []),
     "setpoint-outside": ([wrote(USUAL + 4, 15.0)], []),
     "setpoint-creeps": ([wrote(USUAL + 2 * turn, 10.0 + turn * 0.4) for turn in range(7)], []),
     "value-outside": ([], [point(USUAL + 1, 45.0, 56.0)]),

@@ -12,6 +12,7 @@ from detectors.baseline.habits import Baseline, order, ordered
 from detectors.baseline.levels import POINTS, ROWS, Levels
 from detectors.baseline.orders import COLUMNS as ORDERS
 from detectors.baseline.orders import Orders
+from detectors.baseline.paces import Pace, Paces, Pair, unwatched
 from detectors.baseline.rhythms import COLUMNS as RHYTHMS
 from detectors.baseline.rhythms import Rhythms
 
@@ -33,6 +34,7 @@ class Learned:
     rhythms: Rhythms = field(default_factory=Rhythms)
     levels: Levels = field(default_factory=Levels)
     orders: Orders = field(default_factory=Orders)
+    paces: Paces = field(default_factory=Paces)
 
     @property
     def empty(self) -> bool:
@@ -40,9 +42,14 @@ class Learned:
         return not (self.habits.habits or self.levels.known or self.orders.known)
 
     @property
+    def held(self) -> dict[Pair, Pace]:
+        """How many reports come at the least, where no rhythm tells it."""
+        return unwatched(self.paces.known, self.rhythms.known)
+
+    @property
     def shed(self) -> dict[str, int]:
         """What found no room, by its kind."""
-        return {"habits": self.habits.shed, "rhythms": self.rhythms.shed, "values": self.levels.shed, "orders": self.orders.shed}
+        return {"habits": self.habits.shed, "rhythms": self.rhythms.shed + self.paces.shed, "values": self.levels.shed, "orders": self.orders.shed}
 
     @property
     def version(self) -> str:
@@ -50,6 +57,7 @@ class Learned:
         told = [
             [[*key, habit.access, habit.spans, habit.names] for key, habit in ordered(self.habits)],
             [[*key, *asdict(rhythm).values()] for key, rhythm in sorted(self.rhythms.known.items(), key=lambda each: order(each[0]))],
+            [[*pair, *pace] for pair, pace in sorted(self.held.items())],
             [[*place, *asdict(level).values()] for place, level in sorted(self.levels.known.items(), key=lambda each: order(each[0]))],
             [[*one, *other, *each] for (one, other), each in sorted(self.levels.follows.items(), key=lambda each: order(each[0][0] + each[0][1]))],
             [[*place, *word] for place, word in sorted(self.levels.words.known.items(), key=lambda each: order(each[0]))],
@@ -61,6 +69,7 @@ class Learned:
         """All of this is normal."""
         self.habits.learn(activities)
         self.rhythms.learn(activities)
+        self.paces.learn(activities)
         self.levels.learn(points, activities)
         self.orders.learn(activities)
 
@@ -70,6 +79,7 @@ class Learned:
 
         made = novelty.Novelty({}), timing.Timing({}), value.Value({}), sequence.Sequence({})
         made[0].baseline, made[1].rhythms, made[2].levels, made[3].orders = self.habits, self.rhythms, self.levels, self.orders
+        made[1].paces = self.paces
         return {each.name: each.state() for each in made}
 
 
@@ -83,4 +93,4 @@ def kept(state: Callable[[str], bytes | None]) -> Learned:
             each.restore(state(each.name) or b"")
         except ValueError:
             raise ValueError(each.name) from None
-    return Learned(made[0].baseline, made[1].rhythms, made[2].levels, made[3].orders)
+    return Learned(made[0].baseline, made[1].rhythms, made[2].levels, made[3].orders, made[1].paces)

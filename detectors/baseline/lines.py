@@ -110,7 +110,7 @@ class Steady:
     """
 
     def __init__(self, known: Mapping[Key, Rhythm]) -> None:
-        chosen = sorted(known.items(), key=lambda each: not _even(each[1]))
+        chosen = sorted(known.items(), key=lambda each: not even(each[1]))
         self.keys = [key for key, _ in chosen]
         self.rhythms = [each for _, each in chosen]
         self.numbers = {key: number for number, key in enumerate(self.keys)}
@@ -119,7 +119,7 @@ class Steady:
             np.array([getattr(each, name) for _, each in chosen], float) for name in ("usual", "low", "high", "longest")
         )
         self.reports = np.array([key.effect in REPORTS for key in self.keys], bool)
-        self.watched = np.array([_even(each) for each in self.rhythms], bool)
+        self.watched = np.array([even(each) for each in self.rhythms], bool)
         self.tests = np.array([key.effect == TEST for key in self.keys], bool)
         paced = self.watched & ~self.tests
         self.slow, self.fast = np.where(paced, np.maximum(SLOW * self.usual, 1.5 * self.high), np.inf), np.where(paced, self.low / FAST, 0.0)
@@ -128,7 +128,7 @@ class Steady:
         self.pollers: Any = np.array([key.destination if key.effect in REPORTS else key.source for key in self.keys], object)
 
 
-def _even(rhythm: Rhythm) -> bool:
+def even(rhythm: Rhythm) -> bool:
     """Is it worth watching?"""
     return rhythm.seen >= SEEN and rhythm.usual <= SLOWEST and rhythm.high <= EVEN * rhythm.usual
 

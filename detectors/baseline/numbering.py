@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.int64]
 
 compute: Any = pyarrow.compute  # the stubs of Arrow's kernels are partial
+FEW: Final = 64  # rows, as a sensor gives them every second: for so few Arrow's own encoding costs more than it saves
 LARGEST: Final = 1 << 40  # of a number that stands for several columns, before it is made small again
 
 
 class Encoded:
     """Columns of one table, each as its words and which of them each row has. One detector after the other asks for the same ones."""
 
-    latest: Encoded | None = None
+    latest: tuple[Encoded, ...] = ()
 
     def __init__(self, rows: Any) -> None:
         self._rows = ref(rows)
@@ -30,18 +31,26 @@ class Encoded:
 
     @classmethod
     def of(cls, rows: Any) -> Encoded:
-        """The columns of this table; only those of the table asked for last are kept."""
-        known = cls.latest
-        if known is None or known._rows() is not rows:
-            known = cls.latest = cls(rows)
-        return known
+        """The columns of this table; those of the two that were first asked for last are kept, which are the activities and the points of one batch."""
+        for known in cls.latest:
+            if known._rows() is rows:
+                return known
+        made = cls(rows)
+        cls.latest = (*cls.latest[-1:], made)
+        return made
 
     def column(self, name: str) -> tuple[list[Any], Any]:
         """Words, and the number of each row's."""
         if name not in self._columns:
-            column: Any = self._rows()
-            encoded = column[name].combine_chunks().dictionary_encode("encode")
-            self._columns[name] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+            table: Any = self._rows()
+            column = table[name]
+            if len(column) <= FEW:
+                words: dict[Any, int] = {}
+                places = [words.setdefault(word, len(words)) for word in column.to_pylist()]
+                self._columns[name] = list(words), np.array(places, np.int64)
+            else:
+                encoded = column.combine_chunks().dictionary_encode("encode")
+                self._columns[name] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
         return self._columns[name]
 
 

@@ -14,14 +14,17 @@ words:
 - {of: 10.0.0.9, protocol: modbus, unit: 1, space: holding_register, object: 107, kind: float, swapped: false}
 orders:
 - {from: 10.0.0.5, to: 10.0.0.9, protocol: dnp3, does: output.operate, after: {output.select: 12}}
+paces:
+- {of: 10.0.0.9, to: 10.0.0.5, protocol: iec104, what: reports, least: {5: 8, 8: 17, 12: 32, 20: 60, 30: 97, 45: 157}, minutes: 1440}
 shed: {habits: 0, rhythms: 0, values: 0, orders: 0}
 
 `every` is the median of seconds between two, `between` most of them, `longest` the longest pause, in so many `minutes`; `values` are different ones, one
 after the other, `step` the most that it moved in a minute, `still` the minutes that it stood at most, `returns` is false of what went one way; `settled` is
 where its medians over ten minutes were, `spread` their deviation, `tens` how many, `wanders` how far its mean of a day is from that of the day before;
 `signed` is true of a register whose values from 32768 on are below zero. A process value `follows` its set point between `low` and `high`, `worst` is the
-farthest that it lay from it. Two registers of 16 bits from `object` on are one number, `words`, a `float` or a `whole` one; `swapped`: the low word first.
-`shed` is what found no room.
+farthest that it lay from it. Two registers of 16 bits from `object` on are one number, `words`, a `float` or a `whole` one; `swapped`: the low word first. Of
+`reports` of a host to another one, or of `anything` between the two, there were never fewer than `least` in so many minutes, by the number of minutes. `shed`
+is what found no room.
 """
 
 from __future__ import annotations
@@ -40,6 +43,9 @@ from detectors.baseline.levels import MOST as MOST_POINTS
 from detectors.baseline.levels import Level, Levels
 from detectors.baseline.orders import BEGIN, Orders, Talk
 from detectors.baseline.orders import MOST as MOST_TALKS
+from detectors.baseline.paces import MOST as MOST_PACES
+from detectors.baseline.paces import SPANS, WHAT, Pace, Paces
+from detectors.baseline.paces import Pair as Talking
 from detectors.baseline.places import Place
 from detectors.baseline.rhythms import Rhythm, Rhythms
 from detectors.baseline.words import KINDS, Word, beside
@@ -53,7 +59,7 @@ if TYPE_CHECKING:
 
 FORM: Final = 1
 LARGEST: Final = 64 << 20  # octets
-PARTS: Final = ("baseline", "habits", "values", "follows", "words", "orders", "shed")
+PARTS: Final = ("baseline", "habits", "values", "follows", "words", "orders", "paces", "shed")
 RHYTHM: Final = ("every", "between", "longest", "minutes")
 POINT: Final = ("of", "protocol", "unit", "space", "object", "name")
 KEYS: Final = {
@@ -62,11 +68,12 @@ KEYS: Final = {
     "follows": (*POINT, "setpoint", "low", "high", "worst"),
     "setpoint": ("unit", "space", "object", "name"),
     "words": (*POINT, "kind", "swapped"),
-    "orders": ("from", "to", "protocol", "does", "after"),
+    "orders": ("from", "to", "protocol", "does", "after"), "paces": ("of", "to", "protocol", "what", "least", "minutes"),
 }  # fmt: skip
 NEEDED: Final = {
     "habits": ("from", "to", "protocol", "does"), "values": ("of", "protocol", "low", "high"), "words": ("of", "protocol", "object", "kind"),
     "follows": ("of", "protocol", "setpoint", "low", "high", "worst"), "setpoint": (), "orders": KEYS["orders"],
+    "paces": KEYS["paces"],
 }  # fmt: skip
 DEEPEST: Final = 4
 USUAL_MINUTES: Final = 1440  # where a file tells `every` alone
@@ -89,7 +96,7 @@ def written(learned: Learned) -> str:
 
 
 def lines(learned: Learned) -> list[tuple[str, dict[str, Any]]]:
-    """(habits, values, follows, words or orders, the line) of all that was learned, in an order that does not depend on how."""
+    """(habits, values, follows, words, orders or paces, the line) of all that was learned, in an order that does not depend on how."""
     rhythms = learned.rhythms.known
     return [
         *(("habits", _habit(key, habit, rhythms.get(key))) for key, habit in ordered(learned.habits)),
@@ -97,6 +104,7 @@ def lines(learned: Learned) -> list[tuple[str, dict[str, Any]]]:
         *(("follows", _follow(*pair, each)) for pair, each in sorted(learned.levels.follows.items(), key=lambda each: order(each[0][0] + each[0][1]))),
         *(("words", _word(place, word)) for place, word in sorted(learned.levels.words.known.items(), key=lambda each: order(each[0]))),
         *(("orders", _order(talk, effect, before)) for talk, known in sorted(learned.orders.known.items()) for effect, before in sorted(known.items())),
+        *(("paces", _pace(pair, pace)) for pair, pace in sorted(learned.held.items())),
     ]
 
 
@@ -137,6 +145,11 @@ def _point(place: Place) -> dict[str, Any]:
 
 def _order(talk: Talk, effect: str, before: Mapping[str, int]) -> dict[str, Any]:
     return {"from": talk.source, "to": talk.destination, "protocol": talk.protocol, "does": effect, "after": dict(sorted(before.items()))}
+
+
+def _pace(pair: Talking, pace: Pace) -> dict[str, Any]:
+    least = {str(span): count for span, count in zip(SPANS, pace.least, strict=True) if count}
+    return {"of": pair.device, "to": pair.host, "protocol": pair.protocol, "what": pair.what, "least": least, "minutes": pace.minutes}
 
 
 def objects(habit: Habit) -> str:
@@ -216,8 +229,14 @@ class _Read:
                 raise self._wrong(node, "twice")
             self._once(node, place, words)
             words[place] = word
+        paces = dict[Talking, Pace]()
+        for node in self._nodes(parts, "paces", MOST_PACES):
+            talking, pace = self._pace(node)
+            self._once(node, talking, paces)
+            paces[talking] = pace
         told = [shed.get(name, 0) for name in ("habits", "rhythms", "values", "orders")]
-        return Learned(Baseline(habits, told[0]), Rhythms(rhythms, told[1]), Levels(levels, told[2], follows, words), Orders(orders, told[3]))
+        known = Rhythms(rhythms, told[1]), Levels(levels, told[2], follows, words), Orders(orders, told[3]), Paces(paces)
+        return Learned(Baseline(habits, told[0]), *known)
 
     def _nodes(self, parts: Mapping[str, Any], name: str, most: int) -> Iterator[Any]:
         nodes = cast("list[Any]", parts[name].value) if name in parts else []
@@ -319,6 +338,15 @@ class _Read:
                 raise self._wrong(value, "effect", name)
             before[name] = self._whole(value, name) or 0
         return Talk(*(self._text(parts[name], name) for name in ("from", "to", "protocol"))), str(parts["does"].value), before
+
+    def _pace(self, node: Any) -> tuple[Talking, Pace]:
+        parts = self._entry(node, "paces")
+        least = {name: self._whole(value, name) or 0 for name, value in self._map(parts["least"]).items()}
+        what = self._text(parts["what"], "what")
+        if what not in WHAT or not least.keys() <= {str(span) for span in SPANS}:
+            raise self._wrong(parts["what" if what not in WHAT else "least"], "text", "what" if what not in WHAT else "least")
+        device, host, protocol = (self._text(parts[name], name) for name in ("of", "to", "protocol"))
+        return Talking(device, host, protocol, what), Pace(tuple(least.get(str(span), 0) for span in SPANS), self._whole(parts["minutes"], "minutes") or 0)
 
     def _known(self, node: Any) -> None:
         if self._text(node, "does") not in _ACCESS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from detectors.baseline.habits import CHANGING, order, ordered
 from detectors.baseline.orders import BEGIN
+from detectors.baseline.paces import SPANS
 from detectors.phrases import deed, number, thing
 from records.measures import difference
 from records.wording import say
@@ -38,6 +39,10 @@ def sentences(learned: Learned, language: str) -> Iterator[str]:
         yield say("baseline.follows", language, **_point(place, language), **words)
     for place in sorted(learned.levels.words.known, key=order):
         yield say("baseline.word", language, **_point(place, language))
+    for pair, pace in sorted(learned.held.items()):
+        number_of = next(each for each, few in enumerate(pace.too_few(pair.what)) if few >= 0)
+        words = {"least": pace.least[number_of], "span": difference(SPANS[number_of] * 60, language)}
+        yield say(f"baseline.pace.{pair.what}", language, device=pair.device, host=pair.host, protocol=pair.protocol, **words)
     for talk, known in sorted(learned.orders.known.items()):
         for effect, after in sorted(known.items()):
             always = [(before, count) for before, count in after.items() if before != effect]

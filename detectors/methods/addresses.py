@@ -10,9 +10,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from detectors.baseline.numbering import numbered
 from detectors.gathering import plain
 from detectors.telling import identity
 from records.addresses import is_virtual
@@ -60,6 +62,14 @@ class Claim(NamedTuple):
     asset: str | None
 
 
+class Heard(NamedTuple):
+    """A packet came from an address (by observer, VLAN and address) and a MAC address, the last one then."""
+
+    key: str
+    mac: str
+    end: int
+
+
 @dataclass(slots=True)
 class Sign:
     """One address at one MAC address: when that was first and last so (nanoseconds), its last claim, and the terms of the last finding about it."""
@@ -103,7 +113,7 @@ class Addresses:
             return []
         found: list[Finding] = []
         signs = self._signs(rows, claims)
-        for number, row in enumerate(plain(rows.filter(claims).select(list(COLUMNS)))):
+        for number, row in enumerate(plain(rows.select(list(COLUMNS)).filter(claims))):
             self._hear(signs.get(number, ()))
             found += self._claimed(row)
         self._hear(signs.get(compute.sum(claims).as_py() or 0, ()))
@@ -126,25 +136,28 @@ class Addresses:
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError("not the state of addresses") from error
 
-    def _signs(self, rows: Any, claims: Any) -> dict[int, list[Row]]:
+    def _signs(self, rows: Any, claims: Any) -> dict[int, list[Heard]]:
         """After how many claims of these rows packets came from which addresses: of those that are known by then or claimed here."""
-        wanted = pa.array(sorted({key.rpartition("|")[2] for key in self._known} | set(rows.filter(claims)["ot.object.name"].drop_null().to_pylist())))
-        before = compute.cumulative_sum(claims.cast(pa.int64()))
-        signs: dict[int, list[Row]] = {}
+        claimed = set(rows["ot.object.name"].filter(claims).to_pylist())
+        before, ends = np.cumsum(np.asarray(claims)), compute.fill_null(rows["event.end"].cast(pa.int64()), 0).to_numpy()
+        signs: dict[int, list[Heard]] = {}
         for side in ("source", "destination"):
-            names = ["observer.name", "network.vlan.id", f"{side}.ip", f"{side}.mac", "event.end"]
-            told = rows.select(names).rename_columns([*names[:2], "ip", "mac", "end"]).append_column("before", before)
-            told = told.filter(compute.is_in(told["ip"], wanted.cast(pa.string())))
-            for row in plain(told.group_by(["before", *names[:2], "ip", "mac"], use_threads=False).aggregate([("end", "max")])):
-                signs.setdefault(row["before"], []).append(row)
+            numbers, kinds = numbered(rows, ("observer.name", "network.vlan.id", f"{side}.ip", f"{side}.mac"))
+            keys = [_key({"observer.name": observer, "network.vlan.id": vlan}, address) if address else "" for observer, vlan, address, _ in kinds]
+            wanted = np.array([key in self._known or (kind[2] in claimed and bool(key)) for key, kind in zip(keys, kinds, strict=True)], bool)[numbers]
+            each, of = np.unique(before[wanted] * len(kinds) + numbers[wanted], return_inverse=True)
+            last = np.zeros(len(each), np.int64)
+            np.maximum.at(last, of, ends[wanted])
+            for code, end in zip(each.tolist(), last.tolist(), strict=True):
+                signs.setdefault(code // len(kinds), []).append(Heard(keys[code % len(kinds)], kinds[code % len(kinds)][3] or "", end))
         return signs
 
-    def _hear(self, signs: Iterable[Row]) -> None:
+    def _hear(self, signs: Iterable[Heard]) -> None:
         """Packets from addresses that are known: their holders are still there."""
-        for row in signs:
-            known = self._known.get(_key(row, row["ip"]))
-            if known is not None and (sign := known.macs.get(row["mac"] or "")) is not None:
-                sign.last = max(sign.last, row["end_max"] or 0)
+        for key, mac, end in signs:
+            known = self._known.get(key)
+            if known is not None and (sign := known.macs.get(mac)) is not None:
+                sign.last = max(sign.last, end)
 
     def _claimed(self, row: Row) -> Iterator[Finding]:
         """Somebody says that an address is at its MAC address."""

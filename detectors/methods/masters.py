@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from heapq import merge
 from ipaddress import ip_address
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
+from detectors.baseline.numbering import numbered
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, Notice, Remembering, Witness, among, compute, found, keep, witness, witnesses
 from records.formats import DAY, HOUR, MINUTE
@@ -96,7 +97,8 @@ class Masters(Remembering[Device]):
         if not rows.num_rows:
             return []
         wanted, sights = self._wanted(rows)
-        acts = zip(sorted(wanted), plain(rows.select([*COLUMNS, *EXTRA]).take(pa.array(sorted(wanted), pa.int64()))), strict=True)
+        whole = plain(rows.select([*COLUMNS, *EXTRA]).take(pa.array(sorted(wanted), pa.int64()))) if wanted else []
+        acts = zip(sorted(wanted), whole, strict=True)
         found: list[Finding] = []
         for number, what in merge(acts, sights, key=itemgetter(0)):
             found += self._viewed(what, rows, number) if isinstance(what, Sight) else self._row(what)
@@ -240,9 +242,20 @@ def _each(rows: Any, mask: Any, devices: Collection[str]) -> Iterator[tuple[str,
 
 def _pairs(rows: Any, mask: Any) -> list[tuple[str, str, int, int, int]]:
     """(device, host, first row, earliest and latest nanoseconds) of each pair among these rows."""
-    numbered = rows.select([*ENDS_OF, "event.start"]).append_column("number", [np.arange(rows.num_rows)]).filter(mask)
-    each = numbered.group_by(list(ENDS_OF), use_threads=False).aggregate([("number", "min"), ("event.start", "min"), ("event.start", "max")])
-    return [(*_device(row), row["number_min"], row["event.start_min"], row["event.start_max"]) for row in plain(each)]
+    some = np.flatnonzero(np.asarray(mask))
+    if not len(some):
+        return []
+    numbers, kinds = numbered(rows, ENDS_OF)
+    starts: Any = rows["event.start"].cast(pa.int64()).to_numpy()[some]
+    which: Any
+    firsts: Any
+    which, firsts, of = np.unique(numbers[some], return_index=True, return_inverse=True)
+    earliest, latest = np.full(len(which), NEVER), np.zeros(len(which), np.int64)
+    np.minimum.at(earliest, of, starts)
+    np.maximum.at(latest, of, starts)
+    pairs: list[tuple[str, str]] = [_device(dict(zip(ENDS_OF, kinds[kind], strict=True))) for kind in cast("list[int]", which.tolist())]
+    told = zip(pairs, some[firsts].tolist(), earliest.tolist(), latest.tolist(), strict=True)
+    return [(*pair, first, start, last) for pair, first, start, last in told]
 
 
 def _device(row: Row) -> tuple[str, str]:

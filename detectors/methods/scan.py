@@ -86,9 +86,12 @@ class Scan(Remembering[Tried]):
         rows: Any = batch.activities
         if not rows.num_rows:
             return []
-        few = rows.filter(_tried(rows))
+        tried = _tried(rows)
+        if not compute.any(tried).as_py():
+            return []
+        few = rows.select([*COLUMNS, *EXTRA]).filter(tried)
         few = few.filter(pa.array([not self._settled(row) for row in few.select(list(OF_THINGS)).to_pylist()], pa.bool_()))
-        return [finding for row in plain(few.select([*COLUMNS, *EXTRA])) for finding in self._row(row)] if few.num_rows else []
+        return [finding for row in plain(few) for finding in self._row(row)]
 
     def _revived(self, told: Any) -> Tried:
         return Tried(dict(told["things"]), witnesses(told["witnesses"]), told["told"])

@@ -1,4 +1,5 @@
-"""How often things come, against what was learned: a poll that slows, stops or bursts, a device that nobody hears any more, and an even talker that is new.
+"""How often things come, against what was learned: a poll that slows, stops or bursts, a device that nobody hears any more or that reports less than ever,
+and an even talker that is new.
 
 Silence is told by the minute, from other traffic of the same sensor: time in which a sensor gave nothing at all, or nothing of what recurs, does not count.
 Without a baseline it says nothing. What it judges teaches it nothing.
@@ -18,6 +19,7 @@ import pyarrow as pa
 from detectors.baseline.habits import Key
 from detectors.baseline.lines import FOREIGN, LEAST_BURST, LOST, UNSTEADY, Came, Line, Steady, calm
 from detectors.baseline.numbering import numbered
+from detectors.baseline.paces import SPANS, Fewer, Held, Pace, Paces, Pair, unwatched
 from detectors.baseline.rhythms import COMMON, REPORTS, SEPARATOR, Rhythm, Rhythms, recurring
 from detectors.gathering import plain
 from detectors.noticing import COLUMNS, MOST_WITNESSES, Notice, Witness, found, witness
@@ -53,18 +55,20 @@ AGAIN: Final = HOUR  # until so long after a finding the same is not told again
 MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 TERMS: Final = {
     "view-lost": {"device": 35.0}, "poll-stopped": {"poll": 25.0}, "poll-slowed": {"slower": 25.0}, "poll-bursts": {"faster": 25.0},
-    "even-talker": {"even": 30.0},
+    "even-talker": {"even": 30.0}, "reports-fewer": {"fewer": 25.0}, "exchange-stopped": {"nothing": 30.0},
 }  # fmt: skip
 LASTS: Final = 15.0  # a silence that lasts
+NONE: Final = 10.0  # no report at all
 MUCH: Final = 3.0  # for each time that it is slower or faster …
 MOST_MUCH: Final = 15.0  # … at most so much
 TECHNIQUES: Final = {
     "view-lost": ("T0829", "T0815"), "poll-stopped": ("T0829", "T0815"), "poll-slowed": ("T0829", "T0815"), "poll-bursts": ("T0814", "T0806"),
-    "even-talker": ("T0848", "T0869", "T0802"),
+    "even-talker": ("T0848", "T0869", "T0802"), "reports-fewer": ("T0829", "T0815", "T0804"), "exchange-stopped": ("T0829", "T0815", "T0804"),
 }  # fmt: skip
 RESPOND: Final = {
     "view-lost": ("reach", "power", "around"), "poll-stopped": ("host", "reach", "around"), "poll-slowed": ("host", "load", "around"),
     "poll-bursts": ("host", "load", "around"), "even-talker": ("who", "plan", "around"),
+    "reports-fewer": ("host", "load", "around"), "exchange-stopped": ("reach", "power", "around"),
 }  # fmt: skip
 
 
@@ -82,7 +86,9 @@ class Timing:
         self._files = files
         self.forgotten = 0
         self.rhythms = Rhythms()
+        self.paces = Paces()
         self._steady: Steady | None = None
+        self._held: Held | None = None
         self._places: dict[tuple[Any, ...], int] = {}  # by what rows have in common: the number of their habit, UNSTEADY or FOREIGN
         self._lines: dict[str, Line] = {}
         self._even: dict[str, list[int]] = {}  # by pair that has no rhythm: its last even minute, and how many in a row
@@ -93,7 +99,8 @@ class Timing:
         """How often these activities came is usual."""
         if batch.activities.num_rows:
             self.rhythms.learn(batch.activities)
-            self._steady = None
+            self.paces.learn(batch.activities)
+            self._steady = self._held = None
 
     def judge(self, batch: Batch) -> list[Finding]:
         """The findings of activities, in the order of the rows that show them."""
@@ -108,8 +115,10 @@ class Timing:
         if not known:
             return b""
         learned = [[*key, each.usual, each.low, each.high, each.longest, each.seen] for key, each in known.items()]
+        held = self._pacing()
+        paces = {"paces": [[*pair, *pace] for pair, pace in zip(held.pairs, held.paces, strict=True)], "unpaced": self.paces.shed, "held": held.state()}
         heard = {"lines": {name: line.kept() for name, line in self._lines.items()}, "even": self._even, "told": self._told, "names": self._names}
-        return json.dumps({"timing": FORM, "known": learned, "shed": self.rhythms.shed, **heard}).encode()
+        return json.dumps({"timing": FORM, "known": learned, "shed": self.rhythms.shed, **paces, **heard}).encode()
 
     def restore(self, state: bytes) -> None:
         """Take up where `state` left off. Raises ValueError for what is no state of this detector."""
@@ -118,7 +127,9 @@ class Timing:
             if cast("Row", said)["timing"] != FORM:
                 raise ValueError("not the state of timing")
             self.rhythms = Rhythms({Key(*each[:6]): Rhythm(*each[6:]) for each in said["known"]}, int(said["shed"]))
-            self._steady = None
+            self.paces = Paces({Pair(*each[:4]): Pace(tuple(each[4]), each[5]) for each in said.get("paces", [])}, int(said.get("unpaced", 0)))
+            self._steady = self._held = None
+            self._pacing().revive(said.get("held", {}))
             self._lines = {name: Line(len(self._known().keys)) for name in said["lines"]}
             for name, line in self._lines.items():
                 line.revive(said["lines"][name])
@@ -131,6 +142,11 @@ class Timing:
             self._steady = Steady(self.rhythms.known)
             self._lines, self._places = {}, {}
         return self._steady
+
+    def _pacing(self) -> Held:
+        if self._held is None:
+            self._held = Held(unwatched(self.paces.known, self.rhythms.known))
+        return self._held
 
     def _heard(self, rows: Any, steady: Steady) -> Iterator[Finding]:
         """Rows, one observer's after the other's."""
@@ -154,6 +170,8 @@ class Timing:
             for first, last in pairwise([0, *(np.flatnonzero(np.diff(heard)) + 1).tolist(), len(which)]):
                 line = self._line(observers[int(numbers[which[first]])], len(steady.keys))
                 told += list(self._listen(line, where[which[first:last]], came.some(slice(first, last)), steady, (rows, which[first:last])))
+        for fewer in self._pacing().judge(rows, numbers, [kind[: len(COMMON) + 1] for kind in kinds]):
+            told += [(fewer.shown, finding) for finding in self._rarely(fewer, Shown(rows, fewer.shown))]
         yield from (finding for _, finding in sorted(told, key=lambda each: each[0]))
 
     def _place(self, kind: tuple[Any, ...], steady: Steady) -> int:
@@ -274,6 +292,22 @@ class Timing:
         seen = [*seen, shown.witness] if rule in ("view-lost", "poll-stopped") else seen
         notice = Notice(rule, row, seen, {**TERMS[rule], **more}, techniques, RESPOND[rule], values, (shown.witness.activity,))
         return replace(found(self.name, self._files, notice, _say), effects=(key.effect,))
+
+    def _rarely(self, fewer: Fewer, shown: Shown) -> Iterator[Finding]:
+        """Fewer reports than ever, or nothing at all."""
+        device, host, protocol, what = fewer.pair
+        rule, last = "reports-fewer" if what == "reports" else "exchange-stopped", Witness(*fewer.last)
+        if not self._news(f"{rule}|{SEPARATOR.join((fewer.observer, device, host, protocol))}", shown.witness.start, AGAIN):
+            return
+        key, least = Key(device, host, protocol, last.effect, None, None), fewer.pace.least[fewer.span]
+        words = {"device": self._called(device), "poller": self._called(host), "least": least, "came": fewer.came, "minutes": fewer.pace.minutes}
+
+        def values(language: str) -> dict[str, object]:
+            return {**words, "span": difference(SPANS[fewer.span] * 60, language), "deed": deed(key.effect, language)}
+
+        terms = {**TERMS[rule], **({} if fewer.came or what != "reports" else {"none": NONE})}
+        notice = Notice(rule, self._row(key, last, shown), [last, shown.witness], terms, TECHNIQUES[rule], RESPOND[rule], values, (shown.witness.activity,))
+        yield replace(found(self.name, self._files, notice, _say), effects=(key.effect,))
 
     def _talk(self, key: Key, minute: int, shown: Shown) -> Iterator[Finding]:
         """A row of two that have no rhythm together: do they talk evenly?"""

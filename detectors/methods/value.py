@@ -181,10 +181,10 @@ class Value:
             raise ValueError("not the state of value") from error
 
     def _writes(self, rows: Any) -> Iterator[Finding]:
-        few = rows.filter(compute.and_(among(rows, "ot.effect", WRITES), compute.is_valid(rows["ot.value"])))
-        if not few.num_rows:
+        writes = compute.and_(among(rows, "ot.effect", WRITES), compute.is_valid(rows["ot.value"]))
+        if not compute.any(writes).as_py():
             return
-        for row in plain(few.select([*COLUMNS, "ot.value", *TAG])):
+        for row in plain(rows.select([*COLUMNS, "ot.value", *TAG]).filter(writes)):
             place = place_of(*(row[name] for name in WHERE))
             level = self.levels.known.get(place) if place else None
             if place is None or level is None or place in self.levels.words.halves or row["event.outcome"] == "failure":

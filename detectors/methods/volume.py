@@ -62,8 +62,8 @@ class Volume(Remembering[Asked]):
         rows: Any = batch.activities
         if not rows.num_rows:
             return []
-        few = rows.filter(compute.or_(_named(rows), self._blocks(rows)))
-        return [finding for row in plain(few.select(list(COLUMNS))) for finding in self._row(row)] if few.num_rows else []
+        wanted = compute.or_(_named(rows), self._blocks(rows))
+        return [finding for row in plain(rows.select(list(COLUMNS)).filter(wanted)) for finding in self._row(row)] if compute.any(wanted).as_py() else []
 
     def _revived(self, told: Any) -> Asked:
         return Asked(dict(told["names"]), witnesses(told["witnesses"]), told["told"])
@@ -72,7 +72,7 @@ class Volume(Remembering[Asked]):
         """Blocks that are written, and those reads that may be of one."""
         large = compute.fill_null(compute.greater_equal(compute.subtract(rows["ot.object.last"], rows["ot.object.first"]), BLOCK - 1), False)
         writes = compute.and_(large, among(rows, "ot.effect", ("value.write",)))
-        boxes = {key.split("|")[2] for key in self._known if key.startswith("box|")} | set(rows.filter(writes)["destination.ip"].drop_null().to_pylist())
+        boxes = {key.split("|")[2] for key in self._known if key.startswith("box|")} | set(rows["destination.ip"].filter(writes).drop_null().to_pylist())
         if not boxes:
             return writes
         reads = compute.and_(large, compute.and_(among(rows, "ot.effect", ("value.read",)), among(rows, "event.outcome", ("success",))))
