@@ -9,10 +9,12 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -391,3 +393,23 @@ def test_what_scapy_cannot_listen_to_is_said() -> None:
         _, told = process.communicate(timeout=60)
     assert (process.returncode, json.loads(told)["error"]) == (1, "live.missing")
     assert "in0" in json.loads(told)["values"]["known"]
+
+
+def test_a_sniffer_that_ends_each_time_is_started_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it dies of may be what it hears: it would be started once a second for months."""
+    starts: list[float] = []
+
+    def started_and_gone(_self: doors.Sniffed) -> subprocess.Popen[bytes]:
+        starts.append(time.monotonic())
+        return subprocess.Popen(["true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    monkeypatch.setattr(doors.Sniffed, "_started", started_and_gone)
+    monkeypatch.setattr(doors, "FIRST_S", 0.05)
+    monkeypatch.setattr(doors, "LONGEST_S", 0.4)
+    taker = feeds.Feeds([doors.Sniffed("lo", "")])
+    time.sleep(1.2)
+    taker.stop()
+    taker.close()
+    waits = [after - before for before, after in pairwise(starts)]
+    assert 3 <= len(waits) <= 6
+    assert waits[2] > 0.15, waits

@@ -169,3 +169,21 @@ def test_a_block_is_given_back_once_by_whoever_goes_on() -> None:
         rings.release()
         assert status[0] & USER, "what is in it now has not been read"
     rings.close()
+
+
+@pytest.mark.netns
+def test_an_interface_that_vanishes_and_returns_is_shared_again(tmp_path: Path) -> None:
+    file = tmp_path / "told.pcapng"
+    with wires() as wire, file.open("wb") as out, started(listening(wire, "--processes", "2"), INTERPRETED, out) as process:
+        said(process, "ready")
+        wire.send(DEMO)
+        wire.vanish()  # at once: what lies in its rings is read all the same
+        said(process, "gone", "in0")
+        wire.appear()
+        said(process, "back", "in0")
+        assert len(readers(process)) == 2
+        wire.send(DEMO)
+        packets, counted = told(process, file)
+    assert counted == {"packets": 2 * 2692, "dropped": 0}
+    assert len(packets) == 2 * 2692
+    assert packets == sorted(packets, key=lambda packet: packet.time)

@@ -82,9 +82,9 @@ def _config(name: str, what: int, config: bytes) -> bytes | None:
 
 def _ask(name: str, what: int, told: bytes) -> bytes | None:
     held = array.array("B", told)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             fcntl.ioctl(control, what, struct.pack("16sP16x", name.encode()[:15], held.buffer_info()[0]))
-        except OSError:
-            return None
+    except OSError:  # no such interface, no answer, or no socket of this kind is allowed
+        return None
     return held.tobytes()

@@ -293,18 +293,29 @@ class Sniffed:
 
     def run(self, taker: Taker) -> None:
         """See `Door`."""
+        wait = FIRST_S / 2
         while not taker.stopped.is_set():
-            process = self._process
+            process, began = self._process, time.monotonic()
             taker.take_in(self.name, cast("BinaryIO", process.stdout), process.terminate)
             self.close()
             if taker.stopped.is_set():
                 return
             taker.say(gone=self.name)
-            while not taker.stopped.wait(FIRST_S):
-                with suppress(InputError, UsageError):  # not there yet
+            wait = FIRST_S if time.monotonic() - began > LONGEST_S else min(2 * wait, LONGEST_S)  # one that ends soon each time is not started all the time
+            while not taker.stopped.wait(wait if self._is_there() else FIRST_S):
+                if not self._is_there():
+                    continue
+                with suppress(InputError, UsageError):  # not ready yet
                     self._process = self._started()
                     taker.say(back=self.name)
                     break
+                wait = min(2 * wait, LONGEST_S)
+
+    def _is_there(self) -> bool:
+        try:
+            return socket.if_nametoindex(self.name) > 0
+        except OSError:
+            return False
 
     def _started(self) -> subprocess.Popen[bytes]:
         """It listens. Raises what keeps it from that."""

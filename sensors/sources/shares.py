@@ -132,7 +132,12 @@ class Shares:
         asked, asks = os.pipe()
         number = self._shares.index(share)
         free = bytes(set(range(SLOTS)) - {slot for slot, _ in share.slots})
-        share.process = os.fork()
+        try:
+            share.process = os.fork()
+        except OSError:  # no memory for it, or too many processes
+            for each in (told, tells, asked, asks):
+                os.close(each)
+            raise
         if share.process == 0:
             for other in self._all:
                 if other is not share.rings:
@@ -182,12 +187,14 @@ class Shares:
         number, now = self._shares.index(share) + 1, time.monotonic()
         if now - share.since > WELL_S:
             share.wait = 0.0
+        ended: dict[str, object] = {"status": os.waitstatus_to_exitcode(status)}
         if share.wait == 0.0:
             share.wait = FIRST_S
-            self._said.append({"fell": number, "status": os.waitstatus_to_exitcode(status)})
-            self._start(share)
-            return
-        self._said.append({"failed": number, "status": os.waitstatus_to_exitcode(status), "lost": share.rings.lose(), "seconds": round(share.wait)})
+            with suppress(OSError):
+                self._start(share)
+                self._said.append({"fell": number} | ended)
+                return
+        self._said.append({"failed": number} | ended | {"lost": share.rings.lose(), "seconds": round(share.wait)})
         share.due, share.wait = now + share.wait, min(2 * share.wait, LONGEST_S)
 
     def _load(self) -> None:
@@ -248,7 +255,7 @@ class Shares:
                 said = [share.rings.look() for share in listening]
                 self._said += said[0]
                 for share in listening:
-                    self._start(share)
+                    self._is_started(share)
         for number, share in enumerate(self._shares, 1):
             if time.monotonic() >= share.due and not self._stopped:
                 self._return(number, share)
@@ -259,13 +266,18 @@ class Shares:
         """One that ended again and again begins anew, with what comes from now on."""
         share.rings.look()
         share.settled = 0
+        if self._is_started(share):
+            self._said.append({"returned": number})
+
+    def _is_started(self, share: Share) -> bool:
+        """Have it read on; where no process can be had, later, and the others have its share until then."""
         try:
             self._start(share)
-        except OSError:  # no memory for it, for one
-            share.due = time.monotonic() + share.wait
+        except OSError:
             share.rings.lose()
-            return
-        self._said.append({"returned": number})
+            share.due = time.monotonic() + max(share.wait, FIRST_S)
+            return False
+        return True
 
     def _tell_to_end(self, share: Share) -> None:
         if not share.ending:
@@ -290,6 +302,8 @@ class Shares:
         for share in self._shares:
             if share.process:
                 self._tell_to_end(share)
+            else:  # nobody reads any more what is there
+                share.rings.lose()
 
     def close(self) -> None:
         """Stop listening."""
