@@ -9,8 +9,9 @@ from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
 from records.assets import changes_of
 from records.claims import CONTESTED
-from records.facts import ADDRESS
-from records.wording import role_words, say_or
+from records.facts import ADDRESS, MOST_TEXT, is_cut
+from records.wording import role_words, say_or, source_words
+from sensors.statements import is_group
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,6 +33,7 @@ def show_asset(screen: Screen, asset: Asset, disagreements: list[Disagreement], 
         indented(Text(clean(" · ".join(filter(None, facts))), "dim")),
         section(screen.say("cli.asset.facts"), screen.say("cli.asset.believed")),
         indented(_facts(screen, asset.facts)),
+        *_cut(screen, asset.facts),
         *_changes(screen, asset),
         *_conflicts(screen, asset),
         *_listed(screen, disagreements),
@@ -47,9 +49,17 @@ def _facts(screen: Screen, facts: tuple[Fact, ...]) -> RenderableType:
     for fact in sorted(facts, key=lambda each: (each.name != ADDRESS, each.name, -each.confidence, -each.last, each.value)):
         value = role_words(fact.value, screen.language) if fact.name == "role" else fact.value
         name = say_or(f"fact.{fact.name}", screen.language, fact.name) if fact.name != before else ""
-        told.add_row(*(clean(cell) for cell in (name, value, fact.source, fact.confidence, span(fact.first, fact.last, screen.language))))
+        cells = name, value, source_words(fact.source, screen.language), fact.confidence, span(fact.first, fact.last, screen.language)
+        told.add_row(*map(clean, cells))
         before = fact.name
     return told
+
+
+def _cut(screen: Screen, facts: tuple[Fact, ...]) -> list[RenderableType]:
+    """That values are not whole, where some are not."""
+    from rich.text import Text
+
+    return [indented(Text(screen.say("cli.asset.cut", most=MOST_TEXT), "dim"))] if any(is_cut(fact.value) for fact in facts) else []
 
 
 def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
@@ -76,6 +86,10 @@ def _listed(screen: Screen, disagreements: list[Disagreement]) -> list[Renderabl
     return [section(screen.say("cli.asset.listed")), *lines] if lines else []
 
 
+def _called(screen: Screen, peer: str | None) -> str:
+    return screen.say("detectors.phrase.everybody") if peer and is_group(peer) else peer or "–"
+
+
 def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
     if not talks:
         return []
@@ -84,7 +98,7 @@ def _talks(screen: Screen, talks: list[dict[str, Any]]) -> list[RenderableType]:
     told = grid(4, numbers=(3,))
     for each in talks:
         told_only = each["access"] == "report" or answers_nothing(each["protocol"])
-        way = screen.say(f"cli.asset.{each['direction']}{'_told' if told_only else ''}", peer=each["peer"] or "–")
+        way = screen.say(f"cli.asset.{each['direction']}{'_told' if told_only else ''}", peer=_called(screen, each["peer"]))
         access = say_or(f"access.{each['access']}", screen.language, each["access"] or "")
         told.add_row(*(clean(cell) for cell in (way, each["protocol"], access, f"{each['count']:,}")))
     return [section(screen.say("cli.asset.talks"), screen.say("cli.asset.busiest")), indented(told)]

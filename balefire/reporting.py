@@ -78,6 +78,6 @@ def made(store: Store, settings: Settings, where: str, period: Period, site: str
     from reports.summary import document
 
     reports = kept(settings, where)
-    told = document(store, period, site, reports.of)
+    told = document(store, period, site, reports)
     reports.keep(told)
     return told

@@ -18,6 +18,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.document import is_directory, is_file
 from detectors.rulebook.load import load, of_original, own_rules, problems_of
 from detectors.rulebook.problems import text
+from records import scratch
 from records.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Ruling:
         self._thread = ThreadPoolExecutor(1, "rules")
         self.loading: Future[Loaded | None] | None = None
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="balefire-rules-"))
+            self._folder = Path(tempfile.mkdtemp(prefix=scratch.prefix("rules")))
             self._marks = self._first = self._stamps()
             self.version = versions.read(rules)
             self.rules = self._copied(self.version)

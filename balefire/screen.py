@@ -179,8 +179,8 @@ def table(columns: Iterable[tuple[str, bool]], rows: Iterable[Iterable[object]])
     made = Table(box=hairline, pad_edge=False, show_edge=False, header_style="dim", border_style="dim")
     filled = [[each if isinstance(each, Text) else Text(cell(each)) for each in row] for row in rows]
     for place, (heading, numbers) in enumerate(columns):
-        # an address or identity is never torn while a column of words can give way
-        whole = all(" " not in row[place].plain and row[place].cell_len <= WHOLE for row in filled)
+        # an address or identity is never torn while a column of words can give way; Chinese words have no spaces between them, and are wide
+        whole = all(" " not in (text := row[place].plain) and len(text) == row[place].cell_len <= WHOLE for row in filled)
         made.add_column(Text(heading), justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
     for row in filled:
         made.add_row(*row)

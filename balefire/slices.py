@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from balefire.identities import UnknownError, asset_named, one
 from dashboards.evidence import AROUND, Kept, Taken, add, kept_for, named, together
+from records import scratch
 from records.addresses import is_mac
 from records.asking import moments
 from records.errors import UsageError
@@ -56,7 +57,7 @@ def _filtered(taken: list[Taken], selection: Selection) -> list[Taken]:
     """Those that a selection takes: as a capture of their own, they are looked at as any other is."""
     from sensors.sources.pcap import find
 
-    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as file:
+    with tempfile.NamedTemporaryFile(prefix=scratch.prefix("slice"), suffix=".pcapng") as file:
         writer = Writer(file)
         for each in taken:
             writer.add(each.packet)

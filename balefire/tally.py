@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 # the keys of `coverage` beside its grade and the tunnels: what was missed, and what was seen otherwise than it came
 MISSED: Final = ("lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps", "unfinished", "bad_fragments", "rejected", "half_open")
 MENDED: Final = ("duplicates", "fragments", "bad_checksums", "overlaps")
-SIDES: Final = ("encrypted_bytes", "shed_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated")
+SIDES: Final = (
+    "encrypted_bytes",
+    "shed_bytes",
+    "cut_bytes",
+    "dropped",
+    "mirrored",
+    "talks",
+    "requests_only",
+    "answers_only",
+    "split_vlans",
+    "namesakes",
+    "repeated",
+)
 SPOTS: Final = 50
 UNKNOWN: Final = 20  # blind spots that are told one by one
 

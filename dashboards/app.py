@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards.access.visitor import visitor
+from dashboards.keys import keys
 from dashboards.navigation import places
 from dashboards.page import ended, language, remember
 from records.wording import say
@@ -42,4 +43,6 @@ st.logo(str(HERE / "logo" / "logo.svg"), size="medium")
 if seen is None:
     ended()
 else:
+    if st.query_params.get("view") != "wall" and seen.may("read"):
+        keys(code)
     chosen.run()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from records import scratch
 from records.errors import UsageError
 from records.query import Query
 from records.schema import EVIDENCE
@@ -103,7 +104,7 @@ def as_capture(near: Sequence[Taken]) -> Generator[Source]:
     """Packets as a capture of their own."""
     from sensors.sources.pcap import find, open_capture
 
-    with tempfile.NamedTemporaryFile(prefix="balefire-", suffix=".pcapng") as file:
+    with tempfile.NamedTemporaryFile(prefix=scratch.prefix("slice"), suffix=".pcapng") as file:
         writer = Writer(file)
         for each in near:
             writer.add(each.packet)

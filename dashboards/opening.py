@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from contextlib import suppress
 from functools import cache
@@ -27,7 +28,7 @@ def opened() -> Store:
 
 
 def look() -> None:
-    """Have read before somebody waits for it what a server reads once: the newest coverage, the rules, what protocols there are.
+    """Have read before somebody waits for it what a server reads once: the newest coverage, the rules, what protocols there are, how reports are made.
 
     What is wrong with the store is for the pages to say.
     """
@@ -39,3 +40,4 @@ def look() -> None:
         store = opened()
         store.sums("coverage", Query(since=(store.newest() or 0) - LOOKED_AT), ("packets",))
         in_force(store)
+    importlib.import_module("reports.summary")  # the most that any page loads

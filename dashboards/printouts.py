@@ -39,7 +39,7 @@ def make(kind: str, which: str, site: str) -> str:
     """Make a report of a site, or of all, and keep it; its identity. Raises DeniedError, BalefireError."""
     demand("report")
     reports = kept()
-    told = document(opened(), period(kind, which), site or None, reports.of)
+    told = document(opened(), period(kind, which), site or None, reports)
     reports.keep(told)
     return str(told["id"])
 

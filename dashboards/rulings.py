@@ -15,6 +15,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.document import read
 from detectors.rulebook.load import Rulebook, load, own_rules
 from detectors.rulebook.rule import filtered
+from records import scratch
 from records.query import Query, Terms
 from records.search import Exists, Match
 from records.wording import say_or
@@ -77,7 +78,7 @@ def in_force(store: Store) -> Book | None:
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _loaded(_version: Version, identity: str, since: int | None) -> Book:
     """Balefire's own rules as they are installed, and the site's as they were kept: written down for the loader, and read back before they go again."""
-    with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("rules")) as folder:
         made = versions.write(_version, Path(folder))
         roots = tuple(dict.fromkeys(file.parents[name.count("/")] for (_, name), file in made.items()))
         book = load((own_rules(), *roots))

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+import pyarrow.compute
 import streamlit as st
 
 from dashboards.queries import listed
@@ -24,12 +26,15 @@ LONG: Final = 3 * DAY  # from here on the whole days of a time are asked for by 
 FIELDS: Final = ("source.asset.id", "destination.asset.id", "ot.effect")
 NAMES: Final = ("source.asset.name", "destination.asset.name")
 
+KIND: Final = ("source", "destination", "effect")
+COMPUTE: Final[Any] = pyarrow.compute  # its stubs know half of the types
+
 Kind = tuple[str, str, str, int]  # source, destination, effect, operations; an end without an identity is known by its name
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """The kinds of a time, and whether there are more. One kind may stand there several times."""
+    """The kinds of a time, and whether there are more."""
 
     kinds: list[Kind]
     cut: bool
@@ -43,37 +48,35 @@ class Talk:
 def talk(store: Store, span: Span) -> Talk:
     """Without those protocols that serve the network itself."""
     low, high = -(-span.since // DAY) * DAY, span.until // DAY * DAY
-    if span.length < LONG:
-        return _told(store, span)
-    parts = [_told(store, part) for part in (Span(span.since, low), Span(low, high), Span(high, span.until)) if part.length > 0]
-    return Talk([kind for part in parts for kind in part.kinds], any(part.cut for part in parts))
-
-
-def _told(store: Store, span: Span) -> Talk:
-    return _asked(store, os.environ.get("BALEFIRE_STORE", ""), store.stamp("activity", span), span.since, span.until)
+    cuts = [Span(span.since, low), Span(low, high), Span(high, span.until)] if span.length >= LONG else [span]
+    parts = [
+        _asked(store, os.environ.get("BALEFIRE_STORE", ""), store.stamp("activity", part), part.since, part.until)
+        for part in [part for part in cuts if part.length > 0] or [span]
+    ]
+    told: Any = pa.concat_tables(parts).group_by(list(KIND), use_threads=False).aggregate([("total", "sum")])  # before rows are Python's: there are many
+    columns: list[list[Any]] = [told.column(name).to_pylist() for name in (*KIND, "total_sum")]
+    return Talk(list(zip(*columns, strict=True)), any(part.num_rows >= MOST_KINDS for part in parts))
 
 
 @st.cache_resource(show_spinner=False, max_entries=48)
-def _asked(_store: Store, where: str, stamp: str, since: int, until: int) -> Talk:  # noqa: ARG001 - keys
+def _asked(_store: Store, where: str, stamp: str, since: int, until: int) -> pa.Table:  # noqa: ARG001 - keys
     known, span = Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving()))), Span(since, until)
     told = _kinds(_store, span, known, FIELDS)
-    kinds = [kind for kind in told if kind[0] and kind[1]]
-    if len(kinds) < len(told):  # only for these the names are read
-        nameless = And((known, Not(And((Exists(FIELDS[0]), Exists(FIELDS[1]))))))
-        kinds += _kinds(_store, span, nameless, (*FIELDS, *NAMES))
-    return Talk(kinds, len(told) >= MOST_KINDS)
+    named = COMPUTE.and_(COMPUTE.not_equal(told["source"], ""), COMPUTE.not_equal(told["destination"], ""))
+    kinds = told.filter(named)
+    if kinds.num_rows == told.num_rows:
+        return kinds
+    nameless = And((known, Not(And((Exists(FIELDS[0]), Exists(FIELDS[1]))))))  # only for these the names are read
+    return pa.concat_tables([kinds, _kinds(_store, span, nameless, (*FIELDS, *NAMES))])
 
 
-def _kinds(store: Store, span: Span, where: Condition, fields: tuple[str, ...]) -> list[Kind]:
+def _kinds(store: Store, span: Span, where: Condition, fields: tuple[str, ...]) -> pa.Table:
     told = store.terms("activity", span.query(where), Terms(fields, MOST_KINDS, "ot.count"))
-    columns: dict[str, list[Any]] = {name: told.column(name).to_pylist() for name in told.column_names}
-    nobody = [None] * told.num_rows
     sides = [
-        [str(end or name or "") for end, name in zip(columns[identity], columns.get(label, nobody), strict=True)]
+        COMPUTE.coalesce(*(told[name] for name in (identity, label) if name in told.column_names), pa.scalar(""))
         for identity, label in zip(FIELDS[:2], NAMES, strict=True)
     ]
-    effects, counts = ([effect or "unknown" for effect in columns["ot.effect"]], [int(total or 0) for total in columns["total"]])
-    return list(zip(*sides, effects, counts, strict=True))
+    return pa.table(dict(zip((*KIND, "total"), (*sides, COMPUTE.fill_null(told[FIELDS[2]], "unknown"), COMPUTE.fill_null(told["total"], 0)), strict=True)))
 
 
 def called(store: Store, span: Span, ends: set[str]) -> dict[str, str]:

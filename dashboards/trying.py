@@ -13,6 +13,7 @@ import streamlit as st
 from detectors import tuning
 from detectors.backtest import backtest
 from detectors.rulebook.books import draft
+from records import scratch
 
 if TYPE_CHECKING:
     from dashboards.rulings import Book
@@ -48,7 +49,7 @@ def _curve(_store: Store, _book: Book, _rule: Rule, _bound: Bound, which: tuple[
 
 def text(store: Store, book: Book, rule: Rule, written: str, span: Span) -> Tried:
     """What a text in the place of the rule's file would do over a span."""
-    with tempfile.TemporaryDirectory(prefix="balefire-draft-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("draft")) as folder:
         file = Path(folder) / f"{rule.id}.yml"
         file.write_text(written, "utf-8", "surrogateescape")
         drafted = draft(file, book.version)

@@ -1,4 +1,4 @@
-"""The wall screen: the situation for a room, readable from five metres, in two faces that take turns. It needs nobody: it looks again by itself."""
+"""The wall screen: the situation for a room, readable from five metres, in three faces that take turns. It needs nobody: it looks again by itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, queries, standing
+from dashboards import health, kit, queries, standing
 from dashboards.access.visitor import visitor
 from dashboards.page import ended, text_of
 from records.formats import MINUTE, duration, number, share_seen
@@ -39,7 +39,16 @@ def show(page: Page) -> None:
     sums, counts = queries.coverage(page.store, page.span), queries.open_by_level(page.store, page.span)
     told = standing.headline(page, sensors, sums, counts, queries.worst_alert(page.store, page.span))
     kit.draw(
-        "wall", {**told, **heading(page), "figures": figures(page, counts, sensors, sums), "time": lines(page, sensors, known), "list": listed(page)}, "wall"
+        "wall",
+        {
+            **told,
+            **heading(page),
+            "figures": figures(page, counts, sensors, sums),
+            "time": lines(page, sensors, known),
+            "list": listed(page),
+            "health": healths(page),
+        },
+        "wall",
     )
 
 
@@ -82,6 +91,13 @@ def figures(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dic
 def lines(page: Page, sensors: list[Sensor], known: int) -> Row:
     """Alerts over time, and what the sensors saw."""
     return {**standing.timeline(page, sensors, known), "alerts": page.say("wall.alerts"), "coverage": page.say("wall.coverage")}
+
+
+def healths(page: Page) -> Row:
+    """Each sensor: its last packet, what was dropped, its grade."""
+    found, known = health.health(page.store, page.span)
+    head = [page.say("health.title") if known == len(found) else f"{page.say('health.title')} ({len(found)} / {number(known)})"]
+    return {"head": head + [page.say(name) for name in ("health.last", "cover.drops", "cover.grade")], "rows": health.rows(page, found)}
 
 
 def listed(page: Page) -> list[Row]:

@@ -17,6 +17,7 @@ from records.schema import POINT
 from records.search import And, Exists, Match, Not, Or
 from records.store.columns import flat
 from records.wording import LANGUAGES, role_words, say, say_or
+from sensors.statements import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,7 +57,9 @@ class Habit:
 
     def words(self, language: str) -> str:
         """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
-        peer = who(self.row, "destination" if self.side == "source" else "source", language)
+        other = "destination" if self.side == "source" else "source"
+        everybody = is_group(self.row.get(f"{other}.ip") or self.row.get(f"{other}.mac") or "")
+        peer = say("detectors.phrase.everybody", language) if everybody else who(self.row, other, language)
         what = self._ranges(language) if self.ranges > 1 else thing(self.row, language)
         unit = self.row.get("ot.unit")
         form = f"fingerprint.{self.side}_told" if self.row["ot.access"] == "report" else f"fingerprint.{self.side}"
@@ -71,7 +74,7 @@ class Habit:
 
     def _ranges(self, language: str) -> str:
         """Very many objects, and by which operation, as nothing else tells two such habits apart."""
-        if not self.row.get("event.action"):
+        if not self.row.get("event.action") or action(self.row, language) == done(self.row, language):
             tried = self.row["ot.effect"] == "unknown" and self.refused == self.count
             return say("fingerprint.functions" if tried else "fingerprint.ranges", language, count=self.ranges)
         return say("fingerprint.ranges_by", language, count=self.ranges, action=action(self.row, language))
@@ -108,7 +111,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it was. `kind`: fact, new, gone, rhythm, written, refusals, point_values."""
+    """Something that is not as it was. `kind`: fact, new, gone, objects, spread, rhythm, written, refusals, point_values."""
 
     kind: str
     text: Text
@@ -128,7 +131,7 @@ def fingerprint(store: Store, identities: Sequence[str], addresses: Sequence[str
         rows += tally.rows
         found += [_habit(side, other, row) for row in tally.summed()]
     _name_peers(store, (habit.row for habit in found))
-    habits = _told_apart(sorted(_collapsed(found), key=lambda habit: (-habit.count, str(habit.key))))
+    habits = told_apart(sorted(_collapsed(found), key=lambda habit: (-habit.count, str(habit.key))))
     points = _points(store, addresses, period)
     left_out = max(0, len(habits) - MOST) + max(0, len(points) - MOST)
     return Fingerprint(period, tuple(habits[:MOST]), tuple(points[:MOST]), rows, left_out)
@@ -149,11 +152,11 @@ def _as_one(key: tuple[Any, ...], group: Sequence[Habit]) -> Habit:
     return replace(group[0], key=key, row=row, count=count, refused=count, every=None, first=first, last=last, ranges=sum(habit.ranges for habit in group))
 
 
-def _told_apart(habits: Sequence[Habit]) -> list[Habit]:
+def told_apart(habits: Sequence[Habit]) -> list[Habit]:
     """Habits, with the operation where nothing else tells two of them apart: a register that is written alone and one of several."""
 
     def else_same(habit: Habit) -> tuple[Any, ...]:
-        return (habit.side, habit.key[1], *(habit.row[name] for name in (*KIND[:-1], *OBJECT)))
+        return (habit.side, habit.key[1], *(habit.row[name] for name in KIND[:-1]), habit.row["ot.unit"], thing(habit.row, "en"))
 
     alike = Counter(map(else_same, habits))
     return [replace(habit, by=alike[else_same(habit)] > 1) for habit in habits]
@@ -211,13 +214,57 @@ def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointR
 def differences(before: Fingerprint, after: Fingerprint) -> list[Difference]:
     """What is new, what is gone, what is slower, faster, refused or out of its range; what acts on the plant first, of values those furthest out."""
     old, new = ({habit.key: habit for habit in each.habits} for each in (before, after))
-    found = [(habit, _told("new", habit.words)) for key, habit in new.items() if key not in old]
-    found += [(habit, _told("gone", habit.words)) for key, habit in old.items() if key not in new]
+    gone, come = ({key: habit for key, habit in one.items() if key not in other} for one, other in ((old, new), (new, old)))
+    found = [*_elsewhere(gone, come), *_more(gone, come)]
+    found += [(habit, _told("new", habit.words)) for habit in come.values()]
+    found += [(habit, _told("gone", habit.words)) for habit in gone.values()]
     found += [(habit, each) for key, habit in new.items() if key in old for each in _changed(old[key], habit)]
     found.sort(key=lambda each: each[0].row["ot.access"] not in ACTING)
     was = {point.key: point for point in before.points}
     moved = sorted((point for point in after.points if point.key in was), key=lambda point: -_beyond(was[point.key], point))
     return [each for _, each in found] + [each for point in moved for each in _moved(was[point.key], point)]
+
+
+def _elsewhere(gone: dict[tuple[Any, ...], Habit], come: dict[tuple[Any, ...], Habit]) -> list[tuple[Habit, Difference]]:
+    """Habits that are the same but for where the object begins or ends; both are taken out. Of several nobody can tell which became which."""
+    places: list[dict[tuple[Any, ...], list[Habit]]] = [{}, {}]
+    for each, habits in zip(places, (gone, come), strict=True):
+        for habit in habits.values():
+            if not _is_collapsed(habit) and habit.row["ot.object.first"] is not None:
+                each.setdefault(habit.key[:-2], []).append(habit)
+    found: list[tuple[Habit, Difference]] = []
+    for place, olds in places[0].items():
+        news = places[1].get(place, [])
+        if len(olds) == len(news) == 1:
+            (old,), (new,) = olds, news
+            del gone[old.key], come[new.key]
+            texts = (
+                say("fingerprint.objects", language, was=thing(old.row, language), now=thing(new.row, language), what=new.words(language))
+                for language in LANGUAGES
+            )
+            found.append((new, Difference("objects", Text(*texts))))
+    return found
+
+
+def _more(gone: dict[tuple[Any, ...], Habit], come: dict[tuple[Any, ...], Habit]) -> list[tuple[Habit, Difference]]:
+    """Few objects of a kind that became very many, or very many that became few; all of them are taken out."""
+    found: list[tuple[Habit, Difference]] = []
+    for wide, others, grown in ((come, gone, True), (gone, come, False)):
+        for habit in [each for each in wide.values() if _is_collapsed(each)]:
+            few = [each for key, each in others.items() if key[: len(habit.key)] == habit.key]
+            if few:
+                del wide[habit.key]
+                for each in few:
+                    del others[each.key]
+                counts = sum(each.ranges for each in few), habit.ranges
+                was, now = counts if grown else counts[::-1]
+                found.append((habit, _change("spread", (habit if grown else few[0]).words, f"{was:,}", f"{now:,}")))
+    return found
+
+
+def _is_collapsed(habit: Habit) -> bool:
+    """Does it stand for very many objects?"""
+    return len(habit.key) == 2 + len(KIND)
 
 
 def told_otherwise(facts: Sequence[Fact], before: Span, after: Span) -> list[Difference]:
@@ -247,6 +294,8 @@ def _changed(old: Habit, new: Habit) -> list[Difference]:
         found.append(_change("rhythm", new.words, _seconds(old.every), _seconds(new.every)))
     if new.low is not None and new.high is not None and old.low is not None and old.high is not None and (new.low < old.low or new.high > old.high):
         found.append(_change("written", new.words, _range(old.low, old.high, old.row), _range(new.low, new.high, new.row)))
+    if _is_collapsed(new) and _is_collapsed(old) and not 1 / RHYTHM < new.ranges / old.ranges < RHYTHM:
+        found.append(_change("spread", new.words, f"{old.ranges:,}", f"{new.ranges:,}"))
     if new.refused and not old.refused:
         found.append(_told("refusals", new.words))
     return found

@@ -136,12 +136,14 @@ def _span(store: Store, query: Query) -> tuple[int | None, int | None]:
 
 
 def as_json(graph: Graph) -> str:
-    """One object: nodes, edges, conduits."""
+    """One object: nodes, edges, zones with the assets in them, conduits between these."""
+    zones = [{"name": zone, "levels": _levels(zone, nodes), "assets": [node.id for node in nodes]} for zone, nodes in _zones(graph).items()]
     told = {
         "first": iso(graph.first) if graph.first is not None else None,
         "last": iso(graph.last) if graph.last is not None else None,
         "cut": graph.cut,
         **{name: [asdict(each) for each in getattr(graph, name)] for name in ("nodes", "edges", "conduits")},
+        "zones": zones,
     }
     return json.dumps(told, ensure_ascii=False)
 
@@ -155,6 +157,11 @@ def _zones(graph: Graph) -> dict[str, list[Node]]:
         for end in (conduit.source, conduit.destination):
             zones.setdefault(end, [])
     return dict(sorted(zones.items())) if any(zones) else {}
+
+
+def _levels(zone: str, nodes: Iterable[Node]) -> list[int]:
+    """The Purdue levels of a zone's assets; those in no zone have none together."""
+    return sorted({node.level for node in nodes if zone and node.level is not None})
 
 
 def as_graphml(graph: Graph) -> str:
@@ -236,7 +243,7 @@ def _stix_zones(graph: Graph, seen: str) -> Iterator[dict[str, Any]]:
     """Zones, what they consist of, and the conduits between different ones."""
     zones = _zones(graph)
     for zone, nodes in zones.items():
-        words = "; ".join(("zone", *(f"Purdue level: {level}" for level in sorted({node.level for node in nodes if zone and node.level is not None}))))
+        words = "; ".join(("zone", *(f"Purdue level: {level}" for level in _levels(zone, nodes))))
         yield _object("infrastructure", _zone_id(zone), seen) | {"name": zone or NO_ZONE, "description": words}
         for node in nodes:
             yield _relationship(_zone_id(zone), "consists-of", _asset_id(node.id), seen)

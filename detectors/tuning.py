@@ -17,6 +17,7 @@ from detectors.rulebook import versions
 from detectors.rulebook.books import Change
 from detectors.rulebook.document import read
 from detectors.rulebook.load import load_text
+from records import scratch
 from records.formats import HOUR
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def curve(store: Store, rule: Rule, text: str, bound: Bound, in_force: Version, 
     """What the rule, whose file holds `text`, would have done in [since, until) at each of the bound's values. Values that make it no rule are left out."""
     tried: list[Number] = []
     changes: list[Change] = []
-    with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("rules")) as folder:
         beside = [file for place, file in versions.write(in_force, Path(folder)).items() if in_force.files[place] != text]
         for value in values(bound):
             drafted = rule if value == bound.value else _drafted(rule.id, text, bound, value, beside, placeholders)

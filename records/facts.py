@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 MOST_VALUES: Final = 8  # of one name and source that are kept: the first, and the last ones
 MOST_FACTS: Final = 96  # of one asset
-MOST_TEXT: Final = 128  # characters of a value
+MOST_TEXT: Final = 128  # characters of a value …
+CUT_OFF: Final = "…"  # … of which the last is this, where it was cut
 TAKEN_FOR_ITS_NAME: Final = 60  # so far has a name to be believed
 FIRM: Final = 60  # so far has an address to be believed to tell two assets for one
 ADDRESS: Final = "address"
@@ -42,6 +43,16 @@ class Change(NamedTuple):
     after: str
     time: int
     source: str
+
+
+def shortened(text: str) -> str:
+    """A value as it is kept: whoever reads one that was cut sees that it was."""
+    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + CUT_OFF
+
+
+def is_cut(text: str) -> bool:
+    """Was this value cut?"""
+    return len(text) == MOST_TEXT and text.endswith(CUT_OFF)
 
 
 def asset_id(site: str | None, key: str) -> str:

@@ -24,7 +24,7 @@ from detectors.rulebook.document import read
 from detectors.rulebook.frame import Frame
 from records.query import Terms
 from records.schema import ACTIVITY, ASSET, arrow_schema
-from reports.exposing import is_outside
+from reports.exposing import Addresses, is_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ FLOWS: Final = 30
 DIGITS: Final = 12
 _MEANT: Final = re.compile(r"^classes:", re.MULTILINE)
 SIDES: Final = ("source", "destination")
-BASE: Final = ("source.asset.id", "source.ip", "destination.asset.id", "destination.ip", "ot.effect", "ot.access")
+BASE: Final = ("observer.site", "source.asset.id", "source.ip", "destination.asset.id", "destination.ip", "ot.effect", "ot.access")
 FETCHED: Final = frozenset({  # effects by which data comes from who was asked
     "value.read", "interrogation", "counter.interrogation", "identity.read", "discovery.request", "tags.browse", "mode.read", "program.upload",
     "configuration.read", "file.read", "directory.read", "time.read", "diagnostics.read",
@@ -146,10 +146,10 @@ def moved(source: Source, span: Span, rules: Sequence[Class], known: Mapping[str
     rows = source.store.terms("activity", span.query(source.where("activity")), Terms(fields, MOST, "ot.count"))
     chosen = _chosen(rows, rules)
     of_assets = assets(known.values(), rules)
-    by_address = {address: row for row in known.values() for address in row["addresses"] or ()}
+    addresses = Addresses(known)
     found: list[Moved] = []
     for row, rule in zip(plain(rows), chosen, strict=True):
-        asking, asked = (known.get(row[f"{side}.asset.id"]) or by_address.get(row[f"{side}.ip"]) for side in SIDES)
+        asking, asked = (known.get(row[f"{side}.asset.id"]) or next(iter(addresses.of(row["observer.site"], row[f"{side}.ip"])), None) for side in SIDES)
         each = Moved(row, rules[rule] if rule >= 0 else None, asking, asked)
         found.append(each if rule >= 0 or not each.origin else replace(each, data=of_assets.get(each.origin["id"])))
     return found, rows.num_rows < MOST

@@ -12,7 +12,7 @@ from reports.words import DASH
 from sensors.blindness import reason_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from reports.words import Words
 
@@ -35,6 +35,15 @@ def sections(told: Mapping[str, Any], words: Words) -> list[Section]:
 
 def _table(words: Words, name: str, columns: tuple[str, ...], rows: list[list[Cell]], note: str = "") -> Table:
     return Table(words.say(f"table.{name}.title"), [words.say(f"table.{name}.{column}") for column in columns], rows, note, words.say(f"table.{name}.empty"))
+
+
+def _place(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The column of sites, where the rows tell it: where there are several."""
+    return ("site",) if any("site" in each for each in rows) else ()
+
+
+def _sited(each: Row) -> list[Cell]:
+    return [Cell(each["site"] or DASH)] if "site" in each else []
 
 
 def _joined(*notes: str) -> str:
@@ -68,12 +77,11 @@ def alerts(told: Mapping[str, Any], words: Words) -> Section:
 
 def _worst(found: Row, words: Words) -> Table:
     """The gravest alerts; with their sites, where there are several."""
-    sited = any("site" in each for each in found["worst"])
     rows = [
         [
             words.severity(each["severity"]),
             Cell(words.text(each["title"]), None, "strong"),
-            *([Cell(each["site"] or DASH)] if sited else []),
+            *_sited(each),
             Cell(", ".join(each["assets"]) or DASH),
             Cell(words.minute(each["first"]), None, "short"),
             words.number(each["findings"]),
@@ -82,9 +90,12 @@ def _worst(found: Row, words: Words) -> Table:
         ]
         for each in found["worst"]
     ]
-    place = ("site",) if sited else ()
     return _table(
-        words, "worst", ("severity", "alert", *place, "assets", "first", "findings", "state", "id"), rows, words.say("table.worst.note", count=len(rows))
+        words,
+        "worst",
+        ("severity", "alert", *_place(found["worst"]), "assets", "first", "findings", "state", "id"),
+        rows,
+        words.shown(len(rows), found["total"]),
     )
 
 
@@ -206,11 +217,11 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     kinds = [[Cell(words.role(each["role"])), words.of(each["assets"], whole)] for each in found["roles"]]
     tables = [
         _table(words, "exposure", ("what", "count"), rows),
-        _table(words, "new_assets", ("name", "addresses", "role", "maker", "first"), new, words.shown(len(new), found["new"])),
+        _table(words, "new_assets", ("name", *_place(found["listed_new"]), "addresses", "role", "maker", "first"), new, words.shown(len(new), found["new"])),
         _table(
             words,
             "internet",
-            ("inside", "way", "outside", "operations"),
+            ("inside", *_place(internet["listed"]), "way", "outside", "operations"),
             pairs,
             _joined(words.say("table.internet.note"), words.cut(len(pairs), internet["pairs"])),
         ),
@@ -227,12 +238,12 @@ def _of_assets(internet: Row, whole: int, words: Words) -> Cell:
 
 def _newcomer(each: Row, words: Words) -> list[Cell]:
     addresses, role = Cell(", ".join(each["addresses"])), Cell(words.role(each["role"]))
-    return [Cell(each["name"], None, "strong"), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]), None, "short")]
+    return [Cell(each["name"], None, "strong"), *_sited(each), addresses, role, Cell(each["maker"] or DASH), Cell(words.minute(each["first"]), None, "short")]
 
 
 def _pair(each: Row, whole: int, words: Words) -> list[Cell]:
     way = Cell(words.say("table.internet.in" if each["inbound"] else "table.internet.out"))
-    return [Cell(str(each["inside"] or DASH)), way, Cell(str(each["outside"] or DASH)), words.of(each["operations"], whole)]
+    return [Cell(str(each["inside"] or DASH)), *_sited(each), way, Cell(str(each["outside"] or DASH)), words.of(each["operations"], whole)]
 
 
 def data(told: Mapping[str, Any], words: Words) -> Section:

@@ -89,7 +89,7 @@ class Duty:
         doubt = "" if self.verified else say("duty.unverified", language)
         doubt = doubt or (say("duty.fields_unverified", language) if FIELDS in self.unverified else "")
         title = getattr(self.regime_title, language)
-        return f"{title} ({doubt})" if doubt else title
+        return say("duty.aside", language, text=title, aside=doubt) if doubt else title
 
     @property
     def fields(self) -> tuple[FormField, ...]:

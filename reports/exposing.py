@@ -41,17 +41,37 @@ def by_any_name(known: Mapping[str, Row]) -> dict[str, Row]:
     return {alias: row for row in known.values() for alias in row["aliases"] or ()} | dict(known)
 
 
+class Addresses:
+    """The assets by their addresses as sensors of a site see them: plants that are built alike have the same addresses."""
+
+    def __init__(self, known: Mapping[str, Row]) -> None:
+        self._here: dict[tuple[str | None, str], list[Row]] = {}
+        self._anywhere: dict[str, list[Row]] = {}
+        for row in {row["id"]: row for row in known.values()}.values():
+            for address in dict.fromkeys((*(row["addresses"] or ()), *(row["aliases"] or ()))):
+                self._here.setdefault((row["observer.site"], address), []).append(row)
+                self._anywhere.setdefault(address, []).append(row)
+
+    def of(self, site: str | None, address: str | None) -> list[Row]:
+        """Those of the site that have it; else those of another site, where it is one alone."""
+        if (here := self._here.get((site, address or ""))) is not None:
+            return here
+        found = self._anywhere.get(address or "", [])
+        return found if len({row["observer.site"] for row in found}) == 1 else []
+
+
 def told(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     """The part of a report about them. `unlisted` is None where the plant gave no list of its assets."""
     new = sorted((row for row in known.values() if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
     listed = source.store.get("plant", "assets") is not None
     unlisted = [row for row in known.values() if LIST not in (row["sources"] or ())] if listed else None
     internet = _internet(source, span, known)
+    several = len({row["observer.site"] for row in known.values()}) > 1
     return {
         "assets": len(known),
         "complete": len(known) < MOST,
         "new": len(new),
-        "listed_new": [_one(row) for row in new[:LISTED]],
+        "listed_new": [_one(row) | ({"site": row["observer.site"]} if several else {}) for row in new[:LISTED]],
         "without_role": sum(not row["role"] for row in known.values()),
         "without_zone": sum(not row["zone"] for row in known.values()),
         "unlisted": None if unlisted is None else len(unlisted),
@@ -84,18 +104,22 @@ def is_outside(address: str | None) -> bool:
 
 def _internet(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     """Who inside spoke with addresses of the Internet, as far as dissectors understood what was said."""
-    found = source.terms("activity", span, ("source.ip", "destination.ip"), PAIRS, Or((_outside("source.ip"), _outside("destination.ip"))), total="ot.count")
-    pairs: list[Row] = [
-        {"inside": inner, "outside": outer, "inbound": is_outside(row["source.ip"]), "operations": int(row["total"] or 0)}
-        for row in found
-        for outer, inner in [(row["source.ip"], row["destination.ip"]) if is_outside(row["source.ip"]) else (row["destination.ip"], row["source.ip"])]
-    ]
-    pairs.sort(key=lambda row: (not row["inbound"], -row["operations"], str(row["inside"]), str(row["outside"])))
-    inside = {row["inside"] for row in pairs}
+    fields = "observer.site", "source.ip", "destination.ip"
+    found = source.terms("activity", span, fields, PAIRS, Or((_outside("source.ip"), _outside("destination.ip"))), total="ot.count")
+    several, addresses = len({row["observer.site"] for row in found}) > 1, Addresses(known)
+    pairs: list[Row] = []
+    assets: set[str] = set()
+    for row in found:
+        inbound = is_outside(row["source.ip"])
+        outer, inner = (row["source.ip"], row["destination.ip"]) if inbound else (row["destination.ip"], row["source.ip"])
+        site = {"site": row["observer.site"]} if several else {}
+        pairs.append({"inside": inner, "outside": outer, "inbound": inbound, "operations": int(row["total"] or 0), **site})
+        assets.update(each["id"] for each in addresses.of(row["observer.site"], inner))
+    pairs.sort(key=lambda row: (not row["inbound"], -row["operations"], str(row["inside"]), str(row["outside"]), str(row.get("site"))))
     return {
         "pairs": len(pairs),
-        "inside": len(inside),
-        "assets": sum(not inside.isdisjoint({*(row["addresses"] or ()), *(row["aliases"] or ())}) for row in known.values()),
+        "inside": len({(row.get("site"), row["inside"]) for row in pairs}),
+        "assets": len(assets),
         "inbound": sum(row["inbound"] for row in pairs),
         "operations": sum(row["operations"] for row in pairs),
         "listed": pairs[:LISTED],

@@ -51,8 +51,8 @@ def beside(told: Mapping[str, Any], words: Words) -> str:
     return words.say("sentence.beside", time=words.share(coverage["time_share"]), grade=words.share(coverage["grade"]))
 
 
-def place(told: Mapping[str, Any], words: Words) -> str:
-    """The site; of several their names, or how many where they are more than fit."""
+def place(told: Mapping[str, Any], words: Words, named: int = NAMED) -> str:
+    """The site; of several their names, or how many where they are more than `named`."""
     if told["site"] is not None:
         return str(told["site"])
     if not told["recorded"]:
@@ -61,7 +61,7 @@ def place(told: Mapping[str, Any], words: Words) -> str:
     total = told.get("site_count", len(names))
     if not names:
         return words.say("place.none")
-    return words.say("place.and").join(sorted(names)) if total <= NAMED else words.count("place.sites", total)
+    return words.say("place.and").join(sorted(names)) if total <= named else words.count("place.sites", total)
 
 
 def when(told: Mapping[str, Any], words: Words) -> str:
@@ -182,12 +182,17 @@ def figures(told: Mapping[str, Any]) -> Row:
 
 
 def _origin(other: Row, column: str, words: Words) -> str:
-    """From where the figures of a period are of which rows were deleted; nothing of one that is kept."""
+    """From where the figures of a period are of which rows were deleted, or why there are none; nothing of one that is kept."""
     if report := other.get("report"):
         return words.say("compared.report", column=column, report=report)
+    lost = [words.say("compared.spoiled", column=column, reports=", ".join(other["spoiled"]))] if other.get("spoiled") else []
+    return " ".join(lost + _partly(other, column, words))
+
+
+def _partly(other: Row, column: str, words: Words) -> list[str]:
     if other["recorded"] and (kept_from := other.get("kept_from")):
-        return words.say("compared.partly", column=column, kept_from=words.moment(kept_from))
-    return ""
+        return [words.say("compared.partly", column=column, kept_from=words.moment(kept_from))]
+    return []
 
 
 def _column(name: str, other: Row, words: Words) -> str:

@@ -85,6 +85,16 @@ class Kept:
         fitting = [told for told in found if "kept_from" not in told and all(told[field] == value for field, value in about.items())]
         return max(fitting, key=lambda told: (told["recorded"], told["made_from"]["newest"], told["made_from"]["decisions"], told["id"]), default=None)
 
+    def spoiled(self, period: Period) -> list[str]:
+        """The reports of such a period, of whatever site, that cannot be read any more or were changed: an emptied folder is one."""
+        found: list[str] = []
+        for name in self._names(f"{period.kind}-{period.first}-"):
+            try:
+                self._read(name)
+            except StoreError:
+                found.append(name)
+        return found
+
     def files(self, name: str) -> list[Path]:
         """The files of a report."""
         folder = self.folder / name

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from records.nesting import period
 from records.query import Query
 from records.search import And, Match, Not
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from records.store.contract import Store
     from reports.periods import Period
 
-    Earlier = Callable[[Period, str | None], dict[str, Any] | None]  # gives the report that was made of a period, of a site or of all (None), if one was
+
+class Earlier(Protocol):
+    """The reports that were made before."""
+
+    def of(self, period: Period, site: str | None) -> dict[str, Any] | None:
+        """The report that was made of a period, of a site or of all (None), if one was."""
+        ...
+
+    def spoiled(self, period: Period) -> list[str]:
+        """The reports that were made of such a period and cannot be read any more, or were changed."""
+        ...
 
 
-def none_made(_told: Period, _site: str | None) -> None:
+class NoneMade:
     """No report was made of any period."""
-    return
+
+    def of(self, period: Period, site: str | None) -> None:
+        """None."""
+        del period, site
+
+    def spoiled(self, period: Period) -> list[str]:
+        """None."""
+        del period
+        return []
 
 
 def reach(store: Store) -> int:

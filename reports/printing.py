@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from records.errors import UsageError
 from reports.blocks import Printed
 from reports.details import sections
-from reports.front import front
+from reports.front import front, place
 from reports.periods import zone_of
 from reports.words import Words
 
@@ -28,7 +28,7 @@ def printed(told: Mapping[str, Any], language: str) -> Printed:
     """What the printed forms show."""
     words = Words(language, zone_of(str(told["zone"])))
     first = front(told, words)
-    foot = words.say("foot", title=first.title, place=first.place, when=first.when, id=told["id"])
+    foot = words.say("foot", title=first.title, place=place(told, words, 1), when=first.when, id=told["id"])
     return Printed(language, str(told["id"]), foot, first, sections(told, words))
 
 

@@ -16,7 +16,7 @@ from records.wording import LANGUAGES
 from reports import alerting, answering, canonical, classing, exposing, seeing, zones
 from reports.asking import Row, Source
 from reports.front import figures, sentence
-from reports.lasting import none_made, reach
+from reports.lasting import NoneMade, reach
 from reports.periods import before, days, last_year, latest
 from reports.words import Words
 
@@ -42,9 +42,9 @@ def chosen(store: Store, kind: str, zone: tzinfo, newest: int) -> Period:
     return over if seeing.recorded(Source(store), over.span) else current
 
 
-def document(store: Store, period: Period, site: str | None = None, earlier: Earlier = none_made) -> Row:
+def document(store: Store, period: Period, site: str | None = None, earlier: Earlier | None = None) -> Row:
     """The report of a period, of one site or of all. `earlier` finds the reports that were made of periods which the store no longer holds whole."""
-    source, lasting = Source(store, site), reach(store)
+    source, lasting, earlier = Source(store, site), reach(store), earlier or NoneMade()
     steps, span = days(period), period.span
     there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
     sites = _sites(store, span, there[:SITES])
@@ -128,9 +128,9 @@ def _compared(source: Source, period: Period, newest: int, lasting: int, earlier
     """What another period came to; only when it was, where nothing was recorded in it. Where rows of it were deleted, it is what was told of it then."""
     told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
     cut = _cut(period, lasting)
-    if cut and (report := earlier(period, source.site)) is not None:
+    if cut and (report := earlier.of(period, source.site)) is not None:
         return told | {"report": report["id"]} | figures(report)
-    told |= cut
+    told |= cut | ({"spoiled": spoiled} if cut and (spoiled := earlier.spoiled(period)) else {})
     if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
     found, alerts, assets, (grade, share) = _measured(source, period.span)

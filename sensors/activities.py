@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from records.effects import EFFECTS
-from records.facts import asset_id
+from records.facts import CUT_OFF, asset_id
 from records.schema import ACTIVITY, POINT, arrow_table
 from sensors.engine.distinct import distinct
 from sensors.engine.flows import NO_TRANSPORT
@@ -240,7 +240,7 @@ class Naming:
         """What the object is called: by wire, or as engineers write it."""
         if name >= 0:
             spelled = protocols()[protocol].spelled
-            return spelled(self._octets(name)) if spelled else self._name(name)
+            return (spelled(self._octets(name)) + self._end(name)) if spelled else self._name(name)
         return _label(protocol, space, first, last) if space >= 0 and first >= 0 else None
 
     def _octets(self, number: int) -> bytes:
@@ -248,7 +248,13 @@ class Naming:
         return bytes(self._arena[at : at + octets])
 
     def _name(self, number: int) -> str:
-        return self._octets(number).decode("utf-8", "replace")
+        end = self._end(number)
+        told = self._octets(number).decode("utf-8", "replace")
+        return told.rstrip("\ufffd") + end if end else told
+
+    def _end(self, number: int) -> str:
+        """What stands behind a name that was cut, so that nobody takes it for the whole."""
+        return CUT_OFF if self._names[number].cut else ""
 
     def _name_words(self, names: Any) -> Any:
         """What stands for names in identities."""

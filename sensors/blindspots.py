@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COUNTS: Final = (
-    "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "shed_bytes", "one_sided",
-    "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments", "repeated",
+    "packets", "bytes", "decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "gaps", "late", "truncated", "jumps", "shed", "shed_bytes", "cut_bytes",
+    "one_sided", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "dropped", "mirrored", "rejected", "unfinished", "bad_fragments",
+    "repeated",
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
@@ -222,7 +223,7 @@ class Account:
     def reasons(self) -> list[dict[str, Any]]:
         """What takes how many points. Where no datagram was answered and nothing else is missing, it is `unanswered`: maybe nobody answers."""
         counts = self.counts
-        told = reasons(*(counts[name] for name in ("decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "shed_bytes")))
+        told = reasons(*(counts[name] for name in ("decoded_bytes", "undecoded_bytes", "encrypted_bytes", "lost", "shed_bytes", "cut_bytes")))
         if all(sums.unanswered for sums in self.by_place.values() if sums.counts["lost"]):
             told = [each | {"reason": "unanswered"} if each["reason"] == "lost" else each for each in told]
         return told

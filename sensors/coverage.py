@@ -38,7 +38,7 @@ ODDITIES: Final = (
     "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated",
 )  # fmt: skip
 COUNTED: Final = (
-    "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:],
+    "packets", "octets", "decoded", "undecoded", "lost", "gaps", "late", "truncated", "cut", "shed", "jumps", "one_sided", *ODDITIES, *TUNNELS[1:],
     "resumed", "torn", "returned", "strayed", "back",
 )  # fmt: skip
 HELD: Final = 64  # rows that wait at most, where nothing else asks for them
@@ -105,6 +105,7 @@ class Totals:
     repeated: int = 0
     encrypted_bytes: int = 0
     shed_bytes: int = 0
+    cut_bytes: int = 0
     tunnels: dict[str, int] = field(default_factory=dict[str, int])
     protocols: dict[str, ProtocolTotals] = field(default_factory=dict[str, ProtocolTotals])
     unknown: dict[str, Unknown] = field(default_factory=dict[str, Unknown])
@@ -248,9 +249,9 @@ class CoverageLog:
             "file": self.file, "interface": self._ledger.names[place], "place": place,
             "packets": count["packets"], "bytes": count["octets"], "lost": count["lost"], "gaps": count["gaps"],
             "grade": grade(count["decoded"], count["undecoded"], count["lost"]),
-            "reasons": json.dumps(reasons(count["decoded"], count["undecoded"], encrypted, count["lost"], shed)),
+            "reasons": json.dumps(reasons(count["decoded"], count["undecoded"], encrypted, count["lost"], shed, count["cut"])),
             "undecoded_bytes": count["undecoded"], "decoded_bytes": count["decoded"], "late": count["late"], "truncated": count["truncated"],
-            "one_sided": count["one_sided"], "jumps": count["jumps"], "shed": count["shed"], "shed_bytes": shed,
+            "one_sided": count["one_sided"], "jumps": count["jumps"], "shed": count["shed"], "shed_bytes": shed, "cut_bytes": count["cut"],
             "undecoded": json.dumps(worst_first(unknown)), "encrypted_bytes": encrypted, "encrypted": json.dumps(ciphers),
             **{name: count[name] for name in ODDITIES},
             "tunnels": json.dumps([{"name": name, "packets": count[name]} for name in TUNNELS[1:] if count[name]]),
@@ -311,6 +312,7 @@ class CoverageLog:
         totals.undecoded_bytes += count["undecoded"]
         totals.encrypted_bytes += encrypted
         totals.shed_bytes += shed
+        totals.cut_bytes += count["cut"]
         for name in ("lost", "gaps", "late", "truncated", "shed", "one_sided", "jumps", *ODDITIES):
             setattr(totals, name, getattr(totals, name) + count[name])
         for name in TUNNELS[1:]:

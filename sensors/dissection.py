@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from records import scratch
 from sensors.pcapng import Writer
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _run(mode: str, packets: Sequence[Packet], limits: Limits, *parameters: str)
     tshark = available()
     if tshark is None:
         return Dissected(problem="missing")
-    with tempfile.TemporaryDirectory(prefix="balefire-tshark-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("tshark"), ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "slice.pcapng"
         with file.open("wb") as opened:
             writer = Writer(opened)

@@ -1,11 +1,10 @@
-"""What Linux says of its network interfaces: whether they are fit to be listened to. Nothing is changed.
+"""What Linux says of its network interfaces: whether they are fit to be listened to. Nothing is changed for longer than it takes to ask.
 
 netdevice(7), linux/ethtool.h, and /sys/class/net.
 """
 
 from __future__ import annotations
 
-import array
 import ctypes
 import fcntl
 import socket
@@ -14,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sensors.sources.packetsocket import ARPHRD
+from sensors.sources.cards import ethtool
+from sensors.sources.packetsocket import ADD_MEMBERSHIP, ARPHRD, PROMISCUOUS, SOL_PACKET
 
 CLASS: Final = Path("/sys/class/net")
-SIOCETHTOOL: Final = 0x8946
 SIOCGIFADDR: Final = 0x8915
 GET_GRO, GET_FLAGS, GET_RING = 0x2B, 0x25, 0x10
 LARGE_RECEIVE: Final = 1 << 15
-UP: Final = 1
+UP, TAKES_ALL = 1, 0x100  # flags of an interface
 ADDRESSES: Final = Path("/proc/net/if_inet6")
 NET_RAW: Final = 13  # linux/capability.h
 UNSYNCHRONISED: Final = 0x40  # of the status that adjtimex(2) tells
@@ -52,12 +51,24 @@ def face(name: str) -> Face:
         return Face(name, *(False,) * 6, *(0,) * 3)
     up = bool(int(_read(place / "flags") or "0", 16) & UP)
     lost = sum(int(_read(place / "statistics" / each) or 0) for each in ("rx_dropped", "rx_missed_errors", "rx_over_errors", "rx_fifo_errors"))
-    ring = _ethtool(name, struct.pack("=9I", GET_RING, *(0,) * 8))
+    ring = ethtool(name, struct.pack("=9I", GET_RING, *(0,) * 8))
     most, _, _, _, now = struct.unpack_from("=5I", ring, 4) if ring else (0,) * 5
     return Face(
         name, there=True, readable=int(_read(place / "type") or -1) in ARPHRD, up=up, carrier=up and _read(place / "carrier") == "1",
         merges=_flag(name, GET_GRO, 1) or _flag(name, GET_FLAGS, LARGE_RECEIVE), speaks=_speaks(name), ring=now, most_ring=most, lost=lost,
     )  # fmt: skip
+
+
+def takes_all(name: str) -> bool:
+    """Whether it takes what is for others, too, when it is asked to: it is, for a moment. Where nobody may ask (`may_listen`), nothing speaks against it."""
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as asked:
+            asked.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", socket.if_nametoindex(name), PROMISCUOUS, 0))
+            return bool(int(_read(CLASS / name / "flags") or "0", 16) & TAKES_ALL)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def faces() -> tuple[str, ...]:
@@ -85,19 +96,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _ethtool(name: str, command: bytes) -> bytes:
-    """What the driver answers; nothing where it has no answer."""
-    held = array.array("B", command)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        try:
-            fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", name.encode()[:15], held.buffer_info()[0]))
-        except OSError:
-            return b""
-    return held.tobytes()
-
-
 def _flag(name: str, command: int, bit: int) -> bool:
-    told = _ethtool(name, struct.pack("=II", command, 0))
+    told = ethtool(name, struct.pack("=II", command, 0))
     return bool(told) and bool(struct.unpack("=II", told)[1] & bit)
 
 

@@ -21,14 +21,14 @@ def unkept(decoded: int, packets: int, shed: int, dropped: int, lost: int) -> in
     return decoded * shed // whole + max(decoded * dropped // whole - lost, 0) if whole else 0
 
 
-def reasons(decoded: int, undecoded: int, encrypted: int, lost: int, shed: int) -> list[dict[str, Any]]:
+def reasons(decoded: int, undecoded: int, encrypted: int, lost: int, shed: int, cut: int) -> list[dict[str, Any]]:
     """What takes how many of the 100 points of the grade, most first: reason, points (tenths; they add up to what the grade lacks), bytes.
 
-    `encrypted` and `shed` octets are among the `undecoded` ones: the former cannot be seen by right, for the latter was no room, in the sensor or before it;
-    the rest is not understood.
+    `encrypted`, `shed` and `cut` octets are among the `undecoded` ones: the first cannot be seen by right, for the second was no room, in the sensor or before
+    it, the third the capture left out of packets; the rest is not understood.
     """
     whole = decoded + undecoded + lost
-    known = (("lost", lost), ("undecoded", undecoded - encrypted - shed), ("encrypted", encrypted), ("shed", shed))
+    known = (("lost", lost), ("undecoded", undecoded - encrypted - shed - cut), ("encrypted", encrypted), ("shed", shed), ("cut", cut))
     parts = [(name, octets) for name, octets in known if octets > 0]
     tenths = {name: octets * 1000 // whole for name, octets in parts}
     left = (1000 - decoded * 1000 // whole if whole else 0) - sum(tenths.values())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from records.facts import MOST_TEXT
+from records.facts import shortened
 from sensors.activities import mac_text, space_name, talks_of
 from sensors.engine.grouping import ASKS, READS
 from sensors.engine.tables import FACT, FOREVER, REPORT, RESPONSE, SUCCESS, TEXT, TOLD, WINDOW
@@ -201,7 +201,7 @@ class Inventory:
             protocol = protocols()[number]
             fact = protocol.identity.get((space_name(number, space) or "", first))
             if fact is not None and well:
-                self._answered(whose, (fact, self._words(memory, protocol, told[picked[place]])[:MOST_TEXT], protocol.name, unit), moment)
+                self._answered(whose, (fact, shortened(self._words(memory, protocol, told[picked[place]])), protocol.name, unit), moment)
         if len(waiting) > MOST_WAITING:
             self.settle()
 
@@ -239,7 +239,7 @@ class Inventory:
                 if statement.here:
                     heard.protocols.add(source)
                 for name, value, confidence in statement.facts:
-                    heard.say((name, value[:MOST_TEXT], source, confidence), when)
+                    heard.say((name, shortened(value), source, confidence), when)
             if statement.here:
                 for other in own[1:]:
                     self._link(own[0], other, source, when)

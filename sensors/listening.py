@@ -14,6 +14,7 @@ import ctypes
 import fcntl
 import io
 import json
+import math
 import os
 import select
 import signal
@@ -45,11 +46,11 @@ NO_NEW_PRIVILEGES: Final = 38
 class Listening:
     """The loop: what an intake gives goes to `out`, and to the disk where it is recorded."""
 
-    def __init__(self, intake: Intake, out: int, record: Path | None, most: int) -> None:
+    def __init__(self, intake: Intake, out: int, record: Path | None, most: int, days: float = math.inf) -> None:
         self._intake, self._out = intake, out
         self._head = io.BytesIO()
         self._writer = Writer(self._head, comment=intake.run, application=OURS.decode())
-        self._recording = Recording(record, self._head.getvalue(), most) if record else None
+        self._recording = Recording(record, self._head.getvalue(), most, days=days) if record else None
         self._described, self._refused = 0, ""
         self.stopped = False
 
@@ -59,7 +60,7 @@ class Listening:
         due, poll = time.monotonic() + TICK_S, self._poll()
         self._send(self._head.getvalue())
         self._describe()
-        say({"ready": list(intake.names)})
+        say({"ready": list(intake.names), "stamped": intake.stamped()})
         while not self.stopped:
             wrote = self._write()
             if time.monotonic() >= due:
@@ -193,23 +194,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--filter", default="")
     parser.add_argument("--portable", action="store_true", help="listen to interfaces by scapy, in a process of its own")
     parser.add_argument("--processes", type=int, default=1, help="that read interfaces, each its share of the flows")
-    parser.add_argument("--mebibytes", type=int, default=32, help="of each ring")
+    parser.add_argument("--ring-mib", type=int, default=32, help="of each ring")
     parser.add_argument("--record", type=Path, help="a folder for what comes")
-    parser.add_argument("--recorded", type=int, default=10240, help="MiB of it")
+    parser.add_argument("--record-mib", type=int, default=10240, help="MiB of it")
+    parser.add_argument("--record-days", type=float, default=math.inf, help="that it is kept at most")
     parser.add_argument("--wait", action="store_true", help="until a line comes on standard input; where that ends, so does this")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this stops it in order
     harden()
     confine(given.record, given.places)
     try:
-        opened = opener(given.places, given.filter, given.mebibytes << 20, given.portable, given.processes)
+        opened = opener(given.places, given.filter, given.ring_mib << 20, given.portable, given.processes)
         if given.wait and not sys.stdin.readline():
             return 0
         intake = opened()
     except BalefireError as error:
         say({"error": error.key, "values": {name: str(value) for name, value in error.values.items()}})
         return 1
-    listening = Listening(intake, sys.stdout.fileno(), given.record, given.recorded << 20)
+    listening = Listening(intake, sys.stdout.fileno(), given.record, given.record_mib << 20, given.record_days)
 
     def stop(*_: object) -> None:
         listening.stopped = True

@@ -13,7 +13,7 @@ from records.errors import InputError
 from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import IO
 
 MAGIC: Final = 0x1A2B3C4D
@@ -68,10 +68,30 @@ class Writer:
         self._file.write(_block(ENHANCED, head + octets + bytes(-len(octets) & 3), _options({COMMENT: _text(comment)})))
 
 
-def statistics(number: int, time: int, packets: int, dropped: int) -> bytes:
-    """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block."""
+def statistics(number: int, time: int, packets: int, dropped: int, before: int | None = None) -> bytes:
+    """What an interface took and what the operating system dropped of it since it was opened, at this time, as a block.
+
+    `before`: what had been dropped when that was told last; the comment says for people what is more.
+    """
     body = struct.pack("<III", number, time >> 32, time & 0xFFFFFFFF)
-    return _block(STATISTICS, body, _options({RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}))
+    comment = "" if before is None else f"tick; dropped since the last: {dropped - before}"
+    told = {COMMENT: _text(comment), RECEIVED: struct.pack("<Q", packets), DROPPED: struct.pack("<Q", dropped)}
+    return _block(STATISTICS, body, _options(told))
+
+
+class Statistics:
+    """Those of a capture, tick by tick."""
+
+    def __init__(self) -> None:
+        self._dropped: dict[int, int] = {}
+
+    def at(self, time: int, counts: Iterable[tuple[int, int]]) -> bytes:
+        """A block for each interface, in order: packets that it took and those that were dropped, in all by this time."""
+        told: list[bytes] = []
+        for number, (packets, dropped) in enumerate(counts):
+            told.append(statistics(number, time, packets, dropped, self._dropped.get(number, 0)))
+            self._dropped[number] = dropped
+        return b"".join(told)
 
 
 def _text(text: str) -> bytes:

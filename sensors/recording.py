@@ -1,4 +1,4 @@
-"""What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all.
+"""What was listened to, kept on the disk as it came: pcapng files in a ring, of which the oldest goes when there is no more room for all, or it is too old.
 
 Each file is a capture of its own; one behind the other (`cat`) they are one capture, with what time it was and what was dropped, so that replaying them gives
 what was found when it was live.
@@ -6,6 +6,7 @@ what was found when it was live.
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from errno import ENOSPC
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
 
 SEGMENT: Final = 64 << 20  # octets of a file, about
 FLOOR: Final = 1 << 30  # that stay free on the disk, for the store lives there too
+LONGEST_S: Final = 3600.0  # that a file is written, so that of the oldest there is no more than so much too old
+LOOK_S: Final = 60.0  # between looks at what is too old
+DAY_S: Final = 86400.0
 
 
 class Recording:
-    """A folder of such files: at most `most` octets of them, while at least `floor` stay free. `head` is what each begins with."""
+    """A folder of such files: at most `most` octets of them, none older than so many `days`, while at least `floor` stay free.
 
-    def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR) -> None:
+    `head` is what each begins with.
+    """
+
+    def __init__(self, folder: Path, head: bytes, most: int, segment: int = SEGMENT, floor: int = FLOOR, days: float = math.inf) -> None:
+        self._days, self._begun, self._looked = days, 0.0, -math.inf
         self._folder, self._head, self._most, self._segment, self.floor = folder, head, most, min(segment, max(most // 4, 1)), floor
         self._file: IO[bytes] | None = None
         self._octets = 0
@@ -30,7 +38,7 @@ class Recording:
     def write(self, octets: bytes | memoryview) -> None:
         """Keep whole blocks. Where the disk refuses, nothing is kept until it takes them again; whoever listens goes on."""
         try:
-            if self._file is None or self._octets >= self._segment:
+            if self._file is None or self._octets >= self._segment or time.monotonic() - self._begun > LONGEST_S:
                 self._turn()
             assert self._file is not None  # noqa: S101 - it was opened
             self._file.write(octets)
@@ -47,8 +55,9 @@ class Recording:
             self.write(octets)
 
     def flush(self) -> None:
-        """What was kept is in the file."""
+        """What was kept is in the file, and what is too old goes."""
         try:
+            self._forget()
             if self._file is not None:
                 self._file.flush()
         except OSError as error:
@@ -71,7 +80,16 @@ class Recording:
         self._thin()
         self._file = (self._folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09}.pcapng").open("xb", buffering=1 << 20)
         self._file.write(self._head)
-        self._octets = len(self._head)
+        self._octets, self._begun = len(self._head), time.monotonic()
+
+    def _forget(self) -> None:
+        """Files that nobody has written for so many days."""
+        if self._days == math.inf or time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        for file in self._folder.glob("*.pcapng"):
+            if time.time() - file.stat().st_mtime > self._days * DAY_S:
+                file.unlink()
 
     def _thin(self) -> None:
         files = sorted(self._folder.glob("*.pcapng"))

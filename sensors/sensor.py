@@ -92,6 +92,7 @@ class Sensor:
         self.release = Release(origin, self.hosts, self.conversations, self.names, self.arena)
         self._relay: Relay[Handed] = Relay(Handed, concurrent=self.concurrent)
         self._shed = 0
+        self._told_time = False  # by the source, as a listener of ours does
 
     def _make_tables(self, batch: int) -> None:
         self.arena = np.zeros(ARENA + batch, np.uint8)
@@ -218,6 +219,7 @@ class Sensor:
             self._packets(at, before)
             at = before
             if isinstance(said, Tick):
+                self._told_time = True
                 self._pass_time(said.time)
             else:
                 self.ledger.drop(said.interface, said.packets)
@@ -420,7 +422,7 @@ class Sensor:
             self._messages(int(last.clock))
             if self.streams[0].conversations + 2 >= len(self.talks):
                 self._forget_conversations()
-        self._pair(0, 0, FOREVER - 1)
+        self._end_waiting()
         self._relay.do(partial(self.release.close_until, FOREVER - 1))
         fragments.finish(self.datagrams, self.buffers, self.assembly, self.undecoded, self.streams)
         self._close_coverage(ends=True)
@@ -528,9 +530,15 @@ class Sensor:
         first_ones = crowded[np.lexsort((flows.last[crowded], flows.acts[crowded]))]
         self._relieve(first_ones[: max(len(first_ones) // 4, 1)])
 
+    def _end_waiting(self) -> None:
+        """Requests leave without their answers. Of a listener it is known when it ended: whose answer was not due by then was not left unanswered."""
+        if self._told_time:
+            self._pair(0, 0, int(self._clock.now))
+        self._pair(0, 0, pairing.ENDED if self._told_time else pairing.GIVEN_UP)
+
     def _release_all(self) -> None:
         """Whatever waits or is grouped leaves: numbers in it are about to change their meaning."""
-        self._pair(0, 0, FOREVER - 1)
+        self._pair(0, 0, pairing.GIVEN_UP)
         self._relay.do(self.release.clear_groups)
         self._relay.settle()
 

@@ -95,6 +95,10 @@ class Intake(Protocol):
         """What people should hear, since the last look."""
         ...
 
+    def stamped(self) -> list[str]:
+        """Interfaces whose card gives packets their times; else the kernel does."""
+        ...
+
     def sockets(self) -> list[int]:
         """What to wait for; another after a look that told something."""
         ...

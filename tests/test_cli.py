@@ -76,7 +76,8 @@ def test_replay(summary: Row) -> None:
     assert all(list(counts) == ["messages", "operations", "undecoded_bytes"] for counts in summary["protocols"].values())
     assert list(summary["coverage"]) == ["grade", "lost", "gaps", "undecoded_bytes", "late", "truncated", "one_sided", "shed", "jumps",
         "unfinished", "bad_fragments", "rejected", "half_open", "duplicates", "fragments", "bad_checksums", "overlaps", "tunnels",
-        "encrypted_bytes", "shed_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated", "reasons",
+        "encrypted_bytes", "shed_bytes", "cut_bytes", "dropped", "mirrored", "talks", "requests_only", "answers_only", "split_vlans", "namesakes", "repeated",
+        "reasons",
     ]  # fmt: skip
     assert 0 <= summary["coverage"]["grade"] <= 100
     assert summary["operations"] == sum(summary["access"].values()) == sum(summary["effects"].values())
@@ -324,6 +325,16 @@ def test_no_alerts_comes_with_the_coverage(tmp_path: Path) -> None:
         assert words in balefire("alerts", "--store", tmp_path / "s", "--language", language).stderr
     assert "Coverage unknown" in balefire("alerts", "--store", tmp_path / "s", "--until", "1999-01-01").stderr
     assert "overage" not in balefire("activities", "--store", tmp_path / "s", "--until", "1999-01-01").stderr
+
+
+def test_words_that_have_no_spaces_between_them_give_way_too() -> None:
+    """Chinese columns that would not wrap took the place of others, which were gone."""
+    made = table([("标识", False), ("剩余", False), ("依据", False)], [["a437a3a6fe4f", "应立即报告", "网络安全事件报告管理办法" * 4]])
+    shown = io.StringIO()
+    Console(file=shown, width=60).print(made)
+    assert "a437a3a6fe4f" in shown.getvalue()
+    assert "应立即报告" in shown.getvalue()
+    assert shown.getvalue().count("网络安全") >= 3, "in several lines, and nothing cut"
 
 
 def test_an_address_is_never_cut_while_there_is_room() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from sensors import faces
 from tests.cli import balefire
+from tests.require import need
 from tests.veth import ROOT, wires
 from tests.wire import Talk, mbap, read, save
 
@@ -33,9 +35,8 @@ def test_what_spoils_listening_is_said_with_its_fix(tmp_path: Path) -> None:
         words = wire.run("-m", "balefire", "doctor", "in0", "in9", "--store", str(tmp_path / "none"))
         status, told = asked(words)
         assert status == 1
-        assert {name: told["in0", name] for name in ("there", "kind", "up", "carrier", "speaks", "lost", "ring")} == dict.fromkeys(
-            ("there", "kind", "up", "carrier", "speaks", "lost", "ring")
-        )
+        well = ("there", "kind", "up", "carrier", "promiscuous", "speaks", "lost", "ring", "stamps")
+        assert {name: told["in0", name] for name in well} == dict.fromkeys(well)
         assert "in0, lo" in str(told["in9", "there"])
         assert ("in9", "up") not in told, "nothing more is said of what is not there"
         assert told[None, "privilege"] is None
@@ -48,6 +49,21 @@ def test_what_spoils_listening_is_said_with_its_fix(tmp_path: Path) -> None:
         subprocess.run((*here, "link", "set", "in0", "up"), check=True)
         subprocess.run(("ip", "-n", wire.there, "link", "set", "out0", "down"), check=True)
         assert "plugged in" in str(asked(words)[1]["in0", "carrier"])
+
+
+def test_an_interface_that_does_not_take_what_is_for_others_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A loopback takes it; one that is not there, as one that refuses, does not."""
+    need("netns", os.geteuid() == 0, "asking an interface needs root")
+    assert faces.takes_all("lo")
+    assert not int(Path("/sys/class/net/lo/flags").read_text(), 16) & faces.TAKES_ALL, "it was asked for a moment"
+    assert not faces.takes_all("nowhere9")
+
+    def refuses(_name: str) -> bool:
+        return False
+
+    monkeypatch.setattr(faces, "takes_all", refuses)
+    told = json.loads(balefire("doctor", "lo", "--store", str(tmp_path / "none"), "--json").stdout)["checks"]
+    assert ["mirror" in check["advice"] for check in told if check["check"] == "promiscuous"] == [True]
 
 
 def test_a_mirror_of_one_direction_is_said(tmp_path: Path) -> None:

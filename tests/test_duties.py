@@ -227,7 +227,7 @@ def test_a_confirmed_alert_waits_for_a_level_and_its_clock_runs_from_the_decisio
     at_once = due_of(store, "cn-industry-data/report")
     assert at_once.due == since + 30 * 60 * SECOND, "the allowance of the book"
     assert [at_once.overdue(since + minutes * 60 * SECOND + 1) for minutes in (0, 29, 30)] == [False, False, True]
-    assert at_once.left(since + 10 * 60 * SECOND, "en") == "AT ONCE; late in 20 min by our allowance"
+    assert at_once.left(since + 10 * 60 * SECOND, "en") == "AT ONCE (20 min of our allowance left)"
     assert at_once.left(since + HOUR, "en") == "OVERDUE by 30 min"
     waiting = due_of(store, "cn-incident/summary")
     assert (waiting.since, waiting.due) == (None, None)
@@ -531,7 +531,7 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     first = rows["cn-incident/first"]
     assert 0 < first["left_s"] <= 4 * 3600
     assert rows["cn-industry-data/report"]["overdue"] is False
-    assert "AT ONCE; late in" in balefire("duty", "list", "--store", where, "--language", "en").stdout
+    assert "AT ONCE (" in balefire("duty", "list", "--store", where, "--language", "en").stdout
     shown = one("duty", "show", first["id"][:8], "--store", where)
     assert shown["form"]["unit"] == "Water works"
     told = balefire("duty", "show", first["id"][:8], "--store", where, "--language", "en").stdout

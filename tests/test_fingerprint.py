@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -179,6 +180,11 @@ def test_the_command_shows_one_page_and_the_difference_between_two_times() -> No
     assert "different objects (read_input_registers)" in page
     assert " did not change; --json has all" in page
     assert ", 0 changes" not in page
+    asked = page[page.index("What it is asked") :].splitlines()[1:]
+    assert [line.split(", ")[0].split(" to ")[1] for line in asked[:2]] == ["write values", "restart the device"], "what acts on the plant first"
+    attacker = balefire("fingerprint", "10.20.1.66", "--store", listed(), "--language", "en").output
+    assert "  sends everybody: an ARP request, 24 different objects, ×64" in attacker.splitlines()
+    assert len([line for line in attacker.splitlines() if "10.20.1.11) to read identity" in line and ", by " in line]) == 2, "what tells them apart"
     shown = balefire("activities", "--store", listed(), "--where", "event.action:arp_reply").output
     assert "Pump PLC" in shown
     assert "02:ba:1e:01:00:12" not in shown
@@ -197,3 +203,51 @@ def test_the_command_shows_one_page_and_the_difference_between_two_times() -> No
 def test_what_is_no_period_is_refused(text: str) -> None:
     result = balefire("fingerprint", "10.20.1.12", "--store", listed(), "--on", text)
     assert (result.exit_code, "2026-11-22T16:00/" in result.output) == (2, True)
+
+
+def test_other_objects_and_how_many_are_told_apart(tmp_path: Path) -> None:
+    """Who reads four registers more is not somebody who reads, and somebody who reads no more."""
+    sweep = [activity(100 + n, NOON + DAY, ot__object__first=n, ot__object__last=n, ot__count=1, destination__ip="10.0.0.6") for n in range(RANGES + 4)]
+    before = [activity(1, NOON), activity(2, NOON, destination__ip="10.0.0.6", ot__object__first=3, ot__object__last=3)]
+    store = stored(tmp_path / "store", [*before, activity(3, NOON + DAY, ot__object__last=50), *sweep], [])
+    old, new = (seen(store, NOON + day, NOON + day + DAY) for day in (0, DAY))
+    told = {each.kind: each.text for each in differences(old, new)}
+    assert told.keys() == {"objects", "spread"}
+    assert told["objects"].en.startswith("Other objects, register 40040–40051 instead of register 40040–40043: asks PLC-7")
+    assert told["objects"].zh.startswith("对象改变，由 保持寄存器 40040–40043 变为 保持寄存器 40040–40051：")
+    assert told["spread"].en.startswith("Another number of objects, 20 instead of 1: ")
+    assert "Another number of objects, 1 instead of 20: " in {each.kind: each.text.en for each in differences(new, old)}["spread"]
+    store.close()
+
+
+def test_a_kept_fingerprint_is_compared_with(tmp_path: Path) -> None:
+    quiet, attacked = "2026-11-22T16:39/2026-11-22T16:43", "2026-11-22T16:43/2026-11-22T16:45"
+    kept = tmp_path / "kept.json"
+    kept.write_text(balefire("fingerprint", "Pump PLC", "--store", listed(), "--on", quiet, "--json").stdout)
+    told, again = (
+        one("fingerprint", "Pump PLC", "--store", listed(), "--on", attacked, *with_) for with_ in (("--from", kept), ("--against", quiet))
+    )  # fmt: skip
+    assert told["against"] == again["against"], "what is read is what was written"
+    assert [each for each in told["differences"] if each["kind"] != "fact"] == [each for each in again["differences"] if each["kind"] != "fact"]
+    shown = balefire("fingerprint", "Pump PLC", "--store", listed(), "--on", attacked, "--from", kept, "--language", "zh")
+    assert "kept.json：保存自 Pump PLC" in shown.stderr
+    assert "新增：10.20.1.66" in shown.stdout
+    both = balefire("fingerprint", "Pump PLC", "--store", listed(), "--from", kept, "--against", quiet)
+    assert (both.exit_code, "name one" in both.stderr) == (2, True)
+
+
+WRONG: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"since": 7}, "since"), ({"habits": None}, "habits"), ({"habits": [{"side": "x"}]}, "habits[0].side"), ({"rows": -1}, "rows"),
+    ({"habits": [{"side": "source", "about": {"ot.effect": "evil"}}]}, "habits[0].about.ot.effect"),
+    ({"habits": [{"side": "source", "about": {"source.ip": ["x"]}}]}, "habits[0].about.source.ip"),
+    ({"habits": [{"side": "source", "about": {"ot.effect": "value.read", "ot.access": "read"}, "count": 1e400}]}, "habits[0].count"),
+    ({"points": [{"low": float("nan")}]}, "points[0].about"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "place"), [*WRONG, ("[]", "$"), ("[" * 100_000, "")])
+def test_what_is_no_kept_fingerprint_is_refused(change: dict[str, Any] | str, place: str, tmp_path: Path) -> None:
+    kept = one("fingerprint", "Pump PLC", "--store", listed())
+    (tmp_path / "kept.json").write_text(change if isinstance(change, str) else json.dumps(kept | change))
+    refused = balefire("fingerprint", "Pump PLC", "--store", listed(), "--from", tmp_path / "kept.json", "--language", "en")
+    assert (refused.exit_code, (f"`{place}` is missing or wrong" if place else "is no JSON") in refused.stderr) == (2, True), refused.stderr

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from detectors.graph import GRAPHML, Edge, Graph, Node, as_graphml, as_json, as_stix
-from tests.cli import DEMO, balefire, listed, one
+from tests.cli import DEMO, balefire, listed, one, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,10 @@ def test_edges_are_the_operations_of_the_activities() -> None:
     assert edges["10.20.1.66", "Pump PLC"]["effects"]["restriction.listen_only"] == 1
     assert (names[edges["Panel", "Pump PLC"]["source"]]["role"], names[edges["Panel", "Pump PLC"]["source"]]["level"]) == ("hmi", 2)
     conduits = {(edge["source"], edge["destination"]): edge["count"] for edge in made["conduits"]}
+    zones = {zone["name"]: zone["assets"] for zone in made["zones"]}
+    assert {node["id"]: node["zone"] or "" for node in made["nodes"]} == {asset: zone for zone, assets in zones.items() for asset in assets}
+    assert {end for edge in conduits for end in edge} <= zones.keys()
+    assert {zone["name"]: zone["levels"] for zone in made["zones"]}["Pumps"] == [1]
     assert conduits["Control room", "Pumps"] == edges["Panel", "Pump PLC"]["count"]
     assert sum(conduits.values()) == told["operations"]
     assert (made["first"][:16], made["last"][:16], made["cut"]) == ("2026-11-22T16:39", "2026-11-22T16:44", False)
@@ -106,6 +110,10 @@ def test_people_see_conduits_and_assets(tmp_path: Path) -> None:
     shown = balefire("graph", "--store", listed(), "--language", "zh").output
     assert "区域之间" in shown
     assert "（无区域）" in shown
+    assert "读取数值、操作输出、写入数值" in shown, "effects in words"
+    assert next(line.split()[1:4] for line in shown.splitlines() if "所有主机" in line and "arp" in line) == ["所有主机", "arp", "网络服务"]
+    bare = balefire("graph", "--store", stored()[0], "--language", "zh").output
+    assert "区域之间" not in bare, "where no asset has a zone there is nothing between zones"
     refused = balefire("graph", "--store", listed(), "-o", tmp_path / "no" / "such.json")
     assert (refused.exit_code, "such.json" in refused.output) == (2, True)
     assert one("graph", "--store", listed(), "--where", "ot.access:none-such")["edges"] == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.wire import ACK, FIN, PUSH, RST, SECOND, SYN, Packet, Seen, Talk, mbap, read, registers, watch, write
+from tests.wire import ACK, CLIENT, FIN, PUSH, RST, SECOND, SERVER, START, SYN, Packet, Seen, Talk, ethernet, ipv4, mbap, read, registers, udp, watch, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,11 +130,24 @@ def test_a_capture_of_short_frames_stays_in_step() -> None:
     values = mbap(7, registers(*range(100)))
     for _ in range(5):
         talk.put(1, values)
-    talk.packets[-5:] = [packet.cut(100) for packet in talk.packets[-5:]]
+    whole, talk.packets[-5:] = talk.packets[-5:], [packet.cut(100) for packet in talk.packets[-5:]]
     talk.ask(mbap(8, write(8, 8)), mbap(8, write(8, 8)))
     seen = watch(talk.packets)
     assert 8 in written(seen)
     assert seen.totals.truncated == 5
+    assert seen.totals.cut_bytes == sum(len(packet.data) - 100 for packet in whole)
+    reason = {each["reason"]: each["bytes"] for row in seen.coverage for each in json.loads(row["reasons"])}["cut"]
+    assert reason == seen.totals.cut_bytes == seen.totals.undecoded_bytes
+
+
+@pytest.mark.parametrize("understood", [True, False])
+def test_octets_that_the_capture_cut_are_told_apart_where_the_rest_is_understood(understood: bool) -> None:
+    """Of datagrams, too. What nobody understands is no less so for being cut."""
+    message = struct.pack("<HHIIQI", 0x63, 40, 0, 0, 0, 0) if understood else b"nothing that anybody knows"  # EtherNet/IP: who is there?
+    datagram = Packet(ethernet(ipv4(udp(message + bytes(40), 49200, 44818 if understood else 9999), CLIENT, SERVER, 17)), START)
+    totals = watch([datagram.cut(len(datagram.data) - 40)]).totals
+    assert (totals.truncated, totals.cut_bytes) == (1, 40 if understood else 0)
+    assert totals.undecoded_bytes >= 40
 
 
 def flood(connections: int) -> list[Packet]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from balefire.screen import cell
+from dashboards import kit
+from dashboards.navigation import places
 from records.assets import asset_of
 from records.facts import Fact, asset_id
 from records.model import Batch, Text
@@ -17,8 +21,13 @@ from records.schema import ACTIVITY, COVERAGE, POINT
 from records.store import open_store
 from records.store.contract import Commit
 from records.visible import unsteered
+from sensors.engine.names import intern, name_tables
+from sensors.engine.octets import plain
 from tests.cli import balefire, lines, one
+from tests.test_dashboards import opened, sent
+from tests.test_lldp import lldp, tlv
 from tests.test_store import NOON, alert, finding, rows_of
+from tests.wire import SECOND, START, Packet, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +36,7 @@ FORMULAS = ('=HYPERLINK("http://evil.example")', "+cmd|' /C calc'!A0", "-2+3+cmd
 STEERING = "\x1b]0;owned\x07\x1b[2J\r\x85\u2028\u202egnp.exe\u2066\u061c\U000e0061"
 LONG = "<script>alert(1)</script>" + STEERING + "x" * (64 << 10)
 NAMES = (*FORMULAS, LONG)
+ALERT: Final = f"a{len(NAMES) - 1:032x}"  # of the longest
 PEOPLE = ("assets", "activities", "points", "alerts", "findings", "coverage", "graph")
 
 
@@ -45,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for number, name in each
     ]  # fmt: skip
-    points = [{"id": f"p{number}", "@timestamp": NOON, "destination.ip": addresses[number], "ot.object.name": name} for number, name in each]
+    points = [{"id": f"p{number}", "@timestamp": NOON, "event.end": NOON, "destination.ip": addresses[number], "ot.object.name": name} for number, name in each]
     windows = [{"id": f"c{number}", "@timestamp": NOON, "observer.name": name, "interface": name, "packets": 1} for number, name in each]
     with closing(open_store(str(path), write=True)) as store:
         store.write(
@@ -103,6 +113,34 @@ def test_exports_hold_them_as_text(form: str, place: Path) -> None:
         assert set(FORMULAS) <= {each.get("name") for each in told.get("nodes", told.get("objects"))}
 
 
+ABOUT: Final = {
+    "alert": {"id": ALERT}, "suppress": {"id": ALERT}, "asset": {"asset": "10.0.0.5"}, "rule": {"rule": "address-sweep"}, "disable": {"rule": "address-sweep"},
+}  # fmt: skip
+
+
+def shown(line: str) -> str:
+    """What is seen of what a component is sent: not that by which things are found again."""
+
+    def seen(data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: seen(each) for name, each in cast("dict[str, Any]", data).items() if name not in kit.UNSEEN}
+        return [seen(each) for each in cast("list[Any]", data)] if isinstance(data, list) else data
+
+    return json.dumps(seen(json.loads(line)), ensure_ascii=False) if line.startswith("{") else line
+
+
+@pytest.mark.parametrize("address", [each.address for each in places()])
+def test_no_page_is_steered_by_them(place: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor told to draw them as HTML or Markdown, nor drowned by them."""
+    page = opened(next(each.file.stem for each in places() if each.address == address), place, monkeypatch, lang="en", range="all", **ABOUT.get(address, {}))
+    told = "\n".join(map(shown, sent(page).split("\n")))
+    harmless(told)
+    assert "x" * 2000 not in told, "a name of 64 KiB is bounded"
+    drawn = "\n".join(str(element.value) for kind in (page.markdown, page.caption, page.title, page.header, page.subheader) for element in kind)
+    assert "<script>" not in drawn
+    assert not any(formula in drawn for formula in FORMULAS)
+
+
 def test_a_file_is_not_written_over(place: Path, tmp_path: Path) -> None:
     file = tmp_path / "g.json"
     file.write_text("mine")
@@ -144,3 +182,21 @@ def test_what_nobody_sees_in_a_list_is_left_out_and_told(tmp_path: Path) -> None
     assert "left out in 1 of the cells, first in row 3, “name”" in " ".join(shown.output.split())
     one("import", "assets", file, *place)
     assert balefire("import", "assets", file, "--dry-run", *place, "--json").exit_code == 0
+
+
+def test_a_name_that_is_cut_says_so(tmp_path: Path) -> None:
+    """On the wire: a system name of 500 letters in LLDP, and an object whose name is longer than is kept."""
+    frame = Packet(bytes.fromhex("0180c200000e02ba1e01001188cc") + lldp(tlv(5, b"L" * 500)), START)
+    again = replace(frame, time=START + SECOND)
+    place = ("--store", tmp_path / "s")
+    balefire("replay", save([frame, again], tmp_path / "l.pcap"), *place)
+    (row,) = lines("assets", *place)
+    assert row["name"] == "L" * 127 + "…"
+    for language, words in (("en", "it is longer than 128 characters, and was cut"), ("zh", "超过 128 个字符，已截断")):
+        assert words in balefire("asset", row["id"], *place, "--language", language).stdout
+    memory = np.frombuffer(b"n" * 300 + b"n" * 255, np.uint8)
+    names, index, counters = name_tables(0)
+    arena = plain(np.concatenate([np.zeros(1 << 12, np.uint8), memory]))
+    whole = [intern(arena, at, octets, names, index, counters[0]) for at, octets in ((1 << 12, 300), ((1 << 12) + 300, 255), (1 << 12, 299))]
+    assert whole == [0, 1, 0], "one of just so many octets is whole, and another one"
+    assert [int(names[number].cut) for number in (0, 1)] == [1, 0]

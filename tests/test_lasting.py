@@ -53,7 +53,7 @@ def texts(told: dict[str, Any], language: str = "en") -> str:
 def test_last_year_is_told_from_rows_then_from_its_report_then_as_no_longer_kept(store: Store, tmp_path: Path) -> None:
     reports = Kept(tmp_path)
     then = document(store, PAST)
-    told = document(store, TODAY, earlier=reports.of)
+    told = document(store, TODAY, earlier=reports)
     assert {name: told["last_year"][name] for name in PARTS} == {
         "index": then["index"], "alerts": then["alerts"]["total"], "findings": then["alerts"]["findings"], "assets": then["assets"]["assets"],
         "grave": sum(each["total"] for each in then["alerts"]["severity"] if each["level"] in {"critical", "high"}), "new_assets": then["assets"]["new"],
@@ -94,11 +94,21 @@ def _deleted(store: Store, reports: Kept, then: dict[str, Any]) -> None:
     assert (told["last_year"]["recorded"], told["last_year"]["kept_from"], told["whole"]) == (False, told["last_year"]["until"], True)
     assert texts(told).count("no longer kept") == 7
     assert texts(told, "zh").count("已超保存期") == 7
-    told = document(store, TODAY, earlier=reports.of)
+    told = document(store, TODAY, earlier=reports)
     assert told["last_year"]["report"] == then["id"]
     assert (told["last_year"]["alerts"], told["last_year"]["index"]) == (then["alerts"]["total"], then["index"])
     assert f"report {then['id']}" in texts(told)
-    assert document(store, TODAY, "Linghe Pumping Station", reports.of)["last_year"]["recorded"] is False, "that report was of all sites"
+    file = reports.folder / then["id"] / f"{then['id']}.json"
+    content = file.read_bytes()
+    for spoil in (file.unlink, lambda: file.write_bytes(content[:-1])):  # its folder was emptied; it was changed
+        spoil()
+        lost = document(store, TODAY, earlier=reports)
+        assert (lost["last_year"]["recorded"], lost["last_year"]["spoiled"]) == (False, [then["id"]])
+        assert texts(lost).count("no longer kept") == 7
+        assert f"empty, missing or changed: {then['id']}" in texts(lost)
+        assert f"已被改动：{then['id']}" in texts(lost, "zh")
+        file.write_bytes(content)
+    assert document(store, TODAY, "Linghe Pumping Station", reports)["last_year"]["recorded"] is False, "that report was of all sites"
     assert document(store, before(TODAY))["sentence"]["en"].startswith("Nothing was recorded"), "nothing of that day was deleted"
 
 

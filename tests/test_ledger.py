@@ -219,7 +219,8 @@ def test_points_add_up() -> None:
         decoded, undecoded, lost = (dice.choice((0, dice.randrange(5), dice.randrange(10 ** dice.randrange(1, 12)))) for _ in range(3))
         encrypted = dice.randrange(undecoded + 1)
         shed = dice.randrange(undecoded - encrypted + 1)
-        told = reasons(decoded, undecoded, encrypted, lost, shed)
+        cut = dice.randrange(undecoded - encrypted - shed + 1)
+        told = reasons(decoded, undecoded, encrypted, lost, shed, cut)
         whole = grade(decoded, undecoded, lost)
         if whole is None:
             assert told == []

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sensors.pcapng import Interface, Packet, Writer, read, statistics
+from sensors.pcapng import Interface, Packet, Statistics, Writer, read, statistics
 from sensors.recording import Recording
-from tests.test_watch import DEMO, INTERPRETED, ended, said, watching
+from tests.test_watch import DEMO, INTERPRETED, ended, listener_of, said, watching
 from tests.veth import ROOT, started, wires
+from tests.wire import Packet as WirePacket
+from tests.wire import pcap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +74,40 @@ def test_the_oldest_goes_when_there_is_no_more_room(tmp_path: Path) -> None:
     assert len(told) > 150
 
 
+def aged(file: Path, days: float) -> None:
+    """It was written so long ago."""
+    then = time.time() - days * 86400
+    os.utime(file, (then, then))
+
+
+def test_what_is_too_old_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, *_ = blocks(some(1))
+    recording = Recording(tmp_path, head(), most=100_000, segment=20_000, floor=0, days=2)
+    recording.write(block)
+    recording.close()
+    (old,) = tmp_path.glob("*.pcapng")
+    other = tmp_path / "notes.txt"
+    other.write_text("not ours")
+    for file in (old, other):
+        aged(file, 1.9)
+    recording.write(block)
+    recording.flush()
+    assert old.exists()
+    aged(old, 2.1)
+    recording.flush()
+    assert old.exists(), "it does not look each second"
+    later = time.monotonic() + 61
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    recording.flush()
+    assert not old.exists()
+    assert len(list(tmp_path.glob("*.pcapng"))) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: later + 3601)
+    recording.write(block)
+    recording.close()
+    assert len(list(tmp_path.glob("*.pcapng"))) == 2, "or much would be too old before the file goes that holds it"
+    assert other.exists()
+
+
 def test_where_the_disk_refuses_listening_goes_on(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "kept", head(), most=100_000, segment=20_000, floor=1 << 60)
     block, *_ = blocks(some(1))
@@ -113,26 +151,44 @@ def rows(store: Path, table: str) -> list[str]:
     return sorted(json.dumps({name: value for name, value in json.loads(line).items() if name not in named}, sort_keys=True) for line in told.splitlines())
 
 
+def replayed(kept: Path, store: Path) -> dict[str, Any]:
+    """The summary of a replay of a recording, as the README has it."""
+    words = (sys.executable, "-m", "balefire", "replay", "-", "--store", str(store), "--observer", "test", "--json")
+    whole = b"".join(file.read_bytes() for file in sorted(kept.glob("*.pcapng")))
+    return json.loads(subprocess.run(words, input=whole, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True).stdout)
+
+
 @pytest.mark.netns
 def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
-    """Rows of the store but for the identities, which tell the two runs apart, and the file's name."""
-    with wires() as wire, started(watching(wire, tmp_path / "live", "--record", str(tmp_path / "kept")), INTERPRETED) as process:
+    """Rows of the store but for the identities, which tell the two runs apart, and the file's name; what was dropped, too."""
+    large = tmp_path / "large.pcap"
+    large.write_bytes(pcap([WirePacket(bytes(12) + b"\x88\xb5" + bytes(1400)) for _ in range(600)]))
+    with wires() as wire, started(watching(wire, tmp_path / "live", "--record", str(tmp_path / "kept"), "--ring-mib", "1"), INTERPRETED) as process:
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
+        os.kill(listener_of(process), signal.SIGSTOP)
+        wire.send(large)
+        wire.send(DEMO)  # of which the ring holds but the beginning
+        os.kill(listener_of(process), signal.SIGCONT)
         status, summary, rest = ended(process)
     assert status == 0, rest
-    files = sorted((tmp_path / "kept").glob("*.pcapng"))
-    whole = tmp_path / "whole.pcapng"
-    whole.write_bytes(b"".join(file.read_bytes() for file in files))
-    words = (sys.executable, "-m", "balefire", "replay", str(whole), "--store", str(tmp_path / "again"), "--observer", "test", "--json")
-    replayed = json.loads(subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=True, capture_output=True).stdout)
-    for name in ("packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "effects", "access"):
-        assert summary[name] == replayed[name], name
+    assert summary["coverage"]["dropped"] > 1000
+    again = replayed(tmp_path / "kept", tmp_path / "again")
+    for name in ("packets", "messages", "operations", "activities", "points", "findings", "alerts", "protocols", "effects", "access", "coverage"):
+        assert summary[name] == again[name], name
     for table in ("activities", "points", "coverage"):
         live = rows(tmp_path / "live", table)
         assert live == rows(tmp_path / "again", table)
         assert live
+
+
+def test_what_was_dropped_stands_beside_it_for_people() -> None:
+    told = Statistics()
+    first, second = told.at(1_700_000_000_000_000_000, [(5, 3), (7, 0)]), told.at(1_700_000_001_000_000_000, [(9, 4), (8, 0)])
+    assert [octets.count(b"tick; dropped since the last: ") for octets in (first, second)] == [2, 2]
+    assert b"since the last: 3" in first
+    assert b"since the last: 1" in second
 
 
 def test_time_stands_in_the_recording() -> None:

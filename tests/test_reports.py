@@ -13,11 +13,13 @@ import pytest
 
 from detectors.rulebook.versions import Version
 from detectors.suppressions import standing
+from records.assets import asset_of
+from records.facts import Fact
 from records.formats import number, size
 from records.model import Batch, Suppression, severity_word
 from records.nesting import iso, period
 from records.query import Query
-from records.schema import COVERAGE, TABLES, arrow_schema
+from records.schema import ACTIVITY, COVERAGE, TABLES, arrow_schema
 from records.store import open_store
 from records.store.columns import flat
 from records.store.contract import Change, Commit
@@ -181,7 +183,9 @@ def test_assets_and_who_spoke_with_the_internet(store: Store, told: Row) -> None
     assert found["unlisted"] is None, "the plant gave no list: that is not nought"
     acts = [row for row in everything(store, "activity") if inside(row["@timestamp"]) and (is_outside(row["source.ip"]) or is_outside(row["destination.ip"]))]
     pairs = Counter((row["source.ip"], row["destination.ip"]) for row in acts)
-    assert found["internet"]["pairs"] == len(pairs) > 0
+    sited = {(row["observer.site"], row["source.ip"], row["destination.ip"]) for row in acts}
+    assert found["internet"]["pairs"] == len(sited) > 0
+    assert {each["site"] for each in found["internet"]["listed"]} <= set(SITES)
     assert found["internet"]["operations"] == sum(row["ot.count"] for row in acts)
     inner = {destination if is_outside(source) else source for source, destination in pairs}
     assert found["internet"]["assets"] == sum(bool(inner & {*(row["addresses"] or ()), *(row["aliases"] or ())}) for row in rows) > 0
@@ -211,7 +215,7 @@ def test_no_number_of_exposure_stands_without_its_whole(told: Row) -> None:
     exposure = {row[0].text: row[1].text for row in tables["What is not in order, or not known"].rows}
     assert exposure["that spoke with the Internet"] == f"{internet['assets']} of {number(found['assets'])}"
     talks = tables["Conversations with the Internet"].rows
-    assert [row[3].text for row in talks] == [f"{number(each['operations'])} of {number(internet['operations'])}" for each in internet["listed"]] != []
+    assert [row[4].text for row in talks] == [f"{number(each['operations'])} of {number(internet['operations'])}" for each in internet["listed"]] != []
     sizes = [row[2].text for row in tables["Traffic of remote access"].rows]
     assert len(sizes) == 2
     assert all(text.endswith(f" of {size(told['coverage']['bytes'], 'en')}") for text in sizes)
@@ -274,6 +278,40 @@ def test_alerts_of_two_sites_that_are_called_alike_are_told_apart(store: Store, 
     alone = document(store, LAST, SITES[0])
     assert not any("site" in each for each in alone["alerts"]["worst"])
     assert heading(alone, Words("en", ZONE)) == SITES[0]
+
+
+def test_plants_that_are_built_alike_are_not_taken_for_one(tmp_path: Path) -> None:
+    """The same names and addresses at two sites, in other zones; only one of them speaks with the Internet."""
+    alike = open_store(str(tmp_path / "alike"), True)
+    since, until = LAST.since, LAST.until
+    assets = [
+        asset_of(site, [Fact("address", address, "traffic", 95, since, until), Fact("name", name, "list", 91, since, until),
+                        Fact("zone", zone, "policy:plant", 90, since, until)], since, until, ("traffic",))
+        for site, zones in zip(SITES, (("control", "office"), ("control", "control")), strict=True)
+        for address, name, zone in zip(("10.1.0.10", "10.1.0.20"), ("PLC-1", "ENG-1"), zones, strict=True)
+    ]  # fmt: skip
+    acts = [
+        {"id": f"{number}", "@timestamp": since + MINUTE, "event.action": "read_holding_registers", "source.ip": source, "destination.ip": "10.1.0.10",
+         "network.protocol": "modbus", "observer.name": "s", "observer.site": site, "ot.effect": "value.read", "ot.access": "read", "ot.count": count}
+        for number, (site, source, count) in enumerate([(SITES[0], "10.1.0.20", 5), (SITES[1], "10.1.0.20", 7), (SITES[1], "8.8.4.4", 3)])
+    ]  # fmt: skip
+    rows = pa.Table.from_pylist([{name: row.get(name) for name in ACTIVITY.names} for row in acts], schema=arrow_schema(ACTIVITY))
+    both = pa.concat_tables([coverage(site, since, since + 5 * MINUTE) for site in SITES])
+    alike.write(Commit(assets=tuple(assets), batch=Batch(activities=rows, coverage=both)))
+    told = document(alike, LAST)
+    alike.close()
+    assert {(each["from"], each["to"], each["internet"]): each["operations"] for each in told["data"]["flows"]} == {
+        ("control", "office", False): 5,
+        ("control", None, True): 3,
+    }
+    assert told["data"]["zoned"] == 15
+    internet = told["assets"]["internet"]
+    assert (internet["assets"], internet["pairs"], told["assets"]["assets"]) == (1, 1, 4)
+    new = printed(told, "en").sections[4].tables[1]
+    assert (new.head[1], Counter((row[0].text, row[1].text) for row in new.rows)) == (
+        "Site",
+        Counter((name, site) for name in ("PLC-1", "ENG-1") for site in SITES),
+    )
 
 
 def test_the_period_before_is_measured_in_the_same_way_and_no_data_is_no_nought(store: Store, told: Row) -> None:

@@ -16,8 +16,8 @@ from sensors.pcapng import Interface, Packet, Writer, read
 from sensors.sensor import Sensor
 from sensors.source import Tick
 from sensors.sources.packetsocket import BLOCK
-from sensors.sources.ring import CURSOR, TPID_VALID, VLAN_VALID, merge, settled
-from tests.wire import SECOND, Feed, Talk, mbap, registers
+from sensors.sources.ring import CURSOR, HOLD, TPID_VALID, VLAN_VALID, due, merge, settled
+from tests.wire import SECOND, Feed, Talk, mbap, registers, write
 from tests.wire import read as reading
 
 if TYPE_CHECKING:
@@ -189,6 +189,31 @@ def test_time_that_passes_changes_no_row() -> None:
 def test_a_time_that_is_not_believed_is_not_followed(after: int) -> None:
     """A clock that steps back, or hours ahead: packets would not be believed either."""
     assert [part.activities.num_rows for part in parts([after, after])[0]] == [0, 0, 0, 1]
+
+
+def test_what_waits_is_not_held_back_by_a_clock_that_was_set_back() -> None:
+    """Packets of two interfaces wait for each other for a moment; not for the hour that the clock lost."""
+    now, none = 10_000 * SECOND, np.zeros(0, np.int64)
+    assert due(none, now) == due(np.array([now]), now) == now - HOLD
+    assert due(none, now, until=7) == due(np.array([now]), now, until=7) == 7
+    assert due(np.array([now - SECOND, now + 3600 * SECOND]), now) == FOREVER
+    assert due(np.array([now + 3600 * SECOND]), now, until=7) == FOREVER
+
+
+def last_command(after: Sequence[float]) -> list[tuple[str, list[str]]]:
+    """Outcome and anomalies of a command without an answer, as it is told by a listener that ended so long after it (seconds)."""
+    talk = Talk().open().ask(mbap(1, write(3, 7)), mbap(1, write(3, 7)))
+    talk.put(0, mbap(2, write(3, 8)))
+    listener = Ticking(talk.packets, [talk.packets[-1].time + int(each * SECOND) for each in after])
+    told = [row for part in OneThread("ends").listen(listener, lambda: True) for row in part.activities.to_pylist()]
+    return [(row["event.outcome"], row["ot.anomaly"]) for row in told if row["ot.packet.first"] == len(talk.packets)]
+
+
+def test_a_command_that_is_open_when_listening_ends_is_no_unanswered_one() -> None:
+    """Who stops a sensor a moment after a command has no finding; who listened on for its answer has."""
+    assert last_command([0.5]) == [("unknown", ["left_open"])]
+    assert last_command([0.5, 1.5]) == [("unknown", [])]
+    assert last_command([]) == [("unknown", [])], "of a capture of others nobody knows why it ends"
 
 
 def test_what_time_it_is_is_not_told_past_packets_that_wait() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,11 @@ import pytest
 
 from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Packet, read
+from sensors.sources.filters import Program
+from sensors.sources.packetsocket import BLOCK
+from sensors.sources.ring import USER, Rings
 from sensors.sources.shares import PART, join
+from tests.require import need
 from tests.test_recording import FACE, blocks, head
 from tests.test_watch import DEMO, INTERPRETED, rights, said
 from tests.veth import started, wires
@@ -130,3 +135,37 @@ def test_what_is_lost_with_one_that_is_killed_again_is_counted(tmp_path: Path) -
     assert counted == {"packets": 3 * 2692 - lost, "dropped": lost}
     assert len(packets) == counted["packets"]
     assert packets == sorted(packets, key=lambda packet: packet.time)
+
+
+@pytest.mark.netns
+def test_a_block_is_given_back_once_by_whoever_goes_on() -> None:
+    """The one before was killed between the two: having told what it read, with the block given back or not; by then other packets may be in it."""
+    need("netns", os.geteuid() == 0, "listening needs root")
+    rings = Rings(["lo"], Program("udp dst port 50999"), 2 * BLOCK)
+    status = rings.memory[8:9]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
+
+        def taken() -> int:
+            speaker.sendto(b"x", ("127.0.0.1", 50999))
+            end = time.monotonic() + 10
+            while not (filled := rings.fill(rings.out)):
+                assert time.monotonic() < end
+            return filled
+
+        taken()
+        told = rings.cursors.copy()
+        assert status[0] & USER
+        rings.release()  # as the next one does that has the rings as they were told
+        assert not status[0] & USER
+        assert int(rings.cursors[0].block) == 1
+        later = told
+        for _ in range(2):  # the other block, then the first anew
+            taken()
+            later = rings.cursors.copy()
+            if int(later[0].block):
+                rings.release()
+        assert (int(later[0].block), int(later[0].packets)) == (0, 3)
+        rings.cursors[:] = told
+        rings.release()
+        assert status[0] & USER, "what is in it now has not been read"
+    rings.close()

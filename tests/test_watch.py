@@ -265,6 +265,7 @@ def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Pa
         (("nowhere9",), "There are: ", 2),
         (("in0", "--filter", "port eighty eight"), "as for tcpdump", 2),
         (("in0", "tcp://192.0.2.1"), "--portable", 2),
+        (("tcp://192.0.2.1", "--processes", "2"), "Leave --processes out", 2),
     ],
 )
 def test_what_cannot_be_listened_to_is_said(words: tuple[str, ...], says: str, status: int, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from balefire.command import HELP, keeps, opened, speaks
+from records import scratch
 from records.errors import UsageError
 from records.wording import say
 
@@ -39,6 +40,7 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
 
     settings, users = screen.settings, accounts(screen.settings)
     where = listened(listen or settings.dashboard.address, users)
+    scratch.sweep()
     opened(screen).close()  # what is wrong with the store is said here, not on an empty page
     address = f"http://{f'[{where}]' if where.version == 6 else where}:{port}"
     if users and not where.is_loopback:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from records.store.examining import Check
 
 OWN: Final = {
-    "there", "kind", "up", "carrier", "offloads", "speaks", "ring", "lost", "privilege", "clock", "tshark", "kernels", "fence", "free", "mirror", "door",
+    "there", "kind", "up", "carrier", "promiscuous", "offloads", "speaks", "ring", "stamps", "lost", "privilege", "clock", "tshark", "kernels", "fence",
+    "free", "mirror", "door",
 }  # fmt: skip
-MILD: Final = {"fence"}  # what one can do without
+MILD: Final = {"fence", "stamps"}  # what one can do without
 ONE_WAY: Final = {"requests_only", "answers_only", "one_sided"}  # blind spots of a mirror port that has one direction
 
 
@@ -54,13 +55,15 @@ def _own(check: Check) -> bool:
 
 
 def _advice(screen: Screen, name: str, check: Check) -> str:
-    return screen.say(f"{'cli.fit' if _own(check) else 'cli.doctor'}.{check.name}", interface=name, **check.values)
+    kind = f".{check.values['how']}" if "how" in check.values else ""
+    return screen.say(f"{'cli.fit' if _own(check) else 'cli.doctor'}.{check.name}{kind}", interface=name, **check.values)
 
 
 def _interface(name: str) -> Iterator[Check]:
     """One interface, as it is now."""
     from records.store.examining import Check
-    from sensors.faces import face, faces
+    from sensors.faces import face, faces, takes_all
+    from sensors.sources.cards import CARD, NONE, stamps
 
     seen = face(name)
     yield Check("there", seen.there, {"known": ", ".join(faces())})
@@ -70,9 +73,12 @@ def _interface(name: str) -> Iterator[Check]:
     yield Check("up", seen.up)
     if seen.up:
         yield Check("carrier", seen.carrier)
+    yield Check("promiscuous", takes_all(name))
     yield Check("offloads", not seen.merges)
     yield Check("speaks", not seen.speaks)
     yield Check("ring", seen.ring >= seen.most_ring, {"now": seen.ring, "most": seen.most_ring})
+    found = stamps(name)
+    yield Check("stamps", found.how in (CARD, NONE), {"how": found.how, "ms": f"{found.apart / 1e6:,.1f}"})
     yield Check("lost", not seen.lost, {"count": f"{seen.lost:,}"})
 
 

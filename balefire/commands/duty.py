@@ -140,7 +140,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
             screen.print(text)
         for each in due.duty.fields:
             mark = screen.say("duty.required") if each in due.duty.required else screen.say("duty.later")
-            screen.print(f"[{each.id}] {getattr(each.title, screen.language)} ({mark})")
+            screen.print(f"[{each.id}] {screen.say('duty.aside', text=getattr(each.title, screen.language), aside=mark)}")
             for text in told[each.id].split("\n"):
                 screen.print(f"    {text or '—'}")
 

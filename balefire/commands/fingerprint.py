@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -10,7 +12,7 @@ from balefire.command import HELP, keeps, opened, speaks
 from balefire.screen import cell
 from records.addresses import is_mac
 from records.errors import UsageError
-from records.nesting import SECOND, iso, period
+from records.nesting import SECOND, period
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 DAY: Final = 86_400 * SECOND
+LARGEST: Final = 64 << 20  # octets of a kept fingerprint
 SHOWN: Final = 60  # lines of each kind on a screen; --json has all
 
 
@@ -27,21 +30,25 @@ SHOWN: Final = 60  # lines of each kind on a screen; --json has all
 @click.argument("name", metavar="ASSET")
 @click.option("--on", "on", metavar="DATE|T/T", help=say("cli.option.on", HELP))
 @click.option("--against", metavar="DATE|T/T", help=say("cli.option.against", HELP))
+@click.option("--from", "kept", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False), help=say("cli.option.fingerprint_from", HELP))
 @keeps
 @speaks
-def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, as_json: bool) -> None:
-    """One period, or the difference between two."""
+def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, kept: Path | None, as_json: bool) -> None:
+    """One period, or the difference between two, of which one may have been kept."""
     from balefire.identities import asset_named
     from detectors import fingerprint as prints
     from records.store.rows import asset_from
 
+    if kept and against:
+        raise UsageError("fingerprint.both")
+    before = _kept(screen, kept) if kept else None
     store = opened(screen)
     try:
         asset = asset_named(store, name)
         identities = [asset["id"], *(asset["aliases"] or ())]
         addresses = [address for address in asset["addresses"] if not is_mac(address)]
         now = prints.fingerprint(store, identities, addresses, _wanted(on) if on else _last_day(store))
-        before = prints.fingerprint(store, identities, addresses, _wanted(against)) if against else None
+        before = prints.fingerprint(store, identities, addresses, _wanted(against)) if against else before
     finally:
         store.close()
     changes = [*prints.told_otherwise(asset_from(asset).facts, before.period, now.period), *prints.differences(before, now)] if before else []
@@ -51,6 +58,27 @@ def fingerprint(screen: Screen, name: str, on: str | None, against: str | None, 
         _compare(screen, asset["name"], before, now, changes)
     else:
         _show(screen, asset["name"], now)
+
+
+def _kept(screen: Screen, file: Path) -> Fingerprint:
+    """The fingerprint that --json printed into this file; of which asset, is said. Raises UsageError."""
+    from detectors.printed import NoPrintError, read
+
+    try:
+        with file.open("rb") as content:
+            octets = content.read(LARGEST + 1)
+        if len(octets) > LARGEST:
+            raise UsageError("fingerprint.large", file=file, most=LARGEST >> 20)
+        given = json.loads(octets)
+        made = read(given)
+    except OSError as error:
+        raise UsageError("fingerprint.unreadable", file=file, reason=error.strerror or error) from None
+    except NoPrintError as error:
+        raise UsageError("fingerprint.kept", file=file, place=error) from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError("fingerprint.json", file=file, reason=error) from None
+    screen.note(screen.say("cli.fingerprint.from", file=file, name=cell(given.get("name")), asset=cell(given.get("asset"))))
+    return made
 
 
 def _wanted(text: str) -> Span:
@@ -76,9 +104,11 @@ def _last_day(store: Store) -> Span:
 
 
 def _show(screen: Screen, name: str, made: Fingerprint) -> None:
+    from detectors.phrases import ACTING
+
     screen.print(screen.say("cli.fingerprint.heading", name=cell(name), when=_when(screen, made), rows=made.rows))
     for side in ("source", "destination"):
-        habits = [habit for habit in made.habits if habit.side == side]
+        habits = sorted((habit for habit in made.habits if habit.side == side), key=lambda habit: habit.row["ot.access"] not in ACTING)
         _list(screen, f"cli.fingerprint.{side}", [habit.words(screen.language) for habit in habits])
     moving = [point.words(screen.language) for point in made.points if point.changes]
     _list(screen, "cli.fingerprint.points", moving)
@@ -118,33 +148,9 @@ def _when(screen: Screen, made: Fingerprint) -> str:
 
 
 def _told(asset: dict[str, Any], now: Fingerprint, before: Fingerprint | None, changes: list[Difference]) -> dict[str, Any]:
-    told = {"asset": asset["id"], "name": asset["name"], **_page(now)}
+    from detectors.printed import told as page
+
+    told = {"asset": asset["id"], "name": asset["name"], **page(now)}
     if before:
-        told |= {"against": _page(before), "differences": [{"kind": each.kind, "text": {"en": each.text.en, "zh": each.text.zh}} for each in changes]}
+        told |= {"against": page(before), "differences": [{"kind": each.kind, "text": {"en": each.text.en, "zh": each.text.zh}} for each in changes]}
     return told
-
-
-def _page(made: Fingerprint) -> dict[str, Any]:
-    return {
-        "since": iso(made.period.since),
-        "until": iso(made.period.until),
-        "rows": made.rows,
-        "left_out": made.left_out,
-        "habits": [
-            {
-                "side": habit.side,
-                "count": habit.count,
-                "refused": habit.refused,
-                "every_s": habit.every,
-                "values": [habit.low, habit.high] if habit.low is not None else None,
-                "ranges": habit.ranges,
-                "first": iso(habit.first),
-                "last": iso(habit.last),
-                "text": {"en": habit.words("en"), "zh": habit.words("zh")},
-            }
-            for habit in made.habits
-        ],
-        "points": [
-            {"low": each.low, "high": each.high, "changes": each.changes, "text": {"en": each.words("en"), "zh": each.words("zh")}} for each in made.points
-        ],
-    }

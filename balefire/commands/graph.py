@@ -69,18 +69,36 @@ def _write(output: Path, text: str) -> None:
 def _show(screen: Screen, made: Graph) -> None:
     """Conduits between zones, then who talks to whom, busiest first."""
     from balefire.screen import table
+    from sensors.statements import is_group
 
     names = {node.id: node.name for node in made.nodes}
 
     def lines(edges: tuple[Edge, ...], zones: bool) -> list[list[str]]:
         def called(end: str) -> str:
-            return end or screen.say("cli.graph.no_zone") if zones else names.get(end, end or "–")
+            if zones:
+                return end or screen.say("cli.graph.no_zone")
+            name = names.get(end, end or "–")
+            return screen.say("detectors.phrase.everybody") if is_group(name) else name
 
-        return [[called(edge.source), called(edge.destination), ", ".join(edge.protocols), ", ".join(edge.effects), f"{edge.count:,}"] for edge in edges]
+        return [[called(edge.source), called(edge.destination), ", ".join(edge.protocols), _deeds(screen, edge), f"{edge.count:,}"] for edge in edges]
 
     for heading, edges, zones in (("conduits", made.conduits, True), ("edges", made.edges, False)):
+        if zones and not any(edge.source or edge.destination for edge in edges):
+            continue  # no asset has a zone
         columns = [(screen.say(f"cli.column.{name}"), name == "count") for name in ("source", "destination", "protocols", "effects", "count")]
         screen.print(screen.say(f"cli.graph.{heading}"))
         screen.print(table(columns, lines(edges[:SHOWN], zones)))
         if len(edges) > SHOWN:
             screen.note(screen.say("cli.graph.more", count=len(edges) - SHOWN))
+
+
+def _deeds(screen: Screen, edge: Edge) -> str:
+    """The effects in words; what only protocols that serve the network do (ARP, DNS) does nothing to a plant, whatever it is counted by."""
+    from detectors.phrases import deed
+    from sensors.protocol import protocols
+
+    spoken = [protocol for protocol in protocols() if protocol.name in edge.protocols]
+    own = {function.effect for protocol in spoken if not protocol.infrastructure for function in protocol.functions.values()}
+    serving = {function.effect for protocol in spoken if protocol.infrastructure for function in protocol.functions.values()} - own
+    words = [screen.say("cli.graph.serving") if effect in serving else deed(effect, screen.language) for effect in edge.effects]
+    return screen.say("detectors.phrase.comma").join(dict.fromkeys(words))

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from balefire.command import HELP, Globals, keeps, speaks
+from balefire.commands.watch import listens, words
 from records.wording import say
 
 if TYPE_CHECKING:
@@ -30,14 +31,7 @@ DEATH_SIGNAL: Final = 1  # linux/prctl.h: what a process gets when the one that 
 
 
 @click.command(help=say("cli.help.serve", HELP))
-@click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
-@click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
-@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP))
-@click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
-@click.option("--record", type=click.Path(), metavar="DIR", help=say("cli.option.record", HELP))
-@click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
-@click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP))
-@click.option("--rules", multiple=True, type=click.Path(), metavar="DIR", help=say("cli.option.rules", HELP))
+@listens
 @click.option("--port", type=click.IntRange(1, 65535), help=say("cli.option.port", HELP))
 @keeps
 @speaks
@@ -46,32 +40,21 @@ def serve(
     context: click.Context,
     screen: Screen,
     interfaces: tuple[str, ...],
-    portable: bool,
-    processes: int,
     port: int | None,
     as_json: bool,
-    **given: str | Sequence[str] | None,
+    **how: Any,
 ) -> None:
     """Keep both running until SIGINT or SIGTERM."""
     from records.store import open_store
 
     open_store(screen.store, write=True).close()  # the dashboard needs one, and what is wrong with it is said once
-    names = {"expression": "filter"}
-    options = [word for name in ("expression", "record", "site", "observer", "rules") for word in _option(names.get(name, name), given[name])]
-    options += ["--processes", str(processes)]
-    options += ["--portable"] if portable else []
     settings = (context.find_object(Globals) or Globals()).settings
     more = ["--store", screen.store, "--language", screen.language, *(["--json"] if as_json else [])]
     jobs = (
-        Job("sensor", _command(settings, "watch", *more, *options, "--", *interfaces)),
+        Job("sensor", _command(settings, "watch", *more, *words(**how), "--", *interfaces)),
         Job("dashboard", _command(settings, "dashboard", *more, "--port", str(port or screen.settings.dashboard.port))),
     )
     Supervisor(screen, jobs).run()
-
-
-def _option(name: str, value: str | Sequence[str] | None) -> list[str]:
-    values = [value] if isinstance(value, str) else value or ()
-    return [word for each in values if each for word in (f"--{name}", each)]
 
 
 def _command(settings: Path | None, *words: str) -> tuple[str, ...]:

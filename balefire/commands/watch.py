@@ -19,12 +19,13 @@ import platformdirs
 
 from balefire.command import HELP, keeps, speaks
 from balefire.commands.capture import check, taken_in
+from records import scratch
 from records.errors import InputError, UsageError
 from records.wording import say
 from sensors.rights import forgo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from subprocess import Popen
 
     from balefire.screen import Screen
@@ -51,40 +52,48 @@ NEWS: Final = (
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
 
 
+def listens(command: Callable[..., None]) -> Callable[..., None]:
+    """What may be said of how to listen: the options of whatever does, or has it done."""
+    for option in reversed(
+        (
+            click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…"),
+            click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP)),
+            click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP)),
+            click.option("--ring-mib", type=click.IntRange(1, 2048), default=32, show_default=True, metavar="MIB", help=say("cli.option.ring_mib", HELP)),
+            click.option("--filter", default="", metavar="EXPR", help=say("cli.option.filter", HELP)),
+            click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP)),
+            click.option("--record-mib", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP)),
+            click.option("--record-days", type=click.FloatRange(0, min_open=True), metavar="DAYS", help=say("cli.option.record_days", HELP)),
+            click.option("--site", metavar="NAME", help=say("cli.option.site", HELP)),
+            click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP)),
+            click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP)),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command(help=say("cli.help.watch", HELP))
-@click.argument("interfaces", nargs=-1, required=True, metavar="PLACE…")
-@click.option("--portable", is_flag=True, help=say("cli.option.portable", HELP))
-@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N", help=say("cli.option.processes", HELP))
-@click.option("--filter", "expression", default="", metavar="EXPR", help=say("cli.option.filter", HELP))
-@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.record", HELP))
-@click.option("--record-mib", "recorded", type=click.IntRange(64), default=10240, show_default=True, metavar="MIB", help=say("cli.option.record_mib", HELP))
-@click.option("--site", metavar="NAME", help=say("cli.option.site", HELP))
-@click.option("--observer", metavar="NAME", help=say("cli.option.watcher", HELP))
-@click.option("--rules", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help=say("cli.option.rules", HELP))
+@listens
 @keeps
 @speaks
 def watch(
     screen: Screen,
     interfaces: tuple[str, ...],
-    portable: bool,
-    processes: int,
-    expression: str,
-    record: Path | None,
-    recorded: int,
     site: str | None,
     observer: str | None,
     rules: tuple[Path, ...],
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Listen for as long as it is wanted; alerts are told as they come up."""
     settings = screen.settings
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
-    more = [*(("--filter", expression) if expression else ()), *(("--record", str(record), "--recorded", str(recorded)) if record else ())]
-    more += ["--processes", str(processes)]
-    more += ["--portable"] if portable or sys.platform != "linux" else []
+    more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
     with _listener(interfaces, more) as process:
         _confine(screen)
+        scratch.sweep()
         from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
 
         check(screen, rules)
@@ -105,6 +114,16 @@ def watch(
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
+
+
+def words(**given: Any) -> list[str]:
+    """Options and what they are given, as words of a command line; those that are given nothing are left out."""
+    told: list[str] = []
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        each = cast("tuple[Any, ...]", value if isinstance(value, tuple) else (value,))
+        told += [word for one in each if one for word in ((option,) if one is True else (option, str(one)))]
+    return told
 
 
 def _tell(screen: Screen, alert: Alert) -> None:
@@ -156,7 +175,7 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     with suppress(BrokenPipeError):  # it has ended already, and said why
         told.write(b"\n")
         told.flush()
-    names = ", ".join(_begun(said))
+    names, stamped = map(", ".join, _begun(said))
 
     def stop(*_: object) -> None:
         process.terminate()
@@ -164,6 +183,8 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
         signal.signal(number, stop)
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
+    if stamped:
+        screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
     teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
     (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
@@ -179,12 +200,12 @@ def _confine(screen: Screen) -> None:
     confine((*own, *(Path(place) for place in named if place)), tcp=True)
 
 
-def _begun(said: Iterable[bytes]) -> list[str]:
-    """Wait until it listens: to what. Raises what keeps it from that."""
+def _begun(said: Iterable[bytes]) -> tuple[list[str], list[str]]:
+    """Wait until it listens: to what, and what of that has times of its card. Raises what keeps it from that."""
     for line in said:
         told: dict[str, Any] = _told(line)
         if "ready" in told:
-            return told["ready"]
+            return told["ready"], told["stamped"]
         if "error" in told:
             raise (UsageError if told["error"] in USAGE else InputError)(told["error"], **told["values"])
     raise InputError("live.ended", status="-")

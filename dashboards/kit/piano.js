@@ -98,7 +98,18 @@ function paint(canvas, data, { width, height, total, places, heads, scale, colou
     pen.fillRect(x - 1.2, y - 1.2, w + 2.4, ACT + 2.4)
     if (mark[3] === "unknown") { pen.strokeStyle = muted; pen.lineWidth = 1.2; pen.strokeRect(x + .6, y + .6, w - 1.2, ACT - 1.2) } else { pen.fillStyle = colours[mark[3]]; pen.fillRect(x, y, w, ACT) }
   }
-  for (const each of [...data.alerts].reverse()) accuse(pen, box(each), places[each[0]], each[3], ground, name => getComputedStyle(root).getPropertyValue(name).trim())
+  for (const [place, row, severity] of outlines(data.alerts, box).reverse()) accuse(pen, place, places[row], severity, ground, name => getComputedStyle(root).getPropertyValue(name).trim())
+}
+
+// What one alert is about in one row is outlined together where single outlines would touch: dozens of them hide what they are about.
+function outlines(alerts, box) {
+  const made = [], last = new Map()
+  for (const each of [...alerts].sort((one, other) => one[1] - other[1])) {
+    const [x, wide] = box(each), name = `${each[0]} ${each[4]}`, held = last.get(name), end = x + Math.max(5, wide)
+    if (held && x - 3 <= held[0][0] + held[0][1] + 5) held[0][1] = Math.max(held[0][1], end - held[0][0])
+    else { last.set(name, [[x, end - x], each[0], each[3], alerts.indexOf(each)]); made.push(last.get(name)) }
+  }
+  return made.sort((one, other) => one[3] - other[3]) // the gravest first
 }
 
 function accuse(pen, [x, wide], y, severity, ground, style) {

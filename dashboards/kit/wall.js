@@ -1,23 +1,26 @@
-// The wall screen: always dark, sized by the window; its lower half turns between alerts over time and the worst of them.
+// The wall screen: always dark, sized by the window; its lower half turns between alerts over time, the worst of them, and the sensors.
 const TONES = { critical: "#e5484d", high: "#f7a054", medium: "#f8e37e", low: "#62a4e8", none: "#a2adb4" }
 const GROUND = "#12171b", INK = "#e6eaec", SOFT = "#a2adb4", SEEN = "#3c474e"
 const ORDER = ["critical", "high", "medium", "low"]
 const TURN = 15000
 
 export default function ({ data, parentElement }) {
-  const root = blank(parentElement, "wall"), faces = [el("section", "face"), el("section", "face")]
+  const root = blank(parentElement, "wall"), faces = [el("section", "face"), el("section", "face"), el("section", "face")]
   root.style.setProperty("--tone", TONES[data.level])
   root.append(
     el("header", "", null, el("span", "site", data.site), el("span", "age", data.age), el("b", "clock", data.clock)),
     el("section", "say", null, el("div", "tag", null, mark(data.level, ".9em"), el("span", "", data.tag)), phrase("h1", "", data.sentence)),
     el("section", "figures", null, ...data.figures.map(figure)),
     ...faces,
-    el("footer", "", null, el("i"), el("i"), el("span", "", data.foot)),
+    el("footer", "", null, ...faces.map(() => el("i")), el("span", "", data.foot)),
   )
   faces[1].append(...data.list.map(alert => el("div", "alert", null, mark(alert.level, ".8em"), el("span", "when", alert.time), phrase("span", "title", alert.text), el("span", "asset", alert.asset))))
+  faces[2].append(el("div", "sensor muted", null, ...data.health.head.map(word => el("span", "", word))))
+  faces[2].append(...data.health.rows.map(([name, last, dropped, share, silent]) => el("div", silent ? "sensor silent" : "sensor", null, ...[name, last, dropped, share].map(text => phrase("span", "", text)))))
+  const turns = data.list.length ? [0, 1, 2] : [0, 2]
   const dots = root.querySelectorAll("footer i"), draw = () => faces[0].replaceChildren(chart(data.time, root.clientWidth * .958, root.clientHeight * .385))
   const show = () => {
-    const face = data.list.length ? Math.floor(Date.now() / TURN) % 2 : 0 // the clock decides, so that new data does not turn it back
+    const face = turns[Math.floor(Date.now() / TURN) % turns.length] // the clock decides, so that new data does not turn it back
     faces.forEach((each, place) => each.classList.toggle("off", place !== face))
     dots.forEach((dot, place) => dot.classList.toggle("on", place === face))
   }

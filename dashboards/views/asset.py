@@ -14,11 +14,11 @@ from dashboards.page import Page, begin, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, listed, measured
 from records.effects import EFFECTS, NUMBER
-from records.facts import ADDRESS, changes
+from records.facts import ADDRESS, MOST_TEXT, changes, is_cut
 from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
-from records.wording import role_words, say, say_or
+from records.wording import role_words, say, say_or, source_words
 
 if TYPE_CHECKING:
     from dashboards.inventory import Talk
@@ -50,7 +50,7 @@ def show(page: Page) -> None:
             st.switch_page("views/explore.py", query_params={**dict(st.query_params), "q": about(row)})
         if st.button(page.say("asset.network")):
             st.switch_page("views/network.py", query_params={**dict(st.query_params), "asset": whole.id})
-    left, right = st.columns([1.25, 1], gap="large")
+    left, right = st.columns([1.05, 1], gap="large")
     with left:
         if alerts:
             open_alerts(page, risky, alerts)
@@ -165,10 +165,18 @@ def facts(page: Page, asset: Asset) -> None:
         name = say_or(f"fact.{fact.name}", page.language, fact.name) if fact.name != before else ""
         value = fact_words(page, fact.name, fact.value)
         confidence = {"text": str(fact.confidence), "kind": "number"}
-        lines.append([{"text": name, "kind": "short"}, value, {"text": fact.source, "kind": "mono"}, confidence, when(page, fact.first, fact.last)])
+        lines.append(
+            [
+                {"text": name, "kind": "short"},
+                value,
+                {"text": source_words(fact.source, page.language), "kind": "mono"},
+                confidence,
+                {"text": when(page, fact.first, fact.last), "kind": "short"},
+            ]
+        )
         before = fact.name
     head = [page.say(f"asset.{name}") for name in ("fact", "value", "source", "confidence", "said")]
-    note = page.say("asset.facts_note")
+    note = page.say("asset.facts_note") + (" " + say("cli.asset.cut", page.language, most=MOST_TEXT) if any(is_cut(fact.value) for fact in asset.facts) else "")
     kit.draw("table", {"title": say("cli.asset.facts", page.language), "note": note, "head": head, "rows": lines, "empty": page.say("asset.no_facts")}, "facts")
 
 

@@ -10,10 +10,11 @@ import streamlit as st
 from dashboards import kit
 from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
+from dashboards.health import missing_words
 from dashboards.opening import opened
 from dashboards.page import Page, begin
 from detectors.disabling import disabled
-from records.formats import MINUTE, duration, number, share_missed, share_seen, size
+from records.formats import MINUTE, duration, number, share_seen, size
 from records.query import Span
 from records.wording import say
 from sensors.blindness import LITTLE, clock_words, placed, reason_words, spot_words
@@ -189,8 +190,8 @@ def places(page: Page, looked: Looked) -> None:
             number(counts["packets"]),
             _grade(place, language),
             duration(blind, language) if blind >= MINUTE else "0",
-            _part(counts["dropped"], came, number(counts["dropped"]), language),
-            _part(counts["lost"], payload, size(counts["lost"], language), language),
+            missing_words(counts["dropped"], came, number(counts["dropped"]), language),
+            missing_words(counts["lost"], payload, size(counts["lost"], language), language),
             number(counts["truncated"]),
             number(counts["one_sided"]),
             number(counts["mirrored"]),
@@ -198,10 +199,6 @@ def places(page: Page, looked: Looked) -> None:
         lines.append([place.name, *({"text": text, "kind": "number"} for text in figures)])
     head = [page.say(f"cover.{name}") for name in ("place", "seen", "grade", "silent", "drops", "lost", "truncated", "one_sided", "mirrored")]
     kit.draw("table", {"title": page.say("cover.places"), "note": "", "head": head, "rows": lines[:100], "empty": page.say("cover.none")}, "places")
-
-
-def _part(count: int, whole: int, text: str, language: str) -> str:
-    return f"{text} ({share_missed(100 * count / whole, language)})" if count else "0"
 
 
 def clocks(page: Page, looked: Looked) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import kit, queries, standing, wall
+from dashboards import health, kit, queries, standing, wall
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
@@ -47,6 +47,7 @@ def show(page: Page) -> None:
     with left:
         activity(page, acts, spoken)
     with right:
+        healths(page)
         unseen(page, sensors, sums)
     look_again(page, time.monotonic())
 
@@ -139,6 +140,17 @@ def _row(page: Page, name: str, acts: dict[str, int], before: dict[str, int] | N
         "change": change,
         "strange": was is not None and now > 0 and (percent is None or abs(percent) > 50),
     }
+
+
+def healths(page: Page) -> None:
+    """Each sensor: its last packet, what was dropped, its grade."""
+    found, known = health.health(page.store, page.span)
+    lines: list[list[Any]] = []
+    for name, last, dropped, share, silent in health.rows(page, found):
+        lines.append([name, last if silent else {"text": last, "kind": "muted"}, *({"text": text, "kind": "number"} for text in (dropped, share))])
+    head = [page.say(f"cover.{name}") if name != "last" else page.say("health.last") for name in ("place", "last", "drops", "grade")]
+    note = page.say("health.some", shown=len(found), known=number(known)) if known > len(found) else ""
+    kit.draw("table", {"title": page.say("health.title"), "note": note, "head": head, "rows": lines, "empty": page.say("health.none")}, "health")
 
 
 def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:

@@ -210,7 +210,7 @@ def _place(crowd: Crowd, row: Row, sender: str, most: int) -> int:
 
 
 def _target(row: Row, language: str) -> str:
-    return say("crowds.everybody", language) if is_group(host(row, "destination") or "") else who(row, "destination", language)
+    return say("detectors.phrase.everybody", language) if is_group(host(row, "destination") or "") else who(row, "destination", language)
 
 
 def _minute(told: Row) -> Minute:

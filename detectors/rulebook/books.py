@@ -12,6 +12,7 @@ from detectors.rulebook.document import read
 from detectors.rulebook.load import load, missing, of_original
 from detectors.rulebook.versions import Version
 from detectors.scoring import weights
+from records import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,7 +93,7 @@ def _by_id(version: Version) -> dict[str, tuple[Place, str]]:
 def _book(files: Mapping[str, tuple[Place, str]]) -> Rulebook:
     """What the loader makes of these files. Its problems name the files that they are copies of."""
     version = Version(dict(sorted(files.values(), key=lambda each: each[0][0] != versions.OWN)))
-    with tempfile.TemporaryDirectory(prefix="balefire-rules-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch.prefix("rules")) as folder:
         names = {str(copy): str(Path(root) / name) for (root, name), copy in versions.write(version, Path(folder), own=True).items()}
         book = load([Path(folder)])
     return replace(book, problems=tuple(of_original(problem, names.get(problem.file, problem.file)) for problem in book.problems))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from records import scratch
 from records.errors import StoreError
 from records.store.columns import nothing
 
@@ -58,7 +59,7 @@ class Engine:
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "temp_directory": f"{tempfile.gettempdir()}/balefire-{secrets.token_hex(8)}",  # made when needed, nobody can prepare it
+                "temp_directory": f"{tempfile.gettempdir()}/{scratch.prefix('spill')}{secrets.token_hex(8)}",  # made when needed, nobody can prepare it
                 "python_enable_replacements": False,
             },
         )

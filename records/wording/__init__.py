@@ -54,6 +54,11 @@ def role_words(role: str | None, language: str) -> str:
     return say_or(f"role.{role}", language, role) if role else ""
 
 
+def source_words(source: str, language: str) -> str:
+    """Who or what said a fact of an asset: words for what Balefire concludes itself and people state; protocols by their names."""
+    return say_or(f"source.{source}", language, source)
+
+
 def locale_language() -> str:
     """The language the environment asks for: Chinese for a zh locale, else English."""
     for name in ("BALEFIRE_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):

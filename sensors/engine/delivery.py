@@ -54,6 +54,14 @@ def count_undecoded(octets: int, transport: int, port: int, table: Any, streams:
 
 
 @inline
+def count_cut(octets: int, transport: int, port: int, understood: bool, table: Any, streams: Any) -> None:
+    """Count octets that the capture left out, which nobody can understand; apart from others, where what was captured of them is `understood`."""
+    count_undecoded(octets, transport, port, table, streams)
+    if understood and octets > 0:
+        streams.cut += octets
+
+
+@inline
 def emit(packet: Any, flow: Any, number: int, offset: int, length: int, flags: int, framing: Any, flows: Any, messages: Any, streams: Any) -> None:
     """One more message."""
     message = messages[streams.messages]
@@ -110,7 +118,7 @@ def deliver_frame(
     message.marks = CUT if packet.length < packet.whole else 0
     packet.marks |= RECOGNISED
     streams.decoded += packet.length
-    count_undecoded(packet.whole - packet.length, -1, packet.ethertype, undecoded, streams)
+    count_cut(packet.whole - packet.length, -1, packet.ethertype, True, undecoded, streams)
     return True
 
 

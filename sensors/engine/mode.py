@@ -20,6 +20,8 @@ from typing import Final
 
 import platformdirs
 
+from records import scratch
+
 SMALL_OCTETS: Final = 16 << 20  # captures up to this size are sooner read interpreted (50 µs a packet) than compiled (20 s)
 
 UNUSED_S: Final = 7 * 24 * 3600
@@ -39,7 +41,7 @@ def cache_directory() -> Path:
         place.mkdir(parents=True, exist_ok=True)
         (place / ".writable").touch()
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="balefire-kernels-"))
+        return Path(tempfile.mkdtemp(prefix=scratch.prefix("kernels")))
     return place
 
 

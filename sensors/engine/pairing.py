@@ -23,8 +23,10 @@ from sensors.engine.tables import (
     CUT,
     CUT_ANOMALY,
     FACT,
+    FOREVER,
     MISSED,
     MISSED_ANOMALY,
+    OPEN_ANOMALY,
     OPERATION,
     OVERLAP,
     OVERLAP_ANOMALY,
@@ -52,6 +54,9 @@ BUCKETS_EACH: Final = 16  # of a connection; further requests that are open at o
 KEPT_OCTETS: Final = 1 << 20  # values of requests that wait, in the arena behind the slots
 KEPT_SAMPLES: Final = 1 << 14
 LEAST_OCTETS: Final = 1 << 18  # room for the octets of one operation and the one that makes room for it
+
+ENDED: Final = FOREVER - 1  # the time when nobody listens any more: whose answer was due has left before
+GIVEN_UP: Final = ENDED - 1  # … and when nothing is waited for any more, whatever came
 
 NUMBER_MASK: Final = (1 << 20) - 1  # one number of a code path
 
@@ -246,14 +251,18 @@ def _give_answer_samples(memory: Any, done: Any, answer: Any, samples: Any, told
 
 
 @inline
-def _leave(memory: Any, position: int, release: int, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, octets: Any, pairs: Any) -> None:
-    """A request leaves unanswered."""
+def _leave(
+    memory: Any, position: int, release: int, early: bool, ring: Any, asked: Any, kept: Any, done_table: Any, told: Any, octets: Any, pairs: Any
+) -> None:  # fmt: skip
+    """A request leaves unanswered; `early`: nobody listened any more when its answer was due."""
     row = position & len(ring) - 1
     done_table[pairs.done] = asked[row]
     done = done_table[pairs.done]
     pairs.done += 1
     _give_samples(memory, done, ring[row], kept, told, octets, pairs)
     done.clock, done.expired = release, 1
+    if early and done.anomaly & MISSED_ANOMALY == 0:
+        done.anomaly |= OPEN_ANOMALY
     ring[row].state = LEFT
 
 
@@ -413,7 +422,7 @@ def _advance(memory: Any, now: int, ring: Any, asked: Any, kept: Any, done: Any,
                 return True
             if pairs.done >= len(done) or pairs.samples + asked[row].samples > len(told) or pairs.octets + LEAST_OCTETS > len(octets):
                 return False
-            _leave(memory, pairs.release, ring[row].deadline, ring, asked, kept, done, told, octets, pairs)
+            _leave(memory, pairs.release, ring[row].deadline, now >= ENDED, ring, asked, kept, done, told, octets, pairs)
         pairs.release += 1
     return True
 
@@ -476,7 +485,7 @@ def pair(
         else:
             if pairs.head - pairs.release >= len(ring):  # more open requests than are remembered: the oldest leaves early
                 if ring[pairs.release & len(ring) - 1].state == WAITING:
-                    _leave(memory, pairs.release, operation.clock, ring, asked, kept, done, told, octets, pairs)
+                    _leave(memory, pairs.release, operation.clock, False, ring, asked, kept, done, told, octets, pairs)
                     pairs.shed += 1
                 pairs.release += 1
             reused = position >= 0 and ring[position & len(ring) - 1].state == WAITING

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sensors.engine.delivery import (
     SLOT_OCTETS,
     abandon,
+    count_cut,
     count_undecoded,
     deliver,
     deliver_frame,
@@ -447,7 +448,7 @@ def _segment(
     if missing > 0:
         tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
         leave_hole(packet, flow, flows, (flow.expected - missing) & 0xFFFFFFFF, flow.expected)
-        count_undecoded(missing, flow.transport, server_port(flow), undecoded, streams)
+        count_cut(missing, flow.transport, server_port(flow), flow.framing >= 0, undecoded, streams)
     if flow.waiting_count > 0:
         _drain_waiting(memory, packet, number, False, flows, slots, framings, known, ports,
                        messages, conversations, conversation_index, undecoded, streams, histories, place)  # fmt: skip
@@ -486,7 +487,7 @@ def _datagram(
     deliver(memory, packet, number, packet.payload, packet.payload + packet.length, flows, slots, framings, known, ports,
              messages, conversations, conversation_index, undecoded, streams)  # fmt: skip
     tear(packet, number, 0, flows, slots, framings, messages, undecoded, streams)
-    count_undecoded(packet.whole - packet.length, flow.transport, server_port(flow), undecoded, streams)
+    count_cut(packet.whole - packet.length, flow.transport, server_port(flow), flow.framing >= 0, undecoded, streams)
 
 
 @inline

@@ -101,8 +101,8 @@ STREAMS: Final = _record(  # counters of the stream kernels; those of the window
     flows="i8", free_flow="i8", connections="i8", conversations="i8", messages="i8", free_slot="i8", free_slots="i8", done_slot="i8", window="i8",
     interface="i8", place="i8",                                # number of the interface whose counters these are, and its place
     behind="i8", looked="i8",                                  # packets that were late in this window, and up to how many it is known what that means
-    packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", repeated="i8", reordered="i8", shed="i8",
-    jumps="i8", overlaps="i8", half_open="i8", one_sided="i8",
+    packets="i8", octets="i8", decoded="i8", undecoded="i8", lost="i8", gaps="i8", late="i8", truncated="i8", cut="i8", repeated="i8", reordered="i8",
+    shed="i8", jumps="i8", overlaps="i8", half_open="i8", one_sided="i8",
     duplicates="i8", bad_checksums="i8", rejected="i8", fragments="i8", unfinished="i8", bad_fragments="i8",
     gre="i8", erspan="i8", vxlan="i8", gtpu="i8", pppoe="i8", mpls="i8", ipip="i8",  # packets in each kind of tunnel
     dropped="i8", mirrored="i8",                               # packets that whoever captured dropped; copies from a second mirror port
@@ -163,7 +163,7 @@ CONTEXT: Final = _record(  # what a protocol remembers under two numbers; a … 
     filled="i4", fresh="u1",
 )
 JOINTS: Final = _record(begin_at="i8", fill_at="i8", end="i8", buffers="i8", held="i8", shed="i8")  # where what is joined goes next; where contexts keep octets
-NAME: Final = _record(at="i8", octets="i8")
+NAME: Final = _record(at="i8", octets="i8", cut="i8")
 NAMES: Final = _record(names="i8", place="i8", fill_at="i8", end="i8", short="u1")
 PENDING: Final = _record(  # a request that waits for its answer; what it asks stands in the same row of a table of operations
     deadline="i8", key="i8", connection="i8", kept="i8", kept_octets="i8", state="u1",
@@ -257,11 +257,12 @@ COUNTER: Final = 3  # counts ranges; never released
 
 # anomalies that the engine itself sees: bits above those of the protocols
 PROTOCOL_BITS: Final = 32
-ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed", "other_system")
+ENGINE_ANOMALIES: Final = ("cut", "overlap", "answer_missed", "other_system", "left_open")
 CUT_ANOMALY: Final = 1 << PROTOCOL_BITS
 OVERLAP_ANOMALY: Final = 2 << PROTOCOL_BITS
 MISSED_ANOMALY: Final = 4 << PROTOCOL_BITS
 STRAY_ANOMALY: Final = 8 << PROTOCOL_BITS
+OPEN_ANOMALY: Final = 16 << PROTOCOL_BITS  # nobody listened any more when its answer was due
 
 SECOND: Final = 1_000_000_000
 WINDOW: Final = 60 * SECOND

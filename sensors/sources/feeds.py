@@ -21,7 +21,7 @@ import numpy as np
 from records.errors import BalefireError, InputError
 from sensors.engine.octets import borrow, carry, entry
 from sensors.engine.tables import PACKET, table
-from sensors.pcapng import Interface, statistics
+from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
 from sensors.sources.formats import LARGEST
 from sensors.sources.pcap import listen, open_capture
@@ -96,6 +96,7 @@ class Feeds:
         self._captures = count()
         self._ends: dict[int, Callable[[], None] | None] = {}
         self._packets, self._dropped = Counter[int](), Counter[int]()
+        self._statistics = Statistics()
         self._bad = Counter[tuple[str, str]]()
         self._said: deque[dict[str, object]] = deque(maxlen=1 << 10)
         self._clocks: dict[int, Clock] = {}
@@ -217,11 +218,15 @@ class Feeds:
             return b""
         told = min(clock.time() for clock in list(self._clocks.values()) or [self._last])
         with self._lock:
-            return b"".join(statistics(number, told, self._packets[number], self._dropped[number]) for number in range(len(self.interfaces)))
+            return self._statistics.at(told, [(self._packets[number], self._dropped[number]) for number in range(len(self.interfaces))])
 
     def look(self) -> list[dict[str, object]]:
         """What doors and captures had to say."""
         return [self._said.popleft() for _ in range(len(self._said))]
+
+    def stamped(self) -> list[str]:
+        """Times are those that captures have."""
+        return []
 
     def sockets(self) -> list[int]:
         """The one that wakes whoever waits."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from records.errors import InputError
+from sensors.sources import cards
 from sensors.sources.filters import NOTHING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # linux/if_packet.h, asm-generic/socket.h
 SOL_PACKET: Final = 263
-ADD_MEMBERSHIP, RX_RING, STATISTICS, VERSION, FANOUT, IGNORE_OUTGOING = 1, 5, 6, 10, 18, 23
+ADD_MEMBERSHIP, RX_RING, STATISTICS, VERSION, STAMPED_BY, FANOUT, IGNORE_OUTGOING = 1, 5, 6, 10, 17, 18, 23
 TPACKET_V3: Final = 2
 PROMISCUOUS: Final = 1
 ATTACH_FILTER, DETACH_FILTER, TIMESTAMPS = 26, 27, 35
@@ -45,6 +46,7 @@ class Ring:
         self.name, self.group = name, group
         self.index = index_of(name)
         self.linktype = _linktype(name)
+        self.stamps = cards.stamps(name, turn_on=True)
         self.seen = self.dropped = 0  # packets that came, and those of them that the kernel had no room for
         try:
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -67,6 +69,8 @@ class Ring:
             _attach(opened, NOTHING)  # until it is one of its group, it would have what the others have
         elif wanted:
             _attach(opened, wanted)
+        if self.stamps.how == cards.CARD:
+            opened.setsockopt(SOL_PACKET, STAMPED_BY, cards.BY_CARD)  # where it stamped none, the kernel's own is there
         put_there(memory, octets, opened.fileno())
         opened.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8x", self.index, PROMISCUOUS, 0))
         opened.bind((self.name, EVERYTHING))
@@ -79,6 +83,16 @@ class Ring:
         seen, dropped = struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, STATISTICS, 12)[:8])
         self.seen += seen
         self.dropped += dropped
+
+    def doubt(self) -> bool:
+        """Did its card stamp until now, with a clock that has gone wrong since? Then the kernel does from now on."""
+        if self.stamps.how != cards.CARD:
+            return False
+        self.stamps = cards.stamps(self.name)
+        if self.stamps.how == cards.CARD:
+            return False
+        self.socket.setsockopt(SOL_PACKET, STAMPED_BY, 0)
+        return True
 
     def forget_error(self) -> None:
         """An interface that went down says so once."""

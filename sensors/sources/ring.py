@@ -15,9 +15,10 @@ import numpy as np
 
 from records.errors import InputError
 from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32le
-from sensors.engine.tables import FOREVER, table
-from sensors.pcapng import Interface, statistics
+from sensors.engine.tables import FOREVER, SECOND, table
+from sensors.pcapng import Interface, Statistics
 from sensors.sources.blocks import HEAD, frame
+from sensors.sources.cards import CARD
 from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_now, index_of, put_there, reserve
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Rings:
         self.names, self.run = tuple(names), uuid4().hex
         self.cursors = table(len(names), CURSOR)
         self.cursors.number = range(len(names))
+        self._of = {name: self.cursors[name] for name in CURSOR.names or ()}  # a field of a row takes long to find
+        self._statistics = Statistics()
         self._dropped = [0] * len(names)  # of rings that are closed
         self._before = [0] * len(names)  # packets that were taken from those
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
@@ -132,41 +135,48 @@ class Rings:
 
     def take(self, last: bool = False) -> memoryview:
         """Packets as blocks of a pcapng, as many as come at once; none where there are none, or where an older one may still lie with the kernel."""
-        filled = self.fill(self.out, FOREVER if last or len(self.names) == 1 else clock() - HOLD)
+        filled = self.fill(self.out, FOREVER if last else None)
         self.release()
         return self._written[:filled]
 
-    def fill(self, out: Any, until: int) -> int:
-        """Those before this time into `out`, how many octets; blocks that have been read are ours until they are released."""
+    def fill(self, out: Any, until: int | None = None) -> int:
+        """The same into `out`, how many octets, those before `until` where that is said; blocks that have been read are ours until they are released."""
+        now = clock()
         self._load()
+        if until is None:
+            until = FOREVER if len(self.names) == 1 else due(self._of["time"][self._of["left"] > 0], now)
         return int(merge(self.memory, self.cursors, out, until))
 
     def _load(self) -> None:
         """Look whether the next blocks are there."""
+        words, of = self._words, self._of
         for number, ring in enumerate(self.rings):
-            cursor = self.cursors[number]
-            if ring is None or cursor.end:
+            if ring is None or of["end"][number]:
                 continue
-            begin = number * self._octets + int(cursor.block) * BLOCK
+            begin = number * self._octets + int(of["block"][number]) * BLOCK
             head = begin // 4
-            if not self._words[head + 2] & USER:
+            if not words[head + 2] & USER:
                 continue
-            cursor.left, cursor.end, cursor.short = int(self._words[head + 3]), begin + BLOCK, 0
-            cursor.at, cursor.sequence = begin + int(self._words[head + 4]), self._sequence(head)
-            if cursor.left:
-                at = int(cursor.at) // 4
-                cursor.time = int(self._words[at + 1]) * 1_000_000_000 + int(self._words[at + 2])
+            at = begin + int(words[head + 4])
+            of["left"][number], of["end"][number], of["short"][number] = words[head + 3], begin + BLOCK, 0
+            of["at"][number], of["sequence"][number] = at, self._sequence(head)
+            if words[head + 3]:
+                of["time"][number] = int(words[at // 4 + 1]) * 1_000_000_000 + int(words[at // 4 + 2])
 
     def release(self) -> None:
         """Blocks that have been read are the kernel's again; one that is so already stays as it is, whatever is in it now."""
+        of = self._of
         for number, ring in enumerate(self.rings):
-            cursor = self.cursors[number]
-            if ring is None or cursor.left or not cursor.end:
+            if ring is None or of["left"][number] or not of["end"][number]:
                 continue
-            head = (number * self._octets + int(cursor.block) * BLOCK) // 4
-            if self._sequence(head) == cursor.sequence:
+            head = (number * self._octets + int(of["block"][number]) * BLOCK) // 4
+            if self._sequence(head) == of["sequence"][number]:
                 self._words[head + 2] = 0
-            cursor.block, cursor.end = (int(cursor.block) + 1) % (self._octets // BLOCK), 0
+            of["block"][number], of["end"][number] = (of["block"][number] + 1) % (self._octets // BLOCK), 0
+
+    def is_read(self) -> bool:
+        """Are there blocks that have been read, and not been released?"""
+        return bool(np.any((self._of["left"] == 0) & (self._of["end"] != 0)))
 
     def _sequence(self, head: int) -> int:
         return int(self._words[head + 6]) | int(self._words[head + 7]) << 32
@@ -183,8 +193,7 @@ class Rings:
 
     def statistics(self, last: bool = False) -> bytes:
         """For each interface the time up to which all packets were taken, and what the kernel dropped, as blocks of a pcapng."""
-        now, dropped = self.settled(last), self.dropped()
-        return b"".join(statistics(number, now, int(self.cursors[number].packets), dropped[number]) for number in range(len(self.names)))
+        return self._statistics.at(self.settled(last), zip(self._of["packets"].tolist(), self.dropped(), strict=True))
 
     def dropped(self) -> list[int]:
         """What was lost of each interface by now."""
@@ -204,7 +213,7 @@ class Rings:
 
     def look(self) -> list[dict[str, object]]:
         """Which interfaces are "gone" or "back" since the last look. What comes again is listened to as before."""
-        said: list[dict[str, object]] = []
+        said = self.doubt()
         for number, name in enumerate(self.names):
             ring, index = self.rings[number], index_now(name)
             if ring is not None and index != ring.index:
@@ -220,6 +229,14 @@ class Rings:
                     continue
                 said.append({"back": name})
         return said
+
+    def doubt(self) -> list[dict[str, object]]:
+        """Interfaces whose card has a clock that went wrong."""
+        return [{"unstamped": ring.name} for ring in self.rings if ring is not None and ring.doubt()]
+
+    def stamped(self) -> list[str]:
+        """Interfaces whose card gives packets their times."""
+        return [ring.name for ring in self.rings if ring is not None and ring.stamps.how == CARD]
 
     def lose(self) -> int:
         """Close all rings; how many packets were in them, or had no room there."""
@@ -267,6 +284,16 @@ class Rings:
 def prepare() -> None:
     """Compile what reads rings, before any packet waits for it."""
     merge(np.zeros(0, np.uint8), table(0, CURSOR), np.zeros(0, np.uint8), 0)
+
+
+def due(waiting: Any, now: int, until: int | None = None) -> int:
+    """The time up to which of what is waiting none can be older than what is to come (`until`; else by the clock, which says that it is `now`).
+
+    Where something is from the future the clock was set back: to wait until it is so late again would be to lose what comes meanwhile.
+    """
+    if len(waiting) and int(waiting.max()) > now + SECOND:
+        return FOREVER
+    return now - HOLD if until is None else until
 
 
 def settled(cursors: Any, now: int) -> int:

@@ -22,8 +22,8 @@ import numpy as np
 
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
 from sensors.engine.tables import FOREVER, table
-from sensors.pcapng import statistics
-from sensors.sources.ring import CURSOR, ROOM, Rings
+from sensors.pcapng import Statistics
+from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
 
 if TYPE_CHECKING:
@@ -112,10 +112,12 @@ class Shares:
         self._octets = mmap.mmap(-1, processes * SLOTS * (self._state + ROOM))
         self._memory = np.frombuffer(self._octets, np.uint8)
         self._parts = table(processes, PART)
+        self._of = {name: self._parts[name] for name in PART.names or ()}  # a field of a row takes long to find
         written = bytearray(2 * ROOM)
         self._written, self._out = memoryview(written), np.frombuffer(written, np.uint8)
         self._said: list[dict[str, object]] = []
         self._stopped = False
+        self._statistics = Statistics()
         self._now = 0
         for share in self._shares:
             self._start(share)
@@ -190,39 +192,43 @@ class Shares:
 
     def _load(self) -> None:
         """The next slot of who has one. Those that have been merged are free again."""
+        begin, end, time_of = self._of["at"], self._of["end"], self._of["time"]
         for number, share in enumerate(self._shares):
-            part = self._parts[number]
-            while part.at >= part.end:
+            while begin[number] >= end[number]:
                 if share.loaded:
-                    slot, _ = share.slots.popleft()
-                    share.loaded = False
-                    with suppress(BrokenPipeError):  # it has ended, and is not buried yet
-                        if share.process:
-                            os.write(share.asked, bytes([slot]))
+                    self._free(share)
                 if not share.slots:
                     break
                 slot, filled = share.slots[0]
                 share.loaded = True
-                part.at = self._slots(number).begin(slot)
-                part.end, part.short = part.at + filled, 0
+                at = begin[number] = self._slots(number).begin(slot)
+                end[number] = at + filled
                 if filled:
-                    high, low = self._memory[part.at + 12 : part.at + 20].view("<u4").tolist()
-                    part.time = high << 32 | low
+                    high, low = self._memory[at + 12 : at + 20].view("<u4").tolist()
+                    time_of[number] = high << 32 | low
+
+    def _free(self, share: Share) -> None:
+        """The slot that has been merged."""
+        slot, _ = share.slots.popleft()
+        share.loaded = False
+        with suppress(BrokenPipeError):  # it has ended, and is not buried yet
+            if share.process:
+                os.write(share.asked, bytes([slot]))
 
     def _join(self) -> int:
         """Merge what is there, as long as nothing older can come."""
         self._load()
-        until = [share.settled for share in self._shares if not share.loaded and share.due == float("inf")]
-        return int(join(self._memory, self._parts, self._out, min(until, default=FOREVER)))
+        until = min((share.settled for share in self._shares if not share.loaded and share.due == float("inf")), default=FOREVER)
+        waiting = self._of["time"][self._of["at"] < self._of["end"]]
+        return int(join(self._memory, self._parts, self._out, due(waiting, clock(), until)))
 
     def statistics(self, last: bool = False) -> bytes:  # noqa: ARG002  (what time it is does not depend on it)
         """The time up to which all packets were merged, and what was taken and lost of each interface."""
         self._load()
-        told = [int(part.time) if share.loaded else share.settled for part, share in zip(self._parts, self._shares, strict=True) if share.due == float("inf")]
+        told = [int(first) if share.loaded else share.settled for first, share in zip(self._of["time"], self._shares, strict=True) if share.due == float("inf")]
         self._now = max(self._now, min(told, default=0))
-        taken = np.sum([rings.cursors.packets for rings in self._all], 0)
-        dropped = np.sum([rings.dropped() for rings in self._all], 0)
-        return b"".join(statistics(number, self._now, int(taken[number]), int(dropped[number])) for number in range(len(self.names)))
+        taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
+        return self._statistics.at(self._now, zip(taken, dropped, strict=True))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were lost."""
@@ -232,6 +238,8 @@ class Shares:
     def look(self) -> list[dict[str, object]]:
         """What people should hear. Where interfaces went or came, who reads comes to an end and begins anew, for it has none but those that it began with."""
         listening = [share for share in self._shares if share.due == float("inf")]
+        doubts = [told for rings in self._all for told in rings.doubt()]
+        self._said += [told for number, told in enumerate(doubts) if told not in doubts[:number]]
         if not self._stopped and any(share.rings.changed() for share in listening):
             running = [share for share in listening if share.process]
             for share in running:
@@ -264,6 +272,10 @@ class Shares:
             share.ending = True
             with suppress(BrokenPipeError):  # it has
                 os.write(share.asked, END)
+
+    def stamped(self) -> list[str]:
+        """Interfaces whose card gives packets their times."""
+        return self._all[0].stamped()
 
     def sockets(self) -> list[int]:
         """What those that read tell."""

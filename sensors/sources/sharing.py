@@ -13,8 +13,6 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-import numpy as np
-
 from sensors.engine.tables import FOREVER
 from sensors.rights import forgo
 from sensors.sources.ring import CURSOR, HOLD, ROOM, clock
@@ -105,9 +103,8 @@ class Reader:
     def _hand_on(self) -> bool:
         """What is there goes into the next slot; was there anything?"""
         rings, slot = self._rings, self._free[0]
-        until = self._until if self._until != FOREVER or len(rings.names) == 1 else clock() - HOLD
-        filled = rings.fill(self._slots.packets(slot), until)
-        if not filled and not np.any((rings.cursors.left == 0) & (rings.cursors.end != 0)):
+        filled = rings.fill(self._slots.packets(slot), self._until if self._until != FOREVER else None)
+        if not filled and not rings.is_read():
             return False
         self._slots.state(slot, len(rings.names))[:] = rings.cursors
         self._tell(self._free.popleft(), filled)

@@ -27,7 +27,7 @@ from records.store import open_store
 from records.store.contract import ABSENT
 from records.store.elastic import ElasticStore
 from tests.bench.plantmonth import fill
-from tests.browser.visiting import CHROMIUM, FLAGS, free, serving, visiting, wait_for
+from tests.browser.visiting import CHROMIUM, FLAGS, READY, free, serving, visiting, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -44,18 +44,11 @@ BARE: Final = "import streamlit as st\n\nst.write('word')\n"
 PAGES: Final = ("", "alerts", "assets", "network", "explore", "rulebook", "coverage", "suppressions", "duties", "reports", "audit")
 BEHIND: Final = {"alert": ("alerts", ".queue .row .title"), "asset": ("assets", ".table tbody a"), "rule": ("rulebook", ".table tbody a")}
 ALSO: Final = ("explore?view=table", "?view=wall")  # in a fresh browser alone
-# Ready: the script has run since the click, and every component that draws has drawn.
 WATCH: Final = """() => {
     const app = document.querySelector('[data-testid=stApp]')
     window.told = { ran: false, clicked: 0 }
     new MutationObserver(() => { if (app.dataset.testScriptState === 'running') told.ran = true }).observe(app, { attributes: true })
     addEventListener('click', () => { told.clicked = performance.now() }, { capture: true, once: true })
-}"""
-READY: Final = """fresh => {
-    if (!fresh && !told.ran || document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') return false
-    const hosts = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].filter(host => !host.closest('.st-key-document, .st-key-visit'))
-    if (!document.querySelector('[data-testid=stMarkdown]') && !hosts.length || document.querySelector('[data-testid=stSkeleton]')) return false
-    return hosts.every(host => host.shadowRoot?.querySelector('.bf')?.childElementCount) && performance.now() - (fresh ? 0 : told.clicked)
 }"""
 
 # What the page before does of itself is over: a run that is under way when one clicks would be taken for the one that the click asks for.

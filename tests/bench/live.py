@@ -77,11 +77,12 @@ def listened(wire: Wires, packets: int, rate: float, processes: int) -> dict[str
         assert process.stderr is not None
         assert process.stdout is not None
         process.stderr.readline()
+        readers = [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+        before = [spent(number) for number in (process.pid, *readers)]
         drain = subprocess.Popen(("cat",), stdin=process.stdout, stdout=subprocess.DEVNULL)
         sender = ("ip", "netns", "exec", wire.there, sys.executable, "-m", "tests.bench.live", "--send", "out0", str(packets), str(rate))
         told = json.loads(subprocess.run(sender, check=True, capture_output=True, cwd=ROOT).stdout)
-        readers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        times = [spent(number) for number in (process.pid, *map(int, readers))]
+        times = [spent(number) - each for number, each in zip((process.pid, *readers), before, strict=True)]
         process.terminate()
         rest = process.stderr.read()
         process.wait()

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportM
 from dashboards import serve
 from dashboards.access import sessions
 from tests.browser.screenshots import addresses
-from tests.browser.visiting import served, visiting
+from tests.browser.visiting import READY, fresh, paging, served
 from tests.cli import stored
 from tests.test_access import add
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+    from tests.browser.visiting import Visit
 
 pytestmark = pytest.mark.browser
 PAGES = (
@@ -50,6 +52,14 @@ def paths(home: Path) -> dict[str, str]:
     return addresses(home / "store")
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
+    made = {scheme: fresh(browser, scheme) for scheme in SCHEMES}
+    yield made
+    for each in made.values():
+        each.close()
+
+
 def serious(page: Page, ours: bool = True) -> list[str]:
     """Faults of impact serious or critical; `ours`: of what stands in a shadow root, where Streamlit puts nothing."""
     told = cast("list[dict[str, Any]]", cast("Any", Axe()).run(page, options=RULES).response["violations"])
@@ -63,31 +73,34 @@ def serious(page: Page, ours: bool = True) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in PAGES), *((name, "dark") for name in COLOURED)])
-def test_nothing_serious_in_our_components(browser: Browser, base: str, paths: dict[str, str], name: str, scheme: Literal["dark", "light"]) -> None:
+def test_nothing_serious_in_our_components(
+    contexts: dict[str, BrowserContext], base: str, paths: dict[str, str], name: str, scheme: Literal["dark", "light"]
+) -> None:
     path = paths[name]
-    with visiting(browser, base, scheme) as visit:
+    with paging(contexts[scheme], base) as visit:
         visit.open(f"/{path}{'&' if '?' in path else '?'}lang=en&range=all")
-        visit.page.wait_for_timeout(800)
+        visit.page.wait_for_function(READY, arg=True, polling="raf")
+        visit.page.wait_for_timeout(900 if name == "wall" else 0)  # one of its faces fades away
         assert serious(visit.page) == []
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_nothing_serious_at_the_door(browser: Browser, home: Path, tmp_path: Path, scheme: Literal["dark", "light"]) -> None:
+def test_nothing_serious_at_the_door(contexts: dict[str, BrowserContext], home: Path, tmp_path: Path) -> None:
     users = add(tmp_path / "accounts.json", ("a", "viewer"))
-    with served(tmp_path, home / "store", **{sessions.USERS: str(users)}) as base, visiting(browser, base, scheme) as visit:
-        visit.page.goto(base + "/login?lang=zh")
-        assert serious(visit.page, ours=False) == []
+    with served(tmp_path, home / "store", **{sessions.USERS: str(users)}) as base:
+        for context in contexts.values():
+            with paging(context, base) as visit:
+                visit.page.goto(base + "/login?lang=zh")
+                assert serious(visit.page, ours=False) == []
 
 
-def test_a_fault_is_found(browser: Browser, base: str) -> None:
+def test_a_fault_is_found(visit: Visit) -> None:
     """The check can fail: faint words in a shadow root."""
-    with visiting(browser, base) as visit:
-        visit.open("/?lang=en&range=all")
-        visit.page.evaluate(
-            """() => {
-                const host = document.createElement('div')
-                document.querySelector('[data-testid=stMainBlockContainer]').prepend(host)
-                host.attachShadow({ mode: 'open' }).innerHTML = '<p style="color: #ddd; background: #fff; font-size: 14px">faint</p>'
-            }"""
-        )
-        assert any("color-contrast" in fault for fault in serious(visit.page))
+    visit.open("/?lang=en&range=all")
+    visit.page.evaluate(
+        """() => {
+            const host = document.createElement('div')
+            document.querySelector('[data-testid=stMainBlockContainer]').prepend(host)
+            host.attachShadow({ mode: 'open' }).innerHTML = '<p style="color: #ddd; background: #fff; font-size: 14px">faint</p>'
+        }"""
+    )
+    assert any("color-contrast" in fault for fault in serious(visit.page))

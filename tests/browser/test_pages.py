@@ -34,16 +34,21 @@ def test_situation(visit: Visit, language: str) -> None:
     expect(visit.page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(251, 251, 249)")  # the theme is in force
 
 
-def test_the_wall_turns_between_two_faces(visit: Visit) -> None:
-    visit.page.clock.set_fixed_time(waterworks.NOW // 1_000_000_000 // 30 * 30)  # what the browser shows, not what is stored
+def test_the_wall_turns_between_three_faces(visit: Visit) -> None:
+    first = waterworks.NOW // 1_000_000_000 // 45 * 45
+    visit.page.clock.set_fixed_time(first)  # what the browser shows, not what is stored
     visit.open("/?view=wall&lang=en&range=24h")
     expect(visit.page.locator(".wall h1")).to_have_text(HEADS["en"])
     expect(visit.page.get_by_test_id("stTopNavLink")).to_have_count(0)
     expect(visit.page.locator(".wall .face").first).not_to_have_class("face off")
-    visit.page.clock.set_fixed_time(waterworks.NOW // 1_000_000_000 // 30 * 30 + 15)
+    visit.page.clock.set_fixed_time(first + 15)
     expect(visit.page.locator(".wall .face").first).to_have_class("face off")
     expect(visit.page.locator(".wall .alert .title", has_text=HOSTILE)).to_be_visible()
     assert visit.page.locator("img[src=x]").count() == 0
+    visit.page.clock.set_fixed_time(first + 30)
+    expect(visit.page.locator(".wall .face").nth(1)).to_have_class("face off")
+    expect(visit.page.locator(".wall .sensor.silent")).to_have_count(0)
+    expect(visit.page.locator(".wall .sensor", has_text="SPAN-2")).to_contain_text("99.94 %")
     size = visit.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert size[0] == size[1]
 
@@ -81,6 +86,34 @@ def test_from_one_alert_to_the_next(visit: Visit) -> None:
     expect(visit.page).to_have_url(first)
     visit.open(f"/alert?lang=en&id=a{STORY}")
     expect(visit.page.get_by_text(re.compile(r"in the list$"))).to_have_count(0)
+
+
+def test_keys_lead_through_the_list_and_to_pages(visit: Visit) -> None:
+    """Each does what the list of keys says, and nothing while somebody types."""
+    visit.open("/alerts?lang=en&range=all")
+    keyboard, help_of = visit.page.keyboard, visit.page.get_by_role("dialog", name="Keys")
+    expect(visit.page.locator(".queue .row").nth(3)).to_be_visible()
+    keyboard.press("?")
+    expect(help_of).to_be_visible()
+    keyboard.press("j")
+    keyboard.press("?")
+    expect(help_of).to_be_hidden()
+    for key in "jjkjx":
+        keyboard.press(key)
+    expect(visit.page.locator(".queue .row:not(.head) a.title").nth(1)).to_be_focused()
+    expect(visit.page.get_by_text("1 chosen")).to_be_visible()
+    expect(visit.page.locator(".queue .row:not(.head) input").nth(1)).to_be_checked()
+    keyboard.press("/")
+    box = visit.page.get_by_test_id("stMain").get_by_role("textbox").first
+    expect(box).to_be_focused()
+    keyboard.type("?gs j/k")
+    expect(box).to_have_value("?gs j/k")
+    expect(help_of).to_be_hidden()
+    box.fill("")
+    box.blur()
+    keyboard.press("g")
+    keyboard.press("i")
+    expect(visit.page).to_have_url(re.compile(r"/assets\?(.*&)?range=all"))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

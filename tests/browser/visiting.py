@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from dashboards import serve
 from tests.require import need
@@ -20,6 +20,14 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 # Streamlit's own front end asks beside a deep link first whether the server hangs under that path, before it asks at the root.
 PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+
+# Ready: the script has run (since the click, where the page is not fresh), and every component that draws has drawn; tells when.
+READY = """fresh => {
+    if (!fresh && !told.ran || document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'notRunning') return false
+    const hosts = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].filter(host => !host.closest('.st-key-document, .st-key-visit'))
+    if (!document.querySelector('[data-testid=stMarkdown]') && !hosts.length || document.querySelector('[data-testid=stSkeleton]')) return false
+    return hosts.every(host => host.shadowRoot?.querySelector('.bf')?.childElementCount) && performance.now() - (fresh ? 0 : told.clicked)
+}"""
 
 
 @dataclass
@@ -78,11 +86,23 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the dashboard did not start")
 
 
+def fresh(browser: Browser, scheme: Literal["dark", "light"] = "light", width: int = 1280) -> BrowserContext:
+    """A browser that has been nowhere."""
+    window: ViewportSize = {"width": width, "height": 1080 if width > 1280 else 900}
+    return browser.new_context(viewport=window, color_scheme=scheme, timezone_id="Asia/Shanghai", locale="en-GB")
+
+
 @contextmanager
 def visiting(browser: Browser, base: str, scheme: Literal["dark", "light"] = "light", width: int = 1280) -> Generator[Visit]:
     """A page of a fresh browser; on leaving, nothing may have happened that should not."""
-    window: ViewportSize = {"width": width, "height": 1080 if width > 1280 else 900}
-    context = browser.new_context(viewport=window, color_scheme=scheme, timezone_id="Asia/Shanghai", locale="en-GB")
+    with fresh(browser, scheme, width) as context, paging(context, base) as seen:
+        yield seen
+
+
+@contextmanager
+def paging(context: BrowserContext, base: str) -> Generator[Visit]:
+    """A page of a browser that remembers nothing of the one before but Streamlit's scripts; on leaving, nothing may have happened that should not."""
+    context.clear_cookies()
     seen = Visit(context.new_page(), base)
     own = (base, base.replace("http", "ws"), "data:", "blob:")
     seen.page.on(
@@ -92,5 +112,6 @@ def visiting(browser: Browser, base: str, scheme: Literal["dark", "light"] = "li
     seen.page.on("request", lambda request: None if request.url.startswith(own) else seen.faults.append(f"left this machine: {request.url}"))
     seen.page.on("dialog", lambda dialog: seen.faults.append(f"dialog: {dialog.message}"))
     yield seen
-    context.close()
+    seen.page.evaluate("() => { try { localStorage.clear() } catch {} }")  # a page that was never opened has none
+    seen.page.close()
     assert seen.faults == []
