@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from contextlib import suppress
 from functools import cache
@@ -28,7 +27,7 @@ def opened() -> Store:
 
 
 def look() -> None:
-    """Have read before somebody waits for it what a server reads once: the newest coverage, the rules, what protocols there are, how reports are made.
+    """Have read before somebody waits for it what a server reads once: the newest coverage, the rules, what protocols there are.
 
     What is wrong with the store is for the pages to say.
     """
@@ -40,4 +39,3 @@ def look() -> None:
         store = opened()
         store.sums("coverage", Query(since=(store.newest() or 0) - LOOKED_AT), ("packets",))
         in_force(store)
-    importlib.import_module("reports.summary")  # the most that any page loads

@@ -230,7 +230,7 @@ AUDIT: Final = Table("audit", "time", (
     Field("time", "date", "when it was decided, by the clock of this machine", "处置时间（本机时钟）"),
     Field("by", "keyword", "who decided; balefire where an alert reopened by itself", "处置人；告警自动重新打开时为 balefire"),
     Field("action", "keyword", "acknowledge, assign, start, note, close, reopen, suppress, revoke, import, retire, rollback, login, logout, "
-          "locked, grade, moment, fill, release, waive, issue, sign, handle, feedback, baseline_learned, baseline_imported, ask, withdraw, "
+          "locked, grade, moment, fill, release, supplement, waive, issue, sign, handle, feedback, baseline_learned, baseline_imported, ask, withdraw, "
           "disable, enable; of an account account_add, account_role, account_password, account_remove",
           "动作"),
     Field("table", "keyword", "alert, suppression, grading, duty, warning, plant, rules, baseline, release or access; of what was retired, each table",

@@ -32,7 +32,7 @@ def catalogue(source: Source, span: Span, rules: Sequence[Class], known: Mapping
     if kind == "assets":
         rows = {row["id"]: row for row in known.values()}
         for identity, rule in assets(rows.values(), rules).items():
-            place = {"device": rows[identity]["name"], "zone": rows[identity]["zone"]}
+            place = {"device": rows[identity]["name"], "site": rows[identity]["observer.site"], "zone": rows[identity]["zone"]}
             entries[identity] = _entry(rule, place)
     for each in found:
         if each.data is None or each.data.kind != kind:
@@ -40,7 +40,8 @@ def catalogue(source: Source, span: Span, rules: Sequence[Class], known: Mapping
         key: Any = each.origin["id"] if kind == "assets" and each.origin else None
         if kind != "assets":
             side, device = ("source", each.asking) if each.row["ot.access"] == "report" else ("destination", each.asked)
-            place = {"device": device["name"] if device else each.row[f"{side}.ip"], "zone": device["zone"] if device else None}
+            place = {"device": device["name"], "site": device["observer.site"], "zone": device["zone"]} if device else {}
+            place = place or {"device": each.row[f"{side}.ip"], "site": each.row["observer.site"], "zone": None}
             place |= {name: each.row[name] for name in PLACE}
             key = tuple(place.values()), id(each.data)
             place["ot.tag.name"] = [place["ot.tag.name"]] if place["ot.tag.name"] else None

@@ -41,7 +41,7 @@ FLOWS: Final = 30
 DIGITS: Final = 12
 _MEANT: Final = re.compile(r"^classes:", re.MULTILINE)
 SIDES: Final = ("source", "destination")
-BASE: Final = ("observer.site", "source.asset.id", "source.ip", "destination.asset.id", "destination.ip", "ot.effect", "ot.access")
+BASE: Final = ("source.asset.id", "source.ip", "destination.asset.id", "destination.ip", "ot.effect", "ot.access", "observer.site")
 FETCHED: Final = frozenset({  # effects by which data comes from who was asked
     "value.read", "interrogation", "counter.interrogation", "identity.read", "discovery.request", "tags.browse", "mode.read", "program.upload",
     "configuration.read", "file.read", "directory.read", "time.read", "diagnostics.read",
@@ -61,17 +61,16 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What was moved, a row a kind of operation: `row` as the store tells it, its class (None: it has none), the assets that asked and were asked."""
+    """What was moved, a row a kind of operation: `row` as the store tells it, its class (None: it has none), the assets that asked and were asked,
+    whether the data came from who was asked (`fetched`), and how many `operations`.
+    """
 
     row: Row
     data: Class | None
     asking: Row | None
     asked: Row | None
-
-    @property
-    def fetched(self) -> bool:
-        """Whether the data came from who was asked."""
-        return self.row["ot.effect"] in FETCHED
+    fetched: bool
+    operations: int
 
     @property
     def origin(self) -> Row | None:
@@ -87,11 +86,6 @@ class Moved:
     def internet(self) -> bool:
         """Whether it went to an address of the Internet."""
         return is_outside(self.row[f"{SIDES[not self.fetched]}.ip"])
-
-    @property
-    def operations(self) -> int:
-        """How many."""
-        return int(self.row["total"] or 0)
 
     @property
     def zone(self) -> str | None:
@@ -150,7 +144,7 @@ def moved(source: Source, span: Span, rules: Sequence[Class], known: Mapping[str
     found: list[Moved] = []
     for row, rule in zip(plain(rows), chosen, strict=True):
         asking, asked = (known.get(row[f"{side}.asset.id"]) or next(iter(addresses.of(row["observer.site"], row[f"{side}.ip"])), None) for side in SIDES)
-        each = Moved(row, rules[rule] if rule >= 0 else None, asking, asked)
+        each = Moved(row, rules[rule] if rule >= 0 else None, asking, asked, row["ot.effect"] in FETCHED, int(row["total"] or 0))
         found.append(each if rule >= 0 or not each.origin else replace(each, data=of_assets.get(each.origin["id"])))
     return found, rows.num_rows < MOST
 
@@ -231,10 +225,14 @@ def _rules(rules: InForce, classed: list[Moved]) -> Row:
 def _by_class(rules: Sequence[Class], classed: list[Moved], of_assets: Mapping[tuple[str, int], int]) -> list[Row]:
     """Each class that there is a rule for, the highest level first."""
     made: list[Row] = []
+    moved_of: dict[tuple[str, int], list[Moved]] = {}
+    for each in classed:
+        if each.data:
+            moved_of.setdefault((each.data.domain, each.data.level), []).append(each)
     for level in reversed(LEVELS):
         for domain in DOMAINS:
             if any((rule.domain, rule.level) == (domain, level) for rule in rules):
-                of = [each for each in classed if each.data and (each.data.domain, each.data.level) == (domain, level)]
+                of = moved_of.get((domain, level), [])
                 made.append({"domain": domain, "level": level, "assets": of_assets.get((domain, level), 0), **_counts(of)})
     return made
 

@@ -269,6 +269,8 @@ class _File:
         within = self.read.data["duties"][number].get("supplement")
         if within is None:
             return []
+        if duty.start == YEAR:
+            raise self.wrong("supplement", duty.id, "duties", number, "supplement")
         if within != UNKNOWN and not _WITHIN.fullmatch(str(within)):
             raise self.wrong("within", "30m, 1h, 30d, 1mo, unknown", "duties", number, "supplement")
         title = Text(*(say("duty.supplement", each, title=getattr(duty.title, each)) for each in ("en", "zh")))

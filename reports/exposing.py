@@ -104,7 +104,7 @@ def is_outside(address: str | None) -> bool:
 
 def _internet(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     """Who inside spoke with addresses of the Internet, as far as dissectors understood what was said."""
-    fields = "observer.site", "source.ip", "destination.ip"
+    fields = "source.ip", "destination.ip", "observer.site"
     found = source.terms("activity", span, fields, PAIRS, Or((_outside("source.ip"), _outside("destination.ip"))), total="ot.count")
     several, addresses = len({row["observer.site"] for row in found}) > 1, Addresses(known)
     pairs: list[Row] = []

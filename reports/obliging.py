@@ -264,6 +264,8 @@ def release(store: Store, due: Due, ledger: Ledger, key: Key, unit: str, languag
     ended = standing.ended if standing else None
     if there is None and ended and not due.duty.supplements:
         raise TransitionError("duty.suspended", id=due.row["id"][:12], alert=due.row["alert"][:12], by=ended[1], time=iso(ended[0])[:16].replace("T", " "))
+    if due.duty.start == YEAR and due.since and now < due.since:  # what is confirmed until its end belongs into it
+        raise TransitionError("duty.year", id=due.row["id"][:12], year=due.year)
     told = form(store, due, unit, language)
     if missing := [each.id for each in due.duty.required if not told[each.id].strip()]:
         raise TransitionError("duty.missing", fields=", ".join(missing), id=due.row["id"][:12])

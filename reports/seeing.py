@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
 
 from detectors.disabling import disabled
 from records.formats import DAY, MINUTE, SECOND
@@ -12,7 +14,7 @@ from records.nesting import iso
 from records.query import Span
 from records.search import Range
 from sensors.blindness import told as spot_told
-from sensors.blindspots import Account
+from sensors.blindspots import ROWS, Account
 from sensors.engine.tables import WINDOW
 from sensors.grading import grade
 
@@ -30,6 +32,7 @@ SPOTS: Final = 12
 GAPS: Final = 8
 PLACES: Final = 40
 PORTS: Final = 20
+ORDER: Final = [("@timestamp", "ascending"), ("id", "ascending")]
 # Remote access by what it speaks and by its registered port: what is heard there may be something else, and remote access may be elsewhere.
 REMOTE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP", "udp/3389": "RDP", "tcp/5900": "VNC", "tcp/5901": "VNC", "tcp/5938": "TeamViewer",
                  "udp/5938": "TeamViewer", "tcp/7070": "AnyDesk", "tcp/5985": "WinRM", "tcp/5986": "WinRM", "udp/1194": "OpenVPN", "udp/51820": "WireGuard",
@@ -118,9 +121,12 @@ def _account(source: Source, span: Span) -> tuple[Account, int, int]:
     account, used, until = Account(), 0, span.until
     while until > span.since and used < MOST_ROWS:
         part = Span(max(span.since, until - READ), until)
-        rows = source.store.read("coverage", part.query(source.where("coverage")))
-        account.add(rows)
-        used, until = used + rows.num_rows, part.since
+        found = list(source.store.history("coverage", part.query(source.where("coverage")), (*ROWS, "id"), ordered=False))  # what is asked for, no more
+        if found:
+            rows: Any = pa.concat_tables(found)
+            account.add(rows.sort_by(ORDER))
+            used += rows.num_rows
+        until = part.since
     return account, used, used + (source.count("coverage", Span(span.since, until)) if until > span.since else 0)
 
 

@@ -139,12 +139,13 @@ class Inventory:
             self._make_room(hosts)
 
     def _make_room(self, hosts: Any) -> None:
-        """Too many: those that only looked go first; then those that were seen but once; those that acted last, of equals those silent longest first."""
+        """Too many: strangers go first, then those that only looked, then those that were seen but once; those that acted last, of equals those silent longest
+        first."""
         roles: list[int] = (np.asarray(hosts["role"]) & ~(ASKS | READS)).tolist()
 
-        def worth(host: int) -> tuple[bool, bool, int, int]:
+        def worth(host: int) -> tuple[bool, bool, bool, int, int]:
             seen = self._hosts[host].seen
-            return roles[host] > 0, seen.times > 1, roles[host], seen.last
+            return not self._hosts[host].stranger, roles[host] > 0, seen.times > 1, roles[host], seen.last
 
         gone = sorted(self._hosts, key=worth)[: len(self._hosts) - MOST_HOSTS // 4 * 3]
         self.forget(gone)

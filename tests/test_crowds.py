@@ -120,5 +120,8 @@ def test_the_forged_are_no_assets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(watch(packets).assets) == 42
     monkeypatch.setattr(sensors.inventory, "MOST_STRANGERS", 32)
     seen = watch(packets)
+    monkeypatch.setattr(sensors.inventory, "MOST_HOSTS", 16)
+    monkeypatch.setattr(sensors.inventory, "MOST_STRANGERS", 2)
+    assert {asset.id for asset in watch(packets).assets} == {asset.id for asset in seen.assets}, "forged writers push nobody out who is answered"
     assert {address for asset in seen.assets for address in asset.addresses if "." in address} == {PLC, polled.client}
     assert sum(line["action"] == "write_single_register" for line in seen.lines) == 40, "what they did is told all the same"

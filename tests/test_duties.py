@@ -155,6 +155,14 @@ CASES = (
 )  # fmt: skip
 
 
+def test_a_report_of_a_year_has_no_supplement(tmp_path: Path) -> None:
+    text = (FOLDER / "cn-industry-data.yml").read_text("utf-8")
+    (tmp_path / "cn-industry-data.yml").write_text(text + "    supplement: unknown\n", "utf-8")
+    with pytest.raises(InputError, match="has no supplement") as told:
+        duties(tmp_path)
+    assert "不设续报" in told.value.text("zh")
+
+
 @pytest.mark.parametrize(("old", "new", "problem"), CASES, ids=[f"{case[2]}-{number}" for number, case in enumerate(CASES)])
 def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
     text = (FOLDER / "cn-incident.yml").read_text("utf-8")
@@ -453,7 +461,9 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
     assert told["incidents"].count("handling goes on") == 2
     obliging.fill(store, due, {"lessons": "tested"}, "bo")
     (due,) = [each for each in obliging.all_due(store) if each.duty.id == "cn-industry-data/yearly"]
-    obliging.release(store, due, ledger, key, "W", "en", "ada", time.time_ns())
+    with pytest.raises(UsageError, match=f"the whole year {year}, which is not over"):
+        obliging.release(store, due, ledger, key, "W", "en", "ada", time.time_ns())
+    obliging.release(store, due, ledger, key, "W", "en", "ada", due.since or 0)
     document = ledger.read(2).body["document"]
     assert (document["duty"], document["form"]["lessons"]) == ("cn-industry-data/yearly", "tested")
     assert [each["case"] for each in audience.view(store, "industry", "W", "en", time.time_ns()) if each["duty"] == due.duty.id] == [str(year)]

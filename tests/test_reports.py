@@ -27,17 +27,22 @@ from records.store.rows import suppression_row
 from records.wording import LANGUAGES
 from reports import zones
 from reports.answering import changed
+from reports.asking import Source
 from reports.canonical import written
+from reports.cataloguing import catalogue
+from reports.classing import in_force
 from reports.details import alerts, assets
 from reports.details import coverage as coverage_of
 from reports.details import data as data_of
-from reports.exposing import is_outside
+from reports.exposing import assets as assets_of
+from reports.exposing import by_any_name, is_outside
 from reports.front import place as heading
 from reports.front import sentence
 from reports.periods import Period, before, ending, holding
 from reports.printing import printed
 from reports.summary import chosen, document, identity
 from reports.words import Words
+from tests.cli import balefire
 from tests.reporting import DAY, MINUTE, SITES, START, Plant, coverage, decide, fill
 from tests.test_store import STORES, place
 
@@ -299,7 +304,12 @@ def test_plants_that_are_built_alike_are_not_taken_for_one(tmp_path: Path) -> No
     both = pa.concat_tables([coverage(site, since, since + 5 * MINUTE) for site in SITES])
     alike.write(Commit(assets=tuple(assets), batch=Batch(activities=rows, coverage=both)))
     told = document(alike, LAST)
+    source = Source(alike)
+    entries = catalogue(source, LAST.span, in_force(alike).rules, by_any_name(assets_of(source, LAST.span)), "objects").entries
     alike.close()
+    assert sorted((row["device"], row["site"], row["operations"]) for row in entries) == [("PLC-1", SITES[1], 10), ("PLC-1", SITES[0], 5)]
+    shown = balefire("classes", "list", "objects", "--store", tmp_path / "alike", "--language", "en").stdout
+    assert all(site in " ".join(shown.split()) for site in ("Site", SITES[1])), "with the column that tells them apart"
     assert {(each["from"], each["to"], each["internet"]): each["operations"] for each in told["data"]["flows"]} == {
         ("control", "office", False): 5,
         ("control", None, True): 3,

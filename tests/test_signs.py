@@ -100,6 +100,13 @@ def test_what_speaks_against_it_stays_unsigned(what: str) -> None:
     level = learned(*(point(minute, value, value, FIRST) for minute, value in enumerate(values))).levels.known[PLACE]
     assert not level.signed
     assert (level.low, level.high) == (min(values), max(values)) or what == "a counter that wraps"
+    assert (level.room is None) == (what in ("a counter that wraps", "everything"))
+
+
+def test_a_counter_that_wraps_within_a_minute_has_not_jumped() -> None:
+    """The low word of a number that is too slow to be found as one: it wrapped between two minutes, and comes back to where it was."""
+    made = learned(*held((minute, minute * 256, minute * 256 + 200) for minute in LEARNED))
+    assert judged(made, [point(310, 40.0, 65_440.0, FIRST)]) == []
 
 
 def test_what_turns_out_unsigned_late_is_bounded_no_more() -> None:

@@ -165,6 +165,15 @@ def test_history_comes_in_the_order_of_release(store: Store) -> None:
     assert list(store.history("activity", Query(until=NOON), ["id"])) == []
 
 
+def test_columns_of_rows_that_have_no_order_of_release_come_too(store: Store) -> None:
+    rows = [{"id": f"c{number}", "@timestamp": NOON + number * SECOND, "packets": number} for number in range(5)]
+    store.write(Commit(Batch(coverage=rows_of(COVERAGE, rows))))
+    query = Query(since=NOON + SECOND, where=Range("packets", high=3), sort="-id", limit=1)
+    parts = [part for part in store.history("coverage", query, ["packets", "id"], ordered=False) if part.num_rows]
+    assert sorted(row["id"] for part in parts for row in part.to_pylist()) == ["c1", "c2", "c3"], "sort and page do not count"
+    assert all(part.column_names == ["id", "packets"] for part in parts)
+
+
 def test_rows_come_back_as_they_were(store: Store) -> None:
     row = dict.fromkeys(ACTIVITY.names) | activity(1, NOON + 1, source__ip="fe80::1", ot__value=-0.5, ot__grouped=False, ot__anomaly=["short", "x"])
     point = dict.fromkeys(POINT.names) | {"id": "p", "@timestamp": NOON + 7, "ot.point.min": math.inf, "ot.object.first": 2**62}

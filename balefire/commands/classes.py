@@ -111,10 +111,12 @@ def listed(screen: Screen, kind: str, since: str | None, until: str | None, site
         screen.note(screen.say("cli.classes.none"))
     else:
         words = Words(screen.language, zone_of("UTC"))
-        names = ("data_class", "device", "zone", *(("data_object",) if kind != "assets" else ()), "data_rule", "operations", "leaving")
+        sited = ("site",) if len({row["site"] for row in found.entries}) > 1 else ()  # plants that are built alike call their devices alike
+        names = ("data_class", "device", *sited, "zone", *(("data_object",) if kind != "assets" else ()), "data_rule", "operations", "leaving")
         columns = [(screen.say(f"cli.column.{name}"), name in {"operations", "leaving"}) for name in names]
         lines = [
-            [words.data_class(row), row["device"], row["zone"] or "–", *([_object(row)] if kind != "assets" else []), words.text(row["rule"]),
+            [words.data_class(row), row["device"], *(row[name] or "–" for name in sited), row["zone"] or "–",
+             *([_object(row)] if kind != "assets" else []), words.text(row["rule"]),
              f"{row['operations']:,}", f"{row['leaving']:,}"]
             for row in found.entries[:SHOWN]
         ]  # fmt: skip

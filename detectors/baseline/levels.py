@@ -168,7 +168,7 @@ class Levels:
         level = self._level(place, low, high)
         if level is None:
             return
-        level.returns = abs(last - self._first.setdefault(place, first)) < RETURNS * (level.high - level.low)
+        level.returns = not self._signs.wraps(place) and abs(last - self._first.setdefault(place, first)) < RETURNS * (level.high - level.low)
         level.step = max(level.step, high - low)
         if before is not None:
             level.seen += 1

@@ -344,7 +344,7 @@ class _Read:
         least = {name: self._whole(value, name) or 0 for name, value in self._map(parts["least"]).items()}
         what = self._text(parts["what"], "what")
         if what not in WHAT or not least.keys() <= {str(span) for span in SPANS}:
-            raise self._wrong(parts["what" if what not in WHAT else "least"], "text", "what" if what not in WHAT else "least")
+            raise self._wrong(node, "pace", ", ".join(map(str, SPANS)))
         device, host, protocol = (self._text(parts[name], name) for name in ("of", "to", "protocol"))
         return Talking(device, host, protocol, what), Pace(tuple(least.get(str(span), 0) for span in SPANS), self._whole(parts["minutes"], "minutes") or 0)
 

@@ -1,7 +1,8 @@
 """Registers of 16 bits that hold a signed number: −2 stands there as 65534, and nothing on the wire says so but how the values move.
 
 What passes zero goes from near 0 to near 65535 at once, and back, as no unsigned value does; what passes 32768 in small steps is unsigned. 0 and 65535 alone
-are two states. Of a register that never passed zero in the time that was learned nobody knows: it is read as signed where it is usual then.
+are two states; what passes zero and 32768 goes round, as the low word of a slow counter does, and has no range. Of a register that never passed zero in the
+time that was learned nobody knows: it is read as signed where it is usual then.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ class Signs:
         sign.against |= False in ways
         _turn(level, sign)
         return told if level.signed else values
+
+    def wraps(self, place: Place) -> bool:
+        """Does it go on through 32768 and through zero, too, as a counter does and the low word of one?"""
+        sign = self._known.get(place)
+        return sign is not None and sign.speaks and sign.against
 
     def forget(self, place: Place) -> None:
         """It is no value of its own."""

@@ -158,7 +158,9 @@ def _letter(name: str | None) -> str:
 
 def _of_values(tag: Tag, here: Sequence[Seen]) -> Iterator[Disagreement]:
     """Values beyond the range that the list gives."""
-    if len({point.space for point in here}) > 1 or any(_letter(point.name) == "b" and _s7(tag.label) for point in here):
+    if tag.low is None and tag.high is None:
+        return
+    if len({point.space for point in here}) > 1 or (_s7(tag.label) and any(_letter(point.name) == "b" for point in here)):
         return  # several points, or the octets of one
     lows, highs = ([value for point in here if (value := getattr(point, name)) is not None] for name in ("low", "high"))
     low, high = min(lows, default=None), max(highs, default=None)

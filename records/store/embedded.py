@@ -133,10 +133,14 @@ class EmbeddedStore:
     def history(self, table: str, query: Query, fields: Sequence[str], *, ordered: bool = True) -> Iterator[pa.Table]:
         """These columns of the rows that match, some rows at a time, in the order in which they were released; in any order unless `ordered`."""
         kind = TABLES[table]
+        names = [name for name in kind.names if name in set(fields)]
+        if table not in IN_PARQUET:  # rows of the database have no order of release and are read whole
+            rows: Any = self.read(table, replace(query, sort="", limit=None, after=""))
+            yield rows.select(names)
+            return
         files = self._files(kind, query)
         if not files:
             return
-        names = [name for name in kind.names if name in set(fields)]
         types = arrow_types(kind)
         schema = pa.schema([pa.field(name, types[name]) for name in names])
         with guard(self.path):
