@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.baseline.follows import APART
-from detectors.baseline.levels import BLOCK, BLOCKS, DAYS, KNOWN
+from detectors.baseline.levels import BLOCK, BLOCKS, KNOWN
 from records.formats import MINUTE
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.int64]
 
 ENOUGH: Final = 36  # blocks that tell where a point is in the long run: six hours
-SLACK: Final = 0.25  # of the spread of the blocks: so much too far is forgiven each time, and up to twice as much where less than DAYS were learned …
+SLACK: Final = 0.25  # of the spread of the blocks: so much too far is forgiven each time …
 LIMIT: Final = 4.0  # … and the sum of the rest tells
 FAR: Final = 1.5  # what is further than that counts no more, so that forty minutes are the least
 NARROW: Final = 0.1  # the spread is no less than this part of the range
@@ -90,8 +90,6 @@ class Chart:
         self.moves = np.array([each.seen >= KNOWN for each in levels], bool)
         self.wander = np.array([each.wander for each in levels], float)
         self.unit = np.maximum(spread, NARROW * (self.most - self.least))
-        doubt = 2 - np.minimum(1.0, np.array([each.blocks for each in levels], float) / (DAYS * BLOCKS))
-        self.slack = SLACK * doubt
         self.judged = self.moves & (self.unit > 0)
         devices = {device: number for number, device in enumerate(dict.fromkeys(place.device for place in self.places))}
         self.device = np.array([devices[place.device] for place in self.places], np.int64)
@@ -211,7 +209,7 @@ class Courses:
         course.least[some], course.most[some] = np.minimum(course.least[some], there), np.maximum(course.most[some], there)
         points, median = points[~settling], median[~settling]
         for sums, beyond in ((course.above, median - course.most[points]), (course.below, course.least[points] - median)):
-            sums[points] = np.maximum(0.0, sums[points] + np.clip(beyond / self.chart.unit[points], 0.0, FAR) - self.chart.slack[points])
+            sums[points] = np.maximum(0.0, sums[points] + np.clip(beyond / self.chart.unit[points], 0.0, FAR) - SLACK)
             for at in np.flatnonzero(sums[points] > LIMIT).tolist():
                 number = int(points[at])
                 sums[number] = 0.0
