@@ -54,6 +54,7 @@ class Habit:
     last: int
     ranges: int = 1
     by: bool = False  # only the operation tells it from another one
+    whole: bool = True  # `low` and `high` hold for all of its operations, not for some alone
 
     def words(self, language: str) -> str:
         """ "reads register 40040–40043 of PLC-7, unit 3, every 1 s, 60 times"."""
@@ -68,7 +69,7 @@ class Habit:
         parts += [say("fingerprint.by", language, action=action(self.row, language))] if self.by and self.ranges == 1 else []
         parts += [say("fingerprint.unit", language, unit=unit)] if unit is not None else []
         parts += [say("fingerprint.every", language, every=_seconds(self.every))] if self.every is not None and self.count >= OFTEN else []
-        parts += [say("fingerprint.values", language, values=_range(self.low, self.high, self.row))] if self.low is not None else []
+        parts += [say("fingerprint.values", language, values=_range(self.low, self.high, self.row))] if self.low is not None and self.whole else []
         parts += [say("fingerprint.refused", language, count=self.refused)] if self.refused else []
         return say("fingerprint.comma", language).join([*parts, say("fingerprint.times", language, count=self.count)])
 
@@ -192,7 +193,7 @@ def _habit(side: str, other: str, row: Row) -> Habit:
     if row["collapsed"]:
         row |= dict.fromkeys((*OBJECT, *TAG))
     measured = (row[name] for name in ("count", "refused", "every", "low", "high", "first", "last"))
-    return Habit(side, key, row, *measured, ranges=row["ranges"])
+    return Habit(side, key, row, *measured, ranges=row["ranges"], whole=not row["silent"])
 
 
 def _points(store: Store, addresses: Sequence[str], period: Span) -> list[PointRange]:
@@ -292,13 +293,21 @@ def _changed(old: Habit, new: Habit) -> list[Difference]:
     found: list[Difference] = []
     if old.every and new.every and min(old.count, new.count) >= OFTEN and not 1 / RHYTHM < new.every / old.every < RHYTHM:
         found.append(_change("rhythm", new.words, _seconds(old.every), _seconds(new.every)))
-    if new.low is not None and new.high is not None and old.low is not None and old.high is not None and (new.low < old.low or new.high > old.high):
-        found.append(_change("written", new.words, _range(old.low, old.high, old.row), _range(new.low, new.high, new.row)))
+    if _is_out(old, new):
+        kind = "written" if new.row["ot.access"] in ACTING else "point_values"
+        found.append(_change(kind, new.words, _range(old.low, old.high, old.row), _range(new.low, new.high, new.row)))
     if _is_collapsed(new) and _is_collapsed(old) and not 1 / RHYTHM < new.ranges / old.ranges < RHYTHM:
         found.append(_change("spread", new.words, f"{old.ranges:,}", f"{new.ranges:,}"))
     if new.refused and not old.refused:
         found.append(_told("refusals", new.words))
     return found
+
+
+def _is_out(old: Habit, new: Habit) -> bool:
+    """Is a value out of what they were? Of the new ones some will do; the old ones must hold for all, or nobody knows that it was never there."""
+    if new.low is None or new.high is None or old.low is None or old.high is None:
+        return False
+    return old.whole and (new.low < old.low or new.high > old.high)
 
 
 def _beyond(old: PointRange, new: PointRange) -> float:

@@ -38,7 +38,7 @@ def told(made: Fingerprint) -> Row:
                 "count": habit.count,
                 "refused": habit.refused,
                 "every_s": habit.every,
-                "values": [habit.low, habit.high] if habit.low is not None else None,
+                "values": [habit.low, habit.high] if habit.low is not None and habit.whole else None,
                 "ranges": habit.ranges,
                 "first": iso(habit.first),
                 "last": iso(habit.last),

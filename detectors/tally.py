@@ -18,7 +18,7 @@ Numbers = np.ndarray[Any, Any]
 AT_ONCE: Final = 300_000  # rows that may wait before they are summed
 MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
 _LABELS: Final = ("ot.tag.name", "ot.tag.unit", "ot.object.count")
-_RULES: Final = {"count": np.add, "refused": np.add, "first": np.minimum, "last": np.maximum, "low": np.fmin, "high": np.fmax}
+_RULES: Final = {"count": np.add, "refused": np.add, "first": np.minimum, "last": np.maximum, "low": np.fmin, "high": np.fmax, "silent": np.add}
 _MOST_CODES: Final = 1 << 40
 _compute: Any = pyarrow.compute  # its stubs know half of the functions
 
@@ -39,6 +39,7 @@ class Tally:
         table: Any = part.select([*self._peer, *self._kind, *self._thing, *_LABELS])
         count = _or_one(part.column("ot.count"))
         failed = _compute.fill_null(_compute.equal(part.column("event.outcome"), "failure"), False)
+        told = _compute.or_(_compute.is_valid(part.column("ot.value")), _compute.and_(failed, _compute.equal(count, 1)))  # what is refused reads no value
         every: Any = pa.array(_rounded(_numbers(part.column("ot.interval.mean"))))
         measured: dict[str, Any] = {
             "peer": _compute.coalesce(part.column(self._peer[0]), part.column(self._peer[1])),
@@ -47,6 +48,7 @@ class Tally:
             "refused": _compute.if_else(failed, count, 0),
             "low": part.column("ot.value"),
             "high": part.column("ot.value"),
+            "silent": _compute.if_else(told, 0, count),
             "first": part.column("event.start").cast(pa.int64()),
             "last": part.column("event.end").cast(pa.int64()),
         }
@@ -66,6 +68,7 @@ class Tally:
         """A row of each object, or of each kind with too many of them (`collapsed`, then with one of its objects).
 
         With it `count`, `refused`, `first`, `last`, `low` and `high` or None, `every` (the usual interval in seconds) or None, `ranges`.
+        `low` and `high` are of the operations that tell a value; `silent` are those that do not: a row that stands for several tells none.
         """
         if not self.rows:
             return []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from detectors import tally
+from detectors import printed, tally
 from detectors.fingerprint import MOST, RANGES, differences, fingerprint, told_otherwise
 from records.facts import Fact
 from records.model import Batch
@@ -90,6 +90,32 @@ def test_habits_are_summed_over_windows(tmp_path: Path) -> None:
     assert refused.words("en").endswith("unit 2, 1 refused, ×1")
     asked = seen(store, NOON, NOON + DAY, "plc", "10.0.0.5").habits
     assert next(habit.words("en") for habit in asked).startswith("10.0.0.9 asks it to read values, register 40040–40043")
+    store.close()
+
+
+def test_values_are_told_where_they_hold_for_all_of_a_habit(tmp_path: Path) -> None:
+    """Rows that stand for several operations tell no value: what stood alone, at the edge of a minute, is no range. What was refused read none."""
+    alone = {"ot__count": 1, "ot__interval__mean": None, "ot__value": 950.0}
+    polled = [activity(1, NOON, ot__count=27), activity(2, NOON + MINUTE, **alone)]
+    known = [activity(3, NOON, ot__unit=2, **alone), activity(4, NOON + 1, ot__unit=2, **{**alone, "ot__value": None}, event__outcome="failure")]
+    store = stored(tmp_path / "store", [*polled, *known], [])
+    made = seen(store, NOON, NOON + DAY)
+    assert [habit.words("en").partition(", unit ")[2] for habit in made.habits] == ["1, every 1 s, ×28", "2, values 950, 1 refused, ×2"]
+    assert [each["values"] for each in printed.told(made)["habits"]] == [None, [950.0, 950.0]]
+    store.close()
+
+
+def test_values_of_some_are_other_ones_where_all_were_known_before(tmp_path: Path) -> None:
+    """Of a flood of writes the first ones tell their values: enough to say what was never written, too few to say what always was."""
+    flood = write(activity(2, NOON + DAY), 0.0) | {"ot.value": None, "ot.count": 40, "ot.interval.mean": 0.1}
+    read = {"ot__count": 1, "ot__interval__mean": None, "ot__unit": 5}
+    rows = [write(activity(1, NOON), 900.0), flood, write(activity(3, NOON + DAY), 1450.0)]
+    rows += [activity(4 + day, NOON + day * DAY, ot__value=7.0 + day, **read) for day in (0, 1)]
+    store = stored(tmp_path / "store", rows, [])
+    old, new = (seen(store, NOON + day, NOON + day + DAY) for day in (0, DAY))
+    told = [each.text.en.partition(": ")[0] for each in differences(old, new)]
+    assert told == ["Other values written, 1450 rpm instead of 900 rpm", "Other values, 8 instead of 7"], "nobody wrote what was read"
+    assert "written" not in [each.kind for each in differences(new, old)]
     store.close()
 
 
