@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from records.formats import MINUTE, SECOND
 from records.schema import ACTIVITY
 from records.store.columns import flat
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 Numbers = np.ndarray[Any, Any]
 AT_ONCE: Final = 300_000  # rows that may wait before they are summed
-MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", "ot.tag.name", "ot.tag.unit", "ot.object.count")
 _LABELS: Final = ("ot.tag.name", "ot.tag.unit", "ot.object.count")
+_SEEN: Final = ("observer.name", "network.vlan.id")  # who saw it, and where: the same packets may be mirrored twice
+MEASURED: Final = ("ot.count", "ot.interval.mean", "ot.value", "event.start", "event.end", "event.outcome", *_LABELS, *_SEEN)
 _RULES: Final = {"count": np.add, "refused": np.add, "first": np.minimum, "last": np.maximum, "low": np.fmin, "high": np.fmax, "silent": np.add}
 _MOST_CODES: Final = 1 << 40
 _compute: Any = pyarrow.compute  # its stubs know half of the functions
@@ -31,19 +33,19 @@ class Tally:
         self.fields = [*peer, *kind, *thing, *MEASURED]
         self._peer, self._kind, self._thing, self._most = list(peer), list(kind), list(thing), most
         self._parts: list[Any] = []
+        self._done: list[Any] = []
         self._waiting = 0
 
     def add(self, part: pa.Table) -> None:
         """Rows with the columns `fields`."""
         self.rows += part.num_rows
-        table: Any = part.select([*self._peer, *self._kind, *self._thing, *_LABELS])
+        table: Any = part.select([*self._peer, *self._kind, *self._thing, *_LABELS, *_SEEN])
         count = _or_one(part.column("ot.count"))
         failed = _compute.fill_null(_compute.equal(part.column("event.outcome"), "failure"), False)
         told = _compute.or_(_compute.is_valid(part.column("ot.value")), _compute.and_(failed, _compute.equal(count, 1)))  # what is refused reads no value
-        every: Any = pa.array(_rounded(_numbers(part.column("ot.interval.mean"))))
         measured: dict[str, Any] = {
             "peer": _compute.coalesce(part.column(self._peer[0]), part.column(self._peer[1])),
-            "every": every,
+            "every": part.column("ot.interval.mean"),
             "count": count,
             "refused": _compute.if_else(failed, count, 0),
             "low": part.column("ot.value"),
@@ -57,12 +59,28 @@ class Tally:
         self._parts.append(table)
         self._waiting += part.num_rows
         if self._waiting > AT_ONCE:
-            self._parts, self._waiting = [self._by_rhythm()], 0
+            self._done, self._parts, self._waiting = [self._by_rhythm()], [], 0
 
     def _by_rhythm(self) -> Any:
         """One row of rows that are alike in all but what is summed."""
-        table = pa.concat_tables(self._parts)
+        table = pa.concat_tables([*self._done, *([self._together(pa.concat_tables(self._parts))] if self._parts else [])])
         return _reduced(table, *_runs(_codes(table, ["peer", *self._kind, *self._thing, "every"])))
+
+    def _together(self, table: Any) -> Any:
+        """Each row with the interval of all rows of the same asking in its minute: a row is of one outcome, and its own interval spans the others.
+
+        What stands alone stays so: where no row repeats, nothing does. A minute whose rows wait in two goes keeps the intervals of its halves.
+        """
+        first, every, count = _numbers(table.column("first")), _numbers(table.column("every")), _numbers(table.column("count"))
+        minute: Any = pa.array(first // MINUTE)
+        codes = _codes(table.append_column("minute", minute), ["peer", *self._kind, *self._thing, *_SEEN, "minute"])
+        order, starts = _runs(codes)
+        last = first + np.nan_to_num(every) * SECOND * (count - 1)
+        span = np.maximum.reduceat(last[order], starts) - np.minimum.reduceat(first[order], starts)
+        several = (np.diff(starts, append=len(order)) > 1) & np.logical_or.reduceat(~np.isnan(every[order]), starts)
+        apart = span / SECOND / np.maximum(np.add.reduceat(count[order], starts) - 1, 1)
+        found: Any = pa.array(_rounded(np.where(several[codes], apart[codes], every)))
+        return table.set_column(table.column_names.index("every"), "every", found).drop_columns(list(_SEEN))
 
     def summed(self) -> list[dict[str, Any]]:
         """A row of each object, or of each kind with too many of them (`collapsed`, then with one of its objects).

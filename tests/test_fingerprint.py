@@ -119,6 +119,24 @@ def test_values_of_some_are_other_ones_where_all_were_known_before(tmp_path: Pat
     store.close()
 
 
+def test_the_rhythm_is_of_all_that_was_asked(tmp_path: Path) -> None:
+    """A row is of one outcome: a device that refuses every second time is asked as often as before. Two who see the same packets saw no more."""
+    every = 10 * 10**9
+    asked, half = {"ot__count": 6, "ot__interval__mean": 10.0}, {"ot__count": 3, "ot__interval__mean": 20.0, "observer__name": "east"}
+    rows = [activity(n, NOON + n * MINUTE, observer__name=name, **asked) for n, name in enumerate(("east", "west"))]
+    for n in range(2):
+        at = NOON + DAY + n * MINUTE
+        rows += [activity(10 + n, at, **half), activity(20 + n, at + every, event__outcome="failure", **half)]
+    rows.append(activity(30, NOON + DAY, observer__name="west", **asked))
+    rows += [activity(40 + n, NOON + n * every, ot__count=1, ot__interval__mean=None, ot__unit=2, event__outcome=("success", "failure")[n]) for n in (0, 1)]
+    store = stored(tmp_path / "store", rows, [])
+    old, new = (seen(store, NOON + day, NOON + day + DAY) for day in (0, DAY))
+    assert {habit.row["ot.unit"]: habit.every for habit in old.habits} == {1: 10.0, 2: None}, "what was asked once, and once more, has no rhythm"
+    assert [(habit.every, habit.count, habit.refused) for habit in new.habits] == [(10.0, 18, 6)]
+    assert "rhythm" not in [each.kind for each in differences(old, new)]
+    store.close()
+
+
 def test_what_only_the_operation_tells_apart_is_told_with_it(tmp_path: Path) -> None:
     alone, several = write(activity(1, NOON), 900.0), write(activity(2, NOON), 950.0)
     alone, several = alone | {"event.action": "write_single_register"}, several | {"event.action": "write_multiple_registers"}
