@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ import pytest
 from dashboards import comparing, inventory, queries
 from dashboards.page import Page
 from records.errors import UsageError
-from records.formats import HOUR, Clock
+from records.formats import HOUR, MINUTE, SECOND, Clock
 from records.query import Query, Span
 from records.store import open_store
 from records.store.contract import Store
@@ -145,11 +145,18 @@ def test_its_fingerprint_against_the_time_before(monkeypatch: pytest.MonkeyPatch
     assert {"en": "New: ENG-WS-2 (10.23.0.12) asks it to write values, chlorine set point", "zh": "新增：ENG-WS-2（10.23.0.12） 要求其写入数值"}[
         language
     ] in told
+    assert {"en": " · known 1 · new ", "zh": " · 已知信息 1 · 新增 "}[language] in told, "its firmware, as the command tells"
     none = run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", against="other", other="2020-01-01")
     assert {"en": "Nothing was seen of it in 1 Jan 2020", "zh": "期间未见其任何活动"}[language] in none
     assert {"en": "is no date or period", "zh": "不是日期或时段"}[language] in run(
         "asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7", against="other", other="soon"
     )
+
+
+def test_what_is_known_differs_though_nothing_was_seen_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    early = f"{datetime.fromtimestamp((NOW - 30 * HOUR - 30 * MINUTE) / SECOND, UTC):%Y-%m-%dT%H:%M}Z"
+    told = run("asset", bigplant.stored(), monkeypatch, lang="en", asset="PLC-7", against="other", other=early)
+    assert "Nothing was seen of it in" in told.partition(" · known 1 · ")[2]
 
 
 def test_an_asset_nobody_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,7 +229,7 @@ def fingerprint(page: Page, row: dict[str, Any]) -> None:
     if before is None:
         alone(page, now)
     else:
-        compared(page, now, before)
+        compared(page, row, now, before)
 
 
 def alone(page: Page, now: Fingerprint) -> None:
@@ -248,19 +248,20 @@ def alone(page: Page, now: Fingerprint) -> None:
             kit.draw("table", {"head": [], "rows": lines, **words}, f"prints_{side}")
 
 
-def compared(page: Page, now: Fingerprint, before: Fingerprint) -> None:
-    """What differs; a period in which nothing was seen of it is no difference, and said."""
-    from detectors.fingerprint import differences
+def compared(page: Page, row: dict[str, Any], now: Fingerprint, before: Fingerprint) -> None:
+    """What differs, in what is known of it and in what it does; a period in which nothing was seen of it is no difference, and said."""
+    from detectors.fingerprint import differences, told_otherwise
 
     nothing = [say("cli.fingerprint.nothing", page.language, when=comparing.span_words(page, each.period)) for each in (now, before) if not each.rows]
-    found = differences(before, now) if now.rows and before.rows else []
+    found = told_otherwise(asset_from(row).facts, before.period, now.period)
+    found += differences(before, now) if now.rows and before.rows else []
     counts = Counter(each.kind for each in found)
     lines = [[str(getattr(each.text, page.language))] for each in found[: 2 * SHOWN]]
     words = {"now": comparing.span_words(page, now.period), "before": comparing.span_words(page, before.period)}
     summed = "".join(f" · {page.say(f'prints.kind.{kind}')} {number(count)}" for kind, count in counts.items())
     told = {
         "title": page.say("prints.differences"),
-        "note": page.say("prints.compared", **words) + summed,
+        "note": page.say("prints.compared", **words) + summed + "".join(f" · {sentence}" for sentence in nothing if lines),
         "empty": " ".join(nothing) or say("cli.fingerprint.same", page.language),
     }
     kit.draw("table", {"head": [], "rows": lines, **told}, "differences")
