@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_HOSTS: Final = 1 << 13  # hosts of industrial conversations
 MOST_HEARD: Final = 1 << 13  # addresses that something was said of
 MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
-MOST_STRANGERS: Final = 1 << 10  # strangers (nobody answered them, few asked them, they were there for less than a minute); of more, none is an asset: they are forged
+MOST_STRANGERS: Final = 1 << 10  # that nobody answered, that few asked and that were there for under a minute; of more, none is an asset: they are forged
 MOST_SAID: Final = 64  # different facts of one address
 MOST_ASKED: Final = 64  # devices that one host asked which are counted
 MANY_ASKERS: Final = 16  # hosts that asked one device: it is none of the forged, it is where they turn to
