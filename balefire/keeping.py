@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from records.model import KEEPING
 from sensors.evidence import Keeper
 from sensors.sources.again import Marks
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from records.store.contract import Store
     from sensors.sources.pcap import Capture
 
-FINDINGS: Final = 100  # of one key, and beyond them any that is graver than all before: the rest of a flood shows nothing new
 EARLIER: Final = 4  # captures that are held open: findings of one history may still name packets of those before
 DAY: Final = 86_400 * 10**9
 MEBIBYTE: Final = 1 << 20
@@ -81,7 +81,7 @@ class Keeping:
 
     def _is_due(self, finding: Finding) -> bool:
         count, gravest = self._seen.get(finding.key, (0, -1))
-        due = count < FINDINGS or finding.severity > gravest
+        due = count < KEEPING or finding.severity > gravest
         self._seen[finding.key] = (count + due, max(gravest, finding.severity))
         return due
 

@@ -105,7 +105,7 @@ def again(captures: Sequence[Capture], found: Kept, selection: Selection, fail: 
                 if packets and not missing:
                     add(taken, capture.name, name, packets, named(finding))
                     del left[name]
-    found.without[:] = list(left)
+    found.without = dict.fromkeys(left, "elsewhere")
     found.gone[:] = [row for row in found.gone if row["id"] in left]  # what was had again is not gone
     ordered = sorted(taken.values(), key=lambda each: (each.packet.time, each.file, each.number))
     return ordered if selection.everything else _filtered(ordered, selection)

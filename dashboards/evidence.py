@@ -8,20 +8,23 @@ from __future__ import annotations
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from records import scratch
 from records.errors import UsageError
+from records.model import KEEPING
 from records.query import Query
 from records.schema import EVIDENCE
+from records.search import Match
 from records.store.columns import flat
 from records.visible import clean
 from records.wording import say
 from sensors.pcapng import Packet, Writer, read
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Container, Generator, Iterable, Sequence
 
     from records.store.contract import Store
     from sensors.source import Source
@@ -45,14 +48,16 @@ class Taken:
 
 @dataclass(slots=True)
 class Kept:
-    """Findings and what is kept for them, by identity. `gone` are rows of evidence that is no more there; `without` are findings that none was kept for."""
+    """Findings and what is kept for them, by identity. `gone` are rows of evidence that is no more there; `without` are findings that none was kept for,
+    each with why (`evidence.why.*` of the catalogue).
+    """
 
     kind: str | None
     identity: str | None
     findings: dict[str, Row]
     there: dict[str, Row]
     gone: list[Row]
-    without: list[str]
+    without: dict[str, str]
 
 
 def kept_for(store: Store, kind: str | None, identity: str | None, findings: Sequence[Row]) -> Kept:
@@ -61,8 +66,35 @@ def kept_for(store: Store, kind: str | None, identity: str | None, findings: Seq
     known = {row["id"]: row for row in flat(EVIDENCE, store.read("evidence", Query(ids=tuple(by_name))))} if by_name else {}
     there = {name: known[name] for name in by_name if name in known and known[name]["sha256"] and known[name]["gone"] is None}
     gone = [row for row in known.values() if row["gone"] is not None]
-    without = [name for name in by_name if name not in known or known[name]["sha256"] is None]
+    without = _without(store, {name: row for name, row in by_name.items() if name not in known or known[name]["sha256"] is None}, known)
     return Kept(kind, identity, by_name, there, sorted(gone, key=lambda row: (row["time"], row["id"])), without)
+
+
+def _without(store: Store, findings: dict[str, Row], known: Container[str]) -> dict[str, str]:
+    """Why none was kept for each of these findings."""
+
+    @cache
+    def many(key: str) -> bool:
+        return store.count("finding", Query(where=Match("key", key, cased=True))) > KEEPING
+
+    def why(name: str, finding: Row) -> str:
+        if not finding.get("packets"):
+            return "unnamed"
+        if name in known:
+            return "away"
+        return "many" if many(finding["key"]) else "off"
+
+    return {name: why(name, finding) for name, finding in findings.items()}
+
+
+def unkept(found: Kept, language: str) -> list[tuple[int, str, str]]:
+    """For how many findings none was kept, by the reason: the first of them, and the reason in words with how to have their packets."""
+    told: list[tuple[int, str, str]] = []
+    for reason in dict.fromkeys(found.without.values()):
+        names = [name for name, why in found.without.items() if why == reason]
+        files = dict.fromkeys(packet["file"] for name in names for packet in found.findings[name].get("packets") or ())
+        told.append((len(names), names[0], say(f"evidence.why.{reason}", language, most=KEEPING, file=next(iter(files), ""))))
+    return told
 
 
 def named(finding: Row) -> set[int]:

@@ -16,7 +16,7 @@ import streamlit as st
 from dashboards import evidence, kit
 from dashboards.access.visitor import demand, may
 from dashboards.dissecting import activity, content, one, values_of
-from dashboards.evidence import Taken
+from dashboards.evidence import Taken, unkept
 from dashboards.opening import opened
 from dashboards.reference import object_words
 from records.errors import BalefireError
@@ -111,7 +111,7 @@ def gone(page: Page, held: Kept) -> None:
         when, total = page.clock.moment(max(row["gone"] for row in rows)), sum(row["packets"] for row in rows)
         lines.append((number(total), page.count("packets.gone", total, moment=when, why=say(f"evidence.reason.{reason}", page.language))))
     if held.without and held.there:
-        lines.append((number(len(held.without)), page.count("packets.without", len(held.without))))
+        lines += [(number(count), page.count("packets.without", count, why=why)) for count, _, why in unkept(held, page.language)]
     if lines:
         kit.draw("unseen", {"title": page.say("packets.gone_title"), "note": "", "rows": lines}, "packets_gone")
 

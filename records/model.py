@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Value = str | int | float | bool | None
 SAMPLE: Final = 100  # findings that an alert names
+KEEPING: Final = 100  # findings of one key whose packets a run keeps, and beyond them any that is graver than all before: the rest of a flood shows nothing new
 SEVERITIES: Final = (("critical", 80), ("high", 60), ("medium", 40), ("low", 0))
 LEVELS: Final = tuple(word for word, _ in SEVERITIES)  # gravest first
 GLYPHS: Final = {"critical": "⬢", "high": "▲", "medium": "◆", "low": "●", "none": "•"}  # a shape each: a level is never told by colour alone

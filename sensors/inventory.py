@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 MOST_HOSTS: Final = 1 << 13  # hosts of industrial conversations
 MOST_HEARD: Final = 1 << 13  # addresses that something was said of
 MOST_LINKS: Final = 1 << 14  # pairs of addresses that are said to be one host's
-MOST_STRANGERS: Final = 1 << 10  # addresses that nobody answered and that were there for less than a minute; of more, none is an asset: they are forged
+MOST_STRANGERS: Final = 1 << 10  # that nobody answered, that few asked and that were there for under a minute; of more, none is an asset: they are forged
 MOST_SAID: Final = 64  # different facts of one address
 MOST_ASKED: Final = 64  # devices that one host asked which are counted
+MANY_ASKERS: Final = 16  # hosts that asked one device: it is none of the forged, it is where they turn to
 MOST_WAITING: Final = 1 << 8  # different messages that wait to be taken in
 
 
@@ -69,11 +70,12 @@ class Heard:
     facts: dict[tuple[str, str, str, int], Span] = field(default_factory=dict[tuple[str, str, str, int], Span])
     macs: dict[str, Span] = field(default_factory=dict[str, Span])
     asked: set[str] = field(default_factory=set[str])
+    askers: set[str] = field(default_factory=set[str])
 
     @property
     def stranger(self) -> bool:
-        """Was it there for a moment alone, and nothing came of it?"""
-        return not self.answered and self.seen.last - self.seen.first < WINDOW
+        """Was it there for a moment alone, nothing came of it, and few turned to it?"""
+        return not self.answered and len(self.askers) < MANY_ASKERS and self.seen.last - self.seen.first < WINDOW
 
     def say(self, fact: tuple[str, str, str, int], when: Span) -> None:
         """One more fact, or one again; of too many the one that was said longest ago goes."""
@@ -135,6 +137,8 @@ class Inventory:
                     heard.macs.setdefault(text, Span(start, end, 0)).add(start, end)
             if source in self._hosts and len(asked := self._hosts[source].asked) < MOST_ASKED:
                 asked.add(self._naming.host(target))
+            if target in self._hosts and len(askers := self._hosts[target].askers) < MANY_ASKERS:
+                askers.add(self._naming.host(source))
         if len(self._hosts) > MOST_HOSTS:
             self._make_room(hosts)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from detectors.alerts import fold
 from detectors.discovery import detectors
-from detectors.methods.addresses import MOST, MOST_MACS, MOST_OWN, MOST_TOLD, Addresses
+from detectors.methods.addresses import MANY, MOST, MOST_MACS, MOST_OWN, MOST_TOLD, Addresses
 from records.facts import asset_id
 from records.model import Batch
 from sensors.sensor import Sensor
@@ -146,6 +147,45 @@ def test_a_flood_of_claims_stays_bounded() -> None:
     assert [len(state["known"]), len(state["own"]), flooded.forgotten] == [MOST, 301, 51]
     assert max(len(known["macs"]) for known in state["known"].values()) == MOST_MACS
     assert max(len(own) for own in state["own"].values()) == MOST_OWN
+
+
+def forged(count: int, second: str = "") -> list[dict[str, Any]]:
+    """So many addresses that two claim at once, the second one always `second` or another one each time; 20 claims a second."""
+    pairs = [(f"11.0.{n >> 8}.{n & 255}", f"02:aa:00:00:{n >> 8:02x}:{n & 255:02x}", second or f"02:bb:00:00:{n >> 8:02x}:{n & 255:02x}") for n in range(count)]
+    return [at(NOON + number / 1200, claimed(address, each)) for number, (address, *both) in enumerate(pairs) for each in both]
+
+
+@pytest.mark.parametrize("second", ["", OTHER], ids=["forged", "one between all"])
+def test_very_many_conflicts_are_a_handful_of_alerts_however_the_rows_come(second: str) -> None:
+    rows = forged(400, second)
+    whole = judged(*rows)
+    table, state = activities(*rows), b""
+    by_parts: list[Finding] = []
+    for begin in range(0, len(rows), 97):
+        part = detector()
+        part.restore(state)
+        by_parts += part.judge(Batch(activities=table.slice(begin, 97)))
+        state = part.state()
+    assert by_parts == whole
+    assert len(whole) >= 400, "nothing of it is lost"
+    alerts = fold(whole, ()).alerts
+    assert len(alerts) == MANY + 1 == 17
+    (many,) = (alert for alert in alerts if alert.key == "address-conflict|crowd")
+    assert many.count == len([finding for finding in whole if finding.key == many.key]) >= 400 - MANY
+    assert (many.title.en, many.title.zh) == ("Very many addresses are each claimed by two MAC addresses at once", "大量地址同时各被两个 MAC 地址声称占用")
+    assert f"More than {MANY} addresses are contested" in many.reason.en
+    assert len(many.assets) <= 1, "none of the forged; who claims them all"
+
+
+def test_few_conflicts_at_a_time_never_fold() -> None:
+    """Nor does one after a flood that is over."""
+
+    def few(number: int) -> list[dict[str, Any]]:
+        return [at(NOON + 9 * number, claimed(f"10.2.0.{number}", each)) for each in (DEVICE, SPARE)]
+
+    assert not any("crowd" in finding.key for finding in judged(*(row for number in range(40) for row in few(number))))
+    last = judged(*forged(40), *(row for number in (1, 40) for row in few(number)))[-2:]
+    assert [finding.key.split("|")[1] for finding in last] == ["crowd", "10.2.0.40"]
 
 
 def answer(address: str, of: str, at: int = 0, to: str = "10.1.2.1") -> Packet:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sensors.inventory
+import sensors.release
 from detectors.alerts import fold
 from detectors.discovery import Setup, detectors
 from detectors.judging import judged
@@ -125,3 +126,14 @@ def test_the_forged_are_no_assets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {asset.id for asset in watch(packets).assets} == {asset.id for asset in seen.assets}, "forged writers push nobody out who is answered"
     assert {address for asset in seen.assets for address in asset.addresses if "." in address} == {PLC, polled.client}
     assert sum(line["action"] == "write_single_register" for line in seen.lines) == 40, "what they did is told all the same"
+
+
+def test_whom_a_flood_goes_to_is_an_asset_though_it_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that forge senders, and those that forge whom they ask, are none."""
+    monkeypatch.setattr(sensors.inventory, "MOST_HOSTS", 64)
+    monkeypatch.setattr(sensors.inventory, "MOST_STRANGERS", 16)
+    monkeypatch.setattr(sensors.release, "RELEASE_ROWS", 32)
+    victim = "10.1.2.77"
+    forged = [Talk(f"11.7.0.{n}", victim if n % 2 else f"11.8.0.{n}", client_port=41000 + n, time=START + n * SECOND // 8) for n in range(150)]
+    packets = [packet for number, talk in enumerate(forged) for packet in talk.ask(mbap(1, write(number, 1))).packets]
+    assert {address for asset in watch(packets).assets for address in asset.addresses if "." in address} == {victim}

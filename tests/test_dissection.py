@@ -187,6 +187,16 @@ def test_it_is_bounded_in_time_and_memory() -> None:
     assert not left_behind()
 
 
+@pytest.mark.tshark
+@pytest.mark.usefixtures("tshark")
+def test_it_is_bounded_in_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dissection.MOST_PACKETS == 1000
+    monkeypatch.setattr(dissection, "MOST_PACKETS", 4)
+    packets = numbered(asked().packets)
+    found = trees(packets, Limits())
+    assert (len(found.packets), found.problem, len(packets) > 4) == (4, None, True)
+
+
 def test_what_does_not_end_is_ended_with_all_that_it_started(instead: Callable[[str], None]) -> None:
     instead('(exec -a lingering-tshark /bin/sleep 60) & trap "" TERM; exec -a lingering-tshark /bin/sleep 60\n')
     began = time.monotonic()

@@ -113,6 +113,17 @@ def test_neighbours_are_of_the_same_conversation(tmp_path: Path) -> None:
         assert keeper.find([len(packets) + 1]) == []
 
 
+def test_one_finding_has_200_packets_at_most(tmp_path: Path) -> None:
+    talk = Talk().open()
+    for number in range(250):
+        talk.ask(mbap(number, ask(0, 1)), mbap(number, registers(number)))
+    (capture,) = find([str(save(talk.packets, tmp_path / "t.pcap"))])
+    marks = Marks()
+    whole(capture, marks)
+    with closing(Keeper(capture, marks)) as keeper:
+        assert len(keeper.find([250])) == len(keeper.find(range(1, 400))) == PACKETS == 200
+
+
 def test_a_capture_that_is_moved_while_it_is_read_still_has_its_packets(tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "x.pcap")
     (capture,) = find([str(tmp_path / "x.pcap")])
@@ -371,7 +382,30 @@ def test_nothing_is_kept_where_that_is_set(tmp_path: Path, monkeypatch: pytest.M
     assert summary["findings"] > 0
     assert summary["evidence"] == {"findings": 0, "packets": 0, "missing": 0, "thinned": 0}
     finding = lines("findings", "--store", tmp_path / "s")[0]["id"]
-    assert one("evidence", finding, "-o", tmp_path / "x", "--store", tmp_path / "s", status=1)["without"] == [finding]
+    told = one("evidence", finding, "-o", tmp_path / "x", "--store", tmp_path / "s", status=1)
+    assert (told["without"], told["why"]) == ([finding], {finding: "off"})
+    assert "evidence.mebibytes" in balefire("evidence", finding, "-o", tmp_path / "x", "--store", tmp_path / "s").stderr
+
+
+def test_of_a_flood_the_first_100_findings_keep_packets_and_the_others_say_why(tmp_path: Path) -> None:
+    talk = Talk().open()
+    for number in range(104):
+        talk.time = START + number * SECOND
+        talk.ask(mbap(number, bytes((8, 0, 1, 255, 0))))
+    capture, place = save(talk.packets, tmp_path / "t.pcap"), tmp_path / "s"
+    one("replay", capture, "--store", place)
+    (alert,) = (row for row in lines("alerts", "--store", place) if row["key"].startswith("controller-restarted|"))
+    told = one("evidence", alert["id"], "-o", tmp_path / "a.pcapng", "--store", place)
+    assert (alert["count"], told["findings"], len(told["without"])) == (104, 104, 4)
+    assert told["why"] == dict.fromkeys(told["without"], "many")
+    last = told["without"][0]
+    for language, words in (("en", "keeps packets for the first 100"), ("zh", "只为前 100 个")):
+        for asked in (("evidence", last, "-o", tmp_path / "x.pcapng"), ("packet", last), ("evidence", alert["id"], "-o", tmp_path / f"{language}.pcapng")):
+            said = " ".join(balefire(*asked, "--store", place, "--language", language).stderr.split())
+            assert words in said
+            assert "--from t.pcap" in said
+    again = one("evidence", last, "--from", capture, "-o", tmp_path / "x.pcapng", "--store", place)
+    assert (again["without"], again["why"], again["packets"]) == ([], {}, 107), "the hint is right"
 
 
 def test_a_pipe_has_its_last_octets(tmp_path: Path) -> None:

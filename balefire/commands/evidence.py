@@ -168,14 +168,19 @@ def _tell(screen: Screen, summary: Row, found: Kept | None, anew: bool, as_json:
             for row in gone
         ]
         about = {"kind": found.kind if found else None, "id": found.identity if found else None, "findings": len(found.findings) if found else None}
-        screen.emit(about | summary | {"gone": told, "without": found.without if found else []})
+        screen.emit(about | summary | {"gone": told, "without": list(found.without) if found else [], "why": found.without if found and not anew else {}})
         return
     for row in gone[:NUMBERS]:
         screen.note(gone_words(screen, row))
     if len(gone) > NUMBERS:
         screen.note(screen.say("cli.summary.more", count=len(gone) - NUMBERS))
-    if found and found.without:
-        screen.note(screen.count("evidence.elsewhere" if anew else "evidence.without", len(found.without), first=found.without[0]))
+    if found and found.without and anew:
+        screen.note(screen.count("evidence.elsewhere", len(found.without), first=next(iter(found.without))))
+    elif found:
+        from dashboards.evidence import unkept
+
+        for count, first, why in unkept(found, screen.language):
+            screen.note(screen.count("evidence.without", count, first=first, why=why))
     if summary["packets"]:
         screen.note(screen.count("evidence.written", summary["packets"], file=summary["file"] or STDOUT, bytes=f"{summary['bytes']:,}"))
     elif not gone:

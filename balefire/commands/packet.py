@@ -156,7 +156,7 @@ def _of_capture(path: str, number: int) -> Shown:
 def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None:
     """A packet that is kept for an alert or a finding: the first that is named, or the one with this number. None where none is there."""
     from balefire.slices import from_store, kept
-    from dashboards.evidence import around
+    from dashboards.evidence import around, unkept
     from sensors.slicing import Selection
 
     with closing(opened(screen)) as store:
@@ -166,7 +166,8 @@ def _of_store(screen: Screen, identity: str, number: int | None) -> Shown | None
         screen.note(gone_words(screen, row))
     if not taken:
         if not found.gone:
-            screen.note(screen.say("evidence.none_kept"))
+            for words in (screen.say("evidence.none_kept"), *(why for _, _, why in unkept(found, screen.language))):
+                screen.note(words)
         return None
     place = next((at for at, each in enumerate(taken) if (each.number == number if number else each.named)), None)
     if place is None:

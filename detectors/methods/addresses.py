@@ -1,13 +1,14 @@
 """Address conflicts: two MAC addresses say, within a short time, that they have the same IPv4 address, as one in the middle of a conversation does.
 
 Who says so is told by ARP replies, announcements, and requests, which tell their sender's address; packets that go on coming from the address tell that its
-holder is still there. Nothing is learned.
+holder is still there. Nothing is learned. Who forges senders, or stands between all hosts of a network, contests very many addresses at once: what is found of
+them beyond the first MANY folds into one alert.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -40,6 +41,8 @@ WITHIN: Final = 600 * SECOND  # a holder that was silent for so long was replace
 MOST: Final = 8192  # addresses that are remembered, and MAC addresses, those heard of last
 MOST_MACS: Final = 8  # MAC addresses of one address
 MOST_OWN: Final = 8  # addresses of one MAC address
+MOST_OBSERVERS: Final = 64
+MANY: Final = 16  # addresses of one observer that are contested within WITHIN; what is found of further ones folds
 MOST_TOLD: Final = 8  # findings of one address, until nobody has contested it for so long
 COLUMNS: Final = (
     "id", "event.action", "event.start", "event.end", "network.protocol", "network.vlan.id", "observer.name", "observer.site", "source.ip", "source.mac",
@@ -89,6 +92,29 @@ class Known:
     contested: int = 0
 
 
+@dataclass(slots=True)
+class Many:
+    """The addresses that are contested where one observer looks, each with when that was last so; until when further ones fold."""
+
+    contested: dict[str, int] = field(default_factory=dict[str, int])
+    until: int = 0
+
+    def more(self, key: str, start: int, end: int) -> bool:
+        """Whether a contested address is a further one. While there are such ones no other takes the place of the first ones. What a clock that was put
+        back has left in the future counts no more than what is long past.
+        """
+        if key not in self.contested:
+            flooded = start <= self.until <= start + 2 * WITHIN
+            if not flooded:
+                self.until = 0
+                self.contested = {each: last for each, last in self.contested.items() if abs(start - last) <= WITHIN}
+            if flooded or len(self.contested) >= MANY:
+                self.until = max(self.until, end + WITHIN)
+                return True
+        self.contested[key] = max(self.contested.get(key, 0), end)
+        return False
+
+
 class Addresses:
     """Judges claims of ARP, one observer and VLAN for itself."""
 
@@ -99,6 +125,7 @@ class Addresses:
         self._known: dict[str, Known] = {}  # by observer, VLAN and address
         self.forgotten = 0
         self._own: dict[str, dict[str, int]] = {}  # by observer, VLAN and MAC address: addresses that it claimed, and when last
+        self._many: dict[str, Many] = {}  # by observer
 
     def learn(self, batch: Batch) -> None:
         """What is normal is told from what is judged."""
@@ -123,7 +150,8 @@ class Addresses:
         """What is remembered of addresses; empty where there is none."""
         if not self._known:
             return b""
-        return json.dumps({"addresses": STATE, "known": {key: asdict(known) for key, known in self._known.items()}, "own": self._own}).encode()
+        known, many = ({key: asdict(each) for key, each in kept.items()} for kept in (self._known, self._many))
+        return json.dumps({"addresses": STATE, "known": known, "own": self._own, "many": many}).encode()
 
     def restore(self, state: bytes) -> None:
         """Take up where `state` left off. Raises ValueError for what is no state."""
@@ -133,6 +161,7 @@ class Addresses:
         try:
             self._known = {key: _restored(told) for key, told in cast("Row", said)["known"].items()}
             self._own = {key: dict(own) for key, own in cast("Row", said)["own"].items()}
+            self._many = {key: Many(dict(told["contested"]), told["until"]) for key, told in cast("Row", said).get("many", {}).items()}
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError("not the state of addresses") from error
 
@@ -193,13 +222,15 @@ class Addresses:
         others = self._others(row, both[1], address)
         terms = {"conflict": True, "turns": first.last > second.first, "own": bool(others), "several": len(others) > 1}
         told = [term for term, counts in terms.items() if counts]
+        many = _last(self._many, row["observer.name"] or "", Many(), MOST_OBSERVERS).more(_key(row, address), row["event.start"], row["event.end"])
         if row["event.start"] - known.contested > WITHIN:
             known.findings, claimant.told = 0, []
         known.contested = max(known.contested, row["event.end"])
         if set(told) <= set(claimant.told) or known.findings >= MOST_TOLD:
             return
         claimant.told, known.findings = told, known.findings + 1
-        yield self._finding(row, address, (both[0], known.macs[both[0]].claim), (both[1], claimant.claim), told, others)
+        finding = self._finding(row, address, (both[0], known.macs[both[0]].claim), (both[1], claimant.claim), told, others)
+        yield _folded(finding, claimant.claim.asset if len(others) > 1 else None) if many else finding
 
     def _others(self, row: Row, mac: str, address: str) -> list[str]:
         """Further addresses that this MAC address claimed not long ago."""
@@ -237,6 +268,20 @@ class Addresses:
             normal=text("normal"),
             respond=tuple(text(f"respond.{step}") for step in ("port", "neighbour", "planned", "read")),
         )
+
+
+def _folded(finding: Finding, claimant: str | None) -> Finding:
+    """The finding as one of very many like it: its key and title name no address, and its addresses are no assets that an alert would gather; `claimant`,
+    who claims several, is one.
+    """
+    title, reason = (Text(**{language: say(f"addresses.many.{key}", language, count=MANY) for language in LANGUAGES}) for key in ("title", "reason"))
+    return replace(
+        finding,
+        key="|".join((RULE, "crowd", *((finding.site,) if finding.site else ()))),
+        title=title,
+        reason=Text(f"{finding.reason.en} {reason.en}", finding.reason.zh + reason.zh),
+        assets=(claimant,) if claimant else (),
+    )
 
 
 def _key(row: Row, what: str) -> str:
