@@ -453,6 +453,7 @@ def test_wrong_rows_stop_an_import_unless_the_others_are_wanted(tmp_path: Path) 
     path = written(tmp_path / "a.csv", "name,ip\nA,10.0.0.1\nB,nowhere\n")
     refused = balefire("import", "assets", path, *place)
     assert (refused.exit_code, "row 3, ip: “nowhere” is no IP or MAC address" in refused.output) == (1, True)
+    assert "a.csv: 1 row is wrong" in " ".join(refused.output.replace("\n", "").split("│"))
     assert one("import", "assets", path, *place, "--skip-wrong")["imported"]
     assert one("import", "assets", path, *place, "--skip-wrong")["same"] == 1
     path.write_text("name,ip\nC,10.0.0.3\n")
