@@ -210,7 +210,8 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     grade = coverage["grade"]
     note = screen.say("cli.summary.grade", grade=cut(grade, screen.language)) if grade is not None else screen.say("cli.summary.no_grade")
     parts = [section(screen.say("cli.summary.unseen"), note)]
-    missed = [screen.count(f"cli.missed.{name}", coverage[name]) for name in MISSED if coverage[name]]
+    counts = coverage | {"undecoded_bytes": coverage["undecoded_bytes"] - coverage["cut_bytes"]}  # packets that were cut are told as that
+    missed = [screen.count(f"cli.missed.{name}", counts[name]) for name in MISSED if counts[name]]
     broken = [str(each["error"]) for each in summary["inputs"] if each["error"]]
     parts += [indented(Text(problem)) for problem in broken]
     if missed:

@@ -14,7 +14,7 @@ from records.model import LEVELS, severity_word
 from records.query import Histogram, Query, Span, Terms
 from records.schema import ALERT
 from records.search import And, Condition, Exists, Match, Not, Or, Range, parse
-from sensors.blindspots import Account
+from sensors.blindspots import Account, uncut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,8 +186,9 @@ def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, 
     """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first, and what most of it looks like."""
     totals: dict[str, Counter[str | None]] = {}
     for row in listed(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200))):
-        for part in json.loads(row["undecoded"] or "[]"):
-            totals.setdefault(str(part["name"]), Counter())[part.get("guess")] += int(part["bytes"])
+        for part, unread in uncut(json.loads(row["undecoded"] or "[]"), row["cut_bytes"] or 0):
+            if octets := unread + part.get("encrypted", 0):
+                totals.setdefault(str(part["name"]), Counter())[part.get("guess")] += octets
     ordered = sorted(totals, key=lambda name: (-totals[name].total(), name))
     return [(name, max(totals[name], key=lambda guess: (totals[name][guess], guess or ""))) for name in ordered[:most]]
 

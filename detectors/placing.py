@@ -9,7 +9,8 @@ from detectors.policy.zones import is_policy, read_policy
 from detectors.rulebook.document import content_of, read
 from detectors.rulebook.versions import rule_files
 from records.assets import with_facts
-from records.facts import Fact
+from records.facts import Fact, shortened
+from sensors.statements import DERIVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 STATED: Final = 90  # what people wrote down is believed more than what behaviour suggests
 SETTINGS, LIST = "settings", "list"
-LISTED: Final = ("name", "role", "criticality")  # what a list says of a device is taken over; what it is made of, the wire tells
+# What a list says of a device, and how far that is believed. What it is made of, the device itself knows better where it says so; where the wire is silent,
+# the list does, and better than the maker of its network card.
+LISTED: Final[dict[str, int]] = dict.fromkeys(("name", "role", "criticality", "zone", "level"), STATED + 1)
+MADE: Final[dict[str, int]] = dict.fromkeys(("vendor", "model", "firmware", "serial"), DERIVED + 5)
 
 Place = tuple["Network", str, str]  # network, what is said of it, who says so
 
@@ -56,7 +60,8 @@ def placed(assets: Sequence[Asset], in_force: Sequence[Policy], criticality: Map
 
 
 def _placed(asset: Asset, ordered: Mapping[str, list[Place]], plant: Plant | None) -> Asset:
-    facts = [Fact(name, value, LIST, STATED + 1, asset.first, asset.last) for name, value in (_listed(asset, plant) if plant else {}).items()]
+    believed = LISTED | MADE
+    facts = [Fact(name, value, LIST, believed[name], asset.first, asset.last) for name, value in (_listed(asset, plant) if plant else {}).items()]
     for name, places in ordered.items():
         found = next((place for place in places for address in asset.addresses if _holds(place[0], address)), None)
         if found:
@@ -68,6 +73,7 @@ def _listed(asset: Asset, plant: Plant) -> dict[str, str]:
     """What the plant's lists say of the device with one of these addresses."""
     listed, zone, level = plant.about(asset.addresses)
     told = {name: getattr(listed, name, None) for name in LISTED} | {"zone": zone, "level": None if level is None else str(level)}
+    told |= {name: shortened(value) for name in MADE if (value := getattr(listed, name, None))}
     return {name: value for name, value in told.items() if value}
 
 

@@ -159,14 +159,14 @@ def keys_of(site: str | None, facts: Iterable[Fact]) -> list[str]:
 
 
 def serial_keys(facts: Iterable[Fact]) -> list[str]:
-    """Maker, model and serial number as one: that two devices do not share. Not of numbers that makers leave out."""
+    """Maker, model and serial number as one: that two devices do not share. Not of numbers that makers leave out, nor of what only a list says."""
     by_source: dict[str, dict[str, Fact]] = {}
     for fact in facts:
         by_source.setdefault(fact.source, {})[fact.name] = fact
     found: list[str] = []
     for each in by_source.values():
         serial = each.get("serial")
-        if serial and len(serial.value) >= 4 and set(serial.value) - DULL and "/" not in serial.source:
+        if serial and serial.confidence >= FIRM and len(serial.value) >= 4 and set(serial.value) - DULL and "/" not in serial.source:
             parts = [each[name].value if name in each else "" for name in ("vendor", "model")]
             found.append("\x1e".join(["serial", *parts, serial.value]))
     return sorted(set(found))

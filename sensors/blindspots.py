@@ -25,7 +25,7 @@ ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
     "clock_back", "absent", "refused",
 )  # fmt: skip
-ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes"}  # what no window is looked at for by itself
+ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
@@ -138,8 +138,8 @@ class Sums:
         }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
-        for port in _held(row["undecoded"]):
-            if octets := port["bytes"] - port.get("encrypted", 0):
+        for port, octets in uncut(_held(row["undecoded"]), row["cut_bytes"] or 0):
+            if octets:
                 unread = self.unread.setdefault(port["name"], Unread())
                 unread.bytes += octets
                 unread.period = port.get("period") or unread.period
@@ -173,6 +173,26 @@ class Sums:
 def _held(text: str | None) -> list[dict[str, Any]]:
     """The objects of a JSON field; none in rows from before it existed."""
     return json.loads(text) if text and text != "[]" else []
+
+
+def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int]]:
+    """What was not understood at the ports of a window, and neither encrypted nor among the `cut` octets, which the capture left out of packets.
+
+    These stand in no port's own count. They are of protocols that were recognised: of ports where every packet was (none is left to describe) before others,
+    and of several by their share.
+    """
+    left = [port["bytes"] - port.get("encrypted", 0) for port in ports]
+    for recognised in (True, False):
+        mine = [number for number, port in enumerate(ports) if (not port.get("packets")) is recognised]
+        whole = sum(left[number] for number in mine)
+        taken, passed, share = 0, 0, min(cut, whole)
+        for number in mine:
+            passed += left[number]
+            part = share * passed // max(whole, 1) - taken  # whole octets that add up
+            left[number] -= part
+            taken += part
+        cut -= share
+    return list(zip(ports, left, strict=True))
 
 
 class Account:

@@ -203,6 +203,10 @@ def test_show_is_readable(tmp_path: Path) -> None:
     assert "读取数值" in told.stdout
     assert "次" in told.stdout
     assert "条操作顺序，版本" in told.stderr
+    for kind in ("assets", "tags"):
+        one("import", kind, ROOT / "tests" / "lists" / f"{kind}.csv", "--store", tmp_path / "store")
+    named = balefire("baseline", "show", "--store", tmp_path / "store", "--language", "en").stdout
+    assert "Pump 3 speed set point (register 40017) of Pump PLC (10.20.1.12): " in named
 
 
 def test_what_the_page_shows_is_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

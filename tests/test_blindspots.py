@@ -17,7 +17,7 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
-from sensors.blindspots import Account
+from sensors.blindspots import Account, uncut
 from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
@@ -288,3 +288,31 @@ def test_the_demo_seen_by_half(tmp_path: Path) -> None:
     assert summary["blind_spots"][0]["spot"] == "requests_only"
     values = summary["blind_spots"][0]["values"]
     assert values["count"] == values["talks"] > 2
+
+
+def test_what_the_capture_cut_off_is_not_told_again_as_not_understood(tmp_path: Path) -> None:
+    """Answers of a capture with a snap length: nobody is asked who speaks there."""
+    capture = save([packet.cut(62) for packet in polls()], tmp_path / "cut.pcap")
+    said = balefire("replay", capture, "--store", tmp_path / "store").output
+    assert "64 packets (84.3 %) were cut short by the snap length" in " ".join(said.split())
+    assert "not understood" not in said
+    told = one("replay", capture)["coverage"]
+    assert told["undecoded_bytes"] == told["cut_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("ports", "cut", "left"),
+    [
+        ({"tcp/502": (1866, 0)}, 1602, [264]),
+        ({"tcp/502": (900, 0)}, 900, [0]),
+        ({"tcp/502": (900, 0), "tcp/9999": (500, 3)}, 900, [0, 500]),  # nobody knew what the other's packets were, whole or cut
+        ({"tcp/502": (900, 2), "tcp/9999": (500, 0)}, 700, [700, 0]),
+        ({"tcp/102": (10, 0), "tcp/502": (20, 0), "udp/2222": (3, 0)}, 31, [1, 1, 0]),
+        ({"tcp/502": (5, 1)}, 9, [0]),
+    ],
+)
+def test_octets_that_were_cut_off_are_no_ports(ports: dict[str, tuple[int, int]], cut: int, left: list[int]) -> None:
+    rows: list[dict[str, Any]] = [{"name": name, "bytes": octets, "packets": packets} for name, (octets, packets) in ports.items()]
+    assert [octets for _, octets in uncut(rows, cut)] == left
+    found = account({"undecoded": json.dumps(rows), "undecoded_bytes": sum(row["bytes"] for row in rows), "cut_bytes": cut}).spots()
+    assert sorted(spot.values["bytes"] for spot in found if spot.key == "unread") == sorted(octets for octets in left if octets)

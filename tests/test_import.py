@@ -453,6 +453,7 @@ def test_wrong_rows_stop_an_import_unless_the_others_are_wanted(tmp_path: Path) 
     path = written(tmp_path / "a.csv", "name,ip\nA,10.0.0.1\nB,nowhere\n")
     refused = balefire("import", "assets", path, *place)
     assert (refused.exit_code, "row 3, ip: “nowhere” is no IP or MAC address" in refused.output) == (1, True)
+    assert "a.csv: 1 row is wrong" in " ".join(refused.output.replace("\n", "").split("│"))
     assert one("import", "assets", path, *place, "--skip-wrong")["imported"]
     assert one("import", "assets", path, *place, "--skip-wrong")["same"] == 1
     path.write_text("name,ip\nC,10.0.0.3\n")
@@ -509,7 +510,7 @@ def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> 
     store, place = tmp_path / "store", ("--store", tmp_path / "store")
     balefire("replay", DEMO, *place)
     addresses = lines("findings", *place)
-    told = one("import", "assets", written(tmp_path / "a.csv", f"name,ip,criticality,zone\nPump <b>,{PLC},critical,Filters\n"), *place)
+    told = one("import", "assets", written(tmp_path / "a.csv", f"name,ip,criticality,zone,serial\nPump <b>,{PLC},critical,Filters,SN-12345\n"), *place)
     assert {name: count > 0 for name, count in told["relabelled"].items()} == {"activity": True, "point": False, "finding": True, "alert": True, "asset": True}
     tagged = one("import", "tags", written(tmp_path / "t.csv", TAGS.replace("PLC-2", OTHER)), *place)["relabelled"]
     assert tagged["activity"] > 0 < tagged["point"]
@@ -517,8 +518,8 @@ def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> 
     named = lines("activities", *place, "--where", 'destination.asset.name:"Pump <b>" AND destination.asset.zone:Filters')
     assert {row["destination"]["ip"] for row in named} == {PLC}
     assert {tag for row in lines("activities", *place, "--where", "ot.tag.name:*") for tag in row["ot"]["tag"]["name"]} == {"3号泵转速", "Tank level"}
-    assert [(row["name"], row["criticality"], row["zone"]) for row in lines("assets", *place, "--where", f'addresses:"{PLC}"')] == [
-        ("Pump <b>", "critical", "Filters")
+    assert [(row["name"], row["criticality"], row["zone"], row["serial"]) for row in lines("assets", *place, "--where", f'addresses:"{PLC}"')] == [
+        ("Pump <b>", "critical", "Filters", "SN-12345")
     ]
     for table in ("alerts", "findings"):
         titles = [row["title"] for row in lines(table, *place) if PLC in row["title"]["en"]]
@@ -530,7 +531,7 @@ def test_what_is_stored_is_called_so_when_a_list_comes_later(tmp_path: Path) -> 
     assert renamed["finding"] > 0
     assert "Pump <b>" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "activities")])
     (pump,) = lines("assets", *place, "--where", f'addresses:"{PLC}"')
-    assert pump["name"] == "Pump 3"
+    assert (pump["name"], pump["serial"]) == ("Pump 3", None)
     assert re.search(r"Name: Pump <b> → Pump 3 on .*list", balefire("asset", PLC, *place, "--language", "en").stdout), "its history"
     one("import", "assets", written(tmp_path / "c.csv", f"name,ip\nOther,{OTHER}\n"), *place, "--replace")
     assert "Pump 3" not in json.dumps([lines(table, *place) for table in ("findings", "alerts", "assets", "activities")])

@@ -14,9 +14,10 @@ from detectors.baseline.levels import Level
 from detectors.baseline.places import place_of
 from detectors.baseline.policy import read, written
 from detectors.baseline.rhythms import MOST_BINS, Sketch
-from detectors.baseline.telling import sentences
+from detectors.baseline.telling import Names, sentences
 from detectors.discovery import Setup, detectors
 from records.model import Batch, severity_word
+from records.plant import Plant, Tag
 from records.wording import catalogue
 from tests.hunted import DEVICE, MASTER
 from tests.knowing import CASES, LATER, NORMAL, NORMALLY, QUIET, USUAL, batch, point, points, poll, polls, wrote
@@ -232,6 +233,16 @@ def test_it_is_told_in_sentences() -> None:
     assert any("output" in one and "only after" in one for one in english)
     assert len(english) == len(chinese)
     assert any("从不改动" in one for one in chinese)
+
+
+def test_sentences_call_hosts_and_points_as_the_plant_does() -> None:
+    plant = Plant(tags=[Tag("Pump 3 speed", DEVICE, unit=1, space="holding_register", first=17), Tag("Other unit", DEVICE, unit=2, first=100)])
+    told = list(sentences(LEARNED, "en", Names({DEVICE: "Pump PLC", MASTER: MASTER}, plant)))
+    assert any(one.startswith(f"{MASTER} to Pump PLC ({DEVICE}) by modbus: ") and "write values (Pump 3 speed (register 40018), unit 1)" in one for one in told)
+    assert f"Pump 3 speed (register 40018) of Pump PLC ({DEVICE}): 10 to 13 (4 seen)." in told
+    assert any("only after" in one and f"to Pump PLC ({DEVICE})" in one for one in told)
+    assert not any("Other unit" in one for one in told)
+    assert len(told) == len(list(sentences(LEARNED, "en")))
 
 
 def test_what_is_no_state_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from detectors.placing import placed, policies
 from records.assets import asset_of
@@ -44,8 +44,22 @@ def test_the_narrowest_zone_counts(tmp_path: Path) -> None:
 def test_what_the_plant_lists() -> None:
     plant = Plant([ListedAsset("Pump PLC", ("10.1.2.3",), vendor="Listed", role="controller", zone="pumps")], [ListedZone("pumps", ("10.1.2.0/24",), 1)])
     asset, other = placed([asset_of(None, host(*addresses), 1, 2) for addresses in (("10.1.2.3",), ("192.168.0.1",))], [], {}, plant)
-    assert (asset.name, asset.role, asset.zone, asset.level, asset.vendor) == ("Pump PLC", "controller", "pumps", 1, None)
+    assert (asset.name, asset.role, asset.zone, asset.level, asset.vendor) == ("Pump PLC", "controller", "pumps", 1, "Listed")
     assert (other.name, other.zone) == ("192.168.0.1", None)
+
+
+def test_what_a_device_is_made_of_the_list_says_where_the_wire_is_silent() -> None:
+    """The device knows its own version better; the list knows the device better than its network card's maker does. A number on a list joins nothing."""
+    listed: dict[str, Any] = {"vendor": "Siemens", "model": "TP1200", "firmware": "17.0", "serial": "SN-12345"}
+    plant = Plant([ListedAsset("Panel", ("10.1.2.3",), **listed), ListedAsset("Copy", ("10.1.2.4",), **listed)])
+    told = (Fact("vendor", "Hilscher", "oui", 50, 1, 2), Fact("firmware", "17.1", "lldp", 80, 1, 2))
+    silent, speaking = (asset_of(None, (*host(f"10.1.2.{last}"), *facts), 1, 2) for last, facts in ((4, ()), (3, told)))
+    found = placed([silent, speaking], [], {}, plant)
+    assert [(each.vendor, each.model, each.firmware, each.serial) for each in found] == [
+        ("Siemens", "TP1200", "17.0", "SN-12345"), ("Siemens", "TP1200", "17.1", "SN-12345")
+    ]  # fmt: skip
+    assert {fact.source for fact in found[0].facts if fact.name in listed} == {"list"}
+    assert [each.aliases for each in found] == [silent.aliases, speaking.aliases]
 
 
 def test_nothing_said_changes_nothing() -> None:

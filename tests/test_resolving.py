@@ -14,6 +14,8 @@ from sensors.vendors import vendor_of
 from tests.test_arp import arp
 from tests.test_dhcp import ACK, MAC, dhcp
 from tests.test_dns import a, dns, name
+from tests.test_enip import IDENTITY as CARD
+from tests.test_enip import pdu
 from tests.test_lldp import FULL
 from tests.wire import MS, SECOND, START, Packet, Talk, ethernet, ipv4, mac, mbap, read, registers, udp, watch
 
@@ -213,3 +215,13 @@ def test_the_same_whatever_order_it_was_heard_in(seed: int) -> None:
     told = [claim(PLC, PLC), claim(HMI, HMI), claim(ROUTER, ROUTER), Packet(ethernet(FULL, PLC, "10.0.0.9", 0x88CC))]
     packets = random.Random(seed).sample(told, len(told))
     assert watch(packets).assets == watch(told).assets
+
+
+def test_two_ways_to_a_device_that_tells_its_serial_number_are_one_asset() -> None:
+    """Each of them with MAC addresses of its own, which nothing else joins; another number is another device."""
+    other = CARD.replace("8e4d5200", "8f4d5200")
+    told = {PLC: CARD, "10.1.2.33": CARD, "10.1.2.34": other}
+    packets = [packet for address, card in told.items() for packet in Talk(HMI, address, port=44818).open().ask(pdu(99), pdu(99, card)).packets]
+    found = assets(*packets)
+    assert sorted(found) == [PLC, "10.1.2.34", HMI]
+    assert found[PLC] == (PLC, "10.1.2.33", *sorted((hexed(PLC), hexed("10.1.2.33"))))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from records.facts import Fact
-from sensors.roles import made_for
+from records.plant import ROLES
+from sensors.roles import level_of, made_for
 from sensors.sensor import Sensor
 from tests.test_dnp3 import answer, ask
 from tests.test_enip import IDENTITY as CARD
@@ -79,3 +80,26 @@ MODELS = {
 def test_a_model_that_is_made_for_one_purpose_tells_the_role(model: str) -> None:
     found = made_for([Fact("model", model, "lldp", 80, 1, 2), Fact("name", "PanelView", "lldp", 80, 1, 2)])
     assert found == ([Fact("role", role, "model", 80, 1, 2)] if (role := MODELS[model]) else [])
+
+
+LEVELS = {
+    "field_device": "0",
+    "controller": "1",
+    "hmi": "2",
+    "engineering": "2",
+    "historian": "3",
+    "server": "3",
+    "gateway": None,
+    "switch": None,
+    "client": None,
+}
+
+
+def test_the_purdue_level_of_each_role() -> None:
+    """Where it only carries for others, or may stand anywhere, there is none. Half as sure as the role."""
+    assert set(LEVELS) == set(ROLES)
+    told = {role: level_of([Fact("role", role, "behaviour", 80, 1, 2)], 1, 2) for role in ROLES}
+    assert {role: [(each.name, each.value, each.confidence) for each in facts] for role, facts in told.items()} == {
+        role: [("level", level, 40)] if level else [] for role, level in LEVELS.items()
+    }
+    assert level_of([], 1, 2) == []

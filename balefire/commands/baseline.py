@@ -14,6 +14,7 @@ from records.wording import say
 if TYPE_CHECKING:
     from balefire.screen import Screen
     from detectors.baseline.learned import Learned
+    from detectors.baseline.telling import Names
     from detectors.baseline.versions import Kept
     from records.store.contract import Store
 
@@ -64,6 +65,7 @@ def learn(screen: Screen, since: str | None, until: str | None, as_json: bool) -
 @speaks
 def show(screen: Screen, as_json: bool) -> None:
     """Tell all of it, in sentences; for programs, line by line as in the file."""
+    from balefire.screen import clean
     from detectors.baseline.policy import lines
     from detectors.baseline.telling import sentences
 
@@ -72,8 +74,8 @@ def show(screen: Screen, as_json: bool) -> None:
         for kind, told in lines(found):
             screen.emit({"kind": kind, **told})
         return
-    for sentence in sentences(found, screen.language):
-        screen.print(sentence)
+    for sentence in sentences(found, screen.language, _names(screen)):
+        screen.print(clean(sentence))
     screen.note(screen.say("cli.baseline.shown", **_summary(found)))
     _shed(screen, found)
 
@@ -217,6 +219,20 @@ def _kept(screen: Screen) -> Learned:
     if found.empty:
         raise UsageError("baseline.none")
     return found
+
+
+def _names(screen: Screen) -> Names:
+    """What the store's assets and the plant's tags are called."""
+    from detectors.baseline.telling import Names
+    from records.plant import KeptPlant
+    from records.query import Query
+
+    store = opened(screen)
+    try:
+        assets = store.read("asset", Query()).select(["name", "addresses"]).to_pylist()
+        return Names({address: row["name"] for row in assets for address in row["addresses"] or ()}, KeptPlant(store).plant)
+    finally:
+        store.close()
 
 
 def _put(screen: Screen, store: Store, found: Learned, action: str, note: str = "") -> None:

@@ -106,7 +106,7 @@ def import_list(
     finally:
         store.close()
     if refused:
-        raise WrongRowsError("import.wrong", file=file, count=reading.wrong)
+        raise WrongRowsError(f"import.wrong.{'one' if reading.wrong == 1 else 'many'}", file=file, count=reading.wrong)
 
 
 def _made(screen: Screen) -> Store:

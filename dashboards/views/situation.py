@@ -167,7 +167,7 @@ def unseen(page: Page, sensors: list[Sensor], sums: dict[str, int]) -> None:
     spots = [spot for spot in covered.spots() if spot.key != "silent"]  # that is told by sensor
     lines += [("", *spot_words(spot, language, page.clock.zone)) for spot in spots[:SPOTS]]  # no rank: beside counts it would be taken for one
     told = {spot.key for spot in spots[:SPOTS]} | {"lost" for each in covered.reasons if each["reason"] == "unanswered"}  # that is no loss
-    lines += _rest(page, sums, told)
+    lines += _rest(page, sums | {"undecoded_bytes": sums["undecoded_bytes"] - covered.counts["cut_bytes"]}, told)  # what was cut is told as that
     if (total := page.store.count("coverage", page.span.query())) > used:
         lines.append(("", say("coverage.told.some", language, shown=number(used), total=number(total))))
     if not lines:
@@ -180,7 +180,7 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
     """A line for everything that was counted and is in none of the blind spots that are shown."""
     if (sums["lost"] or sums["gaps"]) and "lost" not in told:
         yield size(sums["lost"], page.language), page.say("unseen.lost", gaps=number(sums["gaps"]))
-    if sums["undecoded_bytes"] and not told & {"unread", "cyclic", "encrypted"}:
+    if sums["undecoded_bytes"] > 0 and not told & {"unread", "cyclic", "encrypted"}:
         ports = queries.undecoded_ports(page.store, page.span)
         named = [page.say("unseen.port", port=port, guess=say(f"character.{guess}", page.language)) if guess else port for port, guess in ports]
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
