@@ -428,6 +428,14 @@ def test_recognised_by_content_on_any_port(port: int) -> None:
     assert seen.totals.undecoded_bytes == 0
 
 
+def test_of_what_fits_two_protocols_that_of_the_port_is_taken() -> None:
+    """A request of twelve octets whose transaction is 0x680A is a message of IEC 60870-5-104 by its length, too."""
+    talk = Talk().open().ask(mbap(0x680A, write(1, 2)), mbap(0x680A, write(1, 2))).ask(mbap(0x680B, read(0, 1)), mbap(0x680B, registers(1)))
+    seen = watch(talk.packets)
+    assert [line["action"] for line in seen.lines] == ["write_single_register", "read_holding_registers"]
+    assert not seen.anomalies
+
+
 def datagram(data: bytes, source: int, target: int, ends: tuple[str, str], time: int) -> Packet:
     return Packet(ethernet(ipv4(udp(data, source, target), *ends, 17), *ends), time)
 

@@ -275,10 +275,16 @@ def _settle(flow: Any, framing: int, tries: int, framings: Any) -> None:
 
 @kernel
 def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any, framings: Any, known: Any, ports: Any) -> None:
-    """Decide the framing of a flow and its peer: by content first, then by port, which content may still overrule; UNKNOWN after TRIES segments."""
+    """Decide the framing of a flow and its peer: by content first, then by port, which content may still overrule; UNKNOWN after TRIES segments.
+
+    Of several that fit it is that of the port: octets that a sender chooses, such as a transaction, may look like another protocol's first ones.
+    """
     found, tries = -1, TRIES
     registered = ports[1 if flow.transport == 17 else 0, server_port(flow)]
-    for candidate in range(len(framings)):
+    for turn in range(-1, len(framings)):
+        candidate = registered if turn < 0 else turn
+        if candidate < 0 or (turn == registered and turn >= 0):
+            continue
         if framings[candidate].kind == BY_DATAGRAM and candidate != registered:  # its content alone tells too little
             continue
         fit = fits(memory, at, end, candidate, framings, known, packet)
