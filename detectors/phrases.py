@@ -163,7 +163,7 @@ def sentence(row: Row, language: str) -> str:
     form = "unknown" if effect == "unknown" else "sent" if access == "report" else "asked"
     target = who(row, "destination", language)
     if row.get("ot.unit") is not None:
-        target = say("detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
+        target = say("detectors.phrase.unit_last" if form == "sent" else "detectors.phrase.unit", language, target=target, unit=row["ot.unit"])
     what = say(
         f"detectors.phrase.{form}",
         language,

@@ -111,6 +111,8 @@ def test_sentences_say_what_the_plant_calls_it() -> None:
     }  # fmt: skip
     assert sentence(row, "en") == "10.0.0.9 asked PLC-7 (10.0.0.5) to write values: Pump 3 speed (register 40018), value 1450 rpm. The device carried it out."
     assert "Pump 3 speed（保持寄存器 40018）" in sentence(row, "zh")
+    told = sentence(row | {"ot.access": "report", "ot.unit": 3}, "en")
+    assert told.startswith("10.0.0.9 sent PLC-7 (10.0.0.5), unit 3: write values: Pump 3 speed"), "no comma before a colon"
 
 
 def test_criticality_is_by_address() -> None:

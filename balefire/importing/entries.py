@@ -53,7 +53,7 @@ HEADINGS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "role": ("function", "角色", "用途"),
         "zone": ("area", "区域", "安全区"),
         "level": ("purdue", "purdue level", "普渡层级", "层级"),
-        "criticality": ("importance", "重要度", "重要性"),
+        "criticality": ("importance", "重要度", "重要程度", "重要性"),
         "description": ("comment", "notes", "描述", "备注", "说明"),
     },
     "zones": {
