@@ -165,6 +165,11 @@ def _one_sided(row: Row, _language: str) -> object:
     return "" if counts == [None] * 3 else f"{max((counts[0] or 0) + (counts[1] or 0), counts[2] or 0):,}"
 
 
+def _criticality(row: Row, language: str) -> object:
+    word = row["criticality"]
+    return say_or(f"dashboard.assets.matters.{word}", language, word) if word else None
+
+
 def _device(row: Row, _language: str) -> object:
     return " ".join(str(row[name]) for name in ("vendor", "model", "firmware") if row[name])
 
@@ -203,6 +208,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
     "asset": (
         ("name", False, _plain("name")), ("addresses", False, _addresses), ("device", False, _device),
         ("role", False, lambda row, language: role_words(row["role"], language)),
+        ("zone", False, _plain("zone")), ("purdue", False, _plain("level")), ("criticality", False, _criticality),
         ("first_seen", False, _time("first")), ("last_seen", False, _time("last")),
     ),
     "coverage": (
@@ -213,10 +219,12 @@ COLUMNS: Final[dict[str, tuple[tuple[str, bool, Callable[[Row, str], object]], .
     ),
 }
 # fmt: on
+STATED: Final = {"asset": {"zone": "zone", "purdue": "level", "criticality": "criticality"}}  # columns that are there only where their field is known of any
 
 
 def shown(name: str, rows: list[Row], language: str) -> Any:
     """The rows of a table as people read them."""
-    wanted = COLUMNS[name]
+    unknown = {column for column, field in STATED.get(name, {}).items() if all(row[field] is None for row in rows)}
+    wanted = [each for each in COLUMNS[name] if each[0] not in unknown]
     headings = [(say(f"cli.column.{column}", language), numbers) for column, numbers, _told in wanted]
     return table(headings, ([told(row, language) for _column, _numbers, told in wanted] for row in rows))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.placing import LIST
 from records.nesting import iso
+from records.plant import KeptPlant
 from records.query import Query
 from records.search import And, Exists, Not, Or, Range
 
@@ -63,8 +63,8 @@ class Addresses:
 def told(source: Source, span: Span, known: Mapping[str, Row]) -> Row:
     """The part of a report about them. `unlisted` is None where the plant gave no list of its assets."""
     new = sorted((row for row in known.values() if row["first"] >= span.since), key=lambda row: (row["first"], row["id"]))
-    listed = source.store.get("plant", "assets") is not None
-    unlisted = [row for row in known.values() if LIST not in (row["sources"] or ())] if listed else None
+    plant = KeptPlant(source.store).plant
+    unlisted = [row for row in known.values() if not any(map(plant.asset, row["addresses"] or ()))] if plant.assets else None
     internet = _internet(source, span, known)
     several = len({row["observer.site"] for row in known.values()}) > 1
     return {

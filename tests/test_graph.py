@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -23,6 +24,15 @@ def printed(form: str, *words: str) -> str:
     result = balefire("graph", "--store", listed(), "--format", form, *words)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def test_the_list_of_assets_shows_what_was_told_of_their_places() -> None:
+    """Zone, level and criticality have a column where any is known; without a list there is no column of nothing."""
+    told = balefire("assets", "--store", listed(), "--language", "en").output
+    assert re.search(r"Role +Zone +Level +Criticality +First seen", told)
+    assert re.search(r"^Pump PLC .* controller +Pumps +1 +critical ", told, re.MULTILINE)
+    assert re.search(r"^Pump PLC .* Pumps +1 +关键 ", balefire("assets", "--store", listed(), "--language", "zh").output, re.MULTILINE)
+    assert re.search(r"Role +Level +First seen", balefire("assets", "--store", stored()[0], "--language", "en").output)
 
 
 def test_edges_are_the_operations_of_the_activities() -> None:

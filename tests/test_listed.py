@@ -10,7 +10,11 @@ from tempfile import mkdtemp
 import pytest
 
 from detectors.listed.devices import agree
+from records.query import Span
+from records.store import open_store
 from records.wording import LANGUAGES
+from reports import exposing
+from reports.asking import Source
 from tests.cli import CAPTURES, balefire, one, stored
 from tests.test_dashboards import run
 
@@ -126,3 +130,14 @@ def test_one_asset_tells_it_too(language: str, monkeypatch: pytest.MonkeyPatch) 
 )  # fmt: skip
 def test_makers_have_several_names(listed: str, seen: str, same: bool) -> None:
     assert agree("vendor", listed, seen) == same
+
+
+def test_a_report_counts_what_is_in_no_list() -> None:
+    store = open_store(str(listed()[0]))
+    try:
+        source, span = Source(store), Span(0, 1 << 62)
+        known = exposing.assets(source, span)
+        named = [row for row in known.values() if {PLC, OTHER, CLIENT} & set(row["addresses"])]
+        assert exposing.told(source, span, known)["unlisted"] == len(known) - len(named) > 0 < len(named)
+    finally:
+        store.close()
