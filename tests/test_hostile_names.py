@@ -22,7 +22,7 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.visible import unsteered
 from sensors.engine.names import intern, name_tables
-from sensors.engine.octets import plain
+from sensors.engine.octets import borrow, entry, plain
 from tests.cli import balefire, lines, one
 from tests.test_dashboards import opened, sent
 from tests.test_lldp import lldp, tlv
@@ -184,6 +184,16 @@ def test_what_nobody_sees_in_a_list_is_left_out_and_told(tmp_path: Path) -> None
     assert balefire("import", "assets", file, "--dry-run", *place, "--json").exit_code == 0
 
 
+def _interned(memory: Any, names: Any, index: Any, counters: Any) -> Any:
+    """The numbers of three names: one too long, one of just so many octets, and the first again as far as it is kept."""
+    memory, names, index, counters = borrow(memory), borrow(names), borrow(index), borrow(counters)
+    numbers = np.zeros(3, np.int64)
+    numbers[0] = intern(memory, 1 << 12, 300, names, index, counters[0])
+    numbers[1] = intern(memory, (1 << 12) + 300, 255, names, index, counters[0])
+    numbers[2] = intern(memory, 1 << 12, 299, names, index, counters[0])
+    return numbers
+
+
 def test_a_name_that_is_cut_says_so(tmp_path: Path) -> None:
     """On the wire: a system name of 500 letters in LLDP, and an object whose name is longer than is kept."""
     frame = Packet(bytes.fromhex("0180c200000e02ba1e01001188cc") + lldp(tlv(5, b"L" * 500)), START)
@@ -194,9 +204,8 @@ def test_a_name_that_is_cut_says_so(tmp_path: Path) -> None:
     assert row["name"] == "L" * 127 + "…"
     for language, words in (("en", "it is longer than 128 characters, and was cut"), ("zh", "超过 128 个字符，已截断")):
         assert words in balefire("asset", row["id"], *place, "--language", language).stdout
-    memory = np.frombuffer(b"n" * 300 + b"n" * 255, np.uint8)
     names, index, counters = name_tables(0)
-    arena = plain(np.concatenate([np.zeros(1 << 12, np.uint8), memory]))
-    whole = [intern(arena, at, octets, names, index, counters[0]) for at, octets in ((1 << 12, 300), ((1 << 12) + 300, 255), (1 << 12, 299))]
+    arena = np.concatenate([np.zeros(1 << 12, np.uint8), np.frombuffer(b"n" * 300 + b"n" * 255, np.uint8)])
+    whole = entry(_interned)(plain(arena), names, index, counters).tolist()
     assert whole == [0, 1, 0], "one of just so many octets is whole, and another one"
     assert [int(names[number].cut) for number in (0, 1)] == [1, 0]
