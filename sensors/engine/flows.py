@@ -282,9 +282,9 @@ def recognise(memory: Any, packet: Any, flow: Any, at: int, end: int, flows: Any
     found, tries = -1, TRIES
     registered = ports[1 if flow.transport == 17 else 0, server_port(flow)]
     for turn in range(-1, len(framings)):
-        candidate = registered if turn < 0 else turn
-        if candidate < 0 or (turn == registered and turn >= 0):
+        if turn == registered:  # it had the first turn, or there is none
             continue
+        candidate = registered if turn < 0 else turn
         if framings[candidate].kind == BY_DATAGRAM and candidate != registered:  # its content alone tells too little
             continue
         fit = fits(memory, at, end, candidate, framings, known, packet)
