@@ -12,15 +12,13 @@ from detectors.baseline.places import Place
 from detectors.baseline.policy import read, written
 from detectors.baseline.words import Word
 from detectors.methods.value import Value
-from records.model import Batch
 from tests.hunted import DEVICE
 from tests.knowing import batch, point, wrote
+from tests.test_words import judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from records.model import Finding
 
 FIRST = 300
 PLACE = Place(DEVICE, "modbus", 1, "holding_register", FIRST)
@@ -50,16 +48,6 @@ def learned(*rows: dict[str, Any], writes: Iterable[dict[str, Any]] = ()) -> Lea
     made, taught = Learned(), batch(writes, rows)
     made.learn(taught.activities, taught.points)
     return made
-
-
-def judged(made: Learned, rows: list[dict[str, Any]], size: int = 7) -> list[Finding]:
-    value, points = Value({}), batch(values=rows).points
-    value.restore(made.states()["value"])
-    found: list[Finding] = []
-    for first in range(0, points.num_rows, size):
-        found += value.judge(Batch(points=points.slice(first, size)))
-        value.restore(value.state())
-    return found
 
 
 PASSES = learned(*moving(swing, LEARNED))

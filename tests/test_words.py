@@ -51,7 +51,8 @@ def learned(kind: str, swapped: bool, minutes: Iterable[int] = LEARNED, **more: 
     return made
 
 
-def judged(made: Learned, rows: list[dict[str, Any]], size: int) -> list[Finding]:
+def judged(made: Learned, rows: list[dict[str, Any]], size: int = 7) -> list[Finding]:
+    """What is found in these values, so many rows at a time, with the state kept between."""
     value, points = Value({}), batch(values=rows).points
     value.restore(made.states()["value"])
     found: list[Finding] = []
