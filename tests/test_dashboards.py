@@ -528,6 +528,14 @@ def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}
 
 
+@pytest.mark.parametrize(("view", "parameters"), [("situation", {}), ("situation", {"view": "wall"}), ("alerts", {"handover": "1"})])
+def test_times_are_those_of_the_plant_where_its_zone_is_set(full: Path, monkeypatch: pytest.MonkeyPatch, view: str, parameters: dict[str, str]) -> None:
+    monkeypatch.setattr("dashboards.wall.LIVE", -1)  # the clock is that of the newest packet
+    for zone, told in (("Asia/Shanghai", "22 Nov 2026, 03:12 (UTC+8)"), ("America/New_York", "21 Nov 2026, 14:12 (UTC−5)"), ("", "21 Nov 2026, 19:12 (UTC)")):
+        monkeypatch.setenv(serve.ZONE, zone)
+        assert told in run(view, full, monkeypatch, lang="en", range="all", **parameters)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_situation(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     sent = run("situation", full, monkeypatch, lang=language)
