@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboards.queries import OPEN, frame, listed, rows
@@ -37,10 +37,15 @@ _MOST_POINTS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """Open alerts of an asset: the highest severity among them, and how many."""
+    """Open alerts of an asset: the highest severity among them, and their identities."""
 
     severity: int
-    alerts: int
+    found: frozenset[str]
+
+    @property
+    def alerts(self) -> int:
+        """How many there are."""
+        return len(self.found)
 
     @property
     def level(self) -> str:
@@ -48,20 +53,35 @@ class Risk:
         return severity_word(self.severity)
 
 
-def risks(store: Store) -> dict[str, Risk]:
-    """Identities of the assets of the 500 worst open alerts, worst first. An identity may be one that the asset had earlier."""
+def risks(store: Store, span: Span | None = None) -> dict[str, Risk]:
+    """Identities of the assets of the 500 worst open alerts (of the span, or of all), worst first. An identity may be one that the asset had earlier."""
     found: dict[str, Risk] = {}
-    for row in listed(store.read("alert", Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS))):
-        for asset in dict.fromkeys(row["assets"] or ()):
-            known = found.get(asset, Risk(int(row["severity"]), 0))
-            found[asset] = Risk(known.severity, known.alerts + 1)
+    asked = Query(since=span.since, until=span.until) if span else Query()
+    for row in listed(store.read("alert", replace(asked, where=OPEN, sort="-severity", limit=_MOST_ALERTS))):
+        for asset in row["assets"] or ():
+            known = found.get(asset, Risk(int(row["severity"]), frozenset()))
+            found[asset] = Risk(known.severity, known.found | {str(row["id"])})
     return found
 
 
 def risk_of(asset: dict[str, Any], known: dict[str, Risk]) -> Risk | None:
-    """The open alerts of an asset under all of its identities."""
+    """The open alerts of an asset under all of its identities; one that names two of them is one."""
     found = [known[name] for name in identities(asset) if name in known]
-    return Risk(max(each.severity for each in found), sum(each.alerts for each in found)) if found else None
+    return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found))) if found else None
+
+
+def at_risk(store: Store, span: Span, most: int = 6) -> list[tuple[dict[str, Any], Risk]]:
+    """The assets of these alerts, worst first, each once whatever it was called; of one that is not stored the `id` alone is known."""
+    known = risks(store, span)
+    worst = list(known)[:_MOST_RISKY]  # of which no more than a few are shown
+    rows = listed(store.read("asset", Query(where=_named(worst), limit=len(worst)))) if worst else []
+    stored = {name for row in rows for name in identities(row)}
+    found = [(row, risk) for row in (*rows, *({"id": name, "aliases": ()} for name in worst if name not in stored)) if (risk := risk_of(row, known))]
+    return sorted(found, key=lambda each: (-each[1].severity, -each[1].alerts, str(each[0]["id"])))[:most]
+
+
+def _named(names: Iterable[str]) -> Condition:
+    return Or(tuple(Match(field, name, cased=True) for name in names for field in ("id", "aliases")))
 
 
 def identities(asset: dict[str, Any]) -> list[str]:
@@ -81,7 +101,7 @@ def search(text: str, facets: dict[str, str], risky: Iterable[str] | None = None
         if value:
             parts.append(Not(Exists(name)) if value == NONE else Match(name, int(value) if name == "level" else value))
     if risky is not None:
-        parts.append(Or(tuple(Match(field, name) for name in list(risky)[:_MOST_RISKY] for field in ("id", "aliases"))))
+        parts.append(_named(list(risky)[:_MOST_RISKY]))
     return And(tuple(parts))
 
 

@@ -119,22 +119,6 @@ def worst_alert(store: Store, span: Span) -> dict[str, Any] | None:
     return rows(found.sort_values(["severity", "last"], ascending=False).head(1))[0] if len(found) else None
 
 
-def assets_at_risk(store: Store, span: Span, most: int = 6) -> pd.DataFrame:
-    """Assets of the worst 500 open alerts: columns asset (identity), name, role, severity, alerts, stored; worst first."""
-    found = frame(store.read("alert", span.query(OPEN, "-severity", _MOST_ALERTS)))
-    names = ["asset", "severity", "alerts"]
-    if found.empty:
-        return _frame({name: [] for name in (*names, "name", "role", "stored")})
-    each = found[["assets", "severity"]].explode("assets").dropna(subset=["assets"])
-    each["severity"] = each["severity"].astype("int64")
-    risk = each.groupby("assets")["severity"].agg(["max", "count"]).reset_index()
-    risk.columns = names
-    risk = risk.sort_values(["severity", "alerts", "asset"], ascending=[False, False, True]).head(most)
-    known = [store.get("asset", str(asset)) or {} for asset in risk["asset"]]
-    called = [str(about.get("name") or asset) for about, asset in zip(known, risk["asset"], strict=True)]
-    return risk.assign(name=called, role=[str(about.get("role") or "") for about in known], stored=[bool(about) for about in known])
-
-
 def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str, str]:
     """The names of these assets; an asset that is not stored is called by its identity."""
     return {identity: str((store.get("asset", identity) or {}).get("name") or identity) for identity in identities[:most]}

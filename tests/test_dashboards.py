@@ -108,12 +108,6 @@ def test_open_alerts_by_level(store: Store, day: Span) -> None:
     assert worst["id"] == f"a{STORY}"
 
 
-def test_assets_at_risk_have_names_worst_first(store: Store, day: Span) -> None:
-    risk = queries.rows(queries.assets_at_risk(store, day))
-    assert (risk[0]["name"], risk[0]["severity"]) == ("PLC-7", 91)
-    assert [row["severity"] for row in risk] == sorted((row["severity"] for row in risk), reverse=True)
-
-
 def test_activity_counts_operations_not_rows(store: Store, day: Span) -> None:
     acts, spoken = queries.activity_by(store, day)
     assert acts["write"] == 2

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, kit, queries, standing, wall
+from dashboards import health, inventory, kit, queries, standing, wall
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
-from records.model import severity_word
 from records.wording import role_words, say
 from sensors.blindness import spot_words
 
@@ -92,21 +91,17 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
 
 def risk(page: Page) -> None:
     """Assets with open alerts, worst first."""
-    found: list[dict[str, Any]] = []
-    for row in queries.rows(queries.assets_at_risk(page.store, page.span)):
-        score, alerts = int(row["severity"]), int(row["alerts"])
-        words = page.count("risk.alerts", alerts, count=number(alerts))
-        href = page.address("asset", asset=str(row["asset"])) if row["stored"] else ""
-        found.append(
-            {
-                "href": href,
-                "name": row["name"],
-                "role": role_words(row["role"], page.language),
-                "score": score,
-                "severity": severity_word(score),
-                "alerts": words,
-            }
-        )
+    found = [
+        {
+            "href": page.address("asset", asset=str(row["id"])) if "name" in row else "",
+            "name": row.get("name") or row["id"],
+            "role": role_words(row.get("role") or "", page.language),
+            "score": risk.severity,
+            "severity": risk.level,
+            "alerts": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)),
+        }
+        for row, risk in inventory.at_risk(page.store, page.span)
+    ]
     kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 
 
