@@ -79,8 +79,8 @@ def test_assets_at_risk_are_told_once_worst_first(store: Store, tmp_path: Path) 
     named = (("new",), ("old", "nobody"), ("old", "new"))  # before and after its addresses were known to be one asset's, and both
     alerts = [alert(finding(f"{place:032}", NOW, (Term("t", "t", 73.0 - place),), TEXT, TEXT, assets=each)) for place, each in enumerate(named)]
     writer.write(Commit(alerts=tuple(alerts), assets=(Asset("new", "PLC-9", ("10.9.9.9",), NOW, NOW, site=waterworks.SITE, aliases=("old",)),)))
-    told = [(row["id"], row.get("name"), risk.severity, risk.alerts) for row, risk in inventory.at_risk(writer, day)]
-    assert told == [("new", "PLC-9", 73, 3), ("nobody", None, 72, 1)]
+    told = [(row.get("name") or row["id"], risk.severity, risk.alerts) for row, risk in inventory.at_risk(writer, day)]
+    assert told == [("PLC-9", 73, 3), ("nobody", 72, 1)]
     writer.close()
 
 
