@@ -135,12 +135,6 @@ def activity_by(store: Store, span: Span) -> tuple[dict[str, int], dict[str, int
     return access, protocol
 
 
-def week_earlier(store: Store, span: Span) -> Span | None:
-    """The same span a week earlier, or None where nothing was seen then: unknown is not zero."""
-    earlier = Span(span.since - WEEK, span.until - WEEK)
-    return earlier if span.length <= WEEK and store.count("coverage", earlier.query()) else None
-
-
 def coverage(store: Store, span: Span) -> dict[str, int]:
     """Sums of the coverage counters over the span."""
     return store.sums("coverage", span.query(), COUNTERS)

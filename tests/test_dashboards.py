@@ -21,7 +21,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, page, queries, rulings, serve
+from dashboards import opening, page, queries, rulings, serve, weekly
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
@@ -147,7 +147,9 @@ def test_before_a_capture_begins_it_is_not_blind_but_nothing_was_seen(little: Pa
     assert (sensor.label, sensor.blind_time(whole, span)) == ("first.pcap", 0)
     assert queries.unseen_by_all(opened, span) // MINUTE == 58
     assert queries.blindness(opened, span, ["never-heard"]) == {"never-heard": [span]}
-    assert queries.week_earlier(opened, span) is None
+    week = weekly.week(opened, span)
+    assert week
+    assert week.doubt == "alone"
     opened.close()
 
 

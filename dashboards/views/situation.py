@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, inventory, kit, queries, standing, wall
+from dashboards import health, inventory, kit, queries, standing, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashboards.queries import Sensor
+    from dashboards.weekly import Week
 
 PAGE: Final = ("situation", 1)
 PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
@@ -106,11 +107,12 @@ def risk(page: Page) -> None:
 
 
 def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
-    """Operations by access and by protocol, against the same span a week earlier where the store knows it."""
-    earlier = queries.week_earlier(page.store, page.span)
-    was, was_spoken = queries.activity_by(page.store, earlier) if earlier else (None, None)
-    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if earlier else "", "keyScale": page.say("access.scale")}
-    keys |= {"empty": page.say("access.empty"), "note": page.say("access.note" if earlier else "access.note_alone")}
+    """Operations by access and by protocol, against the same span a week earlier where both were seen well enough."""
+    week = weekly.week(page.store, page.span)
+    compared = week is not None and not week.doubt
+    was, was_spoken = queries.activity_by(page.store, week.was) if week and compared else (None, None)
+    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if compared else "", "keyScale": page.say("access.scale")}
+    keys |= {"empty": page.say("access.empty"), "note": _against(page, week)}
     names = [name for name in ACCESSES if acts.get(name) or (was and was.get(name))]
     rows = [_row(page, name, acts, was) | {"access": name, "name": page.say(f"access.{name}")} for name in names]
     kit.draw("access", {**keys, "title": page.say("access.title"), "rows": rows}, "access")
@@ -119,6 +121,17 @@ def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
         note = page.say("activity.cut", shown=PROTOCOLS, total=number(len(names))) if len(names) > PROTOCOLS else ""
         rows = [_row(page, name, spoken, was_spoken) | {"access": "", "name": name} for name in names[:PROTOCOLS]]
         kit.draw("access", {**keys, "title": page.say("access.by_protocol"), "note": note, "rows": rows}, "protocol")
+
+
+def _against(page: Page, week: Week | None) -> str:
+    """What the operations are compared with, or why with nothing."""
+    if week is None:
+        return page.say("access.note_long")
+    if not week.doubt:
+        return page.say("access.note")
+    times = week.watched if week.doubt == "uneven" else week.seen
+    now, was, whole = (duration(time, page.language) for time in (*times, week.length))
+    return page.say(f"access.note_{week.doubt}", now=now, was=was, whole=whole)
 
 
 def _row(page: Page, name: str, acts: dict[str, int], before: dict[str, int] | None) -> dict[str, Any]:
