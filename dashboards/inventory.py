@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboards.queries import OPEN, frame, listed, rows
@@ -28,7 +28,6 @@ NONE: Final = "-"  # a filter for assets of which this is not known
 SORTS: Final = ("-last", "name", "-first", "level", "zone", "vendor")
 FACETS: Final = ("role", "vendor", "zone", "level", "criticality")
 OBJECT: Final = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first")
-_MOST_ALERTS: Final = 500
 _MOST_RISKY: Final = 200
 _MOST_VALUES: Final = 50
 _MOST_TALKS: Final = 400
@@ -53,15 +52,14 @@ class Risk:
         return severity_word(self.severity)
 
 
-def risks(store: Store, span: Span | None = None) -> dict[str, Risk]:
-    """Identities of the assets of the 500 worst open alerts (of the span, or of all), worst first. An identity may be one that the asset had earlier."""
-    found: dict[str, Risk] = {}
-    asked = Query(since=span.since, until=span.until) if span else Query()
-    for row in listed(store.read("alert", replace(asked, where=OPEN, sort="-severity", limit=_MOST_ALERTS))):
+def risks(found: Iterable[dict[str, Any]]) -> dict[str, Risk]:
+    """Identities of the assets of these alerts, which are worst first, in the same order. An identity may be one that the asset had earlier."""
+    known: dict[str, Risk] = {}
+    for row in found:
         for asset in row["assets"] or ():
-            known = found.get(asset, Risk(int(row["severity"]), frozenset()))
-            found[asset] = Risk(known.severity, known.found | {str(row["id"])})
-    return found
+            risk = known.get(asset, Risk(int(row["severity"]), frozenset()))
+            known[asset] = Risk(risk.severity, risk.found | {str(row["id"])})
+    return known
 
 
 def risk_of(asset: dict[str, Any], known: dict[str, Risk]) -> Risk | None:
@@ -70,14 +68,21 @@ def risk_of(asset: dict[str, Any], known: dict[str, Risk]) -> Risk | None:
     return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found))) if found else None
 
 
-def at_risk(store: Store, span: Span, most: int = 6) -> list[tuple[dict[str, Any], Risk]]:
+def at_risk(store: Store, found: Iterable[dict[str, Any]], most: int = 6) -> list[tuple[dict[str, Any], Risk]]:
     """The assets of these alerts, worst first, each once whatever it was called; of one that is not stored the `id` alone is known."""
-    known = risks(store, span)
-    worst = list(known)[:_MOST_RISKY]  # of which no more than a few are shown
-    rows = listed(store.read("asset", Query(where=_named(worst), limit=len(worst)))) if worst else []
-    stored = {name for row in rows for name in identities(row)}
-    found = [(row, risk) for row in (*rows, *({"id": name, "aliases": ()} for name in worst if name not in stored)) if (risk := risk_of(row, known))]
-    return sorted(found, key=lambda each: (-each[1].severity, -each[1].alerts, str(each[0]["id"])))[:most]
+    known = risks(found)
+    named = owners(store, known)
+    assets = {str(row["id"]): row for row in (*named.values(), *({"id": name, "aliases": ()} for name in known if name not in named))}
+    told = [(row, risk) for row in assets.values() if (risk := risk_of(row, known))]
+    return sorted(told, key=lambda each: (-each[1].severity, -each[1].alerts, str(each[0]["id"])))[:most]
+
+
+def owners(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Identity → the asset that has it now, of the first 200 of them; one that no stored asset has is left out."""
+    asked = list(dict.fromkeys(names))[:_MOST_RISKY]
+    rows = listed(store.read("asset", Query(where=_named(asked), limit=len(asked)))) if asked else []
+    found = {name: row for row in rows for name in identities(row)} | {str(row["id"]): row for row in rows}
+    return {name: found[name] for name in asked if name in found}
 
 
 def _named(names: Iterable[str]) -> Condition:

@@ -113,10 +113,10 @@ def open_by_level(store: Store, span: Span) -> dict[str, int]:
     return counts
 
 
-def worst_alert(store: Store, span: Span) -> dict[str, Any] | None:
-    """The open alert with the highest severity, the newest of several."""
-    found = frame(store.read("alert", span.query(OPEN, "-severity", 100)))
-    return rows(found.sort_values(["severity", "last"], ascending=False).head(1))[0] if len(found) else None
+def worst(store: Store, span: Span | None = None) -> list[dict[str, Any]]:
+    """The 500 worst open alerts (of the span, or of all), worst first."""
+    asked = span.query(OPEN, "-severity", _MOST_ALERTS) if span else Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS)
+    return listed(store.read("alert", asked))
 
 
 def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str, str]:

@@ -103,9 +103,7 @@ def test_open_alerts_by_level(store: Store, day: Span) -> None:
     counts = queries.open_by_level(store, day)
     assert counts["critical"] == 1
     assert sum(counts.values()) == store.count("alert", day.query(queries.OPEN))
-    worst = queries.worst_alert(store, day)
-    assert worst
-    assert worst["id"] == f"a{STORY}"
+    assert queries.worst(store, day)[0]["id"] == f"a{STORY}"
 
 
 def test_activity_counts_operations_not_rows(store: Store, day: Span) -> None:

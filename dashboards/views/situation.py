@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, inventory, kit, queries, standing, wall, weekly
+from dashboards import health, inventory, kit, queries, standing, story, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashboards.queries import Sensor
+    from dashboards.story import Story
     from dashboards.weekly import Week
 
 PAGE: Final = ("situation", 1)
@@ -37,12 +38,13 @@ def show(page: Page) -> None:
     sensors, known = queries.sensors(page.store, page.span)
     sums = queries.coverage(page.store, page.span)
     acts, spoken = queries.activity_by(page.store, page.span)
-    headline(page, sensors, sums, acts)
+    worst = queries.worst(page.store, page.span)
+    headline(page, sensors, sums, acts, story.story(page.store, worst))
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         timeline(page, sensors, known)
     with right:
-        risk(page)
+        risk(page, worst)
     left, right = st.columns([1, 1], gap="large")
     with left:
         activity(page, acts, spoken)
@@ -52,17 +54,17 @@ def show(page: Page) -> None:
     look_again(page, time.monotonic())
 
 
-def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> None:
+def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    worst = queries.worst_alert(page.store, page.span)
-    told = standing.headline(page, sensors, sums, counts, worst)
-    kit.draw("headline", {**told, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
-    short = re.sub(r"\W", "", str(worst["id"]))[:8] if worst else ""  # a label is Markdown, and what is stored is hostile
-    if worst and st.button(page.say("open_alert", id=short), type="primary"):
-        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(worst["id"])})
+    sentence = story.sentence(page, told, *standing.blindest(page, sensors)) if told else standing.quiet(page, sensors)
+    head = standing.headline(page, sums, counts, sentence)
+    kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
+    short = re.sub(r"\W", "", str(told.worst["id"]))[:8] if told else ""  # a label is Markdown, and what is stored is hostile
+    if told and st.button(page.say("open_alert", id=short), type="primary"):
+        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(told.worst["id"])})
     outside = page.store.count("alert", queries.Query(where=queries.OPEN)) - sum(counts.values())
-    if outside and not worst and st.button(page.count("outside", outside, count=number(outside))):
+    if outside and not told and st.button(page.count("outside", outside, count=number(outside))):
         st.query_params["range"] = "all"
         st.rerun()
 
@@ -90,7 +92,7 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
     kit.draw("timeline", standing.timeline(page, sensors, known), "timeline")
 
 
-def risk(page: Page) -> None:
+def risk(page: Page, worst: list[dict[str, Any]]) -> None:
     """Assets with open alerts, worst first."""
     found = [
         {
@@ -101,7 +103,7 @@ def risk(page: Page) -> None:
             "severity": risk.level,
             "alerts": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)),
         }
-        for row, risk in inventory.at_risk(page.store, page.span)
+        for row, risk in inventory.at_risk(page.store, worst)
     ]
     kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 
