@@ -37,8 +37,7 @@ def show(page: Page) -> None:
     page = replace(page, whole=whole) if whole else page
     sensors, known = queries.sensors(page.store, page.span)
     sums, counts = queries.coverage(page.store, page.span), queries.open_by_level(page.store, page.span)
-    known_worst = story.story(page.store, queries.worst(page.store, page.span))
-    told = standing.headline(page, sums, counts, story.short(page, known_worst) if known_worst else standing.quiet(page, sensors))
+    told = standing.headline(page, sensors, sums, counts, story.story(page.store, queries.worst(page.store, page.span)), named=False)
     kit.draw(
         "wall",
         {

@@ -57,8 +57,7 @@ def show(page: Page) -> None:
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    sentence = story.sentence(page, told, *standing.blindest(page, sensors)) if told else standing.quiet(page, sensors)
-    head = standing.headline(page, sums, counts, sentence)
+    head = standing.headline(page, sensors, sums, counts, told)
     kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
     short = re.sub(r"\W", "", str(told.worst["id"]))[:8] if told else ""  # a label is Markdown, and what is stored is hostile
     if told and st.button(page.say("open_alert", id=short), type="primary"):
