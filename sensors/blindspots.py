@@ -248,6 +248,15 @@ class Account:
             told = [each | {"reason": "unanswered"} if each["reason"] == "lost" else each for each in told]
         return told
 
+    def quiet(self, least: int) -> list[str]:
+        """The places with payload, but fewer octets of it than so many in a window with packets, on average."""
+        told: list[str] = []
+        for key, sums in sorted(self.by_place.items()):
+            payload = sum(sums.counts[name] for name in ("decoded_bytes", "undecoded_bytes", "lost"))
+            if 0 < payload < least * sum(map(len, sums.windows.values())):
+                told.append(self._place(*key))
+        return told
+
     def clocks(self) -> list[tuple[str, dict[str, Any]]]:
         """(place, comparison) of every clock that was heard of."""
         return [(self._place(*key), clock) for key, sums in sorted(self.by_place.items()) for _, clock in sorted(sums.clocks.items())]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboards.covered import look
+from detectors.methods.coverage import LEAST_PAYLOAD
 from records.measures import difference
 from records.model import Batch
 from records.query import Span
@@ -19,7 +20,7 @@ from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
 from sensors.blindspots import Account, uncut
 from tests.cli import CAPTURES, balefire, lines, one
-from tests.frames import BEGUN, coverage
+from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
 from tests.test_ledger import HOUR, TLS_DATA, followed, payload, polls, spoken
 from tests.wire import MS, SECOND, START, mbap, registers, save
@@ -192,6 +193,19 @@ def test_that_falls_are_looked_for_within_a_replay_is_said(tmp_path: Path) -> No
         one("replay", save(polls(start=START + number * HOUR), tmp_path / name), "--store", store)
         told = ["".join(balefire("coverage", "--store", store, "--language", language).stdout.split()) for language in LANGUAGES]  # however it is broken
         assert ["withinonereplayonly" in told[0], "同一次回放内" in told[1]] == [number == 1] * 2
+
+
+def test_where_so_little_is_said_that_no_fall_is_told_is_said(tmp_path: Path) -> None:
+    """Of each interface for itself; one without any payload has no grade that could fall."""
+    little = {"interface": "e2", **understood(99.0, LEAST_PAYLOAD - 1)}
+    nothing = {"interface": "e3", **understood(0.0, 0), "grade": None}
+    store = open_store(str(tmp_path / "store"), write=True)
+    store.write(Commit(Batch(coverage=coverage({}, little, nothing, {"interface": "e4", **understood(99.0, LEAST_PAYLOAD)}))))
+    store.close()
+    for language, words in (("en", ("e2: Fewer than 256 octets of payload a minute", "e4: Fewer")), ("zh", ("e2：平均每分钟载荷不足 256 字节", "e4：平均"))):
+        said = "".join(balefire("coverage", "--store", str(tmp_path / "store"), "--language", language).stdout.split())
+        assert [word.replace(" ", "") in said for word in words] == [True, False]
+        assert said.count(words[1][3:].replace(" ", "")) == 1
 
 
 def test_a_damaged_mirror_is_told_exactly(tmp_path: Path) -> None:
