@@ -16,6 +16,7 @@ import pyarrow.compute
 
 from balefire.absence import Absence
 from balefire.ahead import ahead, due_of
+from balefire.breaking import marked
 from balefire.keeping import Keeping
 from balefire.naming import Names
 from balefire.outbox import Outbox
@@ -307,7 +308,7 @@ class Replay:
 
         try:
             for batch in sensor.listen(source, asked):
-                yield batch
+                yield marked(batch, capture, source.error)
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)
                 if self._stopped and not capture.pipe:

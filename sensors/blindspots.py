@@ -23,7 +23,7 @@ COUNTS: Final = (
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
-    "clock_back", "absent", "refused",
+    "clock_back", "absent", "refused", "broken",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
@@ -33,6 +33,8 @@ STEPPED, ABSENT = "clock", "absent"  # the clock stepped, the sensor did not run
 SIDES: Final = ("requests_only", "answers_only")
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
+BROKEN: Final = 50.0  # the weight of a capture that ends before its end, where nobody knows how much was left; else at least …
+LEAST_BROKEN: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,7 @@ class Account:
     def __init__(self) -> None:
         self.by_place: dict[tuple[str, str], Sums] = {}
         self.refused: Counter[str] = Counter()  # by observer: rows that no store could hold
+        self.broken: dict[tuple[str, str], dict[str, Any]] = {}  # by observer and how: captures that are cut off or corrupt
 
     def add(self, rows: pa.Table) -> None:
         """Rows with the schema's columns."""
@@ -214,6 +217,8 @@ class Account:
             if row["refused"]:  # no window: the store tells of its rows, whatever interface they came from
                 self.refused[row["observer.name"] or ""] += row["refused"]
                 continue
+            if row["broken"]:
+                self.broken[row["observer.name"] or "", row["broken"]] = json.loads(row["broken"])
             self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
         self._count(rows)
 
@@ -265,7 +270,16 @@ class Account:
         """Every blind spot, worst first."""
         found = [spot for key, sums in self.by_place.items() for spot in _spots(sums, self._place(*key))]
         found += [Spot("refused", self._place(name, ""), REFUSED, {"count": count}) for name, count in self.refused.items()]
+        found += [self._ended(name, told) for (name, _), told in self.broken.items()]
         return sorted(found, key=lambda spot: (-spot.weight, spot.key, spot.place, str(spot.values)))
+
+    def _ended(self, observer: str, told: dict[str, Any]) -> Spot:
+        """A capture of this observer that is cut off or corrupt."""
+        left, seen = told["left"], sum(sums.counts["bytes"] for (name, _), sums in self.by_place.items() if name == observer)
+        weight = BROKEN if left is None else LEAST_BROKEN + (100 - LEAST_BROKEN) * left / max(left + seen, 1)
+        values = {name: told[name] for name in ("file", "left", "packet", "offset", "name", "reason") if told[name] is not None or name == "left"}
+        values |= {"count": told["skipped"]} if told["error"] == "interfaces" else {}
+        return Spot(f"broken_{told['error']}", self._place(observer, ""), weight, values)
 
     def _place(self, observer: str, interface: str) -> str:
         several = len({name for name, _ in self.by_place} | set(self.refused)) > 1
