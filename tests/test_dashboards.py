@@ -321,7 +321,7 @@ def test_coverage_and_rules_are_read_before_somebody_waits_for_them(full: Path, 
     look()  # nothing to say here
 
 
-def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
+def run(view: str, store: Path | str, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
     """One page without a browser, and every text it sends to one."""
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
