@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from playwright.sync_api import expect
 
 from dashboards import navigation
 from records.model import Batch
@@ -21,7 +22,11 @@ from records.store.contract import Commit
 from records.store.documents import finished, once
 from records.store.documents import rows_of as rows_of_documents
 from records.store.rendering import bodies
+from sensors.dissection import available
+from tests.browser.test_casework import decided
+from tests.browser.visiting import chromium, served, visiting
 from tests.cli import DEMO, lines, one
+from tests.require import need
 from tests.test_bounded_pages import VIEWS as SEEN_AS
 from tests.test_dashboards import run
 from tests.test_store import DAY, HOUR, NOON, activity, alert, everything, finding, ids, rows_of
@@ -29,6 +34,7 @@ from tests.test_store_search import ADDRESSES, TIMES, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -238,6 +244,16 @@ def test_a_page(replayed: tuple[list[str], list[Any]], address: str, monkeypatch
         told = [OWN.sub("", words).replace(place, "") for words, place in zip(told, places, strict=True)]
         assert told[0] == told[1], view
         assert "Traceback" not in told[0]
+
+
+@pytest.mark.browser
+def test_an_attack_in_a_browser(replayed: tuple[list[str], list[Any]], tmp_path: Path) -> None:
+    """From the sentence to the bytes of the packet, and to what is decided about it, on Elasticsearch; `tests/browser` does so on a directory."""
+    need("tshark", available() is not None, "tshark is not installed")
+    with served(tmp_path, replayed[0][1]) as address, chromium() as browser, visiting(browser, address) as visit:
+        decided(visit)
+        expect(visit.page.locator(".dissection .octet.chosen")).to_have_text(["03", "b6"], timeout=30_000)
+    assert [row["action"] for row in lines("audit", "--store", replayed[0][1])] == ["acknowledge", "close"]
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))

@@ -85,7 +85,7 @@ def test_the_shift_book_is_copied_and_what_is_new_is_told_on_the_next_visit(brow
 
 
 def decided(visit: Visit) -> None:
-    """What an analyst does about the demo's attack, found in the list: takes it on, says what it was, and hides its like."""
+    """What an analyst does about the demo's attack, found in the list: takes it on and says what it was."""
     page = visit.page
     visit.open("/?lang=en&range=all")
     page.get_by_test_id("stTopNavLink").get_by_text("Alerts").click()
@@ -102,6 +102,17 @@ def decided(visit: Visit) -> None:
     page.get_by_role("button", name="Close", exact=True).click()
     expect(trail.locator("tbody tr").first).to_contain_text("A laptop of nobody's *knowing*")
     expect(trail.locator("tbody tr").first).to_contain_text("Li Wei")
+
+
+def test_an_attack_is_decided_about_and_its_like_hidden(browser: Browser, demo: str) -> None:
+    with visiting(browser, demo) as visit:
+        decided(visit)
+        hidden(visit)
+
+
+def hidden(visit: Visit) -> None:
+    """… and that its like is to be hidden, which is asked twice: it was found true."""
+    page = visit.page
     page.get_by_role("button", name="Suppress …").click()
     reason = page.get_by_role("textbox", name="Why are these findings expected?")
     reason.fill("The laptop has a place of its own now")
@@ -111,8 +122,3 @@ def decided(visit: Visit) -> None:
     expect(page.get_by_text("it hides from the newest packet on")).to_be_visible()
     page.get_by_test_id("stTopNavLink").get_by_text("Suppressions").click()
     expect(page.locator(".table", has_text="Li Wei")).to_contain_text("The laptop has a place of its own now")
-
-
-def test_an_attack_is_decided_about_and_its_like_hidden(browser: Browser, demo: str) -> None:
-    with visiting(browser, demo) as visit:
-        decided(visit)
