@@ -174,8 +174,8 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
         if held:
             st.button(say("dashboard.line.newest", code), key="let_go", icon=":material/last_page:", type="tertiary", on_click=forget, args=("until",))
         else:
-            words = {"help": say("dashboard.line.hold_how", code), "on_click": _hold, "args": (whole.until,)}
-            st.button(say("dashboard.line.hold", code), key="hold", icon=":material/keep:", type="tertiary", **words)
+            words, how = (say(f"dashboard.line.{name}", code) for name in ("hold", "hold_how"))
+            st.button(words, key="hold", icon=":material/keep:", type="tertiary", help=how, on_click=_hold, args=(whole.until,))
         language_switch(code)
     page = Page(store, code, clock, whole, period, held)
     with slot:
