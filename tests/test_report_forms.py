@@ -103,6 +103,7 @@ def test_a_pdf_says_what_the_page_says(told: Row, language: str) -> None:
     assert 3 <= len(pages) <= 9
     fonts = {str(font.get_object()["/BaseFont"]) for page in pages for font in page["/Resources"]["/Font"].values()}  # pyright: ignore
     assert any("CJK" in name or "SC" in name or "Hei" in name for name in fonts), f"no Chinese font: {fonts}"
+    assert not [name for name in fonts if re.search(r"JP|KR|TC|HK|DejaVu-Sans$", name)], f"letters of charts in a font of another script: {fonts}"
 
 
 class Watched(HTMLParser):
