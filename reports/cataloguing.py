@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.classing import assets, moved
+from reports.classing import are_all, asked, assets, moved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ class Catalogue:
 
 def catalogue(source: Source, span: Span, rules: Sequence[Class], known: Mapping[str, Row], kind: str) -> Catalogue:
     """Of `kind` (assets, objects or files) what has a class, and by which rule."""
-    found, complete = moved(source, span, rules, known, () if kind == "assets" else PLACE)
+    kinds = asked(source, span, rules, () if kind == "assets" else PLACE)
     entries: dict[Any, Row] = {}
     if kind == "assets":
         rows = {row["id"]: row for row in known.values()}
         for identity, rule in assets(rows.values(), rules).items():
             place = {"device": rows[identity]["name"], "site": rows[identity]["observer.site"], "zone": rows[identity]["zone"]}
             entries[identity] = _entry(rule, place)
-    for each in found:
+    for each in moved(kinds, rules, known):
         if each.data is None or each.data.kind != kind:
             continue
         key: Any = each.origin["id"] if kind == "assets" and each.origin else None
@@ -48,7 +48,7 @@ def catalogue(source: Source, span: Span, rules: Sequence[Class], known: Mapping
             entries.setdefault(key, _entry(each.data, place))
         entries[key]["operations"] += each.operations
         entries[key]["leaving"] += each.operations * each.leaves
-    return Catalogue(sorted(entries.values(), key=lambda row: (-row["level"], -row["operations"], str(row))), complete)
+    return Catalogue(sorted(entries.values(), key=lambda row: (-row["level"], -row["operations"], str(row))), are_all(kinds))
 
 
 def _entry(rule: Class, place: Row) -> Row:

@@ -134,10 +134,22 @@ def of_texts(texts: Iterable[tuple[str, str]]) -> InForce:
     return InForce(tuple(rule for _, each in told for rule in each.rules), told[0][1].title, not found, digest, tuple(faulty))
 
 
-def moved(source: Source, span: Span, rules: Sequence[Class], known: Mapping[str, Row], more: Sequence[str] = ()) -> tuple[list[Moved], bool]:
-    """(what was moved in a period, whether that is all), the most frequent first. `known`: the assets, by each identity; `more`: fields beside."""
+def asked(source: Source, span: Span, rules: Sequence[Class], more: Sequence[str] = ()) -> pa.Table:
+    """How often which kind of operation was in a period, the most frequent first: of all that a report asks a store, what takes longest.
+
+    `more`: fields beside those that rules look at.
+    """
     fields = tuple(dict.fromkeys((*BASE, *more, *sorted(name for rule in rules if rule.kind != "assets" for name in rule.fields))))
-    rows = source.store.terms("activity", span.query(source.where("activity")), Terms(fields, MOST, "ot.count"))
+    return source.store.terms("activity", span.query(source.where("activity")), Terms(fields, MOST, "ot.count"))
+
+
+def are_all(rows: pa.Table) -> bool:
+    """Whether no kind of operation was too rare to be told of."""
+    return rows.num_rows < MOST
+
+
+def moved(rows: pa.Table, rules: Sequence[Class], known: Mapping[str, Row]) -> list[Moved]:
+    """What the kinds of operations that were `asked` for moved. `known`: the assets, by each identity."""
     chosen = _chosen(rows, rules)
     of_assets = assets(known.values(), rules)
     addresses = Addresses(known)
@@ -146,7 +158,7 @@ def moved(source: Source, span: Span, rules: Sequence[Class], known: Mapping[str
         asking, asked = (known.get(row[f"{side}.asset.id"]) or next(iter(addresses.of(row["observer.site"], row[f"{side}.ip"])), None) for side in SIDES)
         each = Moved(row, rules[rule] if rule >= 0 else None, asking, asked, row["ot.effect"] in FETCHED, int(row["total"] or 0))
         found.append(each if rule >= 0 or not each.origin else replace(each, data=of_assets.get(each.origin["id"])))
-    return found, rows.num_rows < MOST
+    return found
 
 
 def assets(rows: Iterable[Row], rules: Sequence[Class]) -> dict[str, Class]:
@@ -187,17 +199,16 @@ def _table(table: Table, rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist(plainly, schema=arrow_schema(table))
 
 
-def told(source: Source, span: Span, known: Mapping[str, Row], rules: InForce | None = None) -> Row:
-    """The part of a report about them, by the rules in force. `known`: the assets of the period, by each identity."""
-    rules = rules or in_force(source.store)
-    found, complete = moved(source, span, rules.rules, known)
+def told(source: Source, span: Span, rows: pa.Table, known: Mapping[str, Row], rules: InForce) -> Row:
+    """The part of a report about them. `rows`: what was `asked` for; `known`: the assets of the period, by each identity."""
+    found = moved(rows, rules.rules, known)
     looked_at = sum(each.operations for each in found)
     of_assets = Counter((each.domain, each.level) for each in assets(known.values(), rules.rules).values())
     classed = [each for each in found if each.data]
     (flows, pairs), counts = _flows(classed), _counts(classed)
     return {
         "rules": _rules(rules, classed),
-        "operations": looked_at if complete else source.sum("activity", span, "ot.count"),
+        "operations": looked_at if are_all(rows) else source.sum("activity", span, "ot.count"),
         "looked_at": looked_at,
         "classed": counts["operations"],
         "zoned": counts["zoned"],

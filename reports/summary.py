@@ -5,6 +5,7 @@ printed forms are made from it alone.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,35 +48,37 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
     source, lasting, earlier = Source(store, site), reach(store), earlier or NoneMade()
     steps, span = days(period), period.span
     there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
-    sites = _sites(store, span, there[:SITES])
-    newest = store.newest() or 0
-    past, cut = before(period), _cut(period, lasting)
-    compared = _compared(source, past, newest, lasting, earlier)
-    missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
-    coverage, unseen = seeing.told(source, span, steps, missed, lasting)
-    assets = exposing.assets(source, span)
-    names = exposing.by_any_name(assets)
-    alerts = alerting.raised(source, span)
-    seen = (coverage["grade"], coverage["seen_minutes"] / coverage["minutes"])
-    found = index(alerting.concerns(alerts, names), len(assets), _seen(*seen))
-    told: Row = {
-        "kind": "summary",
-        "version": VERSION,
-        **_about(period, site),
-        **cut,
-        "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
-        "recorded": bool(coverage["windows"]),
-        "index": _index(found) if coverage["windows"] else None,
-        "alerts": alerting.told(alerts, span, names, steps, store if len(there) > 1 else None),
-        "answers": answering.times(source, span, alerts, newest),
-        "coverage": coverage,
-        "assets": exposing.told(source, span, assets),
-        "data": classing.told(source, span, names),
-        "changes": answering.changes(source, span, alerts),
-        "unseen": unseen,
-        "sites": sites,
-        "site_count": len(there),
-    }
+    newest, rules = store.newest() or 0, classing.in_force(store)
+    with ThreadPoolExecutor(1) as pool:  # the store works on what takes it longest while the rest is told
+        kinds = pool.submit(classing.asked, source, span, rules.rules)
+        sites = _sites(store, span, there[:SITES])
+        past, cut = before(period), _cut(period, lasting)
+        compared = _compared(source, past, newest, lasting, earlier)
+        missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
+        coverage, unseen = seeing.told(source, span, steps, missed, lasting)
+        assets = exposing.assets(source, span)
+        names = exposing.by_any_name(assets)
+        alerts = alerting.raised(source, span)
+        seen = (coverage["grade"], coverage["seen_minutes"] / coverage["minutes"])
+        found = index(alerting.concerns(alerts, names), len(assets), _seen(*seen))
+        told: Row = {
+            "kind": "summary",
+            "version": VERSION,
+            **_about(period, site),
+            **cut,
+            "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
+            "recorded": bool(coverage["windows"]),
+            "index": _index(found) if coverage["windows"] else None,
+            "alerts": alerting.told(alerts, span, names, steps, store if len(there) > 1 else None),
+            "answers": answering.times(source, span, alerts, newest),
+            "coverage": coverage,
+            "assets": exposing.told(source, span, assets),
+            "data": classing.told(source, span, kinds.result(), names, rules),
+            "changes": answering.changes(source, span, alerts),
+            "unseen": unseen,
+            "sites": sites,
+            "site_count": len(there),
+        }
     told["zones"] = _zones(store, told["data"]["flows"])
     told |= {"before": compared, "last_year": _compared(source, last_year(period), newest, lasting, earlier)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}

@@ -97,7 +97,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def told(store: Store, rules: InForce | None = None) -> Row:
     source, span = Source(store), Span(0, 100)
-    return classing.told(source, span, exposing.by_any_name(exposing.assets(source, span)), rules)
+    rules = rules or in_force(store)
+    return classing.told(source, span, classing.asked(source, span, rules.rules), exposing.by_any_name(exposing.assets(source, span)), rules)
 
 
 def test_flows_of_classed_data_that_leave_a_zone_are_counted(store: Store) -> None:

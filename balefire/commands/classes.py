@@ -69,15 +69,15 @@ def check(screen: Screen, file: Path, as_json: bool) -> None:
 @speaks
 def flows(screen: Screen, since: str | None, until: str | None, site: str | None, file: Path | None, as_json: bool) -> None:
     """Print the chapter of a report about data that left its zone; as JSON, all that it is made from."""
-    from reports import exposing, seeing, zones
-    from reports.classing import told as data
+    from reports import classing, exposing, seeing, zones
     from reports.details import data as chapter
     from reports.periods import zone_of
     from reports.words import Words
 
     with closing(opened(screen)) as store:
         source, span, rules = _meant(store, since, until, site, file)
-        found = data(source, span, exposing.by_any_name(exposing.assets(source, span)), rules)
+        known = exposing.by_any_name(exposing.assets(source, span))
+        found = classing.told(source, span, classing.asked(source, span, rules.rules), known, rules)
         grade, titles = seeing.share(source, span)[0], zones.titles(store)
     if as_json:
         screen.emit(found | {"grade": grade})
