@@ -209,6 +209,8 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     rows = [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("new", "without_role", "without_zone")]
     unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
+    if "outside" in found:  # reports of before counted them as assets
+        rows.append([Cell(words.say("table.exposure.outside")), words.of(found["outside"], whole + found["outside"])])
     rows.append([Cell(words.say("table.exposure.internet_assets")), _of_assets(internet, whole, words)])
     rows.append([Cell(words.say("table.exposure.inbound")), words.of(internet["inbound"], internet["pairs"])])
     new = [_newcomer(each, words) for each in found["listed_new"]]
