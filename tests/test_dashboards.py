@@ -315,7 +315,7 @@ def test_coverage_and_rules_are_read_before_somebody_waits_for_them(full: Path, 
     look()  # nothing to say here
 
 
-def run(view: str, store: Path, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
+def run(view: str, store: Path | str, monkeypatch: pytest.MonkeyPatch, /, **parameters: str) -> str:
     """One page without a browser, and every text it sends to one."""
     monkeypatch.setenv("BALEFIRE_STORE", str(store))
     page = AppTest.from_file(str(VIEWS / f"{view}.py"), default_timeout=60)
@@ -458,7 +458,7 @@ def test_suppressions_are_listed_and_ended(tmp_path: Path, monkeypatch: pytest.M
     page.button(key="do_revoke").click().run()
     assert trail(where)[-1] == ("Li Wei", "revoke", "over")
     assert {"en": "revoked", "zh": "已撤销"}[language] in sent(page)
-    assert not page.button
+    assert [each.key for each in page.button] == ["hold"]
 
 
 def test_a_condition_is_text() -> None:
@@ -503,6 +503,26 @@ def test_the_situation_is_drawn_anew_where_there_are_newer_packets(full: Path, m
     earlier(monkeypatch, 1)
     monkeypatch.setattr(page, "EVERY_S", 0)
     assert run("situation", full, monkeypatch, lang="en") == now
+
+
+def test_a_period_that_is_held_ends_where_it_did(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the address of a page shows today it shows when newer packets have come; a moment that is none is dropped."""
+    earlier(monkeypatch, 1)
+    was = opened("alerts", full, monkeypatch, lang="en", range="8h")
+    was.button(key="hold").click().run()
+    until = str(was.query_params["until"])
+    queue = was.session_state["queue"]
+    monkeypatch.undo()
+    now = opened("alerts", full, monkeypatch, lang="en", range="8h", until=until)
+    assert now.session_state["queue"] == queue
+    assert re.search(r"the 8 hours before [^\n]*, held", sent(now))
+    assert "arrived" not in {each.key for each in now.button}, "nothing is offered that is not of this period"
+    assert "range=8h&until=" + until in run("situation", full, monkeypatch, lang="en", range="8h", until=until)
+    now.button(key="let_go").click().run()
+    assert "until" not in now.query_params
+    assert now.session_state["queue"] != queue
+    for odd in ("٣", str(NOW + HOUR)):
+        assert "before the newest packet" in run("situation", full, monkeypatch, lang="en", range="8h", until=odd)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
