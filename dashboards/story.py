@@ -63,6 +63,14 @@ def moment(page: Page, time: int) -> str:
     return minute if page.whole.until - time < DAY else f"{page.clock.short_day(time)} {minute}"
 
 
+def began(page: Page, told: Story | None) -> dict[str, Any] | None:
+    """The mark on the alerts over time where the story begins, if that is in the period."""
+    if told is None or not page.span.since <= told.since < page.span.until:
+        return None
+    words = page.say("story.began", since=moment(page, told.since))
+    return {"time": told.since // 1_000_000, "text": " · ".join((words, *(_cut(name, NAME) for name in told.assets[:1])))}
+
+
 def sentence(page: Page, told: Story, sensor: str = "", blind: int = 0, named: bool = True) -> str:
     """Since when, what, with how many others, where (if `named`), and which sensor was blind for how long, where one was."""
     words = page.say("story.since", since=moment(page, told.since), title=_cut(text_of(told.worst, "title", page.language), TITLE))

@@ -38,6 +38,16 @@ def test_situation(visit: Visit, language: str) -> None:
     expect(visit.page.get_by_test_id("stApp")).to_have_css("background-color", "rgb(251, 251, 249)")  # the theme is in force
 
 
+def test_from_the_situation_to_what_is_new_and_to_the_shift_book(visit: Visit) -> None:
+    visit.open("/?lang=en&range=24h")
+    expect(visit.page.locator(".timeline text.began")).to_have_text("since 22:12 · PLC-7")
+    visit.page.get_by_role("button", name="What is new").click()
+    expect(visit.page).to_have_url(re.compile(r"/alerts\?.*new=1"))
+    visit.page.go_back()
+    visit.page.get_by_role("button", name="Hand-over text").click()
+    expect(visit.page.locator(".handover textarea, .handover pre").first).to_be_visible()
+
+
 def test_the_wall_turns_between_three_faces(visit: Visit) -> None:
     first = waterworks.NOW // 1_000_000_000 // 45 * 45
     visit.page.clock.set_fixed_time(first)  # what the browser shows, not what is stored
