@@ -462,6 +462,12 @@ def test_suppressions_are_listed_and_ended(tmp_path: Path, monkeypatch: pytest.M
     assert [each.key for each in page.button] == ["hold"]
 
 
+def test_a_condition_s_number_is_written_as_the_alert_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (alert,) = lines("alerts", "--where", "key:controller-restarted*", "--store", stored()[0])
+    page = opened("suppress", stored()[0], monkeypatch, lang="en", id=alert["id"])
+    assert page.checkbox(key="where_ot.value").label == "`ot.value` 65280"
+
+
 def test_a_condition_is_text() -> None:
     assert plain("`x` **b** <i>$a$ :red[x] a_b 中文") == r"\`x\` \*\*b\*\* \<i\>\$a\$ \:red\[x\] a\_b 中文"
 

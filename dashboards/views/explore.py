@@ -139,7 +139,7 @@ def table(page: Page, span: Span, where: Condition, text: str) -> None:
     """The rows, and the most frequent values of one field."""
     after, _ = paging.start()
     found, total = explorer.activities(page.store, span, where, after)
-    left, right = st.columns([3.4, 1], gap="large")
+    left, right = st.columns([4.2, 1], gap="medium")
     with left:
         lines = [activity_row(page, row) for row in queries.rows(found)]
         head = [page.say(f"activity.{name}") for name in HEAD]
