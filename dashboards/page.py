@@ -16,7 +16,7 @@ from dashboards.access.visitor import visitor
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
-from records.formats import MINUTE, SECOND, Clock, zone_named
+from records.formats import MINUTE, SECOND, Clock, duration, zone_named
 from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
@@ -204,6 +204,17 @@ def look_again(page: Page, drawn: float) -> None:
     """Draw the page anew where there are newer packets than it shows; `drawn` is when that was (monotonic seconds). Not for one on which rows are chosen."""
     newest = page.store.newest()
     if newest is not None and newest + 1 != page.whole.until and not page.held and time.monotonic() - drawn >= EVERY_S / 2:
+        st.rerun()
+
+
+@st.fragment(run_every=EVERY_S)
+def newer(page: Page) -> None:
+    """Say that newer packets came than a page shows that stays as it is: one may be choosing from it, or reading."""
+    newest = page.store.newest() or 0
+    if newest < page.whole.until or page.held:
+        return
+    words = page.say("line.newer", duration=duration(newest - page.whole.until + 1, page.language))
+    if st.button(words, key="newer", icon=":material/refresh:", type="tertiary"):
         st.rerun()
 
 

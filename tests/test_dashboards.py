@@ -532,6 +532,19 @@ def test_a_period_that_is_held_ends_where_it_did(full: Path, monkeypatch: pytest
         assert "before the newest packet" in run("situation", full, monkeypatch, lang="en", range="8h", until=odd)
 
 
+@pytest.mark.parametrize("view", ["covering", "network", "assets", "explore", "asset"])
+def test_a_page_that_stays_says_that_newer_packets_have_come(full: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    earlier(monkeypatch, 1)
+    shown = opened(view, full, monkeypatch, lang="en", range="24h", asset="PLC-7")
+    before = sent(shown)
+    assert shown.button(key="newer").label == "Packets of 1 h more have come: show them"
+    shown.button(key="newer").click().run()
+    assert not [each for each in shown.button if each.key == "newer"]
+    assert sent(shown) != before
+    earlier(monkeypatch, 1)
+    assert not [each for each in opened(view, full, monkeypatch, until=str(NOW - 2 * HOUR), range="24h", asset="PLC-7").button if each.key == "newer"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     assert not [each for each in opened("alerts", full, monkeypatch, lang=language, range="all").button if each.key == "arrived"]

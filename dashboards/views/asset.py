@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import comparing, inventory, kit, queries
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
-from dashboards.page import Page, begin, picked, remember, text_of, typed
+from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, listed, measured
 from records.effects import EFFECTS, NUMBER
@@ -33,6 +33,7 @@ POINTS: Final = 40
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("asset", "against", "other", place=PLACE)
     name = st.query_params.get("asset", "")
     if st.button(page.say("asset.back"), icon=":material/arrow_back:", type="tertiary"):

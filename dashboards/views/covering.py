@@ -12,7 +12,7 @@ from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
 from dashboards.health import missing_words
 from dashboards.opening import opened
-from dashboards.page import Page, begin
+from dashboards.page import Page, begin, newer
 from detectors.disabling import disabled
 from records.formats import MINUTE, duration, number, share_seen, size
 from records.query import Span
@@ -38,6 +38,7 @@ def _looked(where: str, stamp: str, since: int, until: int, total: int) -> Looke
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     total = page.store.count("coverage", page.span.query())
     looked = _looked(os.environ.get("BALEFIRE_STORE", ""), page.store.stamp("coverage", page.span), page.span.since, page.span.until, total)
     headline(page, looked)

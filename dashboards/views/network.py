@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import inventory, kit, queries, topology
-from dashboards.page import Page, begin, choice, forget, remember
+from dashboards.page import Page, begin, choice, forget, newer, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
@@ -32,6 +32,7 @@ ZONES: Final = 8  # columns
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("tint", "moment", "asset", place=PLACE)
     if not page.store.count("asset", Query()) or not page.store.count("activity", Query()):
         words = page.say("network.nothing")
