@@ -21,6 +21,8 @@ from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from records.query import Span
     from records.store.contract import Store
 
@@ -141,8 +143,11 @@ def _store() -> Store | None:
         raise
 
 
-def begin() -> Page:
-    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do."""
+def begin(without: Callable[[str], None] | None = None) -> Page:
+    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do.
+
+    `without` draws what there is to see before anything is stored, in a language.
+    """
     remember(*KEPT)
     code = language()
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
@@ -154,7 +159,7 @@ def begin() -> Page:
             return _line(store, code, *_held(whole))
     except BalefireError as error:
         _nothing(code, "store", error.text(code))
-    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}")
+    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}", without)
 
 
 def _held(whole: Span) -> tuple[Span, bool]:
@@ -231,7 +236,7 @@ def language_switch(code: str) -> None:
     choice("lang", say("dashboard.line.language", code), {"en": "EN", "zh": "中文"}, code)
 
 
-def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
+def _nothing(code: str, state: str, reason: str, command: str = "", without: Callable[[str], None] | None = None) -> NoReturn:
     """A page that has nothing to show says why, and ends."""
     with st.container(horizontal=True, horizontal_alignment="right", key="line"):
         language_switch(code)
@@ -239,6 +244,8 @@ def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
     kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "headline")
     if command:
         st.code(command, language=None)
+    if without:
+        without(code)
     st.stop()
 
 
