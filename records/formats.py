@@ -49,6 +49,12 @@ def share_missed(value: float, language: str) -> str:
     return _percent(value, language, ROUND_CEILING)
 
 
+def bits(rate: float) -> str:
+    """Bits a second: `640 b/s`, `41.2 Mb/s`."""
+    place = next((place for place in (3, 2, 1) if rate >= 1000**place), 0)
+    return f"{rate / 1000**place:,.{1 if place else 0}f} {('b', 'kb', 'Mb', 'Gb')[place]}/s"
+
+
 def size(count: int, language: str) -> str:
     """Bytes in decimal units: `512 B`, `1.4 MB`; Chinese likewise."""
     value = float(count)
