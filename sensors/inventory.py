@@ -172,8 +172,8 @@ class Inventory:
         talks: Any = conversations[picked["conversation"]]
         where: Any = np.where
         speakers = where(picked["report"] == 1, talks["target"], talks["source"])
-        each: list[list[int]] = [column.tolist() for column in (speakers, talks["protocol"], picked["start"], picked["end"])]
-        for speaker, protocol, start, end in zip(*each, strict=True):
+        each: list[tuple[int, ...]] = list(zip(*(column.tolist() for column in (speakers, talks["protocol"], picked["start"], picked["end"])), strict=True))
+        for speaker, protocol, start, end in each:
             if not is_group(address := self._naming.host(speaker)):
                 when = Span(start, end)
                 self._addressed(address, when).say(("role", "server", protocols()[protocol].name, SERVES), when)
