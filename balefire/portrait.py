@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from balefire.screen import cell, clean
 from balefire.summary import Prose, grid, indented, section
 from balefire.times import shown, span
-from records.assets import changes_of
-from records.claims import CONTESTED
+from records.assets import changes_of, contested
 from records.facts import ADDRESS, MOST_TEXT, is_cut
 from records.wording import role_words, say_or, source_words
 from sensors.statements import is_group
@@ -75,8 +74,7 @@ def _changes(screen: Screen, asset: Asset) -> list[RenderableType]:
 def _conflicts(screen: Screen, asset: Asset) -> list[RenderableType]:
     lines: list[RenderableType] = [
         indented(Prose(screen.say("cli.asset.contested", address=each.address, other=each.other, time=shown(each.first, screen.language))))
-        for each in asset.conflicts
-        if each.kind == CONTESTED
+        for each in contested(asset.conflicts)
     ]
     return [section(screen.say("cli.asset.conflicts")), *lines] if lines else []
 

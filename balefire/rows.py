@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from balefire.screen import cell, clean, cut, severity_text, table
 from balefire.times import shown as shown_time
+from records.assets import contested
 from records.model import severity_word
 from records.nesting import period
+from records.store.rows import conflicts_of
 from records.wording import role_words, say, say_or
 from sensors.protocol import is_label
 
@@ -71,9 +73,7 @@ def _addresses(row: Row, language: str) -> object:
     """The addresses of an asset, and how many of them others claim, too."""
     from rich.text import Text
 
-    told = row["conflicts"]
-    conflicts: list[Row] = json.loads(told) if isinstance(told, str) else told or []
-    count = len({each["address"] for each in conflicts})
+    count = len({each.address for each in contested(conflicts_of(row))})
     marks = [say(f"cli.asset.disputed.{'one' if count == 1 else 'many'}", language, count=count)] if count else []
     return Text("\n".join([*(cell(each) for each in row["addresses"] or ()), *marks]))
 

@@ -13,7 +13,7 @@ from balefire.rows import ID
 from balefire.screen import LOOKING, WIDTH, clean, cut, severity_text
 from balefire.tally import MENDED, MISSED
 from balefire.times import shown, span
-from records.claims import CONTESTED
+from records.assets import contested
 from records.effects import EFFECTS
 from records.model import severity_word
 from records.nesting import period
@@ -131,7 +131,7 @@ def _seen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rendera
 
 def _contested(screen: Screen, assets: list[Asset]) -> list[RenderableType]:
     """Addresses that somebody else claims, too: of those nothing that is told of an asset is certain."""
-    told = {(each.address, each.other): each.first for asset in assets for each in asset.conflicts if each.kind == CONTESTED}
+    told = {(each.address, each.other): each.first for asset in assets for each in contested(asset.conflicts)}
     lines = [
         screen.say("cli.asset.contested", address=address, other=other, time=shown(first, screen.language)) for (address, other), first in sorted(told.items())
     ]

@@ -13,8 +13,9 @@ from dashboards.explorer import about, point_code
 from dashboards.page import Page, begin, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, listed, measured
+from records.assets import changes_of, contested
 from records.effects import EFFECTS, NUMBER
-from records.facts import ADDRESS, MOST_TEXT, changes, is_cut
+from records.facts import ADDRESS, MOST_TEXT, is_cut
 from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
@@ -200,13 +201,13 @@ def when(page: Page, first: int, last: int) -> str:
 def history(page: Page, row: dict[str, Any], asset: Asset) -> None:
     """What changed, which addresses others claim, too, and what the plant's lists say otherwise."""
     told: list[str] = []
-    for each in changes(asset.facts):
+    for each in changes_of(asset):
         words = {"fact": say_or(f"fact.{each.name}", page.language, each.name), "before": each.before, "after": each.after, "source": each.source}
         told.append(say("cli.asset.changed", page.language, **words, time=page.clock.moment(each.time)))
     conflicts: list[str] = []
-    for each in asset.conflicts:
+    for each in contested(asset.conflicts):
         other = queries.asset_names(page.store, [each.other]).get(each.other, each.other)
-        conflicts.append(say(f"cli.asset.{each.kind}", page.language, address=each.address, other=other, time=page.clock.moment(each.first)))
+        conflicts.append(say("cli.asset.contested", page.language, address=each.address, other=other, time=page.clock.moment(each.first)))
     for name, lines in (("changes", told), ("conflicts", conflicts), ("listed", comparing.disagreements(page, row))):
         if lines:
             kit.draw("table", {"title": say(f"cli.asset.{name}", page.language), "note": "", "head": [], "rows": [[line] for line in lines], "empty": ""}, name)
