@@ -11,7 +11,7 @@ from records.assets import contested
 from records.model import severity_word
 from records.nesting import period
 from records.store.rows import conflicts_of
-from records.wording import role_words, say, say_or
+from records.wording import device_words, role_words, say, say_or
 from sensors.protocol import is_label
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def _criticality(row: Row, language: str) -> object:
     return say_or(f"dashboard.assets.matters.{word}", language, word) if word else None
 
 
-def _device(row: Row, _language: str) -> object:
-    return " ".join(str(row[name]) for name in ("vendor", "model", "firmware") if row[name])
+def _device(row: Row, language: str) -> object:
+    return device_words(row["addresses"] or (), (row[name] for name in ("vendor", "model", "firmware")), language)
 
 
 # fmt: off

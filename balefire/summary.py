@@ -17,7 +17,7 @@ from records.assets import contested
 from records.effects import EFFECTS
 from records.model import severity_word
 from records.nesting import period
-from records.wording import role_words
+from records.wording import device_words, role_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,7 @@ def _mended(screen: Screen, coverage: dict[str, Any]) -> list[str]:
 def _assets(screen: Screen, assets: list[Asset]) -> RenderableType:
     listed = grid(4, whole=(0, 1))
     for asset in sorted(assets, key=lambda each: (each.name, each.id))[:ASSETS]:
-        device = " ".join(part for part in (asset.vendor, asset.model, asset.firmware) if part)
+        device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), screen.language)
         addresses = [address for address in asset.addresses if address != asset.name]
         name = asset.name if len(asset.name) <= NAME else asset.name[: NAME - 1] + "…"  # one long name shall not squeeze the others' columns
         listed.add_row(*(clean(each) for each in (name, " ".join(addresses[:2]), role_words(asset.role, screen.language), device[: 2 * NAME])))

@@ -19,7 +19,7 @@ from records.facts import ADDRESS, MOST_TEXT, is_cut
 from records.formats import number
 from records.model import severity_word
 from records.store.rows import asset_from
-from records.wording import role_words, say, say_or, source_words
+from records.wording import device_words, role_words, say, say_or, source_words
 
 if TYPE_CHECKING:
     from dashboards.inventory import Talk
@@ -81,7 +81,7 @@ def headline(page: Page, asset: Asset, risky: list[dict[str, Any]], alerts: int,
     """What it is, and what may be wrong with it."""
     level = severity_word(int(risky[0]["severity"])) if risky else "none"
     place = [page.say("assets.of_level", level=asset.level)] if asset.level is not None else []
-    device = " ".join(filter(None, (asset.vendor, asset.model, asset.firmware)))
+    device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), page.language)
     matters = [say_or(f"dashboard.assets.matters.{asset.criticality}", page.language, asset.criticality)] if asset.criticality else []
     meta = [("", words) for words in (device, " · ".join(filter(None, (asset.zone, *place))), *matters, asset.site, asset.id) if words]
     told = [(number(alerts), page.count("asset.alerts", alerts))]
