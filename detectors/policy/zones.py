@@ -11,9 +11,10 @@ from detectors.policy.reading import Reading
 from detectors.rulebook.problems import Fault, nearest, text
 from records.effects import ACCESSES, EFFECTS
 from records.model import Text
+from records.plant import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from detectors.rulebook.document import Document
 
@@ -23,14 +24,16 @@ OUTSIDE: Final = "outside"  # every address that is in no zone
 MOST_ZONES: Final = 40  # each pair of them is a rule
 MOST_MEMBERS: Final = 5000
 KEYS: Final = frozenset({"policy", "title", "title_zh", "zones", "conduits"})
-ZONE_KEYS: Final = frozenset({"title", "title_zh", "members", "inside", "target"})
+ZONE_KEYS: Final = frozenset({"title", "title_zh", "members", "inside", "target", "level"})
 CONDUIT_KEYS: Final = frozenset({"from", "to", "protocols", "access", "effects"})
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A group of hosts that have the same needs. `inside` names the zone that it is a part of; `target` is its security level target (SL-T), 0 to 4."""
+    """A group of hosts that have the same needs. `inside` names the zone that it is a part of; `target` is its security level target (SL-T), 0 to 4;
+    `level` its Purdue level, 0 to 5: where it has none, that of the zone around it.
+    """
 
     name: str
     title: Text
@@ -38,6 +41,7 @@ class Zone:
     inside: str | None
     target: int | None
     line: int
+    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,10 @@ class Policy:
             found.append(name)
             name = self.zones[name].inside or ""
         return tuple(found)
+
+    def level(self, name: str) -> int | None:
+        """The Purdue level of a zone, or of the innermost zone around it that has one."""
+        return next((level for zone in self.above(name) if (level := self.zones[zone].level) is not None), None)
 
     def between(self, source: str, destination: str) -> tuple[Conduit, ...]:
         """The conduits that lead from one zone to another: a conduit of a zone is one of the zones inside it, too.
@@ -134,15 +142,19 @@ class _Reading(Reading):
 
     def _zone(self, name: str, part: dict[str, Any], path: tuple[str, str]) -> Zone:
         self.keys(part, ZONE_KEYS, *path)
-        target = part.get("target")
-        if target is not None and (isinstance(target, bool) or target not in range(5)):
-            self.fault(Fault("zone-target", name=target), *path, "target")
-            target = None
+        target, level = (self._number(part, key, known, path) for key, known in (("target", range(5)), ("level", LEVELS)))
         if name == OUTSIDE:
             self.fault(Fault("zone-reserved", name=name), *path)
         members = tuple(self._members(part, path))
         inside = str(part["inside"]) if "inside" in part else None
-        return Zone(name, self.title(part, name, *path), members, inside, target, self.document.line(*path))
+        return Zone(name, self.title(part, name, *path), members, inside, target, self.document.line(*path), level)
+
+    def _number(self, part: dict[str, Any], key: str, known: Container[int], path: tuple[str, str]) -> int | None:
+        value: Any = part.get(key)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value in known):
+            return value
+        self.fault(Fault(f"zone-{key}", name=value), *path, key)
+        return None
 
     def _members(self, part: dict[str, Any], path: tuple[str, str]) -> Iterator[Network]:
         values: Any = part.get("members", [])
