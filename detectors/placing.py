@@ -38,13 +38,18 @@ def policies(rules: Iterable[Path]) -> list[Policy]:
             content = content_of(file)
         except OSError:
             continue
-        if b"policy" not in content:
-            continue
-        document = read(content)
-        policy, faults = read_policy(document) if is_policy(document.data) else (None, [])
-        if policy is not None and not (faults or document.faults):
+        if policy := policy_of(content):
             found.append(policy)
     return sorted(found, key=lambda policy: policy.name)
+
+
+def policy_of(content: bytes) -> Policy | None:
+    """The policy in a file, where that is one and right."""
+    if b"policy" not in content:
+        return None
+    document = read(content)
+    policy, faults = read_policy(document) if is_policy(document.data) else (None, [])
+    return None if faults or document.faults else policy
 
 
 def placed(assets: Sequence[Asset], in_force: Sequence[Policy], criticality: Mapping[str, str], plant: Plant | None = None) -> tuple[Asset, ...]:

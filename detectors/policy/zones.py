@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from detectors.rulebook.document import Document
+    from records.effects import Effect
 
 Network = IPv4Network | IPv6Network
 
@@ -58,6 +59,14 @@ class Conduit:
     effects: tuple[str, ...]
     line: int
 
+    def lets(self, effect: Effect) -> bool:
+        """Whether it lets an effect through, over one of its protocols."""
+        return effect.name in self.effects or effect.access in self.access or not (self.effects or self.access)
+
+    def carries(self, protocol: str) -> bool:
+        """Whether it lets anything through over this protocol."""
+        return not self.protocols or protocol in self.protocols
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -90,6 +99,14 @@ class Policy:
             return tuple(conduit for conduit in self.conduits if conduit.source == conduit.destination and conduit.source in around)
         leaving, entering = self.above(source) or (source,), self.above(destination) or (destination,)
         return tuple(conduit for conduit in self.conduits if conduit.source in leaving and conduit.destination in entering)
+
+    def lets(self, source: str, destination: str, protocol: str, effect: Effect) -> bool:
+        """Whether hosts of one zone may do this to those of another: ask for it, or report what these may ask for."""
+        there, back = self.between(source, destination), self.between(destination, source)
+        if source == destination and (source == OUTSIDE or not there):
+            return True
+        asked = any(conduit.carries(protocol) and conduit.lets(effect) for conduit in there)
+        return asked or (effect.access == "report" and any(conduit.carries(protocol) for conduit in back))
 
     def parts(self, name: str) -> tuple[Zone, ...]:
         """The zones inside a zone, however deep."""
