@@ -225,11 +225,12 @@ def conduits(page: Page, made: Network) -> None:
 
     lines: list[list[Any]] = []
     for each in found[:LISTED]:
-        barred = page.say("network.barred", effects=deeds(each.barred)) if each.barred else page.say("network.let" if each.judged else "network.no_policy")
+        state = "no_policy" if not each.judged else "let" if not each.barred else "barred_all" if each.barred == each.effects else "barred"
+        policy = {"text": page.say(f"network.{state}", effects=deeds(each.barred)), "kind": "plain", **({"access": "command"} if each.barred else {})}
         protocols = comma.join(title_of(name) for name in sorted(each.protocols, key=lambda name: -each.protocols[name]))
         ends = [zone or page.say("network.no_zone") for zone in (each.source, each.destination)]
         numbers = [{"text": number(count), "kind": "number"} for count in (len(each.talks), each.count)]
-        lines.append([*ends, protocols, deeds(each.effects), {"text": barred, **({"access": "command"} if each.barred else {})}, *numbers])
+        lines.append([*ends, protocols, deeds(each.effects), policy, *numbers])
     note = page.say("activity.cut", shown=LISTED, total=number(len(found))) if len(found) > LISTED else ""
     head = [page.say(f"network.{name}") for name in ("from_zone", "to_zone", "protocols", "effects", "policy", "talks", "operations")]
     kit.draw("table", {"title": page.say("network.conduits"), "note": note, "head": head, "rows": lines, "empty": page.say("network.no_conduits")}, "conduits")
