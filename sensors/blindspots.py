@@ -31,6 +31,8 @@ SILENT: Final = 3  # windows without a packet that are no chance, where there ar
 PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
 STEPPED, ABSENT = "clock", "absent"  # the clock stepped, the sensor did not run
 SIDES: Final = ("requests_only", "answers_only")
+# spots that tell of missing directions, by the minute that is worst: beside them, `one_sided` would count the same conversations another way
+ONE_WAY: Final = frozenset(SIDES) | {f"datagram_{side}" for side in SIDES}
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
 BROKEN: Final = 50.0  # the weight of a capture that ends before its end, where nobody knows how much was left; else at least …
@@ -58,6 +60,7 @@ class Unread:
     guesses: Counter[str] = field(default_factory=Counter[str])
     period: float | None = None
     tshark: str | None = None  # what tshark calls it
+    about: bool = False  # whether it is known only about how many
 
     @property
     def guess(self) -> str:
@@ -140,10 +143,11 @@ class Sums:
         }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
-        for port, octets in uncut(_held(row["undecoded"]), row["cut_bytes"] or 0):
+        for port, octets, about in uncut(_held(row["undecoded"]), row["cut_bytes"] or 0):
             if octets:
                 unread = self.unread.setdefault(port["name"], Unread())
                 unread.bytes += octets
+                unread.about |= about
                 unread.period = port.get("period") or unread.period
                 unread.tshark = unread.tshark or port.get("tshark")
                 if port.get("guess"):
@@ -155,6 +159,12 @@ class Sums:
         """{"servers": those with most conversations of which only this direction was seen, "more": how many there are besides}; `protocol`: None of TCP."""
         found = self.halves.get((protocol, side), Counter[str]())
         return {"servers": [server for server, _ in found.most_common(PAIRS)], "more": max(len(found) - PAIRS, 0)} if found else {}
+
+    @property
+    def one_way(self) -> int:
+        """Conversations of which one direction is missing, as the spots tell them: in the window that is worst, else short ones that ended so."""
+        worst = sum(half.worst[0] for half in self.sides.values()) + sum(count for count, _ in self.datagrams.values())
+        return worst or self.counts["one_sided"]
 
     @property
     def unanswered(self) -> bool:
@@ -177,24 +187,27 @@ def _held(text: str | None) -> list[dict[str, Any]]:
     return json.loads(text) if text and text != "[]" else []
 
 
-def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int]]:
+def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int, bool]]:
     """What was not understood at the ports of a window, and neither encrypted nor among the `cut` octets, which the capture left out of packets.
 
     These stand in no port's own count. They are of protocols that were recognised: of ports where every packet was (none is left to describe) before others,
-    and of several by their share.
+    and of several by their share: of those it is known only about how many octets are left (the last value is true).
     """
     left = [port["bytes"] - port.get("encrypted", 0) for port in ports]
+    about = [False] * len(ports)
     for recognised in (True, False):
         mine = [number for number, port in enumerate(ports) if (not port.get("packets")) is recognised]
         whole = sum(left[number] for number in mine)
         taken, passed, share = 0, 0, min(cut, whole)
+        several = 0 < share < whole and sum(left[number] > 0 for number in mine) > 1
         for number in mine:
+            about[number] = several
             passed += left[number]
             part = share * passed // max(whole, 1) - taken  # whole octets that add up
             left[number] -= part
             taken += part
         cut -= share
-    return list(zip(ports, left, strict=True))
+    return list(zip(ports, left, about, strict=True))
 
 
 class Account:
@@ -303,6 +316,7 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
         cyclic = unread.guess == "cyclic"
         values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
         values |= {"tshark": unread.tshark} if unread.tshark else {}
+        values |= {"about": True} if unread.about else {}
         yield Spot("cyclic" if values["period"] else "unread", place, share + (10 if cyclic else 0), values)
     for (name, port), told in sums.ciphers.items():
         values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}

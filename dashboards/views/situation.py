@@ -15,6 +15,7 @@ from records.formats import MINUTE, duration, number, share_missed, share_seen, 
 from records.model import severity_word
 from records.wording import role_words, say
 from sensors.blindness import spot_words
+from sensors.blindspots import ONE_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 PAGE: Final = ("situation", 1)
 PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
 SPOTS: Final = 6  # blind spots that are told one by one
-SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
 
 
 def show(page: Page) -> None:
@@ -186,7 +186,7 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         yield size(sums["undecoded_bytes"], page.language), words
     for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
-        if sums[name] and name not in told and not (name == "one_sided" and told & SIDES):
+        if sums[name] and name not in told and not (name == "one_sided" and told & ONE_WAY):
             yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 
 
