@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +26,7 @@ ROWS: Final = (
     "clock_back", "absent", "refused", "broken",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
+JSON: Final = ("undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks")
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
@@ -90,7 +91,7 @@ class Sums:
 
     counts: Counter[str] = field(default_factory=Counter[str])
     unread: dict[str, Unread] = field(default_factory=dict[str, Unread])
-    ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
+    ciphers: defaultdict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict[tuple[str, str], Counter[str]](Counter))
     vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
     talks: int = 0  # of the window with most
     namesakes: int = 0  # … and these of that with most of them
@@ -104,7 +105,7 @@ class Sums:
     halves: dict[tuple[str | None, str], Counter[str]] = field(default_factory=dict[tuple[str | None, str], Counter[str]])  # servers: worst window
 
     def add(self, row: dict[str, Any]) -> None:
-        """One window; its `COUNTS` are added up for many at once."""
+        """One window, of which `JSON` is read; its `COUNTS` are added up for many at once."""
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = STEPPED if row["clock_steps"] else ABSENT if row["absent"] else ""
         self.absent += row["absent"] or 0.0
@@ -112,23 +113,23 @@ class Sums:
         for side in SIDES:
             if row[side]:
                 self.sides.setdefault(side, Half(row["@timestamp"])).add(row, side)
-        for told in _held(row["datagrams"]):
+        for told in row["datagrams"]:
             for side in SIDES:
                 if told[side]:
                     key = told["protocol"], side
                     self.datagrams[key] = max(self.datagrams.get(key, (0, 0)), (told[side], told["conversations"]))
-        for half in _held(row["halves"]):
+        for half in row["halves"]:
             for side in SIDES:
                 if half[side]:
                     servers = self.halves.setdefault((half["protocol"], side), Counter())
                     servers[half["server"]] = max(servers[half["server"]], half[side])
         self._add_ports(row)
-        for pair in _held(row["vlans"]):
+        for pair in row["vlans"]:
             ends = pair["requests"], pair["answers"]
             self.vlans[ends] = max(self.vlans[ends], pair["conversations"])  # most go on in the next window
         self.talks = max(self.talks, row["talks"] or 0)
         self.namesakes = max(self.namesakes, row["namesakes"] or 0)
-        for clock in _held(row["clocks"]):
+        for clock in row["clocks"]:
             self._add_clock(clock)
 
     def _add_clock(self, clock: dict[str, Any]) -> None:
@@ -143,7 +144,7 @@ class Sums:
         }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
-        for port, octets, about in uncut(_held(row["undecoded"]), row["cut_bytes"] or 0):
+        for port, octets, about in uncut(row["undecoded"], row["cut_bytes"] or 0):
             if octets:
                 unread = self.unread.setdefault(port["name"], Unread())
                 unread.bytes += octets
@@ -152,8 +153,10 @@ class Sums:
                 unread.tshark = unread.tshark or port.get("tshark")
                 if port.get("guess"):
                     unread.guesses[port["guess"]] += octets
-        for cipher in _held(row["encrypted"]):
-            self.ciphers.setdefault((cipher["name"], cipher["port"]), Counter()).update({"bytes": cipher["bytes"], "conversations": cipher["conversations"]})
+        for cipher in row["encrypted"]:
+            held = self.ciphers[cipher["name"], cipher["port"]]
+            held["bytes"] += cipher["bytes"]
+            held["conversations"] += cipher["conversations"]
 
     def servers(self, protocol: str | None, side: str) -> dict[str, Any]:
         """{"servers": those with most conversations of which only this direction was seen, "more": how many there are besides}; `protocol`: None of TCP."""
@@ -182,9 +185,9 @@ class Sums:
         return silent, stepped
 
 
-def _held(text: str | None) -> list[dict[str, Any]]:
-    """The objects of a JSON field; none in rows from before it existed."""
-    return json.loads(text) if text and text != "[]" else []
+def _held(texts: list[str | None]) -> list[list[dict[str, Any]]]:
+    """The objects of a JSON field of many rows, read at once; none in rows from before it existed."""
+    return json.loads(f"[{','.join(text or '[]' for text in texts)}]")
 
 
 def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int, bool]]:
@@ -195,6 +198,8 @@ def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], i
     """
     left = [port["bytes"] - port.get("encrypted", 0) for port in ports]
     about = [False] * len(ports)
+    if not cut:
+        return list(zip(ports, left, about, strict=True))
     for recognised in (True, False):
         mine = [number for number, port in enumerate(ports) if (not port.get("packets")) is recognised]
         whole = sum(left[number] for number in mine)
@@ -225,6 +230,7 @@ class Account:
         columns = {name: rows.column(name) for name in ROWS if name not in ADDED}
         columns["@timestamp"] = columns["@timestamp"].cast("int64")
         lists: dict[str, list[Any]] = {name: column.to_pylist() for name, column in columns.items()}
+        lists |= {name: _held(lists[name]) for name in JSON}
         for values in zip(*lists.values(), strict=True):
             row = dict(zip(lists, values, strict=True))
             if row["refused"]:  # no window: the store tells of its rows, whatever interface they came from
