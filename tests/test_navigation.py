@@ -53,6 +53,6 @@ def test_a_page_asks_the_store_by_the_modules_of_questions_alone(file: Path) -> 
         f"{file.name}:{node.lineno} {ast.unparse(node)}"
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Attribute)
-        and (isinstance(node.value, ast.Attribute) and node.value.attr == "store" or ast.unparse(node.value) in {"store", "opened()"})
+        and ((isinstance(node.value, ast.Attribute) and node.value.attr == "store") or ast.unparse(node.value) in {"store", "opened()"})
     ]
     assert asked == []
