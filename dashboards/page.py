@@ -14,6 +14,7 @@ import streamlit as st
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
 from dashboards.opening import opened
+from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
 from records.formats import Clock, zone_named
 from records.store.contract import ABSENT
@@ -165,7 +166,7 @@ def _held(whole: Span) -> tuple[Span, bool]:
 
 
 def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
-    zone = zone_named(st.context.timezone)
+    zone = zone_named(os.environ.get(ZONE) or st.context.timezone)  # the plant's, so that all read the same; the reader's where none is set
     clock = Clock(zone, code, Clock(zone, code).local(whole.until - 1).year)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="line"):
         slot = st.container(width="stretch")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from detectors.lifecycle import STATUSES, VERDICTS
 from records.formats import number
 from reports.blocks import Cell, Section, Table
-from reports.front import gone
+from reports.front import formula, gone
 from reports.words import DASH
 from sensors.blindness import reason_words
 
@@ -209,6 +209,8 @@ def assets(told: Mapping[str, Any], words: Words) -> Section:
     rows = [[Cell(words.say(f"table.exposure.{name}")), words.of(found[name], whole)] for name in ("new", "without_role", "without_zone")]
     unlisted = Cell(words.say("table.exposure.no_list"), None, "number") if found["unlisted"] is None else words.of(found["unlisted"], whole)
     rows.append([Cell(words.say("table.exposure.unlisted")), unlisted])
+    if "outside" in found:  # reports of before counted them as assets
+        rows.append([Cell(words.say("table.exposure.outside")), words.of(found["outside"], whole + found["outside"])])
     rows.append([Cell(words.say("table.exposure.internet_assets")), _of_assets(internet, whole, words)])
     rows.append([Cell(words.say("table.exposure.inbound")), words.of(internet["inbound"], internet["pairs"])])
     new = [_newcomer(each, words) for each in found["listed_new"]]
@@ -354,7 +356,8 @@ def sites(told: Mapping[str, Any], words: Words) -> Section:
 
 def making(told: Mapping[str, Any], words: Words) -> Section:
     """How the numbers were made, and from what."""
-    texts = [words.say(f"making.{name}") for name in ("alerts", "index", "interval", "times", "coverage", "compared")]
+    index = "index" if not told["index"] or formula(told["index"]) > 1 else "index_first"  # of reports of before
+    texts = [words.say(f"making.{name}") for name in ("alerts", index, "interval", "times", "coverage", "compared")]
     made: Row = told["made_from"]
     texts.append(words.say("making.from", newest=words.moment(made["newest"]), decisions=number(made["decisions"]), zone=told["zone"], id=told["id"]))
     return Section("making", words.say("making.title"), texts=texts)

@@ -168,7 +168,19 @@ def compared(told: Mapping[str, Any], words: Words) -> Table:
     rows = [[Cell(words.say(f"compared.{name}")), *(_figure(name, each, words) for each in columns)] for name in names]
     head = ["", words.say("compared.now"), *(_column(name, told[name], words) for name in ("before", "last_year"))]
     notes = [text for name in ("before", "last_year") if (text := _origin(told[name], _column(name, told[name], words), words))]
+    notes += [words.say("compared.formula", column=_column(name, told[name], words)) for name in ("before", "last_year") if _other(told, told[name])]
     return Table(words.say("compared.title"), head, rows, " ".join(notes))
+
+
+def _other(told: Mapping[str, Any], other: Row) -> bool:
+    """Whether the index of another period is of another formula: told by a report of an earlier version."""
+    found = [formula(index) for index in (told["index"], other.get("index")) if index]
+    return len(set(found)) > 1
+
+
+def formula(index: Row) -> int:
+    """Of which formula an index is; the first did not say so."""
+    return int(index.get("formula", 1))
 
 
 def figures(told: Mapping[str, Any]) -> Row:

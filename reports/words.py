@@ -95,8 +95,8 @@ class Words:
         return f"{self.clock.day(time)}{', ' if self.language == 'en' else ' '}{self.clock.minute(time)}"
 
     def role(self, role: str | None) -> str:
-        """A role in words."""
-        return role_words(role, self.language) or self.say("no_role")
+        """A role in words, or that it is a host of the Internet."""
+        return self.say("outside") if role == "outside" else role_words(role, self.language) or self.say("no_role")
 
     def data_class(self, each: dict[str, Any]) -> str:
         """Domain and level of industrial data: `Production, level 2`."""

@@ -23,7 +23,7 @@ COUNTS: Final = (
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
-    "clock_back", "absent", "refused",
+    "clock_back", "absent", "refused", "broken",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
 JSON: Final = ("undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks")
@@ -34,6 +34,8 @@ STEPPED, ABSENT = "clock", "absent"  # the clock stepped, the sensor did not run
 SIDES: Final = ("requests_only", "answers_only")
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
+BROKEN: Final = 50.0  # the weight of a capture that ends before its end, where nobody knows how much was left; else at least …
+LEAST_BROKEN: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ class Account:
     def __init__(self) -> None:
         self.by_place: dict[tuple[str, str], Sums] = {}
         self.refused: Counter[str] = Counter()  # by observer: rows that no store could hold
+        self.broken: dict[tuple[str, str], dict[str, Any]] = {}  # by observer and how: captures that are cut off or corrupt
 
     def add(self, rows: pa.Table) -> None:
         """Rows with the schema's columns."""
@@ -220,6 +223,8 @@ class Account:
             if row["refused"]:  # no window: the store tells of its rows, whatever interface they came from
                 self.refused[row["observer.name"] or ""] += row["refused"]
                 continue
+            if row["broken"]:
+                self.broken[row["observer.name"] or "", row["broken"]] = json.loads(row["broken"])
             self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
         self._count(rows)
 
@@ -254,6 +259,15 @@ class Account:
             told = [each | {"reason": "unanswered"} if each["reason"] == "lost" else each for each in told]
         return told
 
+    def quiet(self, least: int) -> list[str]:
+        """The places with payload, but fewer octets of it than so many in a window with packets, on average."""
+        told: list[str] = []
+        for key, sums in sorted(self.by_place.items()):
+            payload = sum(sums.counts[name] for name in ("decoded_bytes", "undecoded_bytes", "lost"))
+            if 0 < payload < least * sum(map(len, sums.windows.values())):
+                told.append(self._place(*key))
+        return told
+
     def clocks(self) -> list[tuple[str, dict[str, Any]]]:
         """(place, comparison) of every clock that was heard of."""
         return [(self._place(*key), clock) for key, sums in sorted(self.by_place.items()) for _, clock in sorted(sums.clocks.items())]
@@ -262,7 +276,16 @@ class Account:
         """Every blind spot, worst first."""
         found = [spot for key, sums in self.by_place.items() for spot in _spots(sums, self._place(*key))]
         found += [Spot("refused", self._place(name, ""), REFUSED, {"count": count}) for name, count in self.refused.items()]
+        found += [self._ended(name, told) for (name, _), told in self.broken.items()]
         return sorted(found, key=lambda spot: (-spot.weight, spot.key, spot.place, str(spot.values)))
+
+    def _ended(self, observer: str, told: dict[str, Any]) -> Spot:
+        """A capture of this observer that is cut off or corrupt."""
+        left, seen = told["left"], sum(sums.counts["bytes"] for (name, _), sums in self.by_place.items() if name == observer)
+        weight = BROKEN if left is None else LEAST_BROKEN + (100 - LEAST_BROKEN) * left / max(left + seen, 1)
+        values = {name: told[name] for name in ("file", "left", "packet", "offset", "name", "reason") if told[name] is not None or name == "left"}
+        values |= {"count": told["skipped"]} if told["error"] == "interfaces" else {}
+        return Spot(f"broken_{told['error']}", self._place(observer, ""), weight, values)
 
     def _place(self, observer: str, interface: str) -> str:
         several = len({name for name, _ in self.by_place} | set(self.refused)) > 1

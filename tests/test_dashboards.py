@@ -21,7 +21,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from balefire.tally import MISSED
-from dashboards import opening, page, queries, rulings, serve
+from dashboards import opening, page, queries, rulings, serve, weekly
 from dashboards.deciding import plain
 from dashboards.navigation import places
 from dashboards.opening import look
@@ -103,15 +103,7 @@ def test_open_alerts_by_level(store: Store, day: Span) -> None:
     counts = queries.open_by_level(store, day)
     assert counts["critical"] == 1
     assert sum(counts.values()) == store.count("alert", day.query(queries.OPEN))
-    worst = queries.worst_alert(store, day)
-    assert worst
-    assert worst["id"] == f"a{STORY}"
-
-
-def test_assets_at_risk_have_names_worst_first(store: Store, day: Span) -> None:
-    risk = queries.rows(queries.assets_at_risk(store, day))
-    assert (risk[0]["name"], risk[0]["severity"]) == ("PLC-7", 91)
-    assert [row["severity"] for row in risk] == sorted((row["severity"] for row in risk), reverse=True)
+    assert queries.worst(store, day)[0]["id"] == f"a{STORY}"
 
 
 def test_activity_counts_operations_not_rows(store: Store, day: Span) -> None:
@@ -153,7 +145,9 @@ def test_before_a_capture_begins_it_is_not_blind_but_nothing_was_seen(little: Pa
     assert (sensor.label, sensor.blind_time(whole, span)) == ("first.pcap", 0)
     assert queries.unseen_by_all(opened, span) // MINUTE == 58
     assert queries.blindness(opened, span, ["never-heard"]) == {"never-heard": [span]}
-    assert queries.week_earlier(opened, span) is None
+    week = weekly.week(opened, span)
+    assert week
+    assert week.doubt == "alone"
     opened.close()
 
 
@@ -546,6 +540,14 @@ def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.
 
 
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}
+
+
+@pytest.mark.parametrize(("view", "parameters"), [("situation", {}), ("situation", {"view": "wall"}), ("alerts", {"handover": "1"})])
+def test_times_are_those_of_the_plant_where_its_zone_is_set(full: Path, monkeypatch: pytest.MonkeyPatch, view: str, parameters: dict[str, str]) -> None:
+    monkeypatch.setattr("dashboards.wall.LIVE", -1)  # the clock is that of the newest packet
+    for zone, told in (("Asia/Shanghai", "22 Nov 2026, 03:12 (UTC+8)"), ("America/New_York", "21 Nov 2026, 14:12 (UTC−5)"), ("", "21 Nov 2026, 19:12 (UTC)")):
+        monkeypatch.setenv(serve.ZONE, zone)
+        assert told in run(view, full, monkeypatch, lang="en", range="all", **parameters)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

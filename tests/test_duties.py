@@ -20,6 +20,7 @@ from records.errors import ConflictError, InputError, UsageError
 from records.query import Query
 from records.store.contract import Commit
 from records.store.decisions import broken
+from records.wording import say
 from reports import audience, dutyrows, forming, keys, obliging, suggesting, supplementing
 from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators
 from reports.ledger import Ledger
@@ -575,6 +576,9 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert "\n    [found] first packet" in (seen := balefire("duty", "view", "cyberspace", "--store", where, "--language", "en").stdout)
     assert "\n        confirmed " in seen
     assert "\\" not in seen
+    assert say("dashboard.duties.doubted", "en") not in seen
+    doubted = balefire("duty", "view", "telecommunications", "--store", where, "--language", "en").stdout
+    assert doubted.count(say("dashboard.duties.doubted", "en")) == len(lines("duty", "view", "telecommunications", "--store", where)) > 0
     assert balefire("duty", "list", "--agency", "nobody", "--store", where).exit_code == 2
     assert one("verify", where)["valid"] is True
 

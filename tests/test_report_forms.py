@@ -17,11 +17,13 @@ import pytest
 from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
+from detectors.situation import FORMULA
 from records.model import LEVELS
 from records.store import open_store
 from records.wording import LANGUAGES, say
 from reports import charts
 from reports.canonical import written
+from reports.front import figures
 from reports.kept import Kept, UnknownError, write_forms
 from reports.periods import holding
 from reports.printing import FORMATS, html, pdf, printed, rendered
@@ -103,6 +105,7 @@ def test_a_pdf_says_what_the_page_says(told: Row, language: str) -> None:
     assert 3 <= len(pages) <= 9
     fonts = {str(font.get_object()["/BaseFont"]) for page in pages for font in page["/Resources"]["/Font"].values()}  # pyright: ignore
     assert any("CJK" in name or "SC" in name or "Hei" in name for name in fonts), f"no Chinese font: {fonts}"
+    assert not [name for name in fonts if re.search(r"JP|KR|TC|HK|DejaVu-Sans$", name)], f"letters of charts in a font of another script: {fonts}"
 
 
 class Watched(HTMLParser):
@@ -186,6 +189,21 @@ def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
         front = printed(told, language).front
         assert all(re.search(r"\d", fact.of) for fact in front.facts)
         assert say("report.sentence.beside", language).split("{")[0] in front.beside
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_of_the_first_formula_is_printed_with_its_own_terms(told: Row, language: str) -> None:
+    """Beside a newer one it is said that its index is another one."""
+    first = deepcopy(told)
+    assert first["index"].pop("formula") == FORMULA
+    first["index"]["terms"][-1]["term"] = "unanswered"
+    for made, key in ((told, "index"), (first, "index_first")):
+        shown = printed(made, language)
+        assert say(f"report.making.{key}", language) in shown.sections[-1].texts
+        assert shown.front.bars[-1].label == say(f"report.term.{made['index']['terms'][-1]['term']}.name", language)
+    beside = told | {"last_year": told["before"] | {"recorded": True, **figures(first)}}
+    assert say("report.compared.formula", language, column="") in printed(beside, language).front.compared.note
+    assert say("report.compared.formula", language, column="") not in printed(told, language).front.compared.note
 
 
 def test_what_is_kept_is_what_its_name_says(told: Row, tmp_path: Path) -> None:

@@ -295,7 +295,8 @@ def view(screen: Screen, agency: str, as_json: bool) -> None:
             if as_json:
                 screen.emit(each)
             else:
-                screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}")
+                doubt = f" · {screen.say('dashboard.duties.doubted')}" if each["doubted"] else ""
+                screen.print(f"{each['title']} · {each['left']} · {(each['due'] or '–')[:16]} · {each['basis']}{doubt}")
                 if each["contested"]:
                     told = screen.say(f"duty.contested_told.{each['contested_why']}", time=each["contested"][:16].replace("T", " "))
                     screen.print(f"    {told}")
