@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from dashboards import queries
+from dashboards.keeping import kept, windows
 from records.query import Query, Span
 
 if TYPE_CHECKING:
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
 def total(store: Store, table: str, where: Condition | None = None, span: Span | None = None) -> int:
     """How many rows of a table match, of a span where one is given."""
     return store.count(table, Query(where=where) if span is None else span.query(where))
+
+
+def activity_by(store: Store, span: Span) -> tuple[dict[str, int], dict[str, int]]:
+    """Operations by access, and by protocol, most first."""
+    by = Counter[str](), Counter[str]()
+    for part in windows(span):
+        for counts, told in zip(by, kept(store, ("activity",), queries.activity_by, part), strict=True):
+            counts.update(told)
+    access, protocol = (dict(counts.most_common()) for counts in by)
+    return access, protocol
 
 
 def since(store: Store, until: int, where: Condition) -> int:

@@ -23,7 +23,7 @@ def headline(page: Page, sums: dict[str, int], counts: dict[str, int], sentence:
 
 def quiet(page: Page, sensors: list[Sensor]) -> str:
     """A quiet period names what was blind; it never congratulates."""
-    missed = queries.unseen_by_all(page.store, page.span)
+    missed = page.ask("coverage", queries.unseen_by_all)
     if missed >= 2 * MINUTE:
         words = {
             "seen": duration(page.span.length - missed, page.language),
