@@ -154,6 +154,11 @@ def account(store: Store, query: Query, most: int = _MOST_COVERED) -> tuple[Acco
     return covered, used
 
 
+def newest_account(store: Store, span: Span) -> tuple[Account, int]:
+    """The account of the newest rows of a span, of as many as a page looks at; how many those are."""
+    return account(store, span.query(), MOST_SHOWN)
+
+
 def grade(sums: dict[str, int]) -> float | None:
     """The share of payload that could be judged, in per cent; None where there was none."""
     payload = sums["decoded_bytes"] + sums["undecoded_bytes"] + sums["lost"]
