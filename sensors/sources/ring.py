@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from records.errors import InputError
+from records.errors import InputError, UsageError
 from sensors.engine.octets import borrow, carry, entry, inline, put, u16le, u32le
 from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Interface, Statistics
@@ -225,7 +225,7 @@ class Rings:
             if self.rings[number] is None and index:
                 try:
                     self.rings[number] = self._ring(number)
-                except InputError:  # not ready yet: the next look may find it so
+                except (InputError, UsageError):  # not ready yet, or of another kind now: the next look may find it so
                     continue
                 said.append({"back": name})
         return said
