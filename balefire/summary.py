@@ -38,7 +38,8 @@ DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
 BESIDE: Final = (
-    "one_sided", "datagram_requests_only", "silent", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable", "broken_interfaces",
+    "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable",
+    "broken_interfaces",
 )  # fmt: skip
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"

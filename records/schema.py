@@ -331,6 +331,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
         "本时间窗首个数据包之前没有存储或存储不全的秒数：探针未运行或被强制终止",
     ),
     Field(
+        "dark", "double", "seconds up to the end of this window in which nothing could come: the interface was down, had no link, or was gone",
+        "截至本时间窗结束，接口未启用、无链路或已消失而无法收到数据的秒数",
+    ),
+    Field(
         "broken", "json", "in the last window of a capture that is cut off or corrupt: error, file, left (bytes not read; null: unknown), packet, offset, …",
         "抓包被截断或损坏时记在其最后一个时间窗：错误、文件、未读取字节（不明为空）、数据包序号、偏移等",
     ),

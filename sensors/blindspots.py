@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +24,7 @@ COUNTS: Final = (
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
-    "clock_back", "absent", "refused", "broken",
+    "clock_back", "absent", "dark", "refused", "broken",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
 JSON: Final = ("undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks")
@@ -38,6 +39,7 @@ HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
 BROKEN: Final = 50.0  # the weight of a capture that ends before its end, where nobody knows how much was left; else at least …
 LEAST_BROKEN: Final = 20.0
+DARK: Final = 60.0  # at least, the weight of an interface that could bring nothing: the cause stands before what it cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Sums:
     sides: dict[str, Half] = field(default_factory=dict[str, "Half"])
     windows: dict[str, dict[int, str]] = field(default_factory=dict[str, dict[int, str]])  # by capture; why there may be none before it
     absent: float = 0.0  # seconds in which the sensor did not run
+    dark: float = 0.0  # seconds in which nothing could come: it was down, had no link, or was gone
+    idle: dict[str, set[int]] = field(default_factory=dict[str, set[int]])  # by capture, windows in which it was so
     back: float = 0.0  # seconds that the clock stepped back at worst
     datagrams: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict[tuple[str, str], tuple[int, int]])  # by protocol and side: worst window
     halves: dict[tuple[str | None, str], Counter[str]] = field(default_factory=dict[tuple[str | None, str], Counter[str]])  # servers: worst window
@@ -109,6 +113,9 @@ class Sums:
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = STEPPED if row["clock_steps"] else ABSENT if row["absent"] else ""
         self.absent += row["absent"] or 0.0
+        if row["dark"]:
+            self.dark += row["dark"]
+            self.idle.setdefault(row["file"] or "", set()).add(row["@timestamp"] // WINDOW)
         self.back = max(self.back, row["clock_back"] or 0.0)
         for side in SIDES:
             if row[side]:
@@ -177,8 +184,10 @@ class Sums:
     def silence(self) -> tuple[int, int]:
         """Windows without packets between others of the same capture: (of those that are long, where most windows have some; that a clock left out)."""
         silent = stepped = 0
-        for seen in self.windows.values():
-            steps = [(later - earlier - 1, seen[later]) for earlier, later in pairwise(sorted(seen))]
+        for file, seen in self.windows.items():
+            idle = sorted(self.idle.get(file, set[int]()) - seen.keys())  # it is known why
+            left = ((earlier, later, bisect(idle, later) - bisect(idle, earlier)) for earlier, later in pairwise(sorted(seen)))
+            steps = [(later - earlier - 1 - known, seen[later]) for earlier, later, known in left]
             stepped += sum(step for step, why in steps if why == STEPPED)
             long = sum(step for step, why in steps if step >= SILENT and not why)
             silent += long if len(seen) > long else 0
@@ -351,6 +360,9 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
     if sums.absent:
         seen = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000
         yield Spot("absent", place, 100 * sums.absent / (seen + sums.absent), {"seconds": sums.absent})
+    if sums.dark:
+        seen = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000
+        yield Spot("dark", place, DARK + (100 - DARK) * sums.dark / (seen + sums.dark), {"seconds": sums.dark})  # what it cost is lost, too
     if silent:
         share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
         yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})

@@ -85,7 +85,7 @@ def test_every_blind_spot_has_its_words() -> None:
         "encrypted": '[{"name": "ssh", "port": "tcp/22", "bytes": 9, "conversations": 1}]', "vlans": '[{"requests": 1, "answers": 2, "conversations": 1}]',
         "datagrams": '[{"protocol": "enip", "conversations": 4, "requests_only": 2, "answers_only": 1}]',
     }  # fmt: skip
-    stepped = {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0, "absent": 90.0}
+    stepped = {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0, "absent": 90.0, "dark": 60.0}
     late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), stepped]
     found = account(everything, *late).spots() + account({"one_sided": 1}).spots() + account({"refused": 2}).spots()
     broken = {"file": "a.pcap", "left": 40, "packet": 7, "offset": 900, "skipped": 3, "name": "LTALK", "reason": "broken disk"}
@@ -167,6 +167,16 @@ def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
     assert told(*before, *stepped, language="zh")[0].startswith("抓包时钟向前跳变")
     absent = [{**after[0], "absent": 3600.0}, *after[1:]]
     assert told(*before, *absent) == ["for 1 h this sensor did not run, or was killed before it had stored what it heard"]
+
+
+def test_an_interface_that_could_bring_nothing_is_told_before_what_that_cost_and_is_no_silence() -> None:
+    before = [{"@timestamp": BEGUN + number * MINUTE} for number in range(30)]
+    dark = [{"@timestamp": BEGUN + number * MINUTE, "packets": 0, "dark": 60.0} for number in range(30, 40)]
+    after = [{"@timestamp": BEGUN + number * MINUTE, "lost": 400, "gaps": 1} for number in range(40, 60)]
+    found = told(*before, *dark, *after)
+    assert found[0] == "for 10 min nothing could come: the interface was down, had no link, or was gone"
+    assert [spot.key for spot in spots(*before, *dark, *after)] == ["dark", "lost"]
+    assert {spot.key for spot in spots(*before, *after)} == {"lost", "silent"}, "or nothing above is hidden"
 
 
 def test_directions_of_datagrams_are_told_by_protocol() -> None:
