@@ -37,7 +37,9 @@ BLIND_SPOTS: Final = 6
 DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
-BESIDE: Final = ("one_sided", "datagram_requests_only", "silent", "refused")
+BESIDE: Final = (
+    "one_sided", "datagram_requests_only", "silent", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable", "broken_interfaces",
+)  # fmt: skip
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -216,7 +218,7 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     parts += [indented(Text(problem)) for problem in broken]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
-    spots = done.tally.named_spots()
+    spots = [spot for spot in done.tally.named_spots() if not (broken and spot.key.startswith("broken_"))]  # what is wrong with inputs is told in full
     if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
     parts += [*([] if done.knows else unlearned(screen)), *disabled_lines(screen, done.disabled), *forgotten_lines(screen, done.forgotten)]

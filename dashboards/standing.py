@@ -14,15 +14,10 @@ if TYPE_CHECKING:
     from dashboards.queries import Sensor
 
 
-def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], counts: dict[str, int], worst: dict[str, Any] | None) -> dict[str, Any]:
-    """Warning level and why, and one sentence: the worst open alert, or what a quiet period did not see."""
+def headline(page: Page, sums: dict[str, int], counts: dict[str, int], sentence: str) -> dict[str, Any]:
+    """Warning level and why, and one sentence."""
     level = next((name for name, count in counts.items() if count), "none")
-    if worst:
-        since = page.clock.minute(int(worst["first"]))
-        why = page.count(f"why.{level}", counts[level], count=number(counts[level]), since=f"{page.clock.short_day(int(worst['first']))} {since}")
-        sentence = str(worst[f"title.{page.language}"] or worst["title.en"])
-    else:
-        why, sentence = _coverage_words(page, sums), quiet(page, sensors)
+    why = page.count(f"why.{level}", counts[level], count=number(counts[level])) if level != "none" else _coverage_words(page, sums)
     return {"level": level, "tag": page.say(f"warning.{level}"), "why": why, "sentence": sentence}
 
 

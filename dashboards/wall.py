@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, kit, queries, standing
+from dashboards import health, kit, queries, standing, story
 from dashboards.access.visitor import visitor
 from dashboards.page import ended, text_of
 from records.formats import MINUTE, duration, number, share_seen
@@ -37,7 +37,8 @@ def show(page: Page) -> None:
     page = replace(page, whole=whole) if whole else page
     sensors, known = queries.sensors(page.store, page.span)
     sums, counts = queries.coverage(page.store, page.span), queries.open_by_level(page.store, page.span)
-    told = standing.headline(page, sensors, sums, counts, queries.worst_alert(page.store, page.span))
+    known_worst = story.story(page.store, queries.worst(page.store, page.span))
+    told = standing.headline(page, sums, counts, story.short(page, known_worst) if known_worst else standing.quiet(page, sensors))
     kit.draw(
         "wall",
         {

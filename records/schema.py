@@ -330,6 +330,10 @@ COVERAGE: Final = Table("coverage", "@timestamp", (
         "absent", "double", "seconds before the first packet of this window of which nothing, or not all, is stored: the sensor did not run, or was killed",
         "本时间窗首个数据包之前没有存储或存储不全的秒数：探针未运行或被强制终止",
     ),
+    Field(
+        "broken", "json", "in the last window of a capture that is cut off or corrupt: error, file, left (bytes not read; null: unknown), packet, offset, …",
+        "抓包被截断或损坏时记在其最后一个时间窗：错误、文件、未读取字节（不明为空）、数据包序号、偏移等",
+    ),
     Field("jumps", "long", "jumps of time, counted and not followed", "时间跳变"),
     Field("shed", "long", "what found no room and was let go under overload: rows, hosts, conversations", "过载时因容量不足而丢弃的行、主机与会话"),
     Field("shed_bytes", "long", "those of them that this and `dropped` cost: each counts as an understood packet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from records.nesting import iso
@@ -111,6 +112,7 @@ def _roles(known: Mapping[str, Row]) -> list[Row]:
     return [{"role": role, "assets": count} for role, count in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))]
 
 
+@lru_cache(1 << 16)
 def is_outside(address: str | None) -> bool:
     """Whether this is an address of the Internet."""
     try:

@@ -86,14 +86,17 @@ def clock_words(clock: dict[str, Any], language: str) -> str:
 def _values(spot: Spot, language: str) -> dict[str, str]:
     """The values of a spot as people read them."""
     given: dict[str, Any] = dict(spot.values)
-    told = {name: number(value) for name, value in given.items() if name in ("count", "talks", "conversations")}
-    told |= {name: str(given[name]) for name in ("name", "port") if name in given}
+    told = {name: number(value) for name, value in given.items() if name in ("count", "talks", "conversations", "packet", "offset")}
+    told |= {name: str(given[name]) for name in ("name", "port", "file", "reason") if name in given}
     if "protocol" in given:
         told["protocol"] = title_of(given["protocol"])
     if "conversations" in given:
         told["count"] = told["conversations"]
     if "bytes" in given:
         told["size"] = size(given["bytes"], language)
+    if "left" in given:
+        known = given["left"] is not None
+        told["left"] = say(f"coverage.left.{'known' if known else 'unknown'}", language, size=size(given["left"] or 0, language))
     if "share" in given:
         told["share"] = share_missed(given["share"], language)
     if "gaps" in given:

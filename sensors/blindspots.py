@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -23,9 +23,10 @@ COUNTS: Final = (
 )  # fmt: skip
 ROWS: Final = (
     "observer.name", "interface", "file", "@timestamp", *COUNTS, "undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks", "clock_steps",
-    "clock_back", "absent", "refused",
+    "clock_back", "absent", "refused", "broken",
 )  # fmt: skip
 ADDED: Final = frozenset(COUNTS) - {"packets", "talks", "requests_only", "answers_only", "namesakes", "cut_bytes"}  # what no window is looked at for by itself
+JSON: Final = ("undecoded", "encrypted", "vlans", "datagrams", "halves", "clocks")
 OFF: Final = 1.0  # seconds from which on a clock is wrong: what packets tell of it has a delay of its own
 SILENT: Final = 3  # windows without a packet that are no chance, where there are packets in most
 PAIRS: Final = 3  # of VLANs, and servers of which one direction is missing, that are told one by one
@@ -33,6 +34,8 @@ STEPPED, ABSENT = "clock", "absent"  # the clock stepped, the sensor did not run
 SIDES: Final = ("requests_only", "answers_only")
 HOUR: Final = 3600
 REFUSED: Final = 50.0  # the weight of rows that are not in the store, as that of rows that were shed
+BROKEN: Final = 50.0  # the weight of a capture that ends before its end, where nobody knows how much was left; else at least …
+LEAST_BROKEN: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Sums:
 
     counts: Counter[str] = field(default_factory=Counter[str])
     unread: dict[str, Unread] = field(default_factory=dict[str, Unread])
-    ciphers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict[tuple[str, str], Counter[str]])
+    ciphers: defaultdict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict[tuple[str, str], Counter[str]](Counter))
     vlans: Counter[tuple[int | None, int | None]] = field(default_factory=Counter[tuple[int | None, int | None]])  # conversations of the worst window
     talks: int = 0  # of the window with most
     namesakes: int = 0  # … and these of that with most of them
@@ -99,7 +102,7 @@ class Sums:
     halves: dict[tuple[str | None, str], Counter[str]] = field(default_factory=dict[tuple[str | None, str], Counter[str]])  # servers: worst window
 
     def add(self, row: dict[str, Any]) -> None:
-        """One window; its `COUNTS` are added up for many at once."""
+        """One window, of which `JSON` is read; its `COUNTS` are added up for many at once."""
         if row["packets"]:
             self.windows.setdefault(row["file"] or "", {})[row["@timestamp"] // WINDOW] = STEPPED if row["clock_steps"] else ABSENT if row["absent"] else ""
         self.absent += row["absent"] or 0.0
@@ -107,23 +110,23 @@ class Sums:
         for side in SIDES:
             if row[side]:
                 self.sides.setdefault(side, Half(row["@timestamp"])).add(row, side)
-        for told in _held(row["datagrams"]):
+        for told in row["datagrams"]:
             for side in SIDES:
                 if told[side]:
                     key = told["protocol"], side
                     self.datagrams[key] = max(self.datagrams.get(key, (0, 0)), (told[side], told["conversations"]))
-        for half in _held(row["halves"]):
+        for half in row["halves"]:
             for side in SIDES:
                 if half[side]:
                     servers = self.halves.setdefault((half["protocol"], side), Counter())
                     servers[half["server"]] = max(servers[half["server"]], half[side])
         self._add_ports(row)
-        for pair in _held(row["vlans"]):
+        for pair in row["vlans"]:
             ends = pair["requests"], pair["answers"]
             self.vlans[ends] = max(self.vlans[ends], pair["conversations"])  # most go on in the next window
         self.talks = max(self.talks, row["talks"] or 0)
         self.namesakes = max(self.namesakes, row["namesakes"] or 0)
-        for clock in _held(row["clocks"]):
+        for clock in row["clocks"]:
             self._add_clock(clock)
 
     def _add_clock(self, clock: dict[str, Any]) -> None:
@@ -138,7 +141,7 @@ class Sums:
         }
 
     def _add_ports(self, row: dict[str, Any]) -> None:
-        for port, octets in uncut(_held(row["undecoded"]), row["cut_bytes"] or 0):
+        for port, octets in uncut(row["undecoded"], row["cut_bytes"] or 0):
             if octets:
                 unread = self.unread.setdefault(port["name"], Unread())
                 unread.bytes += octets
@@ -146,8 +149,10 @@ class Sums:
                 unread.tshark = unread.tshark or port.get("tshark")
                 if port.get("guess"):
                     unread.guesses[port["guess"]] += octets
-        for cipher in _held(row["encrypted"]):
-            self.ciphers.setdefault((cipher["name"], cipher["port"]), Counter()).update({"bytes": cipher["bytes"], "conversations": cipher["conversations"]})
+        for cipher in row["encrypted"]:
+            held = self.ciphers[cipher["name"], cipher["port"]]
+            held["bytes"] += cipher["bytes"]
+            held["conversations"] += cipher["conversations"]
 
     def servers(self, protocol: str | None, side: str) -> dict[str, Any]:
         """{"servers": those with most conversations of which only this direction was seen, "more": how many there are besides}; `protocol`: None of TCP."""
@@ -170,9 +175,9 @@ class Sums:
         return silent, stepped
 
 
-def _held(text: str | None) -> list[dict[str, Any]]:
-    """The objects of a JSON field; none in rows from before it existed."""
-    return json.loads(text) if text and text != "[]" else []
+def _held(texts: list[str | None]) -> list[list[dict[str, Any]]]:
+    """The objects of a JSON field of many rows, read at once; none in rows from before it existed."""
+    return json.loads(f"[{','.join(text or '[]' for text in texts)}]")
 
 
 def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], int]]:
@@ -182,6 +187,8 @@ def uncut(ports: list[dict[str, Any]], cut: int) -> list[tuple[dict[str, Any], i
     and of several by their share.
     """
     left = [port["bytes"] - port.get("encrypted", 0) for port in ports]
+    if not cut:
+        return list(zip(ports, left, strict=True))
     for recognised in (True, False):
         mine = [number for number, port in enumerate(ports) if (not port.get("packets")) is recognised]
         whole = sum(left[number] for number in mine)
@@ -201,6 +208,7 @@ class Account:
     def __init__(self) -> None:
         self.by_place: dict[tuple[str, str], Sums] = {}
         self.refused: Counter[str] = Counter()  # by observer: rows that no store could hold
+        self.broken: dict[tuple[str, str], dict[str, Any]] = {}  # by observer and how: captures that are cut off or corrupt
 
     def add(self, rows: pa.Table) -> None:
         """Rows with the schema's columns."""
@@ -209,11 +217,14 @@ class Account:
         columns = {name: rows.column(name) for name in ROWS if name not in ADDED}
         columns["@timestamp"] = columns["@timestamp"].cast("int64")
         lists: dict[str, list[Any]] = {name: column.to_pylist() for name, column in columns.items()}
+        lists |= {name: _held(lists[name]) for name in JSON}
         for values in zip(*lists.values(), strict=True):
             row = dict(zip(lists, values, strict=True))
             if row["refused"]:  # no window: the store tells of its rows, whatever interface they came from
                 self.refused[row["observer.name"] or ""] += row["refused"]
                 continue
+            if row["broken"]:
+                self.broken[row["observer.name"] or "", row["broken"]] = json.loads(row["broken"])
             self.by_place.setdefault((row["observer.name"] or "", row["interface"] or ""), Sums()).add(row)
         self._count(rows)
 
@@ -248,6 +259,15 @@ class Account:
             told = [each | {"reason": "unanswered"} if each["reason"] == "lost" else each for each in told]
         return told
 
+    def quiet(self, least: int) -> list[str]:
+        """The places with payload, but fewer octets of it than so many in a window with packets, on average."""
+        told: list[str] = []
+        for key, sums in sorted(self.by_place.items()):
+            payload = sum(sums.counts[name] for name in ("decoded_bytes", "undecoded_bytes", "lost"))
+            if 0 < payload < least * sum(map(len, sums.windows.values())):
+                told.append(self._place(*key))
+        return told
+
     def clocks(self) -> list[tuple[str, dict[str, Any]]]:
         """(place, comparison) of every clock that was heard of."""
         return [(self._place(*key), clock) for key, sums in sorted(self.by_place.items()) for _, clock in sorted(sums.clocks.items())]
@@ -256,7 +276,16 @@ class Account:
         """Every blind spot, worst first."""
         found = [spot for key, sums in self.by_place.items() for spot in _spots(sums, self._place(*key))]
         found += [Spot("refused", self._place(name, ""), REFUSED, {"count": count}) for name, count in self.refused.items()]
+        found += [self._ended(name, told) for (name, _), told in self.broken.items()]
         return sorted(found, key=lambda spot: (-spot.weight, spot.key, spot.place, str(spot.values)))
+
+    def _ended(self, observer: str, told: dict[str, Any]) -> Spot:
+        """A capture of this observer that is cut off or corrupt."""
+        left, seen = told["left"], sum(sums.counts["bytes"] for (name, _), sums in self.by_place.items() if name == observer)
+        weight = BROKEN if left is None else LEAST_BROKEN + (100 - LEAST_BROKEN) * left / max(left + seen, 1)
+        values = {name: told[name] for name in ("file", "left", "packet", "offset", "name", "reason") if told[name] is not None or name == "left"}
+        values |= {"count": told["skipped"]} if told["error"] == "interfaces" else {}
+        return Spot(f"broken_{told['error']}", self._place(observer, ""), weight, values)
 
     def _place(self, observer: str, interface: str) -> str:
         several = len({name for name, _ in self.by_place} | set(self.refused)) > 1

@@ -38,11 +38,15 @@ def alert(store: Path, where: str) -> dict[str, Any]:
 
 
 def drawn(page: Any, name: str) -> dict[str, Any]:
-    """What the component of this name was sent."""
+    """What the one component of this name was sent."""
+    (found,) = drawings(page, name)
+    return found
+
+
+def drawings(page: Any, name: str) -> list[dict[str, Any]]:
+    """What each component of this name was sent."""
     assert not page.exception
-    found = [json.loads(element.proto.json) for element in leaves(page.main) if getattr(element.proto, "component_name", "").endswith(f"balefire_{name}")]
-    assert len(found) == 1, name
-    return found[0]
+    return [json.loads(element.proto.json) for element in leaves(page.main) if getattr(element.proto, "component_name", "").endswith(f"balefire_{name}")]
 
 
 def flat(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from balefire.breaking import MARKED
 from dashboards.covered import look
+from detectors.methods.coverage import LEAST_PAYLOAD
+from records.formats import size
 from records.measures import difference
 from records.model import Batch
 from records.query import Span
@@ -19,10 +23,10 @@ from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
 from sensors.blindspots import Account, uncut
 from tests.cli import CAPTURES, balefire, lines, one
-from tests.frames import BEGUN, coverage
+from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
 from tests.test_ledger import HOUR, TLS_DATA, followed, payload, polls, spoken
-from tests.wire import MS, SECOND, START, mbap, registers, save
+from tests.wire import MS, SECOND, START, mbap, pcap, registers, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +88,8 @@ def test_every_blind_spot_has_its_words() -> None:
     stepped = {"@timestamp": BEGUN + 40 * MINUTE, "clock_steps": 1, "clock_back": 60.0, "absent": 90.0}
     late = [*({"@timestamp": BEGUN + number * MINUTE} for number in range(9, 20)), stepped]
     found = account(everything, *late).spots() + account({"one_sided": 1}).spots() + account({"refused": 2}).spots()
+    broken = {"file": "a.pcap", "left": 40, "packet": 7, "offset": 900, "skipped": 3, "name": "LTALK", "reason": "broken disk"}
+    found += account(*({"broken": json.dumps(broken | {"error": error})} for error in MARKED.values())).spots()
     known = {key.split(".")[2] for key in catalogue() if key.startswith("coverage.spot.")}
     assert {spot.key for spot in found} == known
     for spot in found:
@@ -111,6 +117,32 @@ def test_rows_that_the_store_refused_are_told_with_where_they_are(tmp_path: Path
         said = "".join(balefire("coverage", "--store", str(tmp_path / "store"), "--language", language).stdout.split("\n"))
         for word in words:
             assert word.replace(" ", "") in "".join(said.split())
+
+
+def test_a_capture_that_is_cut_off_or_corrupt_is_known_to_the_store(tmp_path: Path) -> None:
+    """Which file, why, and how much of it was left; in the replay once, with the error."""
+    packets = polls()
+    whole = pcap(packets)
+    place = len(whole) - 16 - len(packets[-1].data)  # of the last record
+    garbled = whole[:place] + b"\xff" * 400
+    made = {"cut.pcap": whole[:-7], "garbled.pcap": garbled, "packed.pcap.gz": gzip.compress(whole[:-7]), "sound.pcap": whole}
+    for name, content in made.items():
+        (tmp_path / name).write_bytes(content)
+    replayed = balefire("replay", *(tmp_path / name for name in made), "--store", tmp_path / "store")
+    assert replayed.exit_code == 3
+    assert "from there on were not read" not in replayed.stdout
+    left = size(len(packets[-1].data) + 16 - 7, "en")
+    for language, words in (
+        ("en", (f"cut.pcap ends inside the record of packet {len(packets)}; {left} from there on were not read",
+                f"garbled.pcap makes no sense from byte {place:,} on, where packet {len(packets)} would be; 400 B from there on were not read",
+                "packed.pcap.gz ends inside the record of packet", "what is behind it was not read", "What never came takes no points")),
+        ("zh", (f"garbled.pcap 自第 {place:,} 字节（应为第 {len(packets)} 个数据包）起无法解读；此后 400 B 未读取",)),
+    ):  # fmt: skip
+        said = "".join(balefire("coverage", "--store", tmp_path / "store", "--language", language).stdout.split())
+        assert [word for word in words if word.replace(" ", "") not in said] == []
+        assert "sound.pcap" not in said
+    told = [row["broken"]["error"] for row in lines("coverage", "--store", tmp_path / "store") if row["broken"]]
+    assert sorted(told) == ["corrupt", "cut", "cut"]
 
 
 def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
@@ -192,6 +224,19 @@ def test_that_falls_are_looked_for_within_a_replay_is_said(tmp_path: Path) -> No
         one("replay", save(polls(start=START + number * HOUR), tmp_path / name), "--store", store)
         told = ["".join(balefire("coverage", "--store", store, "--language", language).stdout.split()) for language in LANGUAGES]  # however it is broken
         assert ["withinonereplayonly" in told[0], "同一次回放内" in told[1]] == [number == 1] * 2
+
+
+def test_where_so_little_is_said_that_no_fall_is_told_is_said(tmp_path: Path) -> None:
+    """Of each interface for itself; one without any payload has no grade that could fall."""
+    little = {"interface": "e2", **understood(99.0, LEAST_PAYLOAD - 1)}
+    nothing = {"interface": "e3", **understood(0.0, 0), "grade": None}
+    store = open_store(str(tmp_path / "store"), write=True)
+    store.write(Commit(Batch(coverage=coverage({}, little, nothing, {"interface": "e4", **understood(99.0, LEAST_PAYLOAD)}))))
+    store.close()
+    for language, words in (("en", ("e2: Fewer than 256 octets of payload a minute", "e4: Fewer")), ("zh", ("e2：平均每分钟载荷不足 256 字节", "e4：平均"))):
+        said = "".join(balefire("coverage", "--store", str(tmp_path / "store"), "--language", language).stdout.split())
+        assert [word.replace(" ", "") in said for word in words] == [True, False]
+        assert said.count(words[1][3:].replace(" ", "")) == 1
 
 
 def test_a_damaged_mirror_is_told_exactly(tmp_path: Path) -> None:

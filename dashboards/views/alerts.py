@@ -63,7 +63,7 @@ def show(page: Page) -> None:
 def arrived(page: Page, where: Condition) -> None:
     """What came since the list was made. The list stays as it is until one asks: one may be choosing from it."""
     newest = page.store.newest() or 0
-    fresh = page.store.count("alert", Span(page.whole.until, newest + 1).query(where)) if newest >= page.whole.until else 0
+    fresh = page.store.count("alert", Span(page.whole.until, newest + 1).query(where)) if newest >= page.whole.until and not page.held else 0
     if fresh and st.button(page.count("list.arrived", fresh, count=number(fresh)), key="arrived", icon=":material/refresh:", type="tertiary"):
         st.rerun()
 
@@ -138,7 +138,7 @@ def last_visit(page: Page) -> int:
 
     who = blake2b(f"{os.environ.get('BALEFIRE_STORE', '')}\n{deciding.name()}".encode(), digest_size=8).hexdigest()
     known = st.session_state.get("visited", "")
-    newest = str(page.whole.until - 1)
+    newest = "" if page.held else str(page.whole.until - 1)  # who looks back has not seen what came later
     kit.tell("visit", {"who": who, "newest": newest, "since": known, "seen": st.session_state.pop("seen", "")}, "visit", "since", told)
     return int(known) if known.isdecimal() and len(known) <= len(str(FOREVER)) and int(known) < FOREVER else 0
 

@@ -29,7 +29,7 @@ def show(page: Page) -> None:
     if not page.store.count("asset", queries.Query()):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
-    known = inventory.risks(page.store)
+    known = inventory.risks(queries.worst(page.store))
     sort, where = narrowed(page, known)
     if where is None:
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import inventory, kit, topology
+from dashboards import inventory, kit, queries, topology
 from dashboards.page import Page, begin, choice, forget, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
@@ -99,7 +99,7 @@ def summary(page: Page, made: Network, shown: int, moment: int) -> str:
 
 def drawn(page: Page, made: Network, shown: list[Link], tint: str) -> dict[str, Any]:
     """What the component draws: lanes with their nodes in order, hairlines, and what has colour."""
-    known = inventory.risks(page.store)
+    known = inventory.risks(queries.worst(page.store))
     by_level: dict[int | None, list[dict[str, Any]]] = {}
     for node in made.nodes:
         by_level.setdefault(node.level, []).append(node_data(page, node, known))

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, kit, queries, standing, wall
+from dashboards import health, inventory, kit, queries, standing, story, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
-from records.model import severity_word
 from records.wording import role_words, say
 from sensors.blindness import spot_words
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dashboards.queries import Sensor
+    from dashboards.story import Story
+    from dashboards.weekly import Week
 
 PAGE: Final = ("situation", 1)
 PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
@@ -37,12 +38,13 @@ def show(page: Page) -> None:
     sensors, known = queries.sensors(page.store, page.span)
     sums = queries.coverage(page.store, page.span)
     acts, spoken = queries.activity_by(page.store, page.span)
-    headline(page, sensors, sums, acts)
+    worst = queries.worst(page.store, page.span)
+    headline(page, sensors, sums, acts, story.story(page.store, worst))
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         timeline(page, sensors, known)
     with right:
-        risk(page)
+        risk(page, worst)
     left, right = st.columns([1, 1], gap="large")
     with left:
         activity(page, acts, spoken)
@@ -52,17 +54,17 @@ def show(page: Page) -> None:
     look_again(page, time.monotonic())
 
 
-def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> None:
+def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    worst = queries.worst_alert(page.store, page.span)
-    told = standing.headline(page, sensors, sums, counts, worst)
-    kit.draw("headline", {**told, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
-    short = re.sub(r"\W", "", str(worst["id"]))[:8] if worst else ""  # a label is Markdown, and what is stored is hostile
-    if worst and st.button(page.say("open_alert", id=short), type="primary"):
-        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(worst["id"])})
+    sentence = story.sentence(page, told, *standing.blindest(page, sensors)) if told else standing.quiet(page, sensors)
+    head = standing.headline(page, sums, counts, sentence)
+    kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
+    short = re.sub(r"\W", "", str(told.worst["id"]))[:8] if told else ""  # a label is Markdown, and what is stored is hostile
+    if told and st.button(page.say("open_alert", id=short), type="primary"):
+        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(told.worst["id"])})
     outside = page.store.count("alert", queries.Query(where=queries.OPEN)) - sum(counts.values())
-    if outside and not worst and st.button(page.count("outside", outside, count=number(outside))):
+    if outside and not told and st.button(page.count("outside", outside, count=number(outside))):
         st.query_params["range"] = "all"
         st.rerun()
 
@@ -90,32 +92,29 @@ def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
     kit.draw("timeline", standing.timeline(page, sensors, known), "timeline")
 
 
-def risk(page: Page) -> None:
+def risk(page: Page, worst: list[dict[str, Any]]) -> None:
     """Assets with open alerts, worst first."""
-    found: list[dict[str, Any]] = []
-    for row in queries.rows(queries.assets_at_risk(page.store, page.span)):
-        score, alerts = int(row["severity"]), int(row["alerts"])
-        words = page.count("risk.alerts", alerts, count=number(alerts))
-        href = page.address("asset", asset=str(row["asset"])) if row["stored"] else ""
-        found.append(
-            {
-                "href": href,
-                "name": row["name"],
-                "role": role_words(row["role"], page.language),
-                "score": score,
-                "severity": severity_word(score),
-                "alerts": words,
-            }
-        )
+    found = [
+        {
+            "href": page.address("asset", asset=str(row["id"])) if "name" in row else "",
+            "name": row.get("name") or row["id"],
+            "role": role_words(row.get("role") or "", page.language),
+            "score": risk.severity,
+            "severity": risk.level,
+            "alerts": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)),
+        }
+        for row, risk in inventory.at_risk(page.store, worst)
+    ]
     kit.follow("risk", {"title": page.say("risk.title"), "note": page.say("risk.note"), "rows": found, "empty": page.say("risk.empty")}, "risk")
 
 
 def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
-    """Operations by access and by protocol, against the same span a week earlier where the store knows it."""
-    earlier = queries.week_earlier(page.store, page.span)
-    was, was_spoken = queries.activity_by(page.store, earlier) if earlier else (None, None)
-    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if earlier else "", "keyScale": page.say("access.scale")}
-    keys |= {"empty": page.say("access.empty"), "note": page.say("access.note" if earlier else "access.note_alone")}
+    """Operations by access and by protocol, against the same span a week earlier where both were seen well enough."""
+    week = weekly.week(page.store, page.span)
+    compared = week is not None and not week.doubt
+    was, was_spoken = queries.activity_by(page.store, week.was) if week and compared else (None, None)
+    keys = {"keyNow": page.say("access.now"), "keyWas": page.say("access.was") if compared else "", "keyScale": page.say("access.scale")}
+    keys |= {"empty": page.say("access.empty"), "note": _against(page, week)}
     names = [name for name in ACCESSES if acts.get(name) or (was and was.get(name))]
     rows = [_row(page, name, acts, was) | {"access": name, "name": page.say(f"access.{name}")} for name in names]
     kit.draw("access", {**keys, "title": page.say("access.title"), "rows": rows}, "access")
@@ -124,6 +123,17 @@ def activity(page: Page, acts: dict[str, int], spoken: dict[str, int]) -> None:
         note = page.say("activity.cut", shown=PROTOCOLS, total=number(len(names))) if len(names) > PROTOCOLS else ""
         rows = [_row(page, name, spoken, was_spoken) | {"access": "", "name": name} for name in names[:PROTOCOLS]]
         kit.draw("access", {**keys, "title": page.say("access.by_protocol"), "note": note, "rows": rows}, "protocol")
+
+
+def _against(page: Page, week: Week | None) -> str:
+    """What the operations are compared with, or why with nothing."""
+    if week is None:
+        return page.say("access.note_long")
+    if not week.doubt:
+        return page.say("access.note")
+    times = week.watched if week.doubt == "uneven" else week.seen
+    now, was, whole = (duration(time, page.language) for time in (*times, week.length))
+    return page.say(f"access.note_{week.doubt}", now=now, was=was, whole=whole)
 
 
 def _row(page: Page, name: str, acts: dict[str, int], before: dict[str, int] | None) -> dict[str, Any]:

@@ -187,14 +187,14 @@ class Shares:
         number, now = self._shares.index(share) + 1, time.monotonic()
         if now - share.since > WELL_S:
             share.wait = 0.0
-        ended: dict[str, object] = {"status": os.waitstatus_to_exitcode(status)}
+        ended = os.waitstatus_to_exitcode(status)
         if share.wait == 0.0:
             share.wait = FIRST_S
             with suppress(OSError):
                 self._start(share)
-                self._said.append({"fell": number} | ended)
+                self._said.append({"fell": number, "status": ended})
                 return
-        self._said.append({"failed": number} | ended | {"lost": share.rings.lose(), "seconds": round(share.wait)})
+        self._said.append({"failed": number, "status": ended, "lost": share.rings.lose(), "seconds": round(share.wait)})
         share.due, share.wait = now + share.wait, min(2 * share.wait, LONGEST_S)
 
     def _load(self) -> None:
