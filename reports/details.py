@@ -266,7 +266,9 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
             Cell(words.data_class(each)),
             words.of(each["assets"], found["assets"]),
             words.of(each["operations"], found["looked_at"]),
-            words.of(each["leaving"], each["zoned"]),
+            *(
+                [words.of(each["leaving"], each["zoned"])] if found["zoned"] else []
+            ),  # else nothing is known of any
         ]
         for each in found["by_class"]
     ]
@@ -282,8 +284,8 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
     ]
     shown = words.shown(len(flows), found["flow_count"])
     tables = [
-        _table(words, "data_classes", ("class", "assets", "operations", "leaving"), classes),
-        _table(words, "data_flows", ("class", "from", "to", "pairs", "operations"), flows, shown),
+        _table(words, "data_classes", ("class", "assets", "operations", *(["leaving"] if found["zoned"] else [])), classes),
+        *([_table(words, "data_flows", ("class", "from", "to", "pairs", "operations"), flows, shown)] if found["zoned"] else []),
         _table(words, "data_rules", ("rule", "kind", "class", "operations"), listed),
     ]
     return Section("data", words.say("data.title"), words.say("data.note"), tables, texts=texts)

@@ -12,6 +12,7 @@ from copy import deepcopy
 from datetime import UTC, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -186,6 +187,39 @@ def test_a_number_in_a_workbook_says_what_it_is_out_of(told: Row, language: str)
     shown = [(int(float(each[0].text or "")), formats[int(each.get("s", "0"))]) for each in sheet.iter(f"{space}c") if each.get("t") is None]
     written = [f"{value:,}{(code or '').removeprefix('#,##0').strip(chr(34))}" for value, code in shown]
     assert written == [cell.text for table in printed(told, language).sections[0].tables for row in table.rows for cell in row if cell.kind == "number"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_no_zone_is_known_nothing_is_said_about_what_left_one(told: Row, language: str) -> None:
+    """Neither that none did nor `0 of 0`."""
+    blind = deepcopy(told)
+    blind["data"] |= {"zoned": 0, "leaving": 0, "leaving_pairs": 0, "flows": [], "flow_count": 0}
+    blind["data"]["by_class"] = [each | {"zoned": 0, "leaving": 0} for each in blind["data"]["by_class"]]
+    known, not_known = (next(section for section in printed(each, language).sections if section.name == "data") for each in (told, blind))
+    told_of = [table.title for table in known.tables]
+    assert [table.title for table in not_known.tables] == [told_of[0], told_of[2]]
+    cells = [cell.text for table in not_known.tables for row in table.rows for cell in row]
+    assert cells
+    assert say("report.of", language, count="0", whole="0") not in cells
+    assert not_known.texts != known.texts
+
+
+def test_levels_are_told_apart_in_grey() -> None:
+    """By lightness (L* of CIELAB), and the one that is as light as another by its hatching; grey paper shows no more."""
+    lightness = {level: light(charts.FILLS[level]) for level in LEVELS}
+    solid = sorted(lightness[level] for level in ("critical", "high", "medium"))
+    assert all(after - before > 15 for before, after in pairwise(solid)), lightness
+    drawn = {level: charts.over_time([dict.fromkeys(LEVELS, 0) | {level: 3}], [100.0], [""], dict.fromkeys(LEVELS, ""), "") for level in LEVELS}
+    hatches = {level: page.count('stroke-width="0.7" fill="none"') for level, page in drawn.items()}
+    assert hatches["low"] == hatches["high"] + 1, "beside that of the legend, which shows low as it is drawn"
+    assert hatches["high"] == hatches["critical"] == hatches["medium"] == 1
+
+
+def light(colour: str) -> float:
+    """How light a colour of sRGB is, 0-100."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 116 * (0.2126 * red + 0.7152 * green + 0.0722 * blue) ** (1 / 3) - 16
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
