@@ -329,15 +329,20 @@ def _spots(sums: Sums, place: str) -> Iterator[Spot]:
     for name, unread in sums.unread.items():
         share = 100 * unread.bytes / max(payload, 1)
         cyclic = unread.guess == "cyclic"
-        values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "guess": unread.guess, "period": unread.period if cyclic else None}
+        values: dict[str, Any] = {"port": name, "bytes": unread.bytes, "of_bytes": payload, "guess": unread.guess, "period": unread.period if cyclic else None}
         values |= {"tshark": unread.tshark} if unread.tshark else {}
         values |= {"about": True} if unread.about else {}
         yield Spot("cyclic" if values["period"] else "unread", place, share + (10 if cyclic else 0), values)
     for (name, port), told in sums.ciphers.items():
-        values = {"cipher": name, "port": port, "bytes": told["bytes"], "conversations": told["conversations"]}
+        values = {"cipher": name, "port": port, "bytes": told["bytes"], "of_bytes": payload, "conversations": told["conversations"]}
         yield Spot("encrypted", place, 10 * told["bytes"] / max(payload, 1), values)  # by right: nothing is to be repaired
     for (requests, answers), count in sums.vlans.most_common(PAIRS):
-        yield Spot("vlans", place, 15 * min(1, count / max(sums.talks, count)), {"requests": requests, "answers": answers, "count": count})
+        yield Spot(
+            "vlans",
+            place,
+            15 * min(1, count / max(sums.talks, count)),
+            {"requests": requests, "answers": answers, "count": count, "of_talks": max(sums.talks, count)},
+        )
 
 
 def _sides(sums: Sums, place: str) -> Iterator[Spot]:
@@ -347,11 +352,11 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         values = {"count": half.worst[0], "talks": half.worst[1], "windows": half.windows, **when, **sums.servers(None, key)}
         yield Spot(key, place, 100 * half.worst[0] / half.worst[1], values)
     if sums.counts["one_sided"] and not sums.sides:
-        yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"]})
+        yield Spot("one_sided", place, 5, {"count": sums.counts["one_sided"], "of_packets": sums.counts["packets"]})
     for (protocol, side), (count, talks) in sums.datagrams.items():
         yield Spot(f"datagram_{side}", place, 50 * count / talks, {"protocol": protocol, "count": count, "talks": talks, **sums.servers(protocol, side)})
     if sums.namesakes:
-        yield Spot("namesakes", place, 10, {"count": sums.namesakes})
+        yield Spot("namesakes", place, 10, {"count": sums.namesakes, "of_packets": sums.counts["packets"]})
     silent, stepped = sums.silence()
     if stepped:
         yield Spot("clock_stepped", place, 40, {"seconds": stepped * WINDOW // 1_000_000_000})
@@ -359,13 +364,15 @@ def _sides(sums: Sums, place: str) -> Iterator[Spot]:
         yield Spot("clock_back", place, 60, {"seconds": sums.back})
     if sums.absent:
         seen = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000
-        yield Spot("absent", place, 100 * sums.absent / (seen + sums.absent), {"seconds": sums.absent})
+        yield Spot("absent", place, 100 * sums.absent / (seen + sums.absent), {"seconds": sums.absent, "of_seconds": seen + sums.absent})
     if sums.dark:
-        seen = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000
-        yield Spot("dark", place, DARK + (100 - DARK) * sums.dark / (seen + sums.dark), {"seconds": sums.dark})  # what it cost is lost, too
+        whole = sum(map(len, sums.windows.values())) * WINDOW / 1_000_000_000 + sums.dark
+        share = DARK + (100 - DARK) * sums.dark / whole  # what it cost is lost, too
+        yield Spot("dark", place, share, {"seconds": sums.dark, "of_seconds": whole})
     if silent:
-        share = 100 * silent / (silent + sum(map(len, sums.windows.values())))
-        yield Spot("silent", place, share, {"seconds": silent * WINDOW // 1_000_000_000})
+        whole = silent + sum(map(len, sums.windows.values()))
+        seconds, of = (windows * WINDOW // 1_000_000_000 for windows in (silent, whole))
+        yield Spot("silent", place, 100 * silent / whole, {"seconds": seconds, "of_seconds": of})
 
 
 def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
@@ -383,4 +390,4 @@ def _losses(sums: Sums, place: str, payload: int) -> Iterator[Spot]:
             yield Spot(key, place, weight * share / 100, {"count": counts[key], "share": share})
     for key, weight in (("shed", 50), ("unfinished", 8), ("bad_fragments", 8), ("jumps", 8)):
         if counts[key]:
-            yield Spot(key, place, weight, {"count": counts[key]})
+            yield Spot(key, place, weight, {"count": counts[key], "of_packets": packets})
