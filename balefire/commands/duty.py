@@ -220,13 +220,17 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], by: str | None,
     pairs = [each.partition("=") for each in values]
     if wrong := [each[0] for each in pairs if not each[1]]:
         raise UsageError("duty.pair", text=wrong[0])
+    texts = {key: text for key, _sign, text in pairs}
     with closing(opened(screen)) as store:
         due = _one(store, identity)
-        filled(store, due, {key: text for key, _sign, text in pairs}, who(screen.settings, by))
-        if as_json:
-            screen.emit({"id": due.row["id"], "filled": [each[0] for each in pairs]})
-        else:
-            screen.print(screen.say("duty.filled", count=len(pairs), id=due.row["id"][:12]))
+        filled(store, due, texts, who(screen.settings, by))
+    told = {"filled": [key for key, text in texts.items() if text.strip()], "emptied": [key for key, text in texts.items() if not text.strip()]}
+    if as_json:
+        screen.emit({"id": due.row["id"], **told})
+        return
+    for how, fields in told.items():
+        if fields:
+            screen.print(screen.say(f"duty.{how}", id=due.row["id"][:12], fields=", ".join(fields)))
 
 
 @_command("waive", _id, click.option("--note", required=True, metavar="TEXT", help=say("cli.option.note", HELP)), _by)
