@@ -174,5 +174,5 @@ def _latest(rows: pa.Table, *names: str) -> list[int]:
     import pyarrow.compute
 
     compute: Any = pyarrow.compute
-    found = [compute.max(column.cast(pa.int64())).as_py() for name in names if name in rows.column_names for column in [cast("Any", rows.column(name))]]
-    return [moment for moment in found if moment is not None]
+    columns = [cast("Any", rows.column(name)) for name in names if name in rows.column_names]
+    return [moment for column in columns if (moment := compute.max(column.cast("int64")).as_py()) is not None]
