@@ -74,7 +74,8 @@ class Absence:
     def _whole(self) -> int:
         """Up to when all windows are there."""
         query = Query(sort="-@timestamp", limit=1, where=Match("observer.name", self._observer or "", cased=True))
-        return max((int(row["event.end"].value) for row in self._store.read("coverage", query).to_pylist()), default=0)
+        ends: Any = self._store.read("coverage", query).column("event.end").cast(pa.int64())
+        return compute.max(ends).as_py() or 0
 
 
 def _read(kept: bytes | None) -> dict[str, Any] | None:

@@ -37,7 +37,10 @@ BLIND_SPOTS: Final = 6
 DISABLED: Final = 12
 UNREPAIRED: Final = ("unread", "encrypted")  # blind spots whose advice would only fill the screen
 # blind spots that take nothing from the grade: nothing came, or nothing was kept
-BESIDE: Final = ("one_sided", "datagram_requests_only", "silent", "refused")
+BESIDE: Final = (
+    "one_sided", "datagram_requests_only", "silent", "absent", "dark", "refused", "broken_cut", "broken_corrupt", "broken_gzip", "broken_unreadable",
+    "broken_interfaces",
+)  # fmt: skip
 BAR: Final = 32
 _CLOSING: Final = "，。；：！？、）》」』”’"
 # What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
@@ -206,17 +209,20 @@ def _unseen(screen: Screen, done: Replay, summary: dict[str, Any]) -> list[Rende
     """The grade, and everything that was missed, by name; nothing is left out because it is zero except the zeros themselves."""
     from rich.text import Text
 
+    from sensors.blindspots import ONE_WAY
+
     coverage = summary["coverage"]
     grade = coverage["grade"]
     note = screen.say("cli.summary.grade", grade=cut(grade, screen.language)) if grade is not None else screen.say("cli.summary.no_grade")
     parts = [section(screen.say("cli.summary.unseen"), note)]
     counts = coverage | {"undecoded_bytes": coverage["undecoded_bytes"] - coverage["cut_bytes"]}  # packets that were cut are told as that
-    missed = [screen.count(f"cli.missed.{name}", counts[name]) for name in MISSED if counts[name]]
     broken = [str(each["error"]) for each in summary["inputs"] if each["error"]]
     parts += [indented(Text(problem)) for problem in broken]
+    spots = [spot for spot in done.tally.named_spots() if not (broken and spot.key.startswith("broken_"))]  # what is wrong with inputs is told in full
+    told = {spot.key for spot in spots[:BLIND_SPOTS]}
+    missed = [screen.count(f"cli.missed.{name}", counts[name]) for name in MISSED if counts[name] and not (name == "one_sided" and told & ONE_WAY)]
     if missed:
         parts.append(indented(Text(" · ".join(missed))))
-    spots = done.tally.named_spots()
     if grade is not None and not (missed or broken or spots):
         parts.append(indented(Text(screen.say("cli.summary.all_seen"))))
     parts += [*([] if done.knows else unlearned(screen)), *disabled_lines(screen, done.disabled), *forgotten_lines(screen, done.forgotten)]

@@ -38,11 +38,15 @@ def alert(store: Path, where: str) -> dict[str, Any]:
 
 
 def drawn(page: Any, name: str) -> dict[str, Any]:
-    """What the component of this name was sent."""
+    """What the one component of this name was sent."""
+    (found,) = drawings(page, name)
+    return found
+
+
+def drawings(page: Any, name: str) -> list[dict[str, Any]]:
+    """What each component of this name was sent."""
     assert not page.exception
-    found = [json.loads(element.proto.json) for element in leaves(page.main) if getattr(element.proto, "component_name", "").endswith(f"balefire_{name}")]
-    assert len(found) == 1, name
-    return found[0]
+    return [json.loads(element.proto.json) for element in leaves(page.main) if getattr(element.proto, "component_name", "").endswith(f"balefire_{name}")]
 
 
 def flat(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,7 +112,8 @@ def test_evidence_that_was_removed_is_said_to_be(demo: Path, monkeypatch: pytest
 def test_where_no_packet_was_kept_those_that_are_meant_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     waterworks.fill(tmp_path / "store")
     told = sent(opened("alert", tmp_path / "store", monkeypatch, lang=language, id=f"a{STORY}"))
-    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language)):
+    why = say("evidence.why.off", language, file="night.pcap")  # as balefire explain and balefire evidence say it
+    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language), why):
         assert text in told
 
 

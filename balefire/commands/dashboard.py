@@ -48,7 +48,8 @@ def serve(screen: Screen, port: int, as_json: bool = False, listen: str = "") ->
     ready = f"1 {to_json({'address': address, 'store': screen.store})}" if as_json else f"2 {screen.say('cli.dashboard', address=address)}"
     told = environment(screen.store, screen.language, who(settings, None), _names(settings, where), ready)
     oidc = Provider(**settings.oidc.model_dump()).environment()
-    told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or ""), ZONE: settings.reports.zone, DIRECTORY: settings.reports.directory}
+    told |= {MEBIBYTES: str(settings.dissection.mebibytes), USERS: str(users or "")}
+    told |= {ZONE: settings.reports.stated_zone(), DIRECTORY: settings.reports.directory}
     told[RULES] = str(settings.rules.expanduser().absolute()) if settings.rules else ""
     told |= {LEDGER: str(settings.ledger.ledger_place()), DELIVERIES: str(settings.delivery.post_place())}
     become(port, told | oidc, str(where))

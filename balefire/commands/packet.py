@@ -187,15 +187,7 @@ def _operations(several: Sequence[Shown]) -> list[Node]:
     from dashboards.evidence import operations
 
     found, plant = operations(several[0].around, several[0].taken.file), several[0].plant
-    return [row | {"tags": _tags(row, plant)} for row in found] if plant else found
-
-
-def _tags(row: Node, plant: Plant) -> list[str]:
-    """The names that the plant's list has for what an operation is about, whichever end the device is."""
-    about: dict[str, Any] = row["object"] or {}
-    place = (row["unit"], *(about.get(name) for name in ("space", "name", "first", "last")))
-    each = (plant.tags_of(side["ip"], *place) for side in (row["destination"], row["source"]) if side and side["ip"])
-    return [tag.name for tag in next(filter(None, each), ())]
+    return [row | {"tags": plant.called(row)} for row in found] if plant else found
 
 
 def _object(shown: Shown, found: Dissected, fields: list[Node] | None, operations: list[Node] | None) -> Node:

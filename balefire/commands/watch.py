@@ -33,22 +33,7 @@ if TYPE_CHECKING:
     from sensors.sources.pcap import Capture
 
 END_S: Final = 10.0  # that a listener may take until it has ended
-NEWS: Final = (
-    "gone",
-    "back",
-    "came",
-    "left",
-    "away",
-    "crowded",
-    "half",
-    "doubled",
-    "grew",
-    "fell",
-    "failed",
-    "returned",
-    "unrecorded",
-    "recorded",
-)  # by its name in the catalogue
+NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
 USAGE: Final = {"capture.missing", "live.filter", "live.libpcap", "live.missing", "live.mixed", "live.place", "live.scapy", "live.unfiltered", "live.unshared"}
 
 
@@ -185,7 +170,7 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
     if stamped:
         screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
-    teller = threading.Thread(target=_relay, args=(screen, said), name="listener", daemon=True)
+    teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
     (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
     return capture, teller
@@ -211,7 +196,7 @@ def _begun(said: Iterable[bytes]) -> tuple[list[str], list[str]]:
     raise InputError("live.ended", status="-")
 
 
-def _relay(screen: Screen, said: Iterable[bytes]) -> None:
+def relay(screen: Screen, said: Iterable[bytes]) -> None:
     """Tell people what the listener says while it runs; what is bad counts once for all that are bad alike."""
     for line in said:
         told = _told(line)
@@ -219,9 +204,9 @@ def _relay(screen: Screen, said: Iterable[bytes]) -> None:
             screen.fail(InputError(told["error"], **told["values"]))
         elif told.get("ended", {}).get("bad"):
             screen.note(screen.count("cli.watch.bad", told["ended"]["bad"]))
-        for what in NEWS:
-            if what in told:
-                screen.note(screen.say(f"cli.watch.{what}", **{"what" if name == what else name: value for name, value in told.items()}))
+        elif told and not told.keys() & NUMBERS:
+            (news, what), *more = told.items()
+            screen.note(screen.say(f"cli.heard.{news}", what=what, **dict(more)))
 
 
 def _told(line: bytes) -> dict[str, Any]:

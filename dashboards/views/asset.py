@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import comparing, inventory, kit, queries
+from dashboards import comparing, counting, inventory, kit, queries
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
 from dashboards.page import Page, begin, picked, remember, text_of, typed
@@ -112,7 +112,8 @@ def open_alerts(page: Page, risky: list[dict[str, Any]], alerts: int) -> None:
 
 def peers(page: Page, talks: list[Talk]) -> None:
     """Who it asks and who asks it, with which effects; what acts on the plant first."""
-    known = queries.asset_names(page.store, [talk.peer for talk in talks[:PEERS] if talk.peer])
+    named = [talk.peer for talk in talks[:PEERS] if talk.peer]
+    known, there = queries.asset_names(page.store, named), counting.known(page.store, named)
     lines: list[list[Any]] = []
     for talk in talks[:PEERS]:
         effects = sorted(talk.effects, key=lambda effect: (access_of(effect) not in ACTING, -talk.effects[effect]))
@@ -120,7 +121,7 @@ def peers(page: Page, talks: list[Talk]) -> None:
         lines.append(
             [
                 {"text": page.say(f"asset.{talk.direction}{'_told' if talk.told else ''}"), "kind": "short"},
-                {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer and page.store.get("asset", talk.peer) else name,
+                {"text": name, "href": page.address("asset", asset=talk.peer)} if talk.peer in there else name,
                 {"text": page.say("trail.comma").join(deed(effect, page.language) for effect in effects), "access": access_of(effects[0]), "kind": "plain"},
                 {"text": " ".join(talk.protocols), "kind": "short"},
                 {"text": number(talk.count), "kind": "number"},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import inventory, kit, paging, queries
+from dashboards import counting, inventory, kit, paging, queries
 from dashboards.inventory import FACETS, NONE, SORTS
 from dashboards.page import Page, begin, picked, remember, typed
 from records.addresses import is_mac
@@ -26,10 +26,10 @@ ADDRESSES = 3  # of an asset that are listed
 def show(page: Page) -> None:
     """The whole page."""
     remember("q", "sort", "risky", "after", *FACETS, place=PLACE)
-    if not page.store.count("asset", queries.Query()):
+    if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")
         return
-    known = inventory.risks(page.store)
+    known = inventory.risks(queries.worst(page.store))
     sort, where = narrowed(page, known)
     if where is None:
         return

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import conduits as zoning
-from dashboards import inventory, kit, topology
+from dashboards import counting, inventory, kit, queries, topology
 from dashboards.page import Page, begin, choice, forget, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
 from records.formats import duration, number
-from records.query import Query
 from records.wording import role_words
 from sensors.protocol import title_of
 
@@ -36,7 +35,7 @@ DEEDS: Final = 6  # effects of a conduit, the most frequent
 def show(page: Page) -> None:
     """The whole page."""
     remember("tint", "moment", "asset", place=PLACE)
-    if not page.store.count("asset", Query()) or not page.store.count("activity", Query()):
+    if not all(counting.total(page.store, table) for table in ("asset", "activity")):
         words = page.say("network.nothing")
         kit.draw("table", {"title": page.say("page.network"), "note": "", "head": [], "rows": [], "empty": words}, "table")
         return
@@ -103,7 +102,7 @@ def summary(page: Page, made: Network, shown: int, moment: int) -> str:
 
 def drawn(page: Page, made: Network, shown: list[Link], tint: str) -> dict[str, Any]:
     """What the component draws: lanes with their nodes in order, hairlines, and what has colour."""
-    known = inventory.risks(page.store)
+    known = inventory.risks(queries.worst(page.store))
     by_level: dict[int | None, list[dict[str, Any]]] = {}
     for node in made.nodes:
         by_level.setdefault(node.level, []).append(node_data(page, node, known))
