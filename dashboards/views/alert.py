@@ -85,7 +85,7 @@ def headline(page: Page, found: Detail) -> None:
     level, count = severity_word(int(alert["severity"])), int(alert["count"])
     meta = [(number(int(alert["severity"])), page.say("alert.of")), ("", when(page, alert)), ("", page.count("alert.findings", count, count=number(count)))]
     if finding and finding["observer.name"]:
-        meta.append(("", page.say("alert.seen_by", sensor=finding["observer.name"])))
+        meta.append(("", page.say("alert.seen_by", sensor=queries.sensor_label(page.store, str(finding["observer.name"])))))
     meta += [("", words) for words in standing(page, found)]
     meta.append(("", str(alert["id"])[:12]))
     words = {"tag": page.say(f"severity.{level}"), "sentence": text_of(alert, "title", page.language), "reason": text_of(alert, "reason", page.language)}

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import conduits as zoning
 from dashboards import counting, inventory, kit, queries, topology
-from dashboards.page import Page, begin, choice, forget, remember
+from dashboards.page import Page, begin, choice, forget, newer, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
@@ -34,6 +34,7 @@ DEEDS: Final = 6  # effects of a conduit, the most frequent
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("tint", "moment", "asset", place=PLACE)
     if not all(counting.total(page.store, table) for table in ("asset", "activity")):
         words = page.say("network.nothing")
