@@ -137,8 +137,7 @@ def bar_words(page: Page, time: int, by: dict[str, int]) -> str:
 
 def table(page: Page, span: Span, where: Condition, text: str) -> None:
     """The rows, and the most frequent values of one field."""
-    after, _ = paging.start()
-    found, total = explorer.activities(page.store, span, where, after)
+    found, total = paging.read(PLACE, lambda after: explorer.activities(page.store, span, where, after))
     left, right = st.columns([3.4, 1], gap="large")
     with left:
         lines = [activity_row(page, row) for row in queries.rows(found)]
