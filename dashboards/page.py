@@ -17,7 +17,7 @@ from dashboards.keeping import kept
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
-from records.formats import Clock, zone_named
+from records.formats import MINUTE, SECOND, Clock, zone_named
 from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
@@ -31,6 +31,7 @@ KEPT: Final = ("lang", "range", "until")  # what the address of every page carri
 T = TypeVar("T")
 EVERY_S: Final = 30  # until what changes is looked at again
 LONGEST: Final = 19  # digits of a time that can be stored
+LIVE: Final = 5 * MINUTE  # old at most is the newest packet where packets come
 PERIODS: Final = (*queries.PERIODS, "all")
 
 
@@ -192,7 +193,11 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
     page = Page(store, code, clock, whole, period, held)
     with slot:
         until = page.say(f"line.{'held' if held else 'until'}_{period}", moment=clock.moment(whole.until - 1))
-        told = {"place": " · ".join(page.ask("coverage", queries.sites)), "until": until, "since": clock.moment(page.span.since)}
+        told: dict[str, Any] = {"place": " · ".join(page.ask("coverage", queries.sites)), "until": until, "since": clock.moment(page.span.since)}
+        age = time.time_ns() - whole.until
+        if not held and 0 <= age <= LIVE:
+            words = {unit: page.say("wall.newest", ago=say(f"dashboard.unit.{unit}", code, value="{}")) for unit in ("s", "min")}
+            told["age"] = {"seconds": age // SECOND, **words}
         seen = visitor()
         if seen and seen.name:
             told |= {"who": f"{seen.name} ({say(f'role.{seen.role}', code)})", "leave": page.say("line.leave")}

@@ -12,7 +12,7 @@ from dashboards.page import Page, begin, picked, remember, typed
 from records.addresses import is_mac
 from records.errors import UsageError
 from records.formats import number
-from records.wording import role_words, say_or
+from records.wording import device_words, role_words, say_or
 
 if TYPE_CHECKING:
     from dashboards.inventory import Risk
@@ -80,7 +80,10 @@ def line(page: Page, row: dict[str, Any], risk: Risk | None) -> list[Any]:
         {"text": row["name"], "href": page.address("asset", asset=str(row["id"]))},
         {"text": own[0] if own else "", "sub": " ".join(own[1:ADDRESSES]) + (f" +{len(own) - ADDRESSES}" if len(own) > ADDRESSES else ""), "kind": "mono"},
         role_words(row["role"], page.language),
-        {"text": " ".join(filter(None, (row["vendor"], row["model"]))), "sub": page.say("assets.firmware", version=row["firmware"]) if row["firmware"] else ""},
+        {
+            "text": device_words(own, (row["vendor"], row["model"]), page.language),
+            "sub": page.say("assets.firmware", version=row["firmware"]) if row["firmware"] else "",
+        },
         {"text": row["zone"] or "", "sub": " ".join(place)},
         value_words(page, "criticality", row["criticality"]) if row["criticality"] else "",
         {"text": page.count("risk.alerts", risk.alerts, count=number(risk.alerts)), "severity": risk.level} if risk else "",

@@ -186,7 +186,7 @@ def places(page: Page, looked: Looked) -> None:
             missing_words(counts["dropped"], came, number(counts["dropped"]), language),
             missing_words(counts["lost"], payload, size(counts["lost"], language), language),
             number(counts["truncated"]),
-            number(counts["one_sided"]),
+            number(sums.one_way),
             number(counts["mirrored"]),
         )
         lines.append([place.name, *({"text": text, "kind": "number"} for text in figures)])

@@ -144,32 +144,46 @@ def form(page: Page, found: list[Due]) -> None:
     names = {each.row["id"]: each for each in found}
     chosen = str(st.selectbox(page.say("duties.which"), list(names), format_func=lambda code: called(page, names[code]), width=480))
     due = names[chosen]
-    told = forming.form(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language)
+    told, suggested = (each(page.store, due, os.environ.get("BALEFIRE_DUTIES__UNIT", ""), page.language) for each in (forming.form, forming.suggestions))
     required = {each.id for each in due.duty.required}
     words = {True: say("duty.required", page.language), False: say("duty.later", page.language)}
-    rows = [[getattr(each.title, page.language), told[each.id].replace("\n", " · ") or "–", words[each.id in required]] for each in due.duty.fields]
+    rows = [[getattr(each.title, page.language), content(page, told[each.id], suggested.get(each.id)), words[each.id in required]] for each in due.duty.fields]
     head = [page.say(f"duties.{name}") for name in ("field", "text", "needed")]
     note = f"balefire duty release {chosen[:12]}" if due.open else f"balefire duty supplement {chosen[:12]}" if due.supplemented else ""
     kit.draw("table", {"title": page.say("duties.form"), "note": note, "head": head, "rows": rows, "empty": ""}, "form")
     if due.open:
-        fill_in(page, due, told)
+        fill_in(page, due, told, suggested)
 
 
-def fill_in(page: Page, due: Due, told: dict[str, str]) -> None:
-    """The fields to write in, with what stands there."""
+def content(page: Page, text: str, suggestion: str | None) -> dict[str, str]:
+    """What stands in a field; beneath, what is suggested for it and does not count."""
+    told = {"text": text.replace("\n", " · ") or "–"}
+    return told | ({"sub": f"{say('duty.suggestion', page.language)} {suggestion.replace(chr(10), ' · ')}"} if suggestion else {})
+
+
+def fill_in(page: Page, due: Due, told: dict[str, str], suggested: dict[str, str]) -> None:
+    """The fields to write in, with what stands there, and which suggestions to take over."""
     with st.expander(page.say("duties.fill")):
         fields = [each for each in due.duty.fields if not each.decided]
         keys = {each.id: f"field_{due.row['id']}_{each.id}" for each in fields}
         for each in fields:
             st.text_area(getattr(each.title, page.language), told[each.id], key=keys[each.id], max_chars=LONGEST, height=68)
+        if suggested:
+            titles = {each.id: getattr(each.title, page.language) for each in fields}
+            st.multiselect(page.say("duties.accept"), list(suggested), format_func=titles.__getitem__, key=_accepting(due))
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys))
+            st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys, suggested))
             person(page)
 
 
-def _filled(due: Due, told: dict[str, str], keys: dict[str, str]) -> None:
-    """The button was pressed: what was written anew is kept; what the alert tells by itself stays its own."""
-    values = {field: text for field, key in keys.items() if (text := str(st.session_state.get(key) or "")) != told[field]}
+def _accepting(due: Due) -> str:
+    return f"accept_{due.row['id']}"
+
+
+def _filled(due: Due, told: dict[str, str], keys: dict[str, str], suggested: dict[str, str]) -> None:
+    """The button was pressed: what was written anew is kept, and what was taken over; what the alert tells by itself stays its own."""
+    values = {field: suggested[field] for field in st.session_state.get(_accepting(due)) or ()}
+    values |= {field: text for field, key in keys.items() if (text := str(st.session_state.get(key) or "")) != told[field]}
     with refusing():
         fill(opened(), due, values, name())
 

@@ -14,6 +14,7 @@ from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
 from records.wording import role_words, say
 from sensors.blindness import spot_words
+from sensors.blindspots import ONE_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 PAGE: Final = ("situation", 1)
 PROTOCOLS: Final = 8  # that are told, those with most operations and those that are no more spoken
 SPOTS: Final = 6  # blind spots that are told one by one
-SIDES: Final = frozenset({"requests_only", "answers_only"})  # spots that tell of missing directions better than `one_sided` does
 
 
 def show(page: Page) -> None:
@@ -39,10 +39,11 @@ def show(page: Page) -> None:
     sums = page.ask("coverage", queries.coverage)
     acts, spoken = counting.activity_by(page.store, page.span)
     worst = queries.worst(page.store, page.span)
-    headline(page, sensors, sums, acts, story.story(page.store, worst))
+    told = story.story(page.store, worst)
+    headline(page, sensors, sums, acts, told)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
-        timeline(page, sensors, known)
+        kit.draw("timeline", {**standing.timeline(page, sensors, known), "began": story.began(page, told)}, "timeline")
     with right:
         risk(page, worst)
     left, right = st.columns([1, 1], gap="large")
@@ -57,16 +58,27 @@ def show(page: Page) -> None:
 def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int], told: Story | None) -> None:
     """Warning level and why, one sentence, facts, and the way to the alert that is worst."""
     counts = queries.open_by_level(page.store, page.span)
-    sentence = story.sentence(page, told, *standing.blindest(page, sensors)) if told else standing.quiet(page, sensors)
-    head = standing.headline(page, sums, counts, sentence)
+    head = standing.headline(page, sensors, sums, counts, told)
     kit.draw("headline", {**head, "facts": facts(page, counts, sensors, sums, acts)}, "headline")
-    short = re.sub(r"\W", "", str(told.worst["id"]))[:8] if told else ""  # a label is Markdown, and what is stored is hostile
-    if told and st.button(page.say("open_alert", id=short), type="primary"):
-        st.switch_page("views/alert.py", query_params={**kept_parameters(), "id": str(told.worst["id"])})
+    ways(page, told)
     outside = counting.total(page.store, "alert", queries.OPEN) - sum(counts.values())
     if outside and not told and st.button(page.count("outside", outside, count=number(outside))):
         st.query_params["range"] = "all"
         st.rerun()
+
+
+def ways(page: Page, told: Story | None) -> None:
+    """On to the worst alert, to what is new among all, to the text for the shift book."""
+    kept = kept_parameters()
+    with st.container(horizontal=True, gap="small", key="ways"):
+        if told:
+            short = re.sub(r"\W", "", str(told.worst["id"]))[:8]  # a label is Markdown, and what is stored is hostile
+            if st.button(page.say("open_alert", id=short), type="primary"):
+                st.switch_page("views/alert.py", query_params={**kept, "id": str(told.worst["id"])})
+        if st.button(page.say("story.new"), key="to_new", icon=":material/new_releases:"):
+            st.switch_page("views/alerts.py", query_params={**kept, "new": "1"})
+        if st.button(page.say("handover.button"), key="to_handover", icon=":material/assignment:"):
+            st.switch_page("views/alerts.py", query_params={**kept, "handover": "1"})
 
 
 def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[str, int], acts: dict[str, int]) -> list[tuple[str, str]]:
@@ -85,11 +97,6 @@ def facts(page: Page, counts: dict[str, int], sensors: list[Sensor], sums: dict[
     if grade is None:
         return [*found, (page.say("fact.unknown"), page.say("fact.no_payload"))]
     return [*found, (share_seen(grade, page.language), page.say("fact.coverage"))]
-
-
-def timeline(page: Page, sensors: list[Sensor], known: int) -> None:
-    """Alerts over time by severity; beneath, on the same axis, what the sensors saw."""
-    kit.draw("timeline", standing.timeline(page, sensors, known), "timeline")
 
 
 def risk(page: Page, worst: list[dict[str, Any]]) -> None:
@@ -196,7 +203,7 @@ def _rest(page: Page, sums: dict[str, int], told: set[str]) -> Iterator[tuple[st
         words = page.say("unseen.undecoded_on", ports=page.say("and").join(named)) if named else page.say("unseen.undecoded")
         yield size(sums["undecoded_bytes"], page.language), words
     for name in ("one_sided", "late", "truncated", "jumps", "shed", "refused", *queries.DOUBTFUL):
-        if sums[name] and name not in told and not (name == "one_sided" and told & SIDES):
+        if sums[name] and name not in told and not (name == "one_sided" and told & ONE_WAY):
             yield number(sums[name]), page.count(f"unseen.{name}", sums[name])
 
 
