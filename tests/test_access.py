@@ -227,9 +227,12 @@ def test_a_screen_stays_and_is_shown_the_wall_alone(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/_stcore/health", "/api/alerts", "/app/static/plex-sans-400.woff2"])
-def test_no_other_site_frames_a_page(desk: Desk, path: str) -> None:
+def test_no_other_site_frames_a_page_and_no_script_gets_into_one(desk: Desk, path: str) -> None:
     _, answer, _ = desk.ask(path, Cookie=desk.cookie("vera"), **HTML)
-    assert "frame-ancestors" in str(answer.getheader("Content-Security-Policy"))
+    told = str(answer.getheader("Content-Security-Policy"))
+    assert "frame-ancestors" in told
+    assert "script-src 'self' blob: 'sha256-" in told or "default-src 'none'" in told
+    assert "unsafe" not in told
     assert answer.getheader("X-Content-Type-Options") == "nosniff"
 
 
