@@ -103,6 +103,9 @@ def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
 
     def chosen() -> None:
         st.query_params[name] = st.session_state[key]
+        if name == "range":  # where in a list one was is nowhere in that of another time
+            for place in [each for each in st.session_state.get("kept", {}) if each.endswith(".after")]:
+                forget("after", place=place.removesuffix(".after"))
 
     asked = st.query_params.get(name, default)
     st.session_state[key] = asked if asked in options else default

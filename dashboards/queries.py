@@ -295,9 +295,9 @@ def _level(level: str) -> Condition:
     return Range("severity", low=low, high={80: None, 60: 79, 40: 59, 0: 39}[low])
 
 
-def alerts(store: Store, span: Span, where: Condition, limit: int) -> tuple[pd.DataFrame, int]:
-    """The worst `limit` alerts of the span, the newest first among equals, and how many there are."""
-    found = frame(store.read("alert", span.query(where, "-severity", min(limit, _MOST_ALERTS))))
+def alerts(store: Store, span: Span, where: Condition, limit: int, after: str = "") -> tuple[pd.DataFrame, int]:
+    """The worst `limit` alerts of the span (those that come behind the one `after`), the newest first among equals, and how many there are in all."""
+    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, _MOST_ALERTS)), after=after)))
     return found.sort_values(["severity", "last"], ascending=False, kind="stable"), store.count("alert", span.query(where))
 
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dashboards import kit, navigation
-from records.wording import catalogue
+from dashboards.keys import BUTTONS, GENERAL, LETTERS
+from dashboards.page import KEPT
+from records.wording import catalogue, say
+from tests.cli import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,3 +59,11 @@ def test_a_page_asks_the_store_by_the_modules_of_questions_alone(file: Path) -> 
         and ((isinstance(node.value, ast.Attribute) and node.value.attr == "store") or ast.unparse(node.value) in {"store", "opened()"})
     ]
     assert asked == []
+
+
+def test_the_page_about_the_dashboard_names_every_page_key_and_parameter() -> None:
+    text = (ROOT / "docs" / "dashboard.md").read_text("utf-8")
+    assert [place.address for place in navigation.places() if place.place and f"*{say(f'dashboard.page.{place.address}', 'en')}*" not in text] == []
+    letters = [*LETTERS.values(), *(key for key, _name in (*GENERAL, *BUTTONS))]
+    assert [letter for letter in letters if f"`{letter}`" not in text] == []
+    assert [name for name in KEPT if f"`{name}`" not in text] == []

@@ -34,8 +34,7 @@ def show(page: Page) -> None:
     sort, where = narrowed(page, known)
     if where is None:
         return
-    after, _ = paging.start()
-    found, total = inventory.assets(page.store, where, sort, after)
+    found, total = paging.read(PLACE, lambda after: inventory.assets(page.store, where, sort, after))
     lines = [line(page, row, inventory.risk_of(row, known)) for row in queries.rows(found)]
     head = [page.say(f"assets.{name}") for name in ("name", "addresses", "role", "device", "zone", "criticality", "alerts", "last", "first")]
     note = page.count("assets.count", total, count=number(total))

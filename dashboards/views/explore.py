@@ -138,8 +138,7 @@ def bar_words(page: Page, time: int, by: dict[str, int]) -> str:
 
 def table(page: Page, span: Span, where: Condition, text: str) -> None:
     """The rows, and the most frequent values of one field."""
-    after, _ = paging.start()
-    found, total = explorer.activities(page.store, span, where, after)
+    found, total = paging.read(PLACE, lambda after: explorer.activities(page.store, span, where, after))
     left, right = st.columns([4.2, 1], gap="medium")
     with left:
         lines = [activity_row(page, row) for row in queries.rows(found)]
