@@ -58,6 +58,13 @@ def test_commands_are_balefire_s(unit: Path) -> None:
     assert [parsed(line)[0] for line in said] == [re.findall(r"-(\w+)", unit.name)[0].replace("sensor", "watch").replace("housekeeping", "housekeep")]
 
 
+def test_a_sensor_gets_the_name_of_its_interface_as_it_is() -> None:
+    """%I would make br/mirror of br-mirror."""
+    text = (HERE / "balefire-sensor@.service").read_text("utf-8")
+    assert "%I" not in text
+    assert "watch %i --observer %H-%i" in text
+
+
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_systemd_takes_them(unit: Path, tmp_path: Path) -> None:
