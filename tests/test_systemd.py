@@ -75,7 +75,7 @@ def commands(interface: str) -> list[list[str]]:
         "--ambient-caps=+net_admin",
         "--bounding-set=-all,+net_admin",
     ]
-    return [[*rights, program, *rest.replace("%I", interface).split()] for lenient, program, rest in said if shutil.which(program) or not lenient]
+    return [[*rights, program, *rest.replace("%i", interface).split()] for lenient, program, rest in said if shutil.which(program) or not lenient]
 
 
 @pytest.mark.netns
@@ -109,6 +109,14 @@ def test_an_interface_that_the_unit_set_up_says_nothing() -> None:
     assert "inet" not in told
     assert "NOARP" in told
     assert "MULTICAST" not in told
+
+
+def test_a_sensor_gets_the_name_of_its_interface_as_it_is() -> None:
+    """%I would make br/mirror of br-mirror."""
+    text = (HERE / "balefire-sensor@.service").read_text("utf-8")
+    assert "%I" not in SILENCE.read_text("utf-8")
+    assert "%I" not in text
+    assert "watch %i --observer %H-%i" in text
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")
