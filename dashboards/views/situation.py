@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import health, inventory, kit, queries, standing, story, wall, weekly
+from dashboards import health, inventory, kit, owing, queries, standing, story, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
@@ -40,6 +40,7 @@ def show(page: Page) -> None:
     acts, spoken = queries.activity_by(page.store, page.span)
     worst = queries.worst(page.store, page.span)
     headline(page, sensors, sums, acts, story.story(page.store, worst))
+    owing.band(page)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         timeline(page, sensors, known)
