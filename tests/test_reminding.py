@@ -88,6 +88,11 @@ def test_pages_say_what_presses_and_a_level_is_decided_there(tmp_path: Path, mon
     found = pressing(store, time.time_ns())
     assert [each.duty.id for each in found.soon] == ["cn-industry-data/report", "cn-incident/first"], "the class was taken as suggested"
     assert "due within a day: 2" in sent(opened("situation", where, monkeypatch, lang="en"))
+    store.write(Commit(findings=(finding(2, alert="al2"),), alerts=(alert(2),)))
+    store.change([lifecycle.close(store.alerts(["al2"])[0], "ada", "true", NOON)])
+    shown = sent(opened("duties", where, monkeypatch, lang="en"))
+    assert "First report" in shown, "a form, beside a level that is to be decided"
+    assert say("dashboard.duties.no_warnings", "en") in shown, "to the end of the page"
     late = pressing(store, time.time_ns() + 5 * HOUR)
     assert ([each.duty.id for each in late.late], late.soon) == (["cn-industry-data/report", "cn-incident/first"], [])
     store.close()

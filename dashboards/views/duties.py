@@ -47,6 +47,8 @@ def show(page: Page) -> None:
     waiting = obliging.ungraded(page.store)
     late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested is not None for each in found)
     headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
+    if waiting or found:
+        person(page)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
         rows = [
@@ -145,7 +147,7 @@ def line(page: Page, each: Due, now: int) -> list[Any]:
 def decide_level(page: Page, alerts: list[str]) -> None:
     """The level and class of a confirmed alert, as suggested until somebody says otherwise: no key is needed for that."""
     with st.expander(page.say("duties.decide")):
-        alert = str(st.selectbox(page.say("duties.decide_alert"), alerts, format_func=lambda code: code[:12], key="grade_alert", width=480))
+        alert = str(st.selectbox(page.say("duties.decide_alert"), alerts, format_func=lambda code: entitled(page, code), key="grade_alert", width=640))
         found = suggested(page.store, alert)
         titles = {each: say(f"duty.level.{each}", page.language) for each in levels()}
         for each in found.reasons:
@@ -156,9 +158,13 @@ def decide_level(page: Page, alerts: list[str]) -> None:
         place = list(codes).index(found.code)
         st.selectbox(page.say("duties.decide_class"), list(codes), place, format_func=codes.__getitem__, key=f"grade_class_{alert}")
         st.text_input(page.say("duties.decide_note"), key=f"grade_note_{alert}", max_chars=LONGEST)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(page.say("duties.decide"), key="grade", type="primary", disabled=not may("decide"), on_click=_graded, args=(alert,))
-            person(page)
+        st.button(page.say("duties.decide"), key="grade", type="primary", disabled=not may("decide"), on_click=_graded, args=(alert,))
+
+
+def entitled(page: Page, alert: str) -> str:
+    """An alert by its title."""
+    row = page.store.get("alert", alert) or {}
+    return f"{row.get(f'title.{page.language}') or '–'} · {alert[:12]}"
 
 
 def _graded(alert: str) -> None:
@@ -202,10 +208,8 @@ def fill_in(page: Page, due: Due, told: dict[str, str], proposed: dict[str, str]
             st.text_area(getattr(each.title, page.language), told[each.id], key=keys[each.id], max_chars=LONGEST, height=68)
         if proposed:
             titles = {each.id: getattr(each.title, page.language) for each in fields}
-            st.multiselect(page.say("duties.accept"), list(proposed), format_func=titles.__getitem__, key=_accepting(due))
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys, proposed))
-            person(page)
+            st.multiselect(page.say("duties.accept"), list(proposed), format_func=titles.__getitem__, key=_accepting(due), placeholder="–")
+        st.button(page.say("duties.keep"), key="duty_fill", type="primary", disabled=not may("decide"), on_click=_filled, args=(due, told, keys, proposed))
 
 
 def _accepting(due: Due) -> str:
