@@ -25,7 +25,7 @@ from detectors import disabling, lifecycle, suppressing
 from detectors.lifecycle import FROM, VERDICTS
 from detectors.looking import looked_until
 from records.errors import BalefireError, ConflictError
-from reports import obliging, supplementing
+from reports import obliging, supplementing, yearly
 from reports.reminding import starting
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ def grade(store: Store, alert: str, level: str, code: str, by: str, note: str) -
     """Decide the level of a confirmed alert; the ids of its duties. Raises BalefireError, DeniedError for whoever may not."""
     demand("decide")
     return obliging.grade(store, alert, level, code, operator(), regimes(), by, time.time_ns(), note=note)
+
+
+def open_year(store: Store, by: str) -> list[str]:
+    """Open the yearly reports of a year without incidents; their ids. Raises BalefireError, DeniedError for whoever may not."""
+    demand("decide")
+    return yearly.open_empty(store, regimes(), by, time.time_ns())
 
 
 def regimes() -> list[str]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from detectors import lifecycle
+from records.model import Batch
 from records.store import open_store
 from records.store.contract import Commit
 from records.wording import say
 from reports import obliging
 from reports.everything import every_row
+from reports.forming import form
 from reports.notifying import Notifier, Wish
 from reports.reminding import pressing, starting
+from reports.yearly import unopened
 from tests.cli import balefire
+from tests.reporting import SITES, coverage
 from tests.test_dashboards import opened, sent
 from tests.test_notifying import Phone
-from tests.test_store import HOUR, NOON, activities, activity, alert, finding
+from tests.test_store import HOUR, NOON, SECOND, activities, activity, alert, finding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,4 +100,28 @@ def test_pages_say_what_presses_and_a_level_is_decided_there(tmp_path: Path, mon
     assert say("dashboard.duties.no_warnings", "en") in shown, "to the end of the page"
     late = pressing(store, time.time_ns() + 5 * HOUR)
     assert ([each.duty.id for each in late.late], late.soon) == (["cn-industry-data/report", "cn-incident/first"], [])
+    store.close()
+
+
+def test_a_year_without_incidents_has_a_row_and_its_report_is_opened_by_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a year in which nothing was recorded there is none: nobody can say that nothing happened in it."""
+    where = tmp_path / "store"
+    store = open_store(str(where), True)
+    last = datetime.now(UTC).year - 1
+    monkeypatch.setenv("BALEFIRE_DUTIES__REGIMES", json.dumps(CHINA))
+    monkeypatch.setenv("BALEFIRE_USER", "ada")
+    store.write(activities(activity(1)))
+    assert unopened(store, CHINA, time.time_ns()) == []
+    refused = balefire("duty", "year", "--by", "ada", "--store", where, "--language", "en")
+    assert (refused.exit_code, f"no yearly report of {last}" in refused.stderr) == (1, True)
+    june = int(datetime(last, 6, 1, tzinfo=UTC).timestamp()) * SECOND
+    store.write(Commit(batch=Batch(coverage=coverage(SITES[0], june, june + 3 * 60 * SECOND))))
+    page = opened("duties", where, monkeypatch, lang="zh")
+    assert "未认定此类事件" in sent(page)
+    page.button(key="duty_year").click().run()
+    (due,) = obliging.all_due(store)
+    assert (due.duty.id, due.case, due.open) == ("cn-industry-data/yearly", str(last), True)
+    assert f"{last} 年度未认定此类事件" in form(store, due, "W", "zh")["incidents"]
+    assert unopened(store, CHINA, time.time_ns()) == []
+    assert say("dashboard.duties.years", "zh") not in sent(page)
     store.close()

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboards import kit
 from dashboards.access.visitor import demand, may, visitor
-from dashboards.deciding import fill, grade, name, person, plain, refused, refusing, supplement
+from dashboards.deciding import fill, grade, name, open_year, person, plain, refused, refusing, regimes, supplement
 from dashboards.opening import opened
 from dashboards.page import Page, begin, picked, remember
 from detectors.lifecycle import LONGEST
@@ -24,6 +24,7 @@ from reports import audience, forming, obliging, warned
 from reports.agencies import AGENCIES
 from reports.dutybook import class_named, incident_classes, levels
 from reports.suggesting import suggested
+from reports.yearly import unopened
 
 if TYPE_CHECKING:
     from reports.obliging import Due
@@ -47,8 +48,7 @@ def show(page: Page) -> None:
     waiting = obliging.ungraded(page.store)
     late, contested = sum(each.open and each.overdue(now) for each in found), sum(each.contested is not None for each in found)
     headline(page, sum(each.open for each in found), late=late, waiting=len(waiting), contested=contested)
-    if waiting or found:
-        person(page)
+    person(page)
     if waiting:
         head = [page.say(f"duties.{name}") for name in ("alert", "by", "since", "todo")]
         rows = [
@@ -61,6 +61,7 @@ def show(page: Page) -> None:
     head = [page.say(f"duties.{name}") for name in ("duty", "told", "left", "due", "basis", "alert")]
     told = {"title": page.say("duties.title"), "note": cut(page, len(found)) or page.say("duties.note"), "empty": page.say("duties.none")}
     kit.draw("table", {**told, "head": head, "rows": [line(page, each, now) for each in found[:MOST]]}, "due")
+    empty_year(page, now)
     if found:
         form(page, found[:MOST])
     warnings(page, now)
@@ -159,6 +160,23 @@ def decide_level(page: Page, alerts: list[str]) -> None:
         st.selectbox(page.say("duties.decide_class"), list(codes), place, format_func=codes.__getitem__, key=f"grade_class_{alert}")
         st.text_input(page.say("duties.decide_note"), key=f"grade_note_{alert}", max_chars=LONGEST)
         st.button(page.say("duties.decide"), key="grade", type="primary", disabled=not may("decide"), on_click=_graded, args=(alert,))
+
+
+def empty_year(page: Page, now: int) -> None:
+    """Yearly reports of a year without incidents: nothing opens them by itself, and no source says whether they are wanted."""
+    missing = unopened(page.store, regimes(), now)
+    if not missing:
+        return
+    rows = [[getattr(duty.title, page.language), str(year), page.say("duties.empty_year"), duty.basis(page.language)] for duty, year in missing]
+    head = [page.say(f"duties.{name}") for name in ("duty", "year", "status", "basis")]
+    kit.draw("table", {"title": page.say("duties.years"), "note": page.say("duties.years_note"), "head": head, "rows": rows, "empty": ""}, "years")
+    st.button(page.say("duties.open_year"), key="duty_year", disabled=not may("decide"), on_click=_year_opened)
+
+
+def _year_opened() -> None:
+    """The button was pressed."""
+    with refusing():
+        open_year(opened(), name())
 
 
 def entitled(page: Page, alert: str) -> str:
