@@ -6,27 +6,32 @@ import os
 import shlex
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
+from dashboards.keeping import kept
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
-from records.formats import Clock, zone_named
+from records.formats import MINUTE, SECOND, Clock, zone_named
 from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from records.query import Span
     from records.store.contract import Store
 
 KEPT: Final = ("lang", "range", "until")  # what the address of every page carries on
+T = TypeVar("T")
 EVERY_S: Final = 30  # until what changes is looked at again
 LONGEST: Final = 19  # digits of a time that can be stored
+LIVE: Final = 5 * MINUTE  # old at most is the newest packet where packets come
 PERIODS: Final = (*queries.PERIODS, "all")
 
 
@@ -45,6 +50,10 @@ class Page:
     def span(self) -> Span:
         """The chosen period."""
         return queries.span_of(self.whole, self.period)
+
+    def ask(self, tables: str, question: Callable[..., T], *about: object) -> T:
+        """The answer to `question(store, span, *about)` of the period, which looks into these tables alone: kept, where it was asked before."""
+        return kept(self.store, tuple(tables.split()), question, self.span, *about)
 
     def say(self, key: str, **values: object) -> str:
         """The dashboard's text of this key in the reader's language."""
@@ -181,7 +190,11 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
     page = Page(store, code, clock, whole, period, held)
     with slot:
         until = page.say(f"line.{'held' if held else 'until'}_{period}", moment=clock.moment(whole.until - 1))
-        told = {"place": " · ".join(queries.sites(store, page.span)), "until": until, "since": clock.moment(page.span.since)}
+        told: dict[str, Any] = {"place": " · ".join(page.ask("coverage", queries.sites)), "until": until, "since": clock.moment(page.span.since)}
+        age = time.time_ns() - whole.until
+        if not held and 0 <= age <= LIVE:
+            words = {unit: page.say("wall.newest", ago=say(f"dashboard.unit.{unit}", code, value="{}")) for unit in ("s", "min")}
+            told["age"] = {"seconds": age // SECOND, **words}
         seen = visitor()
         if seen and seen.name:
             told |= {"who": f"{seen.name} ({say(f'role.{seen.role}', code)})", "leave": page.say("line.leave")}

@@ -153,8 +153,14 @@ def answers(told: Mapping[str, Any], words: Words) -> Section:
                     words.span(waits["oldest_s"]),
                 ]
             )
-    table = _table(words, "answers_table", ("alerts", "deed", "done", "median", "longest", "waiting", "oldest"), rows)
+    table = _table(words, "answers_table", ("alerts", "deed", "done", "median", "longest", "waiting", "oldest"), rows, _up_to(told, words))
     return Section("answers", words.say("answers.title"), words.say("answers.note"), [table])
+
+
+def _up_to(told: Mapping[str, Any], words: Words) -> str:
+    """When what waits stops to; reports of before do not tell it."""
+    known = told["made_from"].get("known")
+    return words.say("table.answers_table.note", known=words.minute(known)) if known else ""
 
 
 def coverage(told: Mapping[str, Any], words: Words) -> Section:

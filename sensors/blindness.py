@@ -94,6 +94,8 @@ def _values(spot: Spot, language: str) -> dict[str, str]:
         told["count"] = told["conversations"]
     if "bytes" in given:
         told["size"] = size(given["bytes"], language)
+        if given.get("about"):
+            told["size"] = say("coverage.about", language, size=told["size"])
     if "left" in given:
         known = given["left"] is not None
         told["left"] = say(f"coverage.left.{'known' if known else 'unknown'}", language, size=size(given["left"] or 0, language))

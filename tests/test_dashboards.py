@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC
@@ -537,6 +538,17 @@ def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.
     assert not queue.exception
     assert len(queue.session_state["queue"]) > before
     assert not [each for each in queue.button if each.key == "arrived"]
+
+
+@pytest.mark.parametrize(("ago", "words"), [(2, "newest packet {} s ago"), (400, "")])
+def test_how_old_the_newest_packet_is_is_told_where_packets_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ago: int, words: str) -> None:
+    then = time.time_ns() - ago * formats.SECOND
+    writer = open_store(str(tmp_path / "store"), write=True)
+    seen = [{**row, "event.end": then} for row in waterworks.coverage("SPAN-1", then - MINUTE, then)]
+    writer.write(Commit(Batch(coverage=waterworks.table("coverage", seen))))
+    writer.close()
+    told = run("covering", tmp_path / "store", monkeypatch, lang="en")
+    assert (words in told) if words else "ago" not in told
 
 
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}

@@ -385,6 +385,12 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
         obliging.fill(store, due, {"place": "elsewhere"}, "eve")
     with pytest.raises(UsageError):
         obliging.fill(store, due_of(store, "cn-incident/first"), {"nonsense": "x"}, "bo")
+    with pytest.raises(UsageError, match="written into “impact” has 70000 characters"):
+        obliging.fill(store, due_of(store, "cn-incident/first"), {"impact": "x" * 70_000}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"measures": " ", "place": ""}, "bo")
+    emptied = forming.form(store, due_of(store, "cn-incident/first"), "Water works", "zh")
+    assert (emptied["measures"], emptied["place"]) == (told["measures"], ""), "what is emptied is what the alert knows again, or nothing"
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "pumping station", "measures": "cut off"}, "bo")
     receipt = obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
     with pytest.raises(UsageError):
         obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
@@ -393,7 +399,7 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     assert (body["document"]["class"], body["document"]["class_code_verified"], body["document"]["unverified"]) == ("DSDATAALTER", False, [])
     assert (receipt, body["document"]["form"]["measures"], body["document"]["form"]["place"]) == (str(ledger.read(2).receipt), "cut off", "pumping station")
     trail = store.read("audit", Query(sort="id", limit=100)).to_pylist()
-    assert [(row["action"], row["by"]) for row in trail if row["subject"] == due.row["id"]] == [("grade", "ada"), ("fill", "bo"), ("release", "ada")]
+    assert [(row["action"], row["by"]) for row in trail if row["subject"] == due.row["id"]] == [("grade", "ada"), *[("fill", "bo")] * 3, ("release", "ada")]
     assert broken(store) is None
 
 
@@ -570,6 +576,10 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert balefire("duty", "fill", first["id"], "--accept", "place", "--store", where).exit_code == 2
     filled = one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--accept", "cause", "--store", where)["filled"]
     assert filled == ["cause", "place", "impact", "measures"]
+    filling = ("duty", "fill", first["id"], "impact=", "place=the well", "--store", where, "--language", "en")
+    assert balefire(*filling).stdout.splitlines()[0] == f"Filled in, in {first['id'][:12]}: place."
+    assert "any more: impact." in balefire(*filling).stdout
+    assert one("duty", "fill", first["id"], "impact=one pump", "--store", where) == {"id": first["id"], "filled": ["impact"], "emptied": []}
     released = one("duty", "release", first["id"], "--store", where, *keep, "--by", "ada")
     told = one("verify", released["entry"], "--receipt", released["receipt"], "--key", json.loads(Path(released["entry"]).read_text())["entry"]["key"])
     assert told["valid"] is True

@@ -226,14 +226,18 @@ def fill(screen: Screen, identity: str, values: tuple[str, ...], fields: tuple[s
     pairs = [each.partition("=") for each in values]
     if wrong := [each[0] for each in pairs if not each[1]] or ([] if values or fields else ["–"]):
         raise UsageError("duty.pair", text=wrong[0])
+    texts = {key: text for key, _sign, text in pairs}
     with closing(opened(screen)) as store:
         due = _one(store, identity)
-        told = taken_over(store, due, screen.settings.duties.unit, screen.language, fields) | {key: text for key, _sign, text in pairs}
-        filled(store, due, told, who(screen.settings, by))
-        if as_json:
-            screen.emit({"id": due.row["id"], "filled": list(told)})
-        else:
-            screen.print(screen.say("duty.filled", count=len(told), id=due.row["id"][:12]))
+        texts = taken_over(store, due, screen.settings.duties.unit, screen.language, fields) | texts
+        filled(store, due, texts, who(screen.settings, by))
+    told = {"filled": [key for key, text in texts.items() if text.strip()], "emptied": [key for key, text in texts.items() if not text.strip()]}
+    if as_json:
+        screen.emit({"id": due.row["id"], **told})
+        return
+    for how, names in told.items():
+        if names:
+            screen.print(screen.say(f"duty.{how}", id=due.row["id"][:12], fields=", ".join(names)))
 
 
 @_command("waive", _id, click.option("--note", required=True, metavar="TEXT", help=say("cli.option.note", HELP)), _by)

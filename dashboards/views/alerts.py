@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit, queries
+from dashboards import counting, deciding, kit, queries
 from dashboards.handover import handover
 from dashboards.page import EVERY_S, Page, begin, kept_parameters, picked, remember, text_of
 from detectors.lifecycle import VERDICTS
 from records.errors import UsageError
 from records.formats import number
 from records.model import GLYPHS, LEVELS, severity_word
-from records.query import Span
 from records.wording import LANGUAGES
 
 if TYPE_CHECKING:
@@ -62,8 +61,7 @@ def show(page: Page) -> None:
 @st.fragment(run_every=EVERY_S)
 def arrived(page: Page, where: Condition) -> None:
     """What came since the list was made. The list stays as it is until one asks: one may be choosing from it."""
-    newest = page.store.newest() or 0
-    fresh = page.store.count("alert", Span(page.whole.until, newest + 1).query(where)) if newest >= page.whole.until and not page.held else 0
+    fresh = 0 if page.held else counting.since(page.store, page.whole.until, where)
     if fresh and st.button(page.count("list.arrived", fresh, count=number(fresh)), key="arrived", icon=":material/refresh:", type="tertiary"):
         st.rerun()
 
@@ -168,7 +166,7 @@ def turned(name: str) -> None:
 
 def nothing(page: Page, where: Condition) -> None:
     """No alert here: say so, and say what lies outside the period."""
-    outside = page.store.count("alert", queries.Query(where=where))
+    outside = counting.total(page.store, "alert", where)
     st.markdown(page.say("list.none"))
     if outside and st.button(page.count("list.outside", outside, count=number(outside))):
         st.query_params["range"] = "all"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import streamlit as st
 
-from dashboards import explorer, kit, paging, queries, rolling
+from dashboards import counting, explorer, kit, paging, queries, rolling
 from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
@@ -17,7 +17,7 @@ from detectors.phrases import action, deed, listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
-from records.query import Query, Span
+from records.query import Span
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SHORTEST: Final = 1_000 * MILLISECOND  # a span that can be chosen by a drag
 def show(page: Page) -> None:
     """The whole page."""
     remember("q", "view", "part", "field", "point", "after", place=PLACE)
-    if not page.store.count("activity", Query()):
+    if not counting.total(page.store, "activity"):
         words = page.say("explore.nothing")
         kit.draw("table", {"title": page.say("page.explore"), "note": "", "head": [], "rows": [], "empty": words}, "table")
         return

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import inventory, kit, queries, topology
+from dashboards import counting, inventory, kit, queries, topology
 from dashboards.page import Page, begin, choice, forget, remember
 from dashboards.topology import QUIET, STRENGTH
 from detectors.phrases import deed
 from records.effects import EFFECTS, NUMBER
 from records.formats import duration, number
-from records.query import Query
 from records.wording import role_words
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ ZONES: Final = 8  # columns
 def show(page: Page) -> None:
     """The whole page."""
     remember("tint", "moment", "asset", place=PLACE)
-    if not page.store.count("asset", Query()) or not page.store.count("activity", Query()):
+    if not all(counting.total(page.store, table) for table in ("asset", "activity")):
         words = page.say("network.nothing")
         kit.draw("table", {"title": page.say("page.network"), "note": "", "head": [], "rows": [], "empty": words}, "table")
         return

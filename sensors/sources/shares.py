@@ -23,6 +23,7 @@ import numpy as np
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
 from sensors.engine.tables import FOREVER, table
 from sensors.pcapng import Statistics
+from sensors.sources.links import Links
 from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
 
@@ -118,6 +119,7 @@ class Shares:
         self._said: list[dict[str, object]] = []
         self._stopped = False
         self._statistics = Statistics()
+        self._links = Links(self.names)
         self._now = 0
         for share in self._shares:
             self._start(share)
@@ -235,7 +237,7 @@ class Shares:
         told = [int(first) if share.loaded else share.settled for first, share in zip(self._of["time"], self._shares, strict=True) if share.due == float("inf")]
         self._now = max(self._now, min(told, default=0))
         taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
-        return self._statistics.at(self._now, zip(taken, dropped, strict=True))
+        return self._statistics.at(self._now, zip(taken, dropped, self._links.dark(), strict=True))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were lost."""
@@ -260,7 +262,7 @@ class Shares:
             if time.monotonic() >= share.due and not self._stopped:
                 self._return(number, share)
         said, self._said = self._said, []
-        return said
+        return said + self._links.look()
 
     def _return(self, number: int, share: Share) -> None:
         """One that ended again and again begins anew, with what comes from now on."""
