@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, deciding, kit, queries
+from dashboards import counting, deciding, kit, owing, queries
 from dashboards.activities import HEAD, activity_row
 from dashboards.likeness import similar, strip
 from dashboards.packets import download, packets
@@ -90,6 +90,8 @@ def headline(page: Page, found: Detail) -> None:
     meta.append(("", str(alert["id"])[:12]))
     words = {"tag": page.say(f"severity.{level}"), "sentence": text_of(alert, "title", page.language), "reason": text_of(alert, "reason", page.language)}
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, **words}, "headline")
+    if alert["status"] == "closed" and alert["verdict"] == "true":
+        owing.unlevelled(page, str(alert["id"]))
 
 
 def standing(page: Page, found: Detail) -> list[str]:
