@@ -18,6 +18,7 @@ import platformdirs
 
 from records.errors import StoreError, UsageError
 from records.nesting import iso
+from records.regular import opened
 from records.wording import LANGUAGES
 from reports import canonical
 from reports.printing import FORMATS, MissingError, rendered
@@ -149,7 +150,8 @@ def _document(file: str, name: str, _changed: int, size: int) -> Row:
     try:
         if size > LARGEST:
             raise ValueError("too large")
-        told = cast("Row", json.loads(Path(file).read_bytes()))
+        with opened(Path(file)) as there:
+            told = cast("Row", json.loads(there.read(LARGEST + 1)))
         if identity(told) == name == told["id"]:
             return told
     except (ValueError, KeyError, TypeError, RecursionError) as error:
