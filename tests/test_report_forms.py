@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
 from records.model import LEVELS
+from records.nesting import iso
 from records.store import open_store
 from records.wording import LANGUAGES, say
 from reports import charts
@@ -186,6 +188,20 @@ def test_no_number_stands_without_what_it_is_out_of(told: Row) -> None:
         front = printed(told, language).front
         assert all(re.search(r"\d", fact.of) for fact in front.facts)
         assert say("report.sentence.beside", language).split("{")[0] in front.beside
+
+
+def test_of_one_period_what_was_made_last_stands_first(told: Row, tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "reports")
+    names: list[str] = []
+    for number in range(3):
+        other = {**told, "made_from": {**told["made_from"], "decisions": number}}
+        names.append(identity(other))
+        file = kept.keep(other | {"id": names[-1]})
+        os.utime(file, ns=(0, START + (3 - number) * 10**9))
+    assert [row["id"] for row in kept.heads()] == names
+    os.utime(kept.folder / names[1] / f"{names[1]}.json", ns=(0, START + 10**10))
+    assert [row["id"] for row in kept.heads()] == [names[1], names[0], names[2]]
+    assert kept.heads()[0]["made"] == iso(START + 10**10)
 
 
 def test_what_is_kept_is_what_its_name_says(told: Row, tmp_path: Path) -> None:
