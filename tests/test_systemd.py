@@ -75,7 +75,7 @@ def commands(interface: str) -> list[list[str]]:
         "--ambient-caps=+net_admin",
         "--bounding-set=-all,+net_admin",
     ]
-    return [[*rights, program, *rest.replace("%i", interface).split()] for lenient, program, rest in said if shutil.which(program) or not lenient]
+    return [[*rights, program, *rest.replace("%I", interface).split()] for lenient, program, rest in said if shutil.which(program) or not lenient]
 
 
 @pytest.mark.netns
@@ -111,12 +111,15 @@ def test_an_interface_that_the_unit_set_up_says_nothing() -> None:
     assert "MULTICAST" not in told
 
 
-def test_a_sensor_gets_the_name_of_its_interface_as_it_is() -> None:
-    """%I would make br/mirror of br-mirror."""
-    text = (HERE / "balefire-sensor@.service").read_text("utf-8")
-    assert "%I" not in SILENCE.read_text("utf-8")
-    assert "%I" not in text
-    assert "watch %i --observer %H-%i" in text
+def test_units_take_the_name_of_an_interface_as_systemd_escapes_it() -> None:
+    """Units of devices are named so, and br-mirror as it is would be br/mirror: whoever starts a sensor is told."""
+    sensor, silence = (path.read_text("utf-8") for path in (HERE / "balefire-sensor@.service", SILENCE))
+    assert "systemd-escape" in sensor.splitlines()[0]
+    for text in (sensor, silence):
+        for line in text.splitlines()[1:]:
+            assert ("%i" in line) <= (".device" in line or "@%i.service" in line), line
+            assert ("%I" in line) <= line.startswith(("ExecStart=", "Description=")), line
+    assert "watch %I --observer %H-%I" in sensor
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")
