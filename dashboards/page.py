@@ -6,13 +6,14 @@ import os
 import shlex
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboards import kit, queries
 from dashboards.access.visitor import visitor
+from dashboards.keeping import kept
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from records.store.contract import Store
 
 KEPT: Final = ("lang", "range", "until")  # what the address of every page carries on
+T = TypeVar("T")
 EVERY_S: Final = 30  # until what changes is looked at again
 LONGEST: Final = 19  # digits of a time that can be stored
 LIVE: Final = 5 * MINUTE  # old at most is the newest packet where packets come
@@ -48,6 +50,10 @@ class Page:
     def span(self) -> Span:
         """The chosen period."""
         return queries.span_of(self.whole, self.period)
+
+    def ask(self, tables: str, question: Callable[..., T], *about: object) -> T:
+        """The answer to `question(store, span, *about)` of the period, which looks into these tables alone: kept, where it was asked before."""
+        return kept(self.store, tuple(tables.split()), question, self.span, *about)
 
     def say(self, key: str, **values: object) -> str:
         """The dashboard's text of this key in the reader's language."""
@@ -97,6 +103,9 @@ def choice(name: str, label: str, options: dict[str, str], default: str) -> str:
 
     def chosen() -> None:
         st.query_params[name] = st.session_state[key]
+        if name == "range":  # where in a list one was is nowhere in that of another time
+            for place in [each for each in st.session_state.get("kept", {}) if each.endswith(".after")]:
+                forget("after", place=place.removesuffix(".after"))
 
     asked = st.query_params.get(name, default)
     st.session_state[key] = asked if asked in options else default
@@ -187,7 +196,7 @@ def _line(store: Store, code: str, whole: Span, held: bool) -> Page:
     page = Page(store, code, clock, whole, period, held)
     with slot:
         until = page.say(f"line.{'held' if held else 'until'}_{period}", moment=clock.moment(whole.until - 1))
-        told: dict[str, Any] = {"place": " · ".join(queries.sites(store, page.span)), "until": until, "since": clock.moment(page.span.since)}
+        told: dict[str, Any] = {"place": " · ".join(page.ask("coverage", queries.sites)), "until": until, "since": clock.moment(page.span.since)}
         age = time.time_ns() - whole.until
         if not held and 0 <= age <= LIVE:
             words = {unit: page.say("wall.newest", ago=say(f"dashboard.unit.{unit}", code, value="{}")) for unit in ("s", "min")}

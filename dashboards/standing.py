@@ -28,7 +28,7 @@ def headline(page: Page, sensors: list[Sensor], sums: dict[str, int], counts: di
 
 def quiet(page: Page, sensors: list[Sensor]) -> str:
     """A quiet period names what was blind; it never congratulates."""
-    missed = queries.unseen_by_all(page.store, page.span)
+    missed = page.ask("coverage", queries.unseen_by_all)
     if missed >= 2 * MINUTE:
         words = {
             "seen": duration(page.span.length - missed, page.language),

@@ -1,6 +1,7 @@
 """The situation index: how grave things stand, 0–100 in the steps of a severity, as a sum of named terms (`docs/index.md` is the published formula).
 
-It counts what nobody has settled as expected or false; that an alert is found true never lowers it. All is reckoned in whole tenths, so that the terms add up to the index exactly.
+It counts what nobody has settled as expected or false; that an alert is found true never lowers it. All is reckoned in whole tenths, so that the terms add
+up to the index exactly.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def test_evidence_that_was_removed_is_said_to_be(demo: Path, monkeypatch: pytest
 def test_where_no_packet_was_kept_those_that_are_meant_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     waterworks.fill(tmp_path / "store")
     told = sent(opened("alert", tmp_path / "store", monkeypatch, lang=language, id=f"a{STORY}"))
-    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language)):
+    why = say("evidence.why.off", language, file="night.pcap")  # as balefire explain and balefire evidence say it
+    for text in ("night.pcap", "7203", say("dashboard.packets.none_kept", language), why):
         assert text in told
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import streamlit as st
 
-from dashboards import explorer, kit, paging, queries, rolling
+from dashboards import counting, explorer, kit, paging, queries, rolling
 from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
@@ -17,7 +17,7 @@ from detectors.phrases import action, deed, listed, measured, who
 from records.effects import ACCESSES
 from records.errors import UsageError
 from records.formats import number
-from records.query import Query, Span
+from records.query import Span
 from records.schema import ACTIVITY
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def show(page: Page) -> None:
     """The whole page."""
     newer(page)
     remember("q", "view", "part", "field", "point", "after", place=PLACE)
-    if not page.store.count("activity", Query()):
+    if not counting.total(page.store, "activity"):
         words = page.say("explore.nothing")
         kit.draw("table", {"title": page.say("page.explore"), "note": "", "head": [], "rows": [], "empty": words}, "table")
         return
@@ -138,8 +138,7 @@ def bar_words(page: Page, time: int, by: dict[str, int]) -> str:
 
 def table(page: Page, span: Span, where: Condition, text: str) -> None:
     """The rows, and the most frequent values of one field."""
-    after, _ = paging.start()
-    found, total = explorer.activities(page.store, span, where, after)
+    found, total = paging.read(PLACE, lambda after: explorer.activities(page.store, span, where, after))
     left, right = st.columns([4.2, 1], gap="medium")
     with left:
         lines = [activity_row(page, row) for row in queries.rows(found)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import deciding, kit, queries
+from dashboards import counting, deciding, kit, queries
 from dashboards.access.visitor import may
 from dashboards.deciding import name, person, refused, refusing
 from dashboards.opening import opened
@@ -101,7 +101,7 @@ def _plain(value: Value) -> str:
 
 def preview(page: Page, seen: Preview) -> None:
     """What it would have hidden, by asset; what was found true first and loud, then that it hides all of its rule."""
-    for alert in page.store.alerts(seen.confirmed[:MOST]):
+    for alert in counting.alerts(page.store, seen.confirmed[:MOST]):
         words = page.say("suppress.confirmed", id=alert.id[:12])
         told: dict[str, Any] = {"tag": words, "sentence": getattr(alert.title, page.language), "reason": ""}
         kit.draw("headline", {"level": "critical", "plain": True, "meta": [], **told}, f"confirmed_{alert.id}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboards import kit, queries, rulings, trying
-from dashboards.access.visitor import demand, may
+from dashboards.access.visitor import may
 from dashboards.page import Page, begin, picked, remember, text_of
 from detectors import tuning
 from detectors.gathering import general
@@ -71,7 +71,6 @@ def numbers(page: Page, book: Book, rule: Rule) -> None:
         st.markdown(f":gray[{page.say('tuning.ask')}]")
         return
     with st.spinner(page.say("tuning.judging")):
-        demand("rules")
         steps = trying.curve(page.store, book, rule, bound, page.span)
         chosen(page, book, rule, bound, steps)
 
@@ -145,7 +144,6 @@ def written(page: Page, book: Book, rule: Rule) -> None:
         st.markdown(f":gray[{page.say('tuning.nothing_saved')}]")
         return
     with st.spinner(page.say("tuning.judging")):
-        demand("rules")
         told(page, rule, trying.text(page.store, book, rule, text, page.span))
 
 
