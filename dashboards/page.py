@@ -17,7 +17,7 @@ from dashboards.keeping import kept
 from dashboards.opening import opened
 from dashboards.serve import ZONE
 from records.errors import BalefireError, StoreError
-from records.formats import MINUTE, SECOND, Clock, zone_named
+from records.formats import MINUTE, SECOND, Clock, duration, zone_named
 from records.store.contract import ABSENT
 from records.wording import LANGUAGES, say
 
@@ -152,8 +152,11 @@ def _store() -> Store | None:
         raise
 
 
-def begin() -> Page:
-    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do."""
+def begin(without: Callable[[str], None] | None = None) -> Page:
+    """The line at the top, then the page to fill. An empty store and a store that cannot be read end the page here, saying what to do.
+
+    `without` draws what there is to see before anything is stored, in a language.
+    """
     remember(*KEPT)
     code = language()
     kit.draw("document", {"language": "zh-CN" if code == "zh" else "en"}, "document")
@@ -165,7 +168,7 @@ def begin() -> Page:
             return _line(store, code, *_held(whole))
     except BalefireError as error:
         _nothing(code, "store", error.text(code))
-    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}")
+    return _nothing(code, "empty", say("dashboard.empty.reason", code), f"balefire replay FILE --store {shlex.quote(where)}", without)
 
 
 def _held(whole: Span) -> tuple[Span, bool]:
@@ -218,6 +221,17 @@ def look_again(page: Page, drawn: float) -> None:
         st.rerun()
 
 
+@st.fragment(run_every=EVERY_S)
+def newer(page: Page) -> None:
+    """Say that newer packets came than a page shows that stays as it is: one may be choosing from it, or reading."""
+    newest = page.store.newest() or 0
+    if newest < page.whole.until or page.held:
+        return
+    words = page.say("line.newer", duration=duration(newest - page.whole.until + 1, page.language))
+    if st.button(words, key="newer", icon=":material/refresh:", type="tertiary"):
+        st.rerun()
+
+
 def ended() -> None:
     """Whoever was logged in is not any more: the page shows nothing and says where to go."""
     code = language()
@@ -231,7 +245,7 @@ def language_switch(code: str) -> None:
     choice("lang", say("dashboard.line.language", code), {"en": "EN", "zh": "中文"}, code)
 
 
-def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
+def _nothing(code: str, state: str, reason: str, command: str = "", without: Callable[[str], None] | None = None) -> NoReturn:
     """A page that has nothing to show says why, and ends."""
     with st.container(horizontal=True, horizontal_alignment="right", key="line"):
         language_switch(code)
@@ -239,6 +253,8 @@ def _nothing(code: str, state: str, reason: str, command: str = "") -> NoReturn:
     kit.draw("headline", {"level": "none", "why": "", "facts": [], "reason": reason, **texts}, "headline")
     if command:
         st.code(command, language=None)
+    if without:
+        without(code)
     st.stop()
 
 

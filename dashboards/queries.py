@@ -211,6 +211,12 @@ def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
     return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)
 
 
+def sensor_label(store: Store, name: str) -> str:
+    """How to call an observer: one that is a capture which was given no name by its file."""
+    found = listed(store.read("coverage", Query(where=Match("observer.name", name, cased=True), limit=1))) if name.startswith("capture-") else []
+    return next((str(row["file"]) for row in found if row["file"]), name)
+
+
 def unseen_by_all(store: Store, span: Span) -> int:
     """Nanoseconds of the span in which no observer saw a packet; where the span is long, never less than what its windows (a minute each) leave."""
     between = sum(gap.length for gap in blind(store, span, None))

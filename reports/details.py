@@ -272,9 +272,7 @@ def data(told: Mapping[str, Any], words: Words) -> Section:
             Cell(words.data_class(each)),
             words.of(each["assets"], found["assets"]),
             words.of(each["operations"], found["looked_at"]),
-            *(
-                [words.of(each["leaving"], each["zoned"])] if found["zoned"] else []
-            ),  # else nothing is known of any
+            *([words.of(each["leaving"], each["zoned"])] if found["zoned"] else []),  # else nothing is known of any
         ]
         for each in found["by_class"]
     ]

@@ -89,7 +89,7 @@ def _incidents(store: Store, due: Due, language: str) -> str:
             words = {"title": alert.get(f"title.{language}") or grading["id"], "what": class_named(grading["class"], language), "handled": handled}
             words |= {"level": say(f"duty.level.{grading['graded']}", language), "confirmed": iso(grading["confirmed"])[:16]}
             told.append(say("duty.incident", language, **words))
-    shown = told
+    shown = told or [say("duty.no_incident", language, year=due.year)]
     while len("\n".join(shown)) > LONGEST:  # a field holds no more; what does not fit is said, never cut unseen
         shown = [*shown[: (len(shown) - 1) * 3 // 4], say("duty.more", language, count=len(told) - (len(shown) - 1) * 3 // 4)]
     return "\n".join(shown)

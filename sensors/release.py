@@ -127,6 +127,10 @@ class Release:
         if self._counters.released > RELEASE_ROWS:
             self.name_activities()
         grouping.pass_time(now, self.groups, self.group_index, self.rows, self.seen, self.counters, self.hosts, self.conversations)
+        self.close_points(now)
+
+    def close_points(self, now: int) -> None:
+        """The same for the windows of points alone."""
         if self._point_counters.rows > RELEASE_ROWS:
             self.name_points()
         points.pass_time(now, self.blocks, self.point_table, self.finals, self.counts, self.ends, self.point_rows, self.point_counters)

@@ -462,6 +462,12 @@ def test_suppressions_are_listed_and_ended(tmp_path: Path, monkeypatch: pytest.M
     assert [each.key for each in page.button] == ["hold"]
 
 
+def test_a_condition_s_number_is_written_as_the_alert_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (alert,) = lines("alerts", "--where", "key:controller-restarted*", "--store", stored()[0])
+    page = opened("suppress", stored()[0], monkeypatch, lang="en", id=alert["id"])
+    assert page.checkbox(key="where_ot.value").label == "`ot.value` 65280"
+
+
 def test_a_condition_is_text() -> None:
     assert plain("`x` **b** <i>$a$ :red[x] a_b 中文") == r"\`x\` \*\*b\*\* \<i\>\$a\$ \:red\[x\] a\_b 中文"
 
@@ -524,6 +530,19 @@ def test_a_period_that_is_held_ends_where_it_did(full: Path, monkeypatch: pytest
     assert now.session_state["queue"] != queue
     for odd in ("٣", str(NOW + HOUR)):
         assert "before the newest packet" in run("situation", full, monkeypatch, lang="en", range="8h", until=odd)
+
+
+@pytest.mark.parametrize("view", ["covering", "network", "assets", "explore", "asset"])
+def test_a_page_that_stays_says_that_newer_packets_have_come(full: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    earlier(monkeypatch, 1)
+    shown = opened(view, full, monkeypatch, lang="en", range="24h", asset="PLC-7")
+    before = sent(shown)
+    assert shown.button(key="newer").label == "Packets of 1 h more have come: show them"
+    shown.button(key="newer").click().run()
+    assert not [each for each in shown.button if each.key == "newer"]
+    assert sent(shown) != before
+    earlier(monkeypatch, 1)
+    assert not [each for each in opened(view, full, monkeypatch, until=str(NOW - 2 * HOUR), range="24h", asset="PLC-7").button if each.key == "newer"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from balefire.absence import Absence
-from records.errors import BalefireError, InputError, UsageError
+from balefire.commands import watch
+from records.errors import BalefireError, InputError, StoreError, UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from sensors.listening import Listening, opener
@@ -32,7 +33,7 @@ from sensors.sources import doors, feeds, folders
 from sensors.sources.interfaces import run_of
 from tests.require import need
 from tests.test_watch import INTERPRETED, ended, plain, said, stored
-from tests.veth import started, wires
+from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, pcap, registers, write
 from tests.wire import read as reading
 
@@ -394,6 +395,25 @@ def test_a_port_need_not_be_named() -> None:
     assert doors.door("tcp://[2001:db8::1]:9").name == "tcp://[2001:db8::1]:9"
 
 
+def test_a_listener_ends_in_order_where_the_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had heard until then is recorded."""
+    monkeypatch.setattr(watch, "forgo", lambda: None)  # this process goes on and needs its rights
+    made = talk()
+    with suppress(StoreError), watch.listener([ANYWHERE], ["--record", str(tmp_path / "kept")]) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        port = int(json.loads(said(process, "ready").splitlines()[0])["ready"][0].rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(pcap(made.packets))
+            said(process, "came")
+        said(process, "left")
+        raise StoreError("store.full", path=tmp_path)
+    assert process.returncode == 0
+    (kept,) = (tmp_path / "kept").glob("*")
+    assert [packet.octets for packet in read(kept.read_bytes())] == [packet.data for packet in made.packets]
+
+
 def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
     words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"), "--observer", "test", "--json")
     with started(words, INTERPRETED) as process:
@@ -417,6 +437,15 @@ def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
         assert ended(process, signal.SIGTERM)[0] == 0
     effects = [row["ot"]["effect"] for row in stored(tmp_path / "store", "activities")]
     assert sorted(effects) == ["value.read", "value.read", "value.write", "value.write"]
+
+
+def test_a_second_sensor_is_refused_before_it_hears_anything(tmp_path: Path) -> None:
+    """Who writes to the store is said; to the store nothing is done."""
+    words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"))
+    with closing(open_store(str(tmp_path / "store"), write=True)):
+        done = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=False, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 4
+    assert f"in use: process {os.getpid()} is writing to it, and only one can" in done.stderr
 
 
 @pytest.mark.netns

@@ -240,10 +240,10 @@ def test_the_recording_replayed_gives_what_was_live(tmp_path: Path) -> None:
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
-        os.kill(listener_of(process), signal.SIGSTOP)
+        os.kill(listener_of(process.pid), signal.SIGSTOP)
         wire.send(slow, pause=0.03)  # a block each, of which the ring has 32
         wire.send(DEMO)
-        os.kill(listener_of(process), signal.SIGCONT)
+        os.kill(listener_of(process.pid), signal.SIGCONT)
         status, summary, rest = ended(process)
     assert status == 0, rest
     assert summary["coverage"]["dropped"] > 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from python_calamine import CalamineWorkbook
 
 from detectors.situation import FORMULA
 from records.model import LEVELS
+from records.nesting import iso
 from records.store import open_store
 from records.wording import LANGUAGES, say
 from reports import charts
@@ -295,6 +297,20 @@ def test_a_report_of_the_first_formula_is_printed_with_its_own_terms(told: Row, 
     beside = told | {"last_year": told["before"] | {"recorded": True, **figures(first)}}
     assert say("report.compared.formula", language, column="") in printed(beside, language).front.compared.note
     assert say("report.compared.formula", language, column="") not in printed(told, language).front.compared.note
+
+
+def test_of_one_period_what_was_made_last_stands_first(told: Row, tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "reports")
+    names: list[str] = []
+    for number in range(3):
+        other = {**told, "made_from": {**told["made_from"], "decisions": number}}
+        names.append(identity(other))
+        file = kept.keep(other | {"id": names[-1]})
+        os.utime(file, ns=(0, START + (3 - number) * 10**9))
+    assert [row["id"] for row in kept.heads()] == names
+    os.utime(kept.folder / names[1] / f"{names[1]}.json", ns=(0, START + 10**10))
+    assert [row["id"] for row in kept.heads()] == [names[1], names[0], names[2]]
+    assert kept.heads()[0]["made"] == iso(START + 10**10)
 
 
 def test_what_is_kept_is_what_its_name_says(told: Row, tmp_path: Path) -> None:

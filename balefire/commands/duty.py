@@ -269,6 +269,20 @@ def supplement(screen: Screen, identity: str, by: str | None, as_json: bool) -> 
             screen.print(screen.say("duty.supplementing", id=made[:12]))
 
 
+@_command("year", _by)
+def year(screen: Screen, by: str | None, as_json: bool) -> None:
+    """Open the yearly reports of a year without incidents."""
+    from balefire.identities import who
+    from reports.yearly import open_empty
+
+    with closing(opened(screen)) as store:
+        for made in open_empty(store, screen.settings.duties.regimes, who(screen.settings, by), time.time_ns()):
+            if as_json:
+                screen.emit({"id": made, "status": "open"})
+            else:
+                screen.print(screen.say("duty.year_opened", id=made[:12]))
+
+
 @_command(
     "release",
     _id,

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import comparing, counting, inventory, kit, queries
 from dashboards.comparing import SHOWN
 from dashboards.explorer import about, point_code
-from dashboards.page import Page, begin, picked, remember, text_of, typed
+from dashboards.page import Page, begin, newer, picked, remember, text_of, typed
 from dashboards.reference import object_words
 from detectors.phrases import ACTING, deed, listed, measured
 from records.assets import changes_of, contested
@@ -34,6 +34,7 @@ POINTS: Final = 40
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("asset", "against", "other", place=PLACE)
     name = st.query_params.get("asset", "")
     if st.button(page.say("asset.back"), icon=":material/arrow_back:", type="tertiary"):
@@ -83,11 +84,13 @@ def headline(page: Page, asset: Asset, risky: list[dict[str, Any]], alerts: int,
     place = [page.say("assets.of_level", level=asset.level)] if asset.level is not None else []
     device = device_words(asset.addresses, (asset.vendor, asset.model, asset.firmware), page.language)
     matters = [say_or(f"dashboard.assets.matters.{asset.criticality}", page.language, asset.criticality)] if asset.criticality else []
-    meta = [("", words) for words in (device, " · ".join(filter(None, (asset.zone, *place))), *matters, asset.site, asset.id) if words]
+    role = role_words(asset.role, page.language) or page.say("asset.no_role")
+    meta = [("", words) for words in (role, device, " · ".join(filter(None, (asset.zone, *place))), *matters, asset.site, asset.id) if words]
     told = [(number(alerts), page.count("asset.alerts", alerts))]
     told += [(number(len({(talk.peer, talk.name) for talk in talks})), page.say("asset.peers"))]
     told += [(page.clock.moment(asset.first), page.say("asset.first")), (page.clock.moment(asset.last), page.say("asset.last"))]
-    words = {"tag": role_words(asset.role, page.language) or page.say("asset.no_role"), "sentence": asset.name}
+    worst = page.say("asset.worst", severity=page.say(f"severity.{level}")) if risky else page.say("asset.no_alert")
+    words = {"tag": worst, "sentence": asset.name}
     kit.draw("headline", {"level": level, "plain": True, "meta": meta, "facts": told, **words}, "headline")
 
 

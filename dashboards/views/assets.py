@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import counting, inventory, kit, paging, queries
 from dashboards.inventory import FACETS, NONE, SORTS
-from dashboards.page import Page, begin, picked, remember, typed
+from dashboards.page import Page, begin, newer, picked, remember, typed
 from records.addresses import is_mac
 from records.errors import UsageError
 from records.formats import number
@@ -25,6 +25,7 @@ ADDRESSES = 3  # of an asset that are listed
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("q", "sort", "risky", "after", *FACETS, place=PLACE)
     if not counting.total(page.store, "asset"):
         kit.draw("table", {"title": page.say("page.assets"), "note": "", "head": [], "rows": [], "empty": page.say("assets.nothing")}, "table")

@@ -11,7 +11,7 @@ from dashboards.axis import blind_mark, ticks
 from dashboards.covered import Looked, look, step_of
 from dashboards.health import missing_words
 from dashboards.keeping import kept
-from dashboards.page import Page, begin
+from dashboards.page import Page, begin, newer
 from detectors.disabling import disabled
 from records.formats import MINUTE, duration, number, share_seen, size
 from records.wording import say
@@ -32,6 +32,7 @@ MILLI: Final = 1_000_000
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     looked = kept(page.store, ("coverage",), look, page.span)
     headline(page, looked)
     st.space("small")

@@ -11,7 +11,7 @@ from dashboards.activities import HEAD, activity_row
 from dashboards.axis import blind_mark, offset, ticks
 from dashboards.charting import axis_levels, step_words
 from dashboards.explorer import FIELDS
-from dashboards.page import Page, begin, choice, forget, picked, remember, typed
+from dashboards.page import Page, begin, choice, forget, newer, picked, remember, typed
 from dashboards.reference import object_words
 from detectors.phrases import action, deed, listed, measured, who
 from records.effects import ACCESSES
@@ -34,6 +34,7 @@ SHORTEST: Final = 1_000 * MILLISECOND  # a span that can be chosen by a drag
 
 def show(page: Page) -> None:
     """The whole page."""
+    newer(page)
     remember("q", "view", "part", "field", "point", "after", place=PLACE)
     if not counting.total(page.store, "activity"):
         words = page.say("explore.nothing")
@@ -138,7 +139,7 @@ def bar_words(page: Page, time: int, by: dict[str, int]) -> str:
 def table(page: Page, span: Span, where: Condition, text: str) -> None:
     """The rows, and the most frequent values of one field."""
     found, total = paging.read(PLACE, lambda after: explorer.activities(page.store, span, where, after))
-    left, right = st.columns([3.4, 1], gap="large")
+    left, right = st.columns([4.2, 1], gap="medium")
     with left:
         lines = [activity_row(page, row) for row in queries.rows(found)]
         head = [page.say(f"activity.{name}") for name in HEAD]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboards import counting, health, inventory, kit, queries, standing, story, wall, weekly
+from dashboards import counting, health, inventory, kit, owing, queries, standing, story, wall, weekly
 from dashboards.page import Page, begin, kept_parameters, look_again
 from records.effects import ACCESSES
 from records.formats import MINUTE, duration, number, share_missed, share_seen, size
@@ -41,6 +41,7 @@ def show(page: Page) -> None:
     worst = queries.worst(page.store, page.span)
     told = story.story(page.store, worst)
     headline(page, sensors, sums, acts, told)
+    owing.band(page)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
         kit.draw("timeline", {**standing.timeline(page, sensors, known), "began": story.began(page, told)}, "timeline")

@@ -86,12 +86,17 @@ def conditions(page: Page, where: Mapping[str, tuple[Value, ...]]) -> dict[str, 
     st.markdown(f"**{page.say('suppress.conditions')}** :gray[{page.say('suppress.narrowest')}]")
     kept: dict[str, tuple[Value, ...]] = {}
     for field, values in where.items():
-        words = [page.say("suppress.absent") if value in {None, ""} else str(value) for value in values[:VALUES]]
+        words = [page.say("suppress.absent") if value in {None, ""} else _plain(value) for value in values[:VALUES]]
         more = [page.say("suppress.more", count=len(values) - VALUES)] if len(values) > VALUES else []
         label = f"`{field}` {deciding.plain(page.say('trail.comma').join(words + more))}"
         if st.checkbox(label, value=True, key=f"where_{field}", disabled=field in ANCHORS):
             kept[field] = values
     return kept
+
+
+def _plain(value: Value) -> str:
+    """A number as the alert says it: 65280, not 65280.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def preview(page: Page, seen: Preview) -> None:

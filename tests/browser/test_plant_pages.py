@@ -27,6 +27,14 @@ def settled(target: Locator) -> FloatRect:
     return box
 
 
+COVERED = """root => {
+    const along = path => Array.from({ length: 60 }, (_, at) => path.getPointAtLength(path.getTotalLength() * at / 59))
+    const lines = [...root.querySelectorAll("path.new")].flatMap(along)
+    const within = ({ x, y, width, height }) => lines.some(at => at.x > x && at.x < x + width && at.y > y && at.y < y + height)
+    return [...root.querySelectorAll(".word")].filter(word => within(word.getBBox())).map(word => word.textContent)
+}"""
+
+
 def test_from_the_inventory_to_the_network(visit: Visit) -> None:
     visit.open("/assets?lang=en&risky=yes")
     expect(visit.page.locator(".table tbody tr")).to_have_count(2)
@@ -50,6 +58,8 @@ def test_the_network_shows_three_hundred_assets_and_what_is_new(visit: Visit) ->
     assert visit.page.locator("img[src=x]").count() == 0
     assert visit.page.title() != "owned"
     expect(visit.page.locator(".network .label", has_text=HOSTILE[:6])).to_have_count(1)
+    assert visit.page.locator(".network .word").count() > 0
+    assert visit.page.locator(".network").evaluate(COVERED) == [], "what is done stands beside its links"
     node = visit.page.locator('.network .node[aria-label^="ENG-WS-2"]')
     node.hover()
     expect(visit.page.locator(".network .tip")).to_contain_text("工程师站")
