@@ -27,9 +27,10 @@ BUILD := 'hatchling>=1.27\neditables\n'
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/balefire demo $(ARGS)
 
+# A test that ends its process ends the run: pytest-xdist would wait for ever for the file that it had.
 test: $(VENV)/development.stamp
 	@$(BIN)/python deploy/elasticsearch/server.py --fetch || echo "no Elasticsearch to be had: its tests are skipped" >&2
-	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder)
 
 lint: $(VENV)/development.stamp
 	@$(BIN)/ruff check .

@@ -29,6 +29,7 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     from detectors.baseline.learned import DETECTORS
     from detectors.disabling import disabled
     from detectors.forgetting import forgotten
+    from detectors.methods.coverage import LEAST_PAYLOAD
 
     total = store.count(COVERAGE.name, query)
     if not total:
@@ -50,6 +51,8 @@ def tell_coverage(screen: Screen, store: Store, query: Query, limit: int) -> boo
     parts += spot_lines(screen, spots, SPOTS, advise=True) if spots else [indented(Text(screen.say("coverage.told.none")))]
     if len({file for sums in covered.by_place.values() for file in sums.windows}) > 1:
         parts.append(indented(Prose(screen.say("coverage.told.several"))))
+    little = screen.say("coverage.told.little", least=LEAST_PAYLOAD)
+    parts += [indented(Prose(clean(placed(place, little, screen.language)))) for place in covered.quiet(LEAST_PAYLOAD)]
     clocks = [clean(placed(place, clock_words(clock, screen.language), screen.language)) for place, clock in covered.clocks()]
     parts.append(section(screen.say("coverage.told.clock")))
     parts += [indented(Text(line)) for line in clocks or [screen.say("dashboard.cover.clock_none")]]

@@ -16,6 +16,7 @@ import pyarrow.compute
 
 from balefire.absence import Absence
 from balefire.ahead import ahead, due_of
+from balefire.breaking import marked
 from balefire.keeping import Keeping
 from balefire.naming import Names
 from balefire.outbox import Outbox
@@ -28,6 +29,7 @@ from detectors.baseline import versions as baselines
 from detectors.baseline.learned import DETECTORS as LEARNING
 from detectors.baseline.learned import kept as learned
 from detectors.discovery import Setup, detectors
+from detectors.doubting import Doubting, settled
 from detectors.judging import judged
 from detectors.placing import placed, policies
 from detectors.rulebook import versions
@@ -37,7 +39,7 @@ from records.errors import BalefireError, InputError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
-from records.store.columns import newest_of
+from records.store.columns import newest_in
 from records.store.contract import Commit, again
 from sensors.context import with_context
 from sensors.coverage import Totals
@@ -226,7 +228,7 @@ class Replay:
 
     def _judges(self, ruling: Ruling) -> list[Detector]:
         """Fresh detectors that know what was learned, and nothing of what was judged: a replay never depends on the one before."""
-        fresh = detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}, ruling.book))
+        fresh = [*detectors(Setup(ruling.rules, self._files, {**self._known.plant.criticality, **self.plan.criticality}, ruling.book)), Doubting()]
         for detector in fresh:
             if detector.name not in self._learned:
                 self._learned[detector.name] = self.store.state(detector.name)
@@ -276,12 +278,13 @@ class Replay:
             self.tally.count(batch)
             for piece in pieces(with_context(batch, self._known.plant), lambda: self._rows):
                 waiting.batches.append(piece)
-                found = ruling.stamped(judged(judges[history], piece), self._baseline)
+                found = settled(judges[history], ruling.stamped(judged(judges[history], piece), self._baseline))
                 self._rows = FLOODED_ROWS if 2 * len(found) > piece.activities.num_rows else min(2 * self._rows, JUDGED_ROWS)
                 waiting.findings += found
                 if waiting.rows() >= (1 if capture.pipe else COMMIT_ROWS) or len(waiting.findings) >= COMMIT_FINDINGS:
                     self._commit(waiting, ruling, history, sensor)
                     waiting = Waiting()
+        waiting.findings += settled(judges.get(history, ()), (), last=True)
         assets = placed(sensor.assets(), policies(ruling.rules), self.plan.criticality, self._known.plant)
         self._commit(waiting, ruling, history, sensor, assets, last=True)
         self.keeping.thin(aged=True)
@@ -305,7 +308,7 @@ class Replay:
 
         try:
             for batch in sensor.listen(source, asked):
-                yield batch
+                yield marked(batch, capture, source.error)
                 if self.progress:
                     self.progress(capture.name, sensor.totals.packets)
                 if self._stopped and not capture.pipe:
@@ -324,7 +327,7 @@ class Replay:
         batch = waiting.batch()
         batch = replace(batch, coverage=self.names.labelled(batch.coverage))
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
-        times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
+        times = [self._newest, newest_in(batch)]
         self._newest = max((moment for moment in times if moment is not None), default=None)
         if (let_go := forgetting.kept(chain.from_iterable(self._judging.values()))) != self._let_go:
             state |= {forgetting.STATE: let_go}

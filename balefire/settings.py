@@ -165,7 +165,7 @@ class Housekeep(BaseModel):
 
 
 class Reports(BaseModel):
-    """Reports: the time zone of their calendar, where they are kept, which are made by themselves, from which hour of the day after, in which forms."""
+    """Reports: the zone of their calendar and of the dashboard's times, where they are kept, which are made by themselves, from which hour, in which forms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -176,6 +176,10 @@ class Reports(BaseModel):
     hour: int = Field(default=6, ge=0, le=23)
     formats: tuple[Literal["html", "pdf", "xlsx", "json"], ...] = ("html", "pdf", "xlsx", "json")
     languages: tuple[Literal["en", "zh"], ...] = ()
+
+    def stated_zone(self) -> str:
+        """The zone, or nothing where none was set: then the dashboard shows times in its reader's."""
+        return self.zone if "zone" in self.model_fields_set else ""
 
 
 class Sign(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboards.keeping import kept
 from dashboards.queries import OPEN, frame, listed, rows
 from dashboards.reference import serving
 from records.addresses import is_mac
@@ -28,7 +29,6 @@ NONE: Final = "-"  # a filter for assets of which this is not known
 SORTS: Final = ("-last", "name", "-first", "level", "zone", "vendor")
 FACETS: Final = ("role", "vendor", "zone", "level", "criticality")
 OBJECT: Final = ("destination.ip", "network.protocol", "ot.unit", "ot.object.space", "ot.object.name", "ot.object.first")
-_MOST_ALERTS: Final = 500
 _MOST_RISKY: Final = 200
 _MOST_VALUES: Final = 50
 _MOST_TALKS: Final = 400
@@ -37,10 +37,15 @@ _MOST_POINTS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """Open alerts of an asset: the highest severity among them, and how many."""
+    """Open alerts of an asset: the highest severity among them, and their identities."""
 
     severity: int
-    alerts: int
+    found: frozenset[str]
+
+    @property
+    def alerts(self) -> int:
+        """How many there are."""
+        return len(self.found)
 
     @property
     def level(self) -> str:
@@ -48,20 +53,41 @@ class Risk:
         return severity_word(self.severity)
 
 
-def risks(store: Store) -> dict[str, Risk]:
-    """Identities of the assets of the 500 worst open alerts, worst first. An identity may be one that the asset had earlier."""
-    found: dict[str, Risk] = {}
-    for row in listed(store.read("alert", Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS))):
-        for asset in dict.fromkeys(row["assets"] or ()):
-            known = found.get(asset, Risk(int(row["severity"]), 0))
-            found[asset] = Risk(known.severity, known.alerts + 1)
-    return found
+def risks(found: Iterable[dict[str, Any]]) -> dict[str, Risk]:
+    """Identities of the assets of these alerts, which are worst first, in the same order. An identity may be one that the asset had earlier."""
+    known: dict[str, Risk] = {}
+    for row in found:
+        for asset in row["assets"] or ():
+            risk = known.get(asset, Risk(int(row["severity"]), frozenset()))
+            known[asset] = Risk(risk.severity, risk.found | {str(row["id"])})
+    return known
 
 
 def risk_of(asset: dict[str, Any], known: dict[str, Risk]) -> Risk | None:
-    """The open alerts of an asset under all of its identities."""
+    """The open alerts of an asset under all of its identities; one that names two of them is one."""
     found = [known[name] for name in identities(asset) if name in known]
-    return Risk(max(each.severity for each in found), sum(each.alerts for each in found)) if found else None
+    return Risk(max(each.severity for each in found), frozenset[str]().union(*(each.found for each in found))) if found else None
+
+
+def at_risk(store: Store, found: Iterable[dict[str, Any]], most: int = 6) -> list[tuple[dict[str, Any], Risk]]:
+    """The assets of these alerts, worst first, each once whatever it was called; of one that is not stored the `id` alone is known."""
+    known = risks(found)
+    named = owners(store, known)
+    assets = {str(row["id"]): row for row in (*named.values(), *({"id": name, "aliases": ()} for name in known if name not in named))}
+    told = [(row, risk) for row in assets.values() if (risk := risk_of(row, known))]
+    return sorted(told, key=lambda each: (-each[1].severity, -each[1].alerts, str(each[0]["id"])))[:most]
+
+
+def owners(store: Store, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Identity → the asset that has it now, of the first 200 of them; one that no stored asset has is left out."""
+    asked = list(dict.fromkeys(names))[:_MOST_RISKY]
+    rows = listed(store.read("asset", Query(where=_named(asked), limit=len(asked)))) if asked else []
+    found = {name: row for row in rows for name in identities(row)} | {str(row["id"]): row for row in rows}
+    return {name: found[name] for name in asked if name in found}
+
+
+def _named(names: Iterable[str]) -> Condition:
+    return Or(tuple(Match(field, name, cased=True) for name in names for field in ("id", "aliases")))
 
 
 def identities(asset: dict[str, Any]) -> list[str]:
@@ -81,7 +107,7 @@ def search(text: str, facets: dict[str, str], risky: Iterable[str] | None = None
         if value:
             parts.append(Not(Exists(name)) if value == NONE else Match(name, int(value) if name == "level" else value))
     if risky is not None:
-        parts.append(Or(tuple(Match(field, name) for name in list(risky)[:_MOST_RISKY] for field in ("id", "aliases"))))
+        parts.append(_named(list(risky)[:_MOST_RISKY]))
     return And(tuple(parts))
 
 
@@ -133,9 +159,13 @@ class Talk:
 
 def talks(store: Store, asset: dict[str, Any], span: Span) -> list[Talk]:
     """Whom it asked and who asked it, busiest first, of the 400 most frequent kinds each way; looking up names and addresses left out."""
+    return kept(store, ("activity",), _talks, span, tuple(identities(asset)))
+
+
+def _talks(store: Store, span: Span, names: tuple[str, ...]) -> list[Talk]:
     found: dict[tuple[str, str | None, str], Talk] = {}
     for direction, own, other in (("asks", "source", "destination"), ("asked", "destination", "source")):
-        mine = Or(tuple(Match(f"{own}.asset.id", name, cased=True) for name in identities(asset)))
+        mine = Or(tuple(Match(f"{own}.asset.id", name, cased=True) for name in names))
         where = And((mine, Not(Or(tuple(Match("network.protocol", name, cased=True) for name in serving())))))
         fields = (f"{other}.asset.id", f"{other}.asset.name", f"{other}.ip", "network.protocol", "ot.effect")
         for row in listed(store.terms("activity", span.query(where), Terms(fields, _MOST_TALKS, "ot.count"))):

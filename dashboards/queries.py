@@ -113,26 +113,10 @@ def open_by_level(store: Store, span: Span) -> dict[str, int]:
     return counts
 
 
-def worst_alert(store: Store, span: Span) -> dict[str, Any] | None:
-    """The open alert with the highest severity, the newest of several."""
-    found = frame(store.read("alert", span.query(OPEN, "-severity", 100)))
-    return rows(found.sort_values(["severity", "last"], ascending=False).head(1))[0] if len(found) else None
-
-
-def assets_at_risk(store: Store, span: Span, most: int = 6) -> pd.DataFrame:
-    """Assets of the worst 500 open alerts: columns asset (identity), name, role, severity, alerts, stored; worst first."""
-    found = frame(store.read("alert", span.query(OPEN, "-severity", _MOST_ALERTS)))
-    names = ["asset", "severity", "alerts"]
-    if found.empty:
-        return _frame({name: [] for name in (*names, "name", "role", "stored")})
-    each = found[["assets", "severity"]].explode("assets").dropna(subset=["assets"])
-    each["severity"] = each["severity"].astype("int64")
-    risk = each.groupby("assets")["severity"].agg(["max", "count"]).reset_index()
-    risk.columns = names
-    risk = risk.sort_values(["severity", "alerts", "asset"], ascending=[False, False, True]).head(most)
-    known = [store.get("asset", str(asset)) or {} for asset in risk["asset"]]
-    called = [str(about.get("name") or asset) for about, asset in zip(known, risk["asset"], strict=True)]
-    return risk.assign(name=called, role=[str(about.get("role") or "") for about in known], stored=[bool(about) for about in known])
+def worst(store: Store, span: Span | None = None) -> list[dict[str, Any]]:
+    """The 500 worst open alerts (of the span, or of all), worst first."""
+    asked = span.query(OPEN, "-severity", _MOST_ALERTS) if span else Query(where=OPEN, sort="-severity", limit=_MOST_ALERTS)
+    return listed(store.read("alert", asked))
 
 
 def asset_names(store: Store, identities: list[str], most: int = 60) -> dict[str, str]:
@@ -149,12 +133,6 @@ def activity_by(store: Store, span: Span) -> tuple[dict[str, int], dict[str, int
                 counts[str(row[name])] += int(row["total"] or 0)
     access, protocol = (dict(counts.most_common()) for counts in by)
     return access, protocol
-
-
-def week_earlier(store: Store, span: Span) -> Span | None:
-    """The same span a week earlier, or None where nothing was seen then: unknown is not zero."""
-    earlier = Span(span.since - WEEK, span.until - WEEK)
-    return earlier if span.length <= WEEK and store.count("coverage", earlier.query()) else None
 
 
 def coverage(store: Store, span: Span) -> dict[str, int]:
@@ -176,6 +154,11 @@ def account(store: Store, query: Query, most: int = _MOST_COVERED) -> tuple[Acco
     return covered, used
 
 
+def newest_account(store: Store, span: Span) -> tuple[Account, int]:
+    """The account of the newest rows of a span, of as many as a page looks at; how many those are."""
+    return account(store, span.query(), MOST_SHOWN)
+
+
 def grade(sums: dict[str, int]) -> float | None:
     """The share of payload that could be judged, in per cent; None where there was none."""
     payload = sums["decoded_bytes"] + sums["undecoded_bytes"] + sums["lost"]
@@ -186,7 +169,7 @@ def undecoded_ports(store: Store, span: Span, most: int = 3) -> list[tuple[str, 
     """Where the undecoded payload was: transport and port of the 200 windows with the most of it, most first, and what most of it looks like."""
     totals: dict[str, Counter[str | None]] = {}
     for row in listed(store.read("coverage", span.query(Range("undecoded_bytes", low=1), "-undecoded_bytes", 200))):
-        for part, unread in uncut(json.loads(row["undecoded"] or "[]"), row["cut_bytes"] or 0):
+        for part, unread, _ in uncut(json.loads(row["undecoded"] or "[]"), row["cut_bytes"] or 0):
             if octets := unread + part.get("encrypted", 0):
                 totals.setdefault(str(part["name"]), Counter())[part.get("guess")] += octets
     ordered = sorted(totals, key=lambda name: (-totals[name].total(), name))
@@ -226,6 +209,12 @@ def sensors(store: Store, span: Span) -> tuple[list[Sensor], int]:
     chosen = sorted(list(labels)[:_MOST_SENSORS], key=lambda name: labels[name])
     blind = blindness(store, span, chosen)
     return [Sensor(labels[name], labels[name] != name, tuple(blind[name])) for name in chosen], len(labels)
+
+
+def sensor_label(store: Store, name: str) -> str:
+    """How to call an observer: one that is a capture which was given no name by its file."""
+    found = listed(store.read("coverage", Query(where=Match("observer.name", name, cased=True), limit=1))) if name.startswith("capture-") else []
+    return next((str(row["file"]) for row in found if row["file"]), name)
 
 
 def unseen_by_all(store: Store, span: Span) -> int:
@@ -306,9 +295,9 @@ def _level(level: str) -> Condition:
     return Range("severity", low=low, high={80: None, 60: 79, 40: 59, 0: 39}[low])
 
 
-def alerts(store: Store, span: Span, where: Condition, limit: int) -> tuple[pd.DataFrame, int]:
-    """The worst `limit` alerts of the span, the newest first among equals, and how many there are."""
-    found = frame(store.read("alert", span.query(where, "-severity", min(limit, _MOST_ALERTS))))
+def alerts(store: Store, span: Span, where: Condition, limit: int, after: str = "") -> tuple[pd.DataFrame, int]:
+    """The worst `limit` alerts of the span (those that come behind the one `after`), the newest first among equals, and how many there are in all."""
+    found = frame(store.read("alert", replace(span.query(where, "-severity", min(limit, _MOST_ALERTS)), after=after)))
     return found.sort_values(["severity", "last"], ascending=False, kind="stable"), store.count("alert", span.query(where))
 
 

@@ -20,10 +20,12 @@ HERE = Path(__file__).parent
 HOSTS: Final = "BALEFIRE_DASHBOARD_HOSTS"  # names to answer to
 READY: Final = "BALEFIRE_DASHBOARD_READY"  # what to print once the pages answer, after the number of the stream
 MEBIBYTES: Final = "BALEFIRE_DISSECTION__MEBIBYTES"  # of memory that tshark may take for a packet, as the setting is called in the environment
-ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar, likewise
+ZONE: Final = "BALEFIRE_REPORTS__ZONE"  # of the reports' calendar and of all times shown, likewise; empty where none is set
 DIRECTORY: Final = "BALEFIRE_REPORTS__DIRECTORY"  # where reports are kept, likewise
 RULES: Final = "BALEFIRE_RULES"  # the site's directory of rules, likewise
 LEDGER: Final = "BALEFIRE_LEDGER__FOLDER"  # where released ones are, likewise
+REGIMES: Final = "BALEFIRE_DUTIES__REGIMES"  # laws whose duties count, as JSON, and what kind of operator the plant's is, likewise
+OPERATOR: Final = "BALEFIRE_DUTIES__OPERATOR"
 DELIVERIES: Final = "BALEFIRE_DELIVERY__FOLDER"  # where it is noted what went out, likewise
 OWN_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 

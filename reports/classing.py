@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -59,38 +59,33 @@ class InForce:
     faulty: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What was moved, a row a kind of operation: `row` as the store tells it, its class (None: it has none), the assets that asked and were asked,
-    whether the data came from who was asked (`fetched`), and how many `operations`.
+class Moved(NamedTuple):
+    """What was moved, a row a kind of operation: `row` as the store tells it, its class (None: it has none), the asset that the data came from and the one
+    that it went to, whether it came from who was asked (`fetched`), how many `operations`, and the zone of the origin.
     """
 
     row: Row
     data: Class | None
-    asking: Row | None
-    asked: Row | None
+    origin: Row | None
+    target: Row | None
     fetched: bool
     operations: int
+    zone: str | None
 
     @property
-    def origin(self) -> Row | None:
-        """The asset that the data came from."""
-        return self.asked if self.fetched else self.asking
+    def asking(self) -> Row | None:
+        """The asset that asked for the operation."""
+        return self.target if self.fetched else self.origin
 
     @property
-    def target(self) -> Row | None:
-        """The asset that it went to."""
-        return self.asking if self.fetched else self.asked
+    def asked(self) -> Row | None:
+        """The asset that was asked."""
+        return self.origin if self.fetched else self.target
 
     @property
     def internet(self) -> bool:
         """Whether it went to an address of the Internet."""
         return is_outside(self.row[f"{SIDES[not self.fetched]}.ip"])
-
-    @property
-    def zone(self) -> str | None:
-        """Of the origin."""
-        return self.origin["zone"] if self.origin else None
 
     @property
     def leaves(self) -> bool:
@@ -155,9 +150,11 @@ def moved(rows: pa.Table, rules: Sequence[Class], known: Mapping[str, Row]) -> l
     addresses = Addresses(known)
     found: list[Moved] = []
     for row, rule in zip(plain(rows), chosen, strict=True):
-        asking, asked = (known.get(row[f"{side}.asset.id"]) or next(iter(addresses.of(row["observer.site"], row[f"{side}.ip"])), None) for side in SIDES)
-        each = Moved(row, rules[rule] if rule >= 0 else None, asking, asked, row["ot.effect"] in FETCHED, int(row["total"] or 0))
-        found.append(each if rule >= 0 or not each.origin else replace(each, data=of_assets.get(each.origin["id"])))
+        ends = [known.get(row[f"{side}.asset.id"]) or next(iter(addresses.of(row["observer.site"], row[f"{side}.ip"])), None) for side in SIDES]
+        fetched = row["ot.effect"] in FETCHED
+        target, origin = ends if fetched else reversed(ends)
+        data = rules[rule] if rule >= 0 else of_assets.get(origin["id"]) if origin else None
+        found.append(Moved(row, data, origin, target, fetched, int(row["total"] or 0), origin["zone"] if origin else None))
     return found
 
 

@@ -12,14 +12,18 @@ from dashboards import comparing, inventory, queries
 from dashboards.page import Page
 from records.errors import UsageError
 from records.formats import HOUR, MINUTE, SECOND, Clock
+from records.model import Asset, Term, Text
 from records.query import Query, Span
 from records.store import open_store
-from records.store.contract import Store
+from records.store.contract import Commit, Store
 from records.wording import LANGUAGES, say
 from tests.browser import bigplant, waterworks
-from tests.browser.waterworks import HOSTILE, NOW
+from tests.browser.waterworks import HOSTILE, NOW, alert, finding
 from tests.cli import stored
+from tests.test_alert_page import drawn
 from tests.test_dashboards import opened, run, sent
+
+TEXT = Text("told", "told")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def test_the_inventory_is_narrowed(store: Store, text: str, facets: dict[str, st
 
 
 def test_open_alerts_are_those_of_the_asset_under_all_its_identities(store: Store) -> None:
-    risks = inventory.risks(store)
+    risks = inventory.risks(queries.worst(store))
     plc = named(store, "PLC-7")
     found = inventory.risk_of(plc, risks)
     assert found
@@ -66,6 +70,19 @@ def test_open_alerts_are_those_of_the_asset_under_all_its_identities(store: Stor
     assert inventory.risk_of(named(store, "PLC-8"), risks) is None
     assert inventory.assets(store, inventory.search("", {}, risks), "name", "")[1] == 2
     assert inventory.assets(store, inventory.search("", {}, ()), "name", "")[1] == 0
+
+
+def test_assets_at_risk_are_told_once_worst_first(store: Store, tmp_path: Path) -> None:
+    day = Span(NOW - 24 * HOUR, NOW + 1)
+    found = inventory.at_risk(store, queries.worst(store, day))
+    assert [(row["name"], risk.severity, risk.alerts) for row, risk in found] == [("PLC-7", 91, 2), ("ENG-WS-2", 91, 2)]
+    writer = open_store(str(tmp_path / "store"), write=True)
+    named = (("new",), ("old", "nobody"), ("old", "new"))  # before and after its addresses were known to be one asset's, and both
+    alerts = [alert(finding(f"{place:032}", NOW, (Term("t", "t", 73.0 - place),), TEXT, TEXT, assets=each)) for place, each in enumerate(named)]
+    writer.write(Commit(alerts=tuple(alerts), assets=(Asset("new", "PLC-9", ("10.9.9.9",), NOW, NOW, site=waterworks.SITE, aliases=("old",)),)))
+    told = [(row.get("name") or row["id"], risk.severity, risk.alerts) for row, risk in inventory.at_risk(writer, queries.worst(writer, day))]
+    assert told == [("PLC-9", 73, 3), ("nobody", 72, 1)]
+    writer.close()
 
 
 def test_who_it_talks_to(store: Store) -> None:
@@ -132,7 +149,11 @@ def test_a_search_that_does_not_parse_is_said_in_place(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_one_asset(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
-    told = run("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7")
+    page = opened("asset", bigplant.stored(), monkeypatch, lang=language, asset="PLC-7")
+    head = drawn(page, "headline")
+    assert (head["level"], head["tag"]) == ("critical", {"en": "Worst open alert: Critical", "zh": "最严重的未关闭告警：严重"}[language])
+    assert head["meta"][0] == ["", {"en": "controller", "zh": "控制器"}[language]]
+    told = sent(page)
     changed = {"en": "Firmware: 2.1 → 2.3", "zh": "固件：2.1 → 2.3"}[language]
     asked = {"en": "ENG-WS-2 (10.23.0.12) asks it to stop the controller", "zh": "ENG-WS-2（10.23.0.12） 要求其停止控制器"}[language]
     for words in ("chlorine set point", "4.6 mg/L", changed, asked, "modbus:identity", {"en": "critical", "zh": "关键"}[language]):

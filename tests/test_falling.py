@@ -10,18 +10,20 @@ import pytest
 
 from detectors.discovery import detectors
 from records.model import Batch
+from records.schema import COVERAGE, arrow_table
 from tests.cli import balefire, lines, one
 from tests.frames import BEGUN, FALLEN, coverage, understood
-from tests.mirroring import only_to
+from tests.mirroring import only_from, only_to
 from tests.test_ledger import polls
-from tests.wire import SECOND, START, save
+from tests.wire import SECOND, START, Talk, mbap, read, registers, save, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from detectors.detector import Detector
     from records.model import Finding
+    from tests.wire import Packet
 
 MINUTE = 60_000_000_000
 
@@ -56,6 +58,46 @@ def test_a_direction_of_datagrams_falls_as_one_of_connections_does() -> None:
     half = {**understood(99.0), "lost": 50_000, "requests_only": 14}
     assert kinds(*[half] * 3) == ["coverage-sides"], "what it would have said is no second fall"
     assert kinds(*[polled(0)] * 12, *[polled(2)] * 9, minutes=0) == []
+
+
+def test_a_direction_of_few_conversations_falls_where_tcp_proves_it() -> None:
+    """One controller is enough: the side that is seen acknowledges what is not. A device that is gone answers no datagram, and is sent requests again."""
+    usual = [{"talks": 1}] * 12
+    (finding,) = judged(*usual, *[{"talks": 1, "requests_only": 1, "gaps": 1, "lost": 40_000}] * 3, minutes=0)
+    assert finding.title.en.endswith("sees one direction only: 1 of 1 conversations")
+    assert kinds(*usual, *[{"talks": 1, "requests_only": 1, "gaps": 0}] * 20, minutes=0) == []
+    assert kinds(*usual, *[{"talks": 0, "gaps": 1}] * 20, minutes=0) == [], "it ended"
+    told = [{"protocol": "enip", "conversations": 2, "requests_only": 0, "answers_only": 0}]
+    lone = [[{"talks": 0, "gaps": 1, "datagrams": json.dumps([each | {"requests_only": count} for each in told])}] for count in (0, 2)]
+    assert kinds(*lone[0] * 12, *lone[1] * 20, minutes=0) == []
+
+
+@pytest.mark.parametrize(("part", "side"), [(only_to, "requests_only"), (only_from, "answers_only")])
+def test_one_controller_whose_answers_vanish(part: Callable[[list[Packet], int], list[Packet]], side: str) -> None:
+    """On the wire: a request and its answer every twelve seconds, then one direction of them."""
+    talk = Talk(time=START).open()
+    for step in range(80):
+        talk.time = START + step * 12 * SECOND
+        talk.ask(mbap(step, read(0, 16)), mbap(step, registers(*range(16))))
+    until = START + 12 * 60 * SECOND
+    packets = [packet for packet in talk.packets if packet.time < until] + part([packet for packet in talk.packets if packet.time >= until], 502)
+    rows = watch(packets).tables["coverage"]
+    assert rows[-1][side] == 1
+    found = detector().judge(Batch(coverage=arrow_table(COVERAGE, {name: [row[name] for row in rows] for name in COVERAGE.names}, len(rows))))
+    assert [finding.rule for finding in found] == ["coverage-sides"]
+
+
+def test_how_little_is_enough_to_understand_less() -> None:
+    for octets, told in ((300, ["coverage-grade"]), (200, [])):
+        assert kinds(*[understood(99.0, octets)] * 12, *[understood(10.0, octets)] * 3, minutes=0) == told
+
+
+@pytest.mark.parametrize("noise", [0, 500, 8_000])
+@pytest.mark.parametrize("left", [0, 10_000, 45_000])
+def test_a_conversation_that_ends_is_no_fall(left: int, noise: int) -> None:
+    """Beside what nobody ever understood, which goes on."""
+    usual, ended = ({"decoded_bytes": octets, "undecoded_bytes": noise, "grade": 50.0} for octets in (49_500, left))
+    assert kinds(*[usual] * 12, *[ended] * 20, minutes=0) == []
 
 
 def test_every_way() -> None:

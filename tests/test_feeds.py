@@ -33,7 +33,7 @@ from sensors.sources import doors, feeds, folders
 from sensors.sources.interfaces import run_of
 from tests.require import need
 from tests.test_watch import INTERPRETED, ended, plain, said, stored
-from tests.veth import started, wires
+from tests.veth import ROOT, started, wires
 from tests.wire import Talk, mbap, pcap, registers, write
 from tests.wire import read as reading
 
@@ -437,6 +437,15 @@ def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:
         assert ended(process, signal.SIGTERM)[0] == 0
     effects = [row["ot"]["effect"] for row in stored(tmp_path / "store", "activities")]
     assert sorted(effects) == ["value.read", "value.read", "value.write", "value.write"]
+
+
+def test_a_second_sensor_is_refused_before_it_hears_anything(tmp_path: Path) -> None:
+    """Who writes to the store is said; to the store nothing is done."""
+    words = (sys.executable, "-m", "balefire", "watch", ANYWHERE, "--store", str(tmp_path / "store"))
+    with closing(open_store(str(tmp_path / "store"), write=True)):
+        done = subprocess.run(words, cwd=ROOT, env=os.environ | INTERPRETED, check=False, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 4
+    assert f"in use: process {os.getpid()} is writing to it, and only one can" in done.stderr
 
 
 @pytest.mark.netns

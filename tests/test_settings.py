@@ -59,6 +59,14 @@ def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (settings.language, settings.observer, settings.dashboard.port) == ("zh", "tap-1", 9001)
 
 
+def test_the_dashboard_is_told_of_a_zone_that_was_set_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default is the calendar's: nobody said that the plant reads its clocks in UTC."""
+    file = written(tmp_path / "b.toml", '[reports]\nzone = "UTC"\n')
+    assert (load().reports.zone, load().reports.stated_zone(), load(file).reports.stated_zone()) == ("UTC", "", "UTC")
+    monkeypatch.setenv("BALEFIRE_REPORTS__ZONE", "Asia/Shanghai")
+    assert load(file).reports.stated_zone() == "Asia/Shanghai"
+
+
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     told = problem('langage = "zh"', tmp_path / "b.toml")
     assert str(tmp_path / "b.toml") in told

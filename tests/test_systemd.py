@@ -111,6 +111,17 @@ def test_an_interface_that_the_unit_set_up_says_nothing() -> None:
     assert "MULTICAST" not in told
 
 
+def test_units_take_the_name_of_an_interface_as_systemd_escapes_it() -> None:
+    """Units of devices are named so, and br-mirror as it is would be br/mirror: whoever starts a sensor is told."""
+    sensor, silence = (path.read_text("utf-8") for path in (HERE / "balefire-sensor@.service", SILENCE))
+    assert "systemd-escape" in sensor.splitlines()[0]
+    for text in (sensor, silence):
+        for line in text.splitlines()[1:]:
+            assert ("%i" in line) <= (".device" in line or "@%i.service" in line), line
+            assert ("%I" in line) <= line.startswith(("ExecStart=", "Description=")), line
+    assert "watch %I --observer %H-%I" in sensor
+
+
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze")
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_systemd_takes_them(unit: Path, tmp_path: Path) -> None:

@@ -186,6 +186,33 @@ def test_an_interface_that_vanishes_and_returns_is_said_and_listened_to_again(tm
     assert summary["packets"] == 2 * len(talk.packets)
 
 
+def test_an_interface_that_is_down_or_has_no_link_is_said_and_counted(tmp_path: Path) -> None:
+    talk = Talk().open().ask(mbap(1, read(0, 2)), mbap(1, registers(1, 2)))
+    capture, file = plain(tmp_path / "talk.pcap", talk), tmp_path / "told.pcapng"
+    with wires(2) as wire, file.open("wb") as out, started(wire.run("-m", "sensors.listening", "in0", "in1"), INTERPRETED, out) as process:
+        said(process, "ready")
+        wire.send(capture)
+        wire.set("down")
+        wire.set("down", number=1, there=True)
+        assert b'"down": "in0"' in said(process, '"unlinked": "in1"')
+        wire.set("up")
+        wire.vanish(1)
+        said(process, '"up": "in0"')
+        wire.send(capture)
+        process.terminate()
+        process.communicate(timeout=60)
+    (found,) = find([str(file)])
+    source, ticks, packets = open_capture(found), list[Any](), 0
+    memory, rows = np.zeros(1 << 20, np.uint8), table(1 << 12, PACKET)
+    while count := source.batch(memory, 0, rows):
+        ticks, packets = ticks + source.ticks, packets + count
+    source.close()
+    dark = [sum(tick.dark for tick in ticks if tick.interface == number) / 1e9 for number in (0, 1)]
+    assert packets == 2 * len(talk.packets), "what comes once it is up again is heard"
+    assert 0.5 < dark[0] < 3
+    assert 0.5 < dark[1] < 4
+
+
 def test_it_never_sends(tmp_path: Path) -> None:
     with wires() as wire:
         ear = wire.heard()

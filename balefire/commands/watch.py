@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from balefire.screen import Screen
     from records.model import Alert
-    from sensors.sources.pcap import Capture
 
 END_S: Final = 10.0  # that a listener may take until it has ended
 NUMBERS: Final = {"ended", "ready"}  # what a listener says in numbers and lists; all else that it says is news, by its name in the catalogue
@@ -79,23 +78,28 @@ def watch(
     with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
-        from balefire.schedule import for_a_while, housekeeping  # makes threads, as does what follows
+        from balefire.schedule import housekeeping  # makes threads, as does what follows
+        from records.store import open_store
+        from sensors.sources.pcap import listen
 
         check(screen, rules)
         _warm(screen, rules)
-        with housekeeping(screen, lambda: for_a_while(screen)):  # it may be long until the first packet
-            capture, teller = _listening(screen, process, interfaces, observer)
-        taken_in(
-            screen,
-            as_json,
-            lambda alert: _tell(screen, alert),
-            captures=[capture],
-            learn=(),
-            observer=observer,
-            site=site or settings.site,
-            rules=rules,
-            resume=True,
-        )
+        teller = _listening(screen, process, observer)
+        with closing(open_store(screen.store, write=True)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
+            with housekeeping(screen, lambda: nullcontext(store)):
+                (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate, patience=0)
+            taken_in(
+                screen,
+                as_json,
+                lambda alert: _tell(screen, alert),
+                store,
+                captures=[capture],
+                learn=(),
+                observer=observer,
+                site=site or settings.site,
+                rules=rules,
+                resume=True,
+            )
         if process.wait(END_S):
             screen.fail(InputError("live.ended", status=process.returncode))
         teller.join(END_S)  # what it said last
@@ -156,11 +160,9 @@ def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[
             process.communicate()
 
 
-def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> tuple[Capture, threading.Thread]:
-    """Have it listen: what it brings, as a capture that has no end until it is stopped, and who tells what it says. Raises UsageError and InputError."""
-    from sensors.sources.pcap import listen
-
-    said, brought, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdout, process.stdin))
+def _listening(screen: Screen, process: Popen[bytes], observer: str) -> threading.Thread:
+    """Have it listen, until it is stopped; who tells what it says. Raises UsageError and InputError."""
+    said, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdin))
     with suppress(BrokenPipeError):  # it has ended already, and said why
         told.write(b"\n")
         told.flush()
@@ -176,8 +178,7 @@ def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str],
         screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
     teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)
     teller.start()
-    (capture,) = listen(brought, "+".join(interfaces), process.terminate, patience=0)
-    return capture, teller
+    return teller
 
 
 def _confine(screen: Screen) -> None:

@@ -182,11 +182,14 @@ class Searcher:
         table, fields = source.table, [field_of(source.table, name) for name in wanted.fields]
         total, kind = _total(table, wanted.total)
         groups = [{str(place): _group(by)} for place, by in enumerate(fields)]
+        told = [place for place, by in enumerate(fields) if by.type in {"boolean", "double"}]  # as numbers, and whole ones without a point
 
         def counted() -> Iterator[tuple[list[Any], float]]:
             found = self._values(source, query, fields[0], total) if len(fields) == 1 else None
             for key, number in self._buckets(source, query, groups, total) if found is None else found:
-                values = [_plain(by, key[str(place)]) for place, by in enumerate(fields)]
+                values = list(key.values())
+                for place in told:
+                    values[place] = _plain(fields[place], values[place])
                 if any(value is not None for value in values):
                     yield values, number
 

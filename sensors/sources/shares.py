@@ -23,6 +23,7 @@ import numpy as np
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
 from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Statistics
+from sensors.sources.links import Links
 from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
 from sensors.sources.stepping import STEP_S, Stepping
@@ -119,6 +120,7 @@ class Shares:
         self._said: list[dict[str, object]] = []
         self._stopped = False
         self._statistics = Statistics()
+        self._links = Links(self.names)
         self._now, self._stepping = 0, Stepping()
         for share in self._shares:
             self._start(share)
@@ -237,7 +239,7 @@ class Shares:
         if now := min(told, default=0):
             self._now = now if now < self._now - STEP_S * SECOND else max(self._now, now)  # the clock was set back
         taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
-        return self._statistics.at(self._now, zip(taken, dropped, strict=True))
+        return self._statistics.at(self._now, zip(taken, dropped, self._links.dark(), strict=True))
 
     def counts(self) -> dict[str, int]:
         """Packets of all interfaces that were taken, and those that were lost."""
@@ -261,8 +263,8 @@ class Shares:
         for number, share in enumerate(self._shares, 1):
             if time.monotonic() >= share.due and not self._stopped:
                 self._return(number, share)
-        said, self._said = self._said + self._stepping.look(), []
-        return said
+        said, self._said = self._said, []
+        return said + self._links.look() + self._stepping.look()
 
     def _return(self, number: int, share: Share) -> None:
         """One that ended again and again begins anew, with what comes from now on."""
