@@ -39,7 +39,7 @@ from records.errors import BalefireError, InputError, StoreError
 from records.model import SEVERITIES, Alert, Asset, Batch, Finding, Text, severity_word
 from records.plant import KeptPlant
 from records.schema import SCHEMA_VERSION
-from records.store.columns import newest_of
+from records.store.columns import newest_in
 from records.store.contract import Commit, again
 from sensors.context import with_context
 from sensors.coverage import Totals
@@ -327,7 +327,7 @@ class Replay:
         batch = waiting.batch()
         batch = replace(batch, coverage=self.names.labelled(batch.coverage))
         state = ruling.state(_earliest(batch) if self._newest is None else self._newest)
-        times = [self._newest, *(newest_of(rows) for rows in (batch.activities, batch.points, batch.coverage))]
+        times = [self._newest, newest_in(batch)]
         self._newest = max((moment for moment in times if moment is not None), default=None)
         if (let_go := forgetting.kept(chain.from_iterable(self._judging.values()))) != self._let_go:
             state |= {forgetting.STATE: let_go}

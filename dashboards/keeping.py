@@ -26,7 +26,7 @@ def kept(store: Store, tables: tuple[str, ...], ask: Callable[..., T], span: Spa
     return cast("T", _answer(store, ask, span, about, os.environ.get("BALEFIRE_STORE", ""), stamps, asked, span.since, span.until))
 
 
-@st.cache_data(show_spinner=False, max_entries=256)
+@st.cache_data(show_spinner=False, max_entries=128)
 def _answer(
     _store: Store, _ask: Callable[..., Any], _span: Span, _about: tuple[object, ...], where: str, stamps: tuple[str, ...], asked: str, since: int, until: int
 ) -> Any:

@@ -39,7 +39,8 @@ def strip(page: Page, found: Detail) -> None:
         "normalTitle": page.say("normal.normal") if words else "",
     }
     if told is None:
-        data["lines"] = [page.say("normal.nothing")]
+        addressed = bool(found.activities["destination.ip"].any()) if len(found.activities) else False
+        data["lines"] = [page.say("normal.no_effect" if addressed else "normal.nothing")]
     else:
         since = f"{page.clock.short_day(told.since)} {page.clock.minute(told.since)}"
         data["note"] = page.say("normal.since", since=since)

@@ -22,4 +22,4 @@ def looked_until(store: Store, alert: Alert) -> int:
     names = [str(row["observer.name"]) for row in store.terms("finding", asked, Terms(("observer.name",), MOST)).to_pylist() if row["observer.name"]]
     seen = Query(since=alert.last - MINUTE, where=Or(tuple(Match("observer.name", name, cased=True) for name in names)), sort="-@timestamp", limit=1)
     newest = values(store.read("coverage", seen).column("event.end"), "date") if names else []
-    return max(alert.last, int(newest[0]) if newest and newest[0] is not None else store.newest() or 0)
+    return max(alert.last, int(newest[0]) - 1 if newest and newest[0] is not None else store.newest() or 0)  # a window ends before the next one's first moment

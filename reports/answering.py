@@ -1,6 +1,7 @@
 """How long it took until alerts were taken up and closed, and what was changed about rules, suppressions and lists, from the audit trail.
 
 The trail's times are of the machine's clock, an alert's of its packets: of a recording that was judged later the time counts from when it was recorded.
+What people decided is told as it stands when the report is made, so what nobody decided yet waits until then.
 """
 
 from __future__ import annotations
@@ -37,12 +38,18 @@ _KIND: Final = re.compile(r"^(policy|classes):", re.MULTILINE)
 TEXT: Final = 200  # letters of a note
 
 
-def times(source: Source, span: Span, alerts: Alerts, newest: int) -> Row:
-    """How long the new alerts of a period waited; those that still do are counted beside, for the others' times say nothing of them."""
+def known(source: Source) -> int:
+    """Up to when the store knows of anything that an alert might wait for: its newest packet, or the last decision about an alert, which may be later."""
+    last = source.rows("audit", Query(where=Match("table", "alert"), sort="-id"), 1)
+    return max([source.store.newest() or 0, *(row["time"] for row in last)])
+
+
+def times(source: Source, span: Span, alerts: Alerts, until: int) -> Row:
+    """How long the new alerts of a period waited; those that still do, `until` then, are counted beside, for the others' times say nothing of them."""
     fresh = [each for each in alerts.raised if span.since <= each.row["first"] < span.until]
     taken, closed = _decided(source, span, {each.row["id"] for each in fresh})
     groups = {"all": fresh, "grave": [each for each in fresh if each.level in GRAVE]}
-    return {name: {"of": len(of), "taken_up": _waits(of, taken, newest), "closed": _waits(of, closed, newest)} for name, of in groups.items()}
+    return {name: {"of": len(of), "taken_up": _waits(of, taken, until), "closed": _waits(of, closed, until)} for name, of in groups.items()}
 
 
 def _decided(source: Source, span: Span, wanted: set[str]) -> tuple[dict[str, int], dict[str, int]]:
@@ -60,8 +67,8 @@ def _decided(source: Source, span: Span, wanted: set[str]) -> tuple[dict[str, in
     return taken, closed
 
 
-def _waits(of: list[Raised], when: dict[str, int], newest: int) -> Row:
-    """Median and longest seconds of those that are done, how many that are, and how long the oldest other one has waited by packet time."""
+def _waits(of: list[Raised], when: dict[str, int], until: int) -> Row:
+    """Median and longest seconds of those that are done, how many that are, and how long the oldest other one has waited."""
     waits = [max(0, when[each.row["id"]] - each.row["first"]) // SECOND for each in of if each.row["id"] in when]
     left = [each.row["first"] for each in of if each.row["id"] not in when]
     return {
@@ -69,7 +76,7 @@ def _waits(of: list[Raised], when: dict[str, int], newest: int) -> Row:
         "median_s": int(median(waits)) if waits else None,
         "longest_s": max(waits) if waits else None,
         "waiting": len(left),
-        "oldest_s": max(0, newest - min(left)) // SECOND if left else None,
+        "oldest_s": max(0, until - min(left)) // SECOND if left else None,
     }
 
 

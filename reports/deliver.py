@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from detectors.rulebook import document
 from detectors.rulebook.problems import nearest, problem
 from records.errors import InputError, StoreError, UsageError
+from records.regular import opened
 from reports.channel import DoubtError, LaterError, Parcel, RefusedError, channels, trusting
 from reports.ledger import entry_at
 from reports.posted import EVERY, FILE, TABLE
@@ -188,5 +189,7 @@ def _parcel(row: Mapping[str, Any]) -> Parcel:
     path = Path(row["entry"])
     entry = entry_at(path)
     files = tuple(path.with_suffix("") / str(each["name"]) for each in entry.body["files"])
+    for file in files:  # before anything is sent
+        opened(file).close()
     title = str(entry.body["document"].get("title") or entry.body["document"].get("id") or entry.body["kind"])  # a summary is called by its id
     return Parcel(str(row["id"]), f"{title} ({path.name})", (path, *files), str(row["receiver"]))

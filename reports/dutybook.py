@@ -27,6 +27,7 @@ SOURCES: Final = (
 )  # fmt: skip
 YEAR: Final = "year"  # its clock starts at the end of the year (UTC) in which incidents were confirmed: one report of all of them
 MOMENTS: Final = ("confirmed", "handled", "paid", YEAR)
+PERSON: Final = "person"  # by whom a field is written that nothing may fill by itself
 FIELDS: Final = "fields"  # as unverified: what the form asks
 AT_ONCE, UNKNOWN = "at-once", "unknown"
 SECOND: Final = 10**9
@@ -40,11 +41,12 @@ DUTY: Final = frozenset({"id", "title", "agencies", "operators", "classes", "lev
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field of a form: what it asks, and the facts that it is prefilled from."""
+    """A field of a form: what it asks, and the facts that it is prefilled from; of a `person`: these are a suggestion alone, until somebody says so."""
 
     id: str
     title: Text
     sources: tuple[str, ...]
+    person: bool = False
 
     @property
     def decided(self) -> bool:
@@ -203,8 +205,8 @@ class _File:
             raise self.wrong("name", "a-z 0-9 -", *path)
         return value
 
-    def text(self, value: object, *path: str | int) -> Text:
-        found = self.keys(value, frozenset({"en", "zh", "from"}), ("en", "zh"), *path)
+    def text(self, value: object, *path: str | int, more: tuple[str, ...] = ()) -> Text:
+        found = self.keys(value, frozenset({"en", "zh", *more}), ("en", "zh"), *path)
         if not all(isinstance(found[each], str) and found[each].strip() for each in ("en", "zh")):
             raise self.wrong("text", "{en: …, zh: …}", *path)
         return Text(found["en"], found["zh"])
@@ -220,9 +222,11 @@ class _File:
 
     def field(self, name: str) -> FormField:
         value = self.read.data["fields"][name]
-        title = self.text(value, "fields", name)
+        title = self.text(value, "fields", name, more=("from", "by"))
         sources = self.words(value["from"], SOURCES, "fields", name, "from") if "from" in value else ()
-        return FormField(name, title, sources)
+        if (by := value.get("by", PERSON)) != PERSON:
+            raise self.wrong("choice", f"by: {PERSON}", "fields", name, "by")
+        return FormField(name, title, sources, "by" in value and by == PERSON)
 
     def duty(self, regime: str, number: int, fields: Mapping[str, FormField]) -> Duty:
         at: tuple[str | int, ...] = ("duties", number)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from records.formats import HOUR, MINUTE, number
+from records.formats import HOUR, MINUTE, SECOND, number
 from records.model import GLYPHS, LEVELS
 from reports import charts
 from reports.blocks import Bar, Cell, Fact, Front, Table
@@ -227,8 +227,7 @@ def _figure(name: str, each: Row, words: Words) -> Cell:
             return words.of(each["new_assets"], each["assets"])
         case "answers":
             grave: Row = each["answers"]["grave"]
-            median = words.span(grave["taken_up"]["median_s"]).text
-            return Cell(words.say("compared.median", median=median, done=grave["taken_up"]["done"], of=grave["of"]), grave["taken_up"]["median_s"], "number")
+            return words.median(grave["taken_up"]["median_s"], grave["taken_up"]["done"], grave["of"])
         case _:
             return words.share_cell(each[name])
 
@@ -255,8 +254,8 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
         longest: Row = found["gaps"][0]
         lines.append(
             words.count(
-                "unseen.gaps", found["gap_count"], total=words.span(found["gap_seconds"]).text, longest=words.span(longest["seconds"]).text,
-                since=words.minute(longest["since"]),
+                "unseen.gaps", found["gap_count"], total=words.span_of(found["gap_seconds"], seconds(told)).text,
+                longest=words.span(longest["seconds"]).text, since=words.minute(longest["since"]),
             )
         )  # fmt: skip
     lines += [words.say("unseen.silent", sensor=name) for name in found["silent"][:SILENT]]
@@ -269,6 +268,11 @@ def unseen(told: Mapping[str, Any], words: Words) -> list[str]:
     if more > 0:
         lines.append(words.say("unseen.more", count=number(more)))
     return [*lines, words.say("unseen.wire")]
+
+
+def seconds(told: Mapping[str, Any]) -> int:
+    """How long the period is."""
+    return (nanoseconds(told["until"]) - nanoseconds(told["since"])) // SECOND
 
 
 def gone(told: Mapping[str, Any], words: Words) -> list[str]:

@@ -18,6 +18,7 @@ import platformdirs
 
 from records.errors import StoreError, UsageError
 from records.nesting import iso
+from records.regular import opened
 from records.wording import LANGUAGES
 from reports import canonical
 from reports.printing import FORMATS, MissingError, rendered
@@ -62,18 +63,21 @@ class Kept:
         return self._read(prefix if prefix in names else names[0])
 
     def heads(self) -> list[Row]:
-        """What a list tells of each report, the newest period first; one that was changed or cannot be read says so in `problem`."""
+        """What a list tells of each report, the newest period first and of one period what was `made` last; one that was changed or cannot be read says so in
+        `problem`.
+        """
         found: list[Row] = []
         for name in self._names():
             try:
                 told = self._read(name)
             except StoreError as error:
-                unknown = {"id": name, "period": name.split("-")[0], "until": "", "index": None, "level": None}
+                unknown = {"id": name, "period": name.split("-")[0], "until": "", "made": None, "index": None, "level": None}
                 found.append(dict.fromkeys(HEAD) | unknown | {"problem": error})
                 continue
             index: Row = told["index"] or {}
-            found.append({field: told.get(field) for field in HEAD} | {"index": index.get("value"), "level": index.get("level"), "problem": None})
-        return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["id"]), reverse=True)
+            made = iso((self.folder / name / f"{name}.json").stat().st_mtime_ns)
+            found.append({field: told.get(field) for field in HEAD} | {"made": made, "index": index.get("value"), "level": index.get("level"), "problem": None})
+        return sorted(found, key=lambda row: (row["until"], row["since"] or "", row["made"] or "", row["id"]), reverse=True)
 
     def of(self, period: Period, site: str | None) -> Row | None:
         """The report that was made of a period, of a site or of all, while the store held all of it: of several the last, one that knew of records first."""
@@ -149,7 +153,8 @@ def _document(file: str, name: str, _changed: int, size: int) -> Row:
     try:
         if size > LARGEST:
             raise ValueError("too large")
-        told = cast("Row", json.loads(Path(file).read_bytes()))
+        with opened(Path(file)) as there:
+            told = cast("Row", json.loads(there.read(LARGEST + 1)))
         if identity(told) == name == told["id"]:
             return told
     except (ValueError, KeyError, TypeError, RecursionError) as error:

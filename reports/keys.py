@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from records.errors import UsageError
+from records.errors import StoreError, UsageError
+from records.regular import opened
 from records.secret import first_line
 
 if TYPE_CHECKING:
@@ -116,8 +117,9 @@ def read_public(given: str) -> str:
     if PUBLIC.fullmatch(text):
         return text
     try:
-        text = Path(given).expanduser().read_text("ascii").strip().lower()
-    except (OSError, ValueError) as error:
+        with opened(Path(given).expanduser()) as there:
+            text = there.read(10_000).decode("ascii").strip().lower()
+    except (OSError, ValueError, StoreError) as error:
         raise UsageError("key.public", text=given, problem=error) from None
     if not PUBLIC.fullmatch(text):
         raise UsageError("key.public", text=given, problem="≠ [0-9a-f]{64}")
@@ -126,10 +128,10 @@ def read_public(given: str) -> str:
 
 def _kept(file: Path, *, closed: bool = True) -> dict[str, Any]:
     try:
-        with file.open("rb") as opened:
-            if closed and os.fstat(opened.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        with opened(file) as there:
+            if closed and os.fstat(there.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise UsageError("key.open", file=file)
-            found: object = json.loads(opened.read(10_000))
+            found: object = json.loads(there.read(10_000))
     except FileNotFoundError:
         raise UsageError("key.missing", file=file) from None
     except OSError as error:

@@ -17,11 +17,13 @@ from hashlib import file_digest, sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from records.errors import InputError, StoreError, UsageError
+from records.regular import opened
 from reports import canonical
 from reports.keys import PUBLIC, signed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
     from reports.keys import Key
@@ -134,6 +136,8 @@ def parsed(octets: bytes) -> Entry:
     read = canonical.read(octets)
     found = cast("dict[str, Any]", read) if isinstance(read, dict) else {}
     body: object = found.get("entry")
+    if found.get("kind") == "summary" and isinstance(found.get("id"), str):
+        raise UnsignedError("ledger.unsigned", id=found["id"])
     if set(found) != {"entry", "signature"} or not isinstance(body, dict) or not isinstance(found["signature"], str):
         raise InputError("ledger.form", field="entry, signature")
     fields = cast("dict[str, Any]", body)
@@ -151,18 +155,22 @@ def parsed(octets: bytes) -> Entry:
 
 
 def entry_at(file: Path) -> Entry:
-    """The entry in a file. Raises InputError and, where it cannot be read, StoreError."""
+    """The entry in a file. Raises InputError, UnsignedError and, where it cannot be read, StoreError."""
     try:
-        with file.open("rb") as opened:
-            return parsed(opened.read(LARGEST + 1))
+        with opened(file) as there:
+            return parsed(there.read(LARGEST + 1))
     except OSError as error:
         raise StoreError("ledger.unreadable", file=file, problem=error.strerror or error) from error
 
 
 def digest(file: Path) -> str:
-    """SHA-256 of a file."""
-    with file.open("rb") as opened:
-        return file_digest(opened, "sha256").hexdigest()
+    """SHA-256 of a file. Raises OSError and, for a pipe or the like, StoreError."""
+    with opened(file) as there:
+        return file_digest(there, "sha256").hexdigest()
+
+
+class UnsignedError(UsageError):
+    """It is the document of a report, which nobody signed: what was released of it is an entry."""
 
 
 class Ledger:
@@ -254,17 +262,22 @@ class Ledger:
         if not files:
             return []
         told: list[dict[str, Any]] = []
+        place = folder
         try:
             beside.mkdir()
             for file in files:
-                copy = beside / file.name
-                shutil.copyfile(file, copy)
+                place, copy = folder / file.name, beside / file.name
+                with _source(file) as source, copy.open("wb") as put:
+                    shutil.copyfileobj(source, put)
                 _settle(copy)
                 told.append({"name": file.name, "sha256": digest(copy), "size": copy.stat().st_size})
+            place = folder
             beside.rename(folder)
             _settle(self.root)
         except OSError as error:
-            raise StoreError("ledger.unwritable", file=error.filename or self.root, problem=error.strerror or error) from error
+            raise StoreError("ledger.unwritable", file=place, problem=error.strerror or error) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)  # of a disk that is full for one
         return told
 
     def _put(self, path: Path, octets: bytes) -> None:
@@ -275,6 +288,8 @@ class Ledger:
             new.rename(path)
             _settle(self.root)
         except OSError as error:
+            new.unlink(missing_ok=True)
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # the files that were to go with it
             raise StoreError("ledger.unwritable", file=path, problem=error.strerror or error) from error
 
     @contextmanager
@@ -290,6 +305,14 @@ class Ledger:
             yield
         finally:
             os.close(lock)
+
+
+def _source(file: Path) -> BufferedReader:
+    """A file that is to go with an entry. Raises StoreError."""
+    try:
+        return opened(file)
+    except OSError as error:
+        raise StoreError("ledger.unreadable", file=file, problem=error.strerror or error) from error
 
 
 def _settle(path: Path) -> None:

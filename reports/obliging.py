@@ -232,7 +232,10 @@ def _due(row: Row, duty: Duty, grading: Row, released: Mapping[tuple[str, str], 
 
 
 def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
-    """Keep what somebody wrote into fields of the form. Raises UsageError for a field that it does not have, or that the decision of the level fills."""
+    """Keep what somebody wrote into fields of the form; an empty text takes out what was written there before, so that the alert tells it again.
+
+    Raises UsageError for a field that it does not have, or that the decision of the level fills.
+    """
     _still_open(due)
     known = {each.id for each in due.duty.fields}
     if decided := [each.id for each in due.duty.fields if each.decided and values.get(each.id, "").strip()]:
@@ -241,8 +244,8 @@ def fill(store: Store, due: Due, values: Mapping[str, str], by: str) -> None:
         if key not in known:
             raise UsageError("duty.field", field=key, known=", ".join(sorted(known)))
         if len(value) > LONGEST:
-            raise UsageError("life.long_note", length=len(value), limit=LONGEST)
-    merged = {**written(due.row), **{key: value for key, value in values.items() if value.strip()}}
+            raise UsageError("duty.long", field=key, length=len(value), limit=LONGEST)
+    merged = {key: value for key, value in {**written(due.row), **values}.items() if value.strip()}
     store.change([change("duty", due.row["id"], due.row, "fill", by, {"fields": _text(merged)})])
 
 

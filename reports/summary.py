@@ -48,12 +48,12 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
     source, lasting, earlier = Source(store, site), reach(store), earlier or NoneMade()
     steps, span = days(period), period.span
     there = _names(store, span) if site is None else []  # first: it asks for the whole period at once, of which the embedded store then keeps the rows
-    newest, rules = store.newest() or 0, classing.in_force(store)
+    newest, known, rules = store.newest() or 0, answering.known(source), classing.in_force(store)
     with ThreadPoolExecutor(1) as pool:  # the store works on what takes it longest while the rest is told
         kinds = pool.submit(classing.asked, source, span, rules.rules)
         sites = _sites(store, span, there[:SITES])
         past, cut = before(period), _cut(period, lasting)
-        compared = _compared(source, past, newest, lasting, earlier)
+        compared = _compared(source, past, known, lasting, earlier)
         missed = seeing.places(source, past.span) if compared["recorded"] and not cut else ()  # where rows were deleted nobody knows who was silent
         coverage, unseen = seeing.told(source, span, steps, missed, lasting)
         assets = exposing.assets(source, span)
@@ -66,11 +66,11 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "version": VERSION,
             **_about(period, site),
             **cut,
-            "made_from": {"newest": iso(newest), "decisions": store.entries() or 0},
+            "made_from": {"newest": iso(newest), "known": iso(known), "decisions": store.entries() or 0},
             "recorded": bool(coverage["windows"]),
             "index": _index(found) if coverage["windows"] else None,
             "alerts": alerting.told(alerts, span, names, steps, store if len(there) > 1 else None),
-            "answers": answering.times(source, span, alerts, newest),
+            "answers": answering.times(source, span, alerts, known),
             "coverage": coverage,
             "assets": exposing.told(source, span, assets),
             "data": classing.told(source, span, kinds.result(), names, rules),
@@ -80,7 +80,7 @@ def document(store: Store, period: Period, site: str | None = None, earlier: Ear
             "site_count": len(there),
         }
     told["zones"] = _zones(store, told["data"]["flows"])
-    told |= {"before": compared, "last_year": _compared(source, last_year(period), newest, lasting, earlier)}
+    told |= {"before": compared, "last_year": _compared(source, last_year(period), known, lasting, earlier)}
     told["sentence"] = {language: sentence(told, Words(language, period.zone)) for language in LANGUAGES}
     return json.loads(canonical.written(told | {"id": identity(told)}))  # as it will be when it is read again, down to the order of its names
 
@@ -127,7 +127,7 @@ def _measured(source: Source, span: Span) -> tuple[Index, Alerts, dict[str, Row]
     return index(alerting.concerns(alerts, exposing.by_any_name(assets)), len(assets), _seen(*seen)), alerts, assets, seen
 
 
-def _compared(source: Source, period: Period, newest: int, lasting: int, earlier: Earlier) -> Row:
+def _compared(source: Source, period: Period, known: int, lasting: int, earlier: Earlier) -> Row:
     """What another period came to; only when it was, where nothing was recorded in it. Where rows of it were deleted, it is what was told of it then."""
     told = {name: value for name, value in _about(period, source.site).items() if name in {"since", "until", "since_local", "until_local", "whole"}}
     cut = _cut(period, lasting)
@@ -137,7 +137,7 @@ def _compared(source: Source, period: Period, newest: int, lasting: int, earlier
     if not seeing.recorded(source, period.span):
         return told | {"recorded": False}
     found, alerts, assets, (grade, share) = _measured(source, period.span)
-    answers = answering.times(source, period.span, alerts, newest)
+    answers = answering.times(source, period.span, alerts, known)
     return told | {"recorded": True, **_figures(found, alerts, assets, grade, share, period.span), "answers": answers}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from records.errors import BalefireError, UsageError
-from reports.ledger import NAMED, Authority, Ledger, digest, entry_at
+from reports.ledger import NAMED, Authority, Ledger, UnsignedError, digest, entry_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +123,8 @@ class _Reader:
             entry = entry_at(file)
             succession = entry.succession()
         except BalefireError as error:
+            if isinstance(error, UnsignedError) and not complete:  # not in a ledger, where it has taken the place of an entry
+                raise
             return verdict.found("unreadable", file.name, why=error)
         if not self._given:
             self._given = {str((succession or [entry])[0].body["key"])}

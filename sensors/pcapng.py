@@ -5,12 +5,14 @@ Times are nanoseconds, octets are those that were captured, none is changed. Wha
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from records.errors import InputError
-from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, STATISTICS
+from sensors.sources.formats import ENHANCED, INTERFACE_BLOCK, SECTION, SECTION_HEADER, STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +24,7 @@ RECEIVED, DROPPED = 4, 7  # … of statistics
 DARK: Final = 0x8001  # … of ours (codes from 0x8000 on are everyone's own): nanoseconds since the last in which nothing could come
 NANOSECONDS: Final = b"\x09"
 LONGEST: Final = 0xFFFF - 3  # octets of an option's value
+_BEGIN, _END = struct.Struct("<II"), struct.Struct("<I")
 END: Final = struct.pack("<HH", 0, 0)
 
 
@@ -119,6 +122,21 @@ def read(octets: bytes) -> Iterator[Packet]:
         yield from _read(octets)
     except (struct.error, IndexError, UnicodeDecodeError):
         raise InputError("evidence.damaged") from None
+
+
+def whole(file: IO[bytes]) -> int:
+    """How many octets of a file of ours, from its beginning, are whole blocks: what is behind them was not written to its end. Raises OSError."""
+    size = file.seek(0, os.SEEK_END)
+    if size < SECTION_HEADER:
+        return 0
+    with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as octets:
+        at = 0
+        while at + 12 <= size:
+            kind, length = _BEGIN.unpack_from(octets, at)
+            if length < 12 or length % 4 or at + length > size or _END.unpack_from(octets, at + length - 4)[0] != length or (at == 0 and kind != SECTION):
+                break
+            at += length
+        return at
 
 
 def _read(octets: bytes) -> Iterator[Packet]:

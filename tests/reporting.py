@@ -81,7 +81,7 @@ def coverage(site: str, since: int, until: int, blind: tuple[tuple[int, int], ..
     }  # fmt: skip
     times = [time for time in range(since, until, MINUTE) if not any(start <= time < end for start, end in blind)]
     columns: dict[str, list[Any]] = {name: [base.get(name)] * len(times) for name in COVERAGE.names}
-    columns |= {"id": [f"{site}-{time}" for time in times], "@timestamp": times, "event.start": times, "event.end": [time + MINUTE - 1 for time in times]}
+    columns |= {"id": [f"{site}-{time}" for time in times], "@timestamp": times, "event.start": times, "event.end": [time + MINUTE for time in times]}
     return pa.table(columns, schema=arrow_schema(COVERAGE))
 
 

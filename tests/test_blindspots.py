@@ -21,7 +21,7 @@ from records.store import open_store
 from records.store.contract import Commit
 from records.wording import LANGUAGES, catalogue
 from sensors.blindness import reason_words, spot_words
-from sensors.blindspots import Account, uncut
+from sensors.blindspots import ONE_WAY, Account, uncut
 from tests.cli import CAPTURES, balefire, lines, one
 from tests.frames import BEGUN, coverage, understood
 from tests.mirroring import copied, load, lose, ntp, only_to, shifted
@@ -143,6 +143,19 @@ def test_a_capture_that_is_cut_off_or_corrupt_is_known_to_the_store(tmp_path: Pa
         assert "sound.pcap" not in said
     told = [row["broken"]["error"] for row in lines("coverage", "--store", tmp_path / "store") if row["broken"]]
     assert sorted(told) == ["corrupt", "cut", "cut"]
+
+
+def test_directions_that_are_missing_are_counted_once_in_one_way() -> None:
+    """As the spots do, by the worst minute, wherever they are counted; those that ended so where no minute tells."""
+    datagrams = json.dumps([{"protocol": "enip", "conversations": 4, "requests_only": 3, "answers_only": 0}])
+    for rows, count in (
+        ([{"requests_only": 11, "one_sided": 9}, {"requests_only": 2}], 11),
+        ([{"requests_only": 2, "datagrams": datagrams}], 5),
+        ([{"one_sided": 9}], 9),
+    ):
+        (sums,) = account(*rows).by_place.values()
+        told = [spot for spot in account(*rows).spots() if spot.key in ONE_WAY | {"one_sided"}]
+        assert sums.one_way == sum(spot.values["count"] for spot in told) == count
 
 
 def test_a_clock_that_stepped_is_told_and_no_silence() -> None:
@@ -303,6 +316,7 @@ def test_what_never_came_takes_points_as_far_as_it_is_known_and_that_is_said(tmp
     text = balefire("coverage", "--store", store).stdout
     assert "Coverage  55.1 %" in text
     assert f"44.9 points: {9 * len(mbap(0, registers(1, 2)))} B known to be missing" in text
+    assert "of which one direction never came" not in shown, "conversations are not counted in two ways"
     for said in (" ".join(each.split()) for each in (shown, text)):  # lines are folded
         assert "What never came takes no points" not in said
         assert "only the direction towards the server was seen in 3 of 3 conversations: nothing that 10.0.0.2 sends" in said
@@ -368,6 +382,12 @@ def test_what_the_capture_cut_off_is_not_told_again_as_not_understood(tmp_path: 
 )
 def test_octets_that_were_cut_off_are_no_ports(ports: dict[str, tuple[int, int]], cut: int, left: list[int]) -> None:
     rows: list[dict[str, Any]] = [{"name": name, "bytes": octets, "packets": packets} for name, (octets, packets) in ports.items()]
-    assert [octets for _, octets in uncut(rows, cut)] == left
+    assert [octets for _, octets, _ in uncut(rows, cut)] == left
     found = account({"undecoded": json.dumps(rows), "undecoded_bytes": sum(row["bytes"] for row in rows), "cut_bytes": cut}).spots()
     assert sorted(spot.values["bytes"] for spot in found if spot.key == "unread") == sorted(octets for octets in left if octets)
+    about = left == [1, 1, 0]  # of several ports nobody knows which of them were cut
+    assert {each for _, _, each in uncut(rows, cut)} == {about}
+    for spot in found:
+        if spot.key == "unread":
+            words = [spot_words(spot, language)[0] for language in LANGUAGES]
+            assert ["about " in words[0], "约 " in words[1]] == [about] * 2

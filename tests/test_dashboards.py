@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC
@@ -461,6 +462,12 @@ def test_suppressions_are_listed_and_ended(tmp_path: Path, monkeypatch: pytest.M
     assert [each.key for each in page.button] == ["hold"]
 
 
+def test_a_condition_s_number_is_written_as_the_alert_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (alert,) = lines("alerts", "--where", "key:controller-restarted*", "--store", stored()[0])
+    page = opened("suppress", stored()[0], monkeypatch, lang="en", id=alert["id"])
+    assert page.checkbox(key="where_ot.value").label == "`ot.value` 65280"
+
+
 def test_a_condition_is_text() -> None:
     assert plain("`x` **b** <i>$a$ :red[x] a_b 中文") == r"\`x\` \*\*b\*\* \<i\>\$a\$ \:red\[x\] a\_b 中文"
 
@@ -525,6 +532,19 @@ def test_a_period_that_is_held_ends_where_it_did(full: Path, monkeypatch: pytest
         assert "before the newest packet" in run("situation", full, monkeypatch, lang="en", range="8h", until=odd)
 
 
+@pytest.mark.parametrize("view", ["covering", "network", "assets", "explore", "asset"])
+def test_a_page_that_stays_says_that_newer_packets_have_come(full: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    earlier(monkeypatch, 1)
+    shown = opened(view, full, monkeypatch, lang="en", range="24h", asset="PLC-7")
+    before = sent(shown)
+    assert shown.button(key="newer").label == "Packets of 1 h more have come: show them"
+    shown.button(key="newer").click().run()
+    assert not [each for each in shown.button if each.key == "newer"]
+    assert sent(shown) != before
+    earlier(monkeypatch, 1)
+    assert not [each for each in opened(view, full, monkeypatch, until=str(NOW - 2 * HOUR), range="24h", asset="PLC-7").button if each.key == "newer"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     assert not [each for each in opened("alerts", full, monkeypatch, lang=language, range="all").button if each.key == "arrived"]
@@ -537,6 +557,17 @@ def test_the_queue_stays_and_says_what_has_come(full: Path, monkeypatch: pytest.
     assert not queue.exception
     assert len(queue.session_state["queue"]) > before
     assert not [each for each in queue.button if each.key == "arrived"]
+
+
+@pytest.mark.parametrize(("ago", "words"), [(2, "newest packet {} s ago"), (400, "")])
+def test_how_old_the_newest_packet_is_is_told_where_packets_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ago: int, words: str) -> None:
+    then = time.time_ns() - ago * formats.SECOND
+    writer = open_store(str(tmp_path / "store"), write=True)
+    seen = [{**row, "event.end": then} for row in waterworks.coverage("SPAN-1", then - MINUTE, then)]
+    writer.write(Commit(Batch(coverage=waterworks.table("coverage", seen))))
+    writer.close()
+    told = run("covering", tmp_path / "store", monkeypatch, lang="en")
+    assert (words in told) if words else "ago" not in told
 
 
 HEADS = {"en": "Chlorine set point on PLC-7", "zh": "改写了 PLC-7 的加氯设定值"}

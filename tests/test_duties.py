@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["opener"]
 CHINA = ("cn-incident", "cn-industry-data")
+SAID = {"impact": "one pump", "measures": "cut off"}  # what a person has to say
 
 
 @pytest.fixture
@@ -144,6 +145,7 @@ def test_when_it_is_due(start: str, within: str, due: str) -> None:
 
 
 CASES = (
+    ("by: person", "by: machine", "choice"),
     ("within: 4h", "within: 4 hours", "within"), ("operators: [other]", "operators: [others]", "choice"), ("id: first-state", "id: First", "name"),
     ("id: first-state", "id: first-cii", "twice"), ("title: {en: Final summary", "tittle: {en: Final summary", "key"),
     ("required: [unit, cause", "required: [unit, causes", "choice"), ("zh: 事件处置总结报告}", "}", "lacks"), ("verified: true", "verified: maybe", "choice"),
@@ -264,7 +266,7 @@ def test_an_alert_that_is_not_true_has_no_duties(opener: Callable[[bool], Store]
 def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: Store, ledger: Ledger, key: Key) -> None:
     (since, _by) = obliging.ungraded(store)["al1"]
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
 
     def release(now: int) -> str:
         return obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", now)
@@ -295,7 +297,7 @@ def test_what_is_not_confirmed_any_more_is_suspended_until_it_is_again(store: St
 
 def test_what_was_released_about_an_alert_that_is_found_false_is_marked(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
     obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "W", "en", "ada", time.time_ns())
     (told,) = [each for each in audience.view(store, "cyberspace", "W", "en", time.time_ns()) if each["status"] == "released"]
     assert (due_of(store, "cn-incident/first").contested, told["contested"]) == (None, None)
@@ -318,7 +320,7 @@ def test_a_form_tells_the_level_that_was_decided_and_one_decided_after_its_relea
     for field in ("level", "class"):
         with pytest.raises(UsageError, match=f"{field}: the form takes what was decided"):
             obliging.fill(store, due, {"place": "here", field: "general"}, "bo")
-    older = replace(due, row={**due.row, "fields": json.dumps({"place": "here", "level": "general"})})  # as it could be filled in once
+    older = replace(due, row={**due.row, "fields": json.dumps({"place": "here", "level": "general", **SAID})})  # as it could be filled in once
     obliging.release(store, older, ledger, key, "W", "en", "ada", time.time_ns())
     document = ledger.read(2).body["document"]
     assert (document["level"], document["form"]["level"]) == ("major", "major")
@@ -366,16 +368,29 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     assert told["unit"] == "Water works"
     assert told["class"] == "数据篡改事件（代码 DSDATAALTER 为厂商写法，未核实）"
     assert told["level"] == "较大"
-    assert "isolated the station" in told["measures"]
+    assert (told["measures"], told["impact"], told["place"]) == ("", "", ""), "a person says what was done"
+    suggested = forming.suggestions(store, due, "Water works", "zh")
+    assert set(suggested) == {"impact", "measures", "cause"}
+    assert suggested["measures"].endswith(" isolated the station"), "and nobody's name goes with it"
     assert "10.0.0.9 → 10.0.0.5" in told["leads"]
     with pytest.raises(UsageError) as missing:
         obliging.release(store, due, ledger, key, "Water works", "zh", "ada", time.time_ns())
-    assert "place" in missing.value.text("en")
-    obliging.fill(store, due, {"place": "pumping station", "measures": "cut off"}, "bo")
+    assert "place, impact, measures." in missing.value.text("en")
+    with pytest.raises(UsageError, match="Nothing is suggested for place"):
+        forming.taken_over(store, due, "Water works", "zh", ("place",))
+    taken = forming.taken_over(store, due, "Water works", "zh", ("impact",))
+    obliging.fill(store, due, {"place": "pumping station", "measures": "cut off"} | taken, "bo")
+    assert set(forming.suggestions(store, due_of(store, "cn-incident/first"), "Water works", "zh")) == {"cause"}
     with pytest.raises(ConflictError):
         obliging.fill(store, due, {"place": "elsewhere"}, "eve")
     with pytest.raises(UsageError):
         obliging.fill(store, due_of(store, "cn-incident/first"), {"nonsense": "x"}, "bo")
+    with pytest.raises(UsageError, match="written into “impact” has 70000 characters"):
+        obliging.fill(store, due_of(store, "cn-incident/first"), {"impact": "x" * 70_000}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"measures": " ", "place": ""}, "bo")
+    emptied = forming.form(store, due_of(store, "cn-incident/first"), "Water works", "zh")
+    assert (emptied["measures"], emptied["place"]) == (told["measures"], ""), "what is emptied is what the alert knows again, or nothing"
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "pumping station", "measures": "cut off"}, "bo")
     receipt = obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
     with pytest.raises(UsageError):
         obliging.release(store, due_of(store, "cn-incident/first"), ledger, key, "Water works", "zh", "ada", time.time_ns())
@@ -384,7 +399,7 @@ def test_a_form_is_prefilled_completed_and_released_once(store: Store, ledger: L
     assert (body["document"]["class"], body["document"]["class_code_verified"], body["document"]["unverified"]) == ("DSDATAALTER", False, [])
     assert (receipt, body["document"]["form"]["measures"], body["document"]["form"]["place"]) == (str(ledger.read(2).receipt), "cut off", "pumping station")
     trail = store.read("audit", Query(sort="id", limit=100)).to_pylist()
-    assert [(row["action"], row["by"]) for row in trail if row["subject"] == due.row["id"]] == [("grade", "ada"), ("fill", "bo"), ("release", "ada")]
+    assert [(row["action"], row["by"]) for row in trail if row["subject"] == due.row["id"]] == [("grade", "ada"), *[("fill", "bo")] * 3, ("release", "ada")]
     assert broken(store) is None
 
 
@@ -395,7 +410,7 @@ def test_what_follows_a_release_is_a_supplement_with_what_is_new_alone(store: St
         return ledger.read(ledger.numbers()[-1]).body["document"]
 
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", "trend": "ends"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", "trend": "ends", **SAID}, "bo")
     with pytest.raises(UsageError, match="is not released"):
         supplementing.supplement(store, due_of(store, "cn-incident/first"), "bo")
     first = release("cn-incident/first")
@@ -438,7 +453,7 @@ def test_a_final_report_is_due_by_the_release_before_it(store: Store, ledger: Le
     graded(store, regimes=("nis2",))
     final = due_of(store, "nis2/final")
     assert (final.since, final.due, final.left(NOON, "en")) == (None, None, "starts with the release before")
-    obliging.fill(store, due_of(store, "nis2/notification"), {"malicious": "yes", "crossborder": "no"}, "bo")
+    obliging.fill(store, due_of(store, "nis2/notification"), {"malicious": "yes", "crossborder": "no", "severity": "one pump"}, "bo")
     now = time.time_ns()
     obliging.release(store, due_of(store, "nis2/notification"), ledger, key, "W", "en", "ada", now)
     final = due_of(store, "nis2/final")
@@ -472,7 +487,7 @@ def test_a_year_has_one_report_of_all_its_incidents(opener: Callable[[bool], Sto
 
 def test_a_release_cut_off_between_ledger_and_store_is_made_up_for(store: Store, ledger: Ledger, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     graded(store)
-    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here"}, "bo")
+    obliging.fill(store, due_of(store, "cn-incident/first"), {"place": "here", **SAID}, "bo")
     due = due_of(store, "cn-incident/first")
 
     def away(*_: object) -> None:
@@ -499,7 +514,7 @@ def test_a_level_decided_anew_changes_the_duties(store: Store) -> None:
 
 def test_an_agency_sees_its_own_duties_and_their_fields_alone(store: Store, ledger: Ledger, key: Key) -> None:
     graded(store)
-    obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points"}, "bo")
+    obliging.fill(store, due_of(store, "cn-industry-data/report"), {"data": "set points", "cause": "a new host", **SAID}, "bo")
     obliging.release(store, due_of(store, "cn-industry-data/report"), ledger, key, "W", "en", "ada", time.time_ns())
     (seen,) = audience.view(store, "telecommunications", "W", "en", time.time_ns())
     assert seen["duty"] == "cn-industry-data/report"
@@ -555,7 +570,16 @@ def test_the_commands_from_a_confirmed_alert_to_a_receipt(tmp_path: Path, monkey
     assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 2
     assert balefire("key", "make", *keep).exit_code == 0
     assert balefire("duty", "release", first["id"], "--store", where, *keep).exit_code == 1
-    assert one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--store", where)["filled"] == ["place", "impact", "measures"]
+    assert (shown["form"]["cause"], shown["suggestions"]["cause"]) == ("", "t\nr")
+    assert f"    {say('duty.suggestion', 'en')}\n        t\n        r" in "\n".join(told.splitlines())
+    assert balefire("duty", "fill", first["id"], "--store", where).exit_code == 2
+    assert balefire("duty", "fill", first["id"], "--accept", "place", "--store", where).exit_code == 2
+    filled = one("duty", "fill", first["id"], "place=here", "impact=one pump", "measures=cut off", "--accept", "cause", "--store", where)["filled"]
+    assert filled == ["cause", "place", "impact", "measures"]
+    filling = ("duty", "fill", first["id"], "impact=", "place=the well", "--store", where, "--language", "en")
+    assert balefire(*filling).stdout.splitlines()[0] == f"Filled in, in {first['id'][:12]}: place."
+    assert "any more: impact." in balefire(*filling).stdout
+    assert one("duty", "fill", first["id"], "impact=one pump", "--store", where) == {"id": first["id"], "filled": ["impact"], "emptied": []}
     released = one("duty", "release", first["id"], "--store", where, *keep, "--by", "ada")
     told = one("verify", released["entry"], "--receipt", released["receipt"], "--key", json.loads(Path(released["entry"]).read_text())["entry"]["key"])
     assert told["valid"] is True
@@ -618,10 +642,14 @@ def test_the_page_shows_what_waits_what_is_late_and_the_form(tmp_path: Path, mon
     assert re.search({"en": r"issued .* 12:00 .* signed for .* 12:30", "zh": r"已发布 .*12:00.*已签收 .*12:30"}[language], shown)
     monkeypatch.setenv("BALEFIRE_USER", "ada")
     page, due = opened("duties", where, monkeypatch, lang=language), next(each for each in obliging.all_due(store) if each.open)
+    suggested = forming.suggestions(store, due, "", language)
+    assert f"{say('duty.suggestion', language)} {suggested['impact']}" in sent(page)
     page.text_area(key=f"field_{due.row['id']}_data").set_value("set points\nof pump 3").run()
+    page.multiselect(key=f"accept_{due.row['id']}").set_value(["cause"]).run()
     page.button(key="duty_fill").click().run()
     kept = next(each for each in obliging.all_due(store) if each.row["id"] == due.row["id"])
-    assert json.loads(kept.row["fields"]) == {"data": "set points\nof pump 3"}, "and what the alert tells stays its own"
+    told = {"data": "set points\nof pump 3", "cause": suggested["cause"]}
+    assert json.loads(kept.row["fields"]) == told, "and what the alert tells stays its own, and what it suggests nobody's"
     assert "set points · of pump 3" in sent(page)
     page.text_area(key=f"field_{due.row['id']}_impact").set_value("two pumps").run()
     obliging.fill(store, kept, {"impact": "one pump"}, "bo")

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from balefire.absence import Absence
-from records.errors import BalefireError, InputError, UsageError
+from balefire.commands import watch
+from records.errors import BalefireError, InputError, StoreError, UsageError
 from records.store import open_store
 from records.store.contract import Commit
 from sensors.listening import Listening, opener
@@ -392,6 +393,25 @@ def test_places_that_are_none(places: list[str], expression: str, key: str) -> N
 def test_a_port_need_not_be_named() -> None:
     assert doors.door("tcp://192.0.2.1").name == "tcp://192.0.2.1:57012"
     assert doors.door("tcp://[2001:db8::1]:9").name == "tcp://[2001:db8::1]:9"
+
+
+def test_a_listener_ends_in_order_where_the_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had heard until then is recorded."""
+    monkeypatch.setattr(watch, "forgo", lambda: None)  # this process goes on and needs its rights
+    made = talk()
+    with suppress(StoreError), watch.listener([ANYWHERE], ["--record", str(tmp_path / "kept")]) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        port = int(json.loads(said(process, "ready").splitlines()[0])["ready"][0].rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(pcap(made.packets))
+            said(process, "came")
+        said(process, "left")
+        raise StoreError("store.full", path=tmp_path)
+    assert process.returncode == 0
+    (kept,) = (tmp_path / "kept").glob("*")
+    assert [packet.octets for packet in read(kept.read_bytes())] == [packet.data for packet in made.packets]
 
 
 def test_watch_takes_it_the_whole_way(tmp_path: Path) -> None:

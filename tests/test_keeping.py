@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dashboards import explorer, inventory
+from dashboards import explorer, inventory, opening
 from dashboards.keeping import kept, windows
 from records.formats import DAY, HOUR
 from records.model import Batch
@@ -15,10 +16,12 @@ from records.query import Query, Span
 from records.search import EVERYTHING
 from records.store import open_store
 from records.store.contract import Commit
+from tests.browser import waterworks
 from tests.browser.waterworks import NOW, activity, table
+from tests.test_dashboards import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from records.store.contract import Store
@@ -74,6 +77,27 @@ def test_bars_of_a_long_time_are_those_of_its_parts(store: Store) -> None:
     assert [time for time, _access, _count in bars] == sorted({time for time, _access, _count in bars}), "a bar is not told twice"
     put(store, NOW - 2 * HOUR - 1)
     assert sum(count for _time, _access, count in explorer.over_time(store, week, EVERYTHING)[1]) == store.count("activity", week.query()), interval
+
+
+def test_the_situation_of_a_store_that_stands_still_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waterworks.fill(tmp_path / "store")
+    before = run("situation", tmp_path / "store", monkeypatch, lang="en", range="24h")
+    asked: list[str] = []
+
+    def noted(way: Callable[..., Any], table: str, *words: Any) -> Any:
+        asked.append(table)
+        return way(table, *words)
+
+    for way in ("terms", "histogram", "sums", "read"):
+        monkeypatch.setattr(opening.opened(), way, partial(noted, getattr(opening.opened(), way)))
+    again = run("situation", tmp_path / "store", monkeypatch, lang="en", range="24h")
+    assert drawn_of(again) == drawn_of(before)
+    assert asked.count("activity") == 0
+    assert asked.count("coverage") == 1, "where the store begins"
+
+
+def drawn_of(told: str) -> list[str]:
+    return [line for line in told.splitlines() if line.startswith("{")]
 
 
 def test_what_a_page_showed_it_shows_again_without_asking(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

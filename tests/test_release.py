@@ -6,13 +6,15 @@ import json
 import math
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,9 +22,15 @@ from click.testing import CliRunner, Result
 from balefire.cli import main
 from records.errors import BalefireError, InputError, StoreError, UsageError
 from reports import canonical, keys
-from reports.keys import Key
+from reports.channel import LaterError, Parcel
+from reports.channels import folder as into_folder
+from reports.kept import Kept
+from reports.keys import Key, read_public
 from reports.ledger import Ledger, Receipt
 from reports.verifying import Verdict, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ROOT = Path(__file__).parent.parent
 WORDS = "a passphrase of the tests"
@@ -430,6 +438,62 @@ def test_hostile_entries_are_told_and_nothing_breaks(tmp_path: Path, entry: byte
     (tmp_path / "000001.json").write_bytes(entry)
     assert wrong(tmp_path) == ("unreadable", "000001.json")
     assert wrong(tmp_path / "000001.json") == ("unreadable", "000001.json")
+
+
+@contextmanager
+def scarce(octets: int) -> Generator[None]:
+    """No file can become larger: as a disk that is full, files that were begun stay."""
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, kept[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+
+def test_where_there_is_no_room_what_has_none_is_named_and_nothing_is_left(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    large = pdf(tmp_path)
+    large.write_bytes(bytes(300_000))
+    with scarce(100_000), pytest.raises(StoreError) as full:
+        release(ledger, key, (large,))
+    assert full.value.values["file"] == ledger.folder(2) / large.name
+    with scarce(100_000), pytest.raises(StoreError) as full:
+        release(ledger, key, (pdf(tmp_path, "small.pdf"),), note="x" * 200_000)
+    assert full.value.values["file"] == ledger.path(2)
+    assert sorted(file.name for file in ledger.root.iterdir()) == [".lock", "000001.json"]
+    large.write_bytes(bytes(300_000))
+    release(ledger, key, (large,))
+    out = tmp_path / "out"
+    parcel = Parcel("a" * 32, "", (ledger.path(2), ledger.folder(2) / large.name), str(out))
+    with scarce(100_000), pytest.raises(LaterError, match=f"^{out}/000002/{large.name}: "):
+        into_folder.deliver({}, parcel, lambda: None)
+    assert not [file for file in out.iterdir() if file.name.endswith(".part")]
+
+
+def test_a_pipe_in_the_place_of_an_entry_or_a_document_is_told_and_not_waited_for(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    release(ledger, key)
+    os.mkfifo(ledger.path(3))
+    os.mkfifo(ledger.root / "other.json")
+    assert wrong(ledger.root, key) == ("unreadable", "000003.json")
+    assert "is no file but a pipe" in str(found(ledger.root, key).values["why"])
+    with pytest.raises(StoreError, match="is no file but a pipe"):
+        release(ledger, key)
+    with pytest.raises(UsageError, match="is no file but a pipe"):
+        read_public(str(ledger.root / "other.json"))
+    name = "weekly-2026-11-16-0123456789ab"
+    (tmp_path / "reports" / name).mkdir(parents=True)
+    os.mkfifo(tmp_path / "reports" / name / f"{name}.json")
+    assert [row["problem"].key for row in Kept(tmp_path / "reports").heads()] == ["odd_file"]
+
+
+def test_the_document_of_a_report_is_no_entry_and_says_what_is(ledger: Ledger, key: Key, tmp_path: Path) -> None:
+    release(ledger, key)
+    (tmp_path / "weekly.json").write_bytes(canonical.written({"kind": "summary", "id": "weekly-1"}))
+    for place in (tmp_path / "weekly.json", ledger.path(3)):
+        place.write_bytes(canonical.written({"kind": "summary", "id": "weekly-1"}))
+    with pytest.raises(UsageError, match="document of report weekly-1 as it is kept, and nobody signed"):
+        found(tmp_path / "weekly.json", key)
+    assert wrong(ledger.root, key) == ("unreadable", "000003.json")
 
 
 # the command line

@@ -31,7 +31,7 @@ from reports.asking import Source
 from reports.canonical import written
 from reports.cataloguing import catalogue
 from reports.classing import in_force
-from reports.details import alerts, assets
+from reports.details import alerts, answers, assets
 from reports.details import coverage as coverage_of
 from reports.details import data as data_of
 from reports.exposing import assets as assets_of
@@ -138,8 +138,11 @@ def test_alerts_by_technique_and_role(store: Store, told: Row) -> None:
 def test_response_times(store: Store, told: Row) -> None:
     gravest, _, _ = in_period(store)
     rows = {row["id"]: row for row in everything(store, "alert")}
-    newest = store.newest() or 0
     trail = sorted((row for row in everything(store, "audit") if row["table"] == "alert"), key=lambda row: row["id"])
+    known = max(store.newest() or 0, trail[-1]["time"])
+    assert told["made_from"]["known"] == iso(known)
+    shown = answers(told, Words("en", ZONE)).tables[0].note
+    assert shown.startswith(f"as decided and waiting up to {Words('en', ZONE).minute(iso(known))}"), "what waits stops where what is decided does"
     for name, least in (("all", 0), ("grave", 60)):
         fresh = [each for each, severity in gravest.items() if inside(rows[each]["first"]) and severity >= least]
         found = told["answers"][name]
@@ -150,7 +153,7 @@ def test_response_times(store: Store, told: Row) -> None:
             left = [each for each in fresh if each not in waits]
             assert (found[deed]["done"], found[deed]["waiting"]) == (len(waits), len(left))
             assert found[deed]["median_s"] == (int(median(waits.values())) if waits else None)
-            assert found[deed]["oldest_s"] == (max((newest - rows[each]["first"]) // 10**9 for each in left) if left else None)
+            assert found[deed]["oldest_s"] == (max((known - rows[each]["first"]) // 10**9 for each in left) if left else None)
 
 
 def test_coverage_is_counted_by_sensor(store: Store, told: Row) -> None:

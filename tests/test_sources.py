@@ -15,6 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -353,6 +354,38 @@ def test_nonsense_stops_the_capture_and_names_the_place(content: bytes, at: int,
     assert key(source.error) == "capture.corrupt"
     assert source.error is not None
     assert (source.error.values["offset"], source.error.values["packet"]) == (at, packets + 1)
+
+
+@pytest.mark.parametrize("least", [1, 200, 60_000])
+@pytest.mark.parametrize("left", [8, 13, 40, 67])
+def test_reading_goes_on_with_the_section_behind_what_was_torn(left: int, least: int, tmp_path: Path) -> None:
+    """As where recordings stand one behind the other, and a full disk or a power cut left so many octets of the last block of one; or zeros."""
+    one, other = pcapng(count=3), section(">") + interface(">") + b"".join(enhanced(">", number, bytes(least), least) for number in range(5))
+    torn = enhanced("<", 9, b"x" * 36, 36)[:left]
+    for content, where, octets in (
+        (one + torn + other, len(one), left),
+        (one + torn + other + one + bytes(70_001) + other, len(one), left + 70_001),
+    ):
+        source = opened(tmp_path, content)
+        told = read(source)
+        assert len(told) == 8 * (content.count(section(">")))
+        assert [row[1] for row in told] == list(range(1, len(told) + 1))
+        assert key(source.error) == "capture.torn"
+        assert source.error is not None
+        assert (source.error.values["offset"], source.error.values["octets"]) == (where, octets)
+    source = opened(tmp_path, one + torn + bytes(100_000))
+    assert len(read(source)) == 3
+    assert key(source.error) == "capture.corrupt"
+    assert source.error is not None
+    assert source.error.values["offset"] == len(one), "where nothing comes behind it, it is where it broke"
+
+
+def test_breaks_of_a_hostile_file_are_bounded(tmp_path: Path) -> None:
+    begun = monotonic()
+    source = opened(tmp_path, (section("<") + bytes(16)) * 20_000)
+    assert read(source) == []
+    assert key(source.error) == "capture.corrupt"
+    assert monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -62,9 +62,9 @@ def ended(process: Popen[bytes], with_signal: int = signal.SIGINT) -> tuple[int,
     return process.returncode, json.loads(out or "{}"), problems.decode()
 
 
-def listener_of(process: Popen[bytes]) -> int:
+def listener_of(process: int) -> int:
     """The process that listens for it."""
-    (number,) = (int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    (number,) = (int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split())
     return number
 
 
@@ -229,7 +229,7 @@ def test_it_never_sends(tmp_path: Path) -> None:
 def test_only_the_process_that_listens_has_the_right_to(tmp_path: Path) -> None:
     with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
         said(process, "Listening on in0")
-        listener, right = listener_of(process), 1 << 13
+        listener, right = listener_of(process.pid), 1 << 13
         held = {number: rights(number) for number in (process.pid, listener)}
         assert ended(process)[0] == 0
     assert held[listener]
@@ -264,7 +264,7 @@ def test_a_container_listens_by_a_capability_of_a_file() -> None:
         assert subprocess.run([*prefix, "--bounding-set=-all", copied, "-c", ""], check=False, capture_output=True).returncode, "no right, no start"
         with started((*prefix, "--bounding-set=-all,+net_raw", *map(str, words)), environment) as process:
             said(process, "Listening on in0")
-            held = {number: rights(number) for number in (process.pid, listener_of(process))}
+            held = {number: rights(number) for number in (process.pid, listener_of(process.pid))}
             status = Path(f"/proc/{process.pid}/status").read_text()
             wire.send(DEMO)
             code, summary, _ = ended(process)
@@ -279,7 +279,7 @@ def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Pa
         said(process, "Listening on in0")
         wire.send(DEMO)
         said(process, "fall silent")
-        os.kill(listener_of(process), signal.SIGKILL)
+        os.kill(listener_of(process.pid), signal.SIGKILL)
         out, problems = process.communicate(timeout=60)
     assert process.returncode == 3, problems.decode()
     assert b"ended by itself" in problems

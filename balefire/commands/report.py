@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,10 +143,20 @@ def listed(screen: Screen, as_json: bool) -> None:
     elif not rows:
         screen.note(screen.say("cli.report.none"))
     else:
-        head = [(screen.say(f"cli.report.{name}"), name == "index") for name in ("identity", "since", "until", "site", "index")]
+        from reports.periods import zone_of
+
+        head = [(screen.say(f"cli.report.{name}"), name == "index") for name in ("identity", "since", "until", "site", "index", "written")]
         every = screen.say("cli.report.all_sites")
-        lines = [[row["id"], *((row[f"{end}_local"] or "–")[:16] for end in ("since", "until")), row["site"] or every, _index(row)] for row in rows]
+        lines: list[list[str]] = []
+        for row in rows:
+            ends, made = [(row[f"{end}_local"] or "–")[:16] for end in ("since", "until")], _made(row, zone_of(screen.settings.reports.zone))
+            lines.append([row["id"], *ends, row["site"] or every, _index(row), made])
         screen.print(table(head, lines))
+
+
+def _made(row: dict[str, Any], zone: tzinfo) -> str:
+    """When it was made, by the calendar of the reports."""
+    return f"{datetime.fromisoformat(row['made']).astimezone(zone):%Y-%m-%dT%H:%M:%S}" if row["made"] else "–"
 
 
 def _index(row: dict[str, Any]) -> str:

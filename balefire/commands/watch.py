@@ -75,7 +75,7 @@ def watch(
     rules = rules or ((settings.rules,) if settings.rules else ())
     observer = observer or settings.observer or platform.node()
     more = words(portable=how.pop("portable") or sys.platform != "linux", **how)
-    with _listener(interfaces, more) as process:
+    with listener(interfaces, more) as process:
         _confine(screen)
         scratch.sweep()
         from balefire.schedule import housekeeping  # makes threads, as does what follows
@@ -143,7 +143,7 @@ def _warm(screen: Screen, rules: tuple[Path, ...]) -> None:
 
 
 @contextmanager
-def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[bytes]]:
+def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[bytes]]:
     """A process that will listen: started before anything here makes threads, so that none of them has the right to."""
     command = [sys.executable, "-m", "sensors.listening", "--wait", *more, "--", *dict.fromkeys(interfaces)]
     pipe = subprocess.PIPE
@@ -152,8 +152,12 @@ def _listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen
         forgo()
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # also where the store failed: what is recorded is whole
+        try:
+            process.communicate(timeout=END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def _listening(screen: Screen, process: Popen[bytes], observer: str) -> threading.Thread:

@@ -19,7 +19,7 @@ from records.wording import say
 from reports.periods import KINDS, zone_of
 from reports.printing import html, printed
 from reports.summary import known_sites
-from reports.words import Words
+from reports.words import Words, nanoseconds
 
 PAGE: Final = ("reports", 10)
 PLACE: Final = PAGE[0]
@@ -70,7 +70,7 @@ def run(kind: str, which: str, site: str) -> None:
 
 
 def history(page: Page, heads: list[dict[str, Any]], name: str) -> None:
-    """Those that were made, the newest period first."""
+    """Those that were made, the newest period first, of one period what was made last."""
     head = [page.say(f"reports.{column}") for column in ("report", "site", "index")]
     rows = [line(page, row, name) for row in heads[:MOST]]
     note = page.say("activity.cut", shown=MOST, total=len(heads)) if len(heads) > MOST else ""
@@ -86,6 +86,7 @@ def line(page: Page, row: dict[str, Any], name: str) -> list[Any]:
     about: dict[str, Any] = {"text": title, "sub": f"{words.minute(row['since'])} – {words.minute(row['until'])}"}
     if not row["whole"]:
         about["sub"] += page.say("reports.not_over" if row["kept_from"] is None else "reports.partly_kept")
+    about["sub"] += " · " + page.say("reports.made", time=page.clock.moment(nanoseconds(row["made"])))
     if row["id"] != name:
         about["href"] = page.address(PLACE, report=row["id"])
     figure = {"text": "–" if row["index"] is None else f"{row['index']:.1f}", "kind": "number"}

@@ -23,6 +23,7 @@ from records.schema import TABLES, arrow_schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from records.model import Batch
     from records.schema import Table
 
 SORTABLE: Final = ".sort"
@@ -158,14 +159,20 @@ def decoded(row: Mapping[str, Any], table: str) -> dict[str, Any]:
 
 
 def newest_of(rows: pa.Table) -> int | None:
-    """The last packet time of a batch's table, or its last row's where that is not known."""
-    times = [value for name in ("event.end", "@timestamp") if name in rows.column_names for value in [_latest(rows.column(name))] if value is not None]
-    return max(times, default=None)
+    """The last packet time of a table of activities or points, or its last row's where that is not known."""
+    return max(_latest(rows, "event.end", "@timestamp"), default=None)
 
 
-def _latest(column: Any) -> int | None:
+def newest_in(batch: Batch) -> int | None:
+    """The last packet time of a batch, as far as it is known: a window of coverage ends with the moment before its `event.end`, which is the next one's."""
+    told = [newest_of(batch.activities), newest_of(batch.points), *(end - 1 for end in _latest(batch.coverage, "event.end"))]
+    return max([*(moment for moment in told if moment is not None), *_latest(batch.coverage, "@timestamp")], default=None)
+
+
+def _latest(rows: pa.Table, *names: str) -> list[int]:
+    """The greatest of each of these columns that has any."""
     import pyarrow.compute
 
     compute: Any = pyarrow.compute
-    latest: int | None = compute.max(column.cast("int64")).as_py()
-    return latest
+    columns = [cast("Any", rows.column(name)) for name in names if name in rows.column_names]
+    return [moment for column in columns if (moment := compute.max(column.cast("int64")).as_py()) is not None]

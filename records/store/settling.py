@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from records.errors import ConflictError
 from records.schema import TABLES
 from records.store import packets
-from records.store.columns import conform, document, flat, newest_of
+from records.store.columns import conform, document, flat, newest_in
 from records.store.decisions import ENTRIES, changed, folded, put
 from records.store.manifest import Document
 from records.store.merging import ALIAS, merge
@@ -29,10 +29,9 @@ def settle(documents: packets.Packets, commit: Commit, now: int) -> None:
     packets.keep(documents, commit.evidence, now)
     if commit.state:
         documents.set_state(commit.state)
-    times = [documents.number("newest"), *(newest_of(rows) for rows in (commit.batch.activities, commit.batch.points, commit.batch.coverage))]
-    known = [moment for moment in times if moment is not None]
-    if known and max(known) != times[0]:
-        documents.set_number("newest", max(known))
+    newest, before = newest_in(commit.batch), documents.number("newest")
+    if newest is not None and (before is None or newest > before):
+        documents.set_number("newest", newest)
 
 
 def restore(documents: Documents, table: str, rows: Sequence[Mapping[str, Any]], now: int) -> None:

@@ -20,20 +20,24 @@ def deliver(settings: Mapping[str, Any], parcel: Parcel, doubtful: Callable[[], 
     """Put what is not there yet; doing it twice changes nothing. Raises UsageError where another entry has its place."""
     del settings, doubtful
     folder, entry = Path(parcel.to).expanduser(), parcel.files[0]
+    at = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (taken := folder / entry.name).exists() and digest(taken) != digest(entry):
             raise UsageError("deliver.taken", place=taken)
         for file, place in parcel.placed():
-            there = folder / place
+            at = there = folder / place
             if there.is_file() and digest(there) == digest(file):
                 continue
             beside = folder / f".{file.name}.{parcel.id[:8]}.part"  # not in the folder of the entry, where a part left behind would be a file too many
-            shutil.copyfile(file, beside)
-            there.parent.mkdir(exist_ok=True)
-            beside.replace(there)
+            try:
+                shutil.copyfile(file, beside)
+                there.parent.mkdir(exist_ok=True)
+                beside.replace(there)
+            finally:
+                beside.unlink(missing_ok=True)  # what a disk that is full has of it, for one
     except OSError as error:
-        raise LaterError(f"{error.filename or folder}: {error.strerror or error}") from error
+        raise LaterError(f"{at}: {error.strerror or error}") from error
     return str(folder)
 
 

@@ -26,6 +26,7 @@ from sensors.sources.formats import (
     PACKET_BLOCK,
     SECTION,
     SECTION_HEADER,
+    SECTION_MAGIC,
     SIMPLE,
     STATISTICS,
     classic,
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from sensors.sources.stream import Seekable, Stream
 
 HEADERS: Final = 1 << 14  # sections and interfaces of one file: what is behind them is not read
+
+MOST_TORN: Final = 1000  # times that reading goes on with a section behind what makes no sense …
+MOST_PASSED: Final = 64 << 20  # … and octets in which it is looked for
+PIECE: Final = 1 << 16
 
 # why a kernel stopped
 FULL: Final = 0  # no row left
@@ -213,6 +218,7 @@ class CaptureSource:
         self._block = 0  # its length …
         self._tail = b""  # … and the last octets of it that were passed over, which tell it once more
         self._headers = 0
+        self._torn: list[tuple[int, int]] = []  # where what was passed over began, and how many octets of it there were
         self._over = False
         self._stream: Stream | Seekable | None = stream
         self._blocks = False
@@ -287,7 +293,8 @@ class CaptureSource:
             if self.ticks and self.packets and not self.patient:  # what time it is matters once there is something
                 return 0
             if walk.stop == BROKEN:
-                self._end("capture.corrupt")
+                if not self._resume():
+                    self._end("capture.corrupt")
             elif not self._skip and last:
                 self._finish()
             elif not self._skip and walk.at == start and end == start + most:
@@ -432,12 +439,46 @@ class CaptureSource:
         elif stream is not None and stream.damaged:
             self._end("capture.gzip")
         elif self._skip or len(self._rest) > self._taken:
+            if not self._skip and self._resume():
+                return
             self._end("capture.cut")
+        elif self._torn:
+            self._end("capture.torn", offset=self._torn[0][0], octets=sum(octets for _, octets in self._torn))
         elif self.skipped:
             numbers = [int(row.linktype) for row in self._table[: len(self.interfaces)] if not row.readable]
             key = "capture.linktype" if not self.packets else "capture.interfaces"
             self._end(key, number=numbers[0], name=linktype_name(numbers[0]), skipped=self.skipped)
         self._over = True
+
+    def _resume(self) -> bool:
+        """Go on with the next section behind what makes no sense, if one comes soon: recordings stand one behind the other, and one may be torn at its end.
+
+        False where none does; then what is read says nothing any more.
+        """
+        stream, rest, passed, begin = self._stream, self._rest[self._taken :], 0, 1
+        if stream is None or not self._blocks or len(self._torn) >= MOST_TORN or self._headers > HEADERS:
+            return False
+        piece = memoryview(bytearray(PIECE))
+        while passed < MOST_PASSED:
+            found = rest.find(SECTION_MAGIC, begin)
+            if found >= 0 and found + SECTION_HEADER <= len(rest):
+                begin = found + 1
+                if section_order(bytes(rest[found : found + SECTION_HEADER])) is not None:
+                    self._torn.append((self._offset, passed + found))
+                    self._rest, self._taken, self._offset = rest[found:], 0, self._offset + passed + found
+                    return True
+                continue
+            over = found if found >= 0 else max(len(rest) - len(SECTION_MAGIC) + 1, 0)
+            passed, begin = passed + over, max(begin - over, 0)
+            del rest[:over]
+            try:
+                got = stream.readinto(piece)
+            except OSError:
+                return False
+            if not got:
+                return False
+            rest += piece[:got]
+        return False
 
     def _end(self, key: str, **values: object) -> None:
         """Nothing more is read, and why."""

@@ -21,6 +21,7 @@ from sensors.sources.blocks import HEAD, frame
 from sensors.sources.cards import CARD
 from sensors.sources.links import Links
 from sensors.sources.packetsocket import BLOCK, BLOCKS, Ring, index_now, index_of, put_there, reserve
+from sensors.sources.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,7 @@ class Rings:
         self.links = Links(self.names)
         self._dropped = [0] * len(names)  # of rings that are closed
         self._before = [0] * len(names)  # packets that were taken from those
+        self._stepping = Stepping() if fellows is None else None
         self._leaving: set[int] = set()  # whose interface is gone, while something of it is still to be read
         self.rings: list[Ring | None] = [None] * len(names)
         self.rings = [self._ring(number) for number in range(len(names))]
@@ -215,7 +217,7 @@ class Rings:
 
     def look(self) -> list[dict[str, object]]:
         """Which interfaces are "gone" or "back", down or up, since the last look. What comes again is listened to as before."""
-        said = self.doubt()
+        said = self.doubt() + (self._stepping.look() if self._stepping else [])
         for number, name in enumerate(self.names):
             ring, index = self.rings[number], index_now(name)
             if ring is not None and index != ring.index:

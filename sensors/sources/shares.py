@@ -21,11 +21,12 @@ from uuid import uuid4
 import numpy as np
 
 from sensors.engine.octets import borrow, carry, entry, inline, u32le
-from sensors.engine.tables import FOREVER, table
+from sensors.engine.tables import FOREVER, SECOND, table
 from sensors.pcapng import Statistics
 from sensors.sources.links import Links
 from sensors.sources.ring import CURSOR, ROOM, Rings, clock, due
 from sensors.sources.sharing import END, IDLE, RECORD, SLOTS, Slots, read
+from sensors.sources.stepping import STEP_S, Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,7 @@ class Shares:
         self._stopped = False
         self._statistics = Statistics()
         self._links = Links(self.names)
-        self._now = 0
+        self._now, self._stepping = 0, Stepping()
         for share in self._shares:
             self._start(share)
 
@@ -235,7 +236,8 @@ class Shares:
         """The time up to which all packets were merged, and what was taken and lost of each interface."""
         self._load()
         told = [int(first) if share.loaded else share.settled for first, share in zip(self._of["time"], self._shares, strict=True) if share.due == float("inf")]
-        self._now = max(self._now, min(told, default=0))
+        if now := min(told, default=0):
+            self._now = now if now < self._now - STEP_S * SECOND else max(self._now, now)  # the clock was set back
         taken, dropped = (np.sum(counts, 0).tolist() for counts in ([rings.cursors.packets for rings in self._all], [rings.dropped() for rings in self._all]))
         return self._statistics.at(self._now, zip(taken, dropped, self._links.dark(), strict=True))
 
@@ -262,7 +264,7 @@ class Shares:
             if time.monotonic() >= share.due and not self._stopped:
                 self._return(number, share)
         said, self._said = self._said, []
-        return said + self._links.look()
+        return said + self._links.look() + self._stepping.look()
 
     def _return(self, number: int, share: Share) -> None:
         """One that ended again and again begins anew, with what comes from now on."""

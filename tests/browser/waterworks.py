@@ -33,7 +33,7 @@ def coverage(name: str, since: int, until: int, **more: Any) -> list[dict[str, A
     }
     zero = dict.fromkeys(("lost", "gaps", "late", "truncated", "one_sided", "jumps", "shed"), 0)
     rows = [
-        {**base, **zero, **more, "id": f"{name}-{time}", "@timestamp": time, "event.start": time, "event.end": time + MINUTE - 1}
+        {**base, **zero, **more, "id": f"{name}-{time}", "@timestamp": time, "event.start": time, "event.end": time + MINUTE}
         for time in range(since, until, MINUTE)
     ]
     return [{**row, "undecoded": '[{"name":"tcp/102","bytes":20,"guess":"cyclic"}]'} for row in rows]
