@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 100
 LONGEST: Final = 1000  # letters of a cell; --json has all
-WHOLE: Final = 100  # cells of the longest text that is kept in one piece
 # Fill colours that hold on light and dark grounds alike; shape and word always stand beside them.
 SEVERITY: Final = {"critical": ("⬢", "bold red"), "high": ("▲", "dark_orange"), "medium": ("◆", "yellow"), "low": ("●", "blue")}
 LOOKING: Final = ("read", "report", "identify", "session", "diagnose")
@@ -172,16 +171,10 @@ def severity_text(word: str, language: str) -> Text:
 def table(columns: Iterable[tuple[str, bool]], rows: Iterable[Iterable[object]]) -> Any:
     """A quiet table: a hairline below the headings and white space between columns. A column is its heading and whether it holds numbers."""
     from rich.box import Box
-    from rich.table import Table
     from rich.text import Text
 
+    from balefire.wrapping import Column, Quiet
+
     hairline = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
-    made = Table(box=hairline, pad_edge=False, show_edge=False, header_style="dim", border_style="dim")
     filled = [[each if isinstance(each, Text) else Text(cell(each)) for each in row] for row in rows]
-    for place, (heading, numbers) in enumerate(columns):
-        # an address or identity is never torn while a column of words can give way; Chinese words have no spaces between them, and are wide
-        whole = all(" " not in (text := row[place].plain) and len(text) == row[place].cell_len <= WHOLE for row in filled)
-        made.add_column(Text(heading), justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
-    for row in filled:
-        made.add_row(*row)
-    return made
+    return Quiet([Column(heading, numbers, [row[place] for row in filled]) for place, (heading, numbers) in enumerate(columns)], hairline)

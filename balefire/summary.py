@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import sys
@@ -42,9 +41,6 @@ BESIDE: Final = (
     "broken_interfaces",
 )  # fmt: skip
 BAR: Final = 32
-_CLOSING: Final = "，。；：！？、）》」』”’"
-# What stays on one line: a word of other scripts, or one Chinese character, each with the punctuation and spaces that follow it.
-_PIECES: Final = re.compile(rf"(?:[^\s\u2e80-\uffef]+|[\u2e80-\uffef])[{_CLOSING}]*\s*|\s+")
 ACCESS_STYLE: Final = {"write": "green", "command": "magenta", "program": "magenta", "unknown": "yellow"}
 
 
@@ -66,24 +62,15 @@ class Prose:
     """A text in lines as wide as there is room. Rich breaks at spaces only, and would tear Chinese apart at the few it has."""
 
     def __init__(self, text: str) -> None:
-        self.pieces: list[str] = _PIECES.findall(clean(text))
+        self._text = clean(text)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines, for rich."""
         from rich.text import Text
 
-        yield from (Text(line, no_wrap=True, overflow="fold") for line in self.lines(options.max_width))
+        from balefire.wrapping import broken, pieces
 
-    def lines(self, width: int) -> list[str]:
-        """The lines of at most `width` cells each, a longer word aside."""
-        from rich.cells import cell_len
-
-        lines = [""]
-        for piece in self.pieces:
-            if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
-                lines.append("")
-            lines[-1] += piece if lines[-1] else piece.lstrip()
-        return [line.rstrip() for line in lines]
+        yield from (Text(line, no_wrap=True, overflow="fold") for line in broken(pieces(self._text), options.max_width))
 
 
 def indented(content: RenderableType, left: int = 2) -> RenderableType:

@@ -11,16 +11,19 @@ import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.sources.cards import ethtool
 from sensors.sources.packetsocket import ADD_MEMBERSHIP, ARPHRD, PROMISCUOUS, SOL_PACKET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CLASS: Final = Path("/sys/class/net")
 SIOCGIFADDR: Final = 0x8915
 GET_GRO, GET_FLAGS, GET_RING = 0x2B, 0x25, 0x10
 LARGE_RECEIVE: Final = 1 << 15
-UP, TAKES_ALL = 1, 0x100  # flags of an interface
+UP, LOOPBACK, TAKES_ALL = 1, 8, 0x100  # flags of an interface
 ADDRESSES: Final = Path("/proc/net/if_inet6")
 NET_RAW: Final = 13  # linux/capability.h
 UNSYNCHRONISED: Final = 0x40  # of the status that adjtimex(2) tells
@@ -57,6 +60,11 @@ def face(name: str) -> Face:
         name, there=True, readable=int(_read(place / "type") or -1) in ARPHRD, up=up, carrier=up and _read(place / "carrier") == "1",
         merges=_flag(name, GET_GRO, 1) or _flag(name, GET_FLAGS, LARGE_RECEIVE), speaks=_speaks(name), ring=now, most_ring=most, lost=lost,
     )  # fmt: skip
+
+
+def own(names: Iterable[str]) -> list[str]:
+    """Those that have an address of this machine: what it sends there itself is not heard, as it is where everything comes back (loopback)."""
+    return [name for name in names if (seen := face(name)).speaks and not int(_read(CLASS / seen.name / "flags"), 16) & LOOPBACK]
 
 
 def takes_all(name: str) -> bool:

@@ -345,6 +345,18 @@ def test_an_address_is_never_cut_while_there_is_room() -> None:
     assert "02:ba:1e:02:00:66" in printed.get()
 
 
+@pytest.mark.parametrize(("role", "whole"), [("controller", "controller"), ("操作员站（HMI）", "（HMI）")])
+def test_a_word_is_never_torn_while_another_column_can_give_way(role: str, whole: str) -> None:
+    """All words of a table stay in one piece while there is room for the longest of each column."""
+    row = ["a-pump-with-a-name-as-long-as-this-is-" * 2, "502 80 22 443 " * 5, role, "seen in a b c d e " * 4]
+    shown = io.StringIO()
+    other = ["pump", "502", "operator panel (HMI)", "-"]
+    Console(file=shown, width=106).print(table([(head, False) for head in ("Name", "Ports", "Role", "Note")], [row, other]))
+    assert whole in shown.getvalue()
+    assert row[0] in shown.getvalue()
+    assert max(map(len, shown.getvalue().splitlines())) <= 106
+
+
 def test_site_and_observer_are_taken(tmp_path: Path) -> None:
     one("replay", short(tmp_path), "--store", tmp_path / "s", "--site", "North", "--observer", "tap-1")
     assert {(row["observer"]["name"], row["observer"]["site"]) for row in lines("activities", "--store", tmp_path / "s")} == {("tap-1", "North")}

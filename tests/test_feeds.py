@@ -266,8 +266,12 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
                 file.flush()
                 time.sleep(0.05)
         heard.has(len(first.packets) + len(second.packets))
-        (folder / "third.pcap").write_bytes(b"no capture")
-        heard.hears("error")
+        for name in ("third.pcap", "fourth.pcap"):
+            (folder / name).write_bytes(b"no capture")
+        heard.wait((folder / "read" / "third.pcap").exists)
+        heard.wait((folder / "read" / "fourth.pcap").exists)
+        with (folder / "read" / "third.pcap").open("ab") as file:
+            file.write(b"more")
         (folder / "last.pcap").write_bytes(pcap(first.packets))
         heard.has(2 * len(first.packets) + len(second.packets))
         heard.wait(lambda: len(ticks(heard.out.read_bytes())) > 3)
@@ -280,9 +284,9 @@ def test_files_that_fall_into_a_folder_are_read_once_each(tmp_path: Path, monkey
     assert [told["grew"] for told in heard.said if "grew" in told] == [str(folder / "read" / "last.pcap")]
     assert written(heard.out) == [*expected(first, str(folder)), *expected(second, str(folder)), *expected(first, str(folder))]
     assert {path.name for path in folder.iterdir()} == {"read", ".hidden"}
-    assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "last.pcap"}
-    (problem,) = [told for told in heard.said if "error" in told]
-    assert (problem["error"], problem["values"]["file"]) == ("capture.unknown", str(folder / "third.pcap"))
+    assert {path.name for path in (folder / "read").iterdir()} == {"first.pcap", "second.pcap.gz", "third.pcap", "fourth.pcap", "last.pcap"}
+    problems = sorted((told["error"], told["values"]["file"]) for told in heard.said if "error" in told)
+    assert problems == [("capture.unknown", str(folder / name)) for name in ("fourth.pcap", "third.pcap")], "each is named, and neither is said to have grown"
     assert max(ticks(heard.out.read_bytes())) == first.packets[-1].time
 
 

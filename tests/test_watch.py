@@ -275,12 +275,14 @@ def test_a_container_listens_by_a_capability_of_a_file() -> None:
 
 
 def test_a_listener_that_is_killed_is_told_and_what_it_gave_is_kept(tmp_path: Path) -> None:
-    with wires() as wire, started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
-        said(process, "Listening on in0")
-        wire.send(DEMO)
-        said(process, "fall silent")
-        os.kill(listener_of(process.pid), signal.SIGKILL)
-        out, problems = process.communicate(timeout=60)
+    with wires() as wire:
+        wire.address("192.0.2.1/24")
+        with started(watching(wire, tmp_path / "live"), INTERPRETED) as process:
+            said(process, "in0: has an address of this machine")
+            wire.send(DEMO)
+            said(process, "fall silent")
+            os.kill(listener_of(process.pid), signal.SIGKILL)
+            out, problems = process.communicate(timeout=60)
     assert process.returncode == 3, problems.decode()
     assert b"ended by itself" in problems
     assert json.loads(out)["packets"] > 2000

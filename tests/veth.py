@@ -79,6 +79,10 @@ class Wires:
         """The interface at the listening end, or that of the sender, is set so ("up", "down")."""
         _ip("-n", self.there if there else self.here, "link", "set", f"{'out' if there else 'in'}{number}", *how)
 
+    def address(self, address: str, number: int = 0) -> None:
+        """The interface at the listening end has one."""
+        _ip("-n", self.here, "address", "add", address, "dev", f"in{number}")
+
     def vanish(self, number: int = 0) -> None:
         """The interface is gone."""
         _ip("-n", self.here, "link", "delete", f"in{number}")

@@ -22,6 +22,7 @@ from balefire.commands.capture import check, taken_in
 from records import scratch
 from records.errors import InputError, UsageError
 from records.wording import say
+from sensors.faces import own
 from sensors.rights import forgo
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def watch(
 
         check(screen, rules)
         _warm(screen, rules)
-        teller = _listening(screen, process, observer)
+        teller = _listening(screen, process, interfaces, observer)
         with closing(open_store(screen.store, write=True)) as store:  # from now on: it may be long until the first packet, and there is but one who writes
             with housekeeping(screen, lambda: nullcontext(store)):
                 (capture,) = listen(cast("BinaryIO", process.stdout), "+".join(interfaces), process.terminate, patience=0)
@@ -160,7 +161,7 @@ def listener(interfaces: Sequence[str], more: Sequence[str]) -> Generator[Popen[
             process.communicate()
 
 
-def _listening(screen: Screen, process: Popen[bytes], observer: str) -> threading.Thread:
+def _listening(screen: Screen, process: Popen[bytes], interfaces: Sequence[str], observer: str) -> threading.Thread:
     """Have it listen, until it is stopped; who tells what it says. Raises UsageError and InputError."""
     said, told = (cast("BinaryIO", stream) for stream in (process.stderr, process.stdin))
     with suppress(BrokenPipeError):  # it has ended already, and said why
@@ -174,6 +175,8 @@ def _listening(screen: Screen, process: Popen[bytes], observer: str) -> threadin
     for number in (signal.SIGINT, signal.SIGTERM):  # it may be long until the first packet
         signal.signal(number, stop)
     screen.note(screen.say("cli.watch.begun", interfaces=names, observer=observer))
+    if addressed := own(interfaces):
+        screen.note(screen.say("cli.watch.own", interfaces=", ".join(addressed)))
     if stamped:
         screen.note(screen.say("cli.watch.stamped", interfaces=stamped))
     teller = threading.Thread(target=relay, args=(screen, said), name="listener", daemon=True)

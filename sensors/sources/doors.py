@@ -34,8 +34,11 @@ class Taker(Protocol):
     stopped: Event
     run: str
 
-    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool:
-        """Read a capture to its end, which `end` brings about in order; was there a packet? Without `end` it is a file, of this path."""
+    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool | None:
+        """Read a capture to its end, which `end` brings about in order; was there a packet? None where it is no capture.
+
+        Without `end` it is a file, of this path.
+        """
         ...
 
     def do(self, task: Callable[[], None]) -> None:
@@ -251,4 +254,4 @@ def _read(taker: Taker, name: str, line: socket.socket) -> bool:
         if hasattr(socket, option):
             line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     with line, line.makefile("rb", buffering=0) as file:
-        return taker.take_in(name, cast("BinaryIO", file), end)
+        return bool(taker.take_in(name, cast("BinaryIO", file), end))

@@ -39,7 +39,8 @@ MOST_INTERFACES: Final = 256
 SLACK: Final = 2_000_000_000  # nanoseconds that packets may lie with whoever sends them
 END_S: Final = 2.0  # for what is on its way when it is to end
 WAKE_S: Final = 0.1
-MOST_SAID: Final = 100  # kinds of bad captures (whose, and why) that are told; all are counted
+MOST_SAID: Final = 100  # bad captures (which file, or whose; and why) that are told; all are counted
+UNKNOWN: Final = "capture.unknown"  # the error of what is no capture
 
 
 @entry
@@ -118,7 +119,7 @@ class Feeds:
         """Have people told at the next look."""
         self._said.append(told)
 
-    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool:
+    def take_in(self, name: str, file: BinaryIO, end: Callable[[], None] | None, path: str = "") -> bool | None:
         """Read a capture to its end; see `Taker`."""
         with self._lock:
             if self.stopped.is_set():
@@ -128,9 +129,10 @@ class Feeds:
         try:
             return self._read(name, number, file, path or name, live=end is not None)
         except BalefireError as error:
-            self._refuse(name, error)
+            self._refuse(path or name, error)
+            return None if error.key == UNKNOWN else False
         except OSError as error:
-            self._refuse(name, InputError("capture.unreadable", file=path or name, reason=error.strerror or str(error)))
+            self._refuse(path or name, InputError("capture.unreadable", file=path or name, reason=error.strerror or str(error)))
         finally:
             self._queue.put(Taken(number, 0, b"", live=False))
             with self._lock:
@@ -157,7 +159,7 @@ class Feeds:
             with suppress(BlockingIOError):  # who is to be woken knows
                 os.write(self._woken, b"!")
         if source.error is not None:
-            self._refuse(name, source.error)
+            self._refuse(path, source.error)
         return bool(source.packets)
 
     def _numbers(self, name: str, source: CaptureSource) -> Any:
@@ -173,12 +175,12 @@ class Feeds:
                 numbers.append(self.interfaces.index(face))
         return np.array(numbers, np.int64)
 
-    def _refuse(self, name: str, error: BalefireError) -> None:
+    def _refuse(self, path: str, error: BalefireError) -> None:
         """A capture is bad. One that said nothing is none; what is cut off because it is to end is as it should be."""
         if error.key == "capture.empty" or self.stopped.is_set():
             return
         with self._lock:
-            kind = (name, error.key)
+            kind = (path, error.key)
             known = kind in self._bad
             room = known or len(self._bad) < MOST_SAID
             self._bad[kind if room else ("", "")] += 1

@@ -123,10 +123,10 @@ class Folder:
             read = taker.take_in(self.name, cast("BinaryIO", growing), None, str(path))
             like = Like.of(os.fstat(file.fileno()))
         if read or not taker.stopped.is_set():  # else it may be that nothing more is taken in
-            self._put_away(taker, path, like)
+            self._put_away(taker, path, like, is_capture=read is not None)
             (done / READING).unlink(missing_ok=True)
 
-    def _put_away(self, taker: Taker, path: Path, like: Like) -> None:
+    def _put_away(self, taker: Taker, path: Path, like: Like, *, is_capture: bool) -> None:
         """Move it to what was read; where that may not be, it is remembered, else it would be read again and again."""
         try:
             moved = path.rename(_free(self._folder / READ, path))
@@ -136,7 +136,8 @@ class Folder:
             taker.say(stayed=str(path), reason=error.strerror or str(error))
             self._remember(self._stayed | {path.name: like})
             return
-        self._done = dict([*self._done.items(), (moved, like.octets)][-REMEMBERED:])
+        if is_capture:  # of what was not read nothing can be left out
+            self._done = dict([*self._done.items(), (moved, like.octets)][-REMEMBERED:])
 
     def _remembered(self) -> dict[str, Like]:
         """What is remembered from before."""
