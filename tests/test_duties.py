@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -21,7 +22,7 @@ from records.query import Query
 from records.store.contract import Commit
 from records.store.decisions import broken
 from reports import audience, dutyrows, forming, keys, obliging, suggesting, supplementing
-from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators
+from reports.dutybook import FOLDER, duties, duty_of, gravest_class, incident_classes, operators, triggers
 from reports.ledger import Ledger
 from reports.verifying import verify
 from tests.cli import balefire, lines, one
@@ -191,6 +192,21 @@ def test_a_level_is_suggested_with_reasons() -> None:
         ({"function": 30}, "considerable"),
     ):  # fmt: skip
         assert suggesting.suggest(shown, [], facts).level == level, facts
+
+
+def test_a_number_is_told_as_it_was_given_and_one_that_cannot_be_is_refused() -> None:
+    nothing: dict[str, Any] = {"techniques": [], "assets": [], "findings": []}
+    for facts, level, said in (
+        ({"city": 49.9}, "considerable", "percent of a city's people affected: 49.9, from 30 on it is considerable"),
+        ({"city": 29.999999}, "general", ""),
+        ({"loss": 5_000_000.0}, "considerable", "direct loss, yuan: 5,000,000, from 5,000,000 on"),
+    ):
+        found = suggesting.suggest(nothing, [], suggesting.checked(facts))
+        assert (found.level, said in found.reasons[0].en) == (level, True)
+    for fact, value in (("province", 101), ("city", -1), ("loss", 1e26), ("outage", math.nan), ("people", math.inf)):
+        with pytest.raises(UsageError, match="cannot be; write a number from 0 to"):
+            suggesting.checked({fact: value})
+    assert set(suggesting.MOST) == {fact for least in triggers().values() for fact in least}
 
 
 def test_a_technique_is_the_same_by_its_new_name_and_the_gravest_class_is_suggested() -> None:

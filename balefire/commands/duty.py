@@ -145,7 +145,7 @@ def show(screen: Screen, identity: str, as_json: bool) -> None:
                 screen.print(f"    {text or '—'}")
 
 
-_FACTS = [click.option(f"--{name}", type=click.FloatRange(min=0), metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
+_FACTS = [click.option(f"--{name}", type=float, metavar="N", help=say(f"duty.fact.{name}", HELP)) for name in
           ("outage", "function", "people", "city", "province", "records", "loss")]  # fmt: skip
 
 
@@ -163,9 +163,9 @@ def grade(screen: Screen, alert: str, level: str | None, code: str | None, note:
     from balefire.identities import alert_of, who
     from reports import obliging
     from reports.dutybook import class_named
-    from reports.suggesting import suggested
+    from reports.suggesting import checked, suggested
 
-    known = {key: value for key, value in facts.items() if value is not None}
+    known = checked({key: value for key, value in facts.items() if value is not None})
     with closing(opened(screen)) as store:
         identity = alert_of(screen, store, alert)
         found = suggested(store, identity, known)
